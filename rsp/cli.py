@@ -1,0 +1,117 @@
+"""The command line: ``rsp [-w N] site.lua``, ``-t``, ``-T``, ``-v``, ``-V`` and ``rsp demo``."""
+
+import argparse
+import os
+import platform
+import resource
+import sys
+from importlib import metadata
+
+from rsp import __version__, log
+from rsp.config.dump import to_lua
+from rsp.config.errors import ConfigError
+from rsp.loader import load
+from rsp.master import Master
+from rsp.sockets import BindError
+
+_EPILOG = """\
+signals to the master:
+  TERM        finish running requests (at most timeouts.shutdown), then stop; a second TERM stops at once
+  INT         stop at once            QUIT       finish running requests, however long they take
+  HUP         load the configuration again; a bad one is refused and the old one stays
+  USR1        reopen the logs         WINCH      workers leave, the master stays
+  TTIN, TTOU  one worker more, one less
+
+documentation: docs/configuration.md, docs/operations.md; an example with comments: rsp.lua
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 0, or 1 with one clear line on stderr for each mistake, or 2 for the command line itself."""
+    given = sys.argv[1:] if arguments is None else arguments
+    _ensure_standard_descriptors()
+    if given[:1] == ["demo"]:
+        from rsp.demo import main as demo
+
+        return demo(given[1:])
+    options = _parser().parse_args(given)
+    if options.V:
+        return _versions()
+    if options.file is None:
+        print("rsp: which configuration file?  Try: rsp site.lua, or rsp --help", file=sys.stderr)
+        return 2
+    try:
+        if options.t or options.T:
+            return _test(options.file, dump=options.T)
+        _raise_descriptor_limit()
+        return Master(options.file, options.workers).run()
+    except ConfigError as error:
+        for message in error.messages:
+            log.line(f"Error parsing config file: {message}")
+    except BindError as error:
+        log.line(f"Cannot start: {error}")
+    except KeyboardInterrupt:
+        return 0
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rsp",
+        description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
+        usage="rsp [-h] [-w N] [-t | -T] FILE\n       rsp demo [-w N] [FILE]",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration, in Lua")
+    parser.add_argument(
+        "-w",
+        "--workers",
+        metavar="N",
+        type=_worker_count,
+        help='worker processes; "auto": as many as usable cores (overrides the file)',
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-t", action="store_true", help="test the configuration and exit with 0 or 1")
+    group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
+    parser.add_argument("-v", action="version", version=f"rsp {__version__}", help="print the version and exit")
+    parser.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
+    return parser
+
+
+def _worker_count(text: str) -> int:
+    if text == "auto":
+        return min(len(os.sched_getaffinity(0)), 128)
+    if not text.isdigit() or not 1 <= int(text) <= 128:
+        raise argparse.ArgumentTypeError(f'expected a number from 1 to 128, or "auto", got "{text}"')
+    return int(text)
+
+
+def _test(path: str, *, dump: bool) -> int:
+    bundle = load(path)
+    if dump:
+        sys.stdout.write(to_lua(bundle.config))
+        sys.stdout.flush()
+    print(f"rsp: the configuration file {path} is ok", file=sys.stderr)
+    return 0
+
+
+def _versions() -> int:
+    print(f"rsp {__version__}, Python {platform.python_version()}")
+    for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle"):
+        print(f"  {name} {metadata.version(name)}")
+    return 0
+
+
+def _raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _ensure_standard_descriptors() -> None:
+    """A closed stdin, stdout or stderr would be reused for a socket, and then written to."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,322 @@
+"""From declarations, as the Lua vocabulary recorded them, to a checked :class:`Config`.
+
+A declaration is plain data: what it declares, the table that was given, and where.  Each is checked by itself, so
+that one run names every mistake in a file.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from rsp.config.errors import ConfigError, Position, suggest
+from rsp.config.locate import find_line
+from rsp.config.schema import Config, Listener, Route, Settings, Upstream, decode_hook
+from rsp.config.units import show
+
+T = TypeVar("T")
+Path = tuple[str | int, ...]
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+_EXPECTED = re.compile(r"Expected `(.*)`, got `(.*)`")
+_BOUND = re.compile(r"Expected `(\w+)` ([<>]=?) (\S+)")
+_PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
+_IN_WORDS = {
+    "int": "a whole number", "float": "a number", "str": "a string", "array": "a list", "object": "a table",
+    "bool": "true or false", "null": "nil",
+}  # fmt: skip
+_ANCESTOR = ("listenPort", "backendAddress", "backendPort")
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """``kind``: listen, upstream, route or global.  ``name``: of an upstream or a global.
+
+    ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.
+    """
+
+    kind: str
+    name: str
+    value: Any
+    at: Position
+
+
+class Builder:
+    """Collects mistakes while it builds; ``sources`` are the texts of the Lua files, by the name positions use."""
+
+    def __init__(self, declarations: Sequence[Declaration], sources: Mapping[str, str], main: str) -> None:
+        self._declarations = declarations
+        self._sources = sources
+        self._main = main
+        self._mistakes: list[tuple[Position, str]] = []
+
+    def build(self) -> Config:
+        """Raises :class:`ConfigError` with every mistake found, in the order of their lines."""
+        settings = self._settings()
+        listeners, upstreams, routes = self._declared()
+        ancestor = self._ancestor()
+        if ancestor is not None:
+            listeners.append(ancestor[0])
+            upstreams.append(ancestor[1])
+            if not routes:
+                routes.append(Route(to=ancestor[1].name))
+        elif not self._mistakes:
+            self._whole(listeners, upstreams, routes)
+        if self._mistakes:
+            self._mistakes.sort(key=lambda mistake: (mistake[0].file, mistake[0].line))
+            raise ConfigError(*(f"{at}: {message}" for at, message in self._mistakes))
+        return Config(settings=settings, listeners=tuple(listeners), upstreams=tuple(upstreams), routes=tuple(routes))
+
+    def _whole(self, listeners: list[Listener], upstreams: list[Upstream], routes: list[Route]) -> None:
+        """What no single declaration can be blamed for."""
+        nowhere = Position(self._main, 0)
+        if not listeners:
+            self._mistakes.append((nowhere, 'nothing to listen on: add  listen "0.0.0.0:8080"  (or listenPort)'))
+        if not upstreams:
+            self._mistakes.append((nowhere, 'no upstream: add  upstream "app" { "127.0.0.1:8000" }'))
+        elif not routes and len(upstreams) == 1:
+            routes.append(Route(to=upstreams[0].name))
+        elif not routes:
+            self._mistakes.append((nowhere, f'no route: add  route {{ to = "{upstreams[0].name}" }}'))
+
+    # -- the declarations, kind by kind
+
+    def _settings(self) -> Settings:
+        known = Settings.__struct_fields__
+        values: dict[str, Any] = {}
+        for item in self._of("global"):
+            if item.name in known:
+                value = self._checked(item, {item.name: _plain(item.value)}, Settings, f"{item.name}", ())
+                if value is not None:
+                    values[item.name] = getattr(value, item.name)
+            elif item.name not in _ANCESTOR:
+                hint = suggest(item.name, (*known, *_ANCESTOR))
+                if hint:
+                    self._mistakes.append(
+                        (item.at, f'unknown setting "{item.name}"{hint}; a variable of your own is "local"')
+                    )
+        return Settings(**values)
+
+    def _declared(self) -> tuple[list[Listener], list[Upstream], list[Route]]:
+        listeners: dict[str, Listener] = {}
+        upstreams: dict[str, Upstream] = {}
+        seen: dict[str, Position] = {}
+        for item in self._of("listen"):
+            listener = self._checked(item, _with_first(item.value, "address"), Listener, "listen", ())
+            if listener is not None and self._first(item, seen, f'listen "{listener.address}"', listener.address):
+                listeners[listener.address] = listener
+        seen = {}
+        for item in self._of("upstream"):
+            label = f'upstream "{item.name}"'
+            upstream = self._checked(item, _upstream(item), Upstream, label, ())
+            if self._first(item, seen, label, item.name) and upstream is not None:
+                upstreams[item.name] = upstream
+        routes = []
+        for item in self._of("route"):
+            route = self._checked(item, _plain(item.value), Route, "route", ())
+            if route is None:
+                continue
+            routes.append(route)
+            if route.to not in seen:
+                hint = suggest(route.to, seen) or (f" (there is {', '.join(map(show, seen))})" if seen else "")
+                self._complain(item, ("to",), f'route: to = "{route.to}": no such upstream{hint}')
+            if route.host is not None and "*" in route.host.removeprefix("*.").replace("*", "", route.host == "*"):
+                self._complain(item, ("host",), f'route: host = "{route.host}": expected a name or "*.example.com"')
+        return list(listeners.values()), list(upstreams.values()), routes
+
+    def _ancestor(self) -> tuple[Listener, Upstream] | None:
+        """The three globals of the C program of 2013: strings, as there, or numbers for the ports."""
+        given = {item.name: item for item in self._of("global") if item.name in _ANCESTOR}
+        if not given:
+            return None
+        main = Position(self._main, 0)
+        texts: dict[str, str] = {}
+        for name in _ANCESTOR:
+            item = given.get(name)
+            value = item.value if item is not None else None
+            at = item.at if item is not None else main
+            if isinstance(value, int) and not isinstance(value, bool) and name != "backendAddress":
+                value = str(value)
+            if not isinstance(value, str):
+                self._mistakes.append((at, f"{name} must be a string"))
+            elif name != "backendAddress" and not (value.isascii() and value.isdigit() and 0 <= int(value) <= 65535):
+                self._mistakes.append((at, f'{name} must be a string with a port from 0 to 65535, got "{value}"'))
+            texts[name] = str(value)
+        if self._mistakes:
+            return None
+        host = texts["backendAddress"]
+        address = f"[{host}]:{texts['backendPort']}" if ":" in host else f"{host}:{texts['backendPort']}"
+        listener = {"address": texts["listenPort"]}
+        upstream = {"name": "backend", "peers": [{"address": address}]}
+        try:
+            return (
+                msgspec.convert(listener, Listener, dec_hook=decode_hook),
+                msgspec.convert(upstream, Upstream, dec_hook=decode_hook),
+            )
+        except msgspec.ValidationError as error:
+            self._mistakes.append((given["backendAddress"].at, f"backendAddress: {_PLACE.sub('', str(error))}"))
+            return None
+
+    # -- tools
+
+    def _of(self, kind: str) -> list[Declaration]:
+        return [item for item in self._declarations if item.kind == kind]
+
+    def _first(self, item: Declaration, seen: dict[str, Position], label: str, key: str) -> bool:
+        if key in seen:
+            self._mistakes.append((item.at, f"{label} is declared twice (first at {seen[key]})"))
+            return False
+        seen[key] = item.at
+        return True
+
+    def _complain(self, item: Declaration, path: Path, message: str) -> None:
+        line = item.at.line
+        if path and item.kind == "global":
+            path = path[1:]
+        source = self._sources.get(item.at.file)
+        if source is not None and line and path:
+            line = find_line(source, line, path)
+        self._mistakes.append((Position(item.at.file, line), message))
+
+    def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str, prefix: Path) -> T | None:
+        try:
+            return msgspec.convert(value, wanted, dec_hook=decode_hook)
+        except msgspec.ValidationError as error:
+            text = str(error)
+            place = _PLACE.search(text)
+            path = _parse_path(place[1]) if place else ()
+            message, path = _in_words(_PLACE.sub("", text), path, wanted, value)
+            keys = [key for key in path if isinstance(key, str) and key not in ("peers", label)]
+            about = f": {keys[-1]}" if keys and not message.startswith("unknown") else ""
+            self._complain(item, _as_written(path), f"{label}{about}: {message}")
+            return None
+
+
+def _plain(value: Any) -> Any:
+    """A recorded value as data for the schema: a table with named keys, with items, or a scalar."""
+    if isinstance(value, dict) and set(value) == {"list", "map"}:
+        items, named = value["list"], value["map"]
+        if not named:
+            return [_plain(item) for item in items] if items else {}
+        plain = {key: _plain(item) for key, item in named.items()}
+        for number, item in enumerate(items, 1):
+            plain[f"[{number}]"] = _plain(item)
+        return plain
+    return value
+
+
+def _with_first(value: Any, key: str) -> Any:
+    """``{ "10.0.0.2:8000", weight = 2 }``: the first item is ``key``; a plain scalar is ``key`` alone."""
+    if isinstance(value, dict):
+        items = value["list"]
+        plain = {name: _plain(item) for name, item in value["map"].items()}
+        if items:
+            plain[key] = _plain(items[0])
+        for number, item in enumerate(items[1:], 2):
+            plain[f"[{number}]"] = _plain(item)
+        return plain
+    return {key: value}
+
+
+def _upstream(item: Declaration) -> Any:
+    if not isinstance(item.value, dict):
+        return item.value
+    plain = {name: _plain(value) for name, value in item.value["map"].items()}
+    return {
+        "name": item.name,
+        "peers": [_with_first(peer, "address") for peer in item.value["list"]],
+        **plain,
+    }
+
+
+def _parse_path(text: str) -> Path:
+    """msgspec's ``.peers[1].weight`` as ``("peers", 1, "weight")``."""
+    return tuple(
+        int(index) if index else key
+        for key, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", text)
+        if key or index
+    )
+
+
+def _as_written(path: Path) -> Path:
+    """The path through the Lua table: peers stand in the upstream's own list, items count from 1."""
+    steps = path[1:] if path[:1] == ("peers",) else path
+    written = [step + 1 if isinstance(step, int) else step for step in steps]
+    if written and written[-1] == "address":
+        written[-1] = 1
+    return tuple(int(step[1:-1]) if isinstance(step, str) and step[:1] == "[" else step for step in written)
+
+
+def _struct_at(wanted: Any, path: Path) -> type[msgspec.Struct]:
+    """The struct that ``path`` leads into."""
+    found: type[msgspec.Struct] = wanted
+    for step in path:
+        for field in msgspec.structs.fields(found):
+            if field.name == step:
+                inner = next((kind for kind in _types(field.type) if issubclass(kind, msgspec.Struct)), None)
+                found = inner or found
+    return found
+
+
+def _types(annotation: Any) -> list[type]:
+    """All classes that occur in an annotation."""
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        return [annotation]
+    return [kind for part in getattr(annotation, "__args__", ()) for kind in _types(part)]
+
+
+def _literals(annotation: Any) -> list[str]:
+    parts = getattr(annotation, "__args__", ())
+    return [part for part in parts if isinstance(part, str)] + [text for part in parts for text in _literals(part)]
+
+
+def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
+    """msgspec's message in the words of a user who writes Lua, and the path that it is about."""
+    struct = _struct_at(wanted, path)
+    if match := _UNKNOWN.fullmatch(text):
+        key = match[1]
+        if key.startswith("["):
+            return f"item {key} is one too many", (*path, key)
+        own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
+        return f'unknown key "{key}"{suggest(key, own)}', (*path, key)
+    if match := _MISSING.fullmatch(text):
+        return f'missing "{match[1]}"', path
+    if match := _EXPECTED.fullmatch(text):
+        expected = " or ".join(_IN_WORDS.get(name.strip(), name.strip()) for name in match[1].split("|"))
+        got = _value_at(value, path)
+        return (
+            f"expected {expected}, got {show(got) if got is not None else _IN_WORDS.get(match[2], match[2])}",
+            path,
+        )
+    if match := _BOUND.fullmatch(text):
+        bound = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}[match[2]]
+        return (
+            f"expected {_IN_WORDS.get(match[1], match[1])} of {bound} {match[3]}, got {show(_value_at(value, path))}",
+            path,
+        )
+    if text.startswith("Expected `array` of length"):
+        return 'no peers: expected addresses such as "127.0.0.1:8000"', ()
+    if text.startswith("Expected `str` matching"):
+        return f'expected a path that begins with "/", got {show(_value_at(value, path))}', path
+    if text.startswith("Expected `str` of length"):
+        return "expected a string that is not empty", path
+    if text.startswith("Invalid enum value") and path:
+        parent = _struct_at(wanted, path[:-1])
+        field = next(field for field in msgspec.structs.fields(parent) if field.name == path[-1])
+        choices = _literals(field.type)
+        got = _value_at(value, path)
+        return (
+            f"expected {' or '.join(map(show, choices))}, got {show(got)}{suggest(str(got), choices)}",
+            path,
+        )
+    return text[:1].lower() + text[1:] if text[:1].isupper() else text, path
+
+
+def _value_at(value: Any, path: Path) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

@@ -1,0 +1,31 @@
+"""How a mistake in a configuration is named."""
+
+import difflib
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+
+class Position(Struct, frozen=True):
+    """Where in the Lua sources something was written; ``line`` counts from 1, 0 is unknown."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+class ConfigError(Exception):
+    """One or more mistakes; each of ``messages`` is a line that stands by itself."""
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = messages
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``' (did you mean "weight"?)'`` where one of ``known`` is close to ``word``, else ``""``."""
+    names = {name.lower().replace("_", ""): name for name in known}
+    close = difflib.get_close_matches(word.lower().replace("_", ""), names, n=1, cutoff=0.7)
+    return f' (did you mean "{names[close[0]]}"?)' if close else ""

@@ -1,0 +1,89 @@
+"""Finds the line of one key or item inside a Lua table constructor that spans several lines.
+
+Lua tells the line of a call, not of the fields in its table.  So the constructor is read again as tokens, just
+far enough to follow a path of keys (``str``) and positions (``int``, from 1).  A table that was built by code
+cannot be followed; the answer is then the line of the last step that could.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+_TOKEN = re.compile(
+    r"""(?P<skip>--\[(?P<c>=*)\[.*?\](?P=c)\]|--[^\n]*|\s+)
+      | (?P<long>\[(?P<s>=*)\[.*?\](?P=s)\])
+      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+      | (?P<name>[A-Za-z_]\w*)
+      | (?P<other>[0-9.]+\w*|==|~=|<=|>=|\.\.+|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_OPENING = frozenset(("{", "(", "[", "function", "do", "then", "repeat"))
+_CLOSING = frozenset(("}", ")", "]", "end", "until", "elseif"))
+
+Token = tuple[str, int]  # text, line
+
+
+def _tokens(source: str, line: int) -> list[Token]:
+    """Tokens of ``source`` from ``line`` on."""
+    start = 0
+    for _ in range(line - 1):
+        start = source.find("\n", start) + 1
+    found = []
+    for match in _TOKEN.finditer(source, start):
+        if match.lastgroup != "skip" and match["skip"] is None:
+            found.append((match[0], line))
+        line += match[0].count("\n")
+    return found
+
+
+def _items(tokens: list[Token], opening: int) -> dict[str | int, int]:
+    """The fields of the constructor whose ``{`` stands at ``opening``: key or position -> index of its value."""
+    items: dict[str | int, int] = {}
+    depth, position, start = 0, 0, opening + 1
+
+    def close(end: int) -> None:
+        nonlocal position
+        if start >= end:
+            return
+        text = tokens[start][0]
+        if start + 1 < end and tokens[start + 1][0] == "=":
+            items[text] = start
+        elif text == "[" and start + 3 < end and tokens[start + 2][0] == "]" and tokens[start + 3][0] == "=":
+            items[tokens[start + 1][0].strip("\"'")] = start
+        else:
+            position += 1
+            items[position] = start
+
+    for index in range(opening, len(tokens)):
+        text = tokens[index][0]
+        if text in _OPENING:
+            depth += 1
+        elif text in _CLOSING:
+            depth -= 1
+            if depth <= 0:
+                close(index)
+                break
+        elif text in ",;" and depth == 1:
+            close(index)
+            start = index + 1
+    return items
+
+
+def find_line(source: str, line: int, path: Sequence[str | int]) -> int:
+    """The line of ``path`` in the first table constructor that opens on ``line`` or after it."""
+    tokens = _tokens(source, line)
+    place = next((index for index, token in enumerate(tokens) if token[0] == "{"), None)
+    if place is None or tokens[place][1] > line + 1:
+        return line
+    for step, following in pairwise((*path, None)):
+        found = _items(tokens, place).get(step)  # type: ignore[arg-type]
+        if found is None:
+            return line
+        line = tokens[found][1]
+        if following is not None:
+            while found < len(tokens) and tokens[found][0] not in ("{", ","):
+                found += 1
+            if found == len(tokens) or tokens[found][0] != "{":
+                return line
+            place = found
+    return line

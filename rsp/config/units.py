@@ -1,0 +1,134 @@
+"""Durations, sizes and addresses as people write them in a configuration."""
+
+import re
+from typing import Final
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
+_BYTES: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?")
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
+
+
+class Duration(float):
+    """Seconds.  Written as a number of seconds or as ``"500ms"``, ``"5s"``, ``"2m"``, ``"1h"``, ``"1d"``."""
+
+    @classmethod
+    def parse(cls, value: object) -> "Duration":
+        """Raises :class:`ValueError` saying what was expected."""
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e10:
+            return cls(value)
+        match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(f'expected a duration such as "500ms", "5s" or "2m", got {show(value)}')
+        return cls(float(match[1]) * _SECONDS[match[2]])
+
+    def __str__(self) -> str:
+        if self and self < 1:
+            return f"{self * 1000:g}ms"
+        return f"{float(self):g}s"
+
+
+class Size(int):
+    """Bytes.  Written as a number of bytes or as ``"64KB"``, ``"10MB"``, ``"1GB"`` (powers of 1024)."""
+
+    @classmethod
+    def parse(cls, value: object) -> "Size":
+        """Raises :class:`ValueError` saying what was expected."""
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return cls(value)
+        match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(f'expected a size such as "64KB" or "10MB", got {show(value)}')
+        return cls(int(match[1]) * _BYTES[match[2].lower()])
+
+    def __str__(self) -> str:
+        for suffix, factor in (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
+            if self and self % factor == 0:
+                return f"{self // factor}{suffix}"
+        return str(int(self))
+
+
+class Address(str):
+    """``"host:port"``, ``"[v6]:port"`` or ``"unix:/path"``, checked.  ``host`` is empty for a unix socket."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> "Address":
+        """Raises :class:`ValueError` saying what was expected."""
+        if not isinstance(value, str):
+            raise ValueError(f'expected an address such as "127.0.0.1:8000" or "unix:/run/app.sock", got {show(value)}')
+        if value.startswith("unix:"):
+            if not value.startswith("unix:/") or len(value.encode()) > 107 + 5 or "\0" in value:
+                raise ValueError(f'"{value}": expected unix: and an absolute path of at most 107 bytes')
+            return cls(value)
+        host, colon, port = value.rpartition(":")
+        if not colon or not host or (":" in host and not host.startswith("[")):
+            hint = f' (an IPv6 address goes in brackets: "[{value}]:80")' if value.count(":") > 1 else ""
+            raise ValueError(f'"{value}": expected "host:port", "[v6]:port" or "unix:/path"{hint}')
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+            raise ValueError(f'"{value}": expected a port from 0 to 65535, got "{port}"')
+        good = _IPV6.fullmatch(host[1:-1]) if host[0] == "[" and host[-1] == "]" else _NAME.fullmatch(host)
+        if good is None:
+            raise ValueError(f'"{value}": "{host}" is no host name or address')
+        return cls(value)
+
+    @property
+    def is_unix(self) -> bool:
+        return self.startswith("unix:")
+
+    @property
+    def path(self) -> str:
+        """Of a unix socket."""
+        return self[5:]
+
+    @property
+    def host(self) -> str:
+        return "" if self.is_unix else self.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return 0 if self.is_unix else int(self.rpartition(":")[2])
+
+
+class Listen(Address):
+    """An address to listen on; a port alone means every IPv4 address."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> "Listen":
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str):
+            if value.isdigit():
+                value = "0.0.0.0:" + value
+            elif value.startswith(("*:", ":")):
+                value = "0.0.0.0:" + value.rpartition(":")[2]
+        return cls(Address.parse(value))
+
+
+class Peer(Address):
+    """A backend's address; its port is not 0."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> "Peer":
+        address = Address.parse(value)
+        if not address.is_unix and address.port == 0:
+            raise ValueError(f'"{address}": a peer\'s port is from 1 to 65535')
+        return cls(address)
+
+
+def show(value: object) -> str:
+    """A value as a message names it."""
+    if isinstance(value, str):
+        return f'"{value if len(value) < 60 else value[:57] + "..."}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return "a table"
+    return str(value)

@@ -1,0 +1,331 @@
+"""Request and response heads (RFC 9112 sections 2 to 6): strict in, clean out.
+
+Rules of this room: a head arrives as one block of bytes that ends in an empty line.  One regular expression
+decides whether the whole block is beyond doubt; only a block that fails is looked at again, slowly, for the
+reason.  Then each field line is classified once by its name: most are forwarded as they stand, a few carry
+framing or routing and are understood here, hop-by-hop ones are dropped.  Nothing is decoded to ``str``.
+"""
+
+import re
+from typing import Final
+
+from rsp.http1.errors import ProtocolError
+
+# Framing of a body: a length in bytes (>= 0), or one of these.
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_FIELDS = rb"((?:" + _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
+_REQUEST = re.compile(rb"(" + _TOKEN + rb"++) ([!-~]++) HTTP/1\.([01])\r\n" + _FIELDS)
+_RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS)
+_FIELD_LINE = re.compile(_TOKEN + rb"++:[\t -~\x80-\xff]*+")
+_HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~!$&'()*+,;=%]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
+_STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
+
+# What a field means to a proxy.  Everything that is not named here is end-to-end and forwarded as it stands.
+_PASS: Final = 0
+_HOST_FIELD: Final = 1
+_CONTENT_LENGTH: Final = 2
+_TRANSFER_ENCODING: Final = 3
+_CONNECTION: Final = 4
+_HOP_BY_HOP: Final = 5
+_UPGRADE: Final = 6
+_EXPECT: Final = 7
+_FORWARDED: Final = 8
+_UNDERSCORE: Final = 9
+_USER_AGENT: Final = 10
+_REFERER: Final = 11
+_TE: Final = 12
+
+_MEANING: Final = {
+    b"host": _HOST_FIELD,
+    b"content-length": _CONTENT_LENGTH,
+    b"transfer-encoding": _TRANSFER_ENCODING,
+    b"connection": _CONNECTION,
+    b"proxy-connection": _HOP_BY_HOP,
+    b"keep-alive": _HOP_BY_HOP,
+    b"te": _TE,
+    b"upgrade": _UPGRADE,
+    b"expect": _EXPECT,
+    b"forwarded": _FORWARDED,
+    b"x-forwarded-for": _FORWARDED,
+    b"x-forwarded-proto": _FORWARDED,
+    b"x-forwarded-host": _FORWARDED,
+    b"user-agent": _USER_AGENT,
+    b"referer": _REFERER,
+}
+# Spelling as received -> meaning.  Learns the spellings that clients use, so that a name is lowered once.
+_SPELLINGS: dict[bytes, int] = {}
+_SPELLINGS_LIMIT: Final = 4096
+# Connection options may not take these away: framing and routing are ours to write.
+_PROTECTED: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"te"))
+
+
+def _meaning(name: bytes) -> int:
+    lowered = name.lower()
+    meaning = _UNDERSCORE if b"_" in lowered else _MEANING.get(lowered, _PASS)
+    if len(_SPELLINGS) < _SPELLINGS_LIMIT:
+        _SPELLINGS[name] = meaning
+    return meaning
+
+
+class RequestHead:
+    """What a proxy needs to know of a request; the rest stays the bytes that they were.
+
+    ``lines``        the field lines to forward, without CRLF; never Host, framing, hop-by-hop or forwarded ones
+    ``target``       origin-form or ``*``, as received (absolute-form is taken apart)
+    ``host``         the authority that the request is for, without doubt; empty only in HTTP/1.0
+    ``framing``      body length in bytes, or ``CHUNKED``
+    ``keep_alive``   whether the client lets us keep the connection
+    ``upgrade``      value of Upgrade, when Connection names it; else empty
+    """
+
+    __slots__ = (
+        "expect_continue", "framing", "host", "keep_alive", "lines", "method", "minor", "referer",
+        "target", "te_trailers", "upgrade", "user_agent",
+    )  # fmt: skip
+
+    def __init__(self, method: bytes, target: bytes, minor: int) -> None:
+        self.method = method
+        self.target = target
+        self.minor = minor
+        self.host = b""
+        self.lines: list[bytes] = []
+        self.framing = 0
+        self.keep_alive = minor == 1
+        self.expect_continue = False
+        self.te_trailers = False
+        self.upgrade = b""
+        self.user_agent = b""
+        self.referer = b""
+
+
+class ResponseHead:
+    """A response head: ``lines`` as in :class:`RequestHead`; ``framing`` may also be ``UNTIL_CLOSE``.
+
+    ``length_line`` is the Content-Length line of a response that has no body on the wire but names the length
+    that a GET would have (HEAD, 304).
+    """
+
+    __slots__ = ("framing", "has_length", "keep_alive", "length_line", "lines", "minor", "reason", "status", "upgrade")
+
+    def __init__(self, status: int, reason: bytes, minor: int) -> None:
+        self.status = status
+        self.reason = reason
+        self.minor = minor
+        self.lines: list[bytes] = []
+        self.framing = 0
+        self.length_line = b""
+        self.has_length = False  # Content-Length: 0 was said, not implied
+        self.keep_alive = minor == 1
+        self.upgrade = b""
+
+
+def parse_request(block: bytes) -> RequestHead:
+    """Understand one request head, from its first byte to its empty line (RFC 9112 sections 3 to 6).
+
+    Raises :class:`ProtocolError` with 400, 405 (CONNECT), 417 or 505 for whatever leaves a doubt.
+    """
+    match = _REQUEST.fullmatch(block)
+    if match is None:
+        raise _explain(block, request=True)
+    method, target, version, fields = match.groups()
+    head = RequestHead(method, target, version == b"1")
+    lines = head.lines
+    spellings = _SPELLINGS
+    lengths = codings = options = None
+    upgrade = b""
+    hosts = 0
+    for line in fields.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        meaning = spellings.get(name)
+        if meaning is None:
+            meaning = _meaning(name)
+        if meaning == _PASS:
+            lines.append(line)
+        elif meaning == _HOST_FIELD:
+            hosts += 1
+            head.host = value.strip(b" \t")
+        elif meaning == _USER_AGENT:
+            head.user_agent = value.strip(b" \t")
+            lines.append(line)
+        elif meaning == _REFERER:
+            head.referer = value.strip(b" \t")
+            lines.append(line)
+        elif meaning == _CONNECTION:
+            options = _more(options, value)
+        elif meaning == _CONTENT_LENGTH:
+            lengths = _more(lengths, value)
+        elif meaning == _TRANSFER_ENCODING:
+            codings = _more(codings, value)
+        elif meaning == _UPGRADE:
+            upgrade = value.strip(b" \t")
+        elif meaning == _TE:
+            head.te_trailers = b"trailers" in value.lower()
+        elif meaning == _EXPECT:
+            if value.strip(b" \t").lower() != b"100-continue":
+                raise ProtocolError("unknown expectation", 417)
+            head.expect_continue = head.minor == 1
+        elif meaning == _UNDERSCORE:
+            _refuse_shadow(name, fields)
+            lines.append(line)
+    lines.pop()  # what stood behind the last CRLF
+    if lengths is not None or codings is not None:
+        head.framing = _framing(lengths, codings, head.minor)
+    if options is not None:
+        _connection_options(head, options, upgrade)
+    _target(head, hosts)
+    return head
+
+
+def parse_response(block: bytes, method: bytes) -> ResponseHead:
+    """Understand one response head to a request of ``method`` (RFC 9112 sections 4 to 6).
+
+    Raises :class:`ProtocolError`; the caller answers 502 whatever its status.
+    """
+    match = _RESPONSE.fullmatch(block)
+    if match is None:
+        raise _explain(block, request=False)
+    version, code, reason, fields = match.groups()
+    head = ResponseHead(int(code), reason or b"", version == b"1")
+    lines = head.lines
+    spellings = _SPELLINGS
+    lengths = codings = options = None
+    upgrade = b""
+    for line in fields.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        meaning = spellings.get(name)
+        if meaning is None:
+            meaning = _meaning(name)
+        if meaning == _CONTENT_LENGTH:
+            lengths = _more(lengths, value)
+        elif meaning == _TRANSFER_ENCODING:
+            codings = _more(codings, value)
+        elif meaning == _CONNECTION:
+            options = _more(options, value)
+        elif meaning == _UPGRADE:
+            upgrade = value.strip(b" \t")
+        elif meaning != _HOP_BY_HOP:
+            lines.append(line)
+    lines.pop()
+    if options is not None:
+        _connection_options(head, options, upgrade)
+    _response_framing(head, method, lengths, codings)
+    return head
+
+
+def find_stray(data: bytes | bytearray, start: int) -> bool:
+    """Whether ``data`` from ``start`` on, an unfinished head, holds a bare CR, a bare LF or a NUL already."""
+    return _STRAY.search(data, start) is not None
+
+
+def _more(seen: bytes | None, value: bytes) -> bytes:
+    """Several field lines of one name are one list (RFC 9110 section 5.3)."""
+    value = value.strip(b" \t")
+    return value if seen is None else seen + b"," + value
+
+
+def _framing(lengths: bytes | None, codings: bytes | None, minor: int) -> int:
+    """Body framing from the two fields that decide it (RFC 9112 section 6), refusing every doubt."""
+    if codings is None:
+        if lengths is None or not lengths.isdigit() or len(lengths) > 18:
+            raise ProtocolError("invalid Content-Length")
+        return int(lengths)
+    if lengths is not None:
+        raise ProtocolError("both Content-Length and Transfer-Encoding")
+    if minor == 0:
+        raise ProtocolError("Transfer-Encoding in HTTP/1.0")
+    if codings.lower() != b"chunked":
+        # 501 is for codings that we do not know, but only where the end of the message is beyond doubt.
+        unknown = codings.lower().endswith((b", chunked", b",chunked")) and b"chunked" not in codings[:-7].lower()
+        raise ProtocolError("unsupported Transfer-Encoding", 501 if unknown else 400)
+    return CHUNKED
+
+
+def _response_framing(head: ResponseHead, method: bytes, lengths: bytes | None, codings: bytes | None) -> None:
+    """RFC 9112 section 6.3: what the status and the method say goes before the fields."""
+    status = head.status
+    if status < 200 or status == 204:
+        if lengths not in (None, b"0") or codings is not None:
+            raise ProtocolError(f"a body announced for status {status}")
+        return
+    framing = _framing(lengths, codings, head.minor) if lengths is not None or codings is not None else UNTIL_CLOSE
+    if method == b"HEAD" or status == 304:
+        if framing >= 0:
+            head.length_line = b"Content-Length: %d" % framing
+        return
+    head.framing = framing
+    head.has_length = framing >= 0
+    if framing == UNTIL_CLOSE:
+        head.keep_alive = False
+
+
+def _connection_options(head: RequestHead | ResponseHead, options: bytes, upgrade: bytes) -> None:
+    """Apply Connection (RFC 9110 section 7.6.1): persistence, Upgrade, and the fields that it takes away."""
+    names = {option.strip(b" \t") for option in options.lower().split(b",")}
+    if b"close" in names:
+        head.keep_alive = False
+    elif b"keep-alive" in names:
+        head.keep_alive = True
+    if upgrade and b"upgrade" in names and head.minor == 1:
+        head.upgrade = upgrade
+    names -= _PROTECTED
+    names -= {b"close", b"keep-alive", b"upgrade", b""}
+    if names:
+        head.lines = [line for line in head.lines if line.partition(b":")[0].lower() not in names]
+
+
+def _target(head: RequestHead, hosts: int) -> None:
+    """Settle target and authority (RFC 9112 section 3.2 and 3.3)."""
+    if hosts > 1:
+        raise ProtocolError("more than one Host")
+    if hosts == 0 and head.minor == 1:
+        raise ProtocolError("no Host")
+    if hosts and _HOST.fullmatch(head.host) is None:
+        raise ProtocolError("invalid Host")
+    if head.method == b"CONNECT":
+        raise ProtocolError("CONNECT is not for a reverse proxy", 405)
+    target = head.target
+    if target[0] == 47:  # "/", origin-form
+        if b"#" in target:
+            raise ProtocolError("fragment in the request target")
+        return
+    if target == b"*" and head.method == b"OPTIONS":
+        return
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or _HOST.fullmatch(absolute[1]) is None:
+        raise ProtocolError("invalid request target")
+    head.host = absolute[1]
+    path = absolute[2]
+    if not path and head.method == b"OPTIONS":
+        head.target = b"*"
+    else:
+        head.target = path if path[:1] == b"/" else b"/" + path
+
+
+def _refuse_shadow(name: bytes, fields: bytes) -> None:
+    """A name with ``_`` is refused where CGI-like backends would take it for its twin with ``-``."""
+    twin = name.lower().replace(b"_", b"-")
+    if twin in _MEANING or (b"\r\n" + fields.lower()).find(b"\r\n" + twin + b":") >= 0:
+        raise ProtocolError("a field name with _ shadows one with -")
+
+
+def _explain(block: bytes, *, request: bool) -> ProtocolError:
+    """Say what is wrong with a head that the strict expression refused."""
+    if find_stray(block, 0):
+        return ProtocolError("bare CR, bare LF or NUL in the head")
+    start, _, fields = block.partition(b"\r\n")
+    for line in fields.split(b"\r\n")[:-2]:
+        if line[:1] in (b" ", b"\t"):
+            return ProtocolError("obsolete line folding")
+        if _FIELD_LINE.fullmatch(line) is None:
+            return ProtocolError("malformed field line")
+    if request:
+        version = start.rpartition(b" ")[2]
+        if re.fullmatch(rb"HTTP/[0-9]\.[0-9]", version) and version[:7] != b"HTTP/0.":
+            known = version in (b"HTTP/1.0", b"HTTP/1.1")
+            return ProtocolError("malformed request line", 400) if known else ProtocolError("HTTP version", 505)
+        return ProtocolError("malformed request line")
+    return ProtocolError("malformed status line")

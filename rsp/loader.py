@@ -1,0 +1,112 @@
+"""The loader: evaluates a configuration in a process of its own and hands back plain data.
+
+The Lua of a configuration is the user's code.  It runs in a short-lived fork with a limit on time and memory, so
+that a crash, a hang or an error in it leaves everyone else alone.
+"""
+
+import hashlib
+import os
+import resource
+import signal
+import time
+from typing import Final
+
+import msgspec
+
+from rsp.channel import Bundle, pack, unpack
+from rsp.config.errors import ConfigError
+
+PATIENCE: Final = 20.0  # seconds until a loader is killed
+
+
+class Loader:
+    """One evaluation under way.  ``descriptor`` becomes readable, and then gives end of file."""
+
+    def __init__(self, path: str, version: int) -> None:
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        self.path = path
+        self.descriptor = reading
+        self.deadline = time.monotonic() + PATIENCE
+        self._data = bytearray()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reading)
+            _child(path, version, writing)
+        os.close(writing)
+
+    def read(self) -> bool:
+        """Take what there is; true at the end."""
+        data = os.read(self.descriptor, 1 << 20)
+        self._data += data
+        return not data
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def result(self) -> Bundle:
+        """After the end.  Raises :class:`ConfigError`."""
+        os.close(self.descriptor)
+        _, status = os.waitpid(self.pid, 0)
+        kind, payload = bytes(self._data[:1]), bytes(self._data[1:])
+        if kind == b"+":
+            return unpack(payload)
+        if kind == b"-":
+            raise ConfigError(*msgspec.json.decode(payload, type=list[str]))
+        if time.monotonic() >= self.deadline:
+            raise ConfigError(f"{self.path}: the configuration takes longer than {PATIENCE:g} s to evaluate")
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
+        raise ConfigError(f"{self.path}: the evaluation of the configuration was ended by {how}")
+
+
+def load(path: str, version: int = 1) -> Bundle:
+    """Evaluate and wait.  Raises :class:`ConfigError`."""
+    import select
+
+    loader = Loader(path, version)
+    poll = select.poll()
+    poll.register(loader.descriptor, select.POLLIN)
+    while True:
+        if not poll.poll(max(0.0, loader.deadline - time.monotonic()) * 1000):
+            loader.kill()
+            break
+        if loader.read():
+            break
+    return loader.result()
+
+
+def _child(path: str, version: int, writing: int) -> None:
+    """In the fork: never returns."""
+    status = 0
+    try:
+        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(PATIENCE), int(PATIENCE)))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        answer = _evaluate(path, version)
+        view = memoryview(answer)
+        while view:
+            view = view[os.write(writing, view) :]
+    except BaseException:
+        status = 1
+    finally:
+        os._exit(status)
+
+
+def _evaluate(path: str, version: int) -> bytes:
+    from rsp.lua.evaluate import evaluate
+    from rsp.privileges import Identity
+
+    try:
+        config, sources = evaluate(path)
+        try:
+            Identity.of(config.settings)
+        except ConfigError as error:
+            raise ConfigError(*(f"{path}: {message}" for message in error.messages)) from None
+    except ConfigError as error:
+        return b"-" + msgspec.json.encode(list(error.messages))
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        digest.update(f"{name}\0{sources[name]}\0".encode())
+    return b"+" + pack(Bundle(version, digest.hexdigest(), config))

@@ -1,0 +1,496 @@
+"""The master: owns the listening sockets, the workers and the configuration's versions.  It supervises, no more.
+
+PostgreSQL's postmaster rule: nothing that can fail in interesting ways happens here.  No event loop, no thread, no
+network bytes, no Lua: one blocking wait on signals, on the workers' channels and on the loader, then short,
+bounded steps.  Signals only note themselves; they are acted upon in the loop, in the order of their arrival.
+"""
+
+import os
+import select
+import signal
+import socket
+import time
+from typing import Final
+
+from setproctitle import setproctitle
+
+from rsp import channel, log, sockets
+from rsp.channel import Bundle
+from rsp.child import Process, Slot, spawn
+from rsp.config.errors import ConfigError
+from rsp.config.schema import Listener
+from rsp.loader import Loader, load
+from rsp.rollout import Rollout
+from rsp.scoreboard import SLOTS, Cell, Scoreboard
+
+_SIGNALS: Final = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD,
+    signal.SIGUSR1, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU,
+)  # fmt: skip
+_MEASURE_EVERY: Final = 5.0
+_FOREVER: Final = 10.0**9
+# A sibling takes over the queue of a worker that will not be back within this many seconds.
+_ADOPT_AFTER: Final = 0.5
+_COUNTERS: Final = (
+    Cell.ACCEPTED, Cell.REQUESTS, Cell.STATUS_2XX, Cell.STATUS_3XX, Cell.STATUS_4XX, Cell.STATUS_5XX,
+    Cell.BYTES_SENT, Cell.RETRIES, Cell.CPU_MS,
+)  # fmt: skip
+
+
+class Master:
+    """``path``: the configuration file.  ``workers``: overrides the configuration's number."""
+
+    def __init__(self, path: str, workers: int | None = None) -> None:
+        self._path = path
+        self._override = workers
+        self._bundle: Bundle
+        self._listeners: dict[str, Listener] = {}  # by address as configured, with the port really bound
+        self._slots: list[Slot] = []
+        self._scoreboard = Scoreboard()
+        self._retired = self._scoreboard.row(SLOTS - 1)  # what processes counted that are gone
+        self._free_rows = list(range(SLOTS - 2, -1, -1))
+        self._poll = select.poll()
+        self._by_descriptor: dict[int, tuple[Slot, Process]] = {}
+        self._pending: list[int] = []
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._loader: Loader | None = None
+        self._reload_again = False
+        self._rollout: Rollout | None = None
+        self._version = 1
+        self._started = False
+        self._stopping = False
+        self._status = 0
+        self._measure_at = 0.0
+        self._last_round = time.monotonic()
+
+    def run(self) -> int:
+        """Serve until told to stop; the exit status.  Raises :class:`ConfigError`, :class:`sockets.BindError`."""
+        setproctitle(f"rsp: master {self._path}")
+        self._bundle = load(self._path)
+        self._catch_signals()
+        try:
+            self._add_listeners(self._bundle)
+            for index in range(self._workers_wanted(self._bundle)):
+                self._slots.append(self._new_slot(index))
+            for slot in self._slots:
+                self._start(slot)
+            while not (self._stopping and not any(slot.processes for slot in self._slots)):
+                self._round()
+        finally:
+            for listener in self._listeners.values():
+                sockets.unlink(listener)
+        if self._started:
+            log.line(f"Stopped.  {self._total(Cell.REQUESTS)} requests served.")
+        return self._status
+
+    # -- the loop
+
+    def _catch_signals(self) -> None:
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, lambda number, _frame: self._pending.append(number))
+        self._poll.register(self._wake_read, select.POLLIN)
+
+    def _round(self) -> None:
+        """Wait for something to happen, for a second at most; then act on it."""
+        due = [slot.restart_at for slot in self._slots if slot.restart_at is not None]
+        wait = min([1.0, *(max(0.0, at - time.monotonic()) for at in due)])
+        for descriptor, _ in self._poll.poll(wait * 1000 + 1):
+            if descriptor == self._wake_read.fileno():
+                self._drop_wakeups()
+            elif self._loader is not None and descriptor == self._loader.descriptor:
+                self._loader_speaks(self._loader)
+            elif descriptor in self._by_descriptor:
+                self._worker_speaks(*self._by_descriptor[descriptor])
+        while self._pending:
+            self._on_signal(self._pending.pop(0))
+        self._look_after()
+
+    def _drop_wakeups(self) -> None:
+        try:
+            while self._wake_read.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _look_after(self) -> None:
+        """What time brings: restarts, silence, deadlines, measurements."""
+        now = time.monotonic()
+        # When we were stopped ourselves (a suspended machine), nobody's silence means anything.
+        suspended = now - self._last_round > 3.0
+        self._last_round = now
+        for slot in self._slots:
+            if slot.restart_at is not None and now >= slot.restart_at:
+                self._start(slot)
+            for process in slot.processes:
+                if suspended:
+                    process.row[Cell.HEARTBEAT] = int(now * 1000)
+                elif process.kill_at is not None and now >= process.kill_at:
+                    process.signal(signal.SIGKILL)
+                elif process.kill_at is None and process.silent_for > self._bundle.config.settings.worker_timeout:
+                    self._abort(slot, process)
+        if self._loader is not None and now >= self._loader.deadline:
+            self._loader.kill()
+        if self._rollout is not None and now >= self._rollout.deadline:
+            self._rollout_failed(self._rollout, "the worker that was to try it does not answer")
+        if now >= self._measure_at:
+            self._measure_at = now + _MEASURE_EVERY
+            self._measure()
+
+    def _abort(self, slot: Slot, process: Process) -> None:
+        """SIGABRT makes faulthandler print the stack; whoever cannot even do that is killed."""
+        log.line(
+            f"Worker {slot.index} (pid {process.pid}) has not answered for {process.silent_for:.0f} s; "
+            "its Python stack follows, then it is replaced"
+        )
+        process.kill_at = time.monotonic() + 1.0
+        process.signal(signal.SIGABRT)
+
+    def _measure(self) -> None:
+        limit = self._bundle.config.settings.max_memory
+        for slot in self._slots:
+            for process in slot.processes:
+                process.measure()
+            process_now = slot.process
+            if limit and process_now is not None and process_now.version and slot.replacing is None:
+                size = process_now.row[Cell.RSS]
+                if size > limit and not process_now.draining and not self._stopping:
+                    log.line(
+                        f"Worker {slot.index} (pid {process_now.pid}) uses {size >> 20} MB, more than max_memory; "
+                        "it is replaced"
+                    )
+                    slot.replacing = process_now
+                    self._start(slot)
+
+    def _total(self, cell: Cell) -> int:
+        return self._retired[cell] + sum(one.row[cell] for slot in self._slots for one in slot.processes)
+
+    # -- signals
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number in (signal.SIGTERM, signal.SIGQUIT) and not self._stopping:
+            bound = self._bundle.config.settings.timeouts.shutdown if number == signal.SIGTERM else _FOREVER
+            self._stop(bound, "Stopping: running requests are finished first.")
+        elif number in (signal.SIGTERM, signal.SIGINT):
+            self._stop(0.0, "Stopping at once.")
+        elif number == signal.SIGHUP:
+            self._reload()
+        elif number == signal.SIGUSR1:
+            for process in self._processes():
+                process.send(channel.Reopen())
+        elif number == signal.SIGWINCH and not self._stopping:
+            log.line("Workers leave; the master stays.  HUP brings them back.")
+            for slot in self._slots:
+                slot.wanted = False
+                self._dismiss(slot)
+        elif number == signal.SIGTTIN:
+            self._scale(self._wanted_slots() + 1)
+        elif number == signal.SIGTTOU:
+            self._scale(self._wanted_slots() - 1)
+
+    def _stop(self, seconds: float, message: str) -> None:
+        log.line(message)
+        self._stopping = True
+        for slot in self._slots:
+            slot.wanted = False
+            slot.restart_at = None
+        for process in self._processes():
+            process.drain(seconds)
+
+    def _processes(self) -> list[Process]:
+        return [process for slot in self._slots for process in slot.processes]
+
+    # -- workers come and go
+
+    def _workers_wanted(self, bundle: Bundle) -> int:
+        if self._override is not None:
+            return self._override
+        wanted = bundle.config.settings.workers
+        return wanted if isinstance(wanted, int) else min(len(os.sched_getaffinity(0)), SLOTS // 2)
+
+    def _wanted_slots(self) -> int:
+        return sum(slot.wanted for slot in self._slots)
+
+    def _new_slot(self, index: int) -> Slot:
+        slot = Slot(index)
+        for address, listener in self._listeners.items():
+            slot.sockets[address] = self._socket_for(listener, address)
+        return slot
+
+    def _socket_for(self, listener: Listener, address: str) -> socket.socket:
+        """A unix socket is one for all slots; a TCP address has one for each."""
+        if listener.address.is_unix and self._slots and address in self._slots[0].sockets:
+            return self._slots[0].sockets[address]
+        return sockets.bind(listener)
+
+    def _start(self, slot: Slot) -> None:
+        """Fork a worker for ``slot``; a fork that fails is tried again."""
+        slot.restart_at = None
+        if not self._free_rows:
+            slot.restart_at = time.monotonic() + 1.0
+            return
+        number = self._free_rows.pop()
+        row = self._scoreboard.row(number)
+        for cell in Cell:
+            row[cell] = 0
+        close = [self._wake_read, self._wake_write, *(process.end for process in self._processes())]
+        first = slot.index == 0 and not self._started
+        try:
+            process = spawn(slot, self._wanted_slots() or 1, self._bundle, row, number, close, first)
+        except OSError as error:
+            log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
+            self._free_rows.append(number)
+            slot.restart_at = time.monotonic() + 1.0
+            return
+        slot.process = process
+        self._by_descriptor[process.end.fileno()] = (slot, process)
+        self._poll.register(process.end, select.POLLIN)
+
+    def _dismiss(self, slot: Slot) -> None:
+        """Let the slot's worker finish and go; somebody else answers those who queue at its sockets."""
+        slot.restart_at = None
+        process, slot.process = slot.process, None
+        if process is not None:
+            slot.leaving.append(process)
+            process.drain(self._bundle.config.settings.timeouts.shutdown)
+        self._adopt(slot)
+
+    def _adopt(self, slot: Slot) -> None:
+        """Give the sockets of a slot without a worker to a sibling that has one."""
+        sibling = next((one for one in self._slots if one.process is not None and one.process.version), None)
+        if sibling is None or sibling is slot or sibling.process is None or slot.adopter is not None:
+            return
+        shareable = {
+            address: sock for address, sock in slot.sockets.items() if not self._listeners[address].address.is_unix
+        }
+        slot.adopter = sibling
+        descriptors = [sock.fileno() for sock in shareable.values()]
+        sibling.process.send(channel.Adopt(slot.index, list(shareable)), descriptors)
+
+    def _scale(self, wanted: int) -> None:
+        if self._stopping or not 1 <= wanted <= SLOTS // 2:
+            return
+        try:
+            while self._wanted_slots() < wanted:
+                slot = next((slot for slot in self._slots if not slot.wanted), None)
+                if slot is None:
+                    slot = self._new_slot(len(self._slots))
+                    self._slots.append(slot)
+                slot.wanted = True
+                if slot.process is None:
+                    self._start(slot)
+        except sockets.BindError as error:
+            log.line(str(error))
+        while self._wanted_slots() > wanted:
+            slot = [slot for slot in self._slots if slot.wanted][-1]
+            slot.wanted = False
+            self._dismiss(slot)
+        log.line(f"{self._wanted_slots()} workers.")
+
+    def _reap(self) -> None:
+        for slot in self._slots:
+            for process in slot.processes:
+                status = process.reap()
+                if status is not None:
+                    self._gone(slot, process, status)
+
+    def _gone(self, slot: Slot, process: Process, status: int) -> None:
+        self._poll.unregister(process.end)
+        self._worker_speaks(slot, process)  # its last words may explain it
+        del self._by_descriptor[process.end.fileno()]
+        process.end.close()
+        for cell in _COUNTERS:
+            self._retired[cell] += process.row[cell]
+            process.row[cell] = 0
+        self._free_rows.append(process.row_number)
+        for other in self._slots:
+            if other.adopter is slot and process is slot.process:
+                other.adopter = None
+                if other.process is None and not self._stopping:
+                    self._adopt(other)
+        if process in slot.leaving:
+            slot.leaving.remove(process)
+            return
+        if process is slot.replacing:
+            slot.replacing = None
+            return
+        slot.process = None
+        how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+            how += f" with status {os.WEXITSTATUS(status)}"
+        if self._stopping or not slot.wanted:
+            return
+        if slot.replacing is not None:  # the replacement failed: the old one goes on
+            slot.process, slot.replacing = slot.replacing, None
+            return
+        delay = slot.ended(process)
+        again = f"in {delay:.1f} s" if delay else "now"
+        log.line(f"Worker {slot.index} (pid {process.pid}) {how} ({process.usage()}); it is started again {again}")
+        if delay > _ADOPT_AFTER:
+            self._adopt(slot)
+
+    # -- what workers say
+
+    def _worker_speaks(self, slot: Slot, process: Process) -> None:
+        while True:
+            try:
+                received = channel.receive(process.end)
+            except OSError:
+                return
+            if received is None:
+                if process.end.fileno() in self._by_descriptor and process.version >= 0:
+                    process.version = process.version or 0
+                try:
+                    self._poll.unregister(process.end)
+                except KeyError:
+                    pass
+                else:
+                    self._poll.register(process.end, 0)  # its death will be told by SIGCHLD
+                return
+            message, _ = received
+            if isinstance(message, channel.Ready):
+                self._ready(slot, process, message.version)
+            elif isinstance(message, channel.Refused):
+                self._refused(process, message)
+
+    def _ready(self, slot: Slot, process: Process, version: int) -> None:
+        process.version = version
+        if slot.adopter is not None and slot.adopter.process is not None:
+            slot.adopter.process.send(channel.Release(slot.index))
+        slot.adopter = None
+        if slot.replacing is not None:
+            slot.leaving.append(slot.replacing)
+            slot.replacing.drain(self._bundle.config.settings.timeouts.shutdown)
+            slot.replacing = None
+        if self._rollout is not None:
+            self._rollout_step(self._rollout)
+        if not self._started and all(one.process and one.process.version for one in self._slots):
+            self._started = True
+            log.line(f"Started.  Listening on {self._where()}.")
+
+    def _refused(self, process: Process, message: channel.Refused) -> None:
+        if self._rollout is not None and message.version == self._rollout.bundle.version:
+            self._rollout_failed(self._rollout, message.reason)
+        elif not self._started and not self._stopping:
+            log.line(f"Cannot start: {message.reason}")
+            self._status = 1
+            self._stop(0.0, "Stopping at once.")
+
+    def _where(self) -> str:
+        ports = [str(one.address.port) for one in self._listeners.values() if not one.address.is_unix]
+        places = [f"port {', '.join(dict.fromkeys(ports))}"] if ports else []
+        places += [str(one.address) for one in self._listeners.values() if one.address.is_unix]
+        return ", ".join(places)
+
+    # -- reload
+
+    def _reload(self) -> None:
+        if self._stopping:
+            return
+        if self._loader is not None or self._rollout is not None:
+            self._reload_again = True
+            return
+        self._version += 1
+        try:
+            self._loader = Loader(self._path, self._version)
+        except OSError as error:
+            log.line(f"Reload refused: {error.strerror}.  The running configuration stays.")
+            return
+        self._poll.register(self._loader.descriptor, select.POLLIN)
+
+    def _loader_speaks(self, loader: Loader) -> None:
+        if not loader.read():
+            return
+        self._poll.unregister(loader.descriptor)
+        self._loader = None
+        try:
+            bundle = loader.result()
+            added = self._add_listeners(bundle)
+        except (ConfigError, sockets.BindError) as error:
+            lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
+            log.line(f"Reload refused, the running configuration stays.\n{lines}")
+            self._next_reload()
+            return
+        for slot in self._slots:
+            slot.wanted = slot.wanted or not self._wanted_slots()  # after WINCH
+        self._rollout = Rollout(bundle, added)
+        self._rollout_step(self._rollout)
+
+    def _next_reload(self) -> None:
+        if self._reload_again:
+            self._reload_again = False
+            self._reload()
+
+    def _add_listeners(self, bundle: Bundle) -> list[str]:
+        """Bind what is new in ``bundle``, for every slot; all or nothing.  Returns the new addresses."""
+        added: list[str] = []
+        try:
+            for listener in bundle.config.listeners:
+                if listener.address not in self._listeners:
+                    self._listeners[listener.address] = sockets.reserve(listener)
+                    added.append(listener.address)
+                    for slot in self._slots:
+                        sock = self._socket_for(self._listeners[listener.address], listener.address)
+                        slot.sockets[listener.address] = sock
+        except sockets.BindError:
+            self._drop_listeners(added)
+            raise
+        return added
+
+    def _drop_listeners(self, addresses: list[str]) -> None:
+        for address in addresses:
+            listener = self._listeners.pop(address)
+            for slot in self._slots:
+                if address in slot.sockets:
+                    slot.sockets.pop(address).close()
+            sockets.unlink(listener)
+
+    def _rollout_step(self, rollout: Rollout) -> None:
+        """Canary first, then everybody; done when all have answered."""
+        if not rollout.committed:
+            if rollout.canary is None:
+                slot = next((one for one in self._slots if one.process is not None and one.process.version), None)
+                if slot is not None and slot.process is not None:
+                    rollout.canary = slot.process
+                    rollout.send(slot)
+                    return
+            elif rollout.canary.version != rollout.bundle.version:
+                return
+            self._commit(rollout)
+        version = rollout.bundle.version
+        if all(slot.process is None or slot.process.version == version for slot in self._slots):
+            self._rollout = None
+            gone = set(self._listeners) - {listener.address for listener in rollout.bundle.config.listeners}
+            self._drop_listeners(sorted(gone))
+            log.line(f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {self._where()}.")
+            wanted = self._workers_wanted(rollout.bundle)
+            if self._override is None and wanted != self._wanted_slots():
+                self._scale(wanted)
+            self._next_reload()
+
+    def _commit(self, rollout: Rollout) -> None:
+        rollout.committed = True
+        self._bundle = rollout.bundle
+        for slot in self._slots:
+            if slot.process is None and slot.wanted and slot.restart_at is None:
+                self._start(slot)
+            elif slot.process is not None and slot.process is not rollout.canary:
+                rollout.send(slot)
+
+    def _rollout_failed(self, rollout: Rollout, reason: str) -> None:
+        if rollout.committed:
+            # Somebody does not follow where others went without trouble: start it anew with the new version.
+            for slot in self._slots:
+                if slot.process is not None and slot.process.version != rollout.bundle.version:
+                    slot.process.signal(signal.SIGKILL)
+            rollout.extend()
+            return
+        self._rollout = None
+        if rollout.canary is not None and rollout.canary.version != rollout.bundle.version:
+            self._drop_listeners(rollout.added)
+        log.line(f"Reload refused, the running configuration stays: {reason}")
+        self._next_reload()

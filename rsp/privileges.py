@@ -1,0 +1,48 @@
+"""Who workers run as: users and groups from the configuration, looked up once, assumed for good."""
+
+import grp
+import os
+import pwd
+
+import msgspec
+
+from rsp.config.errors import ConfigError
+from rsp.config.schema import Settings
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """``None``: as the master.  Otherwise the numbers, with the supplementary groups of ``name``."""
+
+    uid: int | None
+    gid: int | None
+    name: str | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Identity":
+        """Raises :class:`ConfigError` for an unknown user or group, or when only root could change."""
+        uid = gid = None
+        if settings.user is not None:
+            try:
+                entry = pwd.getpwnam(settings.user)
+            except KeyError:
+                raise ConfigError(f'user: there is no user "{settings.user}"') from None
+            uid, gid = entry.pw_uid, entry.pw_gid
+        if settings.group is not None:
+            try:
+                gid = grp.getgrnam(settings.group).gr_gid
+            except KeyError:
+                raise ConfigError(f'group: there is no group "{settings.group}"') from None
+        if os.geteuid() != 0 and ((uid is not None and uid != os.geteuid()) or gid not in (None, os.getegid())):
+            raise ConfigError(f'user: only root can run workers as "{settings.user or settings.group}"')
+        return cls(uid, gid, settings.user)
+
+    def assume(self) -> None:
+        """Become it.  Raises :class:`OSError`."""
+        if os.geteuid() != 0:
+            return
+        if self.gid is not None:
+            if self.name is not None:
+                os.initgroups(self.name, self.gid)
+            os.setgid(self.gid)
+        if self.uid is not None:
+            os.setuid(self.uid)

@@ -1,0 +1,404 @@
+"""A client's HTTP/1 connection: decodes requests, one exchange at a time, and writes the responses.
+
+Pipelined requests wait as bytes, within bounds, so answers keep their order by nature.  It knows nothing of peers.
+"""
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Final, cast
+
+from rsp.access_log import combined
+from rsp.http1.body import ChunkedDecoder, LengthDecoder, encode_chunk, encode_last_chunk
+from rsp.http1.errors import ProtocolError
+from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray, parse_request
+from rsp.http1.write import error_response, interim_head, response_framing, response_head
+from rsp.proxy.exchange import Exchange
+
+if TYPE_CHECKING:
+    from rsp.proxy.plane import Plane
+
+# What a connection is doing.
+_HEAD: Final = 0  # waiting for a request, or in the middle of its head
+_BODY: Final = 1  # an exchange runs, its request body is arriving
+_WAIT: Final = 2  # an exchange runs, its request is complete
+_TUNNEL: Final = 3
+_LINGER: Final = 4  # the answer is out; what still arrives is thrown away (RFC 9112 section 9.6)
+_CLOSED: Final = 5
+
+_KEPT: Final = (b"keep-alive", b"")  # how 1.0 and 1.1 are told that the connection stays open
+_LINGER_SECONDS: Final = 5
+_LINGER_BYTES: Final = 16 << 20
+
+
+class Downstream(asyncio.Protocol):
+    __slots__ = (
+        "_advancing", "_buffer", "_decoder", "_eof", "_exchange", "_forwarded", "_framing", "_lingered", "_local",
+        "_plane", "_queued", "_reading_paused", "_searched", "_state", "_writing_paused", "client", "deadline",
+        "send_deadline", "transport",
+    )  # fmt: skip
+
+    def __init__(self, plane: "Plane") -> None:
+        self._plane = plane
+        self.transport: asyncio.Transport
+        self.client = b""  # the address, for the log
+        self.deadline = inf
+        self.send_deadline = inf
+        self._forwarded = b""  # the part of X-Forwarded-* that the connection decides
+        self._local = b""  # where the client connected to: the host of a request that names none
+        self._state = _HEAD
+        self._buffer = b""
+        self._searched = 0  # in the buffer there is no end of a head before this
+        self._decoder: LengthDecoder | ChunkedDecoder | None = None
+        self._exchange: Exchange | None = None
+        self._framing = 0  # of the response on its way
+        self._advancing = False
+        self._eof = False  # the client sends no more, but reads on
+        self._reading_paused = False
+        self._writing_paused = False
+        self._queued = 0  # bytes in the write buffer when the client was last looked at
+        self._lingered = 0
+
+    # -- the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        plane = self._plane
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(plane.site.limits.buffer)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self.client = peer[0].encode()
+            self._forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http" % self.client
+        else:
+            self.client = b"unix:"
+            self._forwarded = b"X-Forwarded-Proto: http"
+        plane.accepted += 1
+        plane.downstreams.add(self)
+        self.deadline = plane.now + plane.site.timeouts.idle
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state == _HEAD:
+            self._advance(self._buffer + data if self._buffer else data)
+        elif state == _BODY:
+            self._body(data)
+        elif state == _TUNNEL:
+            self.deadline = self._plane.now + self._plane.site.timeouts.tunnel
+            if self._exchange is not None:
+                self._exchange.tunnel_up(data)
+        elif state == _WAIT:
+            self._buffer += data
+            if len(self._buffer) > self._plane.site.limits.head:
+                self.pause()
+        elif state == _LINGER:
+            self._lingered += len(data)
+            if self._lingered > _LINGER_BYTES:
+                self.abort()
+
+    def eof_received(self) -> bool:
+        """A client may close its sending side and still wait for the answers."""
+        state = self._state
+        if state == _TUNNEL and self._exchange is not None:
+            self._exchange.tunnel_up_eof()
+            return True
+        if state == _WAIT:
+            self._eof = True
+            return True
+        if state == _BODY:
+            self._stop(400, "the request ends early")
+            return not self.transport.is_closing()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._state = _CLOSED
+        self._plane.downstreams.discard(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+        self._queued = self.transport.get_write_buffer_size()
+        self.send_deadline = self._plane.now + self._plane.site.timeouts.send
+        if self._exchange is not None:
+            self._exchange.client_full()
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self.send_deadline = inf
+        if self._exchange is not None:
+            self._exchange.client_ready()
+        elif self._state == _HEAD:
+            self.resume()
+            self._advance(self._buffer)
+
+    def expire(self) -> None:
+        """A deadline has passed: of the client's sending or of its reading."""
+        now = self._plane.now
+        if self.send_deadline < now:
+            queued = self.transport.get_write_buffer_size()
+            if queued < self._queued:  # slow, but alive
+                self._queued = queued
+                self.send_deadline = now + self._plane.site.timeouts.send
+            else:
+                self.abort()
+        elif self._state == _HEAD and self._buffer:
+            self._stop(408, "the head took too long")
+        elif self._state == _BODY:
+            self._stop(408, "the body took too long")
+        elif self._state == _HEAD:
+            self.close()
+        else:
+            self.abort()
+
+    # -- requests
+
+    def _advance(self, data: bytes) -> None:
+        """Start as many exchanges as ``data`` has whole heads for, one after the other."""
+        if self._advancing:
+            self._buffer = data
+            return
+        self._advancing = True
+        try:
+            while data and self._state == _HEAD and not self._writing_paused:
+                self._buffer = b""
+                end = data.find(b"\r\n\r\n", self._searched)
+                if end < 0:
+                    self._unfinished(data)
+                    return
+                self._searched = 0
+                end += 4
+                self._request(data[:end] if end < len(data) else data, data[end:])
+                data = self._buffer
+            self._buffer = data
+            if self._writing_paused and len(data) > self._plane.site.limits.head:
+                self.pause()  # it asks and asks, and takes no answer
+        except ProtocolError as error:
+            self._stop(error.status, str(error))
+        finally:
+            self._advancing = False
+
+    def _unfinished(self, data: bytes) -> None:
+        """A head that has not arrived whole: bounded in size and time."""
+        limits = self._plane.site.limits
+        if data == b"\r\n"[: len(data)]:  # RFC 9112 section 2.2: an empty line before a request is ignored
+            self._buffer = data if len(data) == 1 else b""
+            return
+        _check_size(data, limits.line, limits.head)
+        if find_stray(data, max(0, self._searched - 1)):
+            raise ProtocolError("bare CR, bare LF or NUL in the head")
+        if not self._searched:
+            self.deadline = self._plane.now + self._plane.site.timeouts.head
+        self._searched = max(1, len(data) - 3)
+        self._buffer = data
+
+    def _request(self, block: bytes, rest: bytes) -> None:
+        limits = self._plane.site.limits
+        if block[:2] == b"\r\n":
+            block = block[2:]
+        if len(block) > limits.line:
+            _check_size(block, limits.line, limits.head)
+        head = parse_request(block)
+        if len(head.lines) > limits.fields:
+            raise ProtocolError("too many fields", 431)
+        self.deadline = inf
+        self._buffer = rest
+        exchange = self._exchange = Exchange(self._plane, self, head)
+        if head.framing == 0:
+            self._state = _WAIT
+            exchange.start()
+            return
+        self._state = _BODY
+        self._decoder = ChunkedDecoder() if head.framing == CHUNKED else LengthDecoder(head.framing)
+        self.deadline = self._plane.now + self._plane.site.timeouts.body
+        exchange.start()
+        if rest and self._state == _BODY:
+            self._buffer = b""
+            self._body(rest)
+
+    def _body(self, data: bytes) -> None:
+        decoder, exchange = self._decoder, self._exchange
+        if decoder is None or exchange is None:
+            return
+        try:
+            pieces = decoder.feed(data)
+        except ProtocolError as error:
+            self._stop(error.status, str(error))
+            return
+        if decoder.done:
+            self._buffer = decoder.rest
+            self._decoder = None
+            self._state = _WAIT
+            self.deadline = inf
+            exchange.request_body(pieces, decoder.trailers)
+        else:
+            if not self._reading_paused:
+                self.deadline = self._plane.now + self._plane.site.timeouts.body
+            exchange.request_body(pieces, None)
+
+    def _stop(self, status: int, reason: str) -> None:
+        """The request cannot be understood, or not be waited for any longer: answer, then no more of this client."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and exchange.response_started:
+            exchange.client_gone()
+            self.abort()
+            return
+        sent = self.send_error(status, reason, keep_alive=False)
+        if exchange is not None:
+            exchange.client_failed(status, sent)
+        else:
+            self._plane.count(status, sent)
+            access_log = self._plane.access_log
+            if access_log.enabled:
+                line = combined(self.client, access_log.stamp, b"-", status, sent, b"", b"", b"", 0.0, 0.0)
+                access_log.add(line)
+        self._linger()
+
+    # -- the exchange's side
+
+    def forwarded(self, head: RequestHead) -> bytes:
+        """X-Forwarded-* lines for a request, joined by CRLF; gives a request without a host (1.0) one."""
+        if not head.host:
+            if not self._local:
+                name = self.transport.get_extra_info("sockname")
+                self._local = b"%b:%d" % (name[0].encode(), name[1]) if isinstance(name, tuple) else b"localhost"
+            head.host = self._local
+        return self._forwarded + b"\r\nX-Forwarded-Host: " + head.host
+
+    def send_interim(self, head: ResponseHead) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(interim_head(head))
+
+    def send_response(
+        self, exchange: Exchange, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
+    ) -> None:
+        """``trailers``: not ``None`` when this is the whole response."""
+        request = exchange.head
+        framing = self._framing = response_framing(head, request.minor)
+        if framing == UNTIL_CLOSE or not exchange.request_done or self._plane.draining:
+            request.keep_alive = False
+        connection = _KEPT[request.minor] if request.keep_alive else b"close"
+        transport = self.transport
+        if transport.is_closing():
+            return
+        transport.write(response_head(head, framing, connection))
+        if pieces or (trailers is not None and framing == CHUNKED):
+            self.send_body(exchange, pieces, trailers)
+
+    def send_body(self, exchange: Exchange, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        transport = self.transport
+        if transport.is_closing():
+            return
+        for piece in pieces:
+            exchange.sent += len(piece)
+        if self._framing != CHUNKED:
+            if pieces:
+                transport.writelines(pieces)
+            return
+        if pieces:
+            transport.writelines(encode_chunk(pieces))
+        if trailers is not None:
+            transport.write(encode_last_chunk(trailers if exchange.head.te_trailers else []))
+
+    def send_error(self, status: int, reason: str, *, keep_alive: bool) -> int:
+        """rsp's own answer; returns its size.  Nothing of a response may have been sent before."""
+        exchange = self._exchange
+        keep = keep_alive and exchange is not None and exchange.head.keep_alive and not self._plane.draining
+        if exchange is not None:
+            exchange.head.keep_alive = keep
+        with_body = exchange is None or exchange.head.method != b"HEAD"
+        data = error_response(status, reason, self._plane.date, with_body=with_body, keep_alive=keep)
+        if not self.transport.is_closing():
+            self.transport.write(data)
+        return len(data) - data.find(b"\r\n\r\n") - 4
+
+    def finish(self, *, keep_alive: bool) -> None:
+        """The exchange is over: on to the next request, or to the end of the connection."""
+        exchange, self._exchange = self._exchange, None
+        if self.transport.is_closing():
+            return
+        if self._state == _BODY:
+            self._linger()
+        elif not keep_alive or exchange is None or not exchange.head.keep_alive:
+            if self._buffer:
+                self._linger()
+            else:
+                self.close()
+        else:
+            self._state = _HEAD
+            self.deadline = self._plane.now + self._plane.site.timeouts.idle
+            if self._reading_paused:
+                self.resume()
+            if self._buffer and not self._advancing:
+                self._advance(self._buffer)
+            if self._eof and self._state == _HEAD and not (self._writing_paused and self._buffer):
+                self.close()
+
+    def start_tunnel(self, head: ResponseHead) -> None:
+        """Send 101; from now on bytes go both ways."""
+        self._state = _TUNNEL
+        self.deadline = self._plane.now + self._plane.site.timeouts.tunnel
+        self.send_raw(response_head(head, 0, b"upgrade"))
+        data, self._buffer = self._buffer, b""
+        if data and self._exchange is not None:
+            self._exchange.tunnel_up(data)
+        if self._reading_paused:
+            self.resume()
+
+    def send_raw(self, data: bytes) -> None:
+        self.deadline = self._plane.now + self._plane.site.timeouts.tunnel
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def send_eof(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def pause(self) -> None:
+        """The peer takes no more for now, or too many requests wait."""
+        if not self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = True
+            self.transport.pause_reading()
+            if self._state == _BODY:
+                self.deadline = inf
+
+    def resume(self) -> None:
+        if self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = False
+            self.transport.resume_reading()
+            if self._state == _BODY:
+                self.deadline = self._plane.now + self._plane.site.timeouts.body
+
+    # -- the end
+
+    @property
+    def is_idle(self) -> bool:
+        return self._state == _HEAD and not self._buffer
+
+    def close(self) -> None:
+        """After what is written has been sent."""
+        self._state = _CLOSED
+        self.deadline = self._plane.now + self._plane.site.timeouts.send
+        self.transport.close()
+
+    def abort(self) -> None:
+        self._state = _CLOSED
+        self.transport.abort()
+
+    def _linger(self) -> None:
+        """Close for writing, read on for a while: closing now would reset the answer away from the client."""
+        if self.transport.is_closing():
+            return
+        self._state = _LINGER
+        self._buffer = b""
+        self.deadline = self._plane.now + _LINGER_SECONDS
+        self.resume()
+        self.transport.write_eof()
+
+
+def _check_size(data: bytes, line_limit: int, head_limit: int) -> None:
+    """Raises :class:`ProtocolError` with 414 or 431."""
+    line = data.find(b"\r\n")
+    if (line if line >= 0 else len(data)) > line_limit:
+        raise ProtocolError("the request line is too long", 414)
+    if len(data) > head_limit:
+        raise ProtocolError("the head is too large", 431)

@@ -1,0 +1,334 @@
+"""One request and its response: the only place that knows both sides.
+
+Its duties: find a peer and try the next one while that is safe; pass heads, bodies and ends on; when one side
+cannot take more, pause the other side's reading; end in exactly one response, one count, one log line.
+"""
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from rsp import log
+from rsp.access_log import combined
+from rsp.http1.head import RequestHead, ResponseHead
+from rsp.http1.write import request_head
+from rsp.route import AmbiguousPath
+
+if TYPE_CHECKING:
+    from rsp.proxy.downstream import Downstream
+    from rsp.proxy.plane import Plane
+    from rsp.proxy.pool import Pool
+    from rsp.proxy.site import Group
+    from rsp.proxy.upstream import Upstream
+
+# RFC 9110 section 9.2.1: what may be sent twice without asking anyone.
+_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+
+
+class Exchange:
+    __slots__ = (
+        "_body_sent",
+        "_group",
+        "_names",
+        "_peer",
+        "_pending",
+        "_pending_size",
+        "_plane",
+        "_stale_retries",
+        "_started",
+        "_tried",
+        "_upstream_started",
+        "_upstream_time",
+        "downstream",
+        "head",
+        "request_done",
+        "response_started",
+        "sent",
+        "status",
+        "upstream",
+    )  # fmt: skip
+
+    def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead) -> None:
+        self._plane = plane
+        self.downstream: Downstream | None = downstream
+        self.head = head
+        self.upstream: Upstream | None = None
+        self.request_done = head.framing == 0
+        self.response_started = False
+        self.status = 0
+        self.sent = 0  # body bytes to the client
+        self._body_sent = False
+        self._group: Group
+        self._names = b""  # the peers tried, for the log
+        self._peer = 0
+        self._pending: list[bytes] = []  # body that arrived before there was a connection
+        self._pending_size = 0
+        self._tried: tuple[int, ...] = ()
+        self._stale_retries = 0
+        self._started = self._upstream_started = time.monotonic()
+        self._upstream_time = 0.0
+        plane.in_flight += 1
+
+    # -- towards a peer
+
+    def start(self) -> None:
+        """Route, choose a peer, send.  May end the exchange at once."""
+        head = self.head
+        try:
+            group = self._plane.site.router.match(head.host, head.target)
+        except AmbiguousPath:
+            self._refuse(400, "ambiguous path")
+            return
+        if group is None:
+            self._refuse(404, "")
+            return
+        self._group = group
+        self._try_next(502)
+
+    def _try_next(self, status: int) -> None:
+        """The next peer's turn; ``status`` answers when none is left."""
+        choice = self._group.policy.pick(self._tried)
+        if choice is None:
+            self._refuse(status, "")
+            return
+        self._peer = choice
+        self._try_peer(self._group.pools[choice])
+
+    def _try_peer(self, pool: "Pool") -> None:
+        self._names = self._names + b"," + pool.label if self._names else pool.label
+        upstream = pool.take()
+        if upstream is not None and self.head.method not in _SAFE:
+            # It cannot be sent twice, so one look whether the peer has hung up meanwhile.
+            while upstream is not None and upstream.is_stale():
+                upstream.close()
+                upstream = pool.take()
+        if upstream is None:
+            self._upstream_started = time.monotonic()
+            pool.connect(self._plane, self)
+        else:
+            self.connected(upstream)
+
+    @property
+    def waits(self) -> bool:
+        """Whether this exchange still wants a connection; the pool gets it otherwise."""
+        return self.downstream is not None and self.upstream is None and not self.response_started
+
+    def connected(self, upstream: "Upstream") -> None:
+        """A connection is there: send the head and what there is of the body."""
+        head = self.head
+        downstream = self.downstream
+        if downstream is None or upstream.transport.is_closing():
+            self.upstream_failed(upstream, "closed the connection early")
+            return
+        self.upstream = upstream
+        self._upstream_started = time.monotonic()
+        upstream.send_request(self, request_head(head, downstream.forwarded(head)), head.framing)
+        if head.framing != 0 and (self._pending or self.request_done):
+            self._body_sent = True
+            pieces, self._pending, self._pending_size = self._pending, [], 0
+            upstream.send_body(pieces, [] if self.request_done else None)
+        if not self.request_done and not upstream.is_full:
+            downstream.resume()
+
+    def connect_failed(self, reason: str, *, timed_out: bool) -> None:
+        """Nothing was sent, so whatever the method, the next peer may have it."""
+        self._tell(reason)
+        self._tried += (self._peer,)
+        self._plane.retries += 1
+        self._try_next(504 if timed_out else 502)
+
+    def upstream_failed(self, upstream: "Upstream", reason: str, *, timed_out: bool = False) -> None:
+        """The connection is gone or useless before the response was complete."""
+        self.upstream = None
+        self._upstream_time += time.monotonic() - self._upstream_started
+        if self.downstream is None:
+            return
+        if self.response_started:
+            self._tell(f"{reason}, in the middle of a response")
+            self._abort()
+            return
+        if self.head.method not in _SAFE or self._body_sent:
+            self._tell(reason)
+            self._refuse(504 if timed_out else 502, "")
+            return
+        self._plane.retries += 1
+        if upstream.reused and not timed_out and self._stale_retries < 2:
+            # The peer closed an idle connection just as it was used again: no fault of its own, and the
+            # others that it has closed would only repeat it.
+            self._stale_retries += 1
+            upstream.pool.forget_idle()
+            self._try_peer(upstream.pool)
+            return
+        self._tell(reason)
+        self._tried += (self._peer,)
+        self._try_next(504 if timed_out else 502)
+
+    def upstream_full(self) -> None:
+        if self.downstream is not None:
+            self.downstream.pause()
+
+    def upstream_ready(self) -> None:
+        if self.downstream is not None:
+            self.downstream.resume()
+
+    # -- from the client
+
+    def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """``trailers``: not ``None`` with the last pieces."""
+        if trailers is not None:
+            self.request_done = True
+        upstream = self.upstream
+        if upstream is not None:
+            if pieces or trailers is not None:
+                self._body_sent = True
+                upstream.send_body(pieces, trailers)
+        elif not self.response_started:
+            self._pending += pieces
+            self._pending_size += sum(map(len, pieces))
+            if self._pending_size > self._plane.site.limits.buffer and self.downstream is not None:
+                self.downstream.pause()
+
+    def client_gone(self) -> None:
+        """The client's connection is lost: nobody wants the rest."""
+        if self.upstream is not None:
+            self._upstream_time += time.monotonic() - self._upstream_started
+            self.upstream.abandon()
+            self.upstream = None
+        self._end(self.status or 499)
+
+    def client_failed(self, status: int, sent: int) -> None:
+        """The client broke its request off, or it cannot be understood any further; it was answered ``status``."""
+        self.sent = sent
+        self.status = status
+        self.response_started = True
+        self.client_gone()
+
+    def client_full(self) -> None:
+        if self.upstream is not None:
+            self.upstream.pause()
+
+    def client_ready(self) -> None:
+        if self.upstream is not None:
+            self.upstream.resume()
+
+    # -- from the peer
+
+    def upstream_done(self) -> None:
+        """The response has arrived whole; the connection is no longer ours."""
+        self.upstream = None
+        self._upstream_time += time.monotonic() - self._upstream_started
+
+    def interim(self, head: ResponseHead) -> None:
+        if self.downstream is not None and self.head.minor == 1:
+            self.downstream.send_interim(head)
+
+    def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """The final head, with what there is of the body; ``trailers``: not ``None`` when that is all."""
+        self.response_started = True
+        self.status = head.status
+        downstream = self.downstream
+        if downstream is None:
+            return
+        downstream.send_response(self, head, pieces, trailers)
+        if trailers is not None:
+            self._complete()
+
+    def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        downstream = self.downstream
+        if downstream is None:
+            return
+        downstream.send_body(self, pieces, trailers)
+        if trailers is not None:
+            self._complete()
+
+    # -- after 101 Switching Protocols: bytes both ways
+
+    def switch_protocols(self, head: ResponseHead, data: bytes) -> None:
+        upstream, downstream = self.upstream, self.downstream
+        if upstream is None or downstream is None:
+            return
+        if not self.head.upgrade:
+            upstream.abandon()
+            self.upstream_failed(upstream, "switched protocols unasked")
+            return
+        self.response_started = True
+        self.status = 101
+        upstream.start_tunnel()
+        downstream.start_tunnel(head)
+        if data:
+            self.tunnel_down(data)
+
+    def tunnel_up(self, data: bytes) -> None:
+        if self.upstream is not None:
+            self.upstream.send_raw(data)
+
+    def tunnel_up_eof(self) -> None:
+        if self.upstream is not None:
+            self.upstream.send_eof()
+
+    def tunnel_down(self, data: bytes) -> None:
+        if self.downstream is not None:
+            self.sent += len(data)
+            self.downstream.send_raw(data)
+
+    def tunnel_down_eof(self) -> None:
+        if self.downstream is not None:
+            self.downstream.send_eof()
+
+    def tunnel_lost(self) -> None:
+        """The peer's connection has ended, in both directions."""
+        self.upstream = None
+        self._upstream_time += time.monotonic() - self._upstream_started
+        downstream = self._end(101)
+        if downstream is not None:
+            downstream.finish(keep_alive=False)
+
+    # -- the end, once
+
+    def _complete(self) -> None:
+        downstream = self._end(self.status)
+        if downstream is not None:
+            downstream.finish(keep_alive=True)
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer by ourselves."""
+        self.response_started = True
+        if self.downstream is not None:
+            self.sent = self.downstream.send_error(status, reason, keep_alive=self.request_done)
+        downstream = self._end(status)
+        if downstream is not None:
+            downstream.finish(keep_alive=self.request_done)
+
+    def _abort(self) -> None:
+        """Half of a response is out: cutting the connection is the only way to say that it is not whole."""
+        downstream = self._end(self.status)
+        if downstream is not None:
+            downstream.abort()
+
+    def _end(self, status: int) -> "Downstream | None":
+        """Count, log, and let go of the client's connection, which is returned."""
+        downstream, self.downstream = self.downstream, None
+        plane = self._plane
+        plane.in_flight -= 1
+        plane.count(status, self.sent)
+        access_log = plane.access_log
+        if access_log.enabled and downstream is not None:
+            head = self.head
+            access_log.add(
+                combined(
+                    downstream.client,
+                    access_log.stamp,
+                    b"%b %b HTTP/1.%d" % (head.method, head.target, head.minor),
+                    status,
+                    self.sent,
+                    head.referer,
+                    head.user_agent,
+                    self._names,
+                    time.monotonic() - self._started,
+                    self._upstream_time,
+                )
+            )
+        return downstream
+
+    def _tell(self, reason: str) -> None:
+        peer = self._group.pools[self._peer].address
+        log.once_a_second(f"{peer} {reason}", f'upstream "{self._group.name}": peer {peer}: {reason}')

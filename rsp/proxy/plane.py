@@ -1,0 +1,79 @@
+"""What all connections of one worker share.
+
+The clock is coarse: ``now`` moves once a tick, and every connection notes the moment at which it has waited long
+enough.  The tick walks all connections, which costs less than a timer for each.
+"""
+
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from rsp.access_log import AccessLog
+from rsp.config.units import Peer
+from rsp.scoreboard import Cell, Row
+
+if TYPE_CHECKING:
+    from rsp.proxy.downstream import Downstream
+    from rsp.proxy.pool import Attempt, Pool
+    from rsp.proxy.site import Site
+    from rsp.proxy.upstream import Upstream
+
+
+class Plane:
+    """One for each worker.  ``row`` is the worker's row of the scoreboard, written here once a tick."""
+
+    def __init__(self, row: Row) -> None:
+        self.now = time.monotonic()
+        self.date = b""
+        self.site: Site
+        self.access_log = AccessLog("off")
+        self.pools: dict[Peer, Pool] = {}
+        self.downstreams: set[Downstream] = set()
+        self.upstreams: set[Upstream] = set()
+        self.attempts: set[Attempt] = set()
+        self.draining = False
+        self.accepted = 0
+        self.requests = 0
+        self.in_flight = 0
+        self.retries = 0
+        self.sent = 0
+        self.by_class = [0, 0, 0, 0, 0, 0]  # by the first digit of the status
+        self._row = row
+        self._resolve_at = 0.0
+        self.tick()
+
+    def tick(self) -> None:
+        """Once a second: move the clocks, end what has waited too long, publish the counters."""
+        now = self.now = time.monotonic()
+        wall = time.time()
+        self.date = formatdate(wall, usegmt=True).encode()
+        self.access_log.set_time(wall)
+        for downstream in [one for one in self.downstreams if one.deadline < now or one.send_deadline < now]:
+            downstream.expire()
+        for upstream in [one for one in self.upstreams if one.deadline < now]:
+            upstream.expire()
+        for attempt in [one for one in self.attempts if one.deadline < now]:
+            attempt.expire()
+        if now >= self._resolve_at:
+            self._resolve_at = now + 30
+            for pool in self.pools.values():
+                pool.refresh()
+        self.access_log.flush()
+        self._publish()
+
+    def count(self, status: int, sent: int) -> None:
+        """One request answered with ``status`` and ``sent`` body bytes."""
+        self.requests += 1
+        self.sent += sent
+        self.by_class[status // 100] += 1
+
+    def _publish(self) -> None:
+        row = self._row
+        row[Cell.CONNECTIONS] = len(self.downstreams)
+        row[Cell.ACCEPTED] = self.accepted
+        row[Cell.REQUESTS] = self.requests
+        row[Cell.IN_FLIGHT] = self.in_flight
+        row[Cell.RETRIES] = self.retries
+        row[Cell.BYTES_SENT] = self.sent
+        row[Cell.STATUS_2XX], row[Cell.STATUS_3XX], row[Cell.STATUS_4XX], row[Cell.STATUS_5XX] = self.by_class[2:]
+        row[Cell.HEARTBEAT] = int(self.now * 1000)

@@ -1,0 +1,258 @@
+"""A connection to a peer: writes requests, decodes responses, tells its exchange.
+
+It belongs to one exchange at a time, or to its pool.  It knows nothing of clients.
+"""
+
+import asyncio
+import select
+from math import inf
+from typing import TYPE_CHECKING, cast
+
+from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder, encode_chunk, encode_last_chunk
+from rsp.http1.errors import ProtocolError
+from rsp.http1.head import CHUNKED, ResponseHead, find_stray, parse_response
+
+if TYPE_CHECKING:
+    from rsp.proxy.exchange import Exchange
+    from rsp.proxy.plane import Plane
+    from rsp.proxy.pool import Pool
+
+
+class Upstream(asyncio.Protocol):
+    __slots__ = (
+        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_tunnel", "_writing_paused",
+        "deadline", "exchange", "pool", "reused", "transport",
+    )  # fmt: skip
+
+    def __init__(self, plane: "Plane", pool: "Pool") -> None:
+        self._plane = plane
+        self.pool = pool
+        self.transport: asyncio.Transport
+        self.exchange: Exchange | None = None
+        self.deadline = inf
+        self.reused = False  # has served an exchange before: it may have gone stale
+        self._buffer = b""
+        self._head: ResponseHead | None = None
+        self._decoder: Decoder | None = None
+        self._chunked = False
+        self._tunnel = False
+        self._writing_paused = False
+
+    # -- the exchange's side
+
+    def send_request(self, exchange: "Exchange", head: bytes, framing: int) -> None:
+        """Begin an exchange on this connection, which must be open."""
+        self.exchange = exchange
+        self._chunked = framing == CHUNKED
+        self.deadline = self._plane.now + self._plane.site.timeouts.response
+        self.transport.write(head)
+
+    def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """``trailers``: not ``None`` with the last pieces of the body."""
+        if self.transport.is_closing():
+            return
+        if not self._chunked:
+            if pieces:
+                self.transport.writelines(pieces)
+        else:
+            if pieces:
+                self.transport.writelines(encode_chunk(pieces))
+            if trailers is not None:
+                self.transport.write(encode_last_chunk(trailers))
+        self.deadline = self._plane.now + self._plane.site.timeouts.response
+
+    def pause(self) -> None:
+        """The client takes no more for now."""
+        self.transport.pause_reading()
+        self.deadline = inf
+
+    def resume(self) -> None:
+        self.deadline = inf if self._tunnel else self._plane.now + self._plane.site.timeouts.read
+        self.transport.resume_reading()
+
+    def start_tunnel(self) -> None:
+        self._tunnel = True
+        self.deadline = inf
+
+    def send_raw(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def send_eof(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def is_stale(self) -> bool:
+        """Whether something is there to read on an idle connection: its end, or what nobody asked for."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    def release(self) -> None:
+        """Back to the pool, or away with it when the pool is full."""
+        self.exchange = None
+        self._head = None
+        self._decoder = None
+        self.reused = True
+        pool = self.pool
+        if len(pool.idle) < pool.keepalive and not self._plane.draining and not self.transport.is_closing():
+            self.deadline = self._plane.now + self._plane.site.timeouts.keepalive
+            pool.idle.append(self)
+        else:
+            self.transport.close()
+
+    def abandon(self) -> None:
+        """The exchange has no more use for this connection, which is in the middle of something."""
+        self.exchange = None
+        self.transport.abort()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        exchange, self.exchange = self.exchange, None
+        self.transport.abort()
+        if exchange is not None:
+            exchange.upstream_failed(self, "timed out", timed_out=True)
+
+    # -- the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(self._plane.site.limits.buffer)
+        self._plane.upstreams.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:  # nobody asked
+            self.transport.abort()
+            return
+        if self._tunnel:
+            exchange.tunnel_down(data)
+            return
+        self.deadline = self._plane.now + self._plane.site.timeouts.read
+        try:
+            if self._decoder is not None:
+                self._body(exchange, data)
+            else:
+                self._heads(exchange, self._buffer + data if self._buffer else data)
+        except ProtocolError as error:
+            self.exchange = None
+            self.transport.abort()
+            exchange.upstream_failed(self, f"sent a bad response: {error}")
+
+    def eof_received(self) -> bool:
+        exchange = self.exchange
+        if exchange is None:
+            return False
+        if self._tunnel:
+            exchange.tunnel_down_eof()
+            return True
+        if isinstance(self._decoder, CloseDecoder):
+            self._finish(exchange, [], reusable=False)
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._plane.upstreams.discard(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            if self in self.pool.idle:
+                self.pool.idle.remove(self)
+        elif self._tunnel:
+            exchange.tunnel_lost()
+        else:
+            exchange.upstream_failed(self, "reset the connection" if error else "closed the connection early")
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+        if self.exchange is not None:
+            self.exchange.upstream_full()
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        if self.exchange is not None:
+            self.exchange.upstream_ready()
+
+    @property
+    def is_full(self) -> bool:
+        return self._writing_paused
+
+    # -- responses
+
+    def _heads(self, exchange: "Exchange", data: bytes) -> None:
+        """Interim responses, then the final head, with what follows it."""
+        limits = self._plane.site.limits
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > limits.head:
+                    raise ProtocolError("the head is too large")
+                if find_stray(data, 0):
+                    raise ProtocolError("bare CR, bare LF or NUL in the head")
+                self._buffer = data
+                return
+            end += 4
+            if end > limits.head:
+                raise ProtocolError("the head is too large")
+            head = parse_response(data[:end], exchange.head.method)
+            data = data[end:]
+            if len(head.lines) > limits.fields:
+                raise ProtocolError("too many fields")
+            if head.status >= 200 or head.status == 101:
+                break
+            exchange.interim(head)
+            if not data:
+                self._buffer = b""
+                return
+        self._buffer = b""
+        if head.status == 101:
+            exchange.switch_protocols(head, data)
+        else:
+            self._begin(exchange, head, data)
+
+    def _begin(self, exchange: "Exchange", head: ResponseHead, data: bytes) -> None:
+        framing = head.framing
+        self._head = head
+        if framing == 0 or framing == len(data):
+            self._finish(exchange, [data] if framing else [], reusable=framing > 0 or not data, head=head)
+            return
+        if framing > 0:
+            self._decoder = LengthDecoder(framing)
+        else:
+            self._decoder = ChunkedDecoder() if framing == CHUNKED else CloseDecoder()
+        pieces = self._decoder.feed(data) if data else []
+        if self._decoder.done:
+            self._finish(exchange, pieces, reusable=not self._decoder.rest, head=head, trailers=self._decoder.trailers)
+        else:
+            exchange.response(head, pieces, None)
+
+    def _body(self, exchange: "Exchange", data: bytes) -> None:
+        decoder = cast(Decoder, self._decoder)
+        pieces = decoder.feed(data)
+        if decoder.done:
+            self._finish(exchange, pieces, reusable=not decoder.rest, trailers=decoder.trailers)
+        elif pieces:
+            exchange.response_body(pieces, None)
+
+    def _finish(
+        self,
+        exchange: "Exchange",
+        pieces: list[bytes],
+        *,
+        reusable: bool,
+        head: ResponseHead | None = None,
+        trailers: list[bytes] | None = None,
+    ) -> None:
+        """The response is complete.  The connection is free before the client's next request can ask for one."""
+        exchange.upstream_done()
+        if reusable and self._head is not None and self._head.keep_alive and exchange.request_done:
+            self.release()
+        else:
+            self.exchange = None
+            self.transport.close()
+        if head is not None:
+            exchange.response(head, pieces, trailers or [])
+        else:
+            exchange.response_body(pieces, trailers or [])

@@ -1,0 +1,127 @@
+"""Listening sockets: bind them, pass them on, never close one in which somebody may be queued.
+
+For each TCP address every worker slot has a socket of its own (SO_REUSEPORT), created by the master and kept open
+in it; a unix socket is one, shared by all.  Raises :class:`BindError` with one clear clause.
+"""
+
+import errno
+import os
+import socket
+import stat
+import time
+from pathlib import Path
+from typing import Final
+
+from rsp.config.schema import Listener
+from rsp.config.units import Address
+
+# A master that was killed leaves workers behind that let go of its sockets within this many seconds.
+_PATIENCE: Final = 2.0
+
+
+class BindError(Exception):
+    """An address that cannot be listened on; the message names it and says why."""
+
+
+def reserve(listener: Listener) -> Listener:
+    """Check that nobody else listens on the address (SO_REUSEPORT would share it silently).
+
+    Returns the listener, with the port that the kernel chose where the configuration asks for port 0.
+    """
+    address = listener.address
+    if address.is_unix:
+        _remove_stale(address)
+        return listener
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with _tcp_socket(address) as probe:
+                port = probe.getsockname()[1]
+                probe.listen(1)  # with SO_REUSEADDR only listening tells that nobody else does
+            break
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:
+                raise BindError(_explain(address, error)) from None
+            time.sleep(0.05)
+    if address.port:
+        return listener
+    host = address.rpartition(":")[0]
+    return Listener(address=type(address)(f"{host}:{port}"), backlog=listener.backlog)
+
+
+def bind(listener: Listener) -> socket.socket:
+    """A listening, non-blocking socket, one of several for the same TCP address."""
+    address = listener.address
+    try:
+        if address.is_unix:
+            bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            bound.bind(address.path)
+            Path(address.path).chmod(0o666)
+        else:
+            bound = _tcp_socket(address, share=True)
+        bound.listen(listener.backlog)
+    except OSError as error:
+        raise BindError(_explain(address, error)) from None
+    bound.setblocking(False)
+    return bound
+
+
+def unlink(listener: Listener) -> None:
+    """Remove the file of a unix socket that is closed for good."""
+    if listener.address.is_unix:
+        try:
+            os.unlink(listener.address.path)  # noqa: PTH108
+        except OSError:
+            pass
+
+
+def _tcp_socket(address: Address, *, share: bool = False) -> socket.socket:
+    host = address.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if family == socket.AF_INET and not host.replace(".", "").isdigit():
+        # A name: only the machine's own names make sense here, so the resolver is asked once, at bind time.
+        family, _, _, _, resolved = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)[0]
+        host = str(resolved[0])
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((host, address.port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def _remove_stale(address: Address) -> None:
+    """A socket file that nobody answers on is left from a crash; any other file is not ours to remove."""
+    path = address.path
+    try:
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            raise BindError(f"cannot listen on {address}: the file exists and is no socket")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BindError(_explain(address, error)) from None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108
+        except OSError as error:
+            raise BindError(_explain(address, error)) from None
+        else:
+            raise BindError(f"cannot listen on {address}: another program listens there")
+
+
+def _explain(address: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"cannot listen on {address}: another program listens there (address already in use)"
+    if error.errno in (errno.EACCES, errno.EPERM) and not address.is_unix and address.port < 1024:
+        return f"cannot listen on {address}: permission denied (ports below 1024 need root or CAP_NET_BIND_SERVICE)"
+    if isinstance(error, socket.gaierror):
+        return f"cannot listen on {address}: the host name does not resolve"
+    return f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"

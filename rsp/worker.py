@@ -1,0 +1,270 @@
+"""One worker: an event loop, listeners, and the configuration in force.
+
+Forked by the master, never executed anew, so it runs the code that its master runs.  Rules: everything that it
+needs from outside comes over the channel; it ends by itself when the master is gone.
+"""
+
+import asyncio
+import faulthandler
+import os
+import signal
+import socket
+from collections.abc import Coroutine
+from typing import Final
+
+from setproctitle import setproctitle
+
+from rsp import channel, log
+from rsp.access_log import AccessLog
+from rsp.channel import Bundle, Configure
+from rsp.config.schema import Settings
+from rsp.privileges import Identity
+from rsp.proxy.downstream import Downstream
+from rsp.proxy.plane import Plane
+from rsp.proxy.site import Site
+from rsp.scoreboard import Row
+
+_TICK: Final = 1.0
+# While draining, a client on an idle connection has so long to send one last request.
+_GRACE: Final = 0.5
+
+
+class Worker:
+    """``sockets``: the slot's own listening sockets by address.  ``first``: report peers that cannot be reached."""
+
+    def __init__(
+        self,
+        slot: int,
+        workers: int,
+        bundle: Bundle,
+        sockets: dict[str, socket.socket],
+        end: socket.socket,
+        row: Row,
+        first: bool,
+    ) -> None:
+        self._offset = slot / max(workers, 1)
+        self._bundle = bundle
+        self._sockets = {(slot, address): sock for address, sock in sockets.items()}
+        self._slot = slot
+        self._end = end
+        self._row = row
+        self._first = first
+        self._servers: dict[tuple[int, str], asyncio.Server] = {}
+        self._plane: Plane
+        self._stopped: asyncio.Event
+        self._accepting: set[asyncio.Task[object]] = set()
+
+    def run(self) -> int:
+        """Serve until drained or killed; the exit status."""
+        import uvloop
+
+        setproctitle(f"rsp: worker {self._slot}")
+        faulthandler.enable()  # the master's SIGABRT shows where a loop hangs
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master decides
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+            signal.signal(number, signal.SIG_IGN)
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.set_exception_handler(_unexpected)
+        try:
+            return loop.run_until_complete(self._main(loop))
+        finally:
+            self._plane.access_log.close()
+
+    async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
+        self._stopped = asyncio.Event()
+        plane = self._plane = Plane(self._row)
+        try:
+            self._use(self._bundle)
+        except OSError as error:
+            self._tell(channel.Refused(self._bundle.version, _clause(error)))
+            return 3
+        Identity.of(self._bundle.config.settings).assume()
+        for key in self._sockets:
+            await self._listen(key)
+        self._end.setblocking(False)
+        loop.add_reader(self._end.fileno(), self._on_message)
+        loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._settings.timeouts.shutdown))
+        loop.add_signal_handler(signal.SIGQUIT, lambda: self._drain(self._settings.timeouts.shutdown))
+        self._tick(loop)
+        self._tell(channel.Ready(self._bundle.version))
+        if self._first:
+            for pool in plane.pools.values():
+                pool.connect(plane, None)
+        await self._stopped.wait()
+        return 0
+
+    @property
+    def _settings(self) -> Settings:
+        return self._bundle.config.settings
+
+    # -- configuration
+
+    def _use(self, bundle: Bundle) -> None:
+        """Serve new exchanges by ``bundle``; raises :class:`OSError` when its log cannot be opened."""
+        plane = self._plane
+        wanted = bundle.config.settings.access_log
+        if not hasattr(plane, "site") or wanted != self._settings.access_log:
+            access_log = AccessLog(wanted)
+            plane.access_log.close()
+            plane.access_log = access_log
+        known = {peer.address for upstream in bundle.config.upstreams for peer in upstream.peers}
+        plane.site = Site(bundle.config, plane.pools, self._offset)
+        for address in set(plane.pools) - known:
+            pool = plane.pools.pop(address)
+            pool.keepalive = 0
+            pool.forget_idle()
+        self._bundle = bundle
+
+    async def _configure(self, message: Configure, descriptors: list[int]) -> None:
+        """A reload: swap the configuration, then bring the listeners in line."""
+        added = {
+            (self._slot, address): socket.socket(fileno=descriptor)
+            for address, descriptor in zip(message.addresses, descriptors[1:], strict=True)
+        }
+        bundle = channel.from_memfd(descriptors[0])
+        try:
+            self._use(bundle)
+        except OSError as error:
+            for sock in added.values():
+                sock.close()
+            self._tell(channel.Refused(message.version, _clause(error)))
+            return
+        self._sockets |= added
+        for key in added:
+            await self._listen(key)
+        wanted = {listener.address for listener in bundle.config.listeners}
+        for key in [key for key in self._sockets if key[1] not in wanted]:
+            self._leave(key)
+        self._plane.tick()
+        self._tell(channel.Ready(message.version))
+
+    # -- listeners
+
+    async def _listen(self, key: tuple[int, str]) -> None:
+        # The server closes what it is given; ours stays open to be listened on again.
+        sock = self._sockets[key].dup()
+        self._servers[key] = await asyncio.get_running_loop().create_server(self._accept, sock=sock, backlog=4096)
+
+    def _accept(self) -> Downstream:
+        return Downstream(self._plane)
+
+    def _leave(self, key: tuple[int, str]) -> None:
+        """Stop listening; whoever is queued already is still served."""
+        server = self._servers.pop(key, None)
+        if server is not None:
+            server.close()
+        with self._sockets.pop(key) as sock:
+            loop = asyncio.get_running_loop()
+            while True:
+                try:
+                    client, _ = sock.accept()
+                except OSError:
+                    break
+                client.setblocking(False)
+                task = loop.create_task(loop.connect_accepted_socket(self._accept, client))
+                self._accepting.add(task)
+                task.add_done_callback(self._accepting.discard)
+
+    async def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:
+        for address, descriptor in zip(message.addresses, descriptors, strict=True):
+            key = (message.slot, address)
+            self._sockets[key] = socket.socket(fileno=descriptor)
+            await self._listen(key)
+
+    def _release(self, slot: int) -> None:
+        """The slot has a worker of its own again; what is queued there is for it."""
+        for key in [key for key in self._sockets if key[0] == slot and slot != self._slot]:
+            self._servers.pop(key).close()
+            self._sockets.pop(key).close()
+
+    # -- the master
+
+    def _tell(self, message: channel.Message) -> None:
+        try:
+            channel.send(self._end, message)
+        except OSError:
+            pass  # gone; end of file says the rest
+
+    def _on_message(self) -> None:
+        try:
+            received = channel.receive(self._end)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = None
+        if received is None:
+            asyncio.get_running_loop().remove_reader(self._end.fileno())
+            log.line(f"Worker {self._slot} (pid {os.getpid()}): the master is gone; finishing what runs, then leaving")
+            self._drain(self._settings.timeouts.shutdown)
+            return
+        message, descriptors = received
+        if isinstance(message, Configure):
+            self._later(self._configure(message, descriptors))
+        elif isinstance(message, channel.Adopt):
+            self._later(self._adopt(message, descriptors))
+        elif isinstance(message, channel.Release):
+            self._release(message.slot)
+        elif isinstance(message, channel.Drain):
+            self._drain(message.seconds)
+        elif isinstance(message, channel.Reopen):
+            try:
+                self._plane.access_log.reopen()
+            except OSError as error:
+                log.line(f"Worker {self._slot}: cannot reopen the access log: {_clause(error)}")
+
+    def _later(self, work: Coroutine[object, object, None]) -> None:
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
+
+    # -- time
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(_TICK, self._tick, loop)
+        self._plane.tick()
+
+    def _drain(self, seconds: float) -> None:
+        """Accept no more, finish what runs, within ``seconds``."""
+        plane = self._plane
+        if plane.draining:
+            return
+        plane.draining = True
+        for key in list(self._sockets):
+            self._leave(key)
+        loop = asyncio.get_running_loop()
+        self._drain_step(loop, loop.time() + _GRACE, loop.time() + seconds)
+
+    def _drain_step(self, loop: asyncio.AbstractEventLoop, close_idle: float, give_up: float) -> None:
+        plane = self._plane
+        if loop.time() >= close_idle:
+            for downstream in list(plane.downstreams):
+                if downstream.is_idle:
+                    downstream.close()
+        if not plane.downstreams and not self._accepting:
+            self._stopped.set()
+        elif loop.time() >= give_up:
+            cut = plane.in_flight
+            log.line(f"Worker {self._slot} (pid {os.getpid()}): time is up, {cut} running requests are cut")
+            self._stopped.set()
+        else:
+            loop.call_later(0.02, self._drain_step, loop, close_idle, give_up)
+
+
+def _clause(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+
+
+def _unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """A defect of ours: one connection is lost, one line tells of it, the worker goes on."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        return  # a connection that broke while it was being set up
+    place = ""
+    if isinstance(error, BaseException):
+        frame = error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        if frame is not None:
+            place = f" at {os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}"  # noqa: PTH119
+    log.once_a_second(f"unexpected {place}", f"Unexpected: {context.get('message')}: {error!r}{place}")
