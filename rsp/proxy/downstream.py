@@ -13,6 +13,7 @@ from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray, parse_request
 from rsp.http1.write import error_response, interim_head, response_framing, response_head
 from rsp.proxy.exchange import Exchange
+from rsp.proxy.upstream import write_buffers
 
 if TYPE_CHECKING:
     from rsp.proxy.plane import Plane
@@ -201,19 +202,20 @@ class Downstream(asyncio.Protocol):
         if len(head.lines) > limits.fields:
             raise ProtocolError("too many fields", 431)
         self.deadline = inf
-        self._buffer = rest
         exchange = self._exchange = Exchange(self._plane, self, head)
         if head.framing == 0:
+            self._buffer = rest
             self._state = _WAIT
             exchange.start()
             return
         self._state = _BODY
         self._decoder = ChunkedDecoder() if head.framing == CHUNKED else LengthDecoder(head.framing)
         self.deadline = self._plane.now + self._plane.site.timeouts.body
-        exchange.start()
-        if rest and self._state == _BODY:
-            self._buffer = b""
-            self._body(rest)
+        self._buffer = b""
+        if rest:
+            self._body(rest)  # before the start, so that head and body go out together
+        if self._exchange is exchange:
+            exchange.start()
 
     def _body(self, data: bytes) -> None:
         decoder, exchange = self._decoder, self._exchange
@@ -277,27 +279,26 @@ class Downstream(asyncio.Protocol):
         if framing == UNTIL_CLOSE or not exchange.request_done or self._plane.draining:
             request.keep_alive = False
         connection = _KEPT[request.minor] if request.keep_alive else b"close"
-        transport = self.transport
-        if transport.is_closing():
-            return
-        transport.write(response_head(head, framing, connection))
-        if pieces or (trailers is not None and framing == CHUNKED):
-            self.send_body(exchange, pieces, trailers)
+        self._send(exchange, [response_head(head, framing, connection)], pieces, trailers)
 
     def send_body(self, exchange: Exchange, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        transport = self.transport
-        if transport.is_closing():
-            return
+        self._send(exchange, [], pieces, trailers)
+
+    def _send(
+        self, exchange: Exchange, buffers: list[bytes], pieces: list[bytes], trailers: list[bytes] | None
+    ) -> None:
+        """All in one system call: uvloop writes at once what it is given."""
         for piece in pieces:
             exchange.sent += len(piece)
         if self._framing != CHUNKED:
+            buffers += pieces
+        else:
             if pieces:
-                transport.writelines(pieces)
-            return
-        if pieces:
-            transport.writelines(encode_chunk(pieces))
-        if trailers is not None:
-            transport.write(encode_last_chunk(trailers if exchange.head.te_trailers else []))
+                buffers += encode_chunk(pieces)
+            if trailers is not None:
+                buffers.append(encode_last_chunk(trailers if exchange.head.te_trailers else []))
+        if buffers and not self.transport.is_closing():
+            write_buffers(self.transport, buffers)
 
     def send_error(self, status: int, reason: str, *, keep_alive: bool) -> int:
         """rsp's own answer; returns its size.  Nothing of a response may have been sent before."""

@@ -35,6 +35,7 @@ class Exchange:
         "_plane",
         "_stale_retries",
         "_started",
+        "_trailers",
         "_tried",
         "_upstream_started",
         "_upstream_time",
@@ -62,6 +63,7 @@ class Exchange:
         self._peer = 0
         self._pending: list[bytes] = []  # body that arrived before there was a connection
         self._pending_size = 0
+        self._trailers: list[bytes] = []
         self._tried: tuple[int, ...] = ()
         self._stale_retries = 0
         self._started = self._upstream_started = time.monotonic()
@@ -121,11 +123,10 @@ class Exchange:
             return
         self.upstream = upstream
         self._upstream_started = time.monotonic()
-        upstream.send_request(self, request_head(head, downstream.forwarded(head)), head.framing)
-        if head.framing != 0 and (self._pending or self.request_done):
-            self._body_sent = True
-            pieces, self._pending, self._pending_size = self._pending, [], 0
-            upstream.send_body(pieces, [] if self.request_done else None)
+        pieces, self._pending, self._pending_size = self._pending, [], 0
+        self._body_sent = head.framing != 0 and (self.request_done or bool(pieces))
+        trailers = self._trailers if self.request_done and head.framing != 0 else None
+        upstream.send_request(self, request_head(head, downstream.forwarded(head)), head.framing, pieces, trailers)
         if not self.request_done and not upstream.is_full:
             downstream.resume()
 
@@ -176,6 +177,7 @@ class Exchange:
         """``trailers``: not ``None`` with the last pieces."""
         if trailers is not None:
             self.request_done = True
+            self._trailers = trailers
         upstream = self.upstream
         if upstream is not None:
             if pieces or trailers is not None:

@@ -6,7 +6,7 @@ It belongs to one exchange at a time, or to its pool.  It knows nothing of clien
 import asyncio
 import select
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder, encode_chunk, encode_last_chunk
 from rsp.http1.errors import ProtocolError
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from rsp.proxy.exchange import Exchange
     from rsp.proxy.plane import Plane
     from rsp.proxy.pool import Pool
+
+
+# Below this many bytes one copy is cheaper than a vector of buffers.
+_JOIN_BELOW: Final = 16 << 10
+
+
+def write_buffers(transport: asyncio.WriteTransport, buffers: list[bytes]) -> None:
+    """Write ``buffers``, at least one, in one system call."""
+    if len(buffers) == 1:
+        transport.write(buffers[0])
+    elif sum(map(len, buffers)) < _JOIN_BELOW:
+        transport.write(b"".join(buffers))
+    else:
+        transport.writelines(buffers)
 
 
 class Upstream(asyncio.Protocol):
@@ -40,26 +54,31 @@ class Upstream(asyncio.Protocol):
 
     # -- the exchange's side
 
-    def send_request(self, exchange: "Exchange", head: bytes, framing: int) -> None:
-        """Begin an exchange on this connection, which must be open."""
+    def send_request(
+        self, exchange: "Exchange", head: bytes, framing: int, pieces: list[bytes], trailers: list[bytes] | None
+    ) -> None:
+        """Begin an exchange on this connection, which must be open; ``pieces``: what there is of the body."""
         self.exchange = exchange
         self._chunked = framing == CHUNKED
-        self.deadline = self._plane.now + self._plane.site.timeouts.response
-        self.transport.write(head)
+        self._send([head], pieces, trailers)
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         """``trailers``: not ``None`` with the last pieces of the body."""
-        if self.transport.is_closing():
-            return
+        if not self.transport.is_closing():
+            self._send([], pieces, trailers)
+
+    def _send(self, buffers: list[bytes], pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """All in one system call: uvloop writes at once what it is given."""
+        self.deadline = self._plane.now + self._plane.site.timeouts.response
         if not self._chunked:
-            if pieces:
-                self.transport.writelines(pieces)
+            buffers += pieces
         else:
             if pieces:
-                self.transport.writelines(encode_chunk(pieces))
+                buffers += encode_chunk(pieces)
             if trailers is not None:
-                self.transport.write(encode_last_chunk(trailers))
-        self.deadline = self._plane.now + self._plane.site.timeouts.response
+                buffers.append(encode_last_chunk(trailers))
+        if buffers:
+            write_buffers(self.transport, buffers)
 
     def pause(self) -> None:
         """The client takes no more for now."""
