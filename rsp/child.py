@@ -136,9 +136,9 @@ def spawn(
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            sockets = {address: sock.dup() for address, sock in slot.sockets.items()}
             for other in (ours, *close):
                 other.close()
-            sockets = {address: sock.dup() for address, sock in slot.sockets.items()}
             status = Worker(slot.index, workers, bundle, sockets, theirs, row, first).run()
         except KeyboardInterrupt:
             status = 0

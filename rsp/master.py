@@ -198,6 +198,8 @@ class Master:
         for slot in self._slots:
             slot.wanted = False
             slot.restart_at = None
+            for sock in slot.sockets.values():
+                sock.close()  # whoever queues is the workers' to answer; nobody may queue behind their backs
         for process in self._processes():
             process.drain(seconds)
 
@@ -238,6 +240,7 @@ class Master:
         for cell in Cell:
             row[cell] = 0
         close = [self._wake_read, self._wake_write, *(process.end for process in self._processes())]
+        close += {sock for one in self._slots for sock in one.sockets.values()}
         first = slot.index == 0 and not self._started
         try:
             process = spawn(slot, self._wanted_slots() or 1, self._bundle, row, number, close, first)

@@ -175,7 +175,7 @@ class Builder:
         if path and item.kind == "global":
             path = path[1:]
         source = self._sources.get(item.at.file)
-        if source is not None and line and path:
+        if source is not None and line and path and isinstance(item.value, dict):
             line = find_line(source, line, path)
         self._mistakes.append((Position(item.at.file, line), message))
 
@@ -188,7 +188,7 @@ class Builder:
             path = _parse_path(place[1]) if place else ()
             message, path = _in_words(_PLACE.sub("", text), path, wanted, value)
             keys = [key for key in path if isinstance(key, str) and key not in ("peers", label)]
-            about = f": {keys[-1]}" if keys and not message.startswith("unknown") else ""
+            about = f": {keys[-1]}" if keys and not message.startswith(("unknown", "item")) else ""
             self._complain(item, _as_written(path), f"{label}{about}: {message}")
             return None
 

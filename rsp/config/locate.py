@@ -70,10 +70,10 @@ def _items(tokens: list[Token], opening: int) -> dict[str | int, int]:
 
 
 def find_line(source: str, line: int, path: Sequence[str | int]) -> int:
-    """The line of ``path`` in the first table constructor that opens on ``line`` or after it."""
+    """The line of ``path`` in the first table constructor that opens on ``line``."""
     tokens = _tokens(source, line)
     place = next((index for index, token in enumerate(tokens) if token[0] == "{"), None)
-    if place is None or tokens[place][1] > line + 1:
+    if place is None or tokens[place][1] > line:
         return line
     for step, following in pairwise((*path, None)):
         found = _items(tokens, place).get(step)  # type: ignore[arg-type]

@@ -19,15 +19,19 @@ INSTRUCTION_LIMIT: Final = 300_000_000  # some seconds; the master waits longer 
 _DEPTH_LIMIT: Final = 16  # tables in tables
 _HERE: Final = Path(__file__).parent
 
-# Counts in steps, so that a loop which catches the error with pcall meets the next one at once.
+# Counts in steps; past the limit every instruction fails, so that a loop around pcall cannot go on either.
 _GUARD: Final = b"""
 local limit, step = ...
 local count, sethook, err = 0, debug.sethook, error
 jit.off()
-sethook(function()
+local function check()
   count = count + step
-  if count >= limit then err("the configuration runs too long (an endless loop?)", 2) end
-end, "", step)
+  if count >= limit then
+    sethook(check, "", 1)
+    err("the configuration runs too long (an endless loop?)", 2)
+  end
+end
+sethook(check, "", step)
 return debug.getinfo
 """
 
@@ -88,7 +92,7 @@ def _declarations(path: str, sources: _Sources) -> list[Declaration]:
         declared = vocabulary(env, base, getinfo)
         loaded = load_file(os.fsencode(path))
         if isinstance(loaded, tuple):
-            raise ConfigError(_text(loaded[1]))
+            raise ConfigError(_whole_name(_text(loaded[1]), sources))
         loaded()
         return [_declaration(declared[index], lua.lua_type) for index in range(1, len(declared) + 1)]
     except lua.LuaMemoryError:
@@ -136,11 +140,15 @@ def _plain(value: Any, lua_type: Callable[[Any], str | None], depth: int, *, str
 
 
 def _lua_message(error: Exception, sources: _Sources) -> str:
-    """Lua's own message without the traceback, long file names restored (Lua shortens them to 60 bytes)."""
+    """Lua's own message without the traceback."""
     message = str(error)
     if message.startswith(("b'", 'b"')):
         message = _text(error.args[0])
-    message = message.partition("\nstack traceback:")[0].removeprefix("error loading code: ")
+    return _whole_name(message.partition("\nstack traceback:")[0], sources)
+
+
+def _whole_name(message: str, sources: _Sources) -> str:
+    """Restore a file name that Lua has shortened to 60 bytes."""
     if message.startswith("..."):
         tail = message[3:].partition(":")[0]
         for name in sources.texts:

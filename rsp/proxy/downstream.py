@@ -4,6 +4,8 @@ Pipelined requests wait as bytes, within bounds, so answers keep their order by 
 """
 
 import asyncio
+import socket
+import struct
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
@@ -27,6 +29,7 @@ _LINGER: Final = 4  # the answer is out; what still arrives is thrown away (RFC 
 _CLOSED: Final = 5
 
 _KEPT: Final = (b"keep-alive", b"")  # how 1.0 and 1.1 are told that the connection stays open
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _LINGER_SECONDS: Final = 5
 _LINGER_BYTES: Final = 16 << 20
 
@@ -129,8 +132,9 @@ class Downstream(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.client_ready()
         elif self._state == _HEAD:
-            self.resume()
             self._advance(self._buffer)
+            if len(self._buffer) <= self._plane.site.limits.head:
+                self.resume()
 
     def expire(self) -> None:
         """A deadline has passed: of the client's sending or of its reading."""
@@ -327,10 +331,10 @@ class Downstream(asyncio.Protocol):
         else:
             self._state = _HEAD
             self.deadline = self._plane.now + self._plane.site.timeouts.idle
-            if self._reading_paused:
-                self.resume()
             if self._buffer and not self._advancing:
                 self._advance(self._buffer)
+            if self._reading_paused and len(self._buffer) <= self._plane.site.limits.head:
+                self.resume()
             if self._eof and self._state == _HEAD and not (self._writing_paused and self._buffer):
                 self.close()
 
@@ -384,6 +388,13 @@ class Downstream(asyncio.Protocol):
     def abort(self) -> None:
         self._state = _CLOSED
         self.transport.abort()
+
+    def cut(self) -> None:
+        """Half of a response is out.  Where only the connection's end ends it, a reset says that it is not whole."""
+        if self._framing == UNTIL_CLOSE and not self.transport.is_closing():
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.abort()
 
     def _linger(self) -> None:
         """Close for writing, read on for a while: closing now would reset the answer away from the client."""

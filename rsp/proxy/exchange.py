@@ -304,7 +304,7 @@ class Exchange:
         """Half of a response is out: cutting the connection is the only way to say that it is not whole."""
         downstream = self._end(self.status)
         if downstream is not None:
-            downstream.abort()
+            downstream.cut()
 
     def _end(self, status: int) -> "Downstream | None":
         """Count, log, and let go of the client's connection, which is returned."""

@@ -1,0 +1,107 @@
+"""The schema as Markdown: ``docs/configuration.md`` is this module's output (``make docs``)."""
+
+from typing import Any
+
+import msgspec
+
+from rsp.config import schema
+from rsp.config.units import Duration, Listen, Peer, Size
+
+_INTRO = """\
+# Configuration
+
+*Generated from `rsp/config/schema.py` by `make docs`; do not edit.*
+
+A configuration is a Lua program (LuaJIT, sandboxed). It runs once when rsp starts and once for every reload, in a
+process of its own, with limits on time and memory. What it declares is checked as a whole: `rsp -t site.lua` names
+every mistake by file, line and key; `rsp -T site.lua` also prints the configuration with all defaults filled in.
+
+```lua
+listen "0.0.0.0:8080"
+upstream "app" { "10.0.0.1:8000", { "10.0.0.2:8000", weight = 2 }, "unix:/run/app.sock" }
+upstream "api" { "10.0.0.3:9000" }
+route { host = "api.example.com", to = "api" }
+route { path = "/static/", to = "api" }
+route { to = "app" }
+```
+
+The three lines of rsp's ancestor are a whole configuration, too:
+
+```lua
+listenPort = "8000"
+backendAddress = "127.0.0.1"
+backendPort = "80"
+```
+
+What a file can use: `require "lib.peers"` and `dofile "more.lua"`, relative to the file; `os.getenv`, `os.time`,
+`os.date`, `os.clock`; `print`, which writes to rsp's log; Lua's `string`, `table`, `math`, `coroutine` and `bit`. There is
+no `io`, no `os.execute`, no `debug`, no `ffi`. Variables of your own are best `local`: a global whose name is close to
+a setting's is taken for a typing mistake.
+
+Durations are numbers of seconds or strings: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. Sizes are numbers of bytes or strings:
+`"64KB"`, `"10MB"`, `"1GB"` (powers of 1024).
+"""
+
+_SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
+    ('`listen "address"` or `listen { "address", key = value }`', "The address comes first, without a key.", schema.Listener),
+    ('`upstream "name" { peers..., key = value }`', "One upstream without any route gets all requests.", schema.Upstream),
+    ("Peers of an upstream", 'An address, or `{ "address", key = value }`.', schema.UpstreamPeer),
+    (
+        "`route { key = value }`",
+        "A path whose normalised form (percent-decoded, dots resolved) would take another route than its raw form is "
+        "refused with 400; a request that no route matches with 404.",
+        schema.Route,
+    ),
+    ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
+    ("`timeouts = { key = value }`", "", schema.Timeouts),
+    ("`limits = { key = value }`", "", schema.Limits),
+)  # fmt: skip
+
+_KINDS = {Duration: "duration", Size: "size", Listen: "address", Peer: "address", str: "string", int: "number"}
+
+
+def reference() -> str:
+    parts = [_INTRO]
+    for title, remark, struct in _SECTIONS:
+        parts.append(f"\n## {title}\n\n{(struct.__doc__ or '').strip()}{' ' + remark if remark else ''}\n")
+        parts.append("| key | type | default | meaning |\n|---|---|---|---|")
+        parts += [_row(field) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
+    return "\n".join(parts) + "\n"
+
+
+def _is_key(struct: type[msgspec.Struct], name: str) -> bool:
+    return not (struct is schema.Upstream and name == "name")
+
+
+def _row(field: Any) -> str:
+    meta = msgspec.inspect.type_info(field.type)
+    description = getattr(meta, "extra_json_schema", None) or {}
+    text = description.get("description", "")
+    if isinstance(field.default, msgspec.Struct):
+        return f"| `{field.name}` | table | see below | See `{field.name}` below. |"
+    return f"| `{field.name}` | {_kind(field.type)} | {_default(field.default)} | {text} |"
+
+
+def _kind(annotation: Any) -> str:
+    if getattr(annotation, "__metadata__", None):
+        annotation = annotation.__origin__
+    if annotation in _KINDS:
+        return _KINDS[annotation]
+    names: list[str] = []
+    for part in getattr(annotation, "__args__", ()):
+        if part is type(None) or part is Ellipsis:
+            continue
+        names.append(f'`"{part}"`' if isinstance(part, str) else _kind(part))
+    return " or ".join(names) or "peers"
+
+
+def _default(value: Any) -> str:
+    if value is msgspec.NODEFAULT:
+        return "required"
+    if value is None:
+        return "none"
+    return f'`"{value}"`' if isinstance(value, str | Duration | Size) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

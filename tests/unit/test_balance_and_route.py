@@ -1,0 +1,83 @@
+"""Round robin and routing, by distribution and by precedence."""
+
+from collections import Counter
+
+import pytest
+
+from rsp.balance.round_robin import RoundRobin, smooth_order
+from rsp.child import restart_delay
+from rsp.route import AmbiguousPath, Router, normalise_host, normalise_path
+
+
+def test_smooth_order_is_nginx_order():
+    assert smooth_order([5, 1, 1]) == (0, 0, 1, 0, 2, 0, 0)
+    assert smooth_order([2, 2]) == (0, 1)
+
+
+def test_shares_are_exact():
+    balancer = RoundRobin([1, 2, 5], 0.3)
+    assert Counter(balancer.pick() for _ in range(800)) == {0: 100, 1: 200, 2: 500}
+
+
+def test_workers_begin_at_different_peers():
+    assert {RoundRobin([1, 1, 1, 1], worker / 4).pick() for worker in range(4)} == {0, 1, 2, 3}
+
+
+def test_failover_takes_every_peer_once():
+    balancer = RoundRobin([3, 1, 1])
+    tried: tuple[int, ...] = ()
+    while (choice := balancer.pick(tried)) is not None:
+        assert choice not in tried
+        tried += (choice,)
+    assert sorted(tried) == [0, 1, 2]
+
+
+def test_restart_delay_grows_to_a_limit():
+    delays = [restart_delay(failures) for failures in range(20)]
+    assert delays[:4] == [0.0, 0.1, 0.2, 0.4]
+    assert delays[-1] == 30.0
+    assert sum(delays[:6]) > 3  # five failures at once do not spin the machine
+
+
+ROUTES = [
+    ("api.example.com", "/", "api"),
+    ("api.example.com", "/v2/", "api2"),
+    ("*.example.com", "/", "wild"),
+    ("*.deep.example.com", "/", "deep"),
+    (None, "/static/", "static"),
+    (None, "/static/", "second"),
+    ("*.only.org", "/x/", "only"),
+    (None, "/", "app"),
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "found"),
+    [
+        ("api.example.com", "/", "api"), ("API.example.com:8080", "/v1", "api"), ("api.example.com.", "/v2/x", "api2"),
+        ("www.example.com", "/static/", "wild"), ("a.b.example.com", "/", "wild"), ("x.deep.example.com", "/", "deep"),
+        ("example.com", "/", "app"), ("other", "/static/x?y=/z", "static"), ("other", "/static", "app"),
+        ("a.only.org", "/x/1", "only"), ("a.only.org", "/y", "app"), ("[::1]:80", "/", "app"), ("", "*", None),
+    ],
+)  # fmt: skip
+def test_precedence(host, path, found):
+    assert Router(ROUTES).match(host.encode(), path.encode()) == found
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../admin", "/%73tatic/x", "/static/%2e%2e/x", "//static/x", "/static/..%2fx", "/x/..\\static/y"]
+)
+def test_paths_that_escape_are_refused(path):
+    with pytest.raises(AmbiguousPath):
+        Router(ROUTES).match(b"h", path.encode())
+
+
+@pytest.mark.parametrize("path", ["/static/a%20b", "/static/a/../b", "/a//b", "/a%2fb", "/static/%2e/x"])
+def test_harmless_ambiguity_passes(path):
+    assert Router(ROUTES).match(b"h", path.encode()) in ("static", "app")
+
+
+def test_normalising():
+    assert normalise_path(b"/a/./b//../c/%64/") == b"/a/c/d/"
+    assert normalise_path(b"/../..") == b"/"
+    assert normalise_host(b"[::1]:80") == b"[::1]"
