@@ -1,7 +1,7 @@
 r"""The access log: combined format plus upstream and times, formatted from bytes and written in batches.
 
     192.0.2.7 - - [23/Nov/2026:12:59:00 +0000] "GET /x HTTP/1.1" 200 512 "ref" "agent" \
-        upstream=10.0.0.1:80 time=0.012 upstream_time=0.011
+        upstream=10.0.0.1:80 time=0.012 upstream_time=0.011 id=6f0c1e2a-1b
 
 Nothing here may block a worker: a pipe or terminal that takes no more keeps the lines for later, within bounds, and
 what is lost beyond them is counted in a line of the log itself.
@@ -33,12 +33,12 @@ def escape(value: bytes) -> bytes:
 
 def combined(
     client: bytes, stamp: bytes, request_line: bytes, status: int, sent: int, referer: bytes, agent: bytes,
-    upstreams: bytes, seconds: float, upstream_seconds: float,
+    upstreams: bytes, seconds: float, upstream_seconds: float, request_id: bytes,
 ) -> bytes:  # fmt: skip
     """One line.  ``sent`` counts body bytes; ``upstreams`` names those tried, the last one answered."""
-    return b'%b - - [%b] "%b" %d %d "%b" "%b" upstream=%b time=%.3f upstream_time=%.3f\n' % (
+    return b'%b - - [%b] "%b" %d %d "%b" "%b" upstream=%b time=%.3f upstream_time=%.3f id=%b\n' % (
         client, stamp, escape(request_line), status, sent, escape(referer), escape(agent),
-        upstreams or b"-", seconds, upstream_seconds,
+        upstreams or b"-", seconds, upstream_seconds, request_id or b"-",
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from rsp import channel, log, sockets
 from rsp.channel import Bundle
 from rsp.child import Process, Slot, spawn
 from rsp.config.errors import ConfigError
-from rsp.config.schema import Listener
+from rsp.config.schema import DEFAULT_TIMEOUTS, Listener
 from rsp.loader import Loader, load
 from rsp.rollout import Rollout
 from rsp.scoreboard import SLOTS, Cell, Scoreboard
@@ -173,7 +173,7 @@ class Master:
         if number == signal.SIGCHLD:
             self._reap()
         elif number in (signal.SIGTERM, signal.SIGQUIT) and not self._stopping:
-            bound = self._bundle.config.settings.timeouts.shutdown if number == signal.SIGTERM else _FOREVER
+            bound = self._shutdown_time if number == signal.SIGTERM else _FOREVER
             self._stop(bound, "Stopping: running requests are finished first.")
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._stop(0.0, "Stopping at once.")
@@ -191,6 +191,11 @@ class Master:
             self._scale(self._wanted_slots() + 1)
         elif number == signal.SIGTTOU:
             self._scale(self._wanted_slots() - 1)
+
+    @property
+    def _shutdown_time(self) -> float:
+        configured = self._bundle.config.settings.timeouts.shutdown
+        return float(DEFAULT_TIMEOUTS.shutdown or 0) if configured is None else float(configured)
 
     def _stop(self, seconds: float, message: str) -> None:
         log.line(message)
@@ -259,7 +264,7 @@ class Master:
         process, slot.process = slot.process, None
         if process is not None:
             slot.leaving.append(process)
-            process.drain(self._bundle.config.settings.timeouts.shutdown)
+            process.drain(self._shutdown_time)
         self._adopt(slot)
 
     def _adopt(self, slot: Slot) -> None:
@@ -367,7 +372,7 @@ class Master:
         slot.adopter = None
         if slot.replacing is not None:
             slot.leaving.append(slot.replacing)
-            slot.replacing.drain(self._bundle.config.settings.timeouts.shutdown)
+            slot.replacing.drain(self._shutdown_time)
             slot.replacing = None
         if self._rollout is not None:
             self._rollout_step(self._rollout)

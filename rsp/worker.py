@@ -9,7 +9,7 @@ import faulthandler
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from setproctitle import setproctitle
@@ -52,7 +52,7 @@ class Worker:
         self._servers: dict[tuple[int, str], asyncio.Server] = {}
         self._plane: Plane
         self._stopped: asyncio.Event
-        self._accepting: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def run(self) -> int:
         """Serve until drained or killed; the exit status."""
@@ -84,8 +84,8 @@ class Worker:
             await self._listen(key)
         self._end.setblocking(False)
         loop.add_reader(self._end.fileno(), self._on_message)
-        loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._settings.timeouts.shutdown))
-        loop.add_signal_handler(signal.SIGQUIT, lambda: self._drain(self._settings.timeouts.shutdown))
+        loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._plane.site.terms.shutdown_time))
+        loop.add_signal_handler(signal.SIGQUIT, lambda: self._drain(self._plane.site.terms.shutdown_time))
         self._tick(loop)
         self._tell(channel.Ready(self._bundle.version))
         if self._first:
@@ -144,10 +144,14 @@ class Worker:
     async def _listen(self, key: tuple[int, str]) -> None:
         # The server closes what it is given; ours stays open to be listened on again.
         sock = self._sockets[key].dup()
-        self._servers[key] = await asyncio.get_running_loop().create_server(self._accept, sock=sock, backlog=4096)
+        backlog = next((one.backlog for one in self._bundle.config.listeners if one.address == key[1]), 4096)
+        self._servers[key] = await asyncio.get_running_loop().create_server(
+            self._accepting(key[1]), sock=sock, backlog=backlog
+        )
 
-    def _accept(self) -> Downstream:
-        return Downstream(self._plane)
+    def _accepting(self, address: str) -> Callable[[], Downstream]:
+        plane = self._plane
+        return lambda: Downstream(plane, address)
 
     def _leave(self, key: tuple[int, str]) -> None:
         """Stop listening; whoever is queued already is still served."""
@@ -162,9 +166,9 @@ class Worker:
                 except OSError:
                     break
                 client.setblocking(False)
-                task = loop.create_task(loop.connect_accepted_socket(self._accept, client))
-                self._accepting.add(task)
-                task.add_done_callback(self._accepting.discard)
+                task = loop.create_task(loop.connect_accepted_socket(self._accepting(key[1]), client))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:
         for address, descriptor in zip(message.addresses, descriptors, strict=True):
@@ -196,7 +200,7 @@ class Worker:
         if received is None:
             asyncio.get_running_loop().remove_reader(self._end.fileno())
             log.line(f"Worker {self._slot} (pid {os.getpid()}): the master is gone; finishing what runs, then leaving")
-            self._drain(self._settings.timeouts.shutdown)
+            self._drain(self._plane.site.terms.shutdown_time)
             return
         message, descriptors = received
         if isinstance(message, Configure):
@@ -215,8 +219,8 @@ class Worker:
 
     def _later(self, work: Coroutine[object, object, None]) -> None:
         task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
-        self._accepting.add(task)
-        task.add_done_callback(self._accepting.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # -- time
 
@@ -241,7 +245,7 @@ class Worker:
             for downstream in list(plane.downstreams):
                 if downstream.is_idle:
                     downstream.close()
-        if not plane.downstreams and not self._accepting:
+        if not plane.downstreams and not self._tasks:
             self._stopped.set()
         elif loop.time() >= give_up:
             cut = plane.in_flight

@@ -5,18 +5,18 @@ that one run names every mistake in a file.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
-from rsp.config.schema import Config, Listener, Route, Settings, Upstream, decode_hook
+from rsp.config.rules import Path, route_mistakes
+from rsp.config.schema import Config, Listener, Page, Route, Settings, Upstream, decode_hook
 from rsp.config.units import show
 
 T = TypeVar("T")
-Path = tuple[str | int, ...]
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
@@ -27,6 +27,8 @@ _IN_WORDS = {
     "int": "a whole number", "float": "a number", "str": "a string", "array": "a list", "object": "a table",
     "bool": "true or false", "null": "nil",
 }  # fmt: skip
+# {} in Lua is a list or a table without anything: the key's default will do.
+_EMPTY: dict[str, Any] = {"list": [], "map": {}}
 _ANCESTOR = ("listenPort", "backendAddress", "backendPort")
 
 
@@ -45,16 +47,20 @@ class Declaration(msgspec.Struct, frozen=True):
 class Builder:
     """Collects mistakes while it builds; ``sources`` are the texts of the Lua files, by the name positions use."""
 
-    def __init__(self, declarations: Sequence[Declaration], sources: Mapping[str, str], main: str) -> None:
+    def __init__(
+        self, declarations: Sequence[Declaration], sources: Mapping[str, str], main: str, read: Callable[[str], str]
+    ) -> None:
         self._declarations = declarations
         self._sources = sources
         self._main = main
+        self._read = read
         self._mistakes: list[tuple[Position, str]] = []
 
     def build(self) -> Config:
         """Raises :class:`ConfigError` with every mistake found, in the order of their lines."""
         settings = self._settings()
         listeners, upstreams, routes = self._declared()
+        pages = self._pages()
         ancestor = self._ancestor()
         if ancestor is not None:
             listeners.append(ancestor[0])
@@ -66,7 +72,13 @@ class Builder:
         if self._mistakes:
             self._mistakes.sort(key=lambda mistake: (mistake[0].file, mistake[0].line))
             raise ConfigError(*(f"{at}: {message}" for at, message in self._mistakes))
-        return Config(settings=settings, listeners=tuple(listeners), upstreams=tuple(upstreams), routes=tuple(routes))
+        return Config(
+            settings=settings,
+            listeners=tuple(listeners),
+            upstreams=tuple(upstreams),
+            routes=tuple(routes),
+            pages=tuple(pages),
+        )
 
     def _whole(self, listeners: list[Listener], upstreams: list[Upstream], routes: list[Route]) -> None:
         """What no single declaration can be blamed for."""
@@ -86,6 +98,8 @@ class Builder:
         known = Settings.__struct_fields__
         values: dict[str, Any] = {}
         for item in self._of("global"):
+            if item.name in known and item.value == _EMPTY:
+                continue
             if item.name in known:
                 value = self._checked(item, {item.name: _plain(item.value)}, Settings, f"{item.name}", ())
                 if value is not None:
@@ -118,12 +132,25 @@ class Builder:
             if route is None:
                 continue
             routes.append(route)
-            if route.to not in seen:
-                hint = suggest(route.to, seen) or (f" (there is {', '.join(map(show, seen))})" if seen else "")
-                self._complain(item, ("to",), f'route: to = "{route.to}": no such upstream{hint}')
-            if route.host is not None and "*" in route.host.removeprefix("*.").replace("*", "", route.host == "*"):
-                self._complain(item, ("host",), f'route: host = "{route.host}": expected a name or "*.example.com"')
+            for path, message in route_mistakes(route, list(seen)):
+                self._complain(item, path, f"route: {message}")
         return list(listeners.values()), list(upstreams.values()), routes
+
+    def _pages(self) -> list[Page]:
+        """Files are read here, so that what is distributed is whole."""
+        pages = []
+        for item in self._of("page"):
+            page = self._checked(item, _plain(item.value), Page, "page", ())
+            if page is None:
+                continue
+            try:
+                if (page.file is None) == (page.body is None):
+                    raise ValueError("either file or body is needed")
+                body = self._read(page.file) if page.file is not None else page.body
+                pages.append(msgspec.structs.replace(page, file=None, body=body))
+            except ValueError as error:
+                self._complain(item, ("file",), f"page: {error}")
+        return pages
 
     def _ancestor(self) -> tuple[Listener, Upstream] | None:
         """The three globals of the C program of 2013: strings, as there, or numbers for the ports."""
@@ -199,7 +226,7 @@ def _plain(value: Any) -> Any:
         items, named = value["list"], value["map"]
         if not named:
             return [_plain(item) for item in items] if items else {}
-        plain = {key: _plain(item) for key, item in named.items()}
+        plain = {key: _plain(item) for key, item in named.items() if item != _EMPTY}
         for number, item in enumerate(items, 1):
             plain[f"[{number}]"] = _plain(item)
         return plain
@@ -266,9 +293,10 @@ def _types(annotation: Any) -> list[type]:
     return [kind for part in getattr(annotation, "__args__", ()) for kind in _types(part)]
 
 
-def _literals(annotation: Any) -> list[str]:
+def _literals(annotation: Any) -> list[str | int]:
     parts = getattr(annotation, "__args__", ())
-    return [part for part in parts if isinstance(part, str)] + [text for part in parts for text in _literals(part)]
+    own = [part for part in parts if isinstance(part, str | int)]
+    return own + [item for part in parts for item in _literals(part)]
 
 
 def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
@@ -307,7 +335,7 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
         choices = _literals(field.type)
         got = _value_at(value, path)
         return (
-            f"expected {' or '.join(map(show, choices))}, got {show(got)}{suggest(str(got), choices)}",
+            f"expected {' or '.join(map(show, choices))}, got {show(got)}{suggest(str(got), map(str, choices))}",
             path,
         )
     return text[:1].lower() + text[1:] if text[:1].isupper() else text, path

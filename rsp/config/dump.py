@@ -1,21 +1,24 @@
 """A checked configuration as Lua text, with every default filled in (``rsp -T``).  It can be loaded again."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config.schema import Config, Settings
+from rsp.config.schema import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Config, Settings
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def to_lua(config: Config) -> str:
+    settings = msgspec.structs.replace(
+        config.settings,
+        timeouts=_filled(config.settings.timeouts, DEFAULT_TIMEOUTS),
+        limits=_filled(config.settings.limits, DEFAULT_LIMITS),
+    )
     lines = []
-    defaults = Settings()
     for name in Settings.__struct_fields__:
-        value = getattr(config.settings, name)
-        if value is None and getattr(defaults, name) is None:
-            lines.append(f"-- {name} = nil")
-        else:
-            lines.append(f"{name} = {_value(value)}")
+        value = getattr(settings, name)
+        lines.append(f"-- {name} = nil" if value in (None, ()) else f"{name} = {_value(value)}")
     lines.append("")
     lines += [f"listen {_with_first(listener, 'address')}" for listener in config.listeners]
     for upstream in config.upstreams:
@@ -25,11 +28,18 @@ def to_lua(config: Config) -> str:
         lines.append("}")
     lines.append("")
     lines += [f"route {_value(route)}" for route in config.routes]
+    lines += [f"page {_value(page)}" for page in config.pages]
     return "\n".join(lines) + "\n"
 
 
+def _filled(given: T, defaults: T) -> T:
+    """``given`` with what it leaves out."""
+    values = {name: getattr(given, name) for name in given.__struct_fields__ if getattr(given, name) is not None}
+    return msgspec.structs.replace(defaults, **values)
+
+
 def _with_first(struct: msgspec.Struct, key: str) -> str:
-    others = [name for name in struct.__struct_fields__ if name != key]
+    others = [name for name in struct.__struct_fields__ if name != key and getattr(struct, name) is not None]
     parts = [_value(getattr(struct, key)), *(f"{name} = {_value(getattr(struct, name))}" for name in others)]
     return "{ " + ", ".join(parts) + " }"
 
@@ -37,10 +47,23 @@ def _with_first(struct: msgspec.Struct, key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, msgspec.Struct):
         fields = [(name, getattr(value, name)) for name in value.__struct_fields__]
-        return "{ " + ", ".join(f"{name} = {_value(item)}" for name, item in fields if item is not None) + " }"
+        return (
+            "{ " + ", ".join(f"{name} = {_value(item)}" for name, item in fields if item not in (None, (), {})) + " }"
+        )
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"[{_value(key)}] = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, tuple):
+        return "{ " + ", ".join(map(_value, value)) + " }"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) or type(value) not in (int, float):
-        text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        text = (
+            str(value)
+            .replace("\\", "\\\\")
+            .replace('"', '\\"')
+            .replace("\n", "\\n")
+            .replace("\r", "\\r")
+            .replace("\0", "\\0")
+        )
         return f'"{text}"'
     return str(value)

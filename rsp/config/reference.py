@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from rsp.config import schema
-from rsp.config.units import Duration, Listen, Peer, Size
+from rsp.config.units import Duration, Listen, Network, Peer, Size
 
 _INTRO = """\
 # Configuration
@@ -52,12 +52,29 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
         "refused with 400; a request that no route matches with 404.",
         schema.Route,
     ),
+    ("`redirect = { key = value }`", "", schema.Redirect),
+    ("`respond = { key = value }`", "", schema.Respond),
+    (
+        "`request_headers = { key = value }`, `response_headers = { key = value }`",
+        "Framing, Host, Connection and Upgrade are rsp's own; `send_host` sets the Host.",
+        schema.HeaderRules,
+    ),
+    ("`page { key = value }`", "", schema.Page),
     ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
-    ("`timeouts = { key = value }`", "", schema.Timeouts),
-    ("`limits = { key = value }`", "", schema.Limits),
+    ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", schema.Timeouts),
+    ("`limits = { key = value }`", "For all, for a listener, or for a route.", schema.Limits),
 )  # fmt: skip
 
-_KINDS = {Duration: "duration", Size: "size", Listen: "address", Peer: "address", str: "string", int: "number"}
+_KINDS = {
+    Duration: "duration",
+    Size: "size",
+    Listen: "address",
+    Peer: "address",
+    str: "string",
+    int: "number",
+    Network: "network",
+    bool: "boolean",
+}
 
 
 def reference() -> str:
@@ -65,7 +82,8 @@ def reference() -> str:
     for title, remark, struct in _SECTIONS:
         parts.append(f"\n## {title}\n\n{(struct.__doc__ or '').strip()}{' ' + remark if remark else ''}\n")
         parts.append("| key | type | default | meaning |\n|---|---|---|---|")
-        parts += [_row(field) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
+        defaults = {schema.Timeouts: schema.DEFAULT_TIMEOUTS, schema.Limits: schema.DEFAULT_LIMITS}.get(struct)
+        parts += [_row(field, defaults) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
     return "\n".join(parts) + "\n"
 
 
@@ -73,13 +91,16 @@ def _is_key(struct: type[msgspec.Struct], name: str) -> bool:
     return not (struct is schema.Upstream and name == "name")
 
 
-def _row(field: Any) -> str:
+def _row(field: Any, defaults: msgspec.Struct | None) -> str:
     meta = msgspec.inspect.type_info(field.type)
     description = getattr(meta, "extra_json_schema", None) or {}
     text = description.get("description", "")
     if isinstance(field.default, msgspec.Struct):
         return f"| `{field.name}` | table | see below | See `{field.name}` below. |"
-    return f"| `{field.name}` | {_kind(field.type)} | {_default(field.default)} | {text} |"
+    if field.default_factory is not msgspec.NODEFAULT:
+        return f"| `{field.name}` | {_kind(field.type)} | none | {text} |"
+    default = field.default if defaults is None else getattr(defaults, field.name)
+    return f"| `{field.name}` | {_kind(field.type)} | {_default(default)} | {text} |"
 
 
 def _kind(annotation: Any) -> str:
@@ -87,19 +108,24 @@ def _kind(annotation: Any) -> str:
         annotation = annotation.__origin__
     if annotation in _KINDS:
         return _KINDS[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return "table"
+    origin = getattr(annotation, "__origin__", None)
+    if origin is tuple or origin is dict:
+        return "list of peers" if schema.UpstreamPeer in annotation.__args__ else "list" if origin is tuple else "table"
     names: list[str] = []
     for part in getattr(annotation, "__args__", ()):
         if part is type(None) or part is Ellipsis:
             continue
-        names.append(f'`"{part}"`' if isinstance(part, str) else _kind(part))
-    return " or ".join(names) or "peers"
+        names.append(f'`"{part}"`' if isinstance(part, str) else f"`{part}`" if isinstance(part, int) else _kind(part))
+    return " or ".join(names)
 
 
 def _default(value: Any) -> str:
-    if value is msgspec.NODEFAULT:
-        return "required"
-    if value is None:
-        return "none"
+    if value is None or value in ((), msgspec.NODEFAULT):
+        return "required" if value is msgspec.NODEFAULT else "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return f'`"{value}"`' if isinstance(value, str | Duration | Size) else f"`{value}`"
 
 

@@ -4,16 +4,95 @@
 needs one line here.  A struct is what one declaration (``listen``, ``upstream``, ``route``) or one setting holds.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from rsp.config.units import Duration, Listen, Peer, Size
+from rsp.config.units import Duration, Listen, Network, Peer, Size
+
+Text = Annotated[str, Meta(min_length=1)]
+UrlPath = Annotated[str, Meta(pattern="^/")]
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
     """What every part of a configuration is: immutable, strict about unknown keys."""
+
+
+class Timeouts(Struct, frozen=True):
+    """How long to wait for what. Precise to a second."""
+
+    head: Annotated[Duration | None, Meta(description="For a request's whole head, from its first byte. Then 408.")] = (
+        None
+    )
+    body: Annotated[
+        Duration | None,
+        Meta(description="Between two reads of a request's body; see also `limits.min_rate`. Then 408."),
+    ] = None
+    idle: Annotated[Duration | None, Meta(description="For a client's next request on an open connection.")] = None
+    connect: Annotated[
+        Duration | None, Meta(description="For a connection to a peer. Then the next peer, at last 504.")
+    ] = None
+    response: Annotated[Duration | None, Meta(description="For a peer's response head. Then 504.")] = None
+    read: Annotated[
+        Duration | None, Meta(description="Between two reads of a response's body. Then the connection is cut.")
+    ] = None
+    send: Annotated[
+        Duration | None,
+        Meta(description="For a client that takes less of a response than `limits.min_rate`. Then it is cut."),
+    ] = None
+    request: Annotated[
+        Duration | None,
+        Meta(description="For a whole exchange, from head to the response's end. Then 504, or the cut. 0: no limit."),
+    ] = None
+    tunnel: Annotated[Duration | None, Meta(description="For a byte on an upgraded connection.")] = None
+    keepalive: Annotated[Duration | None, Meta(description="For an idle connection to a peer.")] = None
+    shutdown: Annotated[
+        Duration | None, Meta(description="For running requests when rsp or a worker stops. Then they are cut.")
+    ] = None
+
+
+class Limits(Struct, frozen=True):
+    """How large things may be, and how many."""
+
+    line: Annotated[Size | None, Meta(description="Request line. Longer: 414.")] = None
+    head: Annotated[Size | None, Meta(description="A whole head, of requests (431) and responses (502).")] = None
+    fields: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Fields in a head. More: 431, or 502 for responses.")
+    ] = None
+    body: Annotated[Size | None, Meta(description="Body of a request. Larger: 413. 0: no limit.")] = None
+    min_rate: Annotated[
+        Size | None,
+        Meta(
+            description="Bytes a second that a client must send of a body, or take of a response, on average. 0: none."
+        ),
+    ] = None
+    buffer: Annotated[
+        Size | None,
+        Meta(description="Bytes held for a peer or client that reads slowly, before the other side is paused."),
+    ] = None
+    connections: Annotated[
+        Count | None,
+        Meta(description="Client connections of one worker. More: 503. 0: what its descriptors suffice for."),
+    ] = None
+    per_client: Annotated[
+        Count | None, Meta(description="Connections of one client address to one worker. More: 503. 0: no limit.")
+    ] = None
+
+
+DEFAULT_TIMEOUTS: Final = Timeouts(
+    head=Duration(10), body=Duration(30), idle=Duration(75), connect=Duration(3), response=Duration(60),
+    read=Duration(60), send=Duration(60), request=Duration(0), tunnel=Duration(3600), keepalive=Duration(60),
+    shutdown=Duration(30),
+)  # fmt: skip
+DEFAULT_LIMITS: Final = Limits(
+    line=Size(8 << 10), head=Size(32 << 10), fields=100, body=Size(0), min_rate=Size(100), buffer=Size(256 << 10),
+    connections=0, per_client=0,
+)  # fmt: skip
+# What is still ahead when the route is known; the rest is for listeners and for the whole instance.
+ROUTE_TIMEOUTS: Final = frozenset(("body", "connect", "response", "read", "send", "request", "tunnel"))
+ROUTE_LIMITS: Final = frozenset(("body", "min_rate"))
 
 
 class Listener(Struct, frozen=True):
@@ -26,6 +105,8 @@ class Listener(Struct, frozen=True):
     backlog: Annotated[
         int, Meta(ge=1, le=65535, description="Connections that may wait to be accepted, for each worker.")
     ] = 4096
+    timeouts: Annotated[Timeouts | None, Meta(description="Overrides `timeouts` for this listener.")] = None
+    limits: Annotated[Limits | None, Meta(description="Overrides `limits` for this listener.")] = None
 
 
 class UpstreamPeer(Struct, frozen=True):
@@ -58,10 +139,45 @@ class Upstream(Struct, frozen=True):
     ] = 64
 
 
+class HeaderRules(Struct, frozen=True):
+    """Changes to the fields of a message, in this order."""
+
+    remove: Annotated[tuple[str, ...], Meta(description='Names: `{ "Cookie", "X-Debug" }`.')] = ()
+    set: Annotated[dict[str, str], Meta(description='Replaces what was there: `{ ["X-Env"] = "live" }`.')] = (
+        msgspec.field(default_factory=dict)
+    )
+    add: Annotated[dict[str, str], Meta(description="Comes in addition to what was there.")] = msgspec.field(
+        default_factory=dict
+    )
+
+
+class Redirect(Struct, frozen=True):
+    """An answer that sends the client elsewhere."""
+
+    to: Annotated[
+        str,
+        Meta(min_length=1, description="`{host}` stands for the request's host, `{path}` for its path with the query."),
+    ]
+    status: Annotated[Literal[301, 302, 303, 307, 308], Meta(description="301 and 308 are for good.")] = 302
+
+
+class Respond(Struct, frozen=True):
+    """An answer by rsp itself."""
+
+    status: Annotated[int, Meta(ge=200, le=599, description="Status code.")] = 200
+    body: Annotated[str, Meta(description="Body.")] = ""
+    type: Annotated[str, Meta(description="Content-Type.")] = "text/plain; charset=utf-8"
+    headers: Annotated[dict[str, str], Meta(description="More fields.")] = msgspec.field(default_factory=dict)
+
+
 class Route(Struct, frozen=True):
     """Which requests go where. The most specific host wins, then the longest path, then the first declared."""
 
-    to: Annotated[str, Meta(description="Name of the upstream that answers.")]
+    to: Annotated[str | None, Meta(description="Name of the upstream that answers.")] = None
+    redirect: Annotated[
+        str | Redirect | None, Meta(description='Instead of `to`: a URL, or `{ to = "...", status = 308 }`.')
+    ] = None
+    respond: Annotated[Respond | None, Meta(description='Instead of `to`: `{ status = 410, body = "gone" }`.')] = None
     host: Annotated[
         str | None,
         Meta(description="An exact host name or `*.example.com` (any depth of subdomain). Without it: every host."),
@@ -69,43 +185,27 @@ class Route(Struct, frozen=True):
     path: Annotated[
         str, Meta(pattern="^/", description="Prefix of the path, compared with the normalised path as well.")
     ] = "/"
+    strip: Annotated[bool, Meta(description="Take `path` off before the request goes to the peer.")] = False
+    rewrite: Annotated[UrlPath | None, Meta(description="What to put in the place of `path`, for the peer.")] = None
+    send_host: Annotated[Text | None, Meta(description="The Host that the peer sees. Default: the client's.")] = None
+    request_headers: Annotated[HeaderRules | None, Meta(description="Changes to the request for the peer.")] = None
+    response_headers: Annotated[HeaderRules | None, Meta(description="Changes to the response for the client.")] = None
+    timeouts: Annotated[
+        Timeouts | None,
+        Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `request`, `tunnel`."),
+    ] = None
+    limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate`.")] = None
 
 
-class Timeouts(Struct, frozen=True):
-    """How long to wait for what. Precise to a second."""
+class Page(Struct, frozen=True):
+    """What rsp answers with for a status of its own, in place of its plain format."""
 
-    head: Annotated[Duration, Meta(description="For a request's whole head, from its first byte. Then 408.")] = (
-        Duration(10)
-    )
-    body: Annotated[Duration, Meta(description="Between two reads of a request's body. Then 408.")] = Duration(30)
-    idle: Annotated[Duration, Meta(description="For a client's next request on an open connection.")] = Duration(75)
-    connect: Annotated[Duration, Meta(description="For a connection to a peer. Then the next peer, at last 504.")] = (
-        Duration(3)
-    )
-    response: Annotated[Duration, Meta(description="For a peer's response head. Then 504.")] = Duration(60)
-    read: Annotated[
-        Duration, Meta(description="Between two reads of a response's body. Then the connection is cut.")
-    ] = Duration(60)
-    send: Annotated[Duration, Meta(description="For a client that takes nothing of a response. Then it is cut.")] = (
-        Duration(60)
-    )
-    tunnel: Annotated[Duration, Meta(description="For a byte on an upgraded connection.")] = Duration(3600)
-    keepalive: Annotated[Duration, Meta(description="For an idle connection to a peer.")] = Duration(60)
-    shutdown: Annotated[
-        Duration, Meta(description="For running requests when rsp or a worker stops. Then they are cut.")
-    ] = Duration(30)
-
-
-class Limits(Struct, frozen=True):
-    """How large things may be."""
-
-    line: Annotated[Size, Meta(description="Request line. Longer: 414.")] = Size(8 << 10)
-    head: Annotated[Size, Meta(description="A whole head, of requests (431) and responses (502).")] = Size(32 << 10)
-    fields: Annotated[int, Meta(ge=1, description="Fields in a head. More: 431, or 502 for responses.")] = 100
-    buffer: Annotated[
-        Size,
-        Meta(description="Bytes held for a peer or client that reads slowly, before the other side is paused."),
-    ] = Size(256 << 10)
+    status: Annotated[int | tuple[int, ...], Meta(description="`404`, or several: `{ 502, 503, 504 }`.")]
+    file: Annotated[str | None, Meta(description="Read when the configuration is loaded, relative to it.")] = None
+    body: Annotated[
+        str | None, Meta(description="Instead of `file`. `{status}` and `{request_id}` are replaced in either.")
+    ] = None
+    type: Annotated[str, Meta(description="Content-Type.")] = "text/html; charset=utf-8"
 
 
 class Settings(Struct, frozen=True):
@@ -134,6 +234,21 @@ class Settings(Struct, frozen=True):
     worker_timeout: Annotated[
         Duration, Meta(description="A worker whose loop has not run for so long is killed and replaced.")
     ] = Duration(10)
+    request_id: Annotated[
+        Literal["keep", "make", "off"],
+        Meta(
+            description="X-Request-Id to peers: the client's where it is sound, else a new one; always a new one; none."
+        ),
+    ] = "keep"
+    forwarded: Annotated[
+        Literal["x-forwarded", "forwarded", "off"],
+        Meta(description="How peers learn of the client: X-Forwarded-For, -Proto, -Host; Forwarded (RFC 7239); not."),
+    ] = "x-forwarded"
+    trusted: Annotated[
+        tuple[Network, ...],
+        Meta(description='Proxies before us, or `"unix:"`: their forwarded fields are kept and appended to.'),
+    ] = ()
+    via: Annotated[Text | None, Meta(description="Name for Via, in both directions. Default: no Via.")] = None
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
 
@@ -145,11 +260,12 @@ class Config(Struct, frozen=True):
     listeners: tuple[Listener, ...]
     upstreams: tuple[Upstream, ...]
     routes: tuple[Route, ...]
+    pages: tuple[Page, ...] = ()
 
 
 def decode_hook(wanted: type, value: object) -> object:
     """Turns what people write into our own value types, for ``msgspec.convert``."""
-    if wanted in (Duration, Size, Listen, Peer):
+    if wanted in (Duration, Size, Listen, Peer, Network):
         return wanted.parse(value)
     raise NotImplementedError(wanted)
 

@@ -1,6 +1,7 @@
 """Durations, sizes and addresses as people write them in a configuration."""
 
 import re
+from ipaddress import ip_network
 from typing import Final
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
@@ -121,6 +122,22 @@ class Peer(Address):
         if not address.is_unix and address.port == 0:
             raise ValueError(f'"{address}": a peer\'s port is from 1 to 65535')
         return cls(address)
+
+
+class Network(str):
+    """``"10.0.0.0/8"``, a single address, or ``"unix:"`` for clients of unix sockets."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> "Network":
+        """Raises :class:`ValueError` saying what was expected."""
+        try:
+            if not isinstance(value, str):
+                raise ValueError
+            return cls(value if value == "unix:" else ip_network(value))
+        except ValueError:
+            raise ValueError(f'expected a network such as "10.0.0.0/8", got {show(value)}') from None
 
 
 def show(value: object) -> str:

@@ -22,6 +22,7 @@ _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*
 _FIELD_LINE = re.compile(_TOKEN + rb"++:[\t -~\x80-\xff]*+")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~!$&'()*+,;=%]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
+_ID = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
 _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 
 # What a field means to a proxy.  Everything that is not named here is end-to-end and forwarded as it stands.
@@ -38,6 +39,7 @@ _UNDERSCORE: Final = 9
 _USER_AGENT: Final = 10
 _REFERER: Final = 11
 _TE: Final = 12
+_REQUEST_ID: Final = 13
 
 _MEANING: Final = {
     b"host": _HOST_FIELD,
@@ -55,6 +57,7 @@ _MEANING: Final = {
     b"x-forwarded-host": _FORWARDED,
     b"user-agent": _USER_AGENT,
     b"referer": _REFERER,
+    b"x-request-id": _REQUEST_ID,
 }
 # Spelling as received -> meaning.  Learns the spellings that clients use, so that a name is lowered once.
 _SPELLINGS: dict[bytes, int] = {}
@@ -79,12 +82,14 @@ class RequestHead:
     ``host``         the authority that the request is for, without doubt; empty only in HTTP/1.0
     ``framing``      body length in bytes, or ``CHUNKED``
     ``keep_alive``   whether the client lets us keep the connection
+    ``forwarded``    the lines that say whom another proxy forwarded for
+    ``request_id``   X-Request-Id, if it is sound; else empty
     ``upgrade``      value of Upgrade, when Connection names it; else empty
     """
 
     __slots__ = (
-        "expect_continue", "framing", "host", "keep_alive", "lines", "method", "minor", "referer",
-        "target", "te_trailers", "upgrade", "user_agent",
+        "expect_continue", "forwarded", "framing", "host", "keep_alive", "lines", "method", "minor", "referer",
+        "request_id", "target", "te_trailers", "upgrade", "user_agent",
     )  # fmt: skip
 
     def __init__(self, method: bytes, target: bytes, minor: int) -> None:
@@ -98,6 +103,8 @@ class RequestHead:
         self.expect_continue = False
         self.te_trailers = False
         self.upgrade = b""
+        self.forwarded: list[bytes] = []
+        self.request_id = b""
         self.user_agent = b""
         self.referer = b""
 
@@ -123,7 +130,7 @@ class ResponseHead:
         self.upgrade = b""
 
 
-def parse_request(block: bytes) -> RequestHead:
+def parse_request(block: bytes) -> RequestHead:  # noqa: C901 - one flat loop: it is the hot path
     """Understand one request head, from its first byte to its empty line (RFC 9112 sections 3 to 6).
 
     Raises :class:`ProtocolError` with 400, 405 (CONNECT), 417 or 505 for whatever leaves a doubt.
@@ -164,6 +171,12 @@ def parse_request(block: bytes) -> RequestHead:
             upgrade = value.strip(b" \t")
         elif meaning == _TE:
             head.te_trailers = b"trailers" in value.lower()
+        elif meaning == _REQUEST_ID:
+            value = value.strip(b" \t")
+            if _ID.fullmatch(value) is not None:
+                head.request_id = value
+        elif meaning == _FORWARDED:
+            head.forwarded.append(line)
         elif meaning == _EXPECT:
             if value.strip(b" \t").lower() != b"100-continue":
                 raise ProtocolError("unknown expectation", 417)
@@ -175,7 +188,9 @@ def parse_request(block: bytes) -> RequestHead:
     if lengths is not None or codings is not None:
         head.framing = _framing(lengths, codings, head.minor)
     if options is not None:
-        _connection_options(head, options, upgrade)
+        # A body before the switch, or HTTP/2 without us reading it, would hide requests from us.
+        hidden = head.framing != 0 or b"h2c" in upgrade.lower()
+        _connection_options(head, options, b"" if hidden else upgrade)
     _target(head, hosts)
     return head
 

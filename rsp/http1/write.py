@@ -5,15 +5,12 @@ from typing import Final
 
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
-_PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
+PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 
 
-def request_head(head: RequestHead, forwarded: bytes) -> bytes:
-    """The head for an HTTP/1.1 backend.  ``forwarded``: X-Forwarded-* lines, joined by CRLF, or empty."""
-    parts = [head.method + b" " + head.target + b" HTTP/1.1", b"Host: " + head.host]
-    parts += head.lines
-    if forwarded:
-        parts.append(forwarded)
+def request_head(head: RequestHead, target: bytes, host: bytes, lines: list[bytes]) -> bytes:
+    """The head for an HTTP/1.1 backend.  ``lines``: all fields but Host, framing and hop-by-hop ones."""
+    parts = [head.method + b" " + target + b" HTTP/1.1", b"Host: " + host, *lines]
     framing = head.framing
     if framing == CHUNKED:
         parts.append(b"Transfer-Encoding: chunked")
@@ -39,10 +36,10 @@ def response_framing(head: ResponseHead, minor: int) -> int:
     return CHUNKED if minor == 1 else UNTIL_CLOSE
 
 
-def response_head(head: ResponseHead, framing: int, connection: bytes) -> bytes:
-    """``framing`` as from :func:`response_framing`; ``connection``: the Connection value, empty for none."""
-    parts = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
-    parts += head.lines
+def response_head(head: ResponseHead, lines: list[bytes], framing: int, connection: bytes) -> bytes:
+    """``lines``: the fields to send but framing and connection; ``framing``: from :func:`response_framing`;
+    ``connection``: the Connection value, empty for none."""
+    parts = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *lines]
     if head.length_line:
         parts.append(head.length_line)
     elif head.framing == CHUNKED or head.framing == UNTIL_CLOSE:
@@ -63,18 +60,18 @@ def interim_head(head: ResponseHead) -> bytes:
     return b"\r\n".join([b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines, b"\r\n"])
 
 
-def error_response(status: int, reason: str, date: bytes, *, with_body: bool, keep_alive: bool) -> bytes:
-    """rsp's own small answer: plain text, one line, nothing about the inside."""
-    phrase = _PHRASES.get(status, b"Error")
-    body = b"%d %b%b\n" % (status, phrase, b": " + reason.encode("ascii", "replace") if reason else b"")
+def own_response(
+    status: int, kind: bytes, more: list[bytes], body: bytes, date: bytes, *, with_body: bool, keep_alive: bool
+) -> bytes:
+    """A whole response of rsp's own.  ``kind``: Content-Type; ``more``: field lines."""
+    empty = status in (204, 304)
     return b"\r\n".join((
-        b"HTTP/1.1 %d %b" % (status, phrase),
+        b"HTTP/1.1 %d %b" % (status, PHRASES.get(status, b"Status")),
         b"Server: rsp",
         b"Date: " + date,
-        b"Content-Type: text/plain; charset=utf-8",
-        b"Content-Length: %d" % len(body),
-        *((b"Retry-After: 1",) if status == 503 else ()),
+        *(() if empty else (b"Content-Type: " + kind, b"Content-Length: %d" % len(body))),
+        *more,
         b"Connection: keep-alive" if keep_alive else b"Connection: close",
         b"",
-        body if with_body else b"",
+        body if with_body and not empty else b"",
     ))  # fmt: skip

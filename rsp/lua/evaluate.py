@@ -46,6 +46,13 @@ class _Sources:
     def resolve(self, name: Any) -> bytes:
         return os.path.join(os.fsencode(self._directory), name if isinstance(name, bytes) else b"")  # noqa: PTH118
 
+    def text_of(self, name: str) -> str:
+        """A file beside the main file, for the configuration itself.  Raises :class:`ValueError`."""
+        data, message = self.read(self.resolve(name.encode()))
+        if data is None:
+            raise ValueError(_text(message))
+        return _text(data)
+
     def read(self, path: Any) -> Any:
         """For Lua: the text, or nil and a message; never an exception."""
         try:
@@ -64,7 +71,7 @@ def evaluate(path: str) -> tuple[Config, dict[str, str]]:
     """
     sources = _Sources(path)
     declarations = _declarations(path, sources)
-    return Builder(declarations, sources.texts, path).build(), sources.texts
+    return Builder(declarations, sources.texts, path, sources.text_of).build(), sources.texts
 
 
 def _declarations(path: str, sources: _Sources) -> list[Declaration]:
@@ -108,7 +115,7 @@ def _declaration(record: Any, lua_type: Callable[[Any], str | None]) -> Declarat
     value = record[b"value"]
     if value is None and kind == "upstream":
         raise ConfigError(f'{at}: {label}: expected a table of peers, as in  upstream "{name}" {{ "127.0.0.1:8000" }}')
-    if kind in ("upstream", "route") and lua_type(value) != "table":
+    if kind in ("upstream", "route", "page") and lua_type(value) != "table":
         raise ConfigError(f"{at}: {label}: expected a table")
     try:
         return Declaration(kind, name, _plain(value, lua_type, 0, strict=kind != "global"), at)

@@ -46,6 +46,10 @@ function base.route(value)
   declare("route", "", value, position())
 end
 
+function base.page(value)
+  declare("page", "", value, position())
+end
+
 base._G = env
 setmetatable(env, {
   __index = function(_, name)

@@ -13,8 +13,11 @@ from rsp.access_log import combined
 from rsp.http1.body import ChunkedDecoder, LengthDecoder, encode_chunk, encode_last_chunk
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray, parse_request
-from rsp.http1.write import error_response, interim_head, response_framing, response_head
+from rsp.http1.write import interim_head, own_response, response_framing, response_head
+from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
+from rsp.proxy.forwarded import direct, through_proxy
+from rsp.proxy.terms import Terms
 from rsp.proxy.upstream import write_buffers
 
 if TYPE_CHECKING:
@@ -36,18 +39,20 @@ _LINGER_BYTES: Final = 16 << 20
 
 class Downstream(asyncio.Protocol):
     __slots__ = (
-        "_advancing", "_buffer", "_decoder", "_eof", "_exchange", "_forwarded", "_framing", "_lingered", "_local",
-        "_plane", "_queued", "_reading_paused", "_searched", "_state", "_writing_paused", "client", "deadline",
-        "send_deadline", "transport",
+        "_advancing", "_body_from", "_body_size", "_buffer", "_counted", "_decoder", "_eof", "_exchange", "_framing",
+        "_lingered", "_local", "_paused_at", "_plane", "_queued", "_reading_paused", "_searched", "_state",
+        "_writing_paused", "client", "deadline", "listener", "request_deadline", "send_deadline", "terms", "transport",
     )  # fmt: skip
 
-    def __init__(self, plane: "Plane") -> None:
+    def __init__(self, plane: "Plane", listener: str) -> None:
         self._plane = plane
+        self.listener = listener  # the address, as configured
+        self.terms = plane.site.listeners.get(listener, plane.site.terms)
         self.transport: asyncio.Transport
         self.client = b""  # the address, for the log
         self.deadline = inf
         self.send_deadline = inf
-        self._forwarded = b""  # the part of X-Forwarded-* that the connection decides
+        self.request_deadline = inf
         self._local = b""  # where the client connected to: the host of a request that names none
         self._state = _HEAD
         self._buffer = b""
@@ -61,23 +66,37 @@ class Downstream(asyncio.Protocol):
         self._writing_paused = False
         self._queued = 0  # bytes in the write buffer when the client was last looked at
         self._lingered = 0
+        self._counted = False  # among the connections of its address
+        self._body_from = 0.0  # when the body began; pauses of ours do not count
+        self._body_size = 0
+        self._paused_at = 0.0
 
     # -- the transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        plane = self._plane
+        plane, terms = self._plane, self.terms
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(plane.site.limits.buffer)
+        self.transport.set_write_buffer_limits(terms.buffer)
         peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self.client = peer[0].encode()
-            self._forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http" % self.client
-        else:
-            self.client = b"unix:"
-            self._forwarded = b"X-Forwarded-Proto: http"
+        self.client = peer[0].encode() if isinstance(peer, tuple) else b"unix:"
         plane.accepted += 1
         plane.downstreams.add(self)
-        self.deadline = plane.now + plane.site.timeouts.idle
+        self.deadline = plane.now + terms.idle_time
+        if len(plane.downstreams) > terms.connections:
+            self._turn_away(len(plane.downstreams) - terms.connections)
+        elif terms.per_client and self.client != b"unix:" and not plane.site.trusts(self.client):
+            self._counted = True
+            number = plane.by_client[self.client] = plane.by_client.get(self.client, 0) + 1
+            if number > terms.per_client:
+                self._turn_away(number - terms.per_client)
+
+    def _turn_away(self, excess: int) -> None:
+        """Too many connections: say so, as long as that does not become a burden itself."""
+        if excess > 64:
+            self._plane.count(503, 0)
+            self.abort()
+        else:
+            self._stop(503, "too many connections")
 
     def data_received(self, data: bytes) -> None:
         state = self._state
@@ -86,12 +105,12 @@ class Downstream(asyncio.Protocol):
         elif state == _BODY:
             self._body(data)
         elif state == _TUNNEL:
-            self.deadline = self._plane.now + self._plane.site.timeouts.tunnel
+            self._extend_tunnel()
             if self._exchange is not None:
                 self._exchange.tunnel_up(data)
         elif state == _WAIT:
             self._buffer += data
-            if len(self._buffer) > self._plane.site.limits.head:
+            if len(self._buffer) > self.terms.head_limit:
                 self.pause()
         elif state == _LINGER:
             self._lingered += len(data)
@@ -114,7 +133,12 @@ class Downstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._state = _CLOSED
-        self._plane.downstreams.discard(self)
+        plane = self._plane
+        plane.downstreams.discard(self)
+        if self._counted:
+            left = plane.by_client.pop(self.client) - 1
+            if left:
+                plane.by_client[self.client] = left
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_gone()
@@ -122,7 +146,7 @@ class Downstream(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._writing_paused = True
         self._queued = self.transport.get_write_buffer_size()
-        self.send_deadline = self._plane.now + self._plane.site.timeouts.send
+        self.send_deadline = self._plane.now + self._terms.send_time
         if self._exchange is not None:
             self._exchange.client_full()
 
@@ -133,19 +157,30 @@ class Downstream(asyncio.Protocol):
             self._exchange.client_ready()
         elif self._state == _HEAD:
             self._advance(self._buffer)
-            if len(self._buffer) <= self._plane.site.limits.head:
+            if len(self._buffer) <= self.terms.head_limit:
                 self.resume()
+
+    def is_due(self, now: float) -> bool:
+        return self.deadline < now or self.send_deadline < now or self.request_deadline < now
+
+    @property
+    def _terms(self) -> Terms:
+        """In force now: those of the route once it is known."""
+        exchange = self._exchange
+        return self.terms if exchange is None else exchange.terms
 
     def expire(self) -> None:
         """A deadline has passed: of the client's sending or of its reading."""
         now = self._plane.now
         if self.send_deadline < now:
             queued = self.transport.get_write_buffer_size()
-            if queued < self._queued:  # slow, but alive
+            if self._queued - queued > self.terms.min_rate * self._terms.send_time:  # slow, but fast enough
                 self._queued = queued
-                self.send_deadline = now + self._plane.site.timeouts.send
+                self.send_deadline = now + self._terms.send_time
             else:
                 self.abort()
+        elif self.request_deadline < now and self._exchange is not None:
+            self._exchange.timed_out()
         elif self._state == _HEAD and self._buffer:
             self._stop(408, "the head took too long")
         elif self._state == _BODY:
@@ -175,7 +210,7 @@ class Downstream(asyncio.Protocol):
                 self._request(data[:end] if end < len(data) else data, data[end:])
                 data = self._buffer
             self._buffer = data
-            if self._writing_paused and len(data) > self._plane.site.limits.head:
+            if self._writing_paused and len(data) > self.terms.head_limit:
                 self.pause()  # it asks and asks, and takes no answer
         except ProtocolError as error:
             self._stop(error.status, str(error))
@@ -184,29 +219,30 @@ class Downstream(asyncio.Protocol):
 
     def _unfinished(self, data: bytes) -> None:
         """A head that has not arrived whole: bounded in size and time."""
-        limits = self._plane.site.limits
+        terms = self.terms
         if data == b"\r\n"[: len(data)]:  # RFC 9112 section 2.2: an empty line before a request is ignored
             self._buffer = data if len(data) == 1 else b""
             return
-        _check_size(data, limits.line, limits.head)
+        _check_size(data, terms.line_limit, terms.head_limit)
         if find_stray(data, max(0, self._searched - 1)):
             raise ProtocolError("bare CR, bare LF or NUL in the head")
         if not self._searched:
-            self.deadline = self._plane.now + self._plane.site.timeouts.head
+            self.deadline = self._plane.now + terms.head_time
         self._searched = max(1, len(data) - 3)
         self._buffer = data
 
     def _request(self, block: bytes, rest: bytes) -> None:
-        limits = self._plane.site.limits
+        plane = self._plane
+        terms = self.terms = plane.site.listeners.get(self.listener, plane.site.terms)
         if block[:2] == b"\r\n":
             block = block[2:]
-        if len(block) > limits.line:
-            _check_size(block, limits.line, limits.head)
+        if len(block) > terms.line_limit:
+            _check_size(block, terms.line_limit, terms.head_limit)
         head = parse_request(block)
-        if len(head.lines) > limits.fields:
+        if len(head.lines) > terms.fields:
             raise ProtocolError("too many fields", 431)
         self.deadline = inf
-        exchange = self._exchange = Exchange(self._plane, self, head)
+        exchange = self._exchange = Exchange(plane, self, head)
         if head.framing == 0:
             self._buffer = rest
             self._state = _WAIT
@@ -214,12 +250,24 @@ class Downstream(asyncio.Protocol):
             return
         self._state = _BODY
         self._decoder = ChunkedDecoder() if head.framing == CHUNKED else LengthDecoder(head.framing)
-        self.deadline = self._plane.now + self._plane.site.timeouts.body
+        self._body_from = plane.now
+        self._body_size = 0
+        self._expect_body(0)
         self._buffer = b""
         if rest:
             self._body(rest)  # before the start, so that head and body go out together
         if self._exchange is exchange:
             exchange.start()
+
+    def _expect_body(self, size: int) -> None:
+        """``size`` more bytes have arrived; the next ones have to come in time, and fast enough on average."""
+        terms = self._terms
+        now = self._plane.now
+        self._body_size += size
+        self.deadline = now + terms.body_time
+        if terms.min_rate:
+            earned = self._body_from + terms.body_time + self._body_size / terms.min_rate
+            self.deadline = min(self.deadline, earned)
 
     def _body(self, data: bytes) -> None:
         decoder, exchange = self._decoder, self._exchange
@@ -238,7 +286,7 @@ class Downstream(asyncio.Protocol):
             exchange.request_body(pieces, decoder.trailers)
         else:
             if not self._reading_paused:
-                self.deadline = self._plane.now + self._plane.site.timeouts.body
+                self._expect_body(len(data))
             exchange.request_body(pieces, None)
 
     def _stop(self, status: int, reason: str) -> None:
@@ -248,42 +296,57 @@ class Downstream(asyncio.Protocol):
             exchange.client_gone()
             self.abort()
             return
-        sent = self.send_error(status, reason, keep_alive=False)
+        plane = self._plane
+        request_id = exchange.request_id if exchange is not None else b""
+        request_id = request_id or plane.new_id()
+        head = exchange.head if exchange is not None else None
+        sent = self.send_own(plane.site.pages.error(status, reason, request_id, head), keep_alive=False)
         if exchange is not None:
+            exchange.request_id = request_id
             exchange.client_failed(status, sent)
         else:
-            self._plane.count(status, sent)
-            access_log = self._plane.access_log
-            if access_log.enabled:
-                line = combined(self.client, access_log.stamp, b"-", status, sent, b"", b"", b"", 0.0, 0.0)
-                access_log.add(line)
+            plane.count(status, sent)
+            log = plane.access_log
+            if log.enabled:
+                log.add(combined(self.client, log.stamp, b"-", status, sent, b"", b"", b"", 0.0, 0.0, request_id))
         self._linger()
 
     # -- the exchange's side
 
-    def forwarded(self, head: RequestHead) -> bytes:
-        """X-Forwarded-* lines for a request, joined by CRLF; gives a request without a host (1.0) one."""
+    def forwarded(self, head: RequestHead) -> tuple[bytes, bytes]:
+        """The lines that tell a peer of the client, joined by CRLF, and the client's real address.
+
+        Gives a request without a host (1.0) one.
+        """
         if not head.host:
             if not self._local:
                 name = self.transport.get_extra_info("sockname")
                 self._local = b"%b:%d" % (name[0].encode(), name[1]) if isinstance(name, tuple) else b"localhost"
             head.host = self._local
-        return self._forwarded + b"\r\nX-Forwarded-Host: " + head.host
+        site = self._plane.site
+        if head.forwarded and site.trusts(self.client):
+            return through_proxy(site, self.client, head)
+        return direct(site.forwarded, self.client, head.host), self.client
 
     def send_interim(self, head: ResponseHead) -> None:
         if not self.transport.is_closing():
             self.transport.write(interim_head(head))
 
     def send_response(
-        self, exchange: Exchange, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
+        self,
+        exchange: Exchange,
+        head: ResponseHead,
+        lines: list[bytes],
+        pieces: list[bytes],
+        trailers: list[bytes] | None,
     ) -> None:
-        """``trailers``: not ``None`` when this is the whole response."""
+        """``lines``: the fields to send; ``trailers``: not ``None`` when this is the whole response."""
         request = exchange.head
         framing = self._framing = response_framing(head, request.minor)
         if framing == UNTIL_CLOSE or not exchange.request_done or self._plane.draining:
             request.keep_alive = False
         connection = _KEPT[request.minor] if request.keep_alive else b"close"
-        self._send(exchange, [response_head(head, framing, connection)], pieces, trailers)
+        self._send(exchange, [response_head(head, lines, framing, connection)], pieces, trailers)
 
     def send_body(self, exchange: Exchange, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         self._send(exchange, [], pieces, trailers)
@@ -304,21 +367,24 @@ class Downstream(asyncio.Protocol):
         if buffers and not self.transport.is_closing():
             write_buffers(self.transport, buffers)
 
-    def send_error(self, status: int, reason: str, *, keep_alive: bool) -> int:
-        """rsp's own answer; returns its size.  Nothing of a response may have been sent before."""
+    def send_own(self, answer: Answer, *, keep_alive: bool) -> int:
+        """An answer of rsp's own; returns the size of its body.  Nothing of a response may have been sent before."""
+        status, kind, more, body = answer
         exchange = self._exchange
         keep = keep_alive and exchange is not None and exchange.head.keep_alive and not self._plane.draining
+        with_body = exchange is None or exchange.head.method != b"HEAD"
         if exchange is not None:
             exchange.head.keep_alive = keep
-        with_body = exchange is None or exchange.head.method != b"HEAD"
-        data = error_response(status, reason, self._plane.date, with_body=with_body, keep_alive=keep)
-        if not self.transport.is_closing():
-            self.transport.write(data)
-        return len(data) - data.find(b"\r\n\r\n") - 4
+        if self.transport.is_closing():
+            return 0
+        data = own_response(status, kind, more, body, self._plane.date, with_body=with_body, keep_alive=keep)
+        self.transport.write(data)
+        return len(body) if with_body else 0
 
     def finish(self, *, keep_alive: bool) -> None:
         """The exchange is over: on to the next request, or to the end of the connection."""
         exchange, self._exchange = self._exchange, None
+        self.request_deadline = inf
         if self.transport.is_closing():
             return
         if self._state == _BODY:
@@ -330,10 +396,10 @@ class Downstream(asyncio.Protocol):
                 self.close()
         else:
             self._state = _HEAD
-            self.deadline = self._plane.now + self._plane.site.timeouts.idle
+            self.deadline = self._plane.now + self.terms.idle_time
             if self._buffer and not self._advancing:
                 self._advance(self._buffer)
-            if self._reading_paused and len(self._buffer) <= self._plane.site.limits.head:
+            if self._reading_paused and len(self._buffer) <= self.terms.head_limit:
                 self.resume()
             if self._eof and self._state == _HEAD and not (self._writing_paused and self._buffer):
                 self.close()
@@ -341,16 +407,19 @@ class Downstream(asyncio.Protocol):
     def start_tunnel(self, head: ResponseHead) -> None:
         """Send 101; from now on bytes go both ways."""
         self._state = _TUNNEL
-        self.deadline = self._plane.now + self._plane.site.timeouts.tunnel
-        self.send_raw(response_head(head, 0, b"upgrade"))
+        self.request_deadline = inf
+        self.send_raw(response_head(head, head.lines, 0, b"upgrade"))
         data, self._buffer = self._buffer, b""
         if data and self._exchange is not None:
             self._exchange.tunnel_up(data)
         if self._reading_paused:
             self.resume()
 
+    def _extend_tunnel(self) -> None:
+        self.deadline = self._plane.now + self._terms.tunnel_time
+
     def send_raw(self, data: bytes) -> None:
-        self.deadline = self._plane.now + self._plane.site.timeouts.tunnel
+        self._extend_tunnel()
         if not self.transport.is_closing():
             self.transport.write(data)
 
@@ -365,13 +434,15 @@ class Downstream(asyncio.Protocol):
             self.transport.pause_reading()
             if self._state == _BODY:
                 self.deadline = inf
+                self._paused_at = self._plane.now
 
     def resume(self) -> None:
         if self._reading_paused and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
             if self._state == _BODY:
-                self.deadline = self._plane.now + self._plane.site.timeouts.body
+                self._body_from += self._plane.now - self._paused_at
+                self._expect_body(0)
 
     # -- the end
 
@@ -382,7 +453,7 @@ class Downstream(asyncio.Protocol):
     def close(self) -> None:
         """After what is written has been sent."""
         self._state = _CLOSED
-        self.deadline = self._plane.now + self._plane.site.timeouts.send
+        self.deadline = self._plane.now + self._terms.send_time
         self.transport.close()
 
     def abort(self) -> None:

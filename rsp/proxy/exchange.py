@@ -14,10 +14,11 @@ from rsp.http1.write import request_head
 from rsp.route import AmbiguousPath
 
 if TYPE_CHECKING:
+    from rsp.proxy.answers import Answer
     from rsp.proxy.downstream import Downstream
     from rsp.proxy.plane import Plane
     from rsp.proxy.pool import Pool
-    from rsp.proxy.site import Group
+    from rsp.proxy.site import Destination, Group
     from rsp.proxy.upstream import Upstream
 
 # RFC 9110 section 9.2.1: what may be sent twice without asking anyone.
@@ -26,46 +27,38 @@ _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 class Exchange:
     __slots__ = (
-        "_body_sent",
-        "_group",
-        "_names",
-        "_peer",
-        "_pending",
-        "_pending_size",
-        "_plane",
-        "_stale_retries",
-        "_started",
-        "_trailers",
-        "_tried",
-        "_upstream_started",
-        "_upstream_time",
-        "downstream",
-        "head",
-        "request_done",
-        "response_started",
-        "sent",
-        "status",
-        "upstream",
+        "_body_sent", "_destination", "_extra", "_group", "_names", "_peer", "_pending", "_pending_size", "_plane",
+        "_received", "_stale_retries", "_started", "_target", "_trailers", "_tried", "_upstream_started",
+        "_upstream_time", "client", "downstream", "head", "request_done", "request_id", "response_started", "sent",
+        "site", "status", "terms", "upstream",
     )  # fmt: skip
 
     def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead) -> None:
         self._plane = plane
+        self.site = plane.site  # an exchange ends on the configuration that it began with
+        self.terms = downstream.terms
         self.downstream: Downstream | None = downstream
         self.head = head
         self.upstream: Upstream | None = None
+        self.client = downstream.client
+        self.request_id = head.request_id
         self.request_done = head.framing == 0
         self.response_started = False
         self.status = 0
         self.sent = 0  # body bytes to the client
         self._body_sent = False
+        self._destination: Destination | None = None
+        self._extra: list[bytes] = []  # fields that we add to the request
         self._group: Group
         self._names = b""  # the peers tried, for the log
         self._peer = 0
         self._pending: list[bytes] = []  # body that arrived before there was a connection
         self._pending_size = 0
+        self._received = 0
+        self._stale_retries = 0
+        self._target = head.target  # as the peer sees it
         self._trailers: list[bytes] = []
         self._tried: tuple[int, ...] = ()
-        self._stale_retries = 0
         self._started = self._upstream_started = time.monotonic()
         self._upstream_time = 0.0
         plane.in_flight += 1
@@ -74,16 +67,40 @@ class Exchange:
 
     def start(self) -> None:
         """Route, choose a peer, send.  May end the exchange at once."""
-        head = self.head
+        head, site, downstream = self.head, self.site, self.downstream
+        if downstream is None:
+            return
+        if site.request_id == "make" or not (self.request_id or site.request_id == "off"):
+            self.request_id = self._plane.new_id()
         try:
-            group = self._plane.site.router.match(head.host, head.target)
+            destination = site.router.match(head.host, head.target)
         except AmbiguousPath:
             self._refuse(400, "ambiguous path")
             return
-        if group is None:
+        if destination is None:
             self._refuse(404, "")
             return
-        self._group = group
+        self._destination = destination
+        terms = self.terms = destination.terms.get(downstream.listener, site.terms)
+        self._received = self._pending_size
+        if terms.body_limit and max(head.framing, self._received) > terms.body_limit:
+            self._refuse(413, "")
+            return
+        if terms.request_time:
+            downstream.request_deadline = self._plane.now + terms.request_time
+        if destination.group is None:
+            self._answer(destination)
+            return
+        if destination.rewrite is not None:
+            self._target = destination.rewritten(head.target, destination.rewrite)
+        self._group = destination.group
+        lines, self.client = downstream.forwarded(head)
+        if lines:
+            self._extra.append(lines)
+        if self.request_id:
+            self._extra.append(b"X-Request-Id: " + self.request_id)
+        if site.via:
+            self._extra.append(b"Via: 1.%d %b" % (head.minor, site.via))
         self._try_next(502)
 
     def _try_next(self, status: int) -> None:
@@ -126,9 +143,18 @@ class Exchange:
         pieces, self._pending, self._pending_size = self._pending, [], 0
         self._body_sent = head.framing != 0 and (self.request_done or bool(pieces))
         trailers = self._trailers if self.request_done and head.framing != 0 else None
-        upstream.send_request(self, request_head(head, downstream.forwarded(head)), head.framing, pieces, trailers)
+        upstream.send_request(self, self._head_for_peer(), head.framing, pieces, trailers)
         if not self.request_done and not upstream.is_full:
             downstream.resume()
+
+    def _head_for_peer(self) -> bytes:
+        head, destination = self.head, self._destination
+        lines, host = head.lines, head.host
+        if destination is not None:
+            if destination.request_rules is not None:
+                lines = destination.request_rules.apply(lines)
+            host = destination.send_host or host
+        return request_head(head, self._target, host, lines + self._extra)
 
     def connect_failed(self, reason: str, *, timed_out: bool) -> None:
         """Nothing was sent, so whatever the method, the next peer may have it."""
@@ -175,6 +201,11 @@ class Exchange:
 
     def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         """``trailers``: not ``None`` with the last pieces."""
+        if self._destination is not None and self.terms.body_limit:
+            self._received += sum(map(len, pieces))
+            if self._received > self.terms.body_limit:
+                self._give_up(413, "")
+                return
         if trailers is not None:
             self.request_done = True
             self._trailers = trailers
@@ -186,7 +217,7 @@ class Exchange:
         elif not self.response_started:
             self._pending += pieces
             self._pending_size += sum(map(len, pieces))
-            if self._pending_size > self._plane.site.limits.buffer and self.downstream is not None:
+            if self._pending_size > self.terms.buffer and self.downstream is not None:
                 self.downstream.pause()
 
     def client_gone(self) -> None:
@@ -230,7 +261,13 @@ class Exchange:
         downstream = self.downstream
         if downstream is None:
             return
-        downstream.send_response(self, head, pieces, trailers)
+        lines = head.lines
+        destination = self._destination
+        if destination is not None and destination.response_rules is not None:
+            lines = destination.response_rules.apply(lines)
+        if self.site.via:
+            lines = [*lines, b"Via: 1.%d %b" % (head.minor, self.site.via)]
+        downstream.send_response(self, head, lines, pieces, trailers)
         if trailers is not None:
             self._complete()
 
@@ -292,13 +329,40 @@ class Exchange:
             downstream.finish(keep_alive=True)
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Answer by ourselves."""
+        """Answer with an error."""
+        self.request_id = self.request_id or self._plane.new_id()
+        self._own_answer(self.site.pages.error(status, reason, self.request_id, self.head))
+
+    def _answer(self, destination: "Destination") -> None:
+        """Answer as the route says."""
+        if destination.fixed is not None:
+            status, kind, more, body = destination.fixed.answer(self.head)
+            if destination.response_rules is not None:
+                more = destination.response_rules.apply(more)
+            self._own_answer((status, kind, more, body))
+
+    def _own_answer(self, answer: "Answer") -> None:
         self.response_started = True
         if self.downstream is not None:
-            self.sent = self.downstream.send_error(status, reason, keep_alive=self.request_done)
-        downstream = self._end(status)
+            self.sent = self.downstream.send_own(answer, keep_alive=self.request_done)
+        downstream = self._end(answer[0])
         if downstream is not None:
             downstream.finish(keep_alive=self.request_done)
+
+    def _give_up(self, status: int, reason: str) -> None:
+        """The peer is not to go on; the client gets ``status``, or a cut where a response has begun."""
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            self._upstream_time += time.monotonic() - self._upstream_started
+            upstream.abandon()
+        if self.response_started:
+            self._abort()
+        else:
+            self._refuse(status, reason)
+
+    def timed_out(self) -> None:
+        """The whole exchange takes too long."""
+        self._give_up(504, "")
 
     def _abort(self) -> None:
         """Half of a response is out: cutting the connection is the only way to say that it is not whole."""
@@ -317,7 +381,7 @@ class Exchange:
             head = self.head
             access_log.add(
                 combined(
-                    downstream.client,
+                    self.client,
                     access_log.stamp,
                     b"%b %b HTTP/1.%d" % (head.method, head.target, head.minor),
                     status,
@@ -327,6 +391,7 @@ class Exchange:
                     self._names,
                     time.monotonic() - self._started,
                     self._upstream_time,
+                    self.request_id,
                 )
             )
         return downstream

@@ -4,6 +4,7 @@ The clock is coarse: ``now`` moves once a tick, and every connection notes the m
 enough.  The tick walks all connections, which costs less than a timer for each.
 """
 
+import os
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ class Plane:
         self.upstreams: set[Upstream] = set()
         self.attempts: set[Attempt] = set()
         self.draining = False
+        self.by_client: dict[bytes, int] = {}  # open connections, where they are counted
+        self._id_prefix = os.urandom(5).hex().encode()
+        self._ids = 0
         self.accepted = 0
         self.requests = 0
         self.in_flight = 0
@@ -48,7 +52,7 @@ class Plane:
         wall = time.time()
         self.date = formatdate(wall, usegmt=True).encode()
         self.access_log.set_time(wall)
-        for downstream in [one for one in self.downstreams if one.deadline < now or one.send_deadline < now]:
+        for downstream in [one for one in self.downstreams if one.is_due(now)]:
             downstream.expire()
         for upstream in [one for one in self.upstreams if one.deadline < now]:
             upstream.expire()
@@ -60,6 +64,11 @@ class Plane:
                 pool.refresh()
         self.access_log.flush()
         self._publish()
+
+    def new_id(self) -> bytes:
+        """A request id, unique across workers and restarts."""
+        self._ids += 1
+        return b"%b-%x" % (self._id_prefix, self._ids)
 
     def count(self, status: int, sent: int) -> None:
         """One request answered with ``status`` and ``sent`` body bytes."""

@@ -59,7 +59,9 @@ class Pool:
 
     def connect(self, plane: "Plane", exchange: "Exchange | None") -> None:
         """Make a connection; then call ``exchange.connected(upstream)`` or ``exchange.connect_failed(...)``."""
-        attempt = Attempt(exchange, plane.now + plane.site.timeouts.connect + 0.5)
+        attempt = Attempt(
+            exchange, plane.now + (exchange.terms if exchange is not None else plane.site.terms).connect_time + 0.5
+        )
         plane.attempts.add(attempt)
         attempt.task = asyncio.get_running_loop().create_task(self._connect(plane, attempt))
 

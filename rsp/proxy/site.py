@@ -1,9 +1,13 @@
 """A configuration in its running form, built once and swapped as one reference."""
 
+from ipaddress import ip_address, ip_network
+
 from rsp.balance.round_robin import RoundRobin
-from rsp.config.schema import Config
+from rsp.config.schema import Config, HeaderRules, Listener, Route
 from rsp.config.units import Peer
+from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.pool import Pool
+from rsp.proxy.terms import Terms
 from rsp.route import Router
 
 
@@ -18,6 +22,44 @@ class Group:
         self.policy = RoundRobin(weights, offset)
 
 
+class Rules:
+    """Field rules as bytes: drop the names in ``remove`` (lower case), then append ``lines``."""
+
+    __slots__ = ("lines", "remove")
+
+    def __init__(self, rules: HeaderRules) -> None:
+        self.remove = frozenset(name.lower().encode() for name in (*rules.remove, *rules.set))
+        self.lines = [f"{name}: {value}".encode() for part in (rules.set, rules.add) for name, value in part.items()]
+
+    def apply(self, lines: list[bytes]) -> list[bytes]:
+        if self.remove:
+            lines = [line for line in lines if line.partition(b":")[0].lower() not in self.remove]
+        return lines + self.lines
+
+
+class Destination:
+    """A route at run time: a group of peers, or an answer of our own."""
+
+    __slots__ = ("fixed", "group", "prefix", "request_rules", "response_rules", "rewrite", "send_host", "terms")
+
+    def __init__(self, route: Route, group: Group | None, terms: dict[str, Terms]) -> None:
+        self.group = group
+        self.fixed = Fixed(route) if group is None else None
+        self.terms = terms  # by listener
+        self.prefix = len(route.path.encode())
+        self.rewrite: bytes | None = route.rewrite.encode() if route.rewrite else None
+        if route.strip:
+            self.rewrite = b"/" if route.path.endswith("/") else b""
+        self.send_host = route.send_host.encode() if route.send_host else b""
+        self.request_rules = Rules(route.request_headers) if route.request_headers else None
+        self.response_rules = Rules(route.response_headers) if route.response_headers else None
+
+    def rewritten(self, target: bytes, rewrite: bytes) -> bytes:
+        """``target`` with ``rewrite`` in the place of the route's path."""
+        changed = rewrite + target[self.prefix :]
+        return changed if changed[:1] == b"/" else b"/" + changed
+
+
 class Site:
     """``pools`` are shared with the previous site: idle connections outlive a reload.
 
@@ -25,9 +67,7 @@ class Site:
     """
 
     def __init__(self, config: Config, pools: dict[Peer, Pool], offset: float) -> None:
-        self.config = config
-        self.timeouts = config.settings.timeouts
-        self.limits = config.settings.limits
+        settings = config.settings
         groups: dict[str, Group] = {}
         for upstream in config.upstreams:
             for peer in upstream.peers:
@@ -36,5 +76,51 @@ class Site:
             members = [pools[peer.address] for peer in upstream.peers]
             weights = [peer.weight for peer in upstream.peers]
             groups[upstream.name] = Group(upstream.name, members, weights, offset)
-        self.router = Router((route.host, route.path, groups[route.to]) for route in config.routes)
-        self.groups = groups
+        self.terms = Terms((settings.timeouts,), (settings.limits,))
+        self.listeners: dict[str, Terms] = {one.address: self._terms(config, one, None) for one in config.listeners}
+        self.router = Router(
+            (route.host, route.path, self._destination(config, route, groups)) for route in config.routes
+        )
+        self.pages = Pages(config.pages)
+        self.forwarded = settings.forwarded
+        self.request_id = settings.request_id
+        self.via = settings.via.encode() if settings.via else b""
+        self._trusted = [ip_network(network) for network in settings.trusted if network != "unix:"]
+        self._trusts_unix = "unix:" in settings.trusted
+        self._known: dict[bytes, bool] = {}
+
+    def _destination(self, config: Config, route: Route, groups: dict[str, Group]) -> Destination:
+        own = route.timeouts is not None or route.limits is not None
+        terms = self.listeners
+        if own:
+            terms = {one.address: self._terms(config, one, route) for one in config.listeners}
+        return Destination(route, groups[route.to] if route.to is not None else None, terms)
+
+    @staticmethod
+    def _terms(config: Config, listener: Listener, route: Route | None) -> Terms:
+        settings = config.settings
+        return Terms(
+            (route.timeouts if route else None, listener.timeouts, settings.timeouts),
+            (route.limits if route else None, listener.limits, settings.limits),
+        )
+
+    def trusts(self, client: bytes) -> bool:
+        """Whether the forwarded fields of a client at this address are to be believed."""
+        if not self._trusted and not self._trusts_unix:
+            return False
+        known = self._known.get(client)
+        if known is None:
+            known = self._look_up(client)
+            if len(self._known) > 1024:
+                self._known.clear()
+            self._known[client] = known
+        return known
+
+    def _look_up(self, client: bytes) -> bool:
+        if client == b"unix:":
+            return self._trusts_unix
+        try:
+            address = ip_address(client.decode("ascii").partition("%")[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)

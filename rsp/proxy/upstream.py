@@ -34,7 +34,8 @@ def write_buffers(transport: asyncio.WriteTransport, buffers: list[bytes]) -> No
 
 class Upstream(asyncio.Protocol):
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_tunnel", "_writing_paused",
+        "_buffer", "_chunked", "_decoder", "_head", "_plane",
+        "_terms", "_tunnel", "_writing_paused",
         "deadline", "exchange", "pool", "reused", "transport",
     )  # fmt: skip
 
@@ -44,6 +45,7 @@ class Upstream(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.exchange: Exchange | None = None
         self.deadline = inf
+        self._terms = plane.site.terms
         self.reused = False  # has served an exchange before: it may have gone stale
         self._buffer = b""
         self._head: ResponseHead | None = None
@@ -59,6 +61,7 @@ class Upstream(asyncio.Protocol):
     ) -> None:
         """Begin an exchange on this connection, which must be open; ``pieces``: what there is of the body."""
         self.exchange = exchange
+        self._terms = exchange.terms
         self._chunked = framing == CHUNKED
         self._send([head], pieces, trailers)
 
@@ -69,7 +72,7 @@ class Upstream(asyncio.Protocol):
 
     def _send(self, buffers: list[bytes], pieces: list[bytes], trailers: list[bytes] | None) -> None:
         """All in one system call: uvloop writes at once what it is given."""
-        self.deadline = self._plane.now + self._plane.site.timeouts.response
+        self.deadline = self._plane.now + self._terms.response_time
         if not self._chunked:
             buffers += pieces
         else:
@@ -86,7 +89,7 @@ class Upstream(asyncio.Protocol):
         self.deadline = inf
 
     def resume(self) -> None:
-        self.deadline = inf if self._tunnel else self._plane.now + self._plane.site.timeouts.read
+        self.deadline = inf if self._tunnel else self._plane.now + self._terms.read_time
         self.transport.resume_reading()
 
     def start_tunnel(self) -> None:
@@ -116,7 +119,7 @@ class Upstream(asyncio.Protocol):
         self.reused = True
         pool = self.pool
         if len(pool.idle) < pool.keepalive and not self._plane.draining and not self.transport.is_closing():
-            self.deadline = self._plane.now + self._plane.site.timeouts.keepalive
+            self.deadline = self._plane.now + self._plane.site.terms.keepalive_time
             pool.idle.append(self)
         else:
             self.transport.close()
@@ -140,7 +143,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(self._plane.site.limits.buffer)
+        self.transport.set_write_buffer_limits(self._plane.site.terms.buffer)
         self._plane.upstreams.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -151,7 +154,7 @@ class Upstream(asyncio.Protocol):
         if self._tunnel:
             exchange.tunnel_down(data)
             return
-        self.deadline = self._plane.now + self._plane.site.timeouts.read
+        self.deadline = self._plane.now + self._terms.read_time
         try:
             if self._decoder is not None:
                 self._body(exchange, data)
@@ -202,22 +205,22 @@ class Upstream(asyncio.Protocol):
 
     def _heads(self, exchange: "Exchange", data: bytes) -> None:
         """Interim responses, then the final head, with what follows it."""
-        limits = self._plane.site.limits
+        terms = self._terms
         while True:
             end = data.find(b"\r\n\r\n")
             if end < 0:
-                if len(data) > limits.head:
+                if len(data) > terms.head_limit:
                     raise ProtocolError("the head is too large")
                 if find_stray(data, 0):
                     raise ProtocolError("bare CR, bare LF or NUL in the head")
                 self._buffer = data
                 return
             end += 4
-            if end > limits.head:
+            if end > terms.head_limit:
                 raise ProtocolError("the head is too large")
             head = parse_response(data[:end], exchange.head.method)
             data = data[end:]
-            if len(head.lines) > limits.fields:
+            if len(head.lines) > terms.fields:
                 raise ProtocolError("too many fields")
             if head.status >= 200 or head.status == 101:
                 break

@@ -17,15 +17,6 @@ import pytest
 from tests.harness import Backend, Rsp, answering, free_port, proxy_to, run_load, wait_until
 
 
-def program(name: str) -> str:
-    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    if found is None:
-        if os.environ.get("RSP_TEST_ALL"):
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
 def documentation() -> Path:
     """Debian's python3-doc: over a thousand files."""
     trees = sorted(Path("/usr/share/doc").glob("python3.*/html"))
@@ -36,55 +27,32 @@ def documentation() -> Path:
     return trees[0]
 
 
-def answers(port: int) -> bool:
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-@pytest.fixture
-def processes():
-    started: list[subprocess.Popen] = []
-    yield started
-    for one in started:
-        one.terminate()
-        one.wait()
-
-
-def serve_by_nginx(tree: Path, directory: Path, processes) -> int:
+def serve_by_nginx(nginx: str, tree: Path, directory: Path) -> tuple[int, list[str]]:
     port = free_port()
-    # A copy, because nginx's own user may not be allowed into the test's directory.
     (directory / "nginx.conf").write_text(
         f"daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log; user root;\n"
         f"events {{ }} http {{ access_log off; include /etc/nginx/mime.types; gzip on; server {{ "
         f"listen 127.0.0.1:{port}; root {tree}; autoindex on; }} }}"
     )
-    processes.append(subprocess.Popen([program("nginx"), "-c", f"{directory}/nginx.conf"], stderr=subprocess.DEVNULL))
-    wait_until(lambda: answers(port), "nginx")
-    return port
+    return port, [nginx, "-c", f"{directory}/nginx.conf"]
 
 
-def serve_by_python(tree: Path, directory: Path, processes) -> int:
+def serve_by_python(_nginx: str, tree: Path, _directory: Path) -> tuple[int, list[str]]:
     port = free_port()
-    arguments = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tree)]
-    processes.append(subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
-    wait_until(lambda: answers(port), "http.server")
-    return port
+    return port, [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tree)]
 
 
 @pytest.mark.parametrize("serve", [serve_by_nginx, serve_by_python])
-def test_a_documentation_tree_is_mirrored_file_by_file(tmp_path, processes, serve):
+def test_a_documentation_tree_is_mirrored_file_by_file(tmp_path, processes, program, answers, serve):
     wget, original = program("wget"), tmp_path / "original"
     shutil.copytree(documentation(), original, symlinks=False, ignore_dangling_symlinks=True)
     for hidden in original.rglob(".*"):  # a listing does not show them
         hidden.unlink()
     for index in original.rglob("index.html"):  # so that wget follows the listing and finds every file
         index.rename(index.with_name("index-page.html"))
-    port = serve(original, tmp_path, processes)
+    port, command = serve(program("nginx"), original, tmp_path)
+    processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    wait_until(lambda: answers(port), "the server")
     with Rsp(tmp_path, proxy_to(f"127.0.0.1:{port}"), workers=2) as rsp:
         subprocess.run(
             [wget, "-q", "-r", "-l", "inf", "-nH", "-np", "-e", "robots=off", "-R", "index.html*",
@@ -116,7 +84,7 @@ def upload():
 """
 
 
-def test_a_flask_application_under_gunicorn(tmp_path, processes):
+def test_a_flask_application_under_gunicorn(tmp_path, processes, answers):
     (tmp_path / "app.py").write_text(APP)
     arguments = [sys.executable, "-m", "gunicorn", "-w", "2", "-b", f"unix:{tmp_path}/app.sock", "app:app"]
     processes.append(subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.DEVNULL))
@@ -131,7 +99,7 @@ def test_a_flask_application_under_gunicorn(tmp_path, processes):
         assert browser.open(base + "/upload", b"x" * 300_000).read() == b"300000"
 
 
-def test_ab_runs_clean(tmp_path):
+def test_ab_runs_clean(tmp_path, program):
     ab = program("ab")
     with Backend(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")) as backend:
         with Rsp(tmp_path, proxy_to(backend.address, extra='access_log = "off"'), workers=2) as rsp:
@@ -148,7 +116,7 @@ def test_ab_runs_clean(tmp_path):
             assert re.search(r"Failed requests: +0", done.stdout)
 
 
-def test_a_request_costs_four_system_calls(tmp_path):
+def test_a_request_costs_four_system_calls(tmp_path, program):
     strace = program("strace")
     with Backend() as backend, Rsp(tmp_path, proxy_to(backend.address)) as rsp:
         worker = rsp.workers()[0]

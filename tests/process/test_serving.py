@@ -34,12 +34,14 @@ def last_head(backend: Backend) -> bytes:
 
 
 def test_a_get_is_proxied(rsp, backend):
-    response = get(rsp.port, "/a?b=c", extra="X-Own: 1\r\nX-Forwarded-For: 6.6.6.6\r\nKeep-Alive: 3\r\n")
+    response = get(
+        rsp.port, "/a?b=c", extra="X-Own: 1\r\nX-Forwarded-For: 6.6.6.6\r\nKeep-Alive: 3\r\nX-Request-Id: mine\r\n"
+    )
     assert response.startswith(b"HTTP/1.1 200 OK\r\n")
     assert body_of(response) == b"one"
     assert last_head(backend) == (
         b"GET /a?b=c HTTP/1.1\r\nHost: test\r\nX-Own: 1\r\nX-Forwarded-For: 127.0.0.1\r\n"
-        b"X-Forwarded-Proto: http\r\nX-Forwarded-Host: test\r\n\r\n"
+        b"X-Forwarded-Proto: http\r\nX-Forwarded-Host: test\r\nX-Request-Id: mine\r\n\r\n"
     )
 
 
@@ -95,7 +97,7 @@ def test_bad_requests_get_a_clear_answer(rsp, backend, request_, status):
     if status != 200:
         assert b"Connection: close" in response
         assert len(backend.heads) == before
-        assert re.search(rb"\r\n\r\n%d [A-Z].*\n$" % status, response)
+        assert re.search(rb"\r\n\r\n%d [A-Z].*\nrequest id: [0-9a-f]+-[0-9a-f]+\n$" % status, response)
 
 
 def test_an_unknown_host_is_404(tmp_path, backend):
@@ -460,7 +462,7 @@ def test_the_access_log(tmp_path):
             r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "GET /x\?y=\\x221\\x22 HTTP/1\.1" 200 3 '
             r'"http://r/\\x22\\x5C" "t\\xC3\\xA9" upstream='
             + re.escape(backend.address)
-            + r" time=0\.\d{3} upstream_time=0\.\d{3}",
+            + r" time=0\.\d{3} upstream_time=0\.\d{3} id=[0-9a-f-]+",
             first,
         ), first
         assert '"-" 400' in second

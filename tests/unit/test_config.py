@@ -95,7 +95,9 @@ def test_units(config):
 
 def test_the_dump_can_be_loaded_again(config):
     found = config(SITE + 'max_memory = "1GB" access_log = "off" timeouts = { connect = "500ms" }')
-    assert config(to_lua(found)) == found
+    again = config(to_lua(found))
+    assert to_lua(again) == to_lua(found)
+    assert (again.upstreams, again.routes) == (found.upstreams, found.routes)
 
 
 MISTAKES = [
@@ -119,6 +121,17 @@ MISTAKES = [
     ('route { to = "app", path = "x" }', 'route: path: expected a path that begins with "/", got "x"'),
     ('route { to = "app", host = "a.*.b" }', 'host = "a.*.b": expected a name or "*.example.com"'),
     ('route { to = "app", host = print }', "a function is not expected here"),
+    ('route { to = "app", redirect = "/" }', '"to" and "redirect" exclude each other'),
+    ('route { to = "app", request_headers = {\n set = { Host = "x" } } }', 'site.lua:8: route: request_headers: set: "Host" is rsp\'s own to write'),
+    ('route { to = "app", request_headers = { set = { ["X-A"] = "a\\r\\nb: c" } } }', "a control character or line break in the value"),
+    ('route { to = "app", response_headers = { remove = { "a b" } } }', '"a b" is no name of a field'),
+    ('route { to = "app", timeouts = { head = 1 } }', '"head" cannot be set for a route'),
+    ('route { to = "app", strip = true, rewrite = "/" }', '"strip" and "rewrite" exclude each other'),
+    ('route { to = "app", send_host = "a b" }', "expected a host name"),
+    ('route { redirect = { to = "/", status = 200 } }', "expected 301 or 302 or 303 or 307 or 308, got 200"),
+    ('page { status = 404 }', "page: either file or body is needed"),
+    ('page { status = 404, file = "nope.html" }', "page: cannot open nope.html: No such file"),
+    ('trusted = { "10.0.0.0/33" }', 'trusted: expected a network such as "10.0.0.0/8", got "10.0.0.0/33"'),
     ("workers = 0", "workers: expected a whole number of at least 1"),
     ('workers = "atuo"', 'workers: expected "auto", got "atuo" (did you mean "auto"?)'),
     ("worker = 4", 'unknown setting "worker" (did you mean "workers"?)'),

@@ -106,17 +106,28 @@ def test_hop_by_hop_fields_are_dropped():
 def test_connection_cannot_take_framing_away():
     head = request("Connection: content-length, host, transfer-encoding", "Content-Length: 3")
     assert head.framing == 3
-    assert b"Content-Length: 3" in request_head(head, b"")
+    assert b"Content-Length: 3" in request_head(head, head.target, head.host, head.lines)
 
 
 def test_request_head_is_written_anew():
-    head = request(
-        "Content-Length: 2", "TE: trailers", "Connection: upgrade", "Upgrade: websocket", start="POST /p HTTP/1.1"
-    )
-    assert request_head(head, b"X-Forwarded-For: 1") == (
-        b"POST /p HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1\r\nContent-Length: 2\r\nTE: trailers\r\n"
+    head = request("TE: trailers", "Connection: upgrade", "Upgrade: websocket", start="GET /p HTTP/1.1")
+    assert request_head(head, head.target, head.host, [b"X-Forwarded-For: 1"]) == (
+        b"GET /p HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1\r\nTE: trailers\r\n"
         b"Connection: TE, upgrade\r\nUpgrade: websocket\r\n\r\n"
     )
+
+
+def test_an_upgrade_that_would_hide_requests_is_not_offered_to_the_peer():
+    assert request("Connection: upgrade", "Upgrade: websocket").upgrade == b"websocket"
+    assert request("Connection: upgrade", "Upgrade: websocket", "Content-Length: 2").upgrade == b""
+    assert request("Connection: upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x").upgrade == b""
+    assert request("Upgrade: websocket").upgrade == b""
+
+
+def test_request_ids_are_taken_when_they_are_sound():
+    assert request("X-Request-Id: a-1_b").request_id == b"a-1_b"
+    assert request("X-Request-Id: a b").request_id == b""
+    assert request("X-Request-Id: " + "x" * 200).request_id == b""
 
 
 def test_expectations():
@@ -157,6 +168,6 @@ def test_lying_responses(lines, start):
 
 def test_response_head_is_written_anew():
     head = response("Connection: keep-alive", "Keep-Alive: 5", "Content-Length: 3", "ETag: x")
-    assert response_head(head, 3, b"") == b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Length: 3\r\n\r\n"
+    assert response_head(head, head.lines, 3, b"") == b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Length: 3\r\n\r\n"
     head = response("Content-Length: 7", method=b"HEAD")
-    assert b"Content-Length: 7\r\n" in response_head(head, 0, b"close")
+    assert b"Content-Length: 7\r\n" in response_head(head, head.lines, 0, b"close")
