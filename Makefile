@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check lint docs clean
+.PHONY: run test check lint docs fuzz clean
 
 run: .venv/installed     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
@@ -21,6 +21,9 @@ lint: .venv/installed-dev
 
 docs: .venv/installed     ## write docs/configuration.md from the schema
 	$(BIN)/python -m rsp.config.reference > docs/configuration.md
+
+fuzz: .venv/installed     ## mutate the kept corpus through the codec until Ctrl-C; failures stay in fuzz/corpus
+	$(BIN)/python fuzz/http1.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -15,6 +15,9 @@ from typing import Final
 from rsp.config.schema import Listener
 from rsp.config.units import Address
 
+# Bytes that the kernel takes ahead of what it can send to a client.  Accepted connections inherit it.  Without it a
+# client that reads slowly ties up megabytes of kernel memory, beyond the reach of our own backpressure.
+_UNSENT: Final = 128 << 10
 # A master that was killed leaves workers behind that let go of its sockets within this many seconds.
 _PATIENCE: Final = 2.0
 
@@ -59,6 +62,7 @@ def bind(listener: Listener) -> socket.socket:
             Path(address.path).chmod(0o666)
         else:
             bound = _tcp_socket(address, share=True)
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         bound.listen(listener.backlog)
     except OSError as error:
         raise BindError(_explain(address, error)) from None

@@ -87,7 +87,7 @@ DEFAULT_TIMEOUTS: Final = Timeouts(
     shutdown=Duration(30),
 )  # fmt: skip
 DEFAULT_LIMITS: Final = Limits(
-    line=Size(8 << 10), head=Size(32 << 10), fields=100, body=Size(0), min_rate=Size(100), buffer=Size(256 << 10),
+    line=Size(8 << 10), head=Size(32 << 10), fields=100, body=Size(0), min_rate=Size(100), buffer=Size(64 << 10),
     connections=0, per_client=0,
 )  # fmt: skip
 # What is still ahead when the route is known; the rest is for listeners and for the whole instance.

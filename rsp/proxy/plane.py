@@ -4,10 +4,11 @@ The clock is coarse: ``now`` moves once a tick, and every connection notes the m
 enough.  The tick walks all connections, which costs less than a timer for each.
 """
 
+import asyncio
 import os
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rsp.access_log import AccessLog
 from rsp.config.units import Peer
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rsp.proxy.pool import Attempt, Pool
     from rsp.proxy.site import Site
     from rsp.proxy.upstream import Upstream
+
+
+_AT_ONCE: Final = 16
 
 
 class Plane:
@@ -44,6 +48,7 @@ class Plane:
         self.by_class = [0, 0, 0, 0, 0, 0]  # by the first digit of the status
         self._row = row
         self._resolve_at = 0.0
+        self._due: list[Downstream | Upstream | Attempt] = []
         self.tick()
 
     def tick(self) -> None:
@@ -52,18 +57,27 @@ class Plane:
         wall = time.time()
         self.date = formatdate(wall, usegmt=True).encode()
         self.access_log.set_time(wall)
-        for downstream in [one for one in self.downstreams if one.is_due(now)]:
-            downstream.expire()
-        for upstream in [one for one in self.upstreams if one.deadline < now]:
-            upstream.expire()
-        for attempt in [one for one in self.attempts if one.deadline < now]:
-            attempt.expire()
+        self._due += [one for one in self.downstreams if one.is_due(now)]
+        self._due += [one for one in self.upstreams if one.is_due(now)]
+        self._due += [one for one in self.attempts if one.is_due(now)]
+        if self._due:
+            self._expire_some()
         if now >= self._resolve_at:
             self._resolve_at = now + 30
             for pool in self.pools.values():
                 pool.refresh()
         self.access_log.flush()
         self._publish()
+
+    def _expire_some(self) -> None:
+        """End a few of those that are due, then let others have the loop: an attack may make many due at once."""
+        due, now = self._due, self.now
+        for _ in range(min(_AT_ONCE, len(due))):
+            one = due.pop()
+            if one.is_due(now):
+                one.expire()
+        if due:
+            asyncio.get_running_loop().call_soon(self._expire_some)
 
     def new_id(self) -> bytes:
         """A request id, unique across workers and restarts."""

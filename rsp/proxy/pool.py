@@ -28,6 +28,9 @@ class Attempt:
         self.timed_out = False
         self.task: asyncio.Task[None]
 
+    def is_due(self, now: float) -> bool:
+        return self.deadline < now and not self.timed_out
+
     def expire(self) -> None:
         self.timed_out = True
         self.task.cancel()

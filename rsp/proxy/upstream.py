@@ -132,6 +132,9 @@ class Upstream(asyncio.Protocol):
     def close(self) -> None:
         self.transport.close()
 
+    def is_due(self, now: float) -> bool:
+        return self.deadline < now
+
     def expire(self) -> None:
         """The deadline has passed."""
         exchange, self.exchange = self.exchange, None

@@ -38,7 +38,7 @@ async def app(scope, receive, send):
             await send({"type": "http.response.body", "body": b"%06d" % number * 1000, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
         return
-    body = f"{scope['method']} {scope['raw_path'].decode()} {size} {digest.hexdigest()}".encode()
+    body = f"{scope['method']} {scope['raw_path'].decode()}{'?' + scope['query_string'].decode() if scope['query_string'] else ''} {size} {digest.hexdigest()}".encode()
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
