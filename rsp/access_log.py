@@ -12,6 +12,7 @@ import re
 import socket
 import stat
 import time
+from functools import lru_cache
 from typing import Final
 
 from rsp import log
@@ -22,10 +23,13 @@ _PIPE_BUF: Final = 4096  # writes of at most this many bytes to a pipe are whole
 _UNSAFE: Final = re.compile(rb"[^ !#-\[\]-~]")
 
 
+@lru_cache(4096)
 def escape(value: bytes) -> bytes:
     r"""As nginx: ``"``, ``\`` and everything outside of printable ASCII as ``\xXX``; an empty value is ``-``."""
-    if not value:
-        return b"-"
+    return _escape(value) if value else b"-"
+
+
+def _escape(value: bytes) -> bytes:
     if _UNSAFE.search(value) is None:
         return value
     return _UNSAFE.sub(lambda match: b"\\x%02X" % match[0][0], value)
@@ -37,7 +41,7 @@ def combined(
 ) -> bytes:  # fmt: skip
     """One line.  ``sent`` counts body bytes; ``upstreams`` names those tried, the last one answered."""
     return b'%b - - [%b] "%b" %d %d "%b" "%b" upstream=%b time=%.3f upstream_time=%.3f id=%b\n' % (
-        client, stamp, escape(request_line), status, sent, escape(referer), escape(agent),
+        client, stamp, _escape(request_line), status, sent, escape(referer), escape(agent),
         upstreams or b"-", seconds, upstream_seconds, request_id or b"-",
     )  # fmt: skip
 

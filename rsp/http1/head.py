@@ -3,7 +3,8 @@
 Rules of this room: a head arrives as one block of bytes that ends in an empty line.  One regular expression
 decides whether the whole block is beyond doubt; only a block that fails is looked at again, slowly, for the
 reason.  Then each field line is classified once by its name: most are forwarded as they stand, a few carry
-framing or routing and are understood here, hop-by-hop ones are dropped.  Nothing is decoded to ``str``.
+framing or routing and are understood here, hop-by-hop ones are dropped.  Nothing is decoded to ``str``.  What a
+block of request fields says is remembered, because clients repeat it.
 """
 
 import re
@@ -17,7 +18,8 @@ UNTIL_CLOSE: Final = -2
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _FIELDS = rb"((?:" + _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
-_REQUEST = re.compile(rb"(" + _TOKEN + rb"++) ([!-~]++) HTTP/1\.([01])\r\n" + _FIELDS)
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"++) ([!-~]++) HTTP/1\.([01])")
+_FIELD_BLOCK = re.compile(_FIELDS)
 _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS)
 _FIELD_LINE = re.compile(_TOKEN + rb"++:[\t -~\x80-\xff]*+")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~!$&'()*+,;=%]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
@@ -74,6 +76,30 @@ def _meaning(name: bytes) -> int:
     return meaning
 
 
+class _Fields:
+    """What a block of request fields says, whatever the request line is.  Shared between requests: never changed."""
+
+    __slots__ = (
+        "codings", "expectation", "forwarded", "host", "hosts", "lengths", "lines", "options", "referer", "request_id",
+        "te_trailers", "upgrade", "user_agent",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.hosts = 0
+        self.host = b""
+        self.lengths: bytes | None = None
+        self.codings: bytes | None = None
+        self.options: bytes | None = None
+        self.expectation = b""
+        self.te_trailers = False
+        self.upgrade = b""
+        self.forwarded: list[bytes] = []
+        self.request_id = b""
+        self.user_agent = b""
+        self.referer = b""
+
+
 class RequestHead:
     """What a proxy needs to know of a request; the rest stays the bytes that they were.
 
@@ -85,6 +111,8 @@ class RequestHead:
     ``forwarded``    the lines that say whom another proxy forwarded for
     ``request_id``   X-Request-Id, if it is sound; else empty
     ``upgrade``      value of Upgrade, when Connection names it; else empty
+
+    The lists may be shared with other requests: they are not to be changed.
     """
 
     __slots__ = (
@@ -92,21 +120,21 @@ class RequestHead:
         "request_id", "target", "te_trailers", "upgrade", "user_agent",
     )  # fmt: skip
 
-    def __init__(self, method: bytes, target: bytes, minor: int) -> None:
+    def __init__(self, method: bytes, target: bytes, minor: int, fields: _Fields) -> None:
         self.method = method
         self.target = target
         self.minor = minor
-        self.host = b""
-        self.lines: list[bytes] = []
+        self.host = fields.host
+        self.lines = fields.lines
         self.framing = 0
         self.keep_alive = minor == 1
         self.expect_continue = False
-        self.te_trailers = False
+        self.te_trailers = fields.te_trailers
         self.upgrade = b""
-        self.forwarded: list[bytes] = []
-        self.request_id = b""
-        self.user_agent = b""
-        self.referer = b""
+        self.forwarded = fields.forwarded
+        self.request_id = fields.request_id
+        self.user_agent = fields.user_agent
+        self.referer = fields.referer
 
 
 class ResponseHead:
@@ -130,22 +158,48 @@ class ResponseHead:
         self.upgrade = b""
 
 
-def parse_request(block: bytes) -> RequestHead:  # noqa: C901 - one flat loop: it is the hot path
+def parse_request(block: bytes) -> RequestHead:
     """Understand one request head, from its first byte to its empty line (RFC 9112 sections 3 to 6).
 
-    Raises :class:`ProtocolError` with 400, 405 (CONNECT), 417 or 505 for whatever leaves a doubt.
+    Raises :class:`ProtocolError` with 400, 405 (CONNECT), 417, 501 or 505 for whatever leaves a doubt.
     """
-    match = _REQUEST.fullmatch(block)
-    if match is None:
+    line, _, field_block = block.partition(b"\r\n")
+    match = _REQUEST_LINE.fullmatch(line)
+    fields = _understood.get(field_block) or _understand(field_block)
+    if match is None or fields is None:
         raise _explain(block, request=True)
-    method, target, version, fields = match.groups()
-    head = RequestHead(method, target, version == b"1")
-    lines = head.lines
+    method, target, version = match.groups()
+    head = RequestHead(method, target, version == b"1", fields)
+    if fields.lengths is not None or fields.codings is not None:
+        head.framing = _framing(fields.lengths, fields.codings, head.minor)
+    if fields.options is not None:
+        # A body before the switch, or HTTP/2 without us reading it, would hide requests from us.
+        hidden = head.framing != 0 or b"h2c" in fields.upgrade.lower()
+        _connection_options(head, fields.options, b"" if hidden else fields.upgrade)
+    if fields.expectation:
+        if fields.expectation != b"100-continue":
+            raise ProtocolError("unknown expectation", 417)
+        head.expect_continue = head.minor == 1
+    _target(head, fields.hosts)
+    return head
+
+
+# Field block -> what it says.  A client sends the same fields with every request of a page, but for the cookie jars of
+# others; so the work is done once.  Bounded by the number and the size of the blocks.
+_understood: dict[bytes, _Fields] = {}
+_UNDERSTOOD_LIMIT: Final = 1024
+_UNDERSTOOD_SIZE: Final = 2048
+
+
+def _understand(block: bytes) -> _Fields | None:  # noqa: C901 - one flat loop: it is the hot path
+    """What the fields in ``block``, which ends in an empty line, say; ``None`` for a block that is malformed."""
+    match = _FIELD_BLOCK.fullmatch(block)
+    if match is None:
+        return None
+    fields = _Fields()
+    lines = fields.lines
     spellings = _SPELLINGS
-    lengths = codings = options = None
-    upgrade = b""
-    hosts = 0
-    for line in fields.split(b"\r\n"):
+    for line in match[1].split(b"\r\n"):
         name, _, value = line.partition(b":")
         meaning = spellings.get(name)
         if meaning is None:
@@ -153,46 +207,43 @@ def parse_request(block: bytes) -> RequestHead:  # noqa: C901 - one flat loop: i
         if meaning == _PASS:
             lines.append(line)
         elif meaning == _HOST_FIELD:
-            hosts += 1
-            head.host = value.strip(b" \t")
+            fields.hosts += 1
+            fields.host = value.strip(b" \t")
         elif meaning == _USER_AGENT:
-            head.user_agent = value.strip(b" \t")
+            fields.user_agent = value.strip(b" \t")
             lines.append(line)
         elif meaning == _REFERER:
-            head.referer = value.strip(b" \t")
+            fields.referer = value.strip(b" \t")
             lines.append(line)
         elif meaning == _CONNECTION:
-            options = _more(options, value)
+            fields.options = _more(fields.options, value)
         elif meaning == _CONTENT_LENGTH:
-            lengths = _more(lengths, value)
+            fields.lengths = _more(fields.lengths, value)
         elif meaning == _TRANSFER_ENCODING:
-            codings = _more(codings, value)
+            fields.codings = _more(fields.codings, value)
         elif meaning == _UPGRADE:
-            upgrade = value.strip(b" \t")
+            fields.upgrade = value.strip(b" \t")
         elif meaning == _TE:
-            head.te_trailers = b"trailers" in value.lower()
+            fields.te_trailers = b"trailers" in value.lower()
         elif meaning == _REQUEST_ID:
             value = value.strip(b" \t")
             if _ID.fullmatch(value) is not None:
-                head.request_id = value
+                fields.request_id = value
         elif meaning == _FORWARDED:
-            head.forwarded.append(line)
+            fields.forwarded.append(line)
         elif meaning == _EXPECT:
-            if value.strip(b" \t").lower() != b"100-continue":
-                raise ProtocolError("unknown expectation", 417)
-            head.expect_continue = head.minor == 1
+            fields.expectation = value.strip(b" \t").lower() or b"(empty)"
         elif meaning == _UNDERSCORE:
-            _refuse_shadow(name, fields)
+            _refuse_shadow(name, block)
             lines.append(line)
     lines.pop()  # what stood behind the last CRLF
-    if lengths is not None or codings is not None:
-        head.framing = _framing(lengths, codings, head.minor)
-    if options is not None:
-        # A body before the switch, or HTTP/2 without us reading it, would hide requests from us.
-        hidden = head.framing != 0 or b"h2c" in upgrade.lower()
-        _connection_options(head, options, b"" if hidden else upgrade)
-    _target(head, hosts)
-    return head
+    if fields.hosts and _HOST.fullmatch(fields.host) is None:
+        raise ProtocolError("invalid Host")
+    if len(block) <= _UNDERSTOOD_SIZE:
+        if len(_understood) >= _UNDERSTOOD_LIMIT:
+            _understood.clear()
+        _understood[block] = fields
+    return fields
 
 
 def parse_response(block: bytes, method: bytes) -> ResponseHead:
@@ -279,6 +330,9 @@ def _response_framing(head: ResponseHead, method: bytes, lengths: bytes | None, 
 
 def _connection_options(head: RequestHead | ResponseHead, options: bytes, upgrade: bytes) -> None:
     """Apply Connection (RFC 9110 section 7.6.1): persistence, Upgrade, and the fields that it takes away."""
+    if options == b"keep-alive" or options == b"Keep-Alive":
+        head.keep_alive = True
+        return
     names = {option.strip(b" \t") for option in options.lower().split(b",")}
     if b"close" in names:
         head.keep_alive = False

@@ -39,9 +39,32 @@ _LINGER_BYTES: Final = 16 << 20
 
 class Downstream(asyncio.Protocol):
     __slots__ = (
-        "_advancing", "_body_from", "_body_size", "_buffer", "_counted", "_decoder", "_eof", "_exchange", "_framing",
-        "_lingered", "_local", "_paused_at", "_plane", "_queued", "_reading_paused", "_searched", "_state",
-        "_writing_paused", "client", "deadline", "listener", "request_deadline", "send_deadline", "terms", "transport",
+        "_advancing",
+        "_body_from",
+        "_body_size",
+        "_buffer",
+        "_counted",
+        "_decoder",
+        "_eof",
+        "_exchange",
+        "_framing",
+        "_lingered",
+        "_local",
+        "_paused_at",
+        "_plane",
+        "_queued",
+        "_reading_paused",
+        "_searched",
+        "_state",
+        "_told",
+        "_writing_paused",
+        "client",
+        "deadline",
+        "listener",
+        "request_deadline",
+        "send_deadline",
+        "terms",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, plane: "Plane", listener: str) -> None:
@@ -56,6 +79,7 @@ class Downstream(asyncio.Protocol):
         self._local = b""  # where the client connected to: the host of a request that names none
         self._state = _HEAD
         self._buffer = b""
+        self._told: tuple[object, bytes, bytes] = (None, b"", b"")  # site, host, lines that tell of the client
         self._searched = 0  # in the buffer there is no end of a head before this
         self._decoder: LengthDecoder | ChunkedDecoder | None = None
         self._exchange: Exchange | None = None
@@ -326,7 +350,10 @@ class Downstream(asyncio.Protocol):
         site = self._plane.site
         if head.forwarded and site.trusts(self.client):
             return through_proxy(site, self.client, head)
-        return direct(site.forwarded, self.client, head.host), self.client
+        told = self._told
+        if told[0] is not site or told[1] is not head.host:  # the same object, as long as the client repeats its fields
+            told = self._told = (site, head.host, direct(site.forwarded, self.client, head.host))
+        return told[2], self.client
 
     def send_interim(self, head: ResponseHead) -> None:
         if not self.transport.is_closing():
