@@ -1,0 +1,44 @@
+-- An HTTP front for several applications: what plain configuration can do, without a hook.
+-- Every key is explained in docs/configuration.md; how rsp reads and writes HTTP in docs/http.md.
+
+listen "0.0.0.0:8080"
+
+-- A listener of its own for partners: smaller limits, fewer connections for each address.
+listen {
+  "0.0.0.0:8081",
+  limits = { line = "2KB", body = "1MB", per_client = 50 },
+  timeouts = { head = "5s", idle = "20s" },
+}
+
+upstream "app" { "127.0.0.1:9001", "127.0.0.1:9002" }
+upstream "api" { "127.0.0.1:9003" }
+
+-- Clients reach us through a load balancer in 10.0.0.0/8: believe what it says of them.
+trusted = { "10.0.0.0/8", "127.0.0.0/8" }
+via = "edge"
+
+-- /api/users is /users for the backend, which knows itself by another name.
+route {
+  host = "shop.example.com", path = "/api/", to = "api",
+  strip = true,
+  send_host = "api.internal",
+  request_headers = { remove = { "Cookie" }, set = { ["X-Tenant"] = "shop" } },
+  response_headers = { remove = { "Server", "X-Powered-By" }, set = { ["Cache-Control"] = "no-store" } },
+  timeouts = { response = "5s", request = "10s" },
+}
+
+-- Uploads may be large and slow here, and only here.
+route { host = "shop.example.com", path = "/upload/", to = "app", limits = { body = "2GB" }, timeouts = { body = "2m" } }
+
+-- Old addresses.
+route { host = "www.example.com", redirect = { to = "https://shop.example.com{path}", status = 308 } }
+route { path = "/old-blog/", to = "app", rewrite = "/blog/" }
+
+-- Answers without a backend.
+route { path = "/healthz", respond = { body = "ok\n" } }
+route { path = "/robots.txt", respond = { body = "User-agent: *\nDisallow: /\n" } }
+
+route { to = "app" }
+
+-- What clients see when things go wrong; other statuses keep rsp's plain format.
+page { status = { 502, 503, 504 }, body = "<h1>Back in a minute</h1><p>Request {request_id}</p>\n" }
