@@ -92,11 +92,12 @@ class AccessLog:
             log.once_a_second("access_log", f"Cannot write the access log {self._target}: {error.strerror}")
 
     def reopen(self) -> None:
-        """After a log rotation."""
+        """After a log rotation.  Raises :class:`OSError`; the old file then stays in use."""
         self.flush()
         if self.enabled and self._target != "stdout":
-            self.close()
+            old = self._descriptor
             self._open()
+            os.close(old)
 
     def close(self) -> None:
         self.flush()

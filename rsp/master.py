@@ -307,8 +307,8 @@ class Master:
                     self._gone(slot, process, status)
 
     def _gone(self, slot: Slot, process: Process, status: int) -> None:
-        self._poll.unregister(process.end)
         self._worker_speaks(slot, process)  # its last words may explain it
+        self._poll.unregister(process.end)
         del self._by_descriptor[process.end.fileno()]
         process.end.close()
         for cell in _COUNTERS:
@@ -350,14 +350,8 @@ class Master:
             except OSError:
                 return
             if received is None:
-                if process.end.fileno() in self._by_descriptor and process.version >= 0:
-                    process.version = process.version or 0
-                try:
-                    self._poll.unregister(process.end)
-                except KeyError:
-                    pass
-                else:
-                    self._poll.register(process.end, 0)  # its death will be told by SIGCHLD
+                if process.end.fileno() in self._by_descriptor:
+                    self._poll.modify(process.end, 0)  # its death will be told by SIGCHLD
                 return
             message, _ = received
             if isinstance(message, channel.Ready):

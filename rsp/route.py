@@ -70,7 +70,7 @@ class Router(Generic[T]):
         entries = self._by_host.get(host)
         if entries is None:
             entries = self._entries(host)
-        path = target.partition(b"?")[0]
+        path = target.partition(b"?")[0] if target != b"*" else b"/"  # OPTIONS * asks about the host as a whole
         found = _longest(entries, path)
         if _AMBIGUOUS.search(path) is not None and _longest(entries, normalise_path(path)) is not found:
             raise AmbiguousPath

@@ -77,7 +77,10 @@ class Limits(Struct, frozen=True):
         Meta(description="Client connections of one worker. More: 503. 0: what its descriptors suffice for."),
     ] = None
     per_client: Annotated[
-        Count | None, Meta(description="Connections of one client address to one worker. More: 503. 0: no limit.")
+        Count | None,
+        Meta(
+            description="Connections of one client address to one worker, `trusted` ones aside. More: 503. 0: no limit."
+        ),
     ] = None
 
 

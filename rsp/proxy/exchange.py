@@ -91,7 +91,7 @@ class Exchange:
         if destination.group is None:
             self._answer(destination)
             return
-        if destination.rewrite is not None:
+        if destination.rewrite is not None and head.target != b"*":
             self._target = destination.rewritten(head.target, destination.rewrite)
         self._group = destination.group
         lines, self.client = downstream.forwarded(head)

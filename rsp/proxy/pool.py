@@ -96,6 +96,8 @@ class Pool:
             reason = "timed out while connecting"
         finally:
             plane.attempts.discard(attempt)
+        if reason and hasattr(upstream, "transport"):  # connected, but too late
+            upstream.transport.abort()
         exchange = attempt.exchange
         if exchange is not None and exchange.waits:
             if reason:

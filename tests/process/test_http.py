@@ -1,10 +1,12 @@
 """What a configuration can say about HTTP: limits, answers, header rules, forwarded fields."""
 
 import json
+import random
 import re
 import socket
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -380,3 +382,59 @@ def test_an_idle_tunnel_ends(tmp_path):
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
             assert client.recv(1000).startswith(b"HTTP/1.1 101")
             assert client.recv(1000) == b""
+
+
+def test_any_split_of_the_input_gives_the_same_exchanges(tmp_path):
+    """Pipelined requests of every framing, cut at random places: the backend and the client see the same each time."""
+
+    def read_body(connection, head, data):
+        if b"chunked" in head:
+            while not data.endswith(b"\r\n\r\n"):
+                data += connection.recv(1000)
+        elif length := re.search(rb"Content-Length: (\d+)", head):
+            while len(data) < int(length[1]):
+                data += connection.recv(1000)
+        return data
+
+    seen = []
+
+    def handler(connection, head, rest):
+        body = read_body(connection, head, rest)
+        seen.append(
+            (head.split(b" ")[1], body if b"chunked" not in head else re.sub(rb"[0-9a-f]+\r\n|\r\n", b"", body))
+        )
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        return True
+
+    requests = (
+        b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+        b"POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n\r\n\r\nGET / \r\n"
+        b"\r\nPOST /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nxyz\r\n8\r\nuvwuvwuv\r\n0\r\nX-T: u\r\n\r\n"
+        b"HEAD /4 HTTP/1.1\r\nHost: a\r\n\r\nGET /5 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
+    rng = random.Random(5)
+    outcomes = set()
+    with Backend(handler) as backend, Rsp(tmp_path, proxy_to(backend.address)) as rsp:
+        for _ in range(100):
+            seen.clear()
+            cuts = sorted({0, len(requests), *(rng.randrange(len(requests)) for _ in range(rng.randrange(12)))})
+            with socket.create_connection(("127.0.0.1", rsp.port)) as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for start, end in pairwise(cuts):
+                    client.sendall(requests[start:end])
+                    time.sleep(0.0005)  # so that pieces arrive apart, most of the time
+                received = b""
+                while more := client.recv(65536):
+                    received += more
+            outcomes.add((tuple(seen), received))
+    assert len(outcomes) == 1, outcomes
+    [(exchanges, received)] = outcomes
+    assert [path for path, _ in exchanges] == [b"/1", b"/2", b"/3", b"/4", b"/5"]
+    assert received.count(b"HTTP/1.1 200 OK") == 5
+    assert exchanges[1][1] == b"\r\n\r\nGET / \r\n"
+    assert exchanges[2][1].startswith(b"xyzuvwuvwuv")
+
+
+def test_options_asterisk(rsp, backend):
+    assert status_of(exchange(rsp.port, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")) == 200
+    assert backend.heads[-1].startswith(b"OPTIONS * HTTP/1.1\r\n")

@@ -57,7 +57,7 @@ ROUTES = [
         ("api.example.com", "/", "api"), ("API.example.com:8080", "/v1", "api"), ("api.example.com.", "/v2/x", "api2"),
         ("www.example.com", "/static/", "wild"), ("a.b.example.com", "/", "wild"), ("x.deep.example.com", "/", "deep"),
         ("example.com", "/", "app"), ("other", "/static/x?y=/z", "static"), ("other", "/static", "app"),
-        ("a.only.org", "/x/1", "only"), ("a.only.org", "/y", "app"), ("[::1]:80", "/", "app"), ("", "*", None),
+        ("a.only.org", "/x/1", "only"), ("a.only.org", "/y", "app"), ("[::1]:80", "/", "app"), ("", "*", "app"), ("api.example.com", "*", "api"),
     ],
 )  # fmt: skip
 def test_precedence(host, path, found):
