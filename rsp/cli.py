@@ -11,6 +11,7 @@ from rsp import __version__, log
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.loader import load
+from rsp.lua.evaluate import engine
 from rsp.master import Master
 from rsp.sockets import BindError
 
@@ -100,6 +101,7 @@ def _versions() -> int:
     print(f"rsp {__version__}, Python {platform.python_version()}")
     for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle"):
         print(f"  {name} {metadata.version(name)}")
+    print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
     return 0
 
 

@@ -214,7 +214,7 @@ class Builder:
             place = _PLACE.search(text)
             path = _parse_path(place[1]) if place else ()
             message, path = _in_words(_PLACE.sub("", text), path, wanted, value)
-            keys = [key for key in path if isinstance(key, str) and key not in ("peers", label)]
+            keys = [key for key in path if isinstance(key, str) and key not in ("peers", "...", label)]
             about = f": {keys[-1]}" if keys and not message.startswith(("unknown", "item")) else ""
             self._complain(item, _as_written(path), f"{label}{about}: {message}")
             return None
@@ -258,12 +258,9 @@ def _upstream(item: Declaration) -> Any:
 
 
 def _parse_path(text: str) -> Path:
-    """msgspec's ``.peers[1].weight`` as ``("peers", 1, "weight")``."""
-    return tuple(
-        int(index) if index else key
-        for key, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", text)
-        if key or index
-    )
+    """msgspec's ``.peers[1].weight`` as ``("peers", 1, "weight")``; the value of a map's key is ``"..."``."""
+    steps = re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", text)
+    return tuple(int(index) if index.isdigit() else key or index for key, index in steps)
 
 
 def _as_written(path: Path) -> Path:

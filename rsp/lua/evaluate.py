@@ -4,6 +4,7 @@ Meant for a process of its own (the loader): user code is bounded here by instru
 master's patience with the whole process.
 """
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from rsp.config.build import Builder, Declaration
 from rsp.config.errors import ConfigError, Position
 from rsp.config.schema import Config
 
+ENGINES: Final = ("luajit21", "luajit20", "lua51")  # one language: Lua 5.1
 MEMORY_LIMIT: Final = 256 << 20  # bytes that a configuration may use while it is evaluated
 INSTRUCTION_LIMIT: Final = 300_000_000  # some seconds; the master waits longer than that
 _DEPTH_LIMIT: Final = 16  # tables in tables
@@ -23,7 +25,7 @@ _HERE: Final = Path(__file__).parent
 _GUARD: Final = b"""
 local limit, step = ...
 local count, sethook, err = 0, debug.sethook, error
-jit.off()
+if jit then jit.off() end
 local function check()
   count = count + step
   if count >= limit then
@@ -74,11 +76,18 @@ def evaluate(path: str) -> tuple[Config, dict[str, str]]:
     return Builder(declarations, sources.texts, path, sources.text_of).build(), sources.texts
 
 
+def engine() -> Any:
+    """lupa's module for the best Lua that its wheel has on this platform.  Raises :class:`ConfigError`."""
+    for name in ENGINES:
+        try:
+            return importlib.import_module(f"lupa.{name}")
+        except ImportError:
+            continue
+    raise ConfigError(f"lupa has none of the engines {', '.join(ENGINES)} on this platform")
+
+
 def _declarations(path: str, sources: _Sources) -> list[Declaration]:
-    try:
-        import lupa.luajit21 as lua
-    except ImportError:  # a wheel without LuaJIT
-        raise ConfigError("lupa has no LuaJIT engine on this platform") from None
+    lua = engine()
     runtime = lua.LuaRuntime(
         encoding=None,
         register_eval=False,

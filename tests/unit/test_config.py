@@ -125,6 +125,9 @@ MISTAKES = [
     ('route { to = "app", request_headers = {\n set = { Host = "x" } } }', 'site.lua:8: route: request_headers: set: "Host" is rsp\'s own to write'),
     ('route { to = "app", request_headers = { set = { ["X-A"] = "a\\r\\nb: c" } } }', "a control character or line break in the value"),
     ('route { to = "app", response_headers = { remove = { "a b" } } }', '"a b" is no name of a field'),
+    ('route { to = "app", request_headers = { set = { ["X-A"] = 5 } } }', "route: set: expected a string, got a whole number"),
+    ('route { to = "app", request_headers = { sett = { A = "1" } } }', 'unknown key "sett" (did you mean "set"?)'),
+    ('page { status = { 404, "x" }, body = "x" }', "page: status: expected a whole number"),
     ('route { to = "app", timeouts = { head = 1 } }', '"head" cannot be set for a route'),
     ('route { to = "app", strip = true, rewrite = "/" }', '"strip" and "rewrite" exclude each other'),
     ('route { to = "app", send_host = "a b" }', "expected a host name"),
@@ -225,3 +228,10 @@ def test_the_reference_is_generated_from_the_schema():
 )
 def test_examples_load(path):
     load(str(path))
+
+
+def test_a_wheel_without_luajit_will_do(config, mistakes, monkeypatch):
+    monkeypatch.setattr("rsp.lua.evaluate.ENGINES", ("nope", "lua51"))
+    assert len(config(SITE).upstreams) == 2
+    assert "runs too long" in mistakes("while true do end")[0]
+    assert 'did you mean "weight"?' in mistakes(SITE + 'upstream "x" { { "h:1", wieght = 2 } }')[0]
