@@ -152,7 +152,6 @@ class Downstream(asyncio.Protocol):
             return True
         if state == _BODY:
             self._stop(400, "the request ends early")
-            return not self.transport.is_closing()
         return False
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -27,7 +27,8 @@ _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 class Exchange:
     __slots__ = (
-        "_body_sent", "_destination", "_extra", "_group", "_names", "_peer", "_pending", "_pending_size", "_plane",
+        "_body_sent", "_destination", "_extra", "_group", "_names",
+        "_open_ends", "_peer", "_pending", "_pending_size", "_plane",
         "_received", "_stale_retries", "_started", "_target", "_trailers", "_tried", "_upstream_started",
         "_upstream_time", "client", "downstream", "head", "request_done", "request_id", "response_started", "sent",
         "site", "status", "terms", "upstream",
@@ -51,6 +52,7 @@ class Exchange:
         self._extra: list[bytes] = []  # fields that we add to the request
         self._group: Group
         self._names = b""  # the peers tried, for the log
+        self._open_ends = 2  # of a tunnel
         self._peer = 0
         self._pending: list[bytes] = []  # body that arrived before there was a connection
         self._pending_size = 0
@@ -135,8 +137,11 @@ class Exchange:
         """A connection is there: send the head and what there is of the body."""
         head = self.head
         downstream = self.downstream
-        if downstream is None or upstream.transport.is_closing():
-            self.upstream_failed(upstream, "closed the connection early")
+        if downstream is None:
+            upstream.release()
+            return
+        if upstream.transport.is_closing():
+            self.connect_failed("closed the connection early", timed_out=False)
             return
         self.upstream = upstream
         self._upstream_started = time.monotonic()
@@ -303,6 +308,7 @@ class Exchange:
     def tunnel_up_eof(self) -> None:
         if self.upstream is not None:
             self.upstream.send_eof()
+        self._tunnel_half_closed()
 
     def tunnel_down(self, data: bytes) -> None:
         if self.downstream is not None:
@@ -312,6 +318,15 @@ class Exchange:
     def tunnel_down_eof(self) -> None:
         if self.downstream is not None:
             self.downstream.send_eof()
+        self._tunnel_half_closed()
+
+    def _tunnel_half_closed(self) -> None:
+        """One side sends no more; when both have said so, that is the end."""
+        self._open_ends -= 1
+        if self._open_ends == 0 and self.upstream is not None:
+            self.upstream.exchange = None
+            self.upstream.close()
+            self.tunnel_lost()
 
     def tunnel_lost(self) -> None:
         """The peer's connection has ended, in both directions."""

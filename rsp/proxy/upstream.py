@@ -157,9 +157,9 @@ class Upstream(asyncio.Protocol):
         if self._tunnel:
             exchange.tunnel_down(data)
             return
-        self.deadline = self._plane.now + self._terms.read_time
         try:
             if self._decoder is not None:
+                self.deadline = self._plane.now + self._terms.read_time
                 self._body(exchange, data)
             else:
                 self._heads(exchange, self._buffer + data if self._buffer else data)
@@ -240,6 +240,7 @@ class Upstream(asyncio.Protocol):
     def _begin(self, exchange: "Exchange", head: ResponseHead, data: bytes) -> None:
         framing = head.framing
         self._head = head
+        self.deadline = self._plane.now + self._terms.read_time
         if framing == 0 or framing == len(data):
             self._finish(exchange, [data] if framing else [], reusable=framing > 0 or not data, head=head)
             return

@@ -8,6 +8,7 @@ import threading
 import time
 from itertools import pairwise
 
+import psutil
 import pytest
 
 from tests.harness import Backend, Rsp, answering, exchange, free_port, get, proxy_to, wait_until
@@ -438,3 +439,53 @@ def test_any_split_of_the_input_gives_the_same_exchanges(tmp_path):
 def test_options_asterisk(rsp, backend):
     assert status_of(exchange(rsp.port, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")) == 200
     assert backend.heads[-1].startswith(b"OPTIONS * HTTP/1.1\r\n")
+
+
+def test_a_tunnel_ends_when_both_sides_have_closed(tmp_path):
+    def echo(connection, head, rest):
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        while data := connection.recv(65536):
+            connection.sendall(data)
+        return False
+
+    with Backend(echo) as backend, Rsp(tmp_path, proxy_to(backend.address)) as rsp:
+        worker = psutil.Process(rsp.workers()[0])
+        quiet = len(worker.net_connections())
+        for client_first in (True, False):
+            client = socket.create_connection(("127.0.0.1", rsp.port))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 101")
+            if client_first:
+                client.shutdown(socket.SHUT_WR)
+                assert client.recv(10) == b""
+            else:
+                backend.close()
+                assert client.recv(10) == b""
+                client.shutdown(socket.SHUT_WR)
+            wait_until(lambda: len(worker.net_connections()) <= quiet, "both connections to be closed")
+            client.close()
+        wait_until(lambda: rsp.access_log.count('" 101 ') == 2, "the log lines")
+
+
+def test_a_response_head_that_trickles_times_out(tmp_path):
+    def trickle(connection, head, rest):
+        try:
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                connection.sendall(b"X: y\r\n")
+                time.sleep(0.2)
+        except OSError:
+            return False
+
+    with (
+        Backend(trickle) as backend,
+        Rsp(tmp_path, proxy_to(backend.address, extra="timeouts = { response = 1 }")) as rsp,
+    ):
+        assert status_of(get(rsp.port)) == 504
+
+
+def test_a_request_that_ends_early_is_told_so(rsp, backend):
+    before = len(backend.heads)
+    response = exchange(rsp.port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello", half_close=True)
+    assert status_of(response) in (200, 400)  # the backend may have answered the head
+    assert len(backend.heads) <= before + 1
