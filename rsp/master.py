@@ -18,7 +18,8 @@ from rsp import channel, log, sockets
 from rsp.channel import Bundle
 from rsp.child import Process, Slot, spawn
 from rsp.config.errors import ConfigError
-from rsp.config.schema import DEFAULT_TIMEOUTS, Listener
+from rsp.config.schema import DEFAULT_TIMEOUTS
+from rsp.listeners import Listeners
 from rsp.loader import Loader, load
 from rsp.rollout import Rollout
 from rsp.scoreboard import SLOTS, Cell, Scoreboard
@@ -44,8 +45,8 @@ class Master:
         self._path = path
         self._override = workers
         self._bundle: Bundle
-        self._listeners: dict[str, Listener] = {}  # by address as configured, with the port really bound
         self._slots: list[Slot] = []
+        self._listeners = Listeners(self._slots)
         self._scoreboard = Scoreboard()
         self._retired = self._scoreboard.row(SLOTS - 1)  # what processes counted that are gone
         self._free_rows = list(range(SLOTS - 2, -1, -1))
@@ -69,16 +70,15 @@ class Master:
         self._bundle = load(self._path)
         self._catch_signals()
         try:
-            self._add_listeners(self._bundle)
-            for index in range(self._workers_wanted(self._bundle)):
-                self._slots.append(self._new_slot(index))
+            self._listeners.add(self._bundle.config)
+            for _ in range(self._workers_wanted(self._bundle)):
+                self._new_slot()
             for slot in self._slots:
                 self._start(slot)
             while not (self._stopping and not any(slot.processes for slot in self._slots)):
                 self._round()
         finally:
-            for listener in self._listeners.values():
-                sockets.unlink(listener)
+            self._listeners.unlink()
         if self._started:
             log.line(f"Stopped.  {self._total(Cell.REQUESTS)} requests served.")
         return self._status
@@ -222,17 +222,12 @@ class Master:
     def _wanted_slots(self) -> int:
         return sum(slot.wanted for slot in self._slots)
 
-    def _new_slot(self, index: int) -> Slot:
-        slot = Slot(index)
-        for address, listener in self._listeners.items():
-            slot.sockets[address] = self._socket_for(listener, address)
+    def _new_slot(self) -> Slot:
+        """Raises :class:`sockets.BindError`."""
+        slot = Slot(len(self._slots))
+        self._listeners.equip(slot)
+        self._slots.append(slot)
         return slot
-
-    def _socket_for(self, listener: Listener, address: str) -> socket.socket:
-        """A unix socket is one for all slots; a TCP address has one for each."""
-        if listener.address.is_unix and self._slots and address in self._slots[0].sockets:
-            return self._slots[0].sockets[address]
-        return sockets.bind(listener)
 
     def _start(self, slot: Slot) -> None:
         """Fork a worker for ``slot``; a fork that fails is tried again."""
@@ -272,9 +267,7 @@ class Master:
         sibling = next((one for one in self._slots if one.process is not None and one.process.version), None)
         if sibling is None or sibling is slot or sibling.process is None or slot.adopter is not None:
             return
-        shareable = {
-            address: sock for address, sock in slot.sockets.items() if not self._listeners[address].address.is_unix
-        }
+        shareable = self._listeners.own_sockets(slot)
         slot.adopter = sibling
         descriptors = [sock.fileno() for sock in shareable.values()]
         sibling.process.send(channel.Adopt(slot.index, list(shareable)), descriptors)
@@ -285,9 +278,7 @@ class Master:
         try:
             while self._wanted_slots() < wanted:
                 slot = next((slot for slot in self._slots if not slot.wanted), None)
-                if slot is None:
-                    slot = self._new_slot(len(self._slots))
-                    self._slots.append(slot)
+                slot = slot or self._new_slot()
                 slot.wanted = True
                 if slot.process is None:
                     self._start(slot)
@@ -372,7 +363,7 @@ class Master:
             self._rollout_step(self._rollout)
         if not self._started and all(one.process and one.process.version for one in self._slots):
             self._started = True
-            log.line(f"Started.  Listening on {self._where()}.")
+            log.line(f"Started.  Listening on {self._listeners.where()}.")
 
     def _refused(self, process: Process, message: channel.Refused) -> None:
         if self._rollout is not None and message.version == self._rollout.bundle.version:
@@ -381,12 +372,6 @@ class Master:
             log.line(f"Cannot start: {message.reason}")
             self._status = 1
             self._stop(0.0, "Stopping at once.")
-
-    def _where(self) -> str:
-        ports = [str(one.address.port) for one in self._listeners.values() if not one.address.is_unix]
-        places = [f"port {', '.join(dict.fromkeys(ports))}"] if ports else []
-        places += [str(one.address) for one in self._listeners.values() if one.address.is_unix]
-        return ", ".join(places)
 
     # -- reload
 
@@ -411,7 +396,7 @@ class Master:
         self._loader = None
         try:
             bundle = loader.result()
-            added = self._add_listeners(bundle)
+            added = self._listeners.add(bundle.config)
         except (ConfigError, sockets.BindError) as error:
             lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
             log.line(f"Reload refused, the running configuration stays.\n{lines}")
@@ -426,30 +411,6 @@ class Master:
         if self._reload_again:
             self._reload_again = False
             self._reload()
-
-    def _add_listeners(self, bundle: Bundle) -> list[str]:
-        """Bind what is new in ``bundle``, for every slot; all or nothing.  Returns the new addresses."""
-        added: list[str] = []
-        try:
-            for listener in bundle.config.listeners:
-                if listener.address not in self._listeners:
-                    self._listeners[listener.address] = sockets.reserve(listener)
-                    added.append(listener.address)
-                    for slot in self._slots:
-                        sock = self._socket_for(self._listeners[listener.address], listener.address)
-                        slot.sockets[listener.address] = sock
-        except sockets.BindError:
-            self._drop_listeners(added)
-            raise
-        return added
-
-    def _drop_listeners(self, addresses: list[str]) -> None:
-        for address in addresses:
-            listener = self._listeners.pop(address)
-            for slot in self._slots:
-                if address in slot.sockets:
-                    slot.sockets.pop(address).close()
-            sockets.unlink(listener)
 
     def _rollout_step(self, rollout: Rollout) -> None:
         """Canary first, then everybody; done when all have answered."""
@@ -466,9 +427,10 @@ class Master:
         version = rollout.bundle.version
         if all(slot.process is None or slot.process.version == version for slot in self._slots):
             self._rollout = None
-            gone = set(self._listeners) - {listener.address for listener in rollout.bundle.config.listeners}
-            self._drop_listeners(sorted(gone))
-            log.line(f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {self._where()}.")
+            self._listeners.drop_all_but(rollout.bundle.config)
+            log.line(
+                f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {self._listeners.where()}."
+            )
             wanted = self._workers_wanted(rollout.bundle)
             if self._override is None and wanted != self._wanted_slots():
                 self._scale(wanted)
@@ -493,6 +455,6 @@ class Master:
             return
         self._rollout = None
         if rollout.canary is not None and rollout.canary.version != rollout.bundle.version:
-            self._drop_listeners(rollout.added)
+            self._listeners.drop(rollout.added)
         log.line(f"Reload refused, the running configuration stays: {reason}")
         self._next_reload()

@@ -79,10 +79,12 @@ def _meaning(name: bytes) -> int:
 class _Fields:
     """What a block of request fields says, whatever the request line is.  Shared between requests: never changed."""
 
+    # fmt: off
     __slots__ = (
-        "codings", "expectation", "forwarded", "host", "hosts", "lengths", "lines", "options", "referer", "request_id",
-        "te_trailers", "upgrade", "user_agent",
-    )  # fmt: skip
+        "codings", "expectation", "forwarded", "host", "hosts", "lengths", "lines", "options", "referer",
+        "request_id", "te_trailers", "upgrade", "user_agent",
+    )
+    # fmt: on
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -115,10 +117,12 @@ class RequestHead:
     The lists may be shared with other requests: they are not to be changed.
     """
 
+    # fmt: off
     __slots__ = (
         "expect_continue", "forwarded", "framing", "host", "keep_alive", "lines", "method", "minor", "referer",
         "request_id", "target", "te_trailers", "upgrade", "user_agent",
-    )  # fmt: skip
+    )
+    # fmt: on
 
     def __init__(self, method: bytes, target: bytes, minor: int, fields: _Fields) -> None:
         self.method = method

@@ -38,34 +38,14 @@ _LINGER_BYTES: Final = 16 << 20
 
 
 class Downstream(asyncio.Protocol):
+    # fmt: off
     __slots__ = (
-        "_advancing",
-        "_body_from",
-        "_body_size",
-        "_buffer",
-        "_counted",
-        "_decoder",
-        "_eof",
-        "_exchange",
-        "_framing",
-        "_lingered",
-        "_local",
-        "_paused_at",
-        "_plane",
-        "_queued",
-        "_reading_paused",
-        "_searched",
-        "_state",
-        "_told",
-        "_writing_paused",
-        "client",
-        "deadline",
-        "listener",
-        "request_deadline",
-        "send_deadline",
-        "terms",
+        "_advancing", "_body_from", "_body_size", "_buffer", "_counted", "_decoder", "_eof", "_exchange", "_framing",
+        "_lingered", "_local", "_paused_at", "_plane", "_queued", "_reading_paused", "_searched", "_state", "_told",
+        "_writing_paused", "client", "deadline", "listener", "request_deadline", "send_deadline", "terms",
         "transport",
-    )  # fmt: skip
+    )
+    # fmt: on
 
     def __init__(self, plane: "Plane", listener: str) -> None:
         self._plane = plane

@@ -26,13 +26,14 @@ _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 
 class Exchange:
+    # fmt: off
     __slots__ = (
-        "_body_sent", "_destination", "_extra", "_group", "_names",
-        "_open_ends", "_peer", "_pending", "_pending_size", "_plane",
-        "_received", "_stale_retries", "_started", "_target", "_trailers", "_tried", "_upstream_started",
-        "_upstream_time", "client", "downstream", "head", "request_done", "request_id", "response_started", "sent",
-        "site", "status", "terms", "upstream",
-    )  # fmt: skip
+        "_body_sent", "_destination", "_extra", "_group", "_names", "_open_ends", "_peer", "_pending",
+        "_pending_size", "_plane", "_received", "_stale_retries", "_started", "_target", "_trailers", "_tried",
+        "_upstream_started", "_upstream_time", "client", "downstream", "head", "request_done", "request_id",
+        "response_started", "sent", "site", "status", "terms", "upstream",
+    )
+    # fmt: on
 
     def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead) -> None:
         self._plane = plane

@@ -17,11 +17,13 @@ def _first(name: str, *layers: Timeouts | Limits | None) -> float:
 class Terms:
     """Plain numbers, seconds and bytes, merged once per configuration.  Layers: the most specific first."""
 
+    # fmt: off
     __slots__ = (
         "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "head_limit", "head_time",
         "idle_time", "keepalive_time", "line_limit", "min_rate", "per_client", "read_time", "request_time",
         "response_time", "send_time", "shutdown_time", "tunnel_time",
-    )  # fmt: skip
+    )
+    # fmt: on
 
     def __init__(self, timeouts: tuple[Timeouts | None, ...], limits: tuple[Limits | None, ...]) -> None:
         times = (*timeouts, DEFAULT_TIMEOUTS)

@@ -33,11 +33,12 @@ def write_buffers(transport: asyncio.WriteTransport, buffers: list[bytes]) -> No
 
 
 class Upstream(asyncio.Protocol):
+    # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_plane",
-        "_terms", "_tunnel", "_writing_paused",
-        "deadline", "exchange", "pool", "reused", "transport",
-    )  # fmt: skip
+        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "_writing_paused", "deadline",
+        "exchange", "pool", "reused", "transport",
+    )
+    # fmt: on
 
     def __init__(self, plane: "Plane", pool: "Pool") -> None:
         self._plane = plane
