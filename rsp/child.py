@@ -98,7 +98,7 @@ class Slot:
         self.replacing: Process | None = None  # to be drained when ``process`` is ready
         self.failures = 0
         self.restart_at: float | None = None
-        self.adopter: Slot | None = None  # whose worker accepts from our sockets meanwhile
+        self.adopter: Process | None = None  # a sibling's, which accepts from our sockets meanwhile
         self.wanted = True
 
     @property

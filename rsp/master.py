@@ -258,19 +258,32 @@ class Master:
         slot.restart_at = None
         process, slot.process = slot.process, None
         if process is not None:
-            slot.leaving.append(process)
-            process.drain(self._shutdown_time)
-        self._adopt(slot)
+            self._drain(slot, process)
+        self._adopt_orphans()
 
-    def _adopt(self, slot: Slot) -> None:
-        """Give the sockets of a slot without a worker to a sibling that has one."""
-        sibling = next((one for one in self._slots if one.process is not None and one.process.version), None)
-        if sibling is None or sibling is slot or sibling.process is None or slot.adopter is not None:
+    def _drain(self, slot: Slot, process: Process) -> None:
+        """Let a worker finish and go; what it had adopted needs somebody else."""
+        slot.leaving.append(process)
+        process.drain(self._shutdown_time)
+        self._forsake(process)
+
+    def _forsake(self, process: Process) -> None:
+        for slot in self._slots:
+            if slot.adopter is process:
+                slot.adopter = None
+
+    def _adopt_orphans(self) -> None:
+        """Give the sockets of slots that have no worker, and will not soon, to a worker of another slot."""
+        if self._stopping:
             return
-        shareable = self._listeners.own_sockets(slot)
-        slot.adopter = sibling
-        descriptors = [sock.fileno() for sock in shareable.values()]
-        sibling.process.send(channel.Adopt(slot.index, list(shareable)), descriptors)
+        soon = time.monotonic() + _ADOPT_AFTER
+        workers = [slot.process for slot in self._slots if slot.process is not None and slot.process.version]
+        for slot in self._slots:
+            back_soon = slot.restart_at is not None and slot.restart_at <= soon
+            if slot.process is None and slot.adopter is None and not back_soon and workers:
+                slot.adopter = workers[0]
+                own = self._listeners.own_sockets(slot)
+                workers[0].send(channel.Adopt(slot.index, list(own)), [sock.fileno() for sock in own.values()])
 
     def _scale(self, wanted: int) -> None:
         if self._stopping or not 1 <= wanted <= SLOTS // 2:
@@ -306,11 +319,7 @@ class Master:
             self._retired[cell] += process.row[cell]
             process.row[cell] = 0
         self._free_rows.append(process.row_number)
-        for other in self._slots:
-            if other.adopter is slot and process is slot.process:
-                other.adopter = None
-                if other.process is None and not self._stopping:
-                    self._adopt(other)
+        self._forsake(process)
         if process in slot.leaving:
             slot.leaving.remove(process)
             return
@@ -329,8 +338,7 @@ class Master:
         delay = slot.ended(process)
         again = f"in {delay:.1f} s" if delay else "now"
         log.line(f"Worker {slot.index} (pid {process.pid}) {how} ({process.usage()}); it is started again {again}")
-        if delay > _ADOPT_AFTER:
-            self._adopt(slot)
+        self._adopt_orphans()
 
     # -- what workers say
 
@@ -352,13 +360,13 @@ class Master:
 
     def _ready(self, slot: Slot, process: Process, version: int) -> None:
         process.version = version
-        if slot.adopter is not None and slot.adopter.process is not None:
-            slot.adopter.process.send(channel.Release(slot.index))
-        slot.adopter = None
+        if slot.adopter is not None:
+            slot.adopter.send(channel.Release(slot.index))
+            slot.adopter = None
         if slot.replacing is not None:
-            slot.leaving.append(slot.replacing)
-            slot.replacing.drain(self._shutdown_time)
+            self._drain(slot, slot.replacing)
             slot.replacing = None
+        self._adopt_orphans()
         if self._rollout is not None:
             self._rollout_step(self._rollout)
         if not self._started and all(one.process and one.process.version for one in self._slots):
@@ -402,8 +410,9 @@ class Master:
             log.line(f"Reload refused, the running configuration stays.\n{lines}")
             self._next_reload()
             return
-        for slot in self._slots:
-            slot.wanted = slot.wanted or not self._wanted_slots()  # after WINCH
+        if not self._wanted_slots():  # after WINCH
+            for slot in self._slots:
+                slot.wanted = True
         self._rollout = Rollout(bundle, added)
         self._rollout_step(self._rollout)
 

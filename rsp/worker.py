@@ -171,6 +171,10 @@ class Worker:
                 task.add_done_callback(self._tasks.discard)
 
     async def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:
+        if self._plane.draining:  # too late; the master finds somebody else
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
         for address, descriptor in zip(message.addresses, descriptors, strict=True):
             key = (message.slot, address)
             self._sockets[key] = socket.socket(fileno=descriptor)

@@ -215,6 +215,32 @@ def test_scaling_up_and_down_under_load_loses_nothing(tmp_path, backend):
         assert all(get(rsp.port).startswith(b"HTTP/1.1 200") for _ in range(50))
 
 
+def test_adopted_sockets_survive_the_death_of_the_worker_that_adopted_them(tmp_path, backend):
+    with Rsp(tmp_path, proxy_to(backend.address), workers=1) as rsp:
+        rsp.signal(signal.SIGTTIN)
+        wait_until(lambda: len(rsp.workers()) == 2, "2 workers")
+        rsp.signal(signal.SIGTTOU)
+        wait_until(lambda: list(rsp.workers()) == [0], "1 worker")
+        old = rsp.workers()[0]
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: rsp.workers().get(0, old) != old, "the next incarnation")
+        assert all(get(rsp.port).startswith(b"HTTP/1.1 200") for _ in range(40))
+
+
+def test_workers_leave_and_come_back(tmp_path, backend):
+    with Rsp(tmp_path, proxy_to(backend.address), workers=3) as rsp:
+        rsp.signal(signal.SIGWINCH)
+        wait_until(lambda: not rsp.workers(), "all workers to leave")
+        assert rsp.process.poll() is None
+        with socket.create_connection(("127.0.0.1", rsp.port)) as waiting:
+            waiting.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            rsp.reload()
+            waiting.settimeout(30)
+            assert waiting.recv(1000).startswith(b"HTTP/1.1 200")
+        wait_until(lambda: len(rsp.workers()) == 3, "3 workers")
+        assert all(get(rsp.port).startswith(b"HTTP/1.1 200") for _ in range(40))
+
+
 def test_a_worker_that_grows_too_large_is_replaced_without_loss(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=1) as rsp:
         before = rsp.workers()[0]
