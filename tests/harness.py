@@ -257,6 +257,7 @@ async def _client(port: int, load: Load, quota: list[int], stop: threading.Event
                 writer = None
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             load.failures.append(repr(error))
+            await asyncio.sleep(0.01)  # a refusal comes without a suspension: the other clients would starve
             if writer is not None:
                 writer.close()
             writer = None
