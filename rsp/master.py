@@ -360,6 +360,8 @@ class Master:
 
     def _ready(self, slot: Slot, process: Process, version: int) -> None:
         process.version = version
+        if process is not slot.process:  # dismissed before it was ready
+            return
         if slot.adopter is not None:
             slot.adopter.send(channel.Release(slot.index))
             slot.adopter = None

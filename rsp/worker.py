@@ -145,9 +145,11 @@ class Worker:
         # The server closes what it is given; ours stays open to be listened on again.
         sock = self._sockets[key].dup()
         backlog = next((one.backlog for one in self._bundle.config.listeners if one.address == key[1]), 4096)
-        self._servers[key] = await asyncio.get_running_loop().create_server(
-            self._accepting(key[1]), sock=sock, backlog=backlog
-        )
+        server = await asyncio.get_running_loop().create_server(self._accepting(key[1]), sock=sock, backlog=backlog)
+        if key in self._sockets:
+            self._servers[key] = server
+        else:  # told to leave it meanwhile
+            server.close()
 
     def _accepting(self, address: str) -> Callable[[], Downstream]:
         plane = self._plane
@@ -183,8 +185,10 @@ class Worker:
     def _release(self, slot: int) -> None:
         """The slot has a worker of its own again; what is queued there is for it."""
         for key in [key for key in self._sockets if key[0] == slot and slot != self._slot]:
-            self._servers.pop(key).close()
             self._sockets.pop(key).close()
+            server = self._servers.pop(key, None)
+            if server is not None:
+                server.close()
 
     # -- the master
 

@@ -200,7 +200,7 @@ def test_a_reload_onto_a_busy_port_or_an_impossible_log_is_refused(tmp_path, bac
 
 
 def test_scaling_up_and_down_under_load_loses_nothing(tmp_path, backend):
-    with Rsp(tmp_path, proxy_to(backend.address), workers=1) as rsp:
+    with Rsp(tmp_path, proxy_to(backend.address, extra="timeouts = { shutdown = 5 }"), workers=1) as rsp:
         with background_load(rsp.port, 16) as load:
             for count in (2, 3, 4):
                 rsp.signal(signal.SIGTTIN)
