@@ -7,6 +7,7 @@ that a crash, a hang or an error in it leaves everyone else alone.
 import hashlib
 import os
 import resource
+import select
 import signal
 import time
 from typing import Final
@@ -60,8 +61,6 @@ class Loader:
 
 def load(path: str, version: int = 1) -> Bundle:
     """Evaluate and wait.  Raises :class:`ConfigError`."""
-    import select
-
     loader = Loader(path, version)
     poll = select.poll()
     poll.register(loader.descriptor, select.POLLIN)

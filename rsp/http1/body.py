@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from rsp.http1.errors import ProtocolError
+from rsp.http1.head import find_stray
 
 # A chunk-size line, its extensions included, and all the trailers together may be this long.
 SIZE_LINE_LIMIT: Final = 256
@@ -154,7 +155,7 @@ class ChunkedDecoder:
             raise ProtocolError("trailers too long")
         if b"\r\n\r\n" in held or (whole and _TRAILERS.fullmatch(whole + b"\r\n\r\n") is None):
             raise ProtocolError("malformed trailers")
-        if re.search(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00", held) or held[:1] in (b" ", b"\t", b":"):
+        if find_stray(held, 0) or held[:1] in (b" ", b"\t", b":"):
             raise ProtocolError("malformed trailers")
         self._held = held
 
