@@ -43,11 +43,11 @@ Durations are numbers of seconds or strings: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. 
 """
 
 _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
-    ('`listen "address"` or `listen { "address", key = value }`', "The address comes first, without a key.", schema.Listener),
+    ('`listen "address"` or `listen "address" { key = value }`', "The address may also be the first in the table.", schema.Listener),
     ('`upstream "name" { peers..., key = value }`', "One upstream without any route gets all requests.", schema.Upstream),
     ("Peers of an upstream", 'An address, or `{ "address", key = value }`.', schema.UpstreamPeer),
     (
-        "`route { key = value }`",
+        '`route { key = value }` or `route "path" { key = value }`',
         "A path whose normalised form (percent-decoded, dots resolved) would take another route than its raw form is "
         "refused with 400; a request that no route matches with 404.",
         schema.Route,

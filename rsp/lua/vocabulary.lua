@@ -22,11 +22,31 @@ local function position()
 end
 
 local function declare(kind, name, value, file, line)
-  declarations[#declarations + 1] = { kind = kind, name = name, value = value, file = file, line = line }
+  local declaration = { kind = kind, name = name, value = value, file = file, line = line }
+  declarations[#declarations + 1] = declaration
+  return declaration
+end
+
+-- What comes behind a word may be a string and a table: route "/x" { to = "y" } is route { path = "/x", to = "y" }.
+local function headed(declaration, key)
+  if type(declaration.value) ~= "string" then
+    return nil
+  end
+  return function(more)
+    if type(more) ~= "table" then
+      error(declaration.kind .. ': expected a table behind "' .. declaration.value .. '"', 2)
+    end
+    local whole = { [key] = declaration.value }
+    for name, value in base.pairs(more) do
+      whole[name] = value
+    end
+    declaration.value = whole
+    declaration.file, declaration.line = position()
+  end
 end
 
 function base.listen(value)
-  declare("listen", "", value, position())
+  return headed(declare("listen", "", value, position()), 1)
 end
 
 function base.upstream(name)
@@ -43,7 +63,7 @@ function base.upstream(name)
 end
 
 function base.route(value)
-  declare("route", "", value, position())
+  return headed(declare("route", "", value, position()), "path")
 end
 
 function base.page(value)

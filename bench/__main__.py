@@ -1,0 +1,115 @@
+"""rsp beside nginx and HAProxy on the same work: ``make bench``, ``make bench-quick``; see docs/benchmarks.md."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import load, report
+from bench.peers import CONNECTIONS, LOAD_CORE, Peer, backends, missing
+from bench.scenarios import Scenario, all_scenarios, sample, syscalls
+
+ROOT = Path(__file__).parent.parent
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="four scenarios, a minute")
+    parser.add_argument("--only", metavar="NAMES", help="these scenarios, separated by commas")
+    parser.add_argument("--peers", metavar="NAMES", help="these proxies, separated by commas")
+    parser.add_argument("--repeats", type=int, help="how often each peer has its turn (5; quick: 3)")
+    parser.add_argument("--seconds", type=float, help="of each turn (3; quick: 1)")
+    parser.add_argument("--idle", type=int, default=10_000, help="idle connections to hold (10000)")
+    parser.add_argument("--ab", type=int, default=100_000, help="requests of the ab scenario (100000)")
+    parser.add_argument("--document", type=Path, help="a file whose table is to be replaced")
+    options = parser.parse_args()
+    options.repeats = options.repeats or (3 if options.quick else 5)
+    options.seconds = options.seconds or (1 if options.quick else 3)
+    return options
+
+
+def make_peers(directory: Path) -> dict[str, Peer]:
+    """Everyone who can be started here, by name."""
+    variants = {
+        "rsp": {}, "nginx": {}, "haproxy": {},
+        "rsp pure": {"environment": {"RSP_PURE": "1"}},
+        "rsp quiet": {"log": False}, "nginx quiet": {"log": False}, "haproxy quiet": {"log": False},
+        "proxy.py": {}, "ancestor": {},
+    }  # fmt: skip
+    peers = {"direct": Peer("direct", 9101, directory)}
+    for number, (name, more) in enumerate(variants.items()):
+        peers[name] = Peer(name, 9200 + number, directory / name.replace(" ", "-"), **more)
+    if "RSP_ANCESTOR" not in os.environ:
+        del peers["ancestor"]
+    try:
+        import proxy  # noqa: F401
+    except ImportError:
+        del peers["proxy.py"]
+    return peers
+
+
+def capacity(peer: Peer) -> float:
+    """Requests a second that ``peer`` could answer on a core of its own, whatever the load's core can ask."""
+    load.wrk(peer.port, "browser", "/small", 64, 0.5)
+    found = sample(peer, lambda: load.wrk(peer.port, "browser", "/small", 64, 2))
+    return min(found["rate"], 1e6 / (found["user"] + found["system"]))
+
+
+def run(scenario: Scenario, peers: dict[str, Peer], repeats: int, seconds: float) -> dict[str, list[dict[str, float]]]:
+    """Interleaved: A B C A B C, so that a machine that changes its pace changes it for all."""
+    taking_part = [name for name in scenario.peers if name in peers]
+    if scenario.warm:
+        for name in taking_part:
+            scenario.run(peers[name], 0.5)
+    samples = {name: [] for name in taking_part}
+    for _ in range(repeats):
+        for name in taking_part:
+            found = scenario.run(peers[name], seconds)
+            if found["errors"]:
+                print(f"{scenario.name}: {name}: {found['errors']:.0f} errors", file=sys.stderr)
+            samples[name].append(found)
+    return samples
+
+
+def main() -> int:
+    options = parse()
+    lacking = missing("nginx", "haproxy", "wrk", "ab", "strace", "cc")
+    if lacking:
+        print(f"bench: missing: {', '.join(lacking)}", file=sys.stderr)
+        print("apt-get install nginx haproxy wrk apache2-utils strace gcc libc6-dev", file=sys.stderr)
+        return 2
+    if len(os.sched_getaffinity(0)) < 2:
+        print("bench: two cores are needed, one for the proxy and one for the load", file=sys.stderr)
+        return 2
+    os.sched_setaffinity(0, {LOAD_CORE})
+    with tempfile.TemporaryDirectory() as directory, backends(Path(directory)):
+        os.chmod(directory, 0o755)
+        peers = make_peers(Path(directory))
+        if options.peers:
+            peers = {name: peer for name, peer in peers.items() if name in options.peers.split(",")}
+        try:
+            for peer in peers.values():
+                peer.start()
+            half = capacity(peers["nginx"]) / 2 if "nginx" in peers else 10_000.0
+            scenarios = all_scenarios(round(half, -2), min(options.idle, CONNECTIONS - 200), options.ab)
+            chosen = [one for one in scenarios if one.quick or not options.quick]
+            if options.only:
+                chosen = [one for one in scenarios if one.name in options.only.split(",")]
+            samples = {}
+            for scenario in chosen:
+                print(f"... {scenario.name}", file=sys.stderr)
+                samples[scenario.name] = run(scenario, peers, options.repeats, options.seconds)
+            calls = {} if options.quick else {
+                name: syscalls(peers[name]) for name in ("rsp", "nginx", "haproxy") if name in peers
+            }  # fmt: skip
+        finally:
+            for peer in peers.values():
+                peer.stop()
+    failed = sum(one["errors"] for found in samples.values() for mine in found.values() for one in mine)
+    report.write(samples, chosen, calls, ROOT / "bench" / "build" / "latest.json", options.document)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

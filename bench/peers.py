@@ -1,0 +1,247 @@
+"""The proxies that are compared, and what they stand in front of: configurations, processes, what they consume.
+
+Every proxy does the same work: keep-alive to the backend, X-Forwarded-For, -Proto and -Host and a request id added,
+an access log with the backend's address and times written in batches where the proxy can.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+PROXY_CORE, LOAD_CORE = 0, 1
+STATIC, UPLOAD = 9101, 9102  # the backends' ports
+BODIES = {"/small": b"hello, world\n", "/16k": b"k" * (16 << 10), "/1m": b"m" * (1 << 20), "/100m": b"h" * (100 << 20)}
+TICK = os.sysconf("SC_CLK_TCK")
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+CONNECTIONS = (DESCRIPTORS - 300) // 2  # what a proxy can hold, with one of its own to a backend for each
+
+RSP = """
+access_log = "{log}"
+workers = {workers}
+listen "127.0.0.1:{port}" {{ backlog = 8192, limits = {{ connections = {connections} }} }}
+upstream "static" {{ "127.0.0.1:9101", keepalive = 1024 }}
+upstream "upload" {{ "127.0.0.1:9102", keepalive = 1024 }}
+route "/" {{ to = "static" }}
+route "/upload" {{ to = "upload", limits = {{ body = 0 }} }}
+route "/ws" {{ to = "upload" }}
+"""
+
+NGINX = """
+daemon off; worker_processes {workers}; pid {directory}/nginx.pid; error_log {directory}/error.log crit; user root;
+events {{ worker_connections {descriptors}; }}
+http {{
+  log_format full '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+    '"$http_user_agent" upstream=$upstream_addr time=$request_time upstream_time=$upstream_response_time id=$request_id';
+  access_log {nginx_log};
+  keepalive_requests 100000000;
+  upstream static {{ server 127.0.0.1:9101; keepalive 1024; keepalive_requests 100000000; }}
+  upstream upload {{ server 127.0.0.1:9102; keepalive 1024; keepalive_requests 100000000; }}
+  map $http_upgrade $onward {{ default ""; websocket upgrade; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=8192 reuseport;
+    client_max_body_size 0;
+    proxy_http_version 1.1;
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;
+    proxy_set_header Host $http_host;
+    proxy_set_header Connection $onward;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host;
+    proxy_set_header X-Request-Id $request_id;
+    location / {{ proxy_pass http://static; }}
+    location /upload {{ proxy_pass http://upload; }}
+    location /ws {{ proxy_pass http://upload; }}
+  }}
+}}
+"""
+
+HAPROXY = """
+global
+  nbthread {workers}
+  maxconn {connections}
+  {haproxy_log}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  timeout tunnel 60s
+  option http-keep-alive
+  http-reuse always
+frontend in
+  bind 127.0.0.1:{port} backlog 8192
+  unique-id-format %{{+X}}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid
+  unique-id-header X-Request-Id
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  {haproxy_format}
+  use_backend upload if {{ path_beg /upload /ws }}
+  default_backend static
+backend static
+  server one 127.0.0.1:9101 pool-max-conn 1024
+backend upload
+  server one 127.0.0.1:9102 pool-max-conn 1024
+"""
+
+BACKEND = """
+daemon off; worker_processes 1; pid {directory}/backend.pid; error_log {directory}/backend.log crit; user root;
+events {{ worker_connections {descriptors}; }}
+http {{
+  access_log off; sendfile on; keepalive_requests 100000000; types {{ }} default_type application/octet-stream;
+  open_file_cache max=100; root {directory}/files; client_body_buffer_size 16k;
+  server {{
+    listen 127.0.0.1:9101 backlog=8192;
+    location = /small {{ add_header Cache-Control "max-age=60"; add_header Vary Accept-Encoding;
+      add_header X-Frame-Options DENY; add_header ETag '"5f3a"'; return 200 "hello, world\\n"; }}
+    location / {{ }}
+  }}
+}}
+"""
+
+
+def pin(core: int | None):
+    """For ``preexec_fn``: run on ``core`` only, with as many descriptors as the machine gives."""
+
+    def apply() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+
+    return apply
+
+
+def wait_for(port: int, complaints: Path | None = None) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    sys.exit(f"bench: nothing listens on port {port}\n{complaints.read_text() if complaints else ''}")
+
+
+@dataclass
+class Peer:
+    """A proxy, or (``direct``) none.  ``workers``: processes or threads; ``log``: whether it logs requests."""
+
+    name: str
+    port: int
+    directory: Path
+    workers: int = 1
+    log: bool = True
+    environment: dict[str, str] = field(default_factory=dict)
+    core: int | None = PROXY_CORE
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        if self.name == "direct":
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = self._command()
+        with (self.directory / "stdout").open("ab") as out, (self.directory / "stderr").open("ab") as err:
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=err, preexec_fn=pin(self.core), env=os.environ | self.environment
+            )
+        wait_for(self.port, self.directory / "stderr")
+
+    def _command(self) -> list[str]:
+        kind = self.name.split()[0]
+        access = f"{self.directory}/access.log"
+        values = {
+            "port": self.port,
+            "workers": self.workers,
+            "directory": self.directory,
+            "descriptors": DESCRIPTORS,
+            "connections": CONNECTIONS,
+            "log": access if self.log else "off",
+            "nginx_log": f"{access} full buffer=64k flush=1s" if self.log else "off",
+            "haproxy_log": "log stdout format raw local0" if self.log else "",
+            "haproxy_format": "log global\n  option httplog" if self.log else "",
+        }
+        if kind == "rsp":
+            return [sys.executable, "-m", "rsp", self._write("site.lua", RSP.format(**values))]
+        if kind == "nginx":
+            return ["nginx", "-c", self._write("nginx.conf", NGINX.format(**values))]
+        if kind == "haproxy":
+            return ["haproxy", "-q", "-db", "-f", self._write("haproxy.cfg", HAPROXY.format(**values))]
+        if kind == "proxy.py":
+            plugin = ["--enable-reverse-proxy", "--plugins", "bench.proxy_py.ToStatic"]
+            return [sys.executable, "-m", "proxy", "--port", str(self.port), "--num-workers", "1",
+                    "--num-acceptors", "1", "--log-level", "ERROR", *plugin]  # fmt: skip
+        return [os.environ["RSP_ANCESTOR"], self._write("ancestor.lua", ancestor(self.port))]
+
+    def _write(self, name: str, text: str) -> str:
+        (self.directory / name).write_text(text)
+        return str(self.directory / name)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT if self.name.startswith("rsp") else signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+            self.process = None
+
+    def serving(self) -> list[psutil.Process]:
+        """The processes that carry the load: workers where there are any."""
+        if self.process is None:
+            return []
+        master = psutil.Process(self.process.pid)
+        return master.children(recursive=True) or [master]
+
+    def cpu(self) -> tuple[float, float]:
+        """Seconds of user and system time so far, of all that serve."""
+        user = system = 0.0
+        for process in self.serving():
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            user += int(fields[11]) / TICK
+            system += int(fields[12]) / TICK
+        return user, system
+
+    def rss(self) -> int:
+        """Bytes in memory that no other process shares, of all that serve."""
+        return sum(process.memory_full_info().uss for process in self.serving())
+
+
+def ancestor(port: int) -> str:
+    return f'listenPort = {port}\nbackendAddress = "127.0.0.1"\nbackendPort = {STATIC}\n'
+
+
+@contextlib.contextmanager
+def backends(directory: Path):
+    """A static nginx on 9101 and the swallowing, echoing backend on 9102, on the load's core."""
+    files = directory / "files"
+    files.mkdir(parents=True, exist_ok=True)
+    for path, body in BODIES.items():
+        (files / path[1:]).write_bytes(body)
+    configuration = directory / "backend.conf"
+    configuration.write_text(BACKEND.format(directory=directory, descriptors=DESCRIPTORS))
+    running = [
+        subprocess.Popen(["nginx", "-c", str(configuration)], preexec_fn=pin(LOAD_CORE)),
+        subprocess.Popen([sys.executable, "-m", "bench.backend", str(UPLOAD)], preexec_fn=pin(LOAD_CORE)),
+    ]
+    try:
+        wait_for(STATIC)
+        wait_for(UPLOAD)
+        yield
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait(10)
+
+
+def missing(*programs: str) -> list[str]:
+    return [program for program in programs if shutil.which(program) is None]

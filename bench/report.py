@@ -1,0 +1,137 @@
+"""Medians, spreads, ratios; the tables that people read and the JSON that machines read."""
+
+import json
+import platform
+import re
+import statistics
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from bench.scenarios import Sample, Scenario
+
+Samples = dict[str, dict[str, list[Sample]]]  # scenario -> peer -> one for each repeat
+
+# scenario, figure, compared with, what has to be reached
+TARGETS = [
+    ("headline", "rate", "best", ">= 1.00"),
+    ("headline", "user", "nginx", "<= 1.00"),
+    ("1m", "rate", "nginx", ">= 1.50"),
+    ("1m", "rate", "haproxy", ">= 1.00"),
+    ("100m", "rate", "nginx", ">= 1.50"),
+    ("100m", "rate", "haproxy", ">= 1.00"),
+    ("upload", "rate", "best", ">= 1.00"),
+    ("close", "rate", "nginx", ">= 0.95"),
+    ("half", "p99", "nginx", "<= 1.20"),
+    ("idle", "each", "nginx", "<= 2.00"),
+]
+NAMES = {
+    "rate": "requests/s", "user": "user CPU a request", "cpu": "CPU a request", "p99": "p99",
+    "each": "memory a connection",
+}  # fmt: skip
+
+
+def median(samples: list[Sample], figure: str) -> float | None:
+    values = [one[figure] for one in samples if figure in one]
+    return statistics.median(values) if values else None
+
+
+def ratios(samples: dict[str, list[Sample]], figure: str, against: str, mine: str = "rsp") -> list[float]:
+    """One for each repeat: ``mine`` over ``against``, which may be ``best`` (of nginx and HAProxy)."""
+    found = []
+    for number, one in enumerate(samples.get(mine, ())):
+        others = ("nginx", "haproxy") if against == "best" else (against,)
+        theirs = [samples[name][number][figure] for name in others if name in samples]
+        if theirs and max(theirs) > 0:
+            found.append(one[figure] / (max(theirs) if figure == "rate" else min(theirs)))
+    return found
+
+
+def spread(values: list[float]) -> str:
+    if not values:
+        return "-"
+    return f"{statistics.median(values):.2f} ({min(values):.2f}..{max(values):.2f})"
+
+
+def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: dict[str, float]) -> str:
+    """One scenario, a row for each peer; ratios are the row's over the better of nginx and HAProxy."""
+    quiet = " quiet" if any(name.endswith("quiet") for name in samples) else ""
+    lines = [
+        f"**{scenario.name}**: {scenario.title}", "",
+        "| | requests/s | ratio to the best | user us | system us | p50 ms | p99 ms | p99.9 ms | MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    base = {name.removesuffix(quiet): values for name, values in samples.items()} if quiet else samples
+    for name, values in samples.items():
+        cells = [
+            f"{median(values, 'rate'):,.{0 if (median(values, 'rate') or 0) > 100 else 1}f}",
+            spread(ratios(base, "rate", "best", name.removesuffix(quiet))) if name != "direct" else "",
+            *(f"{median(values, one):,.1f}" if name != "direct" else "" for one in ("user", "system")),
+            *(f"{value / 1000:.2f}" if (value := median(values, one)) is not None else "" for one in ("p50", "p99", "p999")),
+            f"{(median(values, 'rss') or 0) / 1e6:.0f}" if name != "direct" else "",
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if scenario.name == "headline" and calls:
+        lines += ["", "System calls a request: " + ", ".join(f"{name} {count:.2f}" for name, count in calls.items()) + "."]
+    if scenario.name == "idle":
+        each = ", ".join(f"{name} {median(values, 'each') / 1000:.2f} KB" for name, values in samples.items())
+        lines += ["", f"Memory for each idle connection: {each}."]
+    if scenario.name == "ab":
+        direct = median(samples.get("direct", []), "mean") or 0.0
+        added = ", ".join(
+            f"{name} {(median(values, 'mean') - direct) / 1000:.3f} ms" for name, values in samples.items() if name != "direct"
+        )
+        lines += ["", f"Mean time a request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}."]
+    return "\n".join(lines)
+
+
+def targets_table(samples: Samples) -> tuple[str, bool]:
+    """How far each target is reached, and whether all are."""
+    lines = ["| scenario | figure | compared with | to reach | median (spread) | |", "|---|---|---|---|---|---|"]
+    good = True
+    for scenario, figure, against, bound in TARGETS:
+        values = ratios(samples.get(scenario, {}), figure, against)
+        if not values:
+            continue
+        middle, limit = statistics.median(values), float(bound[3:])
+        reached = middle >= limit if bound.startswith(">=") else middle <= limit
+        good &= reached
+        other = "the better" if against == "best" else against
+        lines.append(f"| {scenario} | {NAMES[figure]} | {other} | {bound} | {spread(values)} | {'yes' if reached else '**no**'} |")
+    return "\n".join(lines), good
+
+
+def environment() -> dict[str, str]:
+    def output(*command: str) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return (done.stdout + done.stderr).strip().splitlines()[0]
+
+    return {
+        "kernel": platform.release(),
+        "processor": re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1],
+        "python": platform.python_version(),
+        "uvloop": metadata.version("uvloop"),
+        "nginx": output("nginx", "-v").rpartition("/")[2],
+        "haproxy": output("haproxy", "-v").split()[2],
+        "wrk": output("wrk", "-v").split()[1],
+    }
+
+
+def write(samples: Samples, scenarios: list[Scenario], calls: dict[str, float], target: Path, document: Path | None) -> bool:
+    """JSON to ``target``, tables to the screen and, between its markers, to ``document``."""
+    around = environment()
+    table, good = targets_table(samples)
+    chosen = [one for one in scenarios if one.name in samples]
+    text = "\n\n".join([
+        ", ".join(f"{name} {value}" for name, value in around.items()) + ".",
+        table,
+        *(scenario_table(one, samples[one.name], calls) for one in chosen),
+    ])  # fmt: skip
+    print(text)
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps({"environment": around, "syscalls": calls, "samples": samples}, indent=1))
+    if document is not None:
+        begin, end = "<!-- make bench writes this -->", "<!-- until here -->"
+        before, _, rest = document.read_text().partition(begin)
+        document.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")
+    return good
