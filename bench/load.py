@@ -94,7 +94,9 @@ def download(port: int, path: str, count: int, connections: int = 2) -> Result:
                 position = len(seen)
                 while position < len(expected):
                     size = sock.recv_into(buffer, min(len(buffer), len(expected) - position))
-                    if not size or (position >> 18) % 16 == 0 and expected[position : position + size] != buffer[:size]:
+                    if not size or (
+                        (position >> 18) % 16 == 0 and expected[position : position + size] != buffer[:size]
+                    ):
                         errors.append(position)
                         return
                     position += size
@@ -153,7 +155,9 @@ class _Echo(asyncio.Protocol):
 async def _websocket(port: int, connections: int, seconds: float) -> Result:
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
-    clients = [(await loop.create_connection(lambda: _Echo(latencies), "127.0.0.1", port))[1] for _ in range(connections)]
+    clients = [
+        (await loop.create_connection(lambda: _Echo(latencies), "127.0.0.1", port))[1] for _ in range(connections)
+    ]
     began = time.monotonic()
     await asyncio.sleep(seconds)
     taken = time.monotonic() - began

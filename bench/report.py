@@ -67,21 +67,32 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
             f"{median(values, 'rate'):,.{0 if (median(values, 'rate') or 0) > 100 else 1}f}",
             spread(ratios(base, "rate", "best", name.removesuffix(quiet))) if name != "direct" else "",
             *(f"{median(values, one):,.1f}" if name != "direct" else "" for one in ("user", "system")),
-            *(f"{value / 1000:.2f}" if (value := median(values, one)) is not None else "" for one in ("p50", "p99", "p999")),
+            *(
+                f"{value / 1000:.2f}" if (value := median(values, one)) is not None else ""
+                for one in ("p50", "p99", "p999")
+            ),
             f"{(median(values, 'rss') or 0) / 1e6:.0f}" if name != "direct" else "",
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     if scenario.name == "headline" and calls:
-        lines += ["", "System calls a request: " + ", ".join(f"{name} {count:.2f}" for name, count in calls.items()) + "."]
+        lines += [
+            "",
+            "System calls a request: " + ", ".join(f"{name} {count:.2f}" for name, count in calls.items()) + ".",
+        ]
     if scenario.name == "idle":
         each = ", ".join(f"{name} {median(values, 'each') / 1000:.2f} KB" for name, values in samples.items())
         lines += ["", f"Memory for each idle connection: {each}."]
     if scenario.name == "ab":
         direct = median(samples.get("direct", []), "mean") or 0.0
         added = ", ".join(
-            f"{name} {(median(values, 'mean') - direct) / 1000:.3f} ms" for name, values in samples.items() if name != "direct"
+            f"{name} {(median(values, 'mean') - direct) / 1000:.3f} ms"
+            for name, values in samples.items()
+            if name != "direct"
         )
-        lines += ["", f"Mean time a request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}."]
+        lines += [
+            "",
+            f"Mean time a request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}.",
+        ]
     return "\n".join(lines)
 
 
@@ -97,7 +108,9 @@ def targets_table(samples: Samples) -> tuple[str, bool]:
         reached = middle >= limit if bound.startswith(">=") else middle <= limit
         good &= reached
         other = "the better" if against == "best" else against
-        lines.append(f"| {scenario} | {NAMES[figure]} | {other} | {bound} | {spread(values)} | {'yes' if reached else '**no**'} |")
+        lines.append(
+            f"| {scenario} | {NAMES[figure]} | {other} | {bound} | {spread(values)} | {'yes' if reached else '**no**'} |"
+        )
     return "\n".join(lines), good
 
 
@@ -117,7 +130,9 @@ def environment() -> dict[str, str]:
     }
 
 
-def write(samples: Samples, scenarios: list[Scenario], calls: dict[str, float], target: Path, document: Path | None) -> bool:
+def write(
+    samples: Samples, scenarios: list[Scenario], calls: dict[str, float], target: Path, document: Path | None
+) -> bool:
     """JSON to ``target``, tables to the screen and, between its markers, to ``document``."""
     around = environment()
     table, good = targets_table(samples)

@@ -98,9 +98,9 @@ def syscalls(peer: Peer, seconds: float = 1.0) -> float:
     strace.terminate()
     _, table = strace.communicate()
     total = [line.split() for line in table.splitlines() if line.endswith("total")]
-    return int(total[0][-2] if not total[0][-2].replace(".", "").isdigit() else total[0][2 + (len(total[0]) > 4)]) / max(
-        result["requests"], 1
-    )
+    return int(
+        total[0][-2] if not total[0][-2].replace(".", "").isdigit() else total[0][2 + (len(total[0]) > 4)]
+    ) / max(result["requests"], 1)
 
 
 def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> list[Scenario]:

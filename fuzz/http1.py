@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, LengthDecoder
+from rsp.http1.codec import parse_request, parse_response, request_head, response_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE, parse_request, parse_response
-from rsp.http1.write import request_head, response_framing, response_head
+from rsp.http1.head import CHUNKED, UNTIL_CLOSE
+from rsp.http1.write import response_framing
 
 CORPUS = Path(__file__).parent / "corpus"
 _TOKENS = (
@@ -51,10 +52,10 @@ def check(data: bytes) -> None:
             assert 400 <= error.status <= 505 and str(error)
             continue
         if method is None:
-            again = parse_request(request_head(head, head.target, head.host or b"h", head.lines))
+            again = parse_request(request_head(head, head.target, head.host or b"h", head.fields, b""))
             assert (again.method, again.target, again.framing) == (head.method, head.target, head.framing)
         else:
-            written = response_head(head, head.lines, response_framing(head, 1), b"")
+            written = response_head(head, head.fields, response_framing(head, 1), b"")
             assert written.count(b"\r\n\r\n") == 1 and written.endswith(b"\r\n\r\n")
         if head.framing == 0:
             continue

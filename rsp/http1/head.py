@@ -5,9 +5,13 @@ decides whether the whole block is beyond doubt; only a block that fails is look
 reason.  Then each field line is classified once by its name: most are forwarded as they stand, a few carry
 framing or routing and are understood here, hop-by-hop ones are dropped.  Nothing is decoded to ``str``.  What a
 block of request fields says is remembered, because clients repeat it.
+
+This is the specification.  ``codec`` is what the proxy calls; its compiled twin understands plain heads by itself
+and comes here with the rest.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from rsp.http1.errors import ProtocolError
@@ -81,13 +85,14 @@ class _Fields:
 
     # fmt: off
     __slots__ = (
-        "codings", "expectation", "forwarded", "host", "hosts", "lengths", "lines", "options", "referer",
+        "codings", "count", "expectation", "forwarded", "host", "hosts", "kept", "lengths", "options", "referer",
         "request_id", "te_trailers", "upgrade", "user_agent",
     )
     # fmt: on
 
     def __init__(self) -> None:
-        self.lines: list[bytes] = []
+        self.kept = b""
+        self.count = 0
         self.hosts = 0
         self.host = b""
         self.lengths: bytes | None = None
@@ -105,7 +110,8 @@ class _Fields:
 class RequestHead:
     """What a proxy needs to know of a request; the rest stays the bytes that they were.
 
-    ``lines``        the field lines to forward, without CRLF; never Host, framing, hop-by-hop or forwarded ones
+    ``fields``       the field lines to forward, each with its CRLF; never Host, framing, hop-by-hop or forwarded ones
+    ``count``        how many field lines there were in all
     ``target``       origin-form or ``*``, as received (absolute-form is taken apart)
     ``host``         the authority that the request is for, without doubt; empty only in HTTP/1.0
     ``framing``      body length in bytes, or ``CHUNKED``
@@ -114,13 +120,13 @@ class RequestHead:
     ``request_id``   X-Request-Id, if it is sound; else empty
     ``upgrade``      value of Upgrade, when Connection names it; else empty
 
-    The lists may be shared with other requests: they are not to be changed.
+    ``forwarded`` may be shared with other requests: it is not to be changed.
     """
 
     # fmt: off
     __slots__ = (
-        "expect_continue", "forwarded", "framing", "host", "keep_alive", "lines", "method", "minor", "referer",
-        "request_id", "target", "te_trailers", "upgrade", "user_agent",
+        "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor",
+        "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent",
     )
     # fmt: on
 
@@ -129,7 +135,8 @@ class RequestHead:
         self.target = target
         self.minor = minor
         self.host = fields.host
-        self.lines = fields.lines
+        self.fields = fields.kept
+        self.count = fields.count
         self.framing = 0
         self.keep_alive = minor == 1
         self.expect_continue = False
@@ -142,19 +149,24 @@ class RequestHead:
 
 
 class ResponseHead:
-    """A response head: ``lines`` as in :class:`RequestHead`; ``framing`` may also be ``UNTIL_CLOSE``.
+    """A response head: ``fields`` and ``count`` as in :class:`RequestHead`; ``framing`` may also be ``UNTIL_CLOSE``.
 
     ``length_line`` is the Content-Length line of a response that has no body on the wire but names the length
     that a GET would have (HEAD, 304).
     """
 
-    __slots__ = ("framing", "has_length", "keep_alive", "length_line", "lines", "minor", "reason", "status", "upgrade")
+    # fmt: off
+    __slots__ = (
+        "count", "fields", "framing", "has_length", "keep_alive", "length_line", "minor", "reason", "status", "upgrade",
+    )
+    # fmt: on
 
     def __init__(self, status: int, reason: bytes, minor: int) -> None:
         self.status = status
         self.reason = reason
         self.minor = minor
-        self.lines: list[bytes] = []
+        self.fields = b""
+        self.count = 0
         self.framing = 0
         self.length_line = b""
         self.has_length = False  # Content-Length: 0 was said, not implied
@@ -201,24 +213,26 @@ def _understand(block: bytes) -> _Fields | None:  # noqa: C901 - one flat loop: 
     if match is None:
         return None
     fields = _Fields()
-    lines = fields.lines
+    kept: list[bytes] = []
+    given = match[1].split(b"\r\n")
+    fields.count = len(given) - 1  # the last one is what stands behind the last CRLF
     spellings = _SPELLINGS
-    for line in match[1].split(b"\r\n"):
+    for line in given:
         name, _, value = line.partition(b":")
         meaning = spellings.get(name)
         if meaning is None:
             meaning = _meaning(name)
         if meaning == _PASS:
-            lines.append(line)
+            kept.append(line)
         elif meaning == _HOST_FIELD:
             fields.hosts += 1
             fields.host = value.strip(b" \t")
         elif meaning == _USER_AGENT:
             fields.user_agent = value.strip(b" \t")
-            lines.append(line)
+            kept.append(line)
         elif meaning == _REFERER:
             fields.referer = value.strip(b" \t")
-            lines.append(line)
+            kept.append(line)
         elif meaning == _CONNECTION:
             fields.options = _more(fields.options, value)
         elif meaning == _CONTENT_LENGTH:
@@ -239,8 +253,8 @@ def _understand(block: bytes) -> _Fields | None:  # noqa: C901 - one flat loop: 
             fields.expectation = value.strip(b" \t").lower() or b"(empty)"
         elif meaning == _UNDERSCORE:
             _refuse_shadow(name, block)
-            lines.append(line)
-    lines.pop()  # what stood behind the last CRLF
+            kept.append(line)
+    fields.kept = b"\r\n".join(kept)
     if fields.hosts and _HOST.fullmatch(fields.host) is None:
         raise ProtocolError("invalid Host")
     if len(block) <= _UNDERSTOOD_SIZE:
@@ -260,11 +274,13 @@ def parse_response(block: bytes, method: bytes) -> ResponseHead:
         raise _explain(block, request=False)
     version, code, reason, fields = match.groups()
     head = ResponseHead(int(code), reason or b"", version == b"1")
-    lines = head.lines
+    kept: list[bytes] = []
+    given = fields.split(b"\r\n")
+    head.count = len(given) - 1
     spellings = _SPELLINGS
     lengths = codings = options = None
     upgrade = b""
-    for line in fields.split(b"\r\n"):
+    for line in given:
         name, _, value = line.partition(b":")
         meaning = spellings.get(name)
         if meaning is None:
@@ -278,12 +294,23 @@ def parse_response(block: bytes, method: bytes) -> ResponseHead:
         elif meaning == _UPGRADE:
             upgrade = value.strip(b" \t")
         elif meaning != _HOP_BY_HOP:
-            lines.append(line)
-    lines.pop()
+            kept.append(line)
+    head.fields = b"\r\n".join(kept)
     if options is not None:
         _connection_options(head, options, upgrade)
     _response_framing(head, method, lengths, codings)
     return head
+
+
+def split(fields: bytes) -> list[bytes]:
+    """The lines of a block of fields, without their CRLF."""
+    return fields.split(b"\r\n")[:-1]
+
+
+def without(fields: bytes, names: Collection[bytes]) -> bytes:
+    """A block of fields without those of ``names``, which are in lower case."""
+    kept = [line for line in split(fields) if line.partition(b":")[0].lower() not in names]
+    return b"\r\n".join([*kept, b""])
 
 
 def find_stray(data: bytes | bytearray, start: int) -> bool:
@@ -324,7 +351,7 @@ def _response_framing(head: ResponseHead, method: bytes, lengths: bytes | None, 
     framing = _framing(lengths, codings, head.minor) if lengths is not None or codings is not None else UNTIL_CLOSE
     if method == b"HEAD" or status == 304:
         if framing >= 0:
-            head.length_line = b"Content-Length: %d" % framing
+            head.length_line = b"Content-Length: %d\r\n" % framing
         return
     head.framing = framing
     head.has_length = framing >= 0
@@ -347,7 +374,7 @@ def _connection_options(head: RequestHead | ResponseHead, options: bytes, upgrad
     names -= _PROTECTED
     names -= {b"close", b"keep-alive", b"upgrade", b""}
     if names:
-        head.lines = [line for line in head.lines if line.partition(b":")[0].lower() not in names]
+        head.fields = without(head.fields, names)
 
 
 def _target(head: RequestHead, hosts: int) -> None:

@@ -8,25 +8,26 @@ from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 
 
-def request_head(head: RequestHead, target: bytes, host: bytes, lines: list[bytes]) -> bytes:
-    """The head for an HTTP/1.1 backend.  ``lines``: all fields but Host, framing and hop-by-hop ones."""
-    parts = [head.method + b" " + target + b" HTTP/1.1", b"Host: " + host, *lines]
+def request_head(head: RequestHead, target: bytes, host: bytes, fields: bytes, extra: bytes) -> bytes:
+    """The head for an HTTP/1.1 backend.  ``fields``, ``extra``: all lines but Host, framing and hop-by-hop ones, each
+    with its CRLF."""
+    parts = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n", fields, extra]
     framing = head.framing
     if framing == CHUNKED:
-        parts.append(b"Transfer-Encoding: chunked")
+        parts.append(b"Transfer-Encoding: chunked\r\n")
     elif framing > 0 or head.method in (b"POST", b"PUT", b"PATCH"):
-        parts.append(b"Content-Length: %d" % framing)
+        parts.append(b"Content-Length: %d\r\n" % framing)
     if head.expect_continue:
-        parts.append(b"Expect: 100-continue")
+        parts.append(b"Expect: 100-continue\r\n")
     if head.te_trailers:
-        parts.append(b"TE: trailers")
-        parts.append(b"Connection: TE, upgrade" if head.upgrade else b"Connection: TE")
+        parts.append(b"TE: trailers\r\n")
+        parts.append(b"Connection: TE, upgrade\r\n" if head.upgrade else b"Connection: TE\r\n")
     elif head.upgrade:
-        parts.append(b"Connection: upgrade")
+        parts.append(b"Connection: upgrade\r\n")
     if head.upgrade:
-        parts.append(b"Upgrade: " + head.upgrade)
+        parts.append(b"Upgrade: %b\r\n" % head.upgrade)
     parts.append(b"\r\n")
-    return b"\r\n".join(parts)
+    return b"".join(parts)
 
 
 def response_framing(head: ResponseHead, minor: int) -> int:
@@ -36,42 +37,41 @@ def response_framing(head: ResponseHead, minor: int) -> int:
     return CHUNKED if minor == 1 else UNTIL_CLOSE
 
 
-def response_head(head: ResponseHead, lines: list[bytes], framing: int, connection: bytes) -> bytes:
-    """``lines``: the fields to send but framing and connection; ``framing``: from :func:`response_framing`;
-    ``connection``: the Connection value, empty for none."""
-    parts = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *lines]
+def response_head(head: ResponseHead, fields: bytes, framing: int, connection: bytes) -> bytes:
+    """``fields``: the lines to send, each with its CRLF, but framing and connection; ``framing``: from
+    :func:`response_framing`; ``connection``: the Connection value, empty for none."""
+    parts = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason), fields]
     if head.length_line:
         parts.append(head.length_line)
     elif head.framing == CHUNKED or head.framing == UNTIL_CLOSE:
         if framing == CHUNKED:
-            parts.append(b"Transfer-Encoding: chunked")
+            parts.append(b"Transfer-Encoding: chunked\r\n")
     elif framing > 0 or head.has_length:
-        parts.append(b"Content-Length: %d" % framing)
+        parts.append(b"Content-Length: %d\r\n" % framing)
     if connection:
-        parts.append(b"Connection: " + connection)
+        parts.append(b"Connection: %b\r\n" % connection)
     if head.upgrade:
-        parts.append(b"Upgrade: " + head.upgrade)
+        parts.append(b"Upgrade: %b\r\n" % head.upgrade)
     parts.append(b"\r\n")
-    return b"\r\n".join(parts)
+    return b"".join(parts)
 
 
 def interim_head(head: ResponseHead) -> bytes:
     """A 1xx response (RFC 9110 section 15.2)."""
-    return b"\r\n".join([b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines, b"\r\n"])
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, head.fields)
 
 
 def own_response(
-    status: int, kind: bytes, more: list[bytes], body: bytes, date: bytes, *, with_body: bool, keep_alive: bool
+    status: int, kind: bytes, more: bytes, body: bytes, date: bytes, *, with_body: bool, keep_alive: bool
 ) -> bytes:
-    """A whole response of rsp's own.  ``kind``: Content-Type; ``more``: field lines."""
+    """A whole response of rsp's own.  ``kind``: Content-Type; ``more``: field lines, each with its CRLF."""
     empty = status in (204, 304)
-    return b"\r\n".join((
-        b"HTTP/1.1 %d %b" % (status, PHRASES.get(status, b"Status")),
-        b"Server: rsp",
-        b"Date: " + date,
-        *(() if empty else (b"Content-Type: " + kind, b"Content-Length: %d" % len(body))),
-        *more,
-        b"Connection: keep-alive" if keep_alive else b"Connection: close",
-        b"",
-        body if with_body and not empty else b"",
-    ))  # fmt: skip
+    return b"".join(
+        (
+            b"HTTP/1.1 %d %b\r\nServer: rsp\r\nDate: %b\r\n" % (status, PHRASES.get(status, b"Status"), date),
+            b"" if empty else b"Content-Type: %b\r\nContent-Length: %d\r\n" % (kind, len(body)),
+            more,
+            b"Connection: keep-alive\r\n\r\n" if keep_alive else b"Connection: close\r\n\r\n",
+            body if with_body and not empty else b"",
+        )
+    )

@@ -4,10 +4,10 @@ import json
 from http import HTTPStatus
 
 from rsp.config.schema import Page, Redirect, Respond, Route
-from rsp.http1.head import RequestHead
+from rsp.http1.head import RequestHead, split
 from rsp.http1.write import PHRASES
 
-Answer = tuple[int, bytes, list[bytes], bytes]  # status, Content-Type, more field lines, body
+Answer = tuple[int, bytes, bytes, bytes]  # status, Content-Type, more field lines with their CRLF, body
 
 
 class Pages:
@@ -22,11 +22,11 @@ class Pages:
 
     def error(self, status: int, reason: str, request_id: bytes, head: RequestHead | None) -> Answer:
         """``reason``: a clause about the request, never about our inside; ``head``: of the request, if it was read."""
-        more = [b"X-Request-Id: " + request_id]
+        more = b"X-Request-Id: %b\r\n" % request_id
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            more.append(b"Retry-After: 1")
+            more += b"Retry-After: 1\r\n"
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            more.append(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+            more += b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
         page = self._pages.get(status)
         if page is not None:
             body = page[1].replace(b"{status}", b"%d" % status).replace(b"{request_id}", request_id)
@@ -40,7 +40,7 @@ class Pages:
 
 
 def _prefers_json(head: RequestHead) -> bool:
-    for line in head.lines:
+    for line in split(head.fields):
         name, _, value = line.partition(b":")
         if name.lower() == b"accept":
             value = value.lower()
@@ -59,12 +59,12 @@ class Fixed:
             respond = Respond(status=redirect.status, body=f"{PHRASES[redirect.status].decode()}\n")
         self._location = redirect.to.encode() if redirect is not None else b""
         self._respond = respond or Respond()
-        self._more = [f"{name}: {value}".encode() for name, value in self._respond.headers.items()]
+        self._more = "".join(f"{name}: {value}\r\n" for name, value in self._respond.headers.items()).encode()
 
     def answer(self, head: RequestHead) -> Answer:
         more = self._more
         if self._location:
             target = self._location.replace(b"{host}", head.host).replace(b"{path}", head.target)
-            more = [*more, b"Location: " + target]
+            more += b"Location: %b\r\n" % target
         respond = self._respond
         return respond.status, respond.type.encode(), more, respond.body.encode()

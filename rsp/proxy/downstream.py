@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from rsp.access_log import combined
 from rsp.http1.body import ChunkedDecoder, LengthDecoder, encode_chunk, encode_last_chunk
+from rsp.http1.codec import parse_request, response_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray, parse_request
-from rsp.http1.write import interim_head, own_response, response_framing, response_head
+from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray
+from rsp.http1.write import interim_head, own_response, response_framing
 from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.forwarded import direct, through_proxy
@@ -242,7 +243,7 @@ class Downstream(asyncio.Protocol):
         if len(block) > terms.line_limit:
             _check_size(block, terms.line_limit, terms.head_limit)
         head = parse_request(block)
-        if len(head.lines) > terms.fields:
+        if head.count > terms.fields:
             raise ProtocolError("too many fields", 431)
         self.deadline = inf
         exchange = self._exchange = Exchange(plane, self, head)
@@ -317,7 +318,7 @@ class Downstream(asyncio.Protocol):
     # -- the exchange's side
 
     def forwarded(self, head: RequestHead) -> tuple[bytes, bytes]:
-        """The lines that tell a peer of the client, joined by CRLF, and the client's real address.
+        """The lines that tell a peer of the client, each with its CRLF, and the client's real address.
 
         Gives a request without a host (1.0) one.
         """
@@ -342,17 +343,17 @@ class Downstream(asyncio.Protocol):
         self,
         exchange: Exchange,
         head: ResponseHead,
-        lines: list[bytes],
+        fields: bytes,
         pieces: list[bytes],
         trailers: list[bytes] | None,
     ) -> None:
-        """``lines``: the fields to send; ``trailers``: not ``None`` when this is the whole response."""
+        """``fields``: the lines to send; ``trailers``: not ``None`` when this is the whole response."""
         request = exchange.head
         framing = self._framing = response_framing(head, request.minor)
         if framing == UNTIL_CLOSE or not exchange.request_done or self._plane.draining:
             request.keep_alive = False
         connection = _KEPT[request.minor] if request.keep_alive else b"close"
-        self._send(exchange, [response_head(head, lines, framing, connection)], pieces, trailers)
+        self._send(exchange, [response_head(head, fields, framing, connection)], pieces, trailers)
 
     def send_body(self, exchange: Exchange, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         self._send(exchange, [], pieces, trailers)
@@ -414,7 +415,7 @@ class Downstream(asyncio.Protocol):
         """Send 101; from now on bytes go both ways."""
         self._state = _TUNNEL
         self.request_deadline = inf
-        self.send_raw(response_head(head, head.lines, 0, b"upgrade"))
+        self.send_raw(response_head(head, head.fields, 0, b"upgrade"))
         data, self._buffer = self._buffer, b""
         if data and self._exchange is not None:
             self._exchange.tunnel_up(data)

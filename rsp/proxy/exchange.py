@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from rsp import log
 from rsp.access_log import combined
+from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
-from rsp.http1.write import request_head
 from rsp.route import AmbiguousPath
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Exchange:
         self.sent = 0  # body bytes to the client
         self._body_sent = False
         self._destination: Destination | None = None
-        self._extra: list[bytes] = []  # fields that we add to the request
+        self._extra = b""  # field lines that we add to the request
         self._group: Group
         self._names = b""  # the peers tried, for the log
         self._open_ends = 2  # of a tunnel
@@ -97,13 +97,11 @@ class Exchange:
         if destination.rewrite is not None and head.target != b"*":
             self._target = destination.rewritten(head.target, destination.rewrite)
         self._group = destination.group
-        lines, self.client = downstream.forwarded(head)
-        if lines:
-            self._extra.append(lines)
+        self._extra, self.client = downstream.forwarded(head)
         if self.request_id:
-            self._extra.append(b"X-Request-Id: " + self.request_id)
+            self._extra += b"X-Request-Id: " + self.request_id + b"\r\n"
         if site.via:
-            self._extra.append(b"Via: 1.%d %b" % (head.minor, site.via))
+            self._extra += b"Via: 1.%d %b\r\n" % (head.minor, site.via)
         self._try_next(502)
 
     def _try_next(self, status: int) -> None:
@@ -155,12 +153,12 @@ class Exchange:
 
     def _head_for_peer(self) -> bytes:
         head, destination = self.head, self._destination
-        lines, host = head.lines, head.host
+        fields, host = head.fields, head.host
         if destination is not None:
             if destination.request_rules is not None:
-                lines = destination.request_rules.apply(lines)
+                fields = destination.request_rules.apply(fields)
             host = destination.send_host or host
-        return request_head(head, self._target, host, lines + self._extra)
+        return request_head(head, self._target, host, fields, self._extra)
 
     def connect_failed(self, reason: str, *, timed_out: bool) -> None:
         """Nothing was sent, so whatever the method, the next peer may have it."""
@@ -267,13 +265,13 @@ class Exchange:
         downstream = self.downstream
         if downstream is None:
             return
-        lines = head.lines
+        fields = head.fields
         destination = self._destination
         if destination is not None and destination.response_rules is not None:
-            lines = destination.response_rules.apply(lines)
+            fields = destination.response_rules.apply(fields)
         if self.site.via:
-            lines = [*lines, b"Via: 1.%d %b" % (head.minor, self.site.via)]
-        downstream.send_response(self, head, lines, pieces, trailers)
+            fields += b"Via: 1.%d %b\r\n" % (head.minor, self.site.via)
+        downstream.send_response(self, head, fields, pieces, trailers)
         if trailers is not None:
             self._complete()
 

@@ -16,12 +16,12 @@ _ADDRESS = re.compile(rb"[0-9A-Fa-f.:]+")
 
 
 def direct(style: str, client: bytes, host: bytes) -> bytes:
-    """Field lines for a client that connected to us itself, joined by CRLF."""
+    """Field lines, each with its CRLF, for a client that connected to us itself."""
     if style == "x-forwarded":
         address = b"X-Forwarded-For: %b\r\n" % client if client != b"unix:" else b""
-        return b"%bX-Forwarded-Proto: http\r\nX-Forwarded-Host: %b" % (address, host)
+        return b"%bX-Forwarded-Proto: http\r\nX-Forwarded-Host: %b\r\n" % (address, host)
     if style == "forwarded":
-        return b'Forwarded: for=%b;host="%b";proto=http' % (_node(client), host)
+        return b'Forwarded: for=%b;host="%b";proto=http\r\n' % (_node(client), host)
     return b""
 
 
@@ -47,7 +47,7 @@ def through_proxy(site: "Site", client: bytes, head: "RequestHead") -> tuple[byt
         proto = given.get(b"x-forwarded-proto", [b"http"])[-1]
         host = given.get(b"x-forwarded-host", [head.host])[-1]
         lines = [b"X-Forwarded-For: " + b", ".join(hops)] if hops else []
-        return b"\r\n".join([*lines, b"X-Forwarded-Proto: " + proto, b"X-Forwarded-Host: " + host]), real
+        return b"\r\n".join([*lines, b"X-Forwarded-Proto: " + proto, b"X-Forwarded-Host: " + host, b""]), real
     if site.forwarded == "forwarded":
         own = direct("forwarded", client, head.host)
         return (own.replace(b": ", b": " + elements + b", ", 1) if elements else own), real

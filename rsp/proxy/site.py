@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 from rsp.balance.round_robin import RoundRobin
 from rsp.config.schema import Config, HeaderRules, Listener, Route
 from rsp.config.units import Peer
+from rsp.http1.head import without
 from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.pool import Pool
 from rsp.proxy.terms import Terms
@@ -23,18 +24,17 @@ class Group:
 
 
 class Rules:
-    """Field rules as bytes: drop the names in ``remove`` (lower case), then append ``lines``."""
+    """Field rules as bytes: drop the names in ``remove`` (lower case), then append ``added``."""
 
-    __slots__ = ("lines", "remove")
+    __slots__ = ("added", "remove")
 
     def __init__(self, rules: HeaderRules) -> None:
         self.remove = frozenset(name.lower().encode() for name in (*rules.remove, *rules.set))
-        self.lines = [f"{name}: {value}".encode() for part in (rules.set, rules.add) for name, value in part.items()]
+        added = [f"{name}: {value}\r\n" for part in (rules.set, rules.add) for name, value in part.items()]
+        self.added = "".join(added).encode()
 
-    def apply(self, lines: list[bytes]) -> list[bytes]:
-        if self.remove:
-            lines = [line for line in lines if line.partition(b":")[0].lower() not in self.remove]
-        return lines + self.lines
+    def apply(self, fields: bytes) -> bytes:
+        return (without(fields, self.remove) if self.remove else fields) + self.added
 
 
 class Destination:

@@ -9,8 +9,9 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder, encode_chunk, encode_last_chunk
+from rsp.http1.codec import parse_response
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, ResponseHead, find_stray, parse_response
+from rsp.http1.head import CHUNKED, ResponseHead, find_stray
 
 if TYPE_CHECKING:
     from rsp.proxy.exchange import Exchange
@@ -224,7 +225,7 @@ class Upstream(asyncio.Protocol):
                 raise ProtocolError("the head is too large")
             head = parse_response(data[:end], exchange.head.method)
             data = data[end:]
-            if len(head.lines) > terms.fields:
+            if head.count > terms.fields:
                 raise ProtocolError("too many fields")
             if head.status >= 200 or head.status == 101:
                 break

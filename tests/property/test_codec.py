@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rsp.balance.round_robin import smooth_order
 from rsp.http1.body import ChunkedDecoder, encode_chunk, encode_last_chunk
+from rsp.http1.codec import parse_request, request_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, parse_request
-from rsp.http1.write import request_head
+from rsp.http1.head import CHUNKED
 
 payloads = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 trailers = st.lists(st.sampled_from([b"X-A: 1", b"X-Sum: abc"]), max_size=2)
@@ -83,7 +83,7 @@ def test_accepted_requests_are_read_alike_by_h11_and_httptools(method, target, v
     except ProtocolError as error:
         assert error.status in (400, 405, 417, 501)
         return
-    forwarded = request_head(head, head.target, head.host, head.lines)
+    forwarded = request_head(head, head.target, head.host, head.fields, b"")
     for message in (block, forwarded):
         connection = h11.Connection(h11.SERVER)
         connection.receive_data(message)
@@ -126,7 +126,7 @@ def test_no_head_does_anything_but_parse_or_raise(data):
             assert 400 <= error.status <= 505
             assert str(error)
         else:
-            assert re.search(rb"\r\n\r\n.", request_head(head, head.target, head.host, head.lines)) is None
+            assert re.search(rb"\r\n\r\n.", request_head(head, head.target, head.host, head.fields, b"")) is None
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
