@@ -52,7 +52,7 @@ def check(data: bytes) -> None:
             assert 400 <= error.status <= 505 and str(error)
             continue
         if method is None:
-            again = parse_request(request_head(head, head.target, head.host or b"h", head.fields, b""))
+            again = parse_request(request_head(head, head.target, head.host or b"h", head.fields, b"", b""))
             assert (again.method, again.target, again.framing) == (head.method, head.target, head.framing)
         else:
             written = response_head(head, head.fields, response_framing(head, 1), b"")

@@ -1,18 +1,13 @@
-r"""The access log: combined format plus upstream and times, formatted from bytes and written in batches.
-
-    192.0.2.7 - - [23/Nov/2026:12:59:00 +0000] "GET /x HTTP/1.1" 200 512 "ref" "agent" \
-        upstream=10.0.0.1:80 time=0.012 upstream_time=0.011 id=6f0c1e2a-1b
+"""The access log: whole lines, written in batches.
 
 Nothing here may block a worker: a pipe or terminal that takes no more keeps the lines for later, within bounds, and
 what is lost beyond them is counted in a line of the log itself.
 """
 
 import os
-import re
 import socket
 import stat
 import time
-from functools import lru_cache
 from typing import Final
 
 from rsp import log
@@ -20,30 +15,6 @@ from rsp import log
 _BATCH: Final = 64 << 10  # bytes that are written without waiting for the tick
 _HELD: Final = 4 << 20  # bytes that may wait for a pipe that is full
 _PIPE_BUF: Final = 4096  # writes of at most this many bytes to a pipe are whole or not at all
-_UNSAFE: Final = re.compile(rb"[^ !#-\[\]-~]")
-
-
-@lru_cache(4096)
-def escape(value: bytes) -> bytes:
-    r"""As nginx: ``"``, ``\`` and everything outside of printable ASCII as ``\xXX``; an empty value is ``-``."""
-    return _escape(value) if value else b"-"
-
-
-def _escape(value: bytes) -> bytes:
-    if _UNSAFE.search(value) is None:
-        return value
-    return _UNSAFE.sub(lambda match: b"\\x%02X" % match[0][0], value)
-
-
-def combined(
-    client: bytes, stamp: bytes, request_line: bytes, status: int, sent: int, referer: bytes, agent: bytes,
-    upstreams: bytes, seconds: float, upstream_seconds: float, request_id: bytes,
-) -> bytes:  # fmt: skip
-    """One line.  ``sent`` counts body bytes; ``upstreams`` names those tried, the last one answered."""
-    return b'%b - - [%b] "%b" %d %d "%b" "%b" upstream=%b time=%.3f upstream_time=%.3f id=%b\n' % (
-        client, stamp, _escape(request_line), status, sent, escape(referer), escape(agent),
-        upstreams or b"-", seconds, upstream_seconds, request_id or b"-",
-    )  # fmt: skip
 
 
 class AccessLog:

@@ -5,14 +5,12 @@ without a host.  Among those of one host the longest path prefix wins, and of eq
 whose routes do not cover a path falls through to the less specific ones.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
 T = TypeVar("T")
 
-_AMBIGUOUS = re.compile(rb"%|//|/\.|\\")
 _HOSTS_REMEMBERED = 1024
 
 
@@ -70,9 +68,13 @@ class Router(Generic[T]):
         entries = self._by_host.get(host)
         if entries is None:
             entries = self._entries(host)
-        path = target.partition(b"?")[0] if target != b"*" else b"/"  # OPTIONS * asks about the host as a whole
+        end = target.find(b"?")
+        path = target if end < 0 else target[:end]
+        if path == b"*":  # OPTIONS * asks about the host as a whole
+            path = b"/"
         found = _longest(entries, path)
-        if _AMBIGUOUS.search(path) is not None and _longest(entries, normalise_path(path)) is not found:
+        ambiguous = b"%" in path or b"//" in path or b"/." in path or b"\\" in path
+        if ambiguous and _longest(entries, normalise_path(path)) is not found:
             raise AmbiguousPath
         return found
 

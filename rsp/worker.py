@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Final
+from typing import Final, cast
 
 from setproctitle import setproctitle
 
@@ -151,9 +151,9 @@ class Worker:
         else:  # told to leave it meanwhile
             server.close()
 
-    def _accepting(self, address: str) -> Callable[[], Downstream]:
+    def _accepting(self, address: str) -> Callable[[], asyncio.Protocol]:
         plane = self._plane
-        return lambda: Downstream(plane, address)
+        return lambda: cast(asyncio.Protocol, Downstream(plane, address))
 
     def _leave(self, key: tuple[int, str]) -> None:
         """Stop listening; whoever is queued already is still served."""

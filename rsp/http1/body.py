@@ -24,16 +24,28 @@ _NOT_IN_TRAILERS: Final = frozenset((
 ))  # fmt: skip
 
 
-class LengthDecoder:
-    """A body of ``length`` bytes, at least one (Content-Length)."""
+class Decoder:
+    """What all of them have: after the end, ``rest`` and the ``trailers``, which only a chunked body can have."""
 
-    __slots__ = ("done", "remaining", "rest", "trailers")
+    __slots__ = ("done", "rest", "trailers")
 
-    def __init__(self, length: int) -> None:
-        self.remaining = length
+    def __init__(self) -> None:
         self.done = False
         self.rest = b""
         self.trailers: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[bytes]:
+        raise NotImplementedError
+
+
+class LengthDecoder(Decoder):
+    """A body of ``length`` bytes, at least one (Content-Length)."""
+
+    __slots__ = ("remaining",)
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.remaining = length
 
     def feed(self, data: bytes) -> list[bytes]:
         size = len(data)
@@ -48,33 +60,26 @@ class LengthDecoder:
         return [data]
 
 
-class CloseDecoder:
+class CloseDecoder(Decoder):
     """A response body that ends where the connection ends; ``done`` is for the owner of the connection to say."""
 
-    __slots__ = ("done", "rest", "trailers")
-
-    def __init__(self) -> None:
-        self.done = False
-        self.rest = b""
-        self.trailers: list[bytes] = []
+    __slots__ = ()
 
     def feed(self, data: bytes) -> list[bytes]:
         return [data]
 
 
-class ChunkedDecoder:
+class ChunkedDecoder(Decoder):
     """A chunked body (RFC 9112 section 7.1).  Extensions are checked and dropped; trailers end in ``trailers``.
 
     Raises :class:`ProtocolError` for sizes with signs, spaces or too many digits, a missing CRLF, and
     extensions or trailers that are malformed or too long.
     """
 
-    __slots__ = ("_held", "_in_trailers", "_remaining", "done", "rest", "trailers")
+    __slots__ = ("_held", "_in_trailers", "_remaining")
 
     def __init__(self) -> None:
-        self.done = False
-        self.rest = b""
-        self.trailers: list[bytes] = []
+        super().__init__()
         self._held = b""  # the beginning of a size line or of the trailers
         self._remaining = 0  # of the current chunk, its final CRLF included
         self._in_trailers = False
@@ -158,9 +163,6 @@ class ChunkedDecoder:
         if find_stray(held, 0) or held[:1] in (b" ", b"\t", b":"):
             raise ProtocolError("malformed trailers")
         self._held = held
-
-
-Decoder = LengthDecoder | CloseDecoder | ChunkedDecoder
 
 
 def encode_chunk(pieces: list[bytes]) -> list[bytes]:

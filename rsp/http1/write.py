@@ -8,10 +8,14 @@ from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 
 
-def request_head(head: RequestHead, target: bytes, host: bytes, fields: bytes, extra: bytes) -> bytes:
+def request_head(
+    head: RequestHead, target: bytes, host: bytes, fields: bytes, extra: bytes, request_id: bytes
+) -> bytes:
     """The head for an HTTP/1.1 backend.  ``fields``, ``extra``: all lines but Host, framing and hop-by-hop ones, each
-    with its CRLF."""
+    with its CRLF; ``request_id``: empty for none."""
     parts = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n", fields, extra]
+    if request_id:
+        parts += (b"X-Request-Id: ", request_id, b"\r\n")
     framing = head.framing
     if framing == CHUNKED:
         parts.append(b"Transfer-Encoding: chunked\r\n")
@@ -28,6 +32,11 @@ def request_head(head: RequestHead, target: bytes, host: bytes, fields: bytes, e
         parts.append(b"Upgrade: %b\r\n" % head.upgrade)
     parts.append(b"\r\n")
     return b"".join(parts)
+
+
+def make_id(prefix: bytes, number: int) -> bytes:
+    """A request id: ``prefix``, which is the process's own, and a number in base 16."""
+    return b"%b-%x" % (prefix, number)
 
 
 def response_framing(head: ResponseHead, minor: int) -> int:

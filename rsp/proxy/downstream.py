@@ -9,8 +9,8 @@ import struct
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
-from rsp.access_log import combined
-from rsp.http1.body import ChunkedDecoder, LengthDecoder, encode_chunk, encode_last_chunk
+from rsp.combined import combined
+from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import parse_request, response_head
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray
@@ -19,10 +19,11 @@ from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.forwarded import direct, through_proxy
 from rsp.proxy.terms import Terms
-from rsp.proxy.upstream import write_buffers
+from rsp.proxy.writing import write_message
 
 if TYPE_CHECKING:
     from rsp.proxy.plane import Plane
+    from rsp.proxy.site import Site
 
 # What a connection is doing.
 _HEAD: Final = 0  # waiting for a request, or in the middle of its head
@@ -38,13 +39,15 @@ _LINGER_SECONDS: Final = 5
 _LINGER_BYTES: Final = 16 << 20
 
 
-class Downstream(asyncio.Protocol):
+class Downstream:
+    """An :class:`asyncio.Protocol` by its methods."""
+
     # fmt: off
     __slots__ = (
         "_advancing", "_body_from", "_body_size", "_buffer", "_counted", "_decoder", "_eof", "_exchange", "_framing",
         "_lingered", "_local", "_paused_at", "_plane", "_queued", "_reading_paused", "_searched", "_state", "_told",
-        "_writing_paused", "client", "deadline", "listener", "request_deadline", "send_deadline", "terms",
-        "transport",
+        "_told_host", "_told_site", "_writing_paused", "client", "deadline", "listener", "request_deadline",
+        "send_deadline", "terms", "transport",
     )
     # fmt: on
 
@@ -60,9 +63,11 @@ class Downstream(asyncio.Protocol):
         self._local = b""  # where the client connected to: the host of a request that names none
         self._state = _HEAD
         self._buffer = b""
-        self._told: tuple[object, bytes, bytes] = (None, b"", b"")  # site, host, lines that tell of the client
+        self._told = b""  # lines that tell of the client, to this host by that site
+        self._told_host = b""
+        self._told_site: Site | None = None
         self._searched = 0  # in the buffer there is no end of a head before this
-        self._decoder: LengthDecoder | ChunkedDecoder | None = None
+        self._decoder: Decoder | None = None
         self._exchange: Exchange | None = None
         self._framing = 0  # of the response on its way
         self._advancing = False
@@ -303,7 +308,7 @@ class Downstream(asyncio.Protocol):
         plane = self._plane
         request_id = exchange.request_id if exchange is not None else b""
         request_id = request_id or plane.new_id()
-        head = exchange.head if exchange is not None else None
+        head: RequestHead | None = exchange.head if exchange is not None else None
         sent = self.send_own(plane.site.pages.error(status, reason, request_id, head), keep_alive=False)
         if exchange is not None:
             exchange.request_id = request_id
@@ -312,16 +317,19 @@ class Downstream(asyncio.Protocol):
             plane.count(status, sent)
             log = plane.access_log
             if log.enabled:
-                log.add(combined(self.client, log.stamp, b"-", status, sent, b"", b"", b"", 0.0, 0.0, request_id))
+                log.add(
+                    combined(self.client, log.stamp, b"", b"", 1, status, sent, b"", b"", b"", 0.0, 0.0, request_id)
+                )
         self._linger()
 
     # -- the exchange's side
 
-    def forwarded(self, head: RequestHead) -> tuple[bytes, bytes]:
-        """The lines that tell a peer of the client, each with its CRLF, and the client's real address.
+    def forwarded(self, exchange: Exchange) -> bytes:
+        """The lines that tell a peer of the client, each with its CRLF; the exchange learns the client's real address.
 
         Gives a request without a host (1.0) one.
         """
+        head = exchange.head
         if not head.host:
             if not self._local:
                 name = self.transport.get_extra_info("sockname")
@@ -329,11 +337,13 @@ class Downstream(asyncio.Protocol):
             head.host = self._local
         site = self._plane.site
         if head.forwarded and site.trusts(self.client):
-            return through_proxy(site, self.client, head)
-        told = self._told
-        if told[0] is not site or told[1] is not head.host:  # the same object, as long as the client repeats its fields
-            told = self._told = (site, head.host, direct(site.forwarded, self.client, head.host))
-        return told[2], self.client
+            told, exchange.client = through_proxy(site, self.client, head)
+            return told
+        if self._told_site is not site or self._told_host != head.host:
+            self._told_site = site
+            self._told_host = head.host
+            self._told = direct(site.forwarded, self.client, head.host)
+        return self._told
 
     def send_interim(self, head: ResponseHead) -> None:
         if not self.transport.is_closing():
@@ -353,26 +363,18 @@ class Downstream(asyncio.Protocol):
         if framing == UNTIL_CLOSE or not exchange.request_done or self._plane.draining:
             request.keep_alive = False
         connection = _KEPT[request.minor] if request.keep_alive else b"close"
-        self._send(exchange, [response_head(head, fields, framing, connection)], pieces, trailers)
+        self._send(exchange, response_head(head, fields, framing, connection), pieces, trailers)
 
     def send_body(self, exchange: Exchange, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        self._send(exchange, [], pieces, trailers)
+        self._send(exchange, b"", pieces, trailers)
 
-    def _send(
-        self, exchange: Exchange, buffers: list[bytes], pieces: list[bytes], trailers: list[bytes] | None
-    ) -> None:
-        """All in one system call: uvloop writes at once what it is given."""
+    def _send(self, exchange: Exchange, start: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         for piece in pieces:
             exchange.sent += len(piece)
-        if self._framing != CHUNKED:
-            buffers += pieces
-        else:
-            if pieces:
-                buffers += encode_chunk(pieces)
-            if trailers is not None:
-                buffers.append(encode_last_chunk(trailers if exchange.head.te_trailers else []))
-        if buffers and not self.transport.is_closing():
-            write_buffers(self.transport, buffers)
+        if trailers and not exchange.head.te_trailers:
+            trailers = []
+        if not self.transport.is_closing():
+            write_message(self.transport, start, pieces, self._framing == CHUNKED, trailers)
 
     def send_own(self, answer: Answer, *, keep_alive: bool) -> int:
         """An answer of rsp's own; returns the size of its body.  Nothing of a response may have been sent before."""
@@ -388,7 +390,7 @@ class Downstream(asyncio.Protocol):
         self.transport.write(data)
         return len(body) if with_body else 0
 
-    def finish(self, *, keep_alive: bool) -> None:
+    def finish(self, keep_alive: bool) -> None:
         """The exchange is over: on to the next request, or to the end of the connection."""
         exchange, self._exchange = self._exchange, None
         self.request_deadline = inf

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from rsp import log
-from rsp.access_log import combined
+from rsp.combined import combined
 from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
 from rsp.route import AmbiguousPath
@@ -28,7 +28,7 @@ _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 class Exchange:
     # fmt: off
     __slots__ = (
-        "_body_sent", "_destination", "_extra", "_group", "_names", "_open_ends", "_peer", "_pending",
+        "_body_sent", "_destination", "_ended", "_extra", "_group", "_names", "_open_ends", "_peer", "_pending",
         "_pending_size", "_plane", "_received", "_stale_retries", "_started", "_target", "_trailers", "_tried",
         "_upstream_started", "_upstream_time", "client", "downstream", "head", "request_done", "request_id",
         "response_started", "sent", "site", "status", "terms", "upstream",
@@ -63,6 +63,7 @@ class Exchange:
         self._trailers: list[bytes] = []
         self._tried: tuple[int, ...] = ()
         self._started = self._upstream_started = time.monotonic()
+        self._ended = 0.0  # when a peer was done, if that is now
         self._upstream_time = 0.0
         plane.in_flight += 1
 
@@ -97,9 +98,7 @@ class Exchange:
         if destination.rewrite is not None and head.target != b"*":
             self._target = destination.rewritten(head.target, destination.rewrite)
         self._group = destination.group
-        self._extra, self.client = downstream.forwarded(head)
-        if self.request_id:
-            self._extra += b"X-Request-Id: " + self.request_id + b"\r\n"
+        self._extra = downstream.forwarded(self)
         if site.via:
             self._extra += b"Via: 1.%d %b\r\n" % (head.minor, site.via)
         self._try_next(502)
@@ -114,7 +113,12 @@ class Exchange:
         self._try_peer(self._group.pools[choice])
 
     def _try_peer(self, pool: "Pool") -> None:
-        self._names = self._names + b"," + pool.label if self._names else pool.label
+        if self._names:
+            self._names = self._names + b"," + pool.label
+            self._upstream_started = time.monotonic()
+            self._ended = 0.0
+        else:
+            self._names = pool.label
         upstream = pool.take()
         if upstream is not None and self.head.method not in _SAFE:
             # It cannot be sent twice, so one look whether the peer has hung up meanwhile.
@@ -122,7 +126,6 @@ class Exchange:
                 upstream.close()
                 upstream = pool.take()
         if upstream is None:
-            self._upstream_started = time.monotonic()
             pool.connect(self._plane, self)
         else:
             self.connected(upstream)
@@ -143,12 +146,13 @@ class Exchange:
             self.connect_failed("closed the connection early", timed_out=False)
             return
         self.upstream = upstream
-        self._upstream_started = time.monotonic()
-        pieces, self._pending, self._pending_size = self._pending, [], 0
+        pieces = self._pending
+        if pieces:
+            self._pending, self._pending_size = [], 0
         self._body_sent = head.framing != 0 and (self.request_done or bool(pieces))
         trailers = self._trailers if self.request_done and head.framing != 0 else None
         upstream.send_request(self, self._head_for_peer(), head.framing, pieces, trailers)
-        if not self.request_done and not upstream.is_full:
+        if not self.request_done and not upstream.writing_paused:
             downstream.resume()
 
     def _head_for_peer(self) -> bytes:
@@ -158,7 +162,7 @@ class Exchange:
             if destination.request_rules is not None:
                 fields = destination.request_rules.apply(fields)
             host = destination.send_host or host
-        return request_head(head, self._target, host, fields, self._extra)
+        return request_head(head, self._target, host, fields, self._extra, self.request_id)
 
     def connect_failed(self, reason: str, *, timed_out: bool) -> None:
         """Nothing was sent, so whatever the method, the next peer may have it."""
@@ -169,8 +173,7 @@ class Exchange:
 
     def upstream_failed(self, upstream: "Upstream", reason: str, *, timed_out: bool = False) -> None:
         """The connection is gone or useless before the response was complete."""
-        self.upstream = None
-        self._upstream_time += time.monotonic() - self._upstream_started
+        self.upstream_done()
         if self.downstream is None:
             return
         if self.response_started:
@@ -226,10 +229,7 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The client's connection is lost: nobody wants the rest."""
-        if self.upstream is not None:
-            self._upstream_time += time.monotonic() - self._upstream_started
-            self.upstream.abandon()
-            self.upstream = None
+        self._abandon()
         self._end(self.status or 499)
 
     def client_failed(self, status: int, sent: int) -> None:
@@ -250,9 +250,17 @@ class Exchange:
     # -- from the peer
 
     def upstream_done(self) -> None:
-        """The response has arrived whole; the connection is no longer ours."""
+        """The connection to the peer is no longer ours."""
         self.upstream = None
-        self._upstream_time += time.monotonic() - self._upstream_started
+        self._ended = time.monotonic()
+        self._upstream_time += self._ended - self._upstream_started
+
+    def _abandon(self) -> None:
+        """The peer is not to go on."""
+        upstream = self.upstream
+        if upstream is not None:
+            self.upstream_done()
+            upstream.abandon()
 
     def interim(self, head: ResponseHead) -> None:
         if self.downstream is not None and self.head.minor == 1:
@@ -329,18 +337,17 @@ class Exchange:
 
     def tunnel_lost(self) -> None:
         """The peer's connection has ended, in both directions."""
-        self.upstream = None
-        self._upstream_time += time.monotonic() - self._upstream_started
+        self.upstream_done()
         downstream = self._end(101)
         if downstream is not None:
-            downstream.finish(keep_alive=False)
+            downstream.finish(False)
 
     # -- the end, once
 
     def _complete(self) -> None:
         downstream = self._end(self.status)
         if downstream is not None:
-            downstream.finish(keep_alive=True)
+            downstream.finish(True)
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer with an error."""
@@ -361,14 +368,11 @@ class Exchange:
             self.sent = self.downstream.send_own(answer, keep_alive=self.request_done)
         downstream = self._end(answer[0])
         if downstream is not None:
-            downstream.finish(keep_alive=self.request_done)
+            downstream.finish(self.request_done)
 
     def _give_up(self, status: int, reason: str) -> None:
         """The peer is not to go on; the client gets ``status``, or a cut where a response has begun."""
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            self._upstream_time += time.monotonic() - self._upstream_started
-            upstream.abandon()
+        self._abandon()
         if self.response_started:
             self._abort()
         else:
@@ -397,13 +401,15 @@ class Exchange:
                 combined(
                     self.client,
                     access_log.stamp,
-                    b"%b %b HTTP/1.%d" % (head.method, head.target, head.minor),
+                    head.method,
+                    head.target,
+                    head.minor,
                     status,
                     self.sent,
                     head.referer,
                     head.user_agent,
                     self._names,
-                    time.monotonic() - self._started,
+                    (self._ended or time.monotonic()) - self._started,
                     self._upstream_time,
                     self.request_id,
                 )

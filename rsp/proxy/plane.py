@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rsp.access_log import AccessLog
 from rsp.config.units import Peer
+from rsp.http1.codec import make_id
 from rsp.scoreboard import Cell, Row
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ class Plane:
         self.in_flight = 0
         self.retries = 0
         self.sent = 0
-        self.by_class = [0, 0, 0, 0, 0, 0]  # by the first digit of the status
+        self.status_2xx = 0
+        self.status_3xx = 0
+        self.status_4xx = 0
+        self.status_5xx = 0
         self._row = row
         self._resolve_at = 0.0
         self._due: list[Downstream | Upstream | Attempt] = []
@@ -82,13 +86,20 @@ class Plane:
     def new_id(self) -> bytes:
         """A request id, unique across workers and restarts."""
         self._ids += 1
-        return b"%b-%x" % (self._id_prefix, self._ids)
+        return make_id(self._id_prefix, self._ids)
 
     def count(self, status: int, sent: int) -> None:
         """One request answered with ``status`` and ``sent`` body bytes."""
         self.requests += 1
         self.sent += sent
-        self.by_class[status // 100] += 1
+        if status < 300:
+            self.status_2xx += status >= 200
+        elif status < 400:
+            self.status_3xx += 1
+        elif status < 500:
+            self.status_4xx += 1
+        else:
+            self.status_5xx += 1
 
     def _publish(self) -> None:
         row = self._row
@@ -98,5 +109,8 @@ class Plane:
         row[Cell.IN_FLIGHT] = self.in_flight
         row[Cell.RETRIES] = self.retries
         row[Cell.BYTES_SENT] = self.sent
-        row[Cell.STATUS_2XX], row[Cell.STATUS_3XX], row[Cell.STATUS_4XX], row[Cell.STATUS_5XX] = self.by_class[2:]
+        row[Cell.STATUS_2XX] = self.status_2xx
+        row[Cell.STATUS_3XX] = self.status_3xx
+        row[Cell.STATUS_4XX] = self.status_4xx
+        row[Cell.STATUS_5XX] = self.status_5xx
         row[Cell.HEARTBEAT] = int(self.now * 1000)

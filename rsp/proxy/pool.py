@@ -6,7 +6,7 @@ and kept when a later look-up fails; a worker never waits for them while it serv
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rsp import log
 from rsp.config.units import Peer
@@ -83,12 +83,13 @@ class Pool:
 
         reason = ""
         upstream = Upstream(plane, self)
+        protocol = cast(asyncio.Protocol, upstream)
         loop = asyncio.get_running_loop()
         try:
             if self.address.is_unix:
-                await loop.create_unix_connection(lambda: upstream, self.address.path)
+                await loop.create_unix_connection(lambda: protocol, self.address.path)
             else:
-                await loop.create_connection(lambda: upstream, await self._next_host(), self.address.port)
+                await loop.create_connection(lambda: protocol, await self._next_host(), self.address.port)
         except OSError as error:
             # uvloop's message for a refusal names the call; the reason is enough.
             reason = error.strerror or str(error)
@@ -96,7 +97,7 @@ class Pool:
             reason = "timed out while connecting"
         finally:
             plane.attempts.discard(attempt)
-        if reason and hasattr(upstream, "transport"):  # connected, but too late
+        if reason and upstream.was_connected:  # connected, but too late
             upstream.transport.abort()
         exchange = attempt.exchange
         if exchange is not None and exchange.waits:

@@ -8,10 +8,11 @@ import select
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
-from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder, encode_chunk, encode_last_chunk
+from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import parse_response
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, ResponseHead, find_stray
+from rsp.proxy.writing import write_message
 
 if TYPE_CHECKING:
     from rsp.proxy.exchange import Exchange
@@ -19,42 +20,34 @@ if TYPE_CHECKING:
     from rsp.proxy.pool import Pool
 
 
-# Below this many bytes one copy is cheaper than a vector of buffers.
-_JOIN_BELOW: Final = 16 << 10
+_NOTHING: Final[list[bytes]] = []  # never changed
 
 
-def write_buffers(transport: asyncio.WriteTransport, buffers: list[bytes]) -> None:
-    """Write ``buffers``, at least one, in one system call."""
-    if len(buffers) == 1:
-        transport.write(buffers[0])
-    elif sum(map(len, buffers)) < _JOIN_BELOW:
-        transport.write(b"".join(buffers))
-    else:
-        transport.writelines(buffers)
+class Upstream:
+    """An :class:`asyncio.Protocol` by its methods."""
 
-
-class Upstream(asyncio.Protocol):
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "_writing_paused", "deadline",
-        "exchange", "pool", "reused", "transport",
+        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "deadline", "exchange",
+        "pool", "reused", "transport", "was_connected", "writing_paused",
     )
     # fmt: on
 
     def __init__(self, plane: "Plane", pool: "Pool") -> None:
         self._plane = plane
         self.pool = pool
-        self.transport: asyncio.Transport
+        self.transport: asyncio.Transport  # once it is connected
         self.exchange: Exchange | None = None
         self.deadline = inf
         self._terms = plane.site.terms
+        self.was_connected = False
         self.reused = False  # has served an exchange before: it may have gone stale
         self._buffer = b""
         self._head: ResponseHead | None = None
         self._decoder: Decoder | None = None
         self._chunked = False
         self._tunnel = False
-        self._writing_paused = False
+        self.writing_paused = False
 
     # -- the exchange's side
 
@@ -65,25 +58,16 @@ class Upstream(asyncio.Protocol):
         self.exchange = exchange
         self._terms = exchange.terms
         self._chunked = framing == CHUNKED
-        self._send([head], pieces, trailers)
+        self._send(head, pieces, trailers)
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         """``trailers``: not ``None`` with the last pieces of the body."""
         if not self.transport.is_closing():
-            self._send([], pieces, trailers)
+            self._send(b"", pieces, trailers)
 
-    def _send(self, buffers: list[bytes], pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        """All in one system call: uvloop writes at once what it is given."""
+    def _send(self, start: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         self.deadline = self._plane.now + self._terms.response_time
-        if not self._chunked:
-            buffers += pieces
-        else:
-            if pieces:
-                buffers += encode_chunk(pieces)
-            if trailers is not None:
-                buffers.append(encode_last_chunk(trailers))
-        if buffers:
-            write_buffers(self.transport, buffers)
+        write_message(self.transport, start, pieces, self._chunked, trailers)
 
     def pause(self) -> None:
         """The client takes no more for now."""
@@ -148,6 +132,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.was_connected = True
         self.transport.set_write_buffer_limits(self._plane.site.terms.buffer)
         self._plane.upstreams.add(self)
 
@@ -162,7 +147,7 @@ class Upstream(asyncio.Protocol):
         try:
             if self._decoder is not None:
                 self.deadline = self._plane.now + self._terms.read_time
-                self._body(exchange, data)
+                self._body(exchange, self._decoder, data)
             else:
                 self._heads(exchange, self._buffer + data if self._buffer else data)
         except ProtocolError as error:
@@ -178,7 +163,7 @@ class Upstream(asyncio.Protocol):
             exchange.tunnel_down_eof()
             return True
         if isinstance(self._decoder, CloseDecoder):
-            self._finish(exchange, [], reusable=False)
+            self._finish(exchange, None, _NOTHING, _NOTHING, False)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -193,18 +178,14 @@ class Upstream(asyncio.Protocol):
             exchange.upstream_failed(self, "reset the connection" if error else "closed the connection early")
 
     def pause_writing(self) -> None:
-        self._writing_paused = True
+        self.writing_paused = True
         if self.exchange is not None:
             self.exchange.upstream_full()
 
     def resume_writing(self) -> None:
-        self._writing_paused = False
+        self.writing_paused = False
         if self.exchange is not None:
             self.exchange.upstream_ready()
-
-    @property
-    def is_full(self) -> bool:
-        return self._writing_paused
 
     # -- responses
 
@@ -244,7 +225,7 @@ class Upstream(asyncio.Protocol):
         self._head = head
         self.deadline = self._plane.now + self._terms.read_time
         if framing == 0 or framing == len(data):
-            self._finish(exchange, [data] if framing else [], reusable=framing > 0 or not data, head=head)
+            self._finish(exchange, head, [data] if framing else _NOTHING, _NOTHING, framing > 0 or not data)
             return
         if framing > 0:
             self._decoder = LengthDecoder(framing)
@@ -252,28 +233,29 @@ class Upstream(asyncio.Protocol):
             self._decoder = ChunkedDecoder() if framing == CHUNKED else CloseDecoder()
         pieces = self._decoder.feed(data) if data else []
         if self._decoder.done:
-            self._finish(exchange, pieces, reusable=not self._decoder.rest, head=head, trailers=self._decoder.trailers)
+            self._finish(exchange, head, pieces, self._decoder.trailers, not self._decoder.rest)
         else:
             exchange.response(head, pieces, None)
 
-    def _body(self, exchange: "Exchange", data: bytes) -> None:
-        decoder = cast(Decoder, self._decoder)
+    def _body(self, exchange: "Exchange", decoder: Decoder, data: bytes) -> None:
         pieces = decoder.feed(data)
         if decoder.done:
-            self._finish(exchange, pieces, reusable=not decoder.rest, trailers=decoder.trailers)
+            self._finish(exchange, None, pieces, decoder.trailers, not decoder.rest)
         elif pieces:
             exchange.response_body(pieces, None)
 
     def _finish(
         self,
         exchange: "Exchange",
+        head: ResponseHead | None,
         pieces: list[bytes],
-        *,
+        trailers: list[bytes],
         reusable: bool,
-        head: ResponseHead | None = None,
-        trailers: list[bytes] | None = None,
     ) -> None:
-        """The response is complete.  The connection is free before the client's next request can ask for one."""
+        """The response is complete; ``head``: if it has not been passed on yet.
+
+        The connection is free before the client's next request can ask for one.
+        """
         exchange.upstream_done()
         if reusable and self._head is not None and self._head.keep_alive and exchange.request_done:
             self.release()
@@ -281,6 +263,6 @@ class Upstream(asyncio.Protocol):
             self.exchange = None
             self.transport.close()
         if head is not None:
-            exchange.response(head, pieces, trailers or [])
+            exchange.response(head, pieces, trailers)
         else:
-            exchange.response_body(pieces, trailers or [])
+            exchange.response_body(pieces, trailers)

@@ -83,7 +83,7 @@ def test_accepted_requests_are_read_alike_by_h11_and_httptools(method, target, v
     except ProtocolError as error:
         assert error.status in (400, 405, 417, 501)
         return
-    forwarded = request_head(head, head.target, head.host, head.fields, b"")
+    forwarded = request_head(head, head.target, head.host, head.fields, b"", b"")
     for message in (block, forwarded):
         connection = h11.Connection(h11.SERVER)
         connection.receive_data(message)
@@ -126,7 +126,7 @@ def test_no_head_does_anything_but_parse_or_raise(data):
             assert 400 <= error.status <= 505
             assert str(error)
         else:
-            assert re.search(rb"\r\n\r\n.", request_head(head, head.target, head.host, head.fields, b"")) is None
+            assert re.search(rb"\r\n\r\n.", request_head(head, head.target, head.host, head.fields, b"", b"")) is None
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))

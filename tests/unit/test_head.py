@@ -107,12 +107,12 @@ def test_hop_by_hop_fields_are_dropped():
 def test_connection_cannot_take_framing_away():
     head = request("Connection: content-length, host, transfer-encoding", "Content-Length: 3")
     assert head.framing == 3
-    assert b"Content-Length: 3" in request_head(head, head.target, head.host, head.fields, b"")
+    assert b"Content-Length: 3" in request_head(head, head.target, head.host, head.fields, b"", b"")
 
 
 def test_request_head_is_written_anew():
     head = request("TE: trailers", "Connection: upgrade", "Upgrade: websocket", start="GET /p HTTP/1.1")
-    assert request_head(head, head.target, head.host, head.fields, b"X-Forwarded-For: 1\r\n") == (
+    assert request_head(head, head.target, head.host, head.fields, b"X-Forwarded-For: 1\r\n", b"") == (
         b"GET /p HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1\r\nTE: trailers\r\n"
         b"Connection: TE, upgrade\r\nUpgrade: websocket\r\n\r\n"
     )

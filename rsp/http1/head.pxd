@@ -1,0 +1,15 @@
+# The layout of heads in the compiled build; head.py says what they mean.
+
+cdef class RequestHead:
+    cdef public bytes method, target, host, fields, request_id, referer, upgrade, user_agent
+    cdef public list forwarded
+    cdef public int minor
+    cdef public Py_ssize_t count, framing
+    cdef public bint expect_continue, keep_alive, te_trailers
+
+
+cdef class ResponseHead:
+    cdef public bytes fields, length_line, reason, upgrade
+    cdef public int minor, status
+    cdef public Py_ssize_t count, framing
+    cdef public bint has_length, keep_alive
