@@ -4,9 +4,15 @@ The hot modules are compiled from the same source that runs in pure Python, with
 file beside each; codec.pyx alone is written by hand.
 """
 
+from pathlib import Path
+
 from setuptools import Extension, setup
 
-COMPILED = ["rsp.http1.head", "rsp.http1.codec"]
+COMPILED = [
+    "rsp.http1.head", "rsp.http1.codec", "rsp.http1.body", "rsp.combined", "rsp.route", "rsp.balance.round_robin",
+    "rsp.proxy.terms", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.pool",
+    "rsp.proxy.upstream", "rsp.proxy.exchange", "rsp.proxy.downstream",
+]  # fmt: skip
 
 
 def extensions() -> list[Extension]:
@@ -14,12 +20,18 @@ def extensions() -> list[Extension]:
         from Cython.Build import cythonize
     except ImportError:
         return []
-    sources = {"rsp.http1.codec": "rsp/http1/codec.pyx"}
-    wanted = [
-        Extension(name, [sources.get(name, name.replace(".", "/") + ".py")], optional=True, extra_compile_args=["-O2"])
-        for name in COMPILED
-    ]
-    return cythonize(wanted, build_dir="build/cython", compiler_directives={"language_level": "3"}, quiet=True)
+    wanted = []
+    for name in COMPILED:
+        source = Path(name.replace(".", "/"))
+        by_hand = source.with_suffix(".pyx")
+        source = by_hand if by_hand.exists() else source.with_suffix(".py")
+        wanted.append(Extension(name, [str(source)], optional=True, extra_compile_args=["-w"]))
+    return cythonize(
+        wanted,
+        build_dir="build/cython",
+        compiler_directives={"language_level": "3", "annotation_typing": False},
+        quiet=True,
+    )
 
 
 setup(ext_modules=extensions())

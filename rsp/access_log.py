@@ -23,7 +23,7 @@ class AccessLog:
     def __init__(self, target: str) -> None:
         self.enabled = target != "off"
         self.stamp = b""
-        self._target = target
+        self.target = target
         self._lines: list[bytes] = []
         self._size = 0
         self._lost = 0
@@ -60,12 +60,12 @@ class AccessLog:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
-            log.once_a_second("access_log", f"Cannot write the access log {self._target}: {error.strerror}")
+            log.once_a_second("access_log", f"Cannot write the access log {self.target}: {error.strerror}")
 
     def reopen(self) -> None:
         """After a log rotation.  Raises :class:`OSError`; the old file then stays in use."""
         self.flush()
-        if self.enabled and self._target != "stdout":
+        if self.enabled and self.target != "stdout":
             old = self._descriptor
             self._open()
             os.close(old)
@@ -78,9 +78,9 @@ class AccessLog:
 
     def _open(self) -> None:
         """Raises :class:`OSError` for a file that cannot be opened."""
-        if self._target != "stdout":
+        if self.target != "stdout":
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-            self._descriptor = os.open(self._target, flags, 0o640)
+            self._descriptor = os.open(self.target, flags, 0o640)
         else:
             self._descriptor = self._open_stdout()
         if self._descriptor >= 0:

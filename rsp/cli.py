@@ -7,7 +7,7 @@ import resource
 import sys
 from importlib import metadata
 
-from rsp import __version__, log
+from rsp import __version__, log, pure
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.loader import load
@@ -101,6 +101,8 @@ def _versions() -> int:
     print(f"rsp {__version__}, Python {platform.python_version()}")
     for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle"):
         print(f"  {name} {metadata.version(name)}")
+    chosen = "RSP_PURE is set" if os.environ.get("RSP_PURE") else "no compiled modules are installed"
+    print(f"  data plane: {f'pure Python ({chosen})' if pure.in_use() else 'compiled'}")
     print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
     return 0
 

@@ -17,7 +17,6 @@ from setproctitle import setproctitle
 from rsp import channel, log
 from rsp.access_log import AccessLog
 from rsp.channel import Bundle, Configure
-from rsp.config.schema import Settings
 from rsp.privileges import Identity
 from rsp.proxy.downstream import Downstream
 from rsp.proxy.plane import Plane
@@ -94,17 +93,13 @@ class Worker:
         await self._stopped.wait()
         return 0
 
-    @property
-    def _settings(self) -> Settings:
-        return self._bundle.config.settings
-
     # -- configuration
 
     def _use(self, bundle: Bundle) -> None:
         """Serve new exchanges by ``bundle``; raises :class:`OSError` when its log cannot be opened."""
         plane = self._plane
         wanted = bundle.config.settings.access_log
-        if not hasattr(plane, "site") or wanted != self._settings.access_log:
+        if wanted != plane.access_log.target:
             access_log = AccessLog(wanted)
             plane.access_log.close()
             plane.access_log = access_log

@@ -1,0 +1,4 @@
+cdef class RoundRobin:
+    cdef tuple _order
+    cdef Py_ssize_t _next
+    cpdef pick(self, tried=*)

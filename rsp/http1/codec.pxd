@@ -1,0 +1,8 @@
+# What other compiled modules call without going through Python.
+from rsp.http1.head cimport RequestHead, ResponseHead
+
+cpdef RequestHead parse_request(bytes block)
+cpdef ResponseHead parse_response(bytes block, bytes method)
+cpdef bytes request_head(RequestHead head, bytes target, bytes host, bytes fields, bytes extra, bytes request_id)
+cpdef bytes response_head(ResponseHead head, bytes fields, Py_ssize_t framing, bytes connection)
+cpdef bytes make_id(bytes prefix, Py_ssize_t number)

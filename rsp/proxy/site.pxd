@@ -1,0 +1,36 @@
+from rsp.balance.round_robin cimport RoundRobin
+from rsp.proxy.terms cimport Terms
+
+
+cdef class Group:
+    cdef public str name
+    cdef public list pools
+    cdef public RoundRobin policy
+
+
+cdef class Rules:
+    cdef object remove
+    cdef bytes added
+    cpdef bytes apply(self, bytes fields)
+
+
+cdef class Destination:
+    cdef public Group group
+    cdef public object fixed
+    cdef public Py_ssize_t prefix
+    cdef public Rules request_rules, response_rules
+    cdef public bytes rewrite, send_host
+    cdef public dict terms
+    cpdef bytes rewritten(self, bytes target, bytes rewrite)
+
+
+cdef class Site:
+    cdef public Terms terms
+    cdef public dict listeners
+    cdef public object router, pages
+    cdef public str forwarded, request_id
+    cdef public bytes via
+    cdef list _trusted
+    cdef bint _trusts_unix
+    cdef dict _known
+    cpdef bint trusts(self, bytes client)

@@ -1,0 +1,37 @@
+cimport cython
+
+from rsp.http1.body cimport Decoder
+from rsp.http1.head cimport ResponseHead
+from rsp.proxy.exchange cimport Exchange
+from rsp.proxy.plane cimport Plane
+from rsp.proxy.pool cimport Pool
+from rsp.proxy.terms cimport Terms
+
+
+@cython.final
+cdef class Upstream:
+    cdef bytes _buffer
+    cdef bint _chunked, _tunnel
+    cdef Decoder _decoder
+    cdef ResponseHead _head
+    cdef Plane _plane
+    cdef Terms _terms
+    cdef public double deadline
+    cdef public Exchange exchange
+    cdef public Pool pool
+    cdef public bint reused, was_connected, writing_paused
+    cdef public object transport
+    cpdef send_request(self, Exchange exchange, bytes head, Py_ssize_t framing, list pieces, list trailers)
+    cpdef send_body(self, list pieces, list trailers)
+    cdef _send(self, bytes start, list pieces, list trailers)
+    cpdef pause(self)
+    cpdef resume(self)
+    cpdef start_tunnel(self)
+    cpdef send_raw(self, bytes data)
+    cpdef release(self)
+    cpdef abandon(self)
+    cpdef bint is_due(self, double now)
+    cdef _heads(self, Exchange exchange, bytes data)
+    cdef _begin(self, Exchange exchange, ResponseHead head, bytes data)
+    cdef _body(self, Exchange exchange, Decoder decoder, bytes data)
+    cdef _finish(self, Exchange exchange, ResponseHead head, list pieces, list trailers, bint reusable)

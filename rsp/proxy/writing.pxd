@@ -1,0 +1,1 @@
+cpdef write_message(object transport, bytes start, list pieces, bint chunked, list trailers)
