@@ -28,7 +28,7 @@ def combined(
     ``method``: empty when the request could not be read; ``sent`` counts body bytes; ``upstreams`` names those tried,
     the last one answered.
     """
-    request = b"%b %b HTTP/1.%d" % (method, escape(target), minor) if method else b"-"
+    request = b"%b %b HTTP/1.%d" % (method, escape(target) or b"-", minor) if method else b"-"
     return b'%b - - [%b] "%b" %d %d "%b" "%b" upstream=%b time=%b upstream_time=%b id=%b\n' % (
         client, stamp, request, status, sent, escape(referer) or b"-", escape(agent) or b"-",
         upstreams or b"-", _seconds(seconds), _seconds(upstream_seconds), request_id or b"-",

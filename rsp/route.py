@@ -60,26 +60,11 @@ class Router(Generic[T]):
             entries.sort(key=lambda entry: -len(entry[0]))  # stable: equals stay in order
         self._by_host: dict[bytes, list[tuple[bytes, T]]] = {}
 
-    def match(self, host: bytes, target: bytes) -> T | None:
-        """The destination for a Host value and a request target, or ``None``.
-
-        Raises :class:`AmbiguousPath` where a path's raw and normalised forms would part company.
-        """
+    def entries(self, host: bytes) -> list[tuple[bytes, T]]:
+        """Path prefixes and destinations for a Host value, in the order to try them; remembered, within bounds."""
         entries = self._by_host.get(host)
-        if entries is None:
-            entries = self._entries(host)
-        end = target.find(b"?")
-        path = target if end < 0 else target[:end]
-        if path == b"*":  # OPTIONS * asks about the host as a whole
-            path = b"/"
-        found = _longest(entries, path)
-        ambiguous = b"%" in path or b"//" in path or b"/." in path or b"\\" in path
-        if ambiguous and _longest(entries, normalise_path(path)) is not found:
-            raise AmbiguousPath
-        return found
-
-    def _entries(self, host: bytes) -> list[tuple[bytes, T]]:
-        """All entries for ``host`` in the order to try them; remembered, within bounds."""
+        if entries is not None:
+            return entries
         name = normalise_host(host)
         entries = list(self._exact.get(name, ()))
         dot = name.find(b".")
@@ -91,6 +76,17 @@ class Router(Generic[T]):
             self._by_host.clear()
         self._by_host[host] = entries
         return entries
+
+
+def match(entries: list[tuple[bytes, T]], path: bytes, plain: bool) -> T | None:
+    """The destination for ``path`` among a host's entries; ``plain``: the path is its own normalised form.
+
+    Raises :class:`AmbiguousPath` where the path's raw and normalised forms would part company.
+    """
+    found = _longest(entries, path)
+    if not plain and _longest(entries, normalise_path(path)) is not found:
+        raise AmbiguousPath
+    return found
 
 
 def _longest(entries: list[tuple[bytes, T]], path: bytes) -> T | None:

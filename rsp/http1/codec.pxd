@@ -1,6 +1,7 @@
 # What other compiled modules call without going through Python.
 from rsp.http1.head cimport RequestHead, ResponseHead
 
+cpdef Py_ssize_t end_of_head(bytes data, Py_ssize_t start)
 cpdef RequestHead parse_request(bytes block)
 cpdef ResponseHead parse_response(bytes block, bytes method)
 cpdef bytes request_head(RequestHead head, bytes target, bytes host, bytes fields, bytes extra, bytes request_id)

@@ -4,7 +4,7 @@
 head with something unusual in it to the functions that are named here; so these say what is right.
 """
 
-from rsp.http1.head import parse_request, parse_response
+from rsp.http1.head import end_of_head, parse_request, parse_response
 from rsp.http1.write import make_id, request_head, response_head
 
-__all__ = ["make_id", "parse_request", "parse_response", "request_head", "response_head"]
+__all__ = ["end_of_head", "make_id", "parse_request", "parse_response", "request_head", "response_head"]

@@ -7,7 +7,7 @@ raises no errors and knows no rules of its own: it has to be right about what it
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from rsp.http1.head cimport RequestHead, ResponseHead
 
@@ -28,6 +28,7 @@ cdef enum:
     HOST = 2  # a name or an IPv4 address
     TARGET = 4  # the origin-form; no "#"
     ID = 8  # a request id
+    PATH = 16  # a path that may be plain
 
 cdef unsigned char KINDS[256]
 
@@ -43,6 +44,8 @@ def _fill():
     for byte in range(0x21, 0x7F):
         if byte != c"#":
             KINDS[byte] |= TARGET
+            if byte != c"?" and byte != c"%" and byte != c"\\":
+                KINDS[byte] |= PATH
     for byte in b"._:@/+=-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
         KINDS[byte] |= ID
 
@@ -252,6 +255,19 @@ cdef bytes kept(Runs *runs):
     return result
 
 
+cpdef Py_ssize_t end_of_head(bytes data, Py_ssize_t start):
+    cdef const char *begin = PyBytes_AS_STRING(data)
+    cdef const char *end = begin + PyBytes_GET_SIZE(data)
+    cdef const char *at = begin + start
+    while True:
+        at = <const char *>memchr(at, c"\r", end - at) if at < end else NULL
+        if at == NULL or end - at < 4:
+            return -1
+        if at[2] == c"\r" and at[1] == c"\n" and at[3] == c"\n":
+            return at + 4 - begin
+        at += 1
+
+
 cpdef RequestHead parse_request(bytes block):
     cdef RequestHead head = plain_request(block)
     return head if head is not None else specification.parse_request(block)
@@ -263,12 +279,12 @@ cdef RequestHead plain_request(bytes block):
     cdef Text at = <Text>PyBytes_AS_STRING(block)
     cdef Text end = at + PyBytes_GET_SIZE(block)
     cdef Text line, run
-    cdef Span method, target, value, host, agent, referer, request_id
+    cdef Span method, target, path, value, host, agent, referer, request_id
     cdef Py_ssize_t count = 0, length = NO_LENGTH, size
     cdef Meaning meaning
     cdef Runs runs
     cdef int hosts = 0, minor
-    cdef bint chunked = False, connection = False, keep_alive
+    cdef bint chunked = False, connection = False, plain = True, keep_alive
     cdef list forwarded = NOTHING
     cdef RequestHead head
 
@@ -279,7 +295,15 @@ cdef RequestHead plain_request(bytes block):
     if at == method.start or at[0] != c" " or at[1] != c"/":
         return None
     at += 1
-    target.start = at
+    target.start = path.start = at
+    while KINDS[at[0]] & PATH:
+        if at[0] == c"/" and (at[1] == c"/" or at[1] == c"."):
+            plain = False
+        at += 1
+    while KINDS[at[0]] & TARGET and at[0] != c"?":
+        plain = False
+        at += 1
+    path.end = at
     while KINDS[at[0]] & TARGET:
         at += 1
     target.end = at
@@ -372,6 +396,8 @@ cdef RequestHead plain_request(bytes block):
     else:
         head.method = text(method)
     head.target = text(target)
+    head.path = head.target if path.end == target.end else text(path)
+    head.plain = plain
     head.minor = minor
     head.host = last_host = text_or(host, last_host)
     head.fields = kept(&runs)

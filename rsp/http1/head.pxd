@@ -1,11 +1,11 @@
 # The layout of heads in the compiled build; head.py says what they mean.
 
 cdef class RequestHead:
-    cdef public bytes method, target, host, fields, request_id, referer, upgrade, user_agent
+    cdef public bytes method, target, path, host, fields, request_id, referer, upgrade, user_agent
     cdef public list forwarded
     cdef public int minor
     cdef public Py_ssize_t count, framing
-    cdef public bint expect_continue, keep_alive, te_trailers
+    cdef public bint expect_continue, keep_alive, plain, te_trailers
 
 
 cdef class ResponseHead:

@@ -29,6 +29,7 @@ _FIELD_LINE = re.compile(_TOKEN + rb"++:[\t -~\x80-\xff]*+")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~!$&'()*+,;=%]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
 _ID = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
+_NOT_PLAIN = re.compile(rb"%|//|/\.|\\")
 _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 
 # What a field means to a proxy.  Everything that is not named here is end-to-end and forwarded as it stands.
@@ -108,11 +109,13 @@ class _Fields:
 
 
 class RequestHead:
-    """What a proxy needs to know of a request; the rest stays the bytes that they were.
+    r"""What a proxy needs to know of a request; the rest stays the bytes that they were.
 
     ``fields``       the field lines to forward, each with its CRLF; never Host, framing, hop-by-hop or forwarded ones
     ``count``        how many field lines there were in all
     ``target``       origin-form or ``*``, as received (absolute-form is taken apart)
+    ``path``         the target without its query; ``/`` for ``*``, which asks about the host as a whole
+    ``plain``        whether the path can only be read as it is written: no ``%``, ``\``, ``//`` or ``/.`` in it
     ``host``         the authority that the request is for, without doubt; empty only in HTTP/1.0
     ``framing``      body length in bytes, or ``CHUNKED``
     ``keep_alive``   whether the client lets us keep the connection
@@ -126,13 +129,15 @@ class RequestHead:
     # fmt: off
     __slots__ = (
         "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor",
-        "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent",
+        "path", "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent",
     )
     # fmt: on
 
     def __init__(self, method: bytes, target: bytes, minor: int, fields: _Fields) -> None:
         self.method = method
         self.target = target
+        self.path = b""
+        self.plain = True
         self.minor = minor
         self.host = fields.host
         self.fields = fields.kept
@@ -197,6 +202,9 @@ def parse_request(block: bytes) -> RequestHead:
             raise ProtocolError("unknown expectation", 417)
         head.expect_continue = head.minor == 1
     _target(head, fields.hosts)
+    end = head.target.find(b"?")
+    head.path = b"/" if head.target == b"*" else head.target if end < 0 else head.target[:end]
+    head.plain = _NOT_PLAIN.search(head.path) is None
     return head
 
 
@@ -311,6 +319,12 @@ def without(fields: bytes, names: Collection[bytes]) -> bytes:
     """A block of fields without those of ``names``, which are in lower case."""
     kept = [line for line in split(fields) if line.partition(b":")[0].lower() not in names]
     return b"\r\n".join([*kept, b""])
+
+
+def end_of_head(data: bytes, start: int) -> int:
+    """The position behind the first empty line in ``data``, looked for from ``start`` on; -1 when there is none."""
+    found = data.find(b"\r\n\r\n", start)
+    return found + 4 if found >= 0 else -1
 
 
 def find_stray(data: bytes | bytearray, start: int) -> bool:

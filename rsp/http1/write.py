@@ -39,16 +39,9 @@ def make_id(prefix: bytes, number: int) -> bytes:
     return b"%b-%x" % (prefix, number)
 
 
-def response_framing(head: ResponseHead, minor: int) -> int:
-    """How the body goes to a client of HTTP/1.``minor``: a length, ``CHUNKED`` or ``UNTIL_CLOSE``."""
-    if head.framing >= 0:
-        return head.framing
-    return CHUNKED if minor == 1 else UNTIL_CLOSE
-
-
 def response_head(head: ResponseHead, fields: bytes, framing: int, connection: bytes) -> bytes:
-    """``fields``: the lines to send, each with its CRLF, but framing and connection; ``framing``: from
-    :func:`response_framing`; ``connection``: the Connection value, empty for none."""
+    """``fields``: the lines to send, each with its CRLF, but framing and connection; ``framing``: how the
+    body goes to this client, a length, ``CHUNKED`` or ``UNTIL_CLOSE``; ``connection``: the Connection value, or empty."""
     parts = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason), fields]
     if head.length_line:
         parts.append(head.length_line)

@@ -1,25 +1,31 @@
 cimport cython
 
+from rsp.combined cimport combined
 from rsp.http1.body cimport Decoder
+from rsp.http1.codec cimport end_of_head, parse_request, response_head
 from rsp.http1.head cimport RequestHead, ResponseHead
 from rsp.proxy.exchange cimport Exchange
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.site cimport Site
 from rsp.proxy.terms cimport Terms
+from rsp.proxy.writing cimport write_message
+
+cdef int _HEAD, _BODY, _WAIT, _TUNNEL, _LINGER, _CLOSED
+cdef double _NEVER
 
 
 @cython.final
 cdef class Downstream:
-    cdef bint _advancing, _counted, _eof, _reading_paused, _writing_paused
+    cdef bint _advancing, _chunked, _counted, _eof, _reading_paused, _until_close, _writing_paused
     cdef double _body_from, _paused_at
     cdef Py_ssize_t _body_size, _lingered, _queued, _searched
-    cdef bytes _buffer, _local, _told, _told_host
+    cdef bytes _buffer, _known_host, _told
     cdef Decoder _decoder
     cdef Exchange _exchange
-    cdef Py_ssize_t _framing
     cdef Plane _plane
     cdef int _state
-    cdef Site _told_site
+    cdef Site _known_site
+    cdef list _entries
     cdef public bytes client
     cdef public double deadline, request_deadline, send_deadline
     cdef public object listener
@@ -31,6 +37,7 @@ cdef class Downstream:
     cdef _request(self, bytes block, bytes rest)
     cdef _expect_body(self, Py_ssize_t size)
     cdef _body(self, bytes data)
+    cpdef list entries(self, bytes host)
     cpdef bytes forwarded(self, Exchange exchange)
     cpdef send_interim(self, ResponseHead head)
     cpdef send_response(self, Exchange exchange, ResponseHead head, bytes fields, list pieces, list trailers)

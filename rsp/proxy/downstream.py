@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from rsp.combined import combined
 from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
-from rsp.http1.codec import parse_request, response_head
+from rsp.http1.codec import end_of_head, parse_request, response_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray
-from rsp.http1.write import interim_head, own_response, response_framing
+from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, find_stray
+from rsp.http1.write import interim_head, own_response
 from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.forwarded import direct, through_proxy
@@ -23,7 +23,7 @@ from rsp.proxy.writing import write_message
 
 if TYPE_CHECKING:
     from rsp.proxy.plane import Plane
-    from rsp.proxy.site import Site
+    from rsp.proxy.site import Destination, Site
 
 # What a connection is doing.
 _HEAD: Final = 0  # waiting for a request, or in the middle of its head
@@ -37,6 +37,7 @@ _KEPT: Final = (b"keep-alive", b"")  # how 1.0 and 1.1 are told that the connect
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _LINGER_SECONDS: Final = 5
 _LINGER_BYTES: Final = 16 << 20
+_NEVER: Final = inf
 
 
 class Downstream:
@@ -44,10 +45,35 @@ class Downstream:
 
     # fmt: off
     __slots__ = (
-        "_advancing", "_body_from", "_body_size", "_buffer", "_counted", "_decoder", "_eof", "_exchange", "_framing",
-        "_lingered", "_local", "_paused_at", "_plane", "_queued", "_reading_paused", "_searched", "_state", "_told",
-        "_told_host", "_told_site", "_writing_paused", "client", "deadline", "listener", "request_deadline",
-        "send_deadline", "terms", "transport",
+        "_advancing",
+        "_body_from",
+        "_body_size",
+        "_buffer",
+        "_chunked",
+        "_counted",
+        "_decoder",
+        "_entries",
+        "_eof",
+        "_exchange",
+        "_known_host",
+        "_known_site",
+        "_lingered",
+        "_paused_at",
+        "_plane",
+        "_queued",
+        "_reading_paused",
+        "_searched",
+        "_state",
+        "_told",
+        "_until_close",
+        "_writing_paused",
+        "client",
+        "deadline",
+        "listener",
+        "request_deadline",
+        "send_deadline",
+        "terms",
+        "transport",
     )
     # fmt: on
 
@@ -57,19 +83,20 @@ class Downstream:
         self.terms = plane.site.listeners.get(listener, plane.site.terms)
         self.transport: asyncio.Transport
         self.client = b""  # the address, for the log
-        self.deadline = inf
-        self.send_deadline = inf
-        self.request_deadline = inf
-        self._local = b""  # where the client connected to: the host of a request that names none
+        self.deadline = _NEVER
+        self.send_deadline = _NEVER
+        self.request_deadline = _NEVER
         self._state = _HEAD
         self._buffer = b""
-        self._told = b""  # lines that tell of the client, to this host by that site
-        self._told_host = b""
-        self._told_site: Site | None = None
+        self._known_site: Site | None = None  # what follows is known for this site and host
+        self._known_host = b""
+        self._entries: list[tuple[bytes, Destination]] = []  # the host's routes
+        self._told = b""  # the lines that tell of the client
         self._searched = 0  # in the buffer there is no end of a head before this
         self._decoder: Decoder | None = None
         self._exchange: Exchange | None = None
-        self._framing = 0  # of the response on its way
+        self._chunked = False  # the response on its way goes out in chunks
+        self._until_close = False  # or ends with the connection
         self._advancing = False
         self._eof = False  # the client sends no more, but reads on
         self._reading_paused = False
@@ -161,7 +188,7 @@ class Downstream:
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        self.send_deadline = inf
+        self.send_deadline = _NEVER
         if self._exchange is not None:
             self._exchange.client_ready()
         elif self._state == _HEAD:
@@ -210,12 +237,11 @@ class Downstream:
         try:
             while data and self._state == _HEAD and not self._writing_paused:
                 self._buffer = b""
-                end = data.find(b"\r\n\r\n", self._searched)
+                end = end_of_head(data, self._searched)
                 if end < 0:
                     self._unfinished(data)
                     return
                 self._searched = 0
-                end += 4
                 self._request(data[:end] if end < len(data) else data, data[end:])
                 data = self._buffer
             self._buffer = data
@@ -250,7 +276,7 @@ class Downstream:
         head = parse_request(block)
         if head.count > terms.fields:
             raise ProtocolError("too many fields", 431)
-        self.deadline = inf
+        self.deadline = _NEVER
         exchange = self._exchange = Exchange(plane, self, head)
         if head.framing == 0:
             self._buffer = rest
@@ -291,7 +317,7 @@ class Downstream:
             self._buffer = decoder.rest
             self._decoder = None
             self._state = _WAIT
-            self.deadline = inf
+            self.deadline = _NEVER
             exchange.request_body(pieces, decoder.trailers)
         else:
             if not self._reading_paused:
@@ -324,6 +350,21 @@ class Downstream:
 
     # -- the exchange's side
 
+    def entries(self, host: bytes) -> "list[tuple[bytes, Destination]]":
+        """The routes for ``host``.  A client asks for one host again and again, so what that means is kept."""
+        site = self._plane.site
+        if self._known_site is not site or self._known_host != host:
+            self._known_site = site
+            self._known_host = host
+            self._entries = site.router.entries(host)
+            self._told = direct(site.forwarded, self.client, host or self._own_name())
+        return self._entries
+
+    def _own_name(self) -> bytes:
+        """Where the client connected to: the host of a request that names none."""
+        name = self.transport.get_extra_info("sockname")
+        return b"%b:%d" % (name[0].encode(), name[1]) if isinstance(name, tuple) else b"localhost"
+
     def forwarded(self, exchange: Exchange) -> bytes:
         """The lines that tell a peer of the client, each with its CRLF; the exchange learns the client's real address.
 
@@ -331,18 +372,11 @@ class Downstream:
         """
         head = exchange.head
         if not head.host:
-            if not self._local:
-                name = self.transport.get_extra_info("sockname")
-                self._local = b"%b:%d" % (name[0].encode(), name[1]) if isinstance(name, tuple) else b"localhost"
-            head.host = self._local
+            head.host = self._own_name()
         site = self._plane.site
         if head.forwarded and site.trusts(self.client):
             told, exchange.client = through_proxy(site, self.client, head)
             return told
-        if self._told_site is not site or self._told_host != head.host:
-            self._told_site = site
-            self._told_host = head.host
-            self._told = direct(site.forwarded, self.client, head.host)
         return self._told
 
     def send_interim(self, head: ResponseHead) -> None:
@@ -359,8 +393,10 @@ class Downstream:
     ) -> None:
         """``fields``: the lines to send; ``trailers``: not ``None`` when this is the whole response."""
         request = exchange.head
-        framing = self._framing = response_framing(head, request.minor)
-        if framing == UNTIL_CLOSE or not exchange.request_done or self._plane.draining:
+        self._chunked = head.framing < 0 and request.minor == 1
+        self._until_close = head.framing < 0 and request.minor == 0
+        framing = CHUNKED if self._chunked else head.framing
+        if self._until_close or not exchange.request_done or self._plane.draining:
             request.keep_alive = False
         connection = _KEPT[request.minor] if request.keep_alive else b"close"
         self._send(exchange, response_head(head, fields, framing, connection), pieces, trailers)
@@ -374,7 +410,7 @@ class Downstream:
         if trailers and not exchange.head.te_trailers:
             trailers = []
         if not self.transport.is_closing():
-            write_message(self.transport, start, pieces, self._framing == CHUNKED, trailers)
+            write_message(self.transport, start, pieces, self._chunked, trailers)
 
     def send_own(self, answer: Answer, *, keep_alive: bool) -> int:
         """An answer of rsp's own; returns the size of its body.  Nothing of a response may have been sent before."""
@@ -393,7 +429,7 @@ class Downstream:
     def finish(self, keep_alive: bool) -> None:
         """The exchange is over: on to the next request, or to the end of the connection."""
         exchange, self._exchange = self._exchange, None
-        self.request_deadline = inf
+        self.request_deadline = _NEVER
         if self.transport.is_closing():
             return
         if self._state == _BODY:
@@ -416,7 +452,7 @@ class Downstream:
     def start_tunnel(self, head: ResponseHead) -> None:
         """Send 101; from now on bytes go both ways."""
         self._state = _TUNNEL
-        self.request_deadline = inf
+        self.request_deadline = _NEVER
         self.send_raw(response_head(head, head.fields, 0, b"upgrade"))
         data, self._buffer = self._buffer, b""
         if data and self._exchange is not None:
@@ -442,7 +478,7 @@ class Downstream:
             self._reading_paused = True
             self.transport.pause_reading()
             if self._state == _BODY:
-                self.deadline = inf
+                self.deadline = _NEVER
                 self._paused_at = self._plane.now
 
     def resume(self) -> None:
@@ -471,7 +507,7 @@ class Downstream:
 
     def cut(self) -> None:
         """Half of a response is out.  Where only the connection's end ends it, a reset says that it is not whole."""
-        if self._framing == UNTIL_CLOSE and not self.transport.is_closing():
+        if self._until_close and not self.transport.is_closing():
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.abort()

@@ -1,5 +1,7 @@
 cimport cython
 
+from rsp.combined cimport combined
+from rsp.http1.codec cimport request_head
 from rsp.http1.head cimport RequestHead, ResponseHead
 from rsp.proxy.downstream cimport Downstream
 from rsp.proxy.plane cimport Plane
@@ -7,6 +9,7 @@ from rsp.proxy.pool cimport Pool
 from rsp.proxy.site cimport Destination, Group, Site
 from rsp.proxy.terms cimport Terms
 from rsp.proxy.upstream cimport Upstream
+from rsp.route cimport match
 
 
 @cython.final

@@ -4,14 +4,14 @@ Its duties: find a peer and try the next one while that is safe; pass heads, bod
 cannot take more, pause the other side's reading; end in exactly one response, one count, one log line.
 """
 
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from rsp import log
 from rsp.combined import combined
 from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
-from rsp.route import AmbiguousPath
+from rsp.route import AmbiguousPath, match
 
 if TYPE_CHECKING:
     from rsp.proxy.answers import Answer
@@ -62,7 +62,7 @@ class Exchange:
         self._target = head.target  # as the peer sees it
         self._trailers: list[bytes] = []
         self._tried: tuple[int, ...] = ()
-        self._started = self._upstream_started = time.monotonic()
+        self._started = self._upstream_started = monotonic()
         self._ended = 0.0  # when a peer was done, if that is now
         self._upstream_time = 0.0
         plane.in_flight += 1
@@ -77,7 +77,7 @@ class Exchange:
         if site.request_id == "make" or not (self.request_id or site.request_id == "off"):
             self.request_id = self._plane.new_id()
         try:
-            destination = site.router.match(head.host, head.target)
+            destination = match(downstream.entries(head.host), head.path, head.plain)
         except AmbiguousPath:
             self._refuse(400, "ambiguous path")
             return
@@ -115,7 +115,7 @@ class Exchange:
     def _try_peer(self, pool: "Pool") -> None:
         if self._names:
             self._names = self._names + b"," + pool.label
-            self._upstream_started = time.monotonic()
+            self._upstream_started = monotonic()
             self._ended = 0.0
         else:
             self._names = pool.label
@@ -252,7 +252,7 @@ class Exchange:
     def upstream_done(self) -> None:
         """The connection to the peer is no longer ours."""
         self.upstream = None
-        self._ended = time.monotonic()
+        self._ended = monotonic()
         self._upstream_time += self._ended - self._upstream_started
 
     def _abandon(self) -> None:
@@ -409,7 +409,7 @@ class Exchange:
                     head.referer,
                     head.user_agent,
                     self._names,
-                    (self._ended or time.monotonic()) - self._started,
+                    (self._ended or monotonic()) - self._started,
                     self._upstream_time,
                     self.request_id,
                 )

@@ -1,3 +1,5 @@
+from rsp.access_log cimport AccessLog
+from rsp.http1.codec cimport make_id
 from rsp.proxy.site cimport Site
 
 
@@ -5,7 +7,7 @@ cdef class Plane:
     cdef public double now
     cdef public bytes date
     cdef public Site site
-    cdef public object access_log
+    cdef public AccessLog access_log
     cdef public dict pools, by_client
     cdef public set downstreams, upstreams, attempts
     cdef public bint draining

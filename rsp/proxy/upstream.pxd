@@ -1,11 +1,17 @@
 cimport cython
 
 from rsp.http1.body cimport Decoder
+from rsp.http1.codec cimport end_of_head, parse_response
 from rsp.http1.head cimport ResponseHead
 from rsp.proxy.exchange cimport Exchange
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.pool cimport Pool
 from rsp.proxy.terms cimport Terms
+from rsp.proxy.writing cimport write_message
+
+cdef int _CHUNKED
+cdef double _NEVER
+cdef list _NOTHING
 
 
 @cython.final

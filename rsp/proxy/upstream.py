@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
-from rsp.http1.codec import parse_response
+from rsp.http1.codec import end_of_head, parse_response
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, ResponseHead, find_stray
 from rsp.proxy.writing import write_message
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rsp.proxy.pool import Pool
 
 
+_NEVER: Final = inf
+_CHUNKED: Final = CHUNKED
 _NOTHING: Final[list[bytes]] = []  # never changed
 
 
@@ -38,7 +40,7 @@ class Upstream:
         self.pool = pool
         self.transport: asyncio.Transport  # once it is connected
         self.exchange: Exchange | None = None
-        self.deadline = inf
+        self.deadline = _NEVER
         self._terms = plane.site.terms
         self.was_connected = False
         self.reused = False  # has served an exchange before: it may have gone stale
@@ -57,7 +59,7 @@ class Upstream:
         """Begin an exchange on this connection, which must be open; ``pieces``: what there is of the body."""
         self.exchange = exchange
         self._terms = exchange.terms
-        self._chunked = framing == CHUNKED
+        self._chunked = framing == _CHUNKED
         self._send(head, pieces, trailers)
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -72,15 +74,15 @@ class Upstream:
     def pause(self) -> None:
         """The client takes no more for now."""
         self.transport.pause_reading()
-        self.deadline = inf
+        self.deadline = _NEVER
 
     def resume(self) -> None:
-        self.deadline = inf if self._tunnel else self._plane.now + self._terms.read_time
+        self.deadline = _NEVER if self._tunnel else self._plane.now + self._terms.read_time
         self.transport.resume_reading()
 
     def start_tunnel(self) -> None:
         self._tunnel = True
-        self.deadline = inf
+        self.deadline = _NEVER
 
     def send_raw(self, data: bytes) -> None:
         if not self.transport.is_closing():
@@ -193,7 +195,7 @@ class Upstream:
         """Interim responses, then the final head, with what follows it."""
         terms = self._terms
         while True:
-            end = data.find(b"\r\n\r\n")
+            end = end_of_head(data, 0)
             if end < 0:
                 if len(data) > terms.head_limit:
                     raise ProtocolError("the head is too large")
@@ -201,7 +203,6 @@ class Upstream:
                     raise ProtocolError("bare CR, bare LF or NUL in the head")
                 self._buffer = data
                 return
-            end += 4
             if end > terms.head_limit:
                 raise ProtocolError("the head is too large")
             head = parse_response(data[:end], exchange.head.method)
@@ -230,7 +231,7 @@ class Upstream:
         if framing > 0:
             self._decoder = LengthDecoder(framing)
         else:
-            self._decoder = ChunkedDecoder() if framing == CHUNKED else CloseDecoder()
+            self._decoder = ChunkedDecoder() if framing == _CHUNKED else CloseDecoder()
         pieces = self._decoder.feed(data) if data else []
         if self._decoder.done:
             self._finish(exchange, head, pieces, self._decoder.trailers, not self._decoder.rest)

@@ -5,7 +5,6 @@ import pytest
 from rsp.http1.codec import parse_request, parse_response, request_head, response_head
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, split
-from rsp.http1.write import response_framing
 
 
 def request(*lines: str, start: str = "GET / HTTP/1.1", host: str | None = "Host: a"):
@@ -149,8 +148,6 @@ def test_response_framing():
     assert response("Content-Length: 3", method=b"HEAD").framing == 0
     assert response("Content-Length: 3", start="HTTP/1.1 304 Not Modified").framing == 0
     assert response(start="HTTP/1.1 204 No Content").framing == 0
-    assert response_framing(closing, 1) == CHUNKED
-    assert response_framing(closing, 0) == UNTIL_CLOSE
 
 
 @pytest.mark.parametrize(

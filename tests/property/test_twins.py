@@ -1,0 +1,178 @@
+"""The compiled twins against their specifications: the same bytes, the same meaning, the same errors.
+
+Where nothing is compiled both sides are the specification; CI builds the twins and demands them.
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rsp import combined as combined_in_use
+from rsp import pure
+from rsp.http1 import codec, head, write
+from rsp.http1.errors import ProtocolError
+
+REQUEST = ("count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "path",
+           "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent")  # fmt: skip
+RESPONSE = (
+    "count",
+    "fields",
+    "framing",
+    "has_length",
+    "keep_alive",
+    "length_line",
+    "minor",
+    "reason",
+    "status",
+    "upgrade",
+)
+
+
+def specification(name: str):
+    """The module as its Python source says it, whatever is compiled."""
+    path = Path(__file__).parents[2] / "rsp" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"specification_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_ci_tests_the_twins():
+    if os.environ.get("RSP_TEST_ALL") and not os.environ.get("RSP_PURE"):
+        assert not pure.in_use()
+        assert codec.__file__.endswith(".so")
+        assert combined_in_use.__file__.endswith(".so")
+
+
+def understood(parse, names, *arguments):
+    """What a parser says: the values of ``names``, or its error."""
+    try:
+        result = parse(*arguments)
+    except ProtocolError as error:
+        return error.status, str(error)
+    return {name: getattr(result, name) for name in names}
+
+
+NAMES = st.sampled_from([
+    b"Host", b"HOST", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"Keep-Alive", b"TE", b"Upgrade",
+    b"Expect", b"User-Agent", b"Referer", b"X-Request-Id", b"X-Forwarded-For", b"X-Forwarded-Proto", b"X-Forwarded-Host",
+    b"Forwarded", b"Proxy-Connection", b"Accept", b"X_A", b"Content_Length", b"Cookie", b"x-frame-options", b"Bad Name", b"",
+    b"X-Request-Ie", b"hosu", b"Connectiom",
+])  # fmt: skip
+VALUES = st.sampled_from([
+    b"a", b"a.example:80", b"a:b", b"[::1]:80", b"5", b"0", b"00", b"-1", b"5, 5", b"99999999999999999999", b"chunked", b"Chunked",
+    b"gzip, chunked", b"keep-alive", b"Keep-Alive", b"close", b"close, x-a", b"upgrade", b"websocket", b"100-continue", b"trailers",
+    b"", b"10.0.0.1, 10.0.0.2", b"id-1", b"bad id", b"a" * 129, b"tab\there", b"\x80\xff", b"nul\x00", b"\x7f", b"cr\rx", b"lf\nx",
+    b"x" * 100, b"a,b", b"host",
+]) | st.binary(max_size=20)  # fmt: skip
+SPACE = st.sampled_from([b"", b" ", b"  ", b"\t"])
+LINES = st.lists(st.tuples(NAMES, SPACE, VALUES, SPACE), max_size=8)
+HOST = st.sampled_from([b"Host: a\r\n", b"Host: a\r\n", b"Host: shop.example:8080\r\n", b"host:a \r\n", b""])
+STARTS = st.sampled_from([
+    b"GET / HTTP/1.1", b"GET /a?b HTTP/1.1", b"POST /a//b HTTP/1.1", b"PUT /a/./b?c=//d HTTP/1.1", b"GET /%61 HTTP/1.0", b"GET * HTTP/1.1",
+    b"OPTIONS * HTTP/1.1", b"CONNECT a:1 HTTP/1.1", b"CONNECT /a HTTP/1.1", b"GET http://b/x?y HTTP/1.1", b"GET /a#b HTTP/1.1",
+    b"GET  / HTTP/1.1", b"GET / HTTP/1.2", b"GET / HTTP/2.0", b"GET /\xff HTTP/1.1", b"GET / http/1.1", b"G(T / HTTP/1.1", b"GET /x",
+    b"HEAD /a\\b HTTP/1.1", b"get /..?/. HTTP/1.1", b"", b"GET /? HTTP/1.1", b"GET /a/ HTTP/1.1 ", b"GET /a\tb HTTP/1.1",
+])  # fmt: skip
+ANSWERS = st.sampled_from([
+    b"HTTP/1.1 200 OK", b"HTTP/1.1 200 ", b"HTTP/1.1 200", b"HTTP/1.0 404 Not Found", b"HTTP/1.1 304 Not Modified", b"HTTP/1.1 101 S",
+    b"HTTP/1.1 204 No Content", b"HTTP/1.1 100 Continue", b"HTTP/1.1 099 X", b"HTTP/1.1 600 \xe4", b"HTTP/1.2 200 OK", b"http/1.1 200 OK",
+    b"HTTP/1.1  200 OK", b"HTTP/1.1 20x OK", b"HTTP/1.1 200 a\x00b", b"HTTP/2 200", b"", b"HTTP/1.1 200\tOK",
+])  # fmt: skip
+METHODS = st.sampled_from([b"GET", b"HEAD", b"POST"])
+MUTATIONS = st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=2)), max_size=2)
+
+
+def block(start: bytes, first: bytes, lines: list[tuple[bytes, ...]], mutations: list[tuple[int, bytes]]) -> bytes:
+    text = start + b"\r\n" + first + b"".join(name + b":" + b"".join(rest) + b"\r\n" for name, *rest in lines) + b"\r\n"
+    for position, piece in mutations:
+        text = text[:position] + piece + text[position + 1 :]
+    return text
+
+
+@settings(max_examples=1500, deadline=None)
+@given(start=STARTS, first=HOST, lines=LINES, mutations=MUTATIONS)
+@example(
+    start=b"GET / HTTP/1.1",
+    first=b"Host: a\r\n",
+    lines=[(b"A%d" % one, b"", b"", b"") if one % 2 else (b"Keep-Alive", b"", b"", b"") for one in range(80)],
+    mutations=[],
+)
+def test_requests_mean_the_same(start, first, lines, mutations):
+    given_block = block(start, first, lines, mutations)
+    assert understood(codec.parse_request, REQUEST, given_block) == understood(head.parse_request, REQUEST, given_block)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(start=ANSWERS, lines=LINES, method=METHODS, mutations=MUTATIONS)
+def test_responses_mean_the_same(start, lines, method, mutations):
+    given_block = block(start, b"", lines, mutations)
+    assert understood(codec.parse_response, RESPONSE, given_block, method) == understood(
+        head.parse_response, RESPONSE, given_block, method
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    start=STARTS,
+    first=HOST,
+    lines=LINES,
+    extra=st.sampled_from([b"", b"A: 1\r\n"]),
+    request_id=st.sampled_from([b"", b"id-1"]),
+)
+def test_requests_are_written_the_same(start, first, lines, extra, request_id):
+    try:
+        one = head.parse_request(block(start, first, lines, []))
+    except ProtocolError:
+        return
+    arguments = one, one.target, one.host, one.fields, extra, request_id
+    assert codec.request_head(*arguments) == write.request_head(*arguments)
+
+
+@settings(max_examples=300, deadline=None)
+@given(start=ANSWERS, lines=LINES, method=METHODS, connection=st.sampled_from([b"", b"close", b"upgrade"]))
+def test_responses_are_written_the_same(start, lines, method, connection):
+    try:
+        one = head.parse_response(block(start, b"", lines, []), method)
+    except ProtocolError:
+        return
+    for framing in {one.framing, max(one.framing, head.CHUNKED)}:
+        arguments = one, one.fields, framing, connection
+        assert codec.response_head(*arguments) == write.response_head(*arguments)
+
+
+@given(
+    data=st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"a"]), max_size=12).map(b"".join),
+    start=st.integers(0, 12),
+)
+def test_the_end_of_a_head_is_the_same(data, start):
+    start = min(start, len(data))
+    assert codec.end_of_head(data, start) == head.end_of_head(data, start)
+
+
+@given(st.integers(0, 2**60))
+def test_ids_are_the_same(number):
+    assert codec.make_id(b"abc", number) == write.make_id(b"abc", number)
+
+
+TEXT = st.binary(max_size=40) | st.sampled_from([b"", b'"\\', b"x" * 3000])
+
+
+@given(
+    texts=st.tuples(TEXT, TEXT, TEXT), method=st.sampled_from([b"", b"GET"]), numbers=st.tuples(st.integers(100, 599), st.integers(0, 2**50)),
+    times=st.tuples(st.floats(0, 1e6), st.floats(0, 10)), upstreams=st.sampled_from([b"", b"10.0.0.1:80"]),
+)  # fmt: skip
+def test_log_lines_are_the_same(texts, method, numbers, times, upstreams):
+    target, referer, agent = texts
+    arguments = (b"::1", b"stamp", method, target, 1, *numbers, referer, agent, upstreams, *times, b"id")
+    assert combined_in_use.combined(*arguments) == specification("combined").combined(*arguments)
+
+
+@pytest.mark.parametrize("value", [0.0004, 0.0005, 0.0015, 59.9994999, 1e5])
+def test_times_are_rounded_the_same(value):
+    arguments = (b"c", b"s", b"GET", b"/", 1, 200, 0, b"", b"", b"", value, value, b"")
+    assert combined_in_use.combined(*arguments) == specification("combined").combined(*arguments)
