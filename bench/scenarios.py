@@ -71,6 +71,9 @@ def idle(count: int) -> Callable[[Peer, float], Sample]:
     """Memory for each idle connection, and what a steady client notices of them."""
 
     def run(peer: Peer, seconds: float) -> Sample:
+        peer.stop()  # what it once had in use would count as free
+        peer.start()
+        load.steady(peer.port, 16, 2000, 2)
         before = peer.rss()
         with load.idle(peer.port, count) as failed:
             time.sleep(1.5)
