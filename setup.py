@@ -9,9 +9,10 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 COMPILED = [
+    "rsp.net.calls", "rsp.net.poller", "rsp.net.transport", "rsp.net.acceptor", "rsp.net.connector",
     "rsp.http1.head", "rsp.http1.codec", "rsp.http1.body", "rsp.combined", "rsp.access_log", "rsp.route",
-    "rsp.balance.round_robin", "rsp.proxy.terms", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane",
-    "rsp.proxy.pool", "rsp.proxy.upstream", "rsp.proxy.exchange", "rsp.proxy.downstream",
+    "rsp.balance.round_robin", "rsp.proxy.terms", "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site",
+    "rsp.proxy.plane", "rsp.proxy.pool", "rsp.proxy.upstream", "rsp.proxy.exchange", "rsp.proxy.downstream",
 ]  # fmt: skip
 
 

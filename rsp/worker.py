@@ -9,14 +9,16 @@ import faulthandler
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Final
 
 from setproctitle import setproctitle
 
 from rsp import channel, log
 from rsp.access_log import AccessLog
 from rsp.channel import Bundle, Configure
+from rsp.net.acceptor import Acceptor
+from rsp.net.poller import Poller
 from rsp.privileges import Identity
 from rsp.proxy.downstream import Downstream
 from rsp.proxy.plane import Plane
@@ -26,6 +28,7 @@ from rsp.scoreboard import Row
 _TICK: Final = 1.0
 # While draining, a client on an idle connection has so long to send one last request.
 _GRACE: Final = 0.5
+_QUEUED: Final = 64  # connections to accept in one go when a listener is left
 
 
 class Worker:
@@ -48,10 +51,9 @@ class Worker:
         self._end = end
         self._row = row
         self._first = first
-        self._servers: dict[tuple[int, str], asyncio.Server] = {}
+        self._acceptors: dict[tuple[int, str], Acceptor] = {}
         self._plane: Plane
         self._stopped: asyncio.Event
-        self._tasks: set[asyncio.Task[object]] = set()
 
     def run(self) -> int:
         """Serve until drained or killed; the exit status."""
@@ -72,7 +74,7 @@ class Worker:
 
     async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
         self._stopped = asyncio.Event()
-        plane = self._plane = Plane(self._row)
+        plane = self._plane = Plane(self._row, Poller(loop))
         try:
             self._use(self._bundle)
         except OSError as error:
@@ -80,7 +82,7 @@ class Worker:
             return 3
         Identity.of(self._bundle.config.settings).assume()
         for key in self._sockets:
-            await self._listen(key)
+            self._listen(key)
         self._end.setblocking(False)
         loop.add_reader(self._end.fileno(), self._on_message)
         loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._plane.site.terms.shutdown_time))
@@ -111,7 +113,7 @@ class Worker:
             pool.forget_idle()
         self._bundle = bundle
 
-    async def _configure(self, message: Configure, descriptors: list[int]) -> None:
+    def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
         added = {
             (self._slot, address): socket.socket(fileno=descriptor)
@@ -127,7 +129,7 @@ class Worker:
             return
         self._sockets |= added
         for key in added:
-            await self._listen(key)
+            self._listen(key)
         wanted = {listener.address for listener in bundle.config.listeners}
         for key in [key for key in self._sockets if key[1] not in wanted]:
             self._leave(key)
@@ -136,38 +138,28 @@ class Worker:
 
     # -- listeners
 
-    async def _listen(self, key: tuple[int, str]) -> None:
-        # The server closes what it is given; ours stays open to be listened on again.
-        sock = self._sockets[key].dup()
-        backlog = next((one.backlog for one in self._bundle.config.listeners if one.address == key[1]), 4096)
-        server = await asyncio.get_running_loop().create_server(self._accepting(key[1]), sock=sock, backlog=backlog)
-        if key in self._sockets:
-            self._servers[key] = server
-        else:  # told to leave it meanwhile
-            server.close()
+    def _listen(self, key: tuple[int, str]) -> None:
+        sock = self._sockets[key]
+        sock.listen(next((one.backlog for one in self._bundle.config.listeners if one.address == key[1]), 4096))
+        self._acceptors[key] = Acceptor(self._plane.poller, sock, self._accepting(key[1]))
 
-    def _accepting(self, address: str) -> Callable[[], asyncio.Protocol]:
+    def _accepting(self, address: str) -> Callable[[int, bytes], None]:
         plane = self._plane
-        return lambda: cast(asyncio.Protocol, Downstream(plane, address))
+
+        def accepted(descriptor: int, client: bytes) -> None:
+            Downstream(plane, address, descriptor, client)
+
+        return accepted
 
     def _leave(self, key: tuple[int, str]) -> None:
         """Stop listening; whoever is queued already is still served."""
-        server = self._servers.pop(key, None)
-        if server is not None:
-            server.close()
-        with self._sockets.pop(key) as sock:
-            loop = asyncio.get_running_loop()
-            while True:
-                try:
-                    client, _ = sock.accept()
-                except OSError:
-                    break
-                client.setblocking(False)
-                task = loop.create_task(loop.connect_accepted_socket(self._accepting(key[1]), client))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        acceptor = self._acceptors.pop(key)
+        acceptor.stop()
+        while acceptor.take(_QUEUED):
+            pass
+        self._sockets.pop(key).close()
 
-    async def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:
+    def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:
         if self._plane.draining:  # too late; the master finds somebody else
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -175,15 +167,13 @@ class Worker:
         for address, descriptor in zip(message.addresses, descriptors, strict=True):
             key = (message.slot, address)
             self._sockets[key] = socket.socket(fileno=descriptor)
-            await self._listen(key)
+            self._listen(key)
 
     def _release(self, slot: int) -> None:
         """The slot has a worker of its own again; what is queued there is for it."""
         for key in [key for key in self._sockets if key[0] == slot and slot != self._slot]:
+            self._acceptors.pop(key).stop()
             self._sockets.pop(key).close()
-            server = self._servers.pop(key, None)
-            if server is not None:
-                server.close()
 
     # -- the master
 
@@ -207,9 +197,9 @@ class Worker:
             return
         message, descriptors = received
         if isinstance(message, Configure):
-            self._later(self._configure(message, descriptors))
+            self._configure(message, descriptors)
         elif isinstance(message, channel.Adopt):
-            self._later(self._adopt(message, descriptors))
+            self._adopt(message, descriptors)
         elif isinstance(message, channel.Release):
             self._release(message.slot)
         elif isinstance(message, channel.Drain):
@@ -220,16 +210,13 @@ class Worker:
             except OSError as error:
                 log.line(f"Worker {self._slot}: cannot reopen the access log: {_clause(error)}")
 
-    def _later(self, work: Coroutine[object, object, None]) -> None:
-        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     # -- time
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK, self._tick, loop)
         self._plane.tick()
+        for acceptor in self._acceptors.values():
+            acceptor.retry()
 
     def _drain(self, seconds: float) -> None:
         """Accept no more, finish what runs, within ``seconds``."""
@@ -248,7 +235,7 @@ class Worker:
             for downstream in list(plane.downstreams):
                 if downstream.is_idle:
                     downstream.close()
-        if not plane.downstreams and not self._tasks:
+        if not plane.downstreams:
             self._stopped.set()
         elif loop.time() >= give_up:
             cut = plane.in_flight

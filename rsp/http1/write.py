@@ -41,7 +41,7 @@ def make_id(prefix: bytes, number: int) -> bytes:
 
 def response_head(head: ResponseHead, fields: bytes, framing: int, connection: bytes) -> bytes:
     """``fields``: the lines to send, each with its CRLF, but framing and connection; ``framing``: how the
-    body goes to this client, a length, ``CHUNKED`` or ``UNTIL_CLOSE``; ``connection``: the Connection value, or empty."""
+    body goes to this client, a length, ``CHUNKED`` or ``UNTIL_CLOSE``; ``connection``: its value, or empty."""
     parts = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason), fields]
     if head.length_line:
         parts.append(head.length_line)

@@ -1,9 +1,8 @@
-cimport cython
-
 from rsp.combined cimport combined
 from rsp.http1.body cimport Decoder
 from rsp.http1.codec cimport end_of_head, parse_request, response_head
 from rsp.http1.head cimport RequestHead, ResponseHead
+from rsp.net.transport cimport Protocol, Transport
 from rsp.proxy.exchange cimport Exchange
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.site cimport Site
@@ -14,8 +13,7 @@ cdef int _HEAD, _BODY, _WAIT, _TUNNEL, _LINGER, _CLOSED
 cdef double _NEVER
 
 
-@cython.final
-cdef class Downstream:
+cdef class Downstream(Protocol):
     cdef bint _advancing, _chunked, _counted, _eof, _reading_paused, _until_close, _writing_paused
     cdef double _body_from, _paused_at
     cdef Py_ssize_t _body_size, _lingered, _queued, _searched
@@ -30,7 +28,12 @@ cdef class Downstream:
     cdef public double deadline, request_deadline, send_deadline
     cdef public object listener
     cdef public Terms terms
-    cdef public object transport
+    cpdef data_received(self, bytes data)
+    cpdef bint eof_received(self) except -1
+    cpdef connection_lost(self, error)
+    cpdef pause_writing(self)
+    cpdef resume_writing(self)
+    cdef _admit(self)
     cpdef bint is_due(self, double now)
     cdef _advance(self, bytes data)
     cdef _unfinished(self, bytes data)

@@ -3,18 +3,16 @@
 Pipelined requests wait as bytes, within bounds, so answers keep their order by nature.  It knows nothing of peers.
 """
 
-import asyncio
-import socket
-import struct
 from math import inf
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from rsp.combined import combined
 from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import end_of_head, parse_request, response_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, find_stray
+from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray
 from rsp.http1.write import interim_head, own_response
+from rsp.net.transport import Protocol, Transport
 from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.forwarded import direct, through_proxy
@@ -34,55 +32,28 @@ _LINGER: Final = 4  # the answer is out; what still arrives is thrown away (RFC 
 _CLOSED: Final = 5
 
 _KEPT: Final = (b"keep-alive", b"")  # how 1.0 and 1.1 are told that the connection stays open
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _LINGER_SECONDS: Final = 5
 _LINGER_BYTES: Final = 16 << 20
 _NEVER: Final = inf
 
 
-class Downstream:
-    """An :class:`asyncio.Protocol` by its methods."""
+class Downstream(Protocol):
+    """``descriptor``: the connected socket; ``client``: its address; ``listener``: where it came in, as configured."""
 
     # fmt: off
     __slots__ = (
-        "_advancing",
-        "_body_from",
-        "_body_size",
-        "_buffer",
-        "_chunked",
-        "_counted",
-        "_decoder",
-        "_entries",
-        "_eof",
-        "_exchange",
-        "_known_host",
-        "_known_site",
-        "_lingered",
-        "_paused_at",
-        "_plane",
-        "_queued",
-        "_reading_paused",
-        "_searched",
-        "_state",
-        "_told",
-        "_until_close",
-        "_writing_paused",
-        "client",
-        "deadline",
-        "listener",
-        "request_deadline",
-        "send_deadline",
-        "terms",
-        "transport",
+        "_advancing", "_body_from", "_body_size", "_buffer", "_chunked", "_counted", "_decoder", "_entries", "_eof",
+        "_exchange", "_known_host", "_known_site", "_lingered", "_paused_at", "_plane", "_queued", "_reading_paused",
+        "_searched", "_state", "_told", "_until_close", "_writing_paused", "client", "deadline", "listener",
+        "request_deadline", "send_deadline", "terms",
     )
     # fmt: on
 
-    def __init__(self, plane: "Plane", listener: str) -> None:
+    def __init__(self, plane: "Plane", listener: str, descriptor: int, client: bytes) -> None:
         self._plane = plane
-        self.listener = listener  # the address, as configured
+        self.listener = listener
         self.terms = plane.site.listeners.get(listener, plane.site.terms)
-        self.transport: asyncio.Transport
-        self.client = b""  # the address, for the log
+        self.client = client
         self.deadline = _NEVER
         self.send_deadline = _NEVER
         self.request_deadline = _NEVER
@@ -108,16 +79,14 @@ class Downstream:
         self._body_size = 0
         self._paused_at = 0.0
 
-    # -- the transport's side
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        plane, terms = self._plane, self.terms
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(terms.buffer)
-        peer = transport.get_extra_info("peername")
-        self.client = peer[0].encode() if isinstance(peer, tuple) else b"unix:"
+        self.transport = Transport(plane.poller, descriptor, self, self.terms.buffer)
         plane.accepted += 1
         plane.downstreams.add(self)
+        self._admit()
+
+    def _admit(self) -> None:
+        """Whether this is one connection too many."""
+        plane, terms = self._plane, self.terms
         self.deadline = plane.now + terms.idle_time
         if len(plane.downstreams) > terms.connections:
             self._turn_away(len(plane.downstreams) - terms.connections)
@@ -134,6 +103,8 @@ class Downstream:
             self.abort()
         else:
             self._stop(503, "too many connections")
+
+    # -- the transport's side
 
     def data_received(self, data: bytes) -> None:
         state = self._state
@@ -167,7 +138,7 @@ class Downstream:
             self._stop(400, "the request ends early")
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: OSError | None) -> None:
         self._state = _CLOSED
         plane = self._plane
         plane.downstreams.discard(self)
@@ -181,7 +152,7 @@ class Downstream:
 
     def pause_writing(self) -> None:
         self._writing_paused = True
-        self._queued = self.transport.get_write_buffer_size()
+        self._queued = self.transport.waiting
         self.send_deadline = self._plane.now + self._terms.send_time
         if self._exchange is not None:
             self._exchange.client_full()
@@ -209,7 +180,7 @@ class Downstream:
         """A deadline has passed: of the client's sending or of its reading."""
         now = self._plane.now
         if self.send_deadline < now:
-            queued = self.transport.get_write_buffer_size()
+            queued = self.transport.waiting
             if self._queued - queued > self.terms.min_rate * self._terms.send_time:  # slow, but fast enough
                 self._queued = queued
                 self.send_deadline = now + self._terms.send_time
@@ -362,8 +333,8 @@ class Downstream:
 
     def _own_name(self) -> bytes:
         """Where the client connected to: the host of a request that names none."""
-        name = self.transport.get_extra_info("sockname")
-        return b"%b:%d" % (name[0].encode(), name[1]) if isinstance(name, tuple) else b"localhost"
+        name = self.transport.own_address()
+        return b"%b:%d" % (name[0].encode(), name[1]) if name is not None else b"localhost"
 
     def forwarded(self, exchange: Exchange) -> bytes:
         """The lines that tell a peer of the client, each with its CRLF; the exchange learns the client's real address.
@@ -380,7 +351,7 @@ class Downstream:
         return self._told
 
     def send_interim(self, head: ResponseHead) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.closing:
             self.transport.write(interim_head(head))
 
     def send_response(
@@ -395,7 +366,7 @@ class Downstream:
         request = exchange.head
         self._chunked = head.framing < 0 and request.minor == 1
         self._until_close = head.framing < 0 and request.minor == 0
-        framing = CHUNKED if self._chunked else head.framing
+        framing = UNTIL_CLOSE if self._until_close else head.framing if head.framing >= 0 else CHUNKED
         if self._until_close or not exchange.request_done or self._plane.draining:
             request.keep_alive = False
         connection = _KEPT[request.minor] if request.keep_alive else b"close"
@@ -409,7 +380,7 @@ class Downstream:
             exchange.sent += len(piece)
         if trailers and not exchange.head.te_trailers:
             trailers = []
-        if not self.transport.is_closing():
+        if not self.transport.closing:
             write_message(self.transport, start, pieces, self._chunked, trailers)
 
     def send_own(self, answer: Answer, *, keep_alive: bool) -> int:
@@ -420,7 +391,7 @@ class Downstream:
         with_body = exchange is None or exchange.head.method != b"HEAD"
         if exchange is not None:
             exchange.head.keep_alive = keep
-        if self.transport.is_closing():
+        if self.transport.closing:
             return 0
         data = own_response(status, kind, more, body, self._plane.date, with_body=with_body, keep_alive=keep)
         self.transport.write(data)
@@ -430,7 +401,7 @@ class Downstream:
         """The exchange is over: on to the next request, or to the end of the connection."""
         exchange, self._exchange = self._exchange, None
         self.request_deadline = _NEVER
-        if self.transport.is_closing():
+        if self.transport.closing:
             return
         if self._state == _BODY:
             self._linger()
@@ -465,16 +436,16 @@ class Downstream:
 
     def send_raw(self, data: bytes) -> None:
         self._extend_tunnel()
-        if not self.transport.is_closing():
+        if not self.transport.closing:
             self.transport.write(data)
 
     def send_eof(self) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.closing:
             self.transport.write_eof()
 
     def pause(self) -> None:
         """The peer takes no more for now, or too many requests wait."""
-        if not self._reading_paused and not self.transport.is_closing():
+        if not self._reading_paused and not self.transport.closing:
             self._reading_paused = True
             self.transport.pause_reading()
             if self._state == _BODY:
@@ -482,7 +453,7 @@ class Downstream:
                 self._paused_at = self._plane.now
 
     def resume(self) -> None:
-        if self._reading_paused and not self.transport.is_closing():
+        if self._reading_paused and not self.transport.closing:
             self._reading_paused = False
             self.transport.resume_reading()
             if self._state == _BODY:
@@ -507,14 +478,15 @@ class Downstream:
 
     def cut(self) -> None:
         """Half of a response is out.  Where only the connection's end ends it, a reset says that it is not whole."""
-        if self._until_close and not self.transport.is_closing():
-            sock = self.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.abort()
+        self._state = _CLOSED
+        if self._until_close:
+            self.transport.reset()
+        else:
+            self.transport.abort()
 
     def _linger(self) -> None:
         """Close for writing, read on for a while: closing now would reset the answer away from the client."""
-        if self.transport.is_closing():
+        if self.transport.closing:
             return
         self._state = _LINGER
         self._buffer = b""

@@ -142,7 +142,7 @@ class Exchange:
         if downstream is None:
             upstream.release()
             return
-        if upstream.transport.is_closing():
+        if upstream.transport.closing:
             self.connect_failed("closed the connection early", timed_out=False)
             return
         self.upstream = upstream

@@ -1,11 +1,13 @@
 from rsp.access_log cimport AccessLog
 from rsp.http1.codec cimport make_id
+from rsp.net.poller cimport Poller
 from rsp.proxy.site cimport Site
 
 
 cdef class Plane:
     cdef public double now
     cdef public bytes date
+    cdef public Poller poller
     cdef public Site site
     cdef public AccessLog access_log
     cdef public dict pools, by_client

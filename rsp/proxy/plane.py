@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rsp.access_log import AccessLog
 from rsp.config.units import Peer
 from rsp.http1.codec import make_id
+from rsp.net.poller import Poller
 from rsp.scoreboard import Cell, Row
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ _AT_ONCE: Final = 16
 class Plane:
     """One for each worker.  ``row`` is the worker's row of the scoreboard, written here once a tick."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, poller: Poller) -> None:
+        self.poller = poller
         self.now = time.monotonic()
         self.date = b""
         self.site: Site

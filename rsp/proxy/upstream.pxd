@@ -1,8 +1,7 @@
-cimport cython
-
 from rsp.http1.body cimport Decoder
 from rsp.http1.codec cimport end_of_head, parse_response
 from rsp.http1.head cimport ResponseHead
+from rsp.net.transport cimport Protocol, Transport
 from rsp.proxy.exchange cimport Exchange
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.pool cimport Pool
@@ -14,8 +13,7 @@ cdef double _NEVER
 cdef list _NOTHING
 
 
-@cython.final
-cdef class Upstream:
+cdef class Upstream(Protocol):
     cdef bytes _buffer
     cdef bint _chunked, _tunnel
     cdef Decoder _decoder
@@ -25,8 +23,12 @@ cdef class Upstream:
     cdef public double deadline
     cdef public Exchange exchange
     cdef public Pool pool
-    cdef public bint reused, was_connected, writing_paused
-    cdef public object transport
+    cdef public bint reused, writing_paused
+    cpdef data_received(self, bytes data)
+    cpdef bint eof_received(self) except -1
+    cpdef connection_lost(self, error)
+    cpdef pause_writing(self)
+    cpdef resume_writing(self)
     cpdef send_request(self, Exchange exchange, bytes head, Py_ssize_t framing, list pieces, list trailers)
     cpdef send_body(self, list pieces, list trailers)
     cdef _send(self, bytes start, list pieces, list trailers)

@@ -3,15 +3,15 @@
 It belongs to one exchange at a time, or to its pool.  It knows nothing of clients.
 """
 
-import asyncio
 import select
 from math import inf
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import end_of_head, parse_response
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, ResponseHead, find_stray
+from rsp.net.transport import Protocol, Transport
 from rsp.proxy.writing import write_message
 
 if TYPE_CHECKING:
@@ -25,24 +25,22 @@ _CHUNKED: Final = CHUNKED
 _NOTHING: Final[list[bytes]] = []  # never changed
 
 
-class Upstream:
-    """An :class:`asyncio.Protocol` by its methods."""
+class Upstream(Protocol):
+    """``descriptor``: the connected socket."""
 
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "deadline", "exchange",
-        "pool", "reused", "transport", "was_connected", "writing_paused",
+        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "deadline", "exchange", "pool",
+        "reused", "writing_paused",
     )
     # fmt: on
 
-    def __init__(self, plane: "Plane", pool: "Pool") -> None:
+    def __init__(self, plane: "Plane", pool: "Pool", descriptor: int) -> None:
         self._plane = plane
         self.pool = pool
-        self.transport: asyncio.Transport  # once it is connected
         self.exchange: Exchange | None = None
         self.deadline = _NEVER
         self._terms = plane.site.terms
-        self.was_connected = False
         self.reused = False  # has served an exchange before: it may have gone stale
         self._buffer = b""
         self._head: ResponseHead | None = None
@@ -50,6 +48,8 @@ class Upstream:
         self._chunked = False
         self._tunnel = False
         self.writing_paused = False
+        self.transport = Transport(plane.poller, descriptor, self, plane.site.terms.buffer)
+        plane.upstreams.add(self)
 
     # -- the exchange's side
 
@@ -64,7 +64,7 @@ class Upstream:
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         """``trailers``: not ``None`` with the last pieces of the body."""
-        if not self.transport.is_closing():
+        if not self.transport.closing:
             self._send(b"", pieces, trailers)
 
     def _send(self, start: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -85,18 +85,17 @@ class Upstream:
         self.deadline = _NEVER
 
     def send_raw(self, data: bytes) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.closing:
             self.transport.write(data)
 
     def send_eof(self) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.closing:
             self.transport.write_eof()
 
     def is_stale(self) -> bool:
         """Whether something is there to read on an idle connection: its end, or what nobody asked for."""
-        descriptor = self.transport.get_extra_info("socket").fileno()
         poll = select.poll()
-        poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
+        poll.register(self.transport.descriptor, select.POLLIN | select.POLLRDHUP)
         return bool(poll.poll(0))
 
     def release(self) -> None:
@@ -106,7 +105,7 @@ class Upstream:
         self._decoder = None
         self.reused = True
         pool = self.pool
-        if len(pool.idle) < pool.keepalive and not self._plane.draining and not self.transport.is_closing():
+        if len(pool.idle) < pool.keepalive and not self._plane.draining and not self.transport.closing:
             self.deadline = self._plane.now + self._plane.site.terms.keepalive_time
             pool.idle.append(self)
         else:
@@ -131,12 +130,6 @@ class Upstream:
             exchange.upstream_failed(self, "timed out", timed_out=True)
 
     # -- the transport's side
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.was_connected = True
-        self.transport.set_write_buffer_limits(self._plane.site.terms.buffer)
-        self._plane.upstreams.add(self)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -168,7 +161,7 @@ class Upstream:
             self._finish(exchange, None, _NOTHING, _NOTHING, False)
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: OSError | None) -> None:
         self._plane.upstreams.discard(self)
         exchange, self.exchange = self.exchange, None
         if exchange is None:

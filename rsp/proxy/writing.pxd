@@ -1,3 +1,5 @@
+from rsp.net.transport cimport Transport
+
 cdef int _JOIN_BELOW
 
-cpdef write_message(object transport, bytes start, list pieces, bint chunked, list trailers)
+cpdef write_message(Transport transport, bytes start, list pieces, bint chunked, list trailers)

@@ -1,16 +1,16 @@
-"""One message, or the next piece of one, to a transport in one system call: uvloop writes at once what it is given."""
+"""One message, or the next piece of one, to a transport in one system call, which writes at once what it is given."""
 
-import asyncio
 from typing import Final
 
 from rsp.http1.body import encode_chunk, encode_last_chunk
+from rsp.net.transport import Transport
 
 # Below this many bytes one copy is cheaper than a vector of buffers.
 _JOIN_BELOW: Final = 16 << 10
 
 
 def write_message(
-    transport: asyncio.WriteTransport, start: bytes, pieces: list[bytes], chunked: bool, trailers: list[bytes] | None
+    transport: Transport, start: bytes, pieces: list[bytes], chunked: bool, trailers: list[bytes] | None
 ) -> None:
     """``start``: a head, or empty; ``trailers``: not ``None`` when the body ends here.  The transport must be open."""
     if not chunked and len(pieces) < 2:
@@ -24,7 +24,7 @@ def write_message(
         elif len(piece) < _JOIN_BELOW:
             transport.write(start + piece)
         else:
-            transport.writelines((start, piece))
+            transport.write_both(start, piece)
         return
     buffers = [start] if start else []
     if not chunked:
@@ -35,11 +35,4 @@ def write_message(
         if trailers is not None:
             buffers.append(encode_last_chunk(trailers))
     if buffers:
-        _write_all(transport, buffers)
-
-
-def _write_all(transport: asyncio.WriteTransport, buffers: list[bytes]) -> None:
-    if sum(map(len, buffers)) < _JOIN_BELOW:
         transport.write(b"".join(buffers))
-    else:
-        transport.writelines(buffers)

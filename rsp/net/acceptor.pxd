@@ -1,0 +1,10 @@
+from rsp.net.calls cimport accept
+from rsp.net.poller cimport Poller, Watched
+
+
+cdef class Acceptor(Watched):
+    cdef object _accepted, _sock
+    cdef bint _exhausted
+    cdef Poller _poller
+    cpdef ready(self, int events)
+    cpdef Py_ssize_t take(self, Py_ssize_t most) except -1

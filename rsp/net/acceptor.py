@@ -1,0 +1,71 @@
+"""New connections at a listening socket."""
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from rsp import log
+from rsp.net.calls import accept
+from rsp.net.poller import IN, Poller, Watched
+
+_AT_ONCE: Final = 64
+# The connection is gone already, or the network behind it: nothing to tell (accept(2)).
+_HARMLESS: Final = frozenset((
+    errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN, errno.ENONET,
+    errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH,
+))  # fmt: skip
+
+
+class Acceptor(Watched):
+    """Calls ``accepted(descriptor, client)`` for each connection.
+
+    ``sock`` stays its owner's.  Where a new connection cannot be had for want of descriptors or memory, it waits until
+    :meth:`retry`.
+    """
+
+    __slots__ = ("_accepted", "_exhausted", "_poller", "_sock")
+
+    def __init__(self, poller: Poller, sock: socket.socket, accepted: Callable[[int, bytes], None]) -> None:
+        super().__init__(sock.fileno())
+        self._poller = poller
+        self._sock = sock
+        self._accepted = accepted
+        self._exhausted = False
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted inherits it
+        poller.want(self, IN)
+
+    def ready(self, events: int) -> None:
+        self.take(_AT_ONCE)
+
+    def take(self, most: int) -> int:
+        """Accept what is queued, at most ``most``; how many there were."""
+        for count in range(most):
+            try:
+                found = accept(self.descriptor)
+            except OSError as error:
+                if error.errno in _HARMLESS:
+                    continue
+                log.once_a_second("accept", f"Cannot accept connections for now: {error.strerror}")
+                self._exhausted = True
+                self._poller.want(self, 0)
+                return count
+            if found is None:
+                return count
+            self._accepted(*found)
+        return most
+
+    def retry(self) -> None:
+        """Called every tick."""
+        if self._exhausted:
+            self._exhausted = False
+            self._poller.want(self, IN)
+
+    def broken(self) -> None:
+        pass  # one connection was lost; the others are still welcome
+
+    def stop(self) -> None:
+        """Accept no more; the socket is left as it is."""
+        self._poller.want(self, 0)

@@ -1,0 +1,48 @@
+"""The system calls of the hot path.  ``None`` or 0 say that the call would block; errors raise :class:`OSError`.
+
+``calls.pyx`` is this module's compiled twin.
+"""
+
+import os
+import socket
+from typing import Final
+
+READ_SIZE: Final = 256 << 10
+
+
+def receive(descriptor: int) -> bytes | None:
+    """What has arrived, at most ``READ_SIZE`` bytes; empty when the other side sends no more."""
+    try:
+        return os.read(descriptor, READ_SIZE)
+    except BlockingIOError:
+        return None
+
+
+def send(descriptor: int, data: bytes, offset: int) -> int:
+    """Write ``data`` from ``offset`` on; how many bytes were taken."""
+    try:
+        return os.write(descriptor, memoryview(data)[offset:] if offset else data)
+    except BlockingIOError:
+        return 0
+
+
+def send_both(descriptor: int, first: bytes, second: bytes) -> int:
+    """Write one behind the other; how many bytes of both were taken."""
+    try:
+        return os.writev(descriptor, (first, second))
+    except BlockingIOError:
+        return 0
+
+
+def accept(descriptor: int) -> tuple[int, bytes] | None:
+    """A new connection at a listening socket: its descriptor, non-blocking, and the client's address without port,
+    ``unix:`` for a local one."""
+    listening = socket.socket(fileno=descriptor)
+    try:
+        sock, peer = listening.accept()
+    except BlockingIOError:
+        return None
+    finally:
+        listening.detach()
+    sock.setblocking(False)
+    return sock.detach(), peer[0].encode() if isinstance(peer, tuple) else b"unix:"

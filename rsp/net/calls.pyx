@@ -1,0 +1,118 @@
+"""The compiled twin of calls.py, which says what the calls mean."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_SetFromErrno
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.string cimport memset, strlen
+
+cdef extern from "<sys/socket.h>" nogil:
+    ctypedef unsigned int socklen_t
+    struct sockaddr:
+        unsigned short sa_family
+    struct sockaddr_storage:
+        unsigned short ss_family
+    struct msghdr:
+        iovec *msg_iov
+        size_t msg_iovlen
+    int AF_INET, AF_INET6, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL
+    ssize_t c_recv "recv"(int, void *, size_t, int)
+    ssize_t c_send "send"(int, const void *, size_t, int)
+    ssize_t c_sendmsg "sendmsg"(int, const msghdr *, int)
+    int c_accept "accept4"(int, sockaddr *, socklen_t *, int)
+
+cdef extern from "<sys/uio.h>" nogil:
+    struct iovec:
+        void *iov_base
+        size_t iov_len
+
+cdef extern from "<netinet/in.h>" nogil:
+    struct in_addr:
+        pass
+    struct in6_addr:
+        pass
+    struct sockaddr_in:
+        in_addr sin_addr
+    struct sockaddr_in6:
+        in6_addr sin6_addr
+
+cdef extern from "<arpa/inet.h>" nogil:
+    const char *inet_ntop(int, const void *, char *, socklen_t)
+
+READ_SIZE = 256 << 10
+cdef char room[256 << 10]
+cdef bytes LOCAL = b"unix:", last_client = b""
+
+
+cpdef bytes receive(int descriptor):
+    cdef ssize_t size
+    while True:
+        size = c_recv(descriptor, room, sizeof(room), 0)
+        if size >= 0:
+            return PyBytes_FromStringAndSize(room, size)
+        if errno == EAGAIN:
+            return None
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+
+
+cpdef Py_ssize_t send(int descriptor, bytes data, Py_ssize_t offset) except -1:
+    cdef ssize_t size
+    while True:
+        size = c_send(descriptor, PyBytes_AS_STRING(data) + offset, PyBytes_GET_SIZE(data) - offset, MSG_NOSIGNAL)
+        if size >= 0:
+            return size
+        if errno == EAGAIN:
+            return 0
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+
+
+cpdef Py_ssize_t send_both(int descriptor, bytes first, bytes second) except -1:
+    cdef ssize_t size
+    cdef iovec pieces[2]
+    cdef msghdr message
+    pieces[0].iov_base = PyBytes_AS_STRING(first)
+    pieces[0].iov_len = PyBytes_GET_SIZE(first)
+    pieces[1].iov_base = PyBytes_AS_STRING(second)
+    pieces[1].iov_len = PyBytes_GET_SIZE(second)
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = &pieces[0]
+    message.msg_iovlen = 2
+    while True:
+        size = c_sendmsg(descriptor, &message, MSG_NOSIGNAL)
+        if size >= 0:
+            return size
+        if errno == EAGAIN:
+            return 0
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+
+
+cpdef tuple accept(int descriptor):
+    global last_client
+    cdef sockaddr_storage address
+    cdef socklen_t size = sizeof(address)
+    cdef char text[64]
+    cdef const void *host
+    cdef bytes client
+    cdef int found
+    while True:
+        found = c_accept(descriptor, <sockaddr *>&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
+        if found >= 0:
+            break
+        if errno == EAGAIN:
+            return None
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+    if address.ss_family == AF_INET:
+        host = &(<sockaddr_in *>&address).sin_addr
+    elif address.ss_family == AF_INET6:
+        host = &(<sockaddr_in6 *>&address).sin6_addr
+    else:
+        return found, LOCAL
+    inet_ntop(address.ss_family, host, text, sizeof(text))
+    client = PyBytes_FromStringAndSize(text, strlen(text))
+    if client == last_client:
+        client = last_client
+    last_client = client
+    return found, client

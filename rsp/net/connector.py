@@ -1,0 +1,77 @@
+"""A connection on its way up."""
+
+import os
+import socket
+from collections.abc import Callable
+
+from rsp.net.poller import OUT, Poller, Watched
+
+
+class Connector(Watched):
+    """Connects to ``address``, a host's IP and port or the path of a local socket; then calls ``done`` once.
+
+    ``done(descriptor, "")`` hands a connected non-blocking socket over; ``done(-1, reason)`` says why there is none.
+    It may be called before the constructor returns.
+    """
+
+    __slots__ = ("_done", "_poller")
+
+    def __init__(self, poller: Poller, address: tuple[str, int] | str, done: Callable[[int, str], None]) -> None:
+        if isinstance(address, str):
+            family = socket.AF_UNIX
+        else:
+            family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(-1)
+        self._poller = poller
+        self._done = done
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            done(-1, error.strerror or str(error))
+            return
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            sock.connect(address)
+        except BlockingIOError as error:
+            if family == socket.AF_UNIX:  # its queue is full, and waiting is not offered
+                sock.close()
+                done(-1, error.strerror or str(error))
+                return
+            self.descriptor = sock.detach()
+            poller.want(self, OUT)
+        except OSError as error:
+            sock.close()
+            done(-1, error.strerror or str(error))
+        else:
+            done(sock.detach(), "")
+
+    def ready(self, events: int) -> None:
+        sock = socket.socket(fileno=self.descriptor)
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        sock.detach()
+        if error:
+            self._stop(os.strerror(error))
+        else:
+            descriptor, self.descriptor = self.descriptor, -1
+            self._release(descriptor)
+            self._done(descriptor, "")
+
+    def _release(self, descriptor: int) -> None:
+        """Wait no more; the new owner will want its own events."""
+        self.descriptor = descriptor
+        self._poller.want(self, 0)
+        self.descriptor = -1
+
+    def cancel(self, reason: str) -> None:
+        if self.descriptor >= 0:
+            self._stop(reason)
+
+    def _stop(self, reason: str) -> None:
+        self._poller.forget(self)
+        os.close(self.descriptor)
+        self.descriptor = -1
+        self._done(-1, reason)
+
+    def broken(self) -> None:
+        self.cancel("internal error")

@@ -1,0 +1,40 @@
+from rsp.net.calls cimport receive, send, send_both
+from rsp.net.poller cimport Poller, Watched
+
+cdef int _IN, _OUT
+
+
+cdef class Protocol:
+    cdef public Transport transport
+    cpdef data_received(self, bytes data)
+    cpdef bint eof_received(self) except -1
+    cpdef connection_lost(self, error)
+    cpdef pause_writing(self)
+    cpdef resume_writing(self)
+
+
+cdef class Transport(Watched):
+    cdef list _backlog
+    cdef object _error
+    cdef bint _ended, _finishing, _full, _paused
+    cdef Py_ssize_t _limit, _offset
+    cdef Poller _poller
+    cdef Protocol _protocol
+    cdef public bint closing
+    cdef public Py_ssize_t waiting
+    cpdef ready(self, int events)
+    cpdef buried(self)
+    cpdef bint is_closing(self)
+    cdef _read(self)
+    cpdef pause_reading(self)
+    cpdef resume_reading(self)
+    cdef _want(self)
+    cpdef write(self, bytes data)
+    cpdef write_both(self, bytes first, bytes second)
+    cdef _hold(self, bytes data, Py_ssize_t sent)
+    cdef _flush(self)
+    cpdef write_eof(self)
+    cpdef close(self)
+    cpdef abort(self)
+    cdef _fail(self, error)
+    cdef _end(self, error)

@@ -1,0 +1,262 @@
+"""An open connection.
+
+The lesson that rsp began with: what the other side cannot take is kept, in order, and whoever wrote it is told to
+pause; nothing is dropped, nothing blocks.  The protocol hears of the end exactly once, and never from within a call
+of its own.
+"""
+
+import os
+import socket
+import struct
+from typing import Final
+
+from rsp.net.calls import receive, send, send_both
+from rsp.net.poller import IN, OUT, Poller, Watched
+
+_IN: Final = IN
+_OUT: Final = OUT
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class Protocol:
+    """The owner of a transport, and what it is told.  The names are those of :class:`asyncio.Protocol`."""
+
+    __slots__ = ("transport",)
+
+    def __init__(self) -> None:
+        self.transport: Transport
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes, never none."""
+        raise NotImplementedError
+
+    def eof_received(self) -> bool:
+        """The other side sends no more.  Whether to go on writing; the transport closes otherwise."""
+        raise NotImplementedError
+
+    def connection_lost(self, error: OSError | None) -> None:
+        """The end.  ``error``: what the kernel said, if it was not a proper one."""
+        raise NotImplementedError
+
+    def pause_writing(self) -> None:
+        """More than ``limit`` bytes wait."""
+        raise NotImplementedError
+
+    def resume_writing(self) -> None:
+        """Few bytes wait."""
+        raise NotImplementedError
+
+
+class Transport(Watched):
+    """Owns ``descriptor``, a connected non-blocking socket, and begins to read.  ``limit``: see ``pause_writing``."""
+
+    # fmt: off
+    __slots__ = (
+        "_backlog", "_ended", "_error", "_finishing", "_full", "_limit", "_offset", "_paused", "_poller", "_protocol",
+        "closing", "waiting",
+    )
+    # fmt: on
+
+    def __init__(self, poller: Poller, descriptor: int, protocol: Protocol, limit: int) -> None:
+        super().__init__(descriptor)
+        self._poller = poller
+        self._protocol: Protocol | None = protocol
+        self._limit = limit
+        self._backlog: list[bytes] | None = None
+        self._offset = 0  # of the first piece of the backlog, what is sent already
+        self._ended = False  # the other side sends no more
+        self._error: OSError | None = None
+        self._finishing = False  # close the sending side after the backlog
+        self._full = False  # the protocol was told to pause
+        self._paused = False  # the protocol does not want to read
+        self.closing = False
+        self.waiting = 0  # bytes of the backlog
+        poller.want(self, _IN)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    # -- reading
+
+    def ready(self, events: int) -> None:
+        if self.waiting and events & ~_IN:
+            self._flush()
+        if self.events & _IN and events & ~_OUT:
+            self._read()
+
+    def _read(self) -> None:
+        protocol = self._protocol
+        if protocol is None:
+            return
+        try:
+            data = receive(self.descriptor)
+        except OSError as error:
+            self._fail(error)
+            return
+        if data:
+            protocol.data_received(data)
+        elif data is not None:
+            self._ended = True
+            if protocol.eof_received():
+                self._want()
+            else:
+                self.close()
+
+    def pause_reading(self) -> None:
+        self._paused = True
+        self._want()
+
+    def resume_reading(self) -> None:
+        self._paused = False
+        self._want()
+
+    def _want(self) -> None:
+        if self.descriptor >= 0:
+            reading = not (self._paused or self._ended or self.closing)
+            self._poller.want(self, (_IN if reading else 0) | (_OUT if self.waiting else 0))
+
+    # -- writing
+
+    def write(self, data: bytes) -> None:
+        if self.closing or self._finishing:
+            return
+        sent = 0
+        if not self.waiting:
+            try:
+                sent = send(self.descriptor, data, 0)
+            except OSError as error:
+                self._fail(error)
+                return
+            if sent == len(data):
+                return
+        self._hold(data, sent)
+
+    def write_both(self, first: bytes, second: bytes) -> None:
+        """Two pieces in one system call."""
+        if self.closing or self._finishing:
+            return
+        sent = 0
+        if not self.waiting:
+            try:
+                sent = send_both(self.descriptor, first, second)
+            except OSError as error:
+                self._fail(error)
+                return
+            if sent == len(first) + len(second):
+                return
+        if sent < len(first):
+            self._hold(first, sent)
+            sent = len(first)
+        self._hold(second, sent - len(first))
+
+    def _hold(self, data: bytes, sent: int) -> None:
+        """Keep ``data`` but what is ``sent`` of it, which can only be when nothing waits."""
+        if self._backlog is None:
+            self._backlog = []
+        if not self.waiting:
+            self._offset = sent
+        self._backlog.append(data)
+        self.waiting += len(data) - sent
+        self._want()
+        if self.waiting > self._limit and not self._full and self._protocol is not None:
+            self._full = True
+            self._protocol.pause_writing()
+
+    def _flush(self) -> None:
+        backlog = self._backlog
+        try:
+            while backlog and self.waiting:
+                size = len(backlog[0]) - self._offset
+                sent = send(self.descriptor, backlog[0], self._offset)
+                self.waiting -= sent
+                if sent < size:
+                    self._offset += sent
+                    break
+                self._offset = 0
+                del backlog[0]
+        except OSError as error:
+            self._fail(error)
+            return
+        if not self.waiting:
+            self._backlog = None
+        if self._full and self.waiting <= self._limit >> 2 and self._protocol is not None:
+            self._full = False
+            self._protocol.resume_writing()
+        if not self.waiting and self.descriptor >= 0:
+            if self.closing:
+                self._end(None)
+            else:
+                if self._finishing:
+                    self._shut_down()
+                self._want()
+
+    def write_eof(self) -> None:
+        """Send no more, after what waits."""
+        if not (self.closing or self._finishing):
+            self._finishing = True
+            if not self.waiting:
+                self._shut_down()
+
+    def _shut_down(self) -> None:
+        sock = socket.socket(fileno=self.descriptor)
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # reset meanwhile; reading says so
+        finally:
+            sock.detach()
+
+    # -- the end
+
+    def close(self) -> None:
+        """Read no more; end when what waits has been sent."""
+        if not self.closing:
+            self.closing = True
+            if self.waiting:
+                self._want()
+            else:
+                self._end(None)
+
+    def abort(self) -> None:
+        """End now, whatever waits."""
+        if self.descriptor >= 0:
+            self._end(None)
+
+    def reset(self) -> None:
+        """As :meth:`abort`, so that the other side knows that this is no proper end."""
+        if self.descriptor >= 0:
+            sock = socket.socket(fileno=self.descriptor)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            sock.detach()
+            self._end(None)
+
+    def broken(self) -> None:
+        self.abort()
+
+    def _fail(self, error: OSError) -> None:
+        if self.descriptor >= 0:
+            self._end(error)
+
+    def _end(self, error: OSError | None) -> None:
+        self.closing = True
+        self.waiting = 0
+        self._backlog = None
+        self._error = error
+        self._poller.forget(self)
+        os.close(self.descriptor)
+        self.descriptor = -1
+        self._poller.bury(self)
+
+    def buried(self) -> None:
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            protocol.connection_lost(self._error)
+
+    def own_address(self) -> tuple[str, int] | None:
+        """The local host and port; ``None`` for a local socket."""
+        sock = socket.socket(fileno=self.descriptor)
+        try:
+            name = sock.getsockname()
+        finally:
+            sock.detach()
+        return (name[0], name[1]) if isinstance(name, tuple) else None
