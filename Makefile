@@ -3,15 +3,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check lint docs fuzz clean
+.PHONY: run test test-pure check lint docs fuzz bench bench-quick clean
 
 run: .venv/installed     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
 
-test: .venv/installed-dev     ## all tests; those that need nginx, wget and ab are skipped where they are missing
+test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
 	$(BIN)/python -m pytest
 
-check: lint test     ## what has to be green before a commit
+test-pure: .venv/installed-dev     ## the tests of the data plane again, without the compiled modules
+	RSP_PURE=1 $(BIN)/python -m pytest tests/unit tests/process/test_http.py tests/process/test_serving.py
+
+check: lint test test-pure     ## what has to be green before a commit
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -25,8 +28,15 @@ docs: .venv/installed     ## write docs/configuration.md from the schema
 fuzz: .venv/installed     ## mutate the kept corpus through the codec until Ctrl-C; failures stay in fuzz/corpus
 	$(BIN)/python fuzz/http1.py
 
+bench: .venv/installed-dev .venv/built     ## rsp beside nginx and HAProxy, a quarter of an hour; writes docs/benchmarks.md
+	$(BIN)/python -m bench --document docs/benchmarks.md
+
+bench-quick: .venv/installed-dev .venv/built     ## the same in a minute, to the screen
+	$(BIN)/python -m bench --quick
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build bench/build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find rsp -name '*.so' -delete
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -35,4 +45,9 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[dev]
+	@touch $@
+
+# The compiled modules again, where their sources have changed since the install.
+.venv/built: setup.py $(shell find rsp -name '*.py' -o -name '*.pxd' -o -name '*.pyx') | .venv/installed-dev
+	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
