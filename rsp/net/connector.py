@@ -47,31 +47,26 @@ class Connector(Watched):
             done(sock.detach(), "")
 
     def ready(self, events: int) -> None:
-        sock = socket.socket(fileno=self.descriptor)
+        descriptor = self._let_go()
+        sock = socket.socket(fileno=descriptor)
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        sock.detach()
         if error:
-            self._stop(os.strerror(error))
+            sock.close()
+            self._done(-1, os.strerror(error))
         else:
-            descriptor, self.descriptor = self.descriptor, -1
-            self._release(descriptor)
-            self._done(descriptor, "")
-
-    def _release(self, descriptor: int) -> None:
-        """Wait no more; the new owner will want its own events."""
-        self.descriptor = descriptor
-        self._poller.want(self, 0)
-        self.descriptor = -1
+            self._done(sock.detach(), "")
 
     def cancel(self, reason: str) -> None:
+        """Give up, unless it is done."""
         if self.descriptor >= 0:
-            self._stop(reason)
+            os.close(self._let_go())
+            self._done(-1, reason)
 
-    def _stop(self, reason: str) -> None:
-        self._poller.forget(self)
-        os.close(self.descriptor)
-        self.descriptor = -1
-        self._done(-1, reason)
+    def _let_go(self) -> int:
+        """Wait no more; whoever gets the descriptor wants its own events."""
+        self._poller.want(self, 0)
+        descriptor, self.descriptor = self.descriptor, -1
+        return descriptor
 
     def broken(self) -> None:
         self.cancel("internal error")
