@@ -1,12 +1,15 @@
 """Builds the compiled twins; without Cython or a C compiler the install goes on in pure Python (``rsp -V`` says so).
 
 The hot modules are compiled from the same source that runs in pure Python, with the layout of their classes in a .pxd
-file beside each; codec.pyx alone is written by hand.
+file beside each; where a .pyx stands beside a module, that is its twin, written by hand.
 """
 
+import os
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 COMPILED = [
     "rsp.net.calls", "rsp.net.poller", "rsp.net.transport", "rsp.net.acceptor", "rsp.net.connector",
@@ -26,13 +29,26 @@ def extensions() -> list[Extension]:
         source = Path(name.replace(".", "/"))
         by_hand = source.with_suffix(".pyx")
         source = by_hand if by_hand.exists() else source.with_suffix(".py")
-        wanted.append(Extension(name, [str(source)], optional=True, extra_compile_args=["-w"]))
-    return cythonize(
-        wanted,
-        build_dir="build/cython",
-        compiler_directives={"language_level": "3", "annotation_typing": False},
-        quiet=True,
-    )
+        wanted.append(Extension(name, [str(source)], extra_compile_args=["-w", "-O2", "-g0"]))
+    directives = {"language_level": "3", "annotation_typing": False}
+    return cythonize(wanted, build_dir="build/cython", compiler_directives=directives, quiet=True)
 
 
-setup(ext_modules=extensions())
+class BuildTwins(build_ext):
+    """All of them or none: they are bound to each other."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception as error:
+            print(f"rsp: not compiled ({error}); it will run in pure Python", file=sys.stderr)
+            for extension in self.extensions:
+                Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+            self.extensions = []
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildTwins},
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+)

@@ -126,7 +126,7 @@ class Backend:
         self.heads: list[bytes] = []
         self.connections = 0
         self._handler = handler or self._answer
-        self._open: set[socket.socket] = set()
+        self.open: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(unix or ("127.0.0.1", 0))
@@ -144,7 +144,7 @@ class Backend:
             if connection.family == socket.AF_INET:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
-            self._open.add(connection)
+            self.open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -164,8 +164,8 @@ class Backend:
         except OSError:
             pass
         finally:
-            self._open.discard(connection)
             connection.close()
+            self.open.discard(connection)
 
     def _answer(self, connection: socket.socket, head: bytes, rest: bytes) -> bool:
         length = re.search(rb"(?i)content-length: *(\d+)", head)
@@ -183,7 +183,7 @@ class Backend:
         except OSError:
             pass
         self._listener.close()
-        for connection in list(self._open):
+        for connection in list(self.open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:

@@ -300,6 +300,7 @@ def test_stale_connections_are_not_the_clients_problem(tmp_path):
         assert load.failures == []
         for _ in range(50):
             post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+            wait_until(lambda: not backend.open)  # on a connection that is closed later, a POST cannot be sent again
             assert exchange(rsp.port, post).startswith(b"HTTP/1.1 200")
 
 
