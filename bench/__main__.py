@@ -19,13 +19,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", metavar="NAMES", help="these scenarios, separated by commas")
     parser.add_argument("--peers", metavar="NAMES", help="these proxies, separated by commas")
     parser.add_argument("--repeats", type=int, help="how often each peer has its turn (5; quick: 3)")
-    parser.add_argument("--seconds", type=float, help="of each turn (3; quick: 1)")
+    parser.add_argument("--seconds", type=float, help="of each turn (2; quick: 1)")
     parser.add_argument("--idle", type=int, default=10_000, help="idle connections to hold (10000)")
     parser.add_argument("--ab", type=int, default=100_000, help="requests of the ab scenario (100000)")
     parser.add_argument("--document", type=Path, help="a file whose table is to be replaced")
     options = parser.parse_args()
     options.repeats = options.repeats or (3 if options.quick else 5)
-    options.seconds = options.seconds or (1 if options.quick else 3)
+    options.seconds = options.seconds or (1 if options.quick else 2)
     return options
 
 
@@ -35,6 +35,8 @@ def make_peers(directory: Path) -> dict[str, Peer]:
         "rsp": {}, "nginx": {}, "haproxy": {},
         "rsp pure": {"environment": {"RSP_PURE": "1"}},
         "rsp quiet": {"log": False}, "nginx quiet": {"log": False}, "haproxy quiet": {"log": False},
+        "rsp one": {"core": None}, "nginx one": {"core": None},
+        "rsp two": {"core": None, "workers": 2}, "nginx two": {"core": None, "workers": 2},
         "proxy.py": {}, "ancestor": {},
     }  # fmt: skip
     peers = {"direct": Peer("direct", 9101, directory)}
