@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -85,6 +86,7 @@ def main() -> int:
         print("bench: two cores are needed, one for the proxy and one for the load", file=sys.stderr)
         return 2
     os.sched_setaffinity(0, {LOAD_CORE})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory() as directory, backends(Path(directory)):
         os.chmod(directory, 0o755)
         peers = make_peers(Path(directory))

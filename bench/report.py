@@ -24,11 +24,17 @@ TARGETS = [
     ("close", "rate", "nginx", ">= 0.95"),
     ("half", "p99", "nginx", "<= 1.20"),
     ("idle", "each", "nginx", "<= 2.00"),
+    ("workers", "efficiency", "nginx", ">= 1.00"),
 ]
 NAMES = {
     "rate": "requests/s", "user": "user CPU a request", "cpu": "CPU a request", "p99": "p99",
-    "each": "memory a connection",
+    "each": "memory a connection", "efficiency": "CPU a request, one worker over two",
 }  # fmt: skip
+
+
+def efficiency(samples: dict[str, list[Sample]], name: str) -> list[float]:
+    """One for each repeat: CPU a request of one worker, over that of two."""
+    return [one["cpu"] / two["cpu"] for one, two in zip(samples[f"{name} one"], samples[f"{name} two"], strict=True)]
 
 
 def median(samples: list[Sample], figure: str) -> float | None:
@@ -89,10 +95,12 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
             for name, values in samples.items()
             if name != "direct"
         )
-        lines += [
-            "",
-            f"Mean time a request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}.",
-        ]
+        grown = {name: (median(values, "grown") or 0) / 1e6 for name, values in samples.items() if name != "direct"}
+        text = ", ".join(f"{name} {size:+.1f} MB" for name, size in grown.items())
+        across = (
+            f"Mean time a request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}."
+        )
+        lines += ["", across, "", f"Memory over the run: {text}."]
     return "\n".join(lines)
 
 
@@ -101,7 +109,11 @@ def targets_table(samples: Samples) -> tuple[str, bool]:
     lines = ["| scenario | figure | compared with | to reach | median (spread) | |", "|---|---|---|---|---|---|"]
     good = True
     for scenario, figure, against, bound in TARGETS:
-        values = ratios(samples.get(scenario, {}), figure, against)
+        if scenario == "workers" and scenario in samples:
+            pairs = zip(efficiency(samples[scenario], "rsp"), efficiency(samples[scenario], against), strict=True)
+            values = [mine / theirs for mine, theirs in pairs]
+        else:
+            values = ratios(samples.get(scenario, {}), figure, against)
         if not values:
             continue
         middle, limit = statistics.median(values), float(bound[3:])

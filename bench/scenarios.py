@@ -25,6 +25,7 @@ class Scenario:
 
 def sample(peer: Peer, work: Callable[[], load.Result]) -> Sample:
     """Run ``work`` and say what it cost ``peer``: CPU in us per request, memory in bytes afterwards."""
+    before = peer.rss()
     user, system = peer.cpu()
     result = work()
     user_after, system_after = peer.cpu()
@@ -32,7 +33,9 @@ def sample(peer: Peer, work: Callable[[], load.Result]) -> Sample:
     result["rate"] = result["requests"] / result["seconds"]
     result["user"] = (user_after - user) / count * 1e6
     result["system"] = (system_after - system) / count * 1e6
+    result["cpu"] = result["user"] + result["system"]
     result["rss"] = peer.rss()
+    result["grown"] = result["rss"] - before
     return result
 
 
@@ -101,9 +104,7 @@ def syscalls(peer: Peer, seconds: float = 1.0) -> float:
     strace.terminate()
     _, table = strace.communicate()
     total = [line.split() for line in table.splitlines() if line.endswith("total")]
-    return int(
-        total[0][-2] if not total[0][-2].replace(".", "").isdigit() else total[0][2 + (len(total[0]) > 4)]
-    ) / max(result["requests"], 1)
+    return int(total[0][3]) / max(result["requests"], 1)
 
 
 def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> list[Scenario]:
@@ -129,6 +130,8 @@ def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> 
                  at_rate(half_load), quick=True, peers=("direct", "rsp", "nginx", "haproxy")),
         Scenario("idle", f"{idle_connections} idle connections, and 2000 requests/s beside them",
                  idle(idle_connections), warm=False),
+        Scenario("workers", "the headline, one worker and two, on two cores that they share with the load",
+                 wrk("browser", "/small", 64), peers=("rsp one", "rsp two", "nginx one", "nginx two")),
         Scenario("websocket", "WebSocket echo of 16 bytes, 32 connections", websockets),
         Scenario("ab", f"ab -n {ab_requests} -c 100", ab(ab_requests), peers=everyone, warm=False),
     ]  # fmt: skip

@@ -62,7 +62,7 @@ class Worker:
 
         setproctitle(f"rsp: worker {self._slot}")
         # What the master made stays; what a request makes ends with it, by counting references.  So there is next to
-        # nothing to collect, and looking for it among thousands of connections takes a millisecond (docs/performance.md).
+        # nothing to collect, and looking among thousands of connections takes a millisecond (docs/performance.md).
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
         faulthandler.enable()  # the master's SIGABRT shows where a loop hangs
