@@ -110,7 +110,8 @@ def main() -> int:
         finally:
             for peer in peers.values():
                 peer.stop()
-    failed = sum(one["errors"] for found in samples.values() for mine in found.values() for one in mine)
+    judged = [mine for found in samples.values() for name, mine in found.items() if name not in ("proxy.py", "ancestor")]
+    failed = sum(one["errors"] for mine in judged for one in mine)
     report.write(samples, chosen, calls, ROOT / "bench" / "build" / "latest.json", options.document)
     return 1 if failed else 0
 

@@ -327,6 +327,15 @@ def end_of_head(data: bytes, start: int) -> int:
     return found + 4 if found >= 0 else -1
 
 
+def check_size(data: bytes, line_limit: int, head_limit: int) -> None:
+    """Raises :class:`ProtocolError` with 414 or 431 for a head, or the beginning of one, that is too long."""
+    line = data.find(b"\r\n")
+    if (line if line >= 0 else len(data)) > line_limit:
+        raise ProtocolError("the request line is too long", 414)
+    if len(data) > head_limit:
+        raise ProtocolError("the head is too large", 431)
+
+
 def find_stray(data: bytes | bytearray, start: int) -> bool:
     """Whether ``data`` from ``start`` on, an unfinished head, holds a bare CR, a bare LF or a NUL already."""
     return _STRAY.search(data, start) is not None

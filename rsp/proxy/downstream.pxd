@@ -14,7 +14,7 @@ cdef double _NEVER
 
 
 cdef class Downstream(Protocol):
-    cdef bint _advancing, _chunked, _counted, _eof, _reading_paused, _until_close, _writing_paused
+    cdef bint _advancing, _chunked, _eof, _reading_paused, _until_close, _writing_paused
     cdef double _body_from, _paused_at
     cdef Py_ssize_t _body_size, _lingered, _queued, _searched
     cdef bytes _buffer, _known_host, _told
@@ -25,6 +25,7 @@ cdef class Downstream(Protocol):
     cdef Site _known_site
     cdef list _entries
     cdef public bytes client
+    cdef public bint counted
     cdef public double deadline, request_deadline, send_deadline
     cdef public object listener
     cdef public Terms terms
@@ -33,7 +34,6 @@ cdef class Downstream(Protocol):
     cpdef connection_lost(self, error)
     cpdef pause_writing(self)
     cpdef resume_writing(self)
-    cdef _admit(self)
     cpdef bint is_due(self, double now)
     cdef _advance(self, bytes data)
     cdef _unfinished(self, bytes data)

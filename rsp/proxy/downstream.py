@@ -10,7 +10,7 @@ from rsp.combined import combined
 from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import end_of_head, parse_request, response_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, find_stray
+from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, check_size, find_stray
 from rsp.http1.write import interim_head, own_response
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.answers import Answer
@@ -42,9 +42,9 @@ class Downstream(Protocol):
 
     # fmt: off
     __slots__ = (
-        "_advancing", "_body_from", "_body_size", "_buffer", "_chunked", "_counted", "_decoder", "_entries", "_eof",
+        "_advancing", "_body_from", "_body_size", "_buffer", "_chunked", "_decoder", "_entries", "_eof",
         "_exchange", "_known_host", "_known_site", "_lingered", "_paused_at", "_plane", "_queued", "_reading_paused",
-        "_searched", "_state", "_told", "_until_close", "_writing_paused", "client", "deadline", "listener",
+        "_searched", "_state", "_told", "_until_close", "_writing_paused", "client", "counted", "deadline", "listener",
         "request_deadline", "send_deadline", "terms",
     )
     # fmt: on
@@ -74,27 +74,16 @@ class Downstream(Protocol):
         self._writing_paused = False
         self._queued = 0  # bytes in the write buffer when the client was last looked at
         self._lingered = 0
-        self._counted = False  # among the connections of its address
+        self.counted = False  # among the connections of its address
         self._body_from = 0.0  # when the body began; pauses of ours do not count
         self._body_size = 0
         self._paused_at = 0.0
 
+        self.deadline = plane.now + self.terms.idle_time
         self.transport = Transport(plane.poller, descriptor, self, self.terms.buffer)
-        plane.accepted += 1
-        plane.downstreams.add(self)
-        self._admit()
-
-    def _admit(self) -> None:
-        """Whether this is one connection too many."""
-        plane, terms = self._plane, self.terms
-        self.deadline = plane.now + terms.idle_time
-        if len(plane.downstreams) > terms.connections:
-            self._turn_away(len(plane.downstreams) - terms.connections)
-        elif terms.per_client and self.client != b"unix:" and not plane.site.trusts(self.client):
-            self._counted = True
-            number = plane.by_client[self.client] = plane.by_client.get(self.client, 0) + 1
-            if number > terms.per_client:
-                self._turn_away(number - terms.per_client)
+        excess = plane.admit(self)
+        if excess:
+            self._turn_away(excess)
 
     def _turn_away(self, excess: int) -> None:
         """Too many connections: say so, as long as that does not become a burden itself."""
@@ -140,12 +129,7 @@ class Downstream(Protocol):
 
     def connection_lost(self, error: OSError | None) -> None:
         self._state = _CLOSED
-        plane = self._plane
-        plane.downstreams.discard(self)
-        if self._counted:
-            left = plane.by_client.pop(self.client) - 1
-            if left:
-                plane.by_client[self.client] = left
+        self._plane.leave(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_gone()
@@ -229,7 +213,7 @@ class Downstream(Protocol):
         if data == b"\r\n"[: len(data)]:  # RFC 9112 section 2.2: an empty line before a request is ignored
             self._buffer = data if len(data) == 1 else b""
             return
-        _check_size(data, terms.line_limit, terms.head_limit)
+        check_size(data, terms.line_limit, terms.head_limit)
         if find_stray(data, max(0, self._searched - 1)):
             raise ProtocolError("bare CR, bare LF or NUL in the head")
         if not self._searched:
@@ -243,7 +227,7 @@ class Downstream(Protocol):
         if block[:2] == b"\r\n":
             block = block[2:]
         if len(block) > terms.line_limit:
-            _check_size(block, terms.line_limit, terms.head_limit)
+            check_size(block, terms.line_limit, terms.head_limit)
         head = parse_request(block)
         if head.count > terms.fields:
             raise ProtocolError("too many fields", 431)
@@ -493,12 +477,3 @@ class Downstream(Protocol):
         self.deadline = self._plane.now + _LINGER_SECONDS
         self.resume()
         self.transport.write_eof()
-
-
-def _check_size(data: bytes, line_limit: int, head_limit: int) -> None:
-    """Raises :class:`ProtocolError` with 414 or 431."""
-    line = data.find(b"\r\n")
-    if (line if line >= 0 else len(data)) > line_limit:
-        raise ProtocolError("the request line is too long", 414)
-    if len(data) > head_limit:
-        raise ProtocolError("the head is too large", 431)

@@ -85,6 +85,26 @@ class Plane:
         if due:
             asyncio.get_running_loop().call_soon(self._expire_some)
 
+    def admit(self, one: "Downstream") -> int:
+        """Count a new connection; by how many it is too many for the limits in force, 0 if it is welcome."""
+        terms, client = one.terms, one.client
+        self.accepted += 1
+        self.downstreams.add(one)
+        excess = len(self.downstreams) - terms.connections
+        if excess <= 0 and terms.per_client and client != b"unix:" and not self.site.trusts(client):
+            one.counted = True
+            number = self.by_client[client] = self.by_client.get(client, 0) + 1
+            excess = number - terms.per_client
+        return max(excess, 0)
+
+    def leave(self, one: "Downstream") -> None:
+        """A connection has ended."""
+        self.downstreams.discard(one)
+        if one.counted:
+            left = self.by_client.pop(one.client) - 1
+            if left:
+                self.by_client[one.client] = left
+
     def new_id(self) -> bytes:
         """A request id, unique across workers and restarts."""
         self._ids += 1
