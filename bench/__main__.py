@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from bench import load, report
@@ -28,6 +29,14 @@ def parse() -> argparse.Namespace:
     options.repeats = options.repeats or (3 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 2)
     return options
+
+
+def known(what: str, wanted: str, names: Collection[str]) -> list[str]:
+    """The names in ``wanted``; exits with those that there are when one is unknown."""
+    for name in wanted.split(","):
+        if name not in names:
+            sys.exit(f'bench: no {what} "{name}"; there are: {", ".join(names)}')
+    return wanted.split(",")
 
 
 def make_peers(directory: Path) -> dict[str, Peer]:
@@ -91,7 +100,7 @@ def main() -> int:
         os.chmod(directory, 0o755)
         peers = make_peers(Path(directory))
         if options.peers:
-            peers = {name: peer for name, peer in peers.items() if name in options.peers.split(",")}
+            peers = {name: peers[name] for name in known("proxy", options.peers, peers)}
         try:
             for peer in peers.values():
                 peer.start()
@@ -99,7 +108,8 @@ def main() -> int:
             scenarios = all_scenarios(round(half, -2), min(options.idle, CONNECTIONS - 200), options.ab)
             chosen = [one for one in scenarios if one.quick or not options.quick]
             if options.only:
-                chosen = [one for one in scenarios if one.name in options.only.split(",")]
+                names = known("scenario", options.only, [one.name for one in scenarios])
+                chosen = [one for one in scenarios if one.name in names]
             samples = {}
             for scenario in chosen:
                 print(f"... {scenario.name}", file=sys.stderr)
@@ -110,7 +120,9 @@ def main() -> int:
         finally:
             for peer in peers.values():
                 peer.stop()
-    judged = [mine for found in samples.values() for name, mine in found.items() if name not in ("proxy.py", "ancestor")]
+    judged = [
+        mine for found in samples.values() for name, mine in found.items() if name not in ("proxy.py", "ancestor")
+    ]
     failed = sum(one["errors"] for mine in judged for one in mine)
     report.write(samples, chosen, calls, ROOT / "bench" / "build" / "latest.json", options.document)
     return 1 if failed else 0

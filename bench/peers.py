@@ -179,7 +179,7 @@ class Peer:
         if kind == "proxy.py":
             plugin = ["--enable-reverse-proxy", "--plugins", "bench.proxy_py.ToStatic"]
             return [sys.executable, "-m", "proxy", "--port", str(self.port), "--num-workers", "1",
-                    "--num-acceptors", "1", "--log-level", "ERROR", *plugin]  # fmt: skip
+                    "--num-acceptors", "1", "--threaded", "--log-level", "ERROR", *plugin]  # fmt: skip
         return [os.environ["RSP_ANCESTOR"], self._write("ancestor.lua", ancestor(self.port))]
 
     def _write(self, name: str, text: str) -> str:

@@ -23,6 +23,9 @@ signals to the master:
   USR1        reopen the logs         WINCH      workers leave, the master stays
   TTIN, TTOU  one worker more, one less
 
+environment:
+  RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
+
 documentation: docs/configuration.md, docs/operations.md; an example with comments: rsp.lua
 """
 

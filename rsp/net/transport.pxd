@@ -24,7 +24,6 @@ cdef class Transport(Watched):
     cdef public Py_ssize_t waiting
     cpdef ready(self, int events)
     cpdef buried(self)
-    cpdef bint is_closing(self)
     cdef _read(self)
     cpdef pause_reading(self)
     cpdef resume_reading(self)

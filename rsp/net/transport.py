@@ -73,9 +73,6 @@ class Transport(Watched):
         self.waiting = 0  # bytes of the backlog
         poller.want(self, _IN)
 
-    def is_closing(self) -> bool:
-        return self.closing
-
     # -- reading
 
     def ready(self, events: int) -> None:
