@@ -38,16 +38,19 @@ clean:
 	rm -rf .venv build bench/build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find rsp -name '*.so' -delete
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[dev]
+# Built with the Cython that stays in the environment, so that what is up to date is not compiled again.
+.venv/installed-dev: pyproject.toml setup.py
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cython>=3.1" "setuptools>=77"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e .[dev]
 	@touch $@
 
 # The compiled modules again, where their sources have changed since the install.
-.venv/built: setup.py $(shell find rsp -name '*.py' -o -name '*.pxd' -o -name '*.pyx') | .venv/installed-dev
+.venv/built: $(shell find rsp -name '*.py' -o -name '*.pxd' -o -name '*.pyx') | .venv/installed-dev
 	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@

@@ -35,6 +35,7 @@ cdef class Downstream(Protocol):
     cpdef pause_writing(self)
     cpdef resume_writing(self)
     cpdef bint is_due(self, double now)
+    cdef Terms _in_force(self)
     cdef _advance(self, bytes data)
     cdef _unfinished(self, bytes data)
     cdef _request(self, bytes block, bytes rest)

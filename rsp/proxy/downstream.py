@@ -137,7 +137,7 @@ class Downstream(Protocol):
     def pause_writing(self) -> None:
         self._writing_paused = True
         self._queued = self.transport.waiting
-        self.send_deadline = self._plane.now + self._terms.send_time
+        self.send_deadline = self._plane.now + self._in_force().send_time
         if self._exchange is not None:
             self._exchange.client_full()
 
@@ -154,9 +154,8 @@ class Downstream(Protocol):
     def is_due(self, now: float) -> bool:
         return self.deadline < now or self.send_deadline < now or self.request_deadline < now
 
-    @property
-    def _terms(self) -> Terms:
-        """In force now: those of the route once it is known."""
+    def _in_force(self) -> Terms:
+        """The terms that hold now: those of the route once it is known."""
         exchange = self._exchange
         return self.terms if exchange is None else exchange.terms
 
@@ -165,9 +164,9 @@ class Downstream(Protocol):
         now = self._plane.now
         if self.send_deadline < now:
             queued = self.transport.waiting
-            if self._queued - queued > self.terms.min_rate * self._terms.send_time:  # slow, but fast enough
+            if self._queued - queued > self.terms.min_rate * self._in_force().send_time:  # slow, but fast enough
                 self._queued = queued
-                self.send_deadline = now + self._terms.send_time
+                self.send_deadline = now + self._in_force().send_time
             else:
                 self.abort()
         elif self.request_deadline < now and self._exchange is not None:
@@ -251,7 +250,7 @@ class Downstream(Protocol):
 
     def _expect_body(self, size: int) -> None:
         """``size`` more bytes have arrived; the next ones have to come in time, and fast enough on average."""
-        terms = self._terms
+        terms = self._in_force()
         now = self._plane.now
         self._body_size += size
         self.deadline = now + terms.body_time
@@ -416,7 +415,7 @@ class Downstream(Protocol):
             self.resume()
 
     def _extend_tunnel(self) -> None:
-        self.deadline = self._plane.now + self._terms.tunnel_time
+        self.deadline = self._plane.now + self._in_force().tunnel_time
 
     def send_raw(self, data: bytes) -> None:
         self._extend_tunnel()
@@ -453,7 +452,7 @@ class Downstream(Protocol):
     def close(self) -> None:
         """After what is written has been sent."""
         self._state = _CLOSED
-        self.deadline = self._plane.now + self._terms.send_time
+        self.deadline = self._plane.now + self._in_force().send_time
         self.transport.close()
 
     def abort(self) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -386,3 +387,26 @@ def test_the_ancestors_form_and_its_started_line(tmp_path, backend):
         title = " ".join(psutil.Process(rsp.process.pid).cmdline())
         assert title.startswith("rsp: master site.lua")
         assert len(rsp.workers()) == len(os.sched_getaffinity(0))
+
+
+def test_it_says_whether_it_runs_compiled(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSP_PURE", "1")
+    assert "data plane: pure Python (RSP_PURE is set)" in start(tmp_path, "-V").stdout
+    monkeypatch.delenv("RSP_PURE")
+    built = any((Path(__file__).parents[2] / "rsp" / "proxy").glob("downstream.*.so"))
+    said = start(tmp_path, "-V").stdout
+    assert ("data plane: compiled" if built else "data plane: pure Python (no compiled modules") in said
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('listen "127.0.0.1:1" { backlog = 7 }', "backlog = 7"),
+        ('listen "127.0.0.1:1" route "/x" { to = "a", strip = true }', 'path = "/x", strip = true'),
+        ('listen "127.0.0.1:1" { baklog = 7 }', 'site.lua:1: listen: unknown key "baklog" (did you mean "backlog"?)'),
+        ('listen "127.0.0.1:1" "x"', 'site.lua:1: listen: expected a table behind "127.0.0.1:1"'),
+    ],
+)
+def test_a_string_and_a_table_behind_a_word(tmp_path, text, expected):
+    done = start(tmp_path, "-T", "site.lua", text=text + ' upstream "a" { "h:1" }')
+    assert expected in done.stdout + done.stderr
