@@ -71,6 +71,9 @@ def capacity(peer: Peer) -> float:
 def run(scenario: Scenario, peers: dict[str, Peer], repeats: int, seconds: float) -> dict[str, list[dict[str, float]]]:
     """Interleaved: A B C A B C, so that a machine that changes its pace changes it for all."""
     taking_part = [name for name in scenario.peers if name in peers]
+    for name in taking_part:
+        if peers[name].process is None:
+            peers[name].start()
     if scenario.warm:
         for name in taking_part:
             scenario.run(peers[name], 0.5)
@@ -103,7 +106,10 @@ def main() -> int:
             peers = {name: peers[name] for name in known("proxy", options.peers, peers)}
         try:
             for peer in peers.values():
-                peer.start()
+                if (
+                    peer.name != "proxy.py"
+                ):  # it starts with its scenario, the last one: nothing idles beside the others
+                    peer.start()
             half = capacity(peers["nginx"]) / 2 if "nginx" in peers else 10_000.0
             scenarios = all_scenarios(round(half, -2), min(options.idle, CONNECTIONS - 200), options.ab)
             chosen = [one for one in scenarios if one.quick or not options.quick]

@@ -113,7 +113,7 @@ def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> 
     return [
         Scenario("headline", "small GET, 13 browser fields, varying paths, 64 connections",
                  wrk("browser", "/small", 64), quick=True,
-                 peers=("rsp", "rsp pure", "nginx", "haproxy", "proxy.py")),
+                 peers=("rsp", "rsp pure", "nginx", "haproxy")),
         Scenario("bare", "small GET, Host only, 64 connections", wrk("bare", "/small", 64)),
         Scenario("quiet", "the headline without access log", wrk("browser", "/small", 64),
                  peers=("rsp quiet", "nginx quiet", "haproxy quiet")),
@@ -134,4 +134,6 @@ def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> 
                  wrk("browser", "/small", 64), peers=("rsp one", "rsp two", "nginx one", "nginx two")),
         Scenario("websocket", "WebSocket echo of 16 bytes, 32 connections", websockets),
         Scenario("ab", f"ab -n {ab_requests} -c 100", ab(ab_requests), peers=everyone, warm=False),
+        Scenario("scale", "small GET, Host only, 8 connections: beside a proxy in Python", wrk("bare", "/small", 8, watched=False),
+                 peers=("rsp", "proxy.py")),
     ]  # fmt: skip
