@@ -106,9 +106,7 @@ def main() -> int:
             peers = {name: peers[name] for name in known("proxy", options.peers, peers)}
         try:
             for peer in peers.values():
-                if (
-                    peer.name != "proxy.py"
-                ):  # it starts with its scenario, the last one: nothing idles beside the others
+                if peer.name != "proxy.py":  # it starts with its scenario, the last one: it would disturb the others
                     peer.start()
             half = capacity(peers["nginx"]) / 2 if "nginx" in peers else 10_000.0
             scenarios = all_scenarios(round(half, -2), min(options.idle, CONNECTIONS - 200), options.ab)

@@ -4,6 +4,8 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
+from rsp.http1.text cimport put_literal, put_number
+
 cdef const char *HEX = b"0123456789ABCDEF"
 cdef unsigned char SAFE[256]
 
@@ -43,25 +45,6 @@ cdef inline char *put_escaped(char *at, bytes piece) noexcept:
             at[3] = HEX[next[0] & 15]
             at += 4
         next += 1
-    return at
-
-
-cdef inline char *put_literal(char *at, const char *piece, Py_ssize_t size) noexcept nogil:
-    memcpy(at, piece, size)
-    return at + size
-
-
-cdef inline char *put_number(char *at, Py_ssize_t value) noexcept nogil:
-    cdef char digits[24]
-    cdef int count = 0
-    while value or count == 0:
-        digits[count] = <char>(c"0" + value % 10)
-        value //= 10
-        count += 1
-    while count:
-        count -= 1
-        at[0] = digits[count]
-        at += 1
     return at
 
 

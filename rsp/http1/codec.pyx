@@ -10,6 +10,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from rsp.http1.head cimport RequestHead, ResponseHead
+from rsp.http1.text cimport put_literal, put_number
 
 from rsp.http1 import head as specification
 from rsp.http1 import write as writers
@@ -523,28 +524,6 @@ cdef inline char *put(char *at, bytes piece) noexcept:
     cdef Py_ssize_t size = PyBytes_GET_SIZE(piece)
     memcpy(at, PyBytes_AS_STRING(piece), size)
     return at + size
-
-
-cdef inline char *put_literal(char *at, const char *piece, Py_ssize_t size) noexcept nogil:
-    memcpy(at, piece, size)
-    return at + size
-
-
-cdef inline char *put_number(char *at, Py_ssize_t value) noexcept nogil:
-    cdef char digits[24]
-    cdef int count = 0
-    while value > 9 or count == 0:
-        digits[count] = <char>(c"0" + value % 10)
-        value //= 10
-        count += 1
-    if value:
-        digits[count] = <char>(c"0" + value)
-        count += 1
-    while count:
-        count -= 1
-        at[0] = digits[count]
-        at += 1
-    return at
 
 
 cpdef bytes request_head(RequestHead head, bytes target, bytes host, bytes fields, bytes extra, bytes request_id):
