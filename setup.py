@@ -14,8 +14,9 @@ from setuptools.command.build_ext import build_ext
 COMPILED = [
     "rsp.net.calls", "rsp.net.poller", "rsp.net.transport", "rsp.net.acceptor", "rsp.net.connector",
     "rsp.http1.head", "rsp.http1.codec", "rsp.http1.body", "rsp.combined", "rsp.access_log", "rsp.route",
-    "rsp.balance.round_robin", "rsp.proxy.terms", "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site",
-    "rsp.proxy.plane", "rsp.proxy.pool", "rsp.proxy.upstream", "rsp.proxy.exchange", "rsp.proxy.downstream",
+    "rsp.balance.candidate", "rsp.balance.latency", "rsp.balance.policies", "rsp.place", "rsp.proxy.terms",
+    "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.peer",
+    "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.exchange", "rsp.proxy.hedge", "rsp.proxy.downstream",
 ]  # fmt: skip
 
 

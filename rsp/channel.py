@@ -1,7 +1,7 @@
-"""What master and workers tell each other, over one SOCK_SEQPACKET pair for each worker.
+"""What the master and its children tell each other, over one SOCK_SEQPACKET pair for each child.
 
-A message is one packet; descriptors (listening sockets, a configuration bundle in a memfd) travel with it.  The
-worker learns of its master's death, and the master of a worker's, by end of file.
+A message is one packet; descriptors (listening sockets, a configuration or the members in a memfd) travel with it.
+A child learns of its master's death, and the master of a child's, by end of file.
 """
 
 import os
@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 
 from rsp.config.schema import Config, decode_hook, encode_hook
+from rsp.config.units import Peer
+from rsp.members import Members, Target
 
 _PACKET: Final = 64 << 10
 _DESCRIPTORS: Final = 250
@@ -25,10 +27,15 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: use the bundle in the first descriptor; the others listen on ``addresses``, in order."""
+    """To a child: use the bundle in the first descriptor, with the members in the second; the others, for workers,
+    listen on ``addresses``, in order."""
 
     version: int
     addresses: list[str]
+
+
+class Update(msgspec.Struct, frozen=True, tag=True):
+    """To a child: the members in the descriptor are those of the upstreams from now on."""
 
 
 class Adopt(msgspec.Struct, frozen=True, tag=True):
@@ -67,12 +74,33 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Message = Configure | Adopt | Release | Drain | Reopen | Ready | Refused
+class Found(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: what ``name`` stands for; ``None`` when that cannot be found out."""
+
+    name: Peer
+    targets: list[Target] | None
+
+
+class Reload(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: an operator wants the configuration to be loaded again; ``number`` is the answer's."""
+
+    number: int
+
+
+class Outcome(msgspec.Struct, frozen=True, tag=True):
+    """To the control process: how the reloads that ``numbers`` asked for have ended."""
+
+    numbers: list[int]
+    good: bool
+    text: str
+
+
+Message = Configure | Update | Adopt | Release | Drain | Reopen | Ready | Refused | Found | Reload | Outcome
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
-_decoder = msgspec.msgpack.Decoder(Message)
-_bundle_encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
+_decoder = msgspec.msgpack.Decoder(Message, dec_hook=decode_hook)
 _bundle_decoder = msgspec.msgpack.Decoder(Bundle, dec_hook=decode_hook)
+_members_decoder = msgspec.msgpack.Decoder(Members, dec_hook=decode_hook)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -93,8 +121,8 @@ def receive(end: socket.socket) -> tuple[Message, list[int]] | None:
     return _decoder.decode(data), descriptors
 
 
-def pack(bundle: Bundle) -> bytes:
-    return _bundle_encoder.encode(bundle)
+def pack(data: Bundle | Members) -> bytes:
+    return _encoder.encode(data)
 
 
 def unpack(data: bytes) -> Bundle:
@@ -102,17 +130,26 @@ def unpack(data: bytes) -> Bundle:
     return _bundle_decoder.decode(data)
 
 
-def to_memfd(bundle: Bundle) -> int:
+def to_memfd(data: Bundle | Members) -> int:
     """A descriptor to send; the caller closes it."""
     descriptor = os.memfd_create("rsp-configuration")
-    view = memoryview(pack(bundle))
+    view = memoryview(pack(data))
     while view:
         view = view[os.write(descriptor, view) :]
     return descriptor
 
 
-def from_memfd(descriptor: int) -> Bundle:
-    """Reads and closes ``descriptor``."""
+def _content(descriptor: int) -> bytes:
     with open(descriptor, "rb") as file:
         file.seek(0)
-        return unpack(file.read())
+        return file.read()
+
+
+def bundle_from(descriptor: int) -> Bundle:
+    """Reads and closes ``descriptor``."""
+    return unpack(_content(descriptor))
+
+
+def members_from(descriptor: int) -> Members:
+    """Reads and closes ``descriptor``."""
+    return _members_decoder.decode(_content(descriptor))

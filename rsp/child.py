@@ -1,17 +1,17 @@
-"""A worker process as the master sees it, and the slot that it fills."""
+"""A child process as the master sees it, and the slot that it fills."""
 
 import os
 import signal
 import socket
 import time
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import psutil
 
 from rsp import channel, log
-from rsp.channel import Bundle, Message
+from rsp.channel import Message
 from rsp.scoreboard import Cell, Row
-from rsp.worker import Worker
 
 # A worker that ends sooner than this after its start has failed at once; each time it waits longer.
 _SHORT_LIFE: Final = 1.0
@@ -27,7 +27,7 @@ def restart_delay(failures: int) -> float:
 
 
 class Process:
-    """One forked worker.  ``version`` is of the configuration that it last said to be ready with; 0 before."""
+    """One forked child.  ``version`` is of the configuration that it last said to be ready with; 0 before."""
 
     def __init__(self, pid: int, end: socket.socket, row: Row, row_number: int) -> None:
         self.pid = pid
@@ -39,7 +39,8 @@ class Process:
         self.draining = False
         self.kill_at: float | None = None  # it was told to end
         self._usage: psutil.Process | None = None
-        row[Cell.HEARTBEAT] = int(self.started * 1000)
+        row[Cell.HEARTBEAT] = row[Cell.STARTED] = int(self.started * 1000)
+        row[Cell.PID] = pid
 
     @property
     def silent_for(self) -> float:
@@ -88,7 +89,8 @@ class Process:
 
 
 class Slot:
-    """A place for one worker, with its own listening sockets; the sockets stay when the worker goes."""
+    """What one child after the other fills: a worker, with its own listening sockets, which stay when it goes, or the
+    control process."""
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -117,10 +119,11 @@ class Slot:
 
 
 def spawn(
-    slot: Slot, workers: int, bundle: Bundle, row: Row, row_number: int, close: list[socket.socket], first: bool
+    what: str, run: Callable[[socket.socket], int], row: Row, row_number: int, close: Iterable[socket.socket]
 ) -> Process:
-    """Fork a worker for ``slot``.  ``close``: the master's own descriptors, which are none of the worker's business.
+    """Fork a child that does ``run(end)``, with its end of the channel, and exits with what that returns.
 
+    ``what`` names it in the log.  ``close``: the master's own descriptors, which are none of the child's business.
     Raises :class:`OSError` when the fork fails.
     """
     ours, theirs = channel.pair()
@@ -136,14 +139,13 @@ def spawn(
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
-            sockets = {address: sock.dup() for address, sock in slot.sockets.items()}
             for other in (ours, *close):
                 other.close()
-            status = Worker(slot.index, workers, bundle, sockets, theirs, row, first).run()
+            status = run(theirs)
         except KeyboardInterrupt:
             status = 0
         except BaseException as error:
-            log.line(f"Worker {slot.index} (pid {os.getpid()}) cannot go on: {type(error).__name__}: {error}")
+            log.line(f"{what} (pid {os.getpid()}) cannot go on: {type(error).__name__}: {error}")
         finally:
             os._exit(status)
     theirs.close()

@@ -5,6 +5,7 @@ network bytes, no Lua: one blocking wait on signals, on the workers' channels an
 bounded steps.  Signals only note themselves; they are acted upon in the loop, in the order of their arrival.
 """
 
+import heapq
 import os
 import select
 import signal
@@ -22,7 +23,9 @@ from rsp.config.schema import DEFAULT_TIMEOUTS
 from rsp.listeners import Listeners
 from rsp.loader import Loader, load
 from rsp.rollout import Rollout
-from rsp.scoreboard import SLOTS, Cell, Scoreboard
+from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Scoreboard
+from rsp.steward import Steward
+from rsp.worker import Instance, Worker
 
 _SIGNALS: Final = (
     signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD,
@@ -48,14 +51,18 @@ class Master:
         self._slots: list[Slot] = []
         self._listeners = Listeners(self._slots)
         self._scoreboard = Scoreboard()
-        self._retired = self._scoreboard.row(SLOTS - 1)  # what processes counted that are gone
-        self._free_rows = list(range(SLOTS - 2, -1, -1))
+        self._retired = self._scoreboard.row(RETIRED_ROW)
+        self._free_rows = list(range(CONTROL_ROW))  # a heap: the lowest is used first
+        self._steward = Steward(self._scoreboard, self._tell_workers)
+        self._secret = os.urandom(32)
         self._poll = select.poll()
         self._by_descriptor: dict[int, tuple[Slot, Process]] = {}
         self._pending: list[int] = []
         self._wake_read, self._wake_write = socket.socketpair()
         self._loader: Loader | None = None
         self._reload_again = False
+        self._asked: list[int] = []  # reloads that the control process waits for
+        self._answers: list[int] = []  # of those, the ones that the running reload answers
         self._rollout: Rollout | None = None
         self._version = 1
         self._started = False
@@ -71,13 +78,16 @@ class Master:
         self._catch_signals()
         try:
             self._listeners.add(self._bundle.config)
+            self._steward.open(self._bundle)
             for _ in range(self._workers_wanted(self._bundle)):
                 self._new_slot()
             for slot in self._slots:
                 self._start(slot)
+            self._start_control()
             while not (self._stopping and not any(slot.processes for slot in self._slots)):
                 self._round()
         finally:
+            self._steward.close()
             self._listeners.unlink()
         if self._started:
             log.line(f"Stopped.  {self._total(Cell.REQUESTS)} requests served.")
@@ -95,7 +105,7 @@ class Master:
 
     def _round(self) -> None:
         """Wait for something to happen, for a second at most; then act on it."""
-        due = [slot.restart_at for slot in self._slots if slot.restart_at is not None]
+        due = [slot.restart_at for slot in self._places() if slot.restart_at is not None]
         wait = min([1.0, *(max(0.0, at - time.monotonic()) for at in due)])
         for descriptor, _ in self._poll.poll(wait * 1000 + 1):
             if descriptor == self._wake_read.fileno():
@@ -121,9 +131,9 @@ class Master:
         # When we were stopped ourselves (a suspended machine), nobody's silence means anything.
         suspended = now - self._last_round > 3.0
         self._last_round = now
-        for slot in self._slots:
+        for slot in self._places():
             if slot.restart_at is not None and now >= slot.restart_at:
-                self._start(slot)
+                self._start(slot) if slot is not self._steward.slot else self._start_control()
             for process in slot.processes:
                 if suspended:
                     process.row[Cell.HEARTBEAT] = int(now * 1000)
@@ -142,7 +152,7 @@ class Master:
     def _abort(self, slot: Slot, process: Process) -> None:
         """SIGABRT makes faulthandler print the stack; whoever cannot even do that is killed."""
         log.line(
-            f"Worker {slot.index} (pid {process.pid}) has not answered for {process.silent_for:.0f} s; "
+            f"{self._name(slot)} (pid {process.pid}) has not answered for {process.silent_for:.0f} s; "
             "its Python stack follows, then it is replaced"
         )
         process.kill_at = time.monotonic() + 1.0
@@ -150,9 +160,9 @@ class Master:
 
     def _measure(self) -> None:
         limit = self._bundle.config.settings.max_memory
+        for process in (one for slot in self._places() for one in slot.processes):
+            process.measure()
         for slot in self._slots:
-            for process in slot.processes:
-                process.measure()
             process_now = slot.process
             if limit and process_now is not None and process_now.version and slot.replacing is None:
                 size = process_now.row[Cell.RSS]
@@ -209,7 +219,19 @@ class Master:
             process.drain(seconds)
 
     def _processes(self) -> list[Process]:
+        """The workers."""
         return [process for slot in self._slots for process in slot.processes]
+
+    def _places(self) -> list[Slot]:
+        """The workers' slots and the control process's."""
+        return [*self._slots, self._steward.slot]
+
+    def _name(self, slot: Slot) -> str:
+        return "The control process" if slot is self._steward.slot else f"Worker {slot.index}"
+
+    def _tell_workers(self, message: channel.Message, descriptors: list[int]) -> None:
+        for process in self._processes():
+            process.send(message, descriptors)
 
     # -- workers come and go
 
@@ -235,23 +257,48 @@ class Master:
         if not self._free_rows:
             slot.restart_at = time.monotonic() + 1.0
             return
-        number = self._free_rows.pop()
+        number = heapq.heappop(self._free_rows)
         row = self._scoreboard.row(number)
         for cell in Cell:
             row[cell] = 0
-        close = [self._wake_read, self._wake_write, *(process.end for process in self._processes())]
-        close += {sock for one in self._slots for sock in one.sockets.values()}
+        self._retired[Cell.ROWS] = max(self._retired[Cell.ROWS], number + 1)
         first = slot.index == 0 and not self._started
+        instance = self._instance()
+
+        def run(end: socket.socket) -> int:
+            return Worker(instance, slot.index, own, end, number, first).run()
+
+        own = {address: sock.dup() for address, sock in slot.sockets.items()}
         try:
-            process = spawn(slot, self._wanted_slots() or 1, self._bundle, row, number, close, first)
+            process = spawn(f"Worker {slot.index}", run, row, number, self._private())
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
-            self._free_rows.append(number)
+            heapq.heappush(self._free_rows, number)
             slot.restart_at = time.monotonic() + 1.0
             return
+        finally:
+            for sock in own.values():
+                sock.close()
+        row[Cell.SLOT] = slot.index
         slot.process = process
         self._by_descriptor[process.end.fileno()] = (slot, process)
         self._poll.register(process.end, select.POLLIN)
+
+    def _instance(self) -> Instance:
+        workers = self._wanted_slots() or 1
+        return Instance(self._scoreboard, self._secret, workers, self._bundle, self._steward.members)
+
+    def _private(self) -> set[socket.socket]:
+        """Descriptors that a child has no use for."""
+        ends = {process.end for slot in self._places() for process in slot.processes}
+        listening = {sock for one in self._slots for sock in one.sockets.values()}
+        return {self._wake_read, self._wake_write, *ends, *listening, *self._steward.owned()}
+
+    def _start_control(self) -> None:
+        process = self._steward.start(self._instance(), self._private() - set(self._steward.owned()))
+        if process is not None:
+            self._by_descriptor[process.end.fileno()] = (self._steward.slot, process)
+            self._poll.register(process.end, select.POLLIN)
 
     def _dismiss(self, slot: Slot) -> None:
         """Let the slot's worker finish and go; somebody else answers those who queue at its sockets."""
@@ -304,7 +351,7 @@ class Master:
         log.line(f"{self._wanted_slots()} workers.")
 
     def _reap(self) -> None:
-        for slot in self._slots:
+        for slot in self._places():
             for process in slot.processes:
                 status = process.reap()
                 if status is not None:
@@ -315,10 +362,18 @@ class Master:
         self._poll.unregister(process.end)
         del self._by_descriptor[process.end.fileno()]
         process.end.close()
+        how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+            how += f" with status {os.WEXITSTATUS(status)}"
+        process.row[Cell.PID] = 0
+        if slot is self._steward.slot:
+            self._steward.ended(process, how)
+            return
         for cell in _COUNTERS:
             self._retired[cell] += process.row[cell]
             process.row[cell] = 0
-        self._free_rows.append(process.row_number)
+        self._scoreboard.retire(process.row_number, self._steward.table.places)
+        heapq.heappush(self._free_rows, process.row_number)
         self._forsake(process)
         if process in slot.leaving:
             slot.leaving.remove(process)
@@ -327,9 +382,6 @@ class Master:
             slot.replacing = None
             return
         slot.process = None
-        how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-            how += f" with status {os.WEXITSTATUS(status)}"
         if self._stopping or not slot.wanted:
             return
         if slot.replacing is not None:  # the replacement failed: the old one goes on
@@ -340,7 +392,7 @@ class Master:
         log.line(f"Worker {slot.index} (pid {process.pid}) {how} ({process.usage()}); it is started again {again}")
         self._adopt_orphans()
 
-    # -- what workers say
+    # -- what children say
 
     def _worker_speaks(self, slot: Slot, process: Process) -> None:
         while True:
@@ -357,6 +409,13 @@ class Master:
                 self._ready(slot, process, message.version)
             elif isinstance(message, channel.Refused):
                 self._refused(process, message)
+            elif isinstance(message, channel.Found):
+                self._steward.table.learn(message.name, message.targets)
+                if self._rollout is None or self._rollout.committed:
+                    self._steward.adopt(self._bundle)
+            elif isinstance(message, channel.Reload):
+                self._asked.append(message.number)
+                self._reload()
 
     def _ready(self, slot: Slot, process: Process, version: int) -> None:
         process.version = version
@@ -387,15 +446,18 @@ class Master:
 
     def _reload(self) -> None:
         if self._stopping:
+            self._answers, self._asked = self._asked, []
+            self._reload_ends(False, "rsp is stopping")
             return
         if self._loader is not None or self._rollout is not None:
             self._reload_again = True
             return
         self._version += 1
+        self._answers, self._asked = self._asked, []
         try:
             self._loader = Loader(self._path, self._version)
         except OSError as error:
-            log.line(f"Reload refused: {error.strerror}.  The running configuration stays.")
+            self._reload_ends(False, f"Reload refused: {error.strerror}.  The running configuration stays.")
             return
         self._poll.register(self._loader.descriptor, select.POLLIN)
 
@@ -409,16 +471,20 @@ class Master:
             added = self._listeners.add(bundle.config)
         except (ConfigError, sockets.BindError) as error:
             lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
-            log.line(f"Reload refused, the running configuration stays.\n{lines}")
-            self._next_reload()
+            self._reload_ends(False, f"Reload refused, the running configuration stays.\n{lines}")
             return
         if not self._wanted_slots():  # after WINCH
             for slot in self._slots:
                 slot.wanted = True
-        self._rollout = Rollout(bundle, added)
+        self._rollout = Rollout(bundle, self._steward.prepare(bundle), added)
         self._rollout_step(self._rollout)
 
-    def _next_reload(self) -> None:
+    def _reload_ends(self, good: bool, text: str) -> None:
+        """Tell how; then go on with the next one, if somebody asked meanwhile."""
+        log.line(text)
+        if self._answers:
+            self._steward.tell(channel.Outcome(self._answers, good, text))
+            self._answers = []
         if self._reload_again:
             self._reload_again = False
             self._reload()
@@ -439,22 +505,24 @@ class Master:
         if all(slot.process is None or slot.process.version == version for slot in self._slots):
             self._rollout = None
             self._listeners.drop_all_but(rollout.bundle.config)
-            log.line(
-                f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {self._listeners.where()}."
-            )
             wanted = self._workers_wanted(rollout.bundle)
             if self._override is None and wanted != self._wanted_slots():
                 self._scale(wanted)
-            self._next_reload()
+            where = self._listeners.where()
+            self._reload_ends(
+                True, f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {where}."
+            )
 
     def _commit(self, rollout: Rollout) -> None:
         rollout.committed = True
         self._bundle = rollout.bundle
+        self._steward.configure(rollout.bundle, rollout.members)
         for slot in self._slots:
             if slot.process is None and slot.wanted and slot.restart_at is None:
                 self._start(slot)
             elif slot.process is not None and slot.process is not rollout.canary:
                 rollout.send(slot)
+        self._steward.adopt(rollout.bundle)  # what was found meanwhile
 
     def _rollout_failed(self, rollout: Rollout, reason: str) -> None:
         if rollout.committed:
@@ -467,5 +535,5 @@ class Master:
         self._rollout = None
         if rollout.canary is not None and rollout.canary.version != rollout.bundle.version:
             self._listeners.drop(rollout.added)
-        log.line(f"Reload refused, the running configuration stays: {reason}")
-        self._next_reload()
+        self._steward.adopt(self._bundle)
+        self._reload_ends(False, f"Reload refused, the running configuration stays: {reason}")

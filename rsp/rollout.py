@@ -7,15 +7,17 @@ from typing import Final
 from rsp import channel
 from rsp.channel import Bundle
 from rsp.child import Process, Slot
+from rsp.members import Members
 
 _PATIENCE: Final = 10.0
 
 
 class Rollout:
-    """``added``: addresses that are new in ``bundle``; their sockets travel with it."""
+    """``members``: of its upstreams.  ``added``: addresses that are new in ``bundle``; their sockets travel with it."""
 
-    def __init__(self, bundle: Bundle, added: list[str]) -> None:
+    def __init__(self, bundle: Bundle, members: Members, added: list[str]) -> None:
         self.bundle = bundle
+        self.members = members
         self.added = added
         self.canary: Process | None = None
         self.committed = False
@@ -28,7 +30,8 @@ class Rollout:
         """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""
         if slot.process is None:
             return
-        memfd = channel.to_memfd(self.bundle)
-        descriptors = [memfd, *(slot.sockets[address].fileno() for address in self.added)]
+        memfds = [channel.to_memfd(self.bundle), channel.to_memfd(self.members)]
+        descriptors = [*memfds, *(slot.sockets[address].fileno() for address in self.added)]
         slot.process.send(channel.Configure(self.bundle.version, self.added), descriptors)
-        os.close(memfd)
+        for memfd in memfds:
+            os.close(memfd)

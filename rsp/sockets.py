@@ -70,6 +70,24 @@ def bind(listener: Listener) -> socket.socket:
     return bound
 
 
+def bind_private(path: str) -> socket.socket:
+    """A listening, non-blocking unix socket that only its owner can connect to."""
+    address = Address(f"unix:{os.path.abspath(path)}")  # noqa: PTH100
+    try:
+        _remove_stale(address)
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            bound.bind(address.path)
+        finally:
+            os.umask(before)
+        bound.listen(64)
+    except OSError as error:
+        raise BindError(_explain(address, error)) from None
+    bound.setblocking(False)
+    return bound
+
+
 def unlink(listener: Listener) -> None:
     """Remove the file of a unix socket that is closed for good."""
     if listener.address.is_unix:

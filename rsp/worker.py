@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from setproctitle import setproctitle
@@ -18,13 +19,14 @@ from setproctitle import setproctitle
 from rsp import channel, log
 from rsp.access_log import AccessLog
 from rsp.channel import Bundle, Configure
+from rsp.members import Members
 from rsp.net.acceptor import Acceptor
 from rsp.net.poller import Poller
 from rsp.privileges import Identity
 from rsp.proxy.downstream import Downstream
 from rsp.proxy.plane import Plane
 from rsp.proxy.site import Site
-from rsp.scoreboard import Row
+from rsp.scoreboard import Cell, Scoreboard
 
 _TICK: Final = 1.0
 # While draining, a client on an idle connection has so long to send one last request.
@@ -32,25 +34,38 @@ _GRACE: Final = 0.5
 _QUEUED: Final = 64  # connections to accept in one go when a listener is left
 
 
+@dataclass(frozen=True)
+class Instance:
+    """What a child of the master is born with.  ``secret``: the instance's own, for signatures."""
+
+    scoreboard: Scoreboard
+    secret: bytes
+    workers: int
+    bundle: Bundle
+    members: Members
+
+
 class Worker:
     """``sockets``: the slot's own listening sockets by address.  ``first``: report peers that cannot be reached."""
 
     def __init__(
         self,
+        instance: Instance,
         slot: int,
-        workers: int,
-        bundle: Bundle,
         sockets: dict[str, socket.socket],
         end: socket.socket,
-        row: Row,
+        row_number: int,
         first: bool,
     ) -> None:
-        self._offset = slot / max(workers, 1)
-        self._bundle = bundle
+        self._instance = instance
+        self._offset = slot / max(instance.workers, 1)
+        self._bundle = instance.bundle
+        self._members = instance.members
         self._sockets = {(slot, address): sock for address, sock in sockets.items()}
         self._slot = slot
         self._end = end
-        self._row = row
+        self._row_number = row_number
+        self._row = instance.scoreboard.row(row_number)
         self._first = first
         self._acceptors: dict[tuple[int, str], Acceptor] = {}
         self._plane: Plane
@@ -79,9 +94,10 @@ class Worker:
 
     async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
         self._stopped = asyncio.Event()
-        plane = self._plane = Plane(self._row, Poller(loop))
+        instance = self._instance
+        plane = self._plane = Plane(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
         try:
-            self._use(self._bundle)
+            self._use(self._bundle, self._members)
         except OSError as error:
             self._tell(channel.Refused(self._bundle.version, _clause(error)))
             return 3
@@ -95,14 +111,15 @@ class Worker:
         self._tick(loop)
         self._tell(channel.Ready(self._bundle.version))
         if self._first:
-            for pool in plane.pools.values():
-                pool.connect(plane, None)
+            for peer in plane.peers.values():
+                peer.connect(None)
         await self._stopped.wait()
+        plane.publish()
         return 0
 
     # -- configuration
 
-    def _use(self, bundle: Bundle) -> None:
+    def _use(self, bundle: Bundle, members: Members) -> None:
         """Serve new exchanges by ``bundle``; raises :class:`OSError` when its log cannot be opened."""
         plane = self._plane
         wanted = bundle.config.settings.access_log
@@ -110,23 +127,23 @@ class Worker:
             access_log = AccessLog(wanted)
             plane.access_log.close()
             plane.access_log = access_log
-        known = {peer.address for upstream in bundle.config.upstreams for peer in upstream.peers}
-        plane.site = Site(bundle.config, plane.pools, self._offset)
-        for address in set(plane.pools) - known:
-            pool = plane.pools.pop(address)
-            pool.keepalive = 0
-            pool.forget_idle()
+        before: Site | None = getattr(plane, "site", None)
+        plane.site = Site(bundle.config, plane, self._offset)
+        plane.site.arrange(members)
+        if before is not None:
+            plane.site.succeed(before)
         self._bundle = bundle
+        self._row[Cell.VERSION] = bundle.version
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
         added = {
             (self._slot, address): socket.socket(fileno=descriptor)
-            for address, descriptor in zip(message.addresses, descriptors[1:], strict=True)
+            for address, descriptor in zip(message.addresses, descriptors[2:], strict=True)
         }
-        bundle = channel.from_memfd(descriptors[0])
+        bundle, members = channel.bundle_from(descriptors[0]), channel.members_from(descriptors[1])
         try:
-            self._use(bundle)
+            self._use(bundle, members)
         except OSError as error:
             for sock in added.values():
                 sock.close()
@@ -203,6 +220,9 @@ class Worker:
         message, descriptors = received
         if isinstance(message, Configure):
             self._configure(message, descriptors)
+        elif isinstance(message, channel.Update):
+            self._members = channel.members_from(descriptors[0])
+            self._plane.site.arrange(self._members)
         elif isinstance(message, channel.Adopt):
             self._adopt(message, descriptors)
         elif isinstance(message, channel.Release):

@@ -4,6 +4,8 @@ Everything here waits for a condition, never for a time.
 """
 
 import asyncio
+import http.client
+import json
 import os
 import re
 import signal
@@ -55,7 +57,7 @@ class Rsp:
             assert self.process.poll() is None, self.log
 
     def write(self, text: str) -> None:
-        self.file.write_text(text.replace("{port}", str(self.port)))
+        self.file.write_text('admin = "admin.sock" ' + text.replace("{port}", str(self.port)))
 
     @property
     def log(self) -> str:
@@ -87,6 +89,25 @@ class Rsp:
         before = self.log.count("Reloaded:") + self.log.count("Reload refused")
         self.signal(signal.SIGHUP)
         wait_until(lambda: self.log.count("Reloaded:") + self.log.count("Reload refused") > before, "reload")
+
+    def admin(self, path: str, order: object = None) -> dict:
+        """Ask the admin interface; with ``order``, by POST."""
+        connection = http.client.HTTPConnection("rsp", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.directory / "admin.sock"))
+        try:
+            connection.request("GET" if order is None else "POST", path, None if order is None else json.dumps(order))
+            response = connection.getresponse()
+            return {"http_status": response.status, **json.loads(response.read())}
+        finally:
+            connection.close()
+
+    def peers(self, upstream: str = "app") -> dict[str, dict]:
+        """The peers of an upstream, by address."""
+        return {one["peer"]: one for one in self.admin("/peers")["peers"] if one["upstream"] == upstream}
+
+    def state(self, address: str, upstream: str = "app") -> str:
+        return self.peers(upstream)[address]["state"]
 
     def stop(self) -> int:
         if self.process.poll() is None:
@@ -121,7 +142,15 @@ class Backend:
     whether to go on with the connection.  Every head received is in ``heads``.
     """
 
-    def __init__(self, handler: Handler | None = None, *, name: str = "one", unix: str | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler | None = None,
+        *,
+        name: str = "one",
+        unix: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.name = name
         self.heads: list[bytes] = []
         self.connections = 0
@@ -129,10 +158,10 @@ class Backend:
         self.open: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(unix or ("127.0.0.1", 0))
+        self._listener.bind(unix or (host, port))
         self._listener.listen(512)
         self.port = 0 if unix else self._listener.getsockname()[1]
-        self.address = f"unix:{unix}" if unix else f"127.0.0.1:{self.port}"
+        self.address = f"unix:{unix}" if unix else f"{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:

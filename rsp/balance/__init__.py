@@ -1,5 +1,12 @@
-"""Balancing policies: pure, one small class each, over indexes of an upstream's peers.
+"""Balancing: pure, no clock, no sockets, no scoreboard.
 
-A policy has one method, ``pick(tried)``: the index of the peer for an attempt that has already ``tried``
-these, or ``None`` when there is none left.  Failover is then "pick the next", not a second mechanism.
+``candidate``    what a policy may ask of a peer
+``policies``     one small class each: of those that may be asked, the peer for this request
+``ring``         consistent hashing
+``latency``      a peer's latency as policies see it, and its quantiles
+``budget``       how many retries are not too many
+``outliers``     which peers do worse than their siblings; how long a peer stays out
+
+A policy has one method, ``choose(eligible, key)``.  Who is eligible is decided elsewhere: failover is then to choose
+again among those who are left, not a second mechanism.
 """

@@ -12,9 +12,10 @@ import msgspec
 
 from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
-from rsp.config.rules import Path, route_mistakes
-from rsp.config.schema import Config, Listener, Page, Route, Settings, Upstream, decode_hook
+from rsp.config.rules import Path, route_mistakes, upstream_mistakes
+from rsp.config.schema import Config, Listener, Page, Route, Settings, decode_hook
 from rsp.config.units import show
+from rsp.config.upstreams import Upstream
 
 T = TypeVar("T")
 
@@ -126,6 +127,8 @@ class Builder:
             upstream = self._checked(item, _upstream(item), Upstream, label, ())
             if self._first(item, seen, label, item.name) and upstream is not None:
                 upstreams[item.name] = upstream
+                for path, message in upstream_mistakes(upstream):
+                    self._complain(item, path, f"{label}: {message}")
         routes = []
         for item in self._of("route"):
             route = self._checked(item, _plain(item.value), Route, "route", ())
@@ -327,14 +330,14 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
     if text.startswith("Expected `str` of length"):
         return "expected a string that is not empty", path
     if text.startswith("Invalid enum value") and path:
-        parent = _struct_at(wanted, path[:-1])
-        field = next(field for field in msgspec.structs.fields(parent) if field.name == path[-1])
+        named = max(index for index, step in enumerate(path) if isinstance(step, str))
+        parent = _struct_at(wanted, path[:named])
+        field = next(field for field in msgspec.structs.fields(parent) if field.name == path[named])
         choices = _literals(field.type)
         got = _value_at(value, path)
-        return (
-            f"expected {' or '.join(map(show, choices))}, got {show(got)}{suggest(str(got), map(str, choices))}",
-            path,
-        )
+        *more, last = map(show, choices)
+        wanted_words = f"{', '.join(more)} or {last}" if more else last
+        return f"expected {wanted_words}, got {show(got)}{suggest(str(got), map(str, choices))}", path
     return text[:1].lower() + text[1:] if text[:1].isupper() else text, path
 
 

@@ -23,7 +23,8 @@ def to_lua(config: Config) -> str:
     lines += [f"listen {_with_first(listener, 'address')}" for listener in config.listeners]
     for upstream in config.upstreams:
         lines += ["", f"upstream {_value(upstream.name)} {{"]
-        lines += [f"  {name} = {_value(getattr(upstream, name))}," for name in ("policy", "keepalive")]
+        keys = [name for name in upstream.__struct_fields__ if name not in ("name", "peers")]
+        lines += [f"  {name} = {_value(value)}," for name in keys if (value := getattr(upstream, name)) is not None]
         lines += [f"  {_with_first(peer, 'address')}," for peer in upstream.peers]
         lines.append("}")
     lines.append("")

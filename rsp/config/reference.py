@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from rsp.config import schema
+from rsp.config import schema, upstreams
 from rsp.config.units import Duration, Listen, Network, Peer, Size
 
 _INTRO = """\
@@ -44,8 +44,15 @@ Durations are numbers of seconds or strings: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. 
 
 _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ('`listen "address"` or `listen "address" { key = value }`', "The address may also be the first in the table.", schema.Listener),
-    ('`upstream "name" { peers..., key = value }`', "One upstream without any route gets all requests.", schema.Upstream),
-    ("Peers of an upstream", 'An address, or `{ "address", key = value }`.', schema.UpstreamPeer),
+    ('`upstream "name" { peers..., key = value }`', "One upstream without any route gets all requests.", upstreams.Upstream),
+    ("Peers of an upstream", 'An address, or `{ "address", key = value }`.', upstreams.UpstreamPeer),
+    ("`sticky = { key = value }`", "", upstreams.Sticky),
+    ("`queue = { key = value }`", "", upstreams.Queue),
+    ("`failures = { key = value }`", "", upstreams.Failures),
+    ("`outliers = { key = value }`", "", upstreams.Outliers),
+    ("`health = { key = value }`", "", upstreams.Health),
+    ("`retry = { key = value }`", "", upstreams.Retry),
+    ("`hedge = { key = value }`", "", upstreams.Hedge),
     (
         '`route { key = value }` or `route "path" { key = value }`',
         "A path whose normalised form (percent-decoded, dots resolved) would take another route than its raw form is "
@@ -61,6 +68,7 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ),
     ("`page { key = value }`", "", schema.Page),
     ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
+    ("`dns = { key = value }`", "", schema.Dns),
     ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", schema.Timeouts),
     ("`limits = { key = value }`", "For all, for a listener, or for a route.", schema.Limits),
 )  # fmt: skip
@@ -74,13 +82,14 @@ _KINDS = {
     int: "number",
     Network: "network",
     bool: "boolean",
+    float: "number",
 }
 
 
 def reference() -> str:
     parts = [_INTRO]
     for title, remark, struct in _SECTIONS:
-        parts.append(f"\n## {title}\n\n{(struct.__doc__ or '').strip()}{' ' + remark if remark else ''}\n")
+        parts.append(f"\n## {title}\n\n{' '.join((struct.__doc__ or '').split())}{' ' + remark if remark else ''}\n")
         parts.append("| key | type | default | meaning |\n|---|---|---|---|")
         defaults = {schema.Timeouts: schema.DEFAULT_TIMEOUTS, schema.Limits: schema.DEFAULT_LIMITS}.get(struct)
         parts += [_row(field, defaults) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
@@ -88,7 +97,7 @@ def reference() -> str:
 
 
 def _is_key(struct: type[msgspec.Struct], name: str) -> bool:
-    return not (struct is schema.Upstream and name == "name")
+    return not (struct is upstreams.Upstream and name == "name")
 
 
 def _row(field: Any, defaults: msgspec.Struct | None) -> str:
@@ -112,7 +121,9 @@ def _kind(annotation: Any) -> str:
         return "table"
     origin = getattr(annotation, "__origin__", None)
     if origin is tuple or origin is dict:
-        return "list of peers" if schema.UpstreamPeer in annotation.__args__ else "list" if origin is tuple else "table"
+        return (
+            "list of peers" if upstreams.UpstreamPeer in annotation.__args__ else "list" if origin is tuple else "table"
+        )
     names: list[str] = []
     for part in getattr(annotation, "__args__", ()):
         if part is type(None) or part is Ellipsis:

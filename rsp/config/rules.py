@@ -1,4 +1,4 @@
-"""What the types of the schema cannot say about a route."""
+"""What the types of the schema cannot say about a route or an upstream."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterator
 from rsp.config.errors import suggest
 from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route
 from rsp.config.units import show
+from rsp.config.upstreams import Upstream
 
 Path = tuple[str | int, ...]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_KEYS = ("client", "uri", "path", "host", "header", "cookie")
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]+")
 # Framing and routing are rsp's own to write.
 _RESERVED = frozenset((
@@ -72,3 +74,54 @@ def _values(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path,
             good = False
         if not good:
             yield (key, part, name), f'{key}: {part}: "{name}": a control character or line break in the value'
+
+
+def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
+    """Each mistake in ``upstream``: the path to it, and what is wrong."""
+    seen: set[str] = set()
+    for number, peer in enumerate(upstream.peers, 1):
+        if peer.address in seen:
+            yield (number,), f'peer "{peer.address}" stands there twice (a larger share is a "weight")'
+        seen.add(peer.address)
+    if all(peer.backup for peer in upstream.peers):
+        yield (), "every peer is a backup; at least one must not be"
+    if upstream.policy != "hash" and upstream.key != "client":
+        yield ("key",), f'"key" is for policy "hash", not for "{upstream.policy}"'
+    kind, colon, name = upstream.key.partition(":")
+    if kind not in _KEYS or bool(colon) != (kind in ("header", "cookie")) or (colon and not _NAME.fullmatch(name)):
+        yield ("key",), f"key: expected {' or '.join(_KEYS)}, the last two with a :NAME, got {show(upstream.key)}"
+    health = upstream.checks
+    if isinstance(upstream.health, str) and upstream.health != "tcp" and not upstream.health.startswith("/"):
+        yield ("health",), f'health: expected a path, "tcp" or a table, got {show(upstream.health)}'
+    elif health is not None:
+        try:
+            statuses(health.status)
+        except ValueError as error:
+            yield ("health", "status"), f"health: status: {error}"
+        for key in ("host", "body"):
+            yield from _values("health", key, {key: getattr(health, key) or ""})
+        if health.timeout > health.interval:
+            yield (
+                ("health", "timeout"),
+                f"health: timeout: {health.timeout} is longer than the interval of {health.interval}",
+            )
+    sticky = upstream.stickiness
+    if sticky is not None and not _NAME.fullmatch(sticky.cookie):
+        yield ("sticky", "cookie"), f"sticky: {show(sticky.cookie)} is no name of a cookie"
+    if sticky is not None and not re.fullmatch(r"[!-+\--:<-~]+", sticky.path):
+        yield ("sticky", "path"), f"sticky: path: {show(sticky.path)} cannot stand in a cookie"
+    for failing in (upstream.failures, upstream.outlier_rules):
+        if failing is not None and failing.longest < failing.out:
+            key = "failures" if failing is upstream.failures else "outliers"
+            yield (key, "longest"), f'{key}: longest: {failing.longest} is less than "out" ({failing.out})'
+
+
+def statuses(wanted: int | str | tuple[int | str, ...]) -> list[range]:
+    """Status codes as ranges; raises :class:`ValueError`."""
+    found = []
+    for one in wanted if isinstance(wanted, tuple) else (wanted,):
+        match = re.fullmatch(r"(\d{3})(?:-(\d{3}))?", str(one))
+        if match is None or not 100 <= int(match[1]) <= int(match[2] or match[1]) <= 599:
+            raise ValueError(f'expected a status such as 200 or "200-399", got {show(one)}')
+        found.append(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return found

@@ -9,15 +9,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from rsp.config.struct import Count, Struct, Text, UrlPath
 from rsp.config.units import Duration, Listen, Network, Peer, Size
-
-Text = Annotated[str, Meta(min_length=1)]
-UrlPath = Annotated[str, Meta(pattern="^/")]
-Count = Annotated[int, Meta(ge=0)]
-
-
-class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
-    """What every part of a configuration is: immutable, strict about unknown keys."""
+from rsp.config.upstreams import Upstream
 
 
 class Timeouts(Struct, frozen=True):
@@ -112,36 +106,6 @@ class Listener(Struct, frozen=True):
     limits: Annotated[Limits | None, Meta(description="Overrides `limits` for this listener.")] = None
 
 
-class UpstreamPeer(Struct, frozen=True):
-    """One backend of an upstream."""
-
-    address: Annotated[
-        Peer,
-        Meta(description='`"host:port"`, `"[v6]:port"` or `"unix:/path"`. A host name is looked up every 30 s.'),
-    ]
-    weight: Annotated[int, Meta(ge=1, le=1000, description="Share of the requests, relative to the other peers.")] = 1
-
-
-class Upstream(Struct, frozen=True):
-    """A named group of backends that requests are balanced over."""
-
-    name: Annotated[str, Meta(min_length=1, description="The name that routes refer to.")]
-    peers: Annotated[
-        tuple[UpstreamPeer, ...],
-        Meta(
-            min_length=1,
-            description='The backends: addresses, or tables such as `{ "10.0.0.2:8000", weight = 2 }`.',
-        ),
-    ]
-    policy: Annotated[
-        Literal["round_robin"],
-        Meta(description="How a peer is chosen. `round_robin` is smooth and weighted."),
-    ] = "round_robin"
-    keepalive: Annotated[
-        int, Meta(ge=0, le=65535, description="Idle connections kept open to each peer, by each worker.")
-    ] = 64
-
-
 class HeaderRules(Struct, frozen=True):
     """Changes to the fields of a message, in this order."""
 
@@ -211,6 +175,23 @@ class Page(Struct, frozen=True):
     type: Annotated[str, Meta(description="Content-Type.")] = "text/html; charset=utf-8"
 
 
+class Dns(Struct, frozen=True):
+    """How names of peers are looked up, by the control process. `/etc/hosts` comes first."""
+
+    servers: Annotated[
+        tuple[Listen, ...],
+        Meta(description='Name servers: `{ "10.0.0.53:53" }`. Default: those of `/etc/resolv.conf`.'),
+    ] = ()
+    timeout: Annotated[Duration, Meta(description="For one look-up, all servers together.")] = Duration(5)
+    min_ttl: Annotated[Duration, Meta(description="An answer is kept at least so long.")] = Duration(1)
+    max_ttl: Annotated[
+        Duration, Meta(description="An answer is kept at most so long, even if it says that it holds longer.")
+    ] = Duration(30)
+    retry: Annotated[
+        Duration, Meta(description="After a look-up that failed. What was known stays in use meanwhile.")
+    ] = Duration(2)
+
+
 class Settings(Struct, frozen=True):
     """Plain global variables of the configuration file, for the whole instance."""
 
@@ -252,6 +233,14 @@ class Settings(Struct, frozen=True):
         Meta(description='Proxies before us, or `"unix:"`: their forwarded fields are kept and appended to.'),
     ] = ()
     via: Annotated[Text | None, Meta(description="Name for Via, in both directions. Default: no Via.")] = None
+    admin: Annotated[
+        Text,
+        Meta(
+            description='Path of the unix socket for `rspctl`; `"off"`; `"auto"`: `rsp-PID.sock` in `/run/rsp` or '
+            "`$XDG_RUNTIME_DIR/rsp`."
+        ),
+    ] = "auto"
+    dns: Dns = Dns()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
 

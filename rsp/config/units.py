@@ -112,16 +112,32 @@ class Listen(Address):
 
 
 class Peer(Address):
-    """A backend's address; its port is not 0."""
+    """A backend's address, its port not 0, or ``"srv:name"``: where the SRV records of ``name`` lead."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, value: object) -> "Peer":
+        if isinstance(value, str) and value.startswith("srv:"):
+            if not _NAME.fullmatch(value[4:].rstrip(".")):
+                raise ValueError(f'"{value}": expected a name as in "srv:_http._tcp.example.com"')
+            return cls(value)
         address = Address.parse(value)
         if not address.is_unix and address.port == 0:
             raise ValueError(f'"{address}": a peer\'s port is from 1 to 65535')
         return cls(address)
+
+    @property
+    def is_srv(self) -> bool:
+        return self.startswith("srv:")
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it has to be looked up."""
+        if self.is_srv:
+            return True
+        host = self.host
+        return not self.is_unix and ":" not in host and not host.replace(".", "").isdigit()
 
 
 class Network(str):

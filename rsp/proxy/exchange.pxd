@@ -4,40 +4,46 @@ from rsp.combined cimport combined
 from rsp.http1.codec cimport request_head
 from rsp.http1.head cimport RequestHead, ResponseHead
 from rsp.proxy.downstream cimport Downstream
+from rsp.proxy.group cimport Group
+from rsp.proxy.peer cimport Peer
 from rsp.proxy.plane cimport Plane
-from rsp.proxy.pool cimport Pool
-from rsp.proxy.site cimport Destination, Group, Site
+from rsp.proxy.site cimport Destination, Site
 from rsp.proxy.terms cimport Terms
 from rsp.proxy.upstream cimport Upstream
 from rsp.route cimport match
 
 
-@cython.final
 @cython.freelist(64)
 cdef class Exchange:
-    cdef bint _body_sent
     cdef Destination _destination
     cdef double _ended, _started, _upstream_started, _upstream_time
     cdef bytes _extra, _names, _target
-    cdef Group _group
+    cdef bint _holds, _spent
     cdef int _open_ends, _stale_retries
-    cdef Py_ssize_t _peer, _pending_size, _received
-    cdef list _pending, _trailers
+    cdef Peer _peer
+    cdef Py_ssize_t _kept_size, _pending_size, _received
+    cdef list _kept, _pending, _trailers
     cdef Plane _plane
-    cdef tuple _tried
+    cdef object _rival
+    cdef public bint bound
     cdef public bytes client, request_id
     cdef public Downstream downstream
+    cdef public double queue_deadline
+    cdef public Group group
     cdef public RequestHead head
     cdef public bint request_done, response_started
     cdef public Py_ssize_t sent
     cdef public Site site
     cdef public int status
     cdef public Terms terms
+    cdef public tuple tried
     cdef public Upstream upstream
     cpdef start(self)
-    cdef _try_next(self, int status)
-    cdef _try_peer(self, Pool pool)
+    cdef _next_peer(self, int status)
+    cdef _try_peer(self, Peer peer)
+    cdef _let_go(self)
     cpdef connected(self, Upstream upstream)
+    cdef _keep(self, list pieces)
     cdef bytes _head_for_peer(self)
     cpdef upstream_full(self)
     cpdef upstream_ready(self)

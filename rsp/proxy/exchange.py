@@ -2,36 +2,45 @@
 
 Its duties: find a peer and try the next one while that is safe; pass heads, bodies and ends on; when one side
 cannot take more, pause the other side's reading; end in exactly one response, one count, one log line.
+
+It holds a peer from the choice until the peer's part is over: ``_hold`` and ``_let_go`` come in pairs, and the peer's
+count of exchanges depends on that.
 """
 
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from rsp import log
 from rsp.combined import combined
 from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
 from rsp.route import AmbiguousPath, match
+from rsp.scoreboard import Tally
 
 if TYPE_CHECKING:
     from rsp.proxy.answers import Answer
     from rsp.proxy.downstream import Downstream
+    from rsp.proxy.group import Group
+    from rsp.proxy.hedge import Rival
+    from rsp.proxy.peer import Peer
     from rsp.proxy.plane import Plane
-    from rsp.proxy.pool import Pool
-    from rsp.proxy.site import Destination, Group
+    from rsp.proxy.site import Destination
     from rsp.proxy.upstream import Upstream
 
-# RFC 9110 section 9.2.1: what may be sent twice without asking anyone.
+# RFC 9110 section 9.2.1: what changes nothing, and 9.2.2: what may be sent twice without asking anyone.
 _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+_IDEMPOTENT: Final = _SAFE | {b"PUT", b"DELETE"}
+_REQUESTS: Final = int(Tally.REQUESTS)
+_ERRORS: Final = int(Tally.ERRORS)
+_RETRIES: Final = int(Tally.RETRIES)
 
 
 class Exchange:
     # fmt: off
     __slots__ = (
-        "_body_sent", "_destination", "_ended", "_extra", "_group", "_names", "_open_ends", "_peer", "_pending",
-        "_pending_size", "_plane", "_received", "_stale_retries", "_started", "_target", "_trailers", "_tried",
-        "_upstream_started", "_upstream_time", "client", "downstream", "head", "request_done", "request_id",
-        "response_started", "sent", "site", "status", "terms", "upstream",
+        "_destination", "_ended", "_extra", "_holds", "_kept", "_kept_size", "_names", "_open_ends", "_peer",
+        "_pending", "_pending_size", "_plane", "_received", "_rival", "_spent", "_stale_retries", "_started", "_target",
+        "_trailers", "_upstream_started", "_upstream_time", "bound", "client", "downstream", "group", "head",
+        "queue_deadline", "request_done", "request_id", "response_started", "sent", "site", "status", "terms", "tried", "upstream",
     )
     # fmt: on
 
@@ -48,20 +57,26 @@ class Exchange:
         self.response_started = False
         self.status = 0
         self.sent = 0  # body bytes to the client
-        self._body_sent = False
+        self.tried: tuple[Peer, ...] = ()
+        self.bound = False  # the client's cookie names a peer that is there
+        self.queue_deadline = 0.0
         self._destination: Destination | None = None
         self._extra = b""  # field lines that we add to the request
-        self._group: Group
+        self.group: Group | None = None
+        self._holds = False  # it counts as running at ``_peer``
+        self._kept: list[bytes] | None = None  # body that was sent, for another try
+        self._kept_size = 0
+        self._spent = False  # it was too much to keep
         self._names = b""  # the peers tried, for the log
         self._open_ends = 2  # of a tunnel
-        self._peer = 0
-        self._pending: list[bytes] = []  # body that arrived before there was a connection
+        self._peer: Peer
+        self._pending: list[bytes] = []  # body that was not sent yet
         self._pending_size = 0
         self._received = 0
+        self._rival: Rival | None = None  # a second request for the same answer
         self._stale_retries = 0
         self._target = head.target  # as the peer sees it
         self._trailers: list[bytes] = []
-        self._tried: tuple[int, ...] = ()
         self._started = self._upstream_started = monotonic()
         self._ended = 0.0  # when a peer was done, if that is now
         self._upstream_time = 0.0
@@ -97,43 +112,78 @@ class Exchange:
             return
         if destination.rewrite is not None and head.target != b"*":
             self._target = destination.rewritten(head.target, destination.rewrite)
-        self._group = destination.group
+        group = self.group = destination.group
         self._extra = downstream.forwarded(self)
         if site.via:
             self._extra += b"Via: 1.%d %b\r\n" % (head.minor, site.via)
-        self._try_next(502)
+        group.requests += 1
+        self._next_peer(503)
 
-    def _try_next(self, status: int) -> None:
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent once more: it is idempotent, and all of its body that was sent is still here."""
+        return not self._spent and self.head.method in _IDEMPOTENT
+
+    def _next_peer(self, status: int) -> None:
         """The next peer's turn; ``status`` answers when none is left."""
-        choice = self._group.policy.pick(self._tried)
-        if choice is None:
+        group = self.group
+        if group is None or (group.tries and len(self.tried) >= group.tries):
             self._refuse(status, "")
             return
-        self._peer = choice
-        self._try_peer(self._group.pools[choice])
+        peer = group.pick(self, self.tried, True)
+        if peer is not None:
+            self._try_peer(peer)
+        elif not group.full:
+            self._refuse(status, "")
+        elif not group.wait(self):
+            self._refuse(503, "too many requests wait")
 
-    def _try_peer(self, pool: "Pool") -> None:
+    def resume_at(self, peer: "Peer | None") -> None:
+        """It has waited; ``None``: for nothing."""
+        if peer is None:
+            self._refuse(503, "")
+        else:
+            self._try_peer(peer)
+
+    def waited_too_long(self) -> None:
+        if self.downstream is not None:
+            self._refuse(503, "no peer was free in time")
+
+    def _try_peer(self, peer: "Peer") -> None:
+        if not peer.begin():
+            group = self.group
+            if group is None or not group.wait(self):
+                self._refuse(503, "too many requests wait")
+            return
+        self._peer = peer
+        self._holds = True
         if self._names:
-            self._names = self._names + b"," + pool.label
+            self._names = self._names + b"," + peer.name
             self._upstream_started = monotonic()
             self._ended = 0.0
         else:
-            self._names = pool.label
-        upstream = pool.take()
-        if upstream is not None and self.head.method not in _SAFE:
+            self._names = peer.name
+        upstream = peer.take()
+        if upstream is not None and self.head.method not in _SAFE and not self.repeatable:
             # It cannot be sent twice, so one look whether the peer has hung up meanwhile.
             while upstream is not None and upstream.is_stale():
                 upstream.close()
-                upstream = pool.take()
+                upstream = peer.take()
         if upstream is None:
-            pool.connect(self._plane, self)
+            peer.connect(self)
         else:
             self.connected(upstream)
 
+    def _let_go(self) -> None:
+        """The peer has no more part in this."""
+        if self._holds:
+            self._holds = False
+            self._peer.end(self)
+
     @property
     def waits(self) -> bool:
-        """Whether this exchange still wants a connection; the pool gets it otherwise."""
-        return self.downstream is not None and self.upstream is None and not self.response_started
+        """Whether this exchange still wants a connection; the peer keeps it otherwise."""
+        return self.downstream is not None and self.upstream is None and not self.response_started and self._holds
 
     def connected(self, upstream: "Upstream") -> None:
         """A connection is there: send the head and what there is of the body."""
@@ -149,11 +199,27 @@ class Exchange:
         pieces = self._pending
         if pieces:
             self._pending, self._pending_size = [], 0
-        self._body_sent = head.framing != 0 and (self.request_done or bool(pieces))
+            self._keep(pieces)
         trailers = self._trailers if self.request_done and head.framing != 0 else None
         upstream.send_request(self, self._head_for_peer(), head.framing, pieces, trailers)
         if not self.request_done and not upstream.writing_paused:
             downstream.resume()
+        group = self.group
+        if group is not None and group.hedges and head.framing == 0 and not head.upgrade and head.method in _SAFE:
+            group.watch(self)
+
+    def _keep(self, pieces: list[bytes]) -> None:
+        """Body that is being sent: keep it for another try, within bounds."""
+        group = self.group
+        if not self._spent:
+            self._kept_size += sum(map(len, pieces))
+            if group is None or self._kept_size > group.replay_limit or self.head.method not in _IDEMPOTENT:
+                self._spent = True
+                self._kept = None
+            elif self._kept is None:
+                self._kept = list(pieces)
+            else:
+                self._kept += pieces
 
     def _head_for_peer(self) -> bytes:
         head, destination = self.head, self._destination
@@ -166,35 +232,106 @@ class Exchange:
 
     def connect_failed(self, reason: str, *, timed_out: bool) -> None:
         """Nothing was sent, so whatever the method, the next peer may have it."""
+        self._let_go()
         self._tell(reason)
-        self._tried += (self._peer,)
-        self._plane.retries += 1
-        self._try_next(504 if timed_out else 502)
+        self._peer.failed(reason)
+        self._move_on()
+        self._next_peer(504 if timed_out else 502)
 
     def upstream_failed(self, upstream: "Upstream", reason: str, *, timed_out: bool = False) -> None:
         """The connection is gone or useless before the response was complete."""
         self.upstream_done()
         if self.downstream is None:
             return
+        peer = self._peer
         if self.response_started:
             self._tell(f"{reason}, in the middle of a response")
+            peer.failed(reason)
             self._abort()
             return
-        if self.head.method not in _SAFE or self._body_sent:
-            self._tell(reason)
-            self._refuse(504 if timed_out else 502, "")
-            return
-        self._plane.retries += 1
-        if upstream.reused and not timed_out and self._stale_retries < 2:
+        repeatable = self.repeatable
+        if upstream.reused and not timed_out and self._stale_retries < 2 and repeatable:
             # The peer closed an idle connection just as it was used again: no fault of its own, and the
             # others that it has closed would only repeat it.
             self._stale_retries += 1
-            upstream.pool.forget_idle()
-            self._try_peer(upstream.pool)
+            self._take_back()
+            peer.forget_idle()
+            self._try_peer(peer)
             return
         self._tell(reason)
-        self._tried += (self._peer,)
-        self._try_next(504 if timed_out else 502)
+        peer.failed(reason)
+        if self._rival is not None:
+            self._move_on()  # the other request may still be answered
+        else:
+            self._try_again(504 if timed_out else 502, repeatable)
+
+    def _try_again(self, status: int, repeatable: bool) -> None:
+        """It has been sent, and will not be answered: once more elsewhere, or ``status``."""
+        group = self.group
+        if group is None or not repeatable or not group.may_retry():
+            self._refuse(status, "")
+            return
+        self._take_back()
+        self._move_on()
+        self._next_peer(status)
+
+    def _move_on(self) -> None:
+        self.tried += (self._peer,)
+        self._peer.place.add(_RETRIES, 1)
+        self._plane.retries += 1
+
+    def _take_back(self) -> None:
+        """All of the body is to be sent again."""
+        if self._kept:
+            self._pending = self._kept + self._pending
+            self._pending_size += self._kept_size
+            self._kept, self._kept_size = None, 0
+
+    # -- a second request for the same answer: ``proxy/hedge.py``
+
+    def late_in(self, after: float) -> float:
+        """Seconds until its answer is late, if that takes ``after``; below 0 if that is so, or does not matter."""
+        if self.upstream is None or self.response_started:
+            return -1.0
+        return self._upstream_started + after - monotonic()
+
+    def hedge(self) -> None:
+        """The answer is late: ask another peer as well."""
+        group = self.group
+        if group is None or self.upstream is None or self.response_started or self._rival is not None:
+            return
+        peer = group.pick(self, (*self.tried, self._peer), False)
+        if peer is None or not group.may_retry():
+            if peer is not None and peer.probe is self:
+                peer.spare(self)
+            return
+        self._plane.hedges += 1
+        from rsp.proxy.hedge import Rival
+
+        self._rival = Rival(self, self._plane, peer)
+        self._rival.begin()
+
+    def rival_answers(
+        self, rival: "Rival", head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
+    ) -> None:
+        """The second request has the first answer: it is ours from here on."""
+        self._rival = None
+        self._abandon()
+        self._names = self._names + b"," + rival.peer.name
+        self._peer = rival.peer
+        self._upstream_started, self._ended = rival.started, rival.ended
+        self._holds, self.upstream = rival.hand_over(self)
+        if self.upstream is None:
+            self._upstream_time += rival.ended - rival.started
+        self.response(head, pieces, trailers)
+
+    def rival_fails(self, rival: "Rival", status: int) -> None:
+        """The second request will not be answered."""
+        self._rival = None
+        self._names = self._names + b"," + rival.peer.name
+        self.tried += (rival.peer,)
+        if not self._holds:
+            self._next_peer(status)
 
     def upstream_full(self) -> None:
         if self.downstream is not None:
@@ -219,7 +356,7 @@ class Exchange:
         upstream = self.upstream
         if upstream is not None:
             if pieces or trailers is not None:
-                self._body_sent = True
+                self._keep(pieces)
                 upstream.send_body(pieces, trailers)
         elif not self.response_started:
             self._pending += pieces
@@ -251,6 +388,7 @@ class Exchange:
 
     def upstream_done(self) -> None:
         """The connection to the peer is no longer ours."""
+        self._let_go()
         self.upstream = None
         self._ended = monotonic()
         self._upstream_time += self._ended - self._upstream_started
@@ -261,6 +399,8 @@ class Exchange:
         if upstream is not None:
             self.upstream_done()
             upstream.abandon()
+        else:
+            self._let_go()
 
     def interim(self, head: ResponseHead) -> None:
         if self.downstream is not None and self.head.minor == 1:
@@ -268,12 +408,25 @@ class Exchange:
 
     def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         """The final head, with what there is of the body; ``trailers``: not ``None`` when that is all."""
-        self.response_started = True
-        self.status = head.status
         downstream = self.downstream
         if downstream is None:
             return
+        group, peer = self.group, self._peer
+        now = self._ended or monotonic()
+        if group is not None:
+            if group.retry_on is not None and head.status in group.retry_on and self._tries_another(group, head.status):
+                return
+            if group.latencies is not None:
+                group.latencies.add(now - self._upstream_started)
+        peer.answered(now, now - self._upstream_started, head.status)
+        if self._rival is not None:
+            self._rival.cancel()
+            self._rival = None
+        self.response_started = True
+        self.status = head.status
         fields = head.fields
+        if peer.cookie and not self.bound:
+            fields += peer.cookie
         destination = self._destination
         if destination is not None and destination.response_rules is not None:
             fields = destination.response_rules.apply(fields)
@@ -281,7 +434,30 @@ class Exchange:
             fields += b"Via: 1.%d %b\r\n" % (head.minor, self.site.via)
         downstream.send_response(self, head, fields, pieces, trailers)
         if trailers is not None:
+            peer.succeeded(now)
             self._complete()
+
+    def _tries_another(self, group: "Group", status: int) -> bool:
+        """A status that another peer may do better than: whether one is asked instead."""
+        peer = self._peer
+        other: Peer | None = None
+        if not self.repeatable:
+            return False
+        if self._rival is None:
+            other = group.pick(self, (*self.tried, peer), False)
+            if other is None or not group.may_retry():
+                if other is not None and other.probe is self:
+                    other.spare(self)
+                return False
+        self._abandon()
+        peer.place.add(_REQUESTS, 1)
+        peer.place.add(_ERRORS, 1)
+        peer.failed(f"answered {status}")
+        self._take_back()
+        self._move_on()
+        if other is not None:
+            self._try_peer(other)
+        return True
 
     def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         downstream = self.downstream
@@ -289,6 +465,7 @@ class Exchange:
             return
         downstream.send_body(self, pieces, trailers)
         if trailers is not None:
+            self._peer.succeeded(self._ended)
             self._complete()
 
     # -- after 101 Switching Protocols: bytes both ways
@@ -303,6 +480,8 @@ class Exchange:
             return
         self.response_started = True
         self.status = 101
+        now = monotonic()
+        self._peer.answered(now, now - self._upstream_started, 101)
         upstream.start_tunnel()
         downstream.start_tunnel(head)
         if data:
@@ -391,6 +570,10 @@ class Exchange:
     def _end(self, status: int) -> "Downstream | None":
         """Count, log, and let go of the client's connection, which is returned."""
         downstream, self.downstream = self.downstream, None
+        self._let_go()
+        if self._rival is not None:
+            self._rival.cancel()
+            self._rival = None
         plane = self._plane
         plane.in_flight -= 1
         plane.count(status, self.sent)
@@ -417,5 +600,4 @@ class Exchange:
         return downstream
 
     def _tell(self, reason: str) -> None:
-        peer = self._group.pools[self._peer].address
-        log.once_a_second(f"{peer} {reason}", f'upstream "{self._group.name}": peer {peer}: {reason}')
+        self._peer.tell(reason)

@@ -10,15 +10,17 @@ cdef class Plane:
     cdef public Poller poller
     cdef public Site site
     cdef public AccessLog access_log
-    cdef public dict pools, by_client
+    cdef public dict peers, by_client
+    cdef public object scoreboard
+    cdef public int row_number
+    cdef public bytes secret
     cdef public set downstreams, upstreams, attempts
     cdef public bint draining
-    cdef public Py_ssize_t accepted, requests, in_flight, retries, sent
+    cdef public Py_ssize_t accepted, requests, in_flight, retries, hedges, queued, sent
     cdef public Py_ssize_t status_2xx, status_3xx, status_4xx, status_5xx
     cdef bytes _id_prefix
     cdef Py_ssize_t _ids
     cdef object _row
-    cdef double _resolve_at
     cdef list _due
     cpdef bytes new_id(self)
     cpdef count(self, int status, Py_ssize_t sent)

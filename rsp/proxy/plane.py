@@ -8,17 +8,18 @@ import asyncio
 import os
 import time
 from email.utils import formatdate
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rsp.access_log import AccessLog
-from rsp.config.units import Peer
 from rsp.http1.codec import make_id
+from rsp.members import Member
 from rsp.net.poller import Poller
-from rsp.scoreboard import Cell, Row
+from rsp.proxy.peer import Attempt, Peer
+from rsp.scoreboard import Cell, Scoreboard, Tally
 
 if TYPE_CHECKING:
     from rsp.proxy.downstream import Downstream
-    from rsp.proxy.pool import Attempt, Pool
     from rsp.proxy.site import Site
     from rsp.proxy.upstream import Upstream
 
@@ -27,15 +28,21 @@ _AT_ONCE: Final = 16
 
 
 class Plane:
-    """One for each worker.  ``row`` is the worker's row of the scoreboard, written here once a tick."""
+    """One for each worker.  ``row_number``: its row of the scoreboard, written here once a tick.
 
-    def __init__(self, row: Row, poller: Poller) -> None:
+    ``secret``: the instance's own, for signatures.
+    """
+
+    def __init__(self, scoreboard: Scoreboard, row_number: int, secret: bytes, poller: Poller) -> None:
+        self.scoreboard = scoreboard
+        self.row_number = row_number
+        self.secret = secret
         self.poller = poller
         self.now = time.monotonic()
         self.date = b""
         self.site: Site
         self.access_log = AccessLog("off")
-        self.pools: dict[Peer, Pool] = {}
+        self.peers: dict[int, Peer] = {}  # by place, those that have left but are not done included
         self.downstreams: set[Downstream] = set()
         self.upstreams: set[Upstream] = set()
         self.attempts: set[Attempt] = set()
@@ -47,13 +54,14 @@ class Plane:
         self.requests = 0
         self.in_flight = 0
         self.retries = 0
+        self.hedges = 0
+        self.queued = 0
         self.sent = 0
         self.status_2xx = 0
         self.status_3xx = 0
         self.status_4xx = 0
         self.status_5xx = 0
-        self._row = row
-        self._resolve_at = 0.0
+        self._row = scoreboard.row(row_number)
         self._due: list[Downstream | Upstream | Attempt] = []
         self.tick()
 
@@ -68,12 +76,32 @@ class Plane:
         self._due += [one for one in self.attempts if one.is_due(now)]
         if self._due:
             self._expire_some()
-        if now >= self._resolve_at:
-            self._resolve_at = now + 30
-            for pool in self.pools.values():
-                pool.refresh()
+        if self.peers:
+            self._tick_peers(now)
         self.access_log.flush()
-        self._publish()
+        self.publish()
+
+    def _tick_peers(self, now: float) -> None:
+        for group in self.site.groups.values():
+            group.tick(now)
+        for place, peer in list(self.peers.items()):
+            if peer.leaving_at < inf:
+                peer.tick(now)
+                if not peer.place.own(Tally.IN_FLIGHT):
+                    del self.peers[place]
+
+    def peer(self, member: Member) -> Peer:
+        """The peer that has ``member``'s place."""
+        known = self.peers.get(member.place)
+        if known is None or known.address != member.address:
+            known = self.peers[member.place] = Peer(self, member)
+        return known
+
+    def retire_all_but(self, places: set[int]) -> None:
+        """Who has another place than these is no peer any more."""
+        for place, peer in self.peers.items():
+            if place not in places:
+                peer.retire(float(peer.group.config.drain))
 
     def _expire_some(self) -> None:
         """End a few of those that are due, then let others have the loop: an attack may make many due at once."""
@@ -123,13 +151,16 @@ class Plane:
         else:
             self.status_5xx += 1
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """The counters, into the scoreboard."""
         row = self._row
         row[Cell.CONNECTIONS] = len(self.downstreams)
         row[Cell.ACCEPTED] = self.accepted
         row[Cell.REQUESTS] = self.requests
         row[Cell.IN_FLIGHT] = self.in_flight
         row[Cell.RETRIES] = self.retries
+        row[Cell.HEDGES] = self.hedges
+        row[Cell.QUEUED] = self.queued
         row[Cell.BYTES_SENT] = self.sent
         row[Cell.STATUS_2XX] = self.status_2xx
         row[Cell.STATUS_3XX] = self.status_3xx

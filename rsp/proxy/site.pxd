@@ -1,11 +1,6 @@
-from rsp.balance.round_robin cimport RoundRobin
+from rsp.proxy.group cimport Group
+from rsp.proxy.plane cimport Plane
 from rsp.proxy.terms cimport Terms
-
-
-cdef class Group:
-    cdef public str name
-    cdef public list pools
-    cdef public RoundRobin policy
 
 
 cdef class Rules:
@@ -25,6 +20,8 @@ cdef class Destination:
 
 
 cdef class Site:
+    cdef Plane _plane
+    cdef public dict groups
     cdef public Terms terms
     cdef public dict listeners
     cdef public object router, pages

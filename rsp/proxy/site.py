@@ -1,26 +1,18 @@
 """A configuration in its running form, built once and swapped as one reference."""
 
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
-from rsp.balance.round_robin import RoundRobin
 from rsp.config.schema import Config, HeaderRules, Listener, Route
-from rsp.config.units import Peer
 from rsp.http1.head import without
+from rsp.members import Members
 from rsp.proxy.answers import Fixed, Pages
-from rsp.proxy.pool import Pool
+from rsp.proxy.group import Group
 from rsp.proxy.terms import Terms
 from rsp.route import Router
 
-
-class Group:
-    """An upstream at run time: its peers' pools, and the policy that chooses among them."""
-
-    __slots__ = ("name", "policy", "pools")
-
-    def __init__(self, name: str, pools: list[Pool], weights: list[int], offset: float) -> None:
-        self.name = name
-        self.pools = pools
-        self.policy = RoundRobin(weights, offset)
+if TYPE_CHECKING:
+    from rsp.proxy.plane import Plane
 
 
 class Rules:
@@ -61,21 +53,16 @@ class Destination:
 
 
 class Site:
-    """``pools`` are shared with the previous site: idle connections outlive a reload.
+    """Peers are shared with the previous site: their connections, and what is known of them, outlive a reload.
 
     ``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
     """
 
-    def __init__(self, config: Config, pools: dict[Peer, Pool], offset: float) -> None:
+    def __init__(self, config: Config, plane: "Plane", offset: float) -> None:
         settings = config.settings
-        groups: dict[str, Group] = {}
-        for upstream in config.upstreams:
-            for peer in upstream.peers:
-                pool = pools.setdefault(peer.address, Pool(peer.address))
-                pool.keepalive = upstream.keepalive
-            members = [pools[peer.address] for peer in upstream.peers]
-            weights = [peer.weight for peer in upstream.peers]
-            groups[upstream.name] = Group(upstream.name, members, weights, offset)
+        self._plane = plane
+        groups = {upstream.name: Group(plane, upstream, offset) for upstream in config.upstreams}
+        self.groups = groups
         self.terms = Terms((settings.timeouts,), (settings.limits,))
         self.listeners: dict[str, Terms] = {one.address: self._terms(config, one, None) for one in config.listeners}
         self.router = Router(
@@ -88,6 +75,21 @@ class Site:
         self._trusted = [ip_network(network) for network in settings.trusted if network != "unix:"]
         self._trusts_unix = "unix:" in settings.trusted
         self._known: dict[bytes, bool] = {}
+
+    def arrange(self, members: Members) -> None:
+        """These are the peers from now on."""
+        for name, group in self.groups.items():
+            unknown = any(peer.address in members.unknown for peer in group.config.peers)
+            group.arrange(members.upstreams.get(name, []), unknown)
+        self._plane.retire_all_but({peer.place.number for group in self.groups.values() for peer in group.peers})
+
+    def succeed(self, before: "Site") -> None:
+        """Take over the queues of the site ``before``."""
+        for name, old in before.groups.items():
+            if name in self.groups:
+                self.groups[name].take_over(old.queue)
+            else:
+                old.dissolve()
 
     def _destination(self, config: Config, route: Route, groups: dict[str, Group]) -> Destination:
         own = route.timeouts is not None or route.limits is not None

@@ -3,8 +3,8 @@ from rsp.http1.codec cimport end_of_head, parse_response
 from rsp.http1.head cimport ResponseHead
 from rsp.net.transport cimport Protocol, Transport
 from rsp.proxy.exchange cimport Exchange
+from rsp.proxy.peer cimport Peer
 from rsp.proxy.plane cimport Plane
-from rsp.proxy.pool cimport Pool
 from rsp.proxy.terms cimport Terms
 from rsp.proxy.writing cimport write_message
 
@@ -20,9 +20,9 @@ cdef class Upstream(Protocol):
     cdef ResponseHead _head
     cdef Plane _plane
     cdef Terms _terms
-    cdef public double deadline
+    cdef public double deadline, made
     cdef public Exchange exchange
-    cdef public Pool pool
+    cdef public Peer peer
     cdef public bint reused, writing_paused
     cpdef data_received(self, bytes data)
     cpdef bint eof_received(self) except -1

@@ -1,6 +1,6 @@
 """A connection to a peer: writes requests, decodes responses, tells its exchange.
 
-It belongs to one exchange at a time, or to its pool.  It knows nothing of clients.
+It belongs to one exchange at a time, or to its peer.  It knows nothing of clients.
 """
 
 import select
@@ -16,8 +16,8 @@ from rsp.proxy.writing import write_message
 
 if TYPE_CHECKING:
     from rsp.proxy.exchange import Exchange
+    from rsp.proxy.peer import Peer
     from rsp.proxy.plane import Plane
-    from rsp.proxy.pool import Pool
 
 
 _NEVER: Final = inf
@@ -30,14 +30,15 @@ class Upstream(Protocol):
 
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "deadline", "exchange", "pool",
-        "reused", "writing_paused",
+        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "deadline", "exchange", "made",
+        "peer", "reused", "writing_paused",
     )
     # fmt: on
 
-    def __init__(self, plane: "Plane", pool: "Pool", descriptor: int) -> None:
+    def __init__(self, plane: "Plane", peer: "Peer", descriptor: int) -> None:
         self._plane = plane
-        self.pool = pool
+        self.peer = peer
+        self.made = plane.now
         self.exchange: Exchange | None = None
         self.deadline = _NEVER
         self._terms = plane.site.terms
@@ -84,6 +85,11 @@ class Upstream(Protocol):
         self._tunnel = True
         self.deadline = _NEVER
 
+    def end_tunnel(self) -> None:
+        """The peer leaves: what is no tunnel is finished."""
+        if self._tunnel:
+            self.transport.close()
+
     def send_raw(self, data: bytes) -> None:
         if not self.transport.closing:
             self.transport.write(data)
@@ -99,15 +105,15 @@ class Upstream(Protocol):
         return bool(poll.poll(0))
 
     def release(self) -> None:
-        """Back to the pool, or away with it when the pool is full."""
+        """Back to the peer, which keeps it or not."""
         self.exchange = None
         self._head = None
         self._decoder = None
         self.reused = True
-        pool = self.pool
-        if len(pool.idle) < pool.keepalive and not self._plane.draining and not self.transport.closing:
+        peer = self.peer
+        if not self.transport.closing and peer.keeps(self):
             self.deadline = self._plane.now + self._plane.site.terms.keepalive_time
-            pool.idle.append(self)
+            peer.idle.append(self)
         else:
             self.transport.close()
 
@@ -165,8 +171,8 @@ class Upstream(Protocol):
         self._plane.upstreams.discard(self)
         exchange, self.exchange = self.exchange, None
         if exchange is None:
-            if self in self.pool.idle:
-                self.pool.idle.remove(self)
+            if self in self.peer.idle:
+                self.peer.idle.remove(self)
         elif self._tunnel:
             exchange.tunnel_lost()
         else:

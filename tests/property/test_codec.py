@@ -8,7 +8,6 @@ import httptools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rsp.balance.round_robin import smooth_order
 from rsp.http1.body import ChunkedDecoder, encode_chunk, encode_last_chunk
 from rsp.http1.codec import parse_request, request_head
 from rsp.http1.errors import ProtocolError
@@ -127,13 +126,3 @@ def test_no_head_does_anything_but_parse_or_raise(data):
             assert str(error)
         else:
             assert re.search(rb"\r\n\r\n.", request_head(head, head.target, head.host, head.fields, b"", b"")) is None
-
-
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
-def test_smooth_weighting_is_exact_and_spread(weights):
-    order = smooth_order(weights)
-    total = len(order)
-    for index, weight in enumerate(weights):
-        assert order.count(index) * sum(weights) == weight * total
-        if total >= 4 and order.count(index) * 2 <= total:
-            assert (index, index, index) not in zip(order, order[1:], order[2:], strict=False)

@@ -1,10 +1,7 @@
-"""Round robin and routing, by distribution and by precedence."""
-
-from collections import Counter
+"""Routing, by precedence; and how long a worker waits to be started again."""
 
 import pytest
 
-from rsp.balance.round_robin import RoundRobin, smooth_order
 from rsp.child import restart_delay
 from rsp.http1.codec import parse_request
 from rsp.route import AmbiguousPath, Router, match, normalise_host, normalise_path
@@ -15,29 +12,6 @@ def routed(host: str, path: str):
     method = "OPTIONS" if path == "*" else "GET"
     head = parse_request(f"{method} {path} HTTP/1.1\r\nHost: {host or 'x'}\r\n\r\n".encode())
     return match(Router(ROUTES).entries(host.encode()), head.path, head.plain)
-
-
-def test_smooth_order_is_nginx_order():
-    assert smooth_order([5, 1, 1]) == (0, 0, 1, 0, 2, 0, 0)
-    assert smooth_order([2, 2]) == (0, 1)
-
-
-def test_shares_are_exact():
-    balancer = RoundRobin([1, 2, 5], 0.3)
-    assert Counter(balancer.pick() for _ in range(800)) == {0: 100, 1: 200, 2: 500}
-
-
-def test_workers_begin_at_different_peers():
-    assert {RoundRobin([1, 1, 1, 1], worker / 4).pick() for worker in range(4)} == {0, 1, 2, 3}
-
-
-def test_failover_takes_every_peer_once():
-    balancer = RoundRobin([3, 1, 1])
-    tried: tuple[int, ...] = ()
-    while (choice := balancer.pick(tried)) is not None:
-        assert choice not in tried
-        tried += (choice,)
-    assert sorted(tried) == [0, 1, 2]
 
 
 def test_restart_delay_grows_to_a_limit():

@@ -1,0 +1,45 @@
+"""Who does worse than its siblings, and how long a peer stays out (Envoy's outlier detection, in our terms)."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+_ERRORS_ABOVE = 0.05  # an error rate is never an outlier's that is less than so far above the others'
+
+
+class Sample(NamedTuple):
+    """What one peer did in the last interval.  ``latency``: the mean time to a response's head, in seconds."""
+
+    requests: int
+    errors: int
+    latency: float
+
+
+def by_errors(samples: Sequence[Sample], share: float, requests: int) -> list[int]:
+    """Indexes of peers that answer ``share`` of their requests or more with errors while the others do not.
+
+    Who has had fewer than ``requests`` is not judged.  When all are sick it is not the peers' fault: nobody.
+    """
+    rates = {index: one.errors / one.requests for index, one in enumerate(samples) if one.requests >= requests}
+    found = []
+    for index, rate in rates.items():
+        others = [other for sibling, other in rates.items() if sibling != index]
+        if others and rate >= share and rate >= median(others) + _ERRORS_ABOVE:
+            found.append(index)
+    return found
+
+
+def by_latency(samples: Sequence[Sample], factor: float, requests: int) -> list[int]:
+    """Indexes of peers that take ``factor`` times as long as the others' median, or longer."""
+    times = {index: one.latency for index, one in enumerate(samples) if one.requests >= requests}
+    found = []
+    for index, time in times.items():
+        others = [other for sibling, other in times.items() if sibling != index]
+        if others and time >= factor * median(others) and time - median(others) > 0.001:
+            found.append(index)
+    return found
+
+
+def time_out(first: float, longest: float, times: int) -> float:
+    """Seconds that a peer stays out which has been ejected ``times`` times in a row before."""
+    return float(min(longest, first * 2.0 ** min(times, 30)))

@@ -1,4 +1,0 @@
-cdef class RoundRobin:
-    cdef tuple _order
-    cdef Py_ssize_t _next
-    cpdef pick(self, tried=*)

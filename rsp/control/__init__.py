@@ -1,0 +1,12 @@
+"""The control process: what an instance does once, not in every worker.
+
+``process``   the process: its loop, what the master tells it
+``dns``       names of peers, looked up and followed
+``health``    active checks
+``outliers``  peers that do worse than their siblings
+``state``     the scoreboard and the members, as operators see them; what operators may change
+``admin``     the unix socket that ``rspctl`` talks to
+
+It writes marks into the scoreboard and tells the master what names stand for.  No byte of traffic passes through it,
+so when it dies or hangs, workers go on with what they know.
+"""

@@ -1,0 +1,95 @@
+"""The admin interface: HTTP/1.1 with JSON on a unix socket.  ``rspctl`` speaks it, and ``curl --unix-socket`` can.
+
+GET  /status   GET /peers
+POST /drain    {"peer": "10.0.0.1:80", "upstream": "app", "seconds": 30}
+POST /enable   {"peer": ...}     POST /weight  {"peer": ..., "weight": 5}     POST /reload
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import Annotated, Final
+
+import msgspec
+
+from rsp.channel import Outcome
+from rsp.config.schema import encode_hook
+from rsp.control.state import Mistake, State
+from rsp.http1.errors import ProtocolError
+from rsp.http1.head import RequestHead, parse_request
+from rsp.http1.write import own_response
+
+_PATIENCE: Final = 10.0  # for a request to arrive
+_HEAD_LIMIT: Final = 16 << 10
+_BODY_LIMIT: Final = 64 << 10
+
+
+class PeerOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """``seconds`` is for drain, ``weight`` for weight."""
+
+    peer: str
+    upstream: str | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+
+
+Answer = tuple[int, object]
+
+
+class Admin:
+    """``reload()`` has the configuration loaded again."""
+
+    def __init__(self, state: State, reload: Callable[[], Awaitable[Outcome]]) -> None:
+        self._state = state
+        self._reload = reload
+
+    async def serve(self, listening: socket.socket) -> None:
+        await asyncio.start_unix_server(self._client, sock=listening, limit=_HEAD_LIMIT)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request; the connection ends with it."""
+        try:
+            try:
+                status, data = await self._request(reader)
+            except (Mistake, msgspec.ValidationError, msgspec.DecodeError) as error:
+                status, data = 400, {"error": str(error)}
+            except ProtocolError as error:
+                status, data = error.status, {"error": str(error)}
+            body = msgspec.json.format(msgspec.json.encode(data, enc_hook=encode_hook), indent=2) + b"\n"
+            date = formatdate(usegmt=True).encode()
+            writer.write(own_response(status, b"application/json", b"", body, date, with_body=True, keep_alive=False))
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            pass  # nobody there any more, or nobody who speaks HTTP
+        finally:
+            writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader) -> Answer:
+        async with asyncio.timeout(_PATIENCE):
+            head = parse_request(await reader.readuntil(b"\r\n\r\n"))
+            if not 0 <= head.framing <= _BODY_LIMIT:
+                raise ProtocolError("a body of at most 64 KB, with a Content-Length, is expected", 413)
+            body = await reader.readexactly(head.framing)
+        return await self._answer(head, body)
+
+    async def _answer(self, head: RequestHead, body: bytes) -> Answer:
+        state, method = self._state, head.method
+        path = head.path.decode("latin-1")
+        if path in ("/status", "/peers"):
+            if method != b"GET":
+                return 405, {"error": f"GET {path}"}
+            return 200, state.status() if path == "/status" else {"peers": state.peers(), "unknown": state.unknown()}
+        if path not in ("/drain", "/enable", "/weight", "/reload"):
+            return 404, {"error": "there are /status, /peers, /drain, /enable, /weight and /reload"}
+        if method != b"POST":
+            return 405, {"error": f"POST {path}"}
+        if path == "/reload":
+            outcome = await self._reload()
+            return 200 if outcome.good else 409, {"reloaded": outcome.good, "message": outcome.text}
+        order = msgspec.json.decode(body or b"{}", type=PeerOrder)
+        if path == "/drain":
+            return 200, {"peers": state.drain(order.upstream, order.peer, order.seconds)}
+        if path == "/enable":
+            return 200, {"peers": state.enable(order.upstream, order.peer)}
+        return 200, {"peers": state.weigh(order.upstream, order.peer, order.weight)}

@@ -1,0 +1,171 @@
+"""Active checks: one task for each peer that is to be checked, for the whole instance.
+
+A verdict goes into the peer's HEALTH mark, where all workers see it.  Three kinds: it is as it should be; it answers,
+but not as it should; it does not answer.  The first check decides at once, later ones by ``rise`` and ``fall``.
+"""
+
+import asyncio
+import random
+import ssl
+import time
+from typing import Final
+
+from rsp import log
+from rsp.config.rules import statuses
+from rsp.config.schema import Config
+from rsp.config.units import Peer
+from rsp.config.upstreams import Health as HealthConfig
+from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
+from rsp.http1.errors import ProtocolError
+from rsp.http1.head import CHUNKED, ResponseHead, parse_response
+from rsp.members import Members
+from rsp.scoreboard import Health, Mark, Scoreboard
+
+_HEAD_LIMIT: Final = 32 << 10
+_BODY_LIMIT: Final = 64 << 10
+_JITTER: Final = 0.1
+
+Verdict = tuple[Health, str]  # the clause says why it is not UP
+
+
+class Checks:
+    """The tasks."""
+
+    def __init__(self, scoreboard: Scoreboard) -> None:
+        self._scoreboard = scoreboard
+        self._tasks: dict[int, tuple[HealthConfig, asyncio.Task[None]]] = {}  # by place
+
+    def arrange(self, config: Config, members: Members) -> None:
+        """Check the members of upstreams with ``health``, and nobody else."""
+        wanted = {
+            member.place: (upstream.name, member.address, upstream.checks)
+            for upstream in config.upstreams
+            if upstream.checks is not None
+            for member in members.upstreams.get(upstream.name, [])
+        }
+        for place, (config_then, task) in list(self._tasks.items()):
+            if place not in wanted or wanted[place][2] != config_then:
+                task.cancel()
+                del self._tasks[place]
+                if place not in wanted:
+                    self._scoreboard.set_mark(place, Mark.HEALTH, Health.UNKNOWN)
+        for upstream in config.upstreams:  # marks that a predecessor of this process left behind
+            for member in members.upstreams.get(upstream.name, []):
+                if upstream.checks is None and self._scoreboard.mark(member.place, Mark.HEALTH):
+                    self._scoreboard.set_mark(member.place, Mark.HEALTH, Health.UNKNOWN)
+        for place, (name, address, health) in wanted.items():
+            if place not in self._tasks and health is not None:
+                watch = _Watch(self._scoreboard, place, name, address, health)
+                self._tasks[place] = (health, asyncio.get_running_loop().create_task(watch.run()))
+
+
+class _Watch:
+    """One peer."""
+
+    def __init__(self, scoreboard: Scoreboard, place: int, upstream: str, address: Peer, config: HealthConfig) -> None:
+        self._scoreboard = scoreboard
+        self._place = place
+        self._label = f'upstream "{upstream}": peer {address}'
+        self._address = address
+        self._config = config
+        self._good = self._bad = 0
+
+    async def run(self) -> None:
+        while True:
+            started = time.monotonic()
+            self._judge(await check(self._address, self._config))
+            pause = self._config.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+            await asyncio.sleep(max(0.01, started + pause - time.monotonic()))
+
+    def _judge(self, verdict: Verdict) -> None:
+        found, why = verdict
+        before = self._scoreboard.mark(self._place, Mark.HEALTH)
+        now = int(time.monotonic() * 1000)
+        self._scoreboard.set_mark(self._place, Mark.CHECKED, now)
+        if found == Health.UP:
+            self._good, self._bad = self._good + 1, 0
+            if before != Health.UP and (before == Health.UNKNOWN or self._good >= self._config.rise):
+                if before != Health.UNKNOWN:
+                    self._scoreboard.set_mark(self._place, Mark.SINCE, now)
+                    self._scoreboard.set_mark(self._place, Mark.EJECTED_UNTIL, 0)
+                    log.line(f"{self._label} is up")
+                self._scoreboard.set_mark(self._place, Mark.HEALTH, Health.UP)
+        else:
+            self._good, self._bad = 0, self._bad + 1
+            if before != found and (before != Health.UP or self._bad >= self._config.fall):
+                self._scoreboard.set_mark(self._place, Mark.HEALTH, found)
+                log.line(f"{self._label} is {'down' if found == Health.DEAD else 'doubtful'}: {why}")
+
+
+async def check(address: Peer, config: HealthConfig) -> Verdict:
+    """Ask once."""
+    try:
+        async with asyncio.timeout(config.timeout):
+            return await _ask(address, config)
+    except TimeoutError:
+        return Health.DEAD, f"no answer within {config.timeout}"
+    except ProtocolError as error:
+        return Health.DEAD, f"bad answer: {error}"
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return Health.DEAD, "no whole answer"
+    except OSError as error:
+        return Health.DEAD, (error.strerror or str(error) or type(error).__name__).lower()
+
+
+async def _ask(address: Peer, config: HealthConfig) -> Verdict:
+    context = None
+    name = None
+    if config.tls:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        name = config.host.rpartition(":")[0] or config.host if config.host else ""
+    if address.is_unix:
+        reader, writer = await asyncio.open_unix_connection(
+            address.path, ssl=context, server_hostname=name, limit=_HEAD_LIMIT
+        )
+    else:
+        reader, writer = await asyncio.open_connection(
+            address.host, config.port or address.port, ssl=context, server_hostname=name, limit=_HEAD_LIMIT
+        )
+    try:
+        if config.type == "tcp":
+            return Health.UP, ""
+        host = config.host or ("localhost" if address.is_unix else address)
+        writer.write(
+            f"{config.method} {config.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rsp health check\r\n"
+            "Accept: */*\r\nConnection: close\r\n\r\n".encode()
+        )
+        head = await _head(reader, config.method.encode())
+        if not any(head.status in wanted for wanted in statuses(config.status)):
+            return Health.DOUBTFUL, f"answered {head.status}"
+        if config.body is not None and config.body.encode() not in await _body(reader, head):
+            return Health.DOUBTFUL, "the body is not as expected"
+        return Health.UP, ""
+    finally:
+        writer.transport.abort()
+
+
+async def _head(reader: asyncio.StreamReader, method: bytes) -> ResponseHead:
+    while True:
+        head = parse_response(await reader.readuntil(b"\r\n\r\n"), method)
+        if head.status >= 200:
+            return head
+
+
+async def _body(reader: asyncio.StreamReader, head: ResponseHead) -> bytes:
+    """Its beginning."""
+    if head.framing == 0:
+        return b""
+    decoder: Decoder
+    if head.framing > 0:
+        decoder = LengthDecoder(head.framing)
+    else:
+        decoder = ChunkedDecoder() if head.framing == CHUNKED else CloseDecoder()
+    body = b""
+    while not decoder.done and len(body) < _BODY_LIMIT:
+        data = await reader.read(_BODY_LIMIT)
+        if not data:
+            break
+        body += b"".join(decoder.feed(data))
+    return body

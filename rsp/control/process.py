@@ -1,0 +1,129 @@
+"""The control process itself: a loop, a heartbeat, and this package's parts at work on the current configuration."""
+
+import asyncio
+import faulthandler
+import os
+import signal
+import socket
+import time
+
+from setproctitle import setproctitle
+
+from rsp import channel, log
+from rsp.config.schema import Config
+from rsp.config.units import Peer
+from rsp.control.admin import Admin
+from rsp.control.dns import Names
+from rsp.control.health import Checks
+from rsp.control.outliers import Outliers
+from rsp.control.state import State
+from rsp.members import Members, Target
+from rsp.privileges import Identity
+from rsp.scoreboard import CONTROL_ROW, Cell
+from rsp.worker import Instance
+
+_TICK = 1.0
+
+
+class Control:
+    """``end``: of the channel to the master.  ``admin``: a listening socket for operators, at ``path``."""
+
+    def __init__(self, instance: Instance, end: socket.socket, admin: socket.socket | None, path: str) -> None:
+        self._end = end
+        self._admin_socket = admin
+        self._row = instance.scoreboard.row(CONTROL_ROW)
+        self._settings = instance.bundle.config.settings
+        self._state = State(instance.scoreboard, instance.bundle, instance.members, path)
+        self._checks = Checks(instance.scoreboard)
+        self._outliers = Outliers(instance.scoreboard)
+        self._names = Names(self._found)
+        self._reloads: dict[int, asyncio.Future[channel.Outcome]] = {}
+        self._numbers = 0
+        self._stopped: asyncio.Event
+
+    def run(self) -> int:
+        """Until the master says so, or is gone; the exit status."""
+        import uvloop
+
+        setproctitle("rsp: control")
+        faulthandler.enable()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+            signal.signal(number, signal.SIG_IGN)
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(self._main(loop))
+
+    async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
+        self._stopped = asyncio.Event()
+        Identity.of(self._settings).assume()
+        for number in (signal.SIGTERM, signal.SIGQUIT):
+            loop.add_signal_handler(number, self._stopped.set)
+        self._end.setblocking(False)
+        loop.add_reader(self._end.fileno(), self._on_message)
+        self._tick(loop)
+        self._arrange()
+        if self._admin_socket is not None:
+            await Admin(self._state, self._reload).serve(self._admin_socket)
+        await self._stopped.wait()
+        return 0
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(_TICK, self._tick, loop)
+        now = time.monotonic()
+        self._row[Cell.HEARTBEAT] = int(now * 1000)
+        self._outliers.tick(now)
+
+    def _arrange(self) -> None:
+        """Everybody works on the configuration and the members in force."""
+        config: Config = self._state.bundle.config
+        members: Members = self._state.members
+        self._row[Cell.VERSION] = self._state.bundle.version
+        self._names.arrange(config)
+        self._checks.arrange(config, members)
+        self._outliers.arrange(config, members)
+
+    # -- the master
+
+    def _found(self, name: Peer, targets: list[Target] | None) -> None:
+        self._tell(channel.Found(name, targets))
+
+    def _tell(self, message: channel.Message) -> None:
+        try:
+            channel.send(self._end, message)
+        except OSError:
+            pass  # gone; end of file says the rest
+
+    def _on_message(self) -> None:
+        try:
+            received = channel.receive(self._end)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = None
+        if received is None:
+            asyncio.get_running_loop().remove_reader(self._end.fileno())
+            log.line(f"The control process (pid {os.getpid()}): the master is gone; leaving")
+            self._stopped.set()
+            return
+        message, descriptors = received
+        if isinstance(message, channel.Configure):
+            self._state.bundle = channel.bundle_from(descriptors[0])
+            self._state.members = channel.members_from(descriptors[1])
+            self._arrange()
+        elif isinstance(message, channel.Update):
+            self._state.members = channel.members_from(descriptors[0])
+            self._arrange()
+        elif isinstance(message, channel.Outcome):
+            for number in message.numbers:
+                waiting = self._reloads.pop(number, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(message)
+
+    async def _reload(self) -> channel.Outcome:
+        """Have the configuration loaded again, and wait for how that ends."""
+        self._numbers += 1
+        waiting: asyncio.Future[channel.Outcome] = asyncio.get_running_loop().create_future()
+        self._reloads[self._numbers] = waiting
+        self._tell(channel.Reload(self._numbers))
+        return await waiting

@@ -1,0 +1,204 @@
+"""An instance as its operators see it, and what they may change: plain data in, plain data out.
+
+Everything is read from the scoreboard and the members, so nobody is asked and nobody waits.
+"""
+
+import time
+from typing import Final
+
+from rsp import __version__
+from rsp.channel import Bundle
+from rsp.config.errors import suggest
+from rsp.config.upstreams import Upstream
+from rsp.members import Member, Members
+from rsp.scoreboard import (
+    CONTROL_ROW,
+    RETIRED_ROW,
+    Cell,
+    Health,
+    Mark,
+    Reason,
+    Row,
+    Scoreboard,
+    Tally,
+)  # fmt: skip
+
+_FOREVER: Final = (1 << 63) - 1
+_TOTALS: Final = {
+    "requests": Cell.REQUESTS, "accepted": Cell.ACCEPTED, "status_2xx": Cell.STATUS_2XX,
+    "status_3xx": Cell.STATUS_3XX, "status_4xx": Cell.STATUS_4XX, "status_5xx": Cell.STATUS_5XX,
+    "bytes_sent": Cell.BYTES_SENT, "retries": Cell.RETRIES, "hedges": Cell.HEDGES,
+}  # fmt: skip
+_NOW: Final = {"connections": Cell.CONNECTIONS, "in_flight": Cell.IN_FLIGHT, "queued": Cell.QUEUED}
+_REASONS: Final = {Reason.FAILURES: "failures", Reason.ERRORS: "errors", Reason.LATENCY: "latency"}
+
+Data = dict[str, object]
+
+
+class Mistake(Exception):
+    """What an operator asked for cannot be; the message says why."""
+
+
+class State:
+    """``path``: of the admin socket."""
+
+    def __init__(self, scoreboard: Scoreboard, bundle: Bundle, members: Members, path: str) -> None:
+        self._scoreboard = scoreboard
+        self.bundle = bundle
+        self.members = members
+        self._path = path
+        self._started = time.monotonic()
+
+    def status(self) -> Data:
+        """The instance, its workers, its totals."""
+        board = self._scoreboard
+        workers = [board.row(number) for number in range(board.rows)]
+        workers = sorted((row for row in workers if row[Cell.PID]), key=lambda row: row[Cell.SLOT])
+        retired = board.row(RETIRED_ROW)
+        totals = {name: retired[cell] + sum(row[cell] for row in workers) for name, cell in _TOTALS.items()}
+        now = {name: sum(row[cell] for row in workers) for name, cell in _NOW.items()}
+        return {
+            "rsp": __version__,
+            "configuration": {"version": self.bundle.version, "digest": self.bundle.digest},
+            "listeners": [str(one.address) for one in self.bundle.config.listeners],
+            "admin": self._path,
+            "totals": totals,
+            "now": now,
+            "workers": [self._worker(row) for row in workers],
+            "control": self._process(board.row(CONTROL_ROW)),
+        }
+
+    def _worker(self, row: Row) -> Data:
+        return {
+            "slot": row[Cell.SLOT],
+            **self._process(row),
+            **{name: row[cell] for name, cell in (*_NOW.items(), *_TOTALS.items())},
+        }
+
+    @staticmethod
+    def _process(row: Row) -> Data:
+        now = time.monotonic() * 1000
+        return {
+            "pid": row[Cell.PID],
+            "version": row[Cell.VERSION],
+            "uptime": round((now - row[Cell.STARTED]) / 1000, 1),
+            "silent": round(max(0.0, now - row[Cell.HEARTBEAT]) / 1000, 1),
+            "cpu": row[Cell.CPU_MS] / 1000,
+            "memory": row[Cell.RSS],
+        }
+
+    def peers(self) -> list[Data]:
+        """Every peer of every upstream."""
+        return [
+            self._peer(upstream, member)
+            for upstream in self.bundle.config.upstreams
+            for member in self.members.upstreams.get(upstream.name, [])
+        ]
+
+    def unknown(self) -> list[str]:
+        """Names that nobody has an answer for yet, and those without any peer."""
+        unknown: list[str] = [*self.members.unknown]
+        for upstream in self.bundle.config.upstreams:
+            members = self.members.upstreams.get(upstream.name, [])
+            for given, peer in enumerate(upstream.peers):
+                if peer.address not in unknown and not any(member.given == given for member in members):
+                    unknown.append(peer.address)
+        return unknown
+
+    def _peer(self, upstream: Upstream, member: Member) -> Data:
+        board, place = self._scoreboard, member.place
+        now = time.monotonic() * 1000
+        given = upstream.peers[member.given].address
+        weight = board.mark(place, Mark.WEIGHT)
+        requests = board.total(place, Tally.REQUESTS)
+        state, until, why = self._standing(place, now)
+        return {
+            "upstream": upstream.name,
+            "peer": member.address,
+            "name": given if given != member.address else None,
+            "state": state,
+            "reason": why,
+            "for": None if until is None else round(max(0.0, until - now) / 1000, 1),
+            "weight": weight - 1 if weight else member.weight,
+            "backup": member.backup,
+            "in_flight": board.total(place, Tally.IN_FLIGHT),
+            "connecting": board.total(place, Tally.CONNECTING),
+            "idle": board.total(place, Tally.IDLE),
+            "max_conns": member.max_conns,
+            "requests": requests,
+            "errors": board.total(place, Tally.ERRORS),
+            "failures": board.total(place, Tally.FAILURES),
+            "retries": board.total(place, Tally.RETRIES),
+            "latency_ms": round(board.total(place, Tally.LATENCY_SUM) / max(1, requests) / 1000, 3),
+            "latency_now_ms": round(self._latency(place), 3),
+            "ejections": board.mark(place, Mark.EJECTIONS),
+            "health": Health(board.mark(place, Mark.HEALTH)).name.lower(),
+        }
+
+    def _latency(self, place: int) -> float:
+        """The workers' decaying means, in milliseconds: the highest, as a worker avoids a peer by its own."""
+        return max(self._scoreboard.each(place, Tally.LATENCY), default=0) / 1000
+
+    def _standing(self, place: int, now: float) -> tuple[str, int | None, str | None]:
+        """State, until when in milliseconds if that is known, and why."""
+        mark = self._scoreboard.mark
+        drain = mark(place, Mark.DRAIN)
+        if drain:
+            busy = self._scoreboard.total(place, Tally.IN_FLIGHT)
+            return "draining" if busy else "drained", drain if now < drain < _FOREVER else None, "operator"
+        health = mark(place, Mark.HEALTH)
+        if health == Health.DEAD:
+            return "down", None, "health"
+        until = mark(place, Mark.EJECTED_UNTIL)
+        if until:
+            why = _REASONS.get(Reason(mark(place, Mark.REASON)))
+            return ("ejected", until, why) if until > now else ("probing", None, why)
+        return ("doubtful", None, "health") if health == Health.DOUBTFUL else ("up", None, None)
+
+    # -- what operators may change
+
+    def drain(self, upstream: str | None, peer: str, seconds: float | None) -> list[Data]:
+        """No new exchanges for ``peer``; sticky clients and tunnels stay for ``seconds`` at most."""
+        found = self._find(upstream, peer)
+        for group, member in found:
+            wait = float(group.drain) if seconds is None else seconds
+            until = min(int((time.monotonic() + wait) * 1000) + 1, _FOREVER)
+            self._scoreboard.set_mark(member.place, Mark.DRAIN, until)
+        return [self._peer(*one) for one in found]
+
+    def enable(self, upstream: str | None, peer: str) -> list[Data]:
+        """Back to normal: neither drained nor ejected, slow start begins."""
+        found = self._find(upstream, peer)
+        for _, member in found:
+            for mark in (Mark.DRAIN, Mark.EJECTED_UNTIL, Mark.EJECTIONS):
+                self._scoreboard.set_mark(member.place, mark, 0)
+            self._scoreboard.set_mark(member.place, Mark.SINCE, int(time.monotonic() * 1000))
+        return [self._peer(*one) for one in found]
+
+    def weigh(self, upstream: str | None, peer: str, weight: int | None) -> list[Data]:
+        """``None``: as configured."""
+        found = self._find(upstream, peer)
+        for _, member in found:
+            self._scoreboard.set_mark(member.place, Mark.WEIGHT, 0 if weight is None else weight + 1)
+        return [self._peer(*one) for one in found]
+
+    def _find(self, upstream: str | None, peer: str) -> list[tuple[Upstream, Member]]:
+        """By address or by the configured name.  Raises :class:`Mistake`."""
+        upstreams = self.bundle.config.upstreams
+        if upstream is not None and upstream not in (one.name for one in upstreams):
+            names = [one.name for one in upstreams]
+            raise Mistake(f'no upstream "{upstream}"' + (suggest(upstream, names) or f" (there is {', '.join(names)})"))
+        members = [
+            (one, member)
+            for one in upstreams
+            if upstream in (None, one.name)
+            for member in self.members.upstreams.get(one.name, [])
+        ]
+        found = [(one, member) for one, member in members if peer in (member.address, one.peers[member.given].address)]
+        if not found:
+            where = f' in upstream "{upstream}"' if upstream is not None else ""
+            raise Mistake(f'no peer "{peer}"{where}{suggest(peer, [member.address for _, member in members])}')
+        if upstream is None and len({one.name for one, _ in found}) > 1:
+            names = [one.name for one, _ in found]
+            raise Mistake(f'peer "{peer}" is in several upstreams, say which: {", ".join(dict.fromkeys(names))}')
+        return found

@@ -1,0 +1,139 @@
+"""Who an upstream's peers are now: those that the configuration names, and those that names stand for.
+
+The master keeps the table, because it outlives everybody else; the control process looks names up; workers and the
+control process are given the table as a whole whenever it changes.  Each peer of each upstream has a place in the
+scoreboard.  It keeps it as long as it is a peer, through reloads and everybody's restarts, so what is known of it and
+what an operator said of it stays.
+"""
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from rsp.config.schema import Config
+from rsp.config.units import Peer
+from rsp.scoreboard import PLACES, Mark, Scoreboard, Tally
+
+# A place is not given to another peer before everybody has heard that its own is gone.
+_REST: float = 10.0
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a name stands for.  ``weight`` and ``backup``: where its SRV record says so."""
+
+    address: Peer
+    weight: int | None = None
+    backup: bool = False
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A peer.  ``given``: the index of what stands for it in the upstream's configuration."""
+
+    address: Peer
+    place: int
+    given: int
+    weight: int
+    backup: bool
+    max_conns: int
+
+
+class Members(msgspec.Struct, frozen=True):
+    """``upstreams``: the peers of each.  ``unknown``: names that have not been looked up yet; they are worth waiting
+    for."""
+
+    version: int
+    upstreams: dict[str, list[Member]]
+    unknown: list[Peer]
+
+
+class Table:
+    """The master's.  ``current`` is what is to be distributed."""
+
+    def __init__(self, scoreboard: Scoreboard) -> None:
+        self._scoreboard = scoreboard
+        self._found: dict[Peer, list[Target]] = {}
+        self._failed: set[Peer] = set()
+        self._places: dict[tuple[str, Peer], int] = {}
+        self._left: dict[tuple[str, Peer], tuple[int, float]] = {}  # who had a place, and until when
+        self._never_used = 0
+        self.overflow: set[str] = set()  # upstreams with more peers than there are places
+        self.current = Members(0, {}, [])
+
+    @property
+    def places(self) -> int:
+        """One more than the highest place that was ever used."""
+        return self._never_used
+
+    def learn(self, name: Peer, targets: list[Target] | None) -> None:
+        """What ``name`` stands for; ``None``: it cannot be found out.  What was known then stays."""
+        if targets is None:
+            self._failed.add(name)
+        else:
+            self._failed.discard(name)
+            self._found[name] = targets
+
+    def arrange(self, config: Config) -> bool:
+        """Bring ``current`` in line with ``config`` and with what is known; whether that changed anything."""
+        names = {peer.address for upstream in config.upstreams for peer in upstream.peers if peer.address.is_name}
+        self._found = {name: found for name, found in self._found.items() if name in names}
+        self._failed &= names
+        old, self._places = self._places, {}
+        self.overflow = set()
+        upstreams = {}
+        for upstream in config.upstreams:
+            members = upstreams[upstream.name] = list[Member]()
+            for given, peer in enumerate(upstream.peers):
+                most = upstream.max_conns if peer.max_conns is None else peer.max_conns
+                for target in self._targets(peer.address):
+                    place = self._place(upstream.name, target.address, old)
+                    if place is not None:
+                        weight = peer.weight if target.weight is None else target.weight
+                        backup = peer.backup or target.backup
+                        members.append(Member(target.address, place, given, weight, backup, most))
+        now = time.monotonic()
+        for key, place in old.items():
+            if key not in self._places:
+                self._left[key] = (place, now)
+        unknown = sorted(names - set(self._found) - self._failed)
+        if upstreams == self.current.upstreams and unknown == self.current.unknown:
+            return False
+        self.current = Members(self.current.version + 1, upstreams, unknown)
+        return True
+
+    def _targets(self, address: Peer) -> list[Target]:
+        return self._found.get(address, []) if address.is_name else [Target(address)]
+
+    def _place(self, upstream: str, address: Peer, old: dict[tuple[str, Peer], int]) -> int | None:
+        key = (upstream, address)
+        if key in self._places:  # two names for one peer
+            return None
+        place = old.get(key)
+        if place is None:
+            place = self._new_place(key)
+            if place is None:
+                self.overflow.add(upstream)
+                return None
+            if self.current.version:  # it comes, or comes back, to others that are there: slow start
+                self._scoreboard.set_mark(place, Mark.SINCE, int(time.monotonic() * 1000))
+        self._places[key] = place
+        return place
+
+    def _new_place(self, key: tuple[str, Peer]) -> int | None:
+        """The one that it had not long ago, with all that is known of it; else one that nobody uses."""
+        if key in self._left:
+            return self._left.pop(key)[0]
+        place = next(self._free(), None)
+        if place is not None:
+            self._scoreboard.clear_place(place)
+        return place
+
+    def _free(self) -> Iterator[int]:
+        rested = time.monotonic() - _REST
+        for key, (place, since) in list(self._left.items()):
+            if since < rested and not self._scoreboard.total(place, Tally.IN_FLIGHT):
+                del self._left[key]
+                yield place
+        if self._never_used < PLACES:
+            self._never_used += 1
+            yield self._never_used - 1

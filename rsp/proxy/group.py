@@ -1,0 +1,323 @@
+"""An upstream at run time: its peers, the choice among them, the queue for those who have to wait, the retry budget.
+
+Who may be asked is decided here, in this order: peers that are open; backups; those who have to wait when all are
+full; and as the last resort whoever is out, because a request that may fail is better than one that must.
+"""
+
+import asyncio
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from rsp import log
+from rsp.balance.budget import RetryBudget
+from rsp.balance.latency import Quantiles
+from rsp.balance.policies import Hash, RoundRobin, make
+from rsp.config.upstreams import Upstream as UpstreamConfig
+from rsp.http1.fields import cookie, field
+from rsp.members import Member
+from rsp.proxy.peer import Peer
+from rsp.proxy.sticky import Binding
+from rsp.scoreboard import Mark, Standing, Tally
+
+if TYPE_CHECKING:
+    from rsp.proxy.exchange import Exchange
+    from rsp.proxy.plane import Plane
+
+_OPEN: Final = int(Standing.OPEN)
+_HALF_OPEN: Final = int(Standing.HALF_OPEN)
+_DOUBTFUL: Final = int(Standing.DOUBTFUL)
+_OUT: Final = int(Standing.OUT)
+_DRAINED: Final = int(Standing.DRAINED)
+_FULL: Final = int(Standing.FULL)
+_IN_FLIGHT: Final = int(Tally.IN_FLIGHT)
+# How long a request may wait that another worker has made room for without our knowing.
+_LOOK_AGAIN: Final = 0.01
+_ENOUGH: Final = 20.0  # answers before their quantiles mean anything
+
+
+class Group:
+    # fmt: off
+    __slots__ = (
+        "_armed",
+        "_backup_policy",
+        "_backups",
+        "_budget",
+        "_by_hash",
+        "_hedge",
+        "_key_kind",
+        "_key_name",
+        "_panic",
+        "_panic_share",
+        "_plane",
+        "_policy",
+        "_primaries",
+        "_unknown",
+        "_watched",
+        "binding",
+        "config",
+        "full",
+        "hedge_after",
+        "hedges",
+        "latencies",
+        "name",
+        "peers",
+        "queue",
+        "replay_limit",
+        "requests",
+        "retry_on",
+        "tries",
+        "typical_latency",
+    )
+    # fmt: on
+
+    def __init__(self, plane: "Plane", config: UpstreamConfig, offset: float) -> None:
+        self._plane = plane
+        self.config = config
+        self.name = config.name
+        self.peers: list[Peer] = []
+        self._primaries: list[Peer] = []
+        self._backups: list[Peer] = []
+        self._unknown = False  # a name has not been looked up yet
+        self._policy = make(config.policy, offset)
+        self._backup_policy = RoundRobin(offset)
+        self._by_hash = config.policy == "hash"
+        kind, _, name = config.key.partition(":")
+        self._key_kind = kind
+        self._key_name = name.lower().encode() if kind == "header" else name.encode()
+        sticky = config.stickiness
+        self.binding = Binding(config.name, sticky, plane.secret) if sticky is not None else None
+        checks = config.checks
+        self._panic_share = checks.panic if checks is not None else 0.0
+        self._panic = False
+        self.requests = 0  # in this second
+        self._budget = RetryBudget(config.retry.budget)
+        self.tries = config.retry.tries
+        self.retry_on = frozenset(config.retry.on) or None
+        self.replay_limit = int(config.retry.body)
+        self._hedge = config.hedging
+        self.hedges = self._hedge is not None
+        self.hedge_after = self._hedge.after or inf if self._hedge is not None else inf
+        self.latencies = Quantiles() if self._hedge is not None and not self._hedge.after else None
+        self._watched: deque[Exchange] = deque()  # their answers may be late
+        self.queue: deque[Exchange] = deque()
+        self._armed = False
+        self.full = False  # after `pick` found nobody: it is worth waiting
+        self.typical_latency = 0.001
+
+    def arrange(self, members: list[Member], unknown: bool) -> None:
+        """These are the peers now; ``unknown``: more may come when their names have been looked up."""
+        self._unknown = unknown
+        self.peers = []
+        for member in members:
+            peer = self._plane.peer(member)
+            peer.configure(member, self.config, self)
+            if self.binding is not None:
+                self.binding.bind(peer)
+            self.peers.append(peer)
+        if self.binding is not None:
+            self.binding.only(self.peers)
+        self._primaries = [peer for peer in self.peers if not peer.backup]
+        self._backups = [peer for peer in self.peers if peer.backup]
+        self._rearrange()
+        self._look_around()
+        if self.queue:
+            self.wake()
+
+    def _rearrange(self) -> None:
+        self._policy.arrange(self._primaries)
+        self._backup_policy.arrange(self._backups)
+
+    # -- who gets a request
+
+    def pick(self, exchange: "Exchange", tried: tuple[Peer, ...], desperate: bool) -> Peer | None:
+        """A peer for ``exchange`` that is not among ``tried``; ``None``: none now, and ``full`` says whether to wait.
+
+        ``desperate``: rather one that is out than none.
+        """
+        now = int(self._plane.now * 1000)
+        self.full = False
+        if self.binding is not None and not tried:
+            bound = self.binding.find(exchange.head.fields)
+            if bound is not None and self._may_stay(bound, now, exchange):
+                exchange.bound = True
+                return bound
+        eligible: list[Peer] = []
+        for peer in self._primaries:
+            if tried and peer in tried:
+                continue
+            standing = peer.standing(now)
+            if standing == _OPEN or (standing == _DOUBTFUL and self._panic):
+                eligible.append(peer)
+            elif standing == _HALF_OPEN:
+                if exchange.repeatable and peer.claim(exchange):
+                    return peer
+            elif standing == _FULL:
+                self.full = True
+        if eligible:
+            return self._policy.choose(eligible, self._key(exchange) if self._by_hash else None)
+        return self._pick_other(tried, now, desperate)
+
+    def _pick_other(self, tried: tuple[Peer, ...], now: int, desperate: bool) -> Peer | None:
+        """No primary peer is open."""
+        standings = {peer: peer.standing(now) for peer in self.peers if peer not in tried}
+        backups = [peer for peer in self._backups if standings.get(peer, _OUT) in (_OPEN, _HALF_OPEN)]
+        if backups:
+            return self._backup_policy.choose(backups, None)
+        self.full = self._unknown or _FULL in standings.values()
+        if self.full or not desperate:
+            return None
+        # The last resort: one that is only doubtful, else one that is out; one that drains gets nothing new.
+        for wanted in ((_DOUBTFUL,), (_HALF_OPEN, _OUT)):
+            left = [peer for peer, standing in standings.items() if standing in wanted]
+            if left:
+                return self._backup_policy.choose(left, None)
+        return None
+
+    def _may_stay(self, peer: Peer, now: int, exchange: "Exchange") -> bool:
+        """Whether a client may go to the peer that its cookie names."""
+        standing = peer.standing(now)
+        if standing == _DRAINED:
+            return peer.place.mark(Mark.DRAIN) > now
+        if standing == _FULL:  # it stays bound, but this request is served elsewhere
+            exchange.bound = True
+            return False
+        return standing <= _DOUBTFUL and (standing != _HALF_OPEN or (exchange.repeatable and peer.claim(exchange)))
+
+    def _key(self, exchange: "Exchange") -> bytes | None:
+        """What the request is balanced by."""
+        kind, head = self._key_kind, exchange.head
+        if kind == "client":
+            return exchange.client
+        if kind == "uri":
+            return head.target
+        if kind == "path":
+            return head.path
+        if kind == "host":
+            return head.host
+        return field(head.fields, self._key_name) if kind == "header" else cookie(head.fields, self._key_name)
+
+    def can_spare(self, peer: Peer, share: float) -> bool:
+        """Whether ``peer`` may be ejected as well: someone else stays, and no more than ``share`` of all are out."""
+        now = int(self._plane.now * 1000)
+        others = [one.standing(now) for one in self.peers if one is not peer]
+        out = sum(standing in (_OUT, _HALF_OPEN) for standing in others)
+        return any(standing in (_OPEN, _DOUBTFUL, _FULL) for standing in others) and out + 1 <= share * len(self.peers)
+
+    def may_retry(self) -> bool:
+        """Whether one more request that was sent may be sent again; if so, it is counted."""
+        return self._budget.withdraw(self.requests)
+
+    # -- the queue
+
+    def wait(self, exchange: "Exchange") -> bool:
+        """Let ``exchange`` wait until a peer has room; false if there are too many already."""
+        if len(self.queue) >= self.config.queue.size:
+            return False
+        exchange.queue_deadline = self._plane.now + self.config.queue.timeout
+        self.queue.append(exchange)
+        self._plane.queued += 1
+        self._look_again()
+        return True
+
+    def wake(self) -> None:
+        """There may be room; but whoever says so is in the middle of something."""
+        asyncio.get_running_loop().call_soon(self._serve)
+
+    def _look_again(self) -> None:
+        if not self._armed and self.queue:
+            self._armed = True
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look)
+
+    def _look(self) -> None:
+        self._armed = False
+        self._serve()
+        self._look_again()
+
+    def _serve(self) -> None:
+        queue = self.queue
+        while queue:
+            exchange = queue[0]
+            if exchange.downstream is not None:
+                peer = self.pick(exchange, exchange.tried, True)
+                if peer is None and self.full:
+                    return
+                queue.popleft()
+                self._plane.queued -= 1
+                exchange.resume_at(peer)
+            else:
+                queue.popleft()
+                self._plane.queued -= 1
+
+    def take_over(self, queue: "deque[Exchange]") -> None:
+        """Those who wait in the queue of this group's predecessor wait here now."""
+        for exchange in queue:
+            exchange.group = self
+            self.queue.append(exchange)
+        queue.clear()
+        self._look_again()
+
+    def dissolve(self) -> None:
+        """There is no such upstream any more."""
+        while self.queue:
+            self._plane.queued -= 1
+            self.queue.popleft().waited_too_long()
+
+    # -- hedging
+
+    def watch(self, exchange: "Exchange") -> None:
+        """``exchange`` was sent: if its answer is late, another peer is asked as well."""
+        if self.hedge_after < inf:
+            self._watched.append(exchange)
+            if len(self._watched) == 1:
+                asyncio.get_running_loop().call_later(self.hedge_after, self._hedge_late)
+
+    def _hedge_late(self) -> None:
+        watched = self._watched
+        if self.hedge_after == inf:
+            watched.clear()
+        now = asyncio.get_running_loop().time()
+        while watched:
+            exchange = watched[0]
+            wait = exchange.late_in(self.hedge_after)
+            if wait > 0.0005:
+                asyncio.get_running_loop().call_at(now + wait, self._hedge_late)
+                return
+            watched.popleft()
+            exchange.hedge()
+
+    # -- once a second
+
+    def tick(self, now: float) -> None:
+        self._budget.tick(self.requests)
+        self.requests = 0
+        for peer in self.peers:
+            peer.tick(now)
+        self._look_around()
+        if self.latencies is not None and self._hedge is not None:
+            after = self.latencies.at(self._hedge.percentile / 100, _ENOUGH)
+            self.hedge_after = inf if after is None else after
+            self.latencies.fade()
+        expired = [exchange for exchange in self.queue if exchange.queue_deadline < now]
+        for exchange in expired:
+            self.queue.remove(exchange)
+            self._plane.queued -= 1
+            exchange.waited_too_long()
+
+    def _look_around(self) -> None:
+        """What need not be known at once."""
+        known = [peer.ewma.value for peer in self._primaries if peer.ewma.value > 0]
+        if known:
+            self.typical_latency = sum(known) / len(known)
+        if self._panic_share and self._primaries:
+            now = int(self._plane.now * 1000)
+            standings = [peer.standing(now) for peer in self._primaries]
+            up = sum(standing in (_OPEN, _FULL) for standing in standings)
+            asked = sum(standing != _DRAINED for standing in standings)
+            panic = up < self._panic_share * asked
+            if panic and not self._panic and _DOUBTFUL in standings:
+                few = f"only {up} of {asked} peers are up"
+                log.line(f'upstream "{self.name}": {few}, so wrong answers to checks are ignored')
+            self._panic = panic
+        if isinstance(self._policy, Hash) and self._policy.weights != [peer.weight for peer in self._primaries]:
+            self._policy.arrange(self._primaries)

@@ -1,0 +1,239 @@
+"""``rspctl``: asks a running instance, over its admin socket, and tells it what to do.
+
+Exit status: 0, or 1 with one clear line on stderr, or 2 for the command line itself.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rsp import __version__
+from rsp.admin_socket import directory
+from rsp.config.units import Duration
+
+_COLUMNS = ("upstream", "peer", "state", "weight", "in_flight", "requests", "errors", "failures", "retries", "latency")
+
+
+class Failure(Exception):
+    """The message is for the user."""
+
+
+class _Unix(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("rsp", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except Failure as error:
+        print(f"rspctl: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except KeyboardInterrupt:
+        pass
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rspctl",
+        description="Asks a running rsp, and tells it what to do.",
+        epilog="The socket is found by itself when one instance runs; its path is `admin` in the configuration.",
+    )
+    parser.add_argument("-s", "--socket", metavar="PATH", help="the admin socket of the instance")
+    parser.add_argument("-v", action="version", version=f"rspctl {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="the whole answer as JSON")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(
+        name: str, text: str, run: Callable[[argparse.Namespace], int], *, peer: bool
+    ) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text, parents=[common])
+        one.set_defaults(run=run)
+        if peer:
+            one.add_argument("peer", metavar="[UPSTREAM] PEER", nargs="+", help="address, or name as configured")
+        return one
+
+    command("status", "Workers, totals, the configuration in force.", _status, peer=False)
+    peers = command("peers", "Every peer, how it stands, and how it does.", _peers, peer=False)
+    peers.add_argument("upstream", nargs="?", help="only those of this upstream")
+    drain = command("drain", "No new requests for a peer; what runs there is finished.", _drain, peer=True)
+    drain.add_argument(
+        "--within", metavar="TIME", help='for sticky clients and tunnels, as in "30s" (default: `drain`)'
+    )
+    command("enable", "A peer is back: neither drained nor ejected.", _enable, peer=True)
+    weight = command("weight", "Change a peer's weight, until it is changed again or rsp ends.", _weight, peer=True)
+    weight.usage = "rspctl weight [-h] [--json] [UPSTREAM] PEER WEIGHT|default"
+    command("reload", "Load the configuration again, and wait for how that ends.", _reload, peer=False)
+    return parser
+
+
+# -- commands
+
+
+def _status(options: argparse.Namespace) -> int:
+    data = _ask(options, "GET", "/status")
+    if options.json:
+        return _json(data)
+    totals, now, configuration = data["totals"], data["now"], data["configuration"]
+    print(f"rsp {data['rsp']}, configuration {configuration['version']} ({configuration['digest'][:12]})")
+    print(f"listening on {', '.join(data['listeners'])}")
+    print(
+        f"now: {now['connections']} connections, {now['in_flight']} requests running, {now['queued']} waiting\n"
+        f"since the start: {totals['requests']} requests, {totals['status_5xx']} of them 5xx, "
+        f"{totals['status_4xx']} 4xx; {totals['retries']} retries, {totals['hedges']} hedges\n"
+    )
+    rows: list[tuple[object, ...]] = [
+        ("process", "pid", "version", "uptime", "cpu", "memory", "connections", "running", "requests")
+    ]
+    for worker in data["workers"]:
+        counts = (worker["connections"], worker["in_flight"], worker["requests"])
+        rows.append((f"worker {worker['slot']}", *_process(worker), *counts))
+    rows.append(("control", *_process(data["control"]), "", "", ""))
+    _table(rows)
+    return 0
+
+
+def _process(one: dict[str, Any]) -> tuple[object, ...]:
+    return one["pid"], one["version"], f"{one['uptime']:.0f} s", f"{one['cpu']:.1f} s", f"{one['memory'] >> 20} MB"
+
+
+def _peers(options: argparse.Namespace) -> int:
+    data = _ask(options, "GET", "/peers")
+    if options.upstream is not None:
+        data["peers"] = [one for one in data["peers"] if one["upstream"] == options.upstream]
+        if not data["peers"]:
+            raise Failure(f'no upstream "{options.upstream}", or it has no peer')
+    return _json(data) if options.json else _show_peers(data["peers"], data["unknown"])
+
+
+def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int:
+    rows: list[tuple[object, ...]] = [_COLUMNS]
+    for one in peers:
+        state = one["state"]
+        if one["reason"] not in (None, "operator"):
+            state += f" ({one['reason']})"
+        if one["for"] is not None:
+            state += f" {one['for']:.0f} s"
+        name = f"{one['peer']} ({one['name']})" if one["name"] else one["peer"]
+        backup = " backup" if one["backup"] else ""
+        counts = [one[key] for key in _COLUMNS[4:9]]
+        rows.append((one["upstream"], name, state, f"{one['weight']}{backup}", *counts, f"{one['latency_ms']:.1f} ms"))
+    _table(rows)
+    for name in unknown:
+        print(f"{name}: has no address")
+    return 0
+
+
+def _drain(options: argparse.Namespace) -> int:
+    order = _order(options)
+    if options.within is not None:
+        try:
+            order["seconds"] = float(Duration.parse(options.within))
+        except ValueError as error:
+            raise Failure(f"--within: {error}") from None
+    return _change(options, "/drain", order)
+
+
+def _enable(options: argparse.Namespace) -> int:
+    return _change(options, "/enable", _order(options))
+
+
+def _weight(options: argparse.Namespace) -> int:
+    wanted = options.peer.pop() if len(options.peer) > 1 else ""
+    if wanted != "default" and not (wanted.isdigit() and int(wanted) <= 1000):
+        raise Failure(f'weight: expected a number from 0 to 1000, or "default", got "{wanted}"')
+    return _change(options, "/weight", _order(options) | {"weight": None if wanted == "default" else int(wanted)})
+
+
+def _reload(options: argparse.Namespace) -> int:
+    data = _ask(options, "POST", "/reload", {}, good=(200, 409))
+    if options.json:
+        _json(data)
+    else:
+        print(data["message"], file=sys.stdout if data["reloaded"] else sys.stderr)
+    return 0 if data["reloaded"] else 1
+
+
+# -- tools
+
+
+def _order(options: argparse.Namespace) -> dict[str, object]:
+    if len(options.peer) > 2:
+        raise Failure(f"expected [UPSTREAM] PEER, got {' '.join(options.peer)}")
+    *upstream, peer = options.peer
+    return {"peer": peer, "upstream": upstream[0] if upstream else None}
+
+
+def _change(options: argparse.Namespace, path: str, order: dict[str, object]) -> int:
+    data = _ask(options, "POST", path, order)
+    return _json(data) if options.json else _show_peers(data["peers"])
+
+
+def _ask(
+    options: argparse.Namespace, method: str, path: str, order: object = None, good: Sequence[int] = (200,)
+) -> dict[str, Any]:
+    where = options.socket or _find_socket()
+    connection = _Unix(where)
+    try:
+        body = json.dumps(order).encode() if order is not None else None
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        data: dict[str, Any] = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Failure(f"{where}: {reason}") from None
+    finally:
+        connection.close()
+    if response.status not in good:
+        raise Failure(str(data.get("error", f"status {response.status}")))
+    return data
+
+
+def _find_socket() -> str:
+    """The socket of the one instance that runs."""
+    place = directory()
+    found = []
+    for path in sorted(place.glob("rsp-*.sock")) if place.is_dir() else ():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(path))
+            except OSError:
+                continue
+            found.append(str(path))
+    if not found:
+        raise Failure(f"no rsp runs here with a socket in {place}; if it has another, say -s PATH")
+    if len(found) > 1:
+        raise Failure(f"several instances run; say -s PATH with one of: {', '.join(map(str, found))}")
+    return found[0]
+
+
+def _json(data: object) -> int:
+    print(json.dumps(data, indent=2))
+    return 0
+
+
+def _table(rows: Sequence[Sequence[object]]) -> None:
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
+    for row in texts:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

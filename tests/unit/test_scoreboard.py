@@ -1,0 +1,208 @@
+"""Places: what one process writes and all read; claims; places that are given, kept, and given again."""
+
+import os
+
+import pytest
+
+import rsp.members
+from rsp.config.schema import Config, Settings
+from rsp.config.units import Peer
+from rsp.config.upstreams import Upstream, UpstreamPeer
+from rsp.members import Table, Target
+from rsp.place import Place
+from rsp.scoreboard import PLACES, RETIRED_ROW, Cell, Health, Mark, Scoreboard, Standing, Tally
+
+
+@pytest.fixture
+def board():
+    board = Scoreboard()
+    board.row(RETIRED_ROW)[Cell.ROWS] = 3
+    return board
+
+
+def test_all_workers_are_summed(board):
+    for row in range(3):
+        Place(board, 7, row).add(Tally.IN_FLIGHT, row + 1)
+    Place(board, 8, 0).add(Tally.IN_FLIGHT, 100)
+    assert Place(board, 7, 2).total(Tally.IN_FLIGHT) == 6 == board.total(7, Tally.IN_FLIGHT)
+    Place(board, 7, 2).add(Tally.IN_FLIGHT, -3)
+    assert Place(board, 7, 0).total(Tally.IN_FLIGHT) == 3
+
+
+@pytest.mark.parametrize(
+    ("marks", "standing"),
+    [
+        ({}, Standing.OPEN),
+        ({Mark.EJECTED_UNTIL: 1001}, Standing.OUT),
+        ({Mark.EJECTED_UNTIL: 1000}, Standing.HALF_OPEN),
+        ({Mark.HEALTH: Health.UP}, Standing.OPEN),
+        ({Mark.HEALTH: Health.DOUBTFUL}, Standing.DOUBTFUL),
+        ({Mark.HEALTH: Health.DOUBTFUL, Mark.EJECTED_UNTIL: 2000}, Standing.OUT),
+        ({Mark.HEALTH: Health.DEAD, Mark.EJECTED_UNTIL: 1000}, Standing.OUT),
+        ({Mark.DRAIN: 1, Mark.HEALTH: Health.DEAD}, Standing.DRAINED),
+    ],
+)
+def test_how_a_peer_stands(board, marks, standing):
+    place = Place(board, 3, 0)
+    for mark, value in marks.items():
+        place.set_mark(mark, value)
+    assert place.standing(1000) == standing
+
+
+def second(number):
+    return number * 1_000_000
+
+
+def test_failures_in_a_row_count_over_all_workers(board):
+    one, two = Place(board, 1, 0), Place(board, 1, 1)
+    assert one.failed(second(100), second(10)) == 1
+    assert two.failed(second(101), second(10)) == 2
+    assert one.failed(second(102), second(10)) == 3
+
+
+def test_an_answer_to_any_worker_ends_the_row(board):
+    one, two = Place(board, 1, 0), Place(board, 1, 1)
+    one.failed(second(100), second(10))
+    one.failed(second(101), second(10))
+    two.succeeded(second(102))
+    assert one.failed(second(103), second(10)) == 3  # its own row: it had no answer itself
+    assert two.failed(second(104), second(10)) == 4
+    one.succeeded(second(105))
+    assert two.failed(second(106), second(10)) == 2
+
+
+def test_old_failures_do_not_count(board):
+    one, two = Place(board, 1, 0), Place(board, 1, 1)
+    one.failed(second(100), second(10))
+    assert two.failed(second(111), second(10)) == 1
+    assert one.failed(second(112), second(10)) == 2
+
+
+def test_answers_are_counted(board):
+    place = Place(board, 1, 0)
+    place.answered(2000, 2000, False)
+    place.answered(4000, 3000, True)
+    place.succeeded(second(2))
+    assert [place.own(tally) for tally in (Tally.REQUESTS, Tally.ERRORS, Tally.LATENCY_SUM, Tally.LATENCY)] == [
+        2,
+        1,
+        6000,
+        3000,
+    ]
+    assert place.own(Tally.LAST_SUCCESS) == second(2)
+
+
+def test_what_a_dead_worker_counted_stays_and_what_it_had_running_goes(board):
+    place = Place(board, 2, 1)
+    place.add(Tally.IN_FLIGHT, 5)
+    place.answered(2000, 2000, True)
+    board.retire(1, 3)
+    assert board.total(2, Tally.REQUESTS) == 1
+    assert board.total(2, Tally.ERRORS) == 1
+    assert board.total(2, Tally.IN_FLIGHT) == 0
+    assert Place(board, 2, 1).own(Tally.REQUESTS) == 0
+
+
+def test_one_process_has_the_claim_until_it_dies(board):
+    assert board.claim(5)
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.write(writing, b"%d%d" % (board.claim(5), board.claim(6)))
+        os._exit(0)  # with 6 claimed
+    os.wait()
+    assert os.read(reading, 10) == b"01"
+    assert board.claim(6)
+    board.disclaim(5)
+    if os.fork() == 0:
+        os.write(writing, b"%d" % board.claim(5))
+        os._exit(0)
+    os.wait()
+    assert os.read(reading, 10) == b"1"
+
+
+# -- members
+
+
+def config(**upstreams):
+    return Config(
+        settings=Settings(),
+        listeners=(),
+        routes=(),
+        upstreams=tuple(
+            Upstream(name=name, peers=tuple(UpstreamPeer(address=Peer(peer)) for peer in peers))
+            for name, peers in upstreams.items()
+        ),
+    )
+
+
+def places(table, upstream="app"):
+    return {str(member.address): member.place for member in table.current.upstreams[upstream]}
+
+
+def test_a_peer_keeps_its_place(board):
+    table = Table(board)
+    assert table.arrange(config(app=["a.b.c.d:1", "10.0.0.1:80", "10.0.0.2:80"], api=["10.0.0.1:80"]))
+    first = places(table)
+    assert len({*first.values(), *places(table, "api").values()}) == 3
+    assert not table.arrange(config(app=["a.b.c.d:1", "10.0.0.1:80", "10.0.0.2:80"], api=["10.0.0.1:80"]))
+    table.arrange(config(app=["10.0.0.2:80", "10.0.0.3:80"]))
+    assert places(table)["10.0.0.2:80"] == first["10.0.0.2:80"]
+    table.arrange(config(app=["10.0.0.1:80", "10.0.0.3:80"]))  # it comes back soon: all that is known is still there
+    assert places(table)["10.0.0.1:80"] == first["10.0.0.1:80"]
+
+
+def test_a_new_peer_starts_slowly_unless_all_are_new(board):
+    table = Table(board)
+    table.arrange(config(app=["10.0.0.1:80"]))
+    assert board.mark(places(table)["10.0.0.1:80"], Mark.SINCE) == 0
+    table.arrange(config(app=["10.0.0.1:80", "10.0.0.2:80"]))
+    assert board.mark(places(table)["10.0.0.2:80"], Mark.SINCE) > 0
+
+
+def test_places_are_given_again_when_nobody_uses_them(board, monkeypatch):
+    monkeypatch.setattr(rsp.members, "_REST", -1.0)
+    table = Table(board)
+    table.arrange(config(app=["10.0.0.1:80", "10.0.0.2:80"]))
+    old = places(table)
+    board.set_mark(old["10.0.0.1:80"], Mark.WEIGHT, 7)
+    Place(board, old["10.0.0.2:80"], 1).add(Tally.IN_FLIGHT, 1)
+    table.arrange(config(app=["10.0.0.3:80"]))
+    table.arrange(config(app=["10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80"]))
+    new = places(table)
+    assert old["10.0.0.2:80"] not in new.values()  # a worker is not done there
+    assert old["10.0.0.1:80"] in new.values()
+    assert all(board.mark(place, Mark.WEIGHT) == 0 for place in new.values())
+
+
+def test_names(board):
+    table = Table(board)
+    wanted = config(app=["app.test:80", "10.0.0.9:80"])
+    table.arrange(wanted)
+    assert table.current.unknown == ["app.test:80"]
+    table.learn(Peer("app.test:80"), [Target(Peer("10.0.0.1:80")), Target(Peer("10.0.0.9:80"), 3, True)])
+    assert table.arrange(wanted)
+    assert table.current.unknown == []
+    assert list(places(table)) == ["10.0.0.1:80", "10.0.0.9:80"]  # once, though two lead there
+    table.learn(Peer("app.test:80"), None)  # the resolver fails: what was known stays
+    assert not table.arrange(wanted)
+    table.learn(Peer("app.test:80"), [])
+    assert table.arrange(wanted)
+    assert list(places(table)) == ["10.0.0.9:80"]
+
+
+def test_a_name_that_cannot_be_found_out_is_not_waited_for(board):
+    table = Table(board)
+    wanted = config(app=["app.test:80"])
+    table.arrange(wanted)
+    table.learn(Peer("app.test:80"), None)
+    assert table.arrange(wanted)
+    assert table.current.unknown == []
+    assert table.current.upstreams == {"app": []}
+
+
+def test_more_peers_than_places(board):
+    table = Table(board)
+    many = [f"10.{number >> 8}.{number & 255}.1:80" for number in range(PLACES + 1)]
+    table.arrange(config(app=many))
+    assert len(table.current.upstreams["app"]) == PLACES
+    assert table.overflow == {"app"}
