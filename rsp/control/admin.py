@@ -43,9 +43,10 @@ class Admin:
     def __init__(self, state: State, reload: Callable[[], Awaitable[Outcome]]) -> None:
         self._state = state
         self._reload = reload
+        self._server: asyncio.Server | None = None  # kept, or it would be collected
 
     async def serve(self, listening: socket.socket) -> None:
-        await asyncio.start_unix_server(self._client, sock=listening, limit=_HEAD_LIMIT)
+        self._server = await asyncio.start_unix_server(self._client, sock=listening, limit=_HEAD_LIMIT)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request; the connection ends with it."""

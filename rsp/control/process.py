@@ -63,8 +63,9 @@ class Control:
         loop.add_reader(self._end.fileno(), self._on_message)
         self._tick(loop)
         self._arrange()
+        admin = Admin(self._state, self._reload)
         if self._admin_socket is not None:
-            await Admin(self._state, self._reload).serve(self._admin_socket)
+            await admin.serve(self._admin_socket)
         await self._stopped.wait()
         return 0
 

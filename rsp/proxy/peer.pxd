@@ -9,7 +9,7 @@ from rsp.proxy.group cimport Group
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.upstream cimport Upstream
 
-cdef int _OUT, _FULL, _IN_FLIGHT, _CONNECTING, _EJECTED_UNTIL
+cdef int _OUT, _FULL, _SINCE, _IN_FLIGHT, _CONNECTING, _EJECTED_UNTIL
 
 
 cdef class Attempt:
@@ -26,6 +26,7 @@ cdef class Peer(Candidate):
     cdef object _failures
     cdef double _age, _given_weight, _slow_start, _spurned
     cdef Py_ssize_t _requests, _warm
+    cdef unsigned long long _since
     cdef public object address, where
     cdef public bint backup
     cdef public bytes cookie

@@ -29,6 +29,7 @@ _FULL: Final = int(Standing.FULL)
 _IN_FLIGHT: Final = int(Tally.IN_FLIGHT)
 _CONNECTING: Final = int(Tally.CONNECTING)
 _EJECTED_UNTIL: Final = int(Mark.EJECTED_UNTIL)
+_SINCE: Final = int(Mark.SINCE)
 _WARM_AT_ONCE: Final = 8  # connections that a tick makes ahead
 _FIRST_SHARE: Final = 0.05  # of its weight, when slow start begins
 
@@ -80,7 +81,7 @@ class Peer(Candidate):
 
     # fmt: off
     __slots__ = (
-        "_age", "_failures", "_given_weight", "_requests", "_slow_start", "_spurned", "_warm", "address", "backup",
+        "_age", "_failures", "_given_weight", "_requests", "_since", "_slow_start", "_spurned", "_warm", "address", "backup",
         "cookie", "ewma", "group", "idle", "keepalive", "leaving_at", "max_connecting", "max_conns", "place", "plane",
         "probe", "where",
     )
@@ -100,6 +101,7 @@ class Peer(Candidate):
         self.probe: Exchange | None = None  # the one request that may try it after an ejection
         self.leaving_at = inf  # it is no peer any more; its tunnels end then
         self._requests = 0  # as of the last tick
+        self._since = 0  # its mark, as of its last weighing
         self._spurned = 0.0  # another worker had the claim at that tick
 
     def configure(self, member: Member, config: UpstreamConfig, group: "Group") -> None:
@@ -143,6 +145,8 @@ class Peer(Candidate):
                 return _FULL
             if self.max_connecting and not self.idle and self.place.total(_CONNECTING) >= self.max_connecting:
                 return _FULL
+            if self._slow_start and self.place.mark(_SINCE) != self._since:
+                self._weigh(self.plane.now)  # it has come back since the last tick
         return standing
 
     def claim(self, exchange: "Exchange") -> bool:
@@ -257,7 +261,8 @@ class Peer(Candidate):
         """Its weight as configured, or as an operator set it; less while it starts slowly."""
         set_weight = self.place.mark(Mark.WEIGHT)
         weight = float(set_weight - 1) if set_weight else self._given_weight
-        since = self.place.mark(Mark.SINCE)
+        since = self.place.mark(_SINCE)
+        self._since = since
         if self._slow_start and since:
             weight *= min(1.0, max(_FIRST_SHARE, (now - since / 1000) / self._slow_start))
         self.weight = weight
