@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-pure check lint docs fuzz bench bench-quick clean
+.PHONY: run test test-pure check lint docs fuzz bench bench-quick bench-balancing clean
 
 run: .venv/installed     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
@@ -33,6 +33,9 @@ bench: .venv/installed-dev .venv/built     ## rsp beside nginx and HAProxy, a qu
 
 bench-quick: .venv/installed-dev .venv/built     ## the same in a minute, to the screen
 	$(BIN)/python -m bench --quick
+
+bench-balancing: .venv/installed-dev .venv/built     ## policies, failures and hedging, five minutes; writes the tables of docs/balancing.md
+	$(BIN)/python -m bench.balancing
 
 clean:
 	rm -rf .venv build bench/build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -26,7 +26,9 @@ signals to the master:
 environment:
   RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
 
-documentation: docs/configuration.md, docs/operations.md; an example with comments: rsp.lua
+a running instance is asked, and told what to do, by rspctl: rspctl --help
+
+documentation: docs/configuration.md, docs/balancing.md, docs/operations.md; an example with comments: rsp.lua
 """
 
 

@@ -81,6 +81,7 @@ class Tally(IntEnum):
     RUN = 9  # failures in a row
     LAST_FAILURE = 10  # CLOCK_MONOTONIC in microseconds
     IDLE = 11  # open connections that nobody uses, at the last tick
+    WAITING = 12  # exchanges in the queue, of an upstream's first peer only
 
 
 SUMMED: Final = (Tally.REQUESTS, Tally.ERRORS, Tally.FAILURES, Tally.RETRIES, Tally.LATENCY_SUM)

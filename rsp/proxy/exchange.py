@@ -40,7 +40,8 @@ class Exchange:
         "_destination", "_ended", "_extra", "_holds", "_kept", "_kept_size", "_names", "_open_ends", "_peer",
         "_pending", "_pending_size", "_plane", "_received", "_rival", "_spent", "_stale_retries", "_started", "_target",
         "_trailers", "_upstream_started", "_upstream_time", "bound", "client", "downstream", "group", "head",
-        "queue_deadline", "request_done", "request_id", "response_started", "sent", "site", "status", "terms", "tried", "upstream",
+        "queue_deadline", "request_done", "request_id", "response_started", "sent", "site", "status", "terms", "tried",
+        "upstream",
     )
     # fmt: on
 
@@ -141,16 +142,17 @@ class Exchange:
     def resume_at(self, peer: "Peer | None") -> None:
         """It has waited; ``None``: for nothing."""
         if peer is None:
-            self._refuse(503, "")
+            self._refuse(502 if self.tried else 503, "")
         else:
             self._try_peer(peer)
 
     def waited_too_long(self) -> None:
-        if self.downstream is not None:
-            self._refuse(503, "no peer was free in time")
+        self._refuse(503, "no peer was free in time")
 
     def _try_peer(self, peer: "Peer") -> None:
         if not peer.begin():
+            if peer.probe is self:
+                peer.spare()
             group = self.group
             if group is None or not group.wait(self):
                 self._refuse(503, "too many requests wait")
@@ -303,7 +305,7 @@ class Exchange:
         peer = group.pick(self, (*self.tried, self._peer), False)
         if peer is None or not group.may_retry():
             if peer is not None and peer.probe is self:
-                peer.spare(self)
+                peer.spare()
             return
         self._plane.hedges += 1
         from rsp.proxy.hedge import Rival
@@ -447,7 +449,7 @@ class Exchange:
             other = group.pick(self, (*self.tried, peer), False)
             if other is None or not group.may_retry():
                 if other is not None and other.probe is self:
-                    other.spare(self)
+                    other.spare()
                 return False
         self._abandon()
         peer.place.add(_REQUESTS, 1)
@@ -571,6 +573,8 @@ class Exchange:
         """Count, log, and let go of the client's connection, which is returned."""
         downstream, self.downstream = self.downstream, None
         self._let_go()
+        if self.queue_deadline and self.group is not None:
+            self.group.forget(self)
         if self._rival is not None:
             self._rival.cancel()
             self._rival = None

@@ -7,6 +7,7 @@ full; and as the last resort whoever is out, because a request that may fail is 
 import asyncio
 from collections import deque
 from math import inf
+from random import random
 from typing import TYPE_CHECKING, Final
 
 from rsp import log
@@ -32,7 +33,7 @@ _DRAINED: Final = int(Standing.DRAINED)
 _FULL: Final = int(Standing.FULL)
 _IN_FLIGHT: Final = int(Tally.IN_FLIGHT)
 # How long a request may wait that another worker has made room for without our knowing.
-_LOOK_AGAIN: Final = 0.01
+_LOOK_AGAIN: Final = 0.005
 _ENOUGH: Final = 20.0  # answers before their quantiles mean anything
 
 
@@ -114,6 +115,8 @@ class Group:
             peer.configure(member, self.config, self)
             if self.binding is not None:
                 self.binding.bind(peer)
+            else:
+                peer.cookie = b""
             self.peers.append(peer)
         if self.binding is not None:
             self.binding.only(self.peers)
@@ -150,7 +153,7 @@ class Group:
             if standing == _OPEN or (standing == _DOUBTFUL and self._panic):
                 eligible.append(peer)
             elif standing == _HALF_OPEN:
-                if exchange.repeatable and peer.claim(exchange):
+                if peer.claim(exchange):
                     return peer
             elif standing == _FULL:
                 self.full = True
@@ -161,15 +164,16 @@ class Group:
     def _pick_other(self, tried: tuple[Peer, ...], now: int, desperate: bool) -> Peer | None:
         """No primary peer is open."""
         standings = {peer: peer.standing(now) for peer in self.peers if peer not in tried}
-        backups = [peer for peer in self._backups if standings.get(peer, _OUT) in (_OPEN, _HALF_OPEN)]
-        if backups:
-            return self._backup_policy.choose(backups, None)
+        for peers in (self._primaries, self._backups):  # another worker may have made room just now
+            found = [peer for peer in peers if standings.get(peer, _OUT) == _OPEN]
+            if found:
+                return self._backup_policy.choose(found, None)
         self.full = self._unknown or _FULL in standings.values()
         if self.full or not desperate:
             return None
-        # The last resort: one that is only doubtful, else one that is out; one that drains gets nothing new.
-        for wanted in ((_DOUBTFUL,), (_HALF_OPEN, _OUT)):
-            left = [peer for peer, standing in standings.items() if standing in wanted]
+        # The last resort: one that is only doubtful, or about to be tried, or out; one that drains gets nothing new.
+        for wanted in (_DOUBTFUL, _HALF_OPEN, _OUT):
+            left = [peer for peer, standing in standings.items() if standing == wanted]
             if left:
                 return self._backup_policy.choose(left, None)
         return None
@@ -182,7 +186,7 @@ class Group:
         if standing == _FULL:  # it stays bound, but this request is served elsewhere
             exchange.bound = True
             return False
-        return standing <= _DOUBTFUL and (standing != _HALF_OPEN or (exchange.repeatable and peer.claim(exchange)))
+        return standing <= _DOUBTFUL and (standing != _HALF_OPEN or peer.claim(exchange))
 
     def _key(self, exchange: "Exchange") -> bytes | None:
         """What the request is balanced by."""
@@ -216,13 +220,31 @@ class Group:
             return False
         exchange.queue_deadline = self._plane.now + self.config.queue.timeout
         self.queue.append(exchange)
-        self._plane.queued += 1
+        self._count_waiting(1)
         self._look_again()
         return True
 
+    def forget(self, exchange: "Exchange") -> None:
+        """``exchange`` waits no more."""
+        exchange.queue_deadline = 0.0
+        self.queue.remove(exchange)
+        self._count_waiting(-1)
+
+    def _count_waiting(self, change: int) -> None:
+        self._plane.queued += change
+        if self.peers:
+            self.peers[0].place.set_own(Tally.WAITING, len(self.queue))
+
     def wake(self) -> None:
-        """There may be room; but whoever says so is in the middle of something."""
-        asyncio.get_running_loop().call_soon(self._serve)
+        """There may be room; but whoever says so is in the middle of something.
+
+        What a worker frees it would always get first itself.  So where others wait as well, it leaves them their share,
+        and looks again a little later, as they do.
+        """
+        mine = len(self.queue)
+        others = self.peers[0].place.total(Tally.WAITING) - mine if self.peers else 0
+        if others <= 0 or random() * (mine + others) < mine:  # noqa: S311 - no secret
+            asyncio.get_running_loop().call_soon(self._serve)
 
     def _look_again(self) -> None:
         if not self._armed and self.queue:
@@ -238,30 +260,25 @@ class Group:
         queue = self.queue
         while queue:
             exchange = queue[0]
-            if exchange.downstream is not None:
-                peer = self.pick(exchange, exchange.tried, True)
-                if peer is None and self.full:
-                    return
-                queue.popleft()
-                self._plane.queued -= 1
-                exchange.resume_at(peer)
-            else:
-                queue.popleft()
-                self._plane.queued -= 1
+            peer = self.pick(exchange, exchange.tried, True)
+            if peer is None and self.full:
+                return
+            self.forget(exchange)
+            exchange.resume_at(peer)
 
-    def take_over(self, queue: "deque[Exchange]") -> None:
-        """Those who wait in the queue of this group's predecessor wait here now."""
-        for exchange in queue:
+    def take_over(self, before: "Group") -> None:
+        """Those who wait at this group's predecessor wait here now."""
+        for exchange in list(before.queue):
+            before.forget(exchange)
             exchange.group = self
-            self.queue.append(exchange)
-        queue.clear()
-        self._look_again()
+            if not self.wait(exchange):
+                exchange.waited_too_long()
 
     def dissolve(self) -> None:
         """There is no such upstream any more."""
-        while self.queue:
-            self._plane.queued -= 1
-            self.queue.popleft().waited_too_long()
+        for exchange in list(self.queue):
+            self.forget(exchange)
+            exchange.waited_too_long()
 
     # -- hedging
 
@@ -300,8 +317,7 @@ class Group:
             self.latencies.fade()
         expired = [exchange for exchange in self.queue if exchange.queue_deadline < now]
         for exchange in expired:
-            self.queue.remove(exchange)
-            self._plane.queued -= 1
+            self.forget(exchange)
             exchange.waited_too_long()
 
     def _look_around(self) -> None:

@@ -30,7 +30,7 @@ class Rival(Exchange):
         self.terms = original.terms
         self.request_done = True
         self.response_started = False
-        self.downstream = original.downstream
+        self.downstream = None
         self.upstream = None
         self._holds = False
         self.started = monotonic()

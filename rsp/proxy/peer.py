@@ -30,6 +30,7 @@ _IN_FLIGHT: Final = int(Tally.IN_FLIGHT)
 _CONNECTING: Final = int(Tally.CONNECTING)
 _EJECTED_UNTIL: Final = int(Mark.EJECTED_UNTIL)
 _SINCE: Final = int(Mark.SINCE)
+_FOR_THE_REPEATABLE: Final = 5.0  # seconds in which no other request tries a peer that was ejected
 _WARM_AT_ONCE: Final = 8  # connections that a tick makes ahead
 _FIRST_SHARE: Final = 0.05  # of its weight, when slow start begins
 
@@ -81,9 +82,9 @@ class Peer(Candidate):
 
     # fmt: off
     __slots__ = (
-        "_age", "_failures", "_given_weight", "_requests", "_since", "_slow_start", "_spurned", "_warm", "address", "backup",
-        "cookie", "ewma", "group", "idle", "keepalive", "leaving_at", "max_connecting", "max_conns", "place", "plane",
-        "probe", "where",
+        "_age", "_failures", "_given_weight", "_requests", "_since", "_slow_start", "_spurned", "_warm", "address",
+        "backup", "cookie", "ewma", "group", "idle", "keepalive", "leaving_at", "max_connecting", "max_conns", "place",
+        "plane", "probe", "where",
     )
     # fmt: on
 
@@ -150,9 +151,14 @@ class Peer(Candidate):
         return standing
 
     def claim(self, exchange: "Exchange") -> bool:
-        """Whether ``exchange`` may be the one that tries the peer after an ejection."""
+        """Whether ``exchange`` may be the one that tries the peer after an ejection.
+
+        Rather one that can be repeated; but an upstream may have no such requests.
+        """
         now = self.plane.now
         if self.probe is not None or self._spurned == now:
+            return False
+        if not exchange.repeatable and now < self.place.mark(_EJECTED_UNTIL) / 1000 + _FOR_THE_REPEATABLE:
             return False
         if not self.plane.scoreboard.claim(self.place.number):
             self._spurned = now
@@ -172,12 +178,12 @@ class Peer(Candidate):
         """``exchange`` has no more business here."""
         self.place.add(_IN_FLIGHT, -1)
         if self.probe is exchange:
-            self.spare(exchange)
+            self.spare()
         if self.group.queue:
             self.group.wake()
 
-    def spare(self, exchange: "Exchange") -> None:
-        """``exchange`` does not try the peer, after all, or has done so."""
+    def spare(self) -> None:
+        """The exchange that had the claim has tried the peer, or does not do so after all."""
         self.probe = None
         self.plane.scoreboard.disclaim(self.place.number)
 

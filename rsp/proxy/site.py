@@ -87,7 +87,7 @@ class Site:
         """Take over the queues of the site ``before``."""
         for name, old in before.groups.items():
             if name in self.groups:
-                self.groups[name].take_over(old.queue)
+                self.groups[name].take_over(old)
             else:
                 old.dissolve()
 

@@ -7,6 +7,8 @@ import asyncio
 import random
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -142,6 +144,24 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
     return body
 
 
+@contextmanager
+def without_descriptors() -> Iterator[str]:
+    """The address of a backend that has but 16 descriptors: it accepts some connections and lets the others wait."""
+    program = (
+        "import resource, time; resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16));"
+        "from tests.harness import Backend; one = Backend(name='poor');"
+        "print(one.address, flush=True); time.sleep(3600)"
+    )
+    poor = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield poor.stdout.readline().strip()
+    finally:
+        poor.kill()
+        poor.wait()
+
+
 class Lab:
     """``backends`` that listen, in order.  Their loop runs in a thread; :meth:`call` does things there."""
 
@@ -161,13 +181,25 @@ class Lab:
     def start(self, backend: Faulty) -> None:
         self.call(backend.up())
 
+    @staticmethod
+    def listens(backend: Faulty) -> bool:
+        return backend._server is not None
+
     def __enter__(self) -> "Lab":
         return self
 
     def __exit__(self, *_: object) -> None:
         for backend in self.backends:
             self.call(backend.down())
+        self.call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _end(self) -> None:
+        """Whoever hangs does so no more."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def site(self, options: str = "", *, peers: str | None = None, extra: str = "") -> str:
         """A configuration with all backends in upstream ``app``."""
