@@ -16,7 +16,8 @@ COMPILED = [
     "rsp.http1.head", "rsp.http1.codec", "rsp.http1.body", "rsp.combined", "rsp.access_log", "rsp.route",
     "rsp.balance.candidate", "rsp.balance.latency", "rsp.balance.policies", "rsp.place", "rsp.proxy.terms",
     "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.peer",
-    "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.exchange", "rsp.proxy.hedge", "rsp.proxy.downstream",
+    "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.asker", "rsp.proxy.search", "rsp.proxy.exchange",
+    "rsp.proxy.hedge", "rsp.proxy.downstream",
 ]  # fmt: skip
 
 

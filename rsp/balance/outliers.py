@@ -40,6 +40,12 @@ def by_latency(samples: Sequence[Sample], factor: float, requests: int) -> list[
     return found
 
 
+def ejections(before: int, healthy: float, first: float) -> int:
+    """How often a peer counts as ejected in a row, after ``before`` times and ``healthy`` seconds without: one less
+    for each time that it was well for as long as it is out at ``first``."""
+    return max(0, before - int(healthy / first)) if first > 0 else 0
+
+
 def time_out(first: float, longest: float, times: int) -> float:
     """Seconds that a peer stays out which has been ejected ``times`` times in a row before."""
     return float(min(longest, first * 2.0 ** min(times, 30)))

@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from rsp import log
-from rsp.balance.outliers import Sample, by_errors, by_latency, time_out
+from rsp.balance.outliers import Sample, by_errors, by_latency, ejections, time_out
 from rsp.config.schema import Config
 from rsp.config.upstreams import Outliers as Rules
 from rsp.members import Member, Members
@@ -83,9 +83,7 @@ class _Watch:
 
     def _eject(self, member: Member, now: float, reason: Reason, why: str) -> None:
         board, place, rules = self._scoreboard, member.place, self.rules
-        times = board.mark(place, Mark.EJECTIONS)
-        if now > board.mark(place, Mark.EJECTED_AT) / 1000 + 2 * rules.longest:
-            times = 0
+        times = ejections(board.mark(place, Mark.EJECTIONS), now - board.mark(place, Mark.SINCE) / 1000, rules.out)
         seconds = time_out(rules.out, rules.longest, times)
         board.set_mark(place, Mark.REASON, reason)
         board.set_mark(place, Mark.EJECTIONS, times + 1)

@@ -1,7 +1,7 @@
 cimport cython
 
 from rsp.balance.policies cimport Policy
-from rsp.proxy.exchange cimport Exchange
+from rsp.proxy.asker cimport Asker
 from rsp.proxy.peer cimport Peer
 from rsp.proxy.plane cimport Plane
 
@@ -25,4 +25,4 @@ cdef class Group:
     cdef public list peers
     cdef public Py_ssize_t replay_limit, requests, tries
     @cython.locals(peer=Peer, standing=int, now=cython.ulonglong, eligible=list)
-    cpdef Peer pick(self, Exchange exchange, tuple tried, bint desperate)
+    cpdef Peer pick(self, Asker exchange, tuple tried, bint desperate)

@@ -22,8 +22,9 @@ from rsp.proxy.sticky import Binding
 from rsp.scoreboard import Mark, Standing, Tally
 
 if TYPE_CHECKING:
-    from rsp.proxy.exchange import Exchange
+    from rsp.proxy.asker import Asker
     from rsp.proxy.plane import Plane
+    from rsp.proxy.search import Search
 
 _OPEN: Final = int(Standing.OPEN)
 _HALF_OPEN: Final = int(Standing.HALF_OPEN)
@@ -100,8 +101,8 @@ class Group:
         self.hedges = self._hedge is not None
         self.hedge_after = self._hedge.after or inf if self._hedge is not None else inf
         self.latencies = Quantiles() if self._hedge is not None and not self._hedge.after else None
-        self._watched: deque[Exchange] = deque()  # their answers may be late
-        self.queue: deque[Exchange] = deque()
+        self._watched: deque[Search] = deque()  # their answers may be late
+        self.queue: deque[Search] = deque()
         self._armed = False
         self.full = False  # after `pick` found nobody: it is worth waiting
         self.typical_latency = 0.001
@@ -133,7 +134,7 @@ class Group:
 
     # -- who gets a request
 
-    def pick(self, exchange: "Exchange", tried: tuple[Peer, ...], desperate: bool) -> Peer | None:
+    def pick(self, exchange: "Asker", tried: tuple[Peer, ...], desperate: bool) -> Peer | None:
         """A peer for ``exchange`` that is not among ``tried``; ``None``: none now, and ``full`` says whether to wait.
 
         ``desperate``: rather one that is out than none.
@@ -178,7 +179,7 @@ class Group:
                 return self._backup_policy.choose(left, None)
         return None
 
-    def _may_stay(self, peer: Peer, now: int, exchange: "Exchange") -> bool:
+    def _may_stay(self, peer: Peer, now: int, exchange: "Asker") -> bool:
         """Whether a client may go to the peer that its cookie names."""
         standing = peer.standing(now)
         if standing == _DRAINED:
@@ -188,7 +189,7 @@ class Group:
             return False
         return standing <= _DOUBTFUL and (standing != _HALF_OPEN or peer.claim(exchange))
 
-    def _key(self, exchange: "Exchange") -> bytes | None:
+    def _key(self, exchange: "Asker") -> bytes | None:
         """What the request is balanced by."""
         kind, head = self._key_kind, exchange.head
         if kind == "client":
@@ -214,7 +215,7 @@ class Group:
 
     # -- the queue
 
-    def wait(self, exchange: "Exchange") -> bool:
+    def wait(self, exchange: "Search") -> bool:
         """Let ``exchange`` wait until a peer has room; false if there are too many already."""
         if len(self.queue) >= self.config.queue.size:
             return False
@@ -224,7 +225,7 @@ class Group:
         self._look_again()
         return True
 
-    def forget(self, exchange: "Exchange") -> None:
+    def forget(self, exchange: "Search") -> None:
         """``exchange`` waits no more."""
         exchange.queue_deadline = 0.0
         self.queue.remove(exchange)
@@ -282,7 +283,7 @@ class Group:
 
     # -- hedging
 
-    def watch(self, exchange: "Exchange") -> None:
+    def watch(self, exchange: "Search") -> None:
         """``exchange`` was sent: if its answer is late, another peer is asked as well."""
         if self.hedge_after < inf:
             self._watched.append(exchange)

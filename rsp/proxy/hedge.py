@@ -1,38 +1,37 @@
 """The second of two requests for one answer.
 
-To a connection it looks like an exchange; everything that matters it hands to the real one.  Only requests without a
-body that change nothing are hedged, so what an answer needs is a head, and being first.
+Only requests without a body that change nothing are hedged, so all that matters of an answer is its head, and to be
+first.  What an exchange counts and logs is the original's to count and log.
 """
 
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from rsp.http1.head import ResponseHead
-from rsp.proxy.exchange import Exchange
+from rsp.proxy.asker import Asker
 
 if TYPE_CHECKING:
     from rsp.proxy.peer import Peer
-    from rsp.proxy.plane import Plane
+    from rsp.proxy.search import Search
     from rsp.proxy.upstream import Upstream
 
 
-class Rival(Exchange):
+class Rival(Asker):
     """``original``: whose answer is late; ``peer``: who is asked as well."""
 
-    __slots__ = ("ended", "original", "peer", "started")
+    __slots__ = ("_holds", "_original", "_upstream", "ended", "peer", "started")
 
-    def __init__(self, original: Exchange, plane: "Plane", peer: "Peer") -> None:
-        # What an exchange counts and logs is the original's to count and log.
-        self._plane = plane
-        self.original: Exchange | None = original
+    def __init__(self, original: "Search", peer: "Peer") -> None:
+        self._original: Search | None = original
+        self._upstream: Upstream | None = None
+        self._holds = False
         self.peer = peer
         self.head = original.head
         self.terms = original.terms
+        self.client = original.client
+        self.tried = ()
+        self.bound = False
         self.request_done = True
-        self.response_started = False
-        self.downstream = None
-        self.upstream = None
-        self._holds = False
         self.started = monotonic()
         self.ended = 0.0
         if peer.probe is original:
@@ -42,7 +41,6 @@ class Rival(Exchange):
         if not self.peer.begin():
             self._give_in(503)
             return
-        self._peer = self.peer
         self._holds = True
         upstream = self.peer.take()
         if upstream is None:
@@ -51,18 +49,22 @@ class Rival(Exchange):
             self.connected(upstream)
 
     @property
+    def repeatable(self) -> bool:
+        return True
+
+    @property
     def waits(self) -> bool:
-        return self.original is not None and self.upstream is None
+        return self._original is not None and self._upstream is None
 
     def connected(self, upstream: "Upstream") -> None:
-        original = self.original
+        original = self._original
         if original is None:
             upstream.release()
         elif upstream.transport.closing:
             self.connect_failed("closed the connection early", timed_out=False)
         else:
-            self.upstream = upstream
-            upstream.send_request(self, original._head_for_peer(), 0, [], None)
+            self._upstream = upstream
+            upstream.send_request(self, original.head_for_peer(), 0, [], None)
 
     def connect_failed(self, reason: str, *, timed_out: bool) -> None:
         self._let_go()
@@ -77,28 +79,22 @@ class Rival(Exchange):
 
     def upstream_done(self) -> None:
         self._let_go()
-        self.upstream = None
+        self._upstream = None
         self.ended = monotonic()
 
-    def interim(self, head: ResponseHead) -> None:
-        pass
-
     def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        original, self.original = self.original, None
+        original, self._original = self._original, None
         if original is not None:
             original.rival_answers(self, head, pieces, trailers)
 
     def switch_protocols(self, head: ResponseHead, data: bytes) -> None:
-        upstream = self.upstream
-        if upstream is not None:
-            self.upstream_done()
-            upstream.abandon()
+        self._drop()
         self._give_in(502)
 
-    def hand_over(self, to: Exchange) -> "tuple[bool, Upstream | None]":
+    def hand_over(self, to: Asker) -> "tuple[bool, Upstream | None]":
         """Whether the peer counts this as running, and the connection; both are ``to``'s now."""
-        holds, upstream = self._holds, self.upstream
-        self._holds, self.upstream = False, None
+        holds, upstream = self._holds, self._upstream
+        self._holds, self._upstream = False, None
         if upstream is not None:
             upstream.exchange = to
         if self.peer.probe is self:
@@ -107,15 +103,23 @@ class Rival(Exchange):
 
     def cancel(self) -> None:
         """The other one was first, or nobody wants an answer any more."""
-        self.original = None
-        upstream = self.upstream
+        self._original = None
+        self._drop()
+
+    def _drop(self) -> None:
+        upstream = self._upstream
         if upstream is not None:
             self.upstream_done()
             upstream.abandon()
         else:
             self._let_go()
 
+    def _let_go(self) -> None:
+        if self._holds:
+            self._holds = False
+            self.peer.end(self)
+
     def _give_in(self, status: int) -> None:
-        original, self.original = self.original, None
+        original, self._original = self._original, None
         if original is not None:
             original.rival_fails(self, status)

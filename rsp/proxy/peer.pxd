@@ -4,7 +4,7 @@ from rsp.balance.candidate cimport Candidate
 from rsp.balance.latency cimport PeakEwma
 from rsp.net.connector cimport Connector
 from rsp.place cimport Place
-from rsp.proxy.exchange cimport Exchange
+from rsp.proxy.asker cimport Asker
 from rsp.proxy.group cimport Group
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.upstream cimport Upstream
@@ -18,7 +18,7 @@ cdef class Attempt:
     cdef Peer _peer
     cdef Plane _plane
     cdef public double deadline
-    cdef public Exchange exchange
+    cdef public Asker exchange
     cpdef bint is_due(self, double now)
 
 
@@ -37,15 +37,15 @@ cdef class Peer(Candidate):
     cdef public Py_ssize_t keepalive, max_connecting, max_conns
     cdef public Place place
     cdef public Plane plane
-    cdef public Exchange probe
+    cdef public Asker probe
     cpdef Py_ssize_t load(self) except? 0
     @cython.locals(value=double)
     cpdef double latency(self) except? 0
     @cython.locals(standing=int)
     cpdef int standing(self, unsigned long long now) except -1
-    cpdef bint claim(self, Exchange exchange) except -1
+    cpdef bint claim(self, Asker exchange) except -1
     cpdef bint begin(self) except -1
-    cpdef end(self, Exchange exchange)
+    cpdef end(self, Asker exchange)
     cpdef answered(self, double now, double latency, int status)
     cpdef succeeded(self, double now)
     cpdef Upstream take(self)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rsp import log
 from rsp.balance.candidate import Candidate
 from rsp.balance.latency import PeakEwma
-from rsp.balance.outliers import time_out
+from rsp.balance.outliers import ejections, time_out
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.members import Member
 from rsp.net.connector import Connector
@@ -19,7 +19,7 @@ from rsp.place import Place
 from rsp.scoreboard import Mark, Reason, Standing, Tally
 
 if TYPE_CHECKING:
-    from rsp.proxy.exchange import Exchange
+    from rsp.proxy.asker import Asker
     from rsp.proxy.group import Group
     from rsp.proxy.plane import Plane
     from rsp.proxy.upstream import Upstream
@@ -40,7 +40,7 @@ class Attempt:
 
     __slots__ = ("_connector", "_over", "_peer", "_plane", "_timed_out", "deadline", "exchange")
 
-    def __init__(self, plane: "Plane", peer: "Peer", exchange: "Exchange | None") -> None:
+    def __init__(self, plane: "Plane", peer: "Peer", exchange: "Asker | None") -> None:
         self._plane = plane
         self._peer = peer
         self._over = False
@@ -99,7 +99,7 @@ class Peer(Candidate):
         self.ewma = PeakEwma()
         self.group: Group
         self.cookie = b""  # the Set-Cookie line that binds a client to it
-        self.probe: Exchange | None = None  # the one request that may try it after an ejection
+        self.probe: Asker | None = None  # the one request that may try it after an ejection
         self.leaving_at = inf  # it is no peer any more; its tunnels end then
         self._requests = 0  # as of the last tick
         self._since = 0  # its mark, as of its last weighing
@@ -150,7 +150,7 @@ class Peer(Candidate):
                 self._weigh(self.plane.now)  # it has come back since the last tick
         return standing
 
-    def claim(self, exchange: "Exchange") -> bool:
+    def claim(self, exchange: "Asker") -> bool:
         """Whether ``exchange`` may be the one that tries the peer after an ejection.
 
         Rather one that can be repeated; but an upstream may have no such requests.
@@ -174,7 +174,7 @@ class Peer(Candidate):
             return False
         return True
 
-    def end(self, exchange: "Exchange") -> None:
+    def end(self, exchange: "Asker") -> None:
         """``exchange`` has no more business here."""
         self.place.add(_IN_FLIGHT, -1)
         if self.probe is exchange:
@@ -231,9 +231,8 @@ class Peer(Candidate):
             return
         if not until and not self.group.can_spare(self, failures.share):
             return
-        times = self.place.mark(Mark.EJECTIONS)
-        if not until and now > self.place.mark(Mark.EJECTED_AT) / 1000 + 2 * failures.longest:
-            times = 0  # it has been good for long
+        healthy = 0.0 if until else now - self.place.mark(_SINCE) / 1000
+        times = ejections(self.place.mark(Mark.EJECTIONS), healthy, failures.out)
         seconds = time_out(failures.out, failures.longest, times)
         self.place.set_mark(Mark.REASON, Reason.FAILURES)
         self.place.set_mark(Mark.EJECTIONS, times + 1)
@@ -284,11 +283,11 @@ class Peer(Candidate):
                 return upstream
         return None
 
-    def connect(self, exchange: "Exchange | None") -> None:
+    def connect(self, exchange: "Asker | None") -> None:
         """Make a connection; then call ``exchange.connected(upstream)`` or ``exchange.connect_failed(...)``."""
         Attempt(self.plane, self, exchange)
 
-    def connected(self, descriptor: int, exchange: "Exchange | None") -> None:
+    def connected(self, descriptor: int, exchange: "Asker | None") -> None:
         """For ``exchange``, or for whoever asks next."""
         from rsp.proxy.upstream import Upstream
 

@@ -2,7 +2,7 @@ from rsp.http1.body cimport Decoder
 from rsp.http1.codec cimport end_of_head, parse_response
 from rsp.http1.head cimport ResponseHead
 from rsp.net.transport cimport Protocol, Transport
-from rsp.proxy.exchange cimport Exchange
+from rsp.proxy.asker cimport Asker
 from rsp.proxy.peer cimport Peer
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.terms cimport Terms
@@ -21,7 +21,7 @@ cdef class Upstream(Protocol):
     cdef Plane _plane
     cdef Terms _terms
     cdef public double deadline, made
-    cdef public Exchange exchange
+    cdef public Asker exchange
     cdef public Peer peer
     cdef public bint reused, writing_paused
     cpdef data_received(self, bytes data)
@@ -29,7 +29,7 @@ cdef class Upstream(Protocol):
     cpdef connection_lost(self, error)
     cpdef pause_writing(self)
     cpdef resume_writing(self)
-    cpdef send_request(self, Exchange exchange, bytes head, Py_ssize_t framing, list pieces, list trailers)
+    cpdef send_request(self, Asker exchange, bytes head, Py_ssize_t framing, list pieces, list trailers)
     cpdef send_body(self, list pieces, list trailers)
     cdef _send(self, bytes start, list pieces, list trailers)
     cpdef pause(self)
@@ -39,7 +39,7 @@ cdef class Upstream(Protocol):
     cpdef release(self)
     cpdef abandon(self)
     cpdef bint is_due(self, double now)
-    cdef _heads(self, Exchange exchange, bytes data)
-    cdef _begin(self, Exchange exchange, ResponseHead head, bytes data)
-    cdef _body(self, Exchange exchange, Decoder decoder, bytes data)
-    cdef _finish(self, Exchange exchange, ResponseHead head, list pieces, list trailers, bint reusable)
+    cdef _heads(self, Asker exchange, bytes data)
+    cdef _begin(self, Asker exchange, ResponseHead head, bytes data)
+    cdef _body(self, Asker exchange, Decoder decoder, bytes data)
+    cdef _finish(self, Asker exchange, ResponseHead head, list pieces, list trailers, bint reusable)

@@ -15,7 +15,7 @@ from rsp.net.transport import Protocol, Transport
 from rsp.proxy.writing import write_message
 
 if TYPE_CHECKING:
-    from rsp.proxy.exchange import Exchange
+    from rsp.proxy.asker import Asker
     from rsp.proxy.peer import Peer
     from rsp.proxy.plane import Plane
 
@@ -39,7 +39,7 @@ class Upstream(Protocol):
         self._plane = plane
         self.peer = peer
         self.made = plane.now
-        self.exchange: Exchange | None = None
+        self.exchange: Asker | None = None
         self.deadline = _NEVER
         self._terms = plane.site.terms
         self.reused = False  # has served an exchange before: it may have gone stale
@@ -55,7 +55,7 @@ class Upstream(Protocol):
     # -- the exchange's side
 
     def send_request(
-        self, exchange: "Exchange", head: bytes, framing: int, pieces: list[bytes], trailers: list[bytes] | None
+        self, exchange: "Asker", head: bytes, framing: int, pieces: list[bytes], trailers: list[bytes] | None
     ) -> None:
         """Begin an exchange on this connection, which must be open; ``pieces``: what there is of the body."""
         self.exchange = exchange
@@ -190,7 +190,7 @@ class Upstream(Protocol):
 
     # -- responses
 
-    def _heads(self, exchange: "Exchange", data: bytes) -> None:
+    def _heads(self, exchange: "Asker", data: bytes) -> None:
         """Interim responses, then the final head, with what follows it."""
         terms = self._terms
         while True:
@@ -220,7 +220,7 @@ class Upstream(Protocol):
         else:
             self._begin(exchange, head, data)
 
-    def _begin(self, exchange: "Exchange", head: ResponseHead, data: bytes) -> None:
+    def _begin(self, exchange: "Asker", head: ResponseHead, data: bytes) -> None:
         framing = head.framing
         self._head = head
         self.deadline = self._plane.now + self._terms.read_time
@@ -237,7 +237,7 @@ class Upstream(Protocol):
         else:
             exchange.response(head, pieces, None)
 
-    def _body(self, exchange: "Exchange", decoder: Decoder, data: bytes) -> None:
+    def _body(self, exchange: "Asker", decoder: Decoder, data: bytes) -> None:
         pieces = decoder.feed(data)
         if decoder.done:
             self._finish(exchange, None, pieces, decoder.trailers, not decoder.rest)
@@ -246,7 +246,7 @@ class Upstream(Protocol):
 
     def _finish(
         self,
-        exchange: "Exchange",
+        exchange: "Asker",
         head: ResponseHead | None,
         pieces: list[bytes],
         trailers: list[bytes],

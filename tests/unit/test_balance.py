@@ -4,7 +4,7 @@ import pytest
 
 from rsp.balance.budget import RESERVE, RetryBudget
 from rsp.balance.latency import PeakEwma, Quantiles
-from rsp.balance.outliers import Sample, by_errors, by_latency, time_out
+from rsp.balance.outliers import Sample, by_errors, by_latency, ejections, time_out
 
 
 def test_peak_ewma_follows_a_rise_at_once_and_a_fall_slowly():
@@ -98,3 +98,8 @@ def test_outliers_by_latency():
 
 def test_time_out_doubles_to_its_limit():
     assert [time_out(1, 60, times) for times in (0, 1, 2, 5, 6, 10_000)] == [1, 2, 4, 32, 60, 60]
+
+
+def test_health_makes_up_for_ejections():
+    assert [ejections(4, healthy, 1.0) for healthy in (0, 0.9, 1, 2.5, 100)] == [4, 4, 3, 2, 0]
+    assert ejections(4, 5.0, 0.0) == 0

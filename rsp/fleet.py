@@ -1,0 +1,304 @@
+"""The children: which there are, and how they come and go.
+
+The master decides when; here is how.  A worker fills a slot, which has its listening sockets and outlives it; sockets
+never close while somebody may be queued in them.
+"""
+
+import heapq
+import os
+import select
+import signal
+import socket
+import time
+from typing import Final
+
+from rsp import channel, log, sockets
+from rsp.channel import Bundle
+from rsp.child import Process, Slot, spawn
+from rsp.config.schema import DEFAULT_TIMEOUTS
+from rsp.listeners import Listeners
+from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Scoreboard
+from rsp.steward import Steward
+from rsp.worker import Instance, Worker
+
+# A sibling takes over the queue of a worker that will not be back within this many seconds.
+_ADOPT_AFTER: Final = 0.5
+_COUNTERS: Final = (
+    Cell.ACCEPTED, Cell.REQUESTS, Cell.STATUS_2XX, Cell.STATUS_3XX, Cell.STATUS_4XX, Cell.STATUS_5XX,
+    Cell.BYTES_SENT, Cell.RETRIES, Cell.HEDGES, Cell.CPU_MS,
+)  # fmt: skip
+
+
+class Fleet:
+    """``poll``: where the children's channels are registered.  ``private``: the master's own descriptors.
+
+    ``override``: the number of workers, whatever the configuration says.  ``bundle``: the configuration in force.
+    """
+
+    def __init__(self, poll: select.poll, private: list[socket.socket], override: int | None) -> None:
+        self._poll = poll
+        self._master_private = private
+        self._override = override
+        self._secret = os.urandom(32)
+        self._scoreboard = Scoreboard()
+        self._retired = self._scoreboard.row(RETIRED_ROW)
+        self._free_rows = list(range(CONTROL_ROW))  # a heap: the lowest is used first
+        self.bundle: Bundle
+        self.slots: list[Slot] = []
+        self.listeners = Listeners(self.slots)
+        self.steward = Steward(self._scoreboard, self._tell_workers)
+        self.by_descriptor: dict[int, tuple[Slot, Process]] = {}
+        self.started = False
+        self.stopping = False
+
+    def launch(self, bundle: Bundle) -> None:
+        """Everybody's first start.  Raises :class:`sockets.BindError`."""
+        self.bundle = bundle
+        self.listeners.add(bundle.config)
+        self.steward.open(bundle)
+        for _ in range(self.workers_wanted(bundle)):
+            self._new_slot()
+        for slot in self.slots:
+            self.start(slot)
+        self._start_control()
+
+    def close(self) -> None:
+        """At the very end."""
+        self.steward.close()
+        self.listeners.unlink()
+
+    # -- who there is
+
+    @property
+    def overridden(self) -> bool:
+        """Whether the command line says how many workers there are."""
+        return self._override is not None
+
+    def processes(self) -> list[Process]:
+        """The workers."""
+        return [process for slot in self.slots for process in slot.processes]
+
+    def places(self) -> list[Slot]:
+        """The workers' slots and the control process's."""
+        return [*self.slots, self.steward.slot]
+
+    def _name(self, slot: Slot) -> str:
+        return "The control process" if slot is self.steward.slot else f"Worker {slot.index}"
+
+    def _tell_workers(self, message: channel.Message, descriptors: list[int]) -> None:
+        for process in self.processes():
+            process.send(message, descriptors)
+
+    def total(self, cell: Cell) -> int:
+        return self._retired[cell] + sum(one.row[cell] for one in self.processes())
+
+    def workers_wanted(self, bundle: Bundle) -> int:
+        if self._override is not None:
+            return self._override
+        wanted = bundle.config.settings.workers
+        return wanted if isinstance(wanted, int) else min(len(os.sched_getaffinity(0)), SLOTS // 2)
+
+    def wanted_slots(self) -> int:
+        return sum(slot.wanted for slot in self.slots)
+
+    def _new_slot(self) -> Slot:
+        """Raises :class:`sockets.BindError`."""
+        slot = Slot(len(self.slots))
+        self.listeners.equip(slot)
+        self.slots.append(slot)
+        return slot
+
+    # -- they come
+
+    def start(self, slot: Slot) -> None:
+        """Fork a worker for ``slot``; a fork that fails is tried again."""
+        slot.restart_at = None
+        if not self._free_rows:
+            slot.restart_at = time.monotonic() + 1.0
+            return
+        number = heapq.heappop(self._free_rows)
+        row = self._scoreboard.row(number)
+        for cell in Cell:
+            row[cell] = 0
+        self._retired[Cell.ROWS] = max(self._retired[Cell.ROWS], number + 1)
+        first = slot.index == 0 and not self.started
+        instance = self._instance()
+
+        def run(end: socket.socket) -> int:
+            return Worker(instance, slot.index, own, end, number, first).run()
+
+        own = {address: sock.dup() for address, sock in slot.sockets.items()}
+        try:
+            process = spawn(f"Worker {slot.index}", run, row, number, self._private())
+        except OSError as error:
+            log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
+            heapq.heappush(self._free_rows, number)
+            slot.restart_at = time.monotonic() + 1.0
+            return
+        finally:
+            for sock in own.values():
+                sock.close()
+        row[Cell.SLOT] = slot.index
+        slot.process = process
+        self.by_descriptor[process.end.fileno()] = (slot, process)
+        self._poll.register(process.end, select.POLLIN)
+
+    def _instance(self) -> Instance:
+        workers = self.wanted_slots() or 1
+        return Instance(self._scoreboard, self._secret, workers, self.bundle, self.steward.members)
+
+    def _private(self) -> set[socket.socket]:
+        """Descriptors that a child has no use for."""
+        ends = {process.end for slot in self.places() for process in slot.processes}
+        listening = {sock for one in self.slots for sock in one.sockets.values()}
+        return {*self._master_private, *ends, *listening, *self.steward.owned()}
+
+    def _start_control(self) -> None:
+        process = self.steward.start(self._instance(), self._private() - set(self.steward.owned()))
+        if process is not None:
+            self.by_descriptor[process.end.fileno()] = (self.steward.slot, process)
+            self._poll.register(process.end, select.POLLIN)
+
+    # -- they go
+
+    def stop(self, seconds: float, message: str) -> None:
+        log.line(message)
+        self.stopping = True
+        for slot in self.slots:
+            slot.wanted = False
+            slot.restart_at = None
+            for sock in slot.sockets.values():
+                sock.close()  # whoever queues is the workers' to answer; nobody may queue behind their backs
+        for process in self.processes():
+            process.drain(seconds)
+
+    @property
+    def shutdown_time(self) -> float:
+        configured = self.bundle.config.settings.timeouts.shutdown
+        return float(DEFAULT_TIMEOUTS.shutdown or 0) if configured is None else float(configured)
+
+    def dismiss(self, slot: Slot) -> None:
+        """Let the slot's worker finish and go; somebody else answers those who queue at its sockets."""
+        slot.restart_at = None
+        process, slot.process = slot.process, None
+        if process is not None:
+            self.drain(slot, process)
+        self.adopt_orphans()
+
+    def drain(self, slot: Slot, process: Process) -> None:
+        """Let a worker finish and go; what it had adopted needs somebody else."""
+        slot.leaving.append(process)
+        process.drain(self.shutdown_time)
+        self._forsake(process)
+
+    def _forsake(self, process: Process) -> None:
+        for slot in self.slots:
+            if slot.adopter is process:
+                slot.adopter = None
+
+    def adopt_orphans(self) -> None:
+        """Give the sockets of slots that have no worker, and will not soon, to a worker of another slot."""
+        if self.stopping:
+            return
+        soon = time.monotonic() + _ADOPT_AFTER
+        workers = [slot.process for slot in self.slots if slot.process is not None and slot.process.version]
+        for slot in self.slots:
+            back_soon = slot.restart_at is not None and slot.restart_at <= soon
+            if slot.process is None and slot.adopter is None and not back_soon and workers:
+                slot.adopter = workers[0]
+                own = self.listeners.own_sockets(slot)
+                workers[0].send(channel.Adopt(slot.index, list(own)), [sock.fileno() for sock in own.values()])
+
+    def scale(self, wanted: int) -> None:
+        if self.stopping or not 1 <= wanted <= SLOTS // 2:
+            return
+        try:
+            while self.wanted_slots() < wanted:
+                slot = next((slot for slot in self.slots if not slot.wanted), None)
+                slot = slot or self._new_slot()
+                slot.wanted = True
+                if slot.process is None:
+                    self.start(slot)
+        except sockets.BindError as error:
+            log.line(str(error))
+        while self.wanted_slots() > wanted:
+            slot = [slot for slot in self.slots if slot.wanted][-1]
+            slot.wanted = False
+            self.dismiss(slot)
+        log.line(f"{self.wanted_slots()} workers.")
+
+    def gone(self, slot: Slot, process: Process, status: int) -> None:
+        """A child has ended, with ``status`` as ``waitpid`` gives it."""
+        self._poll.unregister(process.end)
+        del self.by_descriptor[process.end.fileno()]
+        process.end.close()
+        how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+            how += f" with status {os.WEXITSTATUS(status)}"
+        process.row[Cell.PID] = 0
+        if slot is self.steward.slot:
+            self.steward.ended(process, how)
+            return
+        for cell in _COUNTERS:
+            self._retired[cell] += process.row[cell]
+            process.row[cell] = 0
+        self._scoreboard.retire(process.row_number, self.steward.table.places)
+        heapq.heappush(self._free_rows, process.row_number)
+        self._forsake(process)
+        if process in slot.leaving:
+            slot.leaving.remove(process)
+            return
+        if process is slot.replacing:
+            slot.replacing = None
+            return
+        slot.process = None
+        if self.stopping or not slot.wanted:
+            return
+        if slot.replacing is not None:  # the replacement failed: the old one goes on
+            slot.process, slot.replacing = slot.replacing, None
+            return
+        delay = slot.ended(process)
+        again = f"in {delay:.1f} s" if delay else "now"
+        log.line(f"Worker {slot.index} (pid {process.pid}) {how} ({process.usage()}); it is started again {again}")
+        self.adopt_orphans()
+
+    # -- they are looked after
+
+    def look_after(self, now: float, suspended: bool) -> None:
+        """Restarts, silence, deadlines; ``suspended``: nobody's silence means anything."""
+        for slot in self.places():
+            if slot.restart_at is not None and now >= slot.restart_at:
+                self.start(slot) if slot is not self.steward.slot else self._start_control()
+            for process in slot.processes:
+                if suspended:
+                    process.row[Cell.HEARTBEAT] = int(now * 1000)
+                elif process.kill_at is not None and now >= process.kill_at:
+                    process.signal(signal.SIGKILL)
+                elif process.kill_at is None and process.silent_for > self.bundle.config.settings.worker_timeout:
+                    self._abort(slot, process)
+
+    def _abort(self, slot: Slot, process: Process) -> None:
+        """SIGABRT makes faulthandler print the stack; whoever cannot even do that is killed."""
+        log.line(
+            f"{self._name(slot)} (pid {process.pid}) has not answered for {process.silent_for:.0f} s; "
+            "its Python stack follows, then it is replaced"
+        )
+        process.kill_at = time.monotonic() + 1.0
+        process.signal(signal.SIGABRT)
+
+    def measure(self) -> None:
+        """Note what everybody uses, and replace who uses too much."""
+        limit = self.bundle.config.settings.max_memory
+        for process in (one for slot in self.places() for one in slot.processes):
+            process.measure()
+        for slot in self.slots:
+            process_now = slot.process
+            if limit and process_now is not None and process_now.version and slot.replacing is None:
+                size = process_now.row[Cell.RSS]
+                if size > limit and not process_now.draining and not self.stopping:
+                    log.line(
+                        f"Worker {slot.index} (pid {process_now.pid}) uses {size >> 20} MB, more than max_memory; "
+                        "it is replaced"
+                    )
+                    slot.replacing = process_now
+                    self.start(slot)

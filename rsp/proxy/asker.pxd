@@ -1,0 +1,19 @@
+from rsp.http1.head cimport RequestHead, ResponseHead
+from rsp.proxy.terms cimport Terms
+from rsp.proxy.upstream cimport Upstream
+
+
+cdef class Asker:
+    cdef public bint bound, request_done
+    cdef public bytes client
+    cdef public RequestHead head
+    cdef public Terms terms
+    cdef public tuple tried
+    cpdef connected(self, Upstream upstream)
+    cpdef upstream_done(self)
+    cpdef upstream_full(self)
+    cpdef upstream_ready(self)
+    cpdef interim(self, ResponseHead head)
+    cpdef response(self, ResponseHead head, list pieces, list trailers)
+    cpdef response_body(self, list pieces, list trailers)
+    cpdef tunnel_down(self, bytes data)
