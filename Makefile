@@ -12,7 +12,8 @@ test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, w
 	$(BIN)/python -m pytest
 
 test-pure: .venv/installed-dev     ## the tests of the data plane again, without the compiled modules
-	RSP_PURE=1 $(BIN)/python -m pytest tests/unit tests/process/test_http.py tests/process/test_serving.py
+	RSP_PURE=1 $(BIN)/python -m pytest tests/unit tests/process/test_http.py tests/process/test_serving.py \
+	  tests/faults/test_failures.py -k "not proof and not in_turns and not descriptors"
 
 check: lint test test-pure     ## what has to be green before a commit
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOSTS: Final = Path("/etc/hosts")
 _MOST_WEIGHT: Final = 1000
+_MOST_TARGETS: Final = 1000  # what one message to the master has room for
 
 
 class Answer(NamedTuple):
@@ -101,9 +102,9 @@ class Lookup:
     async def find(self, name: Peer) -> Answer:
         """Raises :class:`NoSuchName` or :class:`LookupFailed`."""
         if name.is_srv:
-            return await self._services(name[4:])
+            return _within_bounds(name, await self._services(name[4:]))
         addresses, ttl = await self._addresses(name.host)
-        return Answer([_target(address, name.port) for address in addresses], ttl)
+        return _within_bounds(name, Answer([_target(address, name.port) for address in addresses], ttl))
 
     async def _services(self, name: str) -> Answer:
         records, ttl = await self._ask(name, "SRV")
@@ -160,6 +161,14 @@ class Lookup:
         if self._servers:
             resolver.nameservers = [dns.nameserver.Do53Nameserver(one.host, one.port) for one in self._servers]
         return resolver
+
+
+def _within_bounds(name: Peer, answer: Answer) -> Answer:
+    if len(answer.targets) <= _MOST_TARGETS:
+        return answer
+    text = f"Peer {name}: stands for {len(answer.targets)} addresses, only the first {_MOST_TARGETS} are used"
+    log.once_a_second(f"many {name}", text)
+    return Answer(answer.targets[:_MOST_TARGETS], answer.ttl)
 
 
 def _target(address: str, port: int, weight: int | None = None, backup: bool = False) -> Target:
