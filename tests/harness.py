@@ -127,9 +127,11 @@ class Rsp:
     def __enter__(self) -> "Rsp":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.process.poll() is None:
             self.kill()
+        if kind is None:
+            assert "Unexpected" not in self.log, self.log  # how rsp tells of its own defects
 
 
 Handler = Callable[[socket.socket, bytes, bytes], bool]

@@ -462,6 +462,7 @@ class Downstream(Protocol):
     def cut(self) -> None:
         """Half of a response is out.  Where only the connection's end ends it, a reset says that it is not whole."""
         self._state = _CLOSED
+        self._exchange = None  # it has ended
         if self._until_close:
             self.transport.reset()
         else:

@@ -236,7 +236,7 @@ class Peer(Candidate):
         seconds = time_out(failures.out, failures.longest, times)
         self.place.set_mark(Mark.REASON, Reason.FAILURES)
         self.place.set_mark(Mark.EJECTIONS, times + 1)
-        self.place.set_mark(Mark.EJECTED_AT, int(now * 1000))
+        self.place.set_mark(Mark.EJECTED_AT, int(now * 1000) + 1)  # not before it
         self.place.set_mark(_EJECTED_UNTIL, int((now + seconds) * 1000))
         self.forget_idle()
         log.line(

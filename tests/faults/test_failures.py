@@ -84,6 +84,7 @@ def test_half_a_body_cannot_be_taken_back_but_counts(tmp_path, lab):
         assert 3 <= count.failed <= 8
         assert set(count.statuses) == {200}
         assert sorted(count.bodies) == [b"b1", b"b2"]
+        wait_until(lambda: rsp.admin("/status")["now"]["in_flight"] == 0, "the exchanges to have ended, once each")
 
 
 def test_a_backend_without_descriptors(tmp_path, lab):
