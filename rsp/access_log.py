@@ -17,22 +17,38 @@ _HELD: Final = 4 << 20  # bytes that may wait for a pipe that is full
 _PIPE_BUF: Final = 4096  # writes of at most this many bytes to a pipe are whole or not at all
 
 
-class AccessLog:
-    """``target``: ``stdout``, ``off`` or a path.  ``stamp`` is the time of the lines, set once a tick."""
+def is_file(target: str) -> bool:
+    return target not in ("stdout", "off")
 
-    def __init__(self, target: str) -> None:
+
+def open_file(target: str) -> int:
+    """The descriptor of a log that is a file; -1 for others.  Raises :class:`OSError`.
+
+    The master opens it, with its rights; workers are given it.
+    """
+    if not is_file(target):
+        return -1
+    return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+
+
+class AccessLog:
+    """``target``: ``stdout``, ``off`` or a path; the file's descriptor is ours to close.  ``stamp`` is the time of the
+    lines, set once a tick."""
+
+    def __init__(self, target: str, descriptor: int = -1) -> None:
         self.enabled = target != "off"
         self.stamp = b""
         self.target = target
         self._lines: list[bytes] = []
         self._size = 0
         self._lost = 0
-        self._descriptor = -1
+        self._descriptor = descriptor
         self._pipe = False
         self._stuck = False  # the pipe was full: wait for the tick
         self.set_time(time.time())
-        if self.enabled:
-            self._open()
+        if target == "stdout":
+            self._descriptor = self._open_stdout()
+        self._look()
 
     def set_time(self, now: float) -> None:
         self.stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now)).encode()
@@ -62,13 +78,11 @@ class AccessLog:
         except OSError as error:
             log.once_a_second("access_log", f"Cannot write the access log {self.target}: {error.strerror}")
 
-    def reopen(self) -> None:
-        """After a log rotation.  Raises :class:`OSError`; the old file then stays in use."""
-        self.flush()
-        if self.enabled and self.target != "stdout":
-            old = self._descriptor
-            self._open()
-            os.close(old)
+    def replace(self, descriptor: int) -> None:
+        """After a log rotation: this is the file from now on."""
+        self.close()
+        self._descriptor = descriptor
+        self._look()
 
     def close(self) -> None:
         self.flush()
@@ -76,13 +90,7 @@ class AccessLog:
             os.close(self._descriptor)
         self._descriptor = -1
 
-    def _open(self) -> None:
-        """Raises :class:`OSError` for a file that cannot be opened."""
-        if self.target != "stdout":
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-            self._descriptor = os.open(self.target, flags, 0o640)
-        else:
-            self._descriptor = self._open_stdout()
+    def _look(self) -> None:
         if self._descriptor >= 0:
             self._pipe = not stat.S_ISREG(os.fstat(self._descriptor).st_mode)
 

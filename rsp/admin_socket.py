@@ -3,8 +3,8 @@
 It is for the user alone who started rsp, by the modes of the directory and of the socket.
 """
 
+import contextlib
 import os
-import socket
 from pathlib import Path
 
 from rsp import log, sockets
@@ -20,22 +20,25 @@ def directory() -> Path:
 
 
 class AdminSocket:
-    """``sock`` listens at ``path``."""
+    """``sock`` listens at ``path``; until :meth:`install`, at ``_bound``."""
 
-    def __init__(self, sock: socket.socket, path: str) -> None:
-        self.sock = sock
+    def __init__(self, path: str, bound: str) -> None:
         self.path = path
+        self._bound = bound
+        self.sock = sockets.bind_private(bound)
 
     @classmethod
-    def open(cls, settings: Settings) -> "AdminSocket | None":
-        """``None``: it is off, or the place by default cannot be had, which is told.
+    def open(cls, settings: Settings, *, later: bool) -> "AdminSocket | None":
+        """``None``: it is off, or the place by default cannot be had, which is told.  ``later``: somebody else is still
+        at a configured path; what is bound is put there by :meth:`install`.
 
         Raises :class:`sockets.BindError` for a configured path that cannot be had.
         """
         if settings.admin == "off":
             return None
         if settings.admin != "auto":
-            return cls(sockets.bind_private(settings.admin), settings.admin)
+            path = os.path.abspath(settings.admin)  # noqa: PTH100
+            return cls(path, f"{path}.{os.getpid()}" if later else path)
         place = directory()
         path = str(place / f"rsp-{os.getpid()}.sock")
         try:
@@ -44,16 +47,24 @@ class AdminSocket:
             if status.st_uid != os.geteuid() or status.st_mode & 0o022 or place.is_symlink():
                 raise sockets.BindError(f"{place} is not ours alone")
             _sweep(place)
-            return cls(sockets.bind_private(path), path)
+            return cls(path, path)
         except OSError as error:
             log.line(f"No socket for rspctl: {place}: {error.strerror}")
         except sockets.BindError as error:
             log.line(f"No socket for rspctl: {error}")
         return None
 
-    def close(self) -> None:
+    def install(self) -> None:
+        """In one step, so that there is always somebody at the path."""
+        if self._bound != self.path:
+            with contextlib.suppress(OSError):
+                Path(self._bound).replace(self.path)
+                self._bound = self.path
+
+    def close(self, *, remove: bool) -> None:
         self.sock.close()
-        Path(self.path).unlink(missing_ok=True)
+        if remove or self._bound != self.path:
+            Path(self._bound).unlink(missing_ok=True)
 
 
 def _sweep(place: Path) -> None:

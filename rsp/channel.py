@@ -6,13 +6,15 @@ A child learns of its master's death, and the master of a child's, by end of fil
 
 import os
 import socket
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from rsp.config.schema import Config, decode_hook, encode_hook
 from rsp.config.units import Peer
 from rsp.members import Members, Target
+
+What = Literal["reload", "reload-now", "dry-run", "upgrade"]
 
 _PACKET: Final = 64 << 10
 _DESCRIPTORS: Final = 250
@@ -27,11 +29,29 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True):
-    """To a child: use the bundle in the first descriptor, with the members in the second; the others, for workers,
-    listen on ``addresses``, in order."""
+    """To a child: use the bundle in the first descriptor, with the members in the second.
+
+    To workers there is more: the access log, if it is a file, and sockets that listen on ``addresses``, in order.
+    ``trial``: it may be taken back, so listeners that it does not have stay until :class:`Settle`.
+    """
 
     version: int
-    addresses: list[str]
+    addresses: list[str] = []
+    log: bool = False
+    trial: bool = False
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: the configuration that it tries is here to stay."""
+
+
+class Consider(msgspec.Struct, frozen=True, tag=True):
+    """To the control process: the bundle in the descriptor is being tried; its names are wanted as well.  Without a
+    descriptor: nothing is tried any more."""
+
+    version: int = 0
+    digest: str = ""
+    seconds: float = 0.0
 
 
 class Update(msgspec.Struct, frozen=True, tag=True):
@@ -58,7 +78,7 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
 
 
 class Reopen(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: open the log files anew."""
+    """To a worker: the access log is the file in the descriptor from now on."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -81,21 +101,33 @@ class Found(msgspec.Struct, frozen=True, tag=True):
     targets: list[Target] | None
 
 
-class Reload(msgspec.Struct, frozen=True, tag=True):
-    """From the control process: an operator wants the configuration to be loaded again; ``number`` is the answer's."""
+class Order(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: an operator wants something of the master; ``number`` is the answer's.
+
+    ``dry-run``: say what a reload would change.  ``reload-now``: without a trial.
+    """
 
     number: int
+    what: What
 
 
 class Outcome(msgspec.Struct, frozen=True, tag=True):
-    """To the control process: how the reloads that ``numbers`` asked for have ended."""
+    """To the control process: how that ended which ``numbers`` asked for, or what signals asked for.
+
+    ``at``: seconds since the epoch.
+    """
 
     numbers: list[int]
+    what: str
     good: bool
     text: str
+    version: int
+    digest: str
+    at: float
 
 
-Message = Configure | Update | Adopt | Release | Drain | Reopen | Ready | Refused | Found | Reload | Outcome
+ToChild = Configure | Settle | Consider | Update | Adopt | Release | Drain | Reopen | Outcome
+Message = ToChild | Ready | Refused | Found | Order
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 _decoder = msgspec.msgpack.Decoder(Message, dec_hook=decode_hook)

@@ -1,4 +1,4 @@
-"""The command line: ``rsp [-w N] site.lua``, ``-t``, ``-T``, ``-v``, ``-V`` and ``rsp demo``."""
+"""The command line: ``rsp [-w N] site.lua``, ``-t``, ``-T``, ``-s``, ``-v``, ``-V`` and ``rsp demo``."""
 
 import argparse
 import os
@@ -13,6 +13,8 @@ from rsp.config.errors import ConfigError
 from rsp.loader import load
 from rsp.lua.evaluate import engine
 from rsp.master import Master
+from rsp.rspctl import Failure
+from rsp.signals import SIGNALS, send
 from rsp.sockets import BindError
 
 _EPILOG = """\
@@ -20,8 +22,11 @@ signals to the master:
   TERM        finish running requests (at most timeouts.shutdown), then stop; a second TERM stops at once
   INT         stop at once            QUIT       finish running requests, however long they take
   HUP         load the configuration again; a bad one is refused and the old one stays
-  USR1        reopen the logs         WINCH      workers leave, the master stays
+  USR1        reopen the logs         USR2       upgrade: a new master of the installed code takes over
+  WINCH       workers leave, the master stays
   TTIN, TTOU  one worker more, one less
+
+exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up before all requests were finished
 
 environment:
   RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
@@ -47,15 +52,22 @@ def main(arguments: list[str] | None = None) -> int:
         print("rsp: which configuration file?  Try: rsp site.lua, or rsp --help", file=sys.stderr)
         return 2
     try:
+        if options.s is not None:
+            send(options.s, load(options.file).config.settings)
+            return 0
         if options.t or options.T:
             return _test(options.file, dump=options.T)
         _raise_descriptor_limit()
         return Master(options.file, options.workers).run()
     except ConfigError as error:
         for message in error.messages:
-            log.line(f"Error parsing config file: {message}")
+            log.line(f"Error parsing config file: {message}", log.ERROR)
     except BindError as error:
-        log.line(f"Cannot start: {error}")
+        log.line(f"Cannot start: {error}", log.ERROR)
+    except Failure as error:
+        print(f"rsp: {error}", file=sys.stderr)
+    except OSError as error:
+        log.line(f"Cannot start: {error.filename or 'rsp'}: {error.strerror}", log.ERROR)
     except KeyboardInterrupt:
         return 0
     return 1
@@ -65,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rsp",
         description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
-        usage="rsp [-h] [-w N] [-t | -T] FILE\n       rsp demo [-w N] [FILE]",
+        usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n       rsp demo [-w N] [FILE]",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -80,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("-t", action="store_true", help="test the configuration and exit with 0 or 1")
     group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
+    told = f"tell the running instance: {', '.join(SIGNALS)}"
+    group.add_argument("-s", metavar="SIGNAL", choices=list(SIGNALS), help=told)
     parser.add_argument("-v", action="version", version=f"rsp {__version__}", help="print the version and exit")
     parser.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
     return parser

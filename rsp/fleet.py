@@ -13,59 +13,169 @@ import time
 from typing import Final
 
 from rsp import channel, log, sockets
+from rsp.access_log import open_file
+from rsp.canary import Sample
 from rsp.channel import Bundle
 from rsp.child import Process, Slot, spawn
 from rsp.config.schema import DEFAULT_TIMEOUTS
 from rsp.listeners import Listeners
-from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Scoreboard
+from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Mark, Scoreboard, Tally
 from rsp.steward import Steward
+from rsp.systemd import passed_sockets
+from rsp.upgrade import INHERITED, Legacy, Predecessor, Standing
 from rsp.worker import Instance, Worker
 
 # A sibling takes over the queue of a worker that will not be back within this many seconds.
 _ADOPT_AFTER: Final = 0.5
+_SILENT: Final = 3.0  # a worker's loop that has not run for so long is no sign of life
 _COUNTERS: Final = (
     Cell.ACCEPTED, Cell.REQUESTS, Cell.STATUS_2XX, Cell.STATUS_3XX, Cell.STATUS_4XX, Cell.STATUS_5XX,
-    Cell.BYTES_SENT, Cell.RETRIES, Cell.HEDGES, Cell.CPU_MS,
+    Cell.BYTES_SENT, Cell.RETRIES, Cell.HEDGES, Cell.CUT, Cell.CUT_TUNNELS, Cell.CPU_MS,
 )  # fmt: skip
+
+
+_ANSWERS: Final = (Tally.REQUESTS, Tally.LATENCY_SUM)
+
+
+def cut_text(requests: int, tunnels: int) -> str:
+    """``2 requests and 1 tunnel were``; empty for none."""
+    parts = [
+        f"{number} {what}{'s' * (number > 1)}"
+        for number, what in ((requests, "request"), (tunnels, "tunnel"))
+        if number
+    ]
+    return f"{' and '.join(parts)} {'was' if requests + tunnels == 1 else 'were'}" if parts else ""
 
 
 class Fleet:
     """``poll``: where the children's channels are registered.  ``private``: the master's own descriptors.
 
     ``override``: the number of workers, whatever the configuration says.  ``bundle``: the configuration in force.
+    ``trying``: the worker that tries another one.
     """
 
-    def __init__(self, poll: select.poll, private: list[socket.socket], override: int | None) -> None:
+    def __init__(
+        self, poll: select.poll, private: list[socket.socket], override: int | None, predecessor: Predecessor | None
+    ) -> None:
         self._poll = poll
-        self._master_private = private
+        self.private = private
         self._override = override
-        self._secret = os.urandom(32)
+        self._legacy = predecessor.legacy if predecessor is not None else None
+        self._secret = self._legacy.secret if self._legacy is not None else os.urandom(32)
         self._scoreboard = Scoreboard()
         self._retired = self._scoreboard.row(RETIRED_ROW)
         self._free_rows = list(range(CONTROL_ROW))  # a heap: the lowest is used first
         self.bundle: Bundle
         self.slots: list[Slot] = []
-        self.listeners = Listeners(self.slots)
+        self._passed = passed_sockets()
+        given = predecessor.given if predecessor is not None else {}
+        self.listeners = Listeners(self.slots, self._passed, given, self._legacy.shared if self._legacy else [])
+        self.log_file = -1
+        self.trying: Process | None = None
         self.steward = Steward(self._scoreboard, self._tell_workers)
         self.by_descriptor: dict[int, tuple[Slot, Process]] = {}
         self.started = False
         self.stopping = False
+        self.handed_over = False
 
     def launch(self, bundle: Bundle) -> None:
-        """Everybody's first start.  Raises :class:`sockets.BindError`."""
+        """Everybody's first start.  Raises :class:`sockets.BindError`, and :class:`OSError` for the access log."""
         self.bundle = bundle
+        self.log_file = open_file(bundle.config.settings.access_log)
         self.listeners.add(bundle.config)
-        self.steward.open(bundle)
-        for _ in range(self.workers_wanted(bundle)):
-            self._new_slot()
-        for slot in self.slots:
+        for unused in self.listeners.unused():
+            log.line(f"A socket that was passed is at no address in the configuration: {unused}")
+        if self._legacy is not None:
+            for name, targets in self._legacy.names.items():
+                self.steward.table.learn(name, targets)
+        self.steward.open(bundle, later=self._legacy is not None)
+        if self._legacy is not None:
+            self._restore(self._legacy.peers)
+        wanted = self.workers_wanted(bundle)
+        for index in range(max(wanted, self.listeners.given_slots)):
+            self._new_slot().wanted = index < wanted
+        for slot in self.slots[:wanted]:
             self.start(slot)
         self._start_control()
 
+    def take_over(self) -> None:
+        """The predecessor has let go."""
+        self.steward.take_over()
+        if self._legacy is not None:
+            self.listeners.inherit(self._legacy.files)
+
+    def _restore(self, standings: list[Standing]) -> None:
+        """What is known of peers, from before an upgrade."""
+        for one in standings:
+            place = self.steward.table.place_of(one.upstream, one.address)
+            for name, value in one.marks.items() if place is not None else ():
+                if place is not None and name in Mark.__members__:
+                    self._scoreboard.set_mark(place, Mark[name], value)
+
+    def legacy(self) -> tuple[Legacy, list[socket.socket]]:
+        """For a successor, with its sockets."""
+        table, given = self.steward.table, self.listeners.all()
+        peers = []
+        for upstream, address in table.peers:
+            place = table.place_of(upstream, address)
+            if place is not None:
+                marks = {mark.name: self._scoreboard.mark(place, mark) for mark in INHERITED}
+                peers.append(Standing(upstream, address, {name: value for name, value in marks.items() if value}))
+        files, shared = self.listeners.files, self.listeners.shared
+        return Legacy(self._secret, table.found, peers, list(given), files, shared), list(given.values())
+
+    def hand_over(self) -> None:
+        """A successor is there: finish what runs, and leave everything else to it."""
+        self.handed_over = True
+        self.listeners.disown_files()
+        self.stop(self.shutdown_time, "Stopping: running requests are finished, new ones are the new master's.")
+
+    def is_alive(self) -> bool:
+        """Whether the workers do their work, one of them at least."""
+        working = [process for process in self.processes() if process.version]
+        return not working or any(process.silent_for < _SILENT for process in working)
+
+    def summary(self) -> str:
+        """A line for the service manager."""
+        connections = sum(process.row[Cell.CONNECTIONS] for process in self.processes())
+        version = f"version {self.bundle.version} of the configuration"
+        return f"{self.wanted_slots()} workers, {connections} connections, {version}"
+
+    def use_log(self, descriptor: int) -> None:
+        """The file of the access log from now on, or -1."""
+        if self.log_file >= 0:
+            os.close(self.log_file)
+        self.log_file = descriptor
+
+    def reopen_log(self) -> None:
+        """After a rotation; a file that cannot be opened leaves the old one in use."""
+        target = self.bundle.config.settings.access_log
+        try:
+            descriptor = open_file(target)
+        except OSError as error:
+            log.line(f"Cannot reopen the access log {target}: {error.strerror}")
+            return
+        if descriptor >= 0:
+            self.use_log(descriptor)
+            for process in self.processes():
+                process.send(channel.Reopen(), [descriptor])
+
     def close(self) -> None:
         """At the very end."""
-        self.steward.close()
+        self.steward.close(handed_over=self.handed_over)
         self.listeners.unlink()
+
+    def sample(self, row_number: int | None) -> Sample:
+        """What the process of that row has ever answered, or (``None``) what all have."""
+        board, places = self._scoreboard, range(self.steward.table.places)
+        if row_number is None:
+            requests, errors = self.total(Cell.REQUESTS), self.total(Cell.STATUS_5XX)
+            answers, time_taken = (sum(board.total(one, of) for one in places) for of in _ANSWERS)
+        else:
+            row = board.row(row_number)
+            requests, errors = row[Cell.REQUESTS], row[Cell.STATUS_5XX]
+            answers, time_taken = (sum(board.tally(one, row_number, of) for one in places) for of in _ANSWERS)
+        return Sample(requests, errors, answers, time_taken / 1e6)
 
     # -- who there is
 
@@ -87,7 +197,8 @@ class Fleet:
 
     def _tell_workers(self, message: channel.Message, descriptors: list[int]) -> None:
         for process in self.processes():
-            process.send(message, descriptors)
+            if process is not self.trying:
+                process.send(message, descriptors)
 
     def total(self, cell: Cell) -> int:
         return self._retired[cell] + sum(one.row[cell] for one in self.processes())
@@ -145,13 +256,14 @@ class Fleet:
 
     def _instance(self) -> Instance:
         workers = self.wanted_slots() or 1
-        return Instance(self._scoreboard, self._secret, workers, self.bundle, self.steward.members)
+        members = self.steward.members
+        return Instance(self._scoreboard, self._secret, workers, self.bundle, members, self.log_file)
 
     def _private(self) -> set[socket.socket]:
         """Descriptors that a child has no use for."""
         ends = {process.end for slot in self.places() for process in slot.processes}
         listening = {sock for one in self.slots for sock in one.sockets.values()}
-        return {*self._master_private, *ends, *listening, *self.steward.owned()}
+        return {*self.private, *ends, *listening, *self.steward.owned(), *(one.sock for one in self._passed)}
 
     def _start_control(self) -> None:
         process = self.steward.start(self._instance(), self._private() - set(self.steward.owned()))
@@ -239,6 +351,10 @@ class Fleet:
         if slot is self.steward.slot:
             self.steward.ended(process, how)
             return
+        if os.WIFSIGNALED(status):
+            process.row[Cell.CUT] = process.row[Cell.IN_FLIGHT]
+        if self.stopping or process in slot.leaving:
+            self._tell_cut(slot, process)
         for cell in _COUNTERS:
             self._retired[cell] += process.row[cell]
             process.row[cell] = 0
@@ -259,8 +375,16 @@ class Fleet:
             return
         delay = slot.ended(process)
         again = f"in {delay:.1f} s" if delay else "now"
-        log.line(f"Worker {slot.index} (pid {process.pid}) {how} ({process.usage()}); it is started again {again}")
+        log.line(
+            f"Worker {slot.index} (pid {process.pid}) {how} ({process.usage()}); it is started again {again}",
+            log.WARNING,
+        )
         self.adopt_orphans()
+
+    def _tell_cut(self, slot: Slot, process: Process) -> None:
+        cut = cut_text(process.row[Cell.CUT], process.row[Cell.CUT_TUNNELS])
+        if cut:
+            log.line(f"Worker {slot.index} (pid {process.pid}): time was up, {cut} cut", log.WARNING)
 
     # -- they are looked after
 
@@ -281,7 +405,8 @@ class Fleet:
         """SIGABRT makes faulthandler print the stack; whoever cannot even do that is killed."""
         log.line(
             f"{self._name(slot)} (pid {process.pid}) has not answered for {process.silent_for:.0f} s; "
-            "its Python stack follows, then it is replaced"
+            "its Python stack follows, then it is replaced",
+            log.ERROR,
         )
         process.kill_at = time.monotonic() + 1.0
         process.signal(signal.SIGABRT)

@@ -10,6 +10,7 @@ import resource
 import select
 import signal
 import time
+from difflib import unified_diff
 from typing import Final
 
 import msgspec
@@ -21,9 +22,12 @@ PATIENCE: Final = 20.0  # seconds until a loader is killed
 
 
 class Loader:
-    """One evaluation under way.  ``descriptor`` becomes readable, and then gives end of file."""
+    """One evaluation under way.  ``descriptor`` becomes readable, and then gives end of file.
 
-    def __init__(self, path: str, version: int) -> None:
+    ``running``: what to compare the file with, if that is all that is wanted.
+    """
+
+    def __init__(self, path: str, version: int, running: Bundle | None = None) -> None:
         reading, writing = os.pipe2(os.O_CLOEXEC)
         self.path = path
         self.descriptor = reading
@@ -32,7 +36,7 @@ class Loader:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(reading)
-            _child(path, version, writing)
+            _child(path, version, running, writing)
         os.close(writing)
 
     def read(self) -> bool:
@@ -46,11 +50,18 @@ class Loader:
 
     def result(self) -> Bundle:
         """After the end.  Raises :class:`ConfigError`."""
+        return unpack(self._payload())
+
+    def difference(self) -> str:
+        """After the end, where there was something to compare with.  Raises :class:`ConfigError`."""
+        return self._payload().decode()
+
+    def _payload(self) -> bytes:
         os.close(self.descriptor)
         _, status = os.waitpid(self.pid, 0)
         kind, payload = bytes(self._data[:1]), bytes(self._data[1:])
         if kind == b"+":
-            return unpack(payload)
+            return payload
         if kind == b"-":
             raise ConfigError(*msgspec.json.decode(payload, type=list[str]))
         if time.monotonic() >= self.deadline:
@@ -73,7 +84,7 @@ def load(path: str, version: int = 1) -> Bundle:
     return loader.result()
 
 
-def _child(path: str, version: int, writing: int) -> None:
+def _child(path: str, version: int, running: Bundle | None, writing: int) -> None:
     """In the fork: never returns."""
     status = 0
     try:
@@ -83,7 +94,7 @@ def _child(path: str, version: int, writing: int) -> None:
         signal.set_wakeup_fd(-1)
         resource.setrlimit(resource.RLIMIT_CPU, (int(PATIENCE), int(PATIENCE)))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        answer = _evaluate(path, version)
+        answer = _evaluate(path, version, running)
         view = memoryview(answer)
         while view:
             view = view[os.write(writing, view) :]
@@ -93,7 +104,7 @@ def _child(path: str, version: int, writing: int) -> None:
         os._exit(status)
 
 
-def _evaluate(path: str, version: int) -> bytes:
+def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
     from rsp.lua.evaluate import evaluate
     from rsp.privileges import Identity
 
@@ -108,4 +119,15 @@ def _evaluate(path: str, version: int) -> bytes:
     digest = hashlib.sha256()
     for name in sorted(sources):
         digest.update(f"{name}\0{sources[name]}\0".encode())
-    return b"+" + pack(Bundle(version, digest.hexdigest(), config))
+    bundle = Bundle(version, digest.hexdigest(), config)
+    return b"+" + (pack(bundle) if running is None else _difference(running, bundle).encode())
+
+
+def _difference(running: Bundle, other: Bundle) -> str:
+    """Between two effective configurations, as ``diff -u`` shows it."""
+    from rsp.config.dump import to_lua
+
+    before, after = (to_lua(one.config).splitlines() for one in (running, other))
+    name = f"running, version {running.version} ({running.digest[:12]})"
+    lines = list(unified_diff(before, after, name, f"file ({other.digest[:12]})", lineterm="", n=2))
+    return "\n".join(lines) if lines else "The file says what is running."

@@ -13,21 +13,24 @@ from typing import Final
 
 from setproctitle import setproctitle
 
-from rsp import channel, log, sockets
+from rsp import channel, log
 from rsp.child import Process, Slot
-from rsp.config.errors import ConfigError
-from rsp.fleet import Fleet
-from rsp.loader import Loader, load
-from rsp.rollout import Rollout
+from rsp.fleet import Fleet, cut_text
+from rsp.loader import load
+from rsp.pid_file import PidFile
+from rsp.reload import Reloads
 from rsp.scoreboard import Cell
+from rsp.systemd import Notifier
+from rsp.upgrade import Predecessor, Successor
 
 _SIGNALS: Final = (
     signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD,
-    signal.SIGUSR1, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU,
+    signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU,
 )  # fmt: skip
 _PATIENCE_WITH_NAMES: Final = 2.0
 _MEASURE_EVERY: Final = 5.0
 _FOREVER: Final = 10.0**9
+CUT: Final = 3  # exit status: time was up before everything was finished
 
 
 class Master:
@@ -38,32 +41,53 @@ class Master:
         self._poll = select.poll()
         self._pending: list[int] = []
         self._wake_read, self._wake_write = socket.socketpair()
-        self._fleet = Fleet(self._poll, [self._wake_read, self._wake_write], workers)
-        self._loader: Loader | None = None
-        self._reload_again = False
-        self._asked: list[int] = []  # reloads that the control process waits for
-        self._answers: list[int] = []  # of those, the ones that the running reload answers
-        self._rollout: Rollout | None = None
-        self._version = 1
+        self._notifier = Notifier()
+        self._predecessor = Predecessor.find()
+        self._successor: Successor | None = None
+        self._waiting: list[int] = []  # orders that the upgrade answers
+        owned = [self._wake_read, self._wake_write, *self._notifier.owned]
+        owned += self._predecessor.owned if self._predecessor is not None else []
+        self._fleet = Fleet(self._poll, owned, workers, self._predecessor)
+        self._reloads = Reloads(path, self._fleet, self._poll, self._notifier)
+        self._pid_file: PidFile | None = None
+        self._at_once = False  # whoever is cut was to be cut
         self._status = 0
         self._measure_at = 0.0
         self._born = self._last_round = time.monotonic()
 
     def run(self) -> int:
-        """Serve until told to stop; the exit status.  Raises :class:`ConfigError`, :class:`sockets.BindError`."""
+        """Serve until told to stop; the exit status.
+
+        Raises :class:`ConfigError`, :class:`sockets.BindError`, and :class:`OSError` for a file that cannot be written.
+        """
         setproctitle(f"rsp: master {self._path}")
         bundle = load(self._path)
         self._catch_signals()
         fleet = self._fleet
         try:
+            if bundle.config.settings.pid_file is not None:
+                self._pid_file = PidFile(bundle.config.settings.pid_file, taken=self._predecessor is not None)
             fleet.launch(bundle)
+            if self._predecessor is not None:
+                self._poll.register(self._predecessor.descriptor, select.POLLIN)
             while not fleet.stopping or fleet.processes():
                 self._round()
         finally:
+            if self._successor is not None:
+                self._successor.give_up()
             fleet.close()
+            if self._pid_file is not None and not fleet.handed_over:
+                self._pid_file.remove()
+        return self._farewell()
+
+    def _farewell(self) -> int:
+        """The last line, which says what was cut; the exit status."""
+        fleet = self._fleet
+        requests, tunnels = fleet.total(Cell.CUT), fleet.total(Cell.CUT_TUNNELS)
+        cut = cut_text(requests, tunnels)
         if fleet.started:
-            log.line(f"Stopped.  {fleet.total(Cell.REQUESTS)} requests served.")
-        return self._status
+            log.line(f"Stopped.  {fleet.total(Cell.REQUESTS)} requests served." + (f"  {cut} cut." if cut else ""))
+        return self._status or (CUT if cut and not self._at_once else 0)
 
     # -- the loop
 
@@ -82,8 +106,12 @@ class Master:
         for descriptor, _ in self._poll.poll(wait * 1000 + 1):
             if descriptor == self._wake_read.fileno():
                 self._drop_wakeups()
-            elif self._loader is not None and descriptor == self._loader.descriptor:
-                self._loader_speaks(self._loader)
+            elif descriptor == self._reloads.descriptor:
+                self._reloads.read()
+            elif self._predecessor is not None and descriptor == self._predecessor.descriptor:
+                self._take_over(self._predecessor)
+            elif self._successor is not None and descriptor == self._successor.descriptor:
+                self._successor_speaks(self._successor)
             elif descriptor in self._fleet.by_descriptor:
                 self._worker_speaks(*self._fleet.by_descriptor[descriptor])
         while self._pending:
@@ -105,13 +133,15 @@ class Master:
         self._last_round = now
         self._fleet.look_after(now, suspended)
         self._check_started()
-        if self._loader is not None and now >= self._loader.deadline:
-            self._loader.kill()
-        if self._rollout is not None and now >= self._rollout.deadline:
-            self._rollout_failed(self._rollout, "the worker that was to try it does not answer")
+        self._reloads.look_after(now)
+        if self._successor is not None and now >= self._successor.deadline:
+            self._upgrade_failed(self._successor)
         if now >= self._measure_at:
             self._measure_at = now + _MEASURE_EVERY
             self._fleet.measure()
+            self._notifier.status(self._fleet.summary())
+        if self._fleet.is_alive():
+            self._notifier.alive(now)
 
     # -- signals
 
@@ -120,14 +150,18 @@ class Master:
             self._reap()
         elif number in (signal.SIGTERM, signal.SIGQUIT) and not self._fleet.stopping:
             bound = self._fleet.shutdown_time if number == signal.SIGTERM else _FOREVER
+            self._notifier.stopping("running requests are finished")
             self._fleet.stop(bound, "Stopping: running requests are finished first.")
         elif number in (signal.SIGTERM, signal.SIGINT):
+            self._at_once = True
+            self._notifier.stopping("at once")
             self._fleet.stop(0.0, "Stopping at once.")
         elif number == signal.SIGHUP:
-            self._reload()
+            self._reloads.order("reload")
         elif number == signal.SIGUSR1:
-            for process in self._fleet.processes():
-                process.send(channel.Reopen())
+            self._fleet.reopen_log()
+        elif number == signal.SIGUSR2:
+            self._upgrade()
         elif number == signal.SIGWINCH and not self._fleet.stopping:
             log.line("Workers leave; the master stays.  HUP brings them back.")
             for slot in self._fleet.slots:
@@ -165,12 +199,14 @@ class Master:
                 self._refused(process, message)
             elif isinstance(message, channel.Found):
                 self._fleet.steward.table.learn(message.name, message.targets)
-                if self._rollout is None or self._rollout.committed:
-                    self._fleet.steward.adopt(self._fleet.bundle)
+                self._reloads.members_changed()
                 self._check_started()
-            elif isinstance(message, channel.Reload):
-                self._asked.append(message.number)
-                self._reload()
+            elif isinstance(message, channel.Order):
+                if message.what == "upgrade":
+                    self._waiting.append(message.number)
+                    self._upgrade()
+                else:
+                    self._reloads.order(message.what, message.number)
 
     def _ready(self, slot: Slot, process: Process, version: int) -> None:
         process.version = version
@@ -183,119 +219,90 @@ class Master:
             self._fleet.drain(slot, slot.replacing)
             slot.replacing = None
         self._fleet.adopt_orphans()
-        if self._rollout is not None:
-            self._rollout_step(self._rollout)
+        self._reloads.step()
         self._check_started()
 
     def _check_started(self) -> None:
         """All workers accept; and peers' names are known, unless the name server takes its time."""
         fleet = self._fleet
-        if fleet.started or not all(one.process and one.process.version for one in fleet.slots):
+        ready = all(one.process and one.process.version for one in fleet.slots if one.wanted)
+        if fleet.started or fleet.stopping or not ready:
             return
         if not fleet.steward.members.unknown or time.monotonic() > self._born + _PATIENCE_WITH_NAMES:
             fleet.started = True
             log.line(f"Started.  Listening on {fleet.listeners.where()}.")
+            if self._predecessor is not None:
+                self._predecessor.ready()
+            else:
+                self._serves()
+
+    def _serves(self) -> None:
+        """Everybody may know."""
+        self._notifier.ready(self._fleet.summary())
 
     def _refused(self, process: Process, message: channel.Refused) -> None:
-        if self._rollout is not None and message.version == self._rollout.bundle.version:
-            self._rollout_failed(self._rollout, message.reason)
-        elif not self._fleet.started and not self._fleet.stopping:
+        if self._fleet.started:
+            self._reloads.refused(message.version, message.reason)
+        elif not self._fleet.stopping:
             log.line(f"Cannot start: {message.reason}")
             self._status = 1
             self._fleet.stop(0.0, "Stopping at once.")
 
-    # -- reload
+    # -- upgrade
 
-    def _reload(self) -> None:
-        if self._fleet.stopping:
-            self._answers, self._asked = self._asked, []
-            self._reload_ends(False, "rsp is stopping")
-            return
-        if self._loader is not None or self._rollout is not None:
-            self._reload_again = True
-            return
-        self._version += 1
-        self._answers, self._asked = self._asked, []
-        try:
-            self._loader = Loader(self._path, self._version)
-        except OSError as error:
-            self._reload_ends(False, f"Reload refused: {error.strerror}.  The running configuration stays.")
-            return
-        self._poll.register(self._loader.descriptor, select.POLLIN)
-
-    def _loader_speaks(self, loader: Loader) -> None:
-        if not loader.read():
-            return
-        self._poll.unregister(loader.descriptor)
-        self._loader = None
-        try:
-            bundle = loader.result()
-            added = self._fleet.listeners.add(bundle.config)
-        except (ConfigError, sockets.BindError) as error:
-            lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
-            self._reload_ends(False, f"Reload refused, the running configuration stays.\n{lines}")
-            return
-        if not self._fleet.wanted_slots():  # after WINCH
-            for slot in self._fleet.slots:
-                slot.wanted = True
-        self._rollout = Rollout(bundle, self._fleet.steward.prepare(bundle), added)
-        self._rollout_step(self._rollout)
-
-    def _reload_ends(self, good: bool, text: str) -> None:
-        """Tell how; then go on with the next one, if somebody asked meanwhile."""
-        log.line(text)
-        if self._answers:
-            self._fleet.steward.tell(channel.Outcome(self._answers, good, text))
-            self._answers = []
-        if self._reload_again:
-            self._reload_again = False
-            self._reload()
-
-    def _rollout_step(self, rollout: Rollout) -> None:
-        """Canary first, then everybody; done when all have answered."""
-        if not rollout.committed:
-            if rollout.canary is None:
-                slot = next((one for one in self._fleet.slots if one.process is not None and one.process.version), None)
-                if slot is not None and slot.process is not None:
-                    rollout.canary = slot.process
-                    rollout.send(slot)
-                    return
-            elif rollout.canary.version != rollout.bundle.version:
-                return
-            self._commit(rollout)
-        version = rollout.bundle.version
-        if all(slot.process is None or slot.process.version == version for slot in self._fleet.slots):
-            self._rollout = None
-            self._fleet.listeners.drop_all_but(rollout.bundle.config)
-            wanted = self._fleet.workers_wanted(rollout.bundle)
-            if not self._fleet.overridden and wanted != self._fleet.wanted_slots():
-                self._fleet.scale(wanted)
-            where = self._fleet.listeners.where()
-            self._reload_ends(
-                True, f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {where}."
+    def _upgrade(self) -> None:
+        """Start a new master, of the code that is installed now."""
+        fleet = self._fleet
+        if fleet.stopping or self._predecessor is not None:
+            self._upgrade_ends(
+                False, "Upgrade refused: " + ("rsp is stopping" if fleet.stopping else "one is under way")
             )
+        elif self._successor is None:
+            log.line("Upgrading: a new master is started.")
+            try:
+                self._successor = Successor(*fleet.legacy())
+            except OSError as error:
+                self._upgrade_ends(False, f"Upgrade failed: {error.strerror}.  The running master goes on.")
+                return
+            self._poll.register(self._successor.descriptor, select.POLLIN)
+            fleet.private += self._successor.owned
 
-    def _commit(self, rollout: Rollout) -> None:
-        rollout.committed = True
-        self._fleet.bundle = rollout.bundle
-        self._fleet.steward.configure(rollout.bundle, rollout.members)
-        for slot in self._fleet.slots:
-            if slot.process is None and slot.wanted and slot.restart_at is None:
-                self._fleet.start(slot)
-            elif slot.process is not None and slot.process is not rollout.canary:
-                rollout.send(slot)
-        self._fleet.steward.adopt(rollout.bundle)  # what was found meanwhile
+    def _successor_speaks(self, successor: Successor) -> None:
+        ready = successor.is_ready()
+        if ready is None:
+            self._upgrade_failed(successor)
+        elif ready:
+            self._forget(successor)
+            self._notifier.tell(f"MAINPID={successor.pid}")
+            self._upgrade_ends(True, f"Upgraded: the new master (pid {successor.pid}) serves.")
+            successor.go()
+            self._fleet.hand_over()
 
-    def _rollout_failed(self, rollout: Rollout, reason: str) -> None:
-        if rollout.committed:
-            # Somebody does not follow where others went without trouble: start it anew with the new version.
-            for slot in self._fleet.slots:
-                if slot.process is not None and slot.process.version != rollout.bundle.version:
-                    slot.process.signal(signal.SIGKILL)
-            rollout.extend()
+    def _upgrade_failed(self, successor: Successor) -> None:
+        self._forget(successor)
+        how = successor.give_up()
+        self._upgrade_ends(False, f"Upgrade failed: {how}.  The running master goes on.")
+
+    def _forget(self, successor: Successor) -> None:
+        self._successor = None
+        self._poll.unregister(successor.descriptor)
+        self._fleet.private = [one for one in self._fleet.private if one not in successor.owned]
+
+    def _upgrade_ends(self, good: bool, text: str) -> None:
+        log.line(text, log.INFO if good else log.ERROR)
+        bundle = self._fleet.bundle
+        numbers, self._waiting = self._waiting, []
+        outcome = channel.Outcome(numbers, "upgrade", good, text, bundle.version, bundle.digest, time.time())
+        self._fleet.steward.report(outcome)
+
+    def _take_over(self, predecessor: Predecessor) -> None:
+        """The old master has let go, or died."""
+        if not predecessor.is_gone():
             return
-        self._rollout = None
-        if rollout.canary is not None and rollout.canary.version != rollout.bundle.version:
-            self._fleet.listeners.drop(rollout.added)
-        self._fleet.steward.adopt(self._fleet.bundle)
-        self._reload_ends(False, f"Reload refused, the running configuration stays: {reason}")
+        self._poll.unregister(predecessor.descriptor)
+        self._predecessor = None
+        predecessor.close()
+        self._fleet.take_over()
+        if self._pid_file is not None:
+            self._pid_file.write()
+        self._serves()

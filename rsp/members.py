@@ -13,6 +13,7 @@ import msgspec
 
 from rsp.config.schema import Config
 from rsp.config.units import Peer
+from rsp.config.upstreams import Upstream
 from rsp.scoreboard import PLACES, Mark, Scoreboard, Tally
 
 # A place is not given to another peer before everybody has heard that its own is gone.
@@ -42,13 +43,12 @@ class Members(msgspec.Struct, frozen=True):
     """``upstreams``: the peers of each.  ``unknown``: names that have not been looked up yet; they are worth waiting
     for."""
 
-    version: int
     upstreams: dict[str, list[Member]]
     unknown: list[Peer]
 
 
 class Table:
-    """The master's.  ``current`` is what is to be distributed."""
+    """The master's."""
 
     def __init__(self, scoreboard: Scoreboard) -> None:
         self._scoreboard = scoreboard
@@ -57,8 +57,8 @@ class Table:
         self._places: dict[tuple[str, Peer], int] = {}
         self._left: dict[tuple[str, Peer], tuple[int, float]] = {}  # who had a place, and until when
         self._never_used = 0
+        self._arranged = False
         self.overflow: set[str] = set()  # upstreams with more peers than there are places
-        self.current = Members(0, {}, [])
 
     @property
     def places(self) -> int:
@@ -73,48 +73,63 @@ class Table:
             self._failed.discard(name)
             self._found[name] = targets
 
-    def arrange(self, config: Config) -> bool:
-        """Bring ``current`` in line with ``config`` and with what is known; whether that changed anything."""
-        names = {peer.address for upstream in config.upstreams for peer in upstream.peers if peer.address.is_name}
+    @property
+    def found(self) -> dict[Peer, list[Target]]:
+        """What names stand for, as far as anyone knows."""
+        return self._found
+
+    def place_of(self, upstream: str, address: Peer) -> int | None:
+        return self._places.get((upstream, address))
+
+    @property
+    def peers(self) -> list[tuple[str, Peer]]:
+        """Upstream and address of everybody who has a place."""
+        return list(self._places)
+
+    def arrange(self, *configs: Config) -> list[Members]:
+        """The members for each of ``configs``, by what is known; nobody else has a place any more."""
+        upstreams = [upstream for config in configs for upstream in config.upstreams]
+        names = {peer.address for upstream in upstreams for peer in upstream.peers if peer.address.is_name}
         self._found = {name: found for name, found in self._found.items() if name in names}
         self._failed &= names
         old, self._places = self._places, {}
         self.overflow = set()
-        upstreams = {}
-        for upstream in config.upstreams:
-            members = upstreams[upstream.name] = list[Member]()
-            for given, peer in enumerate(upstream.peers):
-                most = upstream.max_conns if peer.max_conns is None else peer.max_conns
-                for target in self._targets(peer.address):
-                    place = self._place(upstream.name, target.address, old)
-                    if place is not None:
-                        weight = peer.weight if target.weight is None else target.weight
-                        backup = peer.backup or target.backup
-                        members.append(Member(target.address, place, given, weight, backup, most))
+        arranged = [self._members(config, old) for config in configs]
         now = time.monotonic()
         for key, place in old.items():
             if key not in self._places:
                 self._left[key] = (place, now)
-        unknown = sorted(names - set(self._found) - self._failed)
-        if upstreams == self.current.upstreams and unknown == self.current.unknown:
-            return False
-        self.current = Members(self.current.version + 1, upstreams, unknown)
-        return True
+        self._arranged = True
+        return arranged
+
+    def _members(self, config: Config, old: dict[tuple[str, Peer], int]) -> Members:
+        found = {upstream.name: list(self._each(upstream, old)) for upstream in config.upstreams}
+        names = {peer.address for upstream in config.upstreams for peer in upstream.peers if peer.address.is_name}
+        return Members(found, sorted(names - set(self._found) - self._failed))
+
+    def _each(self, upstream: Upstream, old: dict[tuple[str, Peer], int]) -> Iterator[Member]:
+        seen: set[Peer] = set()  # two names may stand for one peer
+        for given, peer in enumerate(upstream.peers):
+            most = upstream.max_conns if peer.max_conns is None else peer.max_conns
+            for target in self._targets(peer.address):
+                place = self._place(upstream.name, target.address, old) if target.address not in seen else None
+                seen.add(target.address)
+                if place is not None:
+                    weight = peer.weight if target.weight is None else target.weight
+                    yield Member(target.address, place, given, weight, peer.backup or target.backup, most)
 
     def _targets(self, address: Peer) -> list[Target]:
         return self._found.get(address, []) if address.is_name else [Target(address)]
 
     def _place(self, upstream: str, address: Peer, old: dict[tuple[str, Peer], int]) -> int | None:
         key = (upstream, address)
-        if key in self._places:  # two names for one peer
-            return None
-        place = old.get(key)
+        place = self._places.get(key, old.get(key))
         if place is None:
             place = self._new_place(key)
             if place is None:
                 self.overflow.add(upstream)
                 return None
-            if self.current.version:  # it comes, or comes back, to others that are there: slow start
+            if self._arranged:  # it comes, or comes back, to others that are there: slow start
                 self._scoreboard.set_mark(place, Mark.SINCE, int(time.monotonic() * 1000))
         self._places[key] = place
         return place

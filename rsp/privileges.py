@@ -3,11 +3,14 @@
 import grp
 import os
 import pwd
+from typing import Final
 
 import msgspec
 
 from rsp.config.errors import ConfigError
 from rsp.config.schema import Settings
+
+_UNPRIVILEGED: Final = "nobody"
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -19,13 +22,17 @@ class Identity(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: Settings) -> "Identity":
-        """Raises :class:`ConfigError` for an unknown user or group, or when only root could change."""
+        """Root's workers are nobody's, unless the configuration says otherwise.
+
+        Raises :class:`ConfigError` for an unknown user or group, or when only root could change.
+        """
         uid = gid = None
-        if settings.user is not None:
+        name = settings.user or (_UNPRIVILEGED if os.geteuid() == 0 else None)
+        if name is not None:
             try:
-                entry = pwd.getpwnam(settings.user)
+                entry = pwd.getpwnam(name)
             except KeyError:
-                raise ConfigError(f'user: there is no user "{settings.user}"') from None
+                raise ConfigError(f'user: there is no user "{name}"') from None
             uid, gid = entry.pw_uid, entry.pw_gid
         if settings.group is not None:
             try:
@@ -34,7 +41,12 @@ class Identity(msgspec.Struct, frozen=True):
                 raise ConfigError(f'group: there is no group "{settings.group}"') from None
         if os.geteuid() != 0 and ((uid is not None and uid != os.geteuid()) or gid not in (None, os.getegid())):
             raise ConfigError(f'user: only root can run workers as "{settings.user or settings.group}"')
-        return cls(uid, gid, settings.user)
+        return cls(uid, gid, name)
+
+    @property
+    def changes(self) -> bool:
+        """Whether rights are given up, and files that only root may read are out of reach from then on."""
+        return self.uid not in (None, os.geteuid())
 
     def assume(self) -> None:
         """Become it.  Raises :class:`OSError`."""

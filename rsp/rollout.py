@@ -5,33 +5,63 @@ import time
 from typing import Final
 
 from rsp import channel
+from rsp.canary import Sample
 from rsp.channel import Bundle
 from rsp.child import Process, Slot
 from rsp.members import Members
 
 _PATIENCE: Final = 10.0
+_PATIENCE_WITH_NAMES: Final = 2.0
+_TICK: Final = 1.0
 
 
 class Rollout:
-    """``members``: of its upstreams.  ``added``: addresses that are new in ``bundle``; their sockets travel with it."""
+    """``members``: of its upstreams.  ``added``: addresses that are new in ``bundle``; their sockets travel with it.
 
-    def __init__(self, bundle: Bundle, members: Members, added: list[str]) -> None:
+    ``log``: the descriptor of its access log, if that is a file.  ``trial``: seconds.
+    """
+
+    def __init__(self, bundle: Bundle, members: Members, added: list[str], log: int, trial: float) -> None:
         self.bundle = bundle
         self.members = members
         self.added = added
+        self.log = log
+        self.trial = trial
         self.canary: Process | None = None
         self.committed = False
-        self.deadline = time.monotonic() + _PATIENCE
+        self.tried_at: float | None = None  # when the canary began to serve it
+        self.before = Sample(0, 0, 0, 0.0)  # what the canary had answered by then, and what all had
+        self.all_before = Sample(0, 0, 0, 0.0)
+        self.names_until = time.monotonic() + _PATIENCE_WITH_NAMES
+        self.deadline = 0.0
+        self.extend()
 
     def extend(self) -> None:
         self.deadline = time.monotonic() + _PATIENCE
 
-    def send(self, slot: Slot) -> None:
+    def begin(self, canary: Sample, everybody: Sample) -> None:
+        """The canary serves it."""
+        self.tried_at = time.monotonic()
+        self.deadline = self.tried_at + self.trial + _PATIENCE
+        self.before, self.all_before = canary, everybody
+
+    def is_over(self) -> bool:
+        """Whether the trial has taken its time, and everything in it has been counted."""
+        if self.tried_at is None or self.canary is None:
+            return False
+        return not self.trial or time.monotonic() >= self.tried_at + self.trial + _TICK
+
+    def send(self, slot: Slot, *, trial: bool = False) -> None:
         """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""
-        if slot.process is None:
-            return
-        memfds = [channel.to_memfd(self.bundle), channel.to_memfd(self.members)]
-        descriptors = [*memfds, *(slot.sockets[address].fileno() for address in self.added)]
-        slot.process.send(channel.Configure(self.bundle.version, self.added), descriptors)
-        for memfd in memfds:
-            os.close(memfd)
+        configure(slot, self.bundle, self.members, self.log, self.added, trial=trial)
+
+
+def configure(slot: Slot, bundle: Bundle, members: Members, log: int, added: list[str], *, trial: bool = False) -> None:
+    """Tell the slot's worker what it serves from now on."""
+    if slot.process is None:
+        return
+    memfds = [channel.to_memfd(bundle), channel.to_memfd(members)]
+    descriptors = [*memfds, *([log] if log >= 0 else []), *(slot.sockets[address].fileno() for address in added)]
+    slot.process.send(channel.Configure(bundle.version, added, log >= 0, trial), descriptors)
+    for memfd in memfds:
+        os.close(memfd)

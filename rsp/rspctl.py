@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from rsp import __version__
 from rsp.admin_socket import directory
 from rsp.config.units import Duration
 
+_PATIENCE = 3600.0  # seconds: a reload takes as long as its trial
 _COLUMNS = ("upstream", "peer", "state", "weight", "in_flight", "requests", "errors", "failures", "retries", "latency")
 
 
@@ -25,7 +27,7 @@ class Failure(Exception):
 
 class _Unix(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("rsp", timeout=60)
+        super().__init__("rsp", timeout=_PATIENCE)
         self._path = path
 
     def connect(self) -> None:
@@ -79,7 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     command("enable", "A peer is back: neither drained nor ejected.", _enable, peer=True)
     weight = command("weight", "Change a peer's weight, until it is changed again or rsp ends.", _weight, peer=True)
     weight.usage = "rspctl weight [-h] [--json] [UPSTREAM] PEER WEIGHT|default"
-    command("reload", "Load the configuration again, and wait for how that ends.", _reload, peer=False)
+    reload = command("reload", "Load the configuration again, and wait for how that ends.", _reload, peer=False)
+    how = reload.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="only show what would change")
+    how.add_argument("--now", action="store_true", help="for all workers at once, whatever `reload.canary` says")
+    command("upgrade", "Hand over to a new master, of the code that is installed now.", _upgrade, peer=False)
     return parser
 
 
@@ -93,6 +99,14 @@ def _status(options: argparse.Namespace) -> int:
     totals, now, configuration = data["totals"], data["now"], data["configuration"]
     print(f"rsp {data['rsp']}, configuration {configuration['version']} ({configuration['digest'][:12]})")
     print(f"listening on {', '.join(data['listeners'])}")
+    if data["trial"]:
+        one = data["trial"]
+        print(
+            f"tried by one worker: configuration {one['version']} ({one['digest'][:12]}), {one['seconds_left']} s to go"
+        )
+    if data["last"]:
+        one = data["last"]
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(one['at']))}: {one['text']}")
     print(
         f"now: {now['connections']} connections, {now['in_flight']} requests running, {now['queued']} waiting\n"
         f"since the start: {totals['requests']} requests, {totals['status_5xx']} of them 5xx, "
@@ -162,12 +176,22 @@ def _weight(options: argparse.Namespace) -> int:
 
 
 def _reload(options: argparse.Namespace) -> int:
-    data = _ask(options, "POST", "/reload", {}, good=(200, 409))
+    if options.dry_run:
+        return _outcome(options, "/reload", {"dry_run": True}, "good")
+    return _outcome(options, "/reload", {"now": options.now}, "reloaded")
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    return _outcome(options, "/upgrade", {}, "upgraded")
+
+
+def _outcome(options: argparse.Namespace, path: str, order: dict[str, object], key: str) -> int:
+    data = _ask(options, "POST", path, order, good=(200, 409))
     if options.json:
         _json(data)
     else:
-        print(data["message"], file=sys.stdout if data["reloaded"] else sys.stderr)
-    return 0 if data["reloaded"] else 1
+        print(data["message"], file=sys.stdout if data[key] else sys.stderr)
+    return 0 if data[key] else 1
 
 
 # -- tools
@@ -188,7 +212,11 @@ def _change(options: argparse.Namespace, path: str, order: dict[str, object]) ->
 def _ask(
     options: argparse.Namespace, method: str, path: str, order: object = None, good: Sequence[int] = (200,)
 ) -> dict[str, Any]:
-    where = options.socket or _find_socket()
+    return ask(options.socket or find_socket(), method, path, order, good)
+
+
+def ask(where: str, method: str, path: str, order: object = None, good: Sequence[int] = (200,)) -> dict[str, Any]:
+    """What the instance at the socket ``where`` answers.  Raises :class:`Failure`."""
     connection = _Unix(where)
     try:
         body = json.dumps(order).encode() if order is not None else None
@@ -205,7 +233,7 @@ def _ask(
     return data
 
 
-def _find_socket() -> str:
+def find_socket() -> str:
     """The socket of the one instance that runs."""
     place = directory()
     found = []

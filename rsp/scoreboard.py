@@ -42,6 +42,8 @@ class Cell(IntEnum):
     IN_FLIGHT = 10  # exchanges running now
     QUEUED = 11  # exchanges that wait for a peer
     HEDGES = 12
+    CUT = 13  # exchanges that ran when time was up, tunnels aside
+    CUT_TUNNELS = 14
     CPU_MS = 16
     RSS = 17  # bytes
     PID = 18  # 0: nobody's row
@@ -168,6 +170,11 @@ class Scoreboard:
         """By row, of all workers."""
         start = FIRST_PLACE + place * PLACE + MARKS + tally
         return [self.cells[start + row * TALLY] for row in range(self.rows)]
+
+    def tally(self, place: int, row: int, tally: Tally) -> int:
+        """Of the process that has ``row``."""
+        value: int = self.cells[FIRST_PLACE + place * PLACE + MARKS + row * TALLY + tally]
+        return value
 
     def clear_place(self, place: int) -> None:
         """For a new peer."""

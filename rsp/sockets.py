@@ -48,12 +48,20 @@ def reserve(listener: Listener) -> Listener:
             time.sleep(0.05)
     if address.port:
         return listener
-    host = address.rpartition(":")[0]
-    return Listener(address=type(address)(f"{host}:{port}"), backlog=listener.backlog)
+    return with_port(listener, port)
+
+
+def with_port(listener: Listener, port: int) -> Listener:
+    """``listener`` where its configured port is 0."""
+    host = listener.address.rpartition(":")[0]
+    return Listener(address=type(listener.address)(f"{host}:{port}"), backlog=listener.backlog)
 
 
 def bind(listener: Listener) -> socket.socket:
-    """A listening, non-blocking socket, one of several for the same TCP address."""
+    """A bound, non-blocking socket, one of several for the same TCP address; whoever accepts there lets it listen.
+
+    Until then the kernel gives it nobody, so nobody waits at the socket of a worker that is not there yet.
+    """
     address = listener.address
     try:
         if address.is_unix:
@@ -63,7 +71,6 @@ def bind(listener: Listener) -> socket.socket:
         else:
             bound = _tcp_socket(address, share=True)
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
-        bound.listen(listener.backlog)
     except OSError as error:
         raise BindError(_explain(address, error)) from None
     bound.setblocking(False)
@@ -88,13 +95,12 @@ def bind_private(path: str) -> socket.socket:
     return bound
 
 
-def unlink(listener: Listener) -> None:
+def unlink(address: str) -> None:
     """Remove the file of a unix socket that is closed for good."""
-    if listener.address.is_unix:
-        try:
-            os.unlink(listener.address.path)  # noqa: PTH108
-        except OSError:
-            pass
+    try:
+        os.unlink(Address(address).path)  # noqa: PTH108
+    except OSError:
+        pass
 
 
 def _tcp_socket(address: Address, *, share: bool = False) -> socket.socket:

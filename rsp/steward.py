@@ -8,7 +8,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
 
 from rsp import channel, log
 from rsp.admin_socket import AdminSocket
@@ -20,25 +23,30 @@ from rsp.worker import Instance
 
 
 class Steward:
-    """``tell_workers(message, descriptors)`` reaches all of them.  ``members``: as the workers have them."""
+    """``tell_workers(message, descriptors)`` reaches all that serve what is in force; ``members`` is as they have it."""
 
     def __init__(self, scoreboard: Scoreboard, tell_workers: Callable[[channel.Message, list[int]], None]) -> None:
         self.slot = Slot(-1)
-        self.members = Members(0, {}, [])
+        self.members = Members({}, [])
         self.table = Table(scoreboard)
         self._scoreboard = scoreboard
         self._tell_workers = tell_workers
         self._admin: AdminSocket | None = None
+        self._last: channel.Outcome | None = None
 
     @property
     def process(self) -> Process | None:
         return self.slot.process
 
-    def open(self, bundle: Bundle) -> None:
-        """Before anybody is started."""
-        self.prepare(bundle)
-        self.members = self.table.current
-        self._admin = AdminSocket.open(bundle.config.settings)
+    def open(self, bundle: Bundle, *, later: bool) -> None:
+        """Before anybody is started.  ``later``: a predecessor still has the admin socket's path."""
+        self.members = self._arrange(bundle)[0]
+        self._admin = AdminSocket.open(bundle.config.settings, later=later)
+
+    def take_over(self) -> None:
+        """The predecessor has let go."""
+        if self._admin is not None:
+            self._admin.install()
 
     def start(self, instance: Instance, close: Iterable[socket.socket]) -> Process | None:
         """Fork the control process; a fork that fails is tried again."""
@@ -59,6 +67,8 @@ class Steward:
         except OSError as error:
             log.once_a_second("fork", f"The control process cannot be started: {error.strerror}")
             self.slot.restart_at = time.monotonic() + 1.0
+        if self._last is not None:
+            self.tell(self._last)
         return self.slot.process
 
     def owned(self) -> list[socket.socket]:
@@ -76,8 +86,13 @@ class Steward:
         if self.slot.process is not None:
             self.slot.process.send(message, descriptors)
 
-    def close(self) -> None:
-        """At the end; nobody needs it any more."""
+    def report(self, outcome: channel.Outcome) -> None:
+        """How something ended; the last such is part of the instance's status."""
+        self._last = msgspec.structs.replace(outcome, numbers=[])
+        self.tell(outcome)
+
+    def close(self, *, handed_over: bool) -> None:
+        """At the end; nobody needs it any more.  ``handed_over``: the admin socket's path is a successor's."""
         process = self.slot.process
         if process is not None:
             process.signal(signal.SIGTERM)
@@ -87,30 +102,45 @@ class Steward:
                     process.signal(signal.SIGKILL)
                 time.sleep(0.01)
         if self._admin is not None:
-            self._admin.close()
+            self._admin.close(remove=not handed_over)
 
     # -- members
 
-    def prepare(self, bundle: Bundle) -> Members:
-        """The members for a configuration that may come into force; whoever is told of others still has theirs."""
-        self.table.arrange(bundle.config)
+    def _arrange(self, *bundles: Bundle) -> list[Members]:
+        arranged = self.table.arrange(*(bundle.config for bundle in bundles))
         for name in sorted(self.table.overflow):
             log.once_a_second(f"overflow {name}", f'upstream "{name}": too many peers; some are left out')
-        return self.table.current
+        return arranged
 
-    def adopt(self, bundle: Bundle) -> None:
-        """``bundle`` is in force: everybody gets its members."""
-        if self.prepare(bundle) != self.members:
-            self.members = self.table.current
-            memfd = channel.to_memfd(self.members)
-            self._tell_workers(channel.Update(), [memfd])
-            self.tell(channel.Update(), [memfd])
-            os.close(memfd)
+    def adopt(self, bundle: Bundle, *tried: Bundle) -> list[Members]:
+        """``bundle`` is in force: everybody gets its members, if they have changed.  Returns those of ``tried``."""
+        members, *others = self._arrange(bundle, *tried)
+        if members != self.members:
+            self.members = members
+            with _memfd(members) as descriptor:
+                self._tell_workers(channel.Update(), [descriptor])
+                self.tell(channel.Update(), [descriptor])
+        return others
+
+    def consider(self, bundle: Bundle | None, seconds: float = 0.0) -> None:
+        """``bundle`` is tried for ``seconds``; ``None``: not any more."""
+        if bundle is None:
+            self.tell(channel.Consider())
+            return
+        with _memfd(bundle) as descriptor:
+            self.tell(channel.Consider(bundle.version, bundle.digest, seconds), [descriptor])
 
     def configure(self, bundle: Bundle, members: Members) -> None:
         """The control process follows when the workers begin to."""
         self.members = members
-        descriptors = [channel.to_memfd(bundle), channel.to_memfd(members)]
-        self.tell(channel.Configure(bundle.version, []), descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        with _memfd(bundle) as first, _memfd(members) as second:
+            self.tell(channel.Configure(bundle.version), [first, second])
+
+
+@contextmanager
+def _memfd(data: Bundle | Members) -> Iterator[int]:
+    descriptor = channel.to_memfd(data)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

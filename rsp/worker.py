@@ -36,13 +36,15 @@ _QUEUED: Final = 64  # connections to accept in one go when a listener is left
 
 @dataclass(frozen=True)
 class Instance:
-    """What a child of the master is born with.  ``secret``: the instance's own, for signatures."""
+    """What a child of the master is born with.  ``secret``: the instance's own, for signatures.  ``log``: the
+    descriptor of the access log, if it is a file."""
 
     scoreboard: Scoreboard
     secret: bytes
     workers: int
     bundle: Bundle
     members: Members
+    log: int
 
 
 class Worker:
@@ -96,11 +98,7 @@ class Worker:
         self._stopped = asyncio.Event()
         instance = self._instance
         plane = self._plane = Plane(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
-        try:
-            self._use(self._bundle, self._members)
-        except OSError as error:
-            self._tell(channel.Refused(self._bundle.version, _clause(error)))
-            return 3
+        self._use(self._bundle, self._members, instance.log)
         Identity.of(self._bundle.config.settings).assume()
         for key in self._sockets:
             self._listen(key)
@@ -119,14 +117,11 @@ class Worker:
 
     # -- configuration
 
-    def _use(self, bundle: Bundle, members: Members) -> None:
-        """Serve new exchanges by ``bundle``; raises :class:`OSError` when its log cannot be opened."""
+    def _use(self, bundle: Bundle, members: Members, log_file: int) -> None:
+        """Serve new exchanges by ``bundle``."""
         plane = self._plane
-        wanted = bundle.config.settings.access_log
-        if wanted != plane.access_log.target:
-            access_log = AccessLog(wanted)
-            plane.access_log.close()
-            plane.access_log = access_log
+        plane.access_log.close()
+        plane.access_log = AccessLog(bundle.config.settings.access_log, log_file)
         before: Site | None = getattr(plane, "site", None)
         plane.site = Site(bundle.config, plane, self._offset)
         plane.site.arrange(members)
@@ -137,26 +132,26 @@ class Worker:
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
+        bundle, members = channel.bundle_from(descriptors[0]), channel.members_from(descriptors[1])
+        rest = descriptors[2:]
+        self._use(bundle, members, rest.pop(0) if message.log else -1)
         added = {
             (self._slot, address): socket.socket(fileno=descriptor)
-            for address, descriptor in zip(message.addresses, descriptors[2:], strict=True)
+            for address, descriptor in zip(message.addresses, rest, strict=True)
         }
-        bundle, members = channel.bundle_from(descriptors[0]), channel.members_from(descriptors[1])
-        try:
-            self._use(bundle, members)
-        except OSError as error:
-            for sock in added.values():
-                sock.close()
-            self._tell(channel.Refused(message.version, _clause(error)))
-            return
         self._sockets |= added
         for key in added:
             self._listen(key)
-        wanted = {listener.address for listener in bundle.config.listeners}
-        for key in [key for key in self._sockets if key[1] not in wanted]:
-            self._leave(key)
+        if not message.trial:
+            self._settle()
         self._plane.tick()
         self._tell(channel.Ready(message.version))
+
+    def _settle(self) -> None:
+        """Leave the listeners that the configuration does not have."""
+        wanted = {listener.address for listener in self._bundle.config.listeners}
+        for key in [key for key in self._sockets if key[1] not in wanted]:
+            self._leave(key)
 
     # -- listeners
 
@@ -220,6 +215,8 @@ class Worker:
         message, descriptors = received
         if isinstance(message, Configure):
             self._configure(message, descriptors)
+        elif isinstance(message, channel.Settle):
+            self._settle()
         elif isinstance(message, channel.Update):
             self._members = channel.members_from(descriptors[0])
             self._plane.site.arrange(self._members)
@@ -230,10 +227,7 @@ class Worker:
         elif isinstance(message, channel.Drain):
             self._drain(message.seconds)
         elif isinstance(message, channel.Reopen):
-            try:
-                self._plane.access_log.reopen()
-            except OSError as error:
-                log.line(f"Worker {self._slot}: cannot reopen the access log: {_clause(error)}")
+            self._plane.access_log.replace(descriptors[0])
 
     # -- time
 
@@ -263,15 +257,11 @@ class Worker:
         if not plane.downstreams:
             self._stopped.set()
         elif loop.time() >= give_up:
-            cut = plane.in_flight
-            log.line(f"Worker {self._slot} (pid {os.getpid()}): time is up, {cut} running requests are cut")
+            tunnels = sum(upstream.is_tunnel() for upstream in plane.upstreams)
+            self._row[Cell.CUT], self._row[Cell.CUT_TUNNELS] = plane.in_flight - tunnels, tunnels
             self._stopped.set()
         else:
             loop.call_later(0.02, self._drain_step, loop, close_idle, give_up)
-
-
-def _clause(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 
 
 def _unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -68,6 +68,7 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ),
     ("`page { key = value }`", "", schema.Page),
     ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
+    ("`reload = { key = value }`", "", schema.Reload),
     ("`dns = { key = value }`", "", schema.Dns),
     ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", schema.Timeouts),
     ("`limits = { key = value }`", "For all, for a listener, or for a route.", schema.Limits),

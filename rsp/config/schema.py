@@ -97,7 +97,10 @@ class Listener(Struct, frozen=True):
 
     address: Annotated[
         Listen,
-        Meta(description='`"host:port"`, `"[v6]:port"`, `"unix:/path"`, or a port alone for every IPv4 address.'),
+        Meta(
+            description='`"host:port"`, `"[v6]:port"`, `"unix:/path"`, a port alone for every IPv4 address, or '
+            '`"systemd:name"` for sockets that are passed.'
+        ),
     ]
     backlog: Annotated[
         int, Meta(ge=1, le=65535, description="Connections that may wait to be accepted, for each worker.")
@@ -192,6 +195,25 @@ class Dns(Struct, frozen=True):
     ] = Duration(2)
 
 
+class Reload(Struct, frozen=True):
+    """How a new configuration is tried: by one worker first, which is compared with the others, then by all."""
+
+    canary: Annotated[
+        Duration, Meta(description="How long one worker serves it before the others follow. 0: as soon as it serves.")
+    ] = Duration(0)
+    max_error_increase: Annotated[
+        float,
+        Meta(ge=0, le=1, description="Refused if its share of responses with status 500 or above is higher by more."),
+    ] = 0.01
+    max_latency_increase: Annotated[
+        float,
+        Meta(ge=0, description="Refused if peers take longer for it by more than this: 1 is twice as long. 0: any."),
+    ] = 1.0
+    requests: Annotated[
+        int, Meta(ge=1, description="With fewer in that time nothing is concluded, and the others follow.")
+    ] = 20
+
+
 class Settings(Struct, frozen=True):
     """Plain global variables of the configuration file, for the whole instance."""
 
@@ -201,7 +223,9 @@ class Settings(Struct, frozen=True):
     ] = "auto"
     user: Annotated[
         str | None,
-        Meta(description="User that workers run as, when rsp is started by root. Default: stay as started."),
+        Meta(
+            description='User that workers run as, when rsp is started by root. Default: `nobody`. `"root"` is possible.'
+        ),
     ] = None
     group: Annotated[str | None, Meta(description="Group that workers run as. Default: the user's own.")] = None
     access_log: Annotated[
@@ -240,6 +264,11 @@ class Settings(Struct, frozen=True):
             "`$XDG_RUNTIME_DIR/rsp`."
         ),
     ] = "auto"
+    pid_file: Annotated[
+        Text | None,
+        Meta(description="File for the master's process id. Default: none."),
+    ] = None
+    reload: Reload = Reload()
     dns: Dns = Dns()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()

@@ -9,6 +9,7 @@ _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, 
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
 _BYTES: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?")
+_PASSED = re.compile(r"[!-9;-~]{1,255}")  # sd_listen_fds_with_names(3)
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 
 
@@ -81,6 +82,16 @@ class Address(str):
         return self.startswith("unix:")
 
     @property
+    def is_passed(self) -> bool:
+        """Whether it stands for a socket that a service manager passes."""
+        return self.startswith("systemd:")
+
+    @property
+    def name(self) -> str:
+        """Of a socket that is passed."""
+        return self[8:]
+
+    @property
     def path(self) -> str:
         """Of a unix socket."""
         return self[5:]
@@ -91,11 +102,12 @@ class Address(str):
 
     @property
     def port(self) -> int:
-        return 0 if self.is_unix else int(self.rpartition(":")[2])
+        return 0 if self.is_unix or self.is_passed else int(self.rpartition(":")[2])
 
 
 class Listen(Address):
-    """An address to listen on; a port alone means every IPv4 address."""
+    """An address to listen on; a port alone means every IPv4 address.  ``"systemd:web"``: the sockets that a service
+    manager passes under the name ``web``."""
 
     __slots__ = ()
 
@@ -108,6 +120,10 @@ class Listen(Address):
                 value = "0.0.0.0:" + value
             elif value.startswith(("*:", ":")):
                 value = "0.0.0.0:" + value.rpartition(":")[2]
+            elif value.startswith("systemd:"):
+                if not _PASSED.fullmatch(value[8:]):
+                    raise ValueError(f'"{value}": expected the name of a passed socket, as in "systemd:web"')
+                return cls(value)
         return cls(Address.parse(value))
 
 

@@ -2,18 +2,20 @@
 
 GET  /status   GET /peers
 POST /drain    {"peer": "10.0.0.1:80", "upstream": "app", "seconds": 30}
-POST /enable   {"peer": ...}     POST /weight  {"peer": ..., "weight": 5}     POST /reload
+POST /enable   {"peer": ...}     POST /weight  {"peer": ..., "weight": 5}
+POST /reload   {"dry_run": true} or {"now": true} or nothing               POST /upgrade
 """
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Annotated, Final
 
 import msgspec
 
-from rsp.channel import Outcome
+from rsp.channel import Outcome, What
 from rsp.config.schema import encode_hook
 from rsp.control.state import Mistake, State
 from rsp.http1.errors import ProtocolError
@@ -34,15 +36,23 @@ class PeerOrder(msgspec.Struct, forbid_unknown_fields=True):
     weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
 
 
+class ReloadOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """``now``: without a trial.  ``dry_run``: only say what would change."""
+
+    now: bool = False
+    dry_run: bool = False
+
+
 Answer = tuple[int, object]
 
 
 class Admin:
-    """``reload()`` has the configuration loaded again."""
+    """``order(what)`` has the master do something."""
 
-    def __init__(self, state: State, reload: Callable[[], Awaitable[Outcome]]) -> None:
+    def __init__(self, state: State, order: Callable[[What], Awaitable[Outcome]]) -> None:
         self._state = state
-        self._reload = reload
+        self._order = order
+        self._running = 0
         self._server: asyncio.Server | None = None  # kept, or it would be collected
 
     async def serve(self, listening: socket.socket) -> None:
@@ -50,6 +60,7 @@ class Admin:
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request; the connection ends with it."""
+        self._running += 1
         try:
             try:
                 status, data = await self._request(reader)
@@ -64,7 +75,14 @@ class Admin:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # nobody there any more, or nobody who speaks HTTP
         finally:
+            self._running -= 1
             writer.close()
+
+    async def finish(self) -> None:
+        """Let those have their answer who are about to get it."""
+        give_up = time.monotonic() + 0.5
+        while self._running and time.monotonic() < give_up:
+            await asyncio.sleep(0.01)
 
     async def _request(self, reader: asyncio.StreamReader) -> Answer:
         async with asyncio.timeout(_PATIENCE):
@@ -81,13 +99,22 @@ class Admin:
             if method != b"GET":
                 return 405, {"error": f"GET {path}"}
             return 200, state.status() if path == "/status" else {"peers": state.peers(), "unknown": state.unknown()}
-        if path not in ("/drain", "/enable", "/weight", "/reload"):
-            return 404, {"error": "there are /status, /peers, /drain, /enable, /weight and /reload"}
+        if path not in ("/drain", "/enable", "/weight", "/reload", "/upgrade"):
+            return 404, {"error": "there are /status, /peers, /drain, /enable, /weight, /reload and /upgrade"}
         if method != b"POST":
             return 405, {"error": f"POST {path}"}
         if path == "/reload":
-            outcome = await self._reload()
-            return 200 if outcome.good else 409, {"reloaded": outcome.good, "message": outcome.text}
+            wanted = msgspec.json.decode(body or b"{}", type=ReloadOrder)
+            if wanted.dry_run:
+                outcome = await self._order("dry-run")
+                return 200 if outcome.good else 409, {"good": outcome.good, "message": outcome.text}
+            outcome = await self._order("reload-now" if wanted.now else "reload")
+            return 200 if outcome.good else 409, {
+                "reloaded": outcome.good, "message": outcome.text, "version": outcome.version, "digest": outcome.digest,
+            }  # fmt: skip
+        if path == "/upgrade":
+            outcome = await self._order("upgrade")
+            return 200 if outcome.good else 409, {"upgraded": outcome.good, "message": outcome.text}
         order = msgspec.json.decode(body or b"{}", type=PeerOrder)
         if path == "/drain":
             return 200, {"peers": state.drain(order.upstream, order.peer, order.seconds)}

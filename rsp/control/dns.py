@@ -47,12 +47,13 @@ class Names:
         self._settings: Dns | None = None
         self._tasks: dict[Peer, asyncio.Task[None]] = {}
 
-    def arrange(self, config: Config) -> None:
-        """Follow the names in ``config``, and no others."""
+    def arrange(self, config: Config, tried: Config | None) -> None:
+        """Follow the names in ``config``, and in one that is being tried, and no others."""
         if config.settings.dns != self._settings:
             self._settings = config.settings.dns
             self._follow(set())
-        self._follow({peer.address for one in config.upstreams for peer in one.peers if peer.address.is_name})
+        upstreams = [*config.upstreams, *(tried.upstreams if tried is not None else ())]
+        self._follow({peer.address for one in upstreams for peer in one.peers if peer.address.is_name})
 
     def _follow(self, names: set[Peer]) -> None:
         for name in set(self._tasks) - names:

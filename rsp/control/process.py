@@ -10,6 +10,7 @@ import time
 from setproctitle import setproctitle
 
 from rsp import channel, log
+from rsp.channel import What
 from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.control.admin import Admin
@@ -37,7 +38,8 @@ class Control:
         self._checks = Checks(instance.scoreboard)
         self._outliers = Outliers(instance.scoreboard)
         self._names = Names(self._found)
-        self._reloads: dict[int, asyncio.Future[channel.Outcome]] = {}
+        self._considered: Config | None = None  # being tried
+        self._orders: dict[int, asyncio.Future[channel.Outcome]] = {}
         self._numbers = 0
         self._stopped: asyncio.Event
 
@@ -56,17 +58,24 @@ class Control:
 
     async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
         self._stopped = asyncio.Event()
-        Identity.of(self._settings).assume()
+        identity = Identity.of(self._settings)
+        if identity.changes:
+            import ssl  # noqa: F401 - what may be wanted later has to be read while it can be
+
+            import dns.asyncresolver
+            import dns.nameserver  # noqa: F401
+        identity.assume()
         for number in (signal.SIGTERM, signal.SIGQUIT):
             loop.add_signal_handler(number, self._stopped.set)
         self._end.setblocking(False)
         loop.add_reader(self._end.fileno(), self._on_message)
         self._tick(loop)
         self._arrange()
-        admin = Admin(self._state, self._reload)
+        admin = Admin(self._state, self._order)
         if self._admin_socket is not None:
             await admin.serve(self._admin_socket)
         await self._stopped.wait()
+        await admin.finish()
         return 0
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -80,7 +89,7 @@ class Control:
         config: Config = self._state.bundle.config
         members: Members = self._state.members
         self._row[Cell.VERSION] = self._state.bundle.version
-        self._names.arrange(config)
+        self._names.arrange(config, self._considered)
         self._checks.arrange(config, members)
         self._outliers.arrange(config, members)
 
@@ -111,20 +120,32 @@ class Control:
         if isinstance(message, channel.Configure):
             self._state.bundle = channel.bundle_from(descriptors[0])
             self._state.members = channel.members_from(descriptors[1])
+            self._consider(None, message.version, "", 0.0)
+            self._arrange()
+        elif isinstance(message, channel.Consider):
+            config = channel.bundle_from(descriptors[0]).config if descriptors else None
+            self._consider(config, message.version, message.digest, message.seconds)
             self._arrange()
         elif isinstance(message, channel.Update):
             self._state.members = channel.members_from(descriptors[0])
             self._arrange()
         elif isinstance(message, channel.Outcome):
+            if message.what != "dry-run":
+                self._state.last = message
             for number in message.numbers:
-                waiting = self._reloads.pop(number, None)
+                waiting = self._orders.pop(number, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(message)
 
-    async def _reload(self) -> channel.Outcome:
-        """Have the configuration loaded again, and wait for how that ends."""
+    def _consider(self, config: Config | None, version: int, digest: str, seconds: float) -> None:
+        """``config`` is being tried; ``None``: nothing is."""
+        self._considered = config
+        self._state.trial = (version, digest, time.monotonic() + seconds) if config is not None else None
+
+    async def _order(self, what: What) -> channel.Outcome:
+        """Have the master do something, and wait for how that ends."""
         self._numbers += 1
         waiting: asyncio.Future[channel.Outcome] = asyncio.get_running_loop().create_future()
-        self._reloads[self._numbers] = waiting
-        self._tell(channel.Reload(self._numbers))
+        self._orders[self._numbers] = waiting
+        self._tell(channel.Order(self._numbers, what))
         return await waiting

@@ -3,11 +3,12 @@
 Everything is read from the scoreboard and the members, so nobody is asked and nobody waits.
 """
 
+import os
 import time
 from typing import Final
 
 from rsp import __version__
-from rsp.channel import Bundle
+from rsp.channel import Bundle, Outcome
 from rsp.config.errors import suggest
 from rsp.config.upstreams import Upstream
 from rsp.members import Member, Members
@@ -27,7 +28,8 @@ _FOREVER: Final = (1 << 63) - 1
 _TOTALS: Final = {
     "requests": Cell.REQUESTS, "accepted": Cell.ACCEPTED, "status_2xx": Cell.STATUS_2XX,
     "status_3xx": Cell.STATUS_3XX, "status_4xx": Cell.STATUS_4XX, "status_5xx": Cell.STATUS_5XX,
-    "bytes_sent": Cell.BYTES_SENT, "retries": Cell.RETRIES, "hedges": Cell.HEDGES,
+    "bytes_sent": Cell.BYTES_SENT, "retries": Cell.RETRIES, "hedges": Cell.HEDGES, "cut": Cell.CUT,
+    "cut_tunnels": Cell.CUT_TUNNELS,
 }  # fmt: skip
 _NOW: Final = {"connections": Cell.CONNECTIONS, "in_flight": Cell.IN_FLIGHT, "queued": Cell.QUEUED}
 _REASONS: Final = {Reason.FAILURES: "failures", Reason.ERRORS: "errors", Reason.LATENCY: "latency"}
@@ -47,7 +49,8 @@ class State:
         self.bundle = bundle
         self.members = members
         self._path = path
-        self._started = time.monotonic()
+        self.last: Outcome | None = None  # of reloads and upgrades
+        self.trial: tuple[int, str, float] | None = None  # version, digest, and when it will be over
 
     def status(self) -> Data:
         """The instance, its workers, its totals."""
@@ -60,6 +63,9 @@ class State:
         return {
             "rsp": __version__,
             "configuration": {"version": self.bundle.version, "digest": self.bundle.digest},
+            "trial": self._trial(),
+            "last": self._last(),
+            "master": os.getppid(),
             "listeners": [str(one.address) for one in self.bundle.config.listeners],
             "admin": self._path,
             "totals": totals,
@@ -67,6 +73,19 @@ class State:
             "workers": [self._worker(row) for row in workers],
             "control": self._process(board.row(CONTROL_ROW)),
         }
+
+    def _trial(self) -> Data | None:
+        """The configuration that one worker tries."""
+        if self.trial is None:
+            return None
+        version, digest, until = self.trial
+        return {"version": version, "digest": digest, "seconds_left": round(max(0.0, until - time.monotonic()), 1)}
+
+    def _last(self) -> Data | None:
+        """How the last reload or upgrade ended."""
+        if self.last is None:
+            return None
+        return {name: getattr(self.last, name) for name in ("what", "good", "text", "version", "digest", "at")}
 
     def _worker(self, row: Row) -> Data:
         return {

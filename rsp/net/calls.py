@@ -36,7 +36,7 @@ def send_both(descriptor: int, first: bytes, second: bytes) -> int:
 
 def accept(descriptor: int) -> tuple[int, bytes] | None:
     """A new connection at a listening socket: its descriptor, non-blocking, and the client's address without port,
-    ``unix:`` for a local one."""
+    ``unix:`` for a local one.  An IPv4 client of a socket for both families has its IPv4 address."""
     listening = socket.socket(fileno=descriptor)
     try:
         sock, peer = listening.accept()
@@ -45,4 +45,7 @@ def accept(descriptor: int) -> tuple[int, bytes] | None:
     finally:
         listening.detach()
     sock.setblocking(False)
-    return sock.detach(), peer[0].encode() if isinstance(peer, tuple) else b"unix:"
+    if not isinstance(peer, tuple):
+        return sock.detach(), b"unix:"
+    host = peer[0].removeprefix("::ffff:") if "." in peer[0] else peer[0]
+    return sock.detach(), host.encode()

@@ -3,7 +3,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_SetFromErrno
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.string cimport memset, strlen
+from libc.string cimport memcmp, memset, strchr, strlen
 
 cdef extern from "<sys/socket.h>" nogil:
     ctypedef unsigned int socklen_t
@@ -94,6 +94,7 @@ cpdef tuple accept(int descriptor):
     cdef socklen_t size = sizeof(address)
     cdef char text[64]
     cdef const void *host
+    cdef const char *start
     cdef bytes client
     cdef int found
     while True:
@@ -111,7 +112,10 @@ cpdef tuple accept(int descriptor):
     else:
         return found, LOCAL
     inet_ntop(address.ss_family, host, text, sizeof(text))
-    client = PyBytes_FromStringAndSize(text, strlen(text))
+    start = text
+    if memcmp(text, b"::ffff:", 7) == 0 and strchr(text, 46) != NULL:
+        start += 7
+    client = PyBytes_FromStringAndSize(start, strlen(start))
     if client == last_client:
         client = last_client
     last_client = client

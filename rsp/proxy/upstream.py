@@ -85,6 +85,9 @@ class Upstream(Protocol):
         self._tunnel = True
         self.deadline = _NEVER
 
+    def is_tunnel(self) -> bool:
+        return self._tunnel
+
     def end_tunnel(self) -> None:
         """The peer leaves: what is no tunnel is finished."""
         if self._tunnel:

@@ -135,40 +135,57 @@ def config(**upstreams):
     )
 
 
-def places(table, upstream="app"):
-    return {str(member.address): member.place for member in table.current.upstreams[upstream]}
+def arrange(table, wanted):
+    """The members, and their places by address."""
+    (members,) = table.arrange(wanted)
+    return members
+
+
+def places(members, upstream="app"):
+    return {str(member.address): member.place for member in members.upstreams[upstream]}
 
 
 def test_a_peer_keeps_its_place(board):
     table = Table(board)
-    assert table.arrange(config(app=["a.b.c.d:1", "10.0.0.1:80", "10.0.0.2:80"], api=["10.0.0.1:80"]))
-    first = places(table)
-    assert len({*first.values(), *places(table, "api").values()}) == 3
-    assert not table.arrange(config(app=["a.b.c.d:1", "10.0.0.1:80", "10.0.0.2:80"], api=["10.0.0.1:80"]))
-    table.arrange(config(app=["10.0.0.2:80", "10.0.0.3:80"]))
-    assert places(table)["10.0.0.2:80"] == first["10.0.0.2:80"]
-    table.arrange(config(app=["10.0.0.1:80", "10.0.0.3:80"]))  # it comes back soon: all that is known is still there
-    assert places(table)["10.0.0.1:80"] == first["10.0.0.1:80"]
+    members = arrange(table, config(app=["a.b.c.d:1", "10.0.0.1:80", "10.0.0.2:80"], api=["10.0.0.1:80"]))
+    first = places(members)
+    assert len({*first.values(), *places(members, "api").values()}) == 3
+    assert arrange(table, config(app=["a.b.c.d:1", "10.0.0.1:80", "10.0.0.2:80"], api=["10.0.0.1:80"])) == members
+    members = arrange(table, config(app=["10.0.0.2:80", "10.0.0.3:80"]))
+    assert places(members)["10.0.0.2:80"] == first["10.0.0.2:80"]
+    members = arrange(table, config(app=["10.0.0.1:80", "10.0.0.3:80"]))  # back soon: all that is known is still there
+    assert places(members)["10.0.0.1:80"] == first["10.0.0.1:80"]
+
+
+def test_two_configurations_at_once(board):
+    """While one is tried: who is a peer in both has one place, and nobody else is given it."""
+    table = Table(board)
+    running, tried = table.arrange(
+        config(app=["10.0.0.1:80", "10.0.0.2:80"]), config(app=["10.0.0.2:80", "10.0.0.3:80", "a.test:80"])
+    )
+    assert places(running)["10.0.0.2:80"] == places(tried)["10.0.0.2:80"]
+    assert len({*places(running).values(), *places(tried).values()}) == 3
+    assert running.unknown == [] and tried.unknown == ["a.test:80"]
+    again = arrange(table, config(app=["10.0.0.1:80", "10.0.0.2:80"]))
+    assert again == running
 
 
 def test_a_new_peer_starts_slowly_unless_all_are_new(board):
     table = Table(board)
-    table.arrange(config(app=["10.0.0.1:80"]))
-    assert board.mark(places(table)["10.0.0.1:80"], Mark.SINCE) == 0
-    table.arrange(config(app=["10.0.0.1:80", "10.0.0.2:80"]))
-    assert board.mark(places(table)["10.0.0.2:80"], Mark.SINCE) > 0
+    members = arrange(table, config(app=["10.0.0.1:80"]))
+    assert board.mark(places(members)["10.0.0.1:80"], Mark.SINCE) == 0
+    members = arrange(table, config(app=["10.0.0.1:80", "10.0.0.2:80"]))
+    assert board.mark(places(members)["10.0.0.2:80"], Mark.SINCE) > 0
 
 
 def test_places_are_given_again_when_nobody_uses_them(board, monkeypatch):
     monkeypatch.setattr(rsp.members, "_REST", -1.0)
     table = Table(board)
-    table.arrange(config(app=["10.0.0.1:80", "10.0.0.2:80"]))
-    old = places(table)
+    old = places(arrange(table, config(app=["10.0.0.1:80", "10.0.0.2:80"])))
     board.set_mark(old["10.0.0.1:80"], Mark.WEIGHT, 7)
     Place(board, old["10.0.0.2:80"], 1).add(Tally.IN_FLIGHT, 1)
-    table.arrange(config(app=["10.0.0.3:80"]))
-    table.arrange(config(app=["10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80"]))
-    new = places(table)
+    arrange(table, config(app=["10.0.0.3:80"]))
+    new = places(arrange(table, config(app=["10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80"])))
     assert old["10.0.0.2:80"] not in new.values()  # a worker is not done there
     assert old["10.0.0.1:80"] in new.values()
     assert all(board.mark(place, Mark.WEIGHT) == 0 for place in new.values())
@@ -177,32 +194,29 @@ def test_places_are_given_again_when_nobody_uses_them(board, monkeypatch):
 def test_names(board):
     table = Table(board)
     wanted = config(app=["app.test:80", "10.0.0.9:80"])
-    table.arrange(wanted)
-    assert table.current.unknown == ["app.test:80"]
+    assert arrange(table, wanted).unknown == ["app.test:80"]
     table.learn(Peer("app.test:80"), [Target(Peer("10.0.0.1:80")), Target(Peer("10.0.0.9:80"), 3, True)])
-    assert table.arrange(wanted)
-    assert table.current.unknown == []
-    assert list(places(table)) == ["10.0.0.1:80", "10.0.0.9:80"]  # once, though two lead there
+    members = arrange(table, wanted)
+    assert members.unknown == []
+    assert list(places(members)) == ["10.0.0.1:80", "10.0.0.9:80"]  # once, though two lead there
     table.learn(Peer("app.test:80"), None)  # the resolver fails: what was known stays
-    assert not table.arrange(wanted)
+    assert arrange(table, wanted) == members
     table.learn(Peer("app.test:80"), [])
-    assert table.arrange(wanted)
-    assert list(places(table)) == ["10.0.0.9:80"]
+    assert list(places(arrange(table, wanted))) == ["10.0.0.9:80"]
 
 
 def test_a_name_that_cannot_be_found_out_is_not_waited_for(board):
     table = Table(board)
     wanted = config(app=["app.test:80"])
-    table.arrange(wanted)
+    arrange(table, wanted)
     table.learn(Peer("app.test:80"), None)
-    assert table.arrange(wanted)
-    assert table.current.unknown == []
-    assert table.current.upstreams == {"app": []}
+    members = arrange(table, wanted)
+    assert members.unknown == []
+    assert members.upstreams == {"app": []}
 
 
 def test_more_peers_than_places(board):
     table = Table(board)
     many = [f"10.{number >> 8}.{number & 255}.1:80" for number in range(PLACES + 1)]
-    table.arrange(config(app=many))
-    assert len(table.current.upstreams["app"]) == PLACES
+    assert len(arrange(table, config(app=many)).upstreams["app"]) == PLACES
     assert table.overflow == {"app"}

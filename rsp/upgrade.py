@@ -1,0 +1,191 @@
+"""An upgrade in place: a new master, of the code that is installed now, takes over the sockets of the running one.
+
+The running master starts it and hands it everything that outlives code: listening sockets, what names stand for, what
+is known of peers, the secret.  The new one starts its workers at the same sockets and says when all of them accept.
+Only then the old one lets its own workers finish.  Until that moment a failure of the new one changes nothing.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Final
+
+import msgspec
+
+from rsp.config.schema import decode_hook, encode_hook
+from rsp.config.units import Peer
+from rsp.members import Target
+from rsp.scoreboard import Mark
+
+_VARIABLE: Final = "RSP_UPGRADE"
+_PATIENCE: Final = 30.0  # seconds that the new master has
+_AT_ONCE: Final = 200  # descriptors in one message; the kernel takes 253
+# What is known of a peer and true for any code.
+INHERITED: Final = (
+    Mark.EJECTED_UNTIL, Mark.EJECTED_AT, Mark.EJECTIONS, Mark.REASON, Mark.SINCE, Mark.HEALTH, Mark.DRAIN, Mark.WEIGHT,
+)  # fmt: skip
+
+Given = dict[tuple[int, str], socket.socket]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Of a peer: its marks, by their names."""
+
+    upstream: str
+    address: Peer
+    marks: dict[str, int]
+
+
+class Legacy(msgspec.Struct, frozen=True):
+    """What a successor gets, in a form that other versions of the code can read.
+
+    ``sockets``: slot and address of each descriptor that follows.  ``files``: addresses whose socket files are the
+    successor's to remove.  ``shared``: addresses that have one socket for all slots.
+    """
+
+    secret: bytes
+    names: dict[Peer, list[Target]]
+    peers: list[Standing]
+    sockets: list[tuple[int, str]]
+    files: list[str]
+    shared: list[str]
+
+
+class Successor:
+    """The new master, as the old one sees it.  Raises :class:`OSError` when it cannot be started."""
+
+    def __init__(self, legacy: Legacy, sockets: list[socket.socket]) -> None:
+        self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {**os.environ, _VARIABLE: str(theirs.fileno())}
+        environment.pop("WATCHDOG_PID", None)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - what we were started with
+                [sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=[theirs.fileno()]
+            )
+            self.deadline = time.monotonic() + _PATIENCE
+            _send(self._end, legacy, sockets)
+        except OSError:
+            self._end.close()
+            raise
+        finally:
+            theirs.close()
+        self._end.setblocking(False)
+
+    @property
+    def descriptor(self) -> int:
+        return self._end.fileno()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def owned(self) -> list[socket.socket]:
+        return [self._end]
+
+    def is_ready(self) -> bool | None:
+        """``None``: it has ended."""
+        try:
+            return self._end.recv(100) == b"ready" or None
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
+
+    def go(self) -> None:
+        """All is its own now."""
+        with contextlib.suppress(OSError):
+            self._end.send(b"go")
+        self._end.close()
+
+    def give_up(self) -> str:
+        """Make sure that it is gone; how it ended."""
+        self._end.close()
+        try:
+            status = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return "it did not come up in time"
+        return f"it was killed by signal {-status}" if status < 0 else f"it ended with status {status}"
+
+
+class Predecessor:
+    """The old master, as the new one sees it."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self.legacy, sockets = _receive(end)
+        self.given: Given = dict(zip(self.legacy.sockets, sockets, strict=True))
+
+    @classmethod
+    def find(cls) -> "Predecessor | None":
+        """If there is one.  Raises :class:`OSError` or :class:`ValueError` when it does not speak as it should."""
+        number = os.environ.pop(_VARIABLE, "")
+        if not number.isdigit():
+            return None
+        end = socket.socket(fileno=int(number))
+        end.set_inheritable(False)
+        end.settimeout(_PATIENCE)
+        return cls(end)
+
+    @property
+    def descriptor(self) -> int:
+        return self._end.fileno()
+
+    @property
+    def owned(self) -> list[socket.socket]:
+        return [self._end]
+
+    def ready(self) -> None:
+        """All workers accept."""
+        self._end.setblocking(False)
+        with contextlib.suppress(OSError):
+            self._end.send(b"ready")
+
+    def is_gone(self) -> bool:
+        """It has let go, or died."""
+        try:
+            self._end.recv(100)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def close(self) -> None:
+        self._end.close()
+
+
+def _send(end: socket.socket, legacy: Legacy, sockets: list[socket.socket]) -> None:
+    memfd = os.memfd_create("rsp-legacy")
+    try:
+        with os.fdopen(os.dup(memfd), "wb") as file:
+            file.write(msgspec.json.encode(legacy, enc_hook=encode_hook))
+        socket.send_fds(end, [b"legacy"], [memfd])
+    finally:
+        os.close(memfd)
+    for start in range(0, len(sockets), _AT_ONCE):
+        socket.send_fds(end, [b"sockets"], [one.fileno() for one in sockets[start : start + _AT_ONCE]])
+
+
+def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
+    _, descriptors, _, _ = socket.recv_fds(end, 100, 1)
+    if not descriptors:
+        raise ValueError("the predecessor hands nothing over")
+    with os.fdopen(descriptors[0], "rb") as file:
+        file.seek(0)
+        legacy = msgspec.json.decode(file.read(), type=Legacy, dec_hook=decode_hook)
+    sockets: list[socket.socket] = []
+    while len(sockets) < len(legacy.sockets):
+        data, descriptors, _, _ = socket.recv_fds(end, 100, _AT_ONCE)
+        if not data:
+            raise ValueError("the predecessor has gone")
+        sockets += [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for one in sockets:
+        one.set_inheritable(False)
+        one.setblocking(False)
+    return legacy, sockets
