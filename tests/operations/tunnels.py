@@ -25,7 +25,7 @@ class EchoBackend(Loop):
         self.requests = 0
         self.delay = 0.0
         self._server = self.run(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024))
-        self.address = "127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _serve(self, reader, writer):
         try:
