@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-pure check lint docs fuzz bench bench-quick bench-balancing clean
+.PHONY: run test test-pure test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations clean
 
 run: .venv/installed     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
@@ -37,6 +37,13 @@ bench-quick: .venv/installed-dev .venv/built     ## the same in a minute, to the
 
 bench-balancing: .venv/installed-dev .venv/built     ## policies, failures and hedging, five minutes; writes the tables of docs/balancing.md
 	$(BIN)/python -m bench.balancing
+
+bench-operations: .venv/installed-dev .venv/built     ## reloads and upgrades beside nginx and HAProxy, two minutes; writes the table of docs/operations.md
+	$(BIN)/python -m bench.operations
+
+test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, podman, runc, netavark, aardvark-dns and perhaps debootstrap
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check podman-compose
+	RSP_TEST_DEPLOY=1 $(BIN)/python -m pytest tests/deploy
 
 clean:
 	rm -rf .venv build bench/build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -4,6 +4,7 @@ Nothing here may block a worker: a pipe or terminal that takes no more keeps the
 what is lost beyond them is counted in a line of the log itself.
 """
 
+import errno
 import os
 import socket
 import stat
@@ -119,8 +120,9 @@ class AccessLog:
             except BlockingIOError:
                 self._stuck = True
                 break
-            except OSError:
-                pass  # the reader is gone: nobody to tell
+            except OSError as error:
+                if error.errno != errno.EPIPE:  # else the reader is gone: nobody to tell
+                    log.once_a_second("access_log", f"Cannot write the access log {self.target}: {error.strerror}")
             start = end
         del lines[:start]
         self._size = sum(map(len, lines))

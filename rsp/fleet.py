@@ -349,7 +349,7 @@ class Fleet:
             how += f" with status {os.WEXITSTATUS(status)}"
         process.row[Cell.PID] = 0
         if slot is self.steward.slot:
-            self.steward.ended(process, how)
+            self.steward.ended(process, how, stopping=self.stopping)
             return
         if os.WIFSIGNALED(status):
             process.row[Cell.CUT] = process.row[Cell.IN_FLIGHT]

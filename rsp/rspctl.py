@@ -18,6 +18,7 @@ from rsp.admin_socket import directory
 from rsp.config.units import Duration
 
 _PATIENCE = 3600.0  # seconds: a reload takes as long as its trial
+_SILENT = 5.0  # seconds that a worker's loop has not run: it hangs
 _COLUMNS = ("upstream", "peer", "state", "weight", "in_flight", "requests", "errors", "failures", "retries", "latency")
 
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         return one
 
     command("status", "Workers, totals, the configuration in force.", _status, peer=False)
+    command("health", "Whether it serves: exit status 0 or 1, for health checks.", _health, peer=False)
     peers = command("peers", "Every peer, how it stands, and how it does.", _peers, peer=False)
     peers.add_argument("upstream", nargs="?", help="only those of this upstream")
     drain = command("drain", "No new requests for a peer; what runs there is finished.", _drain, peer=True)
@@ -121,6 +123,18 @@ def _status(options: argparse.Namespace) -> int:
     rows.append(("control", *_process(data["control"]), "", "", ""))
     _table(rows)
     return 0
+
+
+def _health(options: argparse.Namespace) -> int:
+    data = _ask(options, "GET", "/status")
+    working = [one for one in data["workers"] if one["version"] and one["silent"] < _SILENT]
+    if options.json:
+        _json({"healthy": bool(working), "workers": len(working)})
+    elif not working:
+        raise Failure("no worker works")
+    else:
+        print(f"{len(working)} of {len(data['workers'])} workers work")
+    return 0 if working else 1
 
 
 def _process(one: dict[str, Any]) -> tuple[object, ...]:

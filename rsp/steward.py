@@ -75,8 +75,11 @@ class Steward:
         """What is not a worker's business."""
         return [self._admin.sock] if self._admin is not None else []
 
-    def ended(self, process: Process, how: str) -> None:
-        """It has died, which nobody told it to."""
+    def ended(self, process: Process, how: str, *, stopping: bool) -> None:
+        """It has died, which nobody of us told it to."""
+        if stopping:
+            self.slot.process = None
+            return
         delay = self.slot.ended(process)
         self.slot.process = None
         again = f"in {delay:.1f} s" if delay else "now"

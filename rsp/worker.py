@@ -82,7 +82,7 @@ class Worker:
         # nothing to collect, and looking among thousands of connections takes a millisecond (docs/performance.md).
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        faulthandler.enable()  # the master's SIGABRT shows where a loop hangs
+        faulthandler.enable(2)  # the master's SIGABRT shows where a loop hangs
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master decides
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
             signal.signal(number, signal.SIG_IGN)

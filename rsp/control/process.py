@@ -48,7 +48,7 @@ class Control:
         import uvloop
 
         setproctitle("rsp: control")
-        faulthandler.enable()
+        faulthandler.enable(2)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
             signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,20 @@
+-- The site of deploy/docker-compose.yml: every replica of the service "app" is a peer.
+
+listen "0.0.0.0:8080"
+
+admin = "/tmp/rsp.sock"
+workers = 2
+
+-- Docker's name server gives an answer ten minutes; replicas come and go faster than that.
+dns = { max_ttl = "2s" }
+
+upstream "app" {
+  "app:8000",
+  policy = "least_conn",
+  slow_start = "5s",
+}
+
+route { to = "app" }
+
+-- A new configuration is tried by one worker for five seconds before the others follow.
+reload = { canary = "5s", max_error_increase = 0.01 }
