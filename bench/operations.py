@@ -1,6 +1,6 @@
 """Reloads and upgrades under load, by counting: rsp beside nginx and HAProxy, on the same backend and the same load.
 
-    make bench-operations      # two minutes; rewrites the table of docs/operations.md
+make bench-operations      # two minutes; rewrites the table of docs/operations.md
 """
 
 import argparse

@@ -19,10 +19,10 @@ from rsp.channel import Bundle
 from rsp.child import Process, Slot, spawn
 from rsp.config.schema import DEFAULT_TIMEOUTS
 from rsp.listeners import Listeners
-from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Mark, Scoreboard, Tally
+from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Scoreboard, Tally
 from rsp.steward import Steward
 from rsp.systemd import passed_sockets
-from rsp.upgrade import INHERITED, Legacy, Predecessor, Standing
+from rsp.upgrade import Legacy, Predecessor, known, restore
 from rsp.worker import Instance, Worker
 
 # A sibling takes over the queue of a worker that will not be back within this many seconds.
@@ -90,7 +90,7 @@ class Fleet:
                 self.steward.table.learn(name, targets)
         self.steward.open(bundle, later=self._legacy is not None)
         if self._legacy is not None:
-            self._restore(self._legacy.peers)
+            restore(self._legacy.peers, self.steward.table, self._scoreboard)
         wanted = self.workers_wanted(bundle)
         for index in range(max(wanted, self.listeners.given_slots)):
             self._new_slot().wanted = index < wanted
@@ -104,24 +104,10 @@ class Fleet:
         if self._legacy is not None:
             self.listeners.inherit(self._legacy.files)
 
-    def _restore(self, standings: list[Standing]) -> None:
-        """What is known of peers, from before an upgrade."""
-        for one in standings:
-            place = self.steward.table.place_of(one.upstream, one.address)
-            for name, value in one.marks.items() if place is not None else ():
-                if place is not None and name in Mark.__members__:
-                    self._scoreboard.set_mark(place, Mark[name], value)
-
     def legacy(self) -> tuple[Legacy, list[socket.socket]]:
         """For a successor, with its sockets."""
         table, given = self.steward.table, self.listeners.all()
-        peers = []
-        for upstream, address in table.peers:
-            place = table.place_of(upstream, address)
-            if place is not None:
-                marks = {mark.name: self._scoreboard.mark(place, mark) for mark in INHERITED}
-                peers.append(Standing(upstream, address, {name: value for name, value in marks.items() if value}))
-        files, shared = self.listeners.files, self.listeners.shared
+        peers, files, shared = known(table, self._scoreboard), self.listeners.files, self.listeners.shared
         return Legacy(self._secret, table.found, peers, list(given), files, shared), list(given.values())
 
     def hand_over(self) -> None:

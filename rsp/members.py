@@ -78,13 +78,10 @@ class Table:
         """What names stand for, as far as anyone knows."""
         return self._found
 
-    def place_of(self, upstream: str, address: Peer) -> int | None:
-        return self._places.get((upstream, address))
-
     @property
-    def peers(self) -> list[tuple[str, Peer]]:
-        """Upstream and address of everybody who has a place."""
-        return list(self._places)
+    def peers(self) -> list[tuple[str, Peer, int]]:
+        """Upstream, address and place of everybody who has one."""
+        return [(upstream, address, place) for (upstream, address), place in self._places.items()]
 
     def arrange(self, *configs: Config) -> list[Members]:
         """The members for each of ``configs``, by what is known; nobody else has a place any more."""

@@ -23,7 +23,7 @@ from rsp.worker import Instance
 
 
 class Steward:
-    """``tell_workers(message, descriptors)`` reaches all that serve what is in force; ``members`` is as they have it."""
+    """``tell_workers(message, descriptors)`` reaches all that serve what is in force.  ``members``: what they have."""
 
     def __init__(self, scoreboard: Scoreboard, tell_workers: Callable[[channel.Message, list[int]], None]) -> None:
         self.slot = Slot(-1)

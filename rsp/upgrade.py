@@ -17,14 +17,14 @@ import msgspec
 
 from rsp.config.schema import decode_hook, encode_hook
 from rsp.config.units import Peer
-from rsp.members import Target
-from rsp.scoreboard import Mark
+from rsp.members import Table, Target
+from rsp.scoreboard import Mark, Scoreboard
 
 _VARIABLE: Final = "RSP_UPGRADE"
 _PATIENCE: Final = 30.0  # seconds that the new master has
 _AT_ONCE: Final = 200  # descriptors in one message; the kernel takes 253
 # What is known of a peer and true for any code.
-INHERITED: Final = (
+_INHERITED: Final = (
     Mark.EJECTED_UNTIL, Mark.EJECTED_AT, Mark.EJECTIONS, Mark.REASON, Mark.SINCE, Mark.HEALTH, Mark.DRAIN, Mark.WEIGHT,
 )  # fmt: skip
 
@@ -52,6 +52,25 @@ class Legacy(msgspec.Struct, frozen=True):
     sockets: list[tuple[int, str]]
     files: list[str]
     shared: list[str]
+
+
+def known(table: Table, scoreboard: Scoreboard) -> list[Standing]:
+    """What is known of every peer."""
+    standings = []
+    for upstream, address, place in table.peers:
+        marks = {mark.name: scoreboard.mark(place, mark) for mark in _INHERITED}
+        standings.append(Standing(upstream, address, {name: value for name, value in marks.items() if value}))
+    return standings
+
+
+def restore(standings: list[Standing], table: Table, scoreboard: Scoreboard) -> None:
+    """The same, in the successor; who is no peer any more is left out."""
+    places = {(upstream, address): place for upstream, address, place in table.peers}
+    for one in standings:
+        place = places.get((one.upstream, one.address))
+        if place is not None:
+            for name in one.marks.keys() & Mark.__members__.keys():
+                scoreboard.set_mark(place, Mark[name], one.marks[name])
 
 
 class Successor:

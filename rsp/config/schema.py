@@ -223,9 +223,7 @@ class Settings(Struct, frozen=True):
     ] = "auto"
     user: Annotated[
         str | None,
-        Meta(
-            description='User that workers run as, when rsp is started by root. Default: `nobody`. `"root"` is possible.'
-        ),
+        Meta(description='User of the workers when root starts rsp. Default: `nobody`; `"root"` if you say so.'),
     ] = None
     group: Annotated[str | None, Meta(description="Group that workers run as. Default: the user's own.")] = None
     access_log: Annotated[
