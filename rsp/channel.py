@@ -87,13 +87,6 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     version: int
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
-    """From a worker: it cannot use ``version`` and goes on with what it has."""
-
-    version: int
-    reason: str
-
-
 class Found(msgspec.Struct, frozen=True, tag=True):
     """From the control process: what ``name`` stands for; ``None`` when that cannot be found out."""
 
@@ -127,7 +120,7 @@ class Outcome(msgspec.Struct, frozen=True, tag=True):
 
 
 ToChild = Configure | Settle | Consider | Update | Adopt | Release | Drain | Reopen | Outcome
-Message = ToChild | Ready | Refused | Found | Order
+Message = ToChild | Ready | Found | Order
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 _decoder = msgspec.msgpack.Decoder(Message, dec_hook=decode_hook)

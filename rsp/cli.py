@@ -26,7 +26,7 @@ signals to the master:
   WINCH       workers leave, the master stays
   TTIN, TTOU  one worker more, one less
 
-exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up before all requests were finished
+exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up for some requests
 
 environment:
   RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)

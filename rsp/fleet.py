@@ -144,7 +144,8 @@ class Fleet:
         if descriptor >= 0:
             self.use_log(descriptor)
             for process in self.processes():
-                process.send(channel.Reopen(), [descriptor])
+                if process is not self.trying:  # it may have another one
+                    process.send(channel.Reopen(), [descriptor])
 
     def close(self) -> None:
         """At the very end."""

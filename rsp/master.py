@@ -51,7 +51,6 @@ class Master:
         self._reloads = Reloads(path, self._fleet, self._poll, self._notifier)
         self._pid_file: PidFile | None = None
         self._at_once = False  # whoever is cut was to be cut
-        self._status = 0
         self._measure_at = 0.0
         self._born = self._last_round = time.monotonic()
 
@@ -87,7 +86,7 @@ class Master:
         cut = cut_text(requests, tunnels)
         if fleet.started:
             log.line(f"Stopped.  {fleet.total(Cell.REQUESTS)} requests served." + (f"  {cut} cut." if cut else ""))
-        return self._status or (CUT if cut and not self._at_once else 0)
+        return CUT if requests and not self._at_once else 0
 
     # -- the loop
 
@@ -195,8 +194,6 @@ class Master:
             message, _ = received
             if isinstance(message, channel.Ready):
                 self._ready(slot, process, message.version)
-            elif isinstance(message, channel.Refused):
-                self._refused(process, message)
             elif isinstance(message, channel.Found):
                 self._fleet.steward.table.learn(message.name, message.targets)
                 self._reloads.members_changed()
@@ -239,14 +236,6 @@ class Master:
     def _serves(self) -> None:
         """Everybody may know."""
         self._notifier.ready(self._fleet.summary())
-
-    def _refused(self, process: Process, message: channel.Refused) -> None:
-        if self._fleet.started:
-            self._reloads.refused(message.version, message.reason)
-        elif not self._fleet.stopping:
-            log.line(f"Cannot start: {message.reason}")
-            self._status = 1
-            self._fleet.stop(0.0, "Stopping at once.")
 
     # -- upgrade
 

@@ -228,11 +228,6 @@ class Reloads:
                 slot.process.signal(signal.SIGKILL)
         rollout.extend()
 
-    def refused(self, version: int, reason: str) -> None:
-        """A worker says that it cannot."""
-        if self._rollout is not None and self._rollout.bundle.version == version and not self._rollout.committed:
-            self._refuse(self._rollout, reason)
-
     def _refuse(self, rollout: Rollout, reason: str) -> None:
         """Back to what is in force."""
         fleet, canary = self._fleet, rollout.canary

@@ -65,7 +65,7 @@ class Steward:
         try:
             self.slot.process = spawn("The control process", run, row, CONTROL_ROW, close)
         except OSError as error:
-            log.once_a_second("fork", f"The control process cannot be started: {error.strerror}")
+            log.once_a_second("fork control", f"The control process cannot be started: {error.strerror}")
             self.slot.restart_at = time.monotonic() + 1.0
         if self._last is not None:
             self.tell(self._last)

@@ -338,3 +338,8 @@ def proxy_to(*addresses: str, extra: str = "") -> str:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+def as_root() -> str:
+    """For the configuration of a test whose peers are unix sockets in a directory of its own, which may be root's."""
+    return ' user = "root" ' if is_root() else ""

@@ -19,7 +19,7 @@ cdef class Group:
     cdef Plane _plane
     cdef object _budget
     cdef public object binding, config, latencies, queue, retry_on
-    cdef public bint full, hedges
+    cdef public bint bounded, full, hedges
     cdef public double hedge_after, typical_latency
     cdef public str name
     cdef public list peers

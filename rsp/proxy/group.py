@@ -57,6 +57,7 @@ class Group:
         "_unknown",
         "_watched",
         "binding",
+        "bounded",
         "config",
         "full",
         "hedge_after",
@@ -78,6 +79,7 @@ class Group:
         self.config = config
         self.name = config.name
         self.peers: list[Peer] = []
+        self.bounded = False  # some peer has a limit, so requests may have to wait
         self._primaries: list[Peer] = []
         self._backups: list[Peer] = []
         self._unknown = False  # a name has not been looked up yet
@@ -123,6 +125,7 @@ class Group:
             self.binding.only(self.peers)
         self._primaries = [peer for peer in self.peers if not peer.backup]
         self._backups = [peer for peer in self.peers if peer.backup]
+        self.bounded = any(peer.max_conns or peer.max_connecting for peer in self.peers)
         self._rearrange()
         self._look_around()
         if self.queue:
@@ -215,12 +218,24 @@ class Group:
 
     # -- the queue
 
-    def wait(self, exchange: "Search") -> bool:
-        """Let ``exchange`` wait until a peer has room; false if there are too many already."""
+    def others_wait(self) -> bool:
+        """Whether a request that comes now has others before it, in this worker or in another one."""
+        return bool(self.queue) or (bool(self.peers) and self.peers[0].place.total(Tally.WAITING) > 0)
+
+    def wait(self, exchange: "Search", first: bool = False) -> bool:
+        """Let ``exchange`` wait until a peer has room; false if there are too many already.
+
+        ``first``: it had its turn, but another worker was faster.  Its time goes on.
+        """
         if len(self.queue) >= self.config.queue.size:
             return False
-        exchange.queue_deadline = self._plane.now + self.config.queue.timeout
-        self.queue.append(exchange)
+        if not exchange.queue_limit:
+            exchange.queue_limit = self._plane.now + self.config.queue.timeout
+        exchange.queue_deadline = exchange.queue_limit
+        if first:
+            self.queue.appendleft(exchange)
+        else:
+            self.queue.append(exchange)
         self._count_waiting(1)
         self._look_again()
         return True

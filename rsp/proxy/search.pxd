@@ -17,7 +17,7 @@ cdef class Search(Asker):
     cdef Plane _plane
     cdef object _rival
     cdef public bint over, response_started
-    cdef public double queue_deadline
+    cdef public double queue_deadline, queue_limit
     cdef public Group group
     cdef public Upstream upstream
     cpdef bytes head_for_peer(self)

@@ -37,7 +37,7 @@ class Search(Asker):
     __slots__ = (
         "_ended", "_holds", "_kept", "_kept_size", "_names", "_peer", "_pending", "_pending_size", "_plane", "_rival",
         "_spent", "_stale_retries", "_upstream_started", "_upstream_time", "group", "over", "queue_deadline",
-        "response_started", "upstream",
+        "queue_limit", "response_started", "upstream",
     )
     # fmt: on
 
@@ -54,6 +54,7 @@ class Search(Asker):
         self.response_started = False
         self.over = False  # nobody waits for an answer
         self.queue_deadline = 0.0  # not 0 while it waits
+        self.queue_limit = 0.0  # what that is, once it has waited
         self._peer: Peer
         self._holds = False  # it counts as running at ``_peer``
         self._names = b""  # the peers tried, for the log
@@ -97,6 +98,12 @@ class Search(Asker):
         if group is None or (group.tries and len(self.tried) >= group.tries):
             self.refuse(status, "")
             return
+        if group.bounded and group.others_wait():  # nobody goes past those who wait
+            if group.wait(self, first=bool(self.tried)):
+                group.wake()
+            else:
+                self.refuse(503, "too many requests wait")
+            return
         peer = group.pick(self, self.tried, True)
         if peer is not None:
             self._try_peer(peer)
@@ -120,7 +127,7 @@ class Search(Asker):
             if peer.probe is self:
                 peer.spare()
             group = self.group
-            if group is None or not group.wait(self):
+            if group is None or not group.wait(self, first=True):
                 self.refuse(503, "too many requests wait")
             return
         self._peer = peer

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harness import Backend, Rsp, answering, free_port, proxy_to, run_load, wait_until
+from tests.harness import Backend, Rsp, answering, as_root, free_port, proxy_to, run_load, wait_until
 
 
 def documentation() -> Path:
@@ -89,7 +89,7 @@ def test_a_flask_application_under_gunicorn(tmp_path, processes, answers):
     arguments = [sys.executable, "-m", "gunicorn", "-w", "2", "-b", f"unix:{tmp_path}/app.sock", "app:app"]
     processes.append(subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.DEVNULL))
     wait_until((tmp_path / "app.sock").exists, "gunicorn")
-    with Rsp(tmp_path, proxy_to(f"unix:{tmp_path}/app.sock"), workers=2) as rsp:
+    with Rsp(tmp_path, proxy_to(f"unix:{tmp_path}/app.sock", extra=as_root()), workers=2) as rsp:
         base = f"http://127.0.0.1:{rsp.port}"
         wait_until(lambda: answers(rsp.port), "the application")
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))

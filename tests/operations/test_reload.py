@@ -96,11 +96,10 @@ def test_a_trial_that_goes_wrong_is_taken_back(tmp_path, backend, bad):
             done = rspctl(rsp, "reload", "--json")
             stop = rsp.admin("/status")["totals"]["requests"]
             wait_until(lambda: rsp.admin("/status")["totals"]["requests"] > stop + 100, "more load")
-            errors = load.failures
         assert done.returncode == 1
         assert "% of its answers are errors, of the others' 0.0%" in json.loads(done.stdout)["message"]
         assert "Reload refused, the running configuration stays: of the worker that tried it" in rsp.log
-        assert set(errors) == {"HTTP/1.1 500 Oops"}
+        assert set(load.failures) == {"HTTP/1.1 500 Oops"}
         assert run_load(rsp.port, 12, 200).failures == []
         status = rsp.admin("/status")
         assert not status["last"]["good"] and status["last"]["version"] == 2

@@ -368,7 +368,7 @@ def test_tunnels_drain_until_the_deadline(tmp_path):
             assert client.recv(1000) == b"still here"
             assert client.recv(1000) == b""  # at the deadline
         assert rsp.process.wait(30) == 0
-        assert "time is up, 1 running requests are cut" in rsp.log
+        assert "time was up, 1 tunnel was cut" in rsp.log
 
 
 def test_an_idle_tunnel_ends(tmp_path):

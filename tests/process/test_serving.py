@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from tests.harness import Backend, Rsp, answering, exchange, get, proxy_to, resident, run_load, wait_until
+from tests.harness import Backend, Rsp, answering, as_root, exchange, get, proxy_to, resident, run_load, wait_until
 
 
 def body_of(response: bytes) -> bytes:
@@ -226,7 +226,7 @@ def test_expect_100_continue_end_to_end(tmp_path):
 
 def test_peers_on_unix_sockets_names_and_several_listeners(tmp_path):
     with Backend(unix=str(tmp_path / "b.sock"), name="unix") as one, Backend(name="name") as two:
-        text = proxy_to(one.address, f"localhost:{two.port}") + f'listen "unix:{tmp_path}/front.sock"'
+        text = proxy_to(one.address, f"localhost:{two.port}") + f'listen "unix:{tmp_path}/front.sock"' + as_root()
         with Rsp(tmp_path, text) as rsp:
             assert {body_of(get(rsp.port)) for _ in range(6)} == {b"unix", b"name"}
             with socket.socket(socket.AF_UNIX) as client:

@@ -242,7 +242,9 @@ def test_the_reference_is_generated_from_the_schema():
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "rsp.lua", *sorted((ROOT / "examples").glob("*.lua"))], ids=lambda path: path.name
+    "path",
+    [ROOT / "rsp.lua", *sorted((ROOT / "examples").glob("*.lua")), ROOT / "deploy" / "site.lua"],
+    ids=lambda path: path.name,
 )
 def test_examples_load(path):
     load(str(path))
