@@ -232,6 +232,7 @@ class Fleet:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
             heapq.heappush(self._free_rows, number)
             slot.restart_at = time.monotonic() + 1.0
+            self.adopt_orphans()
             return
         finally:
             for sock in own.values():
