@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from rsp import sockets
 from rsp.config.schema import decode_hook, encode_hook
 from rsp.config.units import Peer
 from rsp.members import Table, Target
@@ -76,7 +77,7 @@ def restore(standings: list[Standing], table: Table, scoreboard: Scoreboard) -> 
 class Successor:
     """The new master, as the old one sees it.  Raises :class:`OSError` when it cannot be started."""
 
-    def __init__(self, legacy: Legacy, sockets: list[socket.socket]) -> None:
+    def __init__(self, legacy: Legacy, listening: list[socket.socket]) -> None:
         self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**os.environ, _VARIABLE: str(theirs.fileno())}
         environment.pop("WATCHDOG_PID", None)
@@ -85,7 +86,7 @@ class Successor:
                 [sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=[theirs.fileno()]
             )
             self.deadline = time.monotonic() + _PATIENCE
-            _send(self._end, legacy, sockets)
+            _send(self._end, legacy, listening)
         except OSError:
             self._end.close()
             raise
@@ -137,19 +138,22 @@ class Predecessor:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self.legacy, sockets = _receive(end)
-        self.given: Given = dict(zip(self.legacy.sockets, sockets, strict=True))
+        self.legacy, descriptors = _receive(end)
+        self.given: Given = dict(zip(self.legacy.sockets, descriptors, strict=True))
 
     @classmethod
     def find(cls) -> "Predecessor | None":
-        """If there is one.  Raises :class:`OSError` or :class:`ValueError` when it does not speak as it should."""
+        """If there is one.  Raises :class:`sockets.BindError` when it does not speak as it should."""
         number = os.environ.pop(_VARIABLE, "")
         if not number.isdigit():
             return None
-        end = socket.socket(fileno=int(number))
-        end.set_inheritable(False)
-        end.settimeout(_PATIENCE)
-        return cls(end)
+        try:
+            end = socket.socket(fileno=int(number))
+            end.set_inheritable(False)
+            end.settimeout(_PATIENCE)
+            return cls(end)
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            raise sockets.BindError(f"cannot take over from the running master: {error}") from None
 
     @property
     def descriptor(self) -> int:
@@ -179,7 +183,7 @@ class Predecessor:
         self._end.close()
 
 
-def _send(end: socket.socket, legacy: Legacy, sockets: list[socket.socket]) -> None:
+def _send(end: socket.socket, legacy: Legacy, listening: list[socket.socket]) -> None:
     memfd = os.memfd_create("rsp-legacy")
     try:
         with os.fdopen(os.dup(memfd), "wb") as file:
@@ -187,8 +191,8 @@ def _send(end: socket.socket, legacy: Legacy, sockets: list[socket.socket]) -> N
         socket.send_fds(end, [b"legacy"], [memfd])
     finally:
         os.close(memfd)
-    for start in range(0, len(sockets), _AT_ONCE):
-        socket.send_fds(end, [b"sockets"], [one.fileno() for one in sockets[start : start + _AT_ONCE]])
+    for start in range(0, len(listening), _AT_ONCE):
+        socket.send_fds(end, [b"sockets"], [one.fileno() for one in listening[start : start + _AT_ONCE]])
 
 
 def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
@@ -198,13 +202,13 @@ def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
     with os.fdopen(descriptors[0], "rb") as file:
         file.seek(0)
         legacy = msgspec.json.decode(file.read(), type=Legacy, dec_hook=decode_hook)
-    sockets: list[socket.socket] = []
-    while len(sockets) < len(legacy.sockets):
+    listening: list[socket.socket] = []
+    while len(listening) < len(legacy.sockets):
         data, descriptors, _, _ = socket.recv_fds(end, 100, _AT_ONCE)
         if not data:
             raise ValueError("the predecessor has gone")
-        sockets += [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    for one in sockets:
+        listening += [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for one in listening:
         one.set_inheritable(False)
         one.setblocking(False)
-    return legacy, sockets
+    return legacy, listening

@@ -152,6 +152,19 @@ def test_what_is_known_outlives_the_code(tmp_path, backend):
             wait_until(lambda: not (tmp_path / "web.sock").exists(), "its end")
 
 
+def test_a_predecessor_that_is_none(tmp_path, backend, monkeypatch):
+    (tmp_path / "site.lua").write_text('listen "127.0.0.1:0" upstream "a" { "h:1" }')
+    for number in ("99", "1"):
+        monkeypatch.setenv("RSP_UPGRADE", number)
+        done = subprocess.run(
+            [sys.executable, "-m", "rsp", "site.lua"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "Cannot start: cannot take over from the running master: " in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_more_or_fewer_workers_after_it(tmp_path, backend):
     with Upgradable(tmp_path, proxy_to(backend.address, extra="workers = 4"), workers=None) as rsp:
         with background_load(rsp.port, 16) as load:
