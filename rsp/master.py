@@ -101,7 +101,7 @@ class Master:
     def _round(self) -> None:
         """Wait for something to happen, for a second at most; then act on it."""
         due = [slot.restart_at for slot in self._fleet.places() if slot.restart_at is not None]
-        wait = min([1.0, *(max(0.0, at - time.monotonic()) for at in due)])
+        wait = min([self._notifier.every, *(max(0.0, at - time.monotonic()) for at in due)])
         for descriptor, _ in self._poll.poll(wait * 1000 + 1):
             if descriptor == self._wake_read.fileno():
                 self._drop_wakeups()
@@ -138,9 +138,14 @@ class Master:
         if now >= self._measure_at:
             self._measure_at = now + _MEASURE_EVERY
             self._fleet.measure()
-            self._notifier.status(self._fleet.summary())
-        if self._fleet.is_alive():
+            if self._is_in_charge():
+                self._notifier.status(self._fleet.summary())
+        if self._is_in_charge() and self._fleet.is_alive():
             self._notifier.alive(now)
+
+    def _is_in_charge(self) -> bool:
+        """Whether the service manager is to hear from us, not from a predecessor or successor."""
+        return self._fleet.started and self._predecessor is None and not self._fleet.handed_over
 
     # -- signals
 

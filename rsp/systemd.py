@@ -66,7 +66,8 @@ class Notifier:
         self._alive_at = 0.0
         interval = os.environ.get("WATCHDOG_USEC", "")
         meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._every = int(interval) / 1e6 / 3 if interval.isdigit() and meant else 0.0
+        self._watched = interval.isdigit() and int(interval) > 0 and meant
+        self.every = min(1.0, int(interval) / 3e6) if self._watched else 1.0  # seconds between two calls of `alive`
 
     @property
     def owned(self) -> list[socket.socket]:
@@ -96,6 +97,6 @@ class Notifier:
 
     def alive(self, now: float) -> None:
         """Called again and again as long as all is well."""
-        if self._every and now >= self._alive_at:
-            self._alive_at = now + self._every
+        if self._watched and now >= self._alive_at:
+            self._alive_at = now + self.every * 0.9
             self.tell("WATCHDOG=1")
