@@ -70,7 +70,7 @@ def test_two_hundred_reloads_leave_everything_as_it_was(tmp_path):
 
 def test_a_trial_that_goes_well(tmp_path, backend):
     with Backend(name="two") as two, Rsp(tmp_path, on_trial(backend.address), workers=3) as rsp:
-        with background_load(rsp.port, 8) as load:
+        with background_load(rsp.port, 40) as load:  # so many that the kernel gives some to every worker
             rsp.write(on_trial(two.address))
             rsp.signal(signal.SIGHUP)
             wait_until(lambda: rsp.admin("/status")["trial"], "the trial")
@@ -80,7 +80,7 @@ def test_a_trial_that_goes_well(tmp_path, backend):
             wait_until(lambda: "Reloaded: version 2" in rsp.log, "the end of the trial")
             seen = len(backend.heads)
         assert load.failures == []
-        assert len(backend.heads) - seen < 20
+        assert len(backend.heads) - seen <= 40
         assert re.search(r"Tried by one worker for 1 s: \d+ requests, 0.0% errors, .* ms; the others: \d+", rsp.log)
         status = rsp.admin("/status")
         assert status["trial"] is None
@@ -90,7 +90,7 @@ def test_a_trial_that_goes_well(tmp_path, backend):
 
 def test_a_trial_that_goes_wrong_is_taken_back(tmp_path, backend, bad):
     with Rsp(tmp_path, on_trial(backend.address), workers=3) as rsp:
-        with background_load(rsp.port, 12) as load:
+        with background_load(rsp.port, 40) as load:
             wait_until(lambda: rsp.admin("/status")["totals"]["requests"] > 100, "load")
             rsp.write(on_trial(bad.address, "60s"))
             done = rspctl(rsp, "reload", "--json")
@@ -125,7 +125,7 @@ def test_a_slow_configuration_is_refused(tmp_path, backend):
         return True
 
     with Backend(slow) as snail, Rsp(tmp_path, on_trial(backend.address), workers=2) as rsp:
-        with background_load(rsp.port, 12) as load:
+        with background_load(rsp.port, 40) as load:
             wait_until(lambda: rsp.admin("/status")["totals"]["requests"] > 100, "load")
             rsp.write(on_trial(snail.address, "60s"))
             assert rspctl(rsp, "reload").returncode == 1
