@@ -18,16 +18,12 @@ _HELD: Final = 4 << 20  # bytes that may wait for a pipe that is full
 _PIPE_BUF: Final = 4096  # writes of at most this many bytes to a pipe are whole or not at all
 
 
-def is_file(target: str) -> bool:
-    return target not in ("stdout", "off")
-
-
 def open_file(target: str) -> int:
     """The descriptor of a log that is a file; -1 for others.  Raises :class:`OSError`.
 
     The master opens it, with its rights; workers are given it.
     """
-    if not is_file(target):
+    if target in ("stdout", "off"):
         return -1
     return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
 

@@ -26,6 +26,7 @@ class AdminSocket:
         self.path = path
         self._bound = bound
         self.sock = sockets.bind_private(bound)
+        self._file = Path(bound).stat().st_ino
 
     @classmethod
     def open(cls, settings: Settings, *, later: bool) -> "AdminSocket | None":
@@ -61,10 +62,12 @@ class AdminSocket:
                 Path(self._bound).replace(self.path)
                 self._bound = self.path
 
-    def close(self, *, remove: bool) -> None:
+    def close(self) -> None:
+        """The file goes as well, unless a successor has put its own there."""
         self.sock.close()
-        if remove or self._bound != self.path:
-            Path(self._bound).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if Path(self._bound).stat().st_ino == self._file:
+                Path(self._bound).unlink()
 
 
 def _sweep(place: Path) -> None:

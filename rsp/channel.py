@@ -6,6 +6,8 @@ A child learns of its master's death, and the master of a child's, by end of fil
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 
 import msgspec
@@ -155,16 +157,21 @@ def unpack(data: bytes) -> Bundle:
     return _bundle_decoder.decode(data)
 
 
-def to_memfd(data: Bundle | Members) -> int:
-    """A descriptor to send; the caller closes it."""
-    descriptor = os.memfd_create("rsp-configuration")
-    view = memoryview(pack(data))
-    while view:
-        view = view[os.write(descriptor, view) :]
-    return descriptor
+@contextmanager
+def memfd(data: bytes) -> Iterator[int]:
+    """A descriptor to send, open within the block."""
+    descriptor = os.memfd_create("rsp-data")
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
-def _content(descriptor: int) -> bytes:
+def content(descriptor: int) -> bytes:
+    """Reads and closes ``descriptor``."""
     try:  # by position: others read through the same description at the same time
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
     finally:
@@ -173,9 +180,9 @@ def _content(descriptor: int) -> bytes:
 
 def bundle_from(descriptor: int) -> Bundle:
     """Reads and closes ``descriptor``."""
-    return unpack(_content(descriptor))
+    return unpack(content(descriptor))
 
 
 def members_from(descriptor: int) -> Members:
     """Reads and closes ``descriptor``."""
-    return _members_decoder.decode(_content(descriptor))
+    return _members_decoder.decode(content(descriptor))

@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import resource
+import signal
 import sys
 from importlib import metadata
 
@@ -13,10 +14,15 @@ from rsp.config.errors import ConfigError
 from rsp.loader import load
 from rsp.lua.evaluate import engine
 from rsp.master import Master
-from rsp.rspctl import Failure
-from rsp.signals import SIGNALS, send
 from rsp.sockets import BindError
 
+_NAMED = {
+    "reload": signal.SIGHUP,
+    "quit": signal.SIGQUIT,
+    "stop": signal.SIGINT,
+    "reopen": signal.SIGUSR1,
+    "upgrade": signal.SIGUSR2,
+}
 _EPILOG = """\
 signals to the master:
   TERM        finish running requests (at most timeouts.shutdown), then stop; a second TERM stops at once
@@ -53,8 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         if options.s is not None:
-            send(options.s, load(options.file).config.settings)
-            return 0
+            from rsp.signals import send  # what it needs is no burden to a master
+
+            return send(_NAMED[options.s], load(options.file).config.settings)
         if options.t or options.T:
             return _test(options.file, dump=options.T)
         _raise_descriptor_limit()
@@ -64,8 +71,6 @@ def main(arguments: list[str] | None = None) -> int:
             log.line(f"Error parsing config file: {message}", log.ERROR)
     except BindError as error:
         log.line(f"Cannot start: {error}", log.ERROR)
-    except Failure as error:
-        print(f"rsp: {error}", file=sys.stderr)
     except OSError as error:
         log.line(f"Cannot start: {error.filename or 'rsp'}: {error.strerror}", log.ERROR)
     except KeyboardInterrupt:
@@ -92,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("-t", action="store_true", help="test the configuration and exit with 0 or 1")
     group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
-    told = f"tell the running instance: {', '.join(SIGNALS)}"
-    group.add_argument("-s", metavar="SIGNAL", choices=list(SIGNALS), help=told)
+    told = f"tell the running instance: {', '.join(_NAMED)}"
+    group.add_argument("-s", metavar="SIGNAL", choices=list(_NAMED), help=told)
     parser.add_argument("-v", action="version", version=f"rsp {__version__}", help="print the version and exit")
     parser.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
     return parser

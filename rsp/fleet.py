@@ -32,8 +32,6 @@ _COUNTERS: Final = (
     Cell.ACCEPTED, Cell.REQUESTS, Cell.STATUS_2XX, Cell.STATUS_3XX, Cell.STATUS_4XX, Cell.STATUS_5XX,
     Cell.BYTES_SENT, Cell.RETRIES, Cell.HEDGES, Cell.CUT, Cell.CUT_TUNNELS, Cell.CPU_MS,
 )  # fmt: skip
-
-
 _ANSWERS: Final = (Tally.REQUESTS, Tally.LATENCY_SUM)
 
 
@@ -55,7 +53,7 @@ class Fleet:
     """
 
     def __init__(
-        self, poll: select.poll, private: list[socket.socket], override: int | None, predecessor: Predecessor | None
+        self, poll: select.poll, private: set[socket.socket], override: int | None, predecessor: Predecessor | None
     ) -> None:
         self._poll = poll
         self.private = private
@@ -149,7 +147,7 @@ class Fleet:
 
     def close(self) -> None:
         """At the very end."""
-        self.steward.close(handed_over=self.handed_over)
+        self.steward.close()
         self.listeners.unlink()
 
     def sample(self, row_number: int | None) -> Sample:

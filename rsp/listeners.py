@@ -2,7 +2,6 @@
 
 import os
 import socket
-from pathlib import Path
 
 from rsp import sockets
 from rsp.child import Slot
@@ -124,7 +123,7 @@ class Listeners:
         return [one for one in self._passed if one.serves(listener)]
 
     def _reserve(self, listener: Listener) -> Listener:
-        """Raises :class:`sockets.BindError` where it is, or can be, no one's but another program's."""
+        """``listener``, with the port really bound.  Raises :class:`sockets.BindError` when it cannot be had."""
         address = listener.address
         given = next((sock for (_, known), sock in self._given.items() if known == address), None)
         if given is None and not self._passed_for(listener):
@@ -156,5 +155,5 @@ class Listeners:
 
 def _described(one: Passed) -> str:
     bound = one.sock.getsockname()
-    where = f"{bound[0]}:{bound[1]}" if isinstance(bound, tuple) else str(Path(os.fsdecode(bound)))
+    where = f"{bound[0]}:{bound[1]}" if isinstance(bound, tuple) else os.fsdecode(bound)
     return f"{where} ({one.name})" if one.name else where

@@ -17,6 +17,7 @@ from rsp import channel, log
 from rsp.child import Process, Slot
 from rsp.fleet import Fleet, cut_text
 from rsp.loader import load
+from rsp.members import PATIENCE_WITH_NAMES
 from rsp.pid_file import PidFile
 from rsp.reload import Reloads
 from rsp.scoreboard import Cell
@@ -27,7 +28,6 @@ _SIGNALS: Final = (
     signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD,
     signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU,
 )  # fmt: skip
-_PATIENCE_WITH_NAMES: Final = 2.0
 _MEASURE_EVERY: Final = 5.0
 _FOREVER: Final = 10.0**9
 CUT: Final = 3  # exit status: time was up before everything was finished
@@ -45,8 +45,9 @@ class Master:
         self._predecessor = Predecessor.find()
         self._successor: Successor | None = None
         self._waiting: list[int] = []  # orders that the upgrade answers
-        owned = [self._wake_read, self._wake_write, *self._notifier.owned]
-        owned += self._predecessor.owned if self._predecessor is not None else []
+        owned = {self._wake_read, self._wake_write, *self._notifier.owned}
+        if self._predecessor is not None:
+            owned.add(self._predecessor.end)
         self._fleet = Fleet(self._poll, owned, workers, self._predecessor)
         self._reloads = Reloads(path, self._fleet, self._poll, self._notifier)
         self._pid_file: PidFile | None = None
@@ -68,7 +69,7 @@ class Master:
                 self._pid_file = PidFile(bundle.config.settings.pid_file, taken=self._predecessor is not None)
             fleet.launch(bundle)
             if self._predecessor is not None:
-                self._poll.register(self._predecessor.descriptor, select.POLLIN)
+                self._poll.register(self._predecessor.end, select.POLLIN)
             while not fleet.stopping or fleet.processes():
                 self._round()
         finally:
@@ -107,9 +108,9 @@ class Master:
                 self._drop_wakeups()
             elif descriptor == self._reloads.descriptor:
                 self._reloads.read()
-            elif self._predecessor is not None and descriptor == self._predecessor.descriptor:
+            elif self._predecessor is not None and descriptor == self._predecessor.end.fileno():
                 self._take_over(self._predecessor)
-            elif self._successor is not None and descriptor == self._successor.descriptor:
+            elif self._successor is not None and descriptor == self._successor.end.fileno():
                 self._successor_speaks(self._successor)
             elif descriptor in self._fleet.by_descriptor:
                 self._worker_speaks(*self._fleet.by_descriptor[descriptor])
@@ -227,20 +228,17 @@ class Master:
     def _check_started(self) -> None:
         """All workers accept; and peers' names are known, unless the name server takes its time."""
         fleet = self._fleet
-        ready = all(one.process and one.process.version for one in fleet.slots if one.wanted)
-        if fleet.started or fleet.stopping or not ready:
+        if fleet.started or fleet.stopping:
             return
-        if not fleet.steward.members.unknown or time.monotonic() > self._born + _PATIENCE_WITH_NAMES:
+        if not all(one.process and one.process.version for one in fleet.slots if one.wanted):
+            return
+        if not fleet.steward.members.unknown or time.monotonic() > self._born + PATIENCE_WITH_NAMES:
             fleet.started = True
             log.line(f"Started.  Listening on {fleet.listeners.where()}.")
             if self._predecessor is not None:
                 self._predecessor.ready()
             else:
-                self._serves()
-
-    def _serves(self) -> None:
-        """Everybody may know."""
-        self._notifier.ready(self._fleet.summary())
+                self._notifier.ready(fleet.summary())
 
     # -- upgrade
 
@@ -258,8 +256,8 @@ class Master:
             except OSError as error:
                 self._upgrade_ends(False, f"Upgrade failed: {error.strerror}.  The running master goes on.")
                 return
-            self._poll.register(self._successor.descriptor, select.POLLIN)
-            fleet.private += self._successor.owned
+            self._poll.register(self._successor.end, select.POLLIN)
+            fleet.private.add(self._successor.end)
 
     def _successor_speaks(self, successor: Successor) -> None:
         ready = successor.is_ready()
@@ -279,24 +277,25 @@ class Master:
 
     def _forget(self, successor: Successor) -> None:
         self._successor = None
-        self._poll.unregister(successor.descriptor)
-        self._fleet.private = [one for one in self._fleet.private if one not in successor.owned]
+        self._poll.unregister(successor.end)
+        self._fleet.private.discard(successor.end)
 
     def _upgrade_ends(self, good: bool, text: str) -> None:
-        log.line(text, log.INFO if good else log.ERROR)
-        bundle = self._fleet.bundle
         numbers, self._waiting = self._waiting, []
-        outcome = channel.Outcome(numbers, "upgrade", good, text, bundle.version, bundle.digest, time.time())
-        self._fleet.steward.report(outcome)
+        self._fleet.steward.report(numbers, "upgrade", good, text, self._fleet.bundle)
 
     def _take_over(self, predecessor: Predecessor) -> None:
         """The old master has let go, or died."""
         if not predecessor.is_gone():
             return
-        self._poll.unregister(predecessor.descriptor)
+        self._poll.unregister(predecessor.end)
+        self._fleet.private.discard(predecessor.end)
         self._predecessor = None
-        predecessor.close()
+        predecessor.end.close()
         self._fleet.take_over()
         if self._pid_file is not None:
-            self._pid_file.write()
-        self._serves()
+            try:
+                self._pid_file.write()
+            except OSError as error:  # too late to refuse anything
+                log.line(f"Cannot write the pid file {error.filename}: {error.strerror}", log.ERROR)
+        self._notifier.ready(self._fleet.summary())

@@ -8,6 +8,7 @@ what an operator said of it stays.
 
 import time
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,8 @@ from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream
 from rsp.scoreboard import PLACES, Mark, Scoreboard, Tally
 
+# A start, or a reload, waits so many seconds for names that nobody has looked up yet.
+PATIENCE_WITH_NAMES: Final = 2.0
 # A place is not given to another peer before everybody has heard that its own is gone.
 _REST: float = 10.0
 

@@ -24,6 +24,7 @@ class PidFile:
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             new.write_text(f"{os.getpid()}\n")
+            new.chmod(0o644)  # whatever the umask: who may write it chooses whom root sends signals
             new.replace(self._path)
         except OSError:
             with contextlib.suppress(OSError):

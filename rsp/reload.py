@@ -4,8 +4,9 @@ import os
 import select
 import signal
 import time
+from math import inf
 
-from rsp import channel, log, sockets
+from rsp import channel, sockets
 from rsp.access_log import open_file
 from rsp.canary import Sample, fault
 from rsp.channel import Bundle
@@ -28,10 +29,9 @@ class Reloads:
         self._poll = poll
         self._notifier = notifier
         self._version = 1
-        self._queue: list[tuple[str, int]] = []
+        self._queue: list[tuple[str, int | None]] = []
         self._what = ""
         self._numbers: list[int] = []  # orders that the running one answers
-        self._report = ""
         self._loader: Loader | None = None
         self._rollout: Rollout | None = None
 
@@ -40,20 +40,16 @@ class Reloads:
         """The loader's; -1 when none runs."""
         return self._loader.descriptor if self._loader is not None else -1
 
-    @property
-    def busy(self) -> bool:
-        return self._loader is not None or self._rollout is not None
-
     def order(self, what: str, number: int | None = None) -> None:
         """As :class:`channel.Order` says; without a number nobody waits for the answer."""
-        self._queue.append((what, -1 if number is None else number))
+        self._queue.append((what, number))
         self._next()
 
     def _next(self) -> None:
-        if self.busy or not self._queue:
+        if self._loader is not None or self._rollout is not None or not self._queue:
             return
         self._what = self._queue[0][0]
-        self._numbers = [number for what, number in self._queue if what == self._what and number >= 0]
+        self._numbers = [number for what, number in self._queue if what == self._what and number is not None]
         self._queue = [one for one in self._queue if one[0] != self._what]
         fleet = self._fleet
         if fleet.stopping:
@@ -127,9 +123,8 @@ class Reloads:
         if members != rollout.members:
             rollout.members = members
             if rollout.canary is not None:
-                memfd = channel.to_memfd(members)
-                rollout.canary.send(channel.Update(), [memfd])
-                os.close(memfd)
+                with channel.memfd(channel.pack(members)) as descriptor:
+                    rollout.canary.send(channel.Update(), [descriptor])
         self.step()
 
     # -- the rollout
@@ -145,13 +140,12 @@ class Reloads:
         if any(slot.process is not None and slot.process.version != version for slot in fleet.slots):
             return
         self._rollout = None
-        fleet.trying = None
         fleet.listeners.drop_all_but(rollout.bundle.config)
         wanted = fleet.workers_wanted(rollout.bundle)
         if not fleet.overridden and wanted != fleet.wanted_slots():
             fleet.scale(wanted)
         text = f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {fleet.listeners.where()}."
-        self._end(True, text + self._report)
+        self._end(True, text + rollout.report)
 
     def _tried(self, rollout: Rollout) -> bool:
         """Whether all may follow."""
@@ -165,15 +159,14 @@ class Reloads:
                 return False
         elif rollout.canary.version != rollout.bundle.version:
             return False
-        elif rollout.tried_at is None:
+        elif rollout.over_at == inf:
             rollout.begin(*self._samples(rollout.canary))
-        self._report = ""
         if rollout.canary is not None and rollout.trial:
             wrong = self._judge(rollout, rollout.canary)
             if wrong is not None:
                 self._refuse(rollout, wrong)
                 return False
-            if not rollout.is_over():
+            if time.monotonic() < rollout.over_at:
                 return False
         self._commit(rollout)
         return True
@@ -197,7 +190,7 @@ class Reloads:
             others, who = rollout.all_before, "before"
         enough = min(trial.requests, others.requests) >= rules.requests
         verdict = f"{who}: {others}" if enough else "too few requests to compare"
-        self._report = f"  Tried by one worker for {rollout.trial:g} s: {trial}; {verdict}."
+        rollout.report = f"  Tried by one worker for {rollout.trial:g} s: {trial}; {verdict}."
         wrong = fault(trial, others, rules)
         return wrong and f"of the worker that tried it, {wrong} ({trial.requests} requests)"
 
@@ -246,13 +239,7 @@ class Reloads:
     def _end(self, good: bool, text: str, bundle: Bundle | None = None) -> None:
         """Tell how; then go on with the next one, if somebody asked meanwhile."""
         fleet = self._fleet
-        bundle = bundle or fleet.bundle
-        outcome = channel.Outcome(self._numbers, self._what, good, text, bundle.version, bundle.digest, time.time())
-        if self._what == "dry-run":
-            fleet.steward.tell(outcome)
-        else:
-            log.line(text, log.INFO if good else log.ERROR)
-            fleet.steward.report(outcome)
-            if not fleet.stopping:
-                self._notifier.ready(text.partition("\n")[0])
+        fleet.steward.report(self._numbers, self._what, good, text, bundle or fleet.bundle)
+        if self._what != "dry-run" and not fleet.stopping:
+            self._notifier.ready(text.partition("\n")[0])
         self._next()

@@ -1,17 +1,16 @@
 """A new configuration on its way to the workers: one tries it, then all follow, or nobody does."""
 
-import os
 import time
+from math import inf
 from typing import Final
 
 from rsp import channel
 from rsp.canary import Sample
 from rsp.channel import Bundle
 from rsp.child import Process, Slot
-from rsp.members import Members
+from rsp.members import PATIENCE_WITH_NAMES, Members
 
 _PATIENCE: Final = 10.0
-_PATIENCE_WITH_NAMES: Final = 2.0
 _TICK: Final = 1.0
 
 
@@ -29,10 +28,11 @@ class Rollout:
         self.trial = trial
         self.canary: Process | None = None
         self.committed = False
-        self.tried_at: float | None = None  # when the canary began to serve it
+        self.over_at = inf  # the trial has had its time, and everything in it has been counted
+        self.report = ""  # of the trial, for the log
         self.before = Sample(0, 0, 0, 0.0)  # what the canary had answered by then, and what all had
         self.all_before = Sample(0, 0, 0, 0.0)
-        self.names_until = time.monotonic() + _PATIENCE_WITH_NAMES
+        self.names_until = time.monotonic() + PATIENCE_WITH_NAMES
         self.deadline = 0.0
         self.extend()
 
@@ -41,15 +41,9 @@ class Rollout:
 
     def begin(self, canary: Sample, everybody: Sample) -> None:
         """The canary serves it."""
-        self.tried_at = time.monotonic()
-        self.deadline = self.tried_at + self.trial + _PATIENCE
+        self.over_at = time.monotonic() + self.trial + (_TICK if self.trial else 0.0)
+        self.deadline = self.over_at + _PATIENCE
         self.before, self.all_before = canary, everybody
-
-    def is_over(self) -> bool:
-        """Whether the trial has taken its time, and everything in it has been counted."""
-        if self.tried_at is None or self.canary is None:
-            return False
-        return not self.trial or time.monotonic() >= self.tried_at + self.trial + _TICK
 
     def send(self, slot: Slot, *, trial: bool = False) -> None:
         """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""
@@ -60,8 +54,7 @@ def configure(slot: Slot, bundle: Bundle, members: Members, log: int, added: lis
     """Tell the slot's worker what it serves from now on."""
     if slot.process is None:
         return
-    memfds = [channel.to_memfd(bundle), channel.to_memfd(members)]
-    descriptors = [*memfds, *([log] if log >= 0 else []), *(slot.sockets[address].fileno() for address in added)]
-    slot.process.send(channel.Configure(bundle.version, added, log >= 0, trial), descriptors)
-    for memfd in memfds:
-        os.close(memfd)
+    with channel.memfd(channel.pack(bundle)) as first, channel.memfd(channel.pack(members)) as second:
+        sockets = [slot.sockets[address].fileno() for address in added]
+        descriptors = [first, second, *([log] if log >= 0 else []), *sockets]
+        slot.process.send(channel.Configure(bundle.version, added, log >= 0, trial), descriptors)

@@ -192,6 +192,14 @@ class Scoreboard:
             for offset in range(TALLY):
                 self.cells[tally + offset] = 0
 
+    def eject(self, place: int, reason: Reason, times: int, now: float, seconds: float) -> None:
+        """It is out from ``now`` (CLOCK_MONOTONIC in seconds) for ``seconds``, for the ``times``-th time in a row."""
+        self.set_mark(place, Mark.REASON, reason)
+        self.set_mark(place, Mark.EJECTIONS, times)
+        # One more: what was asked for in the same millisecond was asked for before.
+        self.set_mark(place, Mark.EJECTED_AT, int(now * 1000) + 1)
+        self.set_mark(place, Mark.EJECTED_UNTIL, int((now + seconds) * 1000))
+
     # -- who alone may try an ejected peer
 
     def claim(self, place: int) -> bool:

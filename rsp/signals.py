@@ -1,36 +1,29 @@
 """``rsp -s reload|quit|stop|reopen|upgrade``: as nginx's users type it."""
 
 import os
-import signal
+import sys
 from pathlib import Path
-from typing import Final
 
 from rsp.config.schema import Settings
 from rsp.pid_file import read
 from rsp.rspctl import Failure, ask, find_socket
 
-SIGNALS: Final = {
-    "reload": signal.SIGHUP,
-    "quit": signal.SIGQUIT,
-    "stop": signal.SIGINT,
-    "reopen": signal.SIGUSR1,
-    "upgrade": signal.SIGUSR2,
-}
 
-
-def send(name: str, settings: Settings) -> None:
-    """To the master that runs with these settings.  Raises :class:`Failure`."""
-    pid = _master(settings)
+def send(number: int, settings: Settings) -> int:
+    """To the master that runs with these settings; the exit status, with one line on stderr if it is not 0."""
     try:
-        os.kill(pid, SIGNALS[name])
-    except ProcessLookupError:
-        raise Failure(f"no process {pid}: rsp does not run") from None
-    except PermissionError:
-        raise Failure(f"process {pid} is another user's") from None
+        os.kill(_master(settings), number)
+    except (ProcessLookupError, PermissionError) as error:
+        print(f"rsp: the master cannot be told: {error.strerror}", file=sys.stderr)
+        return 1
+    except Failure as error:
+        print(f"rsp: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _master(settings: Settings) -> int:
-    """By its pid file, or else by its admin socket."""
+    """By its pid file, or else by its admin socket.  Raises :class:`Failure`."""
     if settings.pid_file is not None:
         pid = read(Path(settings.pid_file))
         if pid is None:

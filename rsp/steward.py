@@ -4,12 +4,10 @@ The control process looks names up and checks health; the master only notes what
 dies it is started again, and nothing that carries traffic notices.
 """
 
-import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -89,13 +87,16 @@ class Steward:
         if self.slot.process is not None:
             self.slot.process.send(message, descriptors)
 
-    def report(self, outcome: channel.Outcome) -> None:
-        """How something ended; the last such is part of the instance's status."""
-        self._last = msgspec.structs.replace(outcome, numbers=[])
+    def report(self, numbers: list[int], what: str, good: bool, text: str, bundle: Bundle) -> None:
+        """Tell those who gave the orders ``numbers``, and everybody in the log and in the status, how that ended."""
+        outcome = channel.Outcome(numbers, what, good, text, bundle.version, bundle.digest, time.time())
+        if what != "dry-run":
+            log.line(text, log.INFO if good else log.ERROR)
+            self._last = msgspec.structs.replace(outcome, numbers=[])
         self.tell(outcome)
 
-    def close(self, *, handed_over: bool) -> None:
-        """At the end; nobody needs it any more.  ``handed_over``: the admin socket's path is a successor's."""
+    def close(self) -> None:
+        """At the end; nobody needs it any more."""
         process = self.slot.process
         if process is not None:
             process.signal(signal.SIGTERM)
@@ -105,7 +106,7 @@ class Steward:
                     process.signal(signal.SIGKILL)
                 time.sleep(0.01)
         if self._admin is not None:
-            self._admin.close(remove=not handed_over)
+            self._admin.close()
 
     # -- members
 
@@ -120,7 +121,7 @@ class Steward:
         members, *others = self._arrange(bundle, *tried)
         if members != self.members:
             self.members = members
-            with _memfd(members) as descriptor:
+            with channel.memfd(channel.pack(members)) as descriptor:
                 self._tell_workers(channel.Update(), [descriptor])
                 self.tell(channel.Update(), [descriptor])
         return others
@@ -130,20 +131,11 @@ class Steward:
         if bundle is None:
             self.tell(channel.Consider())
             return
-        with _memfd(bundle) as descriptor:
+        with channel.memfd(channel.pack(bundle)) as descriptor:
             self.tell(channel.Consider(bundle.version, bundle.digest, seconds), [descriptor])
 
     def configure(self, bundle: Bundle, members: Members) -> None:
         """The control process follows when the workers begin to."""
         self.members = members
-        with _memfd(bundle) as first, _memfd(members) as second:
+        with channel.memfd(channel.pack(bundle)) as first, channel.memfd(channel.pack(members)) as second:
             self.tell(channel.Configure(bundle.version), [first, second])
-
-
-@contextmanager
-def _memfd(data: Bundle | Members) -> Iterator[int]:
-    descriptor = channel.to_memfd(data)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

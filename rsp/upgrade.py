@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from rsp import sockets
+from rsp.channel import content, memfd
 from rsp.config.schema import decode_hook, encode_hook
 from rsp.config.units import Peer
 from rsp.members import Table, Target
@@ -78,7 +79,7 @@ class Successor:
     """The new master, as the old one sees it.  Raises :class:`OSError` when it cannot be started."""
 
     def __init__(self, legacy: Legacy, listening: list[socket.socket]) -> None:
-        self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**os.environ, _VARIABLE: str(theirs.fileno())}
         environment.pop("WATCHDOG_PID", None)
         try:
@@ -86,30 +87,22 @@ class Successor:
                 [sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=[theirs.fileno()]
             )
             self.deadline = time.monotonic() + _PATIENCE
-            _send(self._end, legacy, listening)
+            _send(self.end, legacy, listening)
         except OSError:
-            self._end.close()
+            self.end.close()
             raise
         finally:
             theirs.close()
-        self._end.setblocking(False)
-
-    @property
-    def descriptor(self) -> int:
-        return self._end.fileno()
+        self.end.setblocking(False)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    @property
-    def owned(self) -> list[socket.socket]:
-        return [self._end]
-
     def is_ready(self) -> bool | None:
         """``None``: it has ended."""
         try:
-            return self._end.recv(100) == b"ready" or None
+            return self.end.recv(100) == b"ready" or None
         except BlockingIOError:
             return False
         except OSError:
@@ -118,12 +111,12 @@ class Successor:
     def go(self) -> None:
         """All is its own now."""
         with contextlib.suppress(OSError):
-            self._end.send(b"go")
-        self._end.close()
+            self.end.send(b"go")
+        self.end.close()
 
     def give_up(self) -> str:
         """Make sure that it is gone; how it ended."""
-        self._end.close()
+        self.end.close()
         try:
             status = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
@@ -137,7 +130,7 @@ class Predecessor:
     """The old master, as the new one sees it."""
 
     def __init__(self, end: socket.socket) -> None:
-        self._end = end
+        self.end = end
         self.legacy, descriptors = _receive(end)
         self.given: Given = dict(zip(self.legacy.sockets, descriptors, strict=True))
 
@@ -155,42 +148,26 @@ class Predecessor:
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             raise sockets.BindError(f"cannot take over from the running master: {error}") from None
 
-    @property
-    def descriptor(self) -> int:
-        return self._end.fileno()
-
-    @property
-    def owned(self) -> list[socket.socket]:
-        return [self._end]
-
     def ready(self) -> None:
         """All workers accept."""
-        self._end.setblocking(False)
+        self.end.setblocking(False)
         with contextlib.suppress(OSError):
-            self._end.send(b"ready")
+            self.end.send(b"ready")
 
     def is_gone(self) -> bool:
         """It has let go, or died."""
         try:
-            self._end.recv(100)
+            self.end.recv(100)
         except BlockingIOError:
             return False
         except OSError:
             pass
         return True
 
-    def close(self) -> None:
-        self._end.close()
-
 
 def _send(end: socket.socket, legacy: Legacy, listening: list[socket.socket]) -> None:
-    memfd = os.memfd_create("rsp-legacy")
-    try:
-        with os.fdopen(os.dup(memfd), "wb") as file:
-            file.write(msgspec.json.encode(legacy, enc_hook=encode_hook))
-        socket.send_fds(end, [b"legacy"], [memfd])
-    finally:
-        os.close(memfd)
+    with memfd(msgspec.json.encode(legacy, enc_hook=encode_hook)) as descriptor:
+        socket.send_fds(end, [b"legacy"], [descriptor])
     for start in range(0, len(listening), _AT_ONCE):
         socket.send_fds(end, [b"sockets"], [one.fileno() for one in listening[start : start + _AT_ONCE]])
 
@@ -199,9 +176,7 @@ def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
     _, descriptors, _, _ = socket.recv_fds(end, 100, 1)
     if not descriptors:
         raise ValueError("the predecessor hands nothing over")
-    with os.fdopen(descriptors[0], "rb") as file:
-        file.seek(0)
-        legacy = msgspec.json.decode(file.read(), type=Legacy, dec_hook=decode_hook)
+    legacy = msgspec.json.decode(content(descriptors[0]), type=Legacy, dec_hook=decode_hook)
     listening: list[socket.socket] = []
     while len(listening) < len(legacy.sockets):
         data, descriptors, _, _ = socket.recv_fds(end, 100, _AT_ONCE)

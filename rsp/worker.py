@@ -120,8 +120,12 @@ class Worker:
     def _use(self, bundle: Bundle, members: Members, log_file: int) -> None:
         """Serve new exchanges by ``bundle``."""
         plane = self._plane
-        plane.access_log.close()
-        plane.access_log = AccessLog(bundle.config.settings.access_log, log_file)
+        wanted = bundle.config.settings.access_log
+        if wanted != plane.access_log.target:
+            plane.access_log.close()
+            plane.access_log = AccessLog(wanted, log_file)
+        elif log_file >= 0:
+            plane.access_log.replace(log_file)
         before: Site | None = getattr(plane, "site", None)
         plane.site = Site(bundle.config, plane, self._offset)
         plane.site.arrange(members)

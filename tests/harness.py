@@ -102,6 +102,9 @@ class Rsp:
         finally:
             connection.close()
 
+    def rspctl(self, *arguments: str) -> subprocess.CompletedProcess:
+        return _run("rsp.rspctl", self.directory, "-s", "admin.sock", *arguments)
+
     def peers(self, upstream: str = "app") -> dict[str, dict]:
         """The peers of an upstream, by address."""
         return {one["peer"]: one for one in self.admin("/peers")["peers"] if one["upstream"] == upstream}
@@ -132,6 +135,18 @@ class Rsp:
             self.kill()
         if kind is None:
             assert "Unexpected" not in self.log, self.log  # how rsp tells of its own defects
+
+
+def _run(module: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+
+
+def run_rsp(directory: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess:
+    """``rsp`` that ends by itself; ``text``: its site.lua."""
+    if text is not None:
+        (directory / "site.lua").write_text(text)
+    return _run("rsp", directory, *arguments)
 
 
 Handler = Callable[[socket.socket, bytes, bytes], bool]
@@ -235,6 +250,20 @@ def answering(data: bytes, *, keep: bool = True) -> Handler:
         return keep
 
     return handler
+
+
+@contextmanager
+def hanging_backend() -> Iterator[Backend]:
+    """Its requests are never answered."""
+    end = threading.Event()
+
+    def hang(connection: socket.socket, head: bytes, rest: bytes) -> bool:
+        end.wait(60)
+        return False
+
+    with Backend(hang) as backend:
+        yield backend
+    end.set()
 
 
 def exchange(port: int, data: bytes, *, half_close: bool = False, patience: float = PATIENCE) -> bytes:

@@ -3,7 +3,6 @@
 The arithmetic is in ``rsp/balance/outliers.py``; here are its figures, from the scoreboard, once a second.
 """
 
-import time
 from collections import deque
 
 from rsp import log
@@ -85,10 +84,7 @@ class _Watch:
         board, place, rules = self._scoreboard, member.place, self.rules
         times = ejections(board.mark(place, Mark.EJECTIONS), now - board.mark(place, Mark.SINCE) / 1000, rules.out)
         seconds = time_out(rules.out, rules.longest, times)
-        board.set_mark(place, Mark.REASON, reason)
-        board.set_mark(place, Mark.EJECTIONS, times + 1)
-        board.set_mark(place, Mark.EJECTED_AT, int(time.monotonic() * 1000))
-        board.set_mark(place, Mark.EJECTED_UNTIL, int((now + seconds) * 1000))
+        board.eject(place, reason, times + 1, now, seconds)
         self._past[place].clear()
         self._past[place].append((now, tuple(board.total(place, tally) for tally in _COUNTED)))
         log.line(f'upstream "{self._upstream}": peer {member.address} is out for {seconds:g} s: {why}')

@@ -120,11 +120,11 @@ class Control:
         if isinstance(message, channel.Configure):
             self._state.bundle = channel.bundle_from(descriptors[0])
             self._state.members = channel.members_from(descriptors[1])
-            self._consider(None, message.version, "", 0.0)
+            self._consider(None, channel.Consider())
             self._arrange()
         elif isinstance(message, channel.Consider):
             config = channel.bundle_from(descriptors[0]).config if descriptors else None
-            self._consider(config, message.version, message.digest, message.seconds)
+            self._consider(config, message)
             self._arrange()
         elif isinstance(message, channel.Update):
             self._state.members = channel.members_from(descriptors[0])
@@ -137,10 +137,11 @@ class Control:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(message)
 
-    def _consider(self, config: Config | None, version: int, digest: str, seconds: float) -> None:
+    def _consider(self, config: Config | None, message: channel.Consider) -> None:
         """``config`` is being tried; ``None``: nothing is."""
         self._considered = config
-        self._state.trial = (version, digest, time.monotonic() + seconds) if config is not None else None
+        until = time.monotonic() + message.seconds
+        self._state.trial = (message.version, message.digest, until) if config is not None else None
 
     async def _order(self, what: What) -> channel.Outcome:
         """Have the master do something, and wait for how that ends."""

@@ -234,10 +234,7 @@ class Peer(Candidate):
         healthy = 0.0 if until else now - self.place.mark(_SINCE) / 1000
         times = ejections(self.place.mark(Mark.EJECTIONS), healthy, failures.out)
         seconds = time_out(failures.out, failures.longest, times)
-        self.place.set_mark(Mark.REASON, Reason.FAILURES)
-        self.place.set_mark(Mark.EJECTIONS, times + 1)
-        self.place.set_mark(Mark.EJECTED_AT, int(now * 1000) + 1)  # not before it
-        self.place.set_mark(_EJECTED_UNTIL, int((now + seconds) * 1000))
+        self.plane.scoreboard.eject(self.place.number, Reason.FAILURES, times + 1, now, seconds)
         self.forget_idle()
         log.line(
             f'upstream "{self.group.name}": peer {self.address} is out for {seconds:g} s: {reason}'

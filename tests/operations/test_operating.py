@@ -9,14 +9,25 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.harness import Backend, Rsp, background_load, free_port, get, is_root, proxy_to, run_load, wait_until
+from tests.harness import (
+    Backend,
+    Rsp,
+    background_load,
+    free_port,
+    get,
+    hanging_backend,
+    is_root,
+    proxy_to,
+    run_load,
+    run_rsp,
+    wait_until,
+)
 from tests.operations.tunnels import EchoBackend, Tunnels
 
 
@@ -27,10 +38,7 @@ def backend():
 
 
 def tell(directory, name):
-    return subprocess.run(
-        [sys.executable, "-m", "rsp", "-s", name, "site.lua"],
-        cwd=directory, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return run_rsp(directory, "-s", name, "site.lua")
 
 
 # -- signals by name, and the file that says to whom
@@ -65,13 +73,10 @@ def test_a_second_master_with_the_same_pid_file(tmp_path, backend):
     path = tmp_path / "rsp.pid"
     with Rsp(tmp_path, proxy_to(backend.address, extra=f'pid_file = "{path}"'), workers=1) as rsp:
         assert path.read_text() == f"{rsp.process.pid}\n"
+        assert path.stat().st_mode & 0o777 == 0o644
         (tmp_path / "two").mkdir()
         text = proxy_to(backend.address, extra=f'pid_file = "{path}"').replace("{port}", str(free_port()))
-        (tmp_path / "two" / "site.lua").write_text(text)
-        done = subprocess.run(
-            [sys.executable, "-m", "rsp", "site.lua"],
-            cwd=tmp_path / "two", capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
+        done = run_rsp(tmp_path / "two", "site.lua", text=text)
         assert done.returncode == 1
         assert f"Cannot start: {path}: another rsp runs (pid {rsp.process.pid})" in done.stderr
         assert rsp.stop() == 0
@@ -85,13 +90,7 @@ def test_a_second_master_with_the_same_pid_file(tmp_path, backend):
 
 
 def test_what_is_cut_is_told(tmp_path):
-    hang = threading.Event()
-
-    def stuck(connection, head, rest):
-        hang.wait(60)
-        return False
-
-    with Backend(stuck) as backend:
+    with hanging_backend() as backend:
         text = proxy_to(backend.address, extra='timeouts = { shutdown = "1s" }')
         with Rsp(tmp_path, text, workers=1) as rsp:
             clients = [socket.create_connection(("127.0.0.1", rsp.port)) for _ in range(2)]
@@ -103,7 +102,6 @@ def test_what_is_cut_is_told(tmp_path):
             assert "time was up, 2 requests were cut" in rsp.log
             for client in clients:
                 client.close()
-        hang.set()
 
 
 def test_tunnels_that_are_cut_are_told(tmp_path):
@@ -172,6 +170,27 @@ def test_a_full_disk_costs_lines_and_nothing_else(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address, extra='access_log = "/dev/full"'), workers=1) as rsp:
         assert run_load(rsp.port, 8, 500).failures == []
         wait_until(lambda: "Cannot write the access log /dev/full: No space left on device" in rsp.log, "a line")
+
+
+def test_lines_that_a_pipe_does_not_take_yet_outlive_a_reload(tmp_path, backend):
+    port = free_port()
+    text = f'admin = "off" listen "127.0.0.1:{port}" upstream "a" {{ "{backend.address}" }} route {{ to = "a" }}'
+    (tmp_path / "site.lua").write_text(text)
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rsp", "-w", "1", "site.lua"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=log
+        )
+    try:
+        wait_until(lambda: "Started." in (tmp_path / "log").read_text(), "the start")
+        assert run_load(port, 8, 2000).good == 2000  # more lines than a pipe holds
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "Reloaded: version 2" in (tmp_path / "log").read_text(), "the reload")
+        lines = 0
+        while lines < 2000:
+            lines += process.stdout.readline().count(b'"GET /load HTTP/1.1" 200')
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize("closed", ["stderr", "all"])

@@ -5,8 +5,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 
 import psutil
@@ -31,13 +29,6 @@ def failing(connection, head, rest):
 def bad():
     with Backend(failing) as one:
         yield one
-
-
-def rspctl(rsp, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "rsp.rspctl", "-s", str(rsp.directory / "admin.sock"), *arguments],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 def on_trial(address, seconds="1s", more=""):
@@ -93,7 +84,7 @@ def test_a_trial_that_goes_wrong_is_taken_back(tmp_path, backend, bad):
         with background_load(rsp.port, 40) as load:
             wait_until(lambda: rsp.admin("/status")["totals"]["requests"] > 100, "load")
             rsp.write(on_trial(bad.address, "60s"))
-            done = rspctl(rsp, "reload", "--json")
+            done = rsp.rspctl("reload", "--json")
             stop = rsp.admin("/status")["totals"]["requests"]
             wait_until(lambda: rsp.admin("/status")["totals"]["requests"] > stop + 100, "more load")
         assert done.returncode == 1
@@ -105,7 +96,7 @@ def test_a_trial_that_goes_wrong_is_taken_back(tmp_path, backend, bad):
         assert not status["last"]["good"] and status["last"]["version"] == 2
         assert status["configuration"]["version"] == 1
         assert {worker["version"] for worker in status["workers"]} == {1}
-        assert "Reload refused" in rspctl(rsp, "status").stdout
+        assert "Reload refused" in rsp.rspctl("status").stdout
 
 
 def test_a_trial_in_a_single_worker_is_compared_with_what_was_before(tmp_path, backend, bad):
@@ -114,7 +105,7 @@ def test_a_trial_in_a_single_worker_is_compared_with_what_was_before(tmp_path, b
         wait_until(lambda: rsp.admin("/status")["totals"]["requests"] == 200, "the counters")
         with background_load(rsp.port, 4):
             rsp.write(on_trial(bad.address, "60s"))
-            assert rspctl(rsp, "reload").returncode == 1
+            assert rsp.rspctl("reload").returncode == 1
         assert get(rsp.port).endswith(b"one")
 
 
@@ -128,21 +119,21 @@ def test_a_slow_configuration_is_refused(tmp_path, backend):
         with background_load(rsp.port, 40) as load:
             wait_until(lambda: rsp.admin("/status")["totals"]["requests"] > 100, "load")
             rsp.write(on_trial(snail.address, "60s"))
-            assert rspctl(rsp, "reload").returncode == 1
+            assert rsp.rspctl("reload").returncode == 1
         assert load.failures == []
         assert re.search(r"its peers take \d\d\.\d ms", rsp.log)
 
 
 def test_without_traffic_nothing_is_concluded(tmp_path, backend):
     with Rsp(tmp_path, on_trial(backend.address, "100ms"), workers=2) as rsp:
-        done = rspctl(rsp, "reload")
+        done = rsp.rspctl("reload")
         assert done.returncode == 0
         assert "too few requests to compare" in done.stdout
 
 
 def test_now_is_without_a_trial(tmp_path, backend):
     with Rsp(tmp_path, on_trial(backend.address, "60s"), workers=2) as rsp:
-        assert rspctl(rsp, "reload", "--now").returncode == 0
+        assert rsp.rspctl("reload", "--now").returncode == 0
         assert "Tried by" not in rsp.log
 
 
@@ -186,13 +177,13 @@ def refuses(port):
 
 def test_a_dry_run_shows_what_would_change(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=1) as rsp:
-        assert rspctl(rsp, "reload", "--dry-run").stdout == "The file says what is running.\n"
+        assert rsp.rspctl("reload", "--dry-run").stdout == "The file says what is running.\n"
         rsp.write(proxy_to(backend.address, extra='via = "edge"') + 'upstream "more" { "127.0.0.1:1" }')
-        done = rspctl(rsp, "reload", "--dry-run")
+        done = rsp.rspctl("reload", "--dry-run")
         assert done.returncode == 0
         assert '+via = "edge"' in done.stdout and '+upstream "more" {' in done.stdout
         rsp.write(proxy_to(backend.address, extra='listen "nowhere"'))
-        done = rspctl(rsp, "reload", "--dry-run")
+        done = rsp.rspctl("reload", "--dry-run")
         assert done.returncode == 1
         assert "A reload would be refused" in done.stderr and '"nowhere": expected' in done.stderr
         assert "Reload" not in rsp.log

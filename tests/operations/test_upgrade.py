@@ -4,13 +4,11 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 
 import psutil
 import pytest
 
-from tests.harness import Backend, Rsp, background_load, get, proxy_to, run_load, wait_until
+from tests.harness import Backend, Rsp, background_load, get, proxy_to, run_load, run_rsp, wait_until
 from tests.operations.tunnels import EchoBackend, Tunnels
 
 
@@ -35,12 +33,6 @@ class Upgradable(Rsp):
         os.kill(before, signal.SIGUSR2)
         wait_until(lambda: self.pid != before, "the new master")
         return before
-
-    def rspctl(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "rsp.rspctl", "-s", str(self.directory / "admin.sock"), *arguments],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
 
     def __exit__(self, *given):
         with contextlib.suppress(OSError, ValueError, psutil.Error):
@@ -122,8 +114,9 @@ def test_a_new_master_that_hangs_or_is_killed_changes_nothing(tmp_path, backend)
 def test_what_is_known_outlives_the_code(tmp_path, backend):
     """An operator's drain and weight, a sticky client's peer, and the file of a unix socket."""
     with Backend(name="two") as two:
-        text = proxy_to(backend.address, two.address).replace("} }", "}, sticky = true }", 1)
-        text = text.replace(f'"{two.address}" }}', f'"{two.address}", sticky = true }}')
+        text = proxy_to(backend.address, two.address).replace(
+            f'"{two.address}" }}', f'"{two.address}", sticky = true }}'
+        )
         text += f' listen "unix:{tmp_path}/web.sock"'
         with Upgradable(tmp_path, text, workers=1) as rsp:
             first = get(rsp.port)
@@ -156,10 +149,7 @@ def test_a_predecessor_that_is_none(tmp_path, backend, monkeypatch):
     (tmp_path / "site.lua").write_text('listen "127.0.0.1:0" upstream "a" { "h:1" }')
     for number in ("99", "1"):
         monkeypatch.setenv("RSP_UPGRADE", number)
-        done = subprocess.run(
-            [sys.executable, "-m", "rsp", "site.lua"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
+        done = run_rsp(tmp_path, "site.lua")
         assert done.returncode == 1
         assert "Cannot start: cannot take over from the running master: " in done.stderr
         assert "Traceback" not in done.stderr

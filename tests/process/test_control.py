@@ -23,13 +23,6 @@ def lab():
         yield one
 
 
-def rspctl(rsp, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "rsp.rspctl", "-s", str(rsp.directory / "admin.sock"), *arguments],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-
-
 def test_status(tmp_path, lab):
     with Rsp(tmp_path, lab.site(), workers=2) as rsp:
         load(rsp.port, 4, requests=90)
@@ -39,10 +32,10 @@ def test_status(tmp_path, lab):
         assert sum(worker["requests"] for worker in status["workers"]) == status["totals"]["status_2xx"] == 90
         assert status["configuration"]["version"] == 1
         wait_until(lambda: rsp.admin("/status")["control"]["memory"] > 1 << 20, "its memory to be measured")
-        shown = rspctl(rsp, "status")
+        shown = rsp.rspctl("status")
         assert shown.returncode == 0
         assert "90 requests, 0 of them 5xx" in shown.stdout
-        assert json.loads(rspctl(rsp, "status", "--json").stdout)["totals"]["requests"] == 90
+        assert json.loads(rsp.rspctl("status", "--json").stdout)["totals"]["requests"] == 90
         os.kill(rsp.workers()[0], signal.SIGKILL)
         wait_until(lambda: len(rsp.admin("/status")["workers"]) == 2, "the next incarnation")
         assert rsp.admin("/status")["totals"]["requests"] == 90, "what a dead worker counted stays"
@@ -52,11 +45,11 @@ def test_peers(tmp_path, lab):
     with Rsp(tmp_path, lab.site(), workers=2) as rsp:
         load(rsp.port, 4, requests=90)
         assert sum(one["requests"] for one in rsp.peers().values()) == 90
-        shown = rspctl(rsp, "peers", "app").stdout
+        shown = rsp.rspctl("peers", "app").stdout
         assert [line.split()[:4] for line in shown.splitlines()[1:]] == [
             ["app", backend.address, "up", "1"] for backend in lab.backends
         ]
-        assert len(json.loads(rspctl(rsp, "peers", "--json").stdout)["peers"]) == 3
+        assert len(json.loads(rsp.rspctl("peers", "--json").stdout)["peers"]) == 3
 
 
 def test_a_peer_is_drained_and_enabled(tmp_path, lab):
@@ -65,7 +58,7 @@ def test_a_peer_is_drained_and_enabled(tmp_path, lab):
     with Rsp(tmp_path, lab.site(), workers=2) as rsp:
         with under_load(rsp.port, 8) as count:
             wait_until(lambda: one.running, "a request to run there")
-            done = rspctl(rsp, "drain", "app", one.address)
+            done = rsp.rspctl("drain", "app", one.address)
             assert done.returncode == 0 and "drain" in done.stdout, done
             wait_until(lambda: rsp.state(one.address) == "drained", "the last of its requests")
             seen = one.requests
@@ -73,7 +66,7 @@ def test_a_peer_is_drained_and_enabled(tmp_path, lab):
             assert one.requests == seen
             rsp.reload()
             assert rsp.state(one.address) == "drained", "a reload changes nothing about that"
-            assert rspctl(rsp, "enable", one.address).returncode == 0
+            assert rsp.rspctl("enable", one.address).returncode == 0
             wait_until(lambda: one.requests > seen, "requests for it")
         assert count.failed == 0
 
@@ -81,30 +74,30 @@ def test_a_peer_is_drained_and_enabled(tmp_path, lab):
 def test_when_all_are_drained_that_is_503(tmp_path, lab):
     with Rsp(tmp_path, lab.site()) as rsp:
         for backend in lab.backends:
-            assert rspctl(rsp, "drain", backend.address).returncode == 0
+            assert rsp.rspctl("drain", backend.address).returncode == 0
         assert get(rsp.port).startswith(b"HTTP/1.1 503")
 
 
 def test_a_weight_is_changed(tmp_path, lab):
     with Rsp(tmp_path, lab.site(), workers=1) as rsp:
-        assert rspctl(rsp, "weight", lab.backends[0].address, "8").returncode == 0
+        assert rsp.rspctl("weight", lab.backends[0].address, "8").returncode == 0
         wait_until(lambda: load(rsp.port, 1, requests=20).bodies[b"b0"] >= 15, "the weight to be known")
         assert load(rsp.port, 2, requests=100).bodies == {b"b0": 80, b"b1": 10, b"b2": 10}
-        assert rspctl(rsp, "weight", lab.backends[0].address, "0").returncode == 0
+        assert rsp.rspctl("weight", lab.backends[0].address, "0").returncode == 0
         wait_until(lambda: load(rsp.port, 1, requests=20).bodies[b"b0"] == 0, "the weight to be known")
-        assert rspctl(rsp, "weight", lab.backends[0].address, "default").returncode == 0
+        assert rsp.rspctl("weight", lab.backends[0].address, "default").returncode == 0
         wait_until(lambda: 5 <= load(rsp.port, 1, requests=20).bodies[b"b0"] <= 9, "the weight to be known")
 
 
 def test_reload(tmp_path, lab):
     with Rsp(tmp_path, lab.site(), workers=2) as rsp:
-        done = rspctl(rsp, "reload")
+        done = rsp.rspctl("reload")
         assert done.returncode == 0
         assert done.stdout.startswith("Reloaded: version 2 (")
         wait_until(lambda: rsp.admin("/status")["configuration"]["version"] == 2, "the control process to follow")
         assert {worker["version"] for worker in rsp.admin("/status")["workers"]} == {2}
         rsp.write('listen "127.0.0.1:{port}" upstream "app" { "a:1", polcy = "x" }')
-        done = rspctl(rsp, "reload")
+        done = rsp.rspctl("reload")
         assert done.returncode == 1
         assert 'upstream "app": unknown key "polcy" (did you mean "policy"?)' in done.stderr
         assert get(rsp.port)[9:12] == b"200"
@@ -135,11 +128,11 @@ def test_mistakes(tmp_path, arguments, message):
     with Backend() as backend:
         text = f'listen "127.0.0.1:{{port}}" upstream "app" {{ "{backend.address}" }} upstream "api" {{ "{backend.address}" }} route {{ to = "app" }}'
         with Rsp(tmp_path, text) as rsp:
-            done = rspctl(rsp, *(one.replace("{peer}", backend.address) for one in arguments))
+            done = rsp.rspctl(*(one.replace("{peer}", backend.address) for one in arguments))
             assert (done.returncode, done.stdout) == (1, "")
             assert message in done.stderr
             assert done.stderr.count("\n") == 1
-            done = rspctl(rsp, "drain", backend.address)
+            done = rsp.rspctl("drain", backend.address)
             assert "is in several upstreams, say which: app, api" in done.stderr
 
 
@@ -291,7 +284,7 @@ def test_sticky_clients_stay_while_their_peer_drains(tmp_path, lab):
         first = get(rsp.port)
         cookie = cookie_of(first)
         mine = next(backend for backend in lab.backends if first.endswith(backend.name.encode()))
-        assert rspctl(rsp, "drain", mine.address, "--within", "4s").returncode == 0
+        assert rsp.rspctl("drain", mine.address, "--within", "4s").returncode == 0
         assert get(rsp.port, extra=f"Cookie: {cookie}\r\n").endswith(mine.name.encode())
         assert not any(get(rsp.port).endswith(mine.name.encode()) for _ in range(6)), "no new ones"
         wait_until(

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -19,9 +17,11 @@ from tests.harness import (
     exchange,
     free_port,
     get,
+    hanging_backend,
     is_root,
     proxy_to,
     run_load,
+    run_rsp,
     wait_until,
 )
 
@@ -279,13 +279,7 @@ def test_term_finishes_what_runs(tmp_path):
 
 
 def test_term_twice_and_int_stop_at_once(tmp_path):
-    hang = threading.Event()
-
-    def stuck(connection, head, rest):
-        hang.wait(60)
-        return False
-
-    with Backend(stuck) as backend:
+    with hanging_backend() as backend:
         for numbers in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)):
             directory = tmp_path / str(len(numbers))
             directory.mkdir()
@@ -298,7 +292,6 @@ def test_term_twice_and_int_stop_at_once(tmp_path):
                         rsp.signal(number)
                         wait_until(lambda: "Stopping" in rsp.log, "the first signal")
                     assert rsp.process.wait(10) == 0
-        hang.set()
 
 
 def test_a_stop_under_load_cuts_nobody_off(tmp_path, backend):
@@ -311,14 +304,6 @@ def test_a_stop_under_load_cuts_nobody_off(tmp_path, backend):
         cut = [failure for failure in load.failures if "ConnectionRefused" not in failure]
         assert len(cut) <= 2, cut
         assert not any("Incomplete" in failure for failure in cut), cut
-
-
-def start(tmp_path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess:
-    if text is not None:
-        (tmp_path / "site.lua").write_text(text)
-    return subprocess.run(
-        [sys.executable, "-m", "rsp", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.mark.parametrize(
@@ -339,14 +324,16 @@ def start(tmp_path, *arguments: str, text: str | None = None) -> subprocess.Comp
     ],
 )  # fmt: skip
 def test_mistakes_at_the_start(tmp_path, arguments, text, status, expected):
-    done = start(tmp_path, *arguments, text=text)
+    done = run_rsp(tmp_path, *arguments, text=text)
     assert done.returncode == status, done.stderr
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_the_effective_configuration_is_printed(tmp_path):
-    done = start(tmp_path, "-T", "site.lua", text='listenPort = "8000" backendAddress = "127.0.0.1" backendPort = "80"')
+    done = run_rsp(
+        tmp_path, "-T", "site.lua", text='listenPort = "8000" backendAddress = "127.0.0.1" backendPort = "80"'
+    )
     assert done.returncode == 0
     assert 'listen { "0.0.0.0:8000"' in done.stdout
     assert 'idle = "75s"' in done.stdout
@@ -355,7 +342,7 @@ def test_the_effective_configuration_is_printed(tmp_path):
 def test_a_port_in_use(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address)) as rsp:
         (tmp_path / "two").mkdir()
-        done = start(tmp_path / "two", "site.lua", text=rsp.file.read_text())
+        done = run_rsp(tmp_path / "two", "site.lua", text=rsp.file.read_text())
         assert done.returncode == 1
         assert f"Cannot start: cannot listen on 127.0.0.1:{rsp.port}: another program listens there" in done.stderr
 
@@ -391,10 +378,10 @@ def test_the_ancestors_form_and_its_started_line(tmp_path, backend):
 
 def test_it_says_whether_it_runs_compiled(tmp_path, monkeypatch):
     monkeypatch.setenv("RSP_PURE", "1")
-    assert "data plane: pure Python (RSP_PURE is set)" in start(tmp_path, "-V").stdout
+    assert "data plane: pure Python (RSP_PURE is set)" in run_rsp(tmp_path, "-V").stdout
     monkeypatch.delenv("RSP_PURE")
     built = any((Path(__file__).parents[2] / "rsp" / "proxy").glob("downstream.*.so"))
-    said = start(tmp_path, "-V").stdout
+    said = run_rsp(tmp_path, "-V").stdout
     assert ("data plane: compiled" if built else "data plane: pure Python (no compiled modules") in said
 
 
@@ -408,5 +395,5 @@ def test_it_says_whether_it_runs_compiled(tmp_path, monkeypatch):
     ],
 )
 def test_a_string_and_a_table_behind_a_word(tmp_path, text, expected):
-    done = start(tmp_path, "-T", "site.lua", text=text + ' upstream "a" { "h:1" }')
+    done = run_rsp(tmp_path, "-T", "site.lua", text=text + ' upstream "a" { "h:1" }')
     assert expected in done.stdout + done.stderr
