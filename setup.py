@@ -13,11 +13,12 @@ from setuptools.command.build_ext import build_ext
 
 COMPILED = [
     "rsp.net.calls", "rsp.net.poller", "rsp.net.transport", "rsp.net.acceptor", "rsp.net.connector",
-    "rsp.http1.head", "rsp.http1.codec", "rsp.http1.body", "rsp.combined", "rsp.access_log", "rsp.route",
+    "rsp.http1.head", "rsp.http1.codec", "rsp.http1.body", "rsp.combined", "rsp.lock", "rsp.shared", "rsp.access_log", "rsp.route",
     "rsp.balance.candidate", "rsp.balance.latency", "rsp.balance.policies", "rsp.place", "rsp.proxy.terms",
     "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.peer",
     "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.asker", "rsp.proxy.search", "rsp.proxy.exchange",
-    "rsp.proxy.hedge", "rsp.proxy.downstream",
+    "rsp.proxy.hedge", "rsp.proxy.hooked", "rsp.proxy.tasks", "rsp.proxy.hooks", "rsp.proxy.outside", "rsp.proxy.call",
+    "rsp.proxy.downstream",
 ]  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def extensions() -> list[Extension]:
         by_hand = source.with_suffix(".pyx")
         source = by_hand if by_hand.exists() else source.with_suffix(".py")
         wanted.append(Extension(name, [str(source)], extra_compile_args=["-w", "-O2", "-g0"]))
-    directives = {"language_level": "3", "annotation_typing": False}
+    directives = {"language_level": "3", "annotation_typing": False, "show_performance_hints": False}
     return cythonize(wanted, build_dir="build/cython", compiler_directives=directives, quiet=True)
 
 

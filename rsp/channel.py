@@ -23,11 +23,16 @@ _DESCRIPTORS: Final = 250
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """One version of the configuration as it is distributed.  ``digest``: hex SHA-256 of the Lua sources."""
+    """One version of the configuration as it is distributed.  ``digest``: hex SHA-256 of the Lua sources.
+
+    ``files``: those sources by name, the one at ``main`` first, where there are hooks to evaluate them for.
+    """
 
     version: int
     digest: str
     config: Config
+    main: str = ""
+    files: dict[str, bytes] = {}
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True):

@@ -12,7 +12,7 @@ from rsp import __version__, log, pure
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.loader import load
-from rsp.lua.evaluate import engine
+from rsp.lua.runtime import engine
 from rsp.master import Master
 from rsp.sockets import BindError
 

@@ -20,6 +20,7 @@ from rsp.child import Process, Slot, spawn
 from rsp.config.schema import DEFAULT_TIMEOUTS
 from rsp.listeners import Listeners
 from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Scoreboard, Tally
+from rsp.shared import Shared
 from rsp.steward import Steward
 from rsp.systemd import passed_sockets
 from rsp.upgrade import Legacy, Predecessor, known, restore
@@ -61,6 +62,7 @@ class Fleet:
         self._legacy = predecessor.legacy if predecessor is not None else None
         self._secret = self._legacy.secret if self._legacy is not None else os.urandom(32)
         self._scoreboard = Scoreboard()
+        self._store: Shared
         self._retired = self._scoreboard.row(RETIRED_ROW)
         self._free_rows = list(range(CONTROL_ROW))  # a heap: the lowest is used first
         self.bundle: Bundle
@@ -79,6 +81,7 @@ class Fleet:
     def launch(self, bundle: Bundle) -> None:
         """Everybody's first start.  Raises :class:`sockets.BindError`, and :class:`OSError` for the access log."""
         self.bundle = bundle
+        self._store = Shared(int(bundle.config.settings.lua.shared))
         self.log_file = open_file(bundle.config.settings.access_log)
         self.listeners.add(bundle.config)
         for unused in self.listeners.unused():
@@ -243,7 +246,7 @@ class Fleet:
     def _instance(self) -> Instance:
         workers = self.wanted_slots() or 1
         members = self.steward.members
-        return Instance(self._scoreboard, self._secret, workers, self.bundle, members, self.log_file)
+        return Instance(self._scoreboard, self._secret, workers, self.bundle, members, self.log_file, self._store)
 
     def _private(self) -> set[socket.socket]:
         """Descriptors that a child has no use for."""

@@ -109,7 +109,7 @@ def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
     from rsp.privileges import Identity
 
     try:
-        config, sources = evaluate(path)
+        config, files = evaluate(path)
         try:
             Identity.of(config.settings)
         except ConfigError as error:
@@ -117,9 +117,9 @@ def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
     except ConfigError as error:
         return b"-" + msgspec.json.encode(list(error.messages))
     digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(f"{name}\0{sources[name]}\0".encode())
-    bundle = Bundle(version, digest.hexdigest(), config)
+    for name in sorted(files):
+        digest.update(b"%b\0%b\0" % (os.fsencode(name), files[name]))
+    bundle = Bundle(version, digest.hexdigest(), config, path if config.hooks else "", files if config.hooks else {})
     return b"+" + (pack(bundle) if running is None else _difference(running, bundle).encode())
 
 

@@ -24,9 +24,11 @@ from rsp.net.acceptor import Acceptor
 from rsp.net.poller import Poller
 from rsp.privileges import Identity
 from rsp.proxy.downstream import Downstream
+from rsp.proxy.hooks import Hooks
 from rsp.proxy.plane import Plane
 from rsp.proxy.site import Site
 from rsp.scoreboard import Cell, Scoreboard
+from rsp.shared import Shared
 
 _TICK: Final = 1.0
 # While draining, a client on an idle connection has so long to send one last request.
@@ -45,6 +47,7 @@ class Instance:
     bundle: Bundle
     members: Members
     log: int
+    store: Shared
 
 
 class Worker:
@@ -127,10 +130,15 @@ class Worker:
         elif log_file >= 0:
             plane.access_log.replace(log_file)
         before: Site | None = getattr(plane, "site", None)
-        plane.site = Site(bundle.config, plane, self._offset)
+        hooks: Hooks | None = None
+        if bundle.config.hooks:
+            hooks = Hooks(plane, bundle.config, bundle.main, bundle.files, self._instance.store)
+        plane.site = Site(bundle.config, plane, self._offset, hooks)
         plane.site.arrange(members)
         if before is not None:
             plane.site.succeed(before)
+        if hooks is not None:
+            hooks.start(before.hooks if before is not None else None, self._slot)
         self._bundle = bundle
         self._row[Cell.VERSION] = bundle.version
 

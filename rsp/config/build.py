@@ -13,7 +13,7 @@ import msgspec
 from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
 from rsp.config.rules import Path, route_mistakes, upstream_mistakes
-from rsp.config.schema import Config, Listener, Page, Route, Settings, decode_hook
+from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
 from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 
@@ -30,11 +30,13 @@ _IN_WORDS = {
 }  # fmt: skip
 # {} in Lua is a list or a table without anything: the key's default will do.
 _EMPTY: dict[str, Any] = {"list": [], "map": {}}
+HOOKS = ("on_request", "on_upstream", "on_response", "on_error", "on_log")  # of a route, or of all
+_ALL_HOOKS = (*HOOKS, "on_start", "on_reload")
 _ANCESTOR = ("listenPort", "backendAddress", "backendPort")
 
 
 class Declaration(msgspec.Struct, frozen=True):
-    """``kind``: listen, upstream, route or global.  ``name``: of an upstream or a global.
+    """``kind``: listen, upstream, route, page, every, global or function.  ``name``: of an upstream or a global.
 
     ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.
     """
@@ -49,8 +51,14 @@ class Builder:
     """Collects mistakes while it builds; ``sources`` are the texts of the Lua files, by the name positions use."""
 
     def __init__(
-        self, declarations: Sequence[Declaration], sources: Mapping[str, str], main: str, read: Callable[[str], str]
+        self,
+        declarations: Sequence[Declaration],
+        sources: Mapping[str, str],
+        main: str,
+        read: Callable[[str], str],
+        hooks: tuple[str, ...] = (),
     ) -> None:
+        self._hooks = hooks
         self._declarations = declarations
         self._sources = sources
         self._main = main
@@ -62,6 +70,7 @@ class Builder:
         settings = self._settings()
         listeners, upstreams, routes = self._declared()
         pages = self._pages()
+        timers = self._timers()
         ancestor = self._ancestor()
         if ancestor is not None:
             listeners.append(ancestor[0])
@@ -79,6 +88,8 @@ class Builder:
             upstreams=tuple(upstreams),
             routes=tuple(routes),
             pages=tuple(pages),
+            timers=tuple(timers),
+            hooks=self._hooks,
         )
 
     def _whole(self, listeners: list[Listener], upstreams: list[Upstream], routes: list[Route]) -> None:
@@ -86,6 +97,8 @@ class Builder:
         nowhere = Position(self._main, 0)
         if not listeners:
             self._mistakes.append((nowhere, 'nothing to listen on: add  listen "0.0.0.0:8080"  (or listenPort)'))
+        if not upstreams and self._hooks:  # they may answer
+            return
         if not upstreams:
             self._mistakes.append((nowhere, 'no upstream: add  upstream "app" { "127.0.0.1:8000" }'))
         elif not routes and len(upstreams) == 1:
@@ -154,6 +167,14 @@ class Builder:
             except ValueError as error:
                 self._complain(item, ("file",), f"page: {error}")
         return pages
+
+    def _timers(self) -> list[Timer]:
+        for item in self._of("function"):
+            hint = suggest(item.name, _ALL_HOOKS)
+            if item.name.startswith("on_"):
+                self._mistakes.append((item.at, f'unknown hook "{item.name}"{hint}; a function of your own is "local"'))
+        timers = [self._checked(item, _plain(item.value), Timer, "every", ()) for item in self._of("every")]
+        return [timer for timer in timers if timer is not None]
 
     def _ancestor(self) -> tuple[Listener, Upstream] | None:
         """The three globals of the C program of 2013: strings, as there, or numbers for the ports."""

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from rsp.config.schema import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Config, Settings
+from rsp.config.units import Function
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -30,6 +31,7 @@ def to_lua(config: Config) -> str:
     lines.append("")
     lines += [f"route {_value(route)}" for route in config.routes]
     lines += [f"page {_value(page)}" for page in config.pages]
+    lines += [f"-- hook: the function at {place}" for place in config.hooks]
     return "\n".join(lines) + "\n"
 
 
@@ -55,6 +57,8 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(f"[{_value(key)}] = {_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple):
         return "{ " + ", ".join(map(_value, value)) + " }"
+    if isinstance(value, Function):
+        return f"nil --[[ the function at {value} ]]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) or type(value) not in (int, float):

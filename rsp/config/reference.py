@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from rsp.config import schema, upstreams
-from rsp.config.units import Duration, Listen, Network, Peer, Size
+from rsp.config.units import Duration, Function, Listen, Network, Peer, Size
 
 _INTRO = """\
 # Configuration
@@ -35,7 +35,8 @@ backendPort = "80"
 
 What a file can use: `require "lib.peers"` and `dofile "more.lua"`, relative to the file; `os.getenv`, `os.time`,
 `os.date`, `os.clock`; `print`, which writes to rsp's log; Lua's `string`, `table`, `math`, `coroutine` and `bit`. There is
-no `io`, no `os.execute`, no `debug`, no `ffi`. Variables of your own are best `local`: a global whose name is close to
+no `io`, no `os.execute`, no `debug`, no `ffi`. Functions named `on_request`, `on_response` and so on are hooks, which see
+every request: [lua.md](lua.md). Variables of your own are best `local`: a global whose name is close to
 a setting's is taken for a typing mistake.
 
 Durations are numbers of seconds or strings: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. Sizes are numbers of bytes or strings:
@@ -70,12 +71,15 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
     ("`reload = { key = value }`", "", schema.Reload),
     ("`dns = { key = value }`", "", schema.Dns),
+    ("`lua = { key = value }`", "For hooks; see [lua.md](lua.md).", schema.Lua),
+    ("`every(interval, function, { key = value })`", "See [lua.md](lua.md).", schema.Timer),
     ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", schema.Timeouts),
     ("`limits = { key = value }`", "For all, for a listener, or for a route.", schema.Limits),
 )  # fmt: skip
 
 _KINDS = {
     Duration: "duration",
+    Function: "function",
     Size: "size",
     Listen: "address",
     Peer: "address",

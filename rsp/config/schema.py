@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from rsp.config.struct import Count, Struct, Text, UrlPath
-from rsp.config.units import Duration, Listen, Network, Peer, Size
+from rsp.config.units import Duration, Function, Listen, Network, Peer, Size
 from rsp.config.upstreams import Upstream
 
 
@@ -165,6 +165,14 @@ class Route(Struct, frozen=True):
         Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `request`, `tunnel`."),
     ] = None
     limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate`.")] = None
+    on_request: Annotated[
+        Function | None, Meta(description="Hook, `function(req)`; see [lua.md](lua.md) for all of them.")
+    ] = None
+    on_upstream: Annotated[Function | None, Meta(description="Hook, `function(req, peers)`.")] = None
+    on_response: Annotated[Function | None, Meta(description="Hook, `function(req, res)`.")] = None
+    on_error: Annotated[Function | None, Meta(description="Hook, `function(req, err)`.")] = None
+    on_log: Annotated[Function | None, Meta(description="Hook, `function(req, res)`.")] = None
+    fail_open: Annotated[bool | None, Meta(description="Overrides `lua.fail_open`.")] = None
 
 
 class Page(Struct, frozen=True):
@@ -212,6 +220,32 @@ class Reload(Struct, frozen=True):
     requests: Annotated[
         int, Meta(ge=1, description="With fewer in that time nothing is concluded, and the others follow.")
     ] = 20
+
+
+class Lua(Struct, frozen=True):
+    """What hooks may use."""
+
+    instructions: Annotated[
+        int,
+        Meta(
+            ge=10_000,
+            le=10_000_000_000,
+            description="Instructions of Lua that a hook may run, waits not counted. A million take a few milliseconds.",
+        ),
+    ] = 1_000_000
+    memory: Annotated[Size, Meta(description="Of all hooks in one worker together, what they keep included.")] = Size(
+        64 << 20
+    )
+    timeout: Annotated[Duration, Meta(description="For a hook that waits, all its waits together.")] = Duration(30)
+    body: Annotated[
+        Size, Meta(description="Largest body that `req.body()` and `res.body` read; a larger one is an error there.")
+    ] = Size(1 << 20)
+    shared: Annotated[
+        Size, Meta(description="Memory of `shared(...)` and `limit` for all workers. As of the start; used as needed.")
+    ] = Size(64 << 20)
+    fail_open: Annotated[
+        bool, Meta(description="A request whose hook fails goes on as if there were none. Otherwise: 500.")
+    ] = False
 
 
 class Settings(Struct, frozen=True):
@@ -268,8 +302,18 @@ class Settings(Struct, frozen=True):
     ] = None
     reload: Reload = Reload()
     dns: Dns = Dns()
+    lua: Lua = Lua()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+
+
+class Timer(Struct, frozen=True):
+    """Work that comes back: `every("10s", function() ... end)`."""
+
+    interval: Annotated[Duration, Meta(description="Between two beginnings.")]
+    workers: Annotated[
+        Literal["one", "all"], Meta(description="In one worker, which another one replaces when it is gone; or in each.")
+    ] = "one"
 
 
 class Config(Struct, frozen=True):
@@ -280,17 +324,21 @@ class Config(Struct, frozen=True):
     upstreams: tuple[Upstream, ...]
     routes: tuple[Route, ...]
     pages: tuple[Page, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    hooks: tuple[str, ...] = ()  # where each function of a hook begins, in the order of their evaluation
 
 
 def decode_hook(wanted: type, value: object) -> object:
     """Turns what people write into our own value types, for ``msgspec.convert``."""
-    if wanted in (Duration, Size, Listen, Peer, Network):
+    if wanted in (Duration, Function, Size, Listen, Peer, Network):
         return wanted.parse(value)
     raise NotImplementedError(wanted)
 
 
 def encode_hook(value: object) -> object:
     """The reverse of :func:`decode_hook`."""
+    if isinstance(value, Function):
+        return Function.MARK + value
     for plain in (float, int, str):
         if isinstance(value, plain):
             return plain(value)

@@ -52,6 +52,21 @@ class Size(int):
         return str(int(self))
 
 
+class Function(str):
+    """A function of the configuration, by where it begins: ``site.lua:12``.  Lua's functions come as ``MARK`` and that."""
+
+    MARK: Final = "\0function "
+
+    @classmethod
+    def parse(cls, value: object) -> "Function":
+        """Raises :class:`ValueError` saying what was expected."""
+        if isinstance(value, str) and value.startswith(cls.MARK):
+            return cls(value.removeprefix(cls.MARK))
+        if type(value) is cls:
+            return value
+        raise ValueError(f"expected a function, got {show(value)}")
+
+
 class Address(str):
     """``"host:port"``, ``"[v6]:port"`` or ``"unix:/path"``, checked.  ``host`` is empty for a unix socket."""
 

@@ -1,17 +1,21 @@
--- What user code may reach.  Takes the host's services, returns the environment that user chunks run in.
+-- What user code may reach.  Takes the host's services, returns the base library, the environment that user chunks run
+-- in, a loader for files, and a function that freezes what is shared between requests.
 --
 -- services.read(path)     -> text | nil, message       files, read by the host
 -- services.resolve(name)  -> path of a sibling file     relative to the main file
 -- services.print(text)                                  where print goes
 --
 -- Nothing of the host may become reachable: no io, ffi, debug, no os beyond the clock and the environment, no
--- bytecode (string.dump, load of "\27"), no way to the real globals.
+-- bytecode (string.dump, load of "\27"), no way to the real globals.  Libraries and _G are userdata: what is written to
+-- them goes through a check that no rawset can go around.
 
 local services = ...
 local raw_load, raw_setfenv, raw_error, raw_type = loadstring, setfenv, error, type
-local concat, select_, tostring_ = table.concat, select, tostring
+local concat, select_, tostring_, unpack_ = table.concat, select, tostring, unpack
+local raw_getmetatable, raw_next, raw_pairs = getmetatable, next, pairs
+local raw_create, raw_resume, raw_yield, raw_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
 
-local env = {}
+local frozen = false
 
 local function copy(from, names)
   local to = {}
@@ -21,18 +25,43 @@ local function copy(from, names)
   return to
 end
 
+-- A library: what a file adds to it while it is loaded is there for all, and nothing can be added later.
+local function library(name, content)
+  local proxy = newproxy(true)
+  local meta = raw_getmetatable(proxy)
+  meta.__index = content
+  meta.__newindex = function(_, key, value)
+    if frozen then
+      raw_error('"' .. name .. "." .. tostring_(key) .. '" cannot be assigned here: other requests would see it', 2)
+    end
+    content[key] = value
+  end
+  meta.__pairs = function() return raw_next, content, nil end
+  meta.__tostring = function() return "library " .. name end
+  meta.__metatable = false
+  return proxy
+end
+
 string.dump = nil
 getmetatable("").__metatable = false
 
-local base = copy(_G, [[assert error ipairs next pairs pcall rawequal rawget rawset select setmetatable
+local base = copy(_G, [[assert error ipairs next pcall rawequal rawget rawset select setmetatable
                         getmetatable tonumber tostring type unpack xpcall _VERSION]])
-base.string = copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper")
-base.table = copy(table, "concat foreach foreachi getn insert maxn remove sort move")
-base.math = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min
-                         modf pi pow rad random randomseed sin sinh sqrt tan tanh]])
-base.coroutine = copy(coroutine, "create resume running status wrap yield")
-base.bit = bit and copy(bit, "tobit tohex bnot band bor bxor lshift rshift arshift rol ror bswap") or nil
-base.os = copy(os, "clock date difftime getenv time")
+base.string = library("string", copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper"))
+base.table = library("table", copy(table, "concat foreach foreachi getn insert maxn remove sort move"))
+base.math = library("math", copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log
+                        log10 max min modf pi pow rad random randomseed sin sinh sqrt tan tanh]]))
+base.bit = bit and library("bit", copy(bit, "tobit tohex bnot band bor bxor lshift rshift arshift rol ror bswap")) or nil
+base.os = library("os", copy(os, "clock date difftime getenv time"))
+
+function base.pairs(value)
+  local meta = raw_getmetatable(value)
+  local each = raw_type(meta) == "table" and meta.__pairs
+  if each then
+    return each(value)
+  end
+  return raw_pairs(value)
+end
 
 function base.print(...)
   local parts = {}
@@ -41,6 +70,36 @@ function base.print(...)
   end
   services.print(concat(parts, "\t"))
 end
+
+-- Coroutines of the user's own: what waits inside one of them (driver.lua) makes all of them wait.
+local waits = {}  -- the first value of a yield that is the driver's business
+
+local function pass_on(co, ok, first, ...)
+  while ok and first == waits.token and first ~= nil do
+    return pass_on(co, raw_resume(co, raw_yield(first, ...)))
+  end
+  return ok, first, ...
+end
+
+local coroutines = { create = raw_create, running = coroutine.running, status = raw_status, yield = raw_yield }
+function coroutines.resume(co, ...)
+  return pass_on(co, raw_resume(co, ...))
+end
+local function unwrap(ok, ...)
+  if not ok then
+    raw_error((...), 0)
+  end
+  return ...
+end
+function coroutines.wrap(fn)
+  local co = raw_create(fn)
+  return function(...)
+    return unwrap(pass_on(co, raw_resume(co, ...)))
+  end
+end
+base.coroutine = library("coroutine", coroutines)
+
+local env = {}
 
 local function load_text(text, name)
   if raw_type(text) ~= "string" then
@@ -67,7 +126,14 @@ local function load_file(path)
   return load_text((text:gsub("^#[^\n]*", "")), "@" .. path)
 end
 
+local function only_at_load(word)
+  if frozen then
+    raw_error(word .. " belongs to the loading of the configuration, not into a hook", 3)
+  end
+end
+
 function base.dofile(name)
+  only_at_load("dofile")
   local chunk, message = load_file(services.resolve(name))
   if chunk == nil then
     raw_error(message, 0)
@@ -80,6 +146,7 @@ function base.require(name)
   if loaded[name] ~= nil then
     return loaded[name]
   end
+  only_at_load("require")
   if raw_type(name) ~= "string" or not name:match("^[%w_%-]+[%w_%-%.]*$") or name:find("..", 1, true) then
     raw_error("require: expected a module name such as \"lib.peers\"", 2)
   end
@@ -102,4 +169,8 @@ function base.require(name)
   raw_error("module '" .. name .. "' not found: no file " .. concat(tried, ", no file "), 2)
 end
 
-return env, base, load_file
+local function freeze()
+  frozen = true
+end
+
+return { env = env, base = base, library = library, load_file = load_file, freeze = freeze, waits = waits }

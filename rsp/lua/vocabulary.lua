@@ -1,11 +1,16 @@
 -- The vocabulary of configuration files.  Every word records what it is given and where; nothing is checked here.
 --
--- Takes the environment and the base library of sandbox.lua; returns the list of declarations, each
--- { kind =, name =, value =, file =, line = }.  Globals that a file assigns are declarations too: they may be settings.
+-- Takes what sandbox.lua returns.  Returns the list of declarations, each
+-- { kind =, name =, value =, file =, line = }, and a function that freezes the environment.  Globals that a file assigns
+-- are declarations too: they may be settings, or hooks.
 
-local env, base, getinfo = ...
+local sandbox = ...
+local env, base, getinfo = sandbox.env, sandbox.base, debug.getinfo
 local declarations = {}
-local globals = {}
+local globals = setmetatable({}, { __index = base })
+local frozen = false
+local hooks = { on_request = true, on_upstream = true, on_response = true, on_error = true, on_log = true,
+                on_start = true, on_reload = true }
 
 -- The innermost frame of the user's own code: words may be called from helper functions and from tail calls.
 local function position()
@@ -27,6 +32,15 @@ local function declare(kind, name, value, file, line)
   return declaration
 end
 
+local function word(name, fn)
+  base[name] = function(...)
+    if frozen then
+      error(name .. " belongs to the loading of the configuration, not into a hook", 2)
+    end
+    return fn(...)
+  end
+end
+
 -- What comes behind a word may be a string and a table: route "/x" { to = "y" } is route { path = "/x", to = "y" }.
 local function headed(declaration, key)
   if type(declaration.value) ~= "string" then
@@ -45,14 +59,14 @@ local function headed(declaration, key)
   end
 end
 
-function base.listen(value)
+word("listen", function(value)
   return headed(declare("listen", "", value, position()), 1)
-end
+end)
 
-function base.upstream(name)
+word("upstream", function(name)
   local file, line = position()
   if type(name) ~= "string" then
-    error('upstream: expected a name, as in  upstream "app" { "127.0.0.1:8000" }', 2)
+    error('upstream: expected a name, as in  upstream "app" { "127.0.0.1:8000" }', 3)
   end
   local declaration = { kind = "upstream", name = name, file = file, line = line }
   declarations[#declarations + 1] = declaration
@@ -60,35 +74,69 @@ function base.upstream(name)
     declaration.value = value
     declaration.file, declaration.line = position()
   end
-end
+end)
 
-function base.route(value)
+word("route", function(value)
   return headed(declare("route", "", value, position()), "path")
-end
+end)
 
-function base.page(value)
+word("page", function(value)
   declare("page", "", value, position())
+end)
+
+-- Work that comes back: every("10s", fn), in one worker or, with { workers = "all" }, in each.
+word("every", function(interval, fn, options)
+  if type(fn) ~= "function" then
+    error('every: expected an interval and a function, as in  every("10s", function() ... end)', 3)
+  end
+  local workers = type(options) == "table" and options.workers or options
+  local value = { interval = interval, workers = workers, run = fn }
+  declare("every", "", value, position())
+end)
+
+word("test", function(name, fn)
+  if type(name) ~= "string" or type(fn) ~= "function" then
+    error('test: expected a name and a function, as in  test("api goes to api", function() ... end)', 3)
+  end
+  local value = { name = name, run = fn }
+  declare("test", name, value, position())
+end)
+
+-- on_request(function(req) ... end) says the same as  function on_request(req) ... end.
+for name in pairs(hooks) do
+  word(name, function(fn)
+    if type(fn) ~= "function" then
+      error(name .. ": expected a function, as in  function " .. name .. "(...) ... end", 3)
+    end
+    declare("hook", name, fn, position())
+  end)
 end
 
-base._G = env
-setmetatable(env, {
-  __index = function(_, name)
-    local value = globals[name]
-    if value == nil then
-      value = base[name]
-    end
-    return value
-  end,
-  __newindex = function(_, name, value)
-    if base[name] ~= nil then
-      error('"' .. tostring(name) .. '" is a word of the configuration and cannot be assigned', 2)
-    end
+local function assign(_, name, value)
+  if frozen then
+    error('global "' .. tostring(name) .. '" is assigned in a hook, where other requests would see it; say local, or '
+      .. "use req.ctx for this request, shared(...) for all of them", 2)
+  end
+  if hooks[name] and type(value) == "function" then
+    declare("hook", name, value, position())
+    return
+  end
+  if base[name] ~= nil and not sandbox.tools[name] then
+    error('"' .. tostring(name) .. '" is a word of the configuration and cannot be assigned', 2)
+  end
+  if name ~= "dns" or type(value) ~= "table" then  -- the setting and the library have one name
     globals[name] = value
-    if type(value) ~= "function" and type(name) == "string" then
-      declare("global", name, value, position())
-    end
-  end,
-  __metatable = false,
-})
+  end
+  if type(name) == "string" then
+    declare(type(value) == "function" and "function" or "global", name, value, position())
+  end
+end
 
-return declarations
+base._G = sandbox.library("_G", globals)
+debug.getmetatable(base._G).__newindex = assign
+setmetatable(env, { __index = globals, __newindex = assign, __metatable = false })
+
+return declarations, function()
+  frozen = true
+  sandbox.freeze()
+end

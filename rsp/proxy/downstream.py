@@ -15,6 +15,7 @@ from rsp.http1.write import interim_head, own_response
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
+from rsp.proxy.hooked import HookedExchange
 from rsp.proxy.forwarded import direct, through_proxy
 from rsp.proxy.terms import Terms
 from rsp.proxy.writing import write_message
@@ -231,7 +232,10 @@ class Downstream(Protocol):
         if head.count > terms.fields:
             raise ProtocolError("too many fields", 431)
         self.deadline = _NEVER
-        exchange = self._exchange = Exchange(plane, self, head)
+        hooks = plane.site.hooks
+        exchange = self._exchange = (
+            Exchange(plane, self, head) if hooks is None else HookedExchange(plane, self, head, hooks)
+        )
         if head.framing == 0:
             self._buffer = rest
             self._state = _WAIT
@@ -336,6 +340,11 @@ class Downstream(Protocol):
     def send_interim(self, head: ResponseHead) -> None:
         if not self.transport.closing:
             self.transport.write(interim_head(head))
+
+    def send_continue(self) -> None:
+        """The body is wanted, by us and not by a peer."""
+        if not self.transport.closing:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def send_response(
         self,

@@ -2,6 +2,7 @@ from rsp.combined cimport combined
 from rsp.http1.codec cimport request_head
 from rsp.http1.head cimport RequestHead, ResponseHead
 from rsp.proxy.downstream cimport Downstream
+from rsp.proxy.group cimport Group
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.search cimport Search
 from rsp.proxy.site cimport Destination, Site
@@ -22,6 +23,12 @@ cdef class Exchange(Search):
     cdef public Site site
     cdef public int status
     cpdef start(self)
+    cdef _identify(self)
+    cdef _route(self)
+    cdef _take(self, Destination destination, Downstream downstream)
+    cdef _proceed(self, Destination destination)
+    cdef _forward(self, Group group)
+    cdef _respond(self, ResponseHead head, bytes fields, list pieces, list trailers)
     cpdef connected(self, Upstream upstream)
     cpdef bytes head_for_peer(self)
     cpdef upstream_full(self)

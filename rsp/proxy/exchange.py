@@ -16,6 +16,7 @@ from rsp.route import AmbiguousPath, match
 if TYPE_CHECKING:
     from rsp.proxy.answers import Answer
     from rsp.proxy.downstream import Downstream
+    from rsp.proxy.group import Group
     from rsp.proxy.plane import Plane
     from rsp.proxy.site import Destination
     from rsp.proxy.upstream import Upstream
@@ -49,11 +50,18 @@ class Exchange(Search):
 
     def start(self) -> None:
         """Route, choose a peer, send.  May end the exchange at once."""
-        head, site, downstream = self.head, self.site, self.downstream
-        if downstream is None:
-            return
+        self._identify()
+        self._route()
+
+    def _identify(self) -> None:
+        site = self.site
         if site.request_id == "make" or not (self.request_id or site.request_id == "off"):
             self.request_id = self._plane.new_id()
+
+    def _route(self) -> None:
+        head, downstream = self.head, self.downstream
+        if downstream is None:
+            return
         try:
             destination = match(downstream.entries(head.host), head.path, head.plain)
         except AmbiguousPath:
@@ -62,23 +70,37 @@ class Exchange(Search):
         if destination is None:
             self.refuse(404, "")
             return
+        self._take(destination, downstream)
+
+    def _take(self, destination: "Destination", downstream: "Downstream") -> None:
+        """The request is for ``destination``: its terms hold from here on."""
         self._destination = destination
-        terms = self.terms = destination.terms.get(downstream.listener, site.terms)
+        terms = self.terms = destination.terms.get(downstream.listener, self.site.terms)
         self._received = self._pending_size
-        if terms.body_limit and max(head.framing, self._received) > terms.body_limit:
+        if terms.body_limit and max(self.head.framing, self._received) > terms.body_limit:
             self.refuse(413, "")
             return
         if terms.request_time:
             downstream.request_deadline = self._plane.now + terms.request_time
+        self._proceed(destination)
+
+    def _proceed(self, destination: "Destination") -> None:
         if destination.group is None:
             self._answer(destination)
             return
-        if destination.rewrite is not None and head.target != b"*":
-            self._target = destination.rewritten(head.target, destination.rewrite)
-        group = self.group = destination.group
+        if destination.rewrite is not None and self.head.target != b"*":
+            self._target = destination.rewritten(self.head.target, destination.rewrite)
+        self._forward(destination.group)
+
+    def _forward(self, group: "Group") -> None:
+        """To one of the peers of ``group``."""
+        site, downstream = self.site, self.downstream
+        if downstream is None:
+            return
+        self.group = group
         self._extra = downstream.forwarded(self)
         if site.via:
-            self._extra += b"Via: 1.%d %b\r\n" % (head.minor, site.via)
+            self._extra += b"Via: 1.%d %b\r\n" % (self.head.minor, site.via)
         group.requests += 1
         self._next_peer(503)
 
@@ -183,8 +205,6 @@ class Exchange(Search):
                 group.latencies.add(now - self._upstream_started)
         peer.answered(now, now - self._upstream_started, head.status)
         self._call_off()
-        self.response_started = True
-        self.status = head.status
         fields = head.fields
         destination = self._destination
         if destination is not None and destination.response_rules is not None:
@@ -193,9 +213,18 @@ class Exchange(Search):
             fields += peer.cookie
         if self.site.via:
             fields += b"Via: 1.%d %b\r\n" % (head.minor, self.site.via)
+        self._respond(head, fields, pieces, trailers)
+
+    def _respond(self, head: ResponseHead, fields: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """``fields``: the lines for the client."""
+        downstream = self.downstream
+        if downstream is None:
+            return
+        self.response_started = True
+        self.status = head.status
         downstream.send_response(self, head, fields, pieces, trailers)
         if trailers is not None:
-            peer.succeeded(now)
+            self._peer.succeeded(self._ended)
             self._complete()
 
     def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:

@@ -165,6 +165,11 @@ class Group:
             return self._policy.choose(eligible, self._key(exchange) if self._by_hash else None)
         return self._pick_other(tried, now, desperate)
 
+    def open_peers(self, tried: tuple[Peer, ...]) -> list[Peer]:
+        """Those that a hook may choose among."""
+        now = int(self._plane.now * 1000)
+        return [peer for peer in self._primaries if peer not in tried and peer.standing(now) == _OPEN]
+
     def _pick_other(self, tried: tuple[Peer, ...], now: int, desperate: bool) -> Peer | None:
         """No primary peer is open."""
         standings = {peer: peer.standing(now) for peer in self.peers if peer not in tried}

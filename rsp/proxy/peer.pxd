@@ -27,7 +27,7 @@ cdef class Peer(Candidate):
     cdef double _age, _given_weight, _slow_start, _spurned
     cdef Py_ssize_t _requests, _warm
     cdef unsigned long long _since
-    cdef public object address, where
+    cdef public object address, scoreboard, where
     cdef public bint backup
     cdef public bytes cookie
     cdef public PeakEwma ewma

@@ -16,7 +16,7 @@ from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.members import Member
 from rsp.net.connector import Connector
 from rsp.place import Place
-from rsp.scoreboard import Mark, Reason, Standing, Tally
+from rsp.scoreboard import PLACES, Mark, Reason, Standing, Tally
 
 if TYPE_CHECKING:
     from rsp.proxy.asker import Asker
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rsp.proxy.plane import Plane
     from rsp.proxy.upstream import Upstream
 
+_OPEN: Final = int(Standing.OPEN)
 _OUT: Final = int(Standing.OUT)
 _FULL: Final = int(Standing.FULL)
 _IN_FLIGHT: Final = int(Tally.IN_FLIGHT)
@@ -84,7 +85,7 @@ class Peer(Candidate):
     __slots__ = (
         "_age", "_failures", "_given_weight", "_requests", "_since", "_slow_start", "_spurned", "_warm", "address",
         "backup", "cookie", "ewma", "group", "idle", "keepalive", "leaving_at", "max_connecting", "max_conns", "place",
-        "plane", "probe", "where",
+        "plane", "probe", "scoreboard", "where",
     )
     # fmt: on
 
@@ -94,7 +95,8 @@ class Peer(Candidate):
         self.plane = plane
         self.address = address
         self.where = address.path if address.is_unix else (address.host, address.port)
-        self.place = Place(plane.scoreboard, member.place, plane.row_number)
+        self.scoreboard = plane.scoreboard_of(member.place)
+        self.place = Place(self.scoreboard, member.place % PLACES, plane.row_number)
         self.idle: list[Upstream] = []
         self.ewma = PeakEwma()
         self.group: Group
@@ -150,6 +152,20 @@ class Peer(Candidate):
                 self._weigh(self.plane.now)  # it has come back since the last tick
         return standing
 
+    def can_be_asked(self) -> bool:
+        """Whether it is open, and has room."""
+        return self.standing(int(self.plane.now * 1000)) == _OPEN
+
+    def described(self) -> dict[bytes, object]:
+        """For on_upstream: what is known of it."""
+        return {
+            b"address": self.name,
+            b"weight": self.weight,
+            b"backup": self.backup,
+            b"in_flight": self.load(),
+            b"latency": self.latency(),
+        }
+
     def claim(self, exchange: "Asker") -> bool:
         """Whether ``exchange`` may be the one that tries the peer after an ejection.
 
@@ -160,7 +176,7 @@ class Peer(Candidate):
             return False
         if not exchange.repeatable and now < self.place.mark(_EJECTED_UNTIL) / 1000 + _FOR_THE_REPEATABLE:
             return False
-        if not self.plane.scoreboard.claim(self.place.number):
+        if not self.scoreboard.claim(self.place.number):
             self._spurned = now
             return False
         self.probe = exchange
@@ -185,7 +201,7 @@ class Peer(Candidate):
     def spare(self) -> None:
         """The exchange that had the claim has tried the peer, or does not do so after all."""
         self.probe = None
-        self.plane.scoreboard.disclaim(self.place.number)
+        self.scoreboard.disclaim(self.place.number)
 
     # -- how it does
 
@@ -234,7 +250,7 @@ class Peer(Candidate):
         healthy = 0.0 if until else now - self.place.mark(_SINCE) / 1000
         times = ejections(self.place.mark(Mark.EJECTIONS), healthy, failures.out)
         seconds = time_out(failures.out, failures.longest, times)
-        self.plane.scoreboard.eject(self.place.number, Reason.FAILURES, times + 1, now, seconds)
+        self.scoreboard.eject(self.place.number, Reason.FAILURES, times + 1, now, seconds)
         self.forget_idle()
         log.line(
             f'upstream "{self.group.name}": peer {self.address} is out for {seconds:g} s: {reason}'

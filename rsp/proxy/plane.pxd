@@ -19,6 +19,7 @@ cdef class Plane:
     cdef public Py_ssize_t accepted, requests, in_flight, retries, hedges, queued, sent
     cdef public Py_ssize_t status_2xx, status_3xx, status_4xx, status_5xx
     cdef bytes _id_prefix
+    cdef object _outside
     cdef Py_ssize_t _ids
     cdef object _row
     cdef list _due

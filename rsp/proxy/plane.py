@@ -15,8 +15,10 @@ from rsp.access_log import AccessLog
 from rsp.http1.codec import make_id
 from rsp.members import Member
 from rsp.net.poller import Poller
+from rsp.proxy.outside import Outside
 from rsp.proxy.peer import Attempt, Peer
-from rsp.scoreboard import Cell, Scoreboard, Tally
+from rsp.proxy.tasks import Task
+from rsp.scoreboard import PLACES, Cell, Scoreboard, Tally
 
 if TYPE_CHECKING:
     from rsp.proxy.downstream import Downstream
@@ -42,10 +44,11 @@ class Plane:
         self.date = b""
         self.site: Site
         self.access_log = AccessLog("off")
+        self._outside: Outside | None = None
         self.peers: dict[int, Peer] = {}  # by place, those that have left but are not done included
         self.downstreams: set[Downstream] = set()
         self.upstreams: set[Upstream] = set()
-        self.attempts: set[Attempt] = set()
+        self.attempts: set[Attempt | Task] = set()  # what is under way and has a deadline
         self.draining = False
         self.by_client: dict[bytes, int] = {}  # open connections, where they are counted
         self._id_prefix = os.urandom(5).hex().encode()
@@ -62,7 +65,7 @@ class Plane:
         self.status_4xx = 0
         self.status_5xx = 0
         self._row = scoreboard.row(row_number)
-        self._due: list[Downstream | Upstream | Attempt] = []
+        self._due: list[Downstream | Upstream | Attempt | Task] = []
         self.tick()
 
     def tick(self) -> None:
@@ -84,11 +87,24 @@ class Plane:
     def _tick_peers(self, now: float) -> None:
         for group in self.site.groups.values():
             group.tick(now)
+        if self._outside is not None:
+            self._outside.tick(now)
         for place, peer in list(self.peers.items()):
             if peer.leaving_at < inf:
                 peer.tick(now)
                 if not peer.place.own(Tally.IN_FLIGHT):
                     del self.peers[place]
+
+    @property
+    def outside(self) -> Outside:
+        """Peers that only hooks know."""
+        if self._outside is None:
+            self._outside = Outside(self)
+        return self._outside
+
+    def scoreboard_of(self, place: int) -> Scoreboard:
+        """Where a peer with that place has it."""
+        return self.scoreboard if place < PLACES else self.outside.scoreboard
 
     def peer(self, member: Member) -> Peer:
         """The peer that has ``member``'s place."""
@@ -100,7 +116,7 @@ class Plane:
     def retire_all_but(self, places: set[int]) -> None:
         """Who has another place than these is no peer any more."""
         for place, peer in self.peers.items():
-            if place not in places:
+            if place not in places and place < PLACES:
                 peer.retire(float(peer.group.config.drain))
 
     def _expire_some(self) -> None:

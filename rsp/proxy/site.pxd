@@ -11,7 +11,7 @@ cdef class Rules:
 
 cdef class Destination:
     cdef public Group group
-    cdef public object fixed
+    cdef public object fixed, hooks, route
     cdef public Py_ssize_t prefix
     cdef public Rules request_rules, response_rules
     cdef public bytes rewrite, send_host
@@ -22,6 +22,8 @@ cdef class Destination:
 cdef class Site:
     cdef Plane _plane
     cdef public dict groups
+    cdef public object dns, hooks
+    cdef dict _direct
     cdef public Terms terms
     cdef public dict listeners
     cdef public object router, pages

@@ -12,6 +12,7 @@ from rsp.proxy.terms import Terms
 from rsp.route import Router
 
 if TYPE_CHECKING:
+    from rsp.proxy.hooks import Hooks, Phases
     from rsp.proxy.plane import Plane
 
 
@@ -32,9 +33,15 @@ class Rules:
 class Destination:
     """A route at run time: a group of peers, or an answer of our own."""
 
-    __slots__ = ("fixed", "group", "prefix", "request_rules", "response_rules", "rewrite", "send_host", "terms")
+    # fmt: off
+    __slots__ = (
+        "fixed", "group", "hooks", "prefix", "request_rules", "response_rules", "rewrite", "route", "send_host", "terms",
+    )
+    # fmt: on
 
-    def __init__(self, route: Route, group: Group | None, terms: dict[str, Terms]) -> None:
+    def __init__(
+        self, route: Route, group: Group | None, terms: dict[str, Terms], hooks: "Phases | None" = None
+    ) -> None:
         self.group = group
         self.fixed = Fixed(route) if group is None else None
         self.terms = terms  # by listener
@@ -45,6 +52,8 @@ class Destination:
         self.send_host = route.send_host.encode() if route.send_host else b""
         self.request_rules = Rules(route.request_headers) if route.request_headers else None
         self.response_rules = Rules(route.response_headers) if route.response_headers else None
+        self.hooks = hooks
+        self.route = route
 
     def rewritten(self, target: bytes, rewrite: bytes) -> bytes:
         """``target`` with ``rewrite`` in the place of the route's path."""
@@ -56,18 +65,23 @@ class Site:
     """Peers are shared with the previous site: their connections, and what is known of them, outlive a reload.
 
     ``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
+    ``hooks``: those of the configuration, if it has any.
     """
 
-    def __init__(self, config: Config, plane: "Plane", offset: float) -> None:
+    def __init__(self, config: Config, plane: "Plane", offset: float, hooks: "Hooks | None" = None) -> None:
         settings = config.settings
+        self.hooks = hooks
+        self.dns = settings.dns
         self._plane = plane
         groups = {upstream.name: Group(plane, upstream, offset) for upstream in config.upstreams}
         self.groups = groups
         self.terms = Terms((settings.timeouts,), (settings.limits,))
         self.listeners: dict[str, Terms] = {one.address: self._terms(config, one, None) for one in config.listeners}
         self.router = Router(
-            (route.host, route.path, self._destination(config, route, groups)) for route in config.routes
+            (route.host, route.path, self._destination(config, route, groups, number))
+            for number, route in enumerate(config.routes)
         )
+        self._direct: dict[Group, Destination] = {}
         self.pages = Pages(config.pages)
         self.forwarded = settings.forwarded
         self.request_id = settings.request_id
@@ -85,18 +99,30 @@ class Site:
 
     def succeed(self, before: "Site") -> None:
         """Take over the queues of the site ``before``."""
+        if before.hooks is not None:
+            before.hooks.stop()
         for name, old in before.groups.items():
             if name in self.groups:
                 self.groups[name].take_over(old)
             else:
                 old.dissolve()
 
-    def _destination(self, config: Config, route: Route, groups: dict[str, Group]) -> Destination:
+    def direct(self, group: Group) -> Destination:
+        """For requests that a hook sends to ``group``, past all routes."""
+        known = self._direct.get(group)
+        if known is None:
+            if len(self._direct) > len(self.groups) + 256:
+                self._direct.clear()
+            known = self._direct[group] = Destination(Route(to=group.name), group, self.listeners)
+        return known
+
+    def _destination(self, config: Config, route: Route, groups: dict[str, Group], number: int) -> Destination:
         own = route.timeouts is not None or route.limits is not None
         terms = self.listeners
         if own:
             terms = {one.address: self._terms(config, one, route) for one in config.listeners}
-        return Destination(route, groups[route.to] if route.to is not None else None, terms)
+        phases = self.hooks.routes.get(number) if self.hooks is not None else None
+        return Destination(route, groups[route.to] if route.to is not None else None, terms, phases)
 
     @staticmethod
     def _terms(config: Config, listener: Listener, route: Route | None) -> Terms:

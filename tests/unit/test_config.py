@@ -251,7 +251,7 @@ def test_examples_load(path):
 
 
 def test_a_wheel_without_luajit_will_do(config, mistakes, monkeypatch):
-    monkeypatch.setattr("rsp.lua.evaluate.ENGINES", ("nope", "lua51"))
+    monkeypatch.setattr("rsp.lua.runtime.ENGINES", ("nope", "lua51"))
     assert len(config(SITE).upstreams) == 2
     assert "runs too long" in mistakes("while true do end")[0]
     assert 'did you mean "weight"?' in mistakes(SITE + 'upstream "x" { { "h:1", wieght = 2 } }')[0]

@@ -1,0 +1,192 @@
+-- Runs hooks in coroutines, within a budget of instructions, and lets them wait.
+--
+-- Takes the sandbox.  Returns the driver:
+--   begin(limit)            the budget, in instructions, of whatever runs outside of coroutines from now on
+--   arm(limit)              the budget of each hook from now on
+--   run(finish, state, fn, a, b)   call fn(a, b) as a hook
+--   resume(task, ...)       a wait is over: go on with what it gave
+--   cancel(task)            nobody needs the rest
+--   wait(operation, ...)    for words: give the host something to do, return what it answers
+--
+-- `run` and `resume` return what finish(state, first, second) makes of the hook's results, or
+--   1, task, operation, ...     it waits
+--   2, message, traceback       it failed
+--
+-- JIT-compiled loops never call a count hook, so nothing is compiled; the interpreter is fast enough.  Past the budget
+-- every instruction fails, so that a loop around pcall cannot go on either.
+
+local sandbox = ...
+local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
+local sethook, traceback, error, tostring, type = debug.sethook, debug.traceback, error, tostring, type
+local collectgarbage = collectgarbage
+
+local STEP = 10000
+local DONE, WAIT = {}, {}
+sandbox.waits.token = WAIT
+
+local clock = os.clock
+local began = clock()
+local spent, budget, limit, tripped, main = 0, math.huge, math.huge, false, false
+local too_long = "the configuration runs too long (an endless loop?)"
+
+if jit then jit.off() end
+
+-- Instructions that call into C may take long, so the time counts as well, at twenty nanoseconds for each instruction
+-- that is allowed.
+local check
+check = function()
+  spent = spent + STEP
+  if (spent > limit or clock() - began > limit * 2e-8) and (main or running()) then
+    if not tripped then
+      tripped = true
+      sethook(check, "", 1)
+    end
+    error(too_long, 2)
+  end
+end
+sethook(check, "", STEP)
+
+-- drop: what to do with the state of a hook that will not finish; for phases.lua to say.
+local driver = { current = false, drop = function() end }
+local tasks, last_task = {}, 0
+local idle, count = {}, 0
+
+function driver.begin(instructions)
+  main, limit, spent, began = true, instructions, 0, clock()
+end
+
+function driver.arm(instructions)
+  main, budget = false, instructions
+  too_long = "the hook runs longer than lua.instructions allows (" .. instructions .. ")"
+end
+
+local function body(fn, a, b)
+  while true do
+    fn, a, b = yield(DONE, fn(a, b))
+  end
+end
+
+local function restore()
+  tripped = false
+  sethook(check, "", STEP)
+end
+
+local function failed(co, state, message)
+  driver.drop(state)
+  if tripped then
+    restore()
+  end
+  if message == "not enough memory" then
+    collectgarbage()
+    message = "the hook needs more memory than lua.memory allows"
+  end
+  if type(message) ~= "string" then
+    message = "error object: " .. tostring(message)
+  end
+  return 2, message, traceback(co)
+end
+
+-- After a resume of co: it is done, or waits, or has failed.
+local function settle(co, finish, state, ok, what, a, b, c, d)
+  if not ok then
+    return failed(co, state, what)
+  end
+  if what == DONE then
+    if tripped then
+      restore()
+    end
+    count = count + 1
+    idle[count] = co
+    return finish(state, a, b)
+  end
+  if what ~= WAIT then
+    driver.drop(state)
+    return 2, "coroutine.yield outside of a coroutine of its own", traceback(co)
+  end
+  last_task = last_task + 1
+  tasks[last_task] = { co = co, finish = finish, state = state, spent = spent }
+  return 1, last_task, a, b, c, d
+end
+
+function driver.run(finish, state, fn, a, b)
+  local co
+  if count > 0 then
+    co = idle[count]
+    count = count - 1
+  else
+    co = create(body)
+  end
+  driver.current, spent, limit, began = state, 0, budget, clock()
+  return settle(co, finish, state, resume(co, fn, a, b))
+end
+
+function driver.resume(number, ...)
+  local task = tasks[number]
+  tasks[number] = nil
+  driver.current, spent, limit, began = task.state, task.spent, budget, clock()
+  return settle(task.co, task.finish, task.state, resume(task.co, ...))
+end
+
+function driver.cancel(number)
+  local task = tasks[number]
+  tasks[number] = nil
+  if task then
+    driver.drop(task.state)
+  end
+end
+
+-- May fail in the hook: the host's answer is true and values, or false and a message.
+local function answered(good, ...)
+  if good then
+    return ...
+  end
+  error((...), 0)
+end
+
+function driver.wait(operation, a, b, c)
+  if not running() then
+    error(operation .. " cannot wait here: it belongs into a hook", 3)
+  end
+  return answered(yield(WAIT, operation, a, b, c))
+end
+
+-- Several functions at once, as coroutines of one task: what each of them waits for is begun, then all are waited for.
+-- The host's answer to the operation "any" is the number of the member whose wait is over, and its answer.
+function driver.parallel(functions)
+  local results, waiting, members = {}, 0, {}
+  local function go_on(key, co, ok, first, ...)
+    if not ok then
+      error(first, 0)
+    end
+    if first == WAIT then
+      waiting = waiting + 1
+      local number = driver.wait("start", ...)
+      members[number] = { key = key, co = co }
+    else
+      results[key] = first
+    end
+  end
+  for key, fn in pairs(functions) do
+    if type(fn) ~= "function" then
+      error("parallel: expected functions, got a " .. type(fn) .. " at " .. tostring(key), 3)
+    end
+    local co = create(fn)
+    go_on(key, co, resume(co))
+  end
+  while waiting > 0 do
+    local number, good, a, b = driver.wait("any")
+    local member = members[number]
+    members[number] = nil
+    waiting = waiting - 1
+    go_on(member.key, member.co, resume(member.co, good, a, b))
+  end
+  return results
+end
+
+-- Where a function begins: its source, and the line.
+function driver.place(fn)
+  local info = debug.getinfo(fn, "S")
+  return info.source, info.linedefined
+end
+
+return driver

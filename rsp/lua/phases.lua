@@ -1,0 +1,207 @@
+-- The phases of a request, as the host calls them.  Each function returns nothing when there is nothing to tell, or what
+-- driver.lua says, or 0 and what came out.
+
+local driver, objects, answers, functions = ...
+local error, type, tostring, concat = error, type, tostring, table.concat
+local run = driver.run
+local BODY, FILTER = objects.bits.BODY, objects.bits.FILTER
+local GO, RESPOND, PROXY = 0, 1, 2
+local phases = {}
+
+function driver.drop(s)
+  if s and s.object and not s.kept then
+    objects.forget(s)
+  end
+end
+
+local function has(sum, bit_)
+  return sum % (bit_ + bit_) >= bit_
+end
+
+local function answer_of(value, phase)
+  local known = value ~= nil and answers[value]
+  if known or value == nil or value == true then
+    return known
+  end
+  return nil, phase .. " returned " .. (type(value) == "string" and '"' .. value .. '"' or tostring(value))
+    .. "; expected nothing, or respond(...), redirect(...), proxy(...)"
+end
+
+local function names_of(set)
+  if set == nil then
+    return ""
+  end
+  local names = {}
+  for name in pairs(set) do
+    names[#names + 1] = name
+  end
+  return concat(names, ",")
+end
+
+-- 0, verdict, a, b, c, d, changed, method, target, host, fields, body, names of fields set that rsp writes as well
+local function finish_request(s, value)
+  if value == nil and s.changed == 0 then
+    if not s.kept then
+      objects.forget(s)
+    end
+    return
+  end
+  local answer, wrong = answer_of(value, "on_request")
+  if wrong then
+    return 2, wrong, ""
+  end
+  if not s.kept then
+    objects.forget(s)
+  end
+  local changed = s.changed
+  s.changed = 0
+  local body = has(changed, BODY) and s.body or nil
+  if not answer then
+    return 0, GO, nil, nil, nil, nil, changed, s.method, s.target, s.host, s.fields, body, names_of(s.set)
+  elseif answer.kind == "respond" then
+    return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body, changed
+  end
+  return 0, PROXY, answer.upstream, answer.peer, nil, nil, changed, s.method, s.target, s.host, s.fields, body,
+    names_of(s.set)
+end
+
+-- keep: later phases will want the same req.
+function phases.request(number, id, keep, method, target, host, fields, client)
+  local req, s
+  if id > 0 then
+    s = objects.of(id)
+    req = s.object
+    s.method, s.target, s.host, s.fields, s.client = method, target, host, fields, client
+    s.path, s.args, s.cookies = nil, nil, nil
+  else
+    req, s = objects.request(id, method, target, host, fields, client)
+  end
+  s.kept = keep
+  return run(finish_request, s, functions[number], req)
+end
+
+-- 0, verdict, status, type, fields, body, changed; the verdict is GO with what has changed, or RESPOND
+local function finish_response(s, value)
+  local res = s.response
+  if value == nil and res.changed == 0 then
+    return
+  end
+  local answer, wrong = answer_of(value, "on_response")
+  if answer and answer.kind ~= "respond" then
+    wrong = "on_response returned proxy(...): it is too late for that"
+  end
+  if wrong then
+    return 2, wrong, ""
+  end
+  if answer then
+    return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body, 0
+  end
+  local changed = res.changed
+  res.changed = 0
+  return 0, GO, res.status, nil, res.fields, has(changed, BODY) and res.body or nil, changed
+end
+
+function phases.response(number, id, status, fields)
+  local s = objects.of(id)
+  local res = s.response
+  if res == nil then
+    local _
+    _, res = objects.response(id, status, fields)
+    s.response = res
+  else
+    res.status, res.fields, res.over = status, fields, nil
+  end
+  return run(finish_response, s, functions[number], s.object, res.object)
+end
+
+-- The number under which a filter is called, for the response that has just got one.
+local filters, last_filter = {}, 0
+
+function phases.filter_of(id)
+  local res = objects.of(id).response
+  last_filter = last_filter + 1
+  filters[last_filter] = res.filter
+  return last_filter
+end
+
+local function finish_filter(_, value)
+  if value ~= nil and type(value) ~= "string" then
+    return 2, "a filter returned a " .. type(value) .. "; expected a string, or nothing for nothing", ""
+  end
+  return 0, value or ""
+end
+
+function phases.filter(number, id, chunk, last)
+  return run(finish_filter, objects.of(id), filters[number], chunk, last)
+end
+
+function phases.forget_filter(number)
+  filters[number] = nil
+end
+
+local function finish_error(_, value)
+  local answer, wrong = answer_of(value, "on_error")
+  if answer and answer.kind ~= "respond" then
+    wrong = "on_error returned proxy(...): it is too late for that"
+  end
+  if wrong then
+    return 2, wrong, ""
+  end
+  if answer then
+    return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body
+  end
+end
+
+function phases.error(number, id, status, reason)
+  local s = objects.of(id)
+  return run(finish_error, s, functions[number], s.object, { status = status, reason = reason })
+end
+
+local function finish_log() end
+
+function phases.log(number, id, status, fields)
+  local s = objects.of(id)
+  local res = s.response
+  if res == nil then
+    local _
+    _, res = objects.response(id, status, fields)
+    s.response = res
+  else
+    res.status, res.fields = status, fields
+  end
+  res.over = true
+  return run(finish_log, s, functions[number], s.object, res.object)
+end
+
+-- peers: a list of tables that the host has made.  0 and the index of the one chosen, or its address.
+local function finish_upstream(s, value)
+  if value == nil then
+    return
+  end
+  local peers = s.peers
+  s.peers = nil
+  for index = 1, #peers do
+    if peers[index] == value or peers[index].address == value or index == value then
+      return 0, index
+    end
+  end
+  return 2, "on_upstream returned " .. tostring(value) .. "; expected one of the peers, or nothing", ""
+end
+
+function phases.upstream(number, id, peers)
+  local s = objects.of(id)
+  s.peers = peers
+  return run(finish_upstream, s, functions[number], s.object, peers)
+end
+
+-- What belongs to no request: on_start, on_reload, timers, tests.
+local function finish_plain(_, ...)
+  return 0, ...
+end
+
+function phases.plain(number)
+  return run(finish_plain, false, functions[number])
+end
+
+phases.resume, phases.cancel, phases.release = driver.resume, driver.cancel, objects.release
+return phases

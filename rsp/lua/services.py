@@ -1,0 +1,227 @@
+"""What Lua asks of Python, apart from requests: shared state, and tools from well-kept libraries.
+
+Rules of this room: a service is given plain data and gives plain data, ``(None, message)`` where that fails, and never
+an exception, because Lua code could catch it.  Nothing here waits for anything.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from rsp.config.errors import ConfigError
+from rsp.route import normalise_path
+from rsp.lua.passwords import Users
+from rsp.shared import Full, Shared
+
+T = TypeVar("T")
+
+_REMEMBERED: Final = 1024  # patterns, networks
+_AT_LOAD: Final = "shared state is for hooks; on_start runs in each worker before it serves"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Services:
+    """``store``: the instance's shared state; ``None`` while a configuration is only loaded.
+
+    ``table``: makes a Lua table of a mapping or a list.
+    """
+
+    def __init__(self) -> None:
+        self.store: Shared | None = None
+        self.table: Callable[[Any], Any]
+        self._sets: list[list[Network]] = []
+        self._network_numbers: dict[bytes, int] = {}
+        self._addresses: dict[bytes, ipaddress.IPv4Address | ipaddress.IPv6Address | None] = {}
+        self._patterns: list[Any] = []
+        self._pattern_numbers: dict[tuple[bytes, bytes], int] = {}
+        self.users: list[Users] = []
+
+    def offered(self) -> dict[str, Callable[..., Any]]:
+        """By the names that ``words.lua`` and ``objects.lua`` use."""
+        names = (
+            "shared_get", "shared_set", "shared_incr", "shared_delete", "shared_keys", "shared_rate", "json_decode",
+            "base64_encode", "base64_decode", "jwt_verify", "networks", "in_networks", "regex", "regex_test",
+            "regex_match", "regex_replace", "regex_split", "htpasswd",
+        )  # fmt: skip
+        offered = {name: _guarded(getattr(self, f"_{name}")) for name in names}
+        offered["normalise"] = _guarded(normalise_path)
+        offered["sha256"] = _guarded(lambda text: hashlib.sha256(text).hexdigest().encode())
+        offered["hmac_sha256"] = _guarded(lambda key, text: hmac.new(key, text, "sha256").hexdigest().encode())
+        offered["equal"] = _guarded(hmac.compare_digest)
+        offered["now"] = time.time
+        offered["monotonic"] = time.monotonic
+        offered["http_date"] = _guarded(lambda at: formatdate(at, usegmt=True).encode())
+        offered["share"] = _guarded(lambda key: int.from_bytes(hashlib.sha256(key).digest()[:6], "big") / 2**48)
+        return offered
+
+    # -- shared state
+
+    def _in(self, store: Shared | None) -> Shared:
+        if store is None:
+            raise ValueError(_AT_LOAD)
+        return store
+
+    def _shared_get(self, key: bytes) -> Any:
+        return self._in(self.store).get(key)
+
+    def _shared_set(self, key: bytes, value: Any, ttl: float, only_new: bool) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        return self._in(self.store).put(key, value, ttl, only_new)
+
+    def _shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
+        total = self._in(self.store).incr(key, by, first, ttl)
+        return total if total is not None else (None, b"shared: incr: there is no number at this key")
+
+    def _shared_delete(self, key: bytes) -> Any:
+        return self._in(self.store).delete(key)
+
+    def _shared_keys(self, prefix: bytes, limit: float) -> Any:
+        keys = self._in(self.store).keys(prefix, int(limit))
+        return self.table([key[len(prefix) :] for key in sorted(keys)])
+
+    def _shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
+        return self._in(self.store).rate(key, interval, burst, cost)
+
+    # -- codecs
+
+    def _json_decode(self, source: bytes, null: Any) -> Any:
+        try:
+            value = msgspec.json.decode(source)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return None, f"json.decode: {error}".encode()
+        return self.to_lua(value, null)
+
+    def to_lua(self, value: Any, null: Any = None) -> Any:
+        """Plain data as Lua values; ``null``: what stands for it in lists."""
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogatepass")
+        if isinstance(value, dict):
+            return self.table({self.to_lua(key): self.to_lua(item, null) for key, item in value.items()})
+        if isinstance(value, list):
+            return self.table([null if item is None else self.to_lua(item, null) for item in value])
+        return value
+
+    def _base64_encode(self, value: bytes, for_url: bool) -> Any:
+        return base64.urlsafe_b64encode(value).rstrip(b"=") if for_url else base64.b64encode(value)
+
+    def _base64_decode(self, value: bytes) -> Any:
+        """Either alphabet, with or without its padding."""
+        try:
+            plain = value.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+            return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+        except binascii.Error as error:
+            return None, f"base64.decode: {error}".encode()
+
+    def _jwt_verify(
+        self, token: bytes, key: bytes, algorithms: bytes, audience: bytes, issuer: bytes, leeway: float
+    ) -> Any:
+        import jwt  # a second of everybody's start is too much for what few use
+
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=algorithms.decode().split(","),
+                audience=audience.decode() or None,
+                issuer=issuer.decode() or None,
+                leeway=leeway,
+                options={"verify_aud": bool(audience)},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            return None, str(error).encode()
+        return self.to_lua(claims)
+
+    # -- addresses
+
+    def _networks(self, text: bytes) -> Any:
+        number = self._network_numbers.get(text)
+        if number is None:
+            found = [ipaddress.ip_network(one.strip().decode(), strict=False) for one in text.split(b",") if one]
+            if len(self._sets) >= _REMEMBERED:
+                raise ValueError("ip: too many sets of networks; make them while the configuration is loaded")
+            self._sets.append(found)
+            number = self._network_numbers[text] = len(self._sets) - 1
+        return number
+
+    def _in_networks(self, number: float, address: bytes) -> Any:
+        if address in self._addresses:
+            known = self._addresses[address]
+        else:
+            try:
+                known = ipaddress.ip_address(address.decode())
+                known = getattr(known, "ipv4_mapped", None) or known
+            except ValueError:
+                known = None
+            if len(self._addresses) >= _REMEMBERED:
+                self._addresses.clear()
+            self._addresses[address] = known
+        return known is not None and any(known in network for network in self._sets[int(number)])
+
+    # -- regular expressions, by RE2: their time is linear in the text, whatever the pattern
+
+    def _regex(self, pattern: bytes, flags: bytes) -> Any:
+        number = self._pattern_numbers.get((pattern, flags))
+        if number is None:
+            import re2
+
+            if len(self._patterns) >= _REMEMBERED:
+                raise ValueError("regex: too many patterns; they are compiled once, so make them outside of hooks")
+            options = re2.Options()
+            options.log_errors = False
+            options.encoding = re2.Options.Encoding.LATIN1
+            prefix = "".join(f"(?{flag})" for flag in flags.decode() if flag in "ims")
+            try:
+                compiled = re2.compile(prefix.encode() + pattern, options)
+            except re2.error as error:
+                message = error.args[0] if error.args else error
+                raise ValueError(f"regex: {message.decode() if isinstance(message, bytes) else message}") from None
+            self._patterns.append(compiled)
+            number = self._pattern_numbers[pattern, flags] = len(self._patterns) - 1
+        return number
+
+    def _regex_test(self, number: float, subject: bytes) -> Any:
+        return self._patterns[int(number)].search(subject) is not None
+
+    def _regex_match(self, number: float, subject: bytes) -> Any:
+        """A table: the whole match at 0, the groups by number and by name."""
+        match = self._patterns[int(number)].search(subject)
+        if match is None:
+            return None
+        groups: dict[Any, Any] = {0: match[0]}
+        groups.update({index: group for index, group in enumerate(match.groups(), 1) if group is not None})
+        for name, group in match.groupdict().items():
+            if group is not None:
+                groups[name if isinstance(name, bytes) else name.encode()] = group
+        return self.table(groups)
+
+    def _regex_replace(self, number: float, subject: bytes, by: bytes) -> Any:
+        return self._patterns[int(number)].sub(by, subject)
+
+    def _regex_split(self, number: float, subject: bytes) -> Any:
+        return self.table([part for part in self._patterns[int(number)].split(subject) if part is not None])
+
+    # -- users
+
+    def _htpasswd(self, source: bytes) -> Any:
+        self.users.append(Users(source))
+        return len(self.users) - 1
+
+
+def _guarded(service: Callable[..., T]) -> Callable[..., T | tuple[None, bytes]]:
+    def guarded(*given: Any) -> T | tuple[None, bytes]:
+        try:
+            return service(*given)
+        except (ConfigError, Full, ValueError, TypeError, ArithmeticError, LookupError) as error:
+            return None, str(error).encode()
+
+    return guarded

@@ -1,0 +1,570 @@
+"""An exchange with hooks.  Configurations without hooks never make one.
+
+Between two steps of an exchange stands a hook that may answer, change, or wait.  While it waits the exchange stands
+still: what the client sends is kept, within bounds, and the peer is paused.
+"""
+
+import os
+import re
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from rsp.config.units import Peer as Address
+from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, without
+from rsp.http1.write import PHRASES
+from rsp.proxy.exchange import Exchange
+from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rsp.proxy.downstream import Downstream
+    from rsp.proxy.group import Group
+    from rsp.proxy.hooks import Hooks, Phases
+    from rsp.proxy.peer import Peer
+    from rsp.proxy.plane import Plane
+    from rsp.proxy.site import Destination
+
+# Of objects.lua: what a hook has changed.
+_METHOD: Final = 1
+_TARGET: Final = 2
+_HOST: Final = 4
+_FIELDS: Final = 8
+_BODY: Final = 16
+_FILTER: Final = 64
+_PATH: Final = 128
+# And of phases.lua: what it decided.
+_RESPOND: Final = 1
+_PROXY: Final = 2
+
+_NOT_PLAIN: Final = re.compile(rb"%|//|/\.|\\")
+
+
+class HookedExchange(Exchange):
+    # fmt: off
+    __slots__ = (
+        "_answer_fields", "_body_done", "_choice", "_dropped", "_failure", "_filter", "_global_next", "_held_response", "_hooks", "_in_error",
+        "_number", "_overridden", "_path_set", "_pinned", "_proxied", "_response_done", "_whole", "held", "owner", "task",
+    )
+    # fmt: on
+
+    def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead, hooks: "Hooks") -> None:
+        super().__init__(plane, downstream, head)
+        self._hooks = hooks
+        self._number = hooks.new_number() if hooks.keeps else 0
+        self._proxied: Group | None = None  # where a hook sends it
+        self._pinned: Peer | None = None
+        self._path_set = False  # by the route's hook, so that the route does not rewrite it
+        self._overridden: list[bytes] = []  # names of fields that a hook wrote in our place
+        self._body_done: Done | None = None  # a hook waits for the request's body
+        self._dropped = False  # a hook put another body in the place of the client's
+        self._held_response: tuple[ResponseHead, bytes, list[bytes], list[bytes] | None] | None = None
+        self._response_done: Done | None = None  # a hook waits for the response's body
+        self._whole = False  # the response that is held is complete
+        self._filter = 0
+        self._in_error = False
+        self._failure = (0, "")
+        self._choice: tuple[int, list[Peer]] = (0, [])
+        self._global_next = False
+        self._answer_fields = b""
+        self.task: Task | None = None
+        self.held: list[bytes] = []  # keys of limit.conn
+        self.owner = os.getpid()
+
+    # -- on_request
+
+    def start(self) -> None:
+        downstream = self.downstream
+        if downstream is None:
+            return
+        self._identify()
+        downstream.entries(self.head.host)
+        self._extra = downstream.forwarded(self)  # tells who the client is
+        number = self._hooks.everywhere.request
+        if not number:
+            self._route()
+            return
+        outcome = self._ask(number, self._asked_for_all)
+        if outcome is not WAITS:
+            self._asked_for_all(outcome)
+
+    def _ask(self, number: int, then: "Callable[[Any], None]") -> Any:
+        head, hooks = self.head, self._hooks
+        return hooks.call(
+            self, then, hooks.phases[b"request"], number, self._number, hooks.keeps,
+            head.method, head.target, head.host, head.fields, self.client,
+        )  # fmt: skip
+
+    def _asked_for_all(self, outcome: Any) -> None:
+        self.task = None
+        if outcome is not None and not self._apply(outcome, None):
+            return
+        downstream = self.downstream
+        if downstream is None:
+            return
+        self._target = self.head.target
+        group = self._proxied
+        if group is None:
+            self._route()
+        else:
+            self._take(self.site.direct(group), downstream)
+
+    def _proceed(self, destination: "Destination") -> None:
+        phases = destination.hooks
+        if phases is None or not phases.request or self._proxied is not None:
+            self._go(destination)
+            return
+        outcome = self._ask(phases.request, self._asked_for_route)
+        if outcome is not WAITS:
+            self._asked_for_route(outcome)
+
+    def _asked_for_route(self, outcome: Any) -> None:
+        self.task = None
+        destination = self._destination
+        if destination is None or (outcome is not None and not self._apply(outcome, destination.hooks)):
+            return
+        if not self._path_set:
+            self._target = self.head.target
+        self._go(destination)
+
+    def _go(self, destination: "Destination") -> None:
+        if destination.rewrite is not None and self.head.target != b"*" and not self._path_set:
+            self._target = destination.rewritten(self.head.target, destination.rewrite)
+        group = self._proxied or destination.group
+        if group is None:
+            self._answer(destination)
+            return
+        self._forward(group)
+
+    def _apply(self, outcome: Any, phases: "Phases | None") -> bool:
+        """Whether the exchange goes on, after what on_request said."""
+        if outcome is FAILED:
+            return self._after_failure(phases)
+        if outcome[1] == _RESPOND:
+            self._answer_as_told(outcome)
+            return False
+        changed, head = outcome[6], self.head
+        if changed & _METHOD:
+            head.method = outcome[7]
+        if changed & _TARGET:
+            target = head.target = outcome[8]
+            head.path = target.partition(b"?")[0]
+            head.plain = _NOT_PLAIN.search(head.path) is None
+            if phases is not None and changed & _PATH:
+                self._path_set = True
+                self._target = target
+        if changed & _HOST:
+            head.host = outcome[9]
+        if changed & _FIELDS:
+            head.fields = outcome[10]
+            self._overridden += [name for name in outcome[12].split(b",") if name]
+            if b"x-request-id" in self._overridden:
+                self.request_id = b""
+        if changed & _BODY:
+            self._replace_body(outcome[11])
+        return self._send_to(outcome[2], outcome[3]) if outcome[1] == _PROXY else True
+
+    def _after_failure(self, phases: "Phases | None") -> bool:
+        own = phases.fail_open if phases is not None else None
+        if self._hooks.fail_open if own is None else own:
+            return True
+        self.refuse(500, "")
+        return False
+
+    def _send_to(self, name: bytes | None, peer: bytes | None) -> bool:
+        """proxy(...)"""
+        destination = self._destination
+        group = destination.group if destination is not None else None
+        if name is not None:
+            group = self.site.groups.get(name.decode("utf-8", "replace"))
+            if group is None:
+                self._complain(f'proxy: no upstream "{name.decode("utf-8", "replace")}"')
+                return self._after_failure(None)
+        if peer is not None:
+            known = next((one for one in group.peers if one.name == peer), None) if group is not None else None
+            try:
+                address = Address.parse(peer.decode("utf-8", "replace"))
+                if address.is_name:
+                    raise ValueError(f'"{address}" is a name; dns.resolve finds addresses')
+                if known is None:
+                    group = self._plane.outside.group(address)
+            except ValueError as error:
+                self._complain(f"proxy: peer: {error}")
+                return self._after_failure(None)
+            self._pinned = known
+        self._proxied = group
+        return True
+
+    def _complain(self, text: str) -> None:
+        self._hooks.report((2, text.encode(), b""))
+
+    def _answer_as_told(self, outcome: Any) -> None:
+        """respond(...): status, type, fields, body."""
+        status, kind, fields, body = outcome[2], outcome[3], outcome[4], outcome[5]
+        if body is None:
+            if status >= 400:
+                self.request_id = self.request_id or self._plane.new_id()
+                status, kind, more, body = self.site.pages.error(status, "", self.request_id, self.head)
+                fields = more + fields
+            else:
+                body = b""
+        self._abandon()
+        self._answer_fields = fields
+        self._own_answer((status, kind, fields, body))
+
+    # -- the request's body
+
+    def want_body(self, done: Done) -> "Answer | Callable[[], None]":
+        """For req.body()."""
+        limit = self._hooks.body_limit
+        if self._pending_size > limit or self.head.framing > limit:
+            return False, b"the request's body is larger than lua.body"
+        if self.request_done:
+            return True, b"".join(self._pending)
+        self._body_done = done
+        downstream = self.downstream
+        if downstream is not None:
+            if self.head.expect_continue:
+                self.head.expect_continue = False
+                downstream.send_continue()
+            downstream.resume()
+        return self._forget_body
+
+    def _forget_body(self) -> None:
+        self._body_done = None
+
+    def _replace_body(self, body: bytes) -> None:
+        self._dropped = not self.request_done
+        self._pending = [body] if body else []
+        self._pending_size = self.head.framing = len(body)
+        if self._dropped and self.downstream is not None:
+            self.downstream.resume()
+
+    def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        if self._dropped:
+            if trailers is not None:
+                self.request_done = True
+            return
+        Exchange.request_body(self, pieces, trailers)
+        done = self._body_done
+        if done is None or self.over:
+            return
+        limit = self._hooks.body_limit
+        if self._pending_size > limit:
+            self._body_done = None
+            done((False, b"the request's body is larger than lua.body"))
+        elif trailers is not None:
+            self._body_done = None
+            done((True, b"".join(self._pending)))
+        elif self.downstream is not None:
+            self.downstream.resume()
+
+    # -- on_upstream
+
+    def _next_peer(self, status: int) -> None:
+        group, pinned = self.group, self._pinned
+        if group is None or self.over:
+            return
+        if pinned is not None and not self.tried and pinned.can_be_asked():
+            self._pinned = None
+            self._try_peer(pinned)
+            return
+        destination = self._destination
+        phases = destination.hooks if destination is not None else None
+        number = (phases.upstream if phases is not None else 0) or self._hooks.everywhere.upstream
+        if not number or (group.tries and len(self.tried) >= group.tries):
+            Exchange._next_peer(self, status)
+            return
+        peers = group.open_peers(self.tried)
+        if not peers:
+            Exchange._next_peer(self, status)
+            return
+        hooks = self._hooks
+        self._choice = (status, peers)
+        tables = hooks.table([hooks.table(peer.described()) for peer in peers])
+        outcome = hooks.call(self, self._chosen, hooks.phases[b"upstream"], number, self._number, tables)
+        if outcome is not WAITS:
+            self._chosen(outcome)
+
+    def _chosen(self, outcome: Any) -> None:
+        self.task = None
+        if self.over:
+            return
+        status, peers = self._choice
+        destination = self._destination
+        if outcome is FAILED and not self._after_failure(destination.hooks if destination is not None else None):
+            return
+        if outcome is None or outcome is FAILED:
+            Exchange._next_peer(self, status)
+        else:
+            self._try_peer(peers[outcome[1] - 1])
+
+    def head_for_peer(self) -> bytes:
+        if self._overridden:
+            self._extra = without(self._extra, self._overridden)
+        return Exchange.head_for_peer(self)
+
+    # -- on_response
+
+    def _respond(self, head: ResponseHead, fields: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        destination, everywhere = self._destination, self._hooks.everywhere
+        phases = destination.hooks if destination is not None else None
+        number = phases.response if phases is not None else 0
+        if not number and not everywhere.response:
+            self._answer_fields = fields
+            Exchange._respond(self, head, fields, pieces, trailers)
+            return
+        self._held_response = (head, fields, pieces, trailers)
+        self._whole = trailers is not None
+        upstream = self.upstream
+        if trailers is None and upstream is not None:
+            upstream.pause()
+        self._global_next = bool(number and everywhere.response)
+        self._ask_response(number or everywhere.response, fields)
+
+    def _ask_response(self, number: int, fields: bytes) -> None:
+        hooks, held = self._hooks, self._held_response
+        if held is None:
+            return
+        outcome = hooks.call(
+            self, self._asked_for_response, hooks.phases[b"response"], number, self._number, held[0].status, fields
+        )
+        if outcome is not WAITS:
+            self._asked_for_response(outcome)
+
+    def _asked_for_response(self, outcome: Any) -> None:
+        self.task = None
+        held, destination = self._held_response, self._destination
+        if held is None or self.downstream is None:
+            return
+        head, fields, pieces, trailers = held
+        phases = destination.hooks if destination is not None and not self._global_next else None
+        if outcome is FAILED:
+            self._held_response = None
+            own = phases.fail_open if phases is not None else None
+            if not (self._hooks.fail_open if own is None else own):
+                self._abandon()
+                self.refuse(500, "")
+                return
+        elif outcome is not None and outcome[1] == _RESPOND:
+            self._held_response = None
+            self._answer_as_told(outcome)
+            return
+        elif outcome is not None:
+            head.status, fields = outcome[2], outcome[4]
+            head.reason = PHRASES.get(head.status, b"") if head.status != held[0].status else head.reason
+            if outcome[6] & _BODY:
+                fields = without(fields, (b"content-encoding",)) if fields == held[1] else fields
+                pieces, trailers = self._replaced(head, outcome[5])
+            elif outcome[6] & _FILTER and head.framing != 0 and not head.length_line:
+                self._filter = self._hooks.invoke(self, self._hooks.phases[b"filter_of"], self._number)
+                head.framing = CHUNKED
+        if self._global_next and outcome is not FAILED:
+            self._global_next = False
+            self._held_response = (head, fields, pieces, trailers)
+            self._ask_response(self._hooks.everywhere.response, fields)
+            return
+        self._held_response = None
+        self._answer_fields = fields
+        if self._filter:
+            filtered = self._filtered(pieces, trailers)
+            if filtered is None:
+                self._abandon()
+                self.refuse(500, "")
+                return
+            pieces = filtered
+        if trailers is None and self.upstream is not None:
+            self.upstream.resume()
+        Exchange._respond(self, head, fields, pieces, trailers)
+
+    def _replaced(self, head: ResponseHead, body: bytes) -> tuple[list[bytes], list[bytes]]:
+        """The whole response is ``body``; the peer need not send more."""
+        if self.upstream is not None:
+            self._ended = monotonic()
+            self._abandon()
+        if self.head.method == b"HEAD":
+            head.framing, head.length_line = 0, b"Content-Length: %d\r\n" % len(body)
+            return [], []
+        if head.status in (204, 304):
+            head.framing, head.length_line = 0, b""
+            return [], []
+        head.framing, head.has_length, head.length_line = len(body), True, b""
+        return ([body] if body else []), []
+
+    def want_response_body(self, done: Done) -> "Answer | Callable[[], None]":
+        """For res.body."""
+        held = self._held_response
+        if held is None:
+            return False, b"res.body is gone by now"
+        if self._whole:
+            return self._response_body(held)
+        if held[0].framing > self._hooks.body_limit:
+            return False, b"the response's body is larger than lua.body"
+        self._response_done = done
+        if self.upstream is not None:
+            self.upstream.resume()
+        return self._forget_response_body
+
+    def _forget_response_body(self) -> None:
+        self._response_done = None
+
+    def _response_body(self, held: tuple[ResponseHead, bytes, list[bytes], list[bytes] | None]) -> Answer:
+        body = b"".join(held[2])
+        if len(body) > self._hooks.body_limit:
+            return False, b"the response's body is larger than lua.body"
+        return True, body
+
+    def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        held = self._held_response
+        if held is None:
+            if self._filter:
+                filtered = self._filtered(pieces, trailers)
+                if filtered is None:
+                    self._abandon()
+                    self.cut_off()
+                    return
+                pieces = filtered
+                if not pieces and trailers is None:
+                    return
+            Exchange.response_body(self, pieces, trailers)
+            return
+        head, fields, before, _ = held
+        before += pieces
+        self._held_response = held = (head, fields, before, trailers)
+        self._whole = trailers is not None
+        done = self._response_done
+        if done is None:
+            return
+        if self._whole or sum(map(len, before)) > self._hooks.body_limit:
+            self._response_done = None
+            if not self._whole and self.upstream is not None:
+                self.upstream.pause()
+            done(self._response_body(held))
+
+    def _filtered(self, pieces: list[bytes], trailers: list[bytes] | None) -> list[bytes] | None:
+        """What the filter makes of them; ``None``: it failed."""
+        hooks, last = self._hooks, trailers is not None
+        chunk = b"".join(pieces)
+        if not chunk and not last:
+            return []
+        outcome = hooks.call(self, self._unexpected, hooks.phases[b"filter"], self._filter, self._number, chunk, last)
+        if outcome is WAITS:
+            if self.task is not None:
+                self.task.cancel()
+                self.task = None
+            self._complain("a filter cannot wait")
+            outcome = FAILED
+        if outcome is FAILED:
+            return [chunk] if hooks.fail_open else None
+        return [outcome[1]] if outcome is not None and outcome[1] else []
+
+    def _unexpected(self, _outcome: Any) -> None:
+        pass
+
+    def client_ready(self) -> None:
+        if self._held_response is None:
+            Exchange.client_ready(self)
+
+    # -- on_error
+
+    def refuse(self, status: int, reason: str) -> None:
+        destination = self._destination
+        phases = destination.hooks if destination is not None else None
+        number = (phases.error if phases is not None else 0) or self._hooks.everywhere.error
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
+        self._held_response = None
+        if not number or self._in_error or self.downstream is None:
+            Exchange.refuse(self, status, reason)
+            return
+        self._in_error = True
+        self._failure = (status, reason)
+        hooks = self._hooks
+        text = (reason or PHRASES.get(status, b"Error").decode()).encode()
+        outcome = hooks.call(self, self._asked_for_error, hooks.phases[b"error"], number, self._number, status, text)
+        if outcome is not WAITS:
+            self._asked_for_error(outcome)
+
+    def _asked_for_error(self, outcome: Any) -> None:
+        self.task = None
+        if self.over:
+            return
+        if outcome is None or outcome is FAILED:
+            self.refuse(*self._failure)
+        else:
+            self._answer_as_told(outcome)
+
+    # -- the end
+
+    def _end(self, status: int) -> "Downstream | None":
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
+        self._held_response = None
+        downstream = Exchange._end(self, status)
+        for key in self.held:
+            self._hooks.store.let_go(key, self.owner)
+        hooks, destination = self._hooks, self._destination
+        if self._filter:
+            hooks.invoke(self, hooks.phases[b"forget_filter"], self._filter)
+        self.status = status
+        phases = destination.hooks if destination is not None else None
+        for number in (phases.log if phases is not None else 0, hooks.everywhere.log):
+            if number:
+                hooks.call(self, self._unexpected, hooks.phases[b"log"], number, self._number, status, self._answer_fields)
+        if self._number:
+            hooks.invoke(self, hooks.release, self._number)
+        return downstream
+
+    # -- what objects.lua asks
+
+    def described(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        head = self.head
+        return head.method, head.target, head.host, head.fields, self.client
+
+    def about(self, key: bytes) -> object:
+        if key == b"id":
+            return self.request_id or None
+        if key == b"scheme":
+            for line in self.head.forwarded if self.site.trusts(self._direct_client()) else ():
+                if line.lower().startswith(b"x-forwarded-proto:"):
+                    return line.partition(b":")[2].strip().lower()
+            return b"http"
+        if key == b"upstream":
+            return self.group.name.encode() if self.group is not None else None
+        if key == b"peer":
+            return self._names.rpartition(b",")[2] or None
+        if key == b"sent":
+            return self.sent
+        if key == b"duration":
+            return monotonic() - self._started
+        return None  # tls: rsp does not speak it yet
+
+    def _direct_client(self) -> bytes:
+        return self.downstream.client if self.downstream is not None else self.client
+
+    def request_field(self, name: bytes) -> bytes | None:
+        """Of those that rsp keeps apart from the others."""
+        head = self.head
+        if name == b"content-length":
+            return b"%d" % head.framing if head.framing > 0 else None
+        if name == b"transfer-encoding":
+            return b"chunked" if head.framing == CHUNKED else None
+        if name == b"x-request-id":
+            return head.request_id or None
+        if name == b"upgrade":
+            return head.upgrade or None
+        if name == b"expect":
+            return b"100-continue" if head.expect_continue else None
+        values = [line.partition(b":")[2].strip() for line in head.forwarded if line[: len(name)].lower() == name]
+        return b", ".join(values) if values else None
+
+    def response_field(self, name: bytes) -> bytes | None:
+        held = self._held_response
+        if held is None:
+            return None
+        if name == b"content-length":
+            line = held[0].length_line or (b":%d" % held[0].framing if held[0].framing >= 0 else b"")
+            return line.partition(b":")[2].strip() or None
+        return b"chunked" if name == b"transfer-encoding" and held[0].framing == CHUNKED else None

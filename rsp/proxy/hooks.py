@@ -1,0 +1,198 @@
+"""A configuration's hooks in one worker: the Lua state, the functions by phase, and how they are called.
+
+Whoever calls a phase gets ``None`` (go on), ``WAITS`` (``then`` is called later), ``FAILED`` (it is in the log), or
+what phases.lua says.  Nothing of this exists where a configuration has no hooks.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from rsp import log
+from rsp.config.errors import ConfigError
+from rsp.config.schema import Config
+from rsp.lua.evaluate import Evaluation, Hook
+from rsp.lua.services import Services
+from rsp.proxy import operations
+from rsp.proxy.tasks import FAILED, WAITS, Operation, Task
+from rsp.scoreboard import Cell
+from rsp.shared import Shared
+
+if TYPE_CHECKING:
+    from rsp.proxy.hooked import HookedExchange
+    from rsp.proxy.plane import Plane
+
+_LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
+
+
+class Phases:
+    """The numbers of the functions for one route, or for all; 0: none."""
+
+    __slots__ = ("error", "fail_open", "log", "request", "response", "upstream")
+
+    def __init__(self) -> None:
+        self.request = 0
+        self.upstream = 0
+        self.response = 0
+        self.error = 0
+        self.log = 0
+        self.fail_open: bool | None = None
+
+
+class Hooks:
+    """``evaluation``: of the configuration that ``config`` was made from.  ``store``: the instance's shared state.
+
+    Raises :class:`ConfigError` if it is not the same program any more.
+    """
+
+    # fmt: off
+    __slots__ = (
+        "_evaluation", "_last", "_lua_errors", "_stopped", "body_limit", "cancel", "config", "current", "everywhere",
+        "fail_open", "keeps", "operations", "phases", "plane", "release", "resume", "routes", "services", "store",
+        "table", "timeout", "too_long", "tracing",
+    )
+    # fmt: on
+
+    def __init__(self, plane: "Plane", config: Config, main: str, files: dict[str, bytes], store: Shared) -> None:
+        self.plane = plane
+        self.config = config
+        self.store = store
+        self.current: HookedExchange | None = None
+        self.tracing: list[str] | None = None  # of the hooks that are met, where somebody wants to know
+        self._last = 0
+        self._stopped = False
+        settings = config.settings.lua
+        self.timeout = float(settings.timeout)
+        self.body_limit = int(settings.body)
+        self.fail_open = settings.fail_open
+        self.too_long = (False, f"the hook waits longer than lua.timeout allows ({settings.timeout})".encode())
+        self.operations: dict[bytes, Operation] = dict(operations.ALL)
+        services = self.services = Services()
+        evaluation = self._evaluation = Evaluation(main, services, operations.offered(self), files or None)
+        runtime = evaluation.runtime
+        hooks = [hook for hook in evaluation.hooks if hook.phase != "test"]
+        if files and tuple(hook.place for hook in hooks) != config.hooks:
+            raise ConfigError(f"{main}: its hooks are not the same each time that it is evaluated")
+        runtime.freeze(settings.instructions)
+        runtime.limit_memory(int(settings.memory))
+        services.store = store
+        self._lua_errors = runtime.errors
+        self.table = runtime.table
+        phases = self.phases = runtime.phases
+        self.resume, self.cancel, self.release = phases[b"resume"], phases[b"cancel"], phases[b"release"]
+        self.everywhere = Phases()
+        self.routes: dict[int, Phases] = {}
+        for hook in hooks:
+            if hook.phase in ("on_request", *_LATER):
+                self._add(hook)
+        # Whether req has to be kept for a later phase.
+        requests = {hook.route for hook in hooks if hook.phase == "on_request"}
+        several = -1 in requests and len(requests) > 1
+        self.keeps = several or any(hook.phase in _LATER for hook in hooks)
+        operations.warm_up(files)
+
+    def _add(self, hook: Hook) -> None:
+        phases = self.everywhere if hook.route < 0 else self.routes.setdefault(hook.route, Phases())
+        setattr(phases, hook.phase.removeprefix("on_"), self._evaluation.runtime.add(hook.function))
+        if hook.route >= 0:
+            phases.fail_open = self.config.routes[hook.route].fail_open
+
+    # -- calls
+
+    def new_number(self) -> int:
+        """For an exchange whose req is kept."""
+        self._last += 1
+        return self._last
+
+    def invoke(self, exchange: "HookedExchange | None", function: Any, *given: Any) -> Any:
+        """One stretch of Lua, which cannot raise anything."""
+        before, self.current = self.current, exchange
+        try:
+            return function(*given)
+        except self._lua_errors as error:  # memory ran out where no hook was to blame
+            return 2, str(error).encode(), b""
+        finally:
+            self.current = before
+
+    def call(self, exchange: "HookedExchange | None", then: Callable[[Any], None], function: Any, *given: Any) -> Any:
+        """A phase; ``then`` is called with the outcome if it is not there yet."""
+        if self.tracing is not None:
+            self.tracing.append(self._describe(given[0]))
+        outcome = self.invoke(exchange, function, *given)
+        if outcome is None or outcome[0] == 0:
+            return outcome
+        if outcome[0] == 1:
+            task = Task(self, exchange, then)
+            if exchange is not None:
+                exchange.task = task
+            outcome = task.proceed(outcome)
+            if exchange is not None and outcome is not WAITS:
+                exchange.task = None
+            return outcome
+        self.report(outcome)
+        return FAILED
+
+    def _describe(self, number: int) -> str:
+        hooks = [hook for hook in self._evaluation.hooks if hook.phase not in ("test", "every")]
+        numbered = [hook for hook in hooks if hook.phase in ("on_request", *_LATER)]
+        hook = numbered[number - 1] if 0 < number <= len(numbered) else None
+        return f"{hook.phase} at {hook.place}" if hook is not None else "a hook"
+
+    def report(self, outcome: Any) -> None:
+        """What a hook threw, in the log: once a second for each line."""
+        message = self._evaluation.runtime.whole_name(outcome[1].decode("utf-8", "replace"))
+        trace = outcome[2].decode("utf-8", "replace")
+        inside = [line for line in trace.split("\n") if "[C]" not in line and "\t" in line and "\tdriver" not in line]
+        log.once_a_second(f"hook {message}", "\n".join([f"A hook failed: {message}", *inside]))
+
+    # -- what belongs to no request
+
+    def start(self, before: "Hooks | None", slot: int) -> None:
+        """Run ``on_start``, or ``on_reload`` after another configuration; begin with the timers."""
+        runtime = self._evaluation.runtime
+        for hook in self._evaluation.hooks:
+            if hook.phase == ("on_start" if before is None else "on_reload"):
+                self._run(runtime.add(hook.function))
+            elif hook.phase == "every":
+                timer = self.config.timers[hook.timer]
+                key = None if timer.workers == "all" else b"\3every\0%d" % hook.timer
+                self._begin_timer(runtime.add(hook.function), float(timer.interval), key)
+
+    def stop(self) -> None:
+        """A new configuration is in force."""
+        self._stopped = True
+
+    def _run(self, number: int) -> None:
+        self.call(None, _nothing, self.phases[b"plain"], number)
+
+    def _begin_timer(self, number: int, interval: float, key: bytes | None) -> None:
+        loop = asyncio.get_running_loop()
+        interval = max(interval, 0.01)
+
+        def fire() -> None:
+            if self._stopped or self.plane.draining:
+                return
+            loop.call_later(interval, fire)
+            if key is None or self._is_mine(key, interval):
+                self._run(number)
+
+        loop.call_later(interval, fire)
+
+    def _is_mine(self, key: bytes, interval: float) -> bool:
+        """Whether this worker is the one: it stays that as long as it renews the lease."""
+        lease = 1.5 * interval + 0.1
+        me = float(os.getpid())
+        owner = self.store.get(key)
+        if owner == me or (owner is not None and int(owner) not in self.alive()):
+            return self.store.put(key, me, lease, False)
+        return owner is None and self.store.put(key, me, lease, True)
+
+    def alive(self) -> set[int]:
+        """The process ids of all workers."""
+        scoreboard = self.plane.scoreboard
+        return {scoreboard.row(number)[Cell.PID] for number in range(scoreboard.rows)}
+
+
+def _nothing(_outcome: Any) -> None:
+    pass
