@@ -1,136 +1,72 @@
 -- req and res as hooks see them.
 --
--- Both are empty tables; what they stand for is a state that only this file can reach, so every assignment is checked
--- and nothing outlives its request.  Whatever is not touched is not decoded.
+-- There is one of each, and it stands for the request that the code which runs now works for: its state is the driver's
+-- current one, which no Lua of the user's can reach, so every assignment is checked and nothing outlives its request.
+-- Whatever is not touched is not decoded.
 --
--- State of a request: method, target, host, fields (the field lines, each with its CRLF), client, ctx, changed;
--- of a response: status, fields, body, filter, changed.  "changed" is a sum of the bits below.
+-- State of a request: method, target, host, client, ctx, changed; of its response: status, body, filter, changed.
+-- "changed" is a sum of the bits below.  Fields stay with the host, which is asked for each.
 
 local sandbox, driver, host = ...
 local find, sub, lower, gsub, match = string.find, string.sub, string.lower, string.gsub, string.match
 local byte, char, format, concat = string.byte, string.char, string.format, table.concat
 local error, type, tostring, tonumber, setmetatable, pairs, next = error, type, tostring, tonumber, setmetatable, pairs, next
 
-local METHOD, TARGET, HOST, FIELDS, BODY, STATUS, FILTER, PATH = 1, 2, 4, 8, 16, 32, 64, 128
+local METHOD, TARGET, HOST, BODY, STATUS, FILTER, PATH = 1, 2, 4, 16, 32, 64, 128
+local get_field, set_field = host.get_field, host.set_field
+local REQUEST, RESPONSE = 0, 1
 local objects = {}
-local states = {}   -- by object
+
 local function add(s, bit_)
   if s.changed % (bit_ + bit_) < bit_ then
     s.changed = s.changed + bit_
   end
 end
 
-local function state_of(object)
-  local s = states[object]
-  if s == nil then
-    error("this request is over; what is to outlive it belongs into shared(...)", 3)
+local function request_now()
+  local s = driver.current
+  if not s then
+    error("there is no request here", 3)
   end
-  if s.method == nil and s.status == nil then
-    s.method, s.target, s.host, s.fields, s.client = host.describe(s.id)
+  if s.method == nil then
+    s.method, s.target, s.host, s.client = host.describe()
   end
   return s
 end
 
+local function response_now()
+  local s = driver.current
+  local r = s and s.response
+  if not r then
+    error("there is no response here", 3)
+  end
+  return r
+end
+
 -- -- fields
 
--- Name as given -> what to look for in a lowered block, and the name in lower case; false for what is no name.
+-- Name as given -> in lower case; false for what is no name.
 local keys, keys_count = {}, 0
 
 local function key_of(name)
   local key = keys[name]
   if key == nil then
     if type(name) ~= "string" or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
-      error(tostring(name) .. " is no name of a field", 3)
+      error(tostring(name) .. " is no name of a field", 4)
     end
     if keys_count > 1000 then
       keys, keys_count = {}, 0
     end
-    key = { "\n" .. lower(name) .. ":", lower(name) }
+    key = lower(name)
     keys[name] = key
     keys_count = keys_count + 1
   end
   return key
 end
 
--- Blocks come again and again: what they look like in lower case is remembered.
-local lowered_blocks, lowered_count = {}, 0
-
-local function lowered(s)
-  local fields = s.fields
-  local low = lowered_blocks[fields]
-  if low == nil then
-    low = "\n" .. lower(fields)
-    if s.changed % (FIELDS + FIELDS) < FIELDS and #fields <= 2048 then
-      if lowered_count >= 256 then
-        lowered_blocks, lowered_count = {}, 0
-      end
-      lowered_blocks[fields] = low
-      lowered_count = lowered_count + 1
-    end
-  end
-  return low
-end
-
-local function trimmed(text, from, to)
-  while from <= to do
-    local c = byte(text, from)
-    if c ~= 32 and c ~= 9 then break end
-    from = from + 1
-  end
-  while to >= from do
-    local c = byte(text, to)
-    if c ~= 32 and c ~= 9 then break end
-    to = to - 1
-  end
-  return sub(text, from, to)
-end
-
--- Rules of rsp's own: framing and the connection are not for hooks to write; a request knows some fields apart.
+-- Framing and the connection are not for hooks to write.
 local reserved = { connection = true, ["content-length"] = true, ["keep-alive"] = true, ["proxy-connection"] = true,
                    te = true, trailer = true, ["transfer-encoding"] = true, upgrade = true }
-local apart = { host = true, ["content-length"] = true, ["transfer-encoding"] = true, connection = true,
-                upgrade = true, te = true, expect = true, ["x-request-id"] = true, forwarded = true,
-                ["x-forwarded-for"] = true, ["x-forwarded-proto"] = true, ["x-forwarded-host"] = true }
-
-local function all(s, key, first_only)
-  local low, fields, values = lowered(s), s.fields, nil
-  local from, colon = find(low, key[1], 1, true)
-  while from do
-    local stop = find(low, "\r", colon, true)
-    local value = trimmed(fields, colon, stop - 2)
-    if values == nil then
-      if first_only then
-        return value
-      end
-      values = { value }
-    else
-      values[#values + 1] = value
-    end
-    from, colon = find(low, key[1], stop, true)
-  end
-  return values
-end
-
-local function get(s, name)
-  local key = key_of(name)
-  local low, fields = lowered(s), s.fields
-  local from, colon = find(low, key[1], 1, true)
-  if from == nil then
-    if s.method then
-      if key[2] == "host" then
-        return s.host
-      end
-      return apart[key[2]] and host.field(s.id, key[2]) or nil
-    end
-    return apart[key[2]] and host.response_field(s.id, key[2]) or nil
-  end
-  local stop = find(low, "\r", colon, true)
-  local value = trimmed(fields, colon, stop - 2)
-  if find(low, key[1], stop, true) and key[2] ~= "set-cookie" then
-    return concat(all(s, key), key[2] == "cookie" and "; " or ", ")
-  end
-  return value
-end
 
 local function clean(name, value)
   if type(value) == "number" then
@@ -144,75 +80,28 @@ local function clean(name, value)
   return value
 end
 
-local function without(s, key)
-  local low, fields = lowered(s), s.fields
-  local from, colon = find(low, key[1], 1, true)
-  if from == nil then
-    return fields
-  end
-  local kept, last = {}, 1
-  while from do
-    local stop = find(low, "\r", colon, true)
-    kept[#kept + 1] = sub(fields, last, from - 1)
-    last = stop + 1
-    from, colon = find(low, key[1], stop, true)
-  end
-  kept[#kept + 1] = sub(fields, last)
-  return concat(kept)
-end
-
-local function writable(s, name)
+local function set(which, name, value)
   local key = key_of(name)
-  if reserved[key[2]] then
-    error('headers["' .. name .. '"] is rsp\'s own to write', 4)
+  if reserved[key] then
+    error('headers["' .. name .. '"] is rsp\'s own to write', 3)
   end
-  return key
-end
-
-local function set(s, name, value)
-  local key = writable(s, name)
-  if s.method and key[2] == "host" then
-    objects.set_host(s, value)
-    return
-  end
-  if s.method and apart[key[2]] then
-    s.set = s.set or {}
-    s.set[key[2]] = true
-  end
-  local lines
-  if type(value) == "table" then
-    lines = {}
+  if key == "host" and which == REQUEST then
+    objects.set_host(request_now(), value)
+  elseif type(value) == "table" then
+    local lines = {}
     for index = 1, #value do
       lines[index] = name .. ": " .. clean(name, value[index]) .. "\r\n"
     end
-    lines = concat(lines)
-  elseif value ~= nil then
-    lines = name .. ": " .. clean(name, value) .. "\r\n"
+    set_field(which, key, concat(lines))
+  elseif value == nil then
+    set_field(which, key, "")
+  else
+    set_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
   end
-  local kept = without(s, key)
-  s.fields = lines and kept .. lines or kept
-  add(s, FIELDS)
 end
 
-local methods = {}
-function methods.all(headers, name)
-  local s = state_of(headers)
-  local found = all(s, key_of(name))
-  if found == nil then
-    local value = get(s, name)
-    found = value and { value } or {}
-  end
-  return found
-end
-function methods.add(headers, name, value)
-  local s = state_of(headers)
-  writable(s, name)
-  s.fields = s.fields .. name .. ": " .. clean(name, value) .. "\r\n"
-  add(s, FIELDS)
-end
-
-local function each(text, position)
-  local from, to, name, value = find(text, "^([^:]+):[ \t]*([^\r]*)\r\n", position[1])
+local function each(block, position)
+  local from, to, name, value = find(block, "^([^:]+):[ \t]*([^\r]*)\r\n", position[1])
   if from == nil then
     return nil
   end
@@ -220,20 +109,39 @@ local function each(text, position)
   return name, (gsub(value, "[ \t]+$", ""))
 end
 
-local Headers = { __metatable = false }
-function Headers.__index(headers, name)
-  local method = methods[name]
-  if method then
-    return method
+local function headers_of(which, check)
+  local methods = {}
+  function methods.all(_, name)
+    check()
+    return host.all_fields(which, key_of(name))
   end
-  return get(state_of(headers), name)
-end
-function Headers.__newindex(headers, name, value)
-  set(state_of(headers), name, value)
-end
-function Headers.__pairs(headers)
-  local text, position = state_of(headers).fields, { 1 }
-  return function() return each(text, position) end
+  function methods.add(_, name, value)
+    check()
+    local key = key_of(name)
+    if reserved[key] then
+      error('headers["' .. name .. '"] is rsp\'s own to write', 2)
+    end
+    host.add_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
+  end
+  local Headers = { __metatable = false }
+  function Headers.__index(_, name)
+    local method = methods[name]
+    if method then
+      return method
+    end
+    check()
+    return get_field(which, name)
+  end
+  function Headers.__newindex(_, name, value)
+    check()
+    set(which, name, value)
+  end
+  function Headers.__pairs()
+    check()
+    local block, position = host.block(which), { 1 }
+    return function() return each(block, position) end
+  end
+  return setmetatable({}, Headers)
 end
 
 -- -- what is in a target
@@ -281,29 +189,33 @@ objects.args_of = args_of
 -- Args and cookies: tables of text that are made when they are touched, and written back when they are changed.
 local function bag(read, write)
   local Bag = { __metatable = false }
-  function Bag.__index(object, name)
-    return read(state_of(object))[name]
+  function Bag.__index(_, name)
+    return read(request_now())[name]
   end
-  function Bag.__newindex(object, name, value)
-    local s = state_of(object)
+  function Bag.__newindex(_, name, value)
+    local s = request_now()
     if type(name) ~= "string" or (value ~= nil and type(value) ~= "string" and type(value) ~= "number") then
       error("expected a name and a string", 2)
     end
     write(s, read(s), name, value ~= nil and tostring(value) or nil)
   end
-  function Bag.__pairs(object)
-    return next, read(state_of(object)), nil
+  function Bag.__pairs()
+    local copy = {}
+    for name, value in pairs(read(request_now())) do
+      copy[name] = value
+    end
+    return next, copy, nil
   end
-  return Bag
+  return setmetatable({}, Bag)
 end
 
-local Args = bag(function(s)
+local args = bag(function(s)
   if s.args == nil then
     local _, query = split_target(s)
     s.args = args_of(query)
   end
   return s.args
-end, function(s, args, name, value)
+end, function(s, known, name, value)
   local path, query = split_target(s)
   local kept = {}
   for pair in string.gmatch(query or "", "[^&]+") do
@@ -314,7 +226,7 @@ end, function(s, args, name, value)
   if value then
     kept[#kept + 1] = escape(name) .. "=" .. escape(value)
   end
-  args[name] = value
+  known[name] = value
   join_target(s, path, kept[1] and concat(kept, "&") or nil)
 end)
 
@@ -330,37 +242,28 @@ local function cookies_of(text)
 end
 objects.cookies_of = cookies_of
 
-local Cookies = bag(function(s)
+local cookies = bag(function(s)
   if s.cookies == nil then
-    s.cookies = cookies_of(get(s, "cookie"))
+    s.cookies = cookies_of(get_field(REQUEST, "cookie"))
   end
   return s.cookies
-end, function(s, cookies, name, value)
+end, function(_, known, name, value)
   if not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") or (value and find(value, "[%z\1-\32\127;,\"\\]")) then
     error("this cannot stand in a cookie; see url.encode", 3)
   end
-  cookies[name] = value
+  known[name] = value
   local pairs_ = {}
-  for key, content in pairs(cookies) do
+  for key, content in pairs(known) do
     pairs_[#pairs_ + 1] = key .. "=" .. content
   end
   table.sort(pairs_)
-  set(s, "Cookie", pairs_[1] and concat(pairs_, "; ") or nil)
+  set(REQUEST, "Cookie", pairs_[1] and concat(pairs_, "; ") or nil)
 end)
 
 -- -- req
 
-local function proxy(meta, slot)
-  return function(s)
-    local object = s[slot]
-    if object == nil then
-      object = setmetatable({}, meta)
-      states[object] = s
-      s[slot] = object
-    end
-    return object
-  end
-end
+local request_headers = headers_of(REQUEST, request_now)
+local response_headers = headers_of(RESPONSE, response_now)
 
 local getters = {
   method = function(s) return s.method end,
@@ -382,9 +285,9 @@ local getters = {
     local _, query = split_target(s)
     return query or ""
   end,
-  args = proxy(Args, "args_object"),
-  headers = proxy(Headers, "headers_object"),
-  cookies = proxy(Cookies, "cookies_object"),
+  args = function() return args end,
+  headers = function() return request_headers end,
+  cookies = function() return cookies end,
   host = function(s)
     local name = lower(s.host)
     if byte(name) == 91 then
@@ -393,11 +296,11 @@ local getters = {
     return (gsub(match(name, "^[^:]*"), "%.+$", ""))
   end,
   client = function(s) return s.client end,
-  scheme = function(s) return host.about(s.id, "scheme") end,
-  id = function(s) return host.about(s.id, "id") end,
-  tls = function(s) return host.about(s.id, "tls") end,
-  upstream = function(s) return host.about(s.id, "upstream") end,
-  peer = function(s) return host.about(s.id, "peer") end,
+  scheme = function() return host.about("scheme") end,
+  id = function() return host.about("id") end,
+  tls = function() return host.about("tls") end,
+  upstream = function() return host.about("upstream") end,
+  peer = function() return host.about("peer") end,
   ctx = function(s)
     local ctx = s.ctx
     if ctx == nil then
@@ -409,7 +312,7 @@ local getters = {
   body = function(s)
     return function()
       if s.body == nil then
-        s.body = driver.wait("body", s.id)
+        s.body = driver.wait("body")
       end
       return s.body
     end
@@ -475,45 +378,45 @@ local function names(of)
   return concat(list, ", ")
 end
 
-local function object_of(what, getters_, setters_)
+local function object_of(what, now, getters_, setters_)
   local Object = { __metatable = false }
-  function Object.__index(object, key)
+  function Object.__index(_, key)
     local getter = getters_[key]
     if getter == nil then
       error(what .. "." .. tostring(key) .. ": there is " .. names(getters_), 2)
     end
-    return getter(state_of(object))
+    return getter(now())
   end
-  function Object.__newindex(object, key, value)
+  function Object.__newindex(_, key, value)
     local setter = setters_[key]
     if setter == nil then
       error(what .. "." .. tostring(key) .. " cannot be assigned; what can: " .. names(setters_)
         .. (what == "req" and ".  For values of your own there is req.ctx" or ""), 2)
     end
-    setter(state_of(object), value)
+    setter(now(), value)
   end
-  return Object
+  return setmetatable({}, Object)
 end
 
-local Req = object_of("req", getters, setters)
+objects.req = object_of("req", request_now, getters, setters)
 
 -- -- res
 
-local Res = object_of("res", {
+objects.res = object_of("res", response_now, {
   status = function(s) return s.status end,
-  headers = proxy(Headers, "headers_object"),
+  headers = function() return response_headers end,
   body = function(s)
     if s.body == nil then
       if s.over then
         error("res.body is gone by now", 3)
       end
-      s.body = driver.wait("response_body", s.id)
+      s.body = driver.wait("response_body")
     end
     return s.body
   end,
   filter = function(s) return s.filter end,
-  sent = function(s) return host.about(s.id, "sent") end,
-  duration = function(s) return host.about(s.id, "duration") end,
+  sent = function() return host.about("sent") end,
+  duration = function() return host.about("duration") end,
 }, {
   status = function(s, value)
     if type(value) ~= "number" or value % 1 ~= 0 or value < 200 or value > 599 then
@@ -545,57 +448,21 @@ local Res = object_of("res", {
 
 -- -- their life
 
-local live = {}  -- requests by the host's number, while later phases may want them
+local live = {}  -- states by the host's number, while later phases may want them
 
-function objects.request(id, method, target, host_name, fields, client)
-  local req = setmetatable({}, Req)
-  local s = { id = id, method = method, target = target, host = host_name, fields = fields, client = client,
-              changed = 0, object = req }
-  states[req] = s
-  return req, s
-end
-
-function objects.of(id)
+function objects.state(id)
   local s = live[id]
   if s == nil then
-    local _
-    _, s = objects.request(id)
+    s = { changed = 0 }
     live[id] = s
   end
   return s
 end
 
-function objects.keep(s)
-  live[s.id] = s
-end
-
-local function forget(s)
-  states[s.object] = nil
-  if s.headers_object then states[s.headers_object] = nil end
-  if s.args_object then states[s.args_object] = nil end
-  if s.cookies_object then states[s.cookies_object] = nil end
-end
-objects.forget = forget
-
-function objects.response(id, status, fields)
-  local res = setmetatable({}, Res)
-  local s = { id = id, status = status, fields = fields, changed = 0, object = res }
-  states[res] = s
-  return res, s
-end
-
 function objects.release(id)
-  local s = live[id]
-  if s then
-    live[id] = nil
-    forget(s)
-    if s.response then
-      forget(s.response)
-    end
-  end
+  live[id] = nil
 end
 
-objects.bits = { METHOD = METHOD, TARGET = TARGET, HOST = HOST, FIELDS = FIELDS, BODY = BODY, STATUS = STATUS,
-                 FILTER = FILTER, PATH = PATH }
+objects.bits = { BODY = BODY, FILTER = FILTER }
 objects.clean, objects.reserved, objects.key_of = clean, reserved, key_of
 return objects

@@ -3,16 +3,10 @@
 
 local driver, objects, answers, functions = ...
 local error, type, tostring, concat = error, type, tostring, table.concat
-local run = driver.run
+local run, req, res = driver.run, objects.req, objects.res
 local BODY, FILTER = objects.bits.BODY, objects.bits.FILTER
 local GO, RESPOND, PROXY = 0, 1, 2
 local phases = {}
-
-function driver.drop(s)
-  if s and s.object and not s.kept then
-    objects.forget(s)
-  end
-end
 
 local function has(sum, bit_)
   return sum % (bit_ + bit_) >= bit_
@@ -27,63 +21,42 @@ local function answer_of(value, phase)
     .. "; expected nothing, or respond(...), redirect(...), proxy(...)"
 end
 
-local function names_of(set)
-  if set == nil then
-    return ""
-  end
-  local names = {}
-  for name in pairs(set) do
-    names[#names + 1] = name
-  end
-  return concat(names, ",")
-end
-
--- 0, verdict, a, b, c, d, changed, method, target, host, fields, body, names of fields set that rsp writes as well
+-- 0, verdict, a, b, c, d, changed, method, target, host, body
 local function finish_request(s, value)
-  if value == nil and s.changed == 0 then
-    if not s.kept then
-      objects.forget(s)
-    end
+  local changed = s.changed
+  if value == nil and changed == 0 then
     return
   end
   local answer, wrong = answer_of(value, "on_request")
   if wrong then
     return 2, wrong, ""
   end
-  if not s.kept then
-    objects.forget(s)
-  end
-  local changed = s.changed
   s.changed = 0
   local body = has(changed, BODY) and s.body or nil
   if not answer then
-    return 0, GO, nil, nil, nil, nil, changed, s.method, s.target, s.host, s.fields, body, names_of(s.set)
+    return 0, GO, nil, nil, nil, nil, changed, s.method, s.target, s.host, body
   elseif answer.kind == "respond" then
     return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body, changed
   end
-  return 0, PROXY, answer.upstream, answer.peer, nil, nil, changed, s.method, s.target, s.host, s.fields, body,
-    names_of(s.set)
+  return 0, PROXY, answer.upstream, answer.peer, nil, nil, changed, s.method, s.target, s.host, body
 end
 
--- keep: later phases will want the same req.
-function phases.request(number, id, keep, method, target, host, fields, client)
-  local req, s
-  if id > 0 then
-    s = objects.of(id)
-    req = s.object
-    s.method, s.target, s.host, s.fields, s.client = method, target, host, fields, client
-    s.path, s.args, s.cookies = nil, nil, nil
-  else
-    req, s = objects.request(id, method, target, host, fields, client)
+-- id: 0 if no later phase will want the same req.
+function phases.request(number, id, method, target, host, client)
+  if id == 0 then
+    return run(finish_request, { method = method, target = target, host = host, client = client, changed = 0 },
+      functions[number], req)
   end
-  s.kept = keep
+  local s = objects.state(id)
+  s.method, s.target, s.host, s.client = method, target, host, client
+  s.path, s.args, s.cookies = nil, nil, nil
   return run(finish_request, s, functions[number], req)
 end
 
 -- 0, verdict, status, type, fields, body, changed; the verdict is GO with what has changed, or RESPOND
 local function finish_response(s, value)
-  local res = s.response
-  if value == nil and res.changed == 0 then
+  local r = s.response
+  if value == nil and r.changed == 0 then
     return
   end
   local answer, wrong = answer_of(value, "on_response")
@@ -96,31 +69,32 @@ local function finish_response(s, value)
   if answer then
     return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body, 0
   end
-  local changed = res.changed
-  res.changed = 0
-  return 0, GO, res.status, nil, res.fields, has(changed, BODY) and res.body or nil, changed
+  local changed = r.changed
+  r.changed = 0
+  return 0, GO, r.status, nil, nil, has(changed, BODY) and r.body or nil, changed
 end
 
-function phases.response(number, id, status, fields)
-  local s = objects.of(id)
-  local res = s.response
-  if res == nil then
-    local _
-    _, res = objects.response(id, status, fields)
-    s.response = res
+local function respond_to(s, status)
+  local r = s.response
+  if r == nil then
+    s.response = { status = status, changed = 0 }
   else
-    res.status, res.fields, res.over = status, fields, nil
+    r.status = status
   end
-  return run(finish_response, s, functions[number], s.object, res.object)
+end
+
+function phases.response(number, id, status)
+  local s = objects.state(id)
+  respond_to(s, status)
+  return run(finish_response, s, functions[number], req, res)
 end
 
 -- The number under which a filter is called, for the response that has just got one.
 local filters, last_filter = {}, 0
 
 function phases.filter_of(id)
-  local res = objects.of(id).response
-  last_filter = last_filter + 1
-  filters[last_filter] = res.filter
+    last_filter = last_filter + 1
+  filters[last_filter] = objects.state(id).response.filter
   return last_filter
 end
 
@@ -132,7 +106,7 @@ local function finish_filter(_, value)
 end
 
 function phases.filter(number, id, chunk, last)
-  return run(finish_filter, objects.of(id), filters[number], chunk, last)
+  return run(finish_filter, objects.state(id), filters[number], chunk, last)
 end
 
 function phases.forget_filter(number)
@@ -153,24 +127,17 @@ local function finish_error(_, value)
 end
 
 function phases.error(number, id, status, reason)
-  local s = objects.of(id)
-  return run(finish_error, s, functions[number], s.object, { status = status, reason = reason })
+  local s = objects.state(id)
+  return run(finish_error, s, functions[number], req, { status = status, reason = reason })
 end
 
 local function finish_log() end
 
-function phases.log(number, id, status, fields)
-  local s = objects.of(id)
-  local res = s.response
-  if res == nil then
-    local _
-    _, res = objects.response(id, status, fields)
-    s.response = res
-  else
-    res.status, res.fields = status, fields
-  end
-  res.over = true
-  return run(finish_log, s, functions[number], s.object, res.object)
+function phases.log(number, id, status)
+  local s = objects.state(id)
+  respond_to(s, status)
+  s.response.over = true
+  return run(finish_log, s, functions[number], req, res)
 end
 
 -- peers: a list of tables that the host has made.  0 and the index of the one chosen, or its address.
@@ -189,9 +156,9 @@ local function finish_upstream(s, value)
 end
 
 function phases.upstream(number, id, peers)
-  local s = objects.of(id)
+  local s = objects.state(id)
   s.peers = peers
-  return run(finish_upstream, s, functions[number], s.object, peers)
+  return run(finish_upstream, s, functions[number], req, peers)
 end
 
 -- What belongs to no request: on_start, on_reload, timers, tests.

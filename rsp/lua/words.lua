@@ -149,7 +149,7 @@ local function lines_of(headers, level)
     error("headers: expected a table", level)
   end
   for name, value in pairs(headers or {}) do
-    local key = objects.key_of(name)[2]
+    local key = objects.key_of(name)
     if objects.reserved[key] then
       error('headers["' .. name .. '"] is rsp\'s own to write', level)
     end
@@ -440,7 +440,7 @@ base.limit = library("limit", {
     if #key > 512 then
       key = host.sha256(key)
     end
-    return sure(host.hold(driver.current and driver.current.id or 0, "\2" .. (options.name or "") .. "\0" .. key, max))
+    return sure(host.hold("\2" .. (options.name or "") .. "\0" .. key, max))
   end,
 })
 
@@ -592,7 +592,7 @@ function base.split(shares, key)
   if total <= 0 then
     error("split: the shares are 0 in all", 2)
   end
-  key = key or (driver.current and driver.current.object and driver.current.object.client)
+  key = key or (driver.current and objects.req.client)
   if key == nil then
     error("split: expected a key, because there is no client here", 2)
   end

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.units import Peer as Address
+from rsp.http1.lines import drop, each, get
 from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, without
 from rsp.http1.write import PHRASES
 from rsp.proxy.exchange import Exchange
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _METHOD: Final = 1
 _TARGET: Final = 2
 _HOST: Final = 4
-_FIELDS: Final = 8
 _BODY: Final = 16
 _FILTER: Final = 64
 _PATH: Final = 128
@@ -37,6 +37,12 @@ _PATH: Final = 128
 _RESPOND: Final = 1
 _PROXY: Final = 2
 
+# Fields that are understood when a head is read, and not kept with the others; those that we write into requests.
+_OURS: Final = frozenset(
+    (b"x-request-id", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"via")
+)
+_APART: Final = _OURS | {b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
+_APART_SIZES: Final = frozenset(map(len, _APART))
 _NOT_PLAIN: Final = re.compile(rb"%|//|/\.|\\")
 
 
@@ -44,21 +50,21 @@ class HookedExchange(Exchange):
     # fmt: off
     __slots__ = (
         "_answer_fields", "_body_done", "_choice", "_dropped", "_failure", "_filter", "_global_next", "_held_response", "_hooks", "_in_error",
-        "_number", "_overridden", "_path_set", "_pinned", "_proxied", "_response_done", "_whole", "held", "owner", "task",
+        "_number", "_overridden", "_path_set", "_pinned", "_proxied", "_response_done", "_whole", "held", "task",
     )
     # fmt: on
 
     def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead, hooks: "Hooks") -> None:
-        super().__init__(plane, downstream, head)
+        Exchange.__init__(self, plane, downstream, head)
         self._hooks = hooks
-        self._number = hooks.new_number() if hooks.keeps else 0
+        self._number = hooks.new_number() if hooks.keeps else 0  # 0: req is forgotten after its hook
         self._proxied: Group | None = None  # where a hook sends it
         self._pinned: Peer | None = None
         self._path_set = False  # by the route's hook, so that the route does not rewrite it
-        self._overridden: list[bytes] = []  # names of fields that a hook wrote in our place
+        self._overridden: list[bytes] | None = None  # names of fields that a hook wrote in our place
         self._body_done: Done | None = None  # a hook waits for the request's body
         self._dropped = False  # a hook put another body in the place of the client's
-        self._held_response: tuple[ResponseHead, bytes, list[bytes], list[bytes] | None] | None = None
+        self._held_response: tuple[ResponseHead, list[bytes], list[bytes] | None] | None = None
         self._response_done: Done | None = None  # a hook waits for the response's body
         self._whole = False  # the response that is held is complete
         self._filter = 0
@@ -68,8 +74,7 @@ class HookedExchange(Exchange):
         self._global_next = False
         self._answer_fields = b""
         self.task: Task | None = None
-        self.held: list[bytes] = []  # keys of limit.conn
-        self.owner = os.getpid()
+        self.held: list[bytes] | None = None  # keys of limit.conn
 
     # -- on_request
 
@@ -90,10 +95,18 @@ class HookedExchange(Exchange):
 
     def _ask(self, number: int, then: "Callable[[Any], None]") -> Any:
         head, hooks = self.head, self._hooks
-        return hooks.call(
-            self, then, hooks.phases[b"request"], number, self._number, hooks.keeps,
-            head.method, head.target, head.host, head.fields, self.client,
-        )  # fmt: skip
+        if hooks.tracing is not None:
+            hooks.trace(number)
+        before, hooks.current = hooks.current, self
+        try:
+            outcome = hooks.request(
+                number, self._number, head.method, head.target, head.host, self.client
+            )
+        except hooks.errors as error:
+            outcome = (2, str(error).encode(), b"")
+        finally:
+            hooks.current = before
+        return None if outcome is None else hooks.settle(self, then, outcome)
 
     def _asked_for_all(self, outcome: Any) -> None:
         self.task = None
@@ -155,13 +168,8 @@ class HookedExchange(Exchange):
                 self._target = target
         if changed & _HOST:
             head.host = outcome[9]
-        if changed & _FIELDS:
-            head.fields = outcome[10]
-            self._overridden += [name for name in outcome[12].split(b",") if name]
-            if b"x-request-id" in self._overridden:
-                self.request_id = b""
         if changed & _BODY:
-            self._replace_body(outcome[11])
+            self._replace_body(outcome[10])
         return self._send_to(outcome[2], outcome[3]) if outcome[1] == _PROXY else True
 
     def _after_failure(self, phases: "Phases | None") -> bool:
@@ -310,25 +318,23 @@ class HookedExchange(Exchange):
         destination, everywhere = self._destination, self._hooks.everywhere
         phases = destination.hooks if destination is not None else None
         number = phases.response if phases is not None else 0
+        self._answer_fields = fields
         if not number and not everywhere.response:
-            self._answer_fields = fields
             Exchange._respond(self, head, fields, pieces, trailers)
             return
-        self._held_response = (head, fields, pieces, trailers)
+        self._held_response = (head, pieces, trailers)
         self._whole = trailers is not None
         upstream = self.upstream
         if trailers is None and upstream is not None:
             upstream.pause()
         self._global_next = bool(number and everywhere.response)
-        self._ask_response(number or everywhere.response, fields)
+        self._ask_response(number or everywhere.response)
 
-    def _ask_response(self, number: int, fields: bytes) -> None:
+    def _ask_response(self, number: int) -> None:
         hooks, held = self._hooks, self._held_response
         if held is None:
             return
-        outcome = hooks.call(
-            self, self._asked_for_response, hooks.phases[b"response"], number, self._number, held[0].status, fields
-        )
+        outcome = hooks.call(self, self._asked_for_response, hooks.response, number, self._number, held[0].status)
         if outcome is not WAITS:
             self._asked_for_response(outcome)
 
@@ -337,7 +343,7 @@ class HookedExchange(Exchange):
         held, destination = self._held_response, self._destination
         if held is None or self.downstream is None:
             return
-        head, fields, pieces, trailers = held
+        head, pieces, trailers = held
         phases = destination.hooks if destination is not None and not self._global_next else None
         if outcome is FAILED:
             self._held_response = None
@@ -351,21 +357,20 @@ class HookedExchange(Exchange):
             self._answer_as_told(outcome)
             return
         elif outcome is not None:
-            head.status, fields = outcome[2], outcome[4]
-            head.reason = PHRASES.get(head.status, b"") if head.status != held[0].status else head.reason
+            if head.status != outcome[2]:
+                head.status, head.reason = outcome[2], PHRASES.get(outcome[2], b"")
             if outcome[6] & _BODY:
-                fields = without(fields, (b"content-encoding",)) if fields == held[1] else fields
+                self._answer_fields = drop(self._answer_fields, b"content-encoding")
                 pieces, trailers = self._replaced(head, outcome[5])
             elif outcome[6] & _FILTER and head.framing != 0 and not head.length_line:
                 self._filter = self._hooks.invoke(self, self._hooks.phases[b"filter_of"], self._number)
                 head.framing = CHUNKED
         if self._global_next and outcome is not FAILED:
             self._global_next = False
-            self._held_response = (head, fields, pieces, trailers)
-            self._ask_response(self._hooks.everywhere.response, fields)
+            self._held_response = (head, pieces, trailers)
+            self._ask_response(self._hooks.everywhere.response)
             return
         self._held_response = None
-        self._answer_fields = fields
         if self._filter:
             filtered = self._filtered(pieces, trailers)
             if filtered is None:
@@ -375,7 +380,7 @@ class HookedExchange(Exchange):
             pieces = filtered
         if trailers is None and self.upstream is not None:
             self.upstream.resume()
-        Exchange._respond(self, head, fields, pieces, trailers)
+        Exchange._respond(self, head, self._answer_fields, pieces, trailers)
 
     def _replaced(self, head: ResponseHead, body: bytes) -> tuple[list[bytes], list[bytes]]:
         """The whole response is ``body``; the peer need not send more."""
@@ -408,8 +413,8 @@ class HookedExchange(Exchange):
     def _forget_response_body(self) -> None:
         self._response_done = None
 
-    def _response_body(self, held: tuple[ResponseHead, bytes, list[bytes], list[bytes] | None]) -> Answer:
-        body = b"".join(held[2])
+    def _response_body(self, held: tuple[ResponseHead, list[bytes], list[bytes] | None]) -> Answer:
+        body = b"".join(held[1])
         if len(body) > self._hooks.body_limit:
             return False, b"the response's body is larger than lua.body"
         return True, body
@@ -428,9 +433,9 @@ class HookedExchange(Exchange):
                     return
             Exchange.response_body(self, pieces, trailers)
             return
-        head, fields, before, _ = held
-        before += pieces
-        self._held_response = held = (head, fields, before, trailers)
+        head, before, _ = held
+        before = [*before, *pieces]
+        self._held_response = held = (head, before, trailers)
         self._whole = trailers is not None
         done = self._response_done
         if done is None:
@@ -503,8 +508,15 @@ class HookedExchange(Exchange):
             self.task = None
         self._held_response = None
         downstream = Exchange._end(self, status)
-        for key in self.held:
-            self._hooks.store.let_go(key, self.owner)
+        if self.held is not None:
+            for key in self.held:
+                self._hooks.store.let_go(key, os.getpid())
+        if self._number:
+            self._leave_hooks(status)
+        return downstream
+
+    def _leave_hooks(self, status: int) -> None:
+        """on_log, then nobody needs req and res any more."""
         hooks, destination = self._hooks, self._destination
         if self._filter:
             hooks.invoke(self, hooks.phases[b"forget_filter"], self._filter)
@@ -512,16 +524,45 @@ class HookedExchange(Exchange):
         phases = destination.hooks if destination is not None else None
         for number in (phases.log if phases is not None else 0, hooks.everywhere.log):
             if number:
-                hooks.call(self, self._unexpected, hooks.phases[b"log"], number, self._number, status, self._answer_fields)
-        if self._number:
-            hooks.invoke(self, hooks.release, self._number)
-        return downstream
+                hooks.call(self, self._unexpected, hooks.phases[b"log"], number, self._number, status)
+        hooks.invoke(self, hooks.release, self._number)
 
     # -- what objects.lua asks
 
-    def described(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    def described(self) -> tuple[bytes, bytes, bytes, bytes]:
         head = self.head
-        return head.method, head.target, head.host, head.fields, self.client
+        return head.method, head.target, head.host, self.client
+
+    def block(self, which: int) -> bytes:
+        """The field lines of the request (0) or the response (1)."""
+        return self._answer_fields if which else self.head.fields
+
+    def get_field(self, which: int, name: object) -> bytes | None:
+        if not isinstance(name, bytes):
+            return None
+        found = get(self._answer_fields if which else self.head.fields, name)
+        if found is None and len(name) in _APART_SIZES:
+            return self._response_field(name.lower()) if which else self._request_field(name.lower())
+        return found
+
+    def all_fields(self, which: int, name: bytes) -> list[bytes]:
+        found = each(self.block(which), name)
+        one = None if found else self.get_field(which, name)
+        return found if one is None else [one]
+
+    def set_field(self, which: int, name: bytes, lines: bytes, more: bool) -> None:
+        """``lines`` in the place of what there is of ``name``, which is in lower case; ``more``: in addition."""
+        if which:
+            kept = self._answer_fields if more else drop(self._answer_fields, name)
+            self._answer_fields = kept + lines
+            return
+        head = self.head
+        kept = head.fields if more else drop(head.fields, name)
+        head.fields = kept + lines
+        if name in _OURS:
+            self._overridden = [*(self._overridden or ()), name]
+            if name == b"x-request-id":
+                self.request_id = b""
 
     def about(self, key: bytes) -> object:
         if key == b"id":
@@ -544,9 +585,13 @@ class HookedExchange(Exchange):
     def _direct_client(self) -> bytes:
         return self.downstream.client if self.downstream is not None else self.client
 
-    def request_field(self, name: bytes) -> bytes | None:
+    def _request_field(self, name: bytes) -> bytes | None:
         """Of those that rsp keeps apart from the others."""
         head = self.head
+        if name not in _APART:
+            return None
+        if name == b"host":
+            return head.host
         if name == b"content-length":
             return b"%d" % head.framing if head.framing > 0 else None
         if name == b"transfer-encoding":
@@ -560,7 +605,7 @@ class HookedExchange(Exchange):
         values = [line.partition(b":")[2].strip() for line in head.forwarded if line[: len(name)].lower() == name]
         return b", ".join(values) if values else None
 
-    def response_field(self, name: bytes) -> bytes | None:
+    def _response_field(self, name: bytes) -> bytes | None:
         held = self._held_response
         if held is None:
             return None

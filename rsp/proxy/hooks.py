@@ -48,8 +48,10 @@ class Hooks:
 
     # fmt: off
     __slots__ = (
-        "_evaluation", "_last", "_lua_errors", "_stopped", "body_limit", "cancel", "config", "current", "everywhere",
-        "fail_open", "keeps", "operations", "phases", "plane", "release", "resume", "routes", "services", "store",
+        "_evaluation", "_last", "_stopped", "body_limit", "cancel", "config", "current", "errors",
+        "everywhere",
+        "fail_open", "keeps", "operations", "phases", "plane", "release", "request", "response", "resume", "routes",
+        "services", "store",
         "table", "timeout", "too_long", "tracing",
     )
     # fmt: on
@@ -77,9 +79,10 @@ class Hooks:
         runtime.freeze(settings.instructions)
         runtime.limit_memory(int(settings.memory))
         services.store = store
-        self._lua_errors = runtime.errors
+        self.errors = runtime.errors
         self.table = runtime.table
         phases = self.phases = runtime.phases
+        self.request, self.response = phases[b"request"], phases[b"response"]
         self.resume, self.cancel, self.release = phases[b"resume"], phases[b"cancel"], phases[b"release"]
         self.everywhere = Phases()
         self.routes: dict[int, Phases] = {}
@@ -110,7 +113,7 @@ class Hooks:
         before, self.current = self.current, exchange
         try:
             return function(*given)
-        except self._lua_errors as error:  # memory ran out where no hook was to blame
+        except self.errors as error:  # memory ran out where no hook was to blame
             return 2, str(error).encode(), b""
         finally:
             self.current = before
@@ -118,8 +121,11 @@ class Hooks:
     def call(self, exchange: "HookedExchange | None", then: Callable[[Any], None], function: Any, *given: Any) -> Any:
         """A phase; ``then`` is called with the outcome if it is not there yet."""
         if self.tracing is not None:
-            self.tracing.append(self._describe(given[0]))
-        outcome = self.invoke(exchange, function, *given)
+            self.trace(given[0])
+        return self.settle(exchange, then, self.invoke(exchange, function, *given))
+
+    def settle(self, exchange: "HookedExchange | None", then: Callable[[Any], None], outcome: Any) -> Any:
+        """What a first stretch of Lua gave: it may be the last."""
         if outcome is None or outcome[0] == 0:
             return outcome
         if outcome[0] == 1:
@@ -132,6 +138,11 @@ class Hooks:
             return outcome
         self.report(outcome)
         return FAILED
+
+    def trace(self, number: int) -> None:
+        """Note that the hook ``number`` is met."""
+        if self.tracing is not None:
+            self.tracing.append(self._describe(number))
 
     def _describe(self, number: int) -> str:
         hooks = [hook for hook in self._evaluation.hooks if hook.phase not in ("test", "every")]

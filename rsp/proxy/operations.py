@@ -1,6 +1,7 @@
 """What hooks wait for, and what they ask about their request; see tasks.py for the form of an operation."""
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.schema import Dns
@@ -103,31 +104,46 @@ ALL: Final[dict[bytes, Operation]] = {
 def offered(hooks: "Hooks") -> "dict[str, Callable[..., Any]]":
     """Services that Lua code calls without waiting, about the request that it works for."""
 
-    def describe(_number: Any) -> Any:
-        return hooks.current.described() if hooks.current is not None else (b"", b"/", b"", b"", b"")
+    def describe() -> Any:
+        return hooks.current.described() if hooks.current is not None else (b"", b"/", b"", b"")
 
-    def about(_number: Any, key: bytes) -> Any:
+    def about(key: bytes) -> Any:
         return hooks.current.about(key) if hooks.current is not None else None
 
-    def field(_number: Any, name: bytes) -> Any:
-        return hooks.current.request_field(name) if hooks.current is not None else None
+    def get_field(which: int, name: bytes) -> Any:
+        return hooks.current.get_field(which, name) if hooks.current is not None else None
 
-    def response_field(_number: Any, name: bytes) -> Any:
-        return hooks.current.response_field(name) if hooks.current is not None else None
+    def all_fields(which: int, name: bytes) -> Any:
+        return hooks.table(hooks.current.all_fields(which, name) if hooks.current is not None else [])
 
-    def hold(_number: Any, key: bytes, most: float) -> Any:
+    def set_field(which: int, name: bytes, lines: bytes) -> None:
+        if hooks.current is not None:
+            hooks.current.set_field(which, name, lines, False)
+
+    def add_field(which: int, name: bytes, lines: bytes) -> None:
+        if hooks.current is not None:
+            hooks.current.set_field(which, name, lines, True)
+
+    def block(which: int) -> Any:
+        return hooks.current.block(which) if hooks.current is not None else b""
+
+    def hold(key: bytes, most: float) -> Any:
         exchange = hooks.current
         if exchange is None:
             return None, b"limit.conn: there is no request here"
         try:
-            if not hooks.store.hold(key, exchange.owner, hooks.alive() | {exchange.owner}, int(most)):
+            me = os.getpid()
+            if not hooks.store.hold(key, me, hooks.alive() | {me}, int(most)):
                 return False
         except (Full, ValueError) as error:
             return None, str(error).encode()
-        exchange.held.append(key)
+        exchange.held = [*(exchange.held or ()), key]
         return True
 
-    return {"describe": describe, "about": about, "field": field, "response_field": response_field, "hold": hold}
+    return {
+        "describe": describe, "about": about, "get_field": get_field, "all_fields": all_fields, "set_field": set_field,
+        "add_field": add_field, "block": block, "hold": hold,
+    }  # fmt: skip
 
 
 def warm_up(files: dict[str, bytes]) -> None:

@@ -1,4 +1,5 @@
 from rsp.proxy.group cimport Group
+from rsp.proxy.hooks cimport Hooks, Phases
 from rsp.proxy.plane cimport Plane
 from rsp.proxy.terms cimport Terms
 
@@ -11,7 +12,8 @@ cdef class Rules:
 
 cdef class Destination:
     cdef public Group group
-    cdef public object fixed, hooks, route
+    cdef public object fixed, route
+    cdef public Phases hooks
     cdef public Py_ssize_t prefix
     cdef public Rules request_rules, response_rules
     cdef public bytes rewrite, send_host
@@ -22,7 +24,8 @@ cdef class Destination:
 cdef class Site:
     cdef Plane _plane
     cdef public dict groups
-    cdef public object dns, hooks
+    cdef public object dns
+    cdef public Hooks hooks
     cdef dict _direct
     cdef public Terms terms
     cdef public dict listeners

@@ -1,0 +1,92 @@
+# cython: boundscheck=False, wraparound=False
+"""The compiled twin of lines.py."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr
+
+ctypedef const unsigned char *Text
+
+
+cdef inline bint named(Text line, Text end, Text name, Py_ssize_t size) noexcept nogil:
+    """Whether the line at ``line``, which ends at ``end``, is a field of that name."""
+    cdef Py_ssize_t index
+    cdef unsigned char a, b
+    if end - line <= size or line[size] != c":":
+        return False
+    for index in range(size):
+        a, b = line[index], name[index]
+        if c"A" <= a <= c"Z":
+            a |= 0x20
+        if c"A" <= b <= c"Z":
+            b |= 0x20
+        if a != b:
+            return False
+    return True
+
+
+cdef inline Text find(Text at, Text end, Text name, Py_ssize_t size) noexcept nogil:
+    """The beginning of the next field of that name, or NULL."""
+    cdef Text stop
+    while at < end:
+        stop = <Text>memchr(at, c"\r", end - at)
+        if stop == NULL:
+            return NULL
+        if named(at, stop, name, size):
+            return at
+        at = stop + 2
+    return NULL
+
+
+cdef inline bytes value_at(Text line, Text end, Py_ssize_t size):
+    cdef Text stop = <Text>memchr(line, c"\r", end - line)
+    cdef Text start = line + size + 1
+    while start < stop and (start[0] == c" " or start[0] == c"\t"):
+        start += 1
+    while stop > start and ((stop - 1)[0] == c" " or (stop - 1)[0] == c"\t"):
+        stop -= 1
+    return PyBytes_FromStringAndSize(<const char *>start, stop - start)
+
+
+cpdef bytes get(bytes block, bytes name):
+    cdef Text at = <Text>PyBytes_AS_STRING(block)
+    cdef Text end = at + PyBytes_GET_SIZE(block)
+    cdef Text wanted = <Text>PyBytes_AS_STRING(name)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    cdef Text line = find(at, end, wanted, size)
+    cdef Text stop
+    if line == NULL:
+        return None
+    stop = <Text>memchr(line, c"\r", end - line)
+    if find(stop + 2, end, wanted, size) == NULL or name.lower() == b"set-cookie":
+        return value_at(line, end, size)
+    return (b"; " if name.lower() == b"cookie" else b", ").join(each(block, name))
+
+
+cpdef list each(bytes block, bytes name):
+    cdef Text at = <Text>PyBytes_AS_STRING(block)
+    cdef Text end = at + PyBytes_GET_SIZE(block)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    cdef list found = []
+    while True:
+        at = find(at, end, <Text>PyBytes_AS_STRING(name), size)
+        if at == NULL:
+            return found
+        found.append(value_at(at, end, size))
+        at = <Text>memchr(at, c"\r", end - at) + 2
+
+
+cpdef bytes drop(bytes block, bytes name):
+    cdef Text start = <Text>PyBytes_AS_STRING(block)
+    cdef Text end = start + PyBytes_GET_SIZE(block)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    cdef Text line = find(start, end, <Text>PyBytes_AS_STRING(name), size)
+    cdef list kept
+    if line == NULL:
+        return block
+    kept = []
+    while line != NULL:
+        kept.append(PyBytes_FromStringAndSize(<const char *>start, line - start))
+        start = <Text>memchr(line, c"\r", end - line) + 2
+        line = find(start, end, <Text>PyBytes_AS_STRING(name), size)
+    kept.append(PyBytes_FromStringAndSize(<const char *>start, end - start))
+    return b"".join(kept)

@@ -1,0 +1,17 @@
+cdef class Phases:
+    cdef public int error, log, request, response, upstream
+    cdef public object fail_open
+
+
+cdef class Hooks:
+    cdef object _evaluation
+    cdef Py_ssize_t _last
+    cdef bint _stopped
+    cdef public Py_ssize_t body_limit
+    cdef public object cancel, config, current, operations, phases, plane, release, resume, services, store, table
+    cdef public object errors, request, response, too_long, tracing
+    cdef public Phases everywhere
+    cdef public bint fail_open, keeps
+    cdef public dict routes
+    cdef public double timeout
+    cpdef settle(self, exchange, then, outcome)
