@@ -54,3 +54,12 @@ cdef class Shard:
     cdef _touch(self, Word cell)
     @cython.locals(at=Py_ssize_t, start=Py_ssize_t, bucket=Py_ssize_t, other=Py_ssize_t, following=Word)
     cdef _remove(self, Word cell)
+
+
+cdef class Shared:
+    cdef object _descriptor, _memory
+    cdef list _shards
+    @cython.locals(hashed=Word, shard=Shard)
+    cpdef incr(self, bytes key, double by, double first, double ttl)
+    @cython.locals(hashed=Word, shard=Shard)
+    cpdef double rate(self, bytes key, double interval, double burst, double cost) except? -1

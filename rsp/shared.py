@@ -477,7 +477,8 @@ class Shared:
 
     def incr(self, key: bytes, by: float, first: float, ttl: float) -> float | None:
         hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        return self._shards[hashed & 15].incr(key, hashed, by, first, ttl)
+        shard = self._shards[hashed & 15]
+        return shard.incr(key, hashed, by, first, ttl)
 
     def delete(self, key: bytes) -> bool:
         hashed = hash(key) & 0xFFFFFFFFFFFFFF
@@ -485,7 +486,8 @@ class Shared:
 
     def rate(self, key: bytes, interval: float, burst: float, cost: float) -> float:
         hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        return self._shards[hashed & 15].rate(key, hashed, interval, burst, cost)
+        shard = self._shards[hashed & 15]
+        return shard.rate(key, hashed, interval, burst, cost)
 
     def hold(self, key: bytes, owner: int, alive: set[int], most: int) -> bool:
         hashed = hash(key) & 0xFFFFFFFFFFFFFF

@@ -24,7 +24,7 @@ from rsp.shared import Full, Shared
 T = TypeVar("T")
 
 _REMEMBERED: Final = 1024  # patterns, networks
-_AT_LOAD: Final = "shared state is for hooks; on_start runs in each worker before it serves"
+AT_LOAD: Final = b"shared state is for hooks; on_start runs in each worker before it serves"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -67,7 +67,7 @@ class Services:
 
     def _in(self, store: Shared | None) -> Shared:
         if store is None:
-            raise ValueError(_AT_LOAD)
+            raise ValueError(AT_LOAD.decode())
         return store
 
     def _shared_get(self, key: bytes) -> Any:

@@ -69,8 +69,8 @@ class HookedExchange(Exchange):
         self._whole = False  # the response that is held is complete
         self._filter = 0
         self._in_error = False
-        self._failure = (0, "")
-        self._choice: tuple[int, list[Peer]] = (0, [])
+        self._failure: tuple[int, str] | None = None
+        self._choice: tuple[int, list[Peer]] | None = None
         self._global_next = False
         self._answer_fields = b""
         self.task: Task | None = None
@@ -296,7 +296,7 @@ class HookedExchange(Exchange):
 
     def _chosen(self, outcome: Any) -> None:
         self.task = None
-        if self.over:
+        if self.over or self._choice is None:
             return
         status, peers = self._choice
         destination = self._destination
@@ -493,7 +493,7 @@ class HookedExchange(Exchange):
 
     def _asked_for_error(self, outcome: Any) -> None:
         self.task = None
-        if self.over:
+        if self.over or self._failure is None:
             return
         if outcome is None or outcome is FAILED:
             self.refuse(*self._failure)

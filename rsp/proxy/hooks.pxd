@@ -1,3 +1,6 @@
+from rsp.shared cimport Shared
+
+
 cdef class Phases:
     cdef public int error, log, request, response, upstream
     cdef public object fail_open
@@ -6,12 +9,15 @@ cdef class Phases:
 cdef class Hooks:
     cdef object _evaluation
     cdef Py_ssize_t _last
-    cdef bint _stopped
+    cdef bint _serving, _stopped
     cdef public Py_ssize_t body_limit
-    cdef public object cancel, config, current, operations, phases, plane, release, resume, services, store, table
+    cdef public object cancel, current, config, operations, phases, plane, release, resume, services, table
+    cdef public Shared store
     cdef public object errors, request, response, too_long, tracing
     cdef public Phases everywhere
     cdef public bint fail_open, keeps
     cdef public dict routes
     cdef public double timeout
+    cpdef get_field(self, int which, name)
+    cpdef set_field(self, int which, bytes name, bytes lines)
     cpdef settle(self, exchange, then, outcome)

@@ -13,11 +13,11 @@ from rsp import log
 from rsp.config.errors import ConfigError
 from rsp.config.schema import Config
 from rsp.lua.evaluate import Evaluation, Hook
-from rsp.lua.services import Services
+from rsp.lua.services import AT_LOAD, Services
 from rsp.proxy import operations
 from rsp.proxy.tasks import FAILED, WAITS, Operation, Task
 from rsp.scoreboard import Cell
-from rsp.shared import Shared
+from rsp.shared import Full, Shared
 
 if TYPE_CHECKING:
     from rsp.proxy.hooked import HookedExchange
@@ -48,7 +48,7 @@ class Hooks:
 
     # fmt: off
     __slots__ = (
-        "_evaluation", "_last", "_stopped", "body_limit", "cancel", "config", "current", "errors",
+        "_evaluation", "_last", "_serving", "_stopped", "body_limit", "cancel", "config", "current", "errors",
         "everywhere",
         "fail_open", "keeps", "operations", "phases", "plane", "release", "request", "response", "resume", "routes",
         "services", "store",
@@ -71,7 +71,13 @@ class Hooks:
         self.too_long = (False, f"the hook waits longer than lua.timeout allows ({settings.timeout})".encode())
         self.operations: dict[bytes, Operation] = dict(operations.ALL)
         services = self.services = Services()
-        evaluation = self._evaluation = Evaluation(main, services, operations.offered(self), files or None)
+        self._serving = False
+        names = (
+            "describe", "about", "get_field", "set_field", "all_fields", "add_field", "block", "hold", "shared_incr",
+            "shared_rate",
+        )  # fmt: skip
+        offered = {name: getattr(self, name) for name in names}
+        evaluation = self._evaluation = Evaluation(main, services, offered, files or None)
         runtime = evaluation.runtime
         hooks = [hook for hook in evaluation.hooks if hook.phase != "test"]
         if files and tuple(hook.place for hook in hooks) != config.hooks:
@@ -79,6 +85,7 @@ class Hooks:
         runtime.freeze(settings.instructions)
         runtime.limit_memory(int(settings.memory))
         services.store = store
+        self._serving = True
         self.errors = runtime.errors
         self.table = runtime.table
         phases = self.phases = runtime.phases
@@ -156,6 +163,62 @@ class Hooks:
         trace = outcome[2].decode("utf-8", "replace")
         inside = [line for line in trace.split("\n") if "[C]" not in line and "\t" in line and "\tdriver" not in line]
         log.once_a_second(f"hook {message}", "\n".join([f"A hook failed: {message}", *inside]))
+
+    # -- services that Lua code calls without waiting, about the request that it works for; see objects.lua
+
+    def describe(self) -> Any:
+        current = self.current
+        return current.described() if current is not None else (b"", b"/", b"", b"")
+
+    def about(self, key: bytes) -> Any:
+        current = self.current
+        return current.about(key) if current is not None else None
+
+    def get_field(self, which: int, name: object) -> Any:
+        current = self.current
+        return current.get_field(which, name) if current is not None else None
+
+    def set_field(self, which: int, name: bytes, lines: bytes) -> None:
+        current = self.current
+        if current is not None:
+            current.set_field(which, name, lines, False)
+
+    def add_field(self, which: int, name: bytes, lines: bytes) -> None:
+        current = self.current
+        if current is not None:
+            current.set_field(which, name, lines, True)
+
+    def all_fields(self, which: int, name: bytes) -> Any:
+        current = self.current
+        return self.table(current.all_fields(which, name) if current is not None else [])
+
+    def block(self, which: int) -> Any:
+        current = self.current
+        return current.block(which) if current is not None else b""
+
+    def shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
+        """As in services.py, which has no compiled form."""
+        if not self._serving:
+            return None, AT_LOAD
+        total = self.store.incr(key, by, first, ttl)
+        return total if total is not None else (None, b"shared: incr: there is no number at this key")
+
+    def shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
+        return self.store.rate(key, interval, burst, cost) if self._serving else (None, AT_LOAD)
+
+    def hold(self, key: bytes, most: float) -> Any:
+        """For limit.conn; given back when the exchange ends."""
+        current = self.current
+        if current is None:
+            return None, b"limit.conn: there is no request here"
+        me = os.getpid()
+        try:
+            if not self.store.hold(key, me, self.alive() | {me}, int(most)):
+                return False
+        except (Full, ValueError) as error:
+            return None, str(error).encode()
+        current.held = [*(current.held or ()), key]
+        return True
 
     # -- what belongs to no request
 

@@ -1,19 +1,14 @@
 """What hooks wait for, and what they ask about their request; see tasks.py for the form of an operation."""
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.schema import Dns
 from rsp.proxy.call import Call, Plan
 from rsp.proxy.tasks import Answer, Done, Operation, Task
-from rsp.shared import Full
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from rsp.proxy.hooks import Hooks
-
 
 def _sleep(_task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":
     return asyncio.get_running_loop().call_later(given[0], done, (True,)).cancel
@@ -99,51 +94,6 @@ ALL: Final[dict[bytes, Operation]] = {
     b"sleep": _sleep, b"resolve": _resolve, b"password": _password, b"body": _body,
     b"response_body": _response_body, b"http": _http,
 }  # fmt: skip
-
-
-def offered(hooks: "Hooks") -> "dict[str, Callable[..., Any]]":
-    """Services that Lua code calls without waiting, about the request that it works for."""
-
-    def describe() -> Any:
-        return hooks.current.described() if hooks.current is not None else (b"", b"/", b"", b"")
-
-    def about(key: bytes) -> Any:
-        return hooks.current.about(key) if hooks.current is not None else None
-
-    def get_field(which: int, name: bytes) -> Any:
-        return hooks.current.get_field(which, name) if hooks.current is not None else None
-
-    def all_fields(which: int, name: bytes) -> Any:
-        return hooks.table(hooks.current.all_fields(which, name) if hooks.current is not None else [])
-
-    def set_field(which: int, name: bytes, lines: bytes) -> None:
-        if hooks.current is not None:
-            hooks.current.set_field(which, name, lines, False)
-
-    def add_field(which: int, name: bytes, lines: bytes) -> None:
-        if hooks.current is not None:
-            hooks.current.set_field(which, name, lines, True)
-
-    def block(which: int) -> Any:
-        return hooks.current.block(which) if hooks.current is not None else b""
-
-    def hold(key: bytes, most: float) -> Any:
-        exchange = hooks.current
-        if exchange is None:
-            return None, b"limit.conn: there is no request here"
-        try:
-            me = os.getpid()
-            if not hooks.store.hold(key, me, hooks.alive() | {me}, int(most)):
-                return False
-        except (Full, ValueError) as error:
-            return None, str(error).encode()
-        exchange.held = [*(exchange.held or ()), key]
-        return True
-
-    return {
-        "describe": describe, "about": about, "get_field": get_field, "all_fields": all_fields, "set_field": set_field,
-        "add_field": add_field, "block": block, "hold": hold,
-    }  # fmt: skip
 
 
 def warm_up(files: dict[str, bytes]) -> None:
