@@ -13,7 +13,8 @@ from setuptools.command.build_ext import build_ext
 
 COMPILED = [
     "rsp.net.calls", "rsp.net.poller", "rsp.net.transport", "rsp.net.acceptor", "rsp.net.connector",
-    "rsp.http1.head", "rsp.http1.codec", "rsp.http1.lines", "rsp.http1.body", "rsp.combined", "rsp.lock", "rsp.shared", "rsp.access_log", "rsp.route",
+    "rsp.http1.head", "rsp.http1.codec", "rsp.http1.lines", "rsp.http1.body", "rsp.combined", "rsp.lock", "rsp.shared",
+    "rsp.access_log", "rsp.route",
     "rsp.balance.candidate", "rsp.balance.latency", "rsp.balance.policies", "rsp.place", "rsp.proxy.terms",
     "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.peer",
     "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.asker", "rsp.proxy.search", "rsp.proxy.exchange",

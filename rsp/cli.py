@@ -9,6 +9,7 @@ import sys
 from importlib import metadata
 
 from rsp import __version__, log, pure
+from rsp.channel import Bundle
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.loader import load
@@ -51,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
         from rsp.demo import main as demo
 
         return demo(given[1:])
+    if given[:1] == ["explain"]:
+        from rsp.explain import main as explain
+
+        return explain(given[1:])
     options = _parser().parse_args(given)
     if options.V:
         return _versions()
@@ -82,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rsp",
         description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
-        usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n       rsp demo [-w N] [FILE]",
+        usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n"
+        "       rsp demo [-w N] [FILE]\n"
+        "       rsp explain FILE REQUEST [-H FIELD]...",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -95,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         help='worker processes; "auto": as many as usable cores (overrides the file)',
     )
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("-t", action="store_true", help="test the configuration and exit with 0 or 1")
+    group.add_argument(
+        "-t", action="store_true", help="test the configuration, run the tests in it, and exit with 0 or 1"
+    )
     group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
     told = f"tell the running instance: {', '.join(_NAMED)}"
     group.add_argument("-s", metavar="SIGNAL", choices=list(_NAMED), help=told)
@@ -117,8 +126,28 @@ def _test(path: str, *, dump: bool) -> int:
     if dump:
         sys.stdout.write(to_lua(bundle.config))
         sys.stdout.flush()
+    failed = _run_tests(bundle) if bundle.config.hooks else 0
+    if failed:
+        print(f"rsp: {failed} of the tests in {path} failed", file=sys.stderr)
+        return 1
     print(f"rsp: the configuration file {path} is ok", file=sys.stderr)
     return 0
+
+
+def _run_tests(bundle: Bundle) -> int:
+    """The configuration's own tests; the number of those that failed."""
+    from rsp.rehearsal import Rehearsal  # what it needs is no burden to a master
+
+    rehearsal = Rehearsal(bundle.config, bundle.main, bundle.files)
+    try:
+        results = rehearsal.run_tests()
+    finally:
+        rehearsal.close()
+    for name, failure in results:
+        print(f"rsp: test {name}: {'ok' if failure is None else 'FAILED'}", file=sys.stderr)
+        if failure is not None:
+            print("\n".join(f"  {line}" for line in failure.split("\n")), file=sys.stderr)
+    return sum(failure is not None for _, failure in results)
 
 
 def _versions() -> int:

@@ -1,4 +1,4 @@
-"""One look-up of a name: ``/etc/hosts``, then DNS (A; AAAA where there is no A, because a host with both is one peer; SRV)."""
+"""One look-up of a name: ``/etc/hosts``, then DNS (A; SRV; AAAA where there is no A: a host with both is one peer)."""
 
 import asyncio
 from ipaddress import ip_address

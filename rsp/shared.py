@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Final
 
-from rsp.lock import SIZE as LOCK_SIZE
 from rsp.lock import Lock
 
 Value = bytes | float | bool
@@ -67,7 +66,7 @@ class Shard:
     """``start``: its first byte in ``memory``; ``size``: in bytes."""
 
     # fmt: off
-    __slots__ = ("_buckets", "_cells", "_floats", "_first", "_lock", "_raw", "_start", "_words")
+    __slots__ = ("_buckets", "_cells", "_first", "_floats", "_lock", "_raw", "_start", "_words")
     # fmt: on
 
     def __init__(self, memory: mmap.mmap, descriptor: int, start: int, size: int) -> None:

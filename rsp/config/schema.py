@@ -230,7 +230,7 @@ class Lua(Struct, frozen=True):
         Meta(
             ge=10_000,
             le=10_000_000_000,
-            description="Instructions of Lua that a hook may run, waits not counted. A million take a few milliseconds.",
+            description="Instructions of Lua that a hook may run. A million take some milliseconds.",
         ),
     ] = 1_000_000
     memory: Annotated[Size, Meta(description="Of all hooks in one worker together, what they keep included.")] = Size(
@@ -312,7 +312,8 @@ class Timer(Struct, frozen=True):
 
     interval: Annotated[Duration, Meta(description="Between two beginnings.")]
     workers: Annotated[
-        Literal["one", "all"], Meta(description="In one worker, which another one replaces when it is gone; or in each.")
+        Literal["one", "all"],
+        Meta(description="In one worker, which another one replaces when it is gone; or in each."),
     ] = "one"
 
 

@@ -53,7 +53,7 @@ class Size(int):
 
 
 class Function(str):
-    """A function of the configuration, by where it begins: ``site.lua:12``.  Lua's functions come as ``MARK`` and that."""
+    """A function of the configuration, by where it begins: ``site.lua:12``.  Lua's come with ``MARK`` before it."""
 
     MARK: Final = "\0function "
 

@@ -63,9 +63,9 @@ function driver.arm(instructions)
   too_long = "the hook runs longer than lua.instructions allows (" .. instructions .. ")"
 end
 
-local function body(fn, a, b)
+local function body(hook, a, b)
   while true do
-    fn, a, b = yield(DONE, fn(a, b))
+    hook, a, b = yield(DONE, hook(a, b))
   end
 end
 

@@ -18,7 +18,8 @@ _LOAD_INSTRUCTIONS: Final = 300_000_000  # some seconds; the master waits longer
 class Sources(Protocol):
     """The files of a configuration, for Lua: the text, or ``None`` and a message; never an exception."""
 
-    texts: dict[str, str]
+    @property
+    def texts(self) -> dict[str, str]: ...
 
     def resolve(self, name: Any) -> bytes: ...
 

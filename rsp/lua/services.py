@@ -17,8 +17,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from rsp.config.errors import ConfigError
-from rsp.route import normalise_path
 from rsp.lua.passwords import Users
+from rsp.route import normalise_path
 from rsp.shared import Full, Shared
 
 T = TypeVar("T")

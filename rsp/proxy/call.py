@@ -69,7 +69,9 @@ class Plan:
                 target = b"/" + target
         length = b"Content-Length: %d\r\n" % len(body) if body or method in (b"POST", b"PUT", b"PATCH") else b""
         try:
-            self.head = parse_request(b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (method, target, name, fields, length))
+            self.head = parse_request(
+                b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (method, target, name, fields, length)
+            )
         except ProtocolError as error:
             raise ValueError(str(error)) from None
 
@@ -174,9 +176,9 @@ class Call(Search):
         if self.over:
             return
         group, peer, now = self.group, self._peer, self._ended or monotonic()
-        if group is not None and group.retry_on is not None and head.status in group.retry_on:
-            if self._tries_another(group, head.status):
-                return
+        retry = group.retry_on if group is not None else None
+        if group is not None and retry and head.status in retry and self._tries_another(group, head.status):
+            return
         peer.answered(now, now - self._upstream_started, head.status)
         self.response_started = True
         self._status, self._fields = head.status, head.fields
@@ -204,5 +206,3 @@ class Call(Search):
 
     def tunnel_lost(self) -> None:
         pass
-
-

@@ -15,8 +15,8 @@ from rsp.http1.write import interim_head, own_response
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
-from rsp.proxy.hooked import HookedExchange
 from rsp.proxy.forwarded import direct, through_proxy
+from rsp.proxy.hooked import HookedExchange
 from rsp.proxy.terms import Terms
 from rsp.proxy.writing import write_message
 

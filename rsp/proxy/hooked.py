@@ -10,8 +10,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.units import Peer as Address
-from rsp.http1.lines import drop, each, get
 from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, without
+from rsp.http1.lines import drop, each, get
 from rsp.http1.write import PHRASES
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
@@ -49,8 +49,9 @@ _NOT_PLAIN: Final = re.compile(rb"%|//|/\.|\\")
 class HookedExchange(Exchange):
     # fmt: off
     __slots__ = (
-        "_answer_fields", "_body_done", "_choice", "_dropped", "_failure", "_filter", "_global_next", "_held_response", "_hooks", "_in_error",
-        "_number", "_overridden", "_path_set", "_pinned", "_proxied", "_response_done", "_whole", "held", "task",
+        "_answer_fields", "_body_done", "_choice", "_dropped", "_failure", "_filter", "_global_next",
+        "_held_response", "_hooks", "_in_error", "_number", "_overridden", "_path_set", "_pinned", "_proxied",
+        "_response_done", "_whole", "held", "task",
     )
     # fmt: on
 
@@ -99,9 +100,7 @@ class HookedExchange(Exchange):
             hooks.trace(number)
         before, hooks.current = hooks.current, self
         try:
-            outcome = hooks.request(
-                number, self._number, head.method, head.target, head.host, self.client
-            )
+            outcome = hooks.request(number, self._number, head.method, head.target, head.host, self.client)
         except hooks.errors as error:
             outcome = (2, str(error).encode(), b"")
         finally:
@@ -518,6 +517,10 @@ class HookedExchange(Exchange):
     def _leave_hooks(self, status: int) -> None:
         """on_log, then nobody needs req and res any more."""
         hooks, destination = self._hooks, self._destination
+        if hooks.witness is not None:
+            route = destination.route if destination is not None else None
+            place = f"{route.host or 'any host'} {route.path}" if route is not None and self._proxied is None else ""
+            hooks.witness(self.group.name.encode() if self.group is not None else None, self._last_peer(), place)
         if self._filter:
             hooks.invoke(self, hooks.phases[b"forget_filter"], self._filter)
         self.status = status
@@ -575,12 +578,15 @@ class HookedExchange(Exchange):
         if key == b"upstream":
             return self.group.name.encode() if self.group is not None else None
         if key == b"peer":
-            return self._names.rpartition(b",")[2] or None
+            return self._last_peer()
         if key == b"sent":
             return self.sent
         if key == b"duration":
             return monotonic() - self._started
         return None  # tls: rsp does not speak it yet
+
+    def _last_peer(self) -> bytes | None:
+        return self._names.rpartition(b",")[2] or None
 
     def _direct_client(self) -> bytes:
         return self.downstream.client if self.downstream is not None else self.client

@@ -6,6 +6,7 @@ what phases.lua says.  Nothing of this exists where a configuration has no hooks
 
 import asyncio
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rsp.proxy.hooked import HookedExchange
     from rsp.proxy.plane import Plane
 
+_PLACE: Final = re.compile(r".*?:\d+:")
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
 
 
@@ -52,7 +54,7 @@ class Hooks:
         "everywhere",
         "fail_open", "keeps", "operations", "phases", "plane", "release", "request", "response", "resume", "routes",
         "services", "store",
-        "table", "timeout", "too_long", "tracing",
+        "table", "timeout", "too_long", "tracing", "witness",
     )
     # fmt: on
 
@@ -62,6 +64,7 @@ class Hooks:
         self.store = store
         self.current: HookedExchange | None = None
         self.tracing: list[str] | None = None  # of the hooks that are met, where somebody wants to know
+        self.witness: Callable[[bytes | None, bytes | None, str], None] | None = None  # and what became of it
         self._last = 0
         self._stopped = False
         settings = config.settings.lua
@@ -159,10 +162,26 @@ class Hooks:
 
     def report(self, outcome: Any) -> None:
         """What a hook threw, in the log: once a second for each line."""
-        message = self._evaluation.runtime.whole_name(outcome[1].decode("utf-8", "replace"))
-        trace = outcome[2].decode("utf-8", "replace")
-        inside = [line for line in trace.split("\n") if "[C]" not in line and "\t" in line and "\tdriver" not in line]
-        log.once_a_second(f"hook {message}", "\n".join([f"A hook failed: {message}", *inside]))
+        text = self.text_of(outcome)
+        place = _PLACE.match(text)
+        log.once_a_second(f"hook {place[0] if place else text}", f"A hook failed: {text}")
+
+    def text_of(self, outcome: Any) -> str:
+        """Message and traceback of a failure."""
+        name = self._evaluation.runtime.whole_name
+        trace = outcome[2].decode("utf-8", "replace").split("\n\t")[1:]
+        inside = [f"    {name(line)}" for line in trace if not line.startswith(("[C]", "driver:", "phases:"))]
+        return "\n".join([name(outcome[1].decode("utf-8", "replace")), *inside])
+
+    @property
+    def evaluated(self) -> list[Hook]:
+        """All functions of the configuration, its tests included."""
+        return self._evaluation.hooks
+
+    def add(self, hook: Hook) -> int:
+        """The number under which ``hook`` is run."""
+        number: int = self._evaluation.runtime.add(hook.function)
+        return number
 
     # -- services that Lua code calls without waiting, about the request that it works for; see objects.lua
 

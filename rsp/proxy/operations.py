@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.schema import Dns
 from rsp.proxy.call import Call, Plan
-from rsp.proxy.tasks import Answer, Done, Operation, Task
+from rsp.proxy.tasks import Answer, Done, Operation, Task, cancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 
 def _sleep(_task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":
     return asyncio.get_running_loop().call_later(given[0], done, (True,)).cancel
@@ -24,7 +25,7 @@ def _in_background(coroutine: "Any", done: Done) -> "Callable[[], None]":
 
     task = asyncio.get_running_loop().create_task(coroutine)
     task.add_done_callback(finished)
-    return lambda: task.cancel() and None
+    return lambda: cancel(task)
 
 
 def _resolve(task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":

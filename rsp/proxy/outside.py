@@ -13,6 +13,7 @@ from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Failures, Upstream, UpstreamPeer
 from rsp.members import Member
 from rsp.proxy.group import Group
+from rsp.proxy.tasks import cancel
 from rsp.scoreboard import PLACES, RETIRED_ROW, Cell, Scoreboard, Tally
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Outside:
             self._found(_at(addresses[0], address.port), found)
             return None
         task = asyncio.get_running_loop().create_task(self._look_up(address, settings, found))
-        return lambda: task.cancel() and None
+        return lambda: cancel(task)
 
     async def _look_up(self, name: Address, settings: Dns, found: Callable[[Group | None, str], None]) -> None:
         from rsp.lookup import Lookup, LookupFailed, NoSuchName

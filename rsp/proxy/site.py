@@ -35,7 +35,8 @@ class Destination:
 
     # fmt: off
     __slots__ = (
-        "fixed", "group", "hooks", "prefix", "request_rules", "response_rules", "rewrite", "route", "send_host", "terms",
+        "fixed", "group", "hooks", "prefix", "request_rules", "response_rules", "rewrite", "route", "send_host",
+        "terms",
     )
     # fmt: on
 

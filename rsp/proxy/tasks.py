@@ -10,12 +10,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rsp.proxy.hooked import HookedExchange
     from rsp.proxy.hooks import Hooks
 
 Answer = tuple[Any, ...]
 Done = Callable[[Answer], None]
 Operation = Callable[["Task", tuple[Any, ...], Done], Answer | Callable[[], None]]
+
+
+def cancel(task: "asyncio.Task[Any]") -> None:
+    """What calls an operation off that runs in the background."""
+    task.cancel()
+
 
 WAITS: Final = (1,)  # instead of an outcome
 FAILED: Final = (2,)
