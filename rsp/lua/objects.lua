@@ -7,10 +7,10 @@
 -- State of a request: method, target, host, client, ctx, changed; of its response: status, body, filter, changed.
 -- "changed" is a sum of the bits below.  Fields stay with the host, which is asked for each.
 
-local sandbox, driver, host = ...
+local driver, host = ...
 local find, sub, lower, gsub, match = string.find, string.sub, string.lower, string.gsub, string.match
 local byte, char, format, concat = string.byte, string.char, string.format, table.concat
-local error, type, tostring, tonumber, setmetatable, pairs, next = error, type, tostring, tonumber, setmetatable, pairs, next
+local error, type, tostring, tonumber, pairs, next = error, type, tostring, tonumber, pairs, next
 
 local METHOD, TARGET, HOST, BODY, STATUS, FILTER, PATH = 1, 2, 4, 16, 32, 64, 128
 local get_field, set_field = host.get_field, host.set_field
@@ -41,6 +41,16 @@ local function response_now()
     error("there is no response here", 3)
   end
   return r
+end
+
+-- Userdata, because nobody can write into it with rawset and the like.
+local function opaque(meta)
+  local object = newproxy(true)
+  local own = getmetatable(object)
+  for key, value in pairs(meta) do
+    own[key] = value
+  end
+  return object
 end
 
 -- -- fields
@@ -141,7 +151,7 @@ local function headers_of(which, check)
     local block, position = host.block(which), { 1 }
     return function() return each(block, position) end
   end
-  return setmetatable({}, Headers)
+  return opaque(Headers)
 end
 
 -- -- what is in a target
@@ -206,7 +216,7 @@ local function bag(read, write)
     end
     return next, copy, nil
   end
-  return setmetatable({}, Bag)
+  return opaque(Bag)
 end
 
 local args = bag(function(s)
@@ -395,7 +405,7 @@ local function object_of(what, now, getters_, setters_)
     end
     setter(now(), value)
   end
-  return setmetatable({}, Object)
+  return opaque(Object)
 end
 
 objects.req = object_of("req", request_now, getters, setters)
@@ -463,6 +473,6 @@ function objects.release(id)
   live[id] = nil
 end
 
-objects.bits = { BODY = BODY, FILTER = FILTER }
+objects.bits = { BODY = BODY }
 objects.clean, objects.reserved, objects.key_of = clean, reserved, key_of
 return objects

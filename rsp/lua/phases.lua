@@ -2,9 +2,9 @@
 -- driver.lua says, or 0 and what came out.
 
 local driver, objects, answers, functions = ...
-local error, type, tostring, concat = error, type, tostring, table.concat
+local type, tostring = type, tostring
 local run, req, res = driver.run, objects.req, objects.res
-local BODY, FILTER = objects.bits.BODY, objects.bits.FILTER
+local BODY = objects.bits.BODY
 local GO, RESPOND, PROXY = 0, 1, 2
 local phases = {}
 

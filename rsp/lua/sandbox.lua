@@ -11,8 +11,8 @@
 
 local services = ...
 local raw_load, raw_setfenv, raw_error, raw_type = loadstring, setfenv, error, type
-local concat, select_, tostring_, unpack_ = table.concat, select, tostring, unpack
-local raw_getmetatable, raw_next, raw_pairs = getmetatable, next, pairs
+local concat, select_, tostring_ = table.concat, select, tostring
+local raw_getmetatable, raw_next, raw_pairs = debug.getmetatable, next, pairs
 local raw_create, raw_resume, raw_yield, raw_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
 
 local frozen = false
@@ -75,7 +75,7 @@ end
 local waits = {}  -- the first value of a yield that is the driver's business
 
 local function pass_on(co, ok, first, ...)
-  while ok and first == waits.token and first ~= nil do
+  if ok and first == waits.token and first ~= nil then
     return pass_on(co, raw_resume(co, raw_yield(first, ...)))
   end
   return ok, first, ...

@@ -4,8 +4,8 @@
 -- reads: each answer is { kind =, ... }, known by the opaque value that the hook returns.
 
 local sandbox, driver, objects, host = ...
-local base, library, env = sandbox.base, sandbox.library, sandbox.env
-local find, sub, lower, gsub, match, format = string.find, string.sub, string.lower, string.gsub, string.match, string.format
+local base, library = sandbox.base, sandbox.library
+local find, lower, gsub, match, format = string.find, string.lower, string.gsub, string.match, string.format
 local byte, concat, sort, floor = string.byte, table.concat, table.sort, math.floor
 local error, type, tostring, tonumber, pairs, setmetatable, rawget = error, type, tostring, tonumber, pairs, setmetatable, rawget
 
@@ -47,15 +47,20 @@ local function seconds(value, what, level)
 end
 
 -- Methods that can be called with a dot or a colon: d.get("x") and d:get("x").
-local function methods(self, list)
+local function methods(list)
+  local self = newproxy(true)
+  local known = {}
   for name, fn in pairs(list) do
-    self[name] = function(first, ...)
+    known[name] = function(first, ...)
       if first == self then
         return fn(...)
       end
       return fn(first, ...)
     end
   end
+  local meta = getmetatable(self)
+  meta.__index, meta.__metatable = known, false
+  meta.__newindex = function() error("this cannot be assigned to", 2) end
   return self
 end
 
@@ -351,7 +356,7 @@ local dictionaries = {}
 
 local function dictionary(name)
   local prefix = text(name, "shared") .. "\0"
-  return methods({}, {
+  return methods {
     get = function(key) return sure(host.shared_get(prefix .. key_text(key))) end,
     set = function(key, value, ttl)
       local kind = type(value)
@@ -383,7 +388,7 @@ local function dictionary(name)
     end,
     delete = function(key) return sure(host.shared_delete(prefix .. key_text(key))) end,
     keys = function(limit) return sure(host.shared_keys(prefix, limit or 1024)) end,
-  })
+  }
 end
 
 function base.shared(name)
@@ -534,7 +539,7 @@ base.ip = library("ip", {
   set = function(list)
     list = type(list) == "table" and list or { list }
     local number = sure(host.networks(concat(list, ",")))
-    return methods({}, { has = function(address) return host.in_networks(number, text(address, "ip.set")) end })
+    return methods { has = function(address) return host.in_networks(number, text(address, "ip.set")) end }
   end,
   matches = function(address, network)
     return host.in_networks(sure(host.networks(text(network, "ip.matches"))), text(address, "ip.matches"))
@@ -543,14 +548,14 @@ base.ip = library("ip", {
 
 function base.regex(pattern, flags)
   local number = sure(host.regex(text(pattern, "regex"), flags or ""))
-  return methods({}, {
+  return methods {
     test = function(subject) return host.regex_test(number, text(subject, "regex.test")) end,
     match = function(subject) return host.regex_match(number, text(subject, "regex.match")) end,
     replace = function(subject, by)
       return host.regex_replace(number, text(subject, "regex.replace"), text(by, "regex.replace"))
     end,
     split = function(subject) return host.regex_split(number, text(subject, "regex.split")) end,
-  })
+  }
 end
 
 -- Users from an htpasswd file, which is read while the configuration is loaded.
@@ -564,8 +569,7 @@ function base.basic_auth(options)
   end
   local number = sure(host.htpasswd(source))
   local realm = gsub(options.realm or "restricted", '[%z\1-\31"\\\127]', "")
-  local self = {}
-  return methods(self, {
+  return methods {
     user = function(req)
       local scheme, given = match(req.headers["authorization"] or "", "^(%a+) +([%w+/=]+)$")
       if not scheme or lower(scheme) ~= "basic" then
@@ -576,7 +580,7 @@ function base.basic_auth(options)
     ask = function()
       return responded(401, { ["WWW-Authenticate"] = 'Basic realm="' .. realm .. '", charset="UTF-8"' }, nil)
     end,
-  })
+  }
 end
 
 -- The same share of clients gets the same answer each time: split{ a = 90, b = 10 }.
