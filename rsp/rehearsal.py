@@ -20,6 +20,7 @@ from rsp.net.poller import Poller
 from rsp.proxy.asker import Asker
 from rsp.proxy.downstream import Downstream
 from rsp.proxy.hooks import Hooks
+from rsp.proxy.operations import plan_of
 from rsp.proxy.peer import Peer
 from rsp.proxy.plane import Plane
 from rsp.proxy.site import Site
@@ -189,6 +190,10 @@ class Rehearsal:
 
     def _http(self, _task: Task, given: tuple[Any, ...], _done: Done) -> Answer:
         """A hook's own request: what the test says that it gives."""
+        try:
+            plan_of(given[0])
+        except (ValueError, TypeError, AttributeError) as error:
+            return False, f"http: {error}".encode()
         plan = self._hooks.plan
         if plan is None:
             return (
@@ -292,7 +297,8 @@ def _read_response(data: bytes, result: Result, method: bytes) -> None:
     if head.framing not in (0, UNTIL_CLOSE):
         decoder: Decoder = ChunkedDecoder() if head.framing == CHUNKED else LengthDecoder(head.framing)
         body = b"".join(decoder.feed(body)) if body else b""
-    result.status, result.fields, result.body = head.status, head.fields, body
+    fields = data[:end].partition(b"\r\n")[2][:-2]
+    result.status, result.fields, result.body = head.status, fields, body
 
 
 def describe(result: Result, request: bytes) -> list[str]:

@@ -16,6 +16,7 @@
 -- every instruction fails, so that a loop around pcall cannot go on either.
 
 local sandbox = ...
+local fail = sandbox.fail
 local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
 local sethook, traceback, error, tostring, type = debug.sethook, debug.traceback, error, tostring, type
 local collectgarbage = collectgarbage
@@ -53,6 +54,7 @@ sethook(check, "", STEP)
 local driver = { current = false }
 local tasks, last_task = {}, 0
 local idle, count = {}, 0
+local hook  -- the function that runs, or has just failed
 
 function driver.begin(instructions)
   main, limit, spent, began = true, instructions, 0, false
@@ -85,6 +87,9 @@ local function failed(co, message)
   if type(message) ~= "string" then
     message = "error object: " .. tostring(message)
   end
+  if not message:find("^[^\n]-:%d+: ") then  -- nothing else is known than the hook, after a tail call for example
+    message = driver.where() .. message
+  end
   return 2, message, traceback(co)
 end
 
@@ -102,10 +107,10 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
     return finish(state, a, b)
   end
   if what ~= WAIT then
-    return 2, "coroutine.yield outside of a coroutine of its own", traceback(co)
+    return failed(co, "coroutine.yield outside of a coroutine of its own")
   end
   last_task = last_task + 1
-  tasks[last_task] = { co = co, finish = finish, state = state, spent = spent }
+  tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, hook = hook }
   return 1, last_task, a, b, c, d
 end
 
@@ -117,7 +122,7 @@ function driver.run(finish, state, fn, a, b)
   else
     co = create(body)
   end
-  driver.current, spent, limit, began = state, 0, budget, false
+  driver.current, spent, limit, began, hook = state, 0, budget, false, fn
   local ok, what, first, second, third, fourth = resume(co, fn, a, b)
   if ok and what == DONE and not tripped then
     count = count + 1
@@ -130,7 +135,7 @@ end
 function driver.resume(number, ...)
   local task = tasks[number]
   tasks[number] = nil
-  driver.current, spent, limit, began = task.state, task.spent, budget, false
+  driver.current, spent, limit, began, hook = task.state, task.spent, budget, false, task.hook
   return settle(task.co, task.finish, task.state, resume(task.co, ...))
 end
 
@@ -143,12 +148,12 @@ local function answered(good, ...)
   if good then
     return ...
   end
-  error((...), 0)
+  fail((...))
 end
 
 function driver.wait(operation, a, b, c)
   if not running() then
-    error(operation .. " cannot wait here: it belongs into a hook", 3)
+    fail(operation .. " cannot wait here: it belongs into a hook")
   end
   return answered(yield(WAIT, operation, a, b, c))
 end
@@ -171,7 +176,7 @@ function driver.parallel(functions)
   end
   for key, fn in pairs(functions) do
     if type(fn) ~= "function" then
-      error("parallel: expected functions, got a " .. type(fn) .. " at " .. tostring(key), 3)
+      fail("parallel: expected functions, got a " .. type(fn) .. " at " .. tostring(key))
     end
     local co = create(fn)
     go_on(key, co, resume(co))
@@ -184,6 +189,12 @@ function driver.parallel(functions)
     go_on(member.key, member.co, resume(member.co, good, a, b))
   end
   return results
+end
+
+-- Where the hook begins that runs, or has just ended: what a message begins with.
+function driver.where()
+  local source, line = driver.place(hook)
+  return source:sub(2) .. ":" .. line .. ": "
 end
 
 -- Where a function begins: its source, and the line.

@@ -7,10 +7,11 @@
 -- State of a request: method, target, host, client, ctx, changed; of its response: status, body, filter, changed.
 -- "changed" is a sum of the bits below.  Fields stay with the host, which is asked for each.
 
-local driver, host = ...
+local sandbox, driver, host = ...
 local find, sub, lower, gsub, match = string.find, string.sub, string.lower, string.gsub, string.match
 local byte, char, format, concat = string.byte, string.char, string.format, table.concat
-local error, type, tostring, tonumber, pairs, next = error, type, tostring, tonumber, pairs, next
+local fail = sandbox.fail
+local type, tostring, tonumber, pairs, next = type, tostring, tonumber, pairs, next
 
 local METHOD, TARGET, HOST, BODY, STATUS, FILTER, PATH = 1, 2, 4, 16, 32, 64, 128
 local get_field, set_field = host.get_field, host.set_field
@@ -26,7 +27,7 @@ end
 local function request_now()
   local s = driver.current
   if not s then
-    error("there is no request here", 3)
+    fail("there is no request here")
   end
   if s.method == nil then
     s.method, s.target, s.host, s.client = host.describe()
@@ -38,7 +39,7 @@ local function response_now()
   local s = driver.current
   local r = s and s.response
   if not r then
-    error("there is no response here", 3)
+    fail("there is no response here")
   end
   return r
 end
@@ -62,7 +63,7 @@ local function key_of(name)
   local key = keys[name]
   if key == nil then
     if type(name) ~= "string" or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
-      error(tostring(name) .. " is no name of a field", 4)
+      fail(tostring(name) .. " is no name of a field")
     end
     if keys_count > 1000 then
       keys, keys_count = {}, 0
@@ -82,10 +83,10 @@ local function clean(name, value)
   if type(value) == "number" then
     value = tostring(value)
   elseif type(value) ~= "string" then
-    error('headers["' .. name .. '"]: expected a string, got a ' .. type(value), 4)
+    fail('headers["' .. name .. '"]: expected a string, got a ' .. type(value))
   end
   if find(value, "[%z\1-\8\10-\31\127]") then
-    error('headers["' .. name .. '"]: a control character or line break in the value', 4)
+    fail('headers["' .. name .. '"]: a control character or line break in the value')
   end
   return value
 end
@@ -93,7 +94,7 @@ end
 local function set(which, name, value)
   local key = key_of(name)
   if reserved[key] then
-    error('headers["' .. name .. '"] is rsp\'s own to write', 3)
+    fail('headers["' .. name .. '"] is rsp\'s own to write')
   end
   if key == "host" and which == REQUEST then
     objects.set_host(request_now(), value)
@@ -129,7 +130,7 @@ local function headers_of(which, check)
     check()
     local key = key_of(name)
     if reserved[key] then
-      error('headers["' .. name .. '"] is rsp\'s own to write', 2)
+      fail('headers["' .. name .. '"] is rsp\'s own to write')
     end
     host.add_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
   end
@@ -205,7 +206,7 @@ local function bag(read, write)
   function Bag.__newindex(_, name, value)
     local s = request_now()
     if type(name) ~= "string" or (value ~= nil and type(value) ~= "string" and type(value) ~= "number") then
-      error("expected a name and a string", 2)
+      fail("expected a name and a string")
     end
     write(s, read(s), name, value ~= nil and tostring(value) or nil)
   end
@@ -259,7 +260,7 @@ local cookies = bag(function(s)
   return s.cookies
 end, function(_, known, name, value)
   if not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") or (value and find(value, "[%z\1-\32\127;,\"\\]")) then
-    error("this cannot stand in a cookie; see url.encode", 3)
+    fail("this cannot stand in a cookie; see url.encode")
   end
   known[name] = value
   local pairs_ = {}
@@ -335,7 +336,7 @@ end
 
 function objects.set_host(s, value)
   if type(value) ~= "string" or not find(value, "^[%w%.%-_:%[%]]+$") then
-    error("req.host: expected a host name, with or without a port", 4)
+    fail("req.host: expected a host name, with or without a port")
   end
   s.host = value
   add(s, HOST)
@@ -344,17 +345,17 @@ end
 local setters = {
   method = function(s, value)
     if type(value) ~= "string" or not find(value, "^[%u%d%-_]+$") or value == "CONNECT" then
-      error("req.method: expected a method such as \"GET\"", 3)
+      fail("req.method: expected a method such as \"GET\"")
     end
     if value == "HEAD" or s.method == "HEAD" then
-      error("req.method cannot change from or to HEAD, whose answers have no body", 3)
+      fail("req.method cannot change from or to HEAD, whose answers have no body")
     end
     s.method = value
     add(s, METHOD)
   end,
   path = function(s, value)
     if type(value) ~= "string" or byte(value) ~= 47 then
-      error("req.path: expected a path that begins with /", 3)
+      fail("req.path: expected a path that begins with /")
     end
     local _, query = split_target(s)
     s.path = nil
@@ -363,7 +364,7 @@ local setters = {
   end,
   query = function(s, value)
     if value ~= nil and (type(value) ~= "string" or find(value, "[%z\1-\32#\127-\255]")) then
-      error("req.query: expected a string without spaces or control characters; see url.build_query", 3)
+      fail("req.query: expected a string without spaces or control characters; see url.build_query")
     end
     local path = split_target(s)
     s.args = nil
@@ -372,7 +373,7 @@ local setters = {
   host = function(s, value) objects.set_host(s, value) end,
   body = function(s, value)
     if type(value) ~= "string" then
-      error("req.body: expected a string", 3)
+      fail("req.body: expected a string")
     end
     s.body = value
     add(s, BODY)
@@ -393,15 +394,15 @@ local function object_of(what, now, getters_, setters_)
   function Object.__index(_, key)
     local getter = getters_[key]
     if getter == nil then
-      error(what .. "." .. tostring(key) .. ": there is " .. names(getters_), 2)
+      fail(what .. "." .. tostring(key) .. ": there is " .. names(getters_))
     end
     return getter(now())
   end
   function Object.__newindex(_, key, value)
     local setter = setters_[key]
     if setter == nil then
-      error(what .. "." .. tostring(key) .. " cannot be assigned; what can: " .. names(setters_)
-        .. (what == "req" and ".  For values of your own there is req.ctx" or ""), 2)
+      fail(what .. "." .. tostring(key) .. " cannot be assigned; what can: " .. names(setters_)
+        .. (what == "req" and ".  For values of your own there is req.ctx" or ""))
     end
     setter(now(), value)
   end
@@ -418,7 +419,7 @@ objects.res = object_of("res", response_now, {
   body = function(s)
     if s.body == nil then
       if s.over then
-        error("res.body is gone by now", 3)
+        fail("res.body is gone by now")
       end
       s.body = driver.wait("response_body")
     end
@@ -430,7 +431,7 @@ objects.res = object_of("res", response_now, {
 }, {
   status = function(s, value)
     if type(value) ~= "number" or value % 1 ~= 0 or value < 200 or value > 599 then
-      error("res.status: expected a number from 200 to 599", 3)
+      fail("res.status: expected a number from 200 to 599")
     end
     s.status = value
     add(s, STATUS)
@@ -442,14 +443,14 @@ objects.res = object_of("res", response_now, {
       return
     end
     if type(value) ~= "string" then
-      error("res.body: expected a string, or a function for each chunk", 3)
+      fail("res.body: expected a string, or a function for each chunk")
     end
     s.body = value
     add(s, BODY)
   end,
   filter = function(s, value)
     if type(value) ~= "function" then
-      error("res.filter: expected a function(chunk, last) that returns what is to be sent", 3)
+      fail("res.filter: expected a function(chunk, last) that returns what is to be sent")
     end
     s.filter = value
     add(s, FILTER)

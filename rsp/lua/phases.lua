@@ -29,7 +29,7 @@ local function finish_request(s, value)
   end
   local answer, wrong = answer_of(value, "on_request")
   if wrong then
-    return 2, wrong, ""
+    return 2, driver.where() .. wrong, ""
   end
   s.changed = 0
   local body = has(changed, BODY) and s.body or nil
@@ -64,7 +64,7 @@ local function finish_response(s, value)
     wrong = "on_response returned proxy(...): it is too late for that"
   end
   if wrong then
-    return 2, wrong, ""
+    return 2, driver.where() .. wrong, ""
   end
   if answer then
     return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body, 0
@@ -100,7 +100,7 @@ end
 
 local function finish_filter(_, value)
   if value ~= nil and type(value) ~= "string" then
-    return 2, "a filter returned a " .. type(value) .. "; expected a string, or nothing for nothing", ""
+    return 2, driver.where() .. "a filter returned a " .. type(value) .. "; expected a string, or nothing for nothing", ""
   end
   return 0, value or ""
 end
@@ -119,7 +119,7 @@ local function finish_error(_, value)
     wrong = "on_error returned proxy(...): it is too late for that"
   end
   if wrong then
-    return 2, wrong, ""
+    return 2, driver.where() .. wrong, ""
   end
   if answer then
     return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body
@@ -152,7 +152,7 @@ local function finish_upstream(s, value)
       return 0, index
     end
   end
-  return 2, "on_upstream returned " .. tostring(value) .. "; expected one of the peers, or nothing", ""
+  return 2, driver.where() .. "on_upstream returned " .. tostring(value) .. "; expected one of the peers, or nothing", ""
 end
 
 function phases.upstream(number, id, peers)

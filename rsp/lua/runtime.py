@@ -69,7 +69,7 @@ class Runtime:
         self._driver = self._room("driver", self._sandbox)
         self._driver[b"begin"](_LOAD_INSTRUCTIONS)
         offered = state.table_from({name.encode(): service for name, service in host.items()})
-        objects = self._room("objects", self._driver, offered)
+        objects = self._room("objects", self._sandbox, self._driver, offered)
         answers = self._room("words", self._sandbox, self._driver, objects, offered)
         self.declared, self._freeze = self._room("vocabulary", self._sandbox)
         self.phases = self._room("phases", self._driver, objects, answers, self.functions)

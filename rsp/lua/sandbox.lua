@@ -10,12 +10,26 @@
 -- them goes through a check that no rawset can go around.
 
 local services = ...
-local raw_load, raw_setfenv, raw_error, raw_type = loadstring, setfenv, error, type
+local raw_load, raw_setfenv, raw_error, raw_type, getinfo = loadstring, setfenv, error, type, debug.getinfo
 local concat, select_, tostring_ = table.concat, select, tostring
 local raw_getmetatable, raw_next, raw_pairs = debug.getmetatable, next, pairs
 local raw_create, raw_resume, raw_yield, raw_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
 
 local frozen = false
+
+-- An error at the innermost line of the user's own code, however deep we are.
+local function fail(message)
+  for level = 2, 30 do
+    local info = getinfo(level, "Sl")
+    if info == nil then
+      break
+    end
+    if info.source:sub(1, 1) == "@" and info.currentline > 0 then
+      raw_error(info.source:sub(2) .. ":" .. info.currentline .. ": " .. tostring_(message), 0)
+    end
+  end
+  raw_error(tostring_(message), 0)
+end
 
 local function copy(from, names)
   local to = {}
@@ -32,7 +46,7 @@ local function library(name, content)
   meta.__index = content
   meta.__newindex = function(_, key, value)
     if frozen then
-      raw_error('"' .. name .. "." .. tostring_(key) .. '" cannot be assigned here: other requests would see it', 2)
+      fail('"' .. name .. "." .. tostring_(key) .. '" cannot be assigned here: other requests would see it')
     end
     content[key] = value
   end
@@ -103,7 +117,7 @@ local env = {}
 
 local function load_text(text, name)
   if raw_type(text) ~= "string" then
-    raw_error("bad argument #1 to 'load' (string expected)", 3)
+    fail("bad argument #1 to 'load' (string expected)")
   end
   if text:byte(1) == 27 then
     return nil, "bytecode is not allowed"
@@ -128,7 +142,7 @@ end
 
 local function only_at_load(word)
   if frozen then
-    raw_error(word .. " belongs to the loading of the configuration, not into a hook", 3)
+    fail(word .. " belongs to the loading of the configuration, not into a hook")
   end
 end
 
@@ -148,7 +162,7 @@ function base.require(name)
   end
   only_at_load("require")
   if raw_type(name) ~= "string" or not name:match("^[%w_%-]+[%w_%-%.]*$") or name:find("..", 1, true) then
-    raw_error("require: expected a module name such as \"lib.peers\"", 2)
+    fail("require: expected a module name such as \"lib.peers\"")
   end
   local stem = name:gsub("%.", "/")
   local tried = {}
@@ -166,11 +180,11 @@ function base.require(name)
     end
     tried[#tried + 1] = path
   end
-  raw_error("module '" .. name .. "' not found: no file " .. concat(tried, ", no file "), 2)
+  fail("module '" .. name .. "' not found: no file " .. concat(tried, ", no file "))
 end
 
 local function freeze()
   frozen = true
 end
 
-return { env = env, base = base, library = library, load_file = load_file, freeze = freeze, waits = waits }
+return { fail = fail, env = env, base = base, library = library, load_file = load_file, freeze = freeze, waits = waits }

@@ -5,7 +5,7 @@
 -- are declarations too: they may be settings, or hooks.
 
 local sandbox = ...
-local env, base, getinfo = sandbox.env, sandbox.base, debug.getinfo
+local env, base, fail, getinfo = sandbox.env, sandbox.base, sandbox.fail, debug.getinfo
 local declarations = {}
 local globals = setmetatable({}, { __index = base })
 local frozen = false
@@ -35,7 +35,7 @@ end
 local function word(name, fn)
   base[name] = function(...)
     if frozen then
-      error(name .. " belongs to the loading of the configuration, not into a hook", 2)
+      fail(name .. " belongs to the loading of the configuration, not into a hook")
     end
     return fn(...)
   end
@@ -48,7 +48,7 @@ local function headed(declaration, key)
   end
   return function(more)
     if type(more) ~= "table" then
-      error(declaration.kind .. ': expected a table behind "' .. declaration.value .. '"', 2)
+      fail(declaration.kind .. ': expected a table behind "' .. declaration.value .. '"')
     end
     local whole = { [key] = declaration.value }
     for name, value in base.pairs(more) do
@@ -66,7 +66,7 @@ end)
 word("upstream", function(name)
   local file, line = position()
   if type(name) ~= "string" then
-    error('upstream: expected a name, as in  upstream "app" { "127.0.0.1:8000" }', 3)
+    fail('upstream: expected a name, as in  upstream "app" { "127.0.0.1:8000" }')
   end
   local declaration = { kind = "upstream", name = name, file = file, line = line }
   declarations[#declarations + 1] = declaration
@@ -87,7 +87,7 @@ end)
 -- Work that comes back: every("10s", fn), in one worker or, with { workers = "all" }, in each.
 word("every", function(interval, fn, options)
   if type(fn) ~= "function" then
-    error('every: expected an interval and a function, as in  every("10s", function() ... end)', 3)
+    fail('every: expected an interval and a function, as in  every("10s", function() ... end)')
   end
   local workers = type(options) == "table" and options.workers or options
   local value = { interval = interval, workers = workers, run = fn }
@@ -96,7 +96,7 @@ end)
 
 word("test", function(name, fn)
   if type(name) ~= "string" or type(fn) ~= "function" then
-    error('test: expected a name and a function, as in  test("api goes to api", function() ... end)', 3)
+    fail('test: expected a name and a function, as in  test("api goes to api", function() ... end)')
   end
   local value = { name = name, run = fn }
   declare("test", name, value, position())
@@ -106,7 +106,7 @@ end)
 for name in pairs(hooks) do
   word(name, function(fn)
     if type(fn) ~= "function" then
-      error(name .. ": expected a function, as in  function " .. name .. "(...) ... end", 3)
+      fail(name .. ": expected a function, as in  function " .. name .. "(...) ... end")
     end
     declare("hook", name, fn, position())
   end)
@@ -114,15 +114,15 @@ end
 
 local function assign(_, name, value)
   if frozen then
-    error('global "' .. tostring(name) .. '" is assigned in a hook, where other requests would see it; say local, or '
-      .. "use req.ctx for this request, shared(...) for all of them", 2)
+    fail('global "' .. tostring(name) .. '" is assigned in a hook, where other requests would see it; say local, or '
+      .. "use req.ctx for this request, shared(...) for all of them")
   end
   if hooks[name] and type(value) == "function" then
     declare("hook", name, value, position())
     return
   end
   if base[name] ~= nil and not sandbox.tools[name] then
-    error('"' .. tostring(name) .. '" is a word of the configuration and cannot be assigned', 2)
+    fail('"' .. tostring(name) .. '" is a word of the configuration and cannot be assigned')
   end
   if name ~= "dns" or type(value) ~= "table" then  -- the setting and the library have one name
     globals[name] = value

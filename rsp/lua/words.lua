@@ -7,6 +7,7 @@ local sandbox, driver, objects, host = ...
 local base, library = sandbox.base, sandbox.library
 local find, lower, gsub, match, format = string.find, string.lower, string.gsub, string.match, string.format
 local byte, concat, sort, floor = string.byte, table.concat, table.sort, math.floor
+local fail = sandbox.fail
 local error, type, tostring, tonumber, pairs, setmetatable, rawget = error, type, tostring, tonumber, pairs, setmetatable, rawget
 
 local before = {}
@@ -17,31 +18,31 @@ end
 -- What a service gives: a value, or nil and why not.
 local function sure(value, message)
   if value == nil and message ~= nil then
-    error(message, 3)
+    fail(message)
   end
   return value
 end
 
-local function text(value, what, level)
+local function text(value, what)
   if type(value) == "number" then
     return tostring(value)
   end
   if type(value) ~= "string" then
-    error(what .. ": expected a string, got " .. (value == nil and "nil" or "a " .. type(value)), level or 3)
+    fail(what .. ": expected a string, got " .. (value == nil and "nil" or "a " .. type(value)))
   end
   return value
 end
 
 local units = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
 
-local function seconds(value, what, level)
+local function seconds(value, what)
   if type(value) == "number" and value >= 0 then
     return value
   end
   local number, unit = match(type(value) == "string" and value or "", "^([%d%.]+)(%a*)$")
   number = tonumber(number)
   if number == nil or (unit ~= "" and units[unit] == nil) then
-    error(what .. ': expected seconds, or a text such as "10s" or "5m"', level or 3)
+    fail(what .. ': expected seconds, or a text such as "10s" or "5m"')
   end
   return number * (units[unit] or 1)
 end
@@ -60,7 +61,7 @@ local function methods(list)
   end
   local meta = getmetatable(self)
   meta.__index, meta.__metatable = known, false
-  meta.__newindex = function() error("this cannot be assigned to", 2) end
+  meta.__newindex = function() fail("this cannot be assigned to") end
   return self
 end
 
@@ -123,7 +124,7 @@ local function to_json(value)
   local out = {}
   local good, message = pcall(encode, value, out, 0)
   if not good then
-    error(message, 3)
+    fail(message)
   end
   return concat(out)
 end
@@ -148,15 +149,15 @@ local function answer(content)
 end
 
 -- Field lines, and the Content-Type apart.
-local function lines_of(headers, level)
+local function lines_of(headers)
   local lines, content_type = {}, nil
   if headers ~= nil and type(headers) ~= "table" then
-    error("headers: expected a table", level)
+    fail("headers: expected a table")
   end
   for name, value in pairs(headers or {}) do
     local key = objects.key_of(name)
     if objects.reserved[key] then
-      error('headers["' .. name .. '"] is rsp\'s own to write', level)
+      fail('headers["' .. name .. '"] is rsp\'s own to write')
     end
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       one = objects.clean(name, one)
@@ -173,19 +174,19 @@ end
 
 local function status_of(status, what)
   if type(status) ~= "number" or status % 1 ~= 0 or status < 200 or status > 599 then
-    error(what .. ": expected a status from 200 to 599, got " .. tostring(status), 4)
+    fail(what .. ": expected a status from 200 to 599, got " .. tostring(status))
   end
   return status
 end
 
 local function responded(status, headers, body)
-  local lines, kind = lines_of(headers, 4)
+  local lines, kind = lines_of(headers)
   if type(body) == "table" then
     body, kind = to_json(body), kind or "application/json"
   elseif type(body) == "number" then
     body = tostring(body)
   elseif body ~= nil and type(body) ~= "string" then
-    error("respond: expected a string or a table as body, got a " .. type(body), 3)
+    fail("respond: expected a string or a table as body, got a " .. type(body))
   end
   return answer { kind = "respond", status = status_of(status, "respond"), type = kind or "text/plain; charset=utf-8",
                   fields = lines, body = body }
@@ -194,13 +195,13 @@ end
 local respond = newproxy(true)
 local Respond = getmetatable(respond)
 Respond.__metatable = false
-Respond.__newindex = function() error("respond cannot be assigned to", 2) end
+Respond.__newindex = function() fail("respond cannot be assigned to") end
 Respond.__call = function(_, status, body, headers)
   if type(status) == "table" then
     local given = status
     for key in pairs(given) do
       if key ~= "status" and key ~= "headers" and key ~= "body" then
-        error('respond: unknown key "' .. tostring(key) .. '"; there is status, headers, body', 2)
+        fail('respond: unknown key "' .. tostring(key) .. '"; there is status, headers, body')
       end
     end
     return responded(given.status or 200, given.headers, given.body)
@@ -209,7 +210,7 @@ Respond.__call = function(_, status, body, headers)
 end
 Respond.__index = {
   json = function(value, status, headers)
-    local lines = lines_of(headers, 3)
+    local lines = lines_of(headers)
     return answer { kind = "respond", status = status_of(status or 200, "respond.json"), type = "application/json",
                     fields = lines, body = to_json(value) }
   end,
@@ -220,7 +221,7 @@ function base.redirect(url, status)
   url = gsub(text(url, "redirect"), "[%z\1-\32\127-\255]", function(c) return format("%%%02X", byte(c)) end)
   status = status or 302
   if status ~= 301 and status ~= 302 and status ~= 303 and status ~= 307 and status ~= 308 then
-    error("redirect: expected 301, 302, 303, 307 or 308, got " .. tostring(status), 2)
+    fail("redirect: expected 301, 302, 303, 307 or 308, got " .. tostring(status))
   end
   return answer { kind = "respond", status = status, type = "text/plain; charset=utf-8",
                   fields = "Location: " .. url .. "\r\n", body = "" }
@@ -231,7 +232,7 @@ function base.proxy(target)
     return answer { kind = "proxy", upstream = target }
   end
   if type(target) ~= "table" or (target.peer == nil and target.upstream == nil) then
-    error('proxy: expected the name of an upstream, or { peer = "10.0.0.9:80" }', 2)
+    fail('proxy: expected the name of an upstream, or { peer = "10.0.0.9:80" }')
   end
   return answer { kind = "proxy", upstream = target.upstream, peer = target.peer and text(target.peer, "proxy.peer") }
 end
@@ -244,7 +245,7 @@ end
 
 function base.parallel(functions)
   if type(functions) ~= "table" then
-    error("parallel: expected a table of functions", 2)
+    fail("parallel: expected a table of functions")
   end
   local results = driver.parallel(functions)
   if functions[1] ~= nil then
@@ -297,14 +298,14 @@ local function call(method, spec, more)
     spec = given
   end
   if type(spec) ~= "table" then
-    error("http: expected a URL, or a table such as { upstream = \"auth\", path = \"/check\" }", 3)
+    fail("http: expected a URL, or a table such as { upstream = \"auth\", path = \"/check\" }")
   end
   for key in pairs(spec) do
     if not call_keys[key] then
-      error('http: unknown key "' .. tostring(key) .. '"', 3)
+      fail('http: unknown key "' .. tostring(key) .. '"')
     end
   end
-  local lines, kind = lines_of(spec.headers, 4)
+  local lines, kind = lines_of(spec.headers)
   local body = spec.body
   if spec.json ~= nil then
     body, kind = to_json(spec.json), kind or "application/json"
@@ -312,16 +313,16 @@ local function call(method, spec, more)
   if kind then
     lines = lines .. "Content-Type: " .. kind .. "\r\n"
   end
-  local url = text(spec.url or spec.path or (spec.upstream and "/"), "http: url", 4)
+  local url = text(spec.url or spec.path or (spec.upstream and "/"), "http: url")
   if find(url, "[%z\1-\32\127-\255]") then
-    error("http: spaces, control characters and what is not ASCII have to be encoded in a URL; see url.encode", 3)
+    fail("http: spaces, control characters and what is not ASCII have to be encoded in a URL; see url.encode")
   end
   if spec.args then
     url = url .. (find(url, "?", 1, true) and "&" or "?") .. build_query(spec.args)
   end
-  local limit = seconds(spec.timeout or 5, "http: timeout", 4)
+  local limit = seconds(spec.timeout or 5, "http: timeout")
   local plan = { method = spec.method or method, upstream = spec.upstream, url = url, fields = lines,
-                 body = body and text(body, "http: body", 4) or "", timeout = limit, host = spec.host,
+                 body = body and text(body, "http: body") or "", timeout = limit, host = spec.host,
                  max_body = spec.max_body or 1048576 }
   return reply(driver.wait("http", plan))
 end
@@ -339,8 +340,8 @@ local function key_text(key)
     key = tostring(key)
   end
   if type(key) ~= "string" or #key > 512 then
-    error("shared: expected a string of up to 512 bytes as key, got " .. (type(key) == "string" and "a longer one"
-      or "a " .. type(key)), 4)
+    fail("shared: expected a string of up to 512 bytes as key, got " .. (type(key) == "string" and "a longer one"
+      or "a " .. type(key)))
   end
   return key
 end
@@ -349,7 +350,7 @@ local function ttl_of(options)
   if type(options) == "table" then
     options = options.ttl
   end
-  return options and seconds(options, "ttl", 4) or 0
+  return options and seconds(options, "ttl") or 0
 end
 
 local dictionaries = {}
@@ -361,7 +362,7 @@ local function dictionary(name)
     set = function(key, value, ttl)
       local kind = type(value)
       if value ~= nil and kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-        error("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)", 2)
+        fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
       end
       if value == nil then
         sure(host.shared_delete(prefix .. key_text(key)))
@@ -372,7 +373,7 @@ local function dictionary(name)
     add = function(key, value, ttl)
       local kind = type(value)
       if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-        error("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)", 2)
+        fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
       end
       return sure(host.shared_set(prefix .. key_text(key), value, ttl_of(ttl), true))
     end,
@@ -382,7 +383,7 @@ local function dictionary(name)
       end
       by = by == nil and 1 or by
       if type(by) ~= "number" or (first ~= nil and type(first) ~= "number") then
-        error("shared: incr adds numbers", 2)
+        fail("shared: incr adds numbers")
       end
       return sure(host.shared_incr(prefix .. key_text(key), by, first or 0, ttl_of(ttl)))
     end,
@@ -409,7 +410,7 @@ local function interval_of(rate)
     local number, unit = match(tostring(rate), "^([%d%.]+)r?/([smhd])$")
     number = tonumber(number)
     if number == nil or number <= 0 then
-      error('limit.rate: rate: expected a text such as "10r/s" or "600r/m", got ' .. tostring(rate), 3)
+      fail('limit.rate: rate: expected a text such as "10r/s" or "600r/m", got ' .. tostring(rate))
     end
     known = rate_units[unit] / number
     rates[rate] = known
@@ -421,7 +422,7 @@ base.limit = library("limit", {
   rate = function(options)
     local key = options.key
     if type(key) ~= "string" then
-      error("limit.rate: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)), 2)
+      fail("limit.rate: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
     end
     if #key > 512 then
       key = host.sha256(key)
@@ -437,10 +438,10 @@ base.limit = library("limit", {
   conn = function(options)
     local key, max = options.key, options.max
     if type(key) ~= "string" then
-      error("limit.conn: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)), 2)
+      fail("limit.conn: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
     end
     if type(max) ~= "number" or max < 1 then
-      error("limit.conn: max: expected a number, got " .. tostring(max), 2)
+      fail("limit.conn: max: expected a number, got " .. tostring(max))
     end
     if #key > 512 then
       key = host.sha256(key)
@@ -491,7 +492,7 @@ base.cookie = library("cookie", {
   build = function(name, value, options)
     if not find(text(name, "cookie.build"), "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$")
         or find(text(value, "cookie.build"), "[%z\1-\32\127;,\"\\]") then
-      error("cookie.build: this cannot stand in a cookie; see url.encode", 2)
+      fail("cookie.build: this cannot stand in a cookie; see url.encode")
     end
     local parts = { name .. "=" .. value }
     local given = {}
@@ -503,7 +504,7 @@ base.cookie = library("cookie", {
       elseif key == "secure" or key == "http_only" then
         if options[key] then parts[#parts + 1] = key == "secure" and "Secure" or "HttpOnly" end
       else
-        error('cookie.build: unknown key "' .. tostring(key) .. '"', 2)
+        fail('cookie.build: unknown key "' .. tostring(key) .. '"')
       end
     end
     return concat(parts, "; ")
@@ -565,7 +566,7 @@ function base.basic_auth(options)
   end
   local source, message = sandbox.read_beside(options.file)
   if source == nil then
-    error("basic_auth: " .. tostring(message), 2)
+    fail("basic_auth: " .. tostring(message))
   end
   local number = sure(host.htpasswd(source))
   local realm = gsub(options.realm or "restricted", '[%z\1-\31"\\\127]', "")
@@ -588,17 +589,17 @@ function base.split(shares, key)
   local names, total = {}, 0
   for name, share in pairs(shares) do
     if type(share) ~= "number" or share < 0 then
-      error("split: expected a share for each name, as in  split{ a = 90, b = 10 }", 2)
+      fail("split: expected a share for each name, as in  split{ a = 90, b = 10 }")
     end
     names[#names + 1], total = name, total + share
   end
   sort(names, function(a, b) return tostring(a) < tostring(b) end)
   if total <= 0 then
-    error("split: the shares are 0 in all", 2)
+    fail("split: the shares are 0 in all")
   end
   key = key or (driver.current and objects.req.client)
   if key == nil then
-    error("split: expected a key, because there is no client here", 2)
+    fail("split: expected a key, because there is no client here")
   end
   local salt = concat(names, ",")
   local at = host.share(salt .. "\0" .. tostring(key)) * total
@@ -613,11 +614,11 @@ end
 
 function base.simulate(request)
   if type(request) ~= "table" then
-    error('simulate: expected a table such as { path = "/api/x" }', 2)
+    fail('simulate: expected a table such as { path = "/api/x" }')
   end
   local response = request.response or {}
-  local lines, kind = lines_of(request.headers, 3)
-  local response_lines, response_kind = lines_of(response.headers, 3)
+  local lines, kind = lines_of(request.headers)
+  local response_lines, response_kind = lines_of(response.headers)
   local plan = {
     method = request.method or (request.body and "POST" or "GET"), path = request.path or "/",
     host = request.host or "localhost", client = request.client or "127.0.0.1", body = request.body or "",

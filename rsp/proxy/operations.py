@@ -4,11 +4,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.schema import Dns
-from rsp.proxy.call import Call, Plan
 from rsp.proxy.tasks import Answer, Done, Operation, Task, cancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rsp.proxy.call import Plan
 
 
 def _sleep(_task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":
@@ -72,13 +73,19 @@ def _response_body(task: Task, _given: tuple[Any, ...], done: Done) -> "Answer |
     return task.exchange.want_response_body(done)
 
 
+def plan_of(table: Any) -> "Plan":
+    """What words.lua asks for.  Raises :class:`ValueError`, :class:`TypeError` or :class:`AttributeError`."""
+    from rsp.proxy.call import Plan  # which knows us, in its compiled form
+
+    return Plan(
+        table[b"method"], table[b"url"], table[b"upstream"], table[b"host"], table[b"fields"], table[b"body"],
+        float(table[b"timeout"]), int(table[b"max_body"]),
+    )  # fmt: skip
+
+
 def _http(task: Task, given: tuple[Any, ...], done: Done) -> "Answer | Callable[[], None]":
-    table = given[0]
     try:
-        plan = Plan(
-            table[b"method"], table[b"url"], table[b"upstream"], table[b"host"], table[b"fields"], table[b"body"],
-            float(table[b"timeout"]), int(table[b"max_body"]),
-        )  # fmt: skip
+        plan = plan_of(given[0])
     except (ValueError, TypeError, AttributeError) as error:
         return False, f"http: {error}".encode()
     hooks, exchange = task.hooks, task.exchange
@@ -87,6 +94,8 @@ def _http(task: Task, given: tuple[Any, ...], done: Done) -> "Answer | Callable[
         from rsp.proxy.fetch import fetch
 
         return _in_background(fetch(plan), done)
+    from rsp.proxy.call import Call
+
     call = Call(hooks.plane, plan, exchange.client if exchange is not None else b"", done)
     return call.begin(site)
 
