@@ -123,7 +123,8 @@ class Downstream(Protocol):
             return True
         if state == _WAIT:
             self._eof = True
-            return True
+            exchange = self._exchange
+            return exchange is None or not exchange.is_moot()
         if state == _BODY:
             self._stop(400, "the request ends early")
         return False
