@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-pure test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations clean
+.PHONY: run test test-pure test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua clean
 
 run: .venv/installed     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
@@ -40,6 +40,9 @@ bench-balancing: .venv/installed-dev .venv/built     ## policies, failures and h
 
 bench-operations: .venv/installed-dev .venv/built     ## reloads and upgrades beside nginx and HAProxy, two minutes; writes the table of docs/operations.md
 	$(BIN)/python -m bench.operations
+
+bench-lua: .venv/installed-dev .venv/built     ## what hooks cost, beside nginx's Lua module; harm and endurance; seven minutes
+	$(BIN)/python -m bench.lua
 
 test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, podman, runc, netavark, aardvark-dns and perhaps debootstrap
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check podman-compose

@@ -25,6 +25,12 @@ route { to = "app" }
 --   upstream "app" (peers)
 --   listen(os.getenv("LISTEN") or "127.0.0.1:8000")
 
+-- And it may see every request: docs/lua.md, and the examples in examples/.
+--
+--   function on_request(req)
+--     if req.headers["X-Beta"] == "1" then return proxy "beta" end
+--   end
+
 -- Settings are global variables.  These are their defaults, or show their form.
 access_log = "stdout"         -- "off", or a path
 -- workers = "auto"           -- or a number; rsp -w overrides it

@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 from importlib import metadata
+from pathlib import Path
 
 from rsp import __version__, log, pure
 from rsp.channel import Bundle
@@ -39,8 +40,9 @@ environment:
   RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
 
 a running instance is asked, and told what to do, by rspctl: rspctl --help
+what would become of a request: rsp explain --help
 
-documentation: docs/configuration.md, docs/balancing.md, docs/operations.md; an example with comments: rsp.lua
+documentation: docs/configuration.md, docs/lua.md, docs/balancing.md, docs/operations.md; with comments: rsp.lua
 """
 
 
@@ -157,6 +159,7 @@ def _versions() -> int:
     chosen = "RSP_PURE is set" if os.environ.get("RSP_PURE") else "no compiled modules are installed"
     print(f"  data plane: {f'pure Python ({chosen})' if pure.in_use() else 'compiled'}")
     print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
+    print(f"  Lua annotations for editors: {Path(__file__).parent / 'lua' / 'annotations'}")
     return 0
 
 

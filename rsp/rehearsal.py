@@ -140,7 +140,7 @@ class Rehearsal:
     async def _run(self, hook: Hook) -> Any:
         hooks = self._hooks
         over: asyncio.Future[Any] = self._loop.create_future()
-        outcome = hooks.call(None, over.set_result, hooks.phases[b"plain"], hooks.add(hook))
+        outcome = hooks.call(None, over.set_result, hooks.phases[b"plain"], hooks.add(hook), hooks.long)
         return await asyncio.wait_for(over, _PATIENCE) if outcome is WAITS else outcome
 
     def _simulate(self, _task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":

@@ -19,6 +19,7 @@ from setproctitle import setproctitle
 from rsp import channel, log
 from rsp.access_log import AccessLog
 from rsp.channel import Bundle, Configure
+from rsp.config.errors import ConfigError
 from rsp.members import Members
 from rsp.net.acceptor import Acceptor
 from rsp.net.poller import Poller
@@ -101,7 +102,11 @@ class Worker:
         self._stopped = asyncio.Event()
         instance = self._instance
         plane = self._plane = Plane(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
-        self._use(self._bundle, self._members, instance.log)
+        try:
+            self._use(self._bundle, self._members, instance.log)
+        except ConfigError as error:
+            self._complain(error)
+            return 1
         Identity.of(self._bundle.config.settings).assume()
         for key in self._sockets:
             self._listen(key)
@@ -121,8 +126,11 @@ class Worker:
     # -- configuration
 
     def _use(self, bundle: Bundle, members: Members, log_file: int) -> None:
-        """Serve new exchanges by ``bundle``."""
+        """Serve new exchanges by ``bundle``.  Raises :class:`ConfigError`, and changes nothing then."""
         plane = self._plane
+        hooks: Hooks | None = None
+        if bundle.config.hooks:
+            hooks = Hooks(plane, bundle.config, bundle.main, bundle.files, self._instance.store)
         wanted = bundle.config.settings.access_log
         if wanted != plane.access_log.target:
             plane.access_log.close()
@@ -130,9 +138,6 @@ class Worker:
         elif log_file >= 0:
             plane.access_log.replace(log_file)
         before: Site | None = getattr(plane, "site", None)
-        hooks: Hooks | None = None
-        if bundle.config.hooks:
-            hooks = Hooks(plane, bundle.config, bundle.main, bundle.files, self._instance.store)
         plane.site = Site(bundle.config, plane, self._offset, hooks)
         plane.site.arrange(members)
         if before is not None:
@@ -146,7 +151,11 @@ class Worker:
         """A reload: swap the configuration, then bring the listeners in line."""
         bundle, members = channel.bundle_from(descriptors[0]), channel.members_from(descriptors[1])
         rest = descriptors[2:]
-        self._use(bundle, members, rest.pop(0) if message.log else -1)
+        try:
+            self._use(bundle, members, rest.pop(0) if message.log else -1)
+        except ConfigError as error:
+            self._complain(error)  # the master will hear nothing, and take it back
+            return
         added = {
             (self._slot, address): socket.socket(fileno=descriptor)
             for address, descriptor in zip(message.addresses, rest, strict=True)
@@ -158,6 +167,10 @@ class Worker:
             self._settle()
         self._plane.tick()
         self._tell(channel.Ready(message.version))
+
+    def _complain(self, error: ConfigError) -> None:
+        for message in error.messages:
+            log.line(f"Worker {self._slot} (pid {os.getpid()}): {message}", log.ERROR)
 
     def _settle(self) -> None:
         """Leave the listeners that the configuration does not have."""

@@ -230,11 +230,11 @@ class Lua(Struct, frozen=True):
         Meta(
             ge=10_000,
             le=10_000_000_000,
-            description="Instructions of Lua that a hook may run. A million take some milliseconds.",
+            description="Instructions of Lua that a hook may run. A million take a millisecond or two.",
         ),
-    ] = 1_000_000
+    ] = 300_000
     memory: Annotated[Size, Meta(description="Of all hooks in one worker together, what they keep included.")] = Size(
-        64 << 20
+        32 << 20
     )
     timeout: Annotated[Duration, Meta(description="For a hook that waits, all its waits together.")] = Duration(30)
     body: Annotated[

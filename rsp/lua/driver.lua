@@ -3,7 +3,7 @@
 -- Takes the sandbox.  Returns the driver:
 --   begin(limit)            the budget, in instructions, of whatever runs outside of coroutines from now on
 --   arm(limit)              the budget of each hook from now on
---   run(finish, state, fn, a, b)   call fn(a, b) as a hook
+--   run(finish, state, fn, a, b, own)   call fn(a, b) as a hook
 --   resume(task, ...)       a wait is over: go on with what it gave
 --   cancel(task)            nobody needs the rest
 --   wait(operation, ...)    for words: give the host something to do, return what it answers
@@ -21,26 +21,26 @@ local create, resume, yield, running = coroutine.create, coroutine.resume, corou
 local sethook, traceback, error, tostring, type = debug.sethook, debug.traceback, error, tostring, type
 local collectgarbage = collectgarbage
 
-local STEP = 10000
+local STEP = 2000
 local DONE, WAIT = {}, {}
 sandbox.waits.token = WAIT
 
-local clock = os.clock
+local clock, max = os.clock, math.max
 local began = false
 local spent, budget, limit, tripped, main = 0, math.huge, math.huge, false, false
 local too_long = "the configuration runs too long (an endless loop?)"
 
 if jit then jit.off() end
 
--- Instructions that call into C may take long, so the time counts as well, at twenty nanoseconds for each instruction
--- that is allowed.
+-- Instructions that call into C may take long, so the time counts as well: ten milliseconds, or twenty nanoseconds for
+-- each instruction that is allowed.
 local check
 check = function()
   spent = spent + STEP
   if not began then
     began = clock()  -- as good as the true beginning, which most hooks never ask for
   end
-  if (spent > limit or clock() - began > limit * 2e-8) and (main or running()) then
+  if (spent > limit or clock() - began > max(0.01, limit * 2e-8)) and (main or running()) then
     if not tripped then
       tripped = true
       sethook(check, "", 1)
@@ -110,11 +110,12 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
     return failed(co, "coroutine.yield outside of a coroutine of its own")
   end
   last_task = last_task + 1
-  tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, hook = hook }
+  tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook }
   return 1, last_task, a, b, c, d
 end
 
-function driver.run(finish, state, fn, a, b)
+-- own: another budget than that of all.
+function driver.run(finish, state, fn, a, b, own)
   local co
   if count > 0 then
     co = idle[count]
@@ -122,7 +123,7 @@ function driver.run(finish, state, fn, a, b)
   else
     co = create(body)
   end
-  driver.current, spent, limit, began, hook = state, 0, budget, false, fn
+  driver.current, spent, limit, began, hook = state, 0, own or budget, false, fn
   local ok, what, first, second, third, fourth = resume(co, fn, a, b)
   if ok and what == DONE and not tripped then
     count = count + 1
@@ -135,7 +136,7 @@ end
 function driver.resume(number, ...)
   local task = tasks[number]
   tasks[number] = nil
-  driver.current, spent, limit, began, hook = task.state, task.spent, budget, false, task.hook
+  driver.current, spent, limit, began, hook = task.state, task.spent, task.limit, false, task.hook
   return settle(task.co, task.finish, task.state, resume(task.co, ...))
 end
 

@@ -96,7 +96,7 @@ class Evaluation:
         self.files = Files(path, known)
         offered = {**services.offered(), **host}
         self.runtime = Runtime(path, self.files, print_line, offered, MEMORY_LIMIT)
-        services.table = self.runtime.table
+        services.table = self.runtime.weak_table()
         self.runtime.load()
         self.hooks = list(self._hooks())
 

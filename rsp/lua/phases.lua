@@ -166,8 +166,9 @@ local function finish_plain(_, ...)
   return 0, ...
 end
 
-function phases.plain(number)
-  return run(finish_plain, false, functions[number])
+-- instructions: its budget, if that is not the one of all.
+function phases.plain(number, instructions)
+  return run(finish_plain, false, functions[number], nil, nil, instructions)
 end
 
 phases.resume, phases.cancel, phases.release = driver.resume, driver.cancel, objects.release

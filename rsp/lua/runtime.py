@@ -4,6 +4,7 @@ The loader makes one to learn what a file says; each worker makes one, from the 
 """
 
 import importlib
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -122,6 +123,16 @@ class Runtime:
         """Lua's type of a value that is not plain data."""
         found: str | None = self._lua.lua_type(value)
         return found
+
+    def weak_table(self) -> Callable[[Any], Any]:
+        """As :meth:`table`, for those whom Lua holds."""
+        here = weakref.ref(self)
+
+        def table(items: Any) -> Any:
+            runtime = here()
+            return runtime.table(items) if runtime is not None else None
+
+        return table
 
     def table(self, items: Any) -> Any:
         return self.state.table_from(items)

@@ -98,13 +98,14 @@ class HookedExchange(Exchange):
         head, hooks = self.head, self._hooks
         if hooks.tracing is not None:
             hooks.trace(number)
-        before, hooks.current = hooks.current, self
+        host = hooks.host
+        before, host.current = host.current, self
         try:
             outcome = hooks.request(number, self._number, head.method, head.target, head.host, self.client)
         except hooks.errors as error:
             outcome = (2, str(error).encode(), b"")
         finally:
-            hooks.current = before
+            host.current = before
         return None if outcome is None else hooks.settle(self, then, outcome)
 
     def _asked_for_all(self, outcome: Any) -> None:

@@ -42,6 +42,88 @@ class Phases:
         self.fail_open: bool | None = None
 
 
+class Host:
+    """What Lua code asks without waiting, about the request that it works for; see objects.lua.
+
+    Lua holds this, so it must not hold Lua: nobody would ever free the two.
+    """
+
+    __slots__ = ("current", "plane", "serving", "store", "table")
+
+    def __init__(self, plane: "Plane", store: Shared) -> None:
+        self.plane = plane
+        self.store = store
+        self.current: HookedExchange | None = None
+        self.serving = False  # the configuration has been loaded
+        self.table: Callable[[Any], Any] = dict
+
+    def offered(self) -> dict[str, Callable[..., Any]]:
+        names = (
+            "describe", "about", "get_field", "set_field", "all_fields", "add_field", "block", "hold", "shared_incr",
+            "shared_rate",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+    def describe(self) -> Any:
+        current = self.current
+        return current.described() if current is not None else (b"", b"/", b"", b"")
+
+    def about(self, key: bytes) -> Any:
+        current = self.current
+        return current.about(key) if current is not None else None
+
+    def get_field(self, which: int, name: object) -> Any:
+        current = self.current
+        return current.get_field(which, name) if current is not None else None
+
+    def set_field(self, which: int, name: bytes, lines: bytes) -> None:
+        current = self.current
+        if current is not None:
+            current.set_field(which, name, lines, False)
+
+    def add_field(self, which: int, name: bytes, lines: bytes) -> None:
+        current = self.current
+        if current is not None:
+            current.set_field(which, name, lines, True)
+
+    def all_fields(self, which: int, name: bytes) -> Any:
+        current = self.current
+        return self.table(current.all_fields(which, name) if current is not None else [])
+
+    def block(self, which: int) -> Any:
+        current = self.current
+        return current.block(which) if current is not None else b""
+
+    def shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
+        """As in services.py, which has no compiled form."""
+        if not self.serving:
+            return None, AT_LOAD
+        total = self.store.incr(key, by, first, ttl)
+        return total if total is not None else (None, b"shared: incr: there is no number at this key")
+
+    def shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
+        return self.store.rate(key, interval, burst, cost) if self.serving else (None, AT_LOAD)
+
+    def hold(self, key: bytes, most: float) -> Any:
+        """For limit.conn; given back when the exchange ends."""
+        current = self.current
+        if current is None:
+            return None, b"limit.conn: there is no request here"
+        me = os.getpid()
+        try:
+            if not self.store.hold(key, me, self.alive() | {me}, int(most)):
+                return False
+        except (Full, ValueError) as error:
+            return None, str(error).encode()
+        current.held = [*(current.held or ()), key]
+        return True
+
+    def alive(self) -> set[int]:
+        """The process ids of all workers."""
+        scoreboard = self.plane.scoreboard
+        return {scoreboard.row(number)[Cell.PID] for number in range(scoreboard.rows)}
+
+
 class Hooks:
     """``evaluation``: of the configuration that ``config`` was made from.  ``store``: the instance's shared state.
 
@@ -50,11 +132,32 @@ class Hooks:
 
     # fmt: off
     __slots__ = (
-        "_evaluation", "_last", "_serving", "_stopped", "body_limit", "cancel", "config", "current", "errors",
+        "_evaluation",
+        "_last",
+        "_stopped",
+        "body_limit",
+        "cancel",
+        "config",
+        "errors",
         "everywhere",
-        "fail_open", "keeps", "operations", "phases", "plane", "release", "request", "response", "resume", "routes",
-        "services", "store",
-        "table", "timeout", "too_long", "tracing", "witness",
+        "fail_open",
+        "host",
+        "keeps", "long",
+        "operations",
+        "phases",
+        "plane",
+        "release",
+        "request",
+        "response",
+        "resume",
+        "routes",
+        "services",
+        "store",
+        "table",
+        "timeout",
+        "too_long",
+        "tracing",
+        "witness",
     )
     # fmt: on
 
@@ -62,25 +165,20 @@ class Hooks:
         self.plane = plane
         self.config = config
         self.store = store
-        self.current: HookedExchange | None = None
         self.tracing: list[str] | None = None  # of the hooks that are met, where somebody wants to know
         self.witness: Callable[[bytes | None, bytes | None, str], None] | None = None  # and what became of it
         self._last = 0
         self._stopped = False
         settings = config.settings.lua
         self.timeout = float(settings.timeout)
+        self.long = settings.instructions * 1000  # the budget of what no request waits for
         self.body_limit = int(settings.body)
         self.fail_open = settings.fail_open
         self.too_long = (False, f"the hook waits longer than lua.timeout allows ({settings.timeout})".encode())
         self.operations: dict[bytes, Operation] = dict(operations.ALL)
         services = self.services = Services()
-        self._serving = False
-        names = (
-            "describe", "about", "get_field", "set_field", "all_fields", "add_field", "block", "hold", "shared_incr",
-            "shared_rate",
-        )  # fmt: skip
-        offered = {name: getattr(self, name) for name in names}
-        evaluation = self._evaluation = Evaluation(main, services, offered, files or None)
+        host = self.host = Host(plane, store)
+        evaluation = self._evaluation = Evaluation(main, services, host.offered(), files or None)
         runtime = evaluation.runtime
         hooks = [hook for hook in evaluation.hooks if hook.phase != "test"]
         if files and tuple(hook.place for hook in hooks) != config.hooks:
@@ -88,7 +186,7 @@ class Hooks:
         runtime.freeze(settings.instructions)
         runtime.limit_memory(int(settings.memory))
         services.store = store
-        self._serving = True
+        host.serving, host.table = True, runtime.weak_table()
         self.errors = runtime.errors
         self.table = runtime.table
         phases = self.phases = runtime.phases
@@ -120,13 +218,14 @@ class Hooks:
 
     def invoke(self, exchange: "HookedExchange | None", function: Any, *given: Any) -> Any:
         """One stretch of Lua, which cannot raise anything."""
-        before, self.current = self.current, exchange
+        host = self.host
+        before, host.current = host.current, exchange
         try:
             return function(*given)
         except self.errors as error:  # memory ran out where no hook was to blame
             return 2, str(error).encode(), b""
         finally:
-            self.current = before
+            host.current = before
 
     def call(self, exchange: "HookedExchange | None", then: Callable[[Any], None], function: Any, *given: Any) -> Any:
         """A phase; ``then`` is called with the outcome if it is not there yet."""
@@ -183,62 +282,6 @@ class Hooks:
         number: int = self._evaluation.runtime.add(hook.function)
         return number
 
-    # -- services that Lua code calls without waiting, about the request that it works for; see objects.lua
-
-    def describe(self) -> Any:
-        current = self.current
-        return current.described() if current is not None else (b"", b"/", b"", b"")
-
-    def about(self, key: bytes) -> Any:
-        current = self.current
-        return current.about(key) if current is not None else None
-
-    def get_field(self, which: int, name: object) -> Any:
-        current = self.current
-        return current.get_field(which, name) if current is not None else None
-
-    def set_field(self, which: int, name: bytes, lines: bytes) -> None:
-        current = self.current
-        if current is not None:
-            current.set_field(which, name, lines, False)
-
-    def add_field(self, which: int, name: bytes, lines: bytes) -> None:
-        current = self.current
-        if current is not None:
-            current.set_field(which, name, lines, True)
-
-    def all_fields(self, which: int, name: bytes) -> Any:
-        current = self.current
-        return self.table(current.all_fields(which, name) if current is not None else [])
-
-    def block(self, which: int) -> Any:
-        current = self.current
-        return current.block(which) if current is not None else b""
-
-    def shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
-        """As in services.py, which has no compiled form."""
-        if not self._serving:
-            return None, AT_LOAD
-        total = self.store.incr(key, by, first, ttl)
-        return total if total is not None else (None, b"shared: incr: there is no number at this key")
-
-    def shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
-        return self.store.rate(key, interval, burst, cost) if self._serving else (None, AT_LOAD)
-
-    def hold(self, key: bytes, most: float) -> Any:
-        """For limit.conn; given back when the exchange ends."""
-        current = self.current
-        if current is None:
-            return None, b"limit.conn: there is no request here"
-        me = os.getpid()
-        try:
-            if not self.store.hold(key, me, self.alive() | {me}, int(most)):
-                return False
-        except (Full, ValueError) as error:
-            return None, str(error).encode()
-        current.held = [*(current.held or ()), key]
-        return True
-
     # -- what belongs to no request
 
     def start(self, before: "Hooks | None", slot: int) -> None:
@@ -246,7 +289,7 @@ class Hooks:
         runtime = self._evaluation.runtime
         for hook in self._evaluation.hooks:
             if hook.phase == ("on_start" if before is None else "on_reload"):
-                self._run(runtime.add(hook.function))
+                self._run(runtime.add(hook.function), self.long)
             elif hook.phase == "every":
                 timer = self.config.timers[hook.timer]
                 key = None if timer.workers == "all" else b"\3every\0%d" % hook.timer
@@ -256,8 +299,8 @@ class Hooks:
         """A new configuration is in force."""
         self._stopped = True
 
-    def _run(self, number: int) -> None:
-        self.call(None, _nothing, self.phases[b"plain"], number)
+    def _run(self, number: int, instructions: int | None = None) -> None:
+        self.call(None, _nothing, self.phases[b"plain"], number, instructions)
 
     def _begin_timer(self, number: int, interval: float, key: bytes | None) -> None:
         loop = asyncio.get_running_loop()
@@ -277,14 +320,9 @@ class Hooks:
         lease = 1.5 * interval + 0.1
         me = float(os.getpid())
         owner = self.store.get(key)
-        if owner == me or (owner is not None and int(owner) not in self.alive()):
+        if owner == me or (owner is not None and int(owner) not in self.host.alive()):
             return self.store.put(key, me, lease, False)
         return owner is None and self.store.put(key, me, lease, True)
-
-    def alive(self) -> set[int]:
-        """The process ids of all workers."""
-        scoreboard = self.plane.scoreboard
-        return {scoreboard.row(number)[Cell.PID] for number in range(scoreboard.rows)}
 
 
 def _nothing(_outcome: Any) -> None:

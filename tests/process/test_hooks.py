@@ -364,7 +364,9 @@ def test_a_fresh_instance_reload_and_kill(tmp_path, backends):
         wait_until(lambda: len(rsp.workers()) == 2 and rsp.workers()[0] != workers[0], "a new worker")
         assert int(body_of(get(rsp.port, "/incr"))) == 2
         wait_until(lambda: float(value(rsp, "started")) == 3, "on_start of the new worker")
-        rsp.reload(site(backends).replace("respond(403", "respnd(403").replace("function on_start()", "functin on_start()"))
+        rsp.reload(
+            site(backends).replace("respond(403", "respnd(403").replace("function on_start()", "functin on_start()")
+        )
         assert "Reload refused" in rsp.log
         assert body_of(get(rsp.port, "/deny")) == b"never"
         rsp.stop()
@@ -386,7 +388,6 @@ def test_memory_stays_flat(tmp_path, backends):
         before = resident(pid)
         assert run_load(rsp.port, 16, 12_000).failures == []
         assert resident(pid) - before < 4 << 20
-
 
 
 @pytest.fixture
@@ -457,7 +458,11 @@ def test_rate_limit(example):
 @pytest.mark.parametrize("example", ["maintenance"], indirect=True)
 def test_maintenance(example):
     rsp, _ = example
-    rsp.reload(rsp.file.read_text().replace('"127.0.0.0/8", ', "").replace('staff.has(req.client) then\n    switch', "true then\n    switch"))
+    rsp.reload(
+        rsp.file.read_text()
+        .replace('"127.0.0.0/8", ', "")
+        .replace("staff.has(req.client) then\n    switch", "true then\n    switch")
+    )
     assert status_of(get(rsp.port)) == 200
     assert body_of(post(rsp.port, "/-/maintenance/on", b"")) == b"on\n"
     for _ in range(6):

@@ -1,0 +1,283 @@
+---@meta
+-- What configurations of rsp can use, for the Lua language server.  docs/lua.md explains it.
+
+---@alias seconds number|string seconds, or a text such as "500ms", "10s", "5m"
+---@alias answer userdata
+
+---@class rsp.Headers
+---@field [string] string|number|string[]|nil in any case
+local Headers = {}
+---@param name string
+---@return string[]
+function Headers:all(name) end
+---@param name string
+---@param value string|number
+function Headers:add(name, value) end
+
+---@class rsp.Request
+---@field method string
+---@field path string decoded and normalised
+---@field query string without "?"
+---@field target string path and query as they came
+---@field args table<string, string|number|nil>
+---@field headers rsp.Headers
+---@field cookies table<string, string|nil>
+---@field host string lower case, without port
+---@field client string
+---@field scheme string
+---@field id string|nil
+---@field tls table|nil
+---@field ctx table your own, as long as the request lives
+---@field upstream string|nil
+---@field peer string|nil
+---@field body (fun(): string)|string
+
+---@class rsp.Response
+---@field status integer
+---@field headers rsp.Headers
+---@field body string|fun(chunk: string, last: boolean): string|nil
+---@field filter fun(chunk: string, last: boolean): string|nil
+---@field sent integer
+---@field duration number
+
+---@class rsp.Peer
+---@field address string
+---@field weight number
+---@field backup boolean
+---@field in_flight integer
+---@field latency number seconds
+
+---@class rsp.Error
+---@field status integer
+---@field reason string
+
+---@class rsp.Reply
+---@field status integer
+---@field headers table<string, string>
+---@field body string
+---@field ok boolean below 400
+---@field json fun(): any
+
+---@class rsp.Call
+---@field url? string
+---@field upstream? string
+---@field path? string
+---@field method? string
+---@field args? table
+---@field headers? table
+---@field body? string
+---@field json? any
+---@field host? string
+---@field timeout? seconds
+---@field max_body? integer
+
+---@class rsp.Dictionary
+local Dictionary = {}
+---@param key string|number
+---@return string|number|boolean|nil
+function Dictionary.get(key) end
+---@param key string|number
+---@param value string|number|boolean|nil
+---@param ttl? seconds|{ttl: seconds}
+---@return boolean
+function Dictionary.set(key, value, ttl) end
+---@param key string|number
+---@param value string|number|boolean
+---@param ttl? seconds|{ttl: seconds}
+---@return boolean added
+function Dictionary.add(key, value, ttl) end
+---@param key string|number
+---@param by? number
+---@param init? number|{init: number?, ttl: seconds?}
+---@param ttl? seconds
+---@return number
+function Dictionary.incr(key, by, init, ttl) end
+---@param key string|number
+---@return boolean
+function Dictionary.delete(key) end
+---@param limit? integer 0: all
+---@return string[]
+function Dictionary.keys(limit) end
+
+-- declarations
+
+---@param address string|number|table
+function listen(address) end
+---@param name string
+---@return fun(peers: table)
+function upstream(name) end
+---@param route string|table
+function route(route) end
+---@param page table
+function page(page) end
+---@param interval seconds
+---@param fn fun()
+---@param options? "one"|"all"|{workers: "one"|"all"}
+function every(interval, fn, options) end
+---@param name string
+---@param fn fun()
+function test(name, fn) end
+
+---@class rsp.Simulated
+---@field status integer
+---@field headers table<string, string>
+---@field body string
+---@field upstream string|nil
+---@field peer string|nil
+---@field route string|nil
+---@field hooks string[]
+---@field log string[]
+---@field request {method: string?, path: string?, headers: table<string, string>, body: string?, host: string?}
+
+---@param request {path: string?, method: string?, host: string?, client: string?, headers: table?, body: string?, response: {status: integer?, headers: table?, body: string?}?, http: (fun(call: table): table|nil)?}
+---@return rsp.Simulated
+function simulate(request) end
+
+-- answers
+
+---@overload fun(answer: {status: integer?, headers: table?, body: string|table|nil}): answer
+---@overload fun(status: integer, body?: string|table|number, headers?: table): answer
+respond = {}
+---@param value any
+---@param status? integer
+---@param headers? table
+---@return answer
+function respond.json(value, status, headers) end
+---@param url string
+---@param status? 301|302|303|307|308
+---@return answer
+function redirect(url, status) end
+---@param target string|{upstream: string?, peer: string?}
+---@return answer
+function proxy(target) end
+
+-- what waits
+
+http = {}
+---@param call string|rsp.Call
+---@param more? rsp.Call
+---@return rsp.Reply|nil, string|nil reason
+function http.get(call, more) end
+---@param call string|rsp.Call
+---@param more? rsp.Call
+---@return rsp.Reply|nil, string|nil reason
+function http.post(call, more) end
+---@param call string|rsp.Call
+---@param more? rsp.Call
+---@return rsp.Reply|nil, string|nil reason
+function http.request(call, more) end
+---@param time seconds
+function sleep(time) end
+---@param functions table<any, function>
+---@return any ...
+function parallel(functions) end
+dns = {}
+---@param name string
+---@return string[]|nil, string|nil reason
+function dns.resolve(name) end
+
+-- state
+
+---@param name string
+---@return rsp.Dictionary
+function shared(name) end
+limit = {}
+---@param options {key: string, rate: string, burst: number?, cost: number?, name: string?}
+---@return boolean, number|nil wait seconds
+function limit.rate(options) end
+---@param options {key: string, max: integer, name: string?}
+---@return boolean
+function limit.conn(options) end
+
+-- tools
+
+json = { null = nil }
+---@param value any
+---@return string
+function json.encode(value) end
+---@param text string
+---@return any, string|nil
+function json.decode(text) end
+---@param list table
+---@return table
+function json.array(list) end
+base64 = {}
+---@param text string
+---@return string
+function base64.encode(text) end
+---@param text string
+---@return string
+function base64.encode_url(text) end
+---@param text string
+---@return string|nil, string|nil
+function base64.decode(text) end
+---@param text string
+---@return string hexadecimal
+function sha256(text) end
+hmac = {}
+---@param key string
+---@param text string
+---@return string hexadecimal
+function hmac.sha256(key, text) end
+---@param a string
+---@param b string
+---@return boolean
+function hmac.equal(a, b) end
+url = {}
+---@param text string
+---@return string
+function url.encode(text) end
+---@param text string
+---@return string
+function url.decode(text) end
+---@param args table
+---@return string
+function url.build_query(args) end
+---@param query string
+---@return table<string, string[]>
+function url.parse_query(query) end
+cookie = {}
+---@param text string
+---@return table<string, string>
+function cookie.parse(text) end
+---@param name string
+---@param value string
+---@param options? {path: string?, domain: string?, max_age: integer?, expires: string?, same_site: string?, secure: boolean?, http_only: boolean?}
+---@return string
+function cookie.build(name, value, options) end
+time = {}
+---@return number seconds since the epoch
+function time.now() end
+---@return number seconds
+function time.monotonic() end
+---@param at? number
+---@return string
+function time.http(at) end
+---@param at? number
+---@return string
+function time.iso(at) end
+jwt = {}
+---@param token string|nil with or without "Bearer "
+---@param key string
+---@param options? {algorithms: string[]|string|nil, audience: string?, issuer: string?, leeway: number?}
+---@return table|nil claims, string|nil reason
+function jwt.verify(token, key, options) end
+ip = {}
+---@param networks string[]
+---@return {has: fun(address: string): boolean}
+function ip.set(networks) end
+---@param address string
+---@param network string
+---@return boolean
+function ip.matches(address, network) end
+---@param pattern string RE2's syntax
+---@param flags? string of "i", "m", "s"
+---@return {test: (fun(text: string): boolean), match: (fun(text: string): table|nil), replace: (fun(text: string, by: string): string), split: (fun(text: string): string[])}
+function regex(pattern, flags) end
+---@param options string|{file: string, realm: string?}
+---@return {user: (fun(req: rsp.Request): string|nil), ask: fun(): answer}
+function basic_auth(options) end
+---@param shares table<string, number>
+---@param key? string the client's address by default
+---@return string
+function split(shares, key) end
