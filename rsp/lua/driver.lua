@@ -2,7 +2,7 @@
 --
 -- Takes the sandbox.  Returns the driver:
 --   begin(limit)            the budget, in instructions, of whatever runs outside of coroutines from now on
---   arm(limit)              the budget of each hook from now on
+--   arm(limit, memory)      the budget of each hook from now on
 --   run(finish, state, fn, a, b, own)   call fn(a, b) as a hook
 --   resume(task, ...)       a wait is over: go on with what it gave
 --   cancel(task)            nobody needs the rest
@@ -60,8 +60,18 @@ function driver.begin(instructions)
   main, limit, spent, began = true, instructions, 0, false
 end
 
-function driver.arm(instructions)
+-- Garbage of one hook is not to be the next one's lack of memory: the collector would wait for twice of what was in use.
+local half, watermark = math.huge, math.huge  -- KB
+
+function driver.collect()
+  collectgarbage()
+  watermark = max(half, collectgarbage("count") * 1.3)
+end
+
+-- memory: in KB, all that there may be.
+function driver.arm(instructions, memory)
   main, budget = false, instructions
+  half, watermark = memory / 2, memory / 2
   too_long = "the hook runs longer than lua.instructions allows (" .. instructions .. ")"
 end
 
@@ -80,8 +90,10 @@ local function failed(co, message)
   if tripped then
     restore()
   end
+  if collectgarbage("count") > watermark then
+    driver.collect()
+  end
   if message == "not enough memory" then
-    collectgarbage()
     message = "the hook needs more memory than lua.memory allows"
   end
   if type(message) ~= "string" then
@@ -128,6 +140,9 @@ function driver.run(finish, state, fn, a, b, own)
   if ok and what == DONE and not tripped then
     count = count + 1
     idle[count] = co
+    if collectgarbage("count") > watermark then
+      driver.collect()
+    end
     return finish(state, first, second)
   end
   return settle(co, finish, state, ok, what, first, second, third, fourth)

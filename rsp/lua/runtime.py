@@ -40,7 +40,7 @@ def engine() -> Any:
 class Runtime:
     """``path``: the main file; ``memory``: bytes that all of its Lua may use; ``host``: services by name.
 
-    ``instructions``: the budget of each hook, once :meth:`freeze` has been called.  Raises :class:`ConfigError`.
+    Raises :class:`ConfigError`.
     """
 
     def __init__(
@@ -94,19 +94,26 @@ class Runtime:
         except lua.LuaError as error:
             raise ConfigError(self._message(error)) from None
 
-    def freeze(self, instructions: int) -> None:
-        """From now on there are only hooks."""
+    def freeze(self, instructions: int, memory: int) -> None:
+        """From now on there are only hooks, each with a budget of ``instructions``; ``memory``: bytes that the file and
+        all of its hooks may hold together."""
         self._freeze()
-        self._driver[b"arm"](instructions)
+        self._memory = memory
+        self._driver[b"arm"](instructions, memory / 1024)
+        self.state.set_max_memory(memory)
+
+    def recover(self) -> None:
+        """Memory ran out where no hook was to blame, and so nobody has tidied up."""
+        self.state.set_max_memory(0)
+        try:
+            self._driver[b"collect"]()
+        finally:
+            self.state.set_max_memory(self._memory)
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
         """What a call into Lua may raise."""
         return self._lua.LuaError, self._lua.LuaMemoryError
-
-    def limit_memory(self, limit: int) -> None:
-        """In bytes, for what the file and all of its hooks hold together."""
-        self.state.set_max_memory(limit)
 
     def add(self, function: Any) -> int:
         """The number under which phases know ``function``."""

@@ -103,7 +103,7 @@ class HookedExchange(Exchange):
         try:
             outcome = hooks.request(number, self._number, head.method, head.target, head.host, self.client)
         except hooks.errors as error:
-            outcome = (2, str(error).encode(), b"")
+            outcome = hooks.failure(error)
         finally:
             host.current = before
         return None if outcome is None else hooks.settle(self, then, outcome)

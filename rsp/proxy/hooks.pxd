@@ -19,6 +19,7 @@ cdef class Hooks:
     cdef object _evaluation
     cdef Py_ssize_t _last
     cdef bint _stopped
+    cdef dict _timers
     cdef public Py_ssize_t body_limit
     cdef public object cancel, config, long, operations, phases, plane, release, resume, services, table
     cdef public Shared store

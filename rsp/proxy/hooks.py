@@ -135,6 +135,7 @@ class Hooks:
         "_evaluation",
         "_last",
         "_stopped",
+        "_timers",
         "body_limit",
         "cancel",
         "config",
@@ -169,6 +170,7 @@ class Hooks:
         self.witness: Callable[[bytes | None, bytes | None, str], None] | None = None  # and what became of it
         self._last = 0
         self._stopped = False
+        self._timers: dict[int, asyncio.TimerHandle] = {}
         settings = config.settings.lua
         self.timeout = float(settings.timeout)
         self.long = settings.instructions * 1000  # the budget of what no request waits for
@@ -183,8 +185,7 @@ class Hooks:
         hooks = [hook for hook in evaluation.hooks if hook.phase != "test"]
         if files and tuple(hook.place for hook in hooks) != config.hooks:
             raise ConfigError(f"{main}: its hooks are not the same each time that it is evaluated")
-        runtime.freeze(settings.instructions)
-        runtime.limit_memory(int(settings.memory))
+        runtime.freeze(settings.instructions, int(settings.memory))
         services.store = store
         host.serving, host.table = True, runtime.weak_table()
         self.errors = runtime.errors
@@ -222,10 +223,15 @@ class Hooks:
         before, host.current = host.current, exchange
         try:
             return function(*given)
-        except self.errors as error:  # memory ran out where no hook was to blame
-            return 2, str(error).encode(), b""
+        except self.errors as error:
+            return self.failure(error)
         finally:
             host.current = before
+
+    def failure(self, error: Exception) -> Any:
+        """What Lua raised outside of any hook: memory ran out there, or it is a defect of ours."""
+        self._evaluation.runtime.recover()
+        return 2, str(error).encode() or b"not enough memory; lua.memory limits it", b""
 
     def call(self, exchange: "HookedExchange | None", then: Callable[[Any], None], function: Any, *given: Any) -> Any:
         """A phase; ``then`` is called with the outcome if it is not there yet."""
@@ -298,22 +304,23 @@ class Hooks:
     def stop(self) -> None:
         """A new configuration is in force."""
         self._stopped = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def _run(self, number: int, instructions: int | None = None) -> None:
         self.call(None, _nothing, self.phases[b"plain"], number, instructions)
 
     def _begin_timer(self, number: int, interval: float, key: bytes | None) -> None:
-        loop = asyncio.get_running_loop()
         interval = max(interval, 0.01)
+        timer = asyncio.get_running_loop().call_later(interval, self._fire, number, interval, key)
+        self._timers[number] = timer
 
-        def fire() -> None:
-            if self._stopped or self.plane.draining:
-                return
-            loop.call_later(interval, fire)
+    def _fire(self, number: int, interval: float, key: bytes | None) -> None:
+        if not self._stopped and not self.plane.draining:
+            self._begin_timer(number, interval, key)
             if key is None or self._is_mine(key, interval):
                 self._run(number)
-
-        loop.call_later(interval, fire)
 
     def _is_mine(self, key: bytes, interval: float) -> bool:
         """Whether this worker is the one: it stays that as long as it renews the lease."""

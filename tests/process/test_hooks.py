@@ -390,6 +390,17 @@ def test_memory_stays_flat(tmp_path, backends):
         assert resident(pid) - before < 4 << 20
 
 
+def test_old_configurations_are_freed(tmp_path, backends):
+    with Rsp(tmp_path, site(backends)) as rsp:
+        pid, sizes = rsp.workers()[0], []
+        for number in range(24):
+            rsp.reload()
+            assert status_of(get(rsp.port, "/sub")) == 200
+            if number % 8 == 7:
+                sizes.append(resident(pid))
+        assert sizes[2] - sizes[1] < 1 << 20
+
+
 @pytest.fixture
 def example(tmp_path, request):
     """The example of that name, served for real; its backends by their ports."""
