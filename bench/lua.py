@@ -207,7 +207,7 @@ def harm(directory: Path, seconds: float) -> list[tuple[str, float, dict[str, fl
     peer.start()
     try:
         load.wrk(peer.port, "browser", "/small", 64, 1)
-        for kind, rate in (("quiet", 20), ("loop", 20), ("memory", 5), ("error", 200), ("wait", 50)):
+        for kind, rate in (("quiet", 20), ("loop", 10), ("memory", 3), ("error", 200), ("wait", 50)):
             command = [sys.executable, "-c", ATTACK, str(peer.port), kind, str(rate)]
             with subprocess.Popen(command) as attacker:
                 time.sleep(0.5)

@@ -21,31 +21,48 @@ local create, resume, yield, running = coroutine.create, coroutine.resume, corou
 local sethook, traceback, error, tostring, type = debug.sethook, debug.traceback, error, tostring, type
 local collectgarbage = collectgarbage
 
-local STEP = 2000
+local STEP = 500
 local DONE, WAIT = {}, {}
 sandbox.waits.token = WAIT
 
 local clock, max = os.clock, math.max
+local function used() return collectgarbage("count") end  -- KB
+local in_use, share = 0, math.huge  -- KB after the last hook; what one may add to that
+local too_much = "the hook needs more memory than lua.memory allows"
 local began = false
 local spent, budget, limit, tripped, main = 0, math.huge, math.huge, false, false
 local too_long = "the configuration runs too long (an endless loop?)"
 
 if jit then jit.off() end
 
--- Instructions that call into C may take long, so the time counts as well: ten milliseconds, or twenty nanoseconds for
--- each instruction that is allowed.
+-- Instructions that call into C may take long, so the time counts as well: three milliseconds, or ten nanoseconds for each
+-- instruction that is allowed.  And what a hook takes of the memory is measured against what there was after the last one.
 local check
 check = function()
   spent = spent + STEP
-  if not began then
-    began = clock()  -- as good as the true beginning, which most hooks never ask for
+  if not (main or running()) then
+    return
   end
-  if (spent > limit or clock() - began > max(0.01, limit * 2e-8)) and (main or running()) then
+  local wrong
+  if spent > limit then
+    wrong = too_long
+  elseif used() > in_use + share then
+    wrong = too_much
+  elseif spent % (4 * STEP) == 0 then
+    if not began then
+      began = clock()  -- as good as the true beginning, which most hooks never ask for
+    elseif clock() - began > max(0.003, limit * 1e-8) then
+      wrong = too_long
+    end
+  end
+  if wrong then
     if not tripped then
-      tripped = true
+      tripped = wrong
       sethook(check, "", 1)
     end
-    error(too_long, 2)
+    error(tripped, 2)
+  elseif tripped then
+    error(tripped, 2)
   end
 end
 sethook(check, "", STEP)
@@ -60,22 +77,36 @@ function driver.begin(instructions)
   main, limit, spent, began = true, instructions, 0, false
 end
 
+-- After a call of the host's that may take long: it is not the hook's time.
+function driver.rest()
+  began = false
+end
+
 -- Garbage of one hook is not to be the next one's lack of memory: the collector would wait for twice of what was in use.
 local half, watermark = math.huge, math.huge  -- KB
 
 function driver.collect()
   collectgarbage()
-  watermark = max(half, collectgarbage("count") * 1.3)
+  in_use = used()
+  watermark = max(half, in_use * 1.3)
+end
+
+local function tidy()
+  in_use = used()
+  if in_use > watermark then
+    driver.collect()
+  end
 end
 
 -- memory: in KB, all that there may be.
 function driver.arm(instructions, memory)
   main, budget = false, instructions
-  half, watermark = memory / 2, memory / 2
+  half, watermark, share = memory / 2, memory / 2, memory / 8
+  in_use = used()
   too_long = "the hook runs longer than lua.instructions allows (" .. instructions .. ")"
 end
 
-local function body(hook, a, b)
+local function body(hook, a, b)  -- luacheck: ignore 431
   while true do
     hook, a, b = yield(DONE, hook(a, b))
   end
@@ -90,11 +121,9 @@ local function failed(co, message)
   if tripped then
     restore()
   end
-  if collectgarbage("count") > watermark then
-    driver.collect()
-  end
+  tidy()
   if message == "not enough memory" then
-    message = "the hook needs more memory than lua.memory allows"
+    message = too_much
   end
   if type(message) ~= "string" then
     message = "error object: " .. tostring(message)
@@ -140,9 +169,7 @@ function driver.run(finish, state, fn, a, b, own)
   if ok and what == DONE and not tripped then
     count = count + 1
     idle[count] = co
-    if collectgarbage("count") > watermark then
-      driver.collect()
-    end
+    tidy()
     return finish(state, first, second)
   end
   return settle(co, finish, state, ok, what, first, second, third, fourth)

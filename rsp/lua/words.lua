@@ -65,6 +65,12 @@ local function methods(list)
   return self
 end
 
+-- Long work of the host's is not the hook's own.
+local function rested(...)
+  driver.rest()
+  return ...
+end
+
 -- -- json
 
 local null = newproxy(true)
@@ -133,7 +139,7 @@ base.json = library("json", {
   null = null,
   array = function(list) return setmetatable(list, Array) end,
   encode = function(value) return to_json(value) end,
-  decode = function(source) return host.json_decode(text(source, "json.decode"), null) end,
+  decode = function(source) return rested(host.json_decode(text(source, "json.decode"), null)) end,
 })
 
 -- -- answers
@@ -272,7 +278,7 @@ local function reply(status, fields, body)
     headers[name] = headers[name] and headers[name] .. ", " .. value or value
   end
   return { status = status, headers = setmetatable(headers, CallHeaders), body = body, ok = status < 400,
-           json = function() return host.json_decode(body, null) end }
+           json = function() return rested(host.json_decode(body, null)) end }
 end
 
 local call_keys = { url = true, upstream = true, path = true, args = true, headers = true, body = true, json = true,
@@ -531,8 +537,8 @@ base.jwt = library("jwt", {
     if type(token) ~= "string" then
       return nil, "no token"
     end
-    return host.jwt_verify((gsub(token, "^[Bb]earer +", "")), text(key, "jwt.verify: key"), algorithms or "HS256",
-      options.audience or "", options.issuer or "", options.leeway or 0)
+    return rested(host.jwt_verify((gsub(token, "^[Bb]earer +", "")), text(key, "jwt.verify: key"), algorithms or "HS256",
+      options.audience or "", options.issuer or "", options.leeway or 0))
   end,
 })
 
