@@ -18,7 +18,8 @@ COMPILED = [
     "rsp.balance.candidate", "rsp.balance.latency", "rsp.balance.policies", "rsp.place", "rsp.proxy.terms",
     "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.peer",
     "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.asker", "rsp.proxy.search", "rsp.proxy.exchange",
-    "rsp.proxy.hedge", "rsp.proxy.hooked", "rsp.proxy.tasks", "rsp.proxy.hooks", "rsp.proxy.outside", "rsp.proxy.call",
+    "rsp.proxy.hedge", "rsp.proxy.hooked_request", "rsp.proxy.hooked", "rsp.proxy.tasks", "rsp.proxy.hooks",
+    "rsp.proxy.outside", "rsp.proxy.call",
     "rsp.proxy.downstream",
 ]  # fmt: skip
 

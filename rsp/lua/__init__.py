@@ -1,8 +1,15 @@
-"""The Lua side: a sandboxed runtime, and the vocabulary that configuration files are written in.
+"""The Lua side: a sandboxed runtime, the vocabulary that configuration files are written in, and hooks.
+
+``runtime``  one Lua state with the rooms below in it
+``evaluate``  runs a configuration file: its declarations as plain data, its functions as hooks
+``services``, ``passwords``  what Lua asks of Python
 
 ``sandbox.lua``  what user code may reach: pure libraries, ``require`` and ``dofile`` beside the file
+``driver.lua``  coroutines, budgets, waiting
 ``vocabulary.lua``  ``listen``, ``upstream``, ``route`` and the recording of globals, with source positions
-``evaluate``  runs a configuration file and returns its declarations as plain data
+``objects.lua``, ``fields.lua``  ``req`` and ``res``
+``answers.lua``, ``calls.lua``, ``state.lua``, ``tools.lua``, ``json.lua``, ``helpers.lua``  the words of hooks
+``phases.lua``  what the host calls
 
-lupa is imported when a file is evaluated, never by the master.
+lupa is imported when a file is evaluated: by the loader, and by workers if there are hooks; never by the master.
 """

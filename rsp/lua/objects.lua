@@ -14,7 +14,7 @@ local fail = sandbox.fail
 local type, tostring, tonumber, pairs, next = type, tostring, tonumber, pairs, next
 
 local METHOD, TARGET, HOST, BODY, STATUS, FILTER, PATH = 1, 2, 4, 16, 32, 64, 128
-local get_field, set_field = host.get_field, host.set_field
+local get_field = host.get_field
 local REQUEST, RESPONSE = 0, 1
 local objects = {}
 
@@ -44,116 +44,9 @@ local function response_now()
   return r
 end
 
--- Userdata, because nobody can write into it with rawset and the like.
-local function opaque(meta)
-  local object = newproxy(true)
-  local own = getmetatable(object)
-  for key, value in pairs(meta) do
-    own[key] = value
-  end
-  return object
-end
-
--- -- fields
-
--- Name as given -> in lower case; false for what is no name.
-local keys, keys_count = {}, 0
-
-local function key_of(name)
-  local key = keys[name]
-  if key == nil then
-    if type(name) ~= "string" or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
-      fail(tostring(name) .. " is no name of a field")
-    end
-    if keys_count > 1000 then
-      keys, keys_count = {}, 0
-    end
-    key = lower(name)
-    keys[name] = key
-    keys_count = keys_count + 1
-  end
-  return key
-end
-
--- Framing and the connection are not for hooks to write.
-local reserved = { connection = true, ["content-length"] = true, ["keep-alive"] = true, ["proxy-connection"] = true,
-                   te = true, trailer = true, ["transfer-encoding"] = true, upgrade = true }
-
-local function clean(name, value)
-  if type(value) == "number" then
-    value = tostring(value)
-  elseif type(value) ~= "string" then
-    fail('headers["' .. name .. '"]: expected a string, got a ' .. type(value))
-  end
-  if find(value, "[%z\1-\8\10-\31\127]") then
-    fail('headers["' .. name .. '"]: a control character or line break in the value')
-  end
-  return value
-end
-
-local function set(which, name, value)
-  local key = key_of(name)
-  if reserved[key] then
-    fail('headers["' .. name .. '"] is rsp\'s own to write')
-  end
-  if key == "host" and which == REQUEST then
-    objects.set_host(request_now(), value)
-  elseif type(value) == "table" then
-    local lines = {}
-    for index = 1, #value do
-      lines[index] = name .. ": " .. clean(name, value[index]) .. "\r\n"
-    end
-    set_field(which, key, concat(lines))
-  elseif value == nil then
-    set_field(which, key, "")
-  else
-    set_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
-  end
-end
-
-local function each(block, position)
-  local from, to, name, value = find(block, "^([^:]+):[ \t]*([^\r]*)\r\n", position[1])
-  if from == nil then
-    return nil
-  end
-  position[1] = to + 1
-  return name, (gsub(value, "[ \t]+$", ""))
-end
-
-local function headers_of(which, check)
-  local methods = {}
-  function methods.all(_, name)
-    check()
-    return host.all_fields(which, key_of(name))
-  end
-  function methods.add(_, name, value)
-    check()
-    local key = key_of(name)
-    if reserved[key] then
-      fail('headers["' .. name .. '"] is rsp\'s own to write')
-    end
-    host.add_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
-  end
-  local Headers = { __metatable = false }
-  function Headers.__index(_, name)
-    local method = methods[name]
-    if method then
-      return method
-    end
-    check()
-    return get_field(which, name)
-  end
-  function Headers.__newindex(_, name, value)
-    check()
-    set(which, name, value)
-  end
-  function Headers.__pairs()
-    check()
-    local block, position = host.block(which), { 1 }
-    return function() return each(block, position) end
-  end
-  return opaque(Headers)
-end
+local here = {}
+local fields = sandbox.room("fields", sandbox, host, here)
+local opaque, set = fields.opaque, fields.set
 
 -- -- what is in a target
 
@@ -273,8 +166,8 @@ end)
 
 -- -- req
 
-local request_headers = headers_of(REQUEST, request_now)
-local response_headers = headers_of(RESPONSE, response_now)
+local request_headers = fields.headers_of(REQUEST, request_now)
+local response_headers = fields.headers_of(RESPONSE, response_now)
 
 local getters = {
   method = function(s) return s.method end,
@@ -334,13 +227,15 @@ local function encoded_path(path)
   return (gsub(path, "[^%w%-%._~!%$&'%(%)%*%+,;=:@/]", function(c) return format("%%%02X", byte(c)) end))
 end
 
-function objects.set_host(s, value)
+local function set_host(s, value)
   if type(value) ~= "string" or not find(value, "^[%w%.%-_:%[%]]+$") then
     fail("req.host: expected a host name, with or without a port")
   end
   s.host = value
   add(s, HOST)
 end
+
+here.set_host = function(value) set_host(request_now(), value) end
 
 local setters = {
   method = function(s, value)
@@ -370,7 +265,7 @@ local setters = {
     s.args = nil
     join_target(s, path, value ~= "" and value or nil)
   end,
-  host = function(s, value) objects.set_host(s, value) end,
+  host = set_host,
   body = function(s, value)
     if type(value) ~= "string" then
       fail("req.body: expected a string")
@@ -475,5 +370,5 @@ function objects.release(id)
 end
 
 objects.bits = { BODY = BODY }
-objects.clean, objects.reserved, objects.key_of = clean, reserved, key_of
+objects.clean, objects.reserved, objects.key_of = fields.clean, fields.reserved, fields.key_of
 return objects

@@ -70,10 +70,26 @@ class Runtime:
         self._driver = self._room("driver", self._sandbox)
         self._driver[b"begin"](_LOAD_INSTRUCTIONS)
         offered = state.table_from({name.encode(): service for name, service in host.items()})
+        self._sandbox[b"room"] = lambda name, *given: self._room(text(name), *given)
         objects = self._room("objects", self._sandbox, self._driver, offered)
-        answers = self._room("words", self._sandbox, self._driver, objects, offered)
+        self._sandbox[b"room"] = None  # it holds us, so we would never be freed
+        answers = self._words(objects, offered)
         self.declared, self._freeze = self._room("vocabulary", self._sandbox)
         self.phases = self._room("phases", self._driver, objects, answers, self.functions)
+
+    def _words(self, objects: Any, offered: Any) -> Any:
+        """What hooks are written with; the table of answers."""
+        base = self._sandbox[b"base"]
+        before = set(base)
+        help_ = self._room("helpers", self._sandbox, self._driver)
+        given = (self._sandbox, self._driver, objects, offered, help_)
+        self._room("json", *given)
+        answers = self._room("answers", *given)
+        for name in ("calls", "state", "tools"):
+            self._room(name, *given)
+        # A file may have variables of these names, as files had before there were hooks.
+        self._sandbox[b"tools"] = self.state.table_from({name: name not in before for name in base})
+        return answers
 
     def _room(self, name: str, *given: Any) -> Any:
         chunk = self.state.compile((_HERE / f"{name}.lua").read_bytes(), name=f"={name}".encode())

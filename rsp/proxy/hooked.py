@@ -1,320 +1,43 @@
 """An exchange with hooks.  Configurations without hooks never make one.
 
-Between two steps of an exchange stands a hook that may answer, change, or wait.  While it waits the exchange stands
-still: what the client sends is kept, within bounds, and the peer is paused.
+This is the response's half, and the end: on_response, on_error, on_log.  While a hook waits the peer is paused.
 """
 
 import os
-import re
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from rsp.config.units import Peer as Address
-from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, without
-from rsp.http1.lines import drop, each, get
+from rsp.http1.head import CHUNKED, RequestHead, ResponseHead
+from rsp.http1.lines import drop
 from rsp.http1.write import PHRASES
 from rsp.proxy.exchange import Exchange
-from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
+from rsp.proxy.hooked_request import HookedRequest
+from rsp.proxy.tasks import FAILED, WAITS, Answer, Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rsp.proxy.downstream import Downstream
-    from rsp.proxy.group import Group
-    from rsp.proxy.hooks import Hooks, Phases
-    from rsp.proxy.peer import Peer
+    from rsp.proxy.hooks import Hooks
     from rsp.proxy.plane import Plane
-    from rsp.proxy.site import Destination
 
-# Of objects.lua: what a hook has changed.
-_METHOD: Final = 1
-_TARGET: Final = 2
-_HOST: Final = 4
+# Of objects.lua: what a hook has changed; and of phases.lua: what it decided.
 _BODY: Final = 16
 _FILTER: Final = 64
-_PATH: Final = 128
-# And of phases.lua: what it decided.
 _RESPOND: Final = 1
-_PROXY: Final = 2
-
-# Fields that are understood when a head is read, and not kept with the others; those that we write into requests.
-_OURS: Final = frozenset(
-    (b"x-request-id", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"via")
-)
-_APART: Final = _OURS | {b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
-_APART_SIZES: Final = frozenset(map(len, _APART))
-_NOT_PLAIN: Final = re.compile(rb"%|//|/\.|\\")
 
 
-class HookedExchange(Exchange):
-    # fmt: off
-    __slots__ = (
-        "_answer_fields", "_body_done", "_choice", "_dropped", "_failure", "_filter", "_global_next",
-        "_held_response", "_hooks", "_in_error", "_number", "_overridden", "_path_set", "_pinned", "_proxied",
-        "_response_done", "_whole", "held", "task",
-    )
-    # fmt: on
+class HookedExchange(HookedRequest):
+    __slots__ = ("_failure", "_filter", "_global_next", "_in_error", "_response_done", "_whole")
 
     def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead, hooks: "Hooks") -> None:
-        Exchange.__init__(self, plane, downstream, head)
-        self._hooks = hooks
-        self._number = hooks.new_number() if hooks.keeps else 0  # 0: req is forgotten after its hook
-        self._proxied: Group | None = None  # where a hook sends it
-        self._pinned: Peer | None = None
-        self._path_set = False  # by the route's hook, so that the route does not rewrite it
-        self._overridden: list[bytes] | None = None  # names of fields that a hook wrote in our place
-        self._body_done: Done | None = None  # a hook waits for the request's body
-        self._dropped = False  # a hook put another body in the place of the client's
-        self._held_response: tuple[ResponseHead, list[bytes], list[bytes] | None] | None = None
+        HookedRequest.__init__(self, plane, downstream, head, hooks)
         self._response_done: Done | None = None  # a hook waits for the response's body
         self._whole = False  # the response that is held is complete
         self._filter = 0
         self._in_error = False
         self._failure: tuple[int, str] | None = None
-        self._choice: tuple[int, list[Peer]] | None = None
         self._global_next = False
-        self._answer_fields = b""
-        self.task: Task | None = None
-        self.held: list[bytes] | None = None  # keys of limit.conn
-
-    # -- on_request
-
-    def start(self) -> None:
-        downstream = self.downstream
-        if downstream is None:
-            return
-        self._identify()
-        downstream.entries(self.head.host)
-        self._extra = downstream.forwarded(self)  # tells who the client is
-        number = self._hooks.everywhere.request
-        if not number:
-            self._route()
-            return
-        outcome = self._ask(number, self._asked_for_all)
-        if outcome is not WAITS:
-            self._asked_for_all(outcome)
-
-    def _ask(self, number: int, then: "Callable[[Any], None]") -> Any:
-        head, hooks = self.head, self._hooks
-        if hooks.tracing is not None:
-            hooks.trace(number)
-        host = hooks.host
-        before, host.current = host.current, self
-        try:
-            outcome = hooks.request(number, self._number, head.method, head.target, head.host, self.client)
-        except hooks.errors as error:
-            outcome = hooks.failure(error)
-        finally:
-            host.current = before
-        return None if outcome is None else hooks.settle(self, then, outcome)
-
-    def _asked_for_all(self, outcome: Any) -> None:
-        self.task = None
-        if outcome is not None and not self._apply(outcome, None):
-            return
-        downstream = self.downstream
-        if downstream is None:
-            return
-        self._target = self.head.target
-        group = self._proxied
-        if group is None:
-            self._route()
-        else:
-            self._take(self.site.direct(group), downstream)
-
-    def _proceed(self, destination: "Destination") -> None:
-        phases = destination.hooks
-        if phases is None or not phases.request or self._proxied is not None:
-            self._go(destination)
-            return
-        outcome = self._ask(phases.request, self._asked_for_route)
-        if outcome is not WAITS:
-            self._asked_for_route(outcome)
-
-    def _asked_for_route(self, outcome: Any) -> None:
-        self.task = None
-        destination = self._destination
-        if destination is None or (outcome is not None and not self._apply(outcome, destination.hooks)):
-            return
-        if not self._path_set:
-            self._target = self.head.target
-        self._go(destination)
-
-    def _go(self, destination: "Destination") -> None:
-        if destination.rewrite is not None and self.head.target != b"*" and not self._path_set:
-            self._target = destination.rewritten(self.head.target, destination.rewrite)
-        group = self._proxied or destination.group
-        if group is None:
-            self._answer(destination)
-            return
-        self._forward(group)
-
-    def _apply(self, outcome: Any, phases: "Phases | None") -> bool:
-        """Whether the exchange goes on, after what on_request said."""
-        if outcome is FAILED:
-            return self._after_failure(phases)
-        if outcome[1] == _RESPOND:
-            self._answer_as_told(outcome)
-            return False
-        changed, head = outcome[6], self.head
-        if changed & _METHOD:
-            head.method = outcome[7]
-        if changed & _TARGET:
-            target = head.target = outcome[8]
-            head.path = target.partition(b"?")[0]
-            head.plain = _NOT_PLAIN.search(head.path) is None
-            if phases is not None and changed & _PATH:
-                self._path_set = True
-                self._target = target
-        if changed & _HOST:
-            head.host = outcome[9]
-        if changed & _BODY:
-            self._replace_body(outcome[10])
-        return self._send_to(outcome[2], outcome[3]) if outcome[1] == _PROXY else True
-
-    def _after_failure(self, phases: "Phases | None") -> bool:
-        own = phases.fail_open if phases is not None else None
-        if self._hooks.fail_open if own is None else own:
-            return True
-        self.refuse(500, "")
-        return False
-
-    def _send_to(self, name: bytes | None, peer: bytes | None) -> bool:
-        """proxy(...)"""
-        destination = self._destination
-        group = destination.group if destination is not None else None
-        if name is not None:
-            group = self.site.groups.get(name.decode("utf-8", "replace"))
-            if group is None:
-                self._complain(f'proxy: no upstream "{name.decode("utf-8", "replace")}"')
-                return self._after_failure(None)
-        if peer is not None:
-            known = next((one for one in group.peers if one.name == peer), None) if group is not None else None
-            try:
-                address = Address.parse(peer.decode("utf-8", "replace"))
-                if address.is_name:
-                    raise ValueError(f'"{address}" is a name; dns.resolve finds addresses')
-                if known is None:
-                    group = self._plane.outside.group(address)
-            except ValueError as error:
-                self._complain(f"proxy: peer: {error}")
-                return self._after_failure(None)
-            self._pinned = known
-        self._proxied = group
-        return True
-
-    def _complain(self, text: str) -> None:
-        self._hooks.report((2, text.encode(), b""))
-
-    def _answer_as_told(self, outcome: Any) -> None:
-        """respond(...): status, type, fields, body."""
-        status, kind, fields, body = outcome[2], outcome[3], outcome[4], outcome[5]
-        if body is None:
-            if status >= 400:
-                self.request_id = self.request_id or self._plane.new_id()
-                status, kind, more, body = self.site.pages.error(status, "", self.request_id, self.head)
-                fields = more + fields
-            else:
-                body = b""
-        self._abandon()
-        self._answer_fields = fields
-        self._own_answer((status, kind, fields, body))
-
-    # -- the request's body
-
-    def want_body(self, done: Done) -> "Answer | Callable[[], None]":
-        """For req.body()."""
-        limit = self._hooks.body_limit
-        if self._pending_size > limit or self.head.framing > limit:
-            return False, b"the request's body is larger than lua.body"
-        if self.request_done:
-            return True, b"".join(self._pending)
-        self._body_done = done
-        downstream = self.downstream
-        if downstream is not None:
-            if self.head.expect_continue:
-                self.head.expect_continue = False
-                downstream.send_continue()
-            downstream.resume()
-        return self._forget_body
-
-    def _forget_body(self) -> None:
-        self._body_done = None
-
-    def _replace_body(self, body: bytes) -> None:
-        self._dropped = not self.request_done
-        self._pending = [body] if body else []
-        self._pending_size = self.head.framing = len(body)
-        if self._dropped and self.downstream is not None:
-            self.downstream.resume()
-
-    def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if self._dropped:
-            if trailers is not None:
-                self.request_done = True
-            return
-        Exchange.request_body(self, pieces, trailers)
-        done = self._body_done
-        if done is None or self.over:
-            return
-        limit = self._hooks.body_limit
-        if self._pending_size > limit:
-            self._body_done = None
-            done((False, b"the request's body is larger than lua.body"))
-        elif trailers is not None:
-            self._body_done = None
-            done((True, b"".join(self._pending)))
-        elif self.downstream is not None:
-            self.downstream.resume()
-
-    def is_moot(self) -> bool:
-        """What hooks wait for may cost others something, so they do not wait for somebody who may be gone."""
-        return self.task is not None
-
-    # -- on_upstream
-
-    def _next_peer(self, status: int) -> None:
-        group, pinned = self.group, self._pinned
-        if group is None or self.over:
-            return
-        if pinned is not None and not self.tried and pinned.can_be_asked():
-            self._pinned = None
-            self._try_peer(pinned)
-            return
-        destination = self._destination
-        phases = destination.hooks if destination is not None else None
-        number = (phases.upstream if phases is not None else 0) or self._hooks.everywhere.upstream
-        if not number or (group.tries and len(self.tried) >= group.tries):
-            Exchange._next_peer(self, status)
-            return
-        peers = group.open_peers(self.tried)
-        if not peers:
-            Exchange._next_peer(self, status)
-            return
-        hooks = self._hooks
-        self._choice = (status, peers)
-        tables = hooks.table([hooks.table(peer.described()) for peer in peers])
-        outcome = hooks.call(self, self._chosen, hooks.phases[b"upstream"], number, self._number, tables)
-        if outcome is not WAITS:
-            self._chosen(outcome)
-
-    def _chosen(self, outcome: Any) -> None:
-        self.task = None
-        if self.over or self._choice is None:
-            return
-        status, peers = self._choice
-        destination = self._destination
-        if outcome is FAILED and not self._after_failure(destination.hooks if destination is not None else None):
-            return
-        if outcome is None or outcome is FAILED:
-            Exchange._next_peer(self, status)
-        else:
-            self._try_peer(peers[outcome[1] - 1])
-
-    def head_for_peer(self) -> bytes:
-        if self._overridden:
-            self._extra = without(self._extra, self._overridden)
-        return Exchange.head_for_peer(self)
 
     # -- on_response
 
@@ -534,93 +257,3 @@ class HookedExchange(Exchange):
             if number:
                 hooks.call(self, self._unexpected, hooks.phases[b"log"], number, self._number, status)
         hooks.invoke(self, hooks.release, self._number)
-
-    # -- what objects.lua asks
-
-    def described(self) -> tuple[bytes, bytes, bytes, bytes]:
-        head = self.head
-        return head.method, head.target, head.host, self.client
-
-    def block(self, which: int) -> bytes:
-        """The field lines of the request (0) or the response (1)."""
-        return self._answer_fields if which else self.head.fields
-
-    def get_field(self, which: int, name: object) -> bytes | None:
-        if not isinstance(name, bytes):
-            return None
-        found = get(self._answer_fields if which else self.head.fields, name)
-        if found is None and len(name) in _APART_SIZES:
-            return self._response_field(name.lower()) if which else self._request_field(name.lower())
-        return found
-
-    def all_fields(self, which: int, name: bytes) -> list[bytes]:
-        found = each(self.block(which), name)
-        one = None if found else self.get_field(which, name)
-        return found if one is None else [one]
-
-    def set_field(self, which: int, name: bytes, lines: bytes, more: bool) -> None:
-        """``lines`` in the place of what there is of ``name``, which is in lower case; ``more``: in addition."""
-        if which:
-            kept = self._answer_fields if more else drop(self._answer_fields, name)
-            self._answer_fields = kept + lines
-            return
-        head = self.head
-        kept = head.fields if more else drop(head.fields, name)
-        head.fields = kept + lines
-        if name in _OURS:
-            self._overridden = [*(self._overridden or ()), name]
-            if name == b"x-request-id":
-                self.request_id = b""
-
-    def about(self, key: bytes) -> object:
-        if key == b"id":
-            return self.request_id or None
-        if key == b"scheme":
-            for line in self.head.forwarded if self.site.trusts(self._direct_client()) else ():
-                if line.lower().startswith(b"x-forwarded-proto:"):
-                    return line.partition(b":")[2].strip().lower()
-            return b"http"
-        if key == b"upstream":
-            return self.group.name.encode() if self.group is not None else None
-        if key == b"peer":
-            return self._last_peer()
-        if key == b"sent":
-            return self.sent
-        if key == b"duration":
-            return monotonic() - self._started
-        return None  # tls: rsp does not speak it yet
-
-    def _last_peer(self) -> bytes | None:
-        return self._names.rpartition(b",")[2] or None
-
-    def _direct_client(self) -> bytes:
-        return self.downstream.client if self.downstream is not None else self.client
-
-    def _request_field(self, name: bytes) -> bytes | None:
-        """Of those that rsp keeps apart from the others."""
-        head = self.head
-        if name not in _APART:
-            return None
-        if name == b"host":
-            return head.host
-        if name == b"content-length":
-            return b"%d" % head.framing if head.framing > 0 else None
-        if name == b"transfer-encoding":
-            return b"chunked" if head.framing == CHUNKED else None
-        if name == b"x-request-id":
-            return head.request_id or None
-        if name == b"upgrade":
-            return head.upgrade or None
-        if name == b"expect":
-            return b"100-continue" if head.expect_continue else None
-        values = [line.partition(b":")[2].strip() for line in head.forwarded if line[: len(name)].lower() == name]
-        return b", ".join(values) if values else None
-
-    def _response_field(self, name: bytes) -> bytes | None:
-        held = self._held_response
-        if held is None:
-            return None
-        if name == b"content-length":
-            line = held[0].length_line or (b":%d" % held[0].framing if held[0].framing >= 0 else b"")
-            return line.partition(b":")[2].strip() or None
-        return b"chunked" if name == b"transfer-encoding" and held[0].framing == CHUNKED else None

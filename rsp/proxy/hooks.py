@@ -21,7 +21,7 @@ from rsp.scoreboard import Cell
 from rsp.shared import Full, Shared
 
 if TYPE_CHECKING:
-    from rsp.proxy.hooked import HookedExchange
+    from rsp.proxy.hooked_request import HookedRequest
     from rsp.proxy.plane import Plane
 
 _PLACE: Final = re.compile(r".*?:\d+:")
@@ -53,7 +53,7 @@ class Host:
     def __init__(self, plane: "Plane", store: Shared) -> None:
         self.plane = plane
         self.store = store
-        self.current: HookedExchange | None = None
+        self.current: HookedRequest | None = None
         self.serving = False  # the configuration has been loaded
         self.table: Callable[[Any], Any] = dict
 
@@ -217,7 +217,7 @@ class Hooks:
         self._last += 1
         return self._last
 
-    def invoke(self, exchange: "HookedExchange | None", function: Any, *given: Any) -> Any:
+    def invoke(self, exchange: "HookedRequest | None", function: Any, *given: Any) -> Any:
         """One stretch of Lua, which cannot raise anything."""
         host = self.host
         before, host.current = host.current, exchange
@@ -233,13 +233,13 @@ class Hooks:
         self._evaluation.runtime.recover()
         return 2, str(error).encode() or b"not enough memory; lua.memory limits it", b""
 
-    def call(self, exchange: "HookedExchange | None", then: Callable[[Any], None], function: Any, *given: Any) -> Any:
+    def call(self, exchange: "HookedRequest | None", then: Callable[[Any], None], function: Any, *given: Any) -> Any:
         """A phase; ``then`` is called with the outcome if it is not there yet."""
         if self.tracing is not None:
             self.trace(given[0])
         return self.settle(exchange, then, self.invoke(exchange, function, *given))
 
-    def settle(self, exchange: "HookedExchange | None", then: Callable[[Any], None], outcome: Any) -> Any:
+    def settle(self, exchange: "HookedRequest | None", then: Callable[[Any], None], outcome: Any) -> Any:
         """What a first stretch of Lua gave: it may be the last."""
         if outcome is None or outcome[0] == 0:
             return outcome

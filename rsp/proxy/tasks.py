@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import asyncio
 
-    from rsp.proxy.hooked import HookedExchange
+    from rsp.proxy.hooked_request import HookedRequest
     from rsp.proxy.hooks import Hooks
 
 Answer = tuple[Any, ...]
@@ -39,7 +39,7 @@ class Task:
     )
     # fmt: on
 
-    def __init__(self, hooks: "Hooks", exchange: "HookedExchange | None", then: Callable[[Any], None]) -> None:
+    def __init__(self, hooks: "Hooks", exchange: "HookedRequest | None", then: Callable[[Any], None]) -> None:
         self.hooks = hooks
         self._then = then
         self._number = 0

@@ -1,0 +1,120 @@
+-- Header fields as hooks see them: one object for the request's, one for the response's.  They stay with the host, which
+-- is asked for each.  Takes the sandbox, the host, and a table of what objects.lua has: now, set_host.
+
+local sandbox, host, here = ...
+local fail = sandbox.fail
+local find, lower, gsub, concat = string.find, string.lower, string.gsub, table.concat
+local type, tostring, pairs = type, tostring, pairs
+local get_field, set_field = host.get_field, host.set_field
+local REQUEST = 0
+
+-- Userdata, because nobody can write into it with rawset and the like.
+local function opaque(meta)
+  local object = newproxy(true)
+  local own = getmetatable(object)
+  for key, value in pairs(meta) do
+    own[key] = value
+  end
+  return object
+end
+
+-- Name as given -> in lower case; false for what is no name.
+local keys, keys_count = {}, 0
+
+local function key_of(name)
+  local key = keys[name]
+  if key == nil then
+    if type(name) ~= "string" or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
+      fail(tostring(name) .. " is no name of a field")
+    end
+    if keys_count > 1000 then
+      keys, keys_count = {}, 0
+    end
+    key = lower(name)
+    keys[name] = key
+    keys_count = keys_count + 1
+  end
+  return key
+end
+
+-- Framing and the connection are not for hooks to write.
+local reserved = { connection = true, ["content-length"] = true, ["keep-alive"] = true, ["proxy-connection"] = true,
+                   te = true, trailer = true, ["transfer-encoding"] = true, upgrade = true }
+
+local function clean(name, value)
+  if type(value) == "number" then
+    value = tostring(value)
+  elseif type(value) ~= "string" then
+    fail('headers["' .. name .. '"]: expected a string, got a ' .. type(value))
+  end
+  if find(value, "[%z\1-\8\10-\31\127]") then
+    fail('headers["' .. name .. '"]: a control character or line break in the value')
+  end
+  return value
+end
+
+local function set(which, name, value)
+  local key = key_of(name)
+  if reserved[key] then
+    fail('headers["' .. name .. '"] is rsp\'s own to write')
+  end
+  if key == "host" and which == REQUEST then
+    here.set_host(value)
+  elseif type(value) == "table" then
+    local lines = {}
+    for index = 1, #value do
+      lines[index] = name .. ": " .. clean(name, value[index]) .. "\r\n"
+    end
+    set_field(which, key, concat(lines))
+  elseif value == nil then
+    set_field(which, key, "")
+  else
+    set_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
+  end
+end
+
+local function each(block, position)
+  local from, to, name, value = find(block, "^([^:]+):[ \t]*([^\r]*)\r\n", position[1])
+  if from == nil then
+    return nil
+  end
+  position[1] = to + 1
+  return name, (gsub(value, "[ \t]+$", ""))
+end
+
+local function headers_of(which, check)
+  local methods = {}
+  function methods.all(_, name)
+    check()
+    return host.all_fields(which, key_of(name))
+  end
+  function methods.add(_, name, value)
+    check()
+    local key = key_of(name)
+    if reserved[key] then
+      fail('headers["' .. name .. '"] is rsp\'s own to write')
+    end
+    host.add_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
+  end
+  local Headers = { __metatable = false }
+  function Headers.__index(_, name)
+    local method = methods[name]
+    if method then
+      return method
+    end
+    check()
+    return get_field(which, name)
+  end
+  function Headers.__newindex(_, name, value)
+    check()
+    set(which, name, value)
+  end
+  function Headers.__pairs()
+    check()
+    local block, position = host.block(which), { 1 }
+    return function() return each(block, position) end
+  end
+  return opaque(Headers)
+end
+
+return { opaque = opaque, key_of = key_of, reserved = reserved, clean = clean, set = set, headers_of = headers_of }

@@ -1,0 +1,121 @@
+-- State that all workers share: shared, limit.
+
+local sandbox, _, _, host, help = ...
+local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
+local sure, text, seconds, methods = help.sure, help.text, help.seconds, help.methods
+local match, type, tostring, tonumber = string.match, type, tostring, tonumber
+
+local function key_text(key)
+  if type(key) == "number" then
+    key = tostring(key)
+  end
+  if type(key) ~= "string" or #key > 512 then
+    fail("shared: expected a string of up to 512 bytes as key, got " .. (type(key) == "string" and "a longer one"
+      or "a " .. type(key)))
+  end
+  return key
+end
+
+local function ttl_of(options)
+  if type(options) == "table" then
+    options = options.ttl
+  end
+  return options and seconds(options, "ttl") or 0
+end
+
+local dictionaries = {}
+
+local function dictionary(name)
+  local prefix = text(name, "shared") .. "\0"
+  return methods {
+    get = function(key) return sure(host.shared_get(prefix .. key_text(key))) end,
+    set = function(key, value, ttl)
+      local kind = type(value)
+      if value ~= nil and kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+        fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
+      end
+      if value == nil then
+        sure(host.shared_delete(prefix .. key_text(key)))
+        return true
+      end
+      return sure(host.shared_set(prefix .. key_text(key), value, ttl_of(ttl), false))
+    end,
+    add = function(key, value, ttl)
+      local kind = type(value)
+      if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+        fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
+      end
+      return sure(host.shared_set(prefix .. key_text(key), value, ttl_of(ttl), true))
+    end,
+    incr = function(key, by, first, ttl)
+      if type(first) == "table" then
+        first, ttl = first.init, first.ttl
+      end
+      by = by == nil and 1 or by
+      if type(by) ~= "number" or (first ~= nil and type(first) ~= "number") then
+        fail("shared: incr adds numbers")
+      end
+      return sure(host.shared_incr(prefix .. key_text(key), by, first or 0, ttl_of(ttl)))
+    end,
+    delete = function(key) return sure(host.shared_delete(prefix .. key_text(key))) end,
+    keys = function(limit) return sure(host.shared_keys(prefix, limit or 1024)) end,
+  }
+end
+
+function base.shared(name)
+  local known = dictionaries[name]
+  if known == nil then
+    known = dictionary(name)
+    dictionaries[name] = known
+  end
+  return known
+end
+
+local rates, rate_units = {}, { s = 1, m = 60, h = 3600, d = 86400 }
+
+-- Seconds between two requests at a rate.
+local function interval_of(rate)
+  local known = rates[rate]
+  if known == nil then
+    local number, unit = match(tostring(rate), "^([%d%.]+)r?/([smhd])$")
+    number = tonumber(number)
+    if number == nil or number <= 0 then
+      fail('limit.rate: rate: expected a text such as "10r/s" or "600r/m", got ' .. tostring(rate))
+    end
+    known = rate_units[unit] / number
+    rates[rate] = known
+  end
+  return known
+end
+
+base.limit = library("limit", {
+  rate = function(options)
+    local key = options.key
+    if type(key) ~= "string" then
+      fail("limit.rate: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
+    end
+    if #key > 512 then
+      key = host.sha256(key)
+    end
+    local interval = interval_of(options.rate)
+    local wait = sure(host.shared_rate("\1" .. (options.name or options.rate) .. "\0" .. key, interval,
+      interval * (options.burst or 0), options.cost or 1))
+    if wait > 0 then
+      return false, wait
+    end
+    return true
+  end,
+  conn = function(options)
+    local key, max = options.key, options.max
+    if type(key) ~= "string" then
+      fail("limit.conn: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
+    end
+    if type(max) ~= "number" or max < 1 then
+      fail("limit.conn: max: expected a number, got " .. tostring(max))
+    end
+    if #key > 512 then
+      key = host.sha256(key)
+    end
+    return sure(host.hold("\2" .. (options.name or "") .. "\0" .. key, max))
+  end,
+})
