@@ -1,7 +1,7 @@
 -- Answers that hooks return: respond, redirect, proxy.  Returns the table of them, which phases.lua reads: each is
 -- { kind =, ... }, known by the opaque value that the hook returns.
 
-local sandbox, _, objects, _, help = ...
+local sandbox, driver, objects, host, help = ...
 local base, fail = sandbox.base, sandbox.fail
 local text, to_json = help.text, help.to_json
 local gsub, format, byte, concat, sort = string.gsub, string.format, string.byte, table.concat, table.sort
@@ -14,6 +14,9 @@ local function answer(content)
   local meta = getmetatable(value)
   meta.__tostring, meta.__metatable = function() return content.kind end, false
   answers[value] = content
+  if driver.current then
+    driver.current.made = true
+  end
   return value
 end
 
@@ -96,12 +99,23 @@ function base.redirect(url, status)
                   fields = "Location: " .. url .. "\r\n", body = "" }
 end
 
+local function known(name)
+  local wrong = host.wrong_upstream(name)
+  if wrong then
+    fail("proxy: " .. wrong)
+  end
+end
+
 function base.proxy(target)
   if type(target) == "string" then
+    known(target)
     return answer { kind = "proxy", upstream = target }
   end
   if type(target) ~= "table" or (target.peer == nil and target.upstream == nil) then
     fail('proxy: expected the name of an upstream, or { peer = "10.0.0.9:80" }')
+  end
+  if target.upstream ~= nil then
+    known(text(target.upstream, "proxy.upstream"))
   end
   return answer { kind = "proxy", upstream = target.upstream, peer = target.peer and text(target.peer, "proxy.peer") }
 end

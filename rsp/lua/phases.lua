@@ -1,7 +1,7 @@
 -- The phases of a request, as the host calls them.  Each function returns nothing when there is nothing to tell, or what
 -- driver.lua says, or 0 and what came out.
 
-local driver, objects, answers, functions = ...
+local driver, objects, answers, functions, host = ...
 local type, tostring = type, tostring
 local run, req, res = driver.run, objects.req, objects.res
 local BODY = objects.bits.BODY
@@ -12,8 +12,14 @@ local function has(sum, bit_)
   return sum % (bit_ + bit_) >= bit_
 end
 
-local function answer_of(value, phase)
+local function answer_of(s, value, phase)
   local known = value ~= nil and answers[value]
+  if s.made then
+    s.made = nil
+    if not known then
+      host.warn(driver.where() .. "this hook made an answer, but did not return it: say  return respond(...)")
+    end
+  end
   if known or value == nil or value == true then
     return known
   end
@@ -24,10 +30,10 @@ end
 -- 0, verdict, a, b, c, d, changed, method, target, host, body
 local function finish_request(s, value)
   local changed = s.changed
-  if value == nil and changed == 0 then
+  if value == nil and changed == 0 and not s.made then
     return
   end
-  local answer, wrong = answer_of(value, "on_request")
+  local answer, wrong = answer_of(s, value, "on_request")
   if wrong then
     return 2, driver.where() .. wrong, ""
   end
@@ -56,10 +62,10 @@ end
 -- 0, verdict, status, type, fields, body, changed; the verdict is GO with what has changed, or RESPOND
 local function finish_response(s, value)
   local r = s.response
-  if value == nil and r.changed == 0 then
+  if value == nil and r.changed == 0 and not s.made then
     return
   end
-  local answer, wrong = answer_of(value, "on_response")
+  local answer, wrong = answer_of(s, value, "on_response")
   if answer and answer.kind ~= "respond" then
     wrong = "on_response returned proxy(...): it is too late for that"
   end
@@ -113,8 +119,8 @@ function phases.forget_filter(number)
   filters[number] = nil
 end
 
-local function finish_error(_, value)
-  local answer, wrong = answer_of(value, "on_error")
+local function finish_error(s, value)
+  local answer, wrong = answer_of(s, value, "on_error")
   if answer and answer.kind ~= "respond" then
     wrong = "on_error returned proxy(...): it is too late for that"
   end

@@ -75,7 +75,7 @@ class Runtime:
         self._sandbox[b"room"] = None  # it holds us, so we would never be freed
         answers = self._words(objects, offered)
         self.declared, self._freeze = self._room("vocabulary", self._sandbox)
-        self.phases = self._room("phases", self._driver, objects, answers, self.functions)
+        self.phases = self._room("phases", self._driver, objects, answers, self.functions, offered)
 
     def _words(self, objects: Any, offered: Any) -> Any:
         """What hooks are written with; the table of answers."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp import log
-from rsp.config.errors import ConfigError
+from rsp.config.errors import ConfigError, suggest
 from rsp.config.schema import Config
 from rsp.lua.evaluate import Evaluation, Hook
 from rsp.lua.services import AT_LOAD, Services
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rsp.proxy.hooked_request import HookedRequest
     from rsp.proxy.plane import Plane
 
+_OURS: Final = re.compile(r"\[C\]|[a-z]+:[ \d]")  # lines of a traceback in our own rooms
 _PLACE: Final = re.compile(r".*?:\d+:")
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
 
@@ -60,9 +61,16 @@ class Host:
     def offered(self) -> dict[str, Callable[..., Any]]:
         names = (
             "describe", "about", "get_field", "set_field", "all_fields", "add_field", "block", "hold", "shared_incr",
-            "shared_rate",
+            "shared_rate", "wrong_upstream",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
+
+    def wrong_upstream(self, name: bytes) -> Any:
+        """What is wrong with it; nil: nothing, as far as anyone can say."""
+        current = self.current
+        known = list(current.site.groups) if current is not None else []
+        wanted = name.decode("utf-8", "replace")
+        return f'no upstream "{wanted}"{suggest(wanted, known)}'.encode() if known and wanted not in known else None
 
     def describe(self) -> Any:
         current = self.current
@@ -180,7 +188,8 @@ class Hooks:
         self.operations: dict[bytes, Operation] = dict(operations.ALL)
         services = self.services = Services()
         host = self.host = Host(plane, store)
-        evaluation = self._evaluation = Evaluation(main, services, host.offered(), files or None)
+        offered = {**host.offered(), "warn": _warn}
+        evaluation = self._evaluation = Evaluation(main, services, offered, files or None)
         runtime = evaluation.runtime
         hooks = [hook for hook in evaluation.hooks if hook.phase != "test"]
         if files and tuple(hook.place for hook in hooks) != config.hooks:
@@ -275,7 +284,7 @@ class Hooks:
         """Message and traceback of a failure."""
         name = self._evaluation.runtime.whole_name
         trace = outcome[2].decode("utf-8", "replace").split("\n\t")[1:]
-        inside = [f"    {name(line)}" for line in trace if not line.startswith(("[C]", "driver:", "phases:"))]
+        inside = [f"    {name(line)}" for line in trace if not _OURS.match(line)]
         return "\n".join([name(outcome[1].decode("utf-8", "replace")), *inside])
 
     @property
@@ -330,6 +339,12 @@ class Hooks:
         if owner == me or (owner is not None and int(owner) not in self.host.alive()):
             return self.store.put(key, me, lease, False)
         return owner is None and self.store.put(key, me, lease, True)
+
+
+def _warn(message: bytes) -> None:
+    """What is not wrong, but hardly meant."""
+    text = message.decode("utf-8", "replace")
+    log.once_a_second(f"warning {text}", text)
 
 
 def _nothing(_outcome: Any) -> None:

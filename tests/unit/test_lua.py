@@ -342,7 +342,7 @@ BAD = {
     "return respond{ stauts = 1 }": 'unknown key "stauts"',
     'return redirect("/x", 200)': "expected 301, 302, 303, 307 or 308",
     "return proxy(7)": "expected the name of an upstream",
-    'return proxy "nope"': 'no upstream "nope"',
+    'return proxy "ap"': 'no upstream "ap" (did you mean "app"?)',
     'http.get("ftp://x")': "expected http://..., https://..., or upstream and path",
     'http.get{ url = "http://x/ y" }': "spaces, control characters",
     'http.get{ uri = "http://x/" }': 'unknown key "uri"',
@@ -368,7 +368,7 @@ def test_what_hooks_may_not_do(tmp_path, body):
       assert(r.status == 500, r.status)
       local log = table.concat(r.log, "\\n")
       assert(log:find([==[{BAD[body]}]==], 1, true), log)
-      assert(log:find("site.lua:[45]:") or log:find("no upstream"), log)
+      assert(log:find("site.lua:[45]:"), log)
       assert(simulate{{ path = "/fine" }}.status == 200)
     """
     hooks = "function on_request(req) if req.path == '/fine' then return end\n" + body + "\nend"
@@ -415,6 +415,15 @@ def test_fail_open(tmp_path):
     """
     check = 'assert(simulate{}.upstream == "app") assert(simulate{ path = "/closed" }.status == 500)'
     assert run(tmp_path, hooks, check) is None
+
+
+def test_an_answer_that_is_not_returned_is_told(tmp_path, capfd):
+    hooks = hook("if req.args.forgot then respond(403) end if req.args.fine then return respond(403) end")
+    check = 'assert(simulate{ path = "/?forgot=1" }.status == 200) assert(simulate{ path = "/?fine=1" }.status == 403)'
+    assert run(tmp_path, hooks, check) is None
+    told = capfd.readouterr().err
+    assert told.count("this hook made an answer, but did not return it") == 1
+    assert f"{tmp_path}/site.lua:5: " in told
 
 
 def test_a_failing_test_names_its_line(tmp_path):
