@@ -1,11 +1,13 @@
 """What hooks see and may do.  Each case is a configuration with a test of its own, run as ``rsp -t`` runs it."""
 
+import re
 import subprocess
 
 import pytest
 
 from rsp.config.errors import ConfigError
-from rsp.lua.evaluate import evaluate
+from rsp.lua.evaluate import Evaluation, evaluate
+from rsp.lua.services import Services
 from rsp.rehearsal import Rehearsal
 from tests.paths import ROOT
 
@@ -505,3 +507,53 @@ def test_examples_are_clean_for_luacheck():
     except FileNotFoundError:
         pytest.skip("luacheck is not installed")
     assert done.returncode == 0, done.stdout
+
+
+def test_editors_and_luacheck_know_every_word(tmp_path):
+    path = tmp_path / "site.lua"
+    path.write_text('listen "127.0.0.1:1"')
+    nothing = dict.fromkeys(("get_field", "set_field", "warn"), print)
+    base = Evaluation(str(path), Services(), nothing).runtime._sandbox[b"base"]
+    lua = set(
+        [
+            "assert",
+            "error",
+            "ipairs",
+            "next",
+            "pcall",
+            "rawequal",
+            "rawget",
+            "rawset",
+            "select",
+            "setmetatable",
+            "getmetatable",
+            "tonumber",
+            "tostring",
+            "type",
+            "unpack",
+            "xpcall",
+            "_VERSION",
+            "pairs",
+            "print",
+            "load",
+            "loadstring",
+            "dofile",
+            "require",
+            "string",
+            "table",
+            "math",
+            "bit",
+            "os",
+            "coroutine",
+            "_G",
+        ]
+    )
+    words = {name.decode() for name in base} - lua
+    assert len(words) > 30
+    annotations = (ROOT / "rsp" / "lua" / "annotations" / "rsp.lua").read_text()
+    luacheck = (ROOT / "examples" / ".luacheckrc").read_text()
+    reference = (ROOT / "docs" / "lua.md").read_text() + (ROOT / "docs" / "configuration.md").read_text()
+    for word in words:
+        assert word.startswith("on_") or re.search(rf"^(function )?{word}\b", annotations, re.MULTILINE), word
+        assert f'"{word}"' in luacheck, word
+        assert word in reference, word
