@@ -21,6 +21,7 @@ from rsp.lock import Lock
 Value = bytes | float | bool
 
 _SHARDS: Final = 16
+_LEAST: Final = 1 << 20  # bytes
 _CELL: Final = 16  # words
 _CELL_BYTES: Final = 128
 _HEAD_ROOM: Final = 64  # bytes for key and value in the first cell of an entry
@@ -459,7 +460,7 @@ class Shared:
     """Create it before forking; children share the memory.  ``size`` in bytes: only what is used exists."""
 
     def __init__(self, size: int) -> None:
-        each = size // _SHARDS // 4096 * 4096
+        each = max(size, _LEAST) // _SHARDS // 4096 * 4096
         self._descriptor = os.memfd_create("rsp-shared")
         os.ftruncate(self._descriptor, each * _SHARDS)
         self._memory = mmap.mmap(self._descriptor, each * _SHARDS)

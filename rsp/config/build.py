@@ -14,7 +14,7 @@ from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
 from rsp.config.rules import Path, route_mistakes, upstream_mistakes
 from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
-from rsp.config.units import show
+from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ _IN_WORDS = {
 _EMPTY: dict[str, Any] = {"list": [], "map": {}}
 HOOKS = ("on_request", "on_upstream", "on_response", "on_error", "on_log")  # of a route, or of all
 _ALL_HOOKS = (*HOOKS, "on_start", "on_reload")
+LEAST_LUA_MEMORY = 8 << 20
 _ANCESTOR = ("listenPort", "backendAddress", "backendPort")
 
 
@@ -124,7 +125,11 @@ class Builder:
                     self._mistakes.append(
                         (item.at, f'unknown setting "{item.name}"{hint}; a variable of your own is "local"')
                     )
-        return Settings(**values)
+        settings = Settings(**values)
+        if settings.lua.memory < LEAST_LUA_MEMORY:
+            item = next(item for item in self._of("global") if item.name == "lua")
+            self._complain(item, ("lua", "memory"), f"lua: memory: expected {Size(LEAST_LUA_MEMORY)} or more")
+        return settings
 
     def _declared(self) -> tuple[list[Listener], list[Upstream], list[Route]]:
         listeners: dict[str, Listener] = {}

@@ -1,7 +1,8 @@
 -- The phases of a request, as the host calls them.  Each function returns nothing when there is nothing to tell, or what
 -- driver.lua says, or 0 and what came out.
 
-local driver, objects, answers, functions, host = ...
+local driver, objects, answers, functions, services = ...
+local warn = services.warn
 local type, tostring = type, tostring
 local run, req, res = driver.run, objects.req, objects.res
 local BODY = objects.bits.BODY
@@ -17,7 +18,7 @@ local function answer_of(s, value, phase)
   if s.made then
     s.made = nil
     if not known then
-      host.warn(driver.where() .. "this hook made an answer, but did not return it: say  return respond(...)")
+      warn(driver.where() .. "this hook made an answer, but did not return it: say  return respond(...)")
     end
   end
   if known or value == nil or value == true then

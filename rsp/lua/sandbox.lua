@@ -12,6 +12,7 @@
 local services = ...
 local raw_load, raw_setfenv, raw_error, raw_type, getinfo = loadstring, setfenv, error, type, debug.getinfo
 local concat, select_, tostring_ = table.concat, select, tostring
+local raw_pcall, raw_xpcall = pcall, xpcall
 local raw_getmetatable, raw_next, raw_pairs = debug.getmetatable, next, pairs
 local raw_create, raw_resume, raw_yield, raw_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
 
@@ -59,8 +60,8 @@ end
 string.dump = nil
 getmetatable("").__metatable = false
 
-local base = copy(_G, [[assert error ipairs next pcall rawequal rawget rawset select setmetatable
-                        getmetatable tonumber tostring type unpack xpcall _VERSION]])
+local base = copy(_G, [[assert error ipairs next rawequal rawget rawset select setmetatable getmetatable tonumber
+                        tostring type unpack _VERSION]])
 base.string = library("string", copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper"))
 base.table = library("table", copy(table, "concat foreach foreachi getn insert maxn remove sort move"))
 base.math = library("math", copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log
@@ -77,6 +78,26 @@ function base.pairs(value)
   return raw_pairs(value)
 end
 
+-- What is caught is never an object of the host's.
+local function plain(problem)
+  return raw_type(problem) == "userdata" and tostring_(problem) or problem
+end
+
+local function caught(good, ...)
+  if good then
+    return true, ...
+  end
+  return false, plain((...))
+end
+
+function base.pcall(...)
+  return caught(raw_pcall(...))
+end
+
+function base.xpcall(fn, handler, ...)
+  return raw_xpcall(fn, function(problem) return handler(plain(problem)) end, ...)
+end
+
 function base.print(...)
   local parts = {}
   for i = 1, select_("#", ...) do
@@ -91,6 +112,9 @@ local waits = {}  -- the first value of a yield that is the driver's business
 local function pass_on(co, ok, first, ...)
   if ok and first == waits.token and first ~= nil then
     return pass_on(co, raw_resume(co, raw_yield(first, ...)))
+  end
+  if not ok then
+    return false, plain(first)
   end
   return ok, first, ...
 end

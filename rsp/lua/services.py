@@ -16,10 +16,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from rsp.config.errors import ConfigError
 from rsp.lua.passwords import Users
 from rsp.route import normalise_path
-from rsp.shared import Full, Shared
+from rsp.shared import Shared
 
 T = TypeVar("T")
 
@@ -221,7 +220,7 @@ def _guarded(service: Callable[..., T]) -> Callable[..., T | tuple[None, bytes]]
     def guarded(*given: Any) -> T | tuple[None, bytes]:
         try:
             return service(*given)
-        except (ConfigError, Full, ValueError, TypeError, ArithmeticError, LookupError) as error:
-            return None, str(error).encode()
+        except Exception as error:  # whatever it is, Lua code must not get hold of it
+            return None, (str(error) or type(error).__name__).encode()
 
     return guarded

@@ -98,8 +98,12 @@ base.limit = library("limit", {
       key = host.sha256(key)
     end
     local interval = interval_of(options.rate)
+    local burst, cost = options.burst or 0, options.cost or 1
+    if type(burst) ~= "number" or burst < 0 or type(cost) ~= "number" or cost < 0 then
+      fail("limit.rate: burst, cost: expected numbers, got " .. tostring(burst) .. ", " .. tostring(cost))
+    end
     local wait = sure(host.shared_rate("\1" .. (options.name or options.rate) .. "\0" .. key, interval,
-      interval * (options.burst or 0), options.cost or 1))
+      interval * burst, cost))
     if wait > 0 then
       return false, wait
     end

@@ -253,6 +253,7 @@ def test_large_responses_through_hooks(tmp_path):
     upstream "app" {{ "{backend.address}" }}
     route {{ path = "/filter", to = "app", on_response = function(_, res) res.filter = function(chunk) return chunk end end }}
     route {{ path = "/wait", to = "app", on_response = function() sleep(0.05) end }}
+    route {{ path = "/count", to = "app", on_request = function(req) return respond(200, #req.body()) end }}
     route {{ path = "/read", to = "app", on_response = function(_, res) return respond(200, #res.body) end }}
     """
     with backend, Rsp(tmp_path, text) as rsp:
@@ -264,6 +265,7 @@ def test_large_responses_through_hooks(tmp_path):
             joined.append(chunks[: int(size, 16)])
             chunks = chunks[int(size, 16) + 2 :]
         assert b"".join(joined) == data
+        assert body_of(post(rsp.port, "/count", data[:700_000])) == b"700000"  # more than limits.buffer
         assert status_of(get(rsp.port, "/read")) == 500
         assert "the response's body is larger than lua.body" in rsp.log
 

@@ -399,7 +399,9 @@ def test_what_services_raise_is_plain(tmp_path):
         function() base64.decode(1, {}) end, function() json.decode({}) end, function() regex("(") end,
         function() ip.set{ "x" } end, function() jwt.verify("a", {}) end, function() dns.resolve(1, {}) end,
         function() http.get{ url = "http://[::1" } end, function() time.http("x") end, function() limit.conn{ key = "k", max = "1" } end,
-        function() shared("x"):incr("k", 1, 0, {}) end, function() hmac.sha256({}, 1) end,
+        function() shared("x"):incr("k", 1, 0, {}) end, function() limit.rate{ key = "k", rate = "1r/s", cost = "x" } end,
+        function() limit.rate{ key = "k", rate = "1r/s", burst = {} } end, function() shared("x"):keys("y") end,
+        function() json.decode(("["):rep(2000)) end, function() json.decode(("["):rep(900) .. ("]"):rep(900)) end, function() hmac.sha256({}, 1) end,
       } do
         local good, problem = pcall(call)
         assert(good or type(problem) == "string", type(problem))
@@ -474,6 +476,7 @@ def test_passwords(tmp_path):
         ('every("1s")', "every: expected an interval and a function"),
         ('every("1s", function() end, "some")', "every: workers:"),
         ("test(function() end)", "test: expected a name and a function"),
+        ('lua = { memory = "1MB" }', "lua: memory: expected 8MB or more"),
         ("lua = { instructons = 1 }", 'unknown key "instructons" (did you mean "instructions"?)'),
         ('shared("x"):set("a", 1)', "shared state is for hooks"),
         ("sleep(1)", "sleep cannot wait here: it belongs into a hook"),
@@ -514,40 +517,38 @@ def test_editors_and_luacheck_know_every_word(tmp_path):
     path.write_text('listen "127.0.0.1:1"')
     nothing = dict.fromkeys(("get_field", "set_field", "warn"), print)
     base = Evaluation(str(path), Services(), nothing).runtime._sandbox[b"base"]
-    lua = set(
-        [
-            "assert",
-            "error",
-            "ipairs",
-            "next",
-            "pcall",
-            "rawequal",
-            "rawget",
-            "rawset",
-            "select",
-            "setmetatable",
-            "getmetatable",
-            "tonumber",
-            "tostring",
-            "type",
-            "unpack",
-            "xpcall",
-            "_VERSION",
-            "pairs",
-            "print",
-            "load",
-            "loadstring",
-            "dofile",
-            "require",
-            "string",
-            "table",
-            "math",
-            "bit",
-            "os",
-            "coroutine",
-            "_G",
-        ]
-    )
+    lua = {
+        "assert",
+        "error",
+        "ipairs",
+        "next",
+        "pcall",
+        "rawequal",
+        "rawget",
+        "rawset",
+        "select",
+        "setmetatable",
+        "getmetatable",
+        "tonumber",
+        "tostring",
+        "type",
+        "unpack",
+        "xpcall",
+        "_VERSION",
+        "pairs",
+        "print",
+        "load",
+        "loadstring",
+        "dofile",
+        "require",
+        "string",
+        "table",
+        "math",
+        "bit",
+        "os",
+        "coroutine",
+        "_G",
+    }
     words = {name.decode() for name in base} - lua
     assert len(words) > 30
     annotations = (ROOT / "rsp" / "lua" / "annotations" / "rsp.lua").read_text()
