@@ -540,3 +540,12 @@ def test_signed_urls(example):
     assert peers[9001].heads[-1].startswith(b"GET /files/a?page=2 HTTP/1.1\r\n")
     assert status_of(get(rsp.port, link.replace("/files/a", "/files/b"))) == 403
     assert status_of(get(rsp.port, "/files/a")) == 403
+
+
+def test_a_dry_run_shows_the_code_of_hooks(tmp_path, backends):
+    with Rsp(tmp_path, site(backends)) as rsp:
+        assert "says what is running" in rsp.rspctl("reload", "--dry-run").stdout
+        rsp.write(site(backends).replace('respond(403, "no")', 'respond(403, "never")'))
+        shown = rsp.rspctl("reload", "--dry-run").stdout
+        assert '-    return respond(403, "no")' in shown
+        assert '+    return respond(403, "never")' in shown
