@@ -41,8 +41,8 @@ bench-balancing: .venv/installed-dev .venv/built     ## policies, failures and h
 bench-operations: .venv/installed-dev .venv/built     ## reloads and upgrades beside nginx and HAProxy, two minutes; writes the table of docs/operations.md
 	$(BIN)/python -m bench.operations
 
-bench-lua: .venv/installed-dev .venv/built     ## what hooks cost, beside nginx's Lua module; harm and endurance; seven minutes
-	$(BIN)/python -m bench.lua
+bench-lua: .venv/installed-dev .venv/built     ## what hooks cost, beside nginx's Lua module; harm and endurance, seven minutes; writes the tables of docs/lua.md
+	$(BIN)/python -m bench.lua --document docs/lua.md
 
 test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, podman, runc, netavark, aardvark-dns and perhaps debootstrap
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check podman-compose

@@ -248,44 +248,60 @@ def endurance(directory: Path, requests: int) -> list[tuple[float, int]]:
     return memory
 
 
+def harm_table(results: list[tuple[str, float, dict[str, float], dict[str, float]]]) -> str:
+    names = {
+        "quiet": "nothing bad", "loop": "endless loops", "memory": "memory bombs", "error": "errors",
+        "wait": "sub-requests that are not answered",
+    }  # fmt: skip
+    lines = [
+        "| what others send | a second | full load: p50 ms | p99 ms | / quiet | 4,000/s: p50 ms | p99 ms | / quiet |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, rate, *loads in results:
+        cells = []
+        for one, quiet in zip(loads, results[0][2:], strict=True):
+            cells += [f"{one['p50'] / 1000:.2f}", f"{one['p99'] / 1000:.2f}", f"{one['p99'] / quiet['p99']:.2f}"]
+        lines.append(f"| {names[kind]} | {rate} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def endurance_table(memory: list[tuple[float, int]]) -> str:
+    chosen = memory[:: max(1, len(memory) // 6)]
+    lines = ["| requests | the worker's memory, MB |", "|---|---|"]
+    lines += [f"| {done:,.0f} | {size / 1e6:.1f} |" for done, size in dict([*chosen, memory[-1]]).items()]
+    return "\n".join(lines)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.lua", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", help="costs, harm or endurance")
     parser.add_argument("--work", help="some of the works, separated by commas")
+    parser.add_argument("--document", type=Path, help="a file whose tables are to be replaced")
     parser.add_argument("--requests", type=int, default=5_000_000, help="of the endurance run")
     options = parser.parse_args()
     if missing("nginx", "wrk", "cc"):
         print("bench: needs nginx, libnginx-mod-http-lua, wrk and cc", file=sys.stderr)
         return 2
     os.sched_setaffinity(0, {LOAD_CORE})
+    parts = []
     with tempfile.TemporaryDirectory() as name, backends(Path(name)):
         directory = Path(name)
         directory.chmod(0o755)
         if options.only in (None, "costs"):
             names = options.work.split(",") if options.work else list(WORK)
-            print(table(costs(directory, names, options.repeats, options.seconds)))
+            parts.append(table(costs(directory, names, options.repeats, options.seconds)))
         if options.only in (None, "harm"):
-            print(
-                "\n| what others do | a second | full load: p50 ms | p99 ms | / quiet | 4000/s: p50 ms | p99 ms | / quiet |"
-            )
-            print("|---|---|---|---|---|---|---|---|")
-            results = harm(directory, 10)
-            for kind, rate, *loads in results:
-                cells = []
-                for one, quiet in zip(loads, results[0][2:], strict=True):
-                    cells += [
-                        f"{one['p50'] / 1000:.2f}",
-                        f"{one['p99'] / 1000:.2f}",
-                        f"{one['p99'] / quiet['p99']:.2f}",
-                    ]
-                print(f"| {kind} | {rate} | {' | '.join(cells)} |")
+            parts.append(harm_table(harm(directory, 10)))
         if options.only in (None, "endurance"):
-            memory = endurance(directory, options.requests)
-            print("\n| requests | worker's memory, MB |\n|---|---|")
-            for done, size in memory[:: max(1, len(memory) // 8)] + memory[-1:]:
-                print(f"| {done:,.0f} | {size / 1e6:.1f} |")
+            parts.append(endurance_table(endurance(directory, options.requests)))
+    text = "\n\n".join(parts)
+    print(text)
+    if options.document:
+        before, mark, rest = options.document.read_text().partition("<!-- measured -->\n")
+        after = rest.partition("<!-- /measured -->")[2]
+        options.document.write_text(f"{before}{mark}\n{text}\n\n<!-- /measured -->{after}")
     return 0
 
 

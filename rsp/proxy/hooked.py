@@ -197,6 +197,11 @@ class HookedExchange(HookedRequest):
         if self._held_response is None:
             Exchange.client_ready(self)
 
+    def hedge(self) -> None:
+        """Not while a hook looks at the answer that is there."""
+        if self._held_response is None:
+            Exchange.hedge(self)
+
     # -- on_error
 
     def refuse(self, status: int, reason: str) -> None:

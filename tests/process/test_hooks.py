@@ -156,6 +156,10 @@ def value(rsp, key):
     return body_of(get(rsp.port, f"/get?key={key}")).decode()
 
 
+def number(rsp, key):
+    return float(value(rsp, key).replace("nil", "0"))
+
+
 def test_calls(rsp, backends):
     _, api, _ = backends
     assert body_of(get(rsp.port, "/sub")) == b"api"
@@ -173,14 +177,14 @@ def test_a_hook_that_waits_too_long(rsp):
 
 
 def test_who_leaves_ends_the_wait(rsp):
-    begun = float(value(rsp, "begun").replace("nil", "0"))
-    ended = value(rsp, "ended")
+    begun = number(rsp, "begun")
+    ended = number(rsp, "ended")
     with socket.create_connection(("127.0.0.1", rsp.port)) as client:
-        client.sendall(b"GET /forever?seconds=0.3 HTTP/1.1\r\nHost: t\r\n\r\n")
-        wait_until(lambda: float(value(rsp, "begun")) == begun + 1, "the hook")
-    other = get(rsp.port, "/forever?seconds=0.5")  # would end later than the one that was left
+        client.sendall(b"GET /forever?seconds=1 HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait_until(lambda: number(rsp, "begun") == begun + 1, "the hook")
+    other = get(rsp.port, "/forever?seconds=1.4")  # would end later than the one that was left
     assert status_of(other) == 200
-    assert float(value(rsp, "ended")) == float(ended.replace("nil", "0")) + 1
+    assert number(rsp, "ended") == ended + 1
 
 
 def test_request_bodies(rsp):
@@ -331,23 +335,24 @@ def test_connections_are_limited_over_workers_and_given_back(rsp, backends):
 
 
 def test_timers_run_in_one_worker_or_in_all(rsp):
-    one, everywhere = float(value(rsp, "one")), float(value(rsp, "all"))
+    one, everywhere = number(rsp, "one"), number(rsp, "all")
     began = time.monotonic()
-    wait_until(lambda: float(value(rsp, "all")) >= everywhere + 40, "timers")
+    wait_until(lambda: number(rsp, "all") >= everywhere + 40, "timers")
     beats = (time.monotonic() - began) / 0.05
-    ones = float(value(rsp, "one")) - one
+    ones = number(rsp, "one") - one
     assert ones <= beats + 3
     assert ones >= 5
-    assert float(value(rsp, "started")) >= 2
+    assert number(rsp, "started") >= 2
 
 
 def test_runaway_loops_and_storms_are_survived(rsp):
-    for number in range(40):
+    began = time.monotonic()
+    for each in range(40):
         assert status_of(get(rsp.port, "/loop")) == 500
-        assert status_of(get(rsp.port, f"/error?n={number}")) == 500
+        assert status_of(get(rsp.port, f"/error?n={each}")) == 500
     assert status_of(get(rsp.port, "/deny")) == 403
-    lines = rsp.log.count("error of ")
-    assert 1 <= lines < 20  # one each second and worker
+    seconds = time.monotonic() - began
+    assert 1 <= rsp.log.count("error of ") <= 2 * (seconds + 2)  # one each second and worker
     assert re.search(r"A hook failed: site.lua:\d+: error of ", rsp.log)
 
 
@@ -360,12 +365,12 @@ def test_a_fresh_instance_reload_and_kill(tmp_path, backends):
             wait_until(lambda: body_of(get(rsp.port, "/deny")) == b"never", "the new hook")
         assert load.failures == []
         assert load.good > 100
-        assert float(value(rsp, "reloaded")) == 2
+        assert number(rsp, "reloaded") == 2
         workers = rsp.workers()
         os.kill(workers[0], signal.SIGKILL)
         wait_until(lambda: len(rsp.workers()) == 2 and rsp.workers()[0] != workers[0], "a new worker")
         assert int(body_of(get(rsp.port, "/incr"))) == 2
-        wait_until(lambda: float(value(rsp, "started")) == 3, "on_start of the new worker")
+        wait_until(lambda: number(rsp, "started") == 3, "on_start of the new worker")
         rsp.reload(
             site(backends).replace("respond(403", "respnd(403").replace("function on_start()", "functin on_start()")
         )
@@ -395,10 +400,10 @@ def test_memory_stays_flat(tmp_path, backends):
 def test_old_configurations_are_freed(tmp_path, backends):
     with Rsp(tmp_path, site(backends)) as rsp:
         pid, sizes = rsp.workers()[0], []
-        for number in range(24):
+        for turn in range(24):
             rsp.reload()
             assert status_of(get(rsp.port, "/sub")) == 200
-            if number % 8 == 7:
+            if turn % 8 == 7:
                 sizes.append(resident(pid))
         assert sizes[2] - sizes[1] < 1 << 20
 
@@ -463,8 +468,9 @@ def test_jwt(example):
 def test_rate_limit(example):
     rsp, _ = example
     answers = [get(rsp.port, extra="X-Api-Key: key-of-bob\r\n") for _ in range(12)]
-    assert 4 <= [status_of(one) for one in answers].count(200) <= 6
-    assert b"Retry-After: 1\r\n" in answers[-1]
+    denied = [one for one in answers if status_of(one) == 429]
+    assert len(answers) - len(denied) >= 4
+    assert b"Retry-After: 1\r\n" in denied[0]
     assert status_of(get(rsp.port)) == 401
 
 
@@ -549,3 +555,16 @@ def test_a_dry_run_shows_the_code_of_hooks(tmp_path, backends):
         shown = rsp.rspctl("reload", "--dry-run").stdout
         assert '-    return respond(403, "no")' in shown
         assert '+    return respond(403, "never")' in shown
+
+
+def test_hedging_and_slow_response_hooks(tmp_path):
+    """An answer that a hook still looks at is not late."""
+    with Backend(name="one") as one, Backend(name="two") as two:
+        text = f"""
+        listen "127.0.0.1:{{port}}"
+        upstream "app" {{ "{one.address}", "{two.address}", hedge = {{ after = "1s" }} }}
+        route {{ to = "app", on_response = function(req, res) sleep(1.3) res.headers["X-Seen"] = "1" end }}
+        """
+        with Rsp(tmp_path, text) as rsp:
+            assert get(rsp.port).count(b"X-Seen: 1") == 1
+            assert len(one.heads) + len(two.heads) == 1

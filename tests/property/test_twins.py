@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rsp import combined as combined_in_use
 from rsp import pure
 from rsp.http1 import codec, head, write
+from rsp.http1 import lines as lines_in_use
 from rsp.http1.errors import ProtocolError
 
 REQUEST = ("count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "path",
@@ -176,3 +177,23 @@ def test_log_lines_are_the_same(texts, method, numbers, times, upstreams):
 def test_times_are_rounded_the_same(value):
     arguments = (b"c", b"s", b"GET", b"/", 1, 200, 0, b"", b"", b"", value, value, b"")
     assert combined_in_use.combined(*arguments) == specification("combined").combined(*arguments)
+
+
+FIELD = st.tuples(
+    st.sampled_from([b"A", b"a", b"Set-Cookie", b"set-cookie", b"Cookie", b"X-A", b"X-AB", b"x_a"]),
+    st.sampled_from([b":", b": ", b":\t "]),
+    st.sampled_from([b"", b"1", b"a: b", b" ", b"x\t", b"A:", b"long " * 9]),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    fields=st.lists(FIELD, max_size=6),
+    name=st.sampled_from([b"a", b"A", b"X-a", b"set-COOKIE", b"cookie", b"X_A", b"none"]),
+)
+def test_single_fields_are_the_same(fields, name):
+    block_ = b"".join(b"".join(parts) + b"\r\n" for parts in fields)
+    own = specification("http1/lines")
+    for function in ("get", "each", "drop"):
+        assert getattr(lines_in_use, function)(block_, name) == getattr(own, function)(block_, name)
+    assert own.each(own.drop(block_, name), name) == []
