@@ -131,6 +131,6 @@ def _difference(running: Bundle, other: Bundle) -> str:
     name = f"running, version {running.version} ({running.digest[:12]})"
     lines = list(unified_diff(before, after, name, f"file ({other.digest[:12]})", lineterm="", n=2))
     for file in sorted({*running.files, *other.files}):  # where there are hooks: their code
-        texts = [bundle.files.get(file, b"").decode("utf-8", "replace").splitlines() for bundle in (running, other)]
-        lines += unified_diff(*texts, f"running {file}", f"file {file}", lineterm="", n=2)
+        old, new = (one.files.get(file, b"").decode("utf-8", "replace").splitlines() for one in (running, other))
+        lines += unified_diff(old, new, f"running {file}", f"file {file}", lineterm="", n=2)
     return "\n".join(lines) if lines else "The file says what is running."

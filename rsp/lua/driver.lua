@@ -29,6 +29,7 @@ local clock, max = os.clock, math.max
 local function used() return collectgarbage("count") end  -- KB
 local in_use, share = 0, math.huge  -- KB after the last hook; what one may add to that
 local too_much = "the hook needs more memory than lua.memory allows"
+local due = 0  -- hooks until memory is looked at again; at once after one that was not short
 local began = false
 local spent, budget, limit, tripped, main = 0, math.huge, math.huge, false, false
 local too_long = "the configuration runs too long (an endless loop?)"
@@ -40,6 +41,7 @@ if jit then jit.off() end
 local check
 check = function()
   spent = spent + STEP
+  due = 0
   if not (main or running()) then
     return
   end
@@ -92,6 +94,7 @@ function driver.collect()
 end
 
 local function tidy()
+  due = 16
   in_use = used()
   if in_use > watermark then
     driver.collect()
@@ -169,7 +172,10 @@ function driver.run(finish, state, fn, a, b, own)
   if ok and what == DONE and not tripped then
     count = count + 1
     idle[count] = co
-    tidy()
+    due = due - 1
+    if due <= 0 then
+      tidy()
+    end
     return finish(state, first, second)
   end
   return settle(co, finish, state, ok, what, first, second, third, fourth)

@@ -1,12 +1,12 @@
 -- Header fields as hooks see them: one object for the request's, one for the response's.  They stay with the host, which
--- is asked for each.  Takes the sandbox, the host, and a table of what objects.lua has: now, set_host.
+-- is asked for each.  Takes the sandbox, the driver, the host, and a table of what objects.lua has: now, set_host.
 
-local sandbox, host, here = ...
+local sandbox, driver, host, here = ...
 local fail = sandbox.fail
 local find, lower, gsub, concat = string.find, string.lower, string.gsub, table.concat
 local type, tostring, pairs = type, tostring, pairs
 local get_field, set_field = host.get_field, host.set_field
-local REQUEST = 0
+local REQUEST, RESPONSE = 0, 1
 
 -- Userdata, because nobody can write into it with rawset and the like.
 local function opaque(meta)
@@ -41,20 +41,26 @@ end
 local reserved = { connection = true, ["content-length"] = true, ["keep-alive"] = true, ["proxy-connection"] = true,
                    te = true, trailer = true, ["transfer-encoding"] = true, upgrade = true }
 
+local CONTROL = "[%z\1-\8\10-\31\127]"
+
 local function clean(name, value)
   if type(value) == "number" then
     value = tostring(value)
   elseif type(value) ~= "string" then
     fail('headers["' .. name .. '"]: expected a string, got a ' .. type(value))
   end
-  if find(value, "[%z\1-\8\10-\31\127]") then
+  if find(value, CONTROL) then
     fail('headers["' .. name .. '"]: a control character or line break in the value')
   end
   return value
 end
 
 local function set(which, name, value)
-  local key = key_of(name)
+  local key = keys[name] or key_of(name)
+  if type(value) == "string" and not reserved[key] and key ~= "host" and not find(value, CONTROL) then
+    set_field(which, key, name .. ": " .. value .. "\r\n")  -- what most do
+    return
+  end
   if reserved[key] then
     fail('headers["' .. name .. '"] is rsp\'s own to write')
   end
@@ -102,7 +108,10 @@ local function headers_of(which, check)
     if method then
       return method
     end
-    check()
+    local s = driver.current
+    if not s or (which == RESPONSE and not s.response) then
+      check()
+    end
     return get_field(which, name)
   end
   function Headers.__newindex(_, name, value)

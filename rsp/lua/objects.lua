@@ -45,7 +45,7 @@ local function response_now()
 end
 
 local here = {}
-local fields = sandbox.room("fields", sandbox, host, here)
+local fields = sandbox.room("fields", sandbox, driver, host, here)
 local opaque, set = fields.opaque, fields.set
 
 -- -- what is in a target

@@ -12,6 +12,7 @@ from rsp.config.units import Peer as Address
 from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, without
 from rsp.http1.lines import drop, each, get
 from rsp.proxy.exchange import Exchange
+from rsp.proxy.hooks import APART, APART_SIZES, OURS
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ _PATH: Final = 128
 _RESPOND: Final = 1
 _PROXY: Final = 2
 
-# Fields that are understood when a head is read, and not kept with the others; those that we write into requests.
-_OURS: Final = frozenset(
-    (b"x-request-id", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"via")
-)
-_APART: Final = _OURS | {b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
-_APART_SIZES: Final = frozenset(map(len, _APART))
 _NOT_PLAIN: Final = re.compile(rb"%|//|/\.|\\")
 
 
@@ -89,13 +84,14 @@ class HookedRequest(Exchange):
         if hooks.tracing is not None:
             hooks.trace(number)
         host = hooks.host
-        before, host.current = host.current, self
+        before, host.current, host.head = host.current, self, head
         try:
             outcome = hooks.request(number, self._number, head.method, head.target, head.host, self.client)
         except hooks.errors as error:
             outcome = hooks.failure(error)
         finally:
             host.current = before
+            host.head = before.head if before is not None else None
         return None if outcome is None else hooks.settle(self, then, outcome)
 
     def _asked_for_all(self, outcome: Any) -> None:
@@ -324,7 +320,7 @@ class HookedRequest(Exchange):
         if not isinstance(name, bytes):
             return None
         found = get(self._answer_fields if which else self.head.fields, name)
-        if found is None and len(name) in _APART_SIZES:
+        if found is None and len(name) in APART_SIZES:
             return self._response_field(name.lower()) if which else self._request_field(name.lower())
         return found
 
@@ -342,7 +338,7 @@ class HookedRequest(Exchange):
         head = self.head
         kept = head.fields if more else drop(head.fields, name)
         head.fields = kept + lines
-        if name in _OURS:
+        if name in OURS:
             self._overridden = [*(self._overridden or ()), name]
             if name == b"x-request-id":
                 self.request_id = b""
@@ -374,7 +370,7 @@ class HookedRequest(Exchange):
     def _request_field(self, name: bytes) -> bytes | None:
         """Of those that rsp keeps apart from the others."""
         head = self.head
-        if name not in _APART:
+        if name not in APART:
             return None
         if name == b"host":
             return head.host

@@ -1,3 +1,5 @@
+from rsp.http1.head cimport RequestHead
+from rsp.http1.lines cimport drop, get
 from rsp.shared cimport Shared
 
 
@@ -9,6 +11,7 @@ cdef class Phases:
 cdef class Host:
     cdef public bint serving
     cdef public object current, plane, table
+    cdef public RequestHead head
     cdef public Shared store
     cpdef get_field(self, int which, name)
     cpdef set_field(self, int which, bytes name, bytes lines)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rsp import log
 from rsp.config.errors import ConfigError, suggest
 from rsp.config.schema import Config
+from rsp.http1.lines import drop, get
 from rsp.lua.evaluate import Evaluation, Hook
 from rsp.lua.services import AT_LOAD, Services
 from rsp.proxy import operations
@@ -21,11 +22,19 @@ from rsp.scoreboard import Cell
 from rsp.shared import Full, Shared
 
 if TYPE_CHECKING:
+    from rsp.http1.head import RequestHead
     from rsp.proxy.hooked_request import HookedRequest
     from rsp.proxy.plane import Plane
 
 _OURS: Final = re.compile(r"\[C\]|[a-z]+:[ \d]")  # lines of a traceback in our own rooms
 _PLACE: Final = re.compile(r".*?:\d+:")
+# Fields that we write into requests ourselves; and those that are understood when a head is read, and not kept with the
+# others.
+OURS: Final = frozenset(
+    (b"x-request-id", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"via")
+)
+APART: Final = OURS | {b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
+APART_SIZES: Final = frozenset(map(len, APART))
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
 
 
@@ -49,12 +58,13 @@ class Host:
     Lua holds this, so it must not hold Lua: nobody would ever free the two.
     """
 
-    __slots__ = ("current", "plane", "serving", "store", "table")
+    __slots__ = ("current", "head", "plane", "serving", "store", "table")
 
     def __init__(self, plane: "Plane", store: Shared) -> None:
         self.plane = plane
         self.store = store
         self.current: HookedRequest | None = None
+        self.head: RequestHead | None = None  # of the current one
         self.serving = False  # the configuration has been loaded
         self.table: Callable[[Any], Any] = dict
 
@@ -81,12 +91,18 @@ class Host:
         return current.about(key) if current is not None else None
 
     def get_field(self, which: int, name: object) -> Any:
-        current = self.current
+        head, current = self.head, self.current
+        if which == 0 and head is not None and isinstance(name, bytes):  # without a detour
+            found = get(head.fields, name)
+            if found is not None or len(name) not in APART_SIZES:
+                return found
         return current.get_field(which, name) if current is not None else None
 
     def set_field(self, which: int, name: bytes, lines: bytes) -> None:
-        current = self.current
-        if current is not None:
+        head, current = self.head, self.current
+        if which == 0 and head is not None and len(name) not in APART_SIZES:
+            head.fields = drop(head.fields, name) + lines
+        elif current is not None:
             current.set_field(which, name, lines, False)
 
     def add_field(self, which: int, name: bytes, lines: bytes) -> None:
@@ -230,12 +246,14 @@ class Hooks:
         """One stretch of Lua, which cannot raise anything."""
         host = self.host
         before, host.current = host.current, exchange
+        host.head = exchange.head if exchange is not None else None
         try:
             return function(*given)
         except self.errors as error:
             return self.failure(error)
         finally:
             host.current = before
+            host.head = before.head if before is not None else None
 
     def failure(self, error: Exception) -> Any:
         """What Lua raised outside of any hook: memory ran out there, or it is a defect of ours."""
