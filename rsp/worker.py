@@ -143,7 +143,7 @@ class Worker:
         if before is not None:
             plane.site.succeed(before)
         if hooks is not None:
-            hooks.start(before.hooks if before is not None else None, self._slot)
+            hooks.start(before.hooks if before is not None else None)
         self._bundle = bundle
         self._row[Cell.VERSION] = bundle.version
 

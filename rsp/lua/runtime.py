@@ -126,11 +126,6 @@ class Runtime:
         finally:
             self.state.set_max_memory(self._memory)
 
-    @property
-    def errors(self) -> tuple[type[Exception], ...]:
-        """What a call into Lua may raise."""
-        return self._lua.LuaError, self._lua.LuaMemoryError
-
     def add(self, function: Any) -> int:
         """The number under which phases know ``function``."""
         number = len(self.functions) + 1

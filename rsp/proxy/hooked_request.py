@@ -87,7 +87,7 @@ class HookedRequest(Exchange):
         before, host.current, host.head = host.current, self, head
         try:
             outcome = hooks.request(number, self._number, head.method, head.target, head.host, self.client)
-        except hooks.errors as error:
+        except Exception as error:
             outcome = hooks.failure(error)
         finally:
             host.current = before

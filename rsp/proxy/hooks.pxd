@@ -26,7 +26,7 @@ cdef class Hooks:
     cdef public Py_ssize_t body_limit
     cdef public object cancel, config, long, operations, phases, plane, release, resume, services, table
     cdef public Shared store
-    cdef public object errors, request, response, too_long, tracing, witness
+    cdef public object request, response, too_long, tracing, witness
     cdef public Phases everywhere
     cdef public bint fail_open, keeps
     cdef public dict routes

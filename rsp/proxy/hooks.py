@@ -149,40 +149,17 @@ class Host:
 
 
 class Hooks:
-    """``evaluation``: of the configuration that ``config`` was made from.  ``store``: the instance's shared state.
+    """``main``, ``files``: what ``config`` was made from; without files they are read.  ``store``: the shared state
+    of the instance.
 
     Raises :class:`ConfigError` if it is not the same program any more.
     """
 
     # fmt: off
     __slots__ = (
-        "_evaluation",
-        "_last",
-        "_stopped",
-        "_timers",
-        "body_limit",
-        "cancel",
-        "config",
-        "errors",
-        "everywhere",
-        "fail_open",
-        "host",
-        "keeps", "long",
-        "operations",
-        "phases",
-        "plane",
-        "release",
-        "request",
-        "response",
-        "resume",
-        "routes",
-        "services",
-        "store",
-        "table",
-        "timeout",
-        "too_long",
-        "tracing",
-        "witness",
+        "_evaluation", "_last", "_stopped", "_timers", "body_limit", "cancel", "config", "everywhere", "fail_open",
+        "host", "keeps", "long", "operations", "phases", "plane", "release", "request", "response", "resume",
+        "routes", "services", "store", "table", "timeout", "too_long", "tracing", "witness",
     )
     # fmt: on
 
@@ -213,7 +190,6 @@ class Hooks:
         runtime.freeze(settings.instructions, int(settings.memory))
         services.store = store
         host.serving, host.table = True, runtime.weak_table()
-        self.errors = runtime.errors
         self.table = runtime.table
         phases = self.phases = runtime.phases
         self.request, self.response = phases[b"request"], phases[b"response"]
@@ -249,7 +225,7 @@ class Hooks:
         host.head = exchange.head if exchange is not None else None
         try:
             return function(*given)
-        except self.errors as error:
+        except Exception as error:
             return self.failure(error)
         finally:
             host.current = before
@@ -317,7 +293,7 @@ class Hooks:
 
     # -- what belongs to no request
 
-    def start(self, before: "Hooks | None", slot: int) -> None:
+    def start(self, before: "Hooks | None") -> None:
         """Run ``on_start``, or ``on_reload`` after another configuration; begin with the timers."""
         runtime = self._evaluation.runtime
         for hook in self._evaluation.hooks:
