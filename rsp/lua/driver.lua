@@ -137,6 +137,16 @@ local function failed(co, message)
   return 2, message, traceback(co)
 end
 
+local function done(co, finish, state, a, b)
+  count = count + 1
+  idle[count] = co
+  due = due - 1
+  if due <= 0 then
+    tidy()
+  end
+  return finish(state, a, b)
+end
+
 -- After a resume of co: it is done, or waits, or has failed.
 local function settle(co, finish, state, ok, what, a, b, c, d)
   if not ok then
@@ -146,9 +156,7 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
     if tripped then
       restore()
     end
-    count = count + 1
-    idle[count] = co
-    return finish(state, a, b)
+    return done(co, finish, state, a, b)
   end
   if what ~= WAIT then
     return failed(co, "coroutine.yield outside of a coroutine of its own")
@@ -170,13 +178,7 @@ function driver.run(finish, state, fn, a, b, own)
   driver.current, spent, limit, began, hook = state, 0, own or budget, false, fn
   local ok, what, first, second, third, fourth = resume(co, fn, a, b)
   if ok and what == DONE and not tripped then
-    count = count + 1
-    idle[count] = co
-    due = due - 1
-    if due <= 0 then
-      tidy()
-    end
-    return finish(state, first, second)
+    return done(co, finish, state, first, second)
   end
   return settle(co, finish, state, ok, what, first, second, third, fourth)
 end

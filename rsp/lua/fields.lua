@@ -18,7 +18,7 @@ local function opaque(meta)
   return object
 end
 
--- Name as given -> in lower case; false for what is no name.
+-- Name as given -> in lower case.
 local keys, keys_count = {}, 0
 
 local function key_of(name)

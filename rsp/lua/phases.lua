@@ -28,6 +28,15 @@ local function answer_of(s, value, phase)
     .. "; expected nothing, or respond(...), redirect(...), proxy(...)"
 end
 
+-- Where a peer cannot be chosen any more.
+local function response_of(s, value, phase)
+  local answer, wrong = answer_of(s, value, phase)
+  if answer and answer.kind ~= "respond" then
+    return nil, phase .. " returned proxy(...): it is too late for that"
+  end
+  return answer, wrong
+end
+
 -- 0, verdict, a, b, c, d, changed, method, target, host, body
 local function finish_request(s, value)
   local changed = s.changed
@@ -66,10 +75,7 @@ local function finish_response(s, value)
   if value == nil and r.changed == 0 and not s.made then
     return
   end
-  local answer, wrong = answer_of(s, value, "on_response")
-  if answer and answer.kind ~= "respond" then
-    wrong = "on_response returned proxy(...): it is too late for that"
-  end
+  local answer, wrong = response_of(s, value, "on_response")
   if wrong then
     return 2, driver.where() .. wrong, ""
   end
@@ -100,7 +106,7 @@ end
 local filters, last_filter = {}, 0
 
 function phases.filter_of(id)
-    last_filter = last_filter + 1
+  last_filter = last_filter + 1
   filters[last_filter] = objects.state(id).response.filter
   return last_filter
 end
@@ -121,10 +127,7 @@ function phases.forget_filter(number)
 end
 
 local function finish_error(s, value)
-  local answer, wrong = answer_of(s, value, "on_error")
-  if answer and answer.kind ~= "respond" then
-    wrong = "on_error returned proxy(...): it is too late for that"
-  end
+  local answer, wrong = response_of(s, value, "on_error")
   if wrong then
     return 2, driver.where() .. wrong, ""
   end

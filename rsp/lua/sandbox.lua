@@ -18,18 +18,24 @@ local raw_create, raw_resume, raw_yield, raw_status = coroutine.create, coroutin
 
 local frozen = false
 
--- An error at the innermost line of the user's own code, however deep we are.
-local function fail(message)
+-- The innermost line of the user's own code, however deep we are: file and line, or nil and 0.
+local function position()
   for level = 2, 30 do
     local info = getinfo(level, "Sl")
     if info == nil then
       break
     end
     if info.source:sub(1, 1) == "@" and info.currentline > 0 then
-      raw_error(info.source:sub(2) .. ":" .. info.currentline .. ": " .. tostring_(message), 0)
+      return info.source:sub(2), info.currentline
     end
   end
-  raw_error(tostring_(message), 0)
+  return nil, 0
+end
+
+-- An error at that line.
+local function fail(message)
+  local file, line = position()
+  raw_error((file and file .. ":" .. line .. ": " or "") .. tostring_(message), 0)
 end
 
 local function copy(from, names)
@@ -211,4 +217,4 @@ local function freeze()
   frozen = true
 end
 
-return { fail = fail, env = env, base = base, library = library, load_file = load_file, freeze = freeze, waits = waits }
+return { position = position, fail = fail, env = env, base = base, library = library, load_file = load_file, freeze = freeze, waits = waits }

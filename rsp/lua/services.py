@@ -45,7 +45,7 @@ class Services:
         self.users: list[Users] = []
 
     def offered(self) -> dict[str, Callable[..., Any]]:
-        """By the names that ``words.lua`` and ``objects.lua`` use."""
+        """By the names that the rooms of words and ``objects.lua`` use."""
         names = (
             "shared_get", "shared_set", "shared_incr", "shared_delete", "shared_keys", "shared_rate", "json_decode",
             "base64_encode", "base64_decode", "jwt_verify", "networks", "in_networks", "regex", "regex_test",

@@ -23,6 +23,12 @@ local function ttl_of(options)
   return options and seconds(options, "ttl") or 0
 end
 
+local function check_value(kind)
+  if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+    fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
+  end
+end
+
 local dictionaries = {}
 
 local function dictionary(name)
@@ -30,21 +36,15 @@ local function dictionary(name)
   return methods {
     get = function(key) return sure(host.shared_get(prefix .. key_text(key))) end,
     set = function(key, value, ttl)
-      local kind = type(value)
-      if value ~= nil and kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-        fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
-      end
       if value == nil then
         sure(host.shared_delete(prefix .. key_text(key)))
         return true
       end
+      check_value(type(value))
       return sure(host.shared_set(prefix .. key_text(key), value, ttl_of(ttl), false))
     end,
     add = function(key, value, ttl)
-      local kind = type(value)
-      if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-        fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
-      end
+      check_value(type(value))
       return sure(host.shared_set(prefix .. key_text(key), value, ttl_of(ttl), true))
     end,
     incr = function(key, by, first, ttl)
@@ -88,15 +88,16 @@ local function interval_of(rate)
   return known
 end
 
+local function limited_key(word, key)
+  if type(key) ~= "string" then
+    fail(word .. ": key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
+  end
+  return #key > 512 and host.sha256(key) or key
+end
+
 base.limit = library("limit", {
   rate = function(options)
-    local key = options.key
-    if type(key) ~= "string" then
-      fail("limit.rate: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
-    end
-    if #key > 512 then
-      key = host.sha256(key)
-    end
+    local key = limited_key("limit.rate", options.key)
     local interval = interval_of(options.rate)
     local burst, cost = options.burst or 0, options.cost or 1
     if type(burst) ~= "number" or burst < 0 or type(cost) ~= "number" or cost < 0 then
@@ -110,15 +111,9 @@ base.limit = library("limit", {
     return true
   end,
   conn = function(options)
-    local key, max = options.key, options.max
-    if type(key) ~= "string" then
-      fail("limit.conn: key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
-    end
+    local key, max = limited_key("limit.conn", options.key), options.max
     if type(max) ~= "number" or max < 1 then
       fail("limit.conn: max: expected a number, got " .. tostring(max))
-    end
-    if #key > 512 then
-      key = host.sha256(key)
     end
     return sure(host.hold("\2" .. (options.name or "") .. "\0" .. key, max))
   end,

@@ -5,26 +5,12 @@
 -- are declarations too: they may be settings, or hooks.
 
 local sandbox = ...
-local env, base, fail, getinfo = sandbox.env, sandbox.base, sandbox.fail, debug.getinfo
+local env, base, fail, position = sandbox.env, sandbox.base, sandbox.fail, sandbox.position
 local declarations = {}
 local globals = setmetatable({}, { __index = base })
 local frozen = false
 local hooks = { on_request = true, on_upstream = true, on_response = true, on_error = true, on_log = true,
                 on_start = true, on_reload = true }
-
--- The innermost frame of the user's own code: words may be called from helper functions and from tail calls.
-local function position()
-  for level = 3, 20 do
-    local info = getinfo(level, "Sl")
-    if info == nil then
-      break
-    end
-    if info.source:sub(1, 1) == "@" and info.currentline > 0 then
-      return info.source:sub(2), info.currentline
-    end
-  end
-  return nil, 0
-end
 
 local function declare(kind, name, value, file, line)
   local declaration = { kind = kind, name = name, value = value, file = file, line = line }

@@ -74,8 +74,7 @@ class HookedExchange(HookedRequest):
         phases = destination.hooks if destination is not None and not self._global_next else None
         if outcome is FAILED:
             self._held_response = None
-            own = phases.fail_open if phases is not None else None
-            if not (self._hooks.fail_open if own is None else own):
+            if not self._fails_open(phases):
                 self._abandon()
                 self.refuse(500, "")
                 return
@@ -181,9 +180,7 @@ class HookedExchange(HookedRequest):
             return []
         outcome = hooks.call(self, self._unexpected, hooks.phases[b"filter"], self._filter, self._number, chunk, last)
         if outcome is WAITS:
-            if self.task is not None:
-                self.task.cancel()
-                self.task = None
+            self._call_hook_off()
             self._complain("a filter cannot wait")
             outcome = FAILED
         if outcome is FAILED:
@@ -208,9 +205,7 @@ class HookedExchange(HookedRequest):
         destination = self._destination
         phases = destination.hooks if destination is not None else None
         number = (phases.error if phases is not None else 0) or self._hooks.everywhere.error
-        if self.task is not None:
-            self.task.cancel()
-            self.task = None
+        self._call_hook_off()
         self._held_response = None
         if not number or self._in_error or self.downstream is None:
             Exchange.refuse(self, status, reason)
@@ -235,9 +230,7 @@ class HookedExchange(HookedRequest):
     # -- the end
 
     def _end(self, status: int) -> "Downstream | None":
-        if self.task is not None:
-            self.task.cancel()
-            self.task = None
+        self._call_hook_off()
         self._held_response = None
         downstream = Exchange._end(self, status)
         if self.held is not None:

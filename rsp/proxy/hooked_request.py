@@ -159,11 +159,20 @@ class HookedRequest(Exchange):
         return self._send_to(outcome[2], outcome[3]) if outcome[1] == _PROXY else True
 
     def _after_failure(self, phases: "Phases | None") -> bool:
-        own = phases.fail_open if phases is not None else None
-        if self._hooks.fail_open if own is None else own:
+        if self._fails_open(phases):
             return True
         self.refuse(500, "")
         return False
+
+    def _fails_open(self, phases: "Phases | None") -> bool:
+        own = phases.fail_open if phases is not None else None
+        return self._hooks.fail_open if own is None else bool(own)
+
+    def _call_hook_off(self) -> None:
+        """Nobody needs what a hook waits for."""
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
 
     def _send_to(self, name: bytes | None, peer: bytes | None) -> bool:
         """proxy(...)"""

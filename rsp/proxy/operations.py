@@ -74,7 +74,7 @@ def _response_body(task: Task, _given: tuple[Any, ...], done: Done) -> "Answer |
 
 
 def plan_of(table: Any) -> "Plan":
-    """What words.lua asks for.  Raises :class:`ValueError`, :class:`TypeError` or :class:`AttributeError`."""
+    """What calls.lua asks for.  Raises :class:`ValueError`, :class:`TypeError` or :class:`AttributeError`."""
     from rsp.proxy.call import Plan  # which knows us, in its compiled form
 
     return Plan(
