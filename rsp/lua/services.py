@@ -47,7 +47,7 @@ class Services:
     def offered(self) -> dict[str, Callable[..., Any]]:
         """By the names that the rooms of words and ``objects.lua`` use."""
         names = (
-            "shared_get", "shared_set", "shared_incr", "shared_delete", "shared_keys", "shared_rate", "json_decode",
+            "shared_get", "shared_set", "shared_delete", "shared_keys", "json_decode",
             "base64_encode", "base64_decode", "jwt_verify", "networks", "in_networks", "regex", "regex_test",
             "regex_match", "regex_replace", "regex_split", "htpasswd",
         )  # fmt: skip
@@ -56,6 +56,8 @@ class Services:
         offered["sha256"] = _guarded(lambda text: hashlib.sha256(text).hexdigest().encode())
         offered["hmac_sha256"] = _guarded(lambda key, text: hmac.new(key, text, "sha256").hexdigest().encode())
         offered["equal"] = _guarded(hmac.compare_digest)
+        # On a request's way, so a worker has its own in their place (proxy/hooks.py); elsewhere there is no state.
+        offered["shared_incr"] = offered["shared_rate"] = lambda *_: (None, AT_LOAD)
         offered["now"] = time.time
         offered["monotonic"] = time.monotonic
         offered["http_date"] = _guarded(lambda at: formatdate(at, usegmt=True).encode())
@@ -77,19 +79,12 @@ class Services:
             value = float(value)
         return self._in(self.store).put(key, value, ttl, only_new)
 
-    def _shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
-        total = self._in(self.store).incr(key, by, first, ttl)
-        return total if total is not None else (None, b"shared: incr: there is no number at this key")
-
     def _shared_delete(self, key: bytes) -> Any:
         return self._in(self.store).delete(key)
 
     def _shared_keys(self, prefix: bytes, limit: float) -> Any:
         keys = self._in(self.store).keys(prefix, int(limit))
         return self.table([key[len(prefix) :] for key in sorted(keys)])
-
-    def _shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
-        return self._in(self.store).rate(key, interval, burst, cost)
 
     # -- codecs
 

@@ -119,7 +119,7 @@ class Host:
         return current.block(which) if current is not None else b""
 
     def shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
-        """As in services.py, which has no compiled form."""
+        """Compiled, as services.py is not."""
         if not self.serving:
             return None, AT_LOAD
         total = self.store.incr(key, by, first, ttl)
