@@ -7,6 +7,8 @@
 --   resume(task, ...)       a wait is over: go on with what it gave
 --   cancel(task)            nobody needs the rest
 --   wait(operation, ...)    for words: give the host something to do, return what it answers
+--   charge(work, bytes)     for words: before the host or a C function works for the hook in proportion to its input
+--   left()                  for words: instructions that are left to charge
 --
 -- `run` and `resume` return what finish(state, first, second) makes of the hook's results, or
 --   1, task, operation, ...     it waits
@@ -25,11 +27,11 @@ local STEP = 500
 local DONE, WAIT = {}, {}
 sandbox.waits.token = WAIT
 
-local clock, max = os.clock, math.max
+local clock, max, min = os.clock, math.max, math.min
 local function used() return collectgarbage("count") end  -- KB
 local in_use, share = 0, math.huge  -- KB after the last hook; what one may add to that
 local too_much = "the hook needs more memory than lua.memory allows"
-local due = 0  -- hooks until memory is looked at again; at once after one that was not short
+local looks = 0  -- at the budget
 local began = false
 local spent, budget, limit, tripped, main = 0, math.huge, math.huge, false, false
 local too_long = "the configuration runs too long (an endless loop?)"
@@ -39,18 +41,28 @@ if jit then jit.off() end
 -- Instructions that call into C may take long, so the time counts as well: three milliseconds, or ten nanoseconds for each
 -- instruction that is allowed.  And what a hook takes of the memory is measured against what there was after the last one.
 local check
+
+-- The message has the line where it was first noticed, because from then on every instruction fails.
+local function stop(wrong)
+  if not tripped then
+    local file, line = sandbox.position()
+    tripped = (file and file .. ":" .. line .. ": " or "") .. wrong
+    sethook(check, "", 1)
+  end
+  error(tripped, 0)
+end
+
 check = function()
-  spent = spent + STEP
-  due = 0
+  spent, looks = spent + STEP, looks + 1
   if not (main or running()) then
     return
   end
-  local wrong
+  local wrong = tripped
   if spent > limit then
     wrong = too_long
   elseif used() > in_use + share then
     wrong = too_much
-  elseif spent % (4 * STEP) == 0 then
+  elseif looks % 4 == 0 then
     if not began then
       began = clock()  -- as good as the true beginning, which most hooks never ask for
     elseif clock() - began > max(0.003, limit * 1e-8) then
@@ -58,13 +70,7 @@ check = function()
     end
   end
   if wrong then
-    if not tripped then
-      tripped = wrong
-      sethook(check, "", 1)
-    end
-    error(tripped, 2)
-  elseif tripped then
-    error(tripped, 2)
+    stop(wrong)
   end
 end
 sethook(check, "", STEP)
@@ -84,17 +90,33 @@ function driver.rest()
   began = false
 end
 
+-- work: in instructions, each of them for ten nanoseconds; bytes: what the result takes of the memory.  The hook ends here
+-- if that is more than it may have.
+function driver.charge(work, bytes)
+  spent = spent + work
+  if spent > limit then
+    stop(too_long)
+  elseif used() + (bytes or 0) / 1024 > in_use + share then
+    stop(too_much)
+  end
+end
+
+-- Instructions that the hook may still charge.
+function driver.left()
+  return limit - spent
+end
+
 -- Garbage of one hook is not to be the next one's lack of memory: the collector would wait for twice of what was in use.
+-- So memory is looked at after each stretch of a hook, however short: one call may have taken megabytes.
 local half, watermark = math.huge, math.huge  -- KB
 
 function driver.collect()
   collectgarbage()
   in_use = used()
-  watermark = max(half, in_use * 1.3)
+  watermark = max(half, min(in_use * 1.3, in_use / 2 + half))
 end
 
 local function tidy()
-  due = 16
   in_use = used()
   if in_use > watermark then
     driver.collect()
@@ -140,10 +162,7 @@ end
 local function done(co, finish, state, a, b)
   count = count + 1
   idle[count] = co
-  due = due - 1
-  if due <= 0 then
-    tidy()
-  end
+  tidy()
   return finish(state, a, b)
 end
 
@@ -161,6 +180,7 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
   if what ~= WAIT then
     return failed(co, "coroutine.yield outside of a coroutine of its own")
   end
+  tidy()
   last_task = last_task + 1
   tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook }
   return 1, last_task, a, b, c, d
