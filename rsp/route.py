@@ -58,6 +58,8 @@ class Router(Generic[T]):
                 self._exact.setdefault(normalise_host(host.encode()), []).append(entry)
         for entries in (*self._exact.values(), *self._wildcard.values(), self._any):
             entries.sort(key=lambda entry: -len(entry[0]))  # stable: equals stay in order
+        # A host's suffixes are looked up from this length on: a Host of 12 KB of dots has 12,000 of them.
+        self._longest_wildcard = max(map(len, self._wildcard), default=0)
         self._by_host: dict[bytes, list[tuple[bytes, T]]] = {}
 
     def entries(self, host: bytes) -> list[tuple[bytes, T]]:
@@ -67,7 +69,7 @@ class Router(Generic[T]):
             return entries
         name = normalise_host(host)
         entries = list(self._exact.get(name, ()))
-        dot = name.find(b".")
+        dot = name.find(b".", max(0, len(name) - self._longest_wildcard))
         while dot >= 0:
             entries += self._wildcard.get(name[dot:], ())
             dot = name.find(b".", dot + 1)

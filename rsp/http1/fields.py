@@ -12,6 +12,16 @@ def field(fields: bytes, name: bytes) -> bytes | None:
     return None
 
 
+def flat(fields: bytes) -> list[bytes]:
+    """All names and values in turn."""
+    found: list[bytes] = []
+    for line in split(fields):
+        name, colon, value = line.partition(b":")
+        if colon:
+            found += (name, value.strip(b" \t"))
+    return found
+
+
 def cookie(fields: bytes, name: bytes) -> bytes | None:
     """The value of the first cookie ``name`` (RFC 6265 section 4.2.1)."""
     for line in split(fields):

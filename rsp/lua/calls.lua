@@ -3,7 +3,7 @@
 local sandbox, driver, objects, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
 local text, seconds, rested, to_json, lines_of = help.text, help.seconds, help.rested, help.to_json, help.lines_of
-local find, lower, gsub, concat, sort = string.find, string.lower, string.gsub, table.concat, table.sort
+local find, lower, concat, sort = string.find, string.lower, table.concat, table.sort
 local type, tostring, pairs, ipairs, setmetatable, rawget, unpack = type, tostring, pairs, ipairs, setmetatable, rawget, unpack
 
 function base.sleep(time)
@@ -33,10 +33,19 @@ local function reply(status, fields, body)
   if status == nil then
     return nil, fields
   end
-  local headers = {}
-  for name, value in string.gmatch(fields, "([^:\r\n]+):[ \t]*([^\r]*)\r\n") do
-    name, value = lower(name), gsub(value, "[ \t]+$", "")
-    headers[name] = headers[name] and headers[name] .. ", " .. value or value
+  local headers, lists, list = {}, {}, host.fields_of(fields)
+  for index = 1, #list, 2 do
+    local name, value = lower(list[index]), list[index + 1]
+    if not headers[name] then
+      headers[name] = value
+    elseif lists[name] then
+      lists[name][#lists[name] + 1] = value
+    else
+      lists[name] = { headers[name], value }
+    end
+  end
+  for name, values in pairs(lists) do
+    headers[name] = concat(values, ", ")
   end
   return { status = status, headers = setmetatable(headers, CallHeaders), body = body, ok = status < 400,
            json = function() return rested(host.json_decode(body, help.null)) end }

@@ -3,7 +3,7 @@
 
 local sandbox, driver, host, here = ...
 local fail = sandbox.fail
-local find, lower, gsub, concat = string.find, string.lower, string.gsub, table.concat
+local find, lower, concat = string.find, string.lower, table.concat
 local type, tostring, pairs = type, tostring, pairs
 local get_field, set_field = host.get_field, host.set_field
 local REQUEST, RESPONSE = 0, 1
@@ -20,6 +20,7 @@ end
 
 -- Name as given -> in lower case.
 local keys, keys_count = {}, 0
+local LONGEST = 64  -- bytes of a name that is remembered
 
 local function key_of(name)
   local key = keys[name]
@@ -27,12 +28,14 @@ local function key_of(name)
     if type(name) ~= "string" or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
       fail(tostring(name) .. " is no name of a field")
     end
-    if keys_count > 1000 then
-      keys, keys_count = {}, 0
-    end
     key = lower(name)
-    keys[name] = key
-    keys_count = keys_count + 1
+    if #name <= LONGEST then
+      if keys_count > 1000 then
+        keys, keys_count = {}, 0
+      end
+      keys[name] = key
+      keys_count = keys_count + 1
+    end
   end
   return key
 end
@@ -79,13 +82,13 @@ local function set(which, name, value)
   end
 end
 
-local function each(block, position)
-  local from, to, name, value = find(block, "^([^:]+):[ \t]*([^\r]*)\r\n", position[1])
-  if from == nil then
-    return nil
+-- Names and values in turn.
+local function each_of(list)
+  local at = -1
+  return function()
+    at = at + 2
+    return list[at], list[at + 1]
   end
-  position[1] = to + 1
-  return name, (gsub(value, "[ \t]+$", ""))
 end
 
 local function headers_of(which, check)
@@ -120,8 +123,7 @@ local function headers_of(which, check)
   end
   function Headers.__pairs()
     check()
-    local block, position = host.block(which), { 1 }
-    return function() return each(block, position) end
+    return each_of(host.each_field(which))
   end
   return opaque(Headers)
 end

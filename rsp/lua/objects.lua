@@ -134,11 +134,19 @@ end, function(s, known, name, value)
   join_target(s, path, kept[1] and concat(kept, "&") or nil)
 end)
 
+-- Without the blanks around it.  One pattern for both ends, or for what is in between, would backtrack.
+local function trimmed(text)
+  local from = find(text, "[^ \t]")
+  return from and match(text, "^.*[^ \t]", from) or ""
+end
+
 local function cookies_of(text)
   local cookies = {}
   for pair in string.gmatch(text or "", "[^;]+") do
-    local name, value = match(pair, "^[ \t]*([^=]-)[ \t]*=[ \t]*(.-)[ \t]*$")
+    local equals = find(pair, "=", 1, true)
+    local name = equals and trimmed(sub(pair, 1, equals - 1))
     if name and cookies[name] == nil then
+      local value = trimmed(sub(pair, equals + 1))
       cookies[name] = match(value, '^"(.*)"$') or value
     end
   end
@@ -197,7 +205,7 @@ local getters = {
     if byte(name) == 91 then
       return match(name, "^%[[^%]]*%]") or name
     end
-    return (gsub(match(name, "^[^:]*"), "%.+$", ""))
+    return match(match(name, "^[^:]*"), "^.*[^.]") or ""
   end,
   client = function(s) return s.client end,
   scheme = function() return host.about("scheme") end,

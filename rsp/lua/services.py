@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from rsp.http1.fields import flat
 from rsp.lua.passwords import Users
 from rsp.route import normalise_path
 from rsp.shared import Shared
@@ -49,7 +50,7 @@ class Services:
         names = (
             "shared_get", "shared_set", "shared_delete", "shared_keys", "json_decode",
             "base64_encode", "base64_decode", "jwt_verify", "networks", "in_networks", "regex", "regex_test",
-            "regex_match", "regex_replace", "regex_split", "htpasswd",
+            "regex_match", "regex_replace", "regex_split", "htpasswd", "fields_of",
         )  # fmt: skip
         offered = {name: _guarded(getattr(self, f"_{name}")) for name in names}
         offered["normalise"] = _guarded(normalise_path)
@@ -87,6 +88,9 @@ class Services:
         return self.table([key[len(prefix) :] for key in sorted(keys)])
 
     # -- codecs
+
+    def _fields_of(self, block: bytes) -> Any:
+        return self.table(flat(block))
 
     def _json_decode(self, source: bytes, null: Any) -> Any:
         try:

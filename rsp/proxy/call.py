@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rsp.proxy.tasks import Answer, Done
     from rsp.proxy.upstream import Upstream
 
-_URL: Final = re.compile(rb"(https?)://([^/?#]+)([^#]*)(?:#.*)?", re.IGNORECASE)
+_URL: Final = re.compile(rb"(https?)://([^/?#]++)([^#]*+)(?:#.*+)?", re.IGNORECASE)
 _METHOD: Final = re.compile(rb"[A-Z]+")
 
 

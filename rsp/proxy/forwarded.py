@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from rsp.http1.head import RequestHead
     from rsp.proxy.site import Site
 
-_PAIR = re.compile(rb'([A-Za-z]+)=("[^"\\]*"|[^;, \t"]+)')
-_ADDRESS = re.compile(rb"[0-9A-Fa-f.:]+")
+# A name is tried at its first letter only, or a long run of letters would take the square of its length.
+_PAIR = re.compile(rb'(?<![A-Za-z])([A-Za-z]++)=("[^"\\]*+"|[^;, \t"]++)')
+_ADDRESS = re.compile(rb"[0-9A-Fa-f.:]{2,45}")
 
 
 def direct(style: str, client: bytes, host: bytes) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rsp import log
 from rsp.config.errors import ConfigError, suggest
 from rsp.config.schema import Config
+from rsp.http1.fields import flat
 from rsp.http1.lines import drop, get
 from rsp.lua.evaluate import Evaluation, Hook
 from rsp.lua.services import AT_LOAD, Services
@@ -70,8 +71,8 @@ class Host:
 
     def offered(self) -> dict[str, Callable[..., Any]]:
         names = (
-            "describe", "about", "get_field", "set_field", "all_fields", "add_field", "block", "hold", "shared_incr",
-            "shared_rate", "wrong_upstream",
+            "describe", "about", "get_field", "set_field", "all_fields", "add_field", "each_field", "hold",
+            "shared_incr", "shared_rate", "wrong_upstream",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -114,9 +115,9 @@ class Host:
         current = self.current
         return self.table(current.all_fields(which, name) if current is not None else [])
 
-    def block(self, which: int) -> Any:
+    def each_field(self, which: int) -> Any:
         current = self.current
-        return current.block(which) if current is not None else b""
+        return self.table(flat(current.block(which)) if current is not None else [])
 
     def shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
         """Compiled, as services.py is not."""
