@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from rsp.config import rules
 from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
-from rsp.config.rules import Path, route_mistakes, upstream_mistakes
+from rsp.config.rules import Path
 from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
-from rsp.config.units import Size, show
+from rsp.config.units import show
 from rsp.config.upstreams import Upstream
+from rsp.config.words import hint
 
 T = TypeVar("T")
 
@@ -32,20 +34,21 @@ _IN_WORDS = {
 _EMPTY: dict[str, Any] = {"list": [], "map": {}}
 HOOKS = ("on_request", "on_upstream", "on_response", "on_error", "on_log")  # of a route, or of all
 _ALL_HOOKS = (*HOOKS, "on_start", "on_reload")
-LEAST_LUA_MEMORY = 8 << 20
 _ANCESTOR = ("listenPort", "backendAddress", "backendPort")
 
 
 class Declaration(msgspec.Struct, frozen=True):
     """``kind``: listen, upstream, route, page, every, global or function.  ``name``: of an upstream or a global.
 
-    ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.
+    ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.  ``top``: of a global that the file itself
+    assigns, not a function or a module of it.
     """
 
     kind: str
     name: str
     value: Any
     at: Position
+    top: bool = False
 
 
 class Builder:
@@ -116,19 +119,20 @@ class Builder:
             if item.name in known and item.value == _EMPTY:
                 continue
             if item.name in known:
-                value = self._checked(item, {item.name: _plain(item.value)}, Settings, f"{item.name}", ())
+                value = self._checked(item, {item.name: _plain(item.value)}, Settings, f"{item.name}")
                 if value is not None:
                     values[item.name] = getattr(value, item.name)
             elif item.name not in _ANCESTOR:
-                hint = suggest(item.name, (*known, *_ANCESTOR))
-                if hint:
+                near = suggest(item.name, (*known, *_ANCESTOR))
+                if item.top or near:
+                    said = hint(item.name, (*known, *_ANCESTOR))
                     self._mistakes.append(
-                        (item.at, f'unknown setting "{item.name}"{hint}; a variable of your own is "local"')
+                        (item.at, f'unknown setting "{item.name}"{said}; make it local if it is your own')
                     )
         settings = Settings(**values)
-        if settings.lua.memory < LEAST_LUA_MEMORY:
-            item = next(item for item in self._of("global") if item.name == "lua")
-            self._complain(item, ("lua", "memory"), f"lua: memory: expected {Size(LEAST_LUA_MEMORY)} or more")
+        for path, message in rules.setting_mistakes(settings):
+            item = next(item for item in self._of("global") if item.name == path[0])
+            self._complain(item, path, message)
         return settings
 
     def _declared(self) -> tuple[list[Listener], list[Upstream], list[Route]]:
@@ -136,34 +140,39 @@ class Builder:
         upstreams: dict[str, Upstream] = {}
         seen: dict[str, Position] = {}
         for item in self._of("listen"):
-            listener = self._checked(item, _with_first(item.value, "address"), Listener, "listen", ())
+            listener = self._checked(item, _with_first(item.value, "address"), Listener, "listen")
             if listener is not None and self._first(item, seen, f'listen "{listener.address}"', listener.address):
                 listeners[listener.address] = listener
         seen = {}
         for item in self._of("upstream"):
             label = f'upstream "{item.name}"'
-            upstream = self._checked(item, _upstream(item), Upstream, label, ())
+            upstream = self._checked(item, _upstream(item), Upstream, label)
             if self._first(item, seen, label, item.name) and upstream is not None:
                 upstreams[item.name] = upstream
-                for path, message in upstream_mistakes(upstream):
+                for path, message in rules.upstream_mistakes(upstream):
                     self._complain(item, path, f"{label}: {message}")
         routes = []
+        declared: dict[str, Position] = {}
         for item in self._of("route"):
-            route = self._checked(item, _plain(item.value), Route, "route", ())
+            route = self._checked(item, _plain(item.value), Route, "route")
             if route is None:
                 continue
             routes.append(route)
-            for path, message in route_mistakes(route, list(seen)):
+            self._first(item, declared, "this route", rules.route_key(route))
+            for path, message in rules.route_mistakes(route, list(seen)):
                 self._complain(item, path, f"route: {message}")
         return list(listeners.values()), list(upstreams.values()), routes
 
     def _pages(self) -> list[Page]:
         """Files are read here, so that what is distributed is whole."""
         pages = []
+        seen: dict[str, Position] = {}
         for item in self._of("page"):
-            page = self._checked(item, _plain(item.value), Page, "page", ())
+            page = self._checked(item, _plain(item.value), Page, "page")
             if page is None:
                 continue
+            for status in page.status if isinstance(page.status, tuple) else (page.status,):
+                self._first(item, seen, f"the page for {status}", str(status))
             try:
                 if (page.file is None) == (page.body is None):
                     raise ValueError("either file or body is needed")
@@ -175,10 +184,10 @@ class Builder:
 
     def _timers(self) -> list[Timer]:
         for item in self._of("function"):
-            hint = suggest(item.name, _ALL_HOOKS)
+            near = suggest(item.name, _ALL_HOOKS)
             if item.name.startswith("on_"):
-                self._mistakes.append((item.at, f'unknown hook "{item.name}"{hint}; a function of your own is "local"'))
-        timers = [self._checked(item, _plain(item.value), Timer, "every", ()) for item in self._of("every")]
+                self._mistakes.append((item.at, f'unknown hook "{item.name}"{near}; make it local if it is your own'))
+        timers = [self._checked(item, _plain(item.value), Timer, "every") for item in self._of("every")]
         return [timer for timer in timers if timer is not None]
 
     def _ancestor(self) -> tuple[Listener, Upstream] | None:
@@ -235,9 +244,14 @@ class Builder:
             line = find_line(source, line, path)
         self._mistakes.append((Position(item.at.file, line), message))
 
-    def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str, prefix: Path) -> T | None:
+    def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
         try:
-            return msgspec.convert(value, wanted, dec_hook=decode_hook)
+            checked = msgspec.convert(value, wanted, dec_hook=decode_hook)
+            unsendable = list(rules.unsendable(checked))
+            for path, message in unsendable:
+                names = [step for step in path if isinstance(step, str) and step not in ("peers", label)]
+                self._complain(item, _as_written(path), ": ".join([label, *names, message]))
+            return None if unsendable else checked
         except msgspec.ValidationError as error:
             text = str(error)
             place = _PLACE.search(text)
@@ -333,7 +347,7 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
         if key.startswith("["):
             return f"item {key} is one too many", (*path, key)
         own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
-        return f'unknown key "{key}"{suggest(key, own)}', (*path, key)
+        return f'unknown key "{key}"{hint(key, own)}', (*path, key)
     if match := _MISSING.fullmatch(text):
         return f'missing "{match[1]}"', path
     if match := _EXPECTED.fullmatch(text):

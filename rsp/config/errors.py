@@ -20,8 +20,8 @@ class ConfigError(Exception):
     """One or more mistakes; each of ``messages`` is a line that stands by itself."""
 
     def __init__(self, *messages: str) -> None:
-        super().__init__("\n".join(messages))
-        self.messages = messages
+        self.messages = tuple(message.encode("utf-8", "backslashreplace").decode() for message in messages)
+        super().__init__("\n".join(self.messages))
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -36,8 +36,8 @@ backendPort = "80"
 What a file can use: `require "lib.peers"` and `dofile "more.lua"`, relative to the file; `os.getenv`, `os.time`,
 `os.date`, `os.clock`; `print`, which writes to rsp's log; Lua's `string`, `table`, `math`, `coroutine` and `bit`. There is
 no `io`, no `os.execute`, no `debug`, no `ffi`. Functions named `on_request`, `on_response` and so on are hooks, which see
-every request: [lua.md](lua.md). Variables of your own are best `local`: a global whose name is close to
-a setting's is taken for a typing mistake.
+every request: [lua.md](lua.md). Variables of your own are `local`: a global variable that is not a setting is an error,
+because it could be a misspelt one. Functions of your own, and modules that you `require`, may be global.
 
 Durations are numbers of seconds or strings: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. Sizes are numbers of bytes or strings:
 `"64KB"`, `"10MB"`, `"1GB"` (powers of 1024).

@@ -1,24 +1,116 @@
-"""What the types of the schema cannot say about a route or an upstream."""
+"""What the types of the schema cannot say about settings, a route or an upstream."""
 
 import re
 from collections.abc import Collection, Iterator
+from urllib.parse import quote
+
+import msgspec
 
 from rsp.config.errors import suggest
-from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route
-from rsp.config.units import show
+from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route, Settings
+from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
+from rsp.route import normalise_host, normalise_path
 
 Path = tuple[str | int, ...]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_VISIBLE = re.compile(r"[!-~]+")
+# Texts that never reach a head, so that they may have lines.
+_FREE = frozenset(("body",))
+LEAST_LUA_MEMORY = 8 << 20
 _KEYS = ("client", "uri", "path", "host", "header", "cookie")
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]+")
+_ROUTE_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*|\[[0-9A-Fa-f:.]+\]")
 # Framing and routing are rsp's own to write.
 _RESERVED = frozenset((
     "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
     "upgrade",
 ))  # fmt: skip
+
+
+def unsendable(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Each text in ``value`` that no head and no log line may have: with control characters, or not UTF-8.
+
+    Every declaration passes here, so that a new key cannot be forgotten (RFC 9110 section 5.5).
+    """
+    if isinstance(value, str):
+        free = bool(path) and path[-1] in _FREE
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            yield path, "this is not UTF-8 text"
+            return
+        if not free and _CONTROL.search(value) is not None:
+            yield path, "a control character or line break in the value"
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from unsendable(getattr(value, name), (*path, name))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from unsendable(name, path)
+            yield from unsendable(item, (*path, name))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from unsendable(item, (*path, number))
+
+
+def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Each mistake in ``settings``: the path to it, and what is wrong."""
+    if settings.lua.memory < LEAST_LUA_MEMORY:
+        yield ("lua", "memory"), f"lua: memory: expected {Size(LEAST_LUA_MEMORY)} or more"
+    if settings.via is not None and re.fullmatch(r"[!-+\--~]+", settings.via) is None:
+        yield ("via",), f'via: expected a name such as "edge", got {show(settings.via)}'
+
+
+def route_key(route: Route) -> str:
+    """Routes of one key are for the same requests."""
+    host = normalise_host(route.host.encode()).decode() if route.host not in (None, "*") else ""
+    return f"{host} {route.path}"
+
+
+def _host_mistakes(host: str) -> Iterator[tuple[Path, str]]:
+    """Why ``host`` of a route can never be that of a request."""
+    name, colon, port = host.rpartition(":")
+    if not host.isascii():
+        try:
+            said = host.encode("idna").decode()
+        except UnicodeError:
+            said = ""
+        written = f": clients send it as {show(said)}" if said else ""
+        yield ("host",), f"host = {show(host)}: a name has ASCII characters only{written}"
+    elif "://" in host or "/" in host:
+        yield ("host",), f'host = {show(host)}: expected a name such as "example.com", without a scheme and a path'
+    elif colon and port.isdigit() and (":" not in name or name[:1] == "["):
+        yield ("host",), f'host = "{host}": ports are not compared; say host = "{name}"'
+    elif ":" in host and host[:1] != "[":
+        yield ("host",), f'host = "{host}": an IPv6 address goes in brackets: "[{host}]"'
+    elif "*" in host.removeprefix("*.") and host != "*":
+        yield ("host",), f'host = "{host}": expected a name or "*.example.com"'
+    elif _ROUTE_HOST.fullmatch(host) is None or len(host) > 255:
+        yield ("host",), f'host = {show(host)}: expected a name such as "example.com" or "*.example.com"'
+
+
+def _path_mistakes(path: str) -> Iterator[tuple[Path, str]]:
+    """Why ``path`` of a route can never be that of a request, or is not what it looks like."""
+    for mark in "?#":
+        if mark in path:
+            yield ("path",), f'path = {show(path)}: what begins with "{mark}" is not part of the path'
+            return
+    if "*" in path:
+        prefix = path.rstrip("*")
+        way = f"; say path = {show(prefix or '/')}" if "*" not in prefix else ""
+        yield ("path",), f'path = {show(path)}: "*" stands for nothing here, a path covers what lies below it{way}'
+        return
+    written = quote(normalise_path(path.encode("utf-8", "replace")), safe="/!\"$&'()+,;<=>@[]^`{|}~:")
+    if path != written:
+        yield ("path",), f"path = {show(path)}: no request is matched by it; clients send {show(written)}"
+
+
+def _url_path(key: str, path: str) -> Iterator[tuple[Path, str]]:
+    if _VISIBLE.fullmatch(path) is None or "#" in path:
+        yield (key,), f'{key}: {show(path)} cannot stand in a request; encode it, as in "/caf%C3%A9"'
 
 
 def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[Path, str]]:
@@ -31,8 +123,11 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
     if route.to is not None and route.to not in upstreams:
         hint = suggest(route.to, upstreams) or (f" (there is {', '.join(map(show, upstreams))})" if upstreams else "")
         yield ("to",), f'to = "{route.to}": no such upstream{hint}'
-    if route.host is not None and "*" in route.host.removeprefix("*.").replace("*", "", route.host == "*"):
-        yield ("host",), f'host = "{route.host}": expected a name or "*.example.com"'
+    if route.host is not None:
+        yield from _host_mistakes(route.host)
+    yield from _path_mistakes(route.path)
+    if route.rewrite is not None:
+        yield from _url_path("rewrite", route.rewrite)
     if route.send_host is not None and not _HOST.fullmatch(route.send_host):
         yield ("send_host",), f'send_host = "{route.send_host}": expected a host name, with or without a port'
     if route.strip and route.rewrite is not None:
@@ -44,7 +139,6 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
                 yield (key, name), f'{key}: "{name}" cannot be set for a route, only for a listener or for all'
     if route.respond is not None:
         yield from _fields("respond", "headers", route.respond.headers)
-        yield from _values("respond", "type", {"type": route.respond.type})
     if isinstance(route.redirect, str) or route.redirect is not None:
         target = route.redirect if isinstance(route.redirect, str) else route.redirect.to
         if not re.fullmatch(r"[!-~]+", target):
@@ -63,17 +157,6 @@ def _fields(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path,
             yield (key, part, name), f"{key}: {part}: {show(name)} is no name of a field"
         elif name.lower() in _RESERVED:
             yield (key, part, name), f'{key}: {part}: "{name}" is rsp\'s own to write'
-    yield from _values(key, part, fields)
-
-
-def _values(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path, str]]:
-    for name, value in fields.items():
-        try:
-            good = _VALUE.fullmatch(value.encode().decode("latin-1")) is not None
-        except UnicodeEncodeError:
-            good = False
-        if not good:
-            yield (key, part, name), f'{key}: {part}: "{name}": a control character or line break in the value'
 
 
 def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
@@ -98,8 +181,10 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
             statuses(health.status)
         except ValueError as error:
             yield ("health", "status"), f"health: status: {error}"
-        for key in ("host", "body"):
-            yield from _values("health", key, {key: getattr(health, key) or ""})
+        for path, message in _url_path("path", health.path):
+            yield ("health", *path), f"health: {message}"
+        if health.host is not None and _HOST.fullmatch(health.host) is None:
+            yield ("health", "host"), f"health: host: expected a host name, got {show(health.host)}"
         if health.timeout > health.interval:
             yield (
                 ("health", "timeout"),

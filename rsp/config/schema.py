@@ -150,10 +150,18 @@ class Route(Struct, frozen=True):
     respond: Annotated[Respond | None, Meta(description='Instead of `to`: `{ status = 410, body = "gone" }`.')] = None
     host: Annotated[
         str | None,
-        Meta(description="An exact host name or `*.example.com` (any depth of subdomain). Without it: every host."),
+        Meta(
+            description="An exact host name or `*.example.com` (any depth of subdomain), without a port. Without it: "
+            "every host."
+        ),
     ] = None
     path: Annotated[
-        str, Meta(pattern="^/", description="Prefix of the path, compared with the normalised path as well.")
+        str,
+        Meta(
+            pattern="^/",
+            description="The path and all below it: `/api` covers `/api` and `/api/x`, not `/apifoo`; `/api/` covers "
+            "what begins with it. Compared with the normalised path as well. `*` stands for nothing.",
+        ),
     ] = "/"
     strip: Annotated[bool, Meta(description="Take `path` off before the request goes to the peer.")] = False
     rewrite: Annotated[UrlPath | None, Meta(description="What to put in the place of `path`, for the peer.")] = None

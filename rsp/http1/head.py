@@ -336,6 +336,11 @@ def check_size(data: bytes, line_limit: int, head_limit: int) -> None:
         raise ProtocolError("the head is too large", 431)
 
 
+def is_authority(host: bytes) -> bool:
+    """Whether ``host`` can be the value of Host (RFC 9110 section 7.2)."""
+    return _HOST.fullmatch(host) is not None
+
+
 def find_stray(data: bytes | bytearray, start: int) -> bool:
     """Whether ``data`` from ``start`` on, an unfinished head, holds a bare CR, a bare LF or a NUL already."""
     return _STRAY.search(data, start) is not None

@@ -156,7 +156,8 @@ class Evaluation:
         if kind in ("upstream", "route", "page") and self.runtime.kind(value) != "table":
             raise ConfigError(f"{at}: {label}: expected a table")
         try:
-            return Declaration(kind, name, self._plain(value, 0, strict=kind != "global", route=kind == "route"), at)
+            plain = self._plain(value, 0, strict=kind != "global", route=kind == "route")
+            return Declaration(kind, name, plain, at, top=bool(record[b"top"]))
         except ValueError as error:
             raise ConfigError(f"{at}: {label}: {error}") from None
 
@@ -178,7 +179,10 @@ class Evaluation:
             if route and name.startswith("on_") and self.runtime.kind(item) == "function":
                 named[name] = Function.MARK + self._place(item)
                 continue
-            plain = self._plain(item, depth + 1, strict=strict)
+            try:
+                plain = self._plain(item, depth + 1, strict=strict)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
             if isinstance(key, int):
                 items.append((key, plain))
             else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rsp.config.errors import ConfigError
+from rsp.config.words import hint_of_call
 
 ENGINES: Final = ("luajit21", "luajit20", "lua51")  # one language: Lua 5.1
 _HERE: Final = Path(__file__).parent
@@ -160,7 +161,8 @@ class Runtime:
         message = str(error)
         if message.startswith(("b'", 'b"')):
             message = text(error.args[0])
-        return self.whole_name(message.partition("\nstack traceback:")[0])
+        words = [text(word) for word in self._sandbox[b"base"]]
+        return hint_of_call(self.whole_name(message.partition("\nstack traceback:")[0]), words)
 
     def whole_name(self, message: str) -> str:
         """Restore a file name that Lua has shortened to 60 bytes."""

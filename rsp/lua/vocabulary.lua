@@ -2,13 +2,16 @@
 --
 -- Takes what sandbox.lua returns.  Returns the list of declarations, each
 -- { kind =, name =, value =, file =, line = }, and a function that freezes the environment.  Globals that a file assigns
--- are declarations too: they may be settings, or hooks.
+-- are declarations too: they may be settings, or hooks.  Those have top = true where the file itself assigns them, not a
+-- function or a module that it requires.
 
 local sandbox = ...
 local env, base, fail, position = sandbox.env, sandbox.base, sandbox.fail, sandbox.position
 local declarations = {}
 local globals = setmetatable({}, { __index = base })
 local frozen = false
+local requiring = 0  -- modules that are being loaded, one by another
+local getinfo = debug.getinfo
 local hooks = { on_request = true, on_upstream = true, on_response = true, on_error = true, on_log = true,
                 on_start = true, on_reload = true }
 
@@ -38,6 +41,9 @@ local function headed(declaration, key)
     end
     local whole = { [key] = declaration.value }
     for name, value in base.pairs(more) do
+      if whole[name] ~= nil then
+        fail(declaration.kind .. ' "' .. declaration.value .. '": "' .. name .. '" is given twice')
+      end
       whole[name] = value
     end
     declaration.value = whole
@@ -75,7 +81,15 @@ word("every", function(interval, fn, options)
   if type(fn) ~= "function" then
     fail('every: expected an interval and a function, as in  every("10s", function() ... end)')
   end
-  local workers = type(options) == "table" and options.workers or options
+  local workers = options
+  if type(options) == "table" then
+    for key in base.pairs(options) do
+      if key ~= "workers" then
+        fail('every: unknown key "' .. tostring(key) .. '"; there is workers')
+      end
+    end
+    workers = options.workers
+  end
   local value = { interval = interval, workers = workers, run = fn }
   declare("every", "", value, position())
 end)
@@ -113,9 +127,26 @@ local function assign(_, name, value)
   if name ~= "dns" or type(value) ~= "table" then  -- the setting and the library have one name
     globals[name] = value
   end
-  if type(name) == "string" then
-    declare(type(value) == "function" and "function" or "global", name, value, position())
+  if type(name) == "string" and value ~= nil then
+    local declaration = declare(type(value) == "function" and "function" or "global", name, value, position())
+    local info = getinfo(2, "S")
+    declaration.top = requiring == 0 and info ~= nil and info.what == "main"
   end
+end
+
+-- A module may have globals of its own.
+local require_ = base.require
+local function required(good, ...)
+  requiring = requiring - 1
+  if not good then
+    error((...), 0)
+  end
+  return ...
+end
+
+function base.require(name)
+  requiring = requiring + 1
+  return required(pcall(require_, name))
 end
 
 base._G = sandbox.library("_G", globals)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rsp.config.units import Peer as Address
 from rsp.http1.codec import parse_request, request_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import ResponseHead
+from rsp.http1.head import ResponseHead, is_authority
 from rsp.proxy.search import Search
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _URL: Final = re.compile(rb"(https?)://([^/?#]++)([^#]*+)(?:#.*+)?", re.IGNORECASE)
 _METHOD: Final = re.compile(rb"[A-Z]+")
+_VISIBLE: Final = re.compile(rb"[!-~]+")
 
 
 class Plan:
@@ -67,6 +68,10 @@ class Plan:
             target, name = match[3] or b"/", host or authority
             if not target.startswith(b"/"):
                 target = b"/" + target
+        if _VISIBLE.fullmatch(target) is None:
+            raise ValueError("spaces, control characters and what is not ASCII have to be encoded in a URL")
+        if not is_authority(name):
+            raise ValueError(f"host: expected a name, with or without a port, got {name[:100].decode('latin-1')!r}")
         length = b"Content-Length: %d\r\n" % len(body) if body or method in (b"POST", b"PUT", b"PATCH") else b""
         try:
             self.head = parse_request(

@@ -23,6 +23,7 @@ from rsp.proxy.writing import write_message
 if TYPE_CHECKING:
     from rsp.proxy.plane import Plane
     from rsp.proxy.site import Destination, Site
+    from rsp.route import Entry
 
 # What a connection is doing.
 _HEAD: Final = 0  # waiting for a request, or in the middle of its head
@@ -62,7 +63,7 @@ class Downstream(Protocol):
         self._buffer = b""
         self._known_site: Site | None = None  # what follows is known for this site and host
         self._known_host = b""
-        self._entries: list[tuple[bytes, Destination]] = []  # the host's routes
+        self._entries: list[list[Entry[Destination]]] = []  # the host's routes
         self._told = b""  # the lines that tell of the client
         self._searched = 0  # in the buffer there is no end of a head before this
         self._decoder: Decoder | None = None
@@ -309,7 +310,7 @@ class Downstream(Protocol):
 
     # -- the exchange's side
 
-    def entries(self, host: bytes) -> "list[tuple[bytes, Destination]]":
+    def entries(self, host: bytes) -> "list[list[Entry[Destination]]]":
         """The routes for ``host``.  A client asks for one host again and again, so what that means is kept."""
         site = self._plane.site
         if self._known_site is not site or self._known_host != host:

@@ -1,0 +1,217 @@
+"""Words that people bring from nginx, HAProxy, Caddy, Traefik and Envoy, and what says the same in rsp.
+
+One table, by the word in lower case without underscores.  A new key of rsp's own that is such a word is taken off it.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from rsp.config.errors import suggest
+
+_NIL: Final = re.compile(r"attempt to (?:call|index) (?:global '(\w+)' \(a nil|a nil value \(global '(\w+)')")
+_TLS = "rsp does not speak TLS to clients yet"
+_ROUTE = 'route { host = "example.com", path = "/", to = "app" }'
+_UPSTREAM = 'upstream "app" { "10.0.0.1:8000" }'
+_LISTEN = 'listen "0.0.0.0:8080"'
+_SET = 'request_headers = { set = { ["X-Name"] = "value" } } in a route'
+_ADD = 'response_headers = { set = { ["X-Name"] = "value" } } in a route'
+_RATE = 'limit.rate{ key = req.client, rate = "10r/s" } in on_request'
+_HOOK = "a hook: on_request(function(req) ... end)"
+_FAILURES = 'failures = { count = 3, out = "1s" } in an upstream'
+_NO_FILES = "rsp does not serve files yet"
+_NO_CACHE = "rsp has no cache yet"
+_NO_COMPRESSION = "rsp does not compress yet"
+_NO_METRICS = "rsp has no metrics yet; rspctl status shows its counters"
+
+_SAID: Final[dict[str, str]] = {
+    # the whole instance
+    "clientmaxbodysize": 'limits = { body = "10MB" }',
+    "largeclientheaderbuffers": 'limits = { line = "8KB", head = "32KB" }',
+    "clientheaderbuffersize": 'limits = { head = "32KB" }',
+    "clientheadertimeout": 'timeouts = { head = "10s" }',
+    "clientbodytimeout": 'timeouts = { body = "30s" }',
+    "sendtimeout": 'timeouts = { send = "60s" }',
+    "keepalivetimeout": 'timeouts = { idle = "75s" }',
+    "proxyconnecttimeout": 'timeouts = { connect = "3s" }',
+    "proxyreadtimeout": 'timeouts = { response = "60s", read = "60s" }',
+    "proxysendtimeout": 'timeouts = { response = "60s" }',
+    "timeout": 'timeouts = { response = "60s" }',
+    "workershutdowntimeout": 'timeouts = { shutdown = "30s" }',
+    "gracefultimeout": 'timeouts = { shutdown = "30s" }',
+    "workerprocesses": 'workers = "auto"',
+    "nbthread": 'workers = "auto"',
+    "nbproc": 'workers = "auto"',
+    "threads": 'workers = "auto"',
+    "processes": 'workers = "auto"',
+    "workerconnections": "limits = { connections = 10000 }",
+    "maxconn": "limits = { connections = 10000 }, or max_conns = 100 in an upstream",
+    "events": "limits = { connections = 10000 }; there is no block for it",
+    "pid": 'pid_file = "/run/rsp.pid"',
+    "daemon": "rsp stays in the foreground; a service manager starts it",
+    "daemonize": "rsp stays in the foreground; a service manager starts it",
+    "errorlog": "errors go to standard error",
+    "log": 'access_log = "stdout"; errors go to standard error',
+    "logs": 'access_log = "stdout"; errors go to standard error',
+    "logging": 'access_log = "stdout"; errors go to standard error',
+    "accesslogs": 'access_log = "stdout"',
+    "loglevel": 'access_log = "stdout"; errors go to standard error',
+    "logformat": "the log has one format: combined, with upstream and times",
+    "resolver": 'dns = { servers = { "10.0.0.53:53" } }',
+    "resolvers": 'dns = { servers = { "10.0.0.53:53" } }',
+    "setrealipfrom": 'trusted = { "10.0.0.0/8" }',
+    "realipheader": 'trusted = { "10.0.0.0/8" }',
+    "trustedproxies": 'trusted = { "10.0.0.0/8" }',
+    "trustproxy": 'trusted = { "10.0.0.0/8" }',
+    "forwardedallowips": 'trusted = { "10.0.0.0/8" }',
+    "stats": 'admin = "/run/rsp/admin.sock", and rspctl status',
+    "api": 'admin = "/run/rsp/admin.sock", and rspctl',
+    "metrics": _NO_METRICS,
+    "prometheus": _NO_METRICS,
+    "ssl": _TLS,
+    "tls": _TLS,
+    "sslcertificate": _TLS,
+    "sslcertificatekey": _TLS,
+    "sslprotocols": _TLS,
+    "sslciphers": _TLS,
+    "certificate": _TLS,
+    "certificates": _TLS,
+    "cert": _TLS,
+    "key": _TLS,
+    "acme": _TLS,
+    "http2": "rsp does not speak HTTP/2 yet",
+    "http3": "rsp does not speak HTTP/3 yet",
+    "quic": "rsp does not speak HTTP/3 yet",
+    "gzip": _NO_COMPRESSION,
+    "brotli": _NO_COMPRESSION,
+    "zstd": _NO_COMPRESSION,
+    "compress": _NO_COMPRESSION,
+    "compression": _NO_COMPRESSION,
+    "encode": _NO_COMPRESSION,
+    "cache": _NO_CACHE,
+    "proxycache": _NO_CACHE,
+    "proxycachepath": _NO_CACHE,
+    "root": _NO_FILES,
+    "alias": _NO_FILES,
+    "index": _NO_FILES,
+    "static": _NO_FILES,
+    "tryfiles": _NO_FILES,
+    "fileserver": _NO_FILES,
+    # listeners
+    "port": _LISTEN,
+    "bind": _LISTEN,
+    "listener": _LISTEN,
+    "listeners": _LISTEN,
+    "entrypoints": _LISTEN,
+    "frontend": f"{_LISTEN} and {_ROUTE}",
+    "httpport": _LISTEN,
+    # routes
+    "server": f"{_LISTEN} and {_ROUTE}; a backend is {_UPSTREAM}",
+    "servername": 'host = "example.com" in a route',
+    "location": 'route { path = "/api/", to = "app" }',
+    "prefix": 'path = "/api/" in a route',
+    "pathprefix": 'path = "/api/" in a route',
+    "proxypass": f"{_UPSTREAM} and {_ROUTE}",
+    "reverseproxy": f"{_UPSTREAM} and {_ROUTE}",
+    "usebackend": _ROUTE,
+    "defaultbackend": 'route { to = "app" }',
+    "routes": f"{_ROUTE}, once for each",
+    "routers": f"{_ROUTE}, once for each",
+    "handle": _ROUTE,
+    "handlepath": 'route { path = "/api/", strip = true, to = "app" }',
+    "stripprefix": "strip = true in a route",
+    "acl": _ROUTE,
+    "match": _ROUTE,
+    "http": f"{_LISTEN} and {_ROUTE}; there is no block around them",
+    "global": "settings are plain variables; there is no block around them",
+    "defaults": "settings are plain variables; there is no block around them",
+    "stream": "rsp proxies HTTP only",
+    "mode": "rsp proxies HTTP only",
+    "return": 'route { path = "/x", respond = { status = 410 } } or route { redirect = "https://..." }',
+    "redir": 'route { path = "/old", redirect = "/new" }',
+    "rewriterule": 'rewrite = "/new" in a route, or req.path in on_request',
+    "errorpage": 'page { status = { 502, 503 }, file = "down.html" }',
+    "errorfile": 'page { status = 503, file = "down.html" }',
+    "errorpages": 'page { status = { 502, 503 }, file = "down.html" }',
+    "proxysetheader": _SET,
+    "addheader": _ADD,
+    "header": _ADD,
+    "headers": f"{_SET}; response_headers likewise",
+    "cors": _ADD,
+    "hidehostheader": _ADD,
+    "proxyhideheader": 'response_headers = { remove = { "X-Powered-By" } } in a route',
+    "hostheader": 'send_host = "backend.example.com" in a route',
+    "preservehost": "the client's Host is kept; send_host changes it",
+    "passhostheader": "the client's Host is kept; send_host changes it",
+    "proxybuffering": "responses are passed on as they come",
+    "proxyrequestbuffering": "requests are passed on as they come",
+    "limitreq": _RATE,
+    "limitreqzone": _RATE,
+    "ratelimit": _RATE,
+    "limitconn": "limits = { per_client = 100 }, or limit.conn in on_request",
+    "limitconnzone": "limits = { per_client = 100 }, or limit.conn in on_request",
+    "allow": "a hook; examples/allow_list.lua is one",
+    "deny": "a hook; examples/allow_list.lua is one",
+    "authbasic": "a hook; docs/lua.md has passwords",
+    "basicauth": "a hook; docs/lua.md has passwords",
+    "authrequest": "a hook; examples/auth_request.lua is one",
+    "forwardauth": "a hook; examples/auth_request.lua is one",
+    "middlewares": _HOOK,
+    "middleware": _HOOK,
+    "accessbylua": _HOOK,
+    "rewritebylua": _HOOK,
+    "contentbylua": _HOOK,
+    "ngx": "req, res and respond(...); docs/lua.md has all words",
+    # upstreams
+    "backend": _UPSTREAM,
+    "backends": f"{_UPSTREAM}, once for each",
+    "upstreams": f"{_UPSTREAM}, once for each",
+    "servers": _UPSTREAM,
+    "services": _UPSTREAM,
+    "service": _UPSTREAM,
+    "cluster": _UPSTREAM,
+    "clusters": _UPSTREAM,
+    "target": _UPSTREAM,
+    "targets": _UPSTREAM,
+    "url": '"10.0.0.1:8000" as a peer',
+    "balance": 'policy = "least_conn" in an upstream',
+    "lbpolicy": 'policy = "least_conn" in an upstream',
+    "algorithm": 'policy = "least_conn" in an upstream',
+    "strategy": 'policy = "least_conn" in an upstream',
+    "leastconn": 'policy = "least_conn"',
+    "iphash": 'policy = "hash", key = "client"',
+    "hash": 'policy = "hash", key = "uri"',
+    "maxfails": _FAILURES,
+    "failtimeout": _FAILURES,
+    "maxretries": "retry = { tries = 3 } in an upstream",
+    "retries": "retry = { tries = 3 } in an upstream",
+    "proxynextupstream": "retry = { on = { 502, 503, 504 } } in an upstream",
+    "proxynextupstreamtries": "retry = { tries = 3 } in an upstream",
+    "tries": "retry = { tries = 3 } in an upstream",
+    "healthcheck": 'health = "/up" in an upstream',
+    "check": 'health = "/up" in an upstream',
+    "httpchk": 'health = "/up" in an upstream',
+    "slowstart": 'slow_start = "30s" in an upstream',
+    "stickycookie": "sticky = true in an upstream",
+    "cookie": 'sticky = "name" in an upstream',
+    "interval": 'health = { interval = "5s" } in an upstream',
+    "inter": 'health = { interval = "5s" } in an upstream',
+    "rise": "health = { rise = 2 } in an upstream",
+    "fall": "health = { fall = 3 } in an upstream",
+    "down": "rspctl drain, or leave the peer out",
+    "keepaliverequests": "keepalive_age in an upstream; there is no count",
+}
+
+
+def hint_of_call(message: str, known: Iterable[str]) -> str:
+    """Lua's ``message`` that a global is nil, with what to say instead; ``known``: the functions that there are."""
+    match = _NIL.search(message)
+    return message + hint(match[1] or match[2], known) if match is not None else message
+
+
+def hint(word: str, known: Iterable[str] = ()) -> str:
+    """What to say instead of ``word``, in brackets: the nearest of ``known``, or rsp's own way; or ``""``."""
+    said = _SAID.get(word.lower().replace("_", ""))
+    if said is None:
+        return suggest(word, known)
+    return f" ({said})" if said.startswith("rsp ") else f" (in rsp: {said})"
