@@ -60,7 +60,7 @@ def test_round_robin_is_exact_and_spread(weights):
     order = [peers.index(policy.choose(list(peers), None)) for _ in range(sum(weights))]
     for index, weight in enumerate(weights):
         assert order.count(index) == weight
-        if weight * 2 <= sum(weights) and sum(weights) >= 4:
+        if weight * 3 <= sum(weights):  # weights 8, 8, 10, 10, 35 give the last, with just below half, three in a row
             assert (index, index, index) not in zip(order, order[1:], order[2:], strict=False)
 
 
