@@ -130,6 +130,10 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
         yield from _url_path("rewrite", route.rewrite)
     if route.send_host is not None and not _HOST.fullmatch(route.send_host):
         yield ("send_host",), f'send_host = "{route.send_host}": expected a host name, with or without a port'
+    if answers and route.to is None and route.on_request is None:  # a hook could still send it to a peer
+        for name in ("strip", "rewrite", "send_host", "request_headers", "on_upstream"):
+            if getattr(route, name):
+                yield (name,), f'"{name}" is for requests that go to a peer; "{answers[0]}" answers them here'
     if route.strip and route.rewrite is not None:
         yield ("rewrite",), '"strip" and "rewrite" exclude each other'
     for key, allowed in (("timeouts", ROUTE_TIMEOUTS), ("limits", ROUTE_LIMITS)):
