@@ -108,6 +108,12 @@ def _path_mistakes(path: str) -> Iterator[tuple[Path, str]]:
         yield ("path",), f"path = {show(path)}: no request is matched by it; clients send {show(written)}"
 
 
+def _idle_keys(route: Route, answer: str) -> Iterator[tuple[Path, str]]:
+    for name in ("strip", "rewrite", "send_host", "request_headers", "on_upstream"):
+        if getattr(route, name):
+            yield (name,), f'"{name}" is for requests that go to a peer; "{answer}" answers them here'
+
+
 def _url_path(key: str, path: str) -> Iterator[tuple[Path, str]]:
     if _VISIBLE.fullmatch(path) is None or "#" in path:
         yield (key,), f'{key}: {show(path)} cannot stand in a request; encode it, as in "/caf%C3%A9"'
@@ -131,9 +137,7 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
     if route.send_host is not None and not _HOST.fullmatch(route.send_host):
         yield ("send_host",), f'send_host = "{route.send_host}": expected a host name, with or without a port'
     if answers and route.to is None and route.on_request is None:  # a hook could still send it to a peer
-        for name in ("strip", "rewrite", "send_host", "request_headers", "on_upstream"):
-            if getattr(route, name):
-                yield (name,), f'"{name}" is for requests that go to a peer; "{answers[0]}" answers them here'
+        yield from _idle_keys(route, answers[0])
     if route.strip and route.rewrite is not None:
         yield ("rewrite",), '"strip" and "rewrite" exclude each other'
     for key, allowed in (("timeouts", ROUTE_TIMEOUTS), ("limits", ROUTE_LIMITS)):

@@ -116,7 +116,7 @@ ROUTES = [
     ('route { to = "app" }\n\nroute { path = "/", to = "app" }', "site.lua:5: this route is declared twice (first at site.lua:3)"),
     ('route { host = "A.b", to = "app" }\nroute { host = "a.b.", to = "app" }', "site.lua:4: this route is declared twice (first at site.lua:3)"),
     ('route { path = "/x", strip = true, redirect = "/y" }', 'route: "strip" is for requests that go to a peer; "redirect" answers them here'),
-    ('route { respond = {},\n request_headers = { remove = { "A" } } }', 'site.lua:4: route: "request_headers" is for requests that go to a peer'),
+    ('route { respond = { status = 200 },\n request_headers = { remove = { "A" } } }', 'site.lua:4: route: "request_headers" is for requests that go to a peer'),
     ('route { host = "*", to = "app" }\nroute { to = "app" }', "declared twice"),
 ]  # fmt: skip
 
