@@ -169,6 +169,7 @@ cdef enum Meaning:
     CODING
     REQUEST_ID
     FORWARDED
+    CREDENTIALS
     RARE
 
 
@@ -200,6 +201,10 @@ cdef inline Meaning request_meaning(Text name, Py_ssize_t size) noexcept nogil:
         if first == c"p" and says(name, 16, "proxy-connection"):
             return DROP
         return FORWARDED if first == c"x" and says(name, 16, "x-forwarded-host") else PASS
+    if size == 13:
+        return CREDENTIALS if first == c"a" and says(name, 13, "authorization") else PASS
+    if size == 19:
+        return CREDENTIALS if first == c"p" and says(name, 19, "proxy-authorization") else PASS
     if size == 9:
         return FORWARDED if first == c"f" and says(name, 9, "forwarded") else PASS
     if size == 6:
@@ -220,9 +225,15 @@ cdef inline Meaning response_meaning(Text name, Py_ssize_t size) noexcept nogil:
     if size == 17:
         return CODING if first == c"t" and says(name, 17, "transfer-encoding") else PASS
     if size == 16:
+        if first == c"w" and says(name, 16, "www-authenticate"):
+            return RARE
         return DROP if first == c"p" and says(name, 16, "proxy-connection") else PASS
     if size == 7:
         return RARE if first == c"u" and says(name, 7, "upgrade") else PASS
+    if size == 15:
+        return RARE if first == c"p" and says(name, 15, "persistent-auth") else PASS
+    if size == 18:
+        return RARE if first == c"p" and says(name, 18, "proxy-authenticate") else PASS
     return PASS
 
 
@@ -344,6 +355,10 @@ cdef RequestHead plain_request(bytes block):
         if meaning == REFERER:
             referer = value
             continue
+        if meaning == CREDENTIALS:
+            if value.end > value.start and value.start[0] | 0x20 == c"n":
+                return None
+            continue
         if not keep(&runs, run, line):
             return None
         run = at
@@ -405,7 +420,7 @@ cdef RequestHead plain_request(bytes block):
     head.count = count
     head.framing = CHUNKED if chunked else (length if length != NO_LENGTH else 0)
     head.keep_alive = keep_alive
-    head.expect_continue = head.te_trailers = False
+    head.connection_bound = head.expect_continue = head.te_trailers = False
     head.upgrade = b""
     head.forwarded = forwarded
     head.request_id = text(request_id)
@@ -507,6 +522,7 @@ cdef ResponseHead plain_response(bytes block, bytes method):
     head.count = count
     head.keep_alive = keep_alive
     head.has_length = length != NO_LENGTH
+    head.connection_bound = False
     head.length_line = head.upgrade = b""
     if status == 204 or status == 304 or method == HEAD:
         head.framing = 0

@@ -5,11 +5,11 @@ cdef class RequestHead:
     cdef public list forwarded
     cdef public int minor
     cdef public Py_ssize_t count, framing
-    cdef public bint expect_continue, keep_alive, plain, te_trailers
+    cdef public bint connection_bound, expect_continue, keep_alive, plain, te_trailers
 
 
 cdef class ResponseHead:
     cdef public bytes fields, length_line, reason, upgrade
     cdef public int minor, status
     cdef public Py_ssize_t count, framing
-    cdef public bint has_length, keep_alive
+    cdef public bint connection_bound, has_length, keep_alive

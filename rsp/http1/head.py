@@ -31,6 +31,10 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*+)([^#]*+)")
 _ID = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
 _NOT_PLAIN = re.compile(rb"%|//|/\.|\\")
 _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
+# Schemes that authenticate a connection, not a request (RFC 4559 section 6): NTLM, Negotiate, Nego2.  A challenge may
+# name several; the compiled codec comes here with credentials whose scheme begins with an N.
+_BOUND_CREDENTIALS = re.compile(rb"[\t ]*(?:ntlm|nego)", re.IGNORECASE)
+_BOUND_CHALLENGE = re.compile(rb"(?:^|[\t ,])(?:ntlm|nego|true)", re.IGNORECASE)
 
 # What a field means to a proxy.  Everything that is not named here is end-to-end and forwarded as it stands.
 _PASS: Final = 0
@@ -47,6 +51,8 @@ _USER_AGENT: Final = 10
 _REFERER: Final = 11
 _TE: Final = 12
 _REQUEST_ID: Final = 13
+_CREDENTIALS: Final = 14
+_CHALLENGE: Final = 15
 
 _MEANING: Final = {
     b"host": _HOST_FIELD,
@@ -65,6 +71,11 @@ _MEANING: Final = {
     b"user-agent": _USER_AGENT,
     b"referer": _REFERER,
     b"x-request-id": _REQUEST_ID,
+    b"authorization": _CREDENTIALS,
+    b"proxy-authorization": _CREDENTIALS,
+    b"www-authenticate": _CHALLENGE,
+    b"proxy-authenticate": _CHALLENGE,
+    b"persistent-auth": _CHALLENGE,
 }
 # Spelling as received -> meaning.  Learns the spellings that clients use, so that a name is lowered once.
 _SPELLINGS: dict[bytes, int] = {}
@@ -86,8 +97,8 @@ class _Fields:
 
     # fmt: off
     __slots__ = (
-        "codings", "count", "expectation", "forwarded", "host", "hosts", "kept", "lengths", "options", "referer",
-        "request_id", "te_trailers", "upgrade", "user_agent",
+        "codings", "connection_bound", "count", "expectation", "forwarded", "host", "hosts", "kept", "lengths",
+        "options", "referer", "request_id", "te_trailers", "upgrade", "user_agent",
     )
     # fmt: on
 
@@ -101,6 +112,7 @@ class _Fields:
         self.options: bytes | None = None
         self.expectation = b""
         self.te_trailers = False
+        self.connection_bound = False
         self.upgrade = b""
         self.forwarded: list[bytes] = []
         self.request_id = b""
@@ -122,14 +134,15 @@ class RequestHead:
     ``forwarded``    the lines that say whom another proxy forwarded for
     ``request_id``   X-Request-Id, if it is sound; else empty
     ``upgrade``      value of Upgrade, when Connection names it; else empty
+    ``connection_bound``  its credentials authenticate the connection that it is sent on (NTLM, Negotiate)
 
     ``forwarded`` may be shared with other requests: it is not to be changed.
     """
 
     # fmt: off
     __slots__ = (
-        "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor",
-        "path", "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent",
+        "connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive",
+        "method", "minor", "path", "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent",
     )
     # fmt: on
 
@@ -146,6 +159,7 @@ class RequestHead:
         self.keep_alive = minor == 1
         self.expect_continue = False
         self.te_trailers = fields.te_trailers
+        self.connection_bound = fields.connection_bound
         self.upgrade = b""
         self.forwarded = fields.forwarded
         self.request_id = fields.request_id
@@ -157,12 +171,13 @@ class ResponseHead:
     """A response head: ``fields`` and ``count`` as in :class:`RequestHead`; ``framing`` may also be ``UNTIL_CLOSE``.
 
     ``length_line`` is the Content-Length line of a response that has no body on the wire but names the length
-    that a GET would have (HEAD, 304).
+    that a GET would have (HEAD, 304).  ``connection_bound``: it asks for credentials that authenticate the connection.
     """
 
     # fmt: off
     __slots__ = (
-        "count", "fields", "framing", "has_length", "keep_alive", "length_line", "minor", "reason", "status", "upgrade",
+        "connection_bound", "count", "fields", "framing", "has_length", "keep_alive", "length_line", "minor", "reason",
+        "status", "upgrade",
     )
     # fmt: on
 
@@ -176,6 +191,7 @@ class ResponseHead:
         self.length_line = b""
         self.has_length = False  # Content-Length: 0 was said, not implied
         self.keep_alive = minor == 1
+        self.connection_bound = False
         self.upgrade = b""
 
 
@@ -262,6 +278,11 @@ def _understand(block: bytes) -> _Fields | None:  # noqa: C901 - one flat loop: 
         elif meaning == _UNDERSCORE:
             _refuse_shadow(name, block)
             kept.append(line)
+        elif meaning == _CREDENTIALS:
+            fields.connection_bound = fields.connection_bound or is_connection_bound(value)
+            kept.append(line)
+        elif meaning == _CHALLENGE:
+            kept.append(line)
     fields.kept = b"\r\n".join(kept)
     if fields.hosts and _HOST.fullmatch(fields.host) is None:
         raise ProtocolError("invalid Host")
@@ -302,12 +323,19 @@ def parse_response(block: bytes, method: bytes) -> ResponseHead:
         elif meaning == _UPGRADE:
             upgrade = value.strip(b" \t")
         elif meaning != _HOP_BY_HOP:
+            if meaning == _CHALLENGE and _BOUND_CHALLENGE.search(value) is not None:
+                head.connection_bound = True
             kept.append(line)
     head.fields = b"\r\n".join(kept)
     if options is not None:
         _connection_options(head, options, upgrade)
     _response_framing(head, method, lengths, codings)
     return head
+
+
+def is_connection_bound(credentials: bytes) -> bool:
+    """Whether a value of Authorization authenticates the connection that it is sent on."""
+    return _BOUND_CREDENTIALS.match(credentials) is not None
 
 
 def split(fields: bytes) -> list[bytes]:

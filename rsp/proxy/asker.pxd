@@ -1,4 +1,5 @@
 from rsp.http1.head cimport RequestHead, ResponseHead
+from rsp.proxy.peer cimport Peer
 from rsp.proxy.terms cimport Terms
 from rsp.proxy.upstream cimport Upstream
 
@@ -7,6 +8,7 @@ cdef class Asker:
     cdef public bint bound, request_done
     cdef public bytes client
     cdef public RequestHead head
+    cdef public Peer only
     cdef public Terms terms
     cdef public tuple tried
     cpdef connected(self, Upstream upstream)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Asker:
-    __slots__ = ("bound", "client", "head", "request_done", "terms", "tried")
+    __slots__ = ("bound", "client", "head", "only", "request_done", "terms", "tried")
 
     head: RequestHead
     terms: "Terms"
@@ -22,6 +22,7 @@ class Asker:
     request_done: bool  # all of the body is there
     tried: "tuple[Peer, ...]"
     bound: bool  # the client's cookie names a peer that is there
+    only: "Peer | None"  # where it has a connection of its own
 
     @property
     def repeatable(self) -> bool:
@@ -48,6 +49,10 @@ class Asker:
     def upstream_done(self) -> None:
         """The connection is no longer its own."""
         raise NotImplementedError
+
+    def conversation(self, upstream: "Upstream") -> None:
+        """The exchange on this connection, which is idle now, has authenticated it: it is for the same client only."""
+        upstream.close()
 
     def upstream_full(self) -> None:
         """The peer takes no more for now."""

@@ -163,6 +163,8 @@ class Call(Search):
             self._keep(pieces)
         trailers: list[bytes] | None = [] if self.head.framing else None
         upstream.send_request(self, self.head_for_peer(), self.head.framing, pieces, trailers)
+        if upstream.connection_bound:
+            self._spent = True
 
     def head_for_peer(self) -> bytes:
         head = self.head

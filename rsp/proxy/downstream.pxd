@@ -26,6 +26,7 @@ cdef class Downstream(Protocol):
     cdef list _entries
     cdef public bytes client
     cdef public bint counted
+    cdef public object conversations
     cdef public double deadline, request_deadline, send_deadline
     cdef public object listener
     cdef public Terms terms

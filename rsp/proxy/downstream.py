@@ -21,6 +21,7 @@ from rsp.proxy.terms import Terms
 from rsp.proxy.writing import write_message
 
 if TYPE_CHECKING:
+    from rsp.proxy.conversations import Conversations
     from rsp.proxy.plane import Plane
     from rsp.proxy.site import Destination, Site
     from rsp.route import Entry
@@ -46,8 +47,8 @@ class Downstream(Protocol):
     __slots__ = (
         "_advancing", "_body_from", "_body_size", "_buffer", "_chunked", "_decoder", "_entries", "_eof",
         "_exchange", "_known_host", "_known_site", "_lingered", "_paused_at", "_plane", "_queued", "_reading_paused",
-        "_searched", "_state", "_told", "_until_close", "_writing_paused", "client", "counted", "deadline", "listener",
-        "request_deadline", "send_deadline", "terms",
+        "_searched", "_state", "_told", "_until_close", "_writing_paused", "client", "conversations", "counted",
+        "deadline", "listener", "request_deadline", "send_deadline", "terms",
     )
     # fmt: on
 
@@ -76,6 +77,7 @@ class Downstream(Protocol):
         self._writing_paused = False
         self._queued = 0  # bytes in the write buffer when the client was last looked at
         self._lingered = 0
+        self.conversations: Conversations | None = None  # connections to peers that only it may use
         self.counted = False  # among the connections of its address
         self._body_from = 0.0  # when the body began; pauses of ours do not count
         self._body_size = 0
@@ -136,6 +138,8 @@ class Downstream(Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_gone()
+        if self.conversations is not None:
+            self.conversations.close()
 
     def pause_writing(self) -> None:
         self._writing_paused = True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rsp.combined import combined
 from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
+from rsp.proxy.conversations import Conversations
 from rsp.proxy.search import Search
 from rsp.route import AmbiguousPath, match
 
@@ -102,7 +103,20 @@ class Exchange(Search):
         if site.via:
             self._extra += b"Via: 1.%d %b\r\n" % (self.head.minor, site.via)
         group.requests += 1
+        conversations = downstream.conversations
+        if conversations is not None:
+            self._own = conversations.find(group.name, self._plane.now)
+            self.only = self._own.peer if self._own is not None else None
         self._next_peer(503)
+
+    def conversation(self, upstream: "Upstream") -> None:
+        downstream = self.downstream
+        if downstream is None or self.site.trusts(downstream.client):  # a proxy's connection has many users
+            upstream.close()
+            return
+        if downstream.conversations is None:
+            downstream.conversations = Conversations()
+        downstream.conversations.keep(upstream)
 
     def connected(self, upstream: "Upstream") -> None:
         head = self.head
@@ -120,6 +134,8 @@ class Exchange(Search):
             self._keep(pieces)
         trailers = self._trailers if self.request_done and head.framing != 0 else None
         upstream.send_request(self, self.head_for_peer(), head.framing, pieces, trailers)
+        if upstream.connection_bound:
+            self._spent = True  # another connection is nobody's, or another user's
         if not self.request_done and not upstream.writing_paused:
             downstream.resume()
         group = self.group
@@ -132,6 +148,7 @@ class Exchange(Search):
         if destination is not None:
             if destination.request_rules is not None:
                 fields = destination.request_rules.apply(fields)
+                head.connection_bound = head.connection_bound or destination.request_rules.connection_bound
             host = destination.send_host or host
         return request_head(head, self._target, host, fields, self._extra, self.request_id)
 

@@ -142,6 +142,8 @@ class Group:
 
         ``desperate``: rather one that is out than none.
         """
+        if exchange.only is not None:
+            return self._pick_own(exchange, exchange.only)
         now = int(self._plane.now * 1000)
         self.full = False
         if self.binding is not None and not tried:
@@ -164,6 +166,13 @@ class Group:
         if eligible:
             return self._policy.choose(eligible, self._key(exchange) if self._by_hash else None)
         return self._pick_other(tried, now, desperate)
+
+    def _pick_own(self, exchange: "Asker", peer: Peer) -> Peer | None:
+        """Where the client has a connection of its own: as soon as there is room."""
+        if self.binding is not None:
+            exchange.bound = self.binding.find(exchange.head.fields) is peer
+        self.full = bool(peer.max_conns) and peer.load() >= peer.max_conns
+        return None if self.full else peer
 
     def open_peers(self, tried: tuple[Peer, ...]) -> list[Peer]:
         """Those that a hook may choose among."""
@@ -279,11 +288,15 @@ class Group:
 
     def _serve(self) -> None:
         queue = self.queue
-        while queue:
-            exchange = queue[0]
+        passed = 0  # those that wait for one peer only do not hold up the others
+        while passed < len(queue):
+            exchange = queue[passed]
             peer = self.pick(exchange, exchange.tried, True)
             if peer is None and self.full:
-                return
+                if exchange.only is None:
+                    return
+                passed += 1
+                continue
             self.forget(exchange)
             exchange.resume_at(peer)
 

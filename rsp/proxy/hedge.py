@@ -31,6 +31,7 @@ class Rival(Asker):
         self.client = original.client
         self.tried = ()
         self.bound = False
+        self.only = None
         self.request_done = True
         self.started = monotonic()
         self.ended = 0.0

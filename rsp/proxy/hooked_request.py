@@ -9,10 +9,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.units import Peer as Address
-from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, without
+from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, is_connection_bound, split, without
 from rsp.http1.lines import drop, each, get
 from rsp.proxy.exchange import Exchange
-from rsp.proxy.hooks import APART, APART_SIZES, OURS
+from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, OURS
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class HookedRequest(Exchange):
         destination = self._destination
         phases = destination.hooks if destination is not None else None
         number = (phases.upstream if phases is not None else 0) or self._hooks.everywhere.upstream
-        if not number or (group.tries and len(self.tried) >= group.tries):
+        if not number or self.only is not None or (group.tries and len(self.tried) >= group.tries):
             Exchange._next_peer(self, status)
             return
         peers = group.open_peers(self.tried)
@@ -347,6 +347,8 @@ class HookedRequest(Exchange):
         head = self.head
         kept = head.fields if more else drop(head.fields, name)
         head.fields = kept + lines
+        if name in CREDENTIALS and any(is_connection_bound(line.partition(b":")[2]) for line in split(lines)):
+            head.connection_bound = True
         if name in OURS:
             self._overridden = [*(self._overridden or ()), name]
             if name == b"x-request-id":

@@ -35,7 +35,9 @@ OURS: Final = frozenset(
     (b"x-request-id", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"via")
 )
 APART: Final = OURS | {b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
-APART_SIZES: Final = frozenset(map(len, APART))
+# What may authenticate the connection to the peer.
+CREDENTIALS: Final = frozenset((b"authorization", b"proxy-authorization"))
+APART_SIZES: Final = frozenset(map(len, APART | CREDENTIALS))
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
 
 

@@ -115,9 +115,16 @@ class Plane:
 
     def retire_all_but(self, places: set[int]) -> None:
         """Who has another place than these is no peer any more."""
+        leaving: set[Peer] = set()
         for place, peer in self.peers.items():
             if place not in places and place < PLACES:
+                if peer.leaving_at == inf:
+                    leaving.add(peer)
                 peer.retire(float(peer.group.config.drain))
+        if leaving:
+            for upstream in list(self.upstreams):
+                if upstream.exchange is None and upstream.peer in leaving:
+                    upstream.close()
 
     def _expire_some(self) -> None:
         """End a few of those that are due, then let others have the loop: an attack may make many due at once."""

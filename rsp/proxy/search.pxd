@@ -12,6 +12,7 @@ cdef class Search(Asker):
     cdef bytes _names
     cdef int _stale_retries
     cdef Peer _peer
+    cdef Upstream _own
     cdef Py_ssize_t _kept_size, _pending_size
     cdef list _kept, _pending
     cdef Plane _plane

@@ -35,8 +35,8 @@ class Search(Asker):
 
     # fmt: off
     __slots__ = (
-        "_ended", "_holds", "_kept", "_kept_size", "_names", "_peer", "_pending", "_pending_size", "_plane", "_rival",
-        "_spent", "_stale_retries", "_upstream_started", "_upstream_time", "group", "over", "queue_deadline",
+        "_ended", "_holds", "_kept", "_kept_size", "_names", "_own", "_peer", "_pending", "_pending_size", "_plane",
+        "_rival", "_spent", "_stale_retries", "_upstream_started", "_upstream_time", "group", "over", "queue_deadline",
         "queue_limit", "response_started", "upstream",
     )
     # fmt: on
@@ -48,6 +48,7 @@ class Search(Asker):
         self.request_done = head.framing == 0
         self.tried = ()
         self.bound = False
+        self.only = None
         self._plane = plane
         self.group: Group | None = None
         self.upstream: Upstream | None = None
@@ -55,6 +56,7 @@ class Search(Asker):
         self.over = False  # nobody waits for an answer
         self.queue_deadline = 0.0  # not 0 while it waits
         self.queue_limit = 0.0  # what that is, once it has waited
+        self._own: Upstream | None = None  # a connection that its client has authenticated
         self._peer: Peer
         self._holds = False  # it counts as running at ``_peer``
         self._names = b""  # the peers tried, for the log
@@ -62,7 +64,7 @@ class Search(Asker):
         self._pending_size = 0
         self._kept: list[bytes] | None = None  # body that was sent, for another try
         self._kept_size = 0
-        self._spent = False  # it was too much to keep
+        self._spent = False  # that was too much to keep, or cannot be repeated elsewhere
         self._rival: Rival | None = None  # a second request for the same answer
         self._stale_retries = 0
         self._upstream_started = monotonic()
@@ -87,8 +89,9 @@ class Search(Asker):
 
     @property
     def repeatable(self) -> bool:
-        """Whether it may be sent once more: it is idempotent, and all of its body that was sent is still here."""
-        return not self._spent and self.head.method in _IDEMPOTENT
+        """Whether it may be sent once more: it is idempotent, all of its body that was sent is still here, and it means
+        the same on another connection."""
+        return not (self._spent or self.head.connection_bound) and self.head.method in _IDEMPOTENT
 
     def _next_peer(self, status: int) -> None:
         """The next peer's turn; ``status`` answers when none is left."""
@@ -138,8 +141,12 @@ class Search(Asker):
             self._ended = 0.0
         else:
             self._names = peer.name
-        upstream = peer.take()
-        if upstream is not None and self.head.method not in _SAFE and not self.repeatable:
+        upstream = peer.take() if self._own is None else self._take_own(peer)
+        if (
+            upstream is not None
+            and (self.head.method not in _SAFE or self.head.connection_bound)
+            and not self.repeatable
+        ):
             # It cannot be sent twice, so one look whether the peer has hung up meanwhile.
             while upstream is not None and upstream.is_stale():
                 upstream.close()
@@ -148,6 +155,13 @@ class Search(Asker):
             peer.connect(self)
         else:
             self.connected(upstream)
+
+    def _take_own(self, peer: "Peer") -> "Upstream | None":
+        """The connection that its client has authenticated, if that still is there; else any."""
+        own, self._own, self.only = self._own, None, None
+        if own is None or own.peer is not peer or own.transport.closing:
+            return peer.take()
+        return own
 
     def _let_go(self) -> None:
         """The peer has no more part in this."""
@@ -271,7 +285,7 @@ class Search(Asker):
     def hedge(self) -> None:
         """The answer is late: ask another peer as well."""
         group = self.group
-        if group is None or self.upstream is None or self.response_started or self._rival is not None:
+        if group is None or self.upstream is None or self.response_started or self._rival is not None or self._spent:
             return
         peer = group.pick(self, (*self.tried, self._peer), False)
         if peer is None or not group.may_retry():

@@ -23,7 +23,7 @@ cdef class Upstream(Protocol):
     cdef public double deadline, made
     cdef public Asker exchange
     cdef public Peer peer
-    cdef public bint reused, writing_paused
+    cdef public bint connection_bound, reused, writing_paused
     cpdef data_received(self, bytes data)
     cpdef bint eof_received(self) except -1
     cpdef connection_lost(self, error)

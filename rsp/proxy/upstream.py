@@ -30,8 +30,8 @@ class Upstream(Protocol):
 
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "deadline", "exchange", "made",
-        "peer", "reused", "writing_paused",
+        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "connection_bound", "deadline",
+        "exchange", "made", "peer", "reused", "writing_paused",
     )
     # fmt: on
 
@@ -41,6 +41,7 @@ class Upstream(Protocol):
         self.made = plane.now
         self.exchange: Asker | None = None
         self.deadline = _NEVER
+        self.connection_bound = False  # it is authenticated, or about to be: ``proxy/conversations.py``
         self._terms = plane.site.terms
         self.reused = False  # has served an exchange before: it may have gone stale
         self._buffer = b""
@@ -60,6 +61,8 @@ class Upstream(Protocol):
         """Begin an exchange on this connection, which must be open; ``pieces``: what there is of the body."""
         self.exchange = exchange
         self._terms = exchange.terms
+        if exchange.head.connection_bound:
+            self.connection_bound = True
         self._chunked = framing == _CHUNKED
         self._send(head, pieces, trailers)
 
@@ -108,11 +111,15 @@ class Upstream(Protocol):
         return bool(poll.poll(0))
 
     def release(self) -> None:
-        """Back to the peer, which keeps it or not."""
-        self.exchange = None
+        """Back to the peer, which keeps it or not; a connection that is authenticated belongs to ``exchange``."""
+        exchange, self.exchange = self.exchange, None
         self._head = None
         self._decoder = None
         self.reused = True
+        if self.connection_bound:
+            if exchange is not None:
+                exchange.conversation(self)
+            return
         peer = self.peer
         if not self.transport.closing and peer.keeps(self):
             self.deadline = self._plane.now + self._plane.site.terms.keepalive_time
@@ -226,6 +233,8 @@ class Upstream(Protocol):
     def _begin(self, exchange: "Asker", head: ResponseHead, data: bytes) -> None:
         framing = head.framing
         self._head = head
+        if head.connection_bound:
+            self.connection_bound = True
         self.deadline = self._plane.now + self._terms.read_time
         if framing == 0 or framing == len(data):
             self._finish(exchange, head, [data] if framing else _NOTHING, _NOTHING, framing > 0 or not data)

@@ -17,9 +17,10 @@ from rsp.http1 import codec, head, write
 from rsp.http1 import lines as lines_in_use
 from rsp.http1.errors import ProtocolError
 
-REQUEST = ("count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "path",
+REQUEST = ("connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "path",
            "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent")  # fmt: skip
 RESPONSE = (
+    "connection_bound",
     "count",
     "fields",
     "framing",
@@ -62,13 +63,14 @@ NAMES = st.sampled_from([
     b"Host", b"HOST", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"Keep-Alive", b"TE", b"Upgrade",
     b"Expect", b"User-Agent", b"Referer", b"X-Request-Id", b"X-Forwarded-For", b"X-Forwarded-Proto", b"X-Forwarded-Host",
     b"Forwarded", b"Proxy-Connection", b"Accept", b"X_A", b"Content_Length", b"Cookie", b"x-frame-options", b"Bad Name", b"",
-    b"X-Request-Ie", b"hosu", b"Connectiom",
+    b"X-Request-Ie", b"hosu", b"Connectiom", b"Authorization", b"proxy-AUTHORIZATION", b"WWW-Authenticate", b"Proxy-Authenticate",
+    b"Persistent-Auth",
 ])  # fmt: skip
 VALUES = st.sampled_from([
     b"a", b"a.example:80", b"a:b", b"[::1]:80", b"5", b"0", b"00", b"-1", b"5, 5", b"99999999999999999999", b"chunked", b"Chunked",
     b"gzip, chunked", b"keep-alive", b"Keep-Alive", b"close", b"close, x-a", b"upgrade", b"websocket", b"100-continue", b"trailers",
     b"", b"10.0.0.1, 10.0.0.2", b"id-1", b"bad id", b"a" * 129, b"tab\there", b"\x80\xff", b"nul\x00", b"\x7f", b"cr\rx", b"lf\nx",
-    b"x" * 100, b"a,b", b"host",
+    b"x" * 100, b"a,b", b"host", b"NTLM", b"negotiate YII", b"Basic realm=a, nTLM", b"Basic bmVnbw==", b"nothing", b"true",
 ]) | st.binary(max_size=20)  # fmt: skip
 SPACE = st.sampled_from([b"", b" ", b"  ", b"\t"])
 LINES = st.lists(st.tuples(NAMES, SPACE, VALUES, SPACE), max_size=8)
