@@ -34,6 +34,7 @@ _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 # Schemes that authenticate a connection, not a request (RFC 4559 section 6): NTLM, Negotiate, Nego2.  A challenge may
 # name several; the compiled codec comes here with credentials whose scheme begins with an N.
 _BOUND_CREDENTIALS = re.compile(rb"[\t ]*(?:ntlm|nego)", re.IGNORECASE)
+_BOUND_LINE = re.compile(rb"(?:\A|\n)(?:proxy-)?authorization:[\t ]*(?:ntlm|nego)", re.IGNORECASE)
 _BOUND_CHALLENGE = re.compile(rb"(?:^|[\t ,])(?:ntlm|nego|true)", re.IGNORECASE)
 
 # What a field means to a proxy.  Everything that is not named here is end-to-end and forwarded as it stands.
@@ -279,7 +280,8 @@ def _understand(block: bytes) -> _Fields | None:  # noqa: C901 - one flat loop: 
             _refuse_shadow(name, block)
             kept.append(line)
         elif meaning == _CREDENTIALS:
-            fields.connection_bound = fields.connection_bound or is_connection_bound(value)
+            if _BOUND_CREDENTIALS.match(value) is not None:
+                fields.connection_bound = True
             kept.append(line)
         elif meaning == _CHALLENGE:
             kept.append(line)
@@ -333,9 +335,9 @@ def parse_response(block: bytes, method: bytes) -> ResponseHead:
     return head
 
 
-def is_connection_bound(credentials: bytes) -> bool:
-    """Whether a value of Authorization authenticates the connection that it is sent on."""
-    return _BOUND_CREDENTIALS.match(credentials) is not None
+def binds_connection(fields: bytes) -> bool:
+    """Whether a block of request fields has credentials that authenticate the connection that they are sent on."""
+    return _BOUND_LINE.search(fields) is not None
 
 
 def split(fields: bytes) -> list[bytes]:

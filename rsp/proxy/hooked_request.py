@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.units import Peer as Address
-from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, is_connection_bound, split, without
+from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, binds_connection, without
 from rsp.http1.lines import drop, each, get
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, OURS
@@ -347,7 +347,7 @@ class HookedRequest(Exchange):
         head = self.head
         kept = head.fields if more else drop(head.fields, name)
         head.fields = kept + lines
-        if name in CREDENTIALS and any(is_connection_bound(line.partition(b":")[2]) for line in split(lines)):
+        if name in CREDENTIALS and binds_connection(lines):
             head.connection_bound = True
         if name in OURS:
             self._overridden = [*(self._overridden or ()), name]

@@ -7,6 +7,7 @@ from rsp.proxy.terms cimport Terms
 cdef class Rules:
     cdef object remove
     cdef bytes added
+    cdef public bint connection_bound
     cpdef bytes apply(self, bytes fields)
 
 

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from rsp.config.schema import Config, HeaderRules, Listener, Route
-from rsp.http1.head import is_connection_bound, without
+from rsp.http1.head import binds_connection, without
 from rsp.members import Members
 from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.group import Group
@@ -25,7 +25,7 @@ class Rules:
         self.remove = frozenset(name.lower().encode() for name in (*rules.remove, *rules.set))
         added = [f"{name}: {value}\r\n" for part in (rules.set, rules.add) for name, value in part.items()]
         self.added = "".join(added).encode()
-        self.connection_bound = any(is_connection_bound(line.encode().partition(b":")[2]) for line in added)
+        self.connection_bound = binds_connection(self.added)
 
     def apply(self, fields: bytes) -> bytes:
         return (without(fields, self.remove) if self.remove else fields) + self.added
