@@ -4,6 +4,6 @@ cdef class AccessLog:
     cdef public str target
     cdef list _lines
     cdef Py_ssize_t _size, _lost
-    cdef int _descriptor
-    cdef bint _pipe, _stuck
+    cdef object _outlet
+    cdef bint _stuck
     cpdef add(self, bytes line)

@@ -6,16 +6,14 @@ what is lost beyond them is counted in a line of the log itself.
 
 import errno
 import os
-import socket
-import stat
 import time
 from typing import Final
 
 from rsp import log
+from rsp.outlet import Outlet, standard
 
 _BATCH: Final = 64 << 10  # bytes that are written without waiting for the tick
 _HELD: Final = 4 << 20  # bytes that may wait for a pipe that is full
-_PIPE_BUF: Final = 4096  # writes of at most this many bytes to a pipe are whole or not at all
 
 
 def open_file(target: str) -> int:
@@ -39,13 +37,13 @@ class AccessLog:
         self._lines: list[bytes] = []
         self._size = 0
         self._lost = 0
-        self._descriptor = descriptor
-        self._pipe = False
-        self._stuck = False  # the pipe was full: wait for the tick
+        self._outlet: Outlet | None = None
+        self._stuck = False  # it took no more: wait for the tick
         self.set_time(time.time())
         if target == "stdout":
-            self._descriptor = self._open_stdout()
-        self._look()
+            self._outlet = standard(1)
+        elif descriptor >= 0:
+            self._outlet = Outlet.opened(descriptor)
 
     def set_time(self, now: float) -> None:
         self.stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now)).encode()
@@ -54,88 +52,46 @@ class AccessLog:
         """``line`` ends in a line feed."""
         self._lines.append(line)
         self._size += len(line)
-        if self._size >= _BATCH and not self._stuck:
-            self.flush()
+        if self._size >= _BATCH:
+            if not self._stuck:
+                self.flush()
+            elif self._size > _HELD:
+                self._lose()
 
     def flush(self) -> None:
         """Write what is waiting; called every tick."""
-        self._stuck = False
-        if not self._lines:
+        outlet = self._outlet
+        if outlet is None:
             return
-        if self._pipe:
-            self._flush_pipe()
-            return
-        data = b"".join(self._lines)
-        self._lines.clear()
-        self._size = 0
-        view = memoryview(data)
         try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            self._stuck = not outlet.flush()
+            if self._stuck:
+                return
+            if self._lost and not self._lines:
+                self._lines.append(b"rsp: %d lines of the access log were lost: its reader is too slow\n" % self._lost)
+                self._lost = 0
+            if self._lines:
+                self._stuck = not outlet.put(b"".join(self._lines))
         except OSError as error:
-            log.once_a_second("access_log", f"Cannot write the access log {self.target}: {error.strerror}")
+            self._stuck = False
+            if error.errno != errno.EPIPE:  # without a reader there is nothing to repair here
+                log.once_a_second("access_log", f"Cannot write the access log {self.target}: {error.strerror}")
+        if not self._stuck:
+            self._lines.clear()
+            self._size = 0
 
     def replace(self, descriptor: int) -> None:
         """After a log rotation: this is the file from now on."""
         self.close()
-        self._descriptor = descriptor
-        self._look()
+        self._outlet = Outlet.opened(descriptor)
 
     def close(self) -> None:
         self.flush()
-        if self._descriptor > 2:
-            os.close(self._descriptor)
-        self._descriptor = -1
+        if self._outlet is not None and self.target != "stdout":
+            self._outlet.close()
+        self._outlet = None
 
-    def _look(self) -> None:
-        if self._descriptor >= 0:
-            self._pipe = not stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-
-    def _open_stdout(self) -> int:
-        """Standard output; a pipe or terminal is opened anew, so that non-blocking is ours alone."""
-        try:
-            mode = os.fstat(1).st_mode
-            if stat.S_ISREG(mode) or stat.S_ISSOCK(mode):
-                return 1
-            return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return 1
-
-    def _flush_pipe(self) -> None:
-        """Whole lines in pieces that a pipe takes at once or not at all."""
-        lines = self._lines
-        start = 0
-        while start < len(lines):
-            end, size = start, 0
-            while end < len(lines) and (size + len(lines[end]) <= _PIPE_BUF or end == start):
-                size += len(lines[end])
-                end += 1
-            try:
-                data = b"".join(lines[start:end])
-                self._write_pipe(data if size <= _PIPE_BUF else data[: _PIPE_BUF - 1] + b"\n")
-            except BlockingIOError:
-                self._stuck = True
-                break
-            except OSError as error:
-                if error.errno != errno.EPIPE:  # else the reader is gone: nobody to tell
-                    log.once_a_second("access_log", f"Cannot write the access log {self.target}: {error.strerror}")
-            start = end
-        del lines[:start]
-        self._size = sum(map(len, lines))
-        if self._size > _HELD:
-            self._lost += len(lines)
-            lines.clear()
-            self._size = 0
-        elif self._lost and not lines:
-            lines.append(b"rsp: %d lines of the access log were lost: its reader is too slow\n" % self._lost)
-            self._lost = 0
-
-    def _write_pipe(self, data: bytes) -> None:
-        if stat.S_ISSOCK(os.fstat(self._descriptor).st_mode):
-            sender = socket.socket(fileno=self._descriptor)
-            try:
-                sender.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-            finally:
-                sender.detach()
-        else:
-            os.write(self._descriptor, data)
+    def _lose(self) -> None:
+        self._lost += len(self._lines)
+        self._lines.clear()
+        self._size = 0

@@ -72,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.t or options.T:
             return _test(options.file, dump=options.T)
         _raise_descriptor_limit()
+        log.never_block()
         return Master(options.file, options.workers).run()
     except ConfigError as error:
         for message in error.messages:

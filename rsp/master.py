@@ -134,6 +134,7 @@ class Master:
         self._fleet.look_after(now, suspended)
         self._check_started()
         self._reloads.look_after(now)
+        log.tick()
         if self._successor is not None and now >= self._successor.deadline:
             self._upgrade_failed(self._successor)
         if now >= self._measure_at:

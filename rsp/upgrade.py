@@ -20,6 +20,7 @@ from rsp.channel import content, memfd
 from rsp.config.schema import decode_hook, encode_hook
 from rsp.config.units import Peer
 from rsp.members import Table, Target
+from rsp.outlet import standard
 from rsp.scoreboard import Mark, Scoreboard
 
 _VARIABLE: Final = "RSP_UPGRADE"
@@ -84,7 +85,11 @@ class Successor:
         environment.pop("WATCHDOG_PID", None)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what we were started with
-                [sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=[theirs.fileno()]
+                [sys.executable, *sys.orig_argv[1:]],
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                stdout=standard(1).descriptor,
+                stderr=standard(2).descriptor,
             )
             self.deadline = time.monotonic() + _PATIENCE
             _send(self.end, legacy, listening)

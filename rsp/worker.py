@@ -259,6 +259,7 @@ class Worker:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK, self._tick, loop)
         self._plane.tick()
+        log.tick()
         for acceptor in self._acceptors.values():
             acceptor.retry()
 

@@ -83,6 +83,7 @@ class Control:
         now = time.monotonic()
         self._row[Cell.HEARTBEAT] = int(now * 1000)
         self._outliers.tick(now)
+        log.tick()
 
     def _arrange(self) -> None:
         """Everybody works on the configuration and the members in force."""
