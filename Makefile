@@ -65,6 +65,6 @@ clean:
 	@touch $@
 
 # The compiled modules again, where their sources have changed since the install.
-.venv/built: $(shell find rsp -name '*.py' -o -name '*.pxd' -o -name '*.pyx') | .venv/installed-dev
+.venv/built: $(shell find rsp -name '*.py' -o -name '*.px[ydi]*') | .venv/installed-dev
 	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@

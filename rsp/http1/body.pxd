@@ -15,6 +15,7 @@ cdef class CloseDecoder(Decoder):
 
 cdef class ChunkedDecoder(Decoder):
     cdef bytes _held
-    cdef Py_ssize_t _remaining
+    cdef list _lines
+    cdef Py_ssize_t _remaining, _searched, _trailers_size
     cdef bint _in_trailers
     cdef Py_ssize_t _payload(self, bytes data, Py_ssize_t position, list pieces) except -1

@@ -8,20 +8,18 @@ import re
 from typing import Final
 
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import find_stray
+from rsp.http1.faults import FIELD_LINE
+from rsp.http1.names import sound_trailers
 
 # A chunk-size line, its extensions included, and all the trailers together may be this long.
 SIZE_LINE_LIMIT: Final = 256
 TRAILERS_LIMIT: Final = 8192
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:[ \t]*;[\t -~\x80-\xff]*)?)\r\n")
-_TRAILERS = re.compile(rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n)*+)\r\n")
-# Fields that frame, route or authenticate a message mean nothing behind it (RFC 9110 section 6.5.1).
-_NOT_IN_TRAILERS: Final = frozenset((
-    b"content-length", b"transfer-encoding", b"host", b"connection", b"keep-alive", b"te", b"trailer", b"upgrade",
-    b"authorization", b"cookie", b"set-cookie", b"content-encoding", b"content-type", b"content-range", b"expect",
-    b"proxy-connection", b"proxy-authorization", b"cache-control", b"max-forwards", b"range",
-))  # fmt: skip
+_DIGITS: Final = frozenset(bytes((digit,)) for digit in b"0123456789abcdefABCDEF") | {b""}
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_EXTENSION = rb"[\t ]*+;[\t ]*+" + _TOKEN + rb"(?:[\t ]*+=[\t ]*+(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?+"
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)(?:" + _EXTENSION + rb")*+\r\n")
 
 
 class Decoder:
@@ -73,14 +71,18 @@ class ChunkedDecoder(Decoder):
     """A chunked body (RFC 9112 section 7.1).  Extensions are checked and dropped; trailers end in ``trailers``.
 
     Raises :class:`ProtocolError` for sizes with signs, spaces or too many digits, a missing CRLF, and
-    extensions or trailers that are malformed or too long.
+    extensions or trailers that are malformed or too long.  However small the pieces are in which they arrive, each
+    byte of the trailers is looked at once.
     """
 
-    __slots__ = ("_held", "_in_trailers", "_remaining")
+    __slots__ = ("_held", "_in_trailers", "_lines", "_remaining", "_searched", "_trailers_size")
 
     def __init__(self) -> None:
         super().__init__()
-        self._held = b""  # the beginning of a size line or of the trailers
+        self._held = b""  # the beginning of a size line or of a trailer
+        self._searched = 0  # there is no end of a line in it before this
+        self._lines: list[bytes] = []  # whole trailers
+        self._trailers_size = 0
         self._remaining = 0  # of the current chunk, its final CRLF included
         self._in_trailers = False
 
@@ -129,40 +131,33 @@ class ChunkedDecoder(Decoder):
 
     def _hold_size_line(self, held: bytes) -> None:
         """Keep an unfinished size line, unless it can never become a good one."""
-        digits = held.lstrip(b"0123456789abcdefABCDEF")
-        count = len(held) - len(digits)
-        unfinished = (
-            count <= 15
-            and (count > 0 or not held)
-            and (not digits or digits == b"\r" or re.fullmatch(rb"[ \t]*(?:;[\t -~\x80-\xff]*\r?)?", digits))
-        )
-        if not unfinished or len(held) >= SIZE_LINE_LIMIT:
+        if len(held) >= SIZE_LINE_LIMIT or b"\n" in held or held[:1] not in _DIGITS:
             raise ProtocolError("malformed chunk size")
         self._held = held
 
     def _end(self, data: bytes, position: int) -> None:
-        match = _TRAILERS.match(data, position)
-        if match is None:
-            self._hold_trailers(data[position:])
-            return
-        if match.end() - position > TRAILERS_LIMIT:
-            raise ProtocolError("trailers too long")
-        self.trailers = [
-            line for line in match[1].split(b"\r\n")[:-1]
-            if line.partition(b":")[0].lower() not in _NOT_IN_TRAILERS
-        ]  # fmt: skip
-        self.rest = data[match.end() :]
+        """Take whole trailers from ``position`` on, up to the empty line behind them; keep the beginning of one."""
+        while True:
+            end = data.find(b"\n", position + self._searched)
+            size = (end + 1 if end >= 0 else len(data)) - position
+            if self._trailers_size + size > TRAILERS_LIMIT:
+                raise ProtocolError("trailers too long")
+            if end < 0:
+                self._held = data[position:]
+                self._searched = size
+                return
+            line = data[position : end + 1]
+            position = end + 1
+            self._searched = 0
+            self._trailers_size += size
+            if line == b"\r\n":
+                break
+            if line[-2:] != b"\r\n" or FIELD_LINE.fullmatch(line, 0, size - 2) is None:
+                raise ProtocolError("malformed trailers")
+            self._lines.append(line[:-2])
+        self.trailers = sound_trailers(self._lines)
+        self.rest = data[position:]
         self.done = True
-
-    def _hold_trailers(self, held: bytes) -> None:
-        whole, _, _ = held.rpartition(b"\r\n")
-        if len(held) > TRAILERS_LIMIT:
-            raise ProtocolError("trailers too long")
-        if b"\r\n\r\n" in held or (whole and _TRAILERS.fullmatch(whole + b"\r\n\r\n") is None):
-            raise ProtocolError("malformed trailers")
-        if find_stray(held, 0) or held[:1] in (b" ", b"\t", b":"):
-            raise ProtocolError("malformed trailers")
-        self._held = held
 
 
 def encode_chunk(pieces: list[bytes]) -> list[bytes]:

@@ -13,6 +13,7 @@ from rsp.http1.head cimport RequestHead, ResponseHead
 from rsp.http1.text cimport put_literal, put_number
 
 from rsp.http1 import head as specification
+from rsp.http1 import names
 from rsp.http1 import write as writers
 
 ctypedef const unsigned char *Text
@@ -22,46 +23,14 @@ cdef enum:
     UNTIL_CLOSE = -2
     NO_LENGTH = -3
     MOST_RUNS = 24  # stretches of fields between dropped ones
+    ANY_NUMBER = 1 << 30
 
-# What a byte may be part of.
-cdef enum:
-    TOKEN = 1  # RFC 9110 section 5.6.2
-    HOST = 2  # a name or an IPv4 address
-    TARGET = 4  # the origin-form; no "#"
-    ID = 8  # a request id
-    PATH = 16  # a path that may be plain
-
-cdef unsigned char KINDS[256]
-
-
-def _fill():
-    cdef int byte
-    for byte in range(256):
-        KINDS[byte] = 0
-    for byte in b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
-        KINDS[byte] |= TOKEN
-    for byte in b".-_~!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
-        KINDS[byte] |= HOST
-    for byte in range(0x21, 0x7F):
-        if byte != c"#":
-            KINDS[byte] |= TARGET
-            if byte != c"?" and byte != c"%" and byte != c"\\":
-                KINDS[byte] |= PATH
-    for byte in b"._:@/+=-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
-        KINDS[byte] |= ID
-
-
-_fill()
+include "scan.pxi"
 
 # The last value of its kind: clients repeat themselves, and the same object saves making, hashing and comparing it.
 cdef bytes last_host = b"", last_agent = b"", last_reason = b""
 cdef bytes GET = b"GET", HEAD = b"HEAD", POST = b"POST", PUT = b"PUT", PATCH = b"PATCH"
 cdef list NOTHING = []
-
-
-cdef struct Span:
-    Text start
-    Text end
 
 
 cdef inline bytes text(Span span):
@@ -74,167 +43,6 @@ cdef inline bytes text_or(Span span, bytes known):
     if size == PyBytes_GET_SIZE(known) and memcmp(span.start, PyBytes_AS_STRING(known), size) == 0:
         return known
     return text(span)
-
-
-cdef inline Text behind_value(Text at, Text end) noexcept nogil:
-    """The first byte from ``at`` on that no field value may have; there is a NUL at ``end``."""
-    cdef uint64_t word, low, delete
-    while True:
-        while end - at >= 8:
-            memcpy(&word, at, 8)
-            low = (word - 0x2020202020202020U) & ~word & 0x8080808080808080U
-            delete = word ^ 0x7F7F7F7F7F7F7F7FU
-            delete = (delete - 0x0101010101010101U) & ~delete & 0x8080808080808080U
-            if low | delete:
-                break
-            at += 8
-        while at[0] >= 0x20 and at[0] != 0x7F:
-            at += 1
-        if at[0] != c"\t":
-            return at
-        at += 1
-
-
-cdef inline Span trimmed(Text start, Text end) noexcept nogil:
-    cdef Span span
-    while start < end and (start[0] == c" " or start[0] == c"\t"):
-        start += 1
-    while end > start and ((end - 1)[0] == c" " or (end - 1)[0] == c"\t"):
-        end -= 1
-    span.start = start
-    span.end = end
-    return span
-
-
-cdef inline bint says(Text at, Py_ssize_t size, const char *name) noexcept nogil:
-    """Whether ``size`` bytes at ``at`` are ``name``, which is lower case and as long, in any case."""
-    cdef Py_ssize_t index
-    for index in range(size):
-        if (at[index] | 0x20) != <unsigned char>name[index]:
-            return False
-    return True
-
-
-cdef inline bint value_says(Span span, const char *name, Py_ssize_t size) noexcept nogil:
-    return span.end - span.start == size and says(span.start, size, name)
-
-
-cdef inline Py_ssize_t number(Span span) noexcept nogil:
-    """Of 1 to 18 digits; ``NO_LENGTH`` for anything else."""
-    cdef Py_ssize_t value = 0
-    if not 1 <= span.end - span.start <= 18:
-        return NO_LENGTH
-    while span.start < span.end:
-        if not c"0" <= span.start[0] <= c"9":
-            return NO_LENGTH
-        value = value * 10 + (span.start[0] - c"0")
-        span.start += 1
-    return value
-
-
-cdef inline bint is_host(Span span) noexcept nogil:
-    """A name with or without a port; not an IPv6 address."""
-    cdef Text at = span.start
-    while KINDS[at[0]] & HOST:  # ends before the CR at the latest
-        at += 1
-    if at == span.start:
-        return False
-    if at[0] == c":" and at < span.end:
-        at += 1
-        if span.end - at > 5:
-            return False
-        while c"0" <= at[0] <= c"9":
-            at += 1
-    return at == span.end
-
-
-cdef inline bint is_id(Span span) noexcept nogil:
-    if not 1 <= span.end - span.start <= 128:
-        return False
-    while span.start < span.end:
-        if not KINDS[span.start[0]] & ID:
-            return False
-        span.start += 1
-    return True
-
-
-cdef enum Meaning:
-    PASS
-    DROP
-    HOST_FIELD
-    AGENT
-    REFERER
-    CONNECTION
-    LENGTH
-    CODING
-    REQUEST_ID
-    FORWARDED
-    CREDENTIALS
-    RARE
-
-
-cdef inline Meaning request_meaning(Text name, Py_ssize_t size) noexcept nogil:
-    cdef unsigned char first = name[0] | 0x20
-    if size == 4:
-        return HOST_FIELD if first == c"h" and says(name, 4, "host") else PASS
-    if size == 10:
-        if first == c"u" and says(name, 10, "user-agent"):
-            return AGENT
-        if first == c"c" and says(name, 10, "connection"):
-            return CONNECTION
-        return DROP if first == c"k" and says(name, 10, "keep-alive") else PASS
-    if size == 7:
-        if first == c"r" and says(name, 7, "referer"):
-            return REFERER
-        return RARE if first == c"u" and says(name, 7, "upgrade") else PASS
-    if size == 14:
-        return LENGTH if first == c"c" and says(name, 14, "content-length") else PASS
-    if size == 12:
-        return REQUEST_ID if first == c"x" and says(name, 12, "x-request-id") else PASS
-    if size == 15:
-        return FORWARDED if first == c"x" and says(name, 15, "x-forwarded-for") else PASS
-    if size == 17:
-        if first == c"t" and says(name, 17, "transfer-encoding"):
-            return CODING
-        return FORWARDED if first == c"x" and says(name, 17, "x-forwarded-proto") else PASS
-    if size == 16:
-        if first == c"p" and says(name, 16, "proxy-connection"):
-            return DROP
-        return FORWARDED if first == c"x" and says(name, 16, "x-forwarded-host") else PASS
-    if size == 13:
-        return CREDENTIALS if first == c"a" and says(name, 13, "authorization") else PASS
-    if size == 19:
-        return CREDENTIALS if first == c"p" and says(name, 19, "proxy-authorization") else PASS
-    if size == 9:
-        return FORWARDED if first == c"f" and says(name, 9, "forwarded") else PASS
-    if size == 6:
-        return RARE if first == c"e" and says(name, 6, "expect") else PASS
-    if size == 2:
-        return RARE if says(name, 2, "te") else PASS
-    return PASS
-
-
-cdef inline Meaning response_meaning(Text name, Py_ssize_t size) noexcept nogil:
-    cdef unsigned char first = name[0] | 0x20
-    if size == 14:
-        return LENGTH if first == c"c" and says(name, 14, "content-length") else PASS
-    if size == 10:
-        if first == c"c" and says(name, 10, "connection"):
-            return CONNECTION
-        return DROP if first == c"k" and says(name, 10, "keep-alive") else PASS
-    if size == 17:
-        return CODING if first == c"t" and says(name, 17, "transfer-encoding") else PASS
-    if size == 16:
-        if first == c"w" and says(name, 16, "www-authenticate"):
-            return RARE
-        return DROP if first == c"p" and says(name, 16, "proxy-connection") else PASS
-    if size == 7:
-        return RARE if first == c"u" and says(name, 7, "upgrade") else PASS
-    if size == 15:
-        return RARE if first == c"p" and says(name, 15, "persistent-auth") else PASS
-    if size == 18:
-        return RARE if first == c"p" and says(name, 18, "proxy-authenticate") else PASS
-    return PASS
 
 
 cdef struct Runs:
@@ -280,9 +88,11 @@ cpdef Py_ssize_t end_of_head(bytes data, Py_ssize_t start):
         at += 1
 
 
-cpdef RequestHead parse_request(bytes block):
+cpdef RequestHead parse_request(bytes block, Py_ssize_t limit=ANY_NUMBER):
     cdef RequestHead head = plain_request(block)
-    return head if head is not None else specification.parse_request(block)
+    if head is not None and head.count <= limit:
+        return head
+    return specification.parse_request(block, limit)
 
 
 cdef RequestHead plain_request(bytes block):
@@ -334,7 +144,7 @@ cdef RequestHead plain_request(bytes block):
     host.start = host.end = at
     while at[0] != c"\r":
         line = at
-        while KINDS[at[0]] & TOKEN and at[0] != c"_":
+        while KINDS[at[0]] & NAME:
             at += 1
         size = at - line
         if size == 0 or at[0] != c":":
@@ -429,9 +239,11 @@ cdef RequestHead plain_request(bytes block):
     return head
 
 
-cpdef ResponseHead parse_response(bytes block, bytes method):
+cpdef ResponseHead parse_response(bytes block, bytes method, Py_ssize_t limit=ANY_NUMBER):
     cdef ResponseHead head = plain_response(block, method)
-    return head if head is not None else specification.parse_response(block, method)
+    if head is not None and head.count <= limit:
+        return head
+    return specification.parse_response(block, method, limit)
 
 
 cdef ResponseHead plain_response(bytes block, bytes method):

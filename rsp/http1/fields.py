@@ -1,6 +1,6 @@
 """Single values out of a block of field lines, for those who ask: most requests are never looked at this way."""
 
-from rsp.http1.head import split
+from rsp.http1.names import split
 
 
 def field(fields: bytes, name: bytes) -> bytes | None:

@@ -4,7 +4,8 @@ import json
 from http import HTTPStatus
 
 from rsp.config.schema import Page, Redirect, Respond, Route
-from rsp.http1.head import RequestHead, split
+from rsp.http1.head import RequestHead
+from rsp.http1.names import split
 from rsp.http1.write import PHRASES
 
 Answer = tuple[int, bytes, bytes, bytes]  # status, Content-Type, more field lines with their CRLF, body

@@ -10,7 +10,8 @@ from rsp.combined import combined
 from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import end_of_head, parse_request, response_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, check_size, find_stray
+from rsp.http1.faults import check_size, find_stray
+from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from rsp.http1.write import interim_head, own_response
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.answers import Answer
@@ -234,9 +235,7 @@ class Downstream(Protocol):
             block = block[2:]
         if len(block) > terms.line_limit:
             check_size(block, terms.line_limit, terms.head_limit)
-        head = parse_request(block)
-        if head.count > terms.fields:
-            raise ProtocolError("too many fields", 431)
+        head = parse_request(block, terms.fields)
         self.deadline = _NEVER
         hooks = plane.site.hooks
         exchange = self._exchange = (

@@ -9,8 +9,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.units import Peer as Address
-from rsp.http1.head import CHUNKED, RequestHead, ResponseHead, binds_connection, without
+from rsp.http1.credentials import binds_connection
+from rsp.http1.head import CHUNKED, RequestHead, ResponseHead
 from rsp.http1.lines import drop, each, get
+from rsp.http1.names import without
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, OURS
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task

@@ -1,10 +1,11 @@
 """A configuration in its running form, built once and swapped as one reference."""
 
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rsp.config.schema import Config, HeaderRules, Listener, Route
-from rsp.http1.head import binds_connection, without
+from rsp.http1.credentials import binds_connection
+from rsp.http1.names import fold, without
 from rsp.members import Members
 from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.group import Group
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
     from rsp.proxy.plane import Plane
 
 
+_ADDRESS_SIZE: Final = 64  # longer than any address with its zone; bounds what is remembered of them
+
+
 class Rules:
-    """Field rules as bytes: drop the names in ``remove`` (lower case), then append ``added``."""
+    """Field rules as bytes: drop the names in ``remove`` (folded), then append ``added``."""
 
     __slots__ = ("added", "connection_bound", "remove")
 
     def __init__(self, rules: HeaderRules) -> None:
-        self.remove = frozenset(name.lower().encode() for name in (*rules.remove, *rules.set))
+        self.remove = frozenset(fold(name.encode()) for name in (*rules.remove, *rules.set))
         added = [f"{name}: {value}\r\n" for part in (rules.set, rules.add) for name, value in part.items()]
         self.added = "".join(added).encode()
         self.connection_bound = binds_connection(self.added)
@@ -136,7 +140,7 @@ class Site:
 
     def trusts(self, client: bytes) -> bool:
         """Whether the forwarded fields of a client at this address are to be believed."""
-        if not self._trusted and not self._trusts_unix:
+        if (not self._trusted and not self._trusts_unix) or len(client) > _ADDRESS_SIZE:
             return False
         known = self._known.get(client)
         if known is None:

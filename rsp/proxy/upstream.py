@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import end_of_head, parse_response
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, ResponseHead, find_stray
+from rsp.http1.faults import find_stray
+from rsp.http1.head import CHUNKED, ResponseHead
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.writing import write_message
 
@@ -214,10 +215,8 @@ class Upstream(Protocol):
                 return
             if end > terms.head_limit:
                 raise ProtocolError("the head is too large")
-            head = parse_response(data[:end], exchange.head.method)
+            head = parse_response(data[:end], exchange.head.method, terms.fields)
             data = data[end:]
-            if head.count > terms.fields:
-                raise ProtocolError("too many fields")
             if head.status >= 200 or head.status == 101:
                 break
             exchange.interim(head)

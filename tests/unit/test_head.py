@@ -4,7 +4,8 @@ import pytest
 
 from rsp.http1.codec import parse_request, parse_response, request_head, response_head
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE, split
+from rsp.http1.head import CHUNKED, UNTIL_CLOSE
+from rsp.http1.names import split
 
 
 def request(*lines: str, start: str = "GET / HTTP/1.1", host: str | None = "Host: a"):
