@@ -198,7 +198,7 @@ def _understand(block: bytes) -> _Fields | None:
     if match is None:
         return None
     fields = _classify(match[1].split(b"\r\n"))
-    if fields.hosts and not _is_host(fields.host):
+    if fields.hosts and not is_authority(fields.host):
         raise ProtocolError("invalid Host")
     if len(block) <= _UNDERSTOOD_BLOCK:
         _remember(block, fields)
@@ -322,7 +322,8 @@ def end_of_head(data: bytes, start: int) -> int:
     return found + 4 if found >= 0 else -1
 
 
-def _is_host(value: bytes) -> bool:
+def is_authority(value: bytes) -> bool:
+    """Whether ``value`` can be the value of Host (RFC 9110 section 7.2)."""
     return len(value) <= _HOST_SIZE and _HOST.fullmatch(value) is not None
 
 
@@ -399,7 +400,7 @@ def _target(head: RequestHead, hosts: int) -> None:
     if target == b"*" and head.method == b"OPTIONS":
         return
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None or not _is_host(absolute[1]):
+    if absolute is None or not is_authority(absolute[1]):
         raise ProtocolError("invalid request target")
     head.host = absolute[1]
     path = absolute[2]

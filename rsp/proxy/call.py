@@ -79,6 +79,8 @@ class Plan:
             )
         except ProtocolError as error:
             raise ValueError(str(error)) from None
+        # No client stands behind these, so what they tell is what the hook says.
+        self.head.fields += b"".join([line + b"\r\n" for line in self.head.forwarded])
 
 
 class Call(Search):
@@ -168,7 +170,7 @@ class Call(Search):
 
     def head_for_peer(self) -> bytes:
         head = self.head
-        return request_head(head, head.target, head.host, head.fields, b"", b"")
+        return request_head(head, head.target, head.host, head.fields, b"", head.request_id)
 
     def refuse(self, status: int, reason: str) -> None:
         reasons = {502: "no peer could be reached or answered", 503: "no peer is free", 504: "the peer took too long"}
