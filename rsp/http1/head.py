@@ -16,15 +16,14 @@ from typing import Final
 from rsp.http1.credentials import BOUND_CHALLENGE, BOUND_CREDENTIALS
 from rsp.http1.errors import ProtocolError
 from rsp.http1.faults import explain
+from rsp.http1.framing import CHUNKED as CHUNKED
+from rsp.http1.framing import UNTIL_CLOSE as UNTIL_CLOSE
+from rsp.http1.framing import framing_of
 
 from rsp.http1.names import (  # isort: skip
     CHALLENGE, CONNECTION, CONTENT_LENGTH, CREDENTIALS, EXPECT, FORWARDED, HOP_BY_HOP, HOST, ODD, PASS, REFERER,
     REQUEST_ID, SHADOW, SPELLINGS, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT, fold, learn, refuse_shadows, without,
 )  # fmt: skip
-
-# Framing of a body: a length in bytes (>= 0), or one of these.
-CHUNKED: Final = -1
-UNTIL_CLOSE: Final = -2
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _FIELDS = rb"((?:" + _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
@@ -168,7 +167,7 @@ def parse_request(block: bytes, limit: int = _ANY_NUMBER) -> RequestHead:
     method, target, version = match.groups()
     head = RequestHead(method, target, version == b"1", fields)
     if fields.lengths or fields.codings:
-        head.framing = _framing(fields.lengths, fields.codings, head.minor)
+        head.framing = framing_of(fields.lengths, fields.codings, head.minor)
     if fields.options:
         # A body before the switch, or HTTP/2 without us reading it, would hide requests from us.
         hidden = head.framing != 0 or b"h2c" in fields.upgrade.lower()
@@ -332,25 +331,6 @@ def _members(value: bytes) -> set[bytes]:
     return {member.strip(b" \t") for member in value.lower().split(b",")}
 
 
-def _framing(lengths: list[bytes], codings: list[bytes], minor: int) -> int:
-    """Body framing from the two fields that decide it (RFC 9112 section 6), refusing every doubt."""
-    if not codings:
-        length = lengths[0]
-        if len(lengths) > 1 or not length.isdigit() or len(length) > 18:
-            raise ProtocolError("invalid Content-Length")
-        return int(length)
-    if lengths:
-        raise ProtocolError("both Content-Length and Transfer-Encoding")
-    if minor == 0:
-        raise ProtocolError("Transfer-Encoding in HTTP/1.0")
-    coding = b",".join(codings).lower()  # RFC 9110 section 5.3: lines of one name are one list
-    if coding != b"chunked":
-        # 501 is for codings that we do not know, but only where the end of the message is beyond doubt.
-        unknown = coding.endswith((b", chunked", b",chunked")) and b"chunked" not in coding[:-7]
-        raise ProtocolError("unsupported Transfer-Encoding", 501 if unknown else 400)
-    return CHUNKED
-
-
 def _response_framing(head: ResponseHead, method: bytes, lengths: list[bytes], codings: list[bytes]) -> None:
     """RFC 9112 section 6.3: what the status and the method say goes before the fields."""
     status = head.status
@@ -358,7 +338,7 @@ def _response_framing(head: ResponseHead, method: bytes, lengths: list[bytes], c
         if lengths not in ([], [b"0"]) or codings:
             raise ProtocolError(f"a body announced for status {status}")
         return
-    framing = _framing(lengths, codings, head.minor) if lengths or codings else UNTIL_CLOSE
+    framing = framing_of(lengths, codings, head.minor) if lengths or codings else UNTIL_CLOSE
     if method == b"HEAD" or status == 304:
         if framing >= 0:
             head.length_line = b"Content-Length: %d\r\n" % framing
