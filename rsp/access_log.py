@@ -91,6 +91,9 @@ class AccessLog:
             self._outlet.close()
         self._outlet = None
 
+    def __del__(self) -> None:
+        self.close()
+
     def _lose(self) -> None:
         self._lost += len(self._lines)
         self._lines.clear()

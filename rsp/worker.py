@@ -132,8 +132,7 @@ class Worker:
         if bundle.config.hooks:
             hooks = Hooks(plane, bundle.config, bundle.main, bundle.files, self._instance.store)
         wanted = bundle.config.settings.access_log
-        if wanted != plane.access_log.target:
-            plane.access_log.close()
+        if wanted != plane.access_log.target:  # what has begun goes into the log that it began with
             plane.access_log = AccessLog(wanted, log_file)
         elif log_file >= 0:
             plane.access_log.replace(log_file)

@@ -86,10 +86,11 @@ class Plan:
 class Call(Search):
     """``done`` is called once with ``(True, status, fields, body)``, or ``(True, None, reason)``."""
 
-    __slots__ = ("_body", "_done", "_fields", "_finding", "_plan", "_size", "_status", "_timer")
+    __slots__ = ("_body", "_done", "_fields", "_finding", "_plan", "_site", "_size", "_status", "_timer")
 
-    def __init__(self, plane: "Plane", plan: Plan, client: bytes, done: "Done") -> None:
-        super().__init__(plane, plan.head, client, plane.site.terms)
+    def __init__(self, plane: "Plane", site: "Site", plan: Plan, client: bytes, done: "Done") -> None:
+        super().__init__(plane, plan.head, client, site.terms)
+        self._site = site
         self._plan = plan
         self._done: Done | None = done
         self._finding: Callable[[], None] | None = None
@@ -102,9 +103,9 @@ class Call(Search):
         if plan.body:
             self._pending, self._pending_size = [plan.body], len(plan.body)
 
-    def begin(self, site: "Site") -> "Answer | Callable[[], None]":
+    def begin(self) -> "Answer | Callable[[], None]":
         """The answer, if it is there at once; else what calls it off."""
-        plan = self._plan
+        plan, site = self._plan, self._site
         answers: list[Answer] = []
         done, self._done = self._done, answers.append
         if plan.upstream is not None:

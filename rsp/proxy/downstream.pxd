@@ -18,11 +18,11 @@ cdef class Downstream(Protocol):
     cdef double _body_from, _paused_at
     cdef Py_ssize_t _body_size, _lingered, _queued, _searched
     cdef bytes _buffer, _known_host, _told
+    cdef public Site site
     cdef Decoder _decoder
     cdef Exchange _exchange
     cdef Plane _plane
     cdef int _state
-    cdef Site _known_site
     cdef list _entries
     cdef public bytes client
     cdef public bint counted
@@ -30,6 +30,8 @@ cdef class Downstream(Protocol):
     cdef public double deadline, request_deadline, send_deadline
     cdef public object listener
     cdef public Terms terms
+    cpdef renew(self)
+    cdef _adopt(self, Site site)
     cpdef data_received(self, bytes data)
     cpdef bint eof_received(self) except -1
     cpdef connection_lost(self, error)

@@ -47,24 +47,24 @@ class Downstream(Protocol):
     # fmt: off
     __slots__ = (
         "_advancing", "_body_from", "_body_size", "_buffer", "_chunked", "_decoder", "_entries", "_eof",
-        "_exchange", "_known_host", "_known_site", "_lingered", "_paused_at", "_plane", "_queued", "_reading_paused",
+        "_exchange", "_known_host", "_lingered", "_paused_at", "_plane", "_queued", "_reading_paused",
         "_searched", "_state", "_told", "_until_close", "_writing_paused", "client", "conversations", "counted",
-        "deadline", "listener", "request_deadline", "send_deadline", "terms",
+        "deadline", "listener", "request_deadline", "send_deadline", "site", "terms",
     )
     # fmt: on
 
     def __init__(self, plane: "Plane", listener: str, descriptor: int, client: bytes) -> None:
         self._plane = plane
         self.listener = listener
-        self.terms = plane.site.listeners.get(listener, plane.site.terms)
         self.client = client
         self.deadline = _NEVER
         self.send_deadline = _NEVER
         self.request_deadline = _NEVER
         self._state = _HEAD
         self._buffer = b""
-        self._known_site: Site | None = None  # what follows is known for this site and host
-        self._known_host = b""
+        self.site: Site
+        self.terms: Terms
+        self._known_host: bytes | None = None  # what follows is known for this host
         self._entries: list[list[Entry[Destination]]] = []  # the host's routes
         self._told = b""  # the lines that tell of the client
         self._searched = 0  # in the buffer there is no end of a head before this
@@ -84,6 +84,7 @@ class Downstream(Protocol):
         self._body_size = 0
         self._paused_at = 0.0
 
+        self._adopt(plane.site)
         self.deadline = plane.now + self.terms.idle_time
         self.transport = Transport(plane.poller, descriptor, self, self.terms.buffer)
         excess = plane.admit(self)
@@ -97,6 +98,16 @@ class Downstream(Protocol):
             self.abort()
         else:
             self._stop(503, "too many connections")
+
+    def renew(self) -> None:
+        """A new configuration is in force: for the next request; one that has begun stays on its own."""
+        if self._exchange is None and not self._searched:
+            self._adopt(self._plane.site)
+
+    def _adopt(self, site: "Site") -> None:
+        self.site = site
+        self.terms = site.listeners.get(self.listener, site.terms)
+        self._known_host = None
 
     # -- the transport's side
 
@@ -229,15 +240,14 @@ class Downstream(Protocol):
         self._buffer = data
 
     def _request(self, block: bytes, rest: bytes) -> None:
-        plane = self._plane
-        terms = self.terms = plane.site.listeners.get(self.listener, plane.site.terms)
+        plane, terms = self._plane, self.terms
         if block[:2] == b"\r\n":
             block = block[2:]
         if len(block) > terms.line_limit:
             check_size(block, terms.line_limit, terms.head_limit)
         head = parse_request(block, terms.fields)
         self.deadline = _NEVER
-        hooks = plane.site.hooks
+        hooks = self.site.hooks
         exchange = self._exchange = (
             Exchange(plane, self, head) if hooks is None else HookedExchange(plane, self, head, hooks)
         )
@@ -298,13 +308,13 @@ class Downstream(Protocol):
         request_id = exchange.request_id if exchange is not None else b""
         request_id = request_id or plane.new_id()
         head: RequestHead | None = exchange.head if exchange is not None else None
-        sent = self.send_own(plane.site.pages.error(status, reason, request_id, head), keep_alive=False)
+        sent = self.send_own(self.site.pages.error(status, reason, request_id, head), keep_alive=False)
         if exchange is not None:
             exchange.request_id = request_id
             exchange.client_failed(status, sent)
         else:
             plane.count(status, sent)
-            log = plane.access_log
+            log = self.site.access_log
             if log.enabled:
                 log.add(
                     combined(self.client, log.stamp, b"", b"", 1, status, sent, b"", b"", b"", 0.0, 0.0, request_id)
@@ -315,9 +325,8 @@ class Downstream(Protocol):
 
     def entries(self, host: bytes) -> "list[list[Entry[Destination]]]":
         """The routes for ``host``.  A client asks for one host again and again, so what that means is kept."""
-        site = self._plane.site
-        if self._known_site is not site or self._known_host != host:
-            self._known_site = site
+        if self._known_host != host:
+            site = self.site
             self._known_host = host
             self._entries = site.router.entries(host)
             self._told = direct(site.forwarded, self.client, host or self._own_name())
@@ -336,7 +345,7 @@ class Downstream(Protocol):
         head = exchange.head
         if not head.host:
             head.host = self._own_name()
-        site = self._plane.site
+        site = self.site
         if head.forwarded and site.trusts(self.client):
             told, exchange.client = through_proxy(site, self.client, head)
             return told
@@ -398,6 +407,8 @@ class Downstream(Protocol):
         """The exchange is over: on to the next request, or to the end of the connection."""
         exchange, self._exchange = self._exchange, None
         self.request_deadline = _NEVER
+        if self.site is not self._plane.site:
+            self._adopt(self._plane.site)
         if self.transport.closing:
             return
         if self._state == _BODY:

@@ -34,7 +34,7 @@ class Exchange(Search):
     def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead) -> None:
         super().__init__(plane, head, downstream.client, downstream.terms)
         self.downstream: Downstream | None = downstream
-        self.site = plane.site  # an exchange ends on the configuration that it began with
+        self.site = downstream.site  # an exchange ends on the configuration that it began with
         self.request_id = head.request_id
         self.status = 0
         self.sent = 0  # body bytes to the client
@@ -226,12 +226,13 @@ class Exchange(Search):
                 group.latencies.add(now - self._upstream_started)
         peer.answered(now, now - self._upstream_started, head.status)
         self._call_off()
+        binding = group.binding if group is not None else None
         fields = head.fields
         destination = self._destination
         if destination is not None and destination.response_rules is not None:
             fields = destination.response_rules.apply(fields)
-        if peer.cookie and not self.bound:
-            fields += peer.cookie
+        if binding is not None and not self.bound:
+            fields += binding.line(peer)
         if self.site.via:
             fields += b"Via: 1.%d %b\r\n" % (head.minor, self.site.via)
         self._respond(head, fields, pieces, trailers)
@@ -365,7 +366,7 @@ class Exchange(Search):
         plane = self._plane
         plane.in_flight -= 1
         plane.count(status, self.sent)
-        access_log = plane.access_log
+        access_log = self.site.access_log
         if access_log.enabled and downstream is not None:
             head = self.head
             access_log.add(

@@ -118,8 +118,6 @@ class Group:
             peer.configure(member, self.config, self)
             if self.binding is not None:
                 self.binding.bind(peer)
-            else:
-                peer.cookie = b""
             self.peers.append(peer)
         if self.binding is not None:
             self.binding.only(self.peers)
@@ -300,20 +298,6 @@ class Group:
             self.forget(exchange)
             exchange.resume_at(peer)
 
-    def take_over(self, before: "Group") -> None:
-        """Those who wait at this group's predecessor wait here now."""
-        for exchange in list(before.queue):
-            before.forget(exchange)
-            exchange.group = self
-            if not self.wait(exchange):
-                exchange.waited_too_long()
-
-    def dissolve(self) -> None:
-        """There is no such upstream any more."""
-        for exchange in list(self.queue):
-            self.forget(exchange)
-            exchange.waited_too_long()
-
     # -- hedging
 
     def watch(self, exchange: "Search") -> None:
@@ -340,8 +324,7 @@ class Group:
     # -- once a second
 
     def tick(self, now: float) -> None:
-        self._budget.tick(self.requests)
-        self.requests = 0
+        self.tick_requests(now)
         for peer in self.peers:
             peer.tick(now)
         self._look_around()
@@ -349,6 +332,11 @@ class Group:
             after = self.latencies.at(self._hedge.percentile / 100, _ENOUGH)
             self.hedge_after = inf if after is None else after
             self.latencies.fade()
+
+    def tick_requests(self, now: float) -> None:
+        """What belongs to requests: all that is left of a group whose configuration is no longer in force."""
+        self._budget.tick(self.requests)
+        self.requests = 0
         expired = [exchange for exchange in self.queue if exchange.queue_deadline < now]
         for exchange in expired:
             self.forget(exchange)

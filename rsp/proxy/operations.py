@@ -89,15 +89,13 @@ def _http(task: Task, given: tuple[Any, ...], done: Done) -> "Answer | Callable[
     except (ValueError, TypeError, AttributeError) as error:
         return False, f"http: {error}".encode()
     hooks, exchange = task.hooks, task.exchange
-    site = exchange.site if exchange is not None else hooks.plane.site
     if plan.secure:
         from rsp.proxy.fetch import fetch
 
         return _in_background(fetch(plan), done)
     from rsp.proxy.call import Call
 
-    call = Call(hooks.plane, plan, exchange.client if exchange is not None else b"", done)
-    return call.begin(site)
+    return Call(hooks.plane, task.site, plan, exchange.client if exchange is not None else b"", done).begin()
 
 
 ALL: Final[dict[bytes, Operation]] = {

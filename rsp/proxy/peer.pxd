@@ -29,7 +29,6 @@ cdef class Peer(Candidate):
     cdef unsigned long long _since
     cdef public object address, scoreboard, where
     cdef public bint backup
-    cdef public bytes cookie
     cdef public PeakEwma ewma
     cdef public Group group
     cdef public list idle

@@ -16,7 +16,7 @@ from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.members import Member
 from rsp.net.connector import Connector
 from rsp.place import Place
-from rsp.scoreboard import PLACES, Mark, Reason, Standing, Tally
+from rsp.scoreboard import PLACES, Mark, Reason, Scoreboard, Standing, Tally
 
 if TYPE_CHECKING:
     from rsp.proxy.asker import Asker
@@ -84,7 +84,7 @@ class Peer(Candidate):
     # fmt: off
     __slots__ = (
         "_age", "_failures", "_given_weight", "_requests", "_since", "_slow_start", "_spurned", "_warm", "address",
-        "backup", "cookie", "ewma", "group", "idle", "keepalive", "leaving_at", "max_connecting", "max_conns", "place",
+        "backup", "ewma", "group", "idle", "keepalive", "leaving_at", "max_connecting", "max_conns", "place",
         "plane", "probe", "scoreboard", "where",
     )
     # fmt: on
@@ -95,17 +95,25 @@ class Peer(Candidate):
         self.plane = plane
         self.address = address
         self.where = address.path if address.is_unix else (address.host, address.port)
-        self.scoreboard = plane.scoreboard_of(member.place)
-        self.place = Place(self.scoreboard, member.place % PLACES, plane.row_number)
+        self.scoreboard: Scoreboard
+        self.place: Place
+        self._place_in(plane.scoreboard_of(member.place), member.place % PLACES)
         self.idle: list[Upstream] = []
         self.ewma = PeakEwma()
         self.group: Group
-        self.cookie = b""  # the Set-Cookie line that binds a client to it
         self.probe: Asker | None = None  # the one request that may try it after an ejection
         self.leaving_at = inf  # it is no peer any more; its tunnels end then
         self._requests = 0  # as of the last tick
         self._since = 0  # its mark, as of its last weighing
         self._spurned = 0.0  # another worker had the claim at that tick
+
+    def _place_in(self, scoreboard: Scoreboard, number: int) -> None:
+        self.scoreboard = scoreboard
+        self.place = Place(scoreboard, number, self.plane.row_number)
+
+    def move_to(self, scoreboard: Scoreboard) -> None:
+        """Its place is not its own any more."""
+        self._place_in(scoreboard, self.place.number)
 
     def configure(self, member: Member, config: UpstreamConfig, group: "Group") -> None:
         """Take over what a new configuration, or a new answer of DNS, says."""

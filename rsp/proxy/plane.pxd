@@ -11,7 +11,7 @@ cdef class Plane:
     cdef public Site site
     cdef public AccessLog access_log
     cdef public dict peers, by_client
-    cdef public object scoreboard
+    cdef public object former, scoreboard
     cdef public int row_number
     cdef public bytes secret
     cdef public set downstreams, upstreams, attempts
@@ -19,7 +19,7 @@ cdef class Plane:
     cdef public Py_ssize_t accepted, requests, in_flight, retries, hedges, queued, sent
     cdef public Py_ssize_t status_2xx, status_3xx, status_4xx, status_5xx
     cdef bytes _id_prefix
-    cdef object _outside
+    cdef object _limbo, _outside
     cdef Py_ssize_t _ids
     cdef object _row
     cdef list _due

@@ -10,6 +10,7 @@ import time
 from email.utils import formatdate
 from math import inf
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from rsp.access_log import AccessLog
 from rsp.http1.codec import make_id
@@ -18,7 +19,7 @@ from rsp.net.poller import Poller
 from rsp.proxy.outside import Outside
 from rsp.proxy.peer import Attempt, Peer
 from rsp.proxy.tasks import Task
-from rsp.scoreboard import PLACES, Cell, Scoreboard, Tally
+from rsp.scoreboard import PLACES, RETIRED_ROW, Cell, Scoreboard, Tally
 
 if TYPE_CHECKING:
     from rsp.proxy.downstream import Downstream
@@ -43,8 +44,10 @@ class Plane:
         self.now = time.monotonic()
         self.date = b""
         self.site: Site
+        self.former: WeakSet[Site] = WeakSet()  # sites that exchanges are still on
         self.access_log = AccessLog("off")
         self._outside: Outside | None = None
+        self._limbo: Scoreboard | None = None
         self.peers: dict[int, Peer] = {}  # by place, those that have left but are not done included
         self.downstreams: set[Downstream] = set()
         self.upstreams: set[Upstream] = set()
@@ -81,6 +84,10 @@ class Plane:
             self._expire_some()
         if self.peers:
             self._tick_peers(now)
+        for site in list(self.former):
+            site.tick_former(now)
+            site.access_log.set_time(wall)
+            site.access_log.flush()
         self.access_log.flush()
         self.publish()
 
@@ -92,8 +99,9 @@ class Plane:
         for place, peer in list(self.peers.items()):
             if peer.leaving_at < inf:
                 peer.tick(now)
-                if not peer.place.own(Tally.IN_FLIGHT):
+                if not peer.place.own(Tally.IN_FLIGHT) and not peer.place.own(Tally.CONNECTING):
                     del self.peers[place]
+                    peer.move_to(self.limbo)
 
     @property
     def outside(self) -> Outside:
@@ -101,6 +109,14 @@ class Plane:
         if self._outside is None:
             self._outside = Outside(self)
         return self._outside
+
+    @property
+    def limbo(self) -> Scoreboard:
+        """For peers that have left: exchanges of former sites may still ask them, when others have their places."""
+        if self._limbo is None:
+            self._limbo = Scoreboard()
+            self._limbo.row(RETIRED_ROW)[Cell.ROWS] = self.row_number + 1
+        return self._limbo
 
     def scoreboard_of(self, place: int) -> Scoreboard:
         """Where a peer with that place has it."""

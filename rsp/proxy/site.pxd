@@ -1,3 +1,4 @@
+from rsp.access_log cimport AccessLog
 from rsp.proxy.group cimport Group
 from rsp.proxy.hooks cimport Hooks, Phases
 from rsp.proxy.plane cimport Plane
@@ -23,7 +24,9 @@ cdef class Destination:
 
 
 cdef class Site:
+    cdef object __weakref__
     cdef Plane _plane
+    cdef public AccessLog access_log
     cdef public dict groups
     cdef public object dns
     cdef public Hooks hooks

@@ -77,6 +77,7 @@ class Site:
     def __init__(self, config: Config, plane: "Plane", offset: float, hooks: "Hooks | None" = None) -> None:
         settings = config.settings
         self.hooks = hooks
+        self.access_log = plane.access_log
         self.dns = settings.dns
         self._plane = plane
         groups = {upstream.name: Group(plane, upstream, offset) for upstream in config.upstreams}
@@ -104,14 +105,17 @@ class Site:
         self._plane.retire_all_but({peer.place.number for group in self.groups.values() for peer in group.peers})
 
     def succeed(self, before: "Site") -> None:
-        """Take over the queues of the site ``before``."""
+        """``before`` is in force no longer, but for the exchanges that began with it: it lives as long as they do."""
         if before.hooks is not None:
             before.hooks.stop()
-        for name, old in before.groups.items():
-            if name in self.groups:
-                self.groups[name].take_over(old)
-            else:
-                old.dissolve()
+        self._plane.former.add(before)
+        for downstream in self._plane.downstreams:
+            downstream.renew()
+
+    def tick_former(self, now: float) -> None:
+        """Once a second, when the site is in force no longer."""
+        for group in self.groups.values():
+            group.tick_requests(now)
 
     def direct(self, group: Group) -> Destination:
         """For requests that a hook sends to ``group``, past all routes."""

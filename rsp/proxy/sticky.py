@@ -29,16 +29,22 @@ class Binding:
             attributes += "; Secure"
         self._attributes = attributes.encode()
         self._peers: dict[bytes, Peer] = {}
+        self._lines: dict[Peer, bytes] = {}
 
     def bind(self, peer: "Peer") -> None:
         """Let cookies lead to ``peer``."""
         message = f"{self._upstream}\0{peer.address}".encode()
         token = hmac.digest(self._secret, message, "sha256").hex()[:32].encode()
         self._peers[token] = peer
-        peer.cookie = b"Set-Cookie: %b=%b%b\r\n" % (self._name, token, self._attributes)
+        self._lines[peer] = b"Set-Cookie: %b=%b%b\r\n" % (self._name, token, self._attributes)
 
     def only(self, peers: "Collection[Peer]") -> None:
         self._peers = {token: peer for token, peer in self._peers.items() if peer in peers}
+        self._lines = {peer: line for peer, line in self._lines.items() if peer in peers}
+
+    def line(self, peer: "Peer") -> bytes:
+        """The Set-Cookie line that binds a client to ``peer``."""
+        return self._lines.get(peer, b"")
 
     def find(self, fields: bytes) -> "Peer | None":
         """The peer that a request's ``fields`` name, if it is one."""

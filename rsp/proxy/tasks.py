@@ -35,7 +35,7 @@ class Task:
     # fmt: off
     __slots__ = (
         "_cancel", "_children", "_finished", "_last_child", "_number", "_over", "_then", "_wants_any",
-        "deadline", "exchange", "hooks",
+        "deadline", "exchange", "hooks", "site",
     )
     # fmt: on
 
@@ -50,6 +50,7 @@ class Task:
         self._last_child = 0
         self._wants_any = False
         self.exchange = exchange
+        self.site = exchange.site if exchange is not None else hooks.plane.site  # whatever comes into force meanwhile
         self.deadline = hooks.plane.now + hooks.timeout
         hooks.plane.attempts.add(self)
 
