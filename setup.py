@@ -19,7 +19,7 @@ COMPILED = [
     "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.peer",
     "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.asker", "rsp.proxy.search", "rsp.proxy.exchange",
     "rsp.proxy.hedge", "rsp.proxy.hooked_request", "rsp.proxy.hooked", "rsp.proxy.tasks", "rsp.proxy.hooks",
-    "rsp.proxy.outside", "rsp.proxy.call",
+    "rsp.proxy.outside", "rsp.proxy.call", "rsp.lua.patterns",
     "rsp.proxy.downstream",
 ]  # fmt: skip
 

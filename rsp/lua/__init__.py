@@ -2,10 +2,12 @@
 
 ``runtime``  one Lua state with the rooms below in it
 ``evaluate``  runs a configuration file: its declarations as plain data, its functions as hooks
-``services``, ``passwords``  what Lua asks of Python
+``services``, ``regexes``, ``passwords``  what Lua asks of Python
+``patterns``  Lua's patterns, with a bound on their work
 
 ``sandbox.lua``  what user code may reach: pure libraries, ``require`` and ``dofile`` beside the file
 ``driver.lua``  coroutines, budgets, waiting
+``libraries.lua``, ``matching.lua``  the standard libraries; no function of theirs works for long
 ``vocabulary.lua``  ``listen``, ``upstream``, ``route`` and the recording of globals, with source positions
 ``objects.lua``, ``fields.lua``  ``req`` and ``res``
 ``answers.lua``, ``calls.lua``, ``state.lua``, ``tools.lua``, ``json.lua``, ``helpers.lua``  the words of hooks

@@ -4,7 +4,7 @@
 local sandbox, driver, objects, host, help = ...
 local base, fail = sandbox.base, sandbox.fail
 local text, to_json = help.text, help.to_json
-local gsub, format, byte, concat, sort = string.gsub, string.format, string.byte, table.concat, table.sort
+local gsub, format, byte, concat, sort = string.gsub, string.format, string.byte, table.concat, sandbox.sort
 local type, tostring, pairs, setmetatable = type, tostring, pairs, setmetatable
 
 local answers = setmetatable({}, { __mode = "k" })
@@ -114,10 +114,12 @@ function base.proxy(target)
   if type(target) ~= "table" or (target.peer == nil and target.upstream == nil) then
     fail('proxy: expected the name of an upstream, or { peer = "10.0.0.9:80" }')
   end
-  if target.upstream ~= nil then
-    known(text(target.upstream, "proxy.upstream"))
+  local upstream = target.upstream
+  if upstream ~= nil then
+    upstream = text(upstream, "proxy.upstream")
+    known(upstream)
   end
-  return answer { kind = "proxy", upstream = target.upstream, peer = target.peer and text(target.peer, "proxy.peer") }
+  return answer { kind = "proxy", upstream = upstream, peer = target.peer and text(target.peer, "proxy.peer") }
 end
 
 help.lines_of, help.responded = lines_of, responded

@@ -2,8 +2,8 @@
 
 local sandbox, driver, objects, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
-local text, seconds, rested, to_json, lines_of = help.text, help.seconds, help.rested, help.to_json, help.lines_of
-local find, lower, concat, sort = string.find, string.lower, table.concat, table.sort
+local text, within, seconds, rested, to_json, lines_of = help.text, help.within, help.seconds, help.rested, help.to_json, help.lines_of
+local find, lower, concat, sort = string.find, string.lower, table.concat, sandbox.sort
 local type, tostring, pairs, ipairs, setmetatable, rawget, unpack = type, tostring, pairs, ipairs, setmetatable, rawget, unpack
 
 function base.sleep(time)
@@ -97,9 +97,11 @@ local function call(method, spec, more)
     url = url .. (find(url, "?", 1, true) and "&" or "?") .. build_query(spec.args)
   end
   local limit = seconds(spec.timeout or 5, "http: timeout")
-  local plan = { method = spec.method or method, upstream = spec.upstream, url = url, fields = lines,
-                 body = body and text(body, "http: body") or "", timeout = limit, host = spec.host,
-                 max_body = spec.max_body or 1048576 }
+  local plan = { method = text(spec.method or method, "http: method"), url = url, fields = lines,
+                 upstream = spec.upstream and text(spec.upstream, "http: upstream"),
+                 body = body and text(body, "http: body") or "", timeout = limit,
+                 host = spec.host and text(spec.host, "http: host"),
+                 max_body = within(spec.max_body or 1048576, "http: max_body", 0, 2 ^ 40) }
   return reply(driver.wait("http", plan))
 end
 

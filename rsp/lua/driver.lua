@@ -9,6 +9,8 @@
 --   wait(operation, ...)    for words: give the host something to do, return what it answers
 --   charge(work, bytes)     for words: before the host or a C function works for the hook in proportion to its input
 --   left()                  for words: instructions that are left to charge
+--   counted(work, ...)      for words: charges it, and gives the rest
+--   watch(work)             for words: before a C function that may take that long, or not: the clock will tell
 --
 -- `run` and `resume` return what finish(state, first, second) makes of the hook's results, or
 --   1, task, operation, ...     it waits
@@ -18,21 +20,23 @@
 -- every instruction fails, so that a loop around pcall cannot go on either.
 
 local sandbox = ...
-local fail = sandbox.fail
-local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
+local fail, create, late = sandbox.fail, sandbox.create, sandbox.late
+local resume, yield, running = coroutine.resume, coroutine.yield, coroutine.running
+local find, sub = string.find, string.sub
 local sethook, traceback, error, tostring, type = debug.sethook, debug.traceback, error, tostring, type
 local collectgarbage = collectgarbage
 
-local STEP = 500
+local STEP, SHORT_STEP = 500, 100
 local DONE, WAIT = {}, {}
-sandbox.waits.token = WAIT
+late.token = WAIT
 
 local clock, max, min = os.clock, math.max, math.min
 local function used() return collectgarbage("count") end  -- KB
 local in_use, share = 0, math.huge  -- KB after the last hook; what one may add to that
-local too_much = "the hook needs more memory than lua.memory allows"
-local looks = 0  -- at the budget
-local began = false
+local too_much = "the configuration needs more memory than there is"
+local step = STEP  -- instructions from one look at the budget to the next
+local patience = 4  -- looks without one at the clock
+local began, before, doubtful = false, 0, 0
 local spent, budget, limit, tripped, main = 0, math.huge, math.huge, false, false
 local too_long = "the configuration runs too long (an endless loop?)"
 
@@ -40,7 +44,9 @@ if jit then jit.off() end
 
 -- Instructions that call into C may take long, so the time counts as well: three milliseconds, or ten nanoseconds for each
 -- instruction that is allowed.  And what a hook takes of the memory is measured against what there was after the last one.
+-- A hook that has taken much is looked at more often: one instruction may copy it all.
 local check
+local MUCH, VERY_MUCH = 256, 512  -- KB
 
 -- The message has the line where it was first noticed, because from then on every instruction fails.
 local function stop(wrong)
@@ -52,25 +58,33 @@ local function stop(wrong)
   error(tripped, 0)
 end
 
+local function look_at_the_clock()
+  patience, doubtful = 4, 0
+  if not began then
+    began = clock()  -- as good as the true beginning, which most hooks never ask for
+  elseif before + clock() - began > max(0.003, limit * 1e-8) then
+    stop(too_long)
+  end
+end
+
 check = function()
-  spent, looks = spent + STEP, looks + 1
+  spent, patience = spent + step, patience - 1
   if not (main or running()) then
     return
+  elseif tripped then
+    stop(tripped)
   end
-  local wrong = tripped
+  local taken = used() - in_use
   if spent > limit then
-    wrong = too_long
-  elseif used() > in_use + share then
-    wrong = too_much
-  elseif looks % 4 == 0 then
-    if not began then
-      began = clock()  -- as good as the true beginning, which most hooks never ask for
-    elseif clock() - began > max(0.003, limit * 1e-8) then
-      wrong = too_long
+    stop(too_long)
+  elseif taken > share then
+    stop(too_much)
+  elseif patience <= 0 or taken > MUCH then
+    look_at_the_clock()
+    if taken > VERY_MUCH and step == STEP and not main then
+      step = SHORT_STEP
+      sethook(check, "", step)
     end
-  end
-  if wrong then
-    stop(wrong)
   end
 end
 sethook(check, "", STEP)
@@ -82,7 +96,7 @@ local idle, count = {}, 0
 local hook  -- the function that runs, or has just failed
 
 function driver.begin(instructions)
-  main, limit, spent, began = true, instructions, 0, false
+  main, limit, spent, began, before = true, instructions, 0, false, 0
 end
 
 -- After a call of the host's that may take long: it is not the hook's time.
@@ -99,6 +113,37 @@ function driver.charge(work, bytes)
   elseif used() + (bytes or 0) / 1024 > in_use + share then
     stop(too_much)
   end
+end
+
+-- What a function of the host's gives that counts its own work, up to what is left: the work, and its results.
+function driver.counted(work, ...)
+  if work == nil then
+    fail((...))
+  end
+  driver.charge(work)
+  return ...
+end
+
+-- Work that may be needed, or not: when it could come to half a millisecond, the clock is looked at.
+function driver.watch(work)
+  doubtful = doubtful + work
+  if doubtful > 50000 then
+    if tripped then
+      stop(tripped)
+    end
+    look_at_the_clock()
+    patience = 0
+  end
+end
+
+-- Memory ran out, and the hook has caught that.
+function late.exhausted()
+  stop(too_much)
+end
+
+late.charge = driver.charge
+if not jit then
+  function late.watch_over(co) sethook(co, check, "", STEP) end
 end
 
 -- Instructions that the hook may still charge.
@@ -128,6 +173,7 @@ function driver.arm(instructions, memory)
   main, budget = false, instructions
   half, watermark, share = memory / 2, memory / 2, memory / 8
   in_use = used()
+  too_much = "the hook needs more memory than lua.memory allows"
   too_long = "the hook runs longer than lua.instructions allows (" .. instructions .. ")"
 end
 
@@ -137,31 +183,52 @@ local function body(hook, a, b)  -- luacheck: ignore 431
   end
 end
 
-local function restore()
-  tripped = false
+local function restore(co)
+  tripped, step = false, STEP
   sethook(check, "", STEP)
+  late.unwound()
+  if late.watch_over then
+    late.watch_over(co)
+  end
 end
 
-local function failed(co, message)
-  if tripped then
-    restore()
+-- What a hook has thrown, as text.  Nothing of the user's may run here, outside of all budgets: no __tostring.
+local function message_of(co, problem)
+  local kind = type(problem)
+  if problem == "not enough memory" then
+    problem = too_much
+  elseif kind == "table" then
+    problem = "error object: table"
+  elseif kind == "userdata" then  -- an exception of the host's, or a word
+    problem = tostring(problem)
+  elseif kind ~= "string" then
+    problem = "error object: " .. tostring(problem)
+  end
+  problem = sub(problem, 1, 4096)
+  local _, ours = find(problem, "^%l+:%d+: ")  -- a room's line says nothing to its reader
+  if ours then
+    problem = sub(problem, ours + 1)
+  elseif find(problem, "^[^\n:]*:%d+: ") then
+    return problem
+  end
+  local file, line = sandbox.position_in(co)  -- a tail call, for example, leaves nothing but the hook
+  return (file and file .. ":" .. line .. ": " or driver.where()) .. problem
+end
+
+local function failed(co, problem)
+  if tripped or step ~= STEP then
+    restore(co)
   end
   tidy()
-  if message == "not enough memory" then
-    message = too_much
-  end
-  if type(message) ~= "string" then
-    message = "error object: " .. tostring(message)
-  end
-  if not message:find("^[^\n]-:%d+: ") then  -- nothing else is known than the hook, after a tail call for example
-    message = driver.where() .. message
-  end
-  return 2, message, traceback(co)
+  return 2, message_of(co, problem), traceback(co)
 end
 
 local function done(co, finish, state, a, b)
   count = count + 1
   idle[count] = co
+  if step ~= STEP then
+    restore(co)
+  end
   tidy()
   return finish(state, a, b)
 end
@@ -173,7 +240,7 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
   end
   if what == DONE then
     if tripped then
-      restore()
+      restore(co)
     end
     return done(co, finish, state, a, b)
   end
@@ -182,7 +249,8 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
   end
   tidy()
   last_task = last_task + 1
-  tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook }
+  tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook,
+                       before = began and before + clock() - began or before }
   return 1, last_task, a, b, c, d
 end
 
@@ -195,7 +263,7 @@ function driver.run(finish, state, fn, a, b, own)
   else
     co = create(body)
   end
-  driver.current, spent, limit, began, hook = state, 0, own or budget, false, fn
+  driver.current, spent, limit, began, before, hook = state, 0, own or budget, false, 0, fn
   local ok, what, first, second, third, fourth = resume(co, fn, a, b)
   if ok and what == DONE and not tripped then
     return done(co, finish, state, first, second)
@@ -206,7 +274,8 @@ end
 function driver.resume(number, ...)
   local task = tasks[number]
   tasks[number] = nil
-  driver.current, spent, limit, began, hook = task.state, task.spent, task.limit, false, task.hook
+  driver.current, spent, limit, hook = task.state, task.spent, task.limit, task.hook
+  began, before = false, task.before
   return settle(task.co, task.finish, task.state, resume(task.co, ...))
 end
 
@@ -265,7 +334,7 @@ end
 -- Where the hook begins that runs, or has just ended: what a message begins with.
 function driver.where()
   local source, line = driver.place(hook)
-  return source:sub(2) .. ":" .. line .. ": "
+  return sub(source, 2) .. ":" .. line .. ": "
 end
 
 -- Where a function begins: its source, and the line.

@@ -19,21 +19,33 @@ local function text(value, what)
   if type(value) ~= "string" then
     fail(what .. ": expected a string, got " .. (value == nil and "nil" or "a " .. type(value)))
   end
+  if #value > 1024 then
+    driver.watch(#value * 2)  -- it is long for what will be done with it
+  end
+  return value
+end
+
+-- A number for the host, which knows no infinity and nothing that is not a number.
+local function within(value, what, least, most)
+  if type(value) ~= "number" or not (value >= least and value <= most) then
+    fail(what .. ": expected a number from " .. least .. " to " .. most .. ", got " .. tostring(value))
+  end
   return value
 end
 
 local units = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
 
 local function seconds(value, what)
-  if type(value) == "number" and value >= 0 then
-    return value
+  local number = value
+  if type(value) == "string" and #value < 32 then
+    local digits, unit = match(value, "^([%d%.]+)(%a*)$")
+    digits = tonumber(digits)
+    number = digits and digits * (unit == "" and 1 or units[unit] or 0 / 0)
   end
-  local number, unit = match(type(value) == "string" and value or "", "^([%d%.]+)(%a*)$")
-  number = tonumber(number)
-  if number == nil or (unit ~= "" and units[unit] == nil) then
-    fail(what .. ': expected seconds, or a text such as "10s" or "5m"')
+  if type(number) ~= "number" or not (number >= 0 and number <= 1e9) then
+    fail(what .. ': expected seconds, up to 1e9, or a text such as "10s" or "5m"')
   end
-  return number * (units[unit] or 1)
+  return number
 end
 
 -- Methods that can be called with a dot or a colon: d.get("x") and d:get("x").
@@ -60,4 +72,4 @@ local function rested(...)
   return ...
 end
 
-return { sure = sure, text = text, seconds = seconds, methods = methods, rested = rested }
+return { sure = sure, text = text, within = within, seconds = seconds, methods = methods, rested = rested }

@@ -3,7 +3,7 @@
 local sandbox, _, _, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
 local text, rested = help.text, help.rested
-local gsub, format, byte, concat, sort = string.gsub, string.format, string.byte, table.concat, table.sort
+local gsub, format, byte, concat, sort = string.gsub, string.format, string.byte, table.concat, sandbox.sort
 local error, type, tostring, pairs, setmetatable = error, type, tostring, pairs, setmetatable
 
 local null = newproxy(true)

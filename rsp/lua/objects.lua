@@ -168,7 +168,7 @@ end, function(_, known, name, value)
   for key, content in pairs(known) do
     pairs_[#pairs_ + 1] = key .. "=" .. content
   end
-  table.sort(pairs_)
+  sandbox.sort(pairs_)
   set(REQUEST, "Cookie", pairs_[1] and concat(pairs_, "; ") or nil)
 end)
 
@@ -288,7 +288,7 @@ local function names(of)
   for name in pairs(of) do
     list[#list + 1] = name
   end
-  table.sort(list)
+  sandbox.sort(list)
   return concat(list, ", ")
 end
 

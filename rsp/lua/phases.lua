@@ -3,7 +3,7 @@
 
 local driver, objects, answers, functions, services = ...
 local warn = services.warn
-local type, tostring = type, tostring
+local type, tostring, rawequal, rawget, sub = type, tostring, rawequal, rawget, string.sub
 local run, req, res = driver.run, objects.req, objects.res
 local BODY = objects.bits.BODY
 local GO, RESPOND, PROXY = 0, 1, 2
@@ -11,6 +11,15 @@ local phases = {}
 
 local function has(sum, bit_)
   return sum % (bit_ + bit_) >= bit_
+end
+
+-- For messages.  Nothing of the user's may run here, outside of all budgets: no __tostring, no __eq, no __index.
+local function shown(value)
+  local kind = type(value)
+  if kind == "string" then
+    return '"' .. sub(value, 1, 200) .. '"'
+  end
+  return kind == "table" and "a table" or tostring(value)
 end
 
 local function answer_of(s, value, phase)
@@ -24,7 +33,7 @@ local function answer_of(s, value, phase)
   if known or value == nil or value == true then
     return known
   end
-  return nil, phase .. " returned " .. (type(value) == "string" and '"' .. value .. '"' or tostring(value))
+  return nil, phase .. " returned " .. shown(value)
     .. "; expected nothing, or respond(...), redirect(...), proxy(...)"
 end
 
@@ -158,16 +167,21 @@ local function finish_upstream(s, value)
   local peers = s.peers
   s.peers = nil
   for index = 1, #peers do
-    if peers[index] == value or peers[index].address == value or index == value then
+    local peer = peers[index]
+    if rawequal(peer, value) or rawequal(index, value) or rawequal(rawget(peer, "address"), value) then
       return 0, index
     end
   end
-  return 2, driver.where() .. "on_upstream returned " .. tostring(value) .. "; expected one of the peers, or nothing", ""
+  return 2, driver.where() .. "on_upstream returned " .. shown(value) .. "; expected one of the peers, or nothing", ""
 end
 
 function phases.upstream(number, id, peers)
   local s = objects.state(id)
-  s.peers = peers
+  local own = {}  -- the hook may sort its list, or take peers out
+  for index = 1, #peers do
+    own[index] = peers[index]
+  end
+  s.peers = own
   return run(finish_upstream, s, functions[number], req, peers)
 end
 

@@ -72,6 +72,7 @@ class Runtime:
         self._driver[b"begin"](_LOAD_INSTRUCTIONS)
         offered = state.table_from({name.encode(): service for name, service in host.items()})
         self._sandbox[b"room"] = lambda name, *given: self._room(text(name), *given)
+        self._room("libraries", self._sandbox, self._driver, offered)
         objects = self._room("objects", self._sandbox, self._driver, offered)
         self._sandbox[b"room"] = None  # it holds us, so we would never be freed
         answers = self._words(objects, offered)

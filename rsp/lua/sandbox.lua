@@ -1,5 +1,5 @@
--- What user code may reach.  Takes the host's services, returns the base library, the environment that user chunks run
--- in, a loader for files, and a function that freezes what is shared between requests.
+-- What user code may reach.  Takes the host's services, returns the base library (libraries.lua has the standard ones), the
+-- environment that user chunks run in, a loader for files, and a function that freezes what is shared between requests.
 --
 -- services.read(path)     -> text | nil, message       files, read by the host
 -- services.resolve(name)  -> path of a sibling file     relative to the main file
@@ -11,22 +11,46 @@
 
 local services = ...
 local raw_load, raw_setfenv, raw_error, raw_type, getinfo = loadstring, setfenv, error, type, debug.getinfo
-local concat, select_, tostring_ = table.concat, select, tostring
-local raw_pcall, raw_xpcall = pcall, xpcall
+local concat, select_, tostring_, raw_pcall = table.concat, select, tostring, pcall
+local sub, find, match, gmatch, gsub, byte = string.sub, string.find, string.match, string.gmatch, string.gsub, string.byte
 local raw_getmetatable, raw_next, raw_pairs = debug.getmetatable, next, pairs
-local raw_create, raw_resume, raw_yield, raw_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
+local raw_create, raw_resume, raw_yield = coroutine.create, coroutine.resume, coroutine.yield
+local raw_status, raw_running = coroutine.status, coroutine.running
 
 local frozen = false
 
--- The innermost line of the user's own code, however deep we are: file and line, or nil and 0.
+-- A line of the user's own code, if that is what it is.
+local function user_line(info)
+  if sub(info.source, 1, 1) == "@" and info.currentline > 0 then
+    return sub(info.source, 2), info.currentline
+  end
+end
+
+-- The innermost of them, however deep we are: file and line, or nil and 0.
 local function position()
   for level = 2, 30 do
     local info = getinfo(level, "Sl")
     if info == nil then
       break
     end
-    if info.source:sub(1, 1) == "@" and info.currentline > 0 then
-      return info.source:sub(2), info.currentline
+    local file, line = user_line(info)
+    if file then
+      return file, line
+    end
+  end
+  return nil, 0
+end
+
+-- The same for a coroutine that has failed.
+local function position_in(co)
+  for level = 0, 30 do
+    local info = getinfo(co, level, "Sl")
+    if info == nil then
+      break
+    end
+    local file, line = user_line(info)
+    if file then
+      return file, line
     end
   end
   return nil, 0
@@ -36,14 +60,6 @@ end
 local function fail(message)
   local file, line = position()
   raw_error((file and file .. ":" .. line .. ": " or "") .. tostring_(message), 0)
-end
-
-local function copy(from, names)
-  local to = {}
-  for name in names:gmatch("%S+") do
-    to[name] = from[name]
-  end
-  return to
 end
 
 -- A library: what a file adds to it while it is loaded is there for all, and nothing can be added later.
@@ -57,23 +73,20 @@ local function library(name, content)
     end
     content[key] = value
   end
-  meta.__pairs = function() return raw_next, content, nil end
+  local function each(_, key) return raw_next(content, key) end
+  meta.__pairs = function() return each, proxy, nil end
   meta.__tostring = function() return "library " .. name end
   meta.__metatable = false
   return proxy
 end
 
 string.dump = nil
-getmetatable("").__metatable = false
 
-local base = copy(_G, [[assert error ipairs next rawequal rawget rawset select setmetatable getmetatable tonumber
-                        tostring type unpack _VERSION]])
-base.string = library("string", copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper"))
-base.table = library("table", copy(table, "concat foreach foreachi getn insert maxn remove sort move"))
-base.math = library("math", copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log
-                        log10 max min modf pi pow rad random randomseed sin sinh sqrt tan tanh]]))
-base.bit = bit and library("bit", copy(bit, "tobit tohex bnot band bor bxor lshift rshift arshift rol ror bswap")) or nil
-base.os = library("os", copy(os, "clock date difftime getenv time"))
+local base = {}
+for name in gmatch([[assert error ipairs next rawequal rawget rawset select setmetatable getmetatable tonumber tostring
+                     type unpack _VERSION]], "%S+") do
+  base[name] = _G[name]
+end
 
 function base.pairs(value)
   local meta = raw_getmetatable(value)
@@ -89,9 +102,14 @@ local function plain(problem)
   return raw_type(problem) == "userdata" and tostring_(problem) or problem
 end
 
+-- What driver.lua adds: token, the first value of a yield that is its business; charge; exhausted, which ends the hook.
+local late = {}
+
 local function caught(good, ...)
   if good then
     return true, ...
+  elseif ... == "not enough memory" then
+    late.exhausted()
   end
   return false, plain((...))
 end
@@ -100,8 +118,17 @@ function base.pcall(...)
   return caught(raw_pcall(...))
 end
 
+-- The handler runs when all is unwound: where the failure is that of the budget, that was found in a debug hook, and what
+-- runs on top of it cannot be stopped by another one.
+local function handled(handler, good, ...)
+  if good then
+    return true, ...
+  end
+  return false, select_(2, caught(raw_pcall(handler, select_(2, caught(false, ...)))))
+end
+
 function base.xpcall(fn, handler, ...)
-  return raw_xpcall(fn, function(problem) return handler(plain(problem)) end, ...)
+  return handled(handler, raw_pcall(fn, ...))
 end
 
 function base.print(...)
@@ -112,22 +139,62 @@ function base.print(...)
   services.print(concat(parts, "\t"))
 end
 
--- Coroutines of the user's own: what waits inside one of them (driver.lua) makes all of them wait.
-local waits = {}  -- the first value of a yield that is the driver's business
+-- Coroutines of the user's own: what waits inside one of them (driver.lua) makes all of them wait.  Those of the driver are
+-- not to be had: a hook could go on with the hook of another request.
+local own = setmetatable({}, { __mode = "k" })
+local DEEPEST = 190  -- coroutines that resume one another: each takes of the C stack
+local depth = 0
+
+-- Where debug hooks belong to a coroutine (Lua 5.1), the budget's has to be set.
+local function create(fn)
+  local co = raw_create(fn)
+  if late.watch_over then
+    late.watch_over(co)
+  end
+  return co
+end
+
+function late.unwound()  -- a hook was stopped, wherever it was
+  depth = 0
+end
+
+local function left(...)
+  depth = depth - 1
+  return ...
+end
+
+local function resume(co, ...)
+  if not own[co] then
+    fail("expected a coroutine that coroutine.create has made")
+  elseif depth >= DEEPEST then
+    fail("coroutines are nested too deep")
+  end
+  depth = depth + 1
+  return left(raw_resume(co, ...))
+end
 
 local function pass_on(co, ok, first, ...)
-  if ok and first == waits.token and first ~= nil then
-    return pass_on(co, raw_resume(co, raw_yield(first, ...)))
+  if ok and first == late.token and first ~= nil then
+    return pass_on(co, resume(co, raw_yield(first, ...)))
   end
   if not ok then
-    return false, plain(first)
+    return caught(false, first)
   end
   return ok, first, ...
 end
 
-local coroutines = { create = raw_create, running = coroutine.running, status = raw_status, yield = raw_yield }
+local coroutines = { status = raw_status, yield = raw_yield }
+function coroutines.create(fn)
+  local co = create(fn)
+  own[co] = true
+  return co
+end
+function coroutines.running()
+  local co = raw_running()
+  return own[co] and co or nil
+end
 function coroutines.resume(co, ...)
-  return pass_on(co, raw_resume(co, ...))
+  return pass_on(co, resume(co, ...))
 end
 local function unwrap(ok, ...)
   if not ok then
@@ -136,9 +203,9 @@ local function unwrap(ok, ...)
   return ...
 end
 function coroutines.wrap(fn)
-  local co = raw_create(fn)
+  local co = coroutines.create(fn)
   return function(...)
-    return unwrap(pass_on(co, raw_resume(co, ...)))
+    return unwrap(pass_on(co, resume(co, ...)))
   end
 end
 base.coroutine = library("coroutine", coroutines)
@@ -149,9 +216,10 @@ local function load_text(text, name)
   if raw_type(text) ~= "string" then
     fail("bad argument #1 to 'load' (string expected)")
   end
-  if text:byte(1) == 27 then
+  if byte(text) == 27 then
     return nil, "bytecode is not allowed"
   end
+  late.charge(#text * 3)
   local chunk, message = raw_load(text, name or "=(load)")
   if chunk == nil then
     return nil, message
@@ -167,7 +235,7 @@ local function load_file(path)
   if text == nil then
     return nil, message
   end
-  return load_text((text:gsub("^#[^\n]*", "")), "@" .. path)
+  return load_text((gsub(text, "^#[^\n]*", "")), "@" .. path)
 end
 
 local function only_at_load(word)
@@ -191,10 +259,10 @@ function base.require(name)
     return loaded[name]
   end
   only_at_load("require")
-  if raw_type(name) ~= "string" or not name:match("^[%w_%-]+[%w_%-%.]*$") or name:find("..", 1, true) then
+  if raw_type(name) ~= "string" or not match(name, "^[%w_%-]+[%w_%-%.]*$") or find(name, "..", 1, true) then
     fail("require: expected a module name such as \"lib.peers\"")
   end
-  local stem = name:gsub("%.", "/")
+  local stem = gsub(name, "%.", "/")
   local tried = {}
   for _, candidate in ipairs({ stem .. ".lua", stem .. "/init.lua" }) do
     local path = services.resolve(candidate)
@@ -217,4 +285,5 @@ local function freeze()
   frozen = true
 end
 
-return { position = position, fail = fail, env = env, base = base, library = library, load_file = load_file, freeze = freeze, waits = waits }
+return { position = position, position_in = position_in, fail = fail, env = env, base = base, library = library,
+         load_file = load_file, freeze = freeze, late = late, create = create }

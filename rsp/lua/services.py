@@ -17,13 +17,15 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from rsp.http1.fields import flat
+from rsp.lua import patterns
 from rsp.lua.passwords import Users
+from rsp.lua.regexes import Regexes
 from rsp.route import normalise_path
 from rsp.shared import Shared
 
 T = TypeVar("T")
 
-_REMEMBERED: Final = 1024  # patterns, networks
+_REMEMBERED: Final = 1024  # networks
 AT_LOAD: Final = b"shared state is for hooks; on_start runs in each worker before it serves"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -41,18 +43,19 @@ class Services:
         self._sets: list[list[Network]] = []
         self._network_numbers: dict[bytes, int] = {}
         self._addresses: dict[bytes, ipaddress.IPv4Address | ipaddress.IPv6Address | None] = {}
-        self._patterns: list[Any] = []
-        self._pattern_numbers: dict[tuple[bytes, bytes], int] = {}
         self.users: list[Users] = []
 
     def offered(self) -> dict[str, Callable[..., Any]]:
         """By the names that the rooms of words and ``objects.lua`` use."""
         names = (
             "shared_get", "shared_set", "shared_delete", "shared_keys", "json_decode",
-            "base64_encode", "base64_decode", "jwt_verify", "networks", "in_networks", "regex", "regex_test",
-            "regex_match", "regex_replace", "regex_split", "htpasswd", "fields_of",
+            "base64_encode", "base64_decode", "jwt_verify", "networks", "in_networks", "htpasswd",
+            "fields_of",
         )  # fmt: skip
         offered = {name: _guarded(getattr(self, f"_{name}")) for name in names}
+        regexes = Regexes(lambda items: self.table(items))
+        offered.update({name: _guarded(service) for name, service in regexes.offered().items()})
+        offered["search"], offered["find"] = _guarded(patterns.search), _guarded(patterns.find)
         offered["normalise"] = _guarded(normalise_path)
         offered["sha256"] = _guarded(lambda text: hashlib.sha256(text).hexdigest().encode())
         offered["hmac_sha256"] = _guarded(lambda key, text: hmac.new(key, text, "sha256").hexdigest().encode())
@@ -164,49 +167,6 @@ class Services:
                 self._addresses.clear()
             self._addresses[address] = known
         return known is not None and any(known in network for network in self._sets[int(number)])
-
-    # -- regular expressions, by RE2: their time is linear in the text, whatever the pattern
-
-    def _regex(self, pattern: bytes, flags: bytes) -> Any:
-        number = self._pattern_numbers.get((pattern, flags))
-        if number is None:
-            import re2
-
-            if len(self._patterns) >= _REMEMBERED:
-                raise ValueError("regex: too many patterns; they are compiled once, so make them outside of hooks")
-            options = re2.Options()
-            options.log_errors = False
-            options.encoding = re2.Options.Encoding.LATIN1
-            prefix = "".join(f"(?{flag})" for flag in flags.decode() if flag in "ims")
-            try:
-                compiled = re2.compile(prefix.encode() + pattern, options)
-            except re2.error as error:
-                message = error.args[0] if error.args else error
-                raise ValueError(f"regex: {message.decode() if isinstance(message, bytes) else message}") from None
-            self._patterns.append(compiled)
-            number = self._pattern_numbers[pattern, flags] = len(self._patterns) - 1
-        return number
-
-    def _regex_test(self, number: float, subject: bytes) -> Any:
-        return self._patterns[int(number)].search(subject) is not None
-
-    def _regex_match(self, number: float, subject: bytes) -> Any:
-        """A table: the whole match at 0, the groups by number and by name."""
-        match = self._patterns[int(number)].search(subject)
-        if match is None:
-            return None
-        groups: dict[Any, Any] = {0: match[0]}
-        groups.update({index: group for index, group in enumerate(match.groups(), 1) if group is not None})
-        for name, group in match.groupdict().items():
-            if group is not None:
-                groups[name if isinstance(name, bytes) else name.encode()] = group
-        return self.table(groups)
-
-    def _regex_replace(self, number: float, subject: bytes, by: bytes) -> Any:
-        return self._patterns[int(number)].sub(by, subject)
-
-    def _regex_split(self, number: float, subject: bytes) -> Any:
-        return self.table([part for part in self._patterns[int(number)].split(subject) if part is not None])
 
     # -- users
 

@@ -2,8 +2,8 @@
 
 local sandbox, _, _, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
-local sure, text, seconds, methods = help.sure, help.text, help.seconds, help.methods
-local match, type, tostring, tonumber = string.match, type, tostring, tonumber
+local sure, text, within, seconds, methods = help.sure, help.text, help.within, help.seconds, help.methods
+local match, byte, type, tostring, tonumber = string.match, string.byte, type, tostring, tonumber
 
 local function key_text(key)
   if type(key) == "number" then
@@ -33,6 +33,9 @@ local dictionaries = {}
 
 local function dictionary(name)
   local prefix = text(name, "shared") .. "\0"
+  if byte(prefix) < 4 and #prefix > 1 then  -- limits and timers have their own keys
+    fail("shared: the name begins with a control character")
+  end
   return methods {
     get = function(key) return sure(host.shared_get(prefix .. key_text(key))) end,
     set = function(key, value, ttl)
@@ -58,7 +61,7 @@ local function dictionary(name)
       return sure(host.shared_incr(prefix .. key_text(key), by, first or 0, ttl_of(ttl)))
     end,
     delete = function(key) return sure(host.shared_delete(prefix .. key_text(key))) end,
-    keys = function(limit) return sure(host.shared_keys(prefix, limit or 1024)) end,
+    keys = function(limit) return sure(host.shared_keys(prefix, within(limit or 1024, "shared: keys", 0, 2 ^ 31))) end,
   }
 end
 
@@ -79,7 +82,7 @@ local function interval_of(rate)
   if known == nil then
     local number, unit = match(tostring(rate), "^([%d%.]+)r?/([smhd])$")
     number = tonumber(number)
-    if number == nil or number <= 0 then
+    if number == nil or not (number >= 1e-6 and number <= 1e9) then
       fail('limit.rate: rate: expected a text such as "10r/s" or "600r/m", got ' .. tostring(rate))
     end
     known = rate_units[unit] / number
@@ -99,10 +102,8 @@ base.limit = library("limit", {
   rate = function(options)
     local key = limited_key("limit.rate", options.key)
     local interval = interval_of(options.rate)
-    local burst, cost = options.burst or 0, options.cost or 1
-    if type(burst) ~= "number" or burst < 0 or type(cost) ~= "number" or cost < 0 then
-      fail("limit.rate: burst, cost: expected numbers, got " .. tostring(burst) .. ", " .. tostring(cost))
-    end
+    local burst = within(options.burst or 0, "limit.rate: burst", 0, 1e9)
+    local cost = within(options.cost or 1, "limit.rate: cost", 0, 1e9)
     local wait = sure(host.shared_rate("\1" .. (options.name or options.rate) .. "\0" .. key, interval,
       interval * burst, cost))
     if wait > 0 then
@@ -111,10 +112,7 @@ base.limit = library("limit", {
     return true
   end,
   conn = function(options)
-    local key, max = limited_key("limit.conn", options.key), options.max
-    if type(max) ~= "number" or max < 1 then
-      fail("limit.conn: max: expected a number, got " .. tostring(max))
-    end
+    local key, max = limited_key("limit.conn", options.key), within(options.max, "limit.conn: max", 1, 2 ^ 31)
     return sure(host.hold("\2" .. (options.name or "") .. "\0" .. key, max))
   end,
 })

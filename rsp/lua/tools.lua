@@ -4,7 +4,8 @@ local sandbox, driver, objects, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
 local sure, text, methods, rested, build_query = help.sure, help.text, help.methods, help.rested, help.build_query
 local find, lower, gsub, match, concat = string.find, string.lower, string.gsub, string.match, table.concat
-local sort, floor = table.sort, math.floor
+local sort, floor = sandbox.sort, math.floor
+local counted, left = driver.counted, driver.left
 local type, tostring, pairs, ipairs = type, tostring, pairs, ipairs
 
 base.base64 = library("base64", {
@@ -105,12 +106,12 @@ base.ip = library("ip", {
 function base.regex(pattern, flags)
   local number = sure(host.regex(text(pattern, "regex"), flags or ""))
   return methods {
-    test = function(subject) return host.regex_test(number, text(subject, "regex.test")) end,
-    match = function(subject) return host.regex_match(number, text(subject, "regex.match")) end,
+    test = function(subject) return sure(host.regex_test(number, text(subject, "regex.test"))) end,
+    match = function(subject) return sure(host.regex_match(number, text(subject, "regex.match"))) end,
     replace = function(subject, by)
-      return host.regex_replace(number, text(subject, "regex.replace"), text(by, "regex.replace"))
+      return counted(host.regex_replace(number, text(subject, "regex.replace"), text(by, "regex.replace"), left()))
     end,
-    split = function(subject) return host.regex_split(number, text(subject, "regex.split")) end,
+    split = function(subject) return counted(host.regex_split(number, text(subject, "regex.split"), left())) end,
   }
 end
 

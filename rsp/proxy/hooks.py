@@ -125,11 +125,17 @@ class Host:
         """Compiled, as services.py is not."""
         if not self.serving:
             return None, AT_LOAD
-        total = self.store.incr(key, by, first, ttl)
+        try:
+            total = self.store.incr(key, by, first, ttl)
+        except (Full, ValueError) as error:
+            return None, str(error).encode()
         return total if total is not None else (None, b"shared: incr: there is no number at this key")
 
     def shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
-        return self.store.rate(key, interval, burst, cost) if self.serving else (None, AT_LOAD)
+        try:
+            return self.store.rate(key, interval, burst, cost) if self.serving else (None, AT_LOAD)
+        except (Full, ValueError) as error:
+            return None, str(error).encode()
 
     def hold(self, key: bytes, most: float) -> Any:
         """For limit.conn; given back when the exchange ends."""
@@ -333,7 +339,7 @@ class Hooks:
         lease = 1.5 * interval + 0.1
         me = float(os.getpid())
         owner = self.store.get(key)
-        if owner == me or (owner is not None and int(owner) not in self.host.alive()):
+        if owner == me or (owner is not None and owner not in self.host.alive()):
             return self.store.put(key, me, lease, False)
         return owner is None and self.store.put(key, me, lease, True)
 

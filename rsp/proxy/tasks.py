@@ -81,11 +81,18 @@ class Task:
             return None
         if self.hooks.plane.now > self.deadline:
             return self.hooks.too_long
-        begun = self.hooks.operations[name](self, given, self._answered)
+        begun = self._operate(name, given, self._answered)
         if isinstance(begun, tuple):
             return begun
         self._cancel = begun
         return None
+
+    def _operate(self, name: bytes, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
+        """Whatever it raises is the hook's affair, which has asked for it."""
+        try:
+            return self.hooks.operations[name](self, given, done)
+        except Exception as error:
+            return False, b"%b: %b" % (name, (str(error) or type(error).__name__).encode())
 
     def _start(self, given: tuple[Any, ...]) -> Answer:
         """One of several at once."""
@@ -103,7 +110,7 @@ class Task:
                 first, content = self._finished.popleft()
                 self._answered((True, first, *content))
 
-        begun = self.hooks.operations[given[0]](self, given[1:], done)
+        begun = self._operate(given[0], given[1:], done)
         if isinstance(begun, tuple):
             self._finished.append((number, begun))
         else:
