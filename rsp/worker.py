@@ -118,7 +118,7 @@ class Worker:
         self._tell(channel.Ready(self._bundle.version))
         if self._first:
             for peer in plane.peers.values():
-                peer.connect(None)
+                peer.check()
         await self._stopped.wait()
         plane.publish()
         return 0

@@ -21,6 +21,7 @@ cdef class Transport(Watched):
     cdef Poller _poller
     cdef Protocol _protocol
     cdef public bint closing
+    cdef public double round_trip
     cdef public Py_ssize_t waiting
     cpdef ready(self, int events)
     cpdef buried(self)

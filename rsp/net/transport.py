@@ -12,6 +12,7 @@ from typing import Final
 
 from rsp.net.calls import receive, send, send_both
 from rsp.net.poller import IN, OUT, Poller, Watched
+from rsp.net.timing import timing
 
 _IN: Final = IN
 _OUT: Final = OUT
@@ -53,7 +54,7 @@ class Transport(Watched):
     # fmt: off
     __slots__ = (
         "_backlog", "_ended", "_error", "_finishing", "_full", "_limit", "_offset", "_paused", "_poller", "_protocol",
-        "closing", "waiting",
+        "closing", "round_trip", "waiting",
     )
     # fmt: on
 
@@ -70,6 +71,7 @@ class Transport(Watched):
         self._full = False  # the protocol was told to pause
         self._paused = False  # the protocol does not want to read
         self.closing = False
+        self.round_trip = 0.0  # in seconds; known after a failure
         self.waiting = 0  # bytes of the backlog
         poller.want(self, _IN)
 
@@ -232,6 +234,7 @@ class Transport(Watched):
 
     def _fail(self, error: OSError) -> None:
         if self.descriptor >= 0:
+            self.round_trip = timing(self.descriptor)[0]
             self._end(error)
 
     def _end(self, error: OSError | None) -> None:

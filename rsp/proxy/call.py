@@ -155,7 +155,7 @@ class Call(Search):
 
     def connected(self, upstream: "Upstream") -> None:
         if self.over:
-            upstream.release()
+            upstream.put_back()
             return
         if upstream.transport.closing:
             self.connect_failed("closed the connection early", timed_out=False)

@@ -122,7 +122,7 @@ class Exchange(Search):
         head = self.head
         downstream = self.downstream
         if downstream is None:
-            upstream.release()
+            upstream.put_back()
             return
         if upstream.transport.closing:
             self.connect_failed("closed the connection early", timed_out=False)

@@ -60,7 +60,7 @@ class Rival(Asker):
     def connected(self, upstream: "Upstream") -> None:
         original = self._original
         if original is None:
-            upstream.release()
+            upstream.put_back()
         elif upstream.transport.closing:
             self.connect_failed("closed the connection early", timed_out=False)
         else:
@@ -74,7 +74,7 @@ class Rival(Asker):
 
     def upstream_failed(self, upstream: "Upstream", reason: str, *, timed_out: bool = False) -> None:
         self.upstream_done()
-        if not upstream.reused:  # else it may just have been stale
+        if not upstream.went_stale(self.ended - self.started):
             self.peer.failed(reason)
         self._give_in(504 if timed_out else 502)
 

@@ -295,6 +295,11 @@ class HookedRequest(Exchange):
         if outcome is not WAITS:
             self._chosen(outcome)
 
+    def _try_peer(self, peer: "Peer") -> None:
+        if not self._names:
+            self._upstream_started = monotonic()  # hooks may have taken their time
+        Exchange._try_peer(self, peer)
+
     def _chosen(self, outcome: Any) -> None:
         self.task = None
         if self.over or self._choice is None:

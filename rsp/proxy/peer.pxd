@@ -13,7 +13,7 @@ cdef int _OUT, _FULL, _SINCE, _IN_FLIGHT, _CONNECTING, _EJECTED_UNTIL
 
 
 cdef class Attempt:
-    cdef bint _over, _timed_out
+    cdef bint _keep, _over, _timed_out
     cdef Connector _connector
     cdef Peer _peer
     cdef Plane _plane

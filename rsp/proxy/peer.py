@@ -4,6 +4,7 @@ One for each peer of each upstream and worker; it lives as long as the peer has 
 reloads.  What all workers have to know is in the place.
 """
 
+import os
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -37,11 +38,16 @@ _FIRST_SHARE: Final = 0.05  # of its weight, when slow start begins
 
 
 class Attempt:
-    """A connection on its way up, for an exchange or (``None``) for whoever asks next."""
+    """A connection on its way up, for an exchange or (``None``) for the peer's pool, if ``keep``.
 
-    __slots__ = ("_connector", "_over", "_peer", "_plane", "_timed_out", "deadline", "exchange")
+    Without either it is a check, and closed at once: an idle connection keeps a peer busy that serves only one at a
+    time, until that gives up waiting for a request.  So it is when its exchange has left meanwhile.
+    """
 
-    def __init__(self, plane: "Plane", peer: "Peer", exchange: "Asker | None") -> None:
+    __slots__ = ("_connector", "_keep", "_over", "_peer", "_plane", "_timed_out", "deadline", "exchange")
+
+    def __init__(self, plane: "Plane", peer: "Peer", exchange: "Asker | None", keep: bool = False) -> None:
+        self._keep = keep
         self._plane = plane
         self._peer = peer
         self._over = False
@@ -71,7 +77,10 @@ class Attempt:
         if exchange is not None and not exchange.waits:
             exchange = None
         if descriptor >= 0:
-            peer.connected(descriptor, exchange)
+            if exchange is not None or self._keep:
+                peer.connected(descriptor, exchange)
+            else:
+                os.close(descriptor)
         elif exchange is not None:
             exchange.connect_failed(reason, timed_out=self._timed_out)
         else:
@@ -273,9 +282,15 @@ class Peer(Candidate):
             self.ewma.fade(now)
         place.set_own(Tally.IDLE, len(self.idle))
         requests = place.own(Tally.REQUESTS)
-        if self._warm and requests != self._requests and not place.standing(int(now * 1000)):
-            for _ in range(min(self._warm - len(self.idle) - place.own(_CONNECTING), _WARM_AT_ONCE)):
-                self.connect(None)
+        if (
+            self._warm
+            and not self.plane.draining
+            and requests != self._requests
+            and not place.standing(int(now * 1000))
+        ):
+            wanted = min(self._warm, self.keepalive)
+            for _ in range(min(wanted - len(self.idle) - place.own(_CONNECTING), _WARM_AT_ONCE)):
+                Attempt(self.plane, self, None, keep=True)
         self._requests = requests
         leaving = min(self.leaving_at, (place.mark(Mark.DRAIN) / 1000) or inf)
         if leaving <= now and place.own(_IN_FLIGHT):
@@ -304,12 +319,16 @@ class Peer(Candidate):
                 return upstream
         return None
 
-    def connect(self, exchange: "Asker | None") -> None:
+    def connect(self, exchange: "Asker") -> None:
         """Make a connection; then call ``exchange.connected(upstream)`` or ``exchange.connect_failed(...)``."""
         Attempt(self.plane, self, exchange)
 
+    def check(self) -> None:
+        """Say in the log if it cannot be reached."""
+        Attempt(self.plane, self, None)
+
     def connected(self, descriptor: int, exchange: "Asker | None") -> None:
-        """For ``exchange``, or for whoever asks next."""
+        """For ``exchange``, or for the pool."""
         from rsp.proxy.upstream import Upstream
 
         upstream = Upstream(self.plane, self, descriptor)

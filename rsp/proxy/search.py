@@ -26,7 +26,6 @@ _IDEMPOTENT: Final = _SAFE | {b"PUT", b"DELETE"}
 _REQUESTS: Final = int(Tally.REQUESTS)
 _ERRORS: Final = int(Tally.ERRORS)
 _RETRIES: Final = int(Tally.RETRIES)
-_STALE: Final = 2  # connections that may turn out to be stale, one after the other
 _AT_ONCE: Final = 16  # peers that refuse within one call
 
 
@@ -36,7 +35,7 @@ class Search(Asker):
     # fmt: off
     __slots__ = (
         "_ended", "_holds", "_kept", "_kept_size", "_names", "_own", "_peer", "_pending", "_pending_size", "_plane",
-        "_rival", "_spent", "_stale_retries", "_upstream_started", "_upstream_time", "group", "over", "queue_deadline",
+        "_rival", "_spent", "_tried_stale", "_upstream_started", "_upstream_time", "group", "over", "queue_deadline",
         "queue_limit", "response_started", "upstream",
     )
     # fmt: on
@@ -66,7 +65,7 @@ class Search(Asker):
         self._kept_size = 0
         self._spent = False  # that was too much to keep, or cannot be repeated elsewhere
         self._rival: Rival | None = None  # a second request for the same answer
-        self._stale_retries = 0
+        self._tried_stale = False  # it was sent on a connection that the peer had closed
         self._upstream_started = monotonic()
         self._upstream_time = 0.0
         self._ended = 0.0  # when a peer was done, if that is now
@@ -120,6 +119,7 @@ class Search(Asker):
         if peer is None:
             self.refuse(502 if self.tried else 503, "")
         else:
+            self._upstream_started = monotonic()
             self._try_peer(peer)
 
     def waited_too_long(self) -> None:
@@ -215,10 +215,11 @@ class Search(Asker):
             self.cut_off()
             return
         repeatable = self.repeatable
-        if upstream.reused and not timed_out and self._stale_retries < _STALE and repeatable:
+        stale = not timed_out and upstream.went_stale(self._ended - self._upstream_started)
+        if stale and repeatable and not self._tried_stale:
             # The peer closed an idle connection just as it was used again: no fault of its own, and the
-            # others that it has closed would only repeat it.
-            self._stale_retries += 1
+            # others that it has closed would only repeat it.  Once for a request, and it is no try.
+            self._tried_stale = True
             self._take_back()
             peer.forget_idle()
             self._try_peer(peer)
@@ -286,6 +287,8 @@ class Search(Asker):
         """The answer is late: ask another peer as well."""
         group = self.group
         if group is None or self.upstream is None or self.response_started or self._rival is not None or self._spent:
+            return
+        if group.tries and len(self.tried) + 1 >= group.tries:
             return
         peer = group.pick(self, (*self.tried, self._peer), False)
         if peer is None or not group.may_retry():

@@ -15,7 +15,8 @@ cdef list _NOTHING
 
 cdef class Upstream(Protocol):
     cdef bytes _buffer
-    cdef bint _chunked, _tunnel
+    cdef bint _chunked, _heard, _tunnel
+    cdef double _end_delay
     cdef Decoder _decoder
     cdef ResponseHead _head
     cdef Plane _plane
@@ -37,6 +38,7 @@ cdef class Upstream(Protocol):
     cpdef start_tunnel(self)
     cpdef send_raw(self, bytes data)
     cpdef release(self)
+    cpdef put_back(self)
     cpdef abandon(self)
     cpdef bint is_due(self, double now)
     cdef _heads(self, Asker exchange, bytes data)

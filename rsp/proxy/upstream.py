@@ -12,6 +12,7 @@ from rsp.http1.codec import end_of_head, parse_response
 from rsp.http1.errors import ProtocolError
 from rsp.http1.faults import find_stray
 from rsp.http1.head import CHUNKED, ResponseHead
+from rsp.net.timing import timing
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.writing import write_message
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _NEVER: Final = inf
+_LEAST_PATIENCE: Final = 0.005  # seconds in which a connection that had been closed says so, at least
 _CHUNKED: Final = CHUNKED
 _NOTHING: Final[list[bytes]] = []  # never changed
 
@@ -31,8 +33,8 @@ class Upstream(Protocol):
 
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_plane", "_terms", "_tunnel", "connection_bound", "deadline",
-        "exchange", "made", "peer", "reused", "writing_paused",
+        "_buffer", "_chunked", "_decoder", "_end_delay", "_head", "_heard", "_plane", "_terms", "_tunnel",
+        "connection_bound", "deadline", "exchange", "made", "peer", "reused", "writing_paused",
     )
     # fmt: on
 
@@ -44,7 +46,9 @@ class Upstream(Protocol):
         self.deadline = _NEVER
         self.connection_bound = False  # it is authenticated, or about to be: ``proxy/conversations.py``
         self._terms = plane.site.terms
-        self.reused = False  # has served an exchange before: it may have gone stale
+        self.reused = False  # it has been idle: it may have gone stale
+        self._heard = False  # something of a response has come
+        self._end_delay = _NEVER  # how long after the request the peer's end of file came, as the kernel saw it
         self._buffer = b""
         self._head: ResponseHead | None = None
         self._decoder: Decoder | None = None
@@ -65,6 +69,7 @@ class Upstream(Protocol):
         if exchange.head.connection_bound:
             self.connection_bound = True
         self._chunked = framing == _CHUNKED
+        self._heard = False
         self._send(head, pieces, trailers)
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -111,6 +116,16 @@ class Upstream(Protocol):
         poll.register(self.transport.descriptor, select.POLLIN | select.POLLRDHUP)
         return bool(poll.poll(0))
 
+    def went_stale(self, seconds: float) -> bool:
+        """Whether the peer closed it before the request came, and not because of it, as far as can be known:
+        it had been idle, and it ended without a byte of a response, within two round trips of the request.
+
+        ``seconds``: since the request was sent, as this worker saw it, which may have been busy.
+        """
+        if not self.reused or self._heard:
+            return False
+        return min(seconds, self._end_delay) <= max(_LEAST_PATIENCE, 2 * self.transport.round_trip)
+
     def release(self) -> None:
         """Back to the peer, which keeps it or not; a connection that is authenticated belongs to ``exchange``."""
         exchange, self.exchange = self.exchange, None
@@ -127,6 +142,13 @@ class Upstream(Protocol):
             peer.idle.append(self)
         else:
             self.transport.close()
+
+    def put_back(self) -> None:
+        """The exchange that it was taken or made for has left before using it."""
+        if self.reused:
+            self.release()
+        else:
+            self.transport.close()  # only what is asked for waits at a peer, which may serve one connection at a time
 
     def abandon(self) -> None:
         """The exchange has no more use for this connection, which is in the middle of something."""
@@ -157,6 +179,7 @@ class Upstream(Protocol):
             exchange.tunnel_down(data)
             return
         try:
+            self._heard = True
             if self._decoder is not None:
                 self.deadline = self._plane.now + self._terms.read_time
                 self._body(exchange, self._decoder, data)
@@ -176,6 +199,10 @@ class Upstream(Protocol):
             return True
         if isinstance(self._decoder, CloseDecoder):
             self._finish(exchange, None, _NOTHING, _NOTHING, False)
+        elif self.reused and not self._heard:
+            self.transport.round_trip, delay = timing(self.transport.descriptor)
+            if exchange.head.framing == 0:  # else data may have been sent long after the head
+                self._end_delay = delay
         return False
 
     def connection_lost(self, error: OSError | None) -> None:
