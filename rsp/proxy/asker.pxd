@@ -10,7 +10,8 @@ cdef class Asker:
     cdef public RequestHead head
     cdef public Peer only
     cdef public Terms terms
-    cdef public tuple tried
+    cdef public object rest
+    cdef public set tried
     cpdef connected(self, Upstream upstream)
     cpdef upstream_done(self)
     cpdef upstream_full(self)

@@ -3,24 +3,28 @@
 This is all that a connection to a peer, a peer and a group know of the one they work for.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rsp.http1.head import RequestHead, ResponseHead
 
 if TYPE_CHECKING:
     from rsp.proxy.peer import Peer
+    from rsp.proxy.rest import Rest
     from rsp.proxy.terms import Terms
     from rsp.proxy.upstream import Upstream
 
+NONE: "Final[set[Peer]]" = set()
+
 
 class Asker:
-    __slots__ = ("bound", "client", "head", "only", "request_done", "terms", "tried")
+    __slots__ = ("bound", "client", "head", "only", "request_done", "rest", "terms", "tried")
 
     head: RequestHead
     terms: "Terms"
     client: bytes  # its address
     request_done: bool  # all of the body is there
-    tried: "tuple[Peer, ...]"
+    tried: "set[Peer]"  # NONE where it is empty: not to be changed
+    rest: "Rest | None"  # of those that are not, once there are several
     bound: bool  # the client's cookie names a peer that is there
     only: "Peer | None"  # where it has a connection of its own
 

@@ -15,7 +15,8 @@ cdef class Group:
     cdef object _hedge, _watched
     cdef str _key_kind
     cdef bytes _key_name
-    cdef double _panic_share
+    cdef double _counted_at, _panic_share
+    cdef Py_ssize_t _out, _up
     cdef Plane _plane
     cdef object _budget
     cdef public object binding, config, latencies, queue, retry_on
@@ -24,5 +25,5 @@ cdef class Group:
     cdef public str name
     cdef public list peers
     cdef public Py_ssize_t replay_limit, requests, tries
-    @cython.locals(peer=Peer, standing=int, now=cython.ulonglong, eligible=list)
-    cpdef Peer pick(self, Asker exchange, tuple tried, bint desperate)
+    @cython.locals(peer=Peer, standing=int, now=cython.ulonglong, eligible=list, tried=set)
+    cpdef Peer pick(self, Asker exchange, bint desperate)

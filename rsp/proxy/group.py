@@ -18,6 +18,7 @@ from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.http1.fields import cookie, field
 from rsp.members import Member
 from rsp.proxy.peer import Peer
+from rsp.proxy.rest import Rest
 from rsp.proxy.sticky import Binding
 from rsp.scoreboard import Mark, Standing, Tally
 
@@ -35,6 +36,8 @@ _FULL: Final = int(Standing.FULL)
 _IN_FLIGHT: Final = int(Tally.IN_FLIGHT)
 # How long a request may wait that another worker has made room for without our knowing.
 _LOOK_AGAIN: Final = 0.005
+FEW: Final = 8  # peers among which a policy chooses for one request; the rest is taken as it comes
+_COUNT_AGAIN: Final = 0.01  # seconds
 _ENOUGH: Final = 20.0  # answers before their quantiles mean anything
 
 
@@ -46,15 +49,18 @@ class Group:
         "_backups",
         "_budget",
         "_by_hash",
+        "_counted_at",
         "_hedge",
         "_key_kind",
         "_key_name",
+        "_out",
         "_panic",
         "_panic_share",
         "_plane",
         "_policy",
         "_primaries",
         "_unknown",
+        "_up",
         "_watched",
         "binding",
         "bounded",
@@ -82,6 +88,8 @@ class Group:
         self.bounded = False  # some peer has a limit, so requests may have to wait
         self._primaries: list[Peer] = []
         self._backups: list[Peer] = []
+        self._counted_at = 0.0
+        self._out = self._up = 0  # peers, then
         self._unknown = False  # a name has not been looked up yet
         self._policy = make(config.policy, offset)
         self._backup_policy = RoundRobin(offset)
@@ -135,14 +143,17 @@ class Group:
 
     # -- who gets a request
 
-    def pick(self, exchange: "Asker", tried: tuple[Peer, ...], desperate: bool) -> Peer | None:
-        """A peer for ``exchange`` that is not among ``tried``; ``None``: none now, and ``full`` says whether to wait.
+    def pick(self, exchange: "Asker", desperate: bool) -> Peer | None:
+        """A peer for ``exchange`` that it has not tried; ``None``: none now, and ``full`` says whether to wait.
 
         ``desperate``: rather one that is out than none.
         """
         if exchange.only is not None:
             return self._pick_own(exchange, exchange.only)
+        tried = exchange.tried
         now = int(self._plane.now * 1000)
+        if tried and len(tried) >= FEW:
+            return self._pick_rest(exchange, now, desperate)
         self.full = False
         if self.binding is not None and not tried:
             bound = self.binding.find(exchange.head.fields)
@@ -165,6 +176,15 @@ class Group:
             return self._policy.choose(eligible, self._key(exchange) if self._by_hash else None)
         return self._pick_other(tried, now, desperate)
 
+    def _pick_rest(self, exchange: "Asker", now: int, desperate: bool) -> Peer | None:
+        """After several that have failed."""
+        rest = exchange.rest
+        if rest is None or rest.peers is not self.peers:
+            rest = exchange.rest = Rest(self.peers, exchange.tried)
+        peer = rest.choose(exchange, now, self._panic, desperate)
+        self.full = peer is None and (self._unknown or rest.full)
+        return peer
+
     def _pick_own(self, exchange: "Asker", peer: Peer) -> Peer | None:
         """Where the client has a connection of its own: as soon as there is room."""
         if self.binding is not None:
@@ -172,12 +192,12 @@ class Group:
         self.full = bool(peer.max_conns) and peer.load() >= peer.max_conns
         return None if self.full else peer
 
-    def open_peers(self, tried: tuple[Peer, ...]) -> list[Peer]:
+    def open_peers(self, tried: set[Peer]) -> list[Peer]:
         """Those that a hook may choose among."""
         now = int(self._plane.now * 1000)
         return [peer for peer in self._primaries if peer not in tried and peer.standing(now) == _OPEN]
 
-    def _pick_other(self, tried: tuple[Peer, ...], now: int, desperate: bool) -> Peer | None:
+    def _pick_other(self, tried: set[Peer], now: int, desperate: bool) -> Peer | None:
         """No primary peer is open."""
         standings = {peer: peer.standing(now) for peer in self.peers if peer not in tried}
         for peers in (self._primaries, self._backups):  # another worker may have made room just now
@@ -217,12 +237,24 @@ class Group:
             return head.host
         return field(head.fields, self._key_name) if kind == "header" else cookie(head.fields, self._key_name)
 
-    def can_spare(self, peer: Peer, share: float) -> bool:
-        """Whether ``peer`` may be ejected as well: someone else stays, and no more than ``share`` of all are out."""
+    def can_spare(self, peer: Peer, share: float, clock: float) -> bool:
+        """Whether ``peer`` may be ejected as well: another one stays, and no more than ``share`` of all are out.
+
+        Many may ask in one moment, each of them for every peer, so they are not counted anew each time.
+        """
         now = int(self._plane.now * 1000)
-        others = [one.standing(now) for one in self.peers if one is not peer]
-        out = sum(standing in (_OUT, _HALF_OPEN) for standing in others)
-        return any(standing in (_OPEN, _DOUBTFUL, _FULL) for standing in others) and out + 1 <= share * len(self.peers)
+        if clock > self._counted_at + _COUNT_AGAIN:
+            standings = [one.standing(now) for one in self.peers]
+            self._counted_at = clock
+            self._out = sum(standing in (_OUT, _HALF_OPEN) for standing in standings)
+            self._up = sum(standing in (_OPEN, _DOUBTFUL, _FULL) for standing in standings)
+        standing = peer.standing(now)
+        is_up = standing in (_OPEN, _DOUBTFUL, _FULL)
+        out = self._out - (standing in (_OUT, _HALF_OPEN))
+        if self._up - is_up < 1 or out + 1 > share * len(self.peers):
+            return False
+        self._up, self._out = self._up - is_up, out + 1
+        return True
 
     def may_retry(self) -> bool:
         """Whether one more request that was sent may be sent again; if so, it is counted."""
@@ -289,7 +321,7 @@ class Group:
         passed = 0  # those that wait for one peer only do not hold up the others
         while passed < len(queue):
             exchange = queue[passed]
-            peer = self.pick(exchange, exchange.tried, True)
+            peer = self.pick(exchange, True)
             if peer is None and self.full:
                 if exchange.only is None:
                     return

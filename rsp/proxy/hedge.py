@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from rsp.http1.head import ResponseHead
-from rsp.proxy.asker import Asker
+from rsp.proxy.asker import NONE, Asker
 
 if TYPE_CHECKING:
     from rsp.proxy.peer import Peer
@@ -29,7 +29,8 @@ class Rival(Asker):
         self.head = original.head
         self.terms = original.terms
         self.client = original.client
-        self.tried = ()
+        self.tried = NONE
+        self.rest = None
         self.bound = False
         self.only = None
         self.request_done = True

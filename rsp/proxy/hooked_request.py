@@ -14,6 +14,7 @@ from rsp.http1.head import CHUNKED, RequestHead, ResponseHead
 from rsp.http1.lines import drop, each, get
 from rsp.http1.names import without
 from rsp.proxy.exchange import Exchange
+from rsp.proxy.group import FEW
 from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, OURS
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
 
@@ -281,7 +282,8 @@ class HookedRequest(Exchange):
         destination = self._destination
         phases = destination.hooks if destination is not None else None
         number = (phases.upstream if phases is not None else 0) or self._hooks.everywhere.upstream
-        if not number or self.only is not None or (group.tries and len(self.tried) >= group.tries):
+        tries = min(group.tries or FEW, FEW)  # after that, peers are taken as they come
+        if not number or self.only is not None or len(self.tried) >= tries:
             Exchange._next_peer(self, status)
             return
         peers = group.open_peers(self.tried)

@@ -262,7 +262,7 @@ class Peer(Candidate):
         proved = self.place.last_success() >= self.place.mark(Mark.SINCE) * 1000
         if not until and run < failures.count and proved:
             return
-        if not until and not self.group.can_spare(self, failures.share):
+        if not until and not self.group.can_spare(self, failures.share, now):
             return
         healthy = 0.0 if until else now - self.place.mark(_SINCE) / 1000
         times = ejections(self.place.mark(Mark.EJECTIONS), healthy, failures.out)

@@ -9,7 +9,8 @@ from rsp.proxy.upstream cimport Upstream
 cdef class Search(Asker):
     cdef double _ended, _upstream_started, _upstream_time
     cdef bint _holds, _spent, _tried_stale
-    cdef bytes _names
+    cdef bytes _first_names, _names
+    cdef Py_ssize_t _more_names
     cdef Peer _peer
     cdef Upstream _own
     cdef Py_ssize_t _kept_size, _pending_size

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from rsp.http1.head import RequestHead, ResponseHead
-from rsp.proxy.asker import Asker
+from rsp.proxy.asker import NONE, Asker
 from rsp.scoreboard import Tally
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _IDEMPOTENT: Final = _SAFE | {b"PUT", b"DELETE"}
 _REQUESTS: Final = int(Tally.REQUESTS)
 _ERRORS: Final = int(Tally.ERRORS)
 _RETRIES: Final = int(Tally.RETRIES)
+_NAMES: Final = 8  # peers that a log line names, and the last one
 _AT_ONCE: Final = 16  # peers that refuse within one call
 
 
@@ -34,9 +35,9 @@ class Search(Asker):
 
     # fmt: off
     __slots__ = (
-        "_ended", "_holds", "_kept", "_kept_size", "_names", "_own", "_peer", "_pending", "_pending_size", "_plane",
-        "_rival", "_spent", "_tried_stale", "_upstream_started", "_upstream_time", "group", "over", "queue_deadline",
-        "queue_limit", "response_started", "upstream",
+        "_ended", "_first_names", "_holds", "_kept", "_kept_size", "_more_names", "_names", "_own", "_peer",
+        "_pending", "_pending_size", "_plane", "_rival", "_spent", "_tried_stale", "_upstream_started",
+        "_upstream_time", "group", "over", "queue_deadline", "queue_limit", "response_started", "upstream",
     )
     # fmt: on
 
@@ -45,7 +46,8 @@ class Search(Asker):
         self.terms = terms
         self.client = client
         self.request_done = head.framing == 0
-        self.tried = ()
+        self.tried = NONE
+        self.rest = None
         self.bound = False
         self.only = None
         self._plane = plane
@@ -59,6 +61,8 @@ class Search(Asker):
         self._peer: Peer
         self._holds = False  # it counts as running at ``_peer``
         self._names = b""  # the peers tried, for the log
+        self._first_names = b""
+        self._more_names = 0  # than one
         self._pending: list[bytes] = []  # body that was not sent yet
         self._pending_size = 0
         self._kept: list[bytes] | None = None  # body that was sent, for another try
@@ -106,7 +110,7 @@ class Search(Asker):
             else:
                 self.refuse(503, "too many requests wait")
             return
-        peer = group.pick(self, self.tried, True)
+        peer = group.pick(self, True)
         if peer is not None:
             self._try_peer(peer)
         elif not group.full:
@@ -136,7 +140,7 @@ class Search(Asker):
         self._peer = peer
         self._holds = True
         if self._names:
-            self._names = self._names + b"," + peer.name
+            self._log_name(peer.name)
             self._upstream_started = monotonic()
             self._ended = 0.0
         else:
@@ -241,8 +245,23 @@ class Search(Asker):
         self._move_on()
         self._next_peer(status)
 
+    def _note_tried(self, peer: "Peer") -> None:
+        if self.tried:
+            self.tried.add(peer)
+        else:
+            self.tried = {peer}
+
+    def _log_name(self, name: bytes) -> None:
+        """One more peer is asked.  A log line names the first ones and the last one."""
+        self._more_names += 1
+        if self._more_names < _NAMES:
+            self._names = self._first_names = self._names + b"," + name
+        else:
+            left_out = self._more_names - _NAMES
+            self._names = b"%b%b,%b" % (self._first_names, b",+%d" % left_out if left_out else b"", name)
+
     def _move_on(self) -> None:
-        self.tried += (self._peer,)
+        self._note_tried(self._peer)
         self._peer.place.add(_RETRIES, 1)
         self._plane.retries += 1
 
@@ -257,10 +276,11 @@ class Search(Asker):
         """A status that another peer may do better than: whether one is asked instead."""
         peer = self._peer
         other: Peer | None = None
-        if not self.repeatable or (group.tries and len(self.tried) + 1 >= group.tries):
+        self._note_tried(peer)
+        if not self.repeatable or (group.tries and len(self.tried) >= group.tries):
             return False
         if self._rival is None:
-            other = group.pick(self, (*self.tried, peer), False)
+            other = group.pick(self, False)
             if other is None or not group.may_retry():
                 if other is not None and other.probe is self:
                     other.spare()
@@ -288,9 +308,10 @@ class Search(Asker):
         group = self.group
         if group is None or self.upstream is None or self.response_started or self._rival is not None or self._spent:
             return
-        if group.tries and len(self.tried) + 1 >= group.tries:
+        self._note_tried(self._peer)
+        if group.tries and len(self.tried) >= group.tries:
             return
-        peer = group.pick(self, (*self.tried, self._peer), False)
+        peer = group.pick(self, False)
         if peer is None or not group.may_retry():
             if peer is not None and peer.probe is self:
                 peer.spare()
@@ -307,7 +328,7 @@ class Search(Asker):
         """The second request has the first answer: it is ours from here on."""
         self._rival = None
         self._abandon()
-        self._names = self._names + b"," + rival.peer.name
+        self._log_name(rival.peer.name)
         self._peer = rival.peer
         self._upstream_started, self._ended = rival.started, rival.ended
         self._holds, self.upstream = rival.hand_over(self)
@@ -318,8 +339,8 @@ class Search(Asker):
     def rival_fails(self, rival: "Rival", status: int) -> None:
         """The second request will not be answered."""
         self._rival = None
-        self._names = self._names + b"," + rival.peer.name
-        self.tried += (rival.peer,)
+        self._log_name(rival.peer.name)
+        self._note_tried(rival.peer)
         if not self._holds:
             self._next_peer(status)
 
