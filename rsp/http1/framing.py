@@ -1,8 +1,11 @@
 """Where a body ends (RFC 9112 section 6)."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rsp.http1.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from rsp.http1.head import ResponseHead
 
 # Framing of a body: a length in bytes (>= 0), or one of these.
 CHUNKED: Final = -1
@@ -26,3 +29,32 @@ def framing_of(lengths: list[bytes], codings: list[bytes], minor: int) -> int:
         unknown = coding.endswith((b", chunked", b",chunked")) and b"chunked" not in coding[:-7]
         raise ProtocolError("unsupported Transfer-Encoding", 501 if unknown else 400)
     return CHUNKED
+
+
+def ends_with_head(status: int) -> bool:
+    """Whether a response of this status has no body, whatever its head says (RFC 9112 section 6.3)."""
+    return status == 204 or status == 304
+
+
+def has_content(status: int) -> bool:
+    """Whether a response of this status may have content; 205 has none, but is framed like others."""
+    return status != 205 and not ends_with_head(status)
+
+
+def reframe(head: "ResponseHead", method: bytes, length: int | None) -> bool:
+    """Decide where the body ends, for a response whose status or body is not the peer's any more; ``length``: of the
+    body that replaces the peer's, if there is one.  Returns whether a body is sent.
+    """
+    framing = head.framing if length is None else length
+    if ends_with_head(head.status):
+        head.framing, head.has_length, head.length_line = 0, False, b""
+        return False
+    if not has_content(head.status):  # RFC 9110 section 15.3.6
+        framing = length = 0
+    if method == b"HEAD":
+        head.framing = 0
+        if length is not None:
+            head.length_line = b"Content-Length: %d\r\n" % length
+        return False
+    head.framing, head.has_length, head.length_line = framing, framing >= 0, b""
+    return framing != 0

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
+from rsp.http1.framing import ends_with_head
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
 PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
@@ -67,7 +68,7 @@ def own_response(
     status: int, kind: bytes, more: bytes, body: bytes, date: bytes, *, with_body: bool, keep_alive: bool
 ) -> bytes:
     """A whole response of rsp's own.  ``kind``: Content-Type; ``more``: field lines, each with its CRLF."""
-    empty = status in (204, 304)
+    empty = ends_with_head(status)
     return b"".join(
         (
             b"HTTP/1.1 %d %b\r\nServer: rsp\r\nDate: %b\r\n" % (status, PHRASES.get(status, b"Status"), date),

@@ -11,6 +11,7 @@ from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
 from rsp.http1.codec import end_of_head, parse_request, response_head
 from rsp.http1.errors import ProtocolError
 from rsp.http1.faults import check_size, find_stray
+from rsp.http1.framing import has_content
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from rsp.http1.write import interim_head, own_response
 from rsp.net.transport import Protocol, Transport
@@ -395,6 +396,8 @@ class Downstream(Protocol):
         exchange = self._exchange
         keep = keep_alive and exchange is not None and exchange.head.keep_alive and not self._plane.draining
         with_body = exchange is None or exchange.head.method != b"HEAD"
+        if not has_content(status):
+            body = b""
         if exchange is not None:
             exchange.head.keep_alive = keep
         if self.transport.closing:

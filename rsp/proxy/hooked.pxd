@@ -9,8 +9,8 @@ from rsp.proxy.site cimport Destination
 
 
 cdef class HookedExchange(HookedRequest):
-    cdef bint _global_next, _in_error, _whole
-    cdef object _response_done
+    cdef bint _changed, _filtering, _global_next, _in_error, _whole
+    cdef object _length, _response_done
     cdef int _filter
     cdef tuple _failure
     cdef _leave_hooks(self, int status)

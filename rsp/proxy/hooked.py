@@ -7,6 +7,7 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from rsp.http1.framing import reframe
 from rsp.http1.head import CHUNKED, RequestHead, ResponseHead
 from rsp.http1.lines import drop
 from rsp.http1.write import PHRASES
@@ -28,13 +29,21 @@ _RESPOND: Final = 1
 
 
 class HookedExchange(HookedRequest):
-    __slots__ = ("_failure", "_filter", "_global_next", "_in_error", "_response_done", "_whole")
+    # fmt: off
+    __slots__ = (
+        "_changed", "_failure", "_filter", "_filtering", "_global_next", "_in_error", "_length", "_response_done",
+        "_whole",
+    )
+    # fmt: on
 
     def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead, hooks: "Hooks") -> None:
         HookedRequest.__init__(self, plane, downstream, head, hooks)
         self._response_done: Done | None = None  # a hook waits for the response's body
         self._whole = False  # the response that is held is complete
         self._filter = 0
+        self._filtering = False  # a hook has set a filter
+        self._changed = False  # the status or the body is not the peer's
+        self._length: int | None = None  # of the body that a hook wrote
         self._in_error = False
         self._failure: tuple[int, str] | None = None
         self._global_next = False
@@ -70,7 +79,6 @@ class HookedExchange(HookedRequest):
         held, destination = self._held_response, self._destination
         if held is None or self.downstream is None:
             return
-        head, pieces, trailers = held
         phases = destination.hooks if destination is not None and not self._global_next else None
         if outcome is FAILED:
             self._held_response = None
@@ -83,21 +91,46 @@ class HookedExchange(HookedRequest):
             self._answer_as_told(outcome)
             return
         elif outcome is not None:
-            if head.status != outcome[2]:
-                head.status, head.reason = outcome[2], PHRASES.get(outcome[2], b"")
-            if outcome[6] & _BODY:
-                self._answer_fields = drop(self._answer_fields, b"content-encoding")
-                pieces, trailers = self._replaced(head, outcome[5])
-            elif outcome[6] & _FILTER and head.framing != 0 and not head.length_line:
-                self._filter = self._hooks.invoke(self, self._hooks.phases[b"filter_of"], self._number)
-                head.framing = CHUNKED
+            self._change(held[0], outcome)
         if self._global_next and outcome is not FAILED:
             self._global_next = False
-            self._held_response = (head, pieces, trailers)
             self._ask_response(self._hooks.everywhere.response)
             return
-        self._held_response = None
-        if self._filter:
+        self._send_held()
+
+    def _change(self, head: ResponseHead, outcome: Any) -> None:
+        """What a hook has assigned to the response that is held."""
+        status, body = outcome[2], outcome[5]
+        if head.status != status:
+            head.status, head.reason = status, PHRASES.get(status, b"")
+            self._changed = True
+        if outcome[6] & _FILTER:
+            self._filtering = True
+        if outcome[6] & _BODY:
+            self._answer_fields = drop(self._answer_fields, b"content-encoding")
+            self._stop_peer()
+            self._changed, self._whole, self._length = True, True, len(body)
+            head.framing, head.length_line = len(body), b""
+            self._held_response = (head, [body] if body else [], [])
+
+    def _stop_peer(self) -> None:
+        """The peer need not send more."""
+        if self.upstream is not None:
+            self._ended = monotonic()
+            self._abandon()
+
+    def _send_held(self) -> None:
+        """All hooks have had their say: what is sent decides how it is framed."""
+        held, self._held_response = self._held_response, None
+        if held is None:
+            return
+        head, pieces, trailers = held
+        if self._changed and not reframe(head, self.head.method, self._length):
+            self._stop_peer()
+            pieces, trailers = [], []
+        if self._filtering and head.framing != 0:
+            self._filter = self._hooks.invoke(self, self._hooks.phases[b"filter_of"], self._number)
+            head.framing = CHUNKED
             filtered = self._filtered(pieces, trailers)
             if filtered is None:
                 self._abandon()
@@ -107,20 +140,6 @@ class HookedExchange(HookedRequest):
         if trailers is None and self.upstream is not None:
             self.upstream.resume()
         Exchange._respond(self, head, self._answer_fields, pieces, trailers)
-
-    def _replaced(self, head: ResponseHead, body: bytes) -> tuple[list[bytes], list[bytes]]:
-        """The whole response is ``body``; the peer need not send more."""
-        if self.upstream is not None:
-            self._ended = monotonic()
-            self._abandon()
-        if self.head.method == b"HEAD":
-            head.framing, head.length_line = 0, b"Content-Length: %d\r\n" % len(body)
-            return [], []
-        if head.status in (204, 304):
-            head.framing, head.length_line = 0, b""
-            return [], []
-        head.framing, head.has_length, head.length_line = len(body), True, b""
-        return ([body] if body else []), []
 
     def want_response_body(self, done: Done) -> "Answer | Callable[[], None]":
         """For res.body."""
