@@ -27,6 +27,11 @@ class Sample(NamedTuple):
             self.seconds - other.seconds,
         )
 
+    def possible(self) -> "Sample":
+        """The same with at most as many errors as requests, and nothing below 0: a worker may count anything."""
+        errors = min(max(self.errors, 0), self.requests)
+        return Sample(self.requests, errors, max(self.answers, 0), max(self.seconds, 0.0))
+
     @property
     def error_rate(self) -> float:
         return self.errors / self.requests if self.requests else 0.0
@@ -43,6 +48,7 @@ def fault(trial: Sample, others: Sample, rules: Reload) -> str | None:
     """What is wrong with ``trial``, as a clause, or ``None``.  Who has had too few requests is not judged."""
     if trial.requests < rules.requests or others.requests < rules.requests:
         return None
+    trial, others = trial.possible(), others.possible()
     rate, usual = trial.error_rate, others.error_rate
     both = (trial.errors + others.errors) / (trial.requests + others.requests)
     deviation = sqrt(both * (1 - both) * (1 / trial.requests + 1 / others.requests))

@@ -1,25 +1,26 @@
 """What the master and its children tell each other, over one SOCK_SEQPACKET pair for each child.
 
-A message is one packet; descriptors (listening sockets, a configuration or the members in a memfd) travel with it.
+To children, descriptors (listening sockets, a configuration or the members in a memfd) travel with a message; from
+children, bytes alone, which are taken for an attacker's: a role says what a child may send, and how long it may be.
 A child learns of its master's death, and the master of a child's, by end of file.
 """
 
-import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, Literal
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
 from rsp.config.schema import Config, decode_hook, encode_hook
 from rsp.config.units import Peer
-from rsp.members import Members, Target
+from rsp.members import MOST_WEIGHT, Members, Target
+from rsp.memory import content
+from rsp.packets import Broken, Inbox, Outbox, close_all, refuse_descriptors
+from rsp.scoreboard import PLACES
 
 What = Literal["reload", "reload-now", "dry-run", "upgrade"]
-
-_PACKET: Final = 64 << 10
-_DESCRIPTORS: Final = 250
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -98,7 +99,14 @@ class Found(msgspec.Struct, frozen=True, tag=True):
     """From the control process: what ``name`` stands for; ``None`` when that cannot be found out."""
 
     name: Peer
-    targets: list[Target] | None
+    targets: Annotated[list[Target], msgspec.Meta(max_length=PLACES)] | None
+
+    def __post_init__(self) -> None:
+        """Raises :class:`ValueError` for a target that no look-up finds."""
+        for target in self.targets or ():
+            ip_address(target.address.host)
+            if not 0 <= (target.weight or 0) <= MOST_WEIGHT:
+                raise ValueError(f"weight {target.weight}")
 
 
 class Order(msgspec.Struct, frozen=True, tag=True):
@@ -130,27 +138,61 @@ ToChild = Configure | Settle | Consider | Update | Adopt | Release | Drain | Reo
 Message = ToChild | Ready | Found | Order
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
-_decoder = msgspec.msgpack.Decoder(Message, dec_hook=decode_hook)
 _bundle_decoder = msgspec.msgpack.Decoder(Bundle, dec_hook=decode_hook)
 _members_decoder = msgspec.msgpack.Decoder(Members, dec_hook=decode_hook)
 
 
+class Role(NamedTuple):
+    """What a side of a channel may send: messages that ``decoder`` knows, of at most ``limit`` bytes.  ``trusted``: it
+    may send descriptors."""
+
+    decoder: msgspec.msgpack.Decoder[Message]
+    limit: int
+    trusted: bool = False
+
+
+MASTER: Final = Role(msgspec.msgpack.Decoder(ToChild, dec_hook=decode_hook), sys.maxsize, trusted=True)
+WORKER: Final = Role(msgspec.msgpack.Decoder(Ready), 1 << 10)
+CONTROL: Final = Role(msgspec.msgpack.Decoder(Found | Order, dec_hook=decode_hook), 1 << 20)
+
+
+class Channel:
+    """One side, at ``end``; ``other`` is the other side's role."""
+
+    def __init__(self, end: socket.socket, other: Role) -> None:
+        end.setblocking(False)
+        self._decoder = other.decoder
+        self._inbox = Inbox(end, other.limit, trusting=other.trusted)
+        self._outbox = Outbox(end)
+        self.flush = self._outbox.flush
+        self.clear = self._outbox.clear
+
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """What cannot be sent now waits for ``flush()``.  Raises :class:`packets.Stuck`."""
+        self._outbox.post(_encoder.encode(message), descriptors)
+
+    def receive(self) -> tuple[Message, list[int]] | None:
+        """Take one packet; the message that it completes, with its descriptors, or ``None``.
+
+        Raises :class:`BlockingIOError`, :class:`EOFError` and :class:`packets.Broken`.
+        """
+        received = self._inbox.read()
+        if received is None:
+            return None
+        data, descriptors = received
+        try:
+            return self._decoder.decode(data), descriptors
+        except (msgspec.MsgspecError, RecursionError, MemoryError) as error:
+            close_all(descriptors)
+            why = "".join(letter if letter.isprintable() else "?" for letter in str(error)[:150])
+            raise Broken(f"a message that it may not send ({why})") from None
+
+
 def pair() -> tuple[socket.socket, socket.socket]:
-    """The master's end and the worker's end."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-
-def send(end: socket.socket, message: Message, descriptors: list[int] | None = None) -> None:
-    """Raises :class:`OSError` when the other side is gone or takes nothing."""
-    socket.send_fds(end, [_encoder.encode(message)], descriptors or [])
-
-
-def receive(end: socket.socket) -> tuple[Message, list[int]] | None:
-    """The next message and its descriptors, or ``None`` at the end.  Raises :class:`BlockingIOError`."""
-    data, descriptors, _, _ = socket.recv_fds(end, _PACKET, _DESCRIPTORS)
-    if not data:
-        return None
-    return _decoder.decode(data), descriptors
+    """The master's end and the child's end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    refuse_descriptors(ours)
+    return ours, theirs
 
 
 def pack(data: Bundle | Members) -> bytes:
@@ -160,27 +202,6 @@ def pack(data: Bundle | Members) -> bytes:
 def unpack(data: bytes) -> Bundle:
     """Raises :class:`msgspec.ValidationError` or :class:`msgspec.DecodeError` for what :func:`pack` did not make."""
     return _bundle_decoder.decode(data)
-
-
-@contextmanager
-def memfd(data: bytes) -> Iterator[int]:
-    """A descriptor to send, open within the block."""
-    descriptor = os.memfd_create("rsp-data")
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def content(descriptor: int) -> bytes:
-    """Reads and closes ``descriptor``."""
-    try:  # by position: others read through the same description at the same time
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    finally:
-        os.close(descriptor)
 
 
 def bundle_from(descriptor: int) -> Bundle:

@@ -4,19 +4,24 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import psutil
 
 from rsp import channel, log
-from rsp.channel import Message
+from rsp.channel import Channel, Message, Role
+from rsp.packets import Broken, Stuck
 from rsp.scoreboard import Cell, Row
 
 # A worker that ends sooner than this after its start has failed at once; each time it waits longer.
 _SHORT_LIFE: Final = 1.0
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 30.0
+# Packets that a child may send at once, and in a second on average; a thousand names that change are a thousand.
+_BURST: Final = 5000.0
+_RATE: Final = 500.0
+_MOST_STRANGERS: Final = 1000  # in one round
 
 
 def restart_delay(failures: int) -> float:
@@ -27,11 +32,19 @@ def restart_delay(failures: int) -> float:
 
 
 class Process:
-    """One forked child.  ``version`` is of the configuration that it last said to be ready with; 0 before."""
+    """One forked child.  ``version`` is of the configuration that it last said to be ready with; 0 before.
 
-    def __init__(self, pid: int, end: socket.socket, row: Row, row_number: int) -> None:
+    ``asked``: versions that it was told to serve, and has not said yet to be ready with.
+    """
+
+    def __init__(self, what: str, pid: int, end: socket.socket, role: Role, row: Row, row_number: int) -> None:
+        self.name = f"{what} (pid {pid})"
         self.pid = pid
         self.end = end
+        self.asked: list[int] = []
+        self._channel = Channel(end, role)
+        self._credit = _BURST
+        self._heard_at = 0.0
         self.row = row
         self.row_number = row_number
         self.version = 0
@@ -47,12 +60,55 @@ class Process:
         """Seconds since its loop last ran."""
         return time.monotonic() - self.row[Cell.HEARTBEAT] / 1000
 
-    def send(self, message: Message, descriptors: list[int] | None = None) -> None:
-        """A worker that is gone or stuck is dealt with elsewhere: by its death, by its silence."""
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """A child that is gone hears nothing; its death is dealt with elsewhere."""
+        if isinstance(message, channel.Configure):
+            self.asked.append(message.version)
         try:
-            channel.send(self.end, message, descriptors)
-        except OSError:
-            pass
+            self._channel.send(message, descriptors)
+        except Stuck:
+            self.expel("does not take what it is sent")
+
+    def flush(self) -> bool:
+        """Send what could not be sent before; false: some of it still waits."""
+        return self._channel.flush()
+
+    def heard(self, most: int) -> Iterator[Message]:
+        """What it says, in ``most`` packets at most, so that no child keeps the master for itself.
+
+        Raises :class:`EOFError` when it has closed its end, and :class:`Broken`.
+        """
+        now = time.monotonic()
+        self._credit = min(_BURST, self._credit + (now - self._heard_at) * _RATE)
+        self._heard_at = now
+        for _ in range(most):
+            try:
+                received = self._channel.receive()
+            except BlockingIOError:
+                return
+            self._credit -= 1
+            if self._credit < 0:
+                raise Broken("too many messages")
+            if received is not None:
+                yield received[0]
+
+    def became_ready(self, version: int) -> None:
+        """Raises :class:`Broken` when it was not told to serve ``version``."""
+        if version not in self.asked:
+            raise Broken(f"that it serves version {version} of the configuration, which it was not given")
+        del self.asked[: self.asked.index(version) + 1]
+        self.version = version
+
+    def expel(self, why: str) -> None:
+        """Kill it, for what it did; its death brings the next one."""
+        log.line(f"{self.name} {why}; it is killed and replaced", log.ERROR)
+        self.signal(signal.SIGKILL)
+        self._channel.clear()
+
+    def close(self) -> None:
+        """The master's end, after its death."""
+        self._channel.clear()
+        self.end.close()
 
     def drain(self, seconds: float) -> None:
         self.draining = True
@@ -118,12 +174,33 @@ class Slot:
         return delay
 
 
+def reap_strangers(ours: Collection[int]) -> None:
+    """Reap children that the master did not start: as process 1 of a container, it inherits orphans.
+
+    ``ours``: pids whose end is dealt with elsewhere.  While one of them is first in the kernel's list, the rest waits.
+    """
+    for _ in range(_MOST_STRANGERS):
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None or found.si_pid in ours:
+                return
+            os.waitpid(found.si_pid, os.WNOHANG)
+        except ChildProcessError:
+            return
+
+
 def spawn(
-    what: str, run: Callable[[socket.socket], int], row: Row, row_number: int, close: Iterable[socket.socket]
+    what: str,
+    role: Role,
+    run: Callable[[socket.socket], int],
+    row: Row,
+    row_number: int,
+    close: Iterable[socket.socket],
 ) -> Process:
     """Fork a child that does ``run(end)``, with its end of the channel, and exits with what that returns.
 
-    ``what`` names it in the log.  ``close``: the master's own descriptors, which are none of the child's business.
+    ``what`` names it in the log; ``role`` says what it may send.  ``close``: the master's own descriptors, which are
+    none of the child's business.
     Raises :class:`OSError` when the fork fails.
     """
     ours, theirs = channel.pair()
@@ -149,5 +226,4 @@ def spawn(
         finally:
             os._exit(status)
     theirs.close()
-    ours.setblocking(False)
-    return Process(pid, ours, row, row_number)
+    return Process(what, pid, ours, role, row, row_number)

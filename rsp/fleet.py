@@ -29,10 +29,6 @@ from rsp.worker import Instance, Worker
 # A sibling takes over the queue of a worker that will not be back within this many seconds.
 _ADOPT_AFTER: Final = 0.5
 _SILENT: Final = 3.0  # a worker's loop that has not run for so long is no sign of life
-_COUNTERS: Final = (
-    Cell.ACCEPTED, Cell.REQUESTS, Cell.STATUS_2XX, Cell.STATUS_3XX, Cell.STATUS_4XX, Cell.STATUS_5XX,
-    Cell.BYTES_SENT, Cell.RETRIES, Cell.HEDGES, Cell.CUT, Cell.CUT_TUNNELS, Cell.CPU_MS,
-)  # fmt: skip
 _ANSWERS: Final = (Tally.REQUESTS, Tally.LATENCY_SUM)
 
 
@@ -180,9 +176,6 @@ class Fleet:
         """The workers' slots and the control process's."""
         return [*self.slots, self.steward.slot]
 
-    def _name(self, slot: Slot) -> str:
-        return "The control process" if slot is self.steward.slot else f"Worker {slot.index}"
-
     def _tell_workers(self, message: channel.Message, descriptors: list[int]) -> None:
         for process in self.processes():
             if process is not self.trying:
@@ -226,9 +219,10 @@ class Fleet:
         def run(end: socket.socket) -> int:
             return Worker(instance, slot.index, own, end, number, first).run()
 
-        own = {address: sock.dup() for address, sock in slot.sockets.items()}
+        own: dict[str, socket.socket] = {}
         try:
-            process = spawn(f"Worker {slot.index}", run, row, number, self._private())
+            own.update((address, sock.dup()) for address, sock in slot.sockets.items())
+            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, self._private())
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
             heapq.heappush(self._free_rows, number)
@@ -240,8 +234,8 @@ class Fleet:
                 sock.close()
         row[Cell.SLOT] = slot.index
         slot.process = process
-        self.by_descriptor[process.end.fileno()] = (slot, process)
-        self._poll.register(process.end, select.POLLIN)
+        process.asked.append(self.bundle.version)
+        self._listen_to(slot, process)
 
     def _instance(self) -> Instance:
         workers = self.wanted_slots() or 1
@@ -257,8 +251,16 @@ class Fleet:
     def _start_control(self) -> None:
         process = self.steward.start(self._instance(), self._private() - set(self.steward.owned()))
         if process is not None:
-            self.by_descriptor[process.end.fileno()] = (self.steward.slot, process)
-            self._poll.register(process.end, select.POLLIN)
+            self._listen_to(self.steward.slot, process)
+
+    def _listen_to(self, slot: Slot, process: Process) -> None:
+        self.by_descriptor[process.end.fileno()] = (slot, process)
+        self._poll.register(process.end, select.POLLIN)
+
+    def ignore(self, process: Process) -> None:
+        """It has nothing more to say, or nothing that the master wants to hear."""
+        if self.by_descriptor.pop(process.end.fileno(), None) is not None:
+            self._poll.unregister(process.end)
 
     # -- they go
 
@@ -330,9 +332,8 @@ class Fleet:
 
     def gone(self, slot: Slot, process: Process, status: int) -> None:
         """A child has ended, with ``status`` as ``waitpid`` gives it."""
-        self._poll.unregister(process.end)
-        del self.by_descriptor[process.end.fileno()]
-        process.end.close()
+        self.ignore(process)
+        process.close()
         how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
         if os.WIFEXITED(status) and os.WEXITSTATUS(status):
             how += f" with status {os.WEXITSTATUS(status)}"
@@ -343,10 +344,7 @@ class Fleet:
         if os.WIFSIGNALED(status):
             process.row[Cell.CUT] = process.row[Cell.IN_FLIGHT]
         if self.stopping or process in slot.leaving:
-            self._tell_cut(slot, process)
-        for cell in _COUNTERS:
-            self._retired[cell] += process.row[cell]
-            process.row[cell] = 0
+            self._tell_cut(process)
         self._scoreboard.retire(process.row_number, self.steward.table.places)
         heapq.heappush(self._free_rows, process.row_number)
         self._forsake(process)
@@ -364,16 +362,13 @@ class Fleet:
             return
         delay = slot.ended(process)
         again = f"in {delay:.1f} s" if delay else "now"
-        log.line(
-            f"Worker {slot.index} (pid {process.pid}) {how} ({process.usage()}); it is started again {again}",
-            log.WARNING,
-        )
+        log.line(f"{process.name} {how} ({process.usage()}); it is started again {again}", log.WARNING)
         self.adopt_orphans()
 
-    def _tell_cut(self, slot: Slot, process: Process) -> None:
+    def _tell_cut(self, process: Process) -> None:
         cut = cut_text(process.row[Cell.CUT], process.row[Cell.CUT_TUNNELS])
         if cut:
-            log.line(f"Worker {slot.index} (pid {process.pid}): time was up, {cut} cut", log.WARNING)
+            log.line(f"{process.name}: time was up, {cut} cut", log.WARNING)
 
     # -- they are looked after
 
@@ -388,12 +383,12 @@ class Fleet:
                 elif process.kill_at is not None and now >= process.kill_at:
                     process.signal(signal.SIGKILL)
                 elif process.kill_at is None and process.silent_for > self.bundle.config.settings.worker_timeout:
-                    self._abort(slot, process)
+                    self._abort(process)
 
-    def _abort(self, slot: Slot, process: Process) -> None:
+    def _abort(self, process: Process) -> None:
         """SIGABRT makes faulthandler print the stack; whoever cannot even do that is killed."""
         log.line(
-            f"{self._name(slot)} (pid {process.pid}) has not answered for {process.silent_for:.0f} s; "
+            f"{process.name} has not answered for {process.silent_for:.0f} s; "
             "its Python stack follows, then it is replaced",
             log.ERROR,
         )

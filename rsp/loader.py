@@ -10,8 +10,9 @@ import resource
 import select
 import signal
 import time
+from collections.abc import Callable
 from difflib import unified_diff
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,6 +20,10 @@ from rsp.channel import Bundle, pack, unpack
 from rsp.config.errors import ConfigError
 
 PATIENCE: Final = 20.0  # seconds until a loader is killed
+_LARGEST: Final = 256 << 20  # bytes that a configuration has in its packed form
+
+
+_Result = TypeVar("_Result")
 
 
 class Loader:
@@ -33,7 +38,12 @@ class Loader:
         self.descriptor = reading
         self.deadline = time.monotonic() + PATIENCE
         self._data = bytearray()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
         if self.pid == 0:
             os.close(reading)
             _child(path, version, running, writing)
@@ -43,27 +53,39 @@ class Loader:
         """Take what there is; true at the end."""
         data = os.read(self.descriptor, 1 << 20)
         self._data += data
-        return not data
+        return not data or len(self._data) > _LARGEST
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
 
     def result(self) -> Bundle:
         """After the end.  Raises :class:`ConfigError`."""
-        return unpack(self._payload())
+        return self._decoded(unpack)
 
     def difference(self) -> str:
         """After the end, where there was something to compare with.  Raises :class:`ConfigError`."""
-        return self._payload().decode()
+        return self._decoded(bytes.decode)
 
-    def _payload(self) -> bytes:
+    def _decoded(self, decode: Callable[[bytes], _Result]) -> _Result:
+        """What the child says is what the user's code made of it: any bytes are possible."""
+        try:
+            kind, payload = self._payload()
+            if kind == b"+":
+                return decode(payload)
+            messages = msgspec.json.decode(payload, type=list[str])
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise ConfigError(f"{self.path}: the evaluation of the configuration gave none: {error}") from None
+        raise ConfigError(*messages)
+
+    def _payload(self) -> tuple[bytes, bytes]:
         os.close(self.descriptor)
+        self.kill()  # where it has closed its end and does not exit; one that exits keeps its status
         _, status = os.waitpid(self.pid, 0)
+        if len(self._data) > _LARGEST:
+            raise ConfigError(f"{self.path}: the configuration is larger than {_LARGEST >> 20} MB")
         kind, payload = bytes(self._data[:1]), bytes(self._data[1:])
-        if kind == b"+":
-            return payload
-        if kind == b"-":
-            raise ConfigError(*msgspec.json.decode(payload, type=list[str]))
+        if kind in (b"+", b"-"):
+            return kind, payload
         if time.monotonic() >= self.deadline:
             raise ConfigError(f"{self.path}: the configuration takes longer than {PATIENCE:g} s to evaluate")
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
@@ -115,7 +137,8 @@ def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
         except ConfigError as error:
             raise ConfigError(*(f"{path}: {message}" for message in error.messages)) from None
     except ConfigError as error:
-        return b"-" + msgspec.json.encode(list(error.messages))
+        messages = [one.encode("utf-8", "backslashreplace").decode() for one in error.messages]  # as paths may be
+        return b"-" + msgspec.json.encode(messages)
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(b"%b\0%b\0" % (os.fsencode(name), files[name]))

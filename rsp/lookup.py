@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rsp import log
 from rsp.config.schema import Dns
 from rsp.config.units import Peer
-from rsp.members import Target
+from rsp.members import MOST_WEIGHT, Target
 
 if TYPE_CHECKING:
     import dns.asyncresolver
     import dns.resolver
 
 _HOSTS: Final = Path("/etc/hosts")
-_MOST_WEIGHT: Final = 1000
-_MOST_TARGETS: Final = 1000  # what one message to the master has room for
+_MOST_TARGETS: Final = 1000  # of one name: it must not take the places of all upstreams (PLACES)
 
 
 class Answer(NamedTuple):
@@ -60,7 +59,7 @@ class Lookup:
             addresses, lasting = await self.addresses(host)
             ttl = min(ttl, lasting)
             for address in addresses:
-                weight = min(max(record.weight, 1), _MOST_WEIGHT)
+                weight = min(max(record.weight, 1), MOST_WEIGHT)
                 target = _target(address, record.port, weight, record.priority > first)
                 targets.setdefault(target.address, target)
         return Answer(list(targets.values()), ttl)

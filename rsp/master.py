@@ -9,15 +9,17 @@ import select
 import signal
 import socket
 import time
+from math import inf
 from typing import Final
 
 from setproctitle import setproctitle
 
 from rsp import channel, log
-from rsp.child import Process, Slot
+from rsp.child import Process, Slot, reap_strangers
 from rsp.fleet import Fleet, cut_text
 from rsp.loader import load
 from rsp.members import PATIENCE_WITH_NAMES
+from rsp.packets import RETRY, Broken
 from rsp.pid_file import PidFile
 from rsp.reload import Reloads
 from rsp.scoreboard import Cell
@@ -30,6 +32,9 @@ _SIGNALS: Final = (
 )  # fmt: skip
 _MEASURE_EVERY: Final = 5.0
 _FOREVER: Final = 10.0**9
+_AT_ONCE: Final = 64  # packets of one child in one round
+_LAST_WORDS: Final = 1000  # of a child that has ended: all that its socket can hold
+_MOST_ORDERS: Final = 1000  # the control process passes on 100
 CUT: Final = 3  # exit status: time was up before everything was finished
 
 
@@ -71,7 +76,10 @@ class Master:
             if self._predecessor is not None:
                 self._poll.register(self._predecessor.end, select.POLLIN)
             while not fleet.stopping or fleet.processes():
-                self._round()
+                try:
+                    self._round()
+                except OSError as error:  # no descriptor or memory to be had: what is left undone is noticed later
+                    log.once_a_second("resources", f"The master cannot do all it has to: {error.strerror}", log.ERROR)
         finally:
             if self._successor is not None:
                 self._successor.give_up()
@@ -103,6 +111,8 @@ class Master:
         """Wait for something to happen, for a second at most; then act on it."""
         due = [slot.restart_at for slot in self._fleet.places() if slot.restart_at is not None]
         wait = min([self._notifier.every, *(max(0.0, at - time.monotonic()) for at in due)])
+        if not self._flush():
+            wait = min(wait, RETRY)
         for descriptor, _ in self._poll.poll(wait * 1000 + 1):
             if descriptor == self._wake_read.fileno():
                 self._drop_wakeups()
@@ -113,7 +123,7 @@ class Master:
             elif self._successor is not None and descriptor == self._successor.end.fileno():
                 self._successor_speaks(self._successor)
             elif descriptor in self._fleet.by_descriptor:
-                self._worker_speaks(*self._fleet.by_descriptor[descriptor])
+                self._hear(*self._fleet.by_descriptor[descriptor], _AT_ONCE)
         while self._pending:
             self._on_signal(self._pending.pop(0))
         self._look_after()
@@ -135,6 +145,7 @@ class Master:
         self._check_started()
         self._reloads.look_after(now)
         log.tick()
+        reap_strangers(self._known_pids())
         if self._successor is not None and now >= self._successor.deadline:
             self._upgrade_failed(self._successor)
         if now >= self._measure_at:
@@ -144,6 +155,12 @@ class Master:
                 self._notifier.status(self._fleet.summary())
         if self._is_in_charge() and self._fleet.is_alive():
             self._notifier.alive(now)
+
+    def _known_pids(self) -> set[int]:
+        """Children that something here waits for."""
+        successor = {self._successor.pid} if self._successor is not None else set()
+        workers = {process.pid for slot in self._fleet.places() for process in slot.processes}
+        return workers | successor | self._reloads.pids
 
     def _is_in_charge(self) -> bool:
         """Whether the service manager is to hear from us, not from a predecessor or successor."""
@@ -183,37 +200,53 @@ class Master:
             for process in slot.processes:
                 status = process.reap()
                 if status is not None:
-                    self._worker_speaks(slot, process)  # its last words may explain it
+                    self._hear(slot, process, _LAST_WORDS)
                     self._fleet.gone(slot, process, status)
 
     # -- what children say
 
-    def _worker_speaks(self, slot: Slot, process: Process) -> None:
-        while True:
-            try:
-                received = channel.receive(process.end)
-            except OSError:
-                return
-            if received is None:
-                if process.end.fileno() in self._fleet.by_descriptor:
-                    self._poll.modify(process.end, 0)  # its death will be told by SIGCHLD
-                return
-            message, _ = received
-            if isinstance(message, channel.Ready):
-                self._ready(slot, process, message.version)
-            elif isinstance(message, channel.Found):
-                self._fleet.steward.table.learn(message.name, message.targets)
-                self._reloads.members_changed()
-                self._check_started()
-            elif isinstance(message, channel.Order):
-                if message.what == "upgrade":
-                    self._waiting.append(message.number)
-                    self._upgrade()
+    def _hear(self, slot: Slot, process: Process, most: int) -> None:
+        """Act on what a child says, in ``most`` packets at most.  No child is trusted: what it may not say ends it."""
+        fleet = self._fleet
+        if process.end.fileno() not in fleet.by_descriptor:
+            return
+        learnt = False
+        try:
+            for message in process.heard(most):
+                if isinstance(message, channel.Found):
+                    learnt |= fleet.steward.learn(message)
                 else:
-                    self._reloads.order(message.what, message.number)
+                    self._act(slot, process, message)
+        except EOFError:  # it is about to end, or it would be of no more use
+            fleet.ignore(process)
+            process.kill_at = min(process.kill_at or inf, time.monotonic() + 1.0)
+        except Broken as error:
+            fleet.ignore(process)
+            process.expel(f"sent {error}")
+        if learnt:
+            self._reloads.members_changed()
+            self._check_started()
 
-    def _ready(self, slot: Slot, process: Process, version: int) -> None:
-        process.version = version
+    def _act(self, slot: Slot, process: Process, message: channel.Message) -> None:
+        """Raises :class:`Broken`."""
+        if isinstance(message, channel.Ready):
+            process.became_ready(message.version)
+            self._ready(slot, process)
+        elif isinstance(message, channel.Order):
+            if len(self._waiting) + self._reloads.orders >= _MOST_ORDERS:
+                raise Broken("too many orders")
+            if message.what == "upgrade":
+                self._waiting.append(message.number)
+                self._upgrade()
+            else:
+                self._reloads.order(message.what, message.number)
+
+    def _flush(self) -> bool:
+        """Send what could not be sent before; false: some of it still waits."""
+        done = [process.flush() for slot in self._fleet.places() for process in slot.processes]
+        return all(done) and (self._successor is None or self._successor.flush())
+
+    def _ready(self, slot: Slot, process: Process) -> None:
         if process is not slot.process:  # dismissed before it was ready
             return
         if slot.adopter is not None:

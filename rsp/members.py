@@ -19,6 +19,7 @@ from rsp.scoreboard import PLACES, Mark, Scoreboard, Tally
 
 # A start, or a reload, waits so many seconds for names that nobody has looked up yet.
 PATIENCE_WITH_NAMES: Final = 2.0
+MOST_WEIGHT: Final = 1000
 # A place is not given to another peer before everybody has heard that its own is gone.
 _REST: float = 10.0
 
@@ -61,6 +62,7 @@ class Table:
         self._left: dict[tuple[str, Peer], tuple[int, float]] = {}  # who had a place, and until when
         self._never_used = 0
         self._arranged = False
+        self.names: set[Peer] = set()  # those that have to be looked up
         self.overflow: set[str] = set()  # upstreams with more peers than there are places
 
     @property
@@ -92,6 +94,7 @@ class Table:
         names = {peer.address for upstream in upstreams for peer in upstream.peers if peer.address.is_name}
         self._found = {name: found for name, found in self._found.items() if name in names}
         self._failed &= names
+        self.names = names
         old, self._places = self._places, {}
         self.overflow = set()
         arranged = [self._members(config, old) for config in configs]

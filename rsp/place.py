@@ -11,6 +11,7 @@ from rsp.scoreboard import (
     PLACE,
     RETIRED_ROW,
     ROW,
+    SLOTS,
     TALLY,
     Cell,
     Health,
@@ -22,6 +23,7 @@ from rsp.scoreboard import (
 
 _ROWS_AT: Final = RETIRED_ROW * ROW + int(Cell.ROWS)
 _MARKS: Final = MARKS
+_SLOTS: Final = SLOTS
 _TALLY: Final = TALLY
 _EJECTED_UNTIL: Final = int(Mark.EJECTED_UNTIL)
 _HEALTH: Final = int(Mark.HEALTH)
@@ -89,7 +91,7 @@ class Place:
         cells = self._cells
         at = self._start + _MARKS + tally
         total = 0
-        for _ in range(cells[_ROWS_AT]):
+        for _ in range(min(cells[_ROWS_AT], _SLOTS)):
             total += cells[at]
             at += _TALLY
         return total
@@ -115,7 +117,7 @@ class Place:
         cells = self._cells
         first = self._start + _MARKS + _LAST_SUCCESS
         last = 0
-        for row in range(cells[_ROWS_AT]):
+        for row in range(min(cells[_ROWS_AT], _SLOTS)):
             last = max(last, cells[first + row * _TALLY])
         return last
 
@@ -129,7 +131,7 @@ class Place:
         success = self.last_success()
         first = self._start + _MARKS
         run = 0
-        for row in range(cells[_ROWS_AT]):
+        for row in range(min(cells[_ROWS_AT], _SLOTS)):
             at = first + row * _TALLY
             last = cells[at + _LAST_FAILURE]
             if last > success and last + within >= now:

@@ -14,6 +14,7 @@ from rsp.child import Process, Slot
 from rsp.config.errors import ConfigError
 from rsp.fleet import Fleet
 from rsp.loader import Loader
+from rsp.memory import sealed
 from rsp.rollout import Rollout, configure
 from rsp.systemd import Notifier
 
@@ -44,6 +45,16 @@ class Reloads:
         """As :class:`channel.Order` says; without a number nobody waits for the answer."""
         self._queue.append((what, number))
         self._next()
+
+    @property
+    def pids(self) -> set[int]:
+        """The loader's."""
+        return {self._loader.pid} if self._loader is not None else set()
+
+    @property
+    def orders(self) -> int:
+        """How many wait for an answer."""
+        return len(self._queue) + len(self._numbers)
 
     def _next(self) -> None:
         if self._loader is not None or self._rollout is not None or not self._queue:
@@ -94,6 +105,7 @@ class Reloads:
                 return
             bundle = loader.result()
             added = self._fleet.listeners.add(bundle.config)
+            members = self._fleet.steward.adopt(self._fleet.bundle, bundle)[0]
             log_file = open_file(bundle.config.settings.access_log)
         except (ConfigError, sockets.BindError) as error:
             lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
@@ -102,13 +114,12 @@ class Reloads:
             return
         except OSError as error:
             self._fleet.listeners.drop(added)
-            self._end(False, f"Reload refused, {_STAYS}: {error.filename}: {error.strerror}")
+            self._end(False, f"Reload refused, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
             return
         if not self._fleet.wanted_slots():  # after WINCH
             for slot in self._fleet.slots:
                 slot.wanted = True
         trial = float(bundle.config.settings.reload.canary) if self._what == "reload" else 0.0
-        members = self._fleet.steward.adopt(self._fleet.bundle, bundle)[0]
         self._rollout = Rollout(bundle, members, added, log_file, trial)
         self._fleet.steward.consider(bundle, trial)
         self.step()
@@ -123,7 +134,7 @@ class Reloads:
         if members != rollout.members:
             rollout.members = members
             if rollout.canary is not None:
-                with channel.memfd(channel.pack(members)) as descriptor:
+                with sealed(channel.pack(members)) as descriptor:
                     rollout.canary.send(channel.Update(), [descriptor])
         self.step()
 
@@ -239,7 +250,8 @@ class Reloads:
     def _end(self, good: bool, text: str, bundle: Bundle | None = None) -> None:
         """Tell how; then go on with the next one, if somebody asked meanwhile."""
         fleet = self._fleet
-        fleet.steward.report(self._numbers, self._what, good, text, bundle or fleet.bundle)
+        numbers, self._numbers = self._numbers, []
+        fleet.steward.report(numbers, self._what, good, text, bundle or fleet.bundle)
         if self._what != "dry-run" and not fleet.stopping:
             self._notifier.ready(text.partition("\n")[0])
         self._next()

@@ -9,6 +9,7 @@ from rsp.canary import Sample
 from rsp.channel import Bundle
 from rsp.child import Process, Slot
 from rsp.members import PATIENCE_WITH_NAMES, Members
+from rsp.memory import sealed
 
 _PATIENCE: Final = 10.0
 _TICK: Final = 1.0
@@ -54,7 +55,7 @@ def configure(slot: Slot, bundle: Bundle, members: Members, log: int, added: lis
     """Tell the slot's worker what it serves from now on."""
     if slot.process is None:
         return
-    with channel.memfd(channel.pack(bundle)) as first, channel.memfd(channel.pack(members)) as second:
+    with sealed(channel.pack(bundle)) as first, sealed(channel.pack(members)) as second:
         sockets = [slot.sockets[address].fileno() for address in added]
         descriptors = [first, second, *([log] if log >= 0 else []), *sockets]
         slot.process.send(channel.Configure(bundle.version, added, log >= 0, trial), descriptors)

@@ -4,16 +4,19 @@ Nginx and HAProxy call such a table shared statistics, Apache a scoreboard.  It 
 and a place for each peer.  A place holds marks (what is known of the peer) and a tally for each process (what that
 process has running there, and how it went).
 
+Every process can write every cell, a worker that was taken over too.  So whoever reads takes any value for possible,
+sums stop at the largest number that a cell holds, and seals keep the memory from being cut off under a reader.
+
 There are no locks.  What is counted has one writer: a process's own row, its own tally.  Marks are whole values that
 are written as one and never counted up, so that several may write them; the last word stands.  Everyone reads all.
 Only the few pages that are used exist: the memory is sparse.
 """
 
 import fcntl
-import mmap
-import os
 from enum import IntEnum
 from typing import Final
+
+from rsp import memory
 
 SLOTS: Final = 256  # rows: the most processes that one instance may have
 PLACES: Final = 4096  # the most peers that one instance may have
@@ -24,6 +27,7 @@ MARKS: Final = 32  # cells for marks and retired counts at the start of a place
 TALLY: Final = 16  # cells in a tally
 PLACE: Final = MARKS + SLOTS * TALLY
 FIRST_PLACE: Final = SLOTS * ROW
+MOST: Final = (1 << 64) - 1  # what a cell holds
 
 
 class Cell(IntEnum):
@@ -89,6 +93,12 @@ class Tally(IntEnum):
 SUMMED: Final = (Tally.REQUESTS, Tally.ERRORS, Tally.FAILURES, Tally.RETRIES, Tally.LATENCY_SUM)
 
 
+COUNTED: Final = (
+    Cell.ACCEPTED, Cell.REQUESTS, Cell.STATUS_2XX, Cell.STATUS_3XX, Cell.STATUS_4XX, Cell.STATUS_5XX,
+    Cell.BYTES_SENT, Cell.RETRIES, Cell.HEDGES, Cell.CUT, Cell.CUT_TUNNELS, Cell.CPU_MS,
+)  # fmt: skip
+
+
 class Health(IntEnum):
     """What active checks say of a peer."""
 
@@ -139,9 +149,7 @@ class Scoreboard:
 
     def __init__(self) -> None:
         size = (FIRST_PLACE + PLACES * PLACE) * 8
-        self._descriptor = os.memfd_create("rsp-scoreboard")
-        os.ftruncate(self._descriptor, size)
-        self._memory = mmap.mmap(self._descriptor, size)
+        self._descriptor, self._memory = memory.shared("rsp-scoreboard", size)
         self.cells = memoryview(self._memory).cast("Q")
 
     def row(self, slot: int) -> Row:
@@ -150,7 +158,7 @@ class Scoreboard:
     @property
     def rows(self) -> int:
         """One more than the highest row that a worker has, or had."""
-        return self.row(RETIRED_ROW)[Cell.ROWS]
+        return min(self.row(RETIRED_ROW)[Cell.ROWS], SLOTS)
 
     # -- places
 
@@ -159,12 +167,12 @@ class Scoreboard:
         return value
 
     def set_mark(self, place: int, mark: int, value: int) -> None:
-        self.cells[FIRST_PLACE + place * PLACE + mark] = value
+        self.cells[FIRST_PLACE + place * PLACE + mark] = min(max(value, 0), MOST)
 
     def total(self, place: int, tally: Tally) -> int:
         """Of all processes, those that are gone included where that makes sense."""
         total = sum(self.each(place, tally))
-        return total + self.mark(place, Mark.RETIRED + tally) if tally in SUMMED else total
+        return min(total + self.mark(place, Mark.RETIRED + tally) if tally in SUMMED else total, MOST)
 
     def each(self, place: int, tally: Tally) -> list[int]:
         """By row, of all workers."""
@@ -183,12 +191,17 @@ class Scoreboard:
             self.cells[cell] = 0
 
     def retire(self, row: int, places: int) -> None:
-        """The process of ``row`` is gone: what it counted at the first ``places`` goes to the retired sums."""
+        """The process of ``row`` is gone: what it counted, at the first ``places`` too, goes to the retired sums."""
+        own, retired = self.row(row), self.row(RETIRED_ROW)
+        for counted in COUNTED:
+            retired[counted] = min(retired[counted] + own[counted], MOST)
+            own[counted] = 0
         for place in range(places):
             start = FIRST_PLACE + place * PLACE
             tally = start + MARKS + row * TALLY
             for cell in SUMMED:
-                self.cells[start + Mark.RETIRED + cell] += self.cells[tally + cell]
+                retired_at = start + Mark.RETIRED + cell
+                self.cells[retired_at] = min(self.cells[retired_at] + self.cells[tally + cell], MOST)
             for offset in range(TALLY):
                 self.cells[tally + offset] = 0
 

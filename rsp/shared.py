@@ -10,12 +10,12 @@ Hashes are those of this family of processes, which are forked from one.
 """
 
 import mmap
-import os
 import struct
 from collections.abc import Iterator
 from time import monotonic
 from typing import Final
 
+from rsp import memory
 from rsp.lock import Lock
 
 Value = bytes | float | bool
@@ -461,9 +461,7 @@ class Shared:
 
     def __init__(self, size: int) -> None:
         each = max(size, _LEAST) // _SHARDS // 4096 * 4096
-        self._descriptor = os.memfd_create("rsp-shared")
-        os.ftruncate(self._descriptor, each * _SHARDS)
-        self._memory = mmap.mmap(self._descriptor, each * _SHARDS)
+        self._descriptor, self._memory = memory.shared("rsp-shared", each * _SHARDS)
         self._shards = [Shard(self._memory, self._descriptor, each * index, each) for index in range(_SHARDS)]
 
     def get(self, key: bytes) -> Value | None:

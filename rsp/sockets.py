@@ -108,7 +108,10 @@ def _tcp_socket(address: Address, *, share: bool = False) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if family == socket.AF_INET and not host.replace(".", "").isdigit():
         # A name: only the machine's own names make sense here, so the resolver is asked once, at bind time.
-        family, _, _, _, resolved = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)[0]
+        try:
+            family, _, _, _, resolved = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)[0]
+        except UnicodeError:  # a label that is empty or too long
+            raise socket.gaierror from None
         host = str(resolved[0])
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:

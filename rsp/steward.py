@@ -7,7 +7,7 @@ dies it is started again, and nothing that carries traffic notices.
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -16,6 +16,7 @@ from rsp.admin_socket import AdminSocket
 from rsp.channel import Bundle
 from rsp.child import Process, Slot, spawn
 from rsp.members import Members, Table
+from rsp.memory import sealed
 from rsp.scoreboard import CONTROL_ROW, Cell, Scoreboard
 from rsp.worker import Instance
 
@@ -61,7 +62,7 @@ class Steward:
             return Control(instance, end, admin, path).run()
 
         try:
-            self.slot.process = spawn("The control process", run, row, CONTROL_ROW, close)
+            self.slot.process = spawn("The control process", channel.CONTROL, run, row, CONTROL_ROW, close)
         except OSError as error:
             log.once_a_second("fork control", f"The control process cannot be started: {error.strerror}")
             self.slot.restart_at = time.monotonic() + 1.0
@@ -81,14 +82,15 @@ class Steward:
         delay = self.slot.ended(process)
         self.slot.process = None
         again = f"in {delay:.1f} s" if delay else "now"
-        log.line(f"The control process (pid {process.pid}) {how}; it is started again {again}")
+        log.line(f"{process.name} {how}; it is started again {again}")
 
-    def tell(self, message: channel.Message, descriptors: list[int] | None = None) -> None:
+    def tell(self, message: channel.Message, descriptors: Sequence[int] = ()) -> None:
         if self.slot.process is not None:
             self.slot.process.send(message, descriptors)
 
     def report(self, numbers: list[int], what: str, good: bool, text: str, bundle: Bundle) -> None:
         """Tell those who gave the orders ``numbers``, and everybody in the log and in the status, how that ended."""
+        text = text.encode("utf-8", "backslashreplace").decode()  # a file's name may be any bytes
         outcome = channel.Outcome(numbers, what, good, text, bundle.version, bundle.digest, time.time())
         if what != "dry-run":
             log.line(text, log.INFO if good else log.ERROR)
@@ -121,21 +123,28 @@ class Steward:
         members, *others = self._arrange(bundle, *tried)
         if members != self.members:
             self.members = members
-            with channel.memfd(channel.pack(members)) as descriptor:
+            with sealed(channel.pack(members)) as descriptor:
                 self._tell_workers(channel.Update(), [descriptor])
                 self.tell(channel.Update(), [descriptor])
         return others
+
+    def learn(self, found: channel.Found) -> bool:
+        """What a name stands for, unless no configuration has it any more."""
+        if found.name not in self.table.names:
+            return False
+        self.table.learn(found.name, found.targets)
+        return True
 
     def consider(self, bundle: Bundle | None, seconds: float = 0.0) -> None:
         """``bundle`` is tried for ``seconds``; ``None``: not any more."""
         if bundle is None:
             self.tell(channel.Consider())
             return
-        with channel.memfd(channel.pack(bundle)) as descriptor:
+        with sealed(channel.pack(bundle)) as descriptor:
             self.tell(channel.Consider(bundle.version, bundle.digest, seconds), [descriptor])
 
     def configure(self, bundle: Bundle, members: Members) -> None:
         """The control process follows when the workers begin to."""
         self.members = members
-        with channel.memfd(channel.pack(bundle)) as first, channel.memfd(channel.pack(members)) as second:
+        with sealed(channel.pack(bundle)) as first, sealed(channel.pack(members)) as second:
             self.tell(channel.Configure(bundle.version), [first, second])

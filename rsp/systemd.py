@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from rsp.config.schema import Listener
 
 _FIRST: Final = 3  # SD_LISTEN_FDS_START
+_STATUS: Final = 500  # characters; what is too large for a packet would not arrive at all
 
 
 class Passed(NamedTuple):
@@ -77,9 +78,10 @@ class Notifier:
     def tell(self, *lines: str) -> None:
         if self._sock is not None:
             with contextlib.suppress(OSError):  # a manager that does not listen is no reason to stop
-                self._sock.sendto("\n".join(lines).encode(), self._address)
+                self._sock.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
 
     def ready(self, status: str) -> None:
+        status = status[:_STATUS]
         self._status = status
         self.tell("READY=1", f"STATUS={status}")
 
@@ -91,6 +93,7 @@ class Notifier:
 
     def status(self, status: str) -> None:
         """Told when it has changed."""
+        status = status[:_STATUS]
         if status != self._status:
             self._status = status
             self.tell(f"STATUS={status}")

@@ -11,17 +11,18 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from rsp import sockets
-from rsp.channel import content, memfd
 from rsp.config.schema import decode_hook, encode_hook
 from rsp.config.units import Peer
 from rsp.members import Table, Target
+from rsp.memory import content, sealed
 from rsp.outlet import standard
-from rsp.scoreboard import Mark, Scoreboard
+from rsp.packets import Outbox, refuse_descriptors
+from rsp.scoreboard import SLOTS, Mark, Scoreboard
 
 _VARIABLE: Final = "RSP_UPGRADE"
 _PATIENCE: Final = 30.0  # seconds that the new master has
@@ -39,7 +40,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     upstream: str
     address: Peer
-    marks: dict[str, int]
+    marks: dict[str, Annotated[int, msgspec.Meta(ge=0)]]
 
 
 class Legacy(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ class Legacy(msgspec.Struct, frozen=True):
     secret: bytes
     names: dict[Peer, list[Target]]
     peers: list[Standing]
-    sockets: list[tuple[int, str]]
+    sockets: list[tuple[Annotated[int, msgspec.Meta(ge=0, lt=SLOTS)], str]]
     files: list[str]
     shared: list[str]
 
@@ -81,6 +82,10 @@ class Successor:
 
     def __init__(self, legacy: Legacy, listening: list[socket.socket]) -> None:
         self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.end.setblocking(False)
+        refuse_descriptors(self.end)
+        self._outbox = Outbox(self.end)
+        self.flush = self._outbox.flush
         environment = {**os.environ, _VARIABLE: str(theirs.fileno())}
         environment.pop("WATCHDOG_PID", None)
         try:
@@ -92,13 +97,19 @@ class Successor:
                 stderr=standard(2).descriptor,
             )
             self.deadline = time.monotonic() + _PATIENCE
-            _send(self.end, legacy, listening)
+            self._send(legacy, listening)
         except OSError:
+            self._outbox.clear()
             self.end.close()
             raise
         finally:
             theirs.close()
-        self.end.setblocking(False)
+
+    def _send(self, legacy: Legacy, listening: list[socket.socket]) -> None:
+        with sealed(msgspec.json.encode(legacy, enc_hook=encode_hook)) as descriptor:
+            self._outbox.put(b"legacy", [descriptor])
+        for start in range(0, len(listening), _AT_ONCE):
+            self._outbox.put(b"sockets", [one.fileno() for one in listening[start : start + _AT_ONCE]])
 
     @property
     def pid(self) -> int:
@@ -121,6 +132,7 @@ class Successor:
 
     def give_up(self) -> str:
         """Make sure that it is gone; how it ended."""
+        self._outbox.clear()
         self.end.close()
         try:
             status = self._process.wait(1.0)
@@ -170,13 +182,6 @@ class Predecessor:
         return True
 
 
-def _send(end: socket.socket, legacy: Legacy, listening: list[socket.socket]) -> None:
-    with memfd(msgspec.json.encode(legacy, enc_hook=encode_hook)) as descriptor:
-        socket.send_fds(end, [b"legacy"], [descriptor])
-    for start in range(0, len(listening), _AT_ONCE):
-        socket.send_fds(end, [b"sockets"], [one.fileno() for one in listening[start : start + _AT_ONCE]])
-
-
 def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
     _, descriptors, _, _ = socket.recv_fds(end, 100, 1)
     if not descriptors:
@@ -184,9 +189,11 @@ def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
     legacy = msgspec.json.decode(content(descriptors[0]), type=Legacy, dec_hook=decode_hook)
     listening: list[socket.socket] = []
     while len(listening) < len(legacy.sockets):
-        data, descriptors, _, _ = socket.recv_fds(end, 100, _AT_ONCE)
+        data, descriptors, flags, _ = socket.recv_fds(end, 100, _AT_ONCE)
         if not data:
             raise ValueError("the predecessor has gone")
+        if not descriptors or flags & socket.MSG_CTRUNC:
+            raise ValueError(f"{len(legacy.sockets)} sockets are more than this process may open (ulimit -n)")
         listening += [socket.socket(fileno=descriptor) for descriptor in descriptors]
     for one in listening:
         one.set_inheritable(False)

@@ -23,6 +23,7 @@ from rsp.config.errors import ConfigError
 from rsp.members import Members
 from rsp.net.acceptor import Acceptor
 from rsp.net.poller import Poller
+from rsp.packets import Broken, Stuck
 from rsp.privileges import Identity
 from rsp.proxy.downstream import Downstream
 from rsp.proxy.hooks import Hooks
@@ -70,6 +71,7 @@ class Worker:
         self._sockets = {(slot, address): sock for address, sock in sockets.items()}
         self._slot = slot
         self._end = end
+        self._channel = channel.Channel(end, channel.MASTER)
         self._row_number = row_number
         self._row = instance.scoreboard.row(row_number)
         self._first = first
@@ -110,7 +112,6 @@ class Worker:
         Identity.of(self._bundle.config.settings).assume()
         for key in self._sockets:
             self._listen(key)
-        self._end.setblocking(False)
         loop.add_reader(self._end.fileno(), self._on_message)
         loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._plane.site.terms.shutdown_time))
         loop.add_signal_handler(signal.SIGQUIT, lambda: self._drain(self._plane.site.terms.shutdown_time))
@@ -219,22 +220,26 @@ class Worker:
     # -- the master
 
     def _tell(self, message: channel.Message) -> None:
+        """What it does not take now it gets at the next tick."""
         try:
-            channel.send(self._end, message)
-        except OSError:
-            pass  # gone; end of file says the rest
+            self._channel.send(message)
+        except Stuck:
+            pass  # a master that has stopped
 
     def _on_message(self) -> None:
         try:
-            received = channel.receive(self._end)
+            received = self._channel.receive()
         except BlockingIOError:
             return
-        except OSError:
-            received = None
-        if received is None:
+        except Broken as error:
+            log.line(f"Worker {self._slot} (pid {os.getpid()}): the master sent {error}", log.ERROR)
+            return
+        except EOFError:
             asyncio.get_running_loop().remove_reader(self._end.fileno())
             log.line(f"Worker {self._slot} (pid {os.getpid()}): the master is gone; finishing what runs, then leaving")
             self._drain(self._plane.site.terms.shutdown_time)
+            return
+        if received is None:  # there is more to come
             return
         message, descriptors = received
         if isinstance(message, Configure):
@@ -259,6 +264,7 @@ class Worker:
         loop.call_later(_TICK, self._tick, loop)
         self._plane.tick()
         log.tick()
+        self._channel.flush()
         for acceptor in self._acceptors.values():
             acceptor.retry()
 

@@ -17,13 +17,15 @@ from rsp.control.admin import Admin
 from rsp.control.dns import Names
 from rsp.control.health import Checks
 from rsp.control.outliers import Outliers
-from rsp.control.state import State
+from rsp.control.state import Mistake, State
 from rsp.members import Members, Target
+from rsp.packets import RETRY, Broken, Stuck
 from rsp.privileges import Identity
 from rsp.scoreboard import CONTROL_ROW, Cell
 from rsp.worker import Instance
 
 _TICK = 1.0
+_MOST_ORDERS = 100
 
 
 class Control:
@@ -31,6 +33,8 @@ class Control:
 
     def __init__(self, instance: Instance, end: socket.socket, admin: socket.socket | None, path: str) -> None:
         self._end = end
+        self._channel = channel.Channel(end, channel.MASTER)
+        self._flushing = False
         self._admin_socket = admin
         self._row = instance.scoreboard.row(CONTROL_ROW)
         self._settings = instance.bundle.config.settings
@@ -40,7 +44,7 @@ class Control:
         self._names = Names(self._found)
         self._considered: Config | None = None  # being tried
         self._orders: dict[int, asyncio.Future[channel.Outcome]] = {}
-        self._numbers = 0
+        self._numbers = os.getpid() << 32  # none that an earlier control process has used
         self._stopped: asyncio.Event
 
     def run(self) -> int:
@@ -67,7 +71,6 @@ class Control:
         identity.assume()
         for number in (signal.SIGTERM, signal.SIGQUIT):
             loop.add_signal_handler(number, self._stopped.set)
-        self._end.setblocking(False)
         loop.add_reader(self._end.fileno(), self._on_message)
         self._tick(loop)
         self._arrange()
@@ -101,21 +104,32 @@ class Control:
 
     def _tell(self, message: channel.Message) -> None:
         try:
-            channel.send(self._end, message)
-        except OSError:
-            pass  # gone; end of file says the rest
+            self._channel.send(message)
+        except Stuck:
+            log.once_a_second("stuck", "The control process: the master takes no messages")
+        if not self._flushing:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Until the master has taken all."""
+        self._flushing = not self._channel.flush()
+        if self._flushing:
+            asyncio.get_running_loop().call_later(RETRY, self._flush)
 
     def _on_message(self) -> None:
         try:
-            received = channel.receive(self._end)
+            received = self._channel.receive()
         except BlockingIOError:
             return
-        except OSError:
-            received = None
-        if received is None:
+        except Broken as error:
+            log.line(f"The control process (pid {os.getpid()}): the master sent {error}", log.ERROR)
+            return
+        except EOFError:
             asyncio.get_running_loop().remove_reader(self._end.fileno())
             log.line(f"The control process (pid {os.getpid()}): the master is gone; leaving")
             self._stopped.set()
+            return
+        if received is None:  # there is more to come
             return
         message, descriptors = received
         if isinstance(message, channel.Configure):
@@ -146,6 +160,8 @@ class Control:
 
     async def _order(self, what: What) -> channel.Outcome:
         """Have the master do something, and wait for how that ends."""
+        if len(self._orders) >= _MOST_ORDERS:
+            raise Mistake(f"{_MOST_ORDERS} orders wait for the master; try again later")
         self._numbers += 1
         waiting: asyncio.Future[channel.Outcome] = asyncio.get_running_loop().create_future()
         self._orders[self._numbers] = waiting

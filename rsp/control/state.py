@@ -32,7 +32,10 @@ _TOTALS: Final = {
     "cut_tunnels": Cell.CUT_TUNNELS,
 }  # fmt: skip
 _NOW: Final = {"connections": Cell.CONNECTIONS, "in_flight": Cell.IN_FLIGHT, "queued": Cell.QUEUED}
-_REASONS: Final = {Reason.FAILURES: "failures", Reason.ERRORS: "errors", Reason.LATENCY: "latency"}
+_REASONS: Final[dict[int, str]] = {
+    Reason.FAILURES: "failures", Reason.ERRORS: "errors", Reason.LATENCY: "latency",
+}  # fmt: skip
+_HEALTH: Final[dict[int, str]] = {health: health.name.lower() for health in Health}
 
 Data = dict[str, object]
 
@@ -151,7 +154,7 @@ class State:
             "latency_ms": round(board.total(place, Tally.LATENCY_SUM) / max(1, requests) / 1000, 3),
             "latency_now_ms": round(self._latency(place), 3),
             "ejections": board.mark(place, Mark.EJECTIONS),
-            "health": Health(board.mark(place, Mark.HEALTH)).name.lower(),
+            "health": _HEALTH.get(board.mark(place, Mark.HEALTH), "unknown"),
         }
 
     def _latency(self, place: int) -> float:
@@ -170,7 +173,7 @@ class State:
             return "down", None, "health"
         until = mark(place, Mark.EJECTED_UNTIL)
         if until:
-            why = _REASONS.get(Reason(mark(place, Mark.REASON)))
+            why = _REASONS.get(mark(place, Mark.REASON))
             return ("ejected", until, why) if until > now else ("probing", None, why)
         return ("doubtful", None, "health") if health == Health.DOUBTFUL else ("up", None, None)
 
