@@ -182,7 +182,7 @@ class Channel:
         data, descriptors = received
         try:
             return self._decoder.decode(data), descriptors
-        except (msgspec.MsgspecError, RecursionError, MemoryError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, MemoryError) as error:
             close_all(descriptors)
             why = "".join(letter if letter.isprintable() else "?" for letter in str(error)[:150])
             raise Broken(f"a message that it may not send ({why})") from None

@@ -162,7 +162,7 @@ class Predecessor:
             end.set_inheritable(False)
             end.settimeout(_PATIENCE)
             return cls(end)
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise sockets.BindError(f"cannot take over from the running master: {error}") from None
 
     def ready(self) -> None:

@@ -41,14 +41,16 @@ def free_port() -> int:
 class Rsp:
     """A running ``rsp`` on a configuration text; ``{port}`` in the text is a free port."""
 
-    def __init__(self, directory: Path, text: str, workers: int | None = 1, *, started: bool = True) -> None:
+    def __init__(
+        self, directory: Path, text: str, workers: int | None = 1, *, started: bool = True, program: str = "rsp"
+    ) -> None:
         self.directory = directory
         self.port = free_port()
         self.file = directory / "site.lua"
         self.stderr = directory / "stderr"
         self.stdout = directory / "stdout"
         self.write(text)
-        arguments = [sys.executable, "-m", "rsp", *(["-w", str(workers)] if workers else []), "site.lua"]
+        arguments = [sys.executable, "-m", program, *(["-w", str(workers)] if workers else []), "site.lua"]
         with self.stderr.open("wb") as stderr, self.stdout.open("wb") as stdout:
             self.process = subprocess.Popen(arguments, cwd=directory, stderr=stderr, stdout=stdout)
         self.reloads = 0

@@ -1,4 +1,4 @@
-"""A name server on a real socket that says what the test wants it to say, or nothing."""
+"""A name server on real sockets (UDP, TCP for long answers) that says what the test wants it to say, or nothing."""
 
 import socket
 import threading
@@ -20,7 +20,9 @@ class NameServer:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self._listener = socket.create_server(self._socket.getsockname())
         threading.Thread(target=self._serve, daemon=True).start()
+        threading.Thread(target=self._serve_long, daemon=True).start()
 
     def set(self, name, kind, ttl, *values):
         self.records[name, kind] = (ttl, values)
@@ -32,7 +34,26 @@ class NameServer:
             except OSError:
                 return
             if self.fault != "silent":
-                self._socket.sendto(self._answer(dns.message.from_wire(data)), client)
+                query = dns.message.from_wire(data)
+                answer = self._answer(query)
+                if len(answer) > 1232:
+                    truncated = dns.message.make_response(query)  # the resolver asks by TCP then
+                    truncated.flags |= dns.flags.TC
+                    answer = truncated.to_wire()
+                self._socket.sendto(answer, client)
+
+    def _serve_long(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(10)
+                length = int.from_bytes(connection.recv(2, socket.MSG_WAITALL), "big")
+                query = connection.recv(length, socket.MSG_WAITALL)
+                answer = self._answer(dns.message.from_wire(query))
+                connection.sendall(len(answer).to_bytes(2, "big") + answer)
 
     def _answer(self, query):
         question = query.question[0]
@@ -56,3 +77,4 @@ class NameServer:
 
     def __exit__(self, *_):
         self._socket.close()
+        self._listener.close()
