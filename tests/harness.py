@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,7 +125,8 @@ class Rsp:
 
     def kill(self) -> None:
         for child in psutil.Process(self.process.pid).children(recursive=True):
-            child.kill()
+            with suppress(psutil.NoSuchProcess):  # one that was ending anyway
+                child.kill()
         self.process.kill()
         self.process.wait()
 
