@@ -10,6 +10,7 @@ from rsp.config.errors import suggest
 from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route, Settings
 from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
+from rsp.http1.names import FORWARDED, OWN, fold, learn
 from rsp.route import normalise_host, normalise_path
 
 Path = tuple[str | int, ...]
@@ -60,6 +61,11 @@ def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
     """Each mistake in ``settings``: the path to it, and what is wrong."""
     if settings.lua.memory < LEAST_LUA_MEMORY:
         yield ("lua", "memory"), f"lua: memory: expected {Size(LEAST_LUA_MEMORY)} or more"
+    for number, name in enumerate(settings.keep_forwarded):
+        folded = fold(name.encode())
+        if folded in OWN or learn(name.encode()) != FORWARDED:
+            written = "rsp writes it itself" if folded in OWN else "it is not a forwarded field that rsp drops"
+            yield ("keep_forwarded", number), f"keep_forwarded: {show(name)}: {written}"
     if settings.via is not None and re.fullmatch(r"[!-+\--~]+", settings.via) is None:
         yield ("via",), f'via: expected a name such as "edge", got {show(settings.via)}'
 

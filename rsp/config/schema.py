@@ -296,6 +296,13 @@ class Settings(Struct, frozen=True):
         tuple[Network, ...],
         Meta(description='Proxies before us, or `"unix:"`: their forwarded fields are kept and appended to.'),
     ] = ()
+    keep_forwarded: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='Forwarded fields that pass from clients that are not `trusted` as well: `{ "X-Real-IP" }`. '
+            "[http.md](http.md) lists the fields."
+        ),
+    ] = ()
     via: Annotated[Text | None, Meta(description="Name for Via, in both directions. Default: no Via.")] = None
     admin: Annotated[
         Text,

@@ -3,6 +3,8 @@
 Names are compared in any case.  The compiled twin is lines.pyx.
 """
 
+from rsp.http1.names import fold, without
+
 
 def get(block: bytes, name: bytes) -> bytes | None:
     """The values of all fields ``name`` as one list (RFC 9110 section 5.3); of Set-Cookie, which is none, the first."""
@@ -26,7 +28,5 @@ def each(block: bytes, name: bytes) -> list[bytes]:
 
 
 def drop(block: bytes, name: bytes) -> bytes:
-    """The block without the fields ``name``."""
-    wanted = name.lower()
-    kept = [line for line in block.split(b"\r\n")[:-1] if line.partition(b":")[0].lower() != wanted]
-    return b"\r\n".join([*kept, b""])
+    """The block without the fields ``name``, in every spelling that a backend may take for it (``names.fold``)."""
+    return without(block, (fold(name),))

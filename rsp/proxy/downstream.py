@@ -17,7 +17,7 @@ from rsp.http1.write import interim_head, own_response
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
-from rsp.proxy.forwarded import direct, through_proxy
+from rsp.proxy.forwarded import direct, sort_out, through_proxy
 from rsp.proxy.hooked import HookedExchange
 from rsp.proxy.terms import Terms
 from rsp.proxy.writing import write_message
@@ -347,9 +347,12 @@ class Downstream(Protocol):
         if not head.host:
             head.host = self._own_name()
         site = self.site
-        if head.forwarded and site.trusts(self.client):
-            told, exchange.client = through_proxy(site, self.client, head)
-            return told
+        if head.forwarded:
+            trusted = site.trusts(self.client)
+            sort_out(site, head, trusted)
+            if trusted:
+                told, exchange.client = through_proxy(site, self.client, head)
+                return told
         return self._told
 
     def send_interim(self, head: ResponseHead) -> None:

@@ -12,9 +12,10 @@ from rsp.config.units import Peer as Address
 from rsp.http1.credentials import binds_connection
 from rsp.http1.head import CHUNKED, RequestHead, ResponseHead
 from rsp.http1.lines import drop, each, get
-from rsp.http1.names import without
+from rsp.http1.names import fold, without
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.group import FEW
+from rsp.proxy.forwarded import scheme
 from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, OURS
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
 
@@ -358,19 +359,17 @@ class HookedRequest(Exchange):
         head.fields = kept + lines
         if name in CREDENTIALS and binds_connection(lines):
             head.connection_bound = True
-        if name in OURS:
-            self._overridden = [*(self._overridden or ()), name]
-            if name == b"x-request-id":
+        folded = fold(name)
+        if folded in OURS:
+            self._overridden = [*(self._overridden or ()), folded]
+            if folded == b"x-request-id":
                 self.request_id = b""
 
     def about(self, key: bytes) -> object:
         if key == b"id":
             return self.request_id or None
         if key == b"scheme":
-            for line in self.head.forwarded if self.site.trusts(self._direct_client()) else ():
-                if line.lower().startswith(b"x-forwarded-proto:"):
-                    return line.partition(b":")[2].strip().lower()
-            return b"http"
+            return scheme(self.head) if self.site.trusts(self._direct_client()) else b"http"
         if key == b"upstream":
             return self.group.name.encode() if self.group is not None else None
         if key == b"peer":
@@ -404,7 +403,7 @@ class HookedRequest(Exchange):
             return head.upgrade or None
         if name == b"expect":
             return b"100-continue" if head.expect_continue else None
-        values = [line.partition(b":")[2].strip() for line in head.forwarded if line[: len(name)].lower() == name]
+        values = [line.partition(b":")[2].strip() for line in head.forwarded if line.partition(b":")[0].lower() == name]
         return b", ".join(values) if values else None
 
     def _response_field(self, name: bytes) -> bytes | None:

@@ -33,7 +33,7 @@ cdef class Site:
     cdef dict _direct
     cdef public Terms terms
     cdef public dict listeners
-    cdef public object router, pages
+    cdef public object keep_forwarded, router, pages
     cdef public str forwarded, request_id
     cdef public bytes via
     cdef list _trusted

@@ -91,6 +91,7 @@ class Site:
         self._direct: dict[Group, Destination] = {}
         self.pages = Pages(config.pages)
         self.forwarded = settings.forwarded
+        self.keep_forwarded = frozenset(fold(name.encode()) for name in settings.keep_forwarded)
         self.request_id = settings.request_id
         self.via = settings.via.encode() if settings.via else b""
         self._trusted = [ip_network(network) for network in settings.trusted if network != "unix:"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rsp import combined as combined_in_use
 from rsp import pure
-from rsp.http1 import codec, head, write
+from rsp.http1 import codec, head, names, write
 from rsp.http1 import lines as lines_in_use
 from rsp.http1.errors import ProtocolError
 
@@ -59,8 +59,8 @@ def understood(parse, names, *arguments):
     return {name: getattr(result, name) for name in names}
 
 
-NAMES = st.sampled_from([
-    b"Host", b"HOST", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"Keep-Alive", b"TE", b"Upgrade",
+NAMES = st.sampled_from([*names.MEANING, *(prefix + b"a" for prefix in names.TOLD_PREFIXES)]) | st.sampled_from([
+    b"X-Real_IP", b"X.Forwarded.For", b"Client_Cert", b"X-Forwarde", b"X-Forwarded", b"x-reaL-iP", b"X.A", b"X-A", b"Host", b"HOST", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"Keep-Alive", b"TE", b"Upgrade",
     b"Expect", b"User-Agent", b"Referer", b"X-Request-Id", b"X-Forwarded-For", b"X-Forwarded-Proto", b"X-Forwarded-Host",
     b"Forwarded", b"Proxy-Connection", b"Accept", b"X_A", b"Content_Length", b"Cookie", b"x-frame-options", b"Bad Name", b"",
     b"X-Request-Ie", b"hosu", b"Connectiom", b"Authorization", b"proxy-AUTHORIZATION", b"WWW-Authenticate", b"Proxy-Authenticate",
@@ -182,7 +182,7 @@ def test_times_are_rounded_the_same(value):
 
 
 FIELD = st.tuples(
-    st.sampled_from([b"A", b"a", b"Set-Cookie", b"set-cookie", b"Cookie", b"X-A", b"X-AB", b"x_a"]),
+    st.sampled_from([b"A", b"a", b"Set-Cookie", b"set-cookie", b"Cookie", b"X-A", b"X-AB", b"x_a", b"X.a", b"x!A"]),
     st.sampled_from([b":", b": ", b":\t "]),
     st.sampled_from([b"", b"1", b"a: b", b" ", b"x\t", b"A:", b"long " * 9]),
 )
