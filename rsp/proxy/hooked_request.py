@@ -14,8 +14,8 @@ from rsp.http1.head import CHUNKED, RequestHead, ResponseHead
 from rsp.http1.lines import drop, each, get
 from rsp.http1.names import fold, without
 from rsp.proxy.exchange import Exchange
-from rsp.proxy.group import FEW
 from rsp.proxy.forwarded import scheme
+from rsp.proxy.group import FEW
 from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, OURS
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
 
