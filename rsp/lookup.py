@@ -1,4 +1,4 @@
-"""One look-up of a name: ``/etc/hosts``, then DNS (A; SRV; AAAA where there is no A: a host with both is one peer)."""
+"""One look-up of a name: ``/etc/hosts``, then DNS (A or AAAA, see ``families.py``; SRV)."""
 
 import asyncio
 from ipaddress import ip_address
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rsp import log
 from rsp.config.schema import Dns
 from rsp.config.units import Peer
+from rsp.families import Families, one_accepts
 from rsp.members import MOST_WEIGHT, Target
 
 if TYPE_CHECKING:
@@ -34,18 +35,29 @@ class LookupFailed(Exception):
 
 
 class Lookup:
-    """One name's way through hosts file and resolver."""
+    """One name's way through hosts file and resolver.
 
-    def __init__(self, settings: Dns) -> None:
+    ``families``: what is known of hosts with both; without it, a host's IPv6 addresses only count if it has no others.
+    ``undecided``: after a look-up, whether a host has both and accepts a connection at neither.
+    """
+
+    def __init__(self, settings: Dns, families: Families | None = None) -> None:
+        self._families = families
+        self._known: dict[tuple[str, str], tuple[list[str], float]] = {}  # by host and kind, until it is asked again
+        self._accepting: dict[tuple[str, int], list[str]] = {}  # addresses that have shown that they do
+        self._alone: dict[str, float] = {}  # hosts without addresses of the other family, and until when that holds
+        self.undecided = False
+        self._least = float(settings.min_ttl)
         self._timeout = float(settings.timeout)
         self._hold = float(settings.max_ttl)
         self._servers = settings.servers
 
     async def find(self, name: Peer) -> Answer:
         """Raises :class:`NoSuchName` or :class:`LookupFailed`."""
+        self.undecided = False
         if name.is_srv:
             return _within_bounds(name, await self._services(name[4:]))
-        addresses, ttl = await self.addresses(name.host)
+        addresses, ttl = await self.addresses(name.host, name.port)
         return _within_bounds(name, Answer([_target(address, name.port) for address in addresses], ttl))
 
     async def _services(self, name: str) -> Answer:
@@ -56,7 +68,7 @@ class Lookup:
             host = str(record.target).rstrip(".")
             if not host:  # RFC 2782: decidedly not available
                 continue
-            addresses, lasting = await self.addresses(host)
+            addresses, lasting = await self.addresses(host, record.port)
             ttl = min(ttl, lasting)
             for address in addresses:
                 weight = min(max(record.weight, 1), MOST_WEIGHT)
@@ -64,16 +76,73 @@ class Lookup:
                 targets.setdefault(target.address, target)
         return Answer(list(targets.values()), ttl)
 
-    async def addresses(self, host: str) -> tuple[list[str], float]:
-        """In a stable order."""
+    async def addresses(self, host: str, port: int = 0) -> tuple[list[str], float]:
+        """In a stable order, all of one family: which one depends on ``port`` where families are remembered."""
+        families = self._families
+        if families is None:
+            first, second = "A", "AAAA"
+        else:
+            first, second = families.order(host, port)
+        found, ttl = await self._of(host, first)
+        if not found:
+            found, ttl = await self._of(host, second)
+            if not found:
+                raise NoSuchName("host name does not resolve")
+            if families is not None:
+                families.use(host, port, second)
+        elif families is not None and self._accepting.get((host, port)) != found:
+            others, lasting = await self._others_instead(families, host, port, found, second)
+            if others:
+                return others, min(ttl, lasting)
+        return found, ttl
+
+    async def _others_instead(
+        self, families: Families, host: str, port: int, found: list[str], second: str
+    ) -> tuple[list[str], float]:
+        """The addresses of the other family, if one of them accepts a connection and none of ``found`` does."""
+        now = asyncio.get_running_loop().time()
+        self._accepting.pop((host, port), None)
+        if self._alone.get(host, 0.0) > now:
+            return [], 0.0
+        if await one_accepts(found, port):
+            self._accepting[host, port] = found
+            return [], 0.0
+        try:
+            others, ttl = await self._of(host, second)
+        except LookupFailed:
+            others, ttl = [], 0.0
+        if not others:
+            self._alone[host] = now + self._hold
+            return [], 0.0
+        if await one_accepts(others, port):
+            self._accepting[host, port] = others
+            families.use(host, port, second)
+            kind = {"A": "IPv4", "AAAA": "IPv6"}[second]
+            log.line(f"Peer {host}:{port}: accepts connections at its {kind} addresses only, so these are used")
+            return others, ttl
+        self.undecided = True
+        return [], 0.0
+
+    def doubt(self) -> None:
+        """Find out anew which family accepts connections."""
+        self._accepting.clear()
+
+    async def _of(self, host: str, kind: str) -> tuple[list[str], float]:
+        """The addresses of one family, perhaps none."""
         listed = await asyncio.to_thread(_hosts_file, host)
         if listed:
-            return listed, self._hold
+            return [one for one in listed if (":" in one) == (kind == "AAAA")], self._hold
+        now = asyncio.get_running_loop().time()
+        known, until = self._known.get((host, kind), ([], 0.0))
+        if until > now:
+            return known, until - now
         try:
-            records, ttl = await self._ask(host, "A")
+            records, ttl = await self._ask(host, kind)
         except NoSuchName:
-            records, ttl = await self._ask(host, "AAAA")
-        return sorted(str(record.address) for record in records), ttl
+            return [], 0.0
+        known = sorted(str(record.address) for record in records)
+        self._known[host, kind] = known, now + min(max(ttl, self._least), self._hold)
+        return known, ttl
 
     async def _ask(self, name: str, kind: str) -> "tuple[dns.resolver.Answer, float]":
         import dns.exception  # megabytes that an instance without names does not need
@@ -118,7 +187,7 @@ def _target(address: str, port: int, weight: int | None = None, backup: bool = F
 
 
 def _hosts_file(host: str) -> list[str]:
-    """The addresses that ``/etc/hosts`` gives: IPv4, or else IPv6."""
+    """The addresses that ``/etc/hosts`` gives, in a stable order."""
     found: list[str] = []
     try:
         lines = _HOSTS.read_text(errors="replace").splitlines()
@@ -131,6 +200,10 @@ def _hosts_file(host: str) -> list[str]:
                 found.append(str(ip_address(address)))
             except ValueError:
                 continue
-    if not found and host.lower() == "localhost":  # RFC 6761 section 6.3
-        found = ["127.0.0.1"]
-    return sorted(one for one in dict.fromkeys(found) if ":" not in one) or sorted(dict.fromkeys(found))
+    if (
+        host.lower().rstrip(".") == "localhost"
+    ):  # RFC 6761 section 6.3: always the loopback addresses, whatever is listed
+        for loopback in ("127.0.0.1", "::1"):
+            if not any((":" in one) == (":" in loopback) for one in found):
+                found.append(loopback)
+    return sorted(dict.fromkeys(found))

@@ -1,24 +1,37 @@
 """Names of peers: looked up when they are new, again when their answer has had its time, and told when it changes.
 
+A host with addresses of both families has peers of one (``families.py``).  When its peers fail, the other family is
+looked at; when neither accepts connections, both are watched until one does.
+
 A resolver that fails changes nothing: what was known stays.  Only when it says twice that there is no such name, its
 peers go.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from rsp import log
 from rsp.config.schema import Config, Dns
 from rsp.config.units import Peer
+from rsp.families import Families
 from rsp.lookup import Lookup, LookupFailed, NoSuchName
 from rsp.members import Target
 
+_LOOK: Final = 1.0  # seconds
+_DOUBT_AGAIN: Final = 2.0  # least time between two looks at peers that fail
+
 
 class Names:
-    """``found(name, targets)`` is called when an answer is new; with ``None`` when there is none and never was."""
+    """``found(name, targets)`` is called when an answer is new; with ``None`` when there is none and never was.
 
-    def __init__(self, found: Callable[[Peer, list[Target] | None], None]) -> None:
+    ``failing(name)``: whether all its peers have failed since they last answered.
+    """
+
+    def __init__(self, found: Callable[[Peer, list[Target] | None], None], failing: Callable[[Peer], bool]) -> None:
         self._found = found
+        self._failing = failing
+        self._families = Families()
         self._settings: Dns | None = None
         self._tasks: dict[Peer, asyncio.Task[None]] = {}
 
@@ -37,7 +50,7 @@ class Names:
             self._tasks[name] = asyncio.get_running_loop().create_task(self._watch(name, self._settings or Dns()))
 
     async def _watch(self, name: Peer, settings: Dns) -> None:
-        lookup = Lookup(settings)
+        lookup = Lookup(settings, self._families)
         known: list[Target] | None = None
         missing = 0
         failing = False
@@ -64,4 +77,15 @@ class Names:
                     log.line(f"Peer {name}: now {', '.join(target.address for target in answer.targets) or 'nobody'}")
                 known = answer.targets
                 self._found(name, known)
-            await asyncio.sleep(min(max(answer.ttl, settings.min_ttl), settings.max_ttl))
+            await self._rest(name, lookup, min(max(answer.ttl, settings.min_ttl), settings.max_ttl))
+
+    async def _rest(self, name: Peer, lookup: Lookup, seconds: float) -> None:
+        """Until the answer has had its time, or may be of the wrong family."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        until, quiet = now + seconds, now + _DOUBT_AGAIN
+        while (left := until - loop.time()) > 0:
+            await asyncio.sleep(min(left, _LOOK))
+            if lookup.undecided or (loop.time() > quiet and self._failing(name)):
+                lookup.doubt()
+                return

@@ -21,7 +21,7 @@ from rsp.control.state import Mistake, State
 from rsp.members import Members, Target
 from rsp.packets import RETRY, Broken, Stuck
 from rsp.privileges import Identity
-from rsp.scoreboard import CONTROL_ROW, Cell
+from rsp.scoreboard import CONTROL_ROW, Cell, Tally
 from rsp.worker import Instance
 
 _TICK = 1.0
@@ -41,7 +41,9 @@ class Control:
         self._state = State(instance.scoreboard, instance.bundle, instance.members, path)
         self._checks = Checks(instance.scoreboard)
         self._outliers = Outliers(instance.scoreboard)
-        self._names = Names(self._found)
+        self._names = Names(self._found, self._failing)
+        self._board = instance.scoreboard
+        self._places: dict[Peer, list[int]] = {}  # of the peers that a name stands for
         self._considered: Config | None = None  # being tried
         self._orders: dict[int, asyncio.Future[channel.Outcome]] = {}
         self._numbers = os.getpid() << 32  # none that an earlier control process has used
@@ -93,11 +95,23 @@ class Control:
         config: Config = self._state.bundle.config
         members: Members = self._state.members
         self._row[Cell.VERSION] = self._state.bundle.version
+        self._places = {}
+        for upstream in config.upstreams:
+            for member in members.upstreams.get(upstream.name, ()):
+                self._places.setdefault(upstream.peers[member.given].address, []).append(member.place)
         self._names.arrange(config, self._considered)
         self._checks.arrange(config, members)
         self._outliers.arrange(config, members)
 
     # -- the master
+
+    def _failing(self, name: Peer) -> bool:
+        """Whether each of the peers that ``name`` stands for has failed since it last answered."""
+        board = self._board
+        places = self._places.get(name, ())
+        return bool(places) and all(
+            max(board.each(place, Tally.LAST_FAILURE)) > max(board.each(place, Tally.LAST_SUCCESS)) for place in places
+        )
 
     def _found(self, name: Peer, targets: list[Target] | None) -> None:
         self._tell(channel.Found(name, targets))

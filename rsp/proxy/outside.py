@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rsp.config.schema import Dns
 from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Failures, Upstream, UpstreamPeer
+from rsp.families import Families
 from rsp.members import Member
 from rsp.proxy.group import Group
 from rsp.proxy.tasks import cancel
@@ -31,7 +32,8 @@ class Outside:
         self._groups: dict[Address, Group] = {}
         self._used: dict[Address, float] = {}
         self._free = list(range(_MOST))
-        self._names: dict[str, tuple[list[str], float]] = {}
+        self._names: dict[tuple[str, int], tuple[list[str], float]] = {}
+        self._families = Families()
 
     def group(self, address: Address) -> Group:
         """For an address that is no name.  Raises :class:`ValueError` when there are too many."""
@@ -71,7 +73,7 @@ class Outside:
         if not address.is_name:
             self._found(address, found)
             return None
-        addresses, until = self._names.get(address.host, ([], 0.0))
+        addresses, until = self._names.get((address.host, address.port), ([], 0.0))
         if addresses and until > self._plane.now:
             self._found(_at(addresses[0], address.port), found)
             return None
@@ -82,14 +84,14 @@ class Outside:
         from rsp.lookup import Lookup, LookupFailed, NoSuchName
 
         try:
-            addresses, ttl = await Lookup(settings).addresses(name.host)
+            addresses, ttl = await Lookup(settings, self._families).addresses(name.host, name.port)
         except (LookupFailed, NoSuchName) as error:
             found(None, f"{name.host}: {error}")
             return
         if len(self._names) >= _MOST:
             self._names.clear()
         lasting = min(max(ttl, settings.min_ttl), settings.max_ttl)
-        self._names[name.host] = addresses, self._plane.now + lasting
+        self._names[name.host, name.port] = addresses, self._plane.now + lasting
         self._found(_at(addresses[0], name.port), found)
 
     def _found(self, address: Address, found: Callable[[Group | None, str], None]) -> None:
