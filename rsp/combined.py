@@ -9,6 +9,7 @@ r"""A line of the access log: combined format plus upstream and times, made from
 import re
 from typing import Final
 
+_MOST: Final = 1e12  # seconds
 _UNSAFE: Final = re.compile(rb"[^ !#-\[\]-~]")
 
 
@@ -36,5 +37,5 @@ def combined(
 
 
 def _seconds(value: float) -> bytes:
-    milliseconds = int(value * 1000 + 0.5)
+    milliseconds = int(min(value, _MOST) * 1000 + 0.5) if value > 0 else 0
     return b"%d.%03d" % divmod(milliseconds, 1000)

@@ -8,6 +8,7 @@ from rsp.http1.text cimport put_literal, put_number
 
 cdef const char *HEX = b"0123456789ABCDEF"
 cdef unsigned char SAFE[256]
+cdef double MOST = 1e12
 
 
 def _fill():
@@ -49,7 +50,9 @@ cdef inline char *put_escaped(char *at, bytes piece) noexcept:
 
 
 cdef inline char *put_seconds(char *at, double seconds) noexcept nogil:
-    cdef Py_ssize_t milliseconds = <Py_ssize_t>(seconds * 1000 + 0.5)
+    cdef Py_ssize_t milliseconds = 0
+    if seconds > 0:  # a conversion of what does not fit is not defined
+        milliseconds = <Py_ssize_t>((seconds if seconds < MOST else MOST) * 1000 + 0.5)
     at = put_number(at, milliseconds // 1000)
     milliseconds %= 1000
     at[0] = c"."

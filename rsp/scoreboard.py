@@ -141,7 +141,7 @@ class Row:
         return value
 
     def __setitem__(self, cell: Cell, value: int) -> None:
-        self._cells[self._start + cell] = value
+        self._cells[self._start + cell] = min(max(value, 0), MOST)
 
 
 class Scoreboard:

@@ -6,6 +6,8 @@ from typing import Final
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_LONGEST: Final = 1e10  # seconds
+_LARGEST: Final = 1 << 60  # bytes: twice of that is still a number in C
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
 _BYTES: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?")
@@ -19,12 +21,15 @@ class Duration(float):
     @classmethod
     def parse(cls, value: object) -> "Duration":
         """Raises :class:`ValueError` saying what was expected."""
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e10:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LONGEST:
             return cls(value)
         match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         if match is None:
             raise ValueError(f'expected a duration such as "500ms", "5s" or "2m", got {show(value)}')
-        return cls(float(match[1]) * _SECONDS[match[2]])
+        seconds = float(match[1]) * _SECONDS[match[2]]
+        if seconds >= _LONGEST:
+            raise ValueError(f"expected less than {_LONGEST:.0e} seconds, got {show(value)}")
+        return cls(seconds)
 
     def __str__(self) -> str:
         if self and self < 1:
@@ -39,11 +44,15 @@ class Size(int):
     def parse(cls, value: object) -> "Size":
         """Raises :class:`ValueError` saying what was expected."""
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return cls(value)
-        match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError(f'expected a size such as "64KB" or "10MB", got {show(value)}')
-        return cls(int(match[1]) * _BYTES[match[2].lower()])
+            size = value
+        else:
+            match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) and len(value) < 32 else None
+            if match is None:
+                raise ValueError(f'expected a size such as "64KB" or "10MB", got {show(value)}')
+            size = int(match[1]) * _BYTES[match[2].lower()]
+        if size > _LARGEST:
+            raise ValueError(f"expected at most {cls(_LARGEST)}, got {show(value)}")
+        return cls(size)
 
     def __str__(self) -> str:
         for suffix, factor in (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):

@@ -385,7 +385,8 @@ cpdef bytes request_head(RequestHead head, bytes target, bytes host, bytes field
 
 
 cpdef bytes response_head(ResponseHead head, bytes fields, Py_ssize_t framing, bytes connection):
-    cdef char start[16]
+    cdef char start[32]
+    cdef char *start_end = put_literal(put_number(put_literal(start, b"HTTP/1.1 ", 9), head.status), b" ", 1)
     cdef char framing_line[48]
     cdef char *framing_end = framing_line
     cdef Py_ssize_t size
@@ -399,12 +400,11 @@ cpdef bytes response_head(ResponseHead head, bytes fields, Py_ssize_t framing, b
     elif framing > 0 or head.has_length:
         framing_end = put_literal(framing_end, b"Content-Length: ", 16)
         framing_end = put_literal(put_number(framing_end, framing), b"\r\n", 2)
-    size = 13 + PyBytes_GET_SIZE(head.reason) + 2 + PyBytes_GET_SIZE(fields) + (framing_end - framing_line) + 2
+    size = (start_end - start) + PyBytes_GET_SIZE(head.reason) + 2 + PyBytes_GET_SIZE(fields) + (framing_end - framing_line) + 2
     if PyBytes_GET_SIZE(connection):
         size += 12 + PyBytes_GET_SIZE(connection) + 2
     result = PyBytes_FromStringAndSize(NULL, size)
-    at = put_literal(PyBytes_AS_STRING(result), b"HTTP/1.1 ", 9)
-    at = put_literal(put_number(at, head.status), b" ", 1)
+    at = put_literal(PyBytes_AS_STRING(result), start, start_end - start)
     at = put_literal(put(at, head.reason), b"\r\n", 2)
     at = put_literal(put(at, fields), framing_line, framing_end - framing_line)
     if PyBytes_GET_SIZE(connection):
@@ -417,11 +417,12 @@ cpdef bytes response_head(ResponseHead head, bytes fields, Py_ssize_t framing, b
 cpdef bytes make_id(bytes prefix, Py_ssize_t number):
     cdef char digits[18]
     cdef int count = 0
+    cdef size_t left = <size_t>number
     cdef bytes result
     cdef char *at
-    while number or count == 0:
-        digits[count] = b"0123456789abcdef"[number & 15]
-        number >>= 4
+    while left or count == 0:
+        digits[count] = b"0123456789abcdef"[left & 15]
+        left >>= 4
         count += 1
     result = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(prefix) + 1 + count)
     at = put_literal(put(PyBytes_AS_STRING(result), prefix), b"-", 1)

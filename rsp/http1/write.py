@@ -6,6 +6,7 @@ from typing import Final
 from rsp.http1.framing import ends_with_head
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
+_WORD: Final = 2**64 - 1
 PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 
 
@@ -37,7 +38,7 @@ def request_head(
 
 def make_id(prefix: bytes, number: int) -> bytes:
     """A request id: ``prefix``, which is the process's own, and a number in base 16."""
-    return b"%b-%x" % (prefix, number)
+    return b"%b-%x" % (prefix, number & _WORD)
 
 
 def response_head(head: ResponseHead, fields: bytes, framing: int, connection: bytes) -> bytes:

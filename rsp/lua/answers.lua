@@ -56,7 +56,7 @@ local function responded(status, headers, body)
   if type(body) == "table" then
     body, kind = to_json(body), kind or "application/json"
   elseif type(body) == "number" then
-    body = tostring(body)
+    body = sandbox.text_of(body)
   elseif body ~= nil and type(body) ~= "string" then
     fail("respond: expected a string or a table as body, got a " .. type(body))
   end

@@ -58,7 +58,7 @@ local function build_query(args)
   local parts = {}
   for name, value in pairs(args) do
     for _, one in ipairs(type(value) == "table" and value or { value }) do
-      parts[#parts + 1] = objects.escape(tostring(name)) .. "=" .. objects.escape(tostring(one))
+      parts[#parts + 1] = objects.escape(sandbox.text_of(name)) .. "=" .. objects.escape(sandbox.text_of(one))
     end
   end
   sort(parts)

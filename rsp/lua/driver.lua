@@ -248,7 +248,7 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
     return failed(co, "coroutine.yield outside of a coroutine of its own")
   end
   tidy()
-  last_task = last_task + 1
+  last_task = last_task % 2 ^ 53 + 1
   tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook,
                        before = began and before + clock() - began or before }
   return 1, last_task, a, b, c, d

@@ -18,6 +18,7 @@ from rsp.lua.runtime import Runtime, text
 from rsp.lua.services import Services
 
 MEMORY_LIMIT: Final = 256 << 20  # bytes that a configuration may use while it is evaluated
+_EXACT: Final = 2**53  # Lua's numbers beyond that are no integers
 _DEPTH_LIMIT: Final = 16  # tables in tables
 
 
@@ -168,6 +169,8 @@ class Evaluation:
         """
         kind = self.runtime.kind(value)
         if kind is None:
+            if isinstance(value, int) and not -_EXACT <= value <= _EXACT:
+                return float(value)
             return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
         if kind != "table" or depth >= _DEPTH_LIMIT:
             if strict:

@@ -48,7 +48,7 @@ local CONTROL = "[%z\1-\8\10-\31\127]"
 
 local function clean(name, value)
   if type(value) == "number" then
-    value = tostring(value)
+    value = sandbox.text_of(value)
   elseif type(value) ~= "string" then
     fail('headers["' .. name .. '"]: expected a string, got a ' .. type(value))
   end

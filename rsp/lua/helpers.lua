@@ -1,7 +1,7 @@
 -- What the rooms of words have in common.  Takes the sandbox and the driver.
 
 local sandbox, driver = ...
-local fail = sandbox.fail
+local fail, text_of = sandbox.fail, sandbox.text_of
 local type, tostring, tonumber, pairs, match = type, tostring, tonumber, pairs, string.match
 
 -- What a service gives: a value, or nil and why not.
@@ -14,7 +14,7 @@ end
 
 local function text(value, what)
   if type(value) == "number" then
-    return tostring(value)
+    return text_of(value)
   end
   if type(value) ~= "string" then
     fail(what .. ": expected a string, got " .. (value == nil and "nil" or "a " .. type(value)))

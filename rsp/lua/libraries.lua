@@ -213,6 +213,14 @@ function clock.time(fields)
                    isdst = rawget(fields, "isdst") }
 end
 
+-- As tostring, but with all digits of a whole number: it gives fourteen, so 10^15 and 10^15 + 1 would be one key.
+function sandbox.text_of(value)
+  if type(value) == "number" and value % 1 == 0 and value >= -2 ^ 53 and value <= 2 ^ 53 then
+    return raw_format("%.0f", value)
+  end
+  return tostring(value)
+end
+
 sandbox.sort = tables.sort  -- for the other rooms, for the same reasons
 base.string, base.table = library("string", strings), library("table", tables)
 base.math = library("math", copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log

@@ -101,7 +101,7 @@ local function bag(read, write)
     if type(name) ~= "string" or (value ~= nil and type(value) ~= "string" and type(value) ~= "number") then
       fail("expected a name and a string")
     end
-    write(s, read(s), name, value ~= nil and tostring(value) or nil)
+    write(s, read(s), name, value ~= nil and sandbox.text_of(value) or nil)
   end
   function Bag.__pairs()
     local copy = {}

@@ -115,7 +115,7 @@ end
 local filters, last_filter = {}, 0
 
 function phases.filter_of(id)
-  last_filter = last_filter + 1
+  last_filter = last_filter % 2 ^ 53 + 1
   filters[last_filter] = objects.state(id).response.filter
   return last_filter
 end

@@ -7,7 +7,7 @@ local match, byte, type, tostring, tonumber = string.match, string.byte, type, t
 
 local function key_text(key)
   if type(key) == "number" then
-    key = tostring(key)
+    key = sandbox.text_of(key)
   end
   if type(key) ~= "string" or #key > 512 then
     fail("shared: expected a string of up to 512 bytes as key, got " .. (type(key) == "string" and "a longer one"

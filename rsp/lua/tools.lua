@@ -56,7 +56,7 @@ base.cookie = library("cookie", {
     sort(given)
     for _, key in ipairs(given) do
       if attributes[key] then
-        parts[#parts + 1] = attributes[key] .. "=" .. gsub(tostring(options[key]), "[%z\1-\31\127;]", "")
+        parts[#parts + 1] = attributes[key] .. "=" .. gsub(sandbox.text_of(options[key]), "[%z\1-\31\127;]", "")
       elseif key == "secure" or key == "http_only" then
         if options[key] then parts[#parts + 1] = key == "secure" and "Secure" or "HttpOnly" end
       else
@@ -158,7 +158,7 @@ function base.split(shares, key)
     fail("split: expected a key, because there is no client here")
   end
   local salt = concat(names, ",")
-  local at = host.share(salt .. "\0" .. tostring(key)) * total
+  local at = host.share(salt .. "\0" .. sandbox.text_of(key)) * total
   for _, name in ipairs(names) do
     at = at - shares[name]
     if at < 0 then

@@ -11,6 +11,6 @@ from rsp.proxy.site cimport Destination
 cdef class HookedExchange(HookedRequest):
     cdef bint _changed, _filtering, _global_next, _in_error, _whole
     cdef object _length, _response_done
-    cdef int _filter
+    cdef Py_ssize_t _filter
     cdef tuple _failure
     cdef _leave_hooks(self, int status)

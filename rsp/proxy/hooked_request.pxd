@@ -14,7 +14,7 @@ cdef class HookedRequest(Exchange):
     cdef bytes _answer_fields
     cdef object _body_done
     cdef Hooks _hooks
-    cdef int _number
+    cdef Py_ssize_t _number
     cdef list _overridden
     cdef Group _proxied
     cdef Peer _pinned

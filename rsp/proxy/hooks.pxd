@@ -20,7 +20,7 @@ cdef class Host:
 cdef class Hooks:
     cdef public Host host
     cdef object _evaluation
-    cdef Py_ssize_t _last
+    cdef public Py_ssize_t _last
     cdef bint _stopped
     cdef dict _timers
     cdef public Py_ssize_t body_limit

@@ -38,6 +38,7 @@ APART: Final = OURS | {b"host", b"content-length", b"transfer-encoding", b"upgra
 # What may authenticate the connection to the peer.
 CREDENTIALS: Final = frozenset((b"authorization", b"proxy-authorization"))
 APART_SIZES: Final = frozenset(map(len, APART | CREDENTIALS))
+_LAST_NUMBER: Final = 2**53
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
 
 
@@ -223,8 +224,8 @@ class Hooks:
     # -- calls
 
     def new_number(self) -> int:
-        """For an exchange whose req is kept."""
-        self._last += 1
+        """For an exchange whose req is kept.  Lua's numbers are exact up to 2^53; then the first ones are free."""
+        self._last = self._last + 1 if self._last < _LAST_NUMBER else 1
         return self._last
 
     def invoke(self, exchange: "HookedRequest | None", function: Any, *given: Any) -> Any:

@@ -20,7 +20,7 @@ cdef class Plane:
     cdef public Py_ssize_t status_2xx, status_3xx, status_4xx, status_5xx
     cdef bytes _id_prefix
     cdef object _limbo, _outside
-    cdef Py_ssize_t _ids
+    cdef public Py_ssize_t _ids
     cdef object _row
     cdef list _due
     cpdef bytes new_id(self)
