@@ -20,7 +20,7 @@ COMPILED = [
     "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.asker", "rsp.proxy.search", "rsp.proxy.exchange",
     "rsp.proxy.hedge", "rsp.proxy.hooked_request", "rsp.proxy.hooked", "rsp.proxy.tasks", "rsp.proxy.hooks",
     "rsp.proxy.outside", "rsp.proxy.call", "rsp.lua.patterns",
-    "rsp.proxy.downstream",
+    "rsp.proxy.receiver", "rsp.proxy.downstream",
 ]  # fmt: skip
 
 

@@ -1,5 +1,8 @@
+cdef int _FEW
+
+
 cdef class Decoder:
-    cdef public bint done
+    cdef public bint done, more
     cdef public bytes rest
     cdef public list trailers
     cpdef list feed(self, bytes data)
@@ -15,6 +18,7 @@ cdef class CloseDecoder(Decoder):
 
 cdef class ChunkedDecoder(Decoder):
     cdef bytes _held
+    cdef int _share
     cdef list _lines
     cdef Py_ssize_t _remaining, _searched, _trailers_size
     cdef bint _in_trailers

@@ -14,6 +14,7 @@ from rsp.http1.names import sound_trailers
 # A chunk-size line, its extensions included, and all the trailers together may be this long.
 SIZE_LINE_LIMIT: Final = 256
 TRAILERS_LIMIT: Final = 8192
+_FEW: Final = 16  # pieces; more of them are joined, as each is an object and its consumers walk over all of them
 
 _DIGITS: Final = frozenset(bytes((digit,)) for digit in b"0123456789abcdefABCDEF") | {b""}
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
@@ -23,12 +24,16 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)(?:" + _EXTENSION + rb")*+\r\n")
 
 
 class Decoder:
-    """What all of them have: after the end, ``rest`` and the ``trailers``, which only a chunked body can have."""
+    """What all of them have: after the end, ``rest`` and the ``trailers``, which only a chunked body can have.
 
-    __slots__ = ("done", "rest", "trailers")
+    ``more``: a share is used up, so some of what was fed is left; ``feed(b"")`` goes on with it.
+    """
+
+    __slots__ = ("done", "more", "rest", "trailers")
 
     def __init__(self) -> None:
         self.done = False
+        self.more = False
         self.rest = b""
         self.trailers: list[bytes] = []
 
@@ -70,16 +75,19 @@ class CloseDecoder(Decoder):
 class ChunkedDecoder(Decoder):
     """A chunked body (RFC 9112 section 7.1).  Extensions are checked and dropped; trailers end in ``trailers``.
 
+    ``share``: chunks that one call takes, because a read can hold 40,000 of a byte each; 0: all.
+
     Raises :class:`ProtocolError` for sizes with signs, spaces or too many digits, a missing CRLF, and
     extensions or trailers that are malformed or too long.  However small the pieces are in which they arrive, each
     byte of the trailers is looked at once.
     """
 
-    __slots__ = ("_held", "_in_trailers", "_lines", "_remaining", "_searched", "_trailers_size")
+    __slots__ = ("_held", "_in_trailers", "_lines", "_remaining", "_searched", "_share", "_trailers_size")
 
-    def __init__(self) -> None:
+    def __init__(self, share: int = 0) -> None:
         super().__init__()
-        self._held = b""  # the beginning of a size line or of a trailer
+        self._share = share
+        self._held = b""  # the beginning of a size line or of a trailer, or what is left
         self._searched = 0  # there is no end of a line in it before this
         self._lines: list[bytes] = []  # whole trailers
         self._trailers_size = 0
@@ -91,10 +99,16 @@ class ChunkedDecoder(Decoder):
         if self._held:
             data = self._held + data
             self._held = b""
-        position, size = 0, len(data)
+        position, size, chunks = 0, len(data), 0
+        self.more = False
         while position < size:
             if self._remaining:
                 position = self._payload(data, position, pieces)
+                chunks += 1
+                if chunks == self._share and position < size:
+                    self._held = data[position:]
+                    self.more = True
+                    break
             elif self._in_trailers:
                 self._end(data, position)
                 break
@@ -109,7 +123,7 @@ class ChunkedDecoder(Decoder):
                     self._remaining = length + 2
                 else:
                     self._in_trailers = True
-        return pieces
+        return [b"".join(pieces)] if len(pieces) > _FEW else pieces
 
     def _payload(self, data: bytes, position: int, pieces: list[bytes]) -> int:
         """Take what ``data`` has of the current chunk; return the position behind it."""

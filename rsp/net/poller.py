@@ -22,6 +22,10 @@ class Watched:
         """Some of ``events``, or an error, are there."""
         raise NotImplementedError
 
+    def turn(self) -> None:
+        """What :meth:`Poller.again` promised."""
+        raise NotImplementedError
+
     def broken(self) -> None:
         """:meth:`ready` raised an exception: a defect.  Nothing may be left behind."""
         raise NotImplementedError
@@ -40,6 +44,7 @@ class Poller:
         self._watched: list[Watched | None] = []  # by descriptor
         self._dead: list[Watched] = []
         self._burial_due = False
+        self._again: dict[Watched, None] = {}  # in the order in which they asked for another turn
         loop.add_reader(self._epoll.fileno(), self._run)
 
     def want(self, one: Watched, events: int) -> None:
@@ -65,6 +70,12 @@ class Poller:
             one.events = 0
             self._watched[one.descriptor] = None
 
+    def again(self, one: Watched) -> None:
+        """Call ``one.turn()`` once in the loop's next turn, in which the sockets that are ready have theirs, too."""
+        if not self._again:
+            self._loop.call_soon(self._take_turns)
+        self._again[one] = None
+
     def bury(self, one: Watched) -> None:
         """Call ``one.buried()`` soon, but not from within whatever runs now."""
         self._dead.append(one)
@@ -87,6 +98,14 @@ class Poller:
                 except Exception as error:
                     self._failed(one, error)
         self._bury()
+
+    def _take_turns(self) -> None:
+        turns, self._again = self._again, {}
+        for one in turns:
+            try:
+                one.turn()
+            except Exception as error:
+                self._failed(one, error)
 
     def _bury(self) -> None:
         while self._dead:

@@ -1,12 +1,13 @@
 from rsp.net.calls cimport receive, send, send_both
 from rsp.net.poller cimport Poller, Watched
 
-cdef int _IN, _OUT
+cdef int _IN, _JOIN_BELOW, _OUT
 
 
 cdef class Protocol:
     cdef public Transport transport
     cpdef data_received(self, bytes data)
+    cpdef go_on(self)
     cpdef bint eof_received(self) except -1
     cpdef connection_lost(self, error)
     cpdef pause_writing(self)
@@ -16,16 +17,18 @@ cdef class Protocol:
 cdef class Transport(Watched):
     cdef list _backlog
     cdef object _error
-    cdef bint _ended, _finishing, _full, _paused
+    cdef bint _ended, _finishing, _full
     cdef Py_ssize_t _limit, _offset
     cdef Poller _poller
     cdef Protocol _protocol
-    cdef public bint closing
+    cdef public bint closing, left, paused
     cdef public double round_trip
     cdef public Py_ssize_t waiting
     cpdef ready(self, int events)
     cpdef buried(self)
     cdef _read(self)
+    cpdef later(self)
+    cpdef turn(self)
     cpdef pause_reading(self)
     cpdef resume_reading(self)
     cdef _want(self)

@@ -16,6 +16,7 @@ from rsp.net.timing import timing
 
 _IN: Final = IN
 _OUT: Final = OUT
+_JOIN_BELOW: Final = 16 << 10  # small pieces that wait are kept as one: a piece costs 50 bytes and a system call
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -29,6 +30,10 @@ class Protocol:
 
     def data_received(self, data: bytes) -> None:
         """Some bytes, never none."""
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        """Another turn for what was left, see :meth:`Transport.later`."""
         raise NotImplementedError
 
     def eof_received(self) -> bool:
@@ -53,8 +58,8 @@ class Transport(Watched):
 
     # fmt: off
     __slots__ = (
-        "_backlog", "_ended", "_error", "_finishing", "_full", "_limit", "_offset", "_paused", "_poller", "_protocol",
-        "closing", "round_trip", "waiting",
+        "_backlog", "_ended", "_error", "_finishing", "_full", "_limit", "_offset", "_poller", "_protocol",
+        "closing", "left", "paused", "round_trip", "waiting",
     )
     # fmt: on
 
@@ -69,8 +74,9 @@ class Transport(Watched):
         self._error: OSError | None = None
         self._finishing = False  # close the sending side after the backlog
         self._full = False  # the protocol was told to pause
-        self._paused = False  # the protocol does not want to read
+        self.paused = False  # the protocol does not want to read
         self.closing = False
+        self.left = False  # the protocol holds bytes that it will look at in the next turn
         self.round_trip = 0.0  # in seconds; known after a failure
         self.waiting = 0  # bytes of the backlog
         poller.want(self, _IN)
@@ -80,7 +86,7 @@ class Transport(Watched):
     def ready(self, events: int) -> None:
         if self.waiting and events & ~_IN:
             self._flush()
-        if self.events & _IN and events & ~_OUT:
+        if self.events & _IN and events & ~_OUT and not self.left:
             self._read()
 
     def _read(self) -> None:
@@ -101,17 +107,28 @@ class Transport(Watched):
             else:
                 self.close()
 
+    def later(self) -> None:
+        """The protocol has used its share of this turn, and holds more: it goes on in the next turn.  Nothing is
+        read before that."""
+        self.left = True
+        self._poller.again(self)
+
+    def turn(self) -> None:
+        self.left = False
+        if not self.closing and self._protocol is not None:
+            self._protocol.go_on()
+
     def pause_reading(self) -> None:
-        self._paused = True
+        self.paused = True
         self._want()
 
     def resume_reading(self) -> None:
-        self._paused = False
+        self.paused = False
         self._want()
 
     def _want(self) -> None:
         if self.descriptor >= 0:
-            reading = not (self._paused or self._ended or self.closing)
+            reading = not (self.paused or self._ended or self.closing)
             self._poller.want(self, (_IN if reading else 0) | (_OUT if self.waiting else 0))
 
     # -- writing
@@ -150,11 +167,15 @@ class Transport(Watched):
 
     def _hold(self, data: bytes, sent: int) -> None:
         """Keep ``data`` but what is ``sent`` of it, which can only be when nothing waits."""
-        if self._backlog is None:
-            self._backlog = []
+        backlog = self._backlog
+        if backlog is None:
+            backlog = self._backlog = []
         if not self.waiting:
             self._offset = sent
-        self._backlog.append(data)
+        if backlog and len(backlog[-1]) + len(data) < _JOIN_BELOW:
+            backlog[-1] += data
+        else:
+            backlog.append(data)
         self.waiting += len(data) - sent
         self._want()
         if self.waiting > self._limit and not self._full and self._protocol is not None:

@@ -1,24 +1,22 @@
-"""A client's HTTP/1 connection: decodes requests, one exchange at a time, and writes the responses.
+"""A client's HTTP/1 connection: its sending half, its deadlines and its end.  The other half is ``receiver.py``.
 
-Pipelined requests wait as bytes, within bounds, so answers keep their order by nature.  It knows nothing of peers.
+It knows nothing of peers.
 """
 
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 from rsp.combined import combined
-from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
-from rsp.http1.codec import end_of_head, parse_request, response_head
-from rsp.http1.errors import ProtocolError
-from rsp.http1.faults import check_size, find_stray
+from rsp.http1.codec import response_head
 from rsp.http1.framing import has_content
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from rsp.http1.write import interim_head, own_response
-from rsp.net.transport import Protocol, Transport
+from rsp.net.transport import Transport
 from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.forwarded import direct, sort_out, through_proxy
 from rsp.proxy.hooked import HookedExchange
+from rsp.proxy.receiver import BODY, CLOSED, HEAD, LINGER, TUNNEL, Receiver
 from rsp.proxy.terms import Terms
 from rsp.proxy.writing import write_message
 
@@ -28,62 +26,41 @@ if TYPE_CHECKING:
     from rsp.proxy.site import Destination, Site
     from rsp.route import Entry
 
-# What a connection is doing.
-_HEAD: Final = 0  # waiting for a request, or in the middle of its head
-_BODY: Final = 1  # an exchange runs, its request body is arriving
-_WAIT: Final = 2  # an exchange runs, its request is complete
-_TUNNEL: Final = 3
-_LINGER: Final = 4  # the answer is out; what still arrives is thrown away (RFC 9112 section 9.6)
-_CLOSED: Final = 5
+_HEAD: Final = HEAD
+_BODY: Final = BODY
+_TUNNEL: Final = TUNNEL
+_LINGER: Final = LINGER
+_CLOSED: Final = CLOSED
 
 _KEPT: Final = (b"keep-alive", b"")  # how 1.0 and 1.1 are told that the connection stays open
 _LINGER_SECONDS: Final = 5
-_LINGER_BYTES: Final = 16 << 20
 _NEVER: Final = inf
 
 
-class Downstream(Protocol):
+class Downstream(Receiver):
     """``descriptor``: the connected socket; ``client``: its address; ``listener``: where it came in, as configured."""
 
     # fmt: off
     __slots__ = (
-        "_advancing", "_body_from", "_body_size", "_buffer", "_chunked", "_decoder", "_entries", "_eof",
-        "_exchange", "_known_host", "_lingered", "_paused_at", "_plane", "_queued", "_reading_paused",
-        "_searched", "_state", "_told", "_until_close", "_writing_paused", "client", "conversations", "counted",
-        "deadline", "listener", "request_deadline", "send_deadline", "site", "terms",
+        "_chunked", "_entries", "_exchange", "_known_host", "_queued", "_told", "_until_close", "client",
+        "conversations", "counted", "request_deadline", "send_deadline",
     )
     # fmt: on
 
     def __init__(self, plane: "Plane", listener: str, descriptor: int, client: bytes) -> None:
-        self._plane = plane
-        self.listener = listener
+        Receiver.__init__(self, plane, listener)
         self.client = client
-        self.deadline = _NEVER
+        self._exchange: Exchange | None = None
         self.send_deadline = _NEVER
         self.request_deadline = _NEVER
-        self._state = _HEAD
-        self._buffer = b""
-        self.site: Site
-        self.terms: Terms
         self._known_host: bytes | None = None  # what follows is known for this host
         self._entries: list[list[Entry[Destination]]] = []  # the host's routes
         self._told = b""  # the lines that tell of the client
-        self._searched = 0  # in the buffer there is no end of a head before this
-        self._decoder: Decoder | None = None
-        self._exchange: Exchange | None = None
         self._chunked = False  # the response on its way goes out in chunks
         self._until_close = False  # or ends with the connection
-        self._advancing = False
-        self._eof = False  # the client sends no more, but reads on
-        self._reading_paused = False
-        self._writing_paused = False
         self._queued = 0  # bytes in the write buffer when the client was last looked at
-        self._lingered = 0
         self.conversations: Conversations | None = None  # connections to peers that only it may use
         self.counted = False  # among the connections of its address
-        self._body_from = 0.0  # when the body began; pauses of ours do not count
-        self._body_size = 0
-        self._paused_at = 0.0
 
         self._adopt(plane.site)
         self.deadline = plane.now + self.terms.idle_time
@@ -112,39 +89,6 @@ class Downstream(Protocol):
 
     # -- the transport's side
 
-    def data_received(self, data: bytes) -> None:
-        state = self._state
-        if state == _HEAD:
-            self._advance(self._buffer + data if self._buffer else data)
-        elif state == _BODY:
-            self._body(data)
-        elif state == _TUNNEL:
-            self._extend_tunnel()
-            if self._exchange is not None:
-                self._exchange.tunnel_up(data)
-        elif state == _WAIT:
-            self._buffer += data
-            if len(self._buffer) > self.terms.head_limit:
-                self.pause()
-        elif state == _LINGER:
-            self._lingered += len(data)
-            if self._lingered > _LINGER_BYTES:
-                self.abort()
-
-    def eof_received(self) -> bool:
-        """A client may close its sending side and still wait for the answers."""
-        state = self._state
-        if state == _TUNNEL and self._exchange is not None:
-            self._exchange.tunnel_up_eof()
-            return True
-        if state == _WAIT:
-            self._eof = True
-            exchange = self._exchange
-            return exchange is None or not exchange.is_moot()
-        if state == _BODY:
-            self._stop(400, "the request ends early")
-        return False
-
     def connection_lost(self, error: OSError | None) -> None:
         self._state = _CLOSED
         self._plane.leave(self)
@@ -166,18 +110,11 @@ class Downstream(Protocol):
         self.send_deadline = _NEVER
         if self._exchange is not None:
             self._exchange.client_ready()
-        elif self._state == _HEAD:
-            self._advance(self._buffer)
-            if len(self._buffer) <= self.terms.head_limit:
-                self.resume()
+        elif self._state == _HEAD and not self.transport.left:
+            self._advance()
 
     def is_due(self, now: float) -> bool:
         return self.deadline < now or self.send_deadline < now or self.request_deadline < now
-
-    def _in_force(self) -> Terms:
-        """The terms that hold now: those of the route once it is known."""
-        exchange = self._exchange
-        return self.terms if exchange is None else exchange.terms
 
     def expire(self) -> None:
         """A deadline has passed: of the client's sending or of its reading."""
@@ -200,106 +137,38 @@ class Downstream(Protocol):
         else:
             self.abort()
 
-    # -- requests
+    # -- the receiving half's side
 
-    def _advance(self, data: bytes) -> None:
-        """Start as many exchanges as ``data`` has whole heads for, one after the other."""
-        if self._advancing:
-            self._buffer = data
-            return
-        self._advancing = True
-        try:
-            while data and self._state == _HEAD and not self._writing_paused:
-                self._buffer = b""
-                end = end_of_head(data, self._searched)
-                if end < 0:
-                    self._unfinished(data)
-                    return
-                self._searched = 0
-                self._request(data[:end] if end < len(data) else data, data[end:])
-                data = self._buffer
-            self._buffer = data
-            if self._writing_paused and len(data) > self.terms.head_limit:
-                self.pause()  # it asks and asks, and takes no answer
-        except ProtocolError as error:
-            self._stop(error.status, str(error))
-        finally:
-            self._advancing = False
+    def _begin_exchange(self, head: RequestHead) -> None:
+        plane, hooks = self._plane, self.site.hooks
+        self._exchange = Exchange(plane, self, head) if hooks is None else HookedExchange(plane, self, head, hooks)
 
-    def _unfinished(self, data: bytes) -> None:
-        """A head that has not arrived whole: bounded in size and time."""
-        terms = self.terms
-        if data == b"\r\n"[: len(data)]:  # RFC 9112 section 2.2: an empty line before a request is ignored
-            self._buffer = data if len(data) == 1 else b""
-            return
-        check_size(data, terms.line_limit, terms.head_limit)
-        if find_stray(data, max(0, self._searched - 1)):
-            raise ProtocolError("bare CR, bare LF or NUL in the head")
-        if not self._searched:
-            self.deadline = self._plane.now + terms.head_time
-        self._searched = max(1, len(data) - 3)
-        self._buffer = data
+    def _start_exchange(self) -> None:
+        if self._exchange is not None:
+            self._exchange.start()
 
-    def _request(self, block: bytes, rest: bytes) -> None:
-        plane, terms = self._plane, self.terms
-        if block[:2] == b"\r\n":
-            block = block[2:]
-        if len(block) > terms.line_limit:
-            check_size(block, terms.line_limit, terms.head_limit)
-        head = parse_request(block, terms.fields)
-        self.deadline = _NEVER
-        hooks = self.site.hooks
-        exchange = self._exchange = (
-            Exchange(plane, self, head) if hooks is None else HookedExchange(plane, self, head, hooks)
-        )
-        if head.framing == 0:
-            self._buffer = rest
-            self._state = _WAIT
-            exchange.start()
-            return
-        self._state = _BODY
-        self._decoder = ChunkedDecoder() if head.framing == CHUNKED else LengthDecoder(head.framing)
-        self._body_from = plane.now
-        self._body_size = 0
-        self._expect_body(0)
-        self._buffer = b""
-        if rest:
-            self._body(rest)  # before the start, so that head and body go out together
-        if self._exchange is exchange:
-            exchange.start()
+    def _pass_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        if self._exchange is not None:
+            self._exchange.request_body(pieces, trailers)
 
-    def _expect_body(self, size: int) -> None:
-        """``size`` more bytes have arrived; the next ones have to come in time, and fast enough on average."""
-        terms = self._in_force()
-        now = self._plane.now
-        self._body_size += size
-        self.deadline = now + terms.body_time
-        if terms.min_rate:
-            earned = self._body_from + terms.body_time + self._body_size / terms.min_rate
-            self.deadline = min(self.deadline, earned)
-
-    def _body(self, data: bytes) -> None:
-        decoder, exchange = self._decoder, self._exchange
-        if decoder is None or exchange is None:
+    def _pass_raw(self, data: bytes) -> None:
+        self._extend_tunnel()
+        exchange = self._exchange
+        if exchange is None:
             return
-        try:
-            pieces = decoder.feed(data)
-        except ProtocolError as error:
-            self._stop(error.status, str(error))
-            return
-        if decoder.done:
-            self._buffer = decoder.rest
-            self._decoder = None
-            self._state = _WAIT
-            self.deadline = _NEVER
-            exchange.request_body(pieces, decoder.trailers)
+        if data:
+            exchange.tunnel_up(data)
         else:
-            if not self._reading_paused:
-                self._expect_body(len(data))
-            exchange.request_body(pieces, None)
+            exchange.tunnel_up_eof()
+
+    def _waits_on(self) -> bool:
+        return self._exchange is None or not self._exchange.is_moot()
+
+    def _in_force(self) -> Terms:
+        exchange = self._exchange
+        return self.terms if exchange is None else exchange.terms
 
     def _stop(self, status: int, reason: str) -> None:
-        """The request cannot be understood, or not be waited for any longer: answer, then no more of this client."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None and exchange.response_started:
             exchange.client_gone()
@@ -427,19 +296,15 @@ class Downstream(Protocol):
         else:
             self._state = _HEAD
             self.deadline = self._plane.now + self.terms.idle_time
-            if self._buffer and not self._advancing:
-                self._advance(self._buffer)
-            if self._reading_paused and len(self._buffer) <= self.terms.head_limit:
-                self.resume()
-            if self._eof and self._state == _HEAD and not (self._writing_paused and self._buffer):
-                self.close()
+            if self._buffer or self._eof or self._reading_paused:
+                self._advance()
 
     def start_tunnel(self, head: ResponseHead) -> None:
         """Send 101; from now on bytes go both ways."""
         self._state = _TUNNEL
         self.request_deadline = _NEVER
         self.send_raw(response_head(head, head.fields, 0, b"upgrade"))
-        data, self._buffer = self._buffer, b""
+        data = self._rest()
         if data and self._exchange is not None:
             self._exchange.tunnel_up(data)
         if self._reading_paused:
@@ -457,23 +322,6 @@ class Downstream(Protocol):
         if not self.transport.closing:
             self.transport.write_eof()
 
-    def pause(self) -> None:
-        """The peer takes no more for now, or too many requests wait."""
-        if not self._reading_paused and not self.transport.closing:
-            self._reading_paused = True
-            self.transport.pause_reading()
-            if self._state == _BODY:
-                self.deadline = _NEVER
-                self._paused_at = self._plane.now
-
-    def resume(self) -> None:
-        if self._reading_paused and not self.transport.closing:
-            self._reading_paused = False
-            self.transport.resume_reading()
-            if self._state == _BODY:
-                self._body_from += self._plane.now - self._paused_at
-                self._expect_body(0)
-
     # -- the end
 
     @property
@@ -481,7 +329,6 @@ class Downstream(Protocol):
         return self._state == _HEAD and not self._buffer
 
     def close(self) -> None:
-        """After what is written has been sent."""
         self._state = _CLOSED
         self.deadline = self._plane.now + self._in_force().send_time
         self.transport.close()
@@ -504,7 +351,8 @@ class Downstream(Protocol):
         if self.transport.closing:
             return
         self._state = _LINGER
-        self._buffer = b""
+        self._rest()
+        self._taken = 0
         self.deadline = self._plane.now + _LINGER_SECONDS
         self.resume()
         self.transport.write_eof()

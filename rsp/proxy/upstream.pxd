@@ -8,7 +8,7 @@ from rsp.proxy.plane cimport Plane
 from rsp.proxy.terms cimport Terms
 from rsp.proxy.writing cimport write_message
 
-cdef int _CHUNKED
+cdef int _CHUNKED, _CHUNKS, _INTERIM
 cdef double _NEVER
 cdef list _NOTHING
 
@@ -18,6 +18,8 @@ cdef class Upstream(Protocol):
     cdef bint _chunked, _heard, _tunnel
     cdef double _end_delay
     cdef Decoder _decoder
+    cdef int _interim
+    cdef Py_ssize_t _interim_size
     cdef ResponseHead _head
     cdef Plane _plane
     cdef Terms _terms
@@ -26,6 +28,7 @@ cdef class Upstream(Protocol):
     cdef public Peer peer
     cdef public bint connection_bound, reused, writing_paused
     cpdef data_received(self, bytes data)
+    cpdef go_on(self)
     cpdef bint eof_received(self) except -1
     cpdef connection_lost(self, error)
     cpdef pause_writing(self)

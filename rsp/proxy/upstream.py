@@ -26,6 +26,8 @@ _NEVER: Final = inf
 _LEAST_PATIENCE: Final = 0.005  # seconds in which a connection that had been closed says so, at least
 _CHUNKED: Final = CHUNKED
 _NOTHING: Final[list[bytes]] = []  # never changed
+_CHUNKS: Final = 512  # in a turn; a read can hold 40,000 of a byte each
+_INTERIM: Final = 100  # responses before the final one; 102 (Processing) may come every few seconds
 
 
 class Upstream(Protocol):
@@ -33,8 +35,8 @@ class Upstream(Protocol):
 
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_end_delay", "_head", "_heard", "_plane", "_terms", "_tunnel",
-        "connection_bound", "deadline", "exchange", "made", "peer", "reused", "writing_paused",
+        "_buffer", "_chunked", "_decoder", "_end_delay", "_head", "_heard", "_interim", "_interim_size", "_plane",
+        "_terms", "_tunnel", "connection_bound", "deadline", "exchange", "made", "peer", "reused", "writing_paused",
     )
     # fmt: on
 
@@ -51,6 +53,8 @@ class Upstream(Protocol):
         self._end_delay = _NEVER  # how long after the request the peer's end of file came, as the kernel saw it
         self._buffer = b""
         self._head: ResponseHead | None = None
+        self._interim = 0  # responses before the final one, and their bytes
+        self._interim_size = 0
         self._decoder: Decoder | None = None
         self._chunked = False
         self._tunnel = False
@@ -70,6 +74,8 @@ class Upstream(Protocol):
             self.connection_bound = True
         self._chunked = framing == _CHUNKED
         self._heard = False
+        self._interim = 0
+        self._interim_size = 0
         self._send(head, pieces, trailers)
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -89,6 +95,8 @@ class Upstream(Protocol):
     def resume(self) -> None:
         self.deadline = _NEVER if self._tunnel else self._plane.now + self._terms.read_time
         self.transport.resume_reading()
+        if self._decoder is not None and self._decoder.more:
+            self.transport.later()
 
     def start_tunnel(self) -> None:
         self._tunnel = True
@@ -190,6 +198,10 @@ class Upstream(Protocol):
             self.transport.abort()
             exchange.upstream_failed(self, f"sent a bad response: {error}")
 
+    def go_on(self) -> None:
+        if self._decoder is not None and not self.transport.paused:
+            self.data_received(b"")
+
     def eof_received(self) -> bool:
         exchange = self.exchange
         if exchange is None:
@@ -229,28 +241,35 @@ class Upstream(Protocol):
     # -- responses
 
     def _heads(self, exchange: "Asker", data: bytes) -> None:
-        """Interim responses, then the final head, with what follows it."""
+        """Interim responses, within bounds, then the final head, with what follows it."""
         terms = self._terms
+        start = 0
         while True:
-            end = end_of_head(data, 0)
+            end = end_of_head(data, start)
             if end < 0:
+                data = data[start:]
                 if len(data) > terms.head_limit:
                     raise ProtocolError("the head is too large")
                 if find_stray(data, 0):
                     raise ProtocolError("bare CR, bare LF or NUL in the head")
                 self._buffer = data
                 return
-            if end > terms.head_limit:
+            if end - start > terms.head_limit:
                 raise ProtocolError("the head is too large")
-            head = parse_response(data[:end], exchange.head.method, terms.fields)
-            data = data[end:]
+            head = parse_response(data[start:end], exchange.head.method, terms.fields)
             if head.status >= 200 or head.status == 101:
                 break
+            self._interim += 1
+            self._interim_size += end - start
+            if self._interim > _INTERIM or self._interim_size > terms.head_limit:
+                raise ProtocolError("too many interim responses")
             exchange.interim(head)
-            if not data:
+            if end == len(data):
                 self._buffer = b""
                 return
+            start = end
         self._buffer = b""
+        data = data[end:]
         if head.status == 101:
             exchange.switch_protocols(head, data)
         else:
@@ -268,18 +287,23 @@ class Upstream(Protocol):
         if framing > 0:
             self._decoder = LengthDecoder(framing)
         else:
-            self._decoder = ChunkedDecoder() if framing == _CHUNKED else CloseDecoder()
+            self._decoder = ChunkedDecoder(_CHUNKS) if framing == _CHUNKED else CloseDecoder()
         pieces = self._decoder.feed(data) if data else []
         if self._decoder.done:
             self._finish(exchange, head, pieces, self._decoder.trailers, not self._decoder.rest)
         else:
+            if self._decoder.more:
+                self.transport.later()
             exchange.response(head, pieces, None)
 
     def _body(self, exchange: "Asker", decoder: Decoder, data: bytes) -> None:
         pieces = decoder.feed(data)
         if decoder.done:
             self._finish(exchange, None, pieces, decoder.trailers, not decoder.rest)
-        elif pieces:
+            return
+        if decoder.more:
+            self.transport.later()
+        if pieces:
             exchange.response_body(pieces, None)
 
     def _finish(
