@@ -26,7 +26,7 @@ _IDEMPOTENT: Final = _SAFE | {b"PUT", b"DELETE"}
 _REQUESTS: Final = int(Tally.REQUESTS)
 _ERRORS: Final = int(Tally.ERRORS)
 _RETRIES: Final = int(Tally.RETRIES)
-_NAMES: Final = 8  # peers that a log line names, and the last one
+_NAMES: Final = 8  # peers that the logs name for one request; access logs also name the last one
 _AT_ONCE: Final = 16  # peers that refuse within one call
 
 
@@ -195,7 +195,8 @@ class Search(Asker):
     def connect_failed(self, reason: str, *, timed_out: bool) -> None:
         """Nothing was sent, so whatever the method, the next peer may have it."""
         self._let_go()
-        self._peer.tell(reason)
+        if len(self.tried) < _NAMES:  # hundreds of lines say no more than some
+            self._peer.tell(reason)
         self._peer.failed(reason)
         self._move_on()
         status = 504 if timed_out else 502
