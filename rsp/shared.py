@@ -341,7 +341,7 @@ class Shard:
     def _insert(self, key: bytes, hashed: int, kind: int, value: bytes, number: float, ttl: float) -> None:
         content = key + value
         tails = max(0, -(-(len(content) - _HEAD_ROOM) // _TAIL_ROOM))
-        if tails + 1 > self._cells // 2:
+        if tails + 1 > self._cells // 2 or len(key) > 0xFFFF:
             raise Full(f"{len(value)} bytes are too much for one value")
         words = self._words
         cell = self._take()

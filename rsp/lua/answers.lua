@@ -3,7 +3,7 @@
 
 local sandbox, driver, objects, host, help = ...
 local base, fail = sandbox.base, sandbox.fail
-local text, to_json = help.text, help.to_json
+local text, to_json, charged = help.text, help.to_json, help.charged
 local gsub, format, byte, concat, sort = string.gsub, string.format, string.byte, table.concat, sandbox.sort
 local type, tostring, pairs, setmetatable = type, tostring, pairs, setmetatable
 
@@ -90,7 +90,7 @@ Respond.__index = {
 base.respond = respond
 
 function base.redirect(url, status)
-  url = gsub(text(url, "redirect"), "[%z\1-\32\127-\255]", function(c) return format("%%%02X", byte(c)) end)
+  url = gsub(charged(text(url, "redirect"), 4), "[%z\1-\32\127-\255]", function(c) return format("%%%02X", byte(c)) end)
   status = status or 302
   if status ~= 301 and status ~= 302 and status ~= 303 and status ~= 307 and status ~= 308 then
     fail("redirect: expected 301, 302, 303, 307 or 308, got " .. tostring(status))

@@ -2,7 +2,7 @@
 
 local sandbox, driver, objects, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
-local text, within, seconds, rested, to_json, lines_of = help.text, help.within, help.seconds, help.rested, help.to_json, help.lines_of
+local text, within, seconds, to_json, lines_of = help.text, help.within, help.seconds, help.to_json, help.lines_of
 local find, lower, concat, sort = string.find, string.lower, table.concat, sandbox.sort
 local type, tostring, pairs, ipairs, setmetatable, rawget, unpack = type, tostring, pairs, ipairs, setmetatable, rawget, unpack
 
@@ -48,7 +48,7 @@ local function reply(status, fields, body)
     headers[name] = concat(values, ", ")
   end
   return { status = status, headers = setmetatable(headers, CallHeaders), body = body, ok = status < 400,
-           json = function() return rested(host.json_decode(body, help.null)) end }
+           json = function() return help.from_json(body, "res.json") end }
 end
 
 local call_keys = { url = true, upstream = true, path = true, args = true, headers = true, body = true, json = true,

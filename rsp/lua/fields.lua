@@ -46,13 +46,20 @@ local reserved = { connection = true, ["content-length"] = true, ["keep-alive"] 
 
 local CONTROL = "[%z\1-\8\10-\31\127]"
 
+local function has_control(value)
+  if #value > 1000 then
+    driver.charge(#value)
+  end
+  return find(value, CONTROL) ~= nil
+end
+
 local function clean(name, value)
   if type(value) == "number" then
     value = sandbox.text_of(value)
   elseif type(value) ~= "string" then
     fail('headers["' .. name .. '"]: expected a string, got a ' .. type(value))
   end
-  if find(value, CONTROL) then
+  if has_control(value) then
     fail('headers["' .. name .. '"]: a control character or line break in the value')
   end
   return value
@@ -60,7 +67,7 @@ end
 
 local function set(which, name, value)
   local key = keys[name] or key_of(name)
-  if type(value) == "string" and not reserved[key] and key ~= "host" and not find(value, CONTROL) then
+  if type(value) == "string" and not reserved[key] and key ~= "host" and not has_control(value) then
     set_field(which, key, name .. ": " .. value .. "\r\n")  -- what most do
     return
   end

@@ -1,6 +1,6 @@
--- What the rooms of words have in common.  Takes the sandbox and the driver.
+-- What the rooms of words have in common.  Takes the sandbox, the driver and the host.
 
-local sandbox, driver = ...
+local sandbox, driver, host = ...
 local fail, text_of = sandbox.fail, sandbox.text_of
 local type, tostring, tonumber, pairs, match = type, tostring, tonumber, pairs, string.match
 
@@ -66,10 +66,23 @@ local function methods(list)
   return self
 end
 
--- Long work of the host's is not the hook's own.
-local function rested(...)
+-- Work in proportion to a text is charged before it is done; rate: instructions for a byte.
+local function charged(value, rate)
+  driver.charge(#value * rate, #value)
+  return value
+end
+
+-- Work that cannot be known before is charged by the time that it took.
+local function taken(began, ...)
+  driver.charge((host.clock() - began) * 1e8)
   driver.rest()
   return ...
 end
 
-return { sure = sure, text = text, within = within, seconds = seconds, methods = methods, rested = rested }
+local function timed(service)
+  return function(...)
+    return taken(host.clock(), service(...))
+  end
+end
+
+return { sure = sure, text = text, within = within, seconds = seconds, methods = methods, charged = charged, timed = timed }

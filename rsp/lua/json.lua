@@ -1,9 +1,9 @@
 -- JSON: json.encode, json.decode.  Adds to the helpers what the other rooms make JSON with.
 
-local sandbox, _, _, host, help = ...
+local sandbox, driver, _, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
-local text, rested = help.text, help.rested
-local gsub, format, byte, concat, sort = string.gsub, string.format, string.byte, table.concat, sandbox.sort
+local text = help.text
+local find, gsub, format, byte, concat, sort = string.find, string.gsub, string.format, string.byte, table.concat, sandbox.sort
 local error, type, tostring, pairs, setmetatable = error, type, tostring, pairs, setmetatable
 
 local null = newproxy(true)
@@ -13,6 +13,12 @@ local Array = { __metatable = false }
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
 local function quoted(value)
+  if #value > 1000 then
+    driver.charge(#value, #value)
+  end
+  if not find(value, '[%z\1-\31"\\\127]') then
+    return '"' .. value .. '"'
+  end
   return '"' .. gsub(value, '[%z\1-\31"\\\127]', function(c)
     return escapes[c] or format("\\u%04x", byte(c))
   end) .. '"'
@@ -68,11 +74,25 @@ local function to_json(value)
   return concat(out)
 end
 
+local unpacked = sandbox.room("values", driver, null)
+
+-- Of client's text, for the most part: what it would cost is known before it is decoded.
+local function from_json(source, what)
+  local packed, work = host.json_decode(text(source, what), driver.left())
+  driver.rest()
+  if packed == nil then
+    driver.charge(#source / 16)
+    return nil, what .. ": " .. work
+  end
+  driver.charge(work, #source)
+  return unpacked(packed)
+end
+
 base.json = library("json", {
   null = null,
   array = function(list) return setmetatable(list, Array) end,
   encode = function(value) return to_json(value) end,
-  decode = function(source) return rested(host.json_decode(text(source, "json.decode"), null)) end,
+  decode = function(source) return from_json(source, "json.decode") end,
 })
 
-help.to_json, help.null = to_json, null
+help.to_json, help.from_json, help.unpacked = to_json, from_json, unpacked

@@ -11,7 +11,7 @@ local sandbox, driver, host = ...
 local find, sub, lower, gsub, match = string.find, string.sub, string.lower, string.gsub, string.match
 local byte, char, format, concat = string.byte, string.char, string.format, table.concat
 local fail = sandbox.fail
-local type, tostring, tonumber, pairs, next = type, tostring, tonumber, pairs, next
+local type, tostring, tonumber, pairs, next, setmetatable = type, tostring, tonumber, pairs, next, setmetatable
 
 local METHOD, TARGET, HOST, BODY, STATUS, FILTER, PATH = 1, 2, 4, 16, 32, 64, 128
 local get_field = host.get_field
@@ -50,15 +50,27 @@ local opaque, set = fields.opaque, fields.set
 
 -- -- what is in a target
 
+-- Patterns are C functions, so what they cost is charged: in instructions for a byte.
+local ESCAPED, UNESCAPED = {}, {}
+for code = 0, 255 do
+  ESCAPED[char(code)] = format("%%%02X", code)
+end
+setmetatable(UNESCAPED, { __index = function(known, hex)
+  known[hex] = char(tonumber(hex, 16))
+  return known[hex]
+end })
+
 local function unescape(text)
-  if find(text, "[%%+]") then
-    text = gsub(gsub(text, "+", " "), "%%(%x%x)", function(hex) return char(tonumber(hex, 16)) end)
+  if find(text, "%", 1, true) or find(text, "+", 1, true) then
+    driver.charge(#text * 2, #text)
+    text = gsub(gsub(text, "+", " "), "%%(%x%x)", UNESCAPED)
   end
   return text
 end
 
 local function escape(text)
-  return (gsub(text, "[^%w%-%._~]", function(c) return format("%%%02X", byte(c)) end))
+  driver.charge(#text * 4, #text)
+  return (gsub(text, "[^%w%-%._~]", ESCAPED))
 end
 objects.escape, objects.unescape = escape, unescape
 
@@ -78,6 +90,7 @@ end
 local function args_of(query)
   local args = {}
   if query then
+    driver.charge(#query)
     for pair in string.gmatch(query, "[^&]+") do
       local name, value = match(pair, "^([^=]*)=(.*)$")
       name = unescape(name or pair)
@@ -142,7 +155,9 @@ end
 
 local function cookies_of(text)
   local cookies = {}
-  for pair in string.gmatch(text or "", "[^;]+") do
+  text = text or ""
+  driver.charge(#text)
+  for pair in string.gmatch(text, "[^;]+") do
     local equals = find(pair, "=", 1, true)
     local name = equals and trimmed(sub(pair, 1, equals - 1))
     if name and cookies[name] == nil then
@@ -187,6 +202,7 @@ local getters = {
         path = "/"
       elseif find(path, "%", 1, true) or find(path, "//", 1, true) or find(path, "/.", 1, true)
           or find(path, "\\", 1, true) then
+        driver.charge(#path * 6)
         path = host.normalise(path)
       end
       s.path = path
@@ -232,7 +248,8 @@ local getters = {
 }
 
 local function encoded_path(path)
-  return (gsub(path, "[^%w%-%._~!%$&'%(%)%*%+,;=:@/]", function(c) return format("%%%02X", byte(c)) end))
+  driver.charge(#path * 4, #path)
+  return (gsub(path, "[^%w%-%._~!%$&'%(%)%*%+,;=:@/]", ESCAPED))
 end
 
 local function set_host(s, value)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-_REMEMBERED: Final = 1024  # patterns
+_REMEMBERED: Final = 32  # patterns that hooks have made, each with an automaton of some hundred kilobytes
+_AUTOMATON: Final = 256 << 10  # bytes
 _LONGEST: Final = 8192  # bytes of a pattern
 _LARGEST: Final = 20_000  # instructions of a compiled pattern: 1.6 us for each byte of the worst text
 _LONG_TEXT: Final = 262_144  # bytes; a text of twice that has its beginning tried
@@ -22,43 +23,54 @@ class _Late(Exception):
 
 
 class Regexes:
-    """By number.  The methods raise :class:`ValueError`.
+    """Those of the file by number; those that hooks make, perhaps of what clients send, by their text, because only the
+    last are kept.  The methods raise :class:`ValueError`.
 
     Those that are given ``allowed``, in units of ten nanoseconds, return how much they took, and their result; more
     than ``allowed``, and none, if that was too little.
     """
 
-    def __init__(self, table: Callable[[Any], Any]) -> None:
+    def __init__(self, table: Callable[[Any], Any], serving: Callable[[], bool]) -> None:
         self._table = table
+        self._serving = serving
         self._patterns: list[tuple[Any, Any]] = []  # with groups, and without
-        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._recent: dict[bytes, tuple[Any, Any]] = {}
 
     def offered(self) -> dict[str, Callable[..., Any]]:
         return {
-            "regex": self.number, "regex_test": self.test, "regex_match": self.match, "regex_replace": self.replace,
+            "regex": self.make, "regex_test": self.test, "regex_match": self.match, "regex_replace": self.replace,
             "regex_split": self.split,
         }  # fmt: skip
 
-    def number(self, pattern: bytes, flags: bytes) -> int:
-        number = self._numbers.get((pattern, flags))
-        if number is None:
-            if len(self._patterns) >= _REMEMBERED:
-                raise ValueError("regex: too many patterns; they are compiled once, so make them outside of hooks")
-            if len(pattern) > _LONGEST:
-                raise ValueError(f"regex: the pattern is longer than {_LONGEST} bytes")
-            prefix = "".join(f"(?{flag})" for flag in flags.decode() if flag in "ims").encode()
-            self._patterns.append((_compiled(prefix + pattern, groups=True), _compiled(prefix + pattern, groups=False)))
-            number = self._numbers[pattern, flags] = len(self._patterns) - 1
-        return number
+    def make(self, pattern: bytes, flags: bytes) -> int | bytes:
+        if len(pattern) > _LONGEST:
+            raise ValueError(f"regex: the pattern is longer than {_LONGEST} bytes")
+        whole = "".join(f"(?{flag})" for flag in flags.decode() if flag in "ims").encode() + pattern
+        if self._serving():
+            self._known(whole)
+            return whole
+        self._patterns.append((_compiled(whole, groups=True), _compiled(whole, groups=False)))
+        return len(self._patterns) - 1
 
-    def test(self, number: float, subject: bytes) -> bool:
-        pattern = self._patterns[int(number)][1]
+    def _known(self, which: float | bytes) -> tuple[Any, Any]:
+        if not isinstance(which, bytes):
+            return self._patterns[int(which)]
+        known = self._recent.get(which)
+        if known is None:
+            known = _compiled(which, groups=True, memory=_AUTOMATON), _compiled(which, groups=False, memory=_AUTOMATON)
+            if len(self._recent) >= _REMEMBERED:
+                self._recent.clear()
+            self._recent[which] = known
+        return known
+
+    def test(self, which: float | bytes, subject: bytes) -> bool:
+        pattern = self._known(which)[1]
         _try_beginning(pattern, subject)
         return pattern.search(subject) is not None
 
-    def match(self, number: float, subject: bytes) -> Any:
+    def match(self, which: float | bytes, subject: bytes) -> Any:
         """A table: the whole match at 0, the groups by number and by name."""
-        pattern = self._patterns[int(number)][0]
+        pattern = self._known(which)[0]
         _try_beginning(pattern, subject)
         match = pattern.search(subject)
         if match is None:
@@ -70,14 +82,18 @@ class Regexes:
                 groups[name if isinstance(name, bytes) else name.encode()] = group
         return self._table(groups)
 
-    def replace(self, number: float, subject: bytes, by: bytes, allowed: float) -> Any:
-        pattern = self._patterns[int(number)][0]
+    def replace(self, which: float | bytes, subject: bytes, by: bytes, allowed: float) -> Any:
+        pattern = self._known(which)[0]
+
+        template = b"\\" in by
+        if template and len(by) > _LONGEST:
+            raise ValueError(f"regex: a replacement with groups is at most {_LONGEST} bytes long")
 
         def make(count: Callable[[int], None]) -> bytes:
             pieces: list[bytes] = []
             end = 0
             for match in pattern.finditer(subject):
-                piece = match.expand(by)
+                piece = match.expand(by) if template else by
                 count(len(piece))
                 pieces += (subject[end : match.start()], piece)
                 end = match.end()
@@ -85,8 +101,8 @@ class Regexes:
 
         return _timed(pattern, subject, allowed, make)
 
-    def split(self, number: float, subject: bytes, allowed: float) -> Any:
-        pattern = self._patterns[int(number)][0]
+    def split(self, which: float | bytes, subject: bytes, allowed: float) -> Any:
+        pattern = self._known(which)[0]
 
         def make(count: Callable[[int], None]) -> Any:
             pieces, end = [], 0
@@ -100,11 +116,12 @@ class Regexes:
         return _timed(pattern, subject, allowed, make)
 
 
-def _compiled(pattern: bytes, *, groups: bool) -> Any:
+def _compiled(pattern: bytes, *, groups: bool, memory: int = 8 << 20) -> Any:
     import re2
 
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = memory
     options.never_capture = not groups
     options.encoding = re2.Options.Encoding.LATIN1
     try:

@@ -71,10 +71,10 @@ class Runtime:
         self._driver = self._room("driver", self._sandbox)
         self._driver[b"begin"](_LOAD_INSTRUCTIONS)
         offered = state.table_from({name.encode(): service for name, service in host.items()})
-        self._sandbox[b"room"] = lambda name, *given: self._room(text(name), *given)
+        here = weakref.proxy(self)  # what Lua holds must not hold us: nobody would ever free the two
+        self._sandbox[b"room"] = lambda name, *given: here._room(text(name), *given)
         self._room("libraries", self._sandbox, self._driver, offered)
         objects = self._room("objects", self._sandbox, self._driver, offered)
-        self._sandbox[b"room"] = None  # it holds us, so we would never be freed
         answers = self._words(objects, offered)
         self.declared, self._freeze = self._room("vocabulary", self._sandbox)
         self.phases = self._room("phases", self._driver, objects, answers, self.functions, offered)
@@ -83,7 +83,7 @@ class Runtime:
         """What hooks are written with; the table of answers."""
         base = self._sandbox[b"base"]
         before = set(base)
-        help_ = self._room("helpers", self._sandbox, self._driver)
+        help_ = self._room("helpers", self._sandbox, self._driver, offered)
         given = (self._sandbox, self._driver, objects, offered, help_)
         self._room("json", *given)
         answers = self._room("answers", *given)

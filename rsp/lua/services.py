@@ -6,8 +6,10 @@ an exception, because Lua code could catch it.  Nothing here waits for anything.
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
+import importlib
 import ipaddress
 import time
 from collections.abc import Callable
@@ -25,10 +27,14 @@ from rsp.shared import Shared
 
 T = TypeVar("T")
 
-_REMEMBERED: Final = 1024  # networks
+_REMEMBERED: Final = 1024  # networks and addresses
+_LONGEST: Final = 64  # bytes of one of them that is remembered
+_VALUE: Final = 15  # instructions for a value in JSON, all that is done for it included
+_DASHES: Final = bytes.maketrans(b"-_", b"+/")
 AT_LOAD: Final = b"shared state is for hooks; on_start runs in each worker before it serves"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Services:
@@ -40,9 +46,9 @@ class Services:
     def __init__(self) -> None:
         self.store: Shared | None = None
         self.table: Callable[[Any], Any]
-        self._sets: list[list[Network]] = []
-        self._network_numbers: dict[bytes, int] = {}
-        self._addresses: dict[bytes, ipaddress.IPv4Address | ipaddress.IPv6Address | None] = {}
+        self._sets: list[list[Network]] = []  # those of the file
+        self._networks_known: dict[bytes, list[Network]] = {}
+        self._addresses: dict[bytes, Address | None] = {}
         self.users: list[Users] = []
 
     def offered(self) -> dict[str, Callable[..., Any]]:
@@ -53,7 +59,7 @@ class Services:
             "fields_of",
         )  # fmt: skip
         offered = {name: _guarded(getattr(self, f"_{name}")) for name in names}
-        regexes = Regexes(lambda items: self.table(items))
+        regexes = Regexes(lambda items: self.table(items), lambda: self.store is not None)
         offered.update({name: _guarded(service) for name, service in regexes.offered().items()})
         offered["search"], offered["find"] = _guarded(patterns.search), _guarded(patterns.find)
         offered["normalise"] = _guarded(normalise_path)
@@ -63,6 +69,8 @@ class Services:
         # On a request's way, so a worker has its own in their place (proxy/hooks.py); elsewhere there is no state.
         offered["shared_incr"] = offered["shared_rate"] = lambda *_: (None, AT_LOAD)
         offered["now"] = time.time
+        offered["clock"] = time.thread_time
+        offered["import"] = _guarded(_import)
         offered["monotonic"] = time.monotonic
         offered["http_date"] = _guarded(lambda at: formatdate(at, usegmt=True).encode())
         offered["share"] = _guarded(lambda key: int.from_bytes(hashlib.sha256(key).digest()[:6], "big") / 2**48)
@@ -95,22 +103,21 @@ class Services:
     def _fields_of(self, block: bytes) -> Any:
         return self.table(flat(block))
 
-    def _json_decode(self, source: bytes, null: Any) -> Any:
-        try:
-            value = msgspec.json.decode(source)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return None, f"json.decode: {error}".encode()
-        return self.to_lua(value, null)
+    def _json_decode(self, source: bytes, left: float) -> Any:
+        """The value for ``values.lua`` and its cost in instructions; false if that is more than ``left``.
 
-    def to_lua(self, value: Any, null: Any = None) -> Any:
-        """Plain data as Lua values; ``null``: what stands for it in lists."""
-        if isinstance(value, str):
-            return value.encode("utf-8", "surrogatepass")
-        if isinstance(value, dict):
-            return self.table({self.to_lua(key): self.to_lua(item, null) for key, item in value.items()})
-        if isinstance(value, list):
-            return self.table([null if item is None else self.to_lua(item, null) for item in value])
-        return value
+        There are at most as many values as marks; what stands in strings counts too, which is on the safe side.
+        """
+        marks = source.count(b",") + source.count(b":") + source.count(b"[") + source.count(b"{")
+        work = _VALUE * (marks + 1) + len(source) / 16
+        if work > left:
+            return False, work
+        try:
+            return _packed(msgspec.json.decode(source)), work
+        except RecursionError:
+            return None, b"nested too deep"
+        except (msgspec.DecodeError, UnicodeError, OverflowError) as error:
+            return None, str(error).encode()
 
     def _base64_encode(self, value: bytes, for_url: bool) -> Any:
         return base64.urlsafe_b64encode(value).rstrip(b"=") if for_url else base64.b64encode(value)
@@ -118,15 +125,15 @@ class Services:
     def _base64_decode(self, value: bytes) -> Any:
         """Either alphabet, with or without its padding."""
         try:
-            plain = value.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-            return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+            plain = value.rstrip(b"=").translate(_DASHES)
+            return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
         except binascii.Error as error:
             return None, f"base64.decode: {error}".encode()
 
     def _jwt_verify(
         self, token: bytes, key: bytes, algorithms: bytes, audience: bytes, issuer: bytes, leeway: float
     ) -> Any:
-        import jwt  # a second of everybody's start is too much for what few use
+        import jwt
 
         try:
             claims = jwt.decode(
@@ -140,39 +147,70 @@ class Services:
             )
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             return None, str(error).encode()
-        return self.to_lua(claims)
+        return _packed(claims)
 
     # -- addresses
 
     def _networks(self, text: bytes) -> Any:
-        number = self._network_numbers.get(text)
-        if number is None:
-            found = [ipaddress.ip_network(one.strip().decode(), strict=False) for one in text.split(b",") if one]
-            if len(self._sets) >= _REMEMBERED:
-                raise ValueError("ip: too many sets of networks; make them while the configuration is loaded")
-            self._sets.append(found)
-            number = self._network_numbers[text] = len(self._sets) - 1
-        return number
+        found = self._parsed(text)
+        if self.store is not None:  # in a hook, where texts may be a client's
+            return text
+        self._sets.append(found)
+        return len(self._sets) - 1
 
-    def _in_networks(self, number: float, address: bytes) -> Any:
-        if address in self._addresses:
-            known = self._addresses[address]
+    def _parsed(self, text: bytes) -> list[Network]:
+        found = self._networks_known.get(text)
+        if found is None:
+            found = [ipaddress.ip_network(one.strip().decode(), strict=False) for one in text.split(b",") if one]
+            _remember(self._networks_known, text, found)
+        return found
+
+    def _in_networks(self, which: float | bytes, text: bytes) -> Any:
+        networks = self._parsed(which) if isinstance(which, bytes) else self._sets[int(which)]
+        if text in self._addresses:
+            address = self._addresses[text]
         else:
-            try:
-                known = ipaddress.ip_address(address.decode())
-                known = getattr(known, "ipv4_mapped", None) or known
-            except ValueError:
-                known = None
-            if len(self._addresses) >= _REMEMBERED:
-                self._addresses.clear()
-            self._addresses[address] = known
-        return known is not None and any(known in network for network in self._sets[int(number)])
+            address = None
+            with contextlib.suppress(ValueError):
+                address = ipaddress.ip_address(text.decode()) if len(text) <= _LONGEST else None
+                address = getattr(address, "ipv4_mapped", None) or address
+            _remember(self._addresses, text, address)
+        return address is not None and any(address in network for network in networks)
 
     # -- users
 
     def _htpasswd(self, source: bytes) -> Any:
         self.users.append(Users(source))
         return len(self.users) - 1
+
+
+def _import(library: bytes) -> None:
+    """A second of everybody's start is too much for what few use."""
+    importlib.import_module(library.decode())
+
+
+def _packed(value: Any) -> bytes:
+    """For values.lua, whose numbers are floats."""
+    try:
+        return msgspec.msgpack.encode(value)
+    except OverflowError:
+        return msgspec.msgpack.encode(_floats(value))
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _remember(known: dict[bytes, T], text: bytes, value: T) -> None:
+    """Within bounds, because clients may choose ``text``."""
+    if len(text) <= _LONGEST:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        known[text] = value
 
 
 def _guarded(service: Callable[..., T]) -> Callable[..., T | tuple[None, bytes]]:

@@ -3,7 +3,9 @@
 local sandbox, _, _, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
 local sure, text, within, seconds, methods = help.sure, help.text, help.within, help.seconds, help.methods
+local charged, timed = help.charged, help.timed
 local match, byte, type, tostring, tonumber = string.match, string.byte, type, tostring, tonumber
+local setmetatable = setmetatable
 
 local function key_text(key)
   if type(key) == "number" then
@@ -23,16 +25,28 @@ local function ttl_of(options)
   return options and seconds(options, "ttl") or 0
 end
 
-local function check_value(kind)
+local function check_value(value)
+  local kind = type(value)
+  if kind == "string" and #value > 1000 then
+    charged(value, 0.1)
+    return
+  end
   if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
     fail("shared: expected a string, a number or a boolean, got a " .. kind .. " (json.encode makes a string)")
   end
 end
 
-local dictionaries = {}
+local shared_keys = timed(host.shared_keys)
+
+local function name_text(name, what)
+  if #text(name, what) > 255 then
+    fail(what .. ": expected a name of up to 255 bytes")
+  end
+  return name
+end
 
 local function dictionary(name)
-  local prefix = text(name, "shared") .. "\0"
+  local prefix = name_text(name, "shared") .. "\0"
   if byte(prefix) < 4 and #prefix > 1 then  -- limits and timers have their own keys
     fail("shared: the name begins with a control character")
   end
@@ -43,11 +57,11 @@ local function dictionary(name)
         sure(host.shared_delete(prefix .. key_text(key)))
         return true
       end
-      check_value(type(value))
+      check_value(value)
       return sure(host.shared_set(prefix .. key_text(key), value, ttl_of(ttl), false))
     end,
     add = function(key, value, ttl)
-      check_value(type(value))
+      check_value(value)
       return sure(host.shared_set(prefix .. key_text(key), value, ttl_of(ttl), true))
     end,
     incr = function(key, by, first, ttl)
@@ -61,9 +75,13 @@ local function dictionary(name)
       return sure(host.shared_incr(prefix .. key_text(key), by, first or 0, ttl_of(ttl)))
     end,
     delete = function(key) return sure(host.shared_delete(prefix .. key_text(key))) end,
-    keys = function(limit) return sure(host.shared_keys(prefix, within(limit or 1024, "shared: keys", 0, 2 ^ 31))) end,
+    keys = function(limit) return sure(shared_keys(prefix, within(limit or 1024, "shared: keys", 0, 2 ^ 31))) end,
   }
 end
+
+-- Names may come from what clients send, so a dictionary is remembered only as long as a hook holds it, or the collector
+-- has not been there.
+local dictionaries = setmetatable({}, { __mode = "v" })
 
 function base.shared(name)
   local known = dictionaries[name]
@@ -74,19 +92,22 @@ function base.shared(name)
   return known
 end
 
-local rates, rate_units = {}, { s = 1, m = 60, h = 3600, d = 86400 }
+local rates, rates_count, rate_units = {}, 0, { s = 1, m = 60, h = 3600, d = 86400 }
 
 -- Seconds between two requests at a rate.
 local function interval_of(rate)
   local known = rates[rate]
   if known == nil then
-    local number, unit = match(tostring(rate), "^([%d%.]+)r?/([smhd])$")
+    local number, unit = match(type(rate) == "string" and #rate <= 32 and rate or "", "^([%d%.]+)r?/([smhd])$")
     number = tonumber(number)
     if number == nil or not (number >= 1e-6 and number <= 1e9) then
       fail('limit.rate: rate: expected a text such as "10r/s" or "600r/m", got ' .. tostring(rate))
     end
     known = rate_units[unit] / number
-    rates[rate] = known
+    if rates_count >= 100 then
+      rates, rates_count = {}, 0
+    end
+    rates[rate], rates_count = known, rates_count + 1
   end
   return known
 end
@@ -95,7 +116,7 @@ local function limited_key(word, key)
   if type(key) ~= "string" then
     fail(word .. ": key: expected a string, got " .. (key == nil and "nil" or "a " .. type(key)))
   end
-  return #key > 512 and host.sha256(key) or key
+  return #key > 512 and host.sha256(charged(key, 0.3)) or key
 end
 
 base.limit = library("limit", {
@@ -104,7 +125,7 @@ base.limit = library("limit", {
     local interval = interval_of(options.rate)
     local burst = within(options.burst or 0, "limit.rate: burst", 0, 1e9)
     local cost = within(options.cost or 1, "limit.rate: cost", 0, 1e9)
-    local wait = sure(host.shared_rate("\1" .. (options.name or options.rate) .. "\0" .. key, interval,
+    local wait = sure(host.shared_rate("\1" .. name_text(options.name or options.rate, "limit.rate") .. "\0" .. key, interval,
       interval * burst, cost))
     if wait > 0 then
       return false, wait
@@ -113,6 +134,6 @@ base.limit = library("limit", {
   end,
   conn = function(options)
     local key, max = limited_key("limit.conn", options.key), within(options.max, "limit.conn: max", 1, 2 ^ 31)
-    return sure(host.hold("\2" .. (options.name or "") .. "\0" .. key, max))
+    return sure(host.hold("\2" .. name_text(options.name or "", "limit.conn") .. "\0" .. key, max))
   end,
 })

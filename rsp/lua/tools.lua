@@ -2,27 +2,30 @@
 
 local sandbox, driver, objects, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
-local sure, text, methods, rested, build_query = help.sure, help.text, help.methods, help.rested, help.build_query
+local sure, text, methods, charged, timed = help.sure, help.text, help.methods, help.charged, help.timed
+local build_query, unpacked = help.build_query, help.unpacked
 local find, lower, gsub, match, concat = string.find, string.lower, string.gsub, string.match, table.concat
 local sort, floor = sandbox.sort, math.floor
 local counted, left = driver.counted, driver.left
 local type, tostring, pairs, ipairs = type, tostring, pairs, ipairs
+local DIGEST = 0.3  -- instructions for a byte
+local LONGEST_TOKEN = 65536
 
 base.base64 = library("base64", {
-  encode = function(value) return host.base64_encode(text(value, "base64.encode"), false) end,
-  decode = function(value) return host.base64_decode(text(value, "base64.decode")) end,
-  encode_url = function(value) return host.base64_encode(text(value, "base64.encode_url"), true) end,
+  encode = function(value) return host.base64_encode(charged(text(value, "base64.encode"), 0.3), false) end,
+  decode = function(value) return host.base64_decode(charged(text(value, "base64.decode"), 0.6)) end,
+  encode_url = function(value) return host.base64_encode(charged(text(value, "base64.encode_url"), 0.4), true) end,
 })
 
 function base.sha256(value)
-  return host.sha256(text(value, "sha256"))
+  return host.sha256(charged(text(value, "sha256"), DIGEST))
 end
 
 base.hmac = library("hmac", {
   sha256 = function(key, value)
-    return host.hmac_sha256(text(key, "hmac.sha256: key"), text(value, "hmac.sha256"))
+    return host.hmac_sha256(charged(text(key, "hmac.sha256: key"), DIGEST), charged(text(value, "hmac.sha256"), DIGEST))
   end,
-  equal = function(a, b) return host.equal(text(a, "hmac.equal"), text(b, "hmac.equal")) end,
+  equal = function(a, b) return host.equal(charged(text(a, "hmac.equal"), 0.2), text(b, "hmac.equal")) end,
 })
 
 base.url = library("url", {
@@ -31,7 +34,7 @@ base.url = library("url", {
   build_query = build_query,
   parse_query = function(query)
     local found = {}
-    for pair in string.gmatch(text(query, "url.parse_query"), "[^&]+") do
+    for pair in string.gmatch(charged(text(query, "url.parse_query"), 1), "[^&]+") do
       local name, value = match(pair, "^([^=]*)=(.*)$")
       name = objects.unescape(name or pair)
       found[name] = found[name] or {}
@@ -46,8 +49,8 @@ local attributes = { path = "Path", domain = "Domain", max_age = "Max-Age", expi
 base.cookie = library("cookie", {
   parse = function(value) return objects.cookies_of(text(value, "cookie.parse")) end,
   build = function(name, value, options)
-    if not find(text(name, "cookie.build"), "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$")
-        or find(text(value, "cookie.build"), "[%z\1-\32\127;,\"\\]") then
+    if not find(charged(text(name, "cookie.build"), 2), "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$")
+        or find(charged(text(value, "cookie.build"), 1), "[%z\1-\32\127;,\"\\]") then
       fail("cookie.build: this cannot stand in a cookie; see url.encode")
     end
     local parts = { name .. "=" .. value }
@@ -56,7 +59,7 @@ base.cookie = library("cookie", {
     sort(given)
     for _, key in ipairs(given) do
       if attributes[key] then
-        parts[#parts + 1] = attributes[key] .. "=" .. gsub(sandbox.text_of(options[key]), "[%z\1-\31\127;]", "")
+        parts[#parts + 1] = attributes[key] .. "=" .. gsub(charged(sandbox.text_of(options[key]), 1), "[%z\1-\31\127;]", "")
       elseif key == "secure" or key == "http_only" then
         if options[key] then parts[#parts + 1] = key == "secure" and "Secure" or "HttpOnly" end
       else
@@ -74,6 +77,17 @@ base.time = library("time", {
   iso = function(value) return base.os.date("!%Y-%m-%dT%H:%M:%SZ", floor(value or host.now())) end,
 })
 
+-- A library that is imported when it is first used: a second of everybody's start is too much for what few need.
+local imported = {}
+
+local function needs(name)
+  if not imported[name] then
+    host.import(name)
+    imported[name] = true
+    driver.rest()
+  end
+end
+
 base.jwt = library("jwt", {
   verify = function(token, key, options)
     if type(key) == "table" then
@@ -87,31 +101,53 @@ base.jwt = library("jwt", {
     if type(token) ~= "string" then
       return nil, "no token"
     end
-    return rested(host.jwt_verify((gsub(token, "^[Bb]earer +", "")), text(key, "jwt.verify: key"), algorithms or "HS256",
-      options.audience or "", options.issuer or "", options.leeway or 0))
+    if #token > LONGEST_TOKEN then
+      return nil, "the token is too long"
+    end
+    needs("jwt")
+    driver.charge(10000 + 5 * #token, 2 * #token)
+    local claims, message = host.jwt_verify((gsub(token, "^[Bb]earer +", "")), text(key, "jwt.verify: key"),
+      algorithms or "HS256", options.audience or "", options.issuer or "", options.leeway or 0)
+    if claims == nil then
+      return nil, message
+    end
+    return unpacked(claims)
   end,
 })
+
+-- Sets and patterns that are made while the file is loaded have a number; others are known by their text, and are made again
+-- when the host has forgotten them.
+local function price_of(known, rate)
+  return type(known) == "string" and #known * rate or 0
+end
+
+local function networks(list, what)
+  return sure(host.networks(charged(text(list, what), 50)))
+end
+
+local function in_networks(known, address, what)
+  driver.charge(200 + price_of(known, 50))
+  return host.in_networks(known, text(address, what))
+end
 
 base.ip = library("ip", {
   set = function(list)
-    list = type(list) == "table" and list or { list }
-    local number = sure(host.networks(concat(list, ",")))
-    return methods { has = function(address) return host.in_networks(number, text(address, "ip.set")) end }
+    local known = networks(type(list) == "table" and concat(list, ",") or list, "ip.set")
+    return methods { has = function(address) return in_networks(known, address, "ip.set") end }
   end,
-  matches = function(address, network)
-    return host.in_networks(sure(host.networks(text(network, "ip.matches"))), text(address, "ip.matches"))
-  end,
+  matches = function(address, network) return in_networks(networks(network, "ip.matches"), address, "ip.matches") end,
 })
 
 function base.regex(pattern, flags)
-  local number = sure(host.regex(text(pattern, "regex"), flags or ""))
+  needs("re2")
+  local known = sure(host.regex(charged(text(pattern, "regex"), 100), flags or ""))
   return methods {
-    test = function(subject) return sure(host.regex_test(number, text(subject, "regex.test"))) end,
-    match = function(subject) return sure(host.regex_match(number, text(subject, "regex.match"))) end,
+    test = function(subject) return sure(host.regex_test(known, text(subject, "regex.test"))) end,
+    match = function(subject) return sure(host.regex_match(known, text(subject, "regex.match"))) end,
     replace = function(subject, by)
-      return counted(host.regex_replace(number, text(subject, "regex.replace"), text(by, "regex.replace"), left()))
+      return counted(host.regex_replace(known, text(subject, "regex.replace"), text(by, "regex.replace"), left()))
     end,
-    split = function(subject) return counted(host.regex_split(number, text(subject, "regex.split"), left())) end,
+    split = function(subject) return counted(host.regex_split(known, text(subject, "regex.split"), left())) end,
   }
 end
 
@@ -158,7 +194,7 @@ function base.split(shares, key)
     fail("split: expected a key, because there is no client here")
   end
   local salt = concat(names, ",")
-  local at = host.share(salt .. "\0" .. sandbox.text_of(key)) * total
+  local at = host.share(charged(salt .. "\0" .. sandbox.text_of(key), DIGEST)) * total
   for _, name in ipairs(names) do
     at = at - shares[name]
     if at < 0 then

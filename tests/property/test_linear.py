@@ -1,0 +1,261 @@
+"""Whatever parses bytes from the network takes time in proportion to them: the worst inputs of a generator, growing.
+
+What broke: a Cookie of 2,000 spaces killed a worker, because a pattern of Lua tried every way to divide them; likewise a
+Host of dots, a field with blanks in it, Forwarded from a proxy that is trusted, a target with a fragment.
+"""
+
+import base64
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from rsp.combined import combined
+from rsp.config.schema import Route
+from rsp.config.units import Peer
+from rsp.http1.body import ChunkedDecoder
+from rsp.http1.codec import parse_request, parse_response
+from rsp.http1.errors import ProtocolError
+from rsp.http1.fields import cookie, field, flat
+from rsp.http1.head import check_size, find_stray, without
+from rsp.http1.lines import drop, each, get
+from rsp.lua.evaluate import Evaluation
+from rsp.lua.passwords import Users
+from rsp.lua.services import Services
+from rsp.proxy.answers import Fixed, Pages
+from rsp.proxy.call import Plan
+from rsp.proxy.forwarded import through_proxy
+from rsp.route import Router, match, normalise_path
+
+SEARCHED, SMALL, MIDDLE, LARGE = 4 << 10, 1 << 10, 8 << 10, 32 << 10
+WORST = 6  # inputs that are measured at all sizes
+FAST = (
+    0.02  # seconds of the processor for 32 KB that are beyond suspicion; one nanosecond for each pair of bytes is 0.5
+)
+
+# Runs of everything that means something to some parser, and the steps of paths, lists and pairs.
+UNITS = [bytes([byte]) for byte in b" \t.,;:=\"'\\/%&+-_?#@[]{}()*0aAfz\x80\xff"] + [
+    b"a=", b"a=;", b"a;", b"; ", b", ", b",\t", b"a,", b"a, ", b'"a"', b'\\"', b"a.", b"../", b"/.", b"%2", b"%41",
+    b"%2e/", b"a=&", b"&a", b"+a", b"for=", b'for="', b"FOR=a,", b"a:", b"1:", b" x", b"a\t ", b";x=", b"a=1; ", b"q=0.1,",
+]  # fmt: skip
+AROUND = [
+    (b"", b""), (b"a", b"y"), (b"a", b";"), (b"a=1;", b"y"), (b"a=", b""), (b"a=", b"y"), (b'"', b""), (b'"', b'"'), (b'a="', b"y"),
+    (b"for=", b"\\"), (b"/", b"#"), (b"http://", b"#"), (b"http://a/", b" "), (b"", b"%"), (b"", b"#"), (b"", b"="), (b"Bearer ", b"."),
+]  # fmt: skip
+
+Kind = tuple[bytes, bytes, bytes]
+KINDS: list[Kind] = [(before, unit, after) for unit in UNITS for before, after in AROUND]
+
+
+def nasty(kind: Kind, size: int) -> bytes:
+    before, unit, after = kind
+    room = size - len(before) - len(after)
+    return before + (unit * (room // len(unit) + 1))[:room] + after
+
+
+SHORT = [nasty(kind, SEARCHED) for kind in KINDS]
+
+
+def cost(parse: Callable[[bytes], object], data: bytes, times: int) -> float:
+    """The least of several runs: everything else that the machine does only adds to it."""
+    best = float("inf")
+    for _ in range(times):
+        began = time.thread_time()
+        with suppress(ProtocolError, ValueError):
+            parse(data)
+        best = min(best, time.thread_time() - began)
+    return best
+
+
+def check(parse: Callable[[bytes], object]) -> None:
+    costs = [cost(parse, data, 1) for data in SHORT]
+    worst = sorted(range(len(KINDS)), key=lambda index: -costs[index])[:WORST]
+    for index in worst:
+        shorter = nasty(KINDS[index], SMALL)
+        for size in (MIDDLE, LARGE):
+            data = nasty(KINDS[index], size)
+            for _ in range(5):
+                longest = cost(parse, data, 3)
+                times = longest / cost(parse, shorter, 5)
+                if longest < FAST or times < 2 * len(data) / len(shorter):
+                    break
+            else:
+                pytest.fail(
+                    f"{times:.1f} times as long ({longest:.3f} s) for {size} bytes as for {len(shorter)}: {KINDS[index]}"
+                )
+            shorter = data
+
+
+def request(before: bytes, after: bytes = b"") -> Callable[[bytes], object]:
+    return lambda data: parse_request(b"GET / HTTP/1.1\r\nHost: x\r\n" + before + data + after + b"\r\n\r\n")
+
+
+def head_of(data: bytes, name: bytes):
+    return parse_request(b"GET / HTTP/1.1\r\nHost: x\r\n" + name + b": " + data + b"\r\n\r\n")
+
+
+class Trusting:
+    """A site that believes everybody."""
+
+    def __init__(self, style: str) -> None:
+        self.forwarded = style
+
+    def trusts(self, _client: bytes) -> bool:
+        return True
+
+
+def chunked(data: bytes) -> None:
+    decoder = ChunkedDecoder()
+    decoder.feed(data)
+
+
+def slowly_chunked(data: bytes) -> None:
+    """In pieces as small as a client may send them."""
+    decoder = ChunkedDecoder()
+    for start in range(0, len(data), 7):
+        decoder.feed(data[start : start + 7])
+
+
+def trailers(data: bytes) -> None:
+    decoder = ChunkedDecoder()
+    decoder.feed(b"0\r\nX: " + data + b"\r\n\r\n")
+
+
+ROUTER = Router([("a.example", "/", 1), ("*.example.com", "/x/", 2), ("*.y", "/", 3), (None, "/", 4)])
+PAGES = Pages(())
+FIXED = Fixed(Route(redirect="https://{host}/x{path}"))
+USERS = Users(b"a:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=")
+VALUE = b"X-A: 1\r\nX-B: %b\r\nX-C: 1\r\n"
+
+PYTHON: dict[str, Callable[[bytes], object]] = {
+    "the request line": lambda data: parse_request(b"GET " + data + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "an absolute target": lambda data: parse_request(b"GET http://" + data + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a path": lambda data: parse_request(b"GET /" + data + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a method": lambda data: parse_request(data + b" / HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a version": lambda data: parse_request(b"GET / " + data + b"\r\nHost: x\r\n\r\n"),
+    "a field": request(b"X: "),
+    "a field without a name": request(b""),
+    "a name": request(b"", b": x"),
+    "a status line": lambda data: parse_response(b"HTTP/1.1 200 " + data + b"\r\n\r\n", b"GET"),
+    "a field of a response": lambda data: parse_response(b"HTTP/1.1 200 OK\r\nX: " + data + b"\r\n\r\n", b"GET"),
+    "connection options of a response": lambda data: parse_response(
+        b"HTTP/1.1 200 OK\r\nX: y\r\nConnection: " + data + b"\r\n\r\n", b"GET"
+    ),
+    "an unfinished head": lambda data: (check_size(data, 8192, 65536), find_stray(data, 0)),
+    "chunks": chunked,
+    "chunks in pieces": slowly_chunked,
+    "a chunk extension": lambda data: chunked(b"5;" + data),
+    "trailers": trailers,
+    "the fields of a block": lambda data: (
+        flat(VALUE % data), field(VALUE % data, b"x-c"), get(VALUE % data, b"X-C"), each(VALUE % data, b"X-B"),
+        drop(VALUE % data, b"x-b"), without(VALUE % data, (b"x-b",)),
+    ),
+    "a cookie of ours": lambda data: cookie(b"Cookie: %b\r\n" % data, b"rsp"),
+    "X-Forwarded-For of a proxy": lambda data: through_proxy(Trusting("x-forwarded"), b"10.0.0.1", head_of(data, b"X-Forwarded-For")),
+    "Forwarded of a proxy": lambda data: through_proxy(Trusting("forwarded"), b"10.0.0.1", head_of(data, b"Forwarded")),
+    "Accept": lambda data: PAGES.error(404, "", b"id", head_of(data, b"Accept")),
+    "a redirect": lambda data: FIXED.answer(parse_request(b"GET /" + data + b" HTTP/1.1\r\nHost: x\r\n\r\n")),
+    "the routes of a host": ROUTER.entries,
+    "the route of a path": lambda data: match(ROUTER.entries(b"x"), b"/" + data, False),
+    "a path with everything in it": normalise_path,
+    "the access log": lambda data: combined(b"c", b"", b"GET", data, 1, 200, 1, data, data, b"u", 0.1, 0.1, b"i"),
+    "credentials": lambda data: (USERS.check(base64.b64encode(data)), USERS.check(data), USERS.recall(data)),
+    "a URL": lambda data: Plan(b"GET", data, None, None, b"", b"", 1.0, 1),
+    "a peer's name": lambda data: Peer.parse(data.decode("latin-1")),
+}  # fmt: skip
+for _name in (
+    "Host", "Connection", "Content-Length", "Transfer-Encoding", "TE", "Upgrade", "Expect", "X-Request-Id", "Keep-Alive",
+    "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "User-Agent", "Referer", "Cookie", "X_A",
+):  # fmt: skip
+    PYTHON[f"the field {_name}"] = lambda data, name=_name: parse_request(
+        b"GET / HTTP/1.1\r\nX: y\r\n%b%b: %b\r\n\r\n" % (b"" if name == "Host" else b"Host: x\r\n", name.encode(), data)
+    )
+
+
+@pytest.mark.parametrize("what", PYTHON)
+def test_cost_of_parsing_grows_with_its_input(what):
+    check(PYTHON[what])
+
+
+# What hooks do with a request: each is the body of an on_request.
+LUA = {
+    "a cookie": "local _ = req.cookies.beta",
+    "all cookies": "for name, value in pairs(req.cookies) do end",
+    "a cookie that is set": 'req.cookies.mine = "x"',
+    "cookie.parse": "cookie.parse(given)",
+    "cookie.build": "pcall(cookie.build, given, given)  pcall(cookie.build, 'a', given, { path = given })",
+    "the host": "local _ = req.host",
+    "the path": "local _ = req.path",
+    "the query": "local _ = req.query, req.target",
+    "an argument": "local _ = req.args.x",
+    "an argument that is set": "req.args.mine = given",
+    "a path that is set": 'req.path = "/" .. given',
+    "a query that is set": "pcall(function() req.query = given end)",
+    "a host that is set": "pcall(function() req.host = given end)",
+    "a method that is set": "pcall(function() req.method = given end)",
+    "all fields": "for name, value in pairs(req.headers) do end",
+    "a field": 'local _ = req.headers["x-given"], req.headers:all("x-given")',
+    "a field that is set": 'pcall(function() req.headers["x-new"] = given end)',
+    "a name that is set": "pcall(function() req.headers[given] = 'x' end)",
+    "an answer": "pcall(respond, 200, given, { ['X-Given'] = given })",
+    "a redirect": "redirect(given)",
+    "url": "url.encode(given) url.decode(given) url.parse_query(given) url.build_query{ [given] = given }",
+    "json.decode": "json.decode(given) json.decode('[' .. given .. ']')",
+    "json.encode": "json.encode{ [given] = given }",
+    "base64": "base64.decode(given) base64.decode(base64.encode(given)) base64.encode_url(given)",
+    "digests": "sha256(given) hmac.sha256(given, given) hmac.equal(given, given)",
+    "a token": "jwt.verify(given, 'key') jwt.verify('Bearer ' .. given, 'key')",
+    "addresses": "ip.matches(given, '10.0.0.0/8') networks.has(given)",
+    "a pattern": "pattern.test(given) pattern.match(given)",
+    "a pattern that replaces": "pattern.replace(given, 'x') pattern.split(given)",
+    "a share": "split({ a = 1, b = 2 }, given)",
+    "credentials": "pcall(users.user, { headers = { authorization = given } })",
+    "times": "pcall(sleep, given)",
+    "a rate": "pcall(limit.rate, { key = given, rate = given })",
+    "calls": "pcall(http.get, given) pcall(http.get, { upstream = 'x', path = given, args = { a = given } })",
+}
+
+
+class Site:
+    """One Lua state, in which a hook is run for a request that has ``given`` everywhere."""
+
+    def __init__(self, path, body: str) -> None:
+        (path / "users").write_text("a:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=\n")
+        main = path / "site.lua"
+        main.write_text(f"""
+            local networks, pattern = ip.set{{ "10.0.0.0/8" }}, regex("([a-z]*)=x|(y+)$")
+            local users = basic_auth{{ file = "users" }}
+            function on_request(req) local given = req.headers["x-given"]  {body} end""")
+        self.given = b""
+        services = Services()
+        host = {
+            "describe": lambda: (b"GET", b"/" + self.given, self.given, b"10.0.0.1"),
+            "about": lambda _key: None,
+            "get_field": lambda _which, _name: self.given,
+            "set_field": lambda *_: None,
+            "add_field": lambda *_: None,
+            "all_fields": lambda _which, _name: self.runtime.table([self.given]),
+            "each_field": lambda _which: self.runtime.table(flat(b"X-Given: %b\r\n" % self.given)),
+            "wrong_upstream": lambda _name: None,
+            "hold": lambda _key, _most: True,
+            "warn": lambda _text: None,
+        }  # fmt: skip
+        self.evaluation = Evaluation(str(main), services, host)
+        self.runtime = self.evaluation.runtime
+        self.runtime.freeze(10**10, 1 << 30)
+        self.number = self.runtime.add(self.evaluation.hooks[0].function)
+
+    def run(self, given: bytes) -> None:
+        self.given = given
+        request = self.runtime.phases[b"request"]
+        outcome = request(self.number, 0, b"GET", b"/" + given + b"?" + given, given, b"10.0.0.1")
+        if isinstance(outcome, tuple) and outcome[0] == 1:
+            self.runtime.phases[b"cancel"](outcome[1])
+        else:
+            assert outcome is None or outcome[0] == 0, outcome
+
+
+@pytest.mark.parametrize("what", LUA)
+def test_cost_of_what_hooks_ask_for_grows_with_its_input(tmp_path, what):
+    check(Site(tmp_path, LUA[what]).run)
