@@ -12,7 +12,7 @@ local watch, charge = driver.watch, driver.charge
 local raw_format, concat = string.format, table.concat
 local raw_insert, raw_remove, raw_sort = table.insert, table.remove, table.sort
 local type, tostring, tonumber, select, unpack, next, pcall = type, tostring, tonumber, select, unpack, next, pcall
-local rawget, error, floor, pairs = rawget, error, math.floor, pairs
+local rawget, rawset, error, floor, pairs = rawget, rawset, error, math.floor, pairs
 local getmetatable = debug.getmetatable
 
 local matching = sandbox.room("matching", sandbox, driver, host)
@@ -53,7 +53,10 @@ function strings.rep(s, n, separator)
   elseif size > SMALL then
     charge(size / 64, size)
   end
-  return string.rep(s, n, separator)
+  if separator == "" or n < 2 then
+    return string.rep(s, n)
+  end
+  return string.rep(s .. separator, n - 1) .. s
 end
 
 -- Nothing that C would call Lua for, and short.
@@ -98,12 +101,13 @@ local function list_of(list, name)
 end
 
 function tables.insert(list, ...)
-  local count = select("#", ...)
-  if count == 2 then
-    local position = tonumber((...))
-    local size = #list_of(list, "insert")
-    if position and not (position >= 1 and position <= 2 ^ 31) then
+  if select("#", ...) == 2 then
+    local position, size = tonumber((...)), #list_of(list, "insert")
+    if position and not (position >= 1 and position <= 2 ^ 53) then
       fail("bad argument #2 to 'insert' (position out of bounds)")
+    elseif position and position > size then
+      rawset(list, floor(position), (select(2, ...)))
+      return
     elseif position and size - position > SMALL then
       watch((size - position) / 2)
     end

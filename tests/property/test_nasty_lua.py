@@ -12,6 +12,7 @@ KNOWN = {
     "__tostring of what is thrown": "error(setmetatable({}, { __tostring = spin }))",
     "__tostring of what is returned": "return setmetatable({}, { __tostring = spin })",
     "table.insert far below the list": "table.insert({}, -2e9, 1)",
+    "table.insert far above it": "for i = 1, 1e9 do table.insert({}, 2 ^ 31, 1) end",
     "sort after sort": "local t = big() for i = 1, 100 do table.sort(t) end",
     "a list that makes quicksort quadratic": """
         local n, t, keys, candidate, gas = 1000, {}, {}, 0, math.huge
