@@ -1,7 +1,7 @@
 from rsp.net.calls cimport receive, send, send_both
 from rsp.net.poller cimport Poller, Watched
 
-cdef int _IN, _JOIN_BELOW, _OUT
+cdef int _BROKEN_PIPE, _IN, _JOIN_BELOW, _OUT
 
 
 cdef class Protocol:
@@ -9,6 +9,7 @@ cdef class Protocol:
     cpdef data_received(self, bytes data)
     cpdef go_on(self)
     cpdef bint eof_received(self) except -1
+    cpdef bint reads_on(self) except -1
     cpdef connection_lost(self, error)
     cpdef pause_writing(self)
     cpdef resume_writing(self)
@@ -40,4 +41,5 @@ cdef class Transport(Watched):
     cpdef close(self)
     cpdef abort(self)
     cdef _fail(self, error)
+    cdef _fail_writing(self, error)
     cdef _end(self, error)

@@ -5,6 +5,7 @@ pause; nothing is dropped, nothing blocks.  The protocol hears of the end exactl
 of its own.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -17,6 +18,7 @@ from rsp.net.timing import timing
 _IN: Final = IN
 _OUT: Final = OUT
 _JOIN_BELOW: Final = 16 << 10  # small pieces that wait are kept as one: a piece costs 50 bytes and a system call
+_BROKEN_PIPE: Final = errno.EPIPE
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -39,6 +41,10 @@ class Protocol:
     def eof_received(self) -> bool:
         """The other side sends no more.  Whether to go on writing; the transport closes otherwise."""
         raise NotImplementedError
+
+    def reads_on(self) -> bool:
+        """Writing has failed: whether what the other side sent before that is of use."""
+        return False
 
     def connection_lost(self, error: OSError | None) -> None:
         """The end.  ``error``: what the kernel said, if it was not a proper one."""
@@ -101,6 +107,9 @@ class Transport(Watched):
         if data:
             protocol.data_received(data)
         elif data is not None:
+            if self._error is not None and self._error.errno != _BROKEN_PIPE:
+                self._fail(self._error)  # a reset, of which writing has heard; after a proper end it is a broken pipe
+                return
             self._ended = True
             if protocol.eof_received():
                 self._want()
@@ -141,7 +150,7 @@ class Transport(Watched):
             try:
                 sent = send(self.descriptor, data, 0)
             except OSError as error:
-                self._fail(error)
+                self._fail_writing(error)
                 return
             if sent == len(data):
                 return
@@ -156,7 +165,7 @@ class Transport(Watched):
             try:
                 sent = send_both(self.descriptor, first, second)
             except OSError as error:
-                self._fail(error)
+                self._fail_writing(error)
                 return
             if sent == len(first) + len(second):
                 return
@@ -195,7 +204,7 @@ class Transport(Watched):
                 self._offset = 0
                 del backlog[0]
         except OSError as error:
-            self._fail(error)
+            self._fail_writing(error)
             return
         if not self.waiting:
             self._backlog = None
@@ -258,11 +267,23 @@ class Transport(Watched):
             self.round_trip = timing(self.descriptor)[0]
             self._end(error)
 
+    def _fail_writing(self, error: OSError) -> None:
+        """The other side has closed.  What it sent before that, an early answer, is still in the kernel."""
+        if self.closing or self._ended or self._protocol is None or not self._protocol.reads_on():
+            self._fail(error)
+            return
+        self.round_trip = timing(self.descriptor)[0]
+        self._error = error
+        self._finishing = True
+        self.waiting = 0
+        self._backlog = None
+        self._want()
+
     def _end(self, error: OSError | None) -> None:
         self.closing = True
         self.waiting = 0
         self._backlog = None
-        self._error = error
+        self._error = error or self._error
         self._poller.forget(self)
         os.close(self.descriptor)
         self.descriptor = -1

@@ -30,6 +30,7 @@ cdef class Upstream(Protocol):
     cpdef data_received(self, bytes data)
     cpdef go_on(self)
     cpdef bint eof_received(self) except -1
+    cpdef bint reads_on(self) except -1
     cpdef connection_lost(self, error)
     cpdef pause_writing(self)
     cpdef resume_writing(self)

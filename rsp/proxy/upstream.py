@@ -217,6 +217,9 @@ class Upstream(Protocol):
                 self._end_delay = delay
         return False
 
+    def reads_on(self) -> bool:
+        return self.exchange is not None
+
     def connection_lost(self, error: OSError | None) -> None:
         self._plane.upstreams.discard(self)
         exchange, self.exchange = self.exchange, None
@@ -323,7 +326,10 @@ class Upstream(Protocol):
             self.release()
         else:
             self.exchange = None
-            self.transport.close()
+            if exchange.request_done:
+                self.transport.close()
+            else:
+                self.transport.abort()  # it answers early, and need not read the rest of the request
         if head is not None:
             exchange.response(head, pieces, trailers)
         else:
