@@ -1,6 +1,8 @@
 """One look-up of a name: ``/etc/hosts``, then DNS (A or AAAA, see ``families.py``; SRV)."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -58,7 +60,7 @@ class Lookup:
         if name.is_srv:
             return _within_bounds(name, await self._services(name[4:]))
         addresses, ttl = await self.addresses(name.host, name.port)
-        return _within_bounds(name, Answer([_target(address, name.port) for address in addresses], ttl))
+        return _within_bounds(name, Answer(list(_targets(addresses, name.port)), ttl))
 
     async def _services(self, name: str) -> Answer:
         records, ttl = await self._ask(name, "SRV")
@@ -66,13 +68,12 @@ class Lookup:
         targets: dict[Peer, Target] = {}
         for record in sorted(records, key=lambda one: (one.priority, -one.weight, str(one.target), one.port)):
             host = str(record.target).rstrip(".")
-            if not host:  # RFC 2782: decidedly not available
+            if not host or not record.port:  # RFC 2782: decidedly not available; or not reachable
                 continue
             addresses, lasting = await self.addresses(host, record.port)
             ttl = min(ttl, lasting)
-            for address in addresses:
-                weight = min(max(record.weight, 1), MOST_WEIGHT)
-                target = _target(address, record.port, weight, record.priority > first)
+            weight = min(max(record.weight, 1), MOST_WEIGHT)
+            for target in _targets(addresses, record.port, weight, record.priority > first):
                 targets.setdefault(target.address, target)
         return Answer(list(targets.values()), ttl)
 
@@ -182,8 +183,11 @@ def _within_bounds(name: Peer, answer: Answer) -> Answer:
     return Answer(answer.targets[:_MOST_TARGETS], answer.ttl)
 
 
-def _target(address: str, port: int, weight: int | None = None, backup: bool = False) -> Target:
-    return Target(Peer(f"[{address}]:{port}" if ":" in address else f"{address}:{port}"), weight, backup)
+def _targets(addresses: list[str], port: int, weight: int | None = None, backup: bool = False) -> Iterator[Target]:
+    """Those that a peer can have: not port 0, which a record may say."""
+    for address in addresses:
+        with contextlib.suppress(ValueError):
+            yield Target(Peer.parse(f"[{address}]:{port}" if ":" in address else f"{address}:{port}"), weight, backup)
 
 
 def _hosts_file(host: str) -> list[str]:

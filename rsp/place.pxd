@@ -6,6 +6,7 @@ cdef int _OPEN, _HALF_OPEN, _DOUBTFUL, _OUT, _DRAINED
 
 ctypedef unsigned long long cell
 
+cdef cell _MOST
 
 cdef class Place:
     cdef cell[::1] _cells

@@ -1,6 +1,7 @@
 """A peer's place in the scoreboard as one process sees it: its own tally to write, the marks, everybody's to read.
 
-On a request's way, so it has a compiled layout and nothing in it allocates.
+On a request's way, so it has a compiled layout and nothing in it allocates.  Sums wrap: another
+process may have written anything.
 """
 
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from rsp.scoreboard import (
     FIRST_PLACE,
     MARKS,
+    MOST,
     PLACE,
     RETIRED_ROW,
     ROW,
@@ -23,6 +25,7 @@ from rsp.scoreboard import (
 
 _ROWS_AT: Final = RETIRED_ROW * ROW + int(Cell.ROWS)
 _MARKS: Final = MARKS
+_MOST: Final = MOST
 _SLOTS: Final = SLOTS
 _TALLY: Final = TALLY
 _EJECTED_UNTIL: Final = int(Mark.EJECTED_UNTIL)
@@ -84,7 +87,7 @@ class Place:
 
     def add(self, tally: int, amount: int) -> None:
         """Never below 0."""
-        self._cells[self._own + tally] += amount
+        self._cells[self._own + tally] = (self._cells[self._own + tally] + amount) & _MOST
 
     def total(self, tally: int) -> int:
         """Of all workers that run."""
@@ -99,10 +102,10 @@ class Place:
     def answered(self, latency: int, smoothed: int, error: bool) -> None:
         """A response head after ``latency``; ``smoothed``: the mean with it.  In microseconds."""
         cells, own = self._cells, self._own
-        cells[own + _REQUESTS] += 1
+        cells[own + _REQUESTS] = (cells[own + _REQUESTS] + 1) & _MOST
         if error:
-            cells[own + _ERRORS] += 1
-        cells[own + _LATENCY_SUM] += latency
+            cells[own + _ERRORS] = (cells[own + _ERRORS] + 1) & _MOST
+        cells[own + _LATENCY_SUM] = (cells[own + _LATENCY_SUM] + latency) & _MOST
         cells[own + _LATENCY] = smoothed
 
     def succeeded(self, now: int) -> None:
@@ -124,9 +127,9 @@ class Place:
     def failed(self, now: int, within: int) -> int:
         """A failure at ``now``; returns how many there are in a row, over all workers, none older than ``within``."""
         cells, own = self._cells, self._own
-        cells[own + _FAILURES] += 1
+        cells[own + _FAILURES] = (cells[own + _FAILURES] + 1) & _MOST
         fresh = cells[own + _LAST_FAILURE] + within >= now
-        cells[own + _RUN] = cells[own + _RUN] + 1 if fresh else 1
+        cells[own + _RUN] = (cells[own + _RUN] + 1) & _MOST if fresh else 1
         cells[own + _LAST_FAILURE] = now
         success = self.last_success()
         first = self._start + _MARKS

@@ -34,6 +34,33 @@ def test_a_name_that_gets_a_thousand_addresses_does_not_end_the_master(tmp_path,
             wait_until(lambda: len(rsp.peers("named")) == 1, "one again")
 
 
+def test_a_record_that_no_peer_can_have_ends_nothing(tmp_path, backend):
+    host, _, port = backend.address.partition(":")
+    with NameServer() as names:
+        names.set("a.test", "A", 60, host)
+        names.set("_http._tcp.test", "SRV", 0, "10 5 0 a.test.", f"10 5 {port} a.test.")
+        text = (
+            f'listen "127.0.0.1:{{port}}" dns = {{ servers = {{ "{names.address}" }}, min_ttl = "100ms" }} '
+            'upstream "app" { "srv:_http._tcp.test" }'
+        )
+        with Rsp(tmp_path, text) as rsp:
+            wait_until(lambda: list(rsp.peers()) == [backend.address], "the record with a port")
+            assert get(rsp.port).startswith(b"HTTP/1.1 200")
+            names.set("_http._tcp.test", "SRV", 0, "10 5 0 a.test.")
+            wait_until(lambda: not rsp.peers(), "the peer to go")
+            assert "The control process (pid" not in rsp.log, "it has not ended"
+
+
+def test_a_listener_whose_name_is_malformed_is_refused(tmp_path, backend):
+    with Rsp(tmp_path, proxy_to(backend.address)) as rsp:
+        for name in ("a..b", "x" * 70 + ".test"):
+            rsp.write(proxy_to(backend.address, extra=f'listen "{name}:8080"'))
+            done = rsp.rspctl("reload")
+            assert done.returncode == 1
+            assert f"cannot listen on {name}:8080: the host name does not resolve" in done.stderr
+        assert get(rsp.port).startswith(b"HTTP/1.1 200")
+
+
 def test_a_reload_is_answered_however_long_the_answer_is(tmp_path, backend):
     def site(kind, to):
         return proxy_to(
