@@ -17,10 +17,8 @@ class NameServer:
         self.records = records or {}
         self.fault = "ok"
         self.asked = []
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket, self._listener = _pair()
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
-        self._listener = socket.create_server(self._socket.getsockname())
         threading.Thread(target=self._serve, daemon=True).start()
         threading.Thread(target=self._serve_long, daemon=True).start()
 
@@ -78,3 +76,17 @@ class NameServer:
     def __exit__(self, *_):
         self._socket.close()
         self._listener.close()
+
+
+def _pair():
+    """A UDP socket and a listening TCP socket at one port."""
+    while True:
+        listener = socket.create_server(("127.0.0.1", 0))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            datagrams.bind(listener.getsockname())
+        except OSError:  # somebody else's
+            listener.close()
+            datagrams.close()
+            continue
+        return datagrams, listener
