@@ -31,6 +31,16 @@ def restart_delay(failures: int) -> float:
     return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** (failures - 1))
 
 
+def cut_text(requests: int, tunnels: int) -> str:
+    """``2 requests and 1 tunnel were``; empty for none."""
+    parts = [
+        f"{number} {what}{'s' * (number > 1)}"
+        for number, what in ((requests, "request"), (tunnels, "tunnel"))
+        if number
+    ]
+    return f"{' and '.join(parts)} {'was' if requests + tunnels == 1 else 'were'}" if parts else ""
+
+
 class Process:
     """One forked child.  ``version`` is of the configuration that it last said to be ready with; 0 before.
 

@@ -12,11 +12,11 @@ import socket
 import time
 from typing import Final
 
-from rsp import channel, log, sockets
+from rsp import channel, descriptors, log, sockets
 from rsp.access_log import open_file
 from rsp.canary import Sample
 from rsp.channel import Bundle
-from rsp.child import Process, Slot, spawn
+from rsp.child import Process, Slot, cut_text, spawn
 from rsp.config.schema import DEFAULT_TIMEOUTS
 from rsp.listeners import Listeners
 from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Scoreboard, Tally
@@ -30,16 +30,6 @@ from rsp.worker import Instance, Worker
 _ADOPT_AFTER: Final = 0.5
 _SILENT: Final = 3.0  # a worker's loop that has not run for so long is no sign of life
 _ANSWERS: Final = (Tally.REQUESTS, Tally.LATENCY_SUM)
-
-
-def cut_text(requests: int, tunnels: int) -> str:
-    """``2 requests and 1 tunnel were``; empty for none."""
-    parts = [
-        f"{number} {what}{'s' * (number > 1)}"
-        for number, what in ((requests, "request"), (tunnels, "tunnel"))
-        if number
-    ]
-    return f"{' and '.join(parts)} {'was' if requests + tunnels == 1 else 'were'}" if parts else ""
 
 
 class Fleet:
@@ -75,8 +65,10 @@ class Fleet:
         self.handed_over = False
 
     def launch(self, bundle: Bundle) -> None:
-        """Everybody's first start.  Raises :class:`sockets.BindError`, and :class:`OSError` for the access log."""
+        """Everybody's first start.  Raises :class:`sockets.BindError`, and :class:`OSError` for the access log and for
+        want of descriptors."""
         self.bundle = bundle
+        self.check_room(bundle, self.workers_wanted(bundle))
         self._store = Shared(int(bundle.config.settings.lua.shared))
         self.log_file = open_file(bundle.config.settings.access_log)
         self.listeners.add(bundle.config)
@@ -189,6 +181,12 @@ class Fleet:
             return self._override
         wanted = bundle.config.settings.workers
         return wanted if isinstance(wanted, int) else min(len(os.sched_getaffinity(0)), SLOTS // 2)
+
+    def check_room(self, bundle: Bundle, workers: int) -> None:
+        """Raises :class:`OSError` if there are too few descriptors for ``workers``."""
+        listeners = self.listeners
+        workers = max(workers, len(self.slots), listeners.given_slots)
+        descriptors.check(bundle.config, workers, listeners.count_with(bundle.config))
 
     def wanted_slots(self) -> int:
         return sum(slot.wanted for slot in self.slots)
@@ -316,6 +314,7 @@ class Fleet:
         if self.stopping or not 1 <= wanted <= SLOTS // 2:
             return
         try:
+            self.check_room(self.bundle, wanted)
             while self.wanted_slots() < wanted:
                 slot = next((slot for slot in self.slots if not slot.wanted), None)
                 slot = slot or self._new_slot()
@@ -324,6 +323,8 @@ class Fleet:
                     self.start(slot)
         except sockets.BindError as error:
             log.line(str(error))
+        except OSError as error:
+            log.line(f"{error.filename}: {error.strerror}")
         while self.wanted_slots() > wanted:
             slot = [slot for slot in self.slots if slot.wanted][-1]
             slot.wanted = False

@@ -1,17 +1,13 @@
 """The addresses that an instance listens on, and each slot's sockets for them: all or nothing, closed by name only."""
 
 import os
-import resource
 import socket
-from typing import Final
 
 from rsp import sockets
 from rsp.child import Slot
 from rsp.config.schema import Config, Listener
 from rsp.systemd import Passed
 from rsp.upgrade import Given
-
-_SPARE: Final = 64  # descriptors of the master beside its listeners': channels, memfds, a loader
 
 
 class Listeners:
@@ -42,7 +38,6 @@ class Listeners:
         Raises :class:`sockets.BindError`; then nothing has been added.
         """
         added: list[str] = []
-        self._afford(sum(listener.address not in self._listeners for listener in config.listeners))
         try:
             for listener in config.listeners:
                 if listener.address not in self._listeners:
@@ -58,18 +53,10 @@ class Listeners:
             raise sockets.BindError(f"cannot listen on {added[-1]}: {(error.strerror or str(error)).lower()}") from None
         return added
 
-    def _afford(self, new: int) -> None:
-        """Raises :class:`sockets.BindError` when the limit of descriptors does not allow so many new addresses."""
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        slots = len(self._slots)
-        every = len(self._listeners) + new
-        # Each slot has a socket for each address, and a worker that starts gets a copy of its slot's.
-        needed = len(os.listdir("/proc/self/fd")) + new * slots + every + _SPARE  # noqa: PTH208 - a path for each
-        if new and slots and needed > limit:
-            raise sockets.BindError(
-                f"cannot listen on {new} new addresses with {slots} workers: that needs {needed} descriptors, "
-                f"and the limit is {limit} (ulimit -n, LimitNOFILE=)"
-            )
+    def count_with(self, config: Config) -> int:
+        """Addresses at which there are sockets, while those of ``config`` are added to what there is."""
+        given = {address for _, address in self._given}
+        return len(given.union(self._listeners, (one.address for one in config.listeners)))
 
     def equip(self, slot: Slot) -> None:
         """Sockets for a new slot.  Raises :class:`sockets.BindError`."""

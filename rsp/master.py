@@ -15,8 +15,8 @@ from typing import Final
 from setproctitle import setproctitle
 
 from rsp import channel, log
-from rsp.child import Process, Slot, reap_strangers
-from rsp.fleet import Fleet, cut_text
+from rsp.child import Process, Slot, cut_text, reap_strangers
+from rsp.fleet import Fleet
 from rsp.loader import load
 from rsp.members import PATIENCE_WITH_NAMES
 from rsp.packets import RETRY, Broken

@@ -104,6 +104,7 @@ class Reloads:
                 self._end(True, loader.difference())
                 return
             bundle = loader.result()
+            self._fleet.check_room(bundle, self._fleet.workers_wanted(bundle))
             added = self._fleet.listeners.add(bundle.config)
             members = self._fleet.steward.adopt(self._fleet.bundle, bundle)[0]
             log_file = open_file(bundle.config.settings.access_log)

@@ -25,6 +25,7 @@ from rsp.net.acceptor import Acceptor
 from rsp.net.poller import Poller
 from rsp.packets import Broken, Stuck
 from rsp.privileges import Identity
+from rsp.proxy import hedge, upstream  # noqa: F401 - when they are needed, there may be no descriptor left
 from rsp.proxy.downstream import Downstream
 from rsp.proxy.hooks import Hooks
 from rsp.proxy.plane import Plane

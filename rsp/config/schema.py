@@ -68,7 +68,7 @@ class Limits(Struct, frozen=True):
     ] = None
     connections: Annotated[
         Count | None,
-        Meta(description="Client connections of one worker. More: 503. 0: what its descriptors suffice for."),
+        Meta(description="Client connections of one worker. More: 503. 0, and at most: what its descriptors allow."),
     ] = None
     per_client: Annotated[
         Count | None,

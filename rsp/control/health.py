@@ -5,6 +5,7 @@ but not as it should; it does not answer.  The first check decides at once, late
 """
 
 import asyncio
+import errno
 import random
 import ssl
 import time
@@ -15,6 +16,7 @@ from rsp.config.rules import statuses
 from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.config.upstreams import Health as HealthConfig
+from rsp.descriptors import for_checks
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED, ResponseHead, parse_response
@@ -34,6 +36,7 @@ class Checks:
     def __init__(self, scoreboard: Scoreboard) -> None:
         self._scoreboard = scoreboard
         self._tasks: dict[int, tuple[HealthConfig, asyncio.Task[None]]] = {}  # by place
+        self._turns = asyncio.Semaphore(for_checks())
 
     def arrange(self, config: Config, members: Members) -> None:
         """Check the members of upstreams with ``health``, and nobody else."""
@@ -55,15 +58,24 @@ class Checks:
                     self._scoreboard.set_mark(member.place, Mark.HEALTH, Health.UNKNOWN)
         for place, (name, address, health) in wanted.items():
             if place not in self._tasks and health is not None:
-                watch = _Watch(self._scoreboard, place, name, address, health)
+                watch = _Watch(self._scoreboard, self._turns, place, name, address, health)
                 self._tasks[place] = (health, asyncio.get_running_loop().create_task(watch.run()))
 
 
 class _Watch:
     """One peer."""
 
-    def __init__(self, scoreboard: Scoreboard, place: int, upstream: str, address: Peer, config: HealthConfig) -> None:
+    def __init__(
+        self,
+        scoreboard: Scoreboard,
+        turn: asyncio.Semaphore,
+        place: int,
+        upstream: str,
+        address: Peer,
+        config: HealthConfig,
+    ) -> None:
         self._scoreboard = scoreboard
+        self._turn = turn
         self._place = place
         self._label = f'upstream "{upstream}": peer {address}'
         self._address = address
@@ -72,8 +84,11 @@ class _Watch:
 
     async def run(self) -> None:
         while True:
-            started = time.monotonic()
-            self._judge(await check(self._address, self._config))
+            async with self._turn:
+                started = time.monotonic()
+                verdict = await check(self._address, self._config)
+            if verdict is not None:
+                self._judge(verdict)
             pause = self._config.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
             await asyncio.sleep(max(0.01, started + pause - time.monotonic()))
 
@@ -97,8 +112,8 @@ class _Watch:
                 log.line(f"{self._label} is {'down' if found == Health.DEAD else 'doubtful'}: {why}")
 
 
-async def check(address: Peer, config: HealthConfig) -> Verdict:
-    """Ask once."""
+async def check(address: Peer, config: HealthConfig) -> Verdict | None:
+    """Ask once.  ``None``: this process has no descriptor left to ask with, which says nothing of the peer."""
     try:
         async with asyncio.timeout(config.timeout):
             return await _ask(address, config)
@@ -109,6 +124,9 @@ async def check(address: Peer, config: HealthConfig) -> Verdict:
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return Health.DEAD, "no whole answer"
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            log.once_a_second("checks", f"Cannot check peers for now: {error.strerror}")
+            return None
         return Health.DEAD, (error.strerror or str(error) or type(error).__name__).lower()
 
 

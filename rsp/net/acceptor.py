@@ -7,7 +7,7 @@ from typing import Final
 
 from rsp import log
 from rsp.net.calls import accept
-from rsp.net.poller import IN, Poller, Watched
+from rsp.net.poller import IN, SCARCE, Poller, Watched
 
 _AT_ONCE: Final = 64
 # The connection is gone already, or the network behind it: nothing to tell (accept(2)).
@@ -47,6 +47,8 @@ class Acceptor(Watched):
                 found = accept(self.descriptor)
             except OSError as error:
                 if error.errno in _HARMLESS:
+                    continue
+                if error.errno in SCARCE and self._poller.relieve():
                     continue
                 log.once_a_second("accept", f"Cannot accept connections for now: {error.strerror}")
                 self._exhausted = True

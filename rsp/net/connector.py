@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from rsp.net.poller import OUT, Poller, Watched
+from rsp.net.poller import OUT, SCARCE, Poller, Watched
 
 
 class Connector(Watched):
@@ -25,7 +25,7 @@ class Connector(Watched):
         self._poller = poller
         self._done = done
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            sock = _socket(family, poller)
         except OSError as error:
             done(-1, error.strerror or str(error))
             return
@@ -70,3 +70,14 @@ class Connector(Watched):
 
     def broken(self) -> None:
         self.cancel("internal error")
+
+
+def _socket(family: int, poller: Poller) -> socket.socket:
+    """Raises :class:`OSError`."""
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+    try:
+        return socket.socket(family, kind)
+    except OSError as error:
+        if error.errno in SCARCE and poller.relieve():
+            return socket.socket(family, kind)
+        raise

@@ -10,6 +10,7 @@ cdef class Poller:
     cdef list _watched, _dead
     cdef dict _again
     cdef bint _burial_due
+    cdef public object relieve
     cpdef want(self, Watched one, int events)
     cpdef forget(self, Watched one)
     cpdef again(self, Watched one)

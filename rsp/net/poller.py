@@ -1,11 +1,14 @@
 """Who waits for which events.  One for each worker, or for any other loop that moves bytes."""
 
 import asyncio
+import errno
 import select
+from collections.abc import Callable
 from typing import Final
 
 IN: Final = select.EPOLLIN
 OUT: Final = select.EPOLLOUT
+SCARCE: Final = frozenset((errno.EMFILE, errno.ENFILE))
 _AT_ONCE: Final = 256
 
 
@@ -36,7 +39,11 @@ class Watched:
 
 
 class Poller:
-    """The epoll set of one loop."""
+    """The epoll set of one loop.
+
+    ``relieve()`` is called when there are no descriptors left; it closes what can be done without, and says whether
+    there was something.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -45,6 +52,7 @@ class Poller:
         self._dead: list[Watched] = []
         self._burial_due = False
         self._again: dict[Watched, None] = {}  # in the order in which they asked for another turn
+        self.relieve: Callable[[], bool] = lambda: False
         loop.add_reader(self._epoll.fileno(), self._run)
 
     def want(self, one: Watched, events: int) -> None:

@@ -71,7 +71,7 @@ class Downstream(Receiver):
 
     def _turn_away(self, excess: int) -> None:
         """Too many connections: say so, as long as that does not become a burden itself."""
-        if excess > 64:
+        if excess > self.terms.lingering:
             self._plane.count(503, 0)
             self.abort()
         else:

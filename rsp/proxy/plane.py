@@ -69,6 +69,7 @@ class Plane:
         self.status_5xx = 0
         self._row = scoreboard.row(row_number)
         self._due: list[Downstream | Upstream | Attempt | Task] = []
+        poller.relieve = self._close_idle
         self.tick()
 
     def tick(self) -> None:
@@ -141,6 +142,14 @@ class Plane:
             for upstream in list(self.upstreams):
                 if upstream.exchange is None and upstream.peer in leaving:
                     upstream.close()
+
+    def _close_idle(self) -> bool:
+        """Close the connection to a peer that has been idle for longest at its peer; whether there was one."""
+        for peer in self.peers.values():
+            if peer.idle:
+                peer.idle.pop(0).close()
+                return True
+        return False
 
     def _expire_some(self) -> None:
         """End a few of those that are due, then let others have the loop: an attack may make many due at once."""

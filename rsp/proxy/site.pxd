@@ -27,6 +27,7 @@ cdef class Site:
     cdef object __weakref__
     cdef Plane _plane
     cdef public AccessLog access_log
+    cdef object _room
     cdef public dict groups
     cdef public object dns
     cdef public Hooks hooks

@@ -4,6 +4,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from rsp.config.schema import Config, HeaderRules, Listener, Route
+from rsp.descriptors import Room
 from rsp.http1.credentials import binds_connection
 from rsp.http1.names import fold, without
 from rsp.members import Members
@@ -82,7 +83,8 @@ class Site:
         self._plane = plane
         groups = {upstream.name: Group(plane, upstream, offset) for upstream in config.upstreams}
         self.groups = groups
-        self.terms = Terms((settings.timeouts,), (settings.limits,))
+        self._room = Room.of(len(config.listeners))
+        self.terms = Terms((settings.timeouts,), (settings.limits,), self._room)
         self.listeners: dict[str, Terms] = {one.address: self._terms(config, one, None) for one in config.listeners}
         self.router = Router(
             (route.host, route.path, self._destination(config, route, groups, number))
@@ -135,12 +137,12 @@ class Site:
         phases = self.hooks.routes.get(number) if self.hooks is not None else None
         return Destination(route, groups[route.to] if route.to is not None else None, terms, phases)
 
-    @staticmethod
-    def _terms(config: Config, listener: Listener, route: Route | None) -> Terms:
+    def _terms(self, config: Config, listener: Listener, route: Route | None) -> Terms:
         settings = config.settings
         return Terms(
             (route.timeouts if route else None, listener.timeouts, settings.timeouts),
             (route.limits if route else None, listener.limits, settings.limits),
+            self._room,
         )
 
     def trusts(self, client: bytes) -> bool:

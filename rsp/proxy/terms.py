@@ -1,8 +1,7 @@
 """Timeouts and limits in force for a connection or an exchange: the instance's, overridden by listener and route."""
 
-import resource
-
 from rsp.config.schema import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
+from rsp.descriptors import Room
 
 
 def _first(name: str, *layers: Timeouts | Limits | None) -> float:
@@ -20,12 +19,12 @@ class Terms:
     # fmt: off
     __slots__ = (
         "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "head_limit", "head_time",
-        "idle_time", "keepalive_time", "line_limit", "min_rate", "per_client", "read_time", "request_time",
+        "idle_time", "keepalive_time", "line_limit", "lingering", "min_rate", "per_client", "read_time", "request_time",
         "response_time", "send_time", "shutdown_time", "tunnel_time",
     )
     # fmt: on
 
-    def __init__(self, timeouts: tuple[Timeouts | None, ...], limits: tuple[Limits | None, ...]) -> None:
+    def __init__(self, timeouts: tuple[Timeouts | None, ...], limits: tuple[Limits | None, ...], room: Room) -> None:
         times = (*timeouts, DEFAULT_TIMEOUTS)
         self.head_time = _first("head", *times)
         self.body_time = _first("body", *times)
@@ -45,7 +44,6 @@ class Terms:
         self.body_limit = int(_first("body", *sizes))
         self.min_rate = int(_first("min_rate", *sizes))
         self.buffer = int(_first("buffer", *sizes))
-        # A connection needs two descriptors: the client's, and one to a peer.
-        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self.connections = int(_first("connections", *sizes)) or max(1, (descriptors - 100) // 2)
+        self.connections = min(int(_first("connections", *sizes)) or room.clients, room.clients)
+        self.lingering = room.lingering
         self.per_client = int(_first("per_client", *sizes))

@@ -1,6 +1,7 @@
 """What a channel between master and children carries has no largest size: names, answers, listeners."""
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -92,8 +93,8 @@ def test_hundreds_of_listeners_come_in_one_reload_and_go_through_an_upgrade(tmp_
         rsp.write(more)
         done = rsp.rspctl("reload")
         assert done.returncode == 1
-        assert "cannot listen on 700 new addresses with 2 workers: that needs 2" in done.stderr
-        assert "descriptors, and the limit is 400 (ulimit -n, LimitNOFILE=)" in done.stderr
+        assert re.search(r"too few open files are allowed: 2 workers at 70\d addresses need 2\d{3};", done.stderr)
+        assert "ulimit -n 400" in done.stderr
         resource.prlimit(rsp.process.pid, resource.RLIMIT_NOFILE, limit)
         done = rsp.rspctl("reload")
         assert done.returncode == 0, done.stderr
