@@ -16,6 +16,7 @@ from rsp.config.errors import ConfigError
 from rsp.loader import load
 from rsp.lua.runtime import engine
 from rsp.master import Master
+from rsp.quota import processors
 from rsp.sockets import BindError
 
 _NAMED = {
@@ -102,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workers",
         metavar="N",
         type=_worker_count,
-        help='worker processes; "auto": as many as usable cores (overrides the file)',
+        help='worker processes; "auto": as many as usable cores, within the CPU quota (overrides the file)',
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _worker_count(text: str) -> int:
     if text == "auto":
-        return min(len(os.sched_getaffinity(0)), 128)
+        return min(processors(), 128)
     if not text.isdigit() or not 1 <= int(text) <= 128:
         raise argparse.ArgumentTypeError(f'expected a number from 1 to 128, or "auto", got "{text}"')
     return int(text)

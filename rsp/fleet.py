@@ -12,7 +12,7 @@ import socket
 import time
 from typing import Final
 
-from rsp import channel, descriptors, log, sockets
+from rsp import channel, descriptors, log, quota, sockets
 from rsp.access_log import open_file
 from rsp.canary import Sample
 from rsp.channel import Bundle
@@ -69,7 +69,7 @@ class Fleet:
         want of descriptors."""
         self.bundle = bundle
         self.check_room(bundle, self.workers_wanted(bundle))
-        self._store = Shared(int(bundle.config.settings.lua.shared))
+        self._store = Shared(quota.shared_memory(bundle.config.settings.lua.shared))
         self.log_file = open_file(bundle.config.settings.access_log)
         self.listeners.add(bundle.config)
         for unused in self.listeners.unused():
@@ -180,7 +180,7 @@ class Fleet:
         if self._override is not None:
             return self._override
         wanted = bundle.config.settings.workers
-        return wanted if isinstance(wanted, int) else min(len(os.sched_getaffinity(0)), SLOTS // 2)
+        return wanted if isinstance(wanted, int) else min(quota.processors(), SLOTS // 2)
 
     def check_room(self, bundle: Bundle, workers: int) -> None:
         """Raises :class:`OSError` if there are too few descriptors for ``workers``."""

@@ -249,8 +249,12 @@ class Lua(Struct, frozen=True):
         Size, Meta(description="Largest body that `req.body()` and `res.body` read; a larger one is an error there.")
     ] = Size(1 << 20)
     shared: Annotated[
-        Size, Meta(description="Memory of `shared(...)` and `limit` for all workers. As of the start; used as needed.")
-    ] = Size(64 << 20)
+        Size | None,
+        Meta(
+            description="Memory of `shared(...)` and `limit` for all workers. As of the start; used as needed. "
+            "Default: 64 MB, but at most an eighth of a container's memory limit."
+        ),
+    ] = None
     fail_open: Annotated[
         bool, Meta(description="A request whose hook fails goes on as if there were none. Otherwise: 500.")
     ] = False
@@ -261,7 +265,10 @@ class Settings(Struct, frozen=True):
 
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=256)] | Literal["auto"],
-        Meta(description='Worker processes, 1 to 256, or `"auto"`: as many as usable cores. `-w` overrides it.'),
+        Meta(
+            description='Worker processes, 1 to 256, or `"auto"`: as many as usable cores, within the CPU quota. '
+            "`-w` overrides it."
+        ),
     ] = "auto"
     user: Annotated[
         str | None,
