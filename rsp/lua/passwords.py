@@ -1,7 +1,8 @@
 """Users and hashed passwords of an htpasswd file: bcrypt, Apache's MD5 (``$apr1$``) and ``{SHA}``.
 
-Checking a good hash takes long on purpose, so it is not for a worker's loop; what was right is remembered for a while,
-as a digest with a key of this process.
+Checking a good hash takes long on purpose, so it is done in a few threads, which yield to the worker's loop, and only
+so many checks may wait.  What was right is remembered for a while, as a digest with a key of this process.  A name that
+is not in the file costs as much as one that is: its password is checked against the hash of another user.
 """
 
 import base64
@@ -9,6 +10,10 @@ import hashlib
 import hmac
 import os
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache
+from threading import BoundedSemaphore, get_native_id
 from typing import Final
 
 import bcrypt
@@ -16,7 +21,28 @@ import bcrypt
 _REMEMBER: Final = 60.0  # seconds
 _MOST: Final = 4096
 _ALPHABET: Final = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_NOBODY: Final = bcrypt.hashpw(os.urandom(16).hex().encode(), bcrypt.gensalt(8))
+_THREADS: Final = 2
+_WAITING: Final = 64  # checks that run or wait; more are refused
+_NICE: Final = 10  # of the threads: requests go first where a processor is short
+_LONGEST: Final = 1024  # bytes of name and password, in base64
+_SLICE: Final = 50  # rounds in Python, 60 us, until others may run
+
+_room: Final = BoundedSemaphore(_WAITING)
+
+
+class Busy(Exception):
+    """Too many checks wait already."""
+
+
+@lru_cache(1)
+def _threads() -> ThreadPoolExecutor:
+    """Of this process, which is forked before any is needed."""
+    return ThreadPoolExecutor(_THREADS, "password", _yield_to_others)
+
+
+def _yield_to_others() -> None:
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
 
 
 class Users:
@@ -35,6 +61,7 @@ class Users:
             if not colon or not hashed.startswith((b"$2y$", b"$2b$", b"$2a$", b"$apr1$", b"{SHA}")):
                 raise ValueError(f"htpasswd: line {number}: expected name:hash, with bcrypt, $apr1$ or {{SHA}}")
             self._hashes[name] = hashed
+        self._others = list(self._hashes.values())
 
     def recall(self, given: bytes) -> bytes | None:
         """The user whose ``name:password``, in base64, was right a short while ago."""
@@ -43,17 +70,32 @@ class Users:
             return base64.b64decode(given).partition(b":")[0]
         return None
 
+    def begin(self, given: bytes) -> "Future[bytes | None]":
+        """As :meth:`check`, in a thread.  Raises :class:`Busy`."""
+        if not _room.acquire(blocking=False):
+            raise Busy("too many passwords wait to be checked")
+        future = _threads().submit(self.check, given)
+        future.add_done_callback(lambda _: _room.release())
+        return future
+
     def check(self, given: bytes) -> bytes | None:
-        """The user whose ``name:password``, in base64, that is; ``None``: nobody's.  Takes its time."""
+        """The user whose ``name:password``, in base64, that is; ``None``: no user's.  Takes its time."""
+        if len(given) > _LONGEST:
+            return None
         try:
             name, colon, password = base64.b64decode(given, validate=True).partition(b":")
         except ValueError:
             return None
-        hashed = self._hashes.get(name)
-        if hashed is None or not colon:
-            bcrypt.checkpw(password[:72].replace(b"\0", b""), _NOBODY)  # who is not there takes as long
+        if not colon:
             return None
-        return name if _matches(password, hashed) else None
+        hashed = self._hashes.get(name)
+        good = _matches(password, hashed or self._other(name))
+        return name if good and hashed is not None else None
+
+    def _other(self, name: bytes) -> bytes:
+        """A hash of the file, always the same for one name, so that unknown names cost what known ones do."""
+        digest = hmac.digest(self._key, b"\0" + name, "sha256")
+        return self._others[int.from_bytes(digest[:8], "big") % len(self._others)] if self._others else b"{SHA}"
 
     def remember(self, given: bytes) -> None:
         if len(self._known) >= _MOST:
@@ -91,6 +133,8 @@ def _apr1(password: bytes, salt: bytes) -> bytes:
         text += password if number % 7 else b""
         text += digest if number & 1 else password
         digest = hashlib.md5(text, usedforsecurity=False).digest()
+        if number % _SLICE == 0:
+            time.sleep(0)  # the interpreter's lock is for others now
     order = ((0, 6, 12), (1, 7, 13), (2, 8, 14), (3, 9, 15), (4, 10, 5))
     out = b"".join(_sixbit(digest[a] << 16 | digest[b] << 8 | digest[c], 4) for a, b, c in order)
     return b"$apr1$" + salt + b"$" + out + _sixbit(digest[11], 2)

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.schema import Dns
+from rsp.lua.passwords import Busy
 from rsp.proxy.tasks import Answer, Done, Operation, Task, cancel
 
 if TYPE_CHECKING:
@@ -52,8 +53,13 @@ def _password(task: Task, given: tuple[Any, ...], done: Done) -> "Answer | Calla
     if known is not None:
         return True, known
 
+    try:
+        future = users.begin(credentials)
+    except Busy as error:
+        return False, f"basic_auth: {error}".encode()
+
     async def check() -> Answer:
-        name = await asyncio.to_thread(users.check, credentials)
+        name = await asyncio.wrap_future(future)
         if name is not None:
             users.remember(credentials)
         return True, name
