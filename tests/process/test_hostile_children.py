@@ -73,8 +73,7 @@ def test_a_child_that_was_taken_over_does_not_end_the_master(tmp_path, backend, 
 
 
 def test_a_scoreboard_that_a_worker_overwrote_ends_neither_master_nor_control_process(tmp_path, backend):
-    text = proxy_to(backend.address, extra='reload = { canary = "500ms", requests = 1 }')
-    with Hostile(tmp_path, text, "worker", ["overwrite"]) as rsp:
+    with Hostile(tmp_path, proxy_to(backend.address), "worker", ["overwrite"]) as rsp:
         wait_until(lambda: "Worker 1" in rsp.log and "has ended with status 7" in rsp.log, "its end")
         wait_until(lambda: "Started." in rsp.log, "all workers")
         assert rsp.admin("/peers")["http_status"] == 200
