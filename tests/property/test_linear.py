@@ -17,15 +17,16 @@ from rsp.config.units import Peer
 from rsp.http1.body import ChunkedDecoder
 from rsp.http1.codec import parse_request, parse_response
 from rsp.http1.errors import ProtocolError
+from rsp.http1.faults import check_size, find_stray
 from rsp.http1.fields import cookie, field, flat
-from rsp.http1.head import check_size, find_stray, without
 from rsp.http1.lines import drop, each, get
+from rsp.http1.names import without
 from rsp.lua.evaluate import Evaluation
 from rsp.lua.passwords import Users
 from rsp.lua.services import Services
 from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.call import Plan
-from rsp.proxy.forwarded import through_proxy
+from rsp.proxy.forwarded import sort_out, through_proxy
 from rsp.route import Router, match, normalise_path
 
 SEARCHED, SMALL, MIDDLE, LARGE = 4 << 10, 1 << 10, 8 << 10, 32 << 10
@@ -100,9 +101,19 @@ class Trusting:
 
     def __init__(self, style: str) -> None:
         self.forwarded = style
+        self.keep_forwarded = frozenset((b"x-real-ip",))
 
     def trusts(self, _client: bytes) -> bool:
         return True
+
+
+def from_proxy(style: str, name: bytes) -> Callable[[bytes], object]:
+    def parse(data: bytes) -> None:
+        head = head_of(data, name)
+        sort_out(Trusting(style), head, trusted=True)
+        through_proxy(Trusting(style), b"10.0.0.1", head)
+
+    return parse
 
 
 def chunked(data: bytes) -> None:
@@ -152,8 +163,8 @@ PYTHON: dict[str, Callable[[bytes], object]] = {
         drop(VALUE % data, b"x-b"), without(VALUE % data, (b"x-b",)),
     ),
     "a cookie of ours": lambda data: cookie(b"Cookie: %b\r\n" % data, b"rsp"),
-    "X-Forwarded-For of a proxy": lambda data: through_proxy(Trusting("x-forwarded"), b"10.0.0.1", head_of(data, b"X-Forwarded-For")),
-    "Forwarded of a proxy": lambda data: through_proxy(Trusting("forwarded"), b"10.0.0.1", head_of(data, b"Forwarded")),
+    "X-Forwarded-For of a proxy": from_proxy("x-forwarded", b"X-Forwarded-For"),
+    "Forwarded of a proxy": from_proxy("forwarded", b"Forwarded"),
     "Accept": lambda data: PAGES.error(404, "", b"id", head_of(data, b"Accept")),
     "a redirect": lambda data: FIXED.answer(parse_request(b"GET /" + data + b" HTTP/1.1\r\nHost: x\r\n\r\n")),
     "the routes of a host": ROUTER.entries,
