@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from rsp.config.errors import suggest
+from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
 from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route, Settings
 from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
@@ -23,6 +24,7 @@ _FREE = frozenset(("body",))
 LEAST_LUA_MEMORY = 8 << 20
 _KEYS = ("client", "uri", "path", "host", "header", "cookie")
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]+")
+_HOST_VALUE = re.compile(r"\{(?:host|authority)\}")
 _ROUTE_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*|\[[0-9A-Fa-f:.]+\]")
 # Framing and routing are rsp's own to write.
 _RESERVED = frozenset((
@@ -153,24 +155,48 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
                 yield (key, name), f'{key}: "{name}" cannot be set for a route, only for a listener or for all'
     if route.respond is not None:
         yield from _fields("respond", "headers", route.respond.headers)
+        yield from _placeholders("respond", "headers", route.respond.headers)
     if isinstance(route.redirect, str) or route.redirect is not None:
         target = route.redirect if isinstance(route.redirect, str) else route.redirect.to
         if not re.fullmatch(r"[!-~]+", target):
             yield ("redirect",), f"redirect: expected a URL without spaces, got {show(target)}"
+        for wrong in unknown(target, IN_REDIRECTS):
+            yield ("redirect",), f"redirect: {wrong}"
     for key in ("request_headers", "response_headers"):
         rules: HeaderRules | None = getattr(route, key)
         if rules is not None:
-            yield from _fields(key, "remove", dict.fromkeys(rules.remove, ""))
-            yield from _fields(key, "set", rules.set)
-            yield from _fields(key, "add", rules.add)
+            yield from _rule_mistakes(key, rules)
+
+
+def _rule_mistakes(key: str, rules: HeaderRules) -> Iterator[tuple[Path, str]]:
+    hosts = {name: value for name, value in rules.set.items() if name.lower() == "host" and key == "request_headers"}
+    for name, value in hosts.items():
+        yield from _placeholders(key, "set", {name: value}, IN_HOST)
+        if not _HOST.fullmatch(_HOST_VALUE.sub("h", value)):
+            yield (key, "set", name), f"{key}: set: {name}: expected a host name, with or without a port"
+    others = {name: value for name, value in rules.set.items() if name not in hosts}
+    yield from _fields(key, "remove", dict.fromkeys(rules.remove, ""))
+    for part, fields in (("set", others), ("add", rules.add)):
+        yield from _fields(key, part, fields)
+        yield from _placeholders(key, part, fields)
 
 
 def _fields(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path, str]]:
     for name in fields:
         if not _NAME.fullmatch(name):
             yield (key, part, name), f"{key}: {part}: {show(name)} is no name of a field"
+        elif name.lower() == "host" and key == "request_headers":
+            yield (key, part, name), f'{key}: {part}: a request has one Host; it can be "set"'
         elif name.lower() in _RESERVED:
             yield (key, part, name), f'{key}: {part}: "{name}" is rsp\'s own to write'
+
+
+def _placeholders(
+    key: str, part: str, fields: dict[str, str], known: Collection[str] = IN_FIELDS
+) -> Iterator[tuple[Path, str]]:
+    for name, value in fields.items():
+        for wrong in unknown(value, known):
+            yield (key, part, name), f"{key}: {part}: {name}: {wrong}"
 
 
 def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:

@@ -113,9 +113,13 @@ class HeaderRules(Struct, frozen=True):
     """Changes to the fields of a message, in this order."""
 
     remove: Annotated[tuple[str, ...], Meta(description='Names: `{ "Cookie", "X-Debug" }`.')] = ()
-    set: Annotated[dict[str, str], Meta(description='Replaces what was there: `{ ["X-Env"] = "live" }`.')] = (
-        msgspec.field(default_factory=dict)
-    )
+    set: Annotated[
+        dict[str, str],
+        Meta(
+            description='Replaces what was there: `{ ["X-Env"] = "live", ["X-Client"] = "{client}" }`. See '
+            "[placeholders](http.md#placeholders)."
+        ),
+    ] = msgspec.field(default_factory=dict)
     add: Annotated[dict[str, str], Meta(description="Comes in addition to what was there.")] = msgspec.field(
         default_factory=dict
     )
@@ -126,7 +130,12 @@ class Redirect(Struct, frozen=True):
 
     to: Annotated[
         str,
-        Meta(min_length=1, description="`{host}` stands for the request's host, `{path}` for its path with the query."),
+        Meta(
+            min_length=1,
+            description="URL, or path on the same host. [Placeholders](http.md#placeholders): `{host}` is the "
+            "request's host, `{authority}` the same with its port, `{path}` its path, `{query}` its query, which is "
+            "otherwise appended unless the URL has one.",
+        ),
     ]
     status: Annotated[Literal[301, 302, 303, 307, 308], Meta(description="301 and 308 are for good.")] = 302
 
@@ -137,7 +146,9 @@ class Respond(Struct, frozen=True):
     status: Annotated[int, Meta(ge=200, le=599, description="Status code.")] = 200
     body: Annotated[str, Meta(description="Body.")] = ""
     type: Annotated[str, Meta(description="Content-Type.")] = "text/plain; charset=utf-8"
-    headers: Annotated[dict[str, str], Meta(description="More fields.")] = msgspec.field(default_factory=dict)
+    headers: Annotated[dict[str, str], Meta(description="More fields, with placeholders.")] = msgspec.field(
+        default_factory=dict
+    )
 
 
 class Route(Struct, frozen=True):

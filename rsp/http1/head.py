@@ -32,7 +32,7 @@ _FIELD_BLOCK = re.compile(_FIELDS)
 _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS)
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~!$&'()*+,;=%]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*+)([^#]*+)")
-_ID = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
+SOUND_ID: Final = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
 _NOT_PLAIN = re.compile(rb"%|//|/\.|\\")
 
 # Longer than a DNS name with a port (RFC 1035 section 2.3.4): it could only fill the memory of what remembers hosts.
@@ -248,7 +248,7 @@ def _classify(lines: list[bytes]) -> _Fields:  # noqa: C901 - one flat loop: it 
             fields.te_trailers = fields.te_trailers or b"trailers" in _members(value)
         elif meaning == REQUEST_ID:
             value = value.strip(b" \t")
-            if _ID.fullmatch(value) is not None:
+            if SOUND_ID.fullmatch(value) is not None:
                 fields.request_id = value
         elif meaning == FORWARDED:
             fields.forwarded.append(line)

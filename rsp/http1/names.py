@@ -82,6 +82,8 @@ MEANING: Final[dict[bytes, int]] = {
 }
 # Those of them that rsp reads, and writes itself.
 OWN: Final = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+# Fields that rsp writes into requests.
+OURS: Final = OWN | {b"x-request-id", b"via"}
 # Fields that frame, route or authenticate a message mean nothing behind it (RFC 9110 section 6.5.1).
 _NOT_IN_TRAILERS: Final = frozenset((
     b"content-length", b"transfer-encoding", b"host", b"connection", b"keep-alive", b"te", b"trailer", b"upgrade",

@@ -2,11 +2,15 @@
 
 import json
 from http import HTTPStatus
+from typing import Final
 
+from rsp.config.placeholders import IN_FIELDS, IN_PAGES, IN_REDIRECTS, Source, Template
 from rsp.config.schema import Page, Redirect, Respond, Route
 from rsp.http1.head import RequestHead
 from rsp.http1.names import split
 from rsp.http1.write import PHRASES
+
+_SLASHES: Final = (b"/", b"\\")
 
 Answer = tuple[int, bytes, bytes, bytes]  # status, Content-Type, more field lines with their CRLF, body
 
@@ -15,11 +19,11 @@ class Pages:
     """Error answers; ``pages`` replace the plain format for their statuses."""
 
     def __init__(self, pages: tuple[Page, ...]) -> None:
-        self._pages: dict[int, tuple[bytes, bytes]] = {}
+        self._pages: dict[int, tuple[bytes, Template]] = {}
         for page in pages:
             statuses = page.status if isinstance(page.status, tuple) else (page.status,)
             for status in statuses:
-                self._pages[status] = (page.type.encode(), (page.body or "").encode())
+                self._pages[status] = (page.type.encode(), Template(page.body or "", IN_PAGES))
 
     def error(self, status: int, reason: str, request_id: bytes, head: RequestHead | None) -> Answer:
         """``reason``: a clause about the request, never about our inside; ``head``: of the request, if it was read."""
@@ -30,14 +34,23 @@ class Pages:
             more += b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
         page = self._pages.get(status)
         if page is not None:
-            body = page[1].replace(b"{status}", b"%d" % status).replace(b"{request_id}", request_id)
-            return status, page[0], more, body
+            return status, page[0], more, page[1].fill(_Error(status, request_id))
         phrase = PHRASES.get(status, b"Error").decode()
         if head is not None and _prefers_json(head):
             data = {"status": status, "error": phrase, "reason": reason, "request_id": request_id.decode()}
             return status, b"application/json", more, json.dumps(data).encode() + b"\n"
         text = f"{status} {phrase}{': ' + reason if reason else ''}\nrequest id: {request_id.decode()}\n"
         return status, b"text/plain; charset=utf-8", more, text.encode()
+
+
+class _Error:
+    """What an error page may tell."""
+
+    def __init__(self, status: int, request_id: bytes) -> None:
+        self._values = {"status": b"%d" % status, "request_id": request_id}
+
+    def placeholder(self, name: str) -> bytes:
+        return self._values[name]
 
 
 def _prefers_json(head: RequestHead) -> bool:
@@ -58,14 +71,39 @@ class Fixed:
             redirect = Redirect(to=redirect)
         if redirect is not None:
             respond = Respond(status=redirect.status, body=f"{PHRASES[redirect.status].decode()}\n")
-        self._location = redirect.to.encode() if redirect is not None else b""
+        self._location = Location(redirect.to) if redirect is not None else None
         self._respond = respond or Respond()
-        self._more = "".join(f"{name}: {value}\r\n" for name, value in self._respond.headers.items()).encode()
+        self._more = Template(_lines(self._respond.headers), IN_FIELDS)
 
-    def answer(self, head: RequestHead) -> Answer:
-        more = self._more
-        if self._location:
-            target = self._location.replace(b"{host}", head.host).replace(b"{path}", head.target)
-            more += b"Location: %b\r\n" % target
+    def answer(self, source: Source) -> Answer:
+        more = self._more.fill(source)
+        if self._location is not None:
+            more += b"Location: %b\r\n" % self._location.fill(source)
         respond = self._respond
         return respond.status, respond.type.encode(), more, respond.body.encode()
+
+
+def _lines(fields: dict[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+
+
+class Location:
+    """Where a redirect leads.  The request's query is kept: at the end, or where ``{query}`` stands; a target with a
+    query of its own and without ``{path}`` is complete."""
+
+    def __init__(self, to: str) -> None:
+        before, mark, fragment = to.partition("#")
+        self._before, self._after = Template(before, IN_REDIRECTS), Template(mark + fragment, IN_REDIRECTS)
+        names = self._before.names
+        complete = "query" in names | self._after.names or ("?" in before and "path" not in names)
+        self._joint = b"" if complete else b"&" if "?" in before else b"?"
+
+    def fill(self, source: Source) -> bytes:
+        target = self._before.fill(source)
+        query = source.placeholder("query") if self._joint else b""
+        if query:
+            target += self._joint + query
+        # "//name" is another host, and browsers take a backslash for a slash: no client's path may become one.
+        if target[:1] == b"/" and target[1:2] in _SLASHES and self._before.start[1:2] not in _SLASHES:
+            target = b"/" + target.lstrip(b"/\\")
+        return target + self._after.fill(source)

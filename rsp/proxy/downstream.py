@@ -199,10 +199,10 @@ class Downstream(Receiver):
             site = self.site
             self._known_host = host
             self._entries = site.router.entries(host)
-            self._told = direct(site.forwarded, self.client, host or self._own_name())
+            self._told = direct(site.forwarded, self.client, host or self.own_name())
         return self._entries
 
-    def _own_name(self) -> bytes:
+    def own_name(self) -> bytes:
         """Where the client connected to: the host of a request that names none."""
         name = self.transport.own_address()
         return b"%b:%d" % (name[0].encode(), name[1]) if name is not None else b"localhost"
@@ -214,7 +214,7 @@ class Downstream(Receiver):
         """
         head = exchange.head
         if not head.host:
-            head.host = self._own_name()
+            head.host = self.own_name()
         site = self.site
         if head.forwarded:
             trusted = site.trusts(self.client)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from rsp.combined import combined
 from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
+from rsp.http1.names import without
 from rsp.proxy.conversations import Conversations
+from rsp.proxy.forwarded import name_of
+from rsp.proxy.forwarded import scheme as scheme_told
 from rsp.proxy.search import Search
 from rsp.route import AmbiguousPath, match
 
@@ -143,14 +146,49 @@ class Exchange(Search):
             group.watch(self)
 
     def head_for_peer(self) -> bytes:
+        return self._written(self._extra, self.request_id)
+
+    def _written(self, extra: bytes, request_id: bytes) -> bytes:
+        """The head with these lines of ours, as far as the route's rules leave them."""
         head, destination = self.head, self._destination
         fields, host = head.fields, head.host
         if destination is not None:
-            if destination.request_rules is not None:
-                fields = destination.request_rules.apply(fields)
-                head.connection_bound = head.connection_bound or destination.request_rules.connection_bound
+            rules = destination.request_rules
             host = destination.send_host or host
-        return request_head(head, self._target, host, fields, self._extra, self.request_id)
+            if rules is not None:
+                fields = rules.apply(fields, self)
+                head.connection_bound = head.connection_bound or rules.connection_bound
+                if rules.ours:
+                    extra = without(extra, rules.remove)
+                    request_id = b"" if b"x-request-id" in rules.remove else request_id
+                if rules.host is not None:
+                    host = rules.host.fill(self)
+        return request_head(head, self._target, host, fields, extra, request_id)
+
+    def placeholder(self, name: str) -> bytes:
+        """What ``{name}`` stands for."""
+        if name == "client":
+            if self.head.forwarded and self.downstream is not None:
+                self.downstream.forwarded(self)  # which finds out, if nothing was sent to a peer yet
+            return self.client
+        if name == "request_id":
+            return self.request_id
+        if name == "upstream":
+            return self.group.name.encode() if self.group is not None else b""
+        if name == "scheme":
+            return self.scheme()
+        path, _, query = self.head.target.partition(b"?")
+        if name == "path":
+            return path if path != b"*" else b"/"
+        if name == "query":
+            return query
+        authority = self.head.host or (self.downstream.own_name() if self.downstream is not None else b"")
+        return authority if name == "authority" else name_of(authority)
+
+    def scheme(self) -> bytes:
+        """How the client reached us, or the trusted proxy that says so."""
+        direct = self.downstream.client if self.downstream is not None else self.client
+        return scheme_told(self.head) if self.head.forwarded and self.site.trusts(direct) else b"http"
 
     def upstream_full(self) -> None:
         if self.downstream is not None:
@@ -228,13 +266,13 @@ class Exchange(Search):
         self._call_off()
         binding = group.binding if group is not None else None
         fields = head.fields
-        destination = self._destination
-        if destination is not None and destination.response_rules is not None:
-            fields = destination.response_rules.apply(fields)
-        if binding is not None and not self.bound:
-            fields += binding.line(peer)
         if self.site.via:
             fields += b"Via: 1.%d %b\r\n" % (head.minor, self.site.via)
+        destination = self._destination
+        if destination is not None and destination.response_rules is not None:
+            fields = destination.response_rules.apply(fields, self)
+        if binding is not None and not self.bound:
+            fields += binding.line(peer)
         self._respond(head, fields, pieces, trailers)
 
     def _respond(self, head: ResponseHead, fields: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -325,9 +363,9 @@ class Exchange(Search):
     def _answer(self, destination: "Destination") -> None:
         """Answer as the route says."""
         if destination.fixed is not None:
-            status, kind, more, body = destination.fixed.answer(self.head)
+            status, kind, more, body = destination.fixed.answer(self)
             if destination.response_rules is not None:
-                more = destination.response_rules.apply(more)
+                more = destination.response_rules.apply(more, self)
             self._own_answer((status, kind, more, body))
 
     def _own_answer(self, answer: "Answer") -> None:

@@ -111,6 +111,11 @@ def _last_pair(values: list[bytes], wanted: bytes) -> bytes:
     return pairs[-1] if pairs else b""
 
 
+def name_of(authority: bytes) -> bytes:
+    """A Host without its port."""
+    return authority[: authority.find(b"]") + 1] if authority[:1] == b"[" else authority.partition(b":")[0]
+
+
 def _node(client: bytes) -> bytes:
     if client == b"unix:":
         return b"_unix"

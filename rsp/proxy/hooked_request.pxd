@@ -15,7 +15,7 @@ cdef class HookedRequest(Exchange):
     cdef object _body_done
     cdef Hooks _hooks
     cdef Py_ssize_t _number
-    cdef list _overridden
+    cdef object _overridden
     cdef Group _proxied
     cdef Peer _pinned
     cdef tuple _choice, _held_response

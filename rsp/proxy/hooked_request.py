@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.units import Peer as Address
 from rsp.http1.credentials import binds_connection
-from rsp.http1.head import CHUNKED, RequestHead, ResponseHead
+from rsp.http1.head import CHUNKED, SOUND_ID, RequestHead, ResponseHead
 from rsp.http1.lines import drop, each, get
-from rsp.http1.names import fold, without
+from rsp.http1.names import OURS, fold, without
 from rsp.proxy.exchange import Exchange
-from rsp.proxy.forwarded import scheme
 from rsp.proxy.group import FEW
-from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, OURS
+from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class HookedRequest(Exchange):
         self._proxied: Group | None = None  # where a hook sends it
         self._pinned: Peer | None = None
         self._path_set = False  # by the route's hook, so that the route does not rewrite it
-        self._overridden: list[bytes] | None = None  # names of fields that a hook wrote in our place
+        self._overridden: frozenset[bytes] = frozenset()  # names of our fields that a hook has set or removed
         self._body_done: Done | None = None  # a hook waits for the request's body
         self._dropped = False  # a hook put another body in the place of the client's
         self._held_response: tuple[ResponseHead, list[bytes], list[bytes] | None] | None = None
@@ -317,9 +316,10 @@ class HookedRequest(Exchange):
             self._try_peer(peers[outcome[1] - 1])
 
     def head_for_peer(self) -> bytes:
-        if self._overridden:
-            self._extra = without(self._extra, self._overridden)
-        return Exchange.head_for_peer(self)
+        gone = self._overridden
+        if not gone:
+            return Exchange.head_for_peer(self)
+        return self._written(without(self._extra, gone), b"" if b"x-request-id" in gone else self.request_id)
 
     def want_response_body(self, done: Done) -> "Answer | Callable[[], None]":
         """For res.body."""
@@ -361,15 +361,16 @@ class HookedRequest(Exchange):
             head.connection_bound = True
         folded = fold(name)
         if folded in OURS:
-            self._overridden = [*(self._overridden or ()), folded]
-            if folded == b"x-request-id":
-                self.request_id = b""
+            self._overridden = frozenset((folded, *self._overridden))
+            given = get(lines, name)
+            if folded == b"x-request-id" and given is not None and SOUND_ID.fullmatch(given):
+                self.request_id = given
 
     def about(self, key: bytes) -> object:
         if key == b"id":
             return self.request_id or None
         if key == b"scheme":
-            return scheme(self.head) if self.site.trusts(self._direct_client()) else b"http"
+            return self.scheme()
         if key == b"upstream":
             return self.group.name.encode() if self.group is not None else None
         if key == b"peer":
@@ -383,13 +384,10 @@ class HookedRequest(Exchange):
     def _last_peer(self) -> bytes | None:
         return self._names.rpartition(b",")[2] or None
 
-    def _direct_client(self) -> bytes:
-        return self.downstream.client if self.downstream is not None else self.client
-
     def _request_field(self, name: bytes) -> bytes | None:
         """Of those that rsp keeps apart from the others."""
         head = self.head
-        if name not in APART:
+        if name not in APART or name in self._overridden:
             return None
         if name == b"host":
             return head.host

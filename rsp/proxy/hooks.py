@@ -15,6 +15,7 @@ from rsp.config.errors import ConfigError, suggest
 from rsp.config.schema import Config
 from rsp.http1.fields import flat
 from rsp.http1.lines import drop, get
+from rsp.http1.names import OURS
 from rsp.lua.evaluate import Evaluation, Hook
 from rsp.lua.services import AT_LOAD, Services
 from rsp.proxy import operations
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
 
 _OURS: Final = re.compile(r"\[C\]|[a-z]+:[ \d]")  # lines of a traceback in our own rooms
 _PLACE: Final = re.compile(r".*?:\d+:")
-# Fields that we write into requests ourselves; and those that are understood when a head is read, and not kept with the
+# Fields that rsp writes into requests itself; and those that are understood when a head is read, and not kept with the
 # others.
-OURS: Final = frozenset(
-    (b"x-request-id", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"via")
-)
 APART: Final = OURS | {b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
 # What may authenticate the connection to the peer.
 CREDENTIALS: Final = frozenset((b"authorization", b"proxy-authorization"))

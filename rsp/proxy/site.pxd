@@ -6,10 +6,12 @@ from rsp.proxy.terms cimport Terms
 
 
 cdef class Rules:
-    cdef object remove
-    cdef bytes added
+    cdef public object host, remove
+    cdef public bint ours
+    cdef object _template
+    cdef bytes _added
     cdef public bint connection_bound
-    cpdef bytes apply(self, bytes fields)
+    cpdef bytes apply(self, bytes fields, source)
 
 
 cdef class Destination:

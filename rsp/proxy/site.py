@@ -3,10 +3,11 @@
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from rsp.config.placeholders import IN_FIELDS, IN_HOST, Template
 from rsp.config.schema import Config, HeaderRules, Listener, Route
 from rsp.descriptors import Room
 from rsp.http1.credentials import binds_connection
-from rsp.http1.names import fold, without
+from rsp.http1.names import OURS, fold, without
 from rsp.members import Members
 from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.group import Group
@@ -14,6 +15,7 @@ from rsp.proxy.terms import Terms
 from rsp.route import Router
 
 if TYPE_CHECKING:
+    from rsp.config.placeholders import Source
     from rsp.proxy.hooks import Hooks, Phases
     from rsp.proxy.plane import Plane
 
@@ -22,18 +24,32 @@ _ADDRESS_SIZE: Final = 64  # longer than any address with its zone; bounds what 
 
 
 class Rules:
-    """Field rules as bytes: drop the names in ``remove`` (folded), then append ``added``."""
+    """Field rules as bytes: drop the names in ``remove`` (folded), then append what is added.
 
-    __slots__ = ("added", "connection_bound", "remove")
+    ``ours``: some of the names are of fields that rsp writes itself; ``host``: what Host is set to.
+    """
+
+    __slots__ = ("_added", "_template", "connection_bound", "host", "ours", "remove")
 
     def __init__(self, rules: HeaderRules) -> None:
+        self.host: Template | None = None
         self.remove = frozenset(fold(name.encode()) for name in (*rules.remove, *rules.set))
-        added = [f"{name}: {value}\r\n" for part in (rules.set, rules.add) for name, value in part.items()]
-        self.added = "".join(added).encode()
-        self.connection_bound = binds_connection(self.added)
+        self.ours = not self.remove.isdisjoint(OURS)
+        added = ""
+        for name, value in (*rules.set.items(), *rules.add.items()):
+            if name.lower() == "host":
+                self.host = Template(value, IN_HOST)
+            else:
+                added += f"{name}: {value}\r\n"
+        template = Template(added, IN_FIELDS)
+        self._added = template.fill()
+        self._template = template if template.names else None
+        self.connection_bound = binds_connection(self._added)
 
-    def apply(self, fields: bytes) -> bytes:
-        return (without(fields, self.remove) if self.remove else fields) + self.added
+    def apply(self, fields: bytes, source: "Source | None") -> bytes:
+        """``source`` knows what placeholders stand for."""
+        added = self._added if self._template is None else self._template.fill(source)
+        return (without(fields, self.remove) if self.remove else fields) + added
 
 
 class Destination:
