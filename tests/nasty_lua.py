@@ -321,6 +321,7 @@ def main() -> None:
         "warn",
         "get_field",
         "wrong_upstream",
+        "wrong_peer",
         "about",
     )
     snippets = json.load(sys.stdin)

@@ -111,7 +111,7 @@ function base.proxy(target)
     known(target)
     return answer { kind = "proxy", upstream = target }
   end
-  if type(target) ~= "table" or (target.peer == nil and target.upstream == nil) then
+  if type(target) ~= "table" or not (target.peer or target.upstream) then
     fail('proxy: expected the name of an upstream, or { peer = "10.0.0.9:80" }')
   end
   local upstream = target.upstream
@@ -119,7 +119,12 @@ function base.proxy(target)
     upstream = text(upstream, "proxy.upstream")
     known(upstream)
   end
-  return answer { kind = "proxy", upstream = upstream, peer = target.peer and text(target.peer, "proxy.peer") }
+  local peer = target.peer and text(target.peer, "proxy.peer")
+  local wrong = peer and host.wrong_peer(peer)
+  if wrong then
+    fail("proxy: peer: " .. wrong)
+  end
+  return answer { kind = "proxy", upstream = upstream, peer = peer }
 end
 
 help.lines_of, help.responded = lines_of, responded

@@ -253,7 +253,8 @@ local function encoded_path(path)
 end
 
 local function set_host(s, value)
-  if type(value) ~= "string" or not find(value, "^[%w%.%-_:%[%]]+$") then
+  if type(value) ~= "string" or #value > 261
+      or not (find(value, "^[%w%.%-_]+:?%d*$") or find(value, "^%[[%x:%.]+%]:?%d*$")) then
     fail("req.host: expected a host name, with or without a port")
   end
   s.host = value

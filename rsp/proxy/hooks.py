@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rsp import log
 from rsp.config.errors import ConfigError, suggest
 from rsp.config.schema import Config
+from rsp.config.units import Address
 from rsp.http1.fields import flat
 from rsp.http1.lines import drop, get
 from rsp.http1.names import OURS
@@ -73,7 +74,7 @@ class Host:
     def offered(self) -> dict[str, Callable[..., Any]]:
         names = (
             "describe", "about", "get_field", "set_field", "all_fields", "add_field", "each_field", "hold",
-            "shared_incr", "shared_rate", "wrong_upstream",
+            "shared_incr", "shared_rate", "wrong_peer", "wrong_upstream",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -83,6 +84,14 @@ class Host:
         known = list(current.site.groups) if current is not None else []
         wanted = name.decode("utf-8", "replace")
         return f'no upstream "{wanted}"{suggest(wanted, known)}'.encode() if known and wanted not in known else None
+
+    def wrong_peer(self, peer: bytes) -> Any:
+        """What is wrong with its form; nil: nothing."""
+        try:
+            Address.parse(peer.decode("utf-8", "replace"))
+        except ValueError as error:
+            return str(error).encode()
+        return None
 
     def describe(self) -> Any:
         current = self.current
