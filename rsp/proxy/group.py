@@ -148,7 +148,7 @@ class Group:
 
         ``desperate``: rather one that is out than none.
         """
-        if exchange.only is not None:
+        if exchange.only is not None and exchange.only.leaving_at == inf:
             return self._pick_own(exchange, exchange.only)
         tried = exchange.tried
         now = int(self._plane.now * 1000)
