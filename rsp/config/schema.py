@@ -36,6 +36,13 @@ class Timeouts(Struct, frozen=True):
         Duration | None,
         Meta(description="For a client that takes less of a response than `limits.min_rate`. Then it is cut."),
     ] = None
+    half_close: Annotated[
+        Duration | None,
+        Meta(
+            description="For something to send to a client that has closed its sending side; then it has left (499). "
+            "Up to a second longer. 0: no limit."
+        ),
+    ] = None
     request: Annotated[
         Duration | None,
         Meta(description="For a whole exchange, from head to the response's end. Then 504, or the cut. 0: no limit."),
@@ -80,15 +87,15 @@ class Limits(Struct, frozen=True):
 
 DEFAULT_TIMEOUTS: Final = Timeouts(
     head=Duration(10), body=Duration(30), idle=Duration(75), connect=Duration(3), response=Duration(60),
-    read=Duration(60), send=Duration(60), request=Duration(0), tunnel=Duration(3600), keepalive=Duration(60),
-    shutdown=Duration(30),
+    read=Duration(60), send=Duration(60), half_close=Duration(1), request=Duration(0), tunnel=Duration(3600),
+    keepalive=Duration(60), shutdown=Duration(30),
 )  # fmt: skip
 DEFAULT_LIMITS: Final = Limits(
     line=Size(8 << 10), head=Size(32 << 10), fields=100, body=Size(0), min_rate=Size(100), buffer=Size(64 << 10),
     connections=0, per_client=0,
 )  # fmt: skip
 # What is still ahead when the route is known; the rest is for listeners and for the whole instance.
-ROUTE_TIMEOUTS: Final = frozenset(("body", "connect", "response", "read", "send", "request", "tunnel"))
+ROUTE_TIMEOUTS: Final = frozenset(("body", "connect", "response", "read", "send", "half_close", "request", "tunnel"))
 ROUTE_LIMITS: Final = frozenset(("body", "min_rate"))
 
 
@@ -181,7 +188,7 @@ class Route(Struct, frozen=True):
     response_headers: Annotated[HeaderRules | None, Meta(description="Changes to the response for the client.")] = None
     timeouts: Annotated[
         Timeouts | None,
-        Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `request`, `tunnel`."),
+        Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `half_close`, `request`, `tunnel`."),
     ] = None
     limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate`.")] = None
     on_request: Annotated[

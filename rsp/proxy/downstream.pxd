@@ -7,7 +7,7 @@ from rsp.proxy.receiver cimport Receiver
 from rsp.proxy.site cimport Site
 from rsp.proxy.writing cimport write_message
 
-cdef int _HEAD, _BODY, _TUNNEL, _LINGER, _CLOSED
+cdef int _HEAD, _BODY, _WAIT, _TUNNEL, _LINGER, _CLOSED
 cdef double _NEVER
 
 

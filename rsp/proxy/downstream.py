@@ -16,7 +16,7 @@ from rsp.proxy.answers import Answer
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.forwarded import direct, sort_out, through_proxy
 from rsp.proxy.hooked import HookedExchange
-from rsp.proxy.receiver import BODY, CLOSED, HEAD, LINGER, TUNNEL, Receiver
+from rsp.proxy.receiver import BODY, CLOSED, HEAD, LINGER, TUNNEL, WAIT, Receiver
 from rsp.proxy.terms import Terms
 from rsp.proxy.writing import write_message
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _HEAD: Final = HEAD
 _BODY: Final = BODY
+_WAIT: Final = WAIT
 _TUNNEL: Final = TUNNEL
 _LINGER: Final = LINGER
 _CLOSED: Final = CLOSED
@@ -134,6 +135,13 @@ class Downstream(Receiver):
             self._stop(408, "the body took too long")
         elif self._state == _HEAD:
             self.close()
+        elif self._state == _WAIT and self.transport.waiting:  # it is slow: whether it is there, writing will tell
+            self._may_have_left()
+        elif self._state == _WAIT:
+            exchange, self._exchange = self._exchange, None
+            self.abort()
+            if exchange is not None:
+                exchange.client_left()
         else:
             self.abort()
 
@@ -160,9 +168,6 @@ class Downstream(Receiver):
             exchange.tunnel_up(data)
         else:
             exchange.tunnel_up_eof()
-
-    def _waits_on(self) -> bool:
-        return self._exchange is None or not self._exchange.is_moot()
 
     def _in_force(self) -> Terms:
         exchange = self._exchange
@@ -227,6 +232,8 @@ class Downstream(Receiver):
     def send_interim(self, head: ResponseHead) -> None:
         if not self.transport.closing:
             self.transport.write(interim_head(head))
+            if self._eof:
+                self._may_have_left()
 
     def send_continue(self) -> None:
         """The body is wanted, by us and not by a peer."""
@@ -261,6 +268,8 @@ class Downstream(Receiver):
             trailers = []
         if not self.transport.closing:
             write_message(self.transport, start, pieces, self._chunked, trailers)
+            if self._eof:
+                self._may_have_left()
 
     def send_own(self, answer: Answer, *, keep_alive: bool) -> int:
         """An answer of rsp's own; returns the size of its body.  Nothing of a response may have been sent before."""
@@ -307,6 +316,8 @@ class Downstream(Receiver):
         data = self._rest()
         if data and self._exchange is not None:
             self._exchange.tunnel_up(data)
+        if self._eof and self._exchange is not None:
+            self._exchange.tunnel_up_eof()
         if self._reading_paused:
             self.resume()
 

@@ -221,14 +221,15 @@ class Exchange(Search):
             if self._pending_size > self.terms.buffer and self.downstream is not None:
                 self.downstream.pause()
 
-    def is_moot(self) -> bool:
-        """Whether a client that sends no more is to be taken for one that has left."""
-        return False
-
     def client_gone(self) -> None:
         """The client's connection is lost: nobody wants the rest."""
         self._abandon()
         self._end(self.status or 499)
+
+    def client_left(self) -> None:
+        """The client sends no more, and has not been heard of since."""
+        self.status = 499
+        self.client_gone()
 
     def client_failed(self, status: int, sent: int) -> None:
         """The client broke its request off, or it cannot be understood any further; it was answered ``status``."""

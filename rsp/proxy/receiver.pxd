@@ -30,6 +30,7 @@ cdef class Receiver(Protocol):
     cpdef data_received(self, bytes data)
     cpdef go_on(self)
     cpdef bint eof_received(self) except -1
+    cdef _may_have_left(self)
     cdef bytes _rest(self)
     cdef Terms _in_force(self)
     cdef _advance(self)

@@ -6,6 +6,7 @@ a turn of the loop, counted in requests and chunks; then the other connections h
 """
 
 from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from rsp.http1.body import ChunkedDecoder, Decoder, LengthDecoder
@@ -87,10 +88,6 @@ class Receiver(Protocol):
         """Bytes of a tunnel; none: their end."""
         raise NotImplementedError
 
-    def _waits_on(self) -> bool:
-        """The client sends no more: whether it may still wait for its answer."""
-        raise NotImplementedError
-
     def _in_force(self) -> Terms:
         """The terms that hold now: those of the route once it is known."""
         raise NotImplementedError
@@ -138,10 +135,20 @@ class Receiver(Protocol):
             return True
         if state == _WAIT:
             self._eof = True
-            return self._waits_on()
+            self._may_have_left()
+            return True
         if state == _BODY:
             self._stop(400, "the request ends early")
         return False
+
+    def _may_have_left(self) -> None:
+        """The client sends no more.  If there is nothing to send to it for a while either, it has left.
+
+        By the clock itself: the worker's, which moves once a second, would cut this short.
+        """
+        seconds = self._in_force().half_close_time
+        if seconds:
+            self.deadline = monotonic() + seconds
 
     def _rest(self) -> bytes:
         """Take what is left out of the buffer."""
@@ -217,6 +224,8 @@ class Receiver(Protocol):
         else:
             self._begin_body(head.framing)  # before the start, so that head and body go out together
         self._start_exchange()
+        if self._eof and self._state == _WAIT:
+            self._may_have_left()
 
     # -- bodies
 
@@ -262,6 +271,8 @@ class Receiver(Protocol):
             self._decoder = None
             self._state = _WAIT
             self.deadline = _NEVER
+            if self._eof:
+                self._may_have_left()
             self._pass_body(pieces, decoder.trailers)
             return
         if decoder.more:

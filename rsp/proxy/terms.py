@@ -18,9 +18,9 @@ class Terms:
 
     # fmt: off
     __slots__ = (
-        "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "head_limit", "head_time",
-        "idle_time", "keepalive_time", "line_limit", "lingering", "min_rate", "per_client", "read_time", "request_time",
-        "response_time", "send_time", "shutdown_time", "tunnel_time",
+        "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "half_close_time", "head_limit",
+        "head_time", "idle_time", "keepalive_time", "line_limit", "lingering", "min_rate", "per_client", "read_time",
+        "request_time", "response_time", "send_time", "shutdown_time", "tunnel_time",
     )
     # fmt: on
 
@@ -33,6 +33,7 @@ class Terms:
         self.response_time = _first("response", *times)
         self.read_time = _first("read", *times)
         self.send_time = _first("send", *times)
+        self.half_close_time = _first("half_close", *times)
         self.request_time = _first("request", *times)
         self.tunnel_time = _first("tunnel", *times)
         self.keepalive_time = _first("keepalive", *times)
