@@ -71,21 +71,22 @@ def cost(parse: Callable[[bytes], object], data: bytes, times: int) -> float:
 
 def check(parse: Callable[[bytes], object]) -> None:
     costs = [cost(parse, data, 1) for data in SHORT]
-    worst = sorted(range(len(KINDS)), key=lambda index: -costs[index])[:WORST]
-    for index in worst:
-        shorter = nasty(KINDS[index], SMALL)
-        for size in (MIDDLE, LARGE):
-            data = nasty(KINDS[index], size)
-            for _ in range(5):
-                longest = cost(parse, data, 3)
-                times = longest / cost(parse, shorter, 5)
-                if longest < FAST or times < 2 * len(data) / len(shorter):
-                    break
-            else:
-                pytest.fail(
-                    f"{times:.1f} times as long ({longest:.3f} s) for {size} bytes as for {len(shorter)}: {KINDS[index]}"
-                )
-            shorter = data
+    for index in sorted(range(len(KINDS)), key=lambda index: -costs[index])[:WORST]:
+        grow(parse, KINDS[index])
+
+
+def grow(parse: Callable[[bytes], object], kind: Kind) -> None:
+    shorter = nasty(kind, SMALL)
+    for size in (MIDDLE, LARGE):
+        data = nasty(kind, size)
+        for _ in range(5):
+            longest = cost(parse, data, 3)
+            times = longest / cost(parse, shorter, 5)
+            if longest < FAST or times < 2 * len(data) / len(shorter):
+                break
+        else:
+            pytest.fail(f"{times:.1f} times as long ({longest:.3f} s) for {size} bytes as for {len(shorter)}: {kind}")
+        shorter = data
 
 
 def request(before: bytes, after: bytes = b"") -> Callable[[bytes], object]:
@@ -187,6 +188,14 @@ for _name in (
 @pytest.mark.parametrize("what", PYTHON)
 def test_cost_of_parsing_grows_with_its_input(what):
     check(PYTHON[what])
+
+
+@pytest.mark.parametrize("line", ["a:", "a_:", "a_: b", "Connection: a", "Via: a", "TE: a", "X-Forwarded-For: 1"])
+def test_cost_of_many_lines_grows_with_their_number(line):
+    lines = (b"", line.encode() + b"\r\n", b"")
+    grow(lambda data: parse_request(b"GET / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % data.rstrip()), lines)
+    grow(lambda data: parse_response(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % data.rstrip(), b"GET"), lines)
+    grow(lambda data: slowly_chunked(b"0\r\n%b\r\n\r\n" % data.rstrip()), lines)
 
 
 # What hooks do with a request: each is the body of an on_request.
