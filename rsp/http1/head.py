@@ -169,8 +169,8 @@ def parse_request(block: bytes, limit: int = _ANY_NUMBER) -> RequestHead:
     if fields.lengths or fields.codings:
         head.framing = framing_of(fields.lengths, fields.codings, head.minor)
     if fields.options:
-        # A body before the switch, or HTTP/2 without us reading it, would hide requests from us.
-        hidden = head.framing != 0 or b"h2c" in fields.upgrade.lower()
+        # HTTP/2 without us reading it would hide requests from us.
+        hidden = b"h2c" in fields.upgrade.lower()
         _connection_options(head, fields.options, b"" if hidden else fields.upgrade)
     if fields.expectation:
         if fields.expectation != b"100-continue":

@@ -32,6 +32,7 @@ cdef class Downstream(Receiver):
     cpdef send_interim(self, ResponseHead head)
     cpdef send_response(self, Exchange exchange, ResponseHead head, bytes fields, list pieces, list trailers)
     cpdef send_body(self, Exchange exchange, list pieces, list trailers)
+    cdef _open_tunnel(self)
     cdef _extend_tunnel(self)
     cdef _send(self, Exchange exchange, bytes start, list pieces, list trailers)
     cpdef finish(self, bint keep_alive)

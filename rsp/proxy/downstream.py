@@ -156,8 +156,11 @@ class Downstream(Receiver):
             self._exchange.start()
 
     def _pass_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if self._exchange is not None:
-            self._exchange.request_body(pieces, trailers)
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.request_body(pieces, trailers)
+            if trailers is not None and exchange.status == 101 and self._exchange is exchange:
+                self._open_tunnel()
 
     def _pass_raw(self, data: bytes) -> None:
         self._extend_tunnel()
@@ -309,20 +312,27 @@ class Downstream(Receiver):
                 self._advance()
 
     def start_tunnel(self, head: ResponseHead) -> None:
-        """Send 101; from now on bytes go both ways."""
-        self._state = _TUNNEL
+        """Send 101; from now on bytes go both ways, those of the client behind what is left of its request's body."""
         self.request_deadline = _NEVER
         self.send_raw(response_head(head, head.fields, 0, b"upgrade"))
+        if self._state != _BODY:
+            self._open_tunnel()
+
+    def _open_tunnel(self) -> None:
+        self._state = _TUNNEL
+        self._extend_tunnel()
         data = self._rest()
-        if data and self._exchange is not None:
-            self._exchange.tunnel_up(data)
-        if self._eof and self._exchange is not None:
-            self._exchange.tunnel_up_eof()
+        exchange = self._exchange
+        if data and exchange is not None:
+            exchange.tunnel_up(data)
+        if self._eof and exchange is not None:
+            exchange.tunnel_up_eof()
         if self._reading_paused:
             self.resume()
 
     def _extend_tunnel(self) -> None:
-        self.deadline = self._plane.now + self._in_force().tunnel_time
+        if self._state == _TUNNEL:
+            self.deadline = self._plane.now + self._in_force().tunnel_time
 
     def send_raw(self, data: bytes) -> None:
         self._extend_tunnel()

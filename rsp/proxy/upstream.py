@@ -84,7 +84,7 @@ class Upstream(Protocol):
             self._send(b"", pieces, trailers)
 
     def _send(self, start: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        self.deadline = self._plane.now + self._terms.response_time
+        self.deadline = _NEVER if self._tunnel else self._plane.now + self._terms.response_time
         write_message(self.transport, start, pieces, self._chunked, trailers)
 
     def pause(self) -> None:

@@ -120,7 +120,9 @@ def test_request_head_is_written_anew():
 
 def test_an_upgrade_that_would_hide_requests_is_not_offered_to_the_peer():
     assert request("Connection: upgrade", "Upgrade: websocket").upgrade == b"websocket"
-    assert request("Connection: upgrade", "Upgrade: websocket", "Content-Length: 2").upgrade == b""
+    assert request("Connection: upgrade", "Upgrade: tcp", "Content-Length: 2").upgrade == b"tcp"
+    assert request("Connection: upgrade", "Upgrade: tcp", "Transfer-Encoding: chunked").upgrade == b"tcp"
+    assert request("Connection: upgrade", "Upgrade: tcp, h2c", "Content-Length: 2").upgrade == b""
     assert request("Connection: upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x").upgrade == b""
     assert request("Upgrade: websocket").upgrade == b""
 
