@@ -24,10 +24,14 @@ COMPILED = [
 ]  # fmt: skip
 
 
+not_compiled: list[str] = []  # the reasons
+
+
 def extensions() -> list[Extension]:
     try:
         from Cython.Build import cythonize
     except ImportError:
+        not_compiled.append("Cython is not installed")
         return []
     wanted = []
     for name in COMPILED:
@@ -46,7 +50,7 @@ class BuildTwins(build_ext):
         try:
             super().run()
         except Exception as error:
-            print(f"rsp: not compiled ({error}); it will run in pure Python", file=sys.stderr)
+            not_compiled.append(str(error))
             for extension in self.extensions:
                 Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
             self.extensions = []
@@ -57,3 +61,5 @@ setup(
     cmdclass={"build_ext": BuildTwins},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )
+if not_compiled:  # last, where it is read
+    print(f"rsp: NOT COMPILED, it will run in pure Python, several times slower: {not_compiled[0]}", file=sys.stderr)

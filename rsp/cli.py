@@ -13,11 +13,14 @@ from rsp import __version__, log, pure
 from rsp.channel import Bundle
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
+from rsp.config.foreign import command
+from rsp.console import guarded
 from rsp.loader import load
 from rsp.lua.runtime import engine
 from rsp.master import Master
 from rsp.quota import processors
 from rsp.sockets import BindError
+from rsp.writable import problems
 
 _NAMED = {
     "reload": signal.SIGHUP,
@@ -51,6 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0, or 1 with one clear line on stderr for each mistake, or 2 for the command line itself."""
     given = sys.argv[1:] if arguments is None else arguments
     _ensure_standard_descriptors()
+    return guarded(lambda: _main(given))
+
+
+def _main(given: list[str]) -> int:
+    meant = command(given[0]) if given else None
+    if meant is not None:
+        print(f"rsp: {meant}", file=sys.stderr)
+        return 2
     if given[:1] == ["demo"]:
         from rsp.demo import main as demo
 
@@ -59,7 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
         from rsp.explain import main as explain
 
         return explain(given[1:])
-    options = _parser().parse_args(given)
+    parser = _parser()
+    options = parser.parse_args(given)
+    if options.config is not None:
+        if options.file is not None:
+            parser.error("two configuration files: one after -c, and one without")
+        options.file = options.config
     if options.V:
         return _versions()
     if options.file is None:
@@ -74,6 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _test(options.file, dump=options.T)
         _raise_descriptor_limit()
         log.never_block()
+        if pure.in_use():
+            log.line(f"Running in pure Python, several times slower than compiled: {_why_pure()}.", log.WARNING)
         return Master(options.file, options.workers).run()
     except ConfigError as error:
         for message in error.messages:
@@ -98,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration, in Lua")
+    parser.add_argument("-c", "--config", metavar="FILE", help="the same")
     parser.add_argument(
         "-w",
         "--workers",
@@ -112,7 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
     told = f"tell the running instance: {', '.join(_NAMED)}"
     group.add_argument("-s", metavar="SIGNAL", choices=list(_NAMED), help=told)
-    parser.add_argument("-v", action="version", version=f"rsp {__version__}", help="print the version and exit")
+    parser.add_argument(
+        "-v", "--version", action="version", version=f"rsp {__version__}", help="print the version and exit"
+    )
     parser.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
     return parser
 
@@ -130,9 +151,14 @@ def _test(path: str, *, dump: bool) -> int:
     if dump:
         sys.stdout.write(to_lua(bundle.config))
         sys.stdout.flush()
+    unwritable = problems(bundle.config)
+    for problem in unwritable:
+        print(f"rsp: {path}: {problem}", file=sys.stderr)
     failed = _run_tests(bundle) if bundle.config.hooks else 0
     if failed:
         print(f"rsp: {failed} of the tests in {path} failed", file=sys.stderr)
+        return 1
+    if unwritable:
         return 1
     print(f"rsp: the configuration file {path} is ok", file=sys.stderr)
     return 0
@@ -158,11 +184,14 @@ def _versions() -> int:
     print(f"rsp {__version__}, Python {platform.python_version()}")
     for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle"):
         print(f"  {name} {metadata.version(name)}")
-    chosen = "RSP_PURE is set" if os.environ.get("RSP_PURE") else "no compiled modules are installed"
-    print(f"  data plane: {f'pure Python ({chosen})' if pure.in_use() else 'compiled'}")
+    print(f"  data plane: {f'pure Python ({_why_pure()})' if pure.in_use() else 'compiled'}")
     print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
     print(f"  Lua annotations for editors: {Path(__file__).parent / 'lua' / 'annotations'}")
     return 0
+
+
+def _why_pure() -> str:
+    return "RSP_PURE is set" if os.environ.get("RSP_PURE") else "no compiled modules are installed"
 
 
 def _raise_descriptor_limit() -> None:

@@ -6,7 +6,6 @@ Exit status: 0, or 1 with one clear line on stderr, or 2 for the command line it
 import argparse
 import http.client
 import json
-import os
 import socket
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from rsp import __version__
 from rsp.admin_socket import directory
 from rsp.config.units import Duration
+from rsp.console import guarded
 
 _PATIENCE = 3600.0  # seconds: a reload takes as long as its trial
 _SILENT = 5.0  # seconds that a worker's loop has not run: it hangs
@@ -38,16 +38,16 @@ class _Unix(http.client.HTTPConnection):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    return guarded(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
     except Failure as error:
         print(f"rspctl: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    except KeyboardInterrupt:
-        pass
     return 1
 
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The socket is found by itself when one instance runs; its path is `admin` in the configuration.",
     )
     parser.add_argument("-s", "--socket", metavar="PATH", help="the admin socket of the instance")
-    parser.add_argument("-v", action="version", version=f"rspctl {__version__}")
+    parser.add_argument("-v", "-V", "--version", action="version", version=f"rspctl {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="the whole answer as JSON")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

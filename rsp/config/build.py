@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import rules
+from rsp.config import keys, rules
 from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
 from rsp.config.rules import Path
@@ -21,7 +21,6 @@ from rsp.config.words import hint
 
 T = TypeVar("T")
 
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _EXPECTED = re.compile(r"Expected `(.*)`, got `(.*)`")
 _BOUND = re.compile(r"Expected `(\w+)` ([<>]=?) (\S+)")
@@ -245,20 +244,24 @@ class Builder:
         self._mistakes.append((Position(item.at.file, line), message))
 
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
+        unknown = list(keys.unknown(wanted, value))
+        for path in unknown:
+            self._complain(item, _as_written(path), f"{label}: {_unknown_key(_struct_at(wanted, path[:-1]), path[-1])}")
+        value = keys.without(value, unknown) if unknown else value
         try:
             checked = msgspec.convert(value, wanted, dec_hook=decode_hook)
             unsendable = list(rules.unsendable(checked))
             for path, message in unsendable:
                 names = [step for step in path if isinstance(step, str) and step not in ("peers", label)]
                 self._complain(item, _as_written(path), ": ".join([label, *names, message]))
-            return None if unsendable else checked
+            return None if unsendable or unknown else checked
         except msgspec.ValidationError as error:
             text = str(error)
             place = _PLACE.search(text)
             path = _parse_path(place[1]) if place else ()
             message, path = _in_words(_PLACE.sub("", text), path, wanted, value)
-            keys = [key for key in path if isinstance(key, str) and key not in ("peers", "...", label)]
-            about = f": {keys[-1]}" if keys and not message.startswith(("unknown", "item")) else ""
+            names = [key for key in path if isinstance(key, str) and key not in ("peers", "...", label)]
+            about = f": {names[-1]}" if names else ""
             self._complain(item, _as_written(path), f"{label}{about}: {message}")
             return None
 
@@ -321,16 +324,9 @@ def _struct_at(wanted: Any, path: Path) -> type[msgspec.Struct]:
     for step in path:
         for field in msgspec.structs.fields(found):
             if field.name == step:
-                inner = next((kind for kind in _types(field.type) if issubclass(kind, msgspec.Struct)), None)
+                inner = next((kind for kind in keys.types(field.type) if issubclass(kind, msgspec.Struct)), None)
                 found = inner or found
     return found
-
-
-def _types(annotation: Any) -> list[type]:
-    """All classes that occur in an annotation."""
-    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
-        return [annotation]
-    return [kind for part in getattr(annotation, "__args__", ()) for kind in _types(part)]
 
 
 def _literals(annotation: Any) -> list[str | int]:
@@ -339,15 +335,15 @@ def _literals(annotation: Any) -> list[str | int]:
     return own + [item for part in parts for item in _literals(part)]
 
 
+def _unknown_key(struct: type[msgspec.Struct], key: Any) -> str:
+    if str(key).startswith("["):
+        return f"item {key} is one too many"
+    own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
+    return f'unknown key "{key}"{hint(key, own)}'
+
+
 def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
     """msgspec's message in the words of a user who writes Lua, and the path that it is about."""
-    struct = _struct_at(wanted, path)
-    if match := _UNKNOWN.fullmatch(text):
-        key = match[1]
-        if key.startswith("["):
-            return f"item {key} is one too many", (*path, key)
-        own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
-        return f'unknown key "{key}"{hint(key, own)}', (*path, key)
     if match := _MISSING.fullmatch(text):
         return f'missing "{match[1]}"', path
     if match := _EXPECTED.fullmatch(text):

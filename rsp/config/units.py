@@ -10,6 +10,7 @@ _LONGEST: Final = 1e10  # seconds
 _LARGEST: Final = 1 << 60  # bytes: twice of that is still a number in C
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
 _BYTES: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,15}://")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?")
 _PASSED = re.compile(r"[!-9;-~]{1,255}")  # sd_listen_fds_with_names(3)
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
@@ -76,6 +77,22 @@ class Function(str):
         raise ValueError(f"expected a function, got {show(value)}")
 
 
+def _without_scheme(url: str) -> str:
+    """How to write the address in ``url``."""
+    scheme, _, rest = url.partition("://")
+    if rest.startswith("unix:"):
+        return f'write "unix:/{rest[5:].strip("/").partition(":")[0]}"'
+    host, slash, path = rest.partition("/")
+    host = host.rpartition("@")[2]
+    secure = scheme.lower() in ("https", "wss", "h2")
+    if not re.search(r":\d+$", host):
+        host = f"{host.removesuffix(':')}:{443 if secure else 80}"
+    advice = f'an address has no "{scheme}://"; write "{host}"'
+    if path:
+        advice += f' (for the path: rewrite = "{slash}{path}" in a route)'
+    return f"{advice}; rsp does not speak TLS to peers or clients yet" if secure else advice
+
+
 class Address(str):
     """``"host:port"``, ``"[v6]:port"`` or ``"unix:/path"``, checked.  ``host`` is empty for a unix socket."""
 
@@ -90,6 +107,8 @@ class Address(str):
             if not value.startswith("unix:/") or len(value.encode()) > 107 + 5 or "\0" in value:
                 raise ValueError(f'"{value}": expected unix: and an absolute path of at most 107 bytes')
             return cls(value)
+        if _URL.match(value):
+            raise ValueError(f'"{value}": {_without_scheme(value)}')
         host, colon, port = value.rpartition(":")
         if not colon or not host or (":" in host and not host.startswith("[")):
             hint = f' (an IPv6 address goes in brackets: "[{value}]:80")' if value.count(":") > 1 else ""

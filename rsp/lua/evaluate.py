@@ -12,6 +12,7 @@ from typing import Any, Final
 from rsp import log
 from rsp.config.build import HOOKS, Builder, Declaration
 from rsp.config.errors import ConfigError, Position
+from rsp.config.foreign import complaint
 from rsp.config.schema import Config
 from rsp.config.units import Function
 from rsp.lua.runtime import Runtime, text
@@ -199,8 +200,21 @@ def evaluate(path: str) -> tuple[Config, dict[str, bytes]]:
 
     Raises :class:`ConfigError`: a file that cannot be read, Lua's own errors, and every mistake the schema finds.
     """
-    evaluation = Evaluation(path, Services(), {})
+    try:
+        evaluation = Evaluation(path, Services(), {})
+    except ConfigError as error:
+        raise _explained(path, error) from None
     return evaluation.config(), evaluation.files.contents
+
+
+def _explained(path: str, error: ConfigError) -> ConfigError:
+    """Better words where the file was meant for another program."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as given
+            foreign = complaint(path, file.read(1 << 16))
+    except OSError:
+        return error
+    return ConfigError(foreign) if foreign is not None else error
 
 
 def print_line(line: Any) -> None:

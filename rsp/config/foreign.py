@@ -1,0 +1,67 @@
+"""Files and words that are meant for other programs, recognised so that a message can say so.
+
+Only what has failed as a configuration is looked at, so nothing that works is ever refused here.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+_LOOKED_AT: Final = 64 << 10  # characters
+# A comment, a word or a declaration of Lua: then its own message is the better one.
+_OURS: Final = re.compile(r"^(?:--(?!-[ \t]*$)|local\b|function\b|(?:listen|upstream|route|page)[ \t]*[\"'({])", re.M)
+# The first that matches, in this order.
+_SIGNS: Final = (
+    ("JSON", re.compile(r"\s*[{\[]\s*[\"{}\[\]]")),
+    ("an Apache configuration", re.compile(r"^[ \t]*(?:<(?:VirtualHost|Proxy|Location|IfModule)\b|ProxyPass )", re.M)),
+    ("XML or HTML", re.compile(r"\s*<[?!a-zA-Z]")),
+    ("TOML or INI", re.compile(r"^\[\[?[\w.\-\"]+\]?\][ \t]*$", re.M)),
+    ("an HAProxy configuration", re.compile(r"^(?:global|defaults|frontend [^\n=]*|backend [^\n=]*)[ \t]*$", re.M)),
+    ("a Caddyfile", re.compile(r"^[ \t]*(?:reverse_proxy|file_server|handle_path|tls)(?: [^\n=;]*)?$", re.M)),
+    (
+        "an nginx configuration",
+        re.compile(
+            r"^[ \t]*(?:(?:events|http|stream|server)[ \t]*\{|upstream[ \t]+[\w.\-]+[ \t]*\{|location[ \t][^\n;=\"{]*\{"
+            r"|(?:worker_processes|user|pid|include|error_log|proxy_pass|listen|server_name)[ \t][^\n=;\"]*;)",
+            re.M,
+        ),
+    ),
+    ("a Caddyfile", re.compile(r"^(?:https?://)?[\w.*:-]+(?:, [\w.*:-]+)*[ \t]*\{[ \t]*$", re.M)),
+    ("YAML", re.compile(r"^[\w.\-]+:(?:[ \t]|$)", re.M)),
+    ("Python", re.compile(r"^(?:import \w|from \w[\w.]* import |def \w+\()", re.M)),
+)
+_INSTEAD: Final = {
+    **{name: f"rspctl {name}" for name in ("status", "health", "peers", "drain", "enable", "weight", "upgrade")},
+    "reload": "rspctl reload",
+    "restart": "rspctl reload (the configuration) or rspctl upgrade (the program)",
+    **{name: f"rsp -s {name} FILE" for name in ("stop", "quit", "reopen")},
+    **dict.fromkeys(("start", "run", "serve"), "rsp FILE"),
+    **dict.fromkeys(("test", "check", "validate", "configtest"), "rsp -t FILE"),
+    "version": "rsp --version",
+    "help": "rsp --help",
+}
+
+
+def language(text: str) -> str | None:
+    """What ``text`` is, if it looks like something else than Lua."""
+    if "\0" in text[:_LOOKED_AT]:
+        return "a binary file"
+    text = text[:_LOOKED_AT].removeprefix("\ufeff")
+    if _OURS.search(text):
+        return None
+    return next((name for name, sign in _SIGNS if sign.match(text) or (sign.flags & re.M and sign.search(text))), None)
+
+
+def complaint(path: str, text: str) -> str | None:
+    """For a file that is no configuration of rsp's because it is something else."""
+    found = language(text)
+    if found is None:
+        return None
+    return f"{path}: this looks like {found}; rsp is configured in Lua (an example with comments: rsp.lua)"
+
+
+def command(word: str) -> str | None:
+    """What a command is spelled like that was given in the place of the file."""
+    if word not in _INSTEAD or Path(word).exists():
+        return None
+    return f'there is no file "{word}"; did you mean: {_INSTEAD[word]}'

@@ -1,0 +1,43 @@
+"""Keys that the schema does not have, all of those of a declaration at once."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+
+Path = tuple[str | int, ...]
+
+
+def types(annotation: Any) -> list[type]:
+    """All classes that occur in an annotation."""
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        return [annotation]
+    return [kind for part in getattr(annotation, "__args__", ()) for kind in types(part)]
+
+
+def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
+    """Paths of the keys in ``value`` that the struct ``wanted``, and those within it, do not have."""
+    if not isinstance(value, dict) or not issubclass(wanted, msgspec.Struct):
+        return
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(wanted)}
+    for key, item in value.items():
+        if key not in fields:
+            yield (*path, key)
+            continue
+        inner = next((kind for kind in types(fields[key]) if issubclass(kind, msgspec.Struct)), None)
+        if inner is not None:
+            yield from unknown(inner, item, (*path, key))
+            for index, one in enumerate(item if isinstance(item, list) else ()):
+                yield from unknown(inner, one, (*path, key, index))
+
+
+def without(value: Any, paths: list[Path]) -> Any:
+    """A copy of ``value`` that lacks what is at ``paths``."""
+    copy = deepcopy(value)
+    for path in paths:
+        parent = copy
+        for step in path[:-1]:
+            parent = parent[step]
+        del parent[path[-1]]
+    return copy

@@ -1,0 +1,60 @@
+"""Whether what a configuration names can be written, for ``rsp -t``: nothing is created, nothing is changed."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from rsp.config.schema import Config
+
+
+def problems(config: Config) -> list[str]:
+    """A line for each log, pid file and socket that could not be had."""
+    settings = config.settings
+    found = []
+    if settings.access_log not in ("stdout", "off"):
+        found.append(("access_log", settings.access_log, _file(Path(settings.access_log))))
+    if settings.pid_file is not None:
+        found.append(("pid_file", settings.pid_file, _replaced(Path(settings.pid_file))))
+    if settings.admin not in ("auto", "off"):
+        found.append(("admin", settings.admin, _socket(Path(settings.admin))))
+    for listener in config.listeners:
+        if listener.address.is_unix:
+            path = listener.address.path
+            found.append((f'listen "{listener.address}"', path, _socket(Path(path))))
+    return [f"{what}: {path} cannot be written: {os.strerror(wrong)}" for what, path, wrong in found if wrong]
+
+
+def _file(path: Path) -> int:
+    """0, or the reason as an error number."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        return _directory(path.parent)
+    except OSError as error:
+        return error.errno or errno.EACCES
+    if stat.S_ISDIR(kind):
+        return errno.EISDIR
+    return 0 if os.access(path, os.W_OK, effective_ids=True) else errno.EACCES
+
+
+def _replaced(path: Path) -> int:
+    return errno.EISDIR if path.is_dir() else _directory(path.absolute().parent)
+
+
+def _socket(path: Path) -> int:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return errno.EADDRINUSE
+    except OSError:
+        pass
+    return _directory(path.absolute().parent)
+
+
+def _directory(path: Path) -> int:
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return errno.ENOTDIR
+    except OSError as error:
+        return error.errno or errno.ENOENT
+    return 0 if os.access(path, os.W_OK | os.X_OK, effective_ids=True) else errno.EACCES
