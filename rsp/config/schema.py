@@ -66,7 +66,8 @@ class Limits(Struct, frozen=True):
     min_rate: Annotated[
         Size | None,
         Meta(
-            description="Bytes a second that a client must send of a body, or take of a response, on average. 0: none."
+            description="Bytes a second, on average, that a client must send of a body with a length, or take of a "
+            "response. 0: none."
         ),
     ] = None
     buffer: Annotated[

@@ -122,7 +122,7 @@ class Downstream(Receiver):
         now = self._plane.now
         if self.send_deadline < now:
             queued = self.transport.waiting
-            if self._queued - queued > self.terms.min_rate * self._in_force().send_time:  # slow, but fast enough
+            if self._queued - queued > self._in_force().min_rate * self._in_force().send_time:  # slow, but fast enough
                 self._queued = queued
                 self.send_deadline = now + self._in_force().send_time
             else:
@@ -273,6 +273,8 @@ class Downstream(Receiver):
             write_message(self.transport, start, pieces, self._chunked, trailers)
             if self._eof:
                 self._may_have_left()
+            elif self._state == _BODY and not self._reading_paused:
+                self._expect_body(0)  # a stream in both directions: the client may wait for this before it goes on
 
     def send_own(self, answer: Answer, *, keep_alive: bool) -> int:
         """An answer of rsp's own; returns the size of its body.  Nothing of a response may have been sent before."""

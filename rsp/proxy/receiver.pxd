@@ -1,4 +1,4 @@
-from rsp.http1.body cimport Decoder
+from rsp.http1.body cimport Decoder, LengthDecoder
 from rsp.http1.codec cimport end_of_head, parse_request
 from rsp.http1.head cimport RequestHead
 from rsp.net.transport cimport Protocol

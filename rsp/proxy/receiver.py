@@ -248,12 +248,15 @@ class Receiver(Protocol):
             self._body(self._rest())
 
     def _expect_body(self, size: int) -> None:
-        """``size`` more bytes have arrived; the next ones have to come in time, and fast enough on average."""
+        """``size`` more bytes have arrived; the next ones have to come in time, and fast enough on average.
+
+        What a chunked body could send is not known: it may be a stream that is as slow as what it tells of.
+        """
         terms = self._in_force()
         now = self._plane.now
         self._taken += size
         self.deadline = now + terms.body_time
-        if terms.min_rate:
+        if terms.min_rate and isinstance(self._decoder, LengthDecoder):
             earned = self._body_from + terms.body_time + self._taken / terms.min_rate
             self.deadline = min(self.deadline, earned)
 
