@@ -198,6 +198,13 @@ class Upstream(Struct, frozen=True):
     keepalive_age: Annotated[
         Duration, Meta(description="An older connection is closed after its exchange. 0: no limit.")
     ] = Duration(3600)
+    strict: Annotated[
+        bool,
+        Meta(
+            description="Refuse responses with flaws that leave no doubt, such as bare LF or folded fields; "
+            "see [http.md](http.md)."
+        ),
+    ] = False
     warm: Annotated[
         int,
         Meta(

@@ -19,11 +19,13 @@ from rsp.config.upstreams import Health as HealthConfig
 from rsp.descriptors import for_checks
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, ResponseHead, parse_response
+from rsp.http1.head import CHUNKED, ResponseHead
+from rsp.http1.lenient import read_head
 from rsp.members import Members
 from rsp.scoreboard import Health, Mark, Scoreboard
 
 _HEAD_LIMIT: Final = 32 << 10
+_FIELDS_LIMIT: Final = 1000
 _BODY_LIMIT: Final = 64 << 10
 _JITTER: Final = 0.1
 
@@ -154,24 +156,35 @@ async def _ask(address: Peer, config: HealthConfig) -> Verdict:
             f"{config.method} {config.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rsp health check\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n".encode()
         )
-        head = await _head(reader, config.method.encode())
+        head, rest = await _head(reader, config.method.encode())
         if not any(head.status in wanted for wanted in statuses(config.status)):
             return Health.DOUBTFUL, f"answered {head.status}"
-        if config.body is not None and config.body.encode() not in await _body(reader, head):
+        if config.body is not None and config.body.encode() not in await _body(reader, head, rest):
             return Health.DOUBTFUL, "the body is not as expected"
         return Health.UP, ""
     finally:
         writer.transport.abort()
 
 
-async def _head(reader: asyncio.StreamReader, method: bytes) -> ResponseHead:
+async def _head(reader: asyncio.StreamReader, method: bytes) -> tuple[ResponseHead, bytes]:
+    """The head, and what came with it.  Flaws that leave no doubt are no reason to take a peer away."""
+    data, first = b"", True
     while True:
-        head = parse_response(await reader.readuntil(b"\r\n\r\n"), method)
-        if head.status >= 200:
-            return head
+        head, end = read_head(data, 0, method, _FIELDS_LIMIT, first)
+        if head is None:
+            more = await reader.read(_HEAD_LIMIT)
+            data += more
+            if not more:
+                raise ProtocolError("closed the connection early")
+            if len(data) > _HEAD_LIMIT:
+                raise ProtocolError("the head is too large")
+        elif head.status >= 200:
+            return head, data[end:]
+        else:
+            data, first = data[end:], False
 
 
-async def _body(reader: asyncio.StreamReader, head: ResponseHead) -> bytes:
+async def _body(reader: asyncio.StreamReader, head: ResponseHead, data: bytes) -> bytes:
     """Its beginning."""
     if head.framing == 0:
         return b""
@@ -181,9 +194,11 @@ async def _body(reader: asyncio.StreamReader, head: ResponseHead) -> bytes:
     else:
         decoder = ChunkedDecoder() if head.framing == CHUNKED else CloseDecoder()
     body = b""
-    while not decoder.done and len(body) < _BODY_LIMIT:
+    while True:
+        body += b"".join(decoder.feed(data)) if data else b""
+        if decoder.done or len(body) >= _BODY_LIMIT:
+            break
         data = await reader.read(_BODY_LIMIT)
         if not data:
             break
-        body += b"".join(decoder.feed(data))
     return body

@@ -6,6 +6,7 @@ from typing import Final
 from rsp.http1.errors import ProtocolError
 
 _STRAY: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
+STRAY_BUT_LF: Final = re.compile(rb"\r(?!\n|\Z)|\x00")
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
 FIELD_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+")
 

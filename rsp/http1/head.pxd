@@ -6,7 +6,7 @@ cdef class RequestHead:
     cdef public int minor
     cdef public Py_ssize_t count, framing
     cdef public bint connection_bound, expect_continue, keep_alive, plain, te_trailers
-    cdef public set nominated
+    cdef public set barred
 
 
 cdef class ResponseHead:
@@ -14,4 +14,4 @@ cdef class ResponseHead:
     cdef public int minor, status
     cdef public Py_ssize_t count, framing
     cdef public bint connection_bound, has_length, keep_alive
-    cdef public set nominated
+    cdef public set barred

@@ -87,15 +87,15 @@ class RequestHead:
     ``request_id``   X-Request-Id, if it is sound; else empty
     ``upgrade``      value of Upgrade, when Connection names it; else empty
     ``connection_bound``  its credentials authenticate the connection that it is sent on (NTLM, Negotiate)
-    ``nominated``    the other names in Connection, folded, if there are any: not for trailers either
+    ``barred``       names, folded, that its trailers may not have either: from Connection, or written by a hook
 
     ``forwarded`` may be shared with other requests: it is not to be changed.
     """
 
     # fmt: off
     __slots__ = (
-        "connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive",
-        "method", "minor", "nominated", "path", "plain", "referer", "request_id", "target", "te_trailers", "upgrade",
+        "barred", "connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host",
+        "keep_alive", "method", "minor", "path", "plain", "referer", "request_id", "target", "te_trailers", "upgrade",
         "user_agent",
     )
     # fmt: on
@@ -115,7 +115,7 @@ class RequestHead:
         self.te_trailers = fields.te_trailers
         self.connection_bound = fields.connection_bound
         self.upgrade = b""
-        self.nominated: set[bytes] | None = None
+        self.barred: set[bytes] | None = None
         self.forwarded = fields.forwarded
         self.request_id = fields.request_id
         self.user_agent = fields.user_agent
@@ -131,8 +131,8 @@ class ResponseHead:
 
     # fmt: off
     __slots__ = (
-        "connection_bound", "count", "fields", "framing", "has_length", "keep_alive", "length_line", "minor",
-        "nominated", "reason", "status", "upgrade",
+        "barred", "connection_bound", "count", "fields", "framing", "has_length", "keep_alive", "length_line", "minor",
+        "reason", "status", "upgrade",
     )
     # fmt: on
 
@@ -148,7 +148,7 @@ class ResponseHead:
         self.keep_alive = minor == 1
         self.connection_bound = False
         self.upgrade = b""
-        self.nominated: set[bytes] | None = None
+        self.barred: set[bytes] | None = None
 
 
 def parse_request(block: bytes, limit: int = _ANY_NUMBER) -> RequestHead:
@@ -360,7 +360,7 @@ def _connection_options(head: RequestHead | ResponseHead, lines: list[bytes], up
         head.upgrade = upgrade
     nominated = {fold(option) for option in options} - _PROTECTED
     if nominated:
-        head.nominated = nominated
+        head.barred = nominated
         head.fields = without(head.fields, nominated)
 
 

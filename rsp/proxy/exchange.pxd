@@ -28,6 +28,8 @@ cdef class Exchange(Search):
     cdef _take(self, Destination destination, Downstream downstream)
     cdef _proceed(self, Destination destination)
     cdef _forward(self, Group group)
+    cdef list _sound_trailers(self)
+    cdef list _for_client(self, list trailers)
     cdef _respond(self, ResponseHead head, bytes fields, list pieces, list trailers)
     cpdef connected(self, Upstream upstream)
     cpdef bytes head_for_peer(self)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rsp.combined import combined
 from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
-from rsp.http1.names import without
+from rsp.http1.names import lines_without, request_trailers, without
 from rsp.proxy.conversations import Conversations
 from rsp.proxy.forwarded import name_of
 from rsp.proxy.forwarded import scheme as scheme_told
@@ -135,7 +135,7 @@ class Exchange(Search):
         if pieces:
             self._pending, self._pending_size = [], 0
             self._keep(pieces)
-        trailers = self._trailers if self.request_done and head.framing != 0 else None
+        trailers = self._sound_trailers() if self.request_done and head.framing != 0 else None
         upstream.send_request(self, self.head_for_peer(), head.framing, pieces, trailers)
         if upstream.connection_bound:
             self._spent = True  # another connection is nobody's, or another user's
@@ -214,7 +214,7 @@ class Exchange(Search):
         if upstream is not None:
             if pieces or trailers is not None:
                 self._keep(pieces)
-                upstream.send_body(pieces, trailers)
+                upstream.send_body(pieces, self._sound_trailers() if trailers else trailers)
         elif not self.response_started:
             self._pending += pieces
             self._pending_size += sum(map(len, pieces))
@@ -283,6 +283,8 @@ class Exchange(Search):
             return
         self.response_started = True
         self.status = head.status
+        if trailers:
+            trailers = self._for_client(lines_without(trailers, head.barred or ()))
         downstream.send_response(self, head, fields, pieces, trailers)
         if trailers is not None:
             self._peer.succeeded(self._ended)
@@ -292,10 +294,29 @@ class Exchange(Search):
         downstream = self.downstream
         if downstream is None:
             return
+        if trailers:
+            trailers = self._for_client(trailers)
         downstream.send_body(self, pieces, trailers)
         if trailers is not None:
             self._peer.succeeded(self._ended)
             self._complete()
+
+    # -- trailers say nothing that the head of their message may not say (RFC 9110 section 6.5)
+
+    def _sound_trailers(self) -> list[bytes]:
+        """Those of the request, for a peer."""
+        trailers, destination = self._trailers, self._destination
+        if trailers:
+            trailers = lines_without(request_trailers(trailers), self.head.barred or ())
+            if destination is not None and destination.request_rules is not None:
+                trailers = lines_without(trailers, destination.request_rules.remove)
+        return trailers
+
+    def _for_client(self, trailers: list[bytes]) -> list[bytes]:
+        destination = self._destination
+        if destination is not None and destination.response_rules is not None:
+            return lines_without(trailers, destination.response_rules.remove)
+        return trailers
 
     # -- after 101 Switching Protocols: bytes both ways
 

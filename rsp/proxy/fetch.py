@@ -9,15 +9,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
-from rsp.http1.codec import end_of_head, parse_response, request_head
+from rsp.http1.codec import request_head
 from rsp.http1.errors import ProtocolError
 from rsp.http1.head import CHUNKED
+from rsp.http1.lenient import read_head
 
 if TYPE_CHECKING:
     from rsp.proxy.call import Plan
     from rsp.proxy.tasks import Answer
 
 _HEAD_LIMIT: Final = 64 << 10
+_FIELDS_LIMIT: Final = 1000
 
 
 @lru_cache(1)
@@ -49,16 +51,16 @@ async def _ask(plan: "Plan") -> "Answer":
         fields = head.fields + b"Connection: close\r\n"
         writer.write(request_head(head, head.target, head.host, fields, b"", b"") + plan.body)
         await writer.drain()
-        data = b""
+        data, searched, first = b"", 0, True
         while True:
-            end = end_of_head(data, 0)
-            if end < 0:
+            response, end = read_head(data, searched, head.method, _FIELDS_LIMIT, first)
+            if response is None:
+                searched = max(0, len(data) - 3)
                 if len(data) > _HEAD_LIMIT:
                     raise ProtocolError("the head is too large")
                 data += await _more(reader)
                 continue
-            response = parse_response(data[:end], head.method)
-            data = data[end:]
+            data, searched, first = data[end:], 0, False
             if response.status >= 200:
                 break
         framing = response.framing

@@ -15,7 +15,7 @@ from rsp.http1.lines import drop, each, get
 from rsp.http1.names import OURS, fold, without
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.group import FEW
-from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS
+from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, bar
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
 
 if TYPE_CHECKING:
@@ -349,10 +349,13 @@ class HookedRequest(Exchange):
         if which:
             kept = self._answer_fields if more else drop(self._answer_fields, name)
             self._answer_fields = kept + lines
+            if self._held_response is not None:
+                bar(self._held_response[0], name)
             return
         head = self.head
         kept = head.fields if more else drop(head.fields, name)
         head.fields = kept + lines
+        bar(head, name)
         if name in CREDENTIALS and binds_connection(lines):
             head.connection_bound = True
         folded = fold(name)

@@ -16,7 +16,7 @@ from rsp.config.schema import Config
 from rsp.config.units import Address
 from rsp.http1.fields import flat
 from rsp.http1.lines import drop, get
-from rsp.http1.names import OURS
+from rsp.http1.names import OURS, fold
 from rsp.lua.evaluate import Evaluation, Hook
 from rsp.lua.services import AT_LOAD, Services
 from rsp.proxy import operations
@@ -25,7 +25,7 @@ from rsp.scoreboard import Cell
 from rsp.shared import Full, Shared
 
 if TYPE_CHECKING:
-    from rsp.http1.head import RequestHead
+    from rsp.http1.head import RequestHead, ResponseHead
     from rsp.proxy.hooked_request import HookedRequest
     from rsp.proxy.plane import Plane
 
@@ -39,6 +39,13 @@ CREDENTIALS: Final = frozenset((b"authorization", b"proxy-authorization"))
 APART_SIZES: Final = frozenset(map(len, APART | CREDENTIALS))
 _LAST_NUMBER: Final = 2**53
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
+
+
+def bar(head: "RequestHead | ResponseHead", name: bytes) -> None:
+    """A hook has written the field ``name``: what stands behind the body does not contradict it."""
+    if head.barred is None:
+        head.barred = set()
+    head.barred.add(fold(name))
 
 
 class Phases:
@@ -113,6 +120,7 @@ class Host:
         head, current = self.head, self.current
         if which == 0 and head is not None and len(name) not in APART_SIZES:
             head.fields = drop(head.fields, name) + lines
+            bar(head, name)
         elif current is not None:
             current.set_field(which, name, lines, False)
 

@@ -146,15 +146,12 @@ class Search(Asker):
         else:
             self._names = peer.name
         upstream = peer.take() if self._own is None else self._take_own(peer)
-        if (
-            upstream is not None
-            and (self.head.method not in _SAFE or self.head.connection_bound)
-            and not self.repeatable
-        ):
-            # It cannot be sent twice, so one look whether the peer has hung up meanwhile.
-            while upstream is not None and upstream.is_stale():
-                upstream.close()
-                upstream = peer.take()
+        once = (self.head.method not in _SAFE or self.head.connection_bound) and not self.repeatable
+        # What cannot be sent twice needs one look whether the peer has hung up meanwhile; and what a peer has sent
+        # since a response without a body must not be taken for an answer.
+        while upstream is not None and (once or upstream.doubtful) and upstream.is_stale():
+            upstream.close()
+            upstream = peer.take()
         if upstream is None:
             peer.connect(self)
         else:

@@ -26,7 +26,8 @@ cdef class Upstream(Protocol):
     cdef public double deadline, made
     cdef public Asker exchange
     cdef public Peer peer
-    cdef public bint connection_bound, reused, writing_paused
+    cdef bint _silent
+    cdef public bint doubtful, connection_bound, reused, writing_paused
     cpdef data_received(self, bytes data)
     cpdef go_on(self)
     cpdef bint eof_received(self) except -1
@@ -46,6 +47,7 @@ cdef class Upstream(Protocol):
     cpdef abandon(self)
     cpdef bint is_due(self, double now)
     cdef _heads(self, Asker exchange, bytes data)
+    cdef tuple _not_plain(self, bytes data, Py_ssize_t searched, bytes method)
     cdef _begin(self, Asker exchange, ResponseHead head, bytes data)
     cdef _body(self, Asker exchange, Decoder decoder, bytes data)
     cdef _finish(self, Asker exchange, ResponseHead head, list pieces, list trailers, bint reusable)

@@ -12,6 +12,8 @@ from rsp.http1.codec import end_of_head, parse_response
 from rsp.http1.errors import ProtocolError
 from rsp.http1.faults import find_stray
 from rsp.http1.head import CHUNKED, ResponseHead
+from rsp.http1.lenient import read_head
+from rsp.http1.names import lines_without
 from rsp.net.timing import timing
 from rsp.net.transport import Protocol, Transport
 from rsp.proxy.writing import write_message
@@ -36,7 +38,8 @@ class Upstream(Protocol):
     # fmt: off
     __slots__ = (
         "_buffer", "_chunked", "_decoder", "_end_delay", "_head", "_heard", "_interim", "_interim_size", "_plane",
-        "_terms", "_tunnel", "connection_bound", "deadline", "exchange", "made", "peer", "reused", "writing_paused",
+        "_silent", "_terms", "_tunnel", "connection_bound", "deadline", "doubtful", "exchange", "made", "peer",
+        "reused", "writing_paused",
     )
     # fmt: on
 
@@ -48,6 +51,8 @@ class Upstream(Protocol):
         self.deadline = _NEVER
         self.connection_bound = False  # it is authenticated, or about to be: ``proxy/conversations.py``
         self._terms = plane.site.terms
+        self._silent = True  # nothing has been read yet
+        self.doubtful = False  # its last response had no body, but a peer that is wrong might send it all the same
         self.reused = False  # it has been idle: it may have gone stale
         self._heard = False  # something of a response has come
         self._end_delay = _NEVER  # how long after the request the peer's end of file came, as the kernel saw it
@@ -246,20 +251,26 @@ class Upstream(Protocol):
     def _heads(self, exchange: "Asker", data: bytes) -> None:
         """Interim responses, within bounds, then the final head, with what follows it."""
         terms = self._terms
-        start = 0
+        start = 0  # of the head
+        searched = max(0, len(self._buffer) - 3)  # there is no end of a head before this
         while True:
-            end = end_of_head(data, start)
-            if end < 0:
-                data = data[start:]
-                if len(data) > terms.head_limit:
+            end = end_of_head(data, max(start, searched))
+            head = None
+            if 0 <= end - start <= terms.head_limit:
+                try:
+                    head = parse_response(data[start:end], exchange.head.method, terms.fields)
+                except ProtocolError:
+                    if self.peer.group.config.strict:
+                        raise
+            if head is None:
+                data, searched, start = data[start:], max(0, searched - start), 0
+                head, end = self._not_plain(data, searched, exchange.head.method)
+                if (end if head is not None else len(data)) > terms.head_limit:
                     raise ProtocolError("the head is too large")
-                if find_stray(data, 0):
-                    raise ProtocolError("bare CR, bare LF or NUL in the head")
-                self._buffer = data
-                return
-            if end - start > terms.head_limit:
-                raise ProtocolError("the head is too large")
-            head = parse_response(data[start:end], exchange.head.method, terms.fields)
+                if head is None:
+                    self._buffer = data
+                    return
+            self._silent = False
             if head.status >= 200 or head.status == 101:
                 break
             self._interim += 1
@@ -278,12 +289,22 @@ class Upstream(Protocol):
         else:
             self._begin(exchange, head, data)
 
+    def _not_plain(self, data: bytes, searched: int, method: bytes) -> tuple[ResponseHead | None, int]:
+        """A head that has not arrived whole, or not as a strict reader wants it; ``None`` and -1 for the former."""
+        if not self.peer.group.config.strict:
+            return read_head(data, searched, method, self._terms.fields, self._silent)
+        if find_stray(data, max(0, searched - 1)):
+            raise ProtocolError("bare CR, bare LF or NUL in the head")
+        return None, -1
+
     def _begin(self, exchange: "Asker", head: ResponseHead, data: bytes) -> None:
         framing = head.framing
         self._head = head
         if head.connection_bound:
             self.connection_bound = True
         self.deadline = self._plane.now + self._terms.read_time
+        if framing == 0:
+            self.doubtful = head.status == 304 or exchange.head.method == b"HEAD"
         if framing == 0 or framing == len(data):
             self._finish(exchange, head, [data] if framing else _NOTHING, _NOTHING, framing > 0 or not data)
             return
@@ -321,6 +342,8 @@ class Upstream(Protocol):
 
         The connection is free before the client's next request can ask for one.
         """
+        if trailers and self._head is not None and self._head.barred is not None:
+            trailers = lines_without(trailers, self._head.barred)
         exchange.upstream_done()
         if reusable and self._head is not None and self._head.keep_alive and exchange.request_done:
             self.release()

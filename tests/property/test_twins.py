@@ -17,7 +17,7 @@ from rsp.http1 import codec, head, names, write
 from rsp.http1 import lines as lines_in_use
 from rsp.http1.errors import ProtocolError
 
-REQUEST = ("connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "nominated", "path",
+REQUEST = ("connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "barred", "path",
            "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent")  # fmt: skip
 RESPONSE = (
     "connection_bound",
