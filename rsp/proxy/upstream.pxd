@@ -1,3 +1,5 @@
+cimport cython
+
 from rsp.http1.body cimport Decoder
 from rsp.http1.codec cimport end_of_head, parse_response
 from rsp.http1.head cimport ResponseHead
@@ -46,6 +48,7 @@ cdef class Upstream(Protocol):
     cpdef put_back(self)
     cpdef abandon(self)
     cpdef bint is_due(self, double now)
+    @cython.locals(head=ResponseHead, end=Py_ssize_t, searched=Py_ssize_t, start=Py_ssize_t)
     cdef _heads(self, Asker exchange, bytes data)
     cdef tuple _not_plain(self, bytes data, Py_ssize_t searched, bytes method)
     cdef _begin(self, Asker exchange, ResponseHead head, bytes data)
