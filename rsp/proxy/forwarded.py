@@ -55,7 +55,7 @@ def scheme(head: "RequestHead") -> bytes:
 def through_proxy(site: "Site", client: bytes, head: "RequestHead") -> tuple[bytes, bytes]:
     """For a request from a trusted proxy: the field lines, and the address of the real client."""
     chain = _members(_values(head, b"x-forwarded-for"))
-    elements = _members(_values(head, b"forwarded"))
+    elements = [value for value in _values(head, b"forwarded") if value.strip(b", \t")]
     if not chain and elements:
         chain = [match[2].strip(b'"') for match in _PAIR.finditer(b", ".join(elements)) if match[1].lower() == b"for"]
     real = client
