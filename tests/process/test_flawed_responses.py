@@ -19,22 +19,34 @@ route { path = "/strict", to = "strict" }
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain"
 
 
-class Peer:
-    """``answers``: what to send for the next requests, in this order; then ``PLAIN``.  ``late``: sent when told."""
+class Late:
+    """What a peer sends when told, behind one of its answers."""
 
-    def __init__(self):
-        self.answers = []
-        self.late = b""
+    def __init__(self, data):
+        self.data = data
         self.go_on = threading.Event()
         self.sent = threading.Event()
 
-    def __call__(self, connection, head, rest):
-        connection.sendall(self.answers.pop(0) if self.answers else PLAIN)
-        if self.late:
-            late, self.late = self.late, b""
-            self.go_on.wait(30)
-            connection.sendall(late)
+    def send(self, connection):
+        self.go_on.wait(30)
+        try:
+            connection.sendall(self.data)
+        finally:
             self.sent.set()
+
+
+class Peer:
+    """``answers``: what to send for the next requests, in this order; then ``PLAIN``.  ``late``: behind the next one."""
+
+    def __init__(self):
+        self.answers = []
+        self.late = None
+
+    def __call__(self, connection, head, rest):
+        late, self.late = self.late, None  # before the answer, which may bring the next request
+        connection.sendall(self.answers.pop(0) if self.answers else PLAIN)
+        if late is not None:
+            late.send(connection)
         return True
 
 
@@ -109,15 +121,16 @@ def test_a_body_behind_204_is_never_an_answer(site, framing, late):
     body = b"5\r\nevil!\r\n0\r\n\r\n" if b"chunked" in framing else b"evil!"
     head = b"HTTP/1.1 204 No Content\r\n" + framing + b"\r\n\r\n"
     peer.answers = [head] if late else [head + body]
-    peer.late = body if late else b""
-    peer.go_on.clear()
+    peer.late = behind = Late(body) if late else None
     before = backend.connections
     client = Client(rsp.port)
     status, fields, _ = client.ask()
     assert (status, b"content-length" in fields, b"transfer-encoding" in fields) == (204, False, False)
     assert client.ask()[::2] == (200, b"plain")
     assert backend.connections > before
-    peer.go_on.set()
+    if behind is not None:
+        behind.go_on.set()
+        assert behind.sent.wait(30)
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", b"200 OK"), ("GET", b"304 Not Modified")])
@@ -125,17 +138,15 @@ def test_a_body_behind_204_is_never_an_answer(site, framing, late):
 def test_a_late_body_of_head_or_304_that_can_be_seen_is_never_an_answer(site, method, status, framing):
     peer, _, rsp = site
     peer.answers = [b"HTTP/1.1 " + status + b"\r\n" + framing + b"Connection: keep-alive\r\n\r\n"]
-    peer.late = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nevil!"
-    peer.go_on.clear()
-    peer.sent.clear()
+    peer.late = late = Late(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nevil!")
     client = Client(rsp.port)
     assert client.ask(method)[0] in (200, 304)
     (worker,) = rsp.workers().values()
     os.kill(worker, signal.SIGSTOP)  # so that it meets the next request before the late body
     try:
         client.send()
-        peer.go_on.set()
-        assert peer.sent.wait(30)
+        late.go_on.set()
+        assert late.sent.wait(30)
     finally:
         os.kill(worker, signal.SIGCONT)
     assert client.answer()[::2] == (200, b"plain")
