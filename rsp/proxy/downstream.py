@@ -172,6 +172,9 @@ class Downstream(Receiver):
         else:
             exchange.tunnel_up_eof()
 
+    def _waits_on(self) -> bool:
+        return self._exchange is None or not self._exchange.is_moot()
+
     def _in_force(self) -> Terms:
         exchange = self._exchange
         return self.terms if exchange is None else exchange.terms

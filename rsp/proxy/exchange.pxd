@@ -39,6 +39,7 @@ cdef class Exchange(Search):
     cpdef upstream_full(self)
     cpdef upstream_ready(self)
     cpdef request_body(self, list pieces, list trailers)
+    cpdef bint is_moot(self)
     cpdef client_gone(self)
     cpdef client_left(self)
     cpdef client_full(self)

@@ -221,6 +221,10 @@ class Exchange(Search):
             if self._pending_size > self.terms.buffer and self.downstream is not None:
                 self.downstream.pause()
 
+    def is_moot(self) -> bool:
+        """Whether a client that sends no more is to be taken at once for one that has left."""
+        return False
+
     def client_gone(self) -> None:
         """The client's connection is lost: nobody wants the rest."""
         self._abandon()

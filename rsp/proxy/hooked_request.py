@@ -265,6 +265,10 @@ class HookedRequest(Exchange):
         elif self.downstream is not None:
             self.downstream.resume()
 
+    def is_moot(self) -> bool:
+        """What hooks wait for may cost others something, so they do not wait for a client that may have left."""
+        return self.task is not None
+
     # -- on_upstream
 
     def _next_peer(self, status: int) -> None:

@@ -88,6 +88,10 @@ class Receiver(Protocol):
         """Bytes of a tunnel; none: their end."""
         raise NotImplementedError
 
+    def _waits_on(self) -> bool:
+        """The client sends no more: whether it may still wait for its answer."""
+        raise NotImplementedError
+
     def _in_force(self) -> Terms:
         """The terms that hold now: those of the route once it is known."""
         raise NotImplementedError
@@ -136,7 +140,7 @@ class Receiver(Protocol):
         if state == _WAIT:
             self._eof = True
             self._may_have_left()
-            return True
+            return self._waits_on()
         if state == _BODY:
             self._stop(400, "the request ends early")
         return False
