@@ -10,6 +10,7 @@ _TABLE = (
     (rb"(?<!\r)\n", "A line that ends in a bare LF: another parser may see one line, or two."),
     (rb"\n5[ \t]+\r\n", "White space after a chunk size: parsers disagree about it."),
     (rb"\n5;\x00", "Control characters in a chunk extension."),
+    (rb"\n5;\r\n", "A chunk extension without a name, or with a malformed value (RFC 9112 section 7.1.1)."),
     (rb"\n5;x{256}", "A chunk extension of more than 256 bytes: it serves only to burn work."),
     (rb"^GET(?:  /x| /x  )", "More than one space in the request line."),
     (rb"HTTP/1\.2", "Versions other than 1.0 and 1.1: 505."),
