@@ -64,8 +64,8 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("`respond = { key = value }`", "", schema.Respond),
     (
         "`request_headers = { key = value }`, `response_headers = { key = value }`",
-        "Framing, Host, Connection and Upgrade are rsp's own; `send_host` sets the Host.",
-        schema.HeaderRules,
+        "Framing, Connection and Upgrade are rsp's own. Host can only be `set`, in requests.",
+        schema.ResponseRules,
     ),
     ("`page { key = value }`", "", schema.Page),
     ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),

@@ -71,6 +71,9 @@ def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
     if settings.via is not None and re.fullmatch(r"[!-+\--~]+", settings.via) is None:
         yield ("via",), f'via: expected a name such as "edge", got {show(settings.via)}'
 
+    if settings.response_headers is not None:
+        yield from _rule_mistakes("response_headers", settings.response_headers)
+
 
 def route_key(route: Route) -> str:
     """Routes of one key are for the same requests."""

@@ -133,6 +133,15 @@ class HeaderRules(Struct, frozen=True):
     )
 
 
+class ResponseRules(HeaderRules, frozen=True):
+    """Changes to the fields of a message, in this order."""
+
+    own: Annotated[
+        bool,
+        Meta(description="Of `response_headers`: whether they apply to rsp's own answers as well, errors included."),
+    ] = True
+
+
 class Redirect(Struct, frozen=True):
     """An answer that sends the client elsewhere."""
 
@@ -186,7 +195,9 @@ class Route(Struct, frozen=True):
     rewrite: Annotated[UrlPath | None, Meta(description="What to put in the place of `path`, for the peer.")] = None
     send_host: Annotated[Text | None, Meta(description="The Host that the peer sees. Default: the client's.")] = None
     request_headers: Annotated[HeaderRules | None, Meta(description="Changes to the request for the peer.")] = None
-    response_headers: Annotated[HeaderRules | None, Meta(description="Changes to the response for the client.")] = None
+    response_headers: Annotated[ResponseRules | None, Meta(description="Changes to the response for the client.")] = (
+        None
+    )
     timeouts: Annotated[
         Timeouts | None,
         Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `half_close`, `request`, `tunnel`."),
@@ -329,6 +340,10 @@ class Settings(Struct, frozen=True):
             "[http.md](http.md) lists the fields."
         ),
     ] = ()
+    response_headers: Annotated[
+        ResponseRules | None,
+        Meta(description="Changes to every response, as in a route, whose own rules come after these."),
+    ] = None
     via: Annotated[Text | None, Meta(description="Name for Via, in both directions. Default: no Via.")] = None
     admin: Annotated[
         Text,

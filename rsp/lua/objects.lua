@@ -347,6 +347,7 @@ objects.res = object_of("res", response_now, {
     return s.body
   end,
   filter = function(s) return s.filter end,
+  own = function() return host.about("own") end,
   sent = function() return host.about("sent") end,
   duration = function() return host.about("duration") end,
 }, {

@@ -105,8 +105,12 @@ local function respond_to(s, status)
   end
 end
 
-function phases.response(number, id, status)
+-- fresh: no hook has seen this response yet.
+function phases.response(number, id, status, fresh)
   local s = objects.state(id)
+  if fresh then
+    s.response = nil
+  end
   respond_to(s, status)
   return run(finish_response, s, functions[number], req, res)
 end

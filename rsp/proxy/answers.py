@@ -6,11 +6,14 @@ from typing import Final
 
 from rsp.config.placeholders import IN_FIELDS, IN_PAGES, IN_REDIRECTS, Source, Template
 from rsp.config.schema import Page, Redirect, Respond, Route
-from rsp.http1.head import RequestHead
+from rsp.http1.framing import ends_with_head, reframe
+from rsp.http1.head import RequestHead, ResponseHead
 from rsp.http1.names import split
 from rsp.http1.write import PHRASES
 
 _SLASHES: Final = (b"/", b"\\")
+
+NO_PEER: Final = 2  # in the place of the minor version that a peer speaks
 
 Answer = tuple[int, bytes, bytes, bytes]  # status, Content-Type, more field lines with their CRLF, body
 
@@ -43,6 +46,16 @@ class Pages:
         return status, b"text/plain; charset=utf-8", more, text.encode()
 
 
+def respond(answer: Answer, method: bytes, start: bytes) -> tuple[ResponseHead, bytes, list[bytes]]:
+    """``answer`` as a response to a request of ``method``: its head, framed; its field lines, which begin with
+    ``start``; its body."""
+    status, kind, more, body = answer
+    head = ResponseHead(status, PHRASES.get(status, b"Status"), NO_PEER)
+    pieces = [body] if reframe(head, method, len(body)) else []
+    content_type = b"" if ends_with_head(status) else b"Content-Type: %b\r\n" % kind
+    return head, start + content_type + more, pieces
+
+
 class _Error:
     """What an error page may tell."""
 
@@ -73,14 +86,17 @@ class Fixed:
             respond = Respond(status=redirect.status, body=f"{PHRASES[redirect.status].decode()}\n")
         self._location = Location(redirect.to) if redirect is not None else None
         self._respond = respond or Respond()
-        self._more = Template(_lines(self._respond.headers), IN_FIELDS)
+        fields = {name: value for name, value in self._respond.headers.items() if name.lower() != "content-type"}
+        types = [value for name, value in self._respond.headers.items() if name.lower() == "content-type"]
+        self._type = Template((types or [self._respond.type])[-1], IN_FIELDS if types else ())
+        self._more = Template(_lines(fields), IN_FIELDS)
 
     def answer(self, source: Source) -> Answer:
         more = self._more.fill(source)
         if self._location is not None:
             more += b"Location: %b\r\n" % self._location.fill(source)
         respond = self._respond
-        return respond.status, respond.type.encode(), more, respond.body.encode()
+        return respond.status, self._type.fill(source), more, respond.body.encode()
 
 
 def _lines(fields: dict[str, str]) -> str:

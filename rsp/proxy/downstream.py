@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from rsp.combined import combined
 from rsp.http1.codec import response_head
-from rsp.http1.framing import has_content
 from rsp.http1.head import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from rsp.http1.write import interim_head, own_response
+from rsp.http1.write import interim_head
 from rsp.net.transport import Transport
-from rsp.proxy.answers import Answer
+from rsp.proxy.answers import NO_PEER, Answer, respond
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.forwarded import direct, sort_out, through_proxy
 from rsp.proxy.hooked import HookedExchange
@@ -189,7 +188,7 @@ class Downstream(Receiver):
         request_id = exchange.request_id if exchange is not None else b""
         request_id = request_id or plane.new_id()
         head: RequestHead | None = exchange.head if exchange is not None else None
-        sent = self.send_own(self.site.pages.error(status, reason, request_id, head), keep_alive=False)
+        sent = self._send_error(self.site.pages.error(status, reason, request_id, head), exchange)
         if exchange is not None:
             exchange.request_id = request_id
             exchange.client_failed(status, sent)
@@ -201,6 +200,18 @@ class Downstream(Receiver):
                     combined(self.client, log.stamp, b"", b"", 1, status, sent, b"", b"", b"", 0.0, 0.0, request_id)
                 )
         self._linger()
+
+    def _send_error(self, answer: Answer, exchange: Exchange | None) -> int:
+        """Without hooks, which see requests that could be read; returns the size of the body that is sent."""
+        head, fields, pieces = respond(answer, exchange.head.method if exchange else b"", self._plane.own_lines)
+        if exchange is not None:
+            fields = exchange.ruled(fields)
+        elif self.site.own_rules is not None:
+            fields = self.site.own_rules.apply(fields, None)
+        if self.transport.closing:
+            return 0
+        self.transport.write(response_head(head, fields, head.framing, b"close") + b"".join(pieces))
+        return sum(map(len, pieces))
 
     # -- the exchange's side
 
@@ -261,7 +272,8 @@ class Downstream(Receiver):
         framing = UNTIL_CLOSE if self._until_close else head.framing if head.framing >= 0 else CHUNKED
         if self._until_close or not exchange.request_done or self._plane.draining:
             request.keep_alive = False
-        connection = _KEPT[request.minor] if request.keep_alive else b"close"
+        kept = _KEPT[request.minor] if head.minor != NO_PEER else _KEPT[0]
+        connection = kept if request.keep_alive else b"close"
         self._send(exchange, response_head(head, fields, framing, connection), pieces, trailers)
 
     def send_body(self, exchange: Exchange, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -278,22 +290,6 @@ class Downstream(Receiver):
                 self._may_have_left()
             elif self._state == _BODY and not self._reading_paused:
                 self._expect_body(0)  # a stream in both directions: the client may wait for this before it goes on
-
-    def send_own(self, answer: Answer, *, keep_alive: bool) -> int:
-        """An answer of rsp's own; returns the size of its body.  Nothing of a response may have been sent before."""
-        status, kind, more, body = answer
-        exchange = self._exchange
-        keep = keep_alive and exchange is not None and exchange.head.keep_alive and not self._plane.draining
-        with_body = exchange is None or exchange.head.method != b"HEAD"
-        if not has_content(status):
-            body = b""
-        if exchange is not None:
-            exchange.head.keep_alive = keep
-        if self.transport.closing:
-            return 0
-        data = own_response(status, kind, more, body, self._plane.date, with_body=with_body, keep_alive=keep)
-        self.transport.write(data)
-        return len(body) if with_body else 0
 
     def finish(self, keep_alive: bool) -> None:
         """The exchange is over: on to the next request, or to the end of the connection."""

@@ -11,10 +11,10 @@ from rsp.combined import combined
 from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
 from rsp.http1.names import lines_without, request_trailers, without
+from rsp.proxy.answers import respond
 from rsp.proxy.conversations import Conversations
-from rsp.proxy.forwarded import name_of
-from rsp.proxy.forwarded import scheme as scheme_told
 from rsp.proxy.search import Search
+from rsp.proxy.told import told
 from rsp.route import AmbiguousPath, match
 
 if TYPE_CHECKING:
@@ -167,28 +167,7 @@ class Exchange(Search):
 
     def placeholder(self, name: str) -> bytes:
         """What ``{name}`` stands for."""
-        if name == "client":
-            if self.head.forwarded and self.downstream is not None:
-                self.downstream.forwarded(self)  # which finds out, if nothing was sent to a peer yet
-            return self.client
-        if name == "request_id":
-            return self.request_id
-        if name == "upstream":
-            return self.group.name.encode() if self.group is not None else b""
-        if name == "scheme":
-            return self.scheme()
-        path, _, query = self.head.target.partition(b"?")
-        if name == "path":
-            return path if path != b"*" else b"/"
-        if name == "query":
-            return query
-        authority = self.head.host or (self.downstream.own_name() if self.downstream is not None else b"")
-        return authority if name == "authority" else name_of(authority)
-
-    def scheme(self) -> bytes:
-        """How the client reached us, or the trusted proxy that says so."""
-        direct = self.downstream.client if self.downstream is not None else self.client
-        return scheme_told(self.head) if self.head.forwarded and self.site.trusts(direct) else b"http"
+        return told(self, name)
 
     def upstream_full(self) -> None:
         if self.downstream is not None:
@@ -278,6 +257,8 @@ class Exchange(Search):
             fields = destination.response_rules.apply(fields, self)
         if binding is not None and not self.bound:
             fields += binding.line(peer)
+        if trailers is not None:
+            peer.succeeded(self._ended)
         self._respond(head, fields, pieces, trailers)
 
     def _respond(self, head: ResponseHead, fields: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -291,7 +272,6 @@ class Exchange(Search):
             trailers = self._for_client(lines_without(trailers, head.barred or ()))
         downstream.send_response(self, head, fields, pieces, trailers)
         if trailers is not None:
-            self._peer.succeeded(self._ended)
             self._complete()
 
     def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -389,18 +369,18 @@ class Exchange(Search):
     def _answer(self, destination: "Destination") -> None:
         """Answer as the route says."""
         if destination.fixed is not None:
-            status, kind, more, body = destination.fixed.answer(self)
-            if destination.response_rules is not None:
-                more = destination.response_rules.apply(more, self)
-            self._own_answer((status, kind, more, body))
+            self._own_answer(destination.fixed.answer(self))
 
     def _own_answer(self, answer: "Answer") -> None:
-        self.response_started = True
-        if self.downstream is not None:
-            self.sent = self.downstream.send_own(answer, keep_alive=self.request_done)
-        downstream = self._end(answer[0])
-        if downstream is not None:
-            downstream.finish(self.request_done)
+        """Like a peer's, by the rules of the route, or of all where none is known yet."""
+        head, fields, pieces = respond(answer, self.head.method, self._plane.own_lines)
+        self._respond(head, self.ruled(fields), pieces, [])
+
+    def ruled(self, fields: bytes) -> bytes:
+        """The fields of an answer of rsp's own, after the rules for it."""
+        destination = self._destination
+        rules = self.site.own_rules if destination is None else destination.own_rules
+        return fields if rules is None else rules.apply(fields, self)
 
     def _give_up(self, status: int, reason: str) -> None:
         """The peer is not to go on; the client gets ``status``, or a cut where a response has begun."""
@@ -433,21 +413,10 @@ class Exchange(Search):
         access_log = self.site.access_log
         if access_log.enabled and downstream is not None:
             head = self.head
-            access_log.add(
-                combined(
-                    self.client,
-                    access_log.stamp,
-                    head.method,
-                    head.target,
-                    head.minor,
-                    status,
-                    self.sent,
-                    head.referer,
-                    head.user_agent,
-                    self._names,
-                    (self._ended or monotonic()) - self._started,
-                    self._upstream_time,
-                    self.request_id,
-                )
-            )
+            line = combined(
+                self.client, access_log.stamp, head.method, head.target, head.minor, status, self.sent, head.referer,
+                head.user_agent, self._names, (self._ended or monotonic()) - self._started,
+                self._upstream_time, self.request_id,
+            )  # fmt: skip
+            access_log.add(line)
         return downstream

@@ -9,7 +9,9 @@ from rsp.proxy.site cimport Destination
 
 
 cdef class HookedExchange(HookedRequest):
-    cdef bint _changed, _filtering, _global_next, _in_error, _whole
+    cdef bint _broken, _changed, _filtering, _in_error, _whole
+    cdef Py_ssize_t _asking
+    cdef list _asked, _done, _to_ask
     cdef object _length, _response_done
     cdef Py_ssize_t _filter
     cdef tuple _failure

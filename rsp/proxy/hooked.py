@@ -18,6 +18,7 @@ from rsp.proxy.tasks import FAILED, WAITS, Answer, Done
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rsp.proxy.answers import Answer as RspAnswer
     from rsp.proxy.downstream import Downstream
     from rsp.proxy.hooks import Hooks
     from rsp.proxy.plane import Plane
@@ -31,8 +32,8 @@ _RESPOND: Final = 1
 class HookedExchange(HookedRequest):
     # fmt: off
     __slots__ = (
-        "_changed", "_failure", "_filter", "_filtering", "_global_next", "_in_error", "_length", "_response_done",
-        "_whole",
+        "_asked", "_asking", "_broken", "_changed", "_done", "_failure", "_filter", "_filtering", "_in_error",
+        "_length", "_response_done", "_to_ask", "_whole",
     )
     # fmt: on
 
@@ -46,7 +47,11 @@ class HookedExchange(HookedRequest):
         self._length: int | None = None  # of the body that a hook wrote
         self._in_error = False
         self._failure: tuple[int, str] | None = None
-        self._global_next = False
+        self._to_ask: list[int] = []  # hooks that are still to see this response
+        self._asked: list[int] = []  # those that have seen it
+        self._asking = 0  # the one that sees it now
+        self._done: list[int] = []  # those that see no other one: their own error comes next, or their own answer
+        self._broken = False  # a filter has failed
 
     # -- on_response
 
@@ -63,40 +68,52 @@ class HookedExchange(HookedRequest):
         upstream = self.upstream
         if trailers is None and upstream is not None:
             upstream.pause()
-        self._global_next = bool(number and everywhere.response)
-        self._ask_response(number or everywhere.response)
+        self._changed = self._filtering = False
+        self._length = None
+        self._asked = []
+        self._to_ask = [one for one in (number, everywhere.response) if one and one not in self._done]
+        self._ask_next()
 
-    def _ask_response(self, number: int) -> None:
+    def _ask_next(self) -> None:
+        """The next hook for the response that is held; after the last one it is sent."""
         hooks, held = self._hooks, self._held_response
         if held is None:
             return
-        outcome = hooks.call(self, self._asked_for_response, hooks.response, number, self._number, held[0].status)
+        if not self._to_ask:
+            self._send_held()
+            return
+        number = self._asking = self._to_ask.pop(0)
+        first = not self._asked
+        self._asked.append(number)
+        outcome = hooks.call(
+            self, self._asked_for_response, hooks.response, number, self._number, held[0].status, first
+        )
         if outcome is not WAITS:
             self._asked_for_response(outcome)
 
     def _asked_for_response(self, outcome: Any) -> None:
         self.task = None
+        number, self._asking = self._asking, 0
         held, destination = self._held_response, self._destination
         if held is None or self.downstream is None:
             return
-        phases = destination.hooks if destination is not None and not self._global_next else None
+        everywhere = number == self._hooks.everywhere.response
+        phases = destination.hooks if destination is not None and not everywhere else None
         if outcome is FAILED:
-            self._held_response = None
             if not self._fails_open(phases):
+                self._done.append(number)
+                self._held_response = None
                 self._abandon()
                 self.refuse(500, "")
                 return
         elif outcome is not None and outcome[1] == _RESPOND:
+            self._done += self._asked
             self._held_response = None
             self._answer_as_told(outcome)
             return
         elif outcome is not None:
             self._change(held[0], outcome)
-        if self._global_next and outcome is not FAILED:
-            self._global_next = False
-            self._ask_response(self._hooks.everywhere.response)
-            return
-        self._send_held()
+        self._ask_next()
 
     def _change(self, head: ResponseHead, outcome: Any) -> None:
         """What a hook has assigned to the response that is held."""
@@ -117,6 +134,7 @@ class HookedExchange(HookedRequest):
         """The peer need not send more."""
         if self.upstream is not None:
             self._ended = monotonic()
+            self._peer.succeeded(self._ended)
             self._abandon()
 
     def _send_held(self) -> None:
@@ -128,11 +146,12 @@ class HookedExchange(HookedRequest):
         if self._changed and not reframe(head, self.head.method, self._length):
             self._stop_peer()
             pieces, trailers = [], []
-        if self._filtering and head.framing != 0:
+        if self._filtering and head.framing != 0 and not self._broken:
             self._filter = self._hooks.invoke(self, self._hooks.phases[b"filter_of"], self._number)
             head.framing = CHUNKED
             filtered = self._filtered(pieces, trailers)
             if filtered is None:
+                self._broken = True
                 self._abandon()
                 self.refuse(500, "")
                 return
@@ -182,6 +201,8 @@ class HookedExchange(HookedRequest):
         before = [*before, *pieces]
         self._held_response = held = (head, before, trailers)
         self._whole = trailers is not None
+        if trailers is not None:
+            self._peer.succeeded(self._ended)
         done = self._response_done
         if done is None:
             return
@@ -218,18 +239,30 @@ class HookedExchange(HookedRequest):
         if self._held_response is None:
             Exchange.hedge(self)
 
-    # -- on_error
+    # -- answers of rsp's own
+
+    def _own_answer(self, answer: "RspAnswer") -> None:
+        self._ours = True
+        self._call_off()
+        if self.queue_deadline and self.group is not None:
+            self.group.forget(self)
+        Exchange._own_answer(self, answer)
 
     def refuse(self, status: int, reason: str) -> None:
         destination = self._destination
         phases = destination.hooks if destination is not None else None
         number = (phases.error if phases is not None else 0) or self._hooks.everywhere.error
         self._call_hook_off()
+        if self._asking:  # it has had its time
+            self._done.append(self._asking)
+            self._asking = 0
         self._held_response = None
+        if status == 413:
+            self._dropped = True
         if not number or self._in_error or self.downstream is None:
             Exchange.refuse(self, status, reason)
             return
-        self._in_error = True
+        self._ours = self._in_error = True
         self._failure = (status, reason)
         hooks = self._hooks
         text = (reason or PHRASES.get(status, b"Error").decode()).encode()

@@ -10,7 +10,7 @@ from rsp.proxy.site cimport Destination
 
 
 cdef class HookedRequest(Exchange):
-    cdef bint _dropped, _path_set
+    cdef bint _dropped, _ours, _path_set
     cdef bytes _answer_fields
     cdef object _body_done
     cdef Hooks _hooks

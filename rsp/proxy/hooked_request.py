@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rsp.config.units import Peer as Address
 from rsp.http1.credentials import binds_connection
-from rsp.http1.head import CHUNKED, SOUND_ID, RequestHead, ResponseHead
+from rsp.http1.head import SOUND_ID, RequestHead, ResponseHead
 from rsp.http1.lines import drop, each, get
 from rsp.http1.names import OURS, fold, without
 from rsp.proxy.exchange import Exchange
 from rsp.proxy.group import FEW
 from rsp.proxy.hooks import APART, APART_SIZES, CREDENTIALS, bar
 from rsp.proxy.tasks import FAILED, WAITS, Answer, Done, Task
+from rsp.proxy.told import request_field, response_field, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +45,8 @@ _NOT_PLAIN: Final = re.compile(rb"%|//|/\.|\\")
 class HookedRequest(Exchange):
     # fmt: off
     __slots__ = (
-        "_answer_fields", "_body_done", "_choice", "_dropped", "_held_response", "_hooks", "_number", "_overridden",
-        "_path_set", "_pinned", "_proxied", "held", "task",
+        "_answer_fields", "_body_done", "_choice", "_dropped", "_held_response", "_hooks", "_number", "_ours",
+        "_overridden", "_path_set", "_pinned", "_proxied", "held", "task",
     )
     # fmt: on
 
@@ -58,6 +59,7 @@ class HookedRequest(Exchange):
         self._path_set = False  # by the route's hook, so that the route does not rewrite it
         self._overridden: frozenset[bytes] = frozenset()  # names of our fields that a hook has set or removed
         self._body_done: Done | None = None  # a hook waits for the request's body
+        self._ours = False  # the answer is rsp's own
         self._dropped = False  # a hook put another body in the place of the client's
         self._held_response: tuple[ResponseHead, list[bytes], list[bytes] | None] | None = None
         self._choice: tuple[int, list[Peer]] | None = None
@@ -340,8 +342,15 @@ class HookedRequest(Exchange):
             return None
         found = get(self._answer_fields if which else self.head.fields, name)
         if found is None and len(name) in APART_SIZES:
-            return self._response_field(name.lower()) if which else self._request_field(name.lower())
+            return self._apart(which, name.lower())
         return found
+
+    def _apart(self, which: int, name: bytes) -> bytes | None:
+        """A field that is kept apart from the others."""
+        if which:
+            held = self._held_response
+            return response_field(held[0], name) if held is not None else None
+        return request_field(self.head, name) if name in APART and name not in self._overridden else None
 
     def all_fields(self, which: int, name: bytes) -> list[bytes]:
         found = each(self.block(which), name)
@@ -373,11 +382,13 @@ class HookedRequest(Exchange):
         if key == b"id":
             return self.request_id or None
         if key == b"scheme":
-            return self.scheme()
+            return scheme_of(self)
         if key == b"upstream":
             return self.group.name.encode() if self.group is not None else None
         if key == b"peer":
             return self._last_peer()
+        if key == b"own":
+            return self._ours
         if key == b"sent":
             return self.sent
         if key == b"duration":
@@ -386,32 +397,3 @@ class HookedRequest(Exchange):
 
     def _last_peer(self) -> bytes | None:
         return self._names.rpartition(b",")[2] or None
-
-    def _request_field(self, name: bytes) -> bytes | None:
-        """Of those that rsp keeps apart from the others."""
-        head = self.head
-        if name not in APART or name in self._overridden:
-            return None
-        if name == b"host":
-            return head.host
-        if name == b"content-length":
-            return b"%d" % head.framing if head.framing > 0 else None
-        if name == b"transfer-encoding":
-            return b"chunked" if head.framing == CHUNKED else None
-        if name == b"x-request-id":
-            return head.request_id or None
-        if name == b"upgrade":
-            return head.upgrade or None
-        if name == b"expect":
-            return b"100-continue" if head.expect_continue else None
-        values = [line.partition(b":")[2].strip() for line in head.forwarded if line.partition(b":")[0].lower() == name]
-        return b", ".join(values) if values else None
-
-    def _response_field(self, name: bytes) -> bytes | None:
-        held = self._held_response
-        if held is None:
-            return None
-        if name == b"content-length":
-            line = held[0].length_line or (b":%d" % held[0].framing if held[0].framing >= 0 else b"")
-            return line.partition(b":")[2].strip() or None
-        return b"chunked" if name == b"transfer-encoding" and held[0].framing == CHUNKED else None

@@ -6,7 +6,7 @@ from rsp.proxy.site cimport Site
 
 cdef class Plane:
     cdef public double now
-    cdef public bytes date
+    cdef public bytes date, own_lines
     cdef public Poller poller
     cdef public Site site
     cdef public AccessLog access_log

@@ -43,6 +43,7 @@ class Plane:
         self.poller = poller
         self.now = time.monotonic()
         self.date = b""
+        self.own_lines = b""  # fields of rsp's own answers
         self.site: Site
         self.former: WeakSet[Site] = WeakSet()  # sites that exchanges are still on
         self.access_log = AccessLog("off")
@@ -77,6 +78,7 @@ class Plane:
         now = self.now = time.monotonic()
         wall = time.time()
         self.date = formatdate(wall, usegmt=True).encode()
+        self.own_lines = b"Server: rsp\r\nDate: %b\r\n" % self.date
         self.access_log.set_time(wall)
         self._due += [one for one in self.downstreams if one.is_due(now)]
         self._due += [one for one in self.upstreams if one.is_due(now)]

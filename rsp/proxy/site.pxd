@@ -19,7 +19,7 @@ cdef class Destination:
     cdef public object fixed, route
     cdef public Phases hooks
     cdef public Py_ssize_t prefix
-    cdef public Rules request_rules, response_rules
+    cdef public Rules own_rules, request_rules, response_rules
     cdef public bytes rewrite, send_host
     cdef public dict terms
     cpdef bytes rewritten(self, bytes target, bytes rewrite)
@@ -30,6 +30,8 @@ cdef class Site:
     cdef Plane _plane
     cdef public AccessLog access_log
     cdef object _room
+    cdef public Rules own_rules
+    cdef object _rules
     cdef public dict groups
     cdef public object dns
     cdef public Hooks hooks

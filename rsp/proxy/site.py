@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, Template
-from rsp.config.schema import Config, HeaderRules, Listener, Route
+from rsp.config.schema import Config, HeaderRules, Listener, ResponseRules, Route
 from rsp.descriptors import Room
 from rsp.http1.credentials import binds_connection
 from rsp.http1.names import OURS, fold, without
@@ -31,17 +31,23 @@ class Rules:
 
     __slots__ = ("_added", "_template", "connection_bound", "host", "ours", "remove")
 
-    def __init__(self, rules: HeaderRules) -> None:
+    def __init__(self, *layers: HeaderRules) -> None:
+        """A later layer has the last word."""
         self.host: Template | None = None
-        self.remove = frozenset(fold(name.encode()) for name in (*rules.remove, *rules.set))
+        removed: set[bytes] = set()
+        added: list[tuple[bytes, str]] = []
+        for rules in layers:
+            gone = {fold(name.encode()) for name in (*rules.remove, *rules.set)}
+            removed |= gone
+            added = [(name, line) for name, line in added if name not in gone]
+            for name, value in (*rules.set.items(), *rules.add.items()):
+                if name.lower() == "host":
+                    self.host = Template(value, IN_HOST)
+                else:
+                    added.append((fold(name.encode()), f"{name}: {value}\r\n"))
+        self.remove = frozenset(removed)
         self.ours = not self.remove.isdisjoint(OURS)
-        added = ""
-        for name, value in (*rules.set.items(), *rules.add.items()):
-            if name.lower() == "host":
-                self.host = Template(value, IN_HOST)
-            else:
-                added += f"{name}: {value}\r\n"
-        template = Template(added, IN_FIELDS)
+        template = Template("".join(line for _, line in added), IN_FIELDS)
         self._added = template.fill()
         self._template = template if template.names else None
         self.connection_bound = binds_connection(self._added)
@@ -52,18 +58,30 @@ class Rules:
         return (without(fields, self.remove) if self.remove else fields) + added
 
 
+def _response_rules(*layers: ResponseRules | None) -> tuple[Rules | None, Rules | None]:
+    """For what peers answer, and for rsp's own answers."""
+    given = [rules for rules in layers if rules is not None]
+    own = [rules for rules in given if rules.own]
+    return Rules(*given) if given else None, Rules(*own) if own else None
+
+
 class Destination:
     """A route at run time: a group of peers, or an answer of our own."""
 
     # fmt: off
     __slots__ = (
-        "fixed", "group", "hooks", "prefix", "request_rules", "response_rules", "rewrite", "route", "send_host",
-        "terms",
+        "fixed", "group", "hooks", "own_rules", "prefix", "request_rules", "response_rules", "rewrite", "route",
+        "send_host", "terms",
     )
     # fmt: on
 
     def __init__(
-        self, route: Route, group: Group | None, terms: dict[str, Terms], hooks: "Phases | None" = None
+        self,
+        route: Route,
+        group: Group | None,
+        terms: dict[str, Terms],
+        everywhere: ResponseRules | None = None,
+        hooks: "Phases | None" = None,
     ) -> None:
         self.group = group
         self.fixed = Fixed(route) if group is None else None
@@ -74,7 +92,7 @@ class Destination:
             self.rewrite = b"/" if route.path.endswith("/") else b""
         self.send_host = route.send_host.encode() if route.send_host else b""
         self.request_rules = Rules(route.request_headers) if route.request_headers else None
-        self.response_rules = Rules(route.response_headers) if route.response_headers else None
+        self.response_rules, self.own_rules = _response_rules(everywhere, route.response_headers)
         self.hooks = hooks
         self.route = route
 
@@ -102,6 +120,8 @@ class Site:
         self._room = Room.of(len(config.listeners))
         self.terms = Terms((settings.timeouts,), (settings.limits,), self._room)
         self.listeners: dict[str, Terms] = {one.address: self._terms(config, one, None) for one in config.listeners}
+        self._rules = settings.response_headers
+        self.own_rules = _response_rules(self._rules)[1]  # before a route is known
         self.router = Router(
             (route.host, route.path, self._destination(config, route, groups, number))
             for number, route in enumerate(config.routes)
@@ -142,7 +162,7 @@ class Site:
         if known is None:
             if len(self._direct) > len(self.groups) + 256:
                 self._direct.clear()
-            known = self._direct[group] = Destination(Route(to=group.name), group, self.listeners)
+            known = self._direct[group] = Destination(Route(to=group.name), group, self.listeners, self._rules)
         return known
 
     def _destination(self, config: Config, route: Route, groups: dict[str, Group], number: int) -> Destination:
@@ -151,7 +171,7 @@ class Site:
         if own:
             terms = {one.address: self._terms(config, one, route) for one in config.listeners}
         phases = self.hooks.routes.get(number) if self.hooks is not None else None
-        return Destination(route, groups[route.to] if route.to is not None else None, terms, phases)
+        return Destination(route, groups[route.to] if route.to is not None else None, terms, self._rules, phases)
 
     def _terms(self, config: Config, listener: Listener, route: Route | None) -> Terms:
         settings = config.settings

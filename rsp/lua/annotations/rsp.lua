@@ -39,6 +39,7 @@ function Headers:add(name, value) end
 ---@field filter fun(chunk: string, last: boolean): string|nil
 ---@field sent integer
 ---@field duration number
+---@field own boolean
 
 ---@class rsp.Peer
 ---@field address string
