@@ -7,6 +7,7 @@ error at the place where it waits.
 
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Task:
         self._wants_any = False
         self.exchange = exchange
         self.site = exchange.site if exchange is not None else hooks.plane.site  # whatever comes into force meanwhile
-        self.deadline = hooks.plane.now + hooks.timeout
+        self.deadline = monotonic() + hooks.timeout  # the plane's clock is up to a second behind
         hooks.plane.attempts.add(self)
 
     def proceed(self, outcome: Any) -> Any:
