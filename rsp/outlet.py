@@ -15,7 +15,6 @@ Outlets are opened by the master, with its rights, and inherited.
 
 import errno
 import os
-import re
 import select
 import signal
 import socket
@@ -24,7 +23,7 @@ from collections.abc import Callable
 from typing import Final
 
 _PIPE_BUF: Final = 4096  # writes of at most this many bytes to a pipe are whole or not at all
-_LONG: Final = re.compile(rb"[^\n]{4000}(?=[^\n])")  # what is to be folded, so that each line fits into one write
+_WIDEST: Final = 4000  # bytes of a line; longer ones are folded, so that each fits into one write
 _SMALL: Final = 64  # bytes that a polled terminal has room for
 
 Send = Callable[[bytes], int]
@@ -50,7 +49,7 @@ class Outlet:
         if self._rest and not self.flush():
             return False
         if self._whole and len(data) > _PIPE_BUF:
-            data = _LONG.sub(rb"\g<0>\n    ", data)
+            data = _folded(data)
         self._rest = data
         try:
             self.flush()
@@ -78,6 +77,16 @@ class Outlet:
     def close(self) -> None:
         if self.descriptor > 2:
             os.close(self.descriptor)
+
+
+def _folded(data: bytes) -> bytes:
+    lines = data.split(b"\n")
+    if max(map(len, lines)) > _WIDEST:
+        for index, line in enumerate(lines):
+            if len(line) > _WIDEST:
+                lines[index] = b"\n    ".join(line[at : at + _WIDEST] for at in range(0, len(line), _WIDEST))
+        data = b"\n".join(lines)
+    return data
 
 
 _standard: dict[int, Outlet] = {}
