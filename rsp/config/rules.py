@@ -190,7 +190,7 @@ def _fields(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path,
             yield (key, part, name), f"{key}: {part}: {show(name)} is no name of a field"
         elif name.lower() == "host" and key == "request_headers":
             yield (key, part, name), f'{key}: {part}: a request has one Host; it can be "set"'
-        elif name.lower() in _RESERVED:
+        elif fold(name.encode()).decode() in _RESERVED:
             yield (key, part, name), f'{key}: {part}: "{name}" is rsp\'s own to write'
 
 

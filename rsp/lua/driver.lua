@@ -23,6 +23,7 @@ local sandbox = ...
 local fail, create, late = sandbox.fail, sandbox.create, sandbox.late
 local resume, yield, running = coroutine.resume, coroutine.yield, coroutine.running
 local find, sub = string.find, string.sub
+local getinfo = debug.getinfo
 local sethook, traceback, error, tostring, type = debug.sethook, debug.traceback, error, tostring, type
 local collectgarbage = collectgarbage
 
@@ -39,6 +40,7 @@ local patience = 4  -- looks without one at the clock
 local began, before, doubtful = false, 0, 0
 local spent, budget, limit, tripped, main = 0, math.huge, math.huge, false, false
 local too_long = "the configuration runs too long (an endless loop?)"
+local DEEPEST = 4000  -- calls in one another; where the stack is full, each failure costs a quarter of a millisecond
 
 if jit then jit.off() end
 
@@ -67,6 +69,12 @@ local function look_at_the_clock()
   end
 end
 
+-- Where there are long texts, one instruction may compare or convert them.
+local function look_often()
+  step = SHORT_STEP
+  sethook(check, "", step)
+end
+
 check = function()
   spent, patience = spent + step, patience - 1
   if not (main or running()) then
@@ -79,11 +87,12 @@ check = function()
     stop(too_long)
   elseif taken > share then
     stop(too_much)
+  elseif getinfo(DEEPEST, "l") then
+    stop("functions call one another too deep")
   elseif patience <= 0 or taken > MUCH then
     look_at_the_clock()
     if taken > VERY_MUCH and step == STEP and not main then
-      step = SHORT_STEP
-      sethook(check, "", step)
+      look_often()
     end
   end
 end
@@ -247,10 +256,14 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
   if what ~= WAIT then
     return failed(co, "coroutine.yield outside of a coroutine of its own")
   end
+  local much = step ~= STEP or used() - in_use > VERY_MUCH
+  if step ~= STEP then
+    restore(co)
+  end
   tidy()
   last_task = last_task % 2 ^ 53 + 1
   tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook,
-                       before = began and before + clock() - began or before }
+                       much = much, before = began and before + clock() - began or before }
   return 1, last_task, a, b, c, d
 end
 
@@ -276,6 +289,9 @@ function driver.resume(number, ...)
   tasks[number] = nil
   driver.current, spent, limit, hook = task.state, task.spent, task.limit, task.hook
   began, before = false, task.before
+  if task.much then
+    look_often()
+  end
   return settle(task.co, task.finish, task.state, resume(task.co, ...))
 end
 
@@ -298,6 +314,8 @@ function driver.wait(operation, a, b, c)
   return answered(yield(WAIT, operation, a, b, c))
 end
 
+local BEGUN = 1000  -- instructions, for each wait that begins beside others
+
 -- Several functions at once, as coroutines of one task: what each of them waits for is begun, then all are waited for.
 -- The host's answer to the operation "any" is the number of the member whose wait is over, and its answer.
 function driver.parallel(functions)
@@ -308,6 +326,7 @@ function driver.parallel(functions)
     end
     if first == WAIT then
       waiting = waiting + 1
+      driver.charge(BEGUN)
       local number = driver.wait("start", ...)
       members[number] = { key = key, co = co }
     else

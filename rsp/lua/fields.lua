@@ -3,7 +3,7 @@
 
 local sandbox, driver, host, here = ...
 local fail = sandbox.fail
-local find, lower, concat = string.find, string.lower, table.concat
+local find, gsub, lower, sub, concat = string.find, string.gsub, string.lower, string.sub, table.concat
 local type, tostring, pairs = type, tostring, pairs
 local get_field, set_field = host.get_field, host.set_field
 local REQUEST, RESPONSE = 0, 1
@@ -25,8 +25,8 @@ local LONGEST = 64  -- bytes of a name that is remembered
 local function key_of(name)
   local key = keys[name]
   if key == nil then
-    if type(name) ~= "string" or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
-      fail(tostring(name) .. " is no name of a field")
+    if type(name) ~= "string" or #name > 1000 or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
+      fail(sub(tostring(name), 1, 100) .. " is no name of a field")
     end
     key = lower(name)
     if #name <= LONGEST then
@@ -43,6 +43,11 @@ end
 -- Framing and the connection are not for hooks to write.
 local reserved = { connection = true, ["content-length"] = true, ["keep-alive"] = true, ["proxy-connection"] = true,
                    te = true, trailer = true, ["transfer-encoding"] = true, upgrade = true }
+for _, name in ipairs { "content-length", "keep-alive", "proxy-connection", "transfer-encoding" } do
+  for _, dash in ipairs { "_", "." } do  -- CGI-like backends take them for the same
+    reserved[gsub(name, "%-", dash)] = true
+  end
+end
 
 local CONTROL = "[%z\1-\8\10-\31\127]"
 

@@ -13,7 +13,7 @@ local raw_format, concat = string.format, table.concat
 local raw_insert, raw_remove, raw_sort = table.insert, table.remove, table.sort
 local type, tostring, tonumber, select, unpack, next, pcall = type, tostring, tonumber, select, unpack, next, pcall
 local rawget, rawset, error, floor, pairs = rawget, rawset, error, math.floor, pairs
-local getmetatable = debug.getmetatable
+local getmetatable, getinfo = debug.getmetatable, debug.getinfo
 
 local matching = sandbox.room("matching", sandbox, driver, host)
 local text = matching.text
@@ -87,6 +87,13 @@ function strings.format(pattern, ...)
     charge(size / 16, size)
   end
   return raw_format(pattern, unpack(given, 1, count))
+end
+
+function base.tonumber(value, ...)
+  if type(value) == "string" and #value > 64 then
+    charge(#value / 8)
+  end
+  return tonumber(value, ...)
 end
 
 -- -- tables
@@ -184,6 +191,10 @@ function tables.sort(list, before)
     fail("bad argument #2 to 'sort' (function expected, got " .. type(before) .. ")")
   elseif sorting then  -- its comparisons are called from C
     fail("table.sort cannot be called from a comparison of table.sort")
+  end
+  if before and getinfo(before, "S").what == "C" then  -- nothing would look at the clock
+    local compare = before
+    before = function(a, b) return (compare(a, b)) end
   end
   if size > 16 and before == nil then
     shuffle(list, size)

@@ -265,7 +265,7 @@ here.set_host = function(value) set_host(request_now(), value) end
 
 local setters = {
   method = function(s, value)
-    if type(value) ~= "string" or not find(value, "^[%u%d%-_]+$") or value == "CONNECT" then
+    if type(value) ~= "string" or #value > 64 or not find(value, "^[%u%d%-_]+$") or value == "CONNECT" then
       fail("req.method: expected a method such as \"GET\"")
     end
     if value == "HEAD" or s.method == "HEAD" then
@@ -284,7 +284,7 @@ local setters = {
     add(s, PATH)
   end,
   query = function(s, value)
-    if value ~= nil and (type(value) ~= "string" or find(value, "[%z\1-\32#\127-\255]")) then
+    if value ~= nil and (type(value) ~= "string" or driver.charge(#value) or find(value, "[%z\1-\32#\127-\255]")) then
       fail("req.query: expected a string without spaces or control characters; see url.build_query")
     end
     local path = split_target(s)

@@ -1,7 +1,8 @@
 """Regular expressions for Lua, by RE2: their time is linear in the text, whatever the pattern.
 
-Linear may still be long, and nothing can stop RE2: some patterns take a microsecond for each byte.  So a long text is
-tried with its beginning first, and what goes from match to match looks at the clock.
+Linear may still be long, and nothing can stop RE2: where its automaton does not fit, each byte of a text may cost some
+10 ns for each instruction of the compiled pattern.  So what could take long is tried with beginnings of the text first,
+each twice the last; hooks look at the clock, and so does what goes from match to match.
 """
 
 import time
@@ -11,9 +12,9 @@ from typing import Any, Final
 _REMEMBERED: Final = 32  # patterns that hooks have made, each with an automaton of some hundred kilobytes
 _AUTOMATON: Final = 256 << 10  # bytes
 _LONGEST: Final = 8192  # bytes of a pattern
-_LARGEST: Final = 20_000  # instructions of a compiled pattern: 1.6 us for each byte of the worst text
-_LONG_TEXT: Final = 262_144  # bytes; a text of twice that has its beginning tried
-_TRIED: Final = 65_536
+_LARGEST: Final = 20_000  # instructions of a compiled pattern
+_STEP: Final = 1.2e-8  # seconds for a byte and an instruction, at worst
+_TRIAL: Final = 0.005  # seconds that a search may take without a trial
 _PATIENCE: Final = 0.1  # seconds that a search may take
 _OUTPUT: Final = 16 << 20  # bytes
 
@@ -42,15 +43,15 @@ class Regexes:
             "regex_split": self.split,
         }  # fmt: skip
 
-    def make(self, pattern: bytes, flags: bytes) -> int | bytes:
+    def make(self, pattern: bytes, flags: bytes) -> tuple[int | bytes, float]:
+        """What to call it; and what it may cost for each byte of a text, in units of ten nanoseconds."""
         if len(pattern) > _LONGEST:
             raise ValueError(f"regex: the pattern is longer than {_LONGEST} bytes")
         whole = "".join(f"(?{flag})" for flag in flags.decode() if flag in "ims").encode() + pattern
         if self._serving():
-            self._known(whole)
-            return whole
+            return whole, _cost(self._known(whole)[0])
         self._patterns.append((_compiled(whole, groups=True), _compiled(whole, groups=False)))
-        return len(self._patterns) - 1
+        return len(self._patterns) - 1, _cost(self._patterns[-1][0])
 
     def _known(self, which: float | bytes) -> tuple[Any, Any]:
         if not isinstance(which, bytes):
@@ -134,14 +135,19 @@ def _compiled(pattern: bytes, *, groups: bool, memory: int = 8 << 20) -> Any:
     return compiled
 
 
+def _cost(pattern: Any) -> float:
+    return float(pattern.programsize * _STEP * 1e8)
+
+
 def _try_beginning(pattern: Any, subject: bytes) -> None:
-    if len(subject) <= _LONG_TEXT:
-        return
-    began = time.perf_counter()
-    pattern.search(subject[:_TRIED])
-    took = time.perf_counter() - began
-    if took * len(subject) / _TRIED > _PATIENCE:
-        raise ValueError(f"regex: this pattern takes too long for a text of {len(subject):,} bytes")
+    tried = int(_TRIAL / (_STEP * pattern.programsize))
+    while 2 * tried < len(subject):
+        began = time.perf_counter()
+        pattern.search(subject[:tried])
+        took = time.perf_counter() - began
+        if took > _TRIAL and took * len(subject) / tried > _PATIENCE:
+            raise ValueError(f"regex: this pattern takes too long for a text of {len(subject):,} bytes")
+        tried *= 2  # what came before may be known to the automaton
 
 
 def _timed(pattern: Any, subject: bytes, allowed: float, make: Callable[[Callable[[int], None]], Any]) -> Any:

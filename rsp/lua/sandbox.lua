@@ -136,7 +136,9 @@ function base.print(...)
   for i = 1, select_("#", ...) do
     parts[i] = tostring_((select_(i, ...)))
   end
-  services.print(concat(parts, "\t"))
+  local line = concat(parts, "\t")
+  late.charge(100 + #line)
+  services.print(line)
 end
 
 -- Coroutines of the user's own: what waits inside one of them (driver.lua) makes all of them wait.  Those of the driver are

@@ -51,7 +51,13 @@ local function dictionary(name)
     fail("shared: the name begins with a control character")
   end
   return methods {
-    get = function(key) return sure(host.shared_get(prefix .. key_text(key))) end,
+    get = function(key)
+      local value = sure(host.shared_get(prefix .. key_text(key)))
+      if type(value) == "string" and #value > 1000 then
+        charged(value, 0.1)
+      end
+      return value
+    end,
     set = function(key, value, ttl)
       if value == nil then
         sure(host.shared_delete(prefix .. key_text(key)))

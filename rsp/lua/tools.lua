@@ -140,10 +140,18 @@ base.ip = library("ip", {
 
 function base.regex(pattern, flags)
   needs("re2")
-  local known = sure(host.regex(charged(text(pattern, "regex"), 100), flags or ""))
+  local known, cost = host.regex(charged(text(pattern, "regex"), 100), flags or "")
+  if known == nil then
+    fail(cost)
+  end
+  local function watched(subject, what)
+    subject = text(subject, what)
+    driver.watch(#subject * cost)
+    return subject
+  end
   return methods {
-    test = function(subject) return sure(host.regex_test(known, text(subject, "regex.test"))) end,
-    match = function(subject) return sure(host.regex_match(known, text(subject, "regex.match"))) end,
+    test = function(subject) return sure(host.regex_test(known, watched(subject, "regex.test"))) end,
+    match = function(subject) return sure(host.regex_match(known, watched(subject, "regex.match"))) end,
     replace = function(subject, by)
       return counted(host.regex_replace(known, text(subject, "regex.replace"), text(by, "regex.replace"), left()))
     end,

@@ -142,6 +142,7 @@ MISTAKES = [
     ('route { to = "app", redirect = "/" }', '"to" and "redirect" exclude each other'),
     ('route { to = "app", request_headers = {\n add = { Host = "x" } } }', 'site.lua:8: route: request_headers: add: a request has one Host; it can be "set"'),
     ('route { to = "app", request_headers = {\n set = { Upgrade = "x" } } }', 'site.lua:8: route: request_headers: set: "Upgrade" is rsp\'s own to write'),
+    ('route { to = "app", request_headers = {\n set = { Content_Length = "5" } } }', 'site.lua:8: route: request_headers: set: "Content_Length" is rsp\'s own to write'),
     ('route { to = "app", request_headers = { set = { ["X-A"] = "a\\r\\nb: c" } } }', "a control character or line break in the value"),
     ('route { to = "app", response_headers = { remove = { "a b" } } }', '"a b" is no name of a field'),
     ('route { to = "app", request_headers = { set = { ["X-A"] = 5 } } }', "route: set: expected a string, got a whole number"),
