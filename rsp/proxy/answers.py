@@ -1,6 +1,7 @@
 """Answers that rsp gives by itself: errors in one plain format or a configured page, redirects, fixed responses."""
 
 import json
+import re
 from http import HTTPStatus
 from typing import Final
 
@@ -12,6 +13,8 @@ from rsp.http1.names import split
 from rsp.http1.write import PHRASES
 
 _SLASHES: Final = (b"/", b"\\")
+_PATH: Final = re.compile(r"(?<!\{)\{path\}(?!\})")
+_IN_LOCATION: Final = (*IN_REDIRECTS, "target")
 
 NO_PEER: Final = 2  # in the place of the minor version that a peer speaks
 
@@ -104,15 +107,19 @@ def _lines(fields: dict[str, str]) -> str:
 
 
 class Location:
-    """Where a redirect leads.  The request's query is kept: at the end, or where ``{query}`` stands; a target with a
-    query of its own and without ``{path}`` is complete."""
+    """Where a redirect leads.  The request's query is kept: behind ``{path}``, at the end, or where ``{query}`` stands;
+    a target with a query of its own and without ``{path}`` is complete."""
 
     def __init__(self, to: str) -> None:
         before, mark, fragment = to.partition("#")
-        self._before, self._after = Template(before, IN_REDIRECTS), Template(mark + fragment, IN_REDIRECTS)
-        names = self._before.names
-        complete = "query" in names | self._after.names or ("?" in before and "path" not in names)
-        self._joint = b"" if complete else b"&" if "?" in before else b"?"
+        path, question, query = before.partition("?")
+        names = Template(to, IN_REDIRECTS).names
+        own = Template(query, IN_REDIRECTS).names
+        if "path" in own and "query" not in names:  # /login?next={path} says where the client wanted to go
+            before = path + question + _PATH.sub("{target}", query)
+        complete = "query" in names or (question and ("path" in own or "path" not in names))
+        self._joint = b"" if complete else b"&" if question else b"?"
+        self._before, self._after = Template(before, _IN_LOCATION), Template(mark + fragment, IN_REDIRECTS)
 
     def fill(self, source: Source) -> bytes:
         target = self._before.fill(source)

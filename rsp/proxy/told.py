@@ -18,6 +18,8 @@ def told(exchange: "Exchange", name: str) -> bytes:
         return exchange.client
     if name == "request_id":
         return exchange.request_id
+    if name == "target":
+        return head.target
     if name == "upstream":
         return exchange.group.name.encode() if exchange.group is not None else b""
     if name == "scheme":

@@ -15,6 +15,7 @@ class Request:
         self._values = {
             "client": b"192.0.2.1", "host": authority.partition(b":")[0], "authority": authority, "scheme": b"http",
             "request_id": b"id-1", "upstream": b"app", "path": path, "query": query,
+            "target": target,
         }  # fmt: skip
 
     def placeholder(self, name: str) -> bytes:
@@ -63,6 +64,8 @@ def test_what_is_put_in_has_no_line_breaks():
         ("https://new.test{path}?c=3", b"/old?a=1", b"https://new.test/old?c=3&a=1"),
         ("https://new.test{path}?c=3", b"/old", b"https://new.test/old?c=3"),
         ("/x?from={path}&{query}", b"/old?a=1", b"/x?from=/old&a=1"),
+        ("/login?next={path}", b"/old?a=1", b"/login?next=/old?a=1"),
+        ("/login?next={path}", b"/old", b"/login?next=/old"),
         ("/x?{query}", b"/old?a=1", b"/x?a=1"),
         ("https://{host}{path}", b"/old?a=1", b"https://shop.test/old?a=1"),
         ("http://{authority}{path}", b"/old", b"http://shop.test:8080/old"),
