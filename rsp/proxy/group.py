@@ -189,7 +189,7 @@ class Group:
         """Where the client has a connection of its own: as soon as there is room."""
         if self.binding is not None:
             exchange.bound = self.binding.find(exchange.head.fields) is peer
-        self.full = bool(peer.max_conns) and peer.load() >= peer.max_conns
+        self.full = not peer.has_room()
         return None if self.full else peer
 
     def open_peers(self, tried: set[Peer]) -> list[Peer]:
@@ -209,16 +209,19 @@ class Group:
             return None
         # The last resort: one that is only doubtful, or about to be tried, or out; one that drains gets nothing new.
         for wanted in (_DOUBTFUL, _HALF_OPEN, _OUT):
-            left = [peer for peer, standing in standings.items() if standing == wanted]
+            left = [peer for peer, standing in standings.items() if standing == wanted and peer.has_room()]
             if left:
                 return self._backup_policy.choose(left, None)
+        self.full = any(standing != _DRAINED for standing in standings.values())
         return None
 
     def _may_stay(self, peer: Peer, now: int, exchange: "Asker") -> bool:
         """Whether a client may go to the peer that its cookie names."""
         standing = peer.standing(now)
         if standing == _DRAINED:
-            return peer.place.mark(Mark.DRAIN) > now
+            if peer.place.mark(Mark.DRAIN) <= now:
+                return False
+            standing = _OPEN if peer.has_room() else _FULL
         if standing == _FULL:  # it stays bound, but this request is served elsewhere
             exchange.bound = True
             return False
@@ -329,6 +332,8 @@ class Group:
                 continue
             self.forget(exchange)
             exchange.resume_at(peer)
+            if queue and queue[0] is exchange:  # another worker was faster: not again before there is news
+                return
 
     # -- hedging
 

@@ -42,6 +42,7 @@ cdef class Peer(Candidate):
     cpdef double latency(self) except? 0
     @cython.locals(standing=int)
     cpdef int standing(self, unsigned long long now) except -1
+    cpdef bint has_room(self) except -1
     cpdef bint claim(self, Asker exchange) except -1
     cpdef bint begin(self) except -1
     cpdef end(self, Asker exchange)

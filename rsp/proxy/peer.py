@@ -161,13 +161,17 @@ class Peer(Candidate):
         """A :class:`Standing`; ``now`` in milliseconds."""
         standing = self.place.standing(now)
         if standing < _OUT:
-            if self.max_conns and self.place.total(_IN_FLIGHT) >= self.max_conns:
+            if not self.has_room():
                 return _FULL
             if self.max_connecting and not self.idle and self.place.total(_CONNECTING) >= self.max_connecting:
                 return _FULL
             if self._slow_start and self.place.mark(_SINCE) != self._since:
                 self._weigh(self.plane.now)  # it has come back since the last tick
         return standing
+
+    def has_room(self) -> bool:
+        """Whether one more exchange may run there; a standing says that of none that is out or drained."""
+        return not self.max_conns or self.place.total(_IN_FLIGHT) < self.max_conns
 
     def can_be_asked(self) -> bool:
         """Whether it is open, and has room."""

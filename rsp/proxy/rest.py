@@ -55,9 +55,15 @@ class Rest:
             self._last_resort = [one for wanted in _LAST_RESORT for one in standings if standings[one] == wanted]
             self._not_open = []
         last = self._last_resort
-        while last and last[-1] in exchange.tried:
+        while last and desperate:
+            peer = last[-1]
+            if peer not in exchange.tried:
+                if peer.has_room():
+                    return peer
+                self._not_open.append(peer)
             last.pop()
-        return last[-1] if last and desperate else None
+        self.full = bool(self._not_open)
+        return None
 
     def _open(self, exchange: "Asker", now: int, panic: bool) -> "Peer | None":
         left = self._next

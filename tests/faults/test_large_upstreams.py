@@ -18,8 +18,9 @@ GET = b"GET /dead HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 class Peer:
     """``standing``: one for each look, the last one again and again."""
 
-    def __init__(self, *standings, backup=False):
+    def __init__(self, *standings, backup=False, room=True):
         self.standings = list(standings)
+        self.room = room
         self.backup = backup
         self.looks = 0
 
@@ -29,6 +30,9 @@ class Peer:
 
     def claim(self, exchange):
         return False
+
+    def has_room(self):
+        return self.room
 
 
 class Request:
@@ -80,6 +84,15 @@ def test_one_that_is_full_is_worth_waiting_for_and_asked_when_it_has_room():
     assert found == []
     assert rest.full
     assert rest.choose(Request(), 0, False, True) is late
+
+
+def test_one_that_is_out_and_full_is_left_out_until_it_has_room():
+    full, other = Peer(Standing.OUT, room=False), Peer(Standing.OUT)
+    found, rest = order([full, other])
+    assert found == [other]
+    assert rest.full
+    full.room = True
+    assert rest.choose(Request(), 0, False, True) is full
 
 
 def dead(count):
