@@ -27,6 +27,7 @@ from rsp.lua.services import Services
 from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.call import Plan
 from rsp.proxy.forwarded import sort_out, through_proxy
+from rsp.proxy.told import told
 from rsp.route import Router, match, normalise_path
 
 SEARCHED, SMALL, MIDDLE, LARGE = 4 << 10, 1 << 10, 8 << 10, 32 << 10
@@ -134,6 +135,17 @@ def trailers(data: bytes) -> None:
     decoder.feed(b"0\r\nX: " + data + b"\r\n\r\n")
 
 
+class Asked:
+    """An exchange, as far as placeholders need it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.head = parse_request(b"GET /" + data + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.downstream = None
+
+    def placeholder(self, name: str) -> bytes:
+        return told(self, name)
+
+
 ROUTER = Router([("a.example", "/", 1), ("*.example.com", "/x/", 2), ("*.y", "/", 3), (None, "/", 4)])
 PAGES = Pages(())
 FIXED = Fixed(Route(redirect="https://{host}/x{path}"))
@@ -167,7 +179,7 @@ PYTHON: dict[str, Callable[[bytes], object]] = {
     "X-Forwarded-For of a proxy": from_proxy("x-forwarded", b"X-Forwarded-For"),
     "Forwarded of a proxy": from_proxy("forwarded", b"Forwarded"),
     "Accept": lambda data: PAGES.error(404, "", b"id", head_of(data, b"Accept")),
-    "a redirect": lambda data: FIXED.answer(parse_request(b"GET /" + data + b" HTTP/1.1\r\nHost: x\r\n\r\n")),
+    "a redirect": lambda data: FIXED.answer(Asked(data)),
     "the routes of a host": ROUTER.entries,
     "the route of a path": lambda data: match(ROUTER.entries(b"x"), b"/" + data, False),
     "a path with everything in it": normalise_path,
