@@ -5,7 +5,7 @@ but not as it should; it does not answer.  The first check decides at once, late
 """
 
 import asyncio
-import errno
+import contextlib
 import random
 import ssl
 import time
@@ -17,15 +17,14 @@ from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.config.upstreams import Health as HealthConfig
 from rsp.descriptors import for_checks
-from rsp.http1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, ResponseHead
-from rsp.http1.lenient import read_head
+from rsp.http1.head import ResponseHead
 from rsp.members import Members
+from rsp.net.poller import SCARCE
+from rsp.responses import read_body, read_final_head
 from rsp.scoreboard import Health, Mark, Scoreboard
 
 _HEAD_LIMIT: Final = 32 << 10
-_FIELDS_LIMIT: Final = 1000
 _BODY_LIMIT: Final = 64 << 10
 _JITTER: Final = 0.1
 
@@ -123,10 +122,8 @@ async def check(address: Peer, config: HealthConfig) -> Verdict | None:
         return Health.DEAD, f"no answer within {config.timeout}"
     except ProtocolError as error:
         return Health.DEAD, f"bad answer: {error}"
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        return Health.DEAD, "no whole answer"
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
+        if error.errno in SCARCE:
             log.once_a_second("checks", f"Cannot check peers for now: {error.strerror}")
             return None
         return Health.DEAD, (error.strerror or str(error) or type(error).__name__).lower()
@@ -141,12 +138,10 @@ async def _ask(address: Peer, config: HealthConfig) -> Verdict:
         context.verify_mode = ssl.CERT_NONE
         name = config.host.rpartition(":")[0] or config.host if config.host else ""
     if address.is_unix:
-        reader, writer = await asyncio.open_unix_connection(
-            address.path, ssl=context, server_hostname=name, limit=_HEAD_LIMIT
-        )
+        reader, writer = await asyncio.open_unix_connection(address.path, ssl=context, server_hostname=name)
     else:
         reader, writer = await asyncio.open_connection(
-            address.host, config.port or address.port, ssl=context, server_hostname=name, limit=_HEAD_LIMIT
+            address.host, config.port or address.port, ssl=context, server_hostname=name
         )
     try:
         if config.type == "tcp":
@@ -156,7 +151,7 @@ async def _ask(address: Peer, config: HealthConfig) -> Verdict:
             f"{config.method} {config.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rsp health check\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n".encode()
         )
-        head, rest = await _head(reader, config.method.encode())
+        head, rest = await read_final_head(reader, config.method.encode(), _HEAD_LIMIT)
         if not any(head.status in wanted for wanted in statuses(config.status)):
             return Health.DOUBTFUL, f"answered {head.status}"
         if config.body is not None and config.body.encode() not in await _body(reader, head, rest):
@@ -166,39 +161,12 @@ async def _ask(address: Peer, config: HealthConfig) -> Verdict:
         writer.transport.abort()
 
 
-async def _head(reader: asyncio.StreamReader, method: bytes) -> tuple[ResponseHead, bytes]:
-    """The head, and what came with it.  Flaws that leave no doubt are no reason to take a peer away."""
-    data, first = b"", True
-    while True:
-        head, end = read_head(data, 0, method, _FIELDS_LIMIT, first)
-        if head is None:
-            more = await reader.read(_HEAD_LIMIT)
-            data += more
-            if not more:
-                raise ProtocolError("closed the connection early")
-            if len(data) > _HEAD_LIMIT:
-                raise ProtocolError("the head is too large")
-        elif head.status >= 200:
-            return head, data[end:]
-        else:
-            data, first = data[end:], False
-
-
 async def _body(reader: asyncio.StreamReader, head: ResponseHead, data: bytes) -> bytes:
     """Its beginning."""
-    if head.framing == 0:
-        return b""
-    decoder: Decoder
-    if head.framing > 0:
-        decoder = LengthDecoder(head.framing)
-    else:
-        decoder = ChunkedDecoder() if head.framing == CHUNKED else CloseDecoder()
     body = b""
-    while True:
-        body += b"".join(decoder.feed(data)) if data else b""
-        if decoder.done or len(body) >= _BODY_LIMIT:
-            break
-        data = await reader.read(_BODY_LIMIT)
-        if not data:
-            break
+    with contextlib.suppress(EOFError):
+        async for piece in read_body(reader, head, data):
+            body += piece
+            if len(body) >= _BODY_LIMIT:
+                break
     return body
