@@ -154,7 +154,7 @@ def _test(path: str, *, dump: bool) -> int:
     unwritable = problems(bundle.config)
     for problem in unwritable:
         print(f"rsp: {path}: {problem}", file=sys.stderr)
-    failed = _run_tests(bundle) if bundle.config.hooks else 0
+    failed = _run_tests(bundle, path)
     if failed:
         print(f"rsp: {failed} of the tests in {path} failed", file=sys.stderr)
         return 1
@@ -164,11 +164,11 @@ def _test(path: str, *, dump: bool) -> int:
     return 0
 
 
-def _run_tests(bundle: Bundle) -> int:
+def _run_tests(bundle: Bundle, path: str) -> int:
     """The configuration's own tests; the number of those that failed."""
     from rsp.rehearsal import Rehearsal  # what it needs is no burden to a master
 
-    rehearsal = Rehearsal(bundle.config, bundle.main, bundle.files)
+    rehearsal = Rehearsal(bundle.config, bundle.main or path, bundle.files)
     try:
         results = rehearsal.run_tests()
     finally:

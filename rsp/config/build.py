@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import keys, rules
+from rsp.config import keys, rules, slips
 from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
 from rsp.config.rules import Path
@@ -150,16 +150,21 @@ class Builder:
                 upstreams[item.name] = upstream
                 for path, message in rules.upstream_mistakes(upstream):
                     self._complain(item, path, f"{label}: {message}")
-        routes = []
+        routes: list[Route] = []
+        checked: list[Declaration] = []
         declared: dict[str, Position] = {}
         for item in self._of("route"):
             route = self._checked(item, _plain(item.value), Route, "route")
             if route is None:
                 continue
             routes.append(route)
+            checked.append(item)
             self._first(item, declared, "this route", rules.route_key(route))
             for path, message in rules.route_mistakes(route, list(seen)):
                 self._complain(item, path, f"route: {message}")
+        if not any(item.name == "on_request" for item in self._of("hook")):  # it could answer before
+            for number, message in slips.circles(routes):
+                self._complain(checked[number], ("redirect",), f"route: {message}")
         return list(listeners.values()), list(upstreams.values()), routes
 
     def _pages(self) -> list[Page]:
@@ -172,6 +177,8 @@ class Builder:
                 continue
             for status in page.status if isinstance(page.status, tuple) else (page.status,):
                 self._first(item, seen, f"the page for {status}", str(status))
+                if not 400 <= status <= 599:
+                    self._complain(item, ("status",), f"page: status: rsp has no error {status}; 400 to 599 are errors")
             try:
                 if (page.file is None) == (page.body is None):
                     raise ValueError("either file or body is needed")
@@ -186,6 +193,10 @@ class Builder:
             near = suggest(item.name, _ALL_HOOKS)
             if item.name.startswith("on_"):
                 self._mistakes.append((item.at, f'unknown hook "{item.name}"{near}; make it local if it is your own'))
+        hooks: dict[str, Position] = {}
+        for item in self._of("hook"):
+            if item.name not in ("on_start", "on_reload"):  # of the others, only one would run
+                self._first(item, hooks, f'the hook "{item.name}"', item.name)
         timers = [self._checked(item, _plain(item.value), Timer, "every") for item in self._of("every")]
         return [timer for timer in timers if timer is not None]
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from rsp.config import slips
 from rsp.config.errors import suggest
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
 from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route, Settings
@@ -97,6 +98,8 @@ def _host_mistakes(host: str) -> Iterator[tuple[Path, str]]:
         yield ("host",), f'host = "{host}": ports are not compared; say host = "{name}"'
     elif ":" in host and host[:1] != "[":
         yield ("host",), f'host = "{host}": an IPv6 address goes in brackets: "[{host}]"'
+    elif host == "_":
+        yield ("host",), 'host = "_": that is nginx\'s word for every host; leave "host" out'
     elif "*" in host.removeprefix("*.") and host != "*":
         yield ("host",), f'host = "{host}": expected a name or "*.example.com"'
     elif _ROUTE_HOST.fullmatch(host) is None or len(host) > 255:
@@ -163,8 +166,10 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
         target = route.redirect if isinstance(route.redirect, str) else route.redirect.to
         if not re.fullmatch(r"[!-~]+", target):
             yield ("redirect",), f"redirect: expected a URL without spaces, got {show(target)}"
-        for wrong in unknown(target, IN_REDIRECTS):
-            yield ("redirect",), f"redirect: {wrong}"
+        else:
+            slip = slips.target_mistake(target)
+            for wrong in (*unknown(target, IN_REDIRECTS), *([slip] if slip else ())):
+                yield ("redirect",), f"redirect: {wrong}"
     for key in ("request_headers", "response_headers"):
         rules: HeaderRules | None = getattr(route, key)
         if rules is not None:
@@ -185,6 +190,7 @@ def _rule_mistakes(key: str, rules: HeaderRules) -> Iterator[tuple[Path, str]]:
 
 
 def _fields(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path, str]]:
+    yield from slips.field_names(key, part, fields)
     for name in fields:
         if not _NAME.fullmatch(name):
             yield (key, part, name), f"{key}: {part}: {show(name)} is no name of a field"
@@ -198,7 +204,8 @@ def _placeholders(
     key: str, part: str, fields: dict[str, str], known: Collection[str] = IN_FIELDS
 ) -> Iterator[tuple[Path, str]]:
     for name, value in fields.items():
-        for wrong in unknown(value, known):
+        slip = slips.variable(value)
+        for wrong in (*unknown(value, known), *([slip] if slip else ())):
             yield (key, part, name), f"{key}: {part}: {name}: {wrong}"
 
 

@@ -110,6 +110,9 @@ class Address(str):
         if _URL.match(value):
             raise ValueError(f'"{value}": {_without_scheme(value)}')
         host, colon, port = value.rpartition(":")
+        if host and (wrong := re.search(r"[\s,;]", value)):
+            first = value[: wrong.start()]
+            raise ValueError(f'"{value}": expected one address; write "{first}", and options as keys behind it')
         if not colon or not host or (":" in host and not host.startswith("[")):
             hint = f' (an IPv6 address goes in brackets: "[{value}]:80")' if value.count(":") > 1 else ""
             raise ValueError(f'"{value}": expected "host:port", "[v6]:port" or "unix:/path"{hint}')

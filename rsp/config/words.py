@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from rsp.config.errors import suggest
+from rsp.config.schema import Settings
 
 _NIL: Final = re.compile(r"attempt to (?:call|index) (?:global '(\w+)' \(a nil|a nil value \(global '(\w+)')")
+_CALLED: Final = re.compile(r"attempt to call (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
 _TLS = "rsp does not speak TLS to clients yet"
 _ROUTE = 'route { host = "example.com", path = "/", to = "app" }'
 _UPSTREAM = 'upstream "app" { "10.0.0.1:8000" }'
@@ -205,6 +207,10 @@ _SAID: Final[dict[str, str]] = {
 
 def hint_of_call(message: str, known: Iterable[str]) -> str:
     """Lua's ``message`` that a global is nil, with what to say instead; ``known``: the functions that there are."""
+    match = _CALLED.search(message)
+    name = match[1] or match[2] if match is not None else ""
+    if name in Settings.__struct_fields__:
+        return f"{message} (it is a setting: {name} = ...)"
     match = _NIL.search(message)
     return message + hint(match[1] or match[2], known) if match is not None else message
 

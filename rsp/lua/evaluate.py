@@ -145,11 +145,11 @@ class Evaluation:
         kind, name = text(record[b"kind"]), text(record[b"name"])
         label = name if kind == "global" else f'{kind} "{name}"' if name else kind
         value = record[b"value"]
-        if kind in ("hook", "test"):
+        if kind == "test":
             return None
         if kind == "every":
             value[b"run"] = None
-        if kind == "function":
+        if kind in ("hook", "function"):
             return Declaration(kind, name, None, at)
         if value is None and kind == "upstream":
             raise ConfigError(

@@ -1,0 +1,71 @@
+"""Configurations that said something that they hardly meant, and were accepted."""
+
+import pytest
+
+from rsp.config.errors import ConfigError
+from rsp.loader import load
+from tests.harness import run_rsp
+
+SITE = 'listen "127.0.0.1:8080"\nupstream "app" { "127.0.0.1:8000" }\n'
+
+
+def rule(fields: str) -> str:
+    return f'route {{ to = "app", request_headers = {{ {fields} }} }}'
+
+
+SLIPS = [
+    (rule('set = { ["X-Real-IP"] = "$remote_addr" }'), '"$remote_addr" is sent as it stands; say {client}'),
+    (rule('add = { ["X-Real-IP"] = "%[src]" }'), '"%[src]" is sent as it stands; say {client}'),
+    (rule('set = { ["X-A"] = "a ${http_x_b}" }'), '"${http_x_b}" is sent as it stands; there are placeholders'),
+    (rule('set = { ["X-User"] = "a", x_user = "b" }'), "are one name to backends"),
+    (rule('remove = { "X-*" }'), 'remove: "X-*": "*" stands for nothing here; name each field'),
+    ('route { redirect = "https://$host$request_uri" }', 'redirect: "$host" is sent as it stands; say {host}'),
+    ('route { redirect = "example.com/x" }', 'say "https://example.com/x", or "/example.com/x"'),
+    ('route { redirect = "localhost:8080/x" }', 'say "https://localhost:8080/x"'),
+    ('route { redirect = "/login" }', 'site.lua:3: route: redirect: "/login" is answered by this route as well, for ever'),
+    ('route { path = "/a", redirect = { to = "/a/?x=1" } }\nroute { to = "app" }', 'redirect: "/a/?x=1" is answered by this route'),
+    ('route { host = "_", to = "app" }', 'host = "_": that is nginx\'s word for every host; leave "host" out'),
+    ('upstream "x" { "127.0.0.1:1 weight=2" }', 'expected one address; write "127.0.0.1:1", and options as keys behind it'),
+    ('upstream "x" { "127.0.0.1:1,127.0.0.1:2" }', 'expected one address; write "127.0.0.1:1"'),
+    ('page { status = 200, body = "x" }', "page: status: rsp has no error 200"),
+    ("limits { body = 1 }", "(it is a setting: limits = ...)"),
+    ("dns { timeout = 1 }", "(it is a setting: dns = ...)"),
+    ("on_request(function() end)\nfunction on_request(req) end", 'site.lua:4: the hook "on_request" is declared twice (first at site.lua:3)'),
+]  # fmt: skip
+
+SOUND = [
+    rule('set = { ["X-Price"] = "$5, 100 %", ["X-Shell"] = "$HOME $x" }'),
+    'route { path = "/a", redirect = "/a/" }\nroute { path = "/a/", to = "app" }',
+    'route { path = "/old", redirect = "/new" }\nroute { to = "app" }',
+    'route { redirect = "/login" }\nroute { path = "/login", to = "app" }',
+    'route { host = "a.example", redirect = "//b.example/" }\nroute { to = "app" }',
+    'route { redirect = "https://{host}{path}" }',
+    'route { redirect = "{scheme}://www.example.com" }',
+    'route { redirect = "/login" }\nfunction on_request(req) return respond(200) end',
+    'route { redirect = "mailto:a@example.com" }',
+    "on_start(function() end)\nfunction on_start() end\nroute { to = 'app' }",
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), SLIPS)
+def test_what_is_hardly_meant_is_refused(tmp_path, monkeypatch, text, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.lua").write_text(SITE + text)
+    with pytest.raises(ConfigError) as caught:
+        load("site.lua")
+    assert expected in "\n".join(caught.value.messages)
+
+
+@pytest.mark.parametrize("text", SOUND)
+def test_what_looks_like_it_and_is_sound_is_taken(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.lua").write_text(SITE + text)
+    load("site.lua")
+
+
+def test_tests_of_a_file_without_hooks_are_run(tmp_path):
+    done = run_rsp(
+        tmp_path, "-t", "site.lua", text=SITE + "route { to = 'app' }\ntest('x', function() assert(false) end)"
+    )
+    assert done.returncode == 1
+    assert "test x: FAILED" in done.stderr
