@@ -342,9 +342,9 @@ class Fleet:
         if slot is self.steward.slot:
             self.steward.ended(process, how, stopping=self.stopping)
             return
-        if os.WIFSIGNALED(status):
-            process.row[Cell.CUT] = process.row[Cell.IN_FLIGHT]
         if self.stopping or process in slot.leaving:
+            if os.WIFSIGNALED(status):
+                process.row[Cell.CUT] = process.row[Cell.IN_FLIGHT]
             self._tell_cut(process)
         self._scoreboard.retire(process.row_number, self.steward.table.places)
         heapq.heappush(self._free_rows, process.row_number)

@@ -397,3 +397,16 @@ def test_it_says_whether_it_runs_compiled(tmp_path, monkeypatch):
 def test_a_string_and_a_table_behind_a_word(tmp_path, text, expected):
     done = run_rsp(tmp_path, "-T", "site.lua", text=text + ' upstream "a" { "h:1" }')
     assert expected in done.stdout + done.stderr
+
+
+def test_requests_that_ended_with_a_worker_made_a_later_stop_a_failure(tmp_path):
+    with hanging_backend() as backend, Rsp(tmp_path, proxy_to(backend.address)) as rsp:
+        with socket.create_connection(("127.0.0.1", rsp.port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(lambda: rsp.admin("/status")["now"]["in_flight"] == 1, "the request")
+            victim = rsp.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            assert client.recv(1) == b""
+        wait_until(lambda: rsp.workers().get(0, victim) != victim, "the next incarnation")
+        assert rsp.stop() == 0
+        assert "cut" not in rsp.log
