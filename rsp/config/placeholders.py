@@ -33,6 +33,7 @@ class Template:
         parts: list[str | bytes] = []  # names and texts in turn
         names: set[str] = set()
         plain, end = "", 0
+        strict = bool(known) and known is not IN_PAGES  # unknown names are errors there, so that they need another form
         for match in _PIECE.finditer(text):
             plain += text[end : match.start()]
             end = match.end()
@@ -40,7 +41,7 @@ class Template:
                 parts += (plain.encode(), match[2])
                 names.add(match[2])
                 plain = ""
-            elif match[1] in known:
+            elif match[1] in known or (match[1] is not None and strict):
                 plain += match[0][1:-1]
             else:
                 plain += match[0]

@@ -115,3 +115,8 @@ def test_unknown_placeholders_are_errors_of_the_configuration(tmp_path, route):
         evaluate(str(path))
     assert WRONG[route] in str(error.value)
     assert "site.lua:3: " in str(error.value)
+
+
+def test_the_advice_for_names_that_are_text_is_right():
+    assert Template("{{remote_addr}} {{client}}", IN_FIELDS).fill() == b"{remote_addr} {client}"
+    assert Template("{{ x }} {{name}} {{status}}", IN_PAGES).fill() == b"{{ x }} {{name}} {status}"
