@@ -74,7 +74,7 @@ local function to_json(value)
   return concat(out)
 end
 
-local unpacked = sandbox.room("values", driver, null)
+local unpacked = sandbox.room("values", driver, null, Array)
 
 -- Of client's text, for the most part: what it would cost is known before it is decoded.
 local function from_json(source, what)

@@ -1,7 +1,8 @@
 -- Values that the host has decoded, from MessagePack: a C library reads what clients send, and tables are made of it here,
--- within the memory of the hook that asked.  Takes the driver and what stands for null in lists; returns the function.
+-- within the memory of the hook that asked.  Takes the driver, what stands for null in lists, and the
+-- metatable of empty lists; returns the function.
 
-local driver, null = ...
+local driver, null, Array = ...
 local byte, sub, ldexp, rest = string.byte, string.sub, math.ldexp, driver.rest
 
 -- Bytes of the number, or of the length, behind each kind.
@@ -43,6 +44,9 @@ end
 local function list(text, at, size)
   rest()
   local items, item = {}, nil
+  if size == 0 then
+    return setmetatable(items, Array), at  -- or it would be encoded as {}
+  end
   for index = 1, size do
     item, at = value(text, at)
     if item == nil then

@@ -270,6 +270,7 @@ GOOD = {
           assert(cookie.parse("a=1; b=2").b == "2" and cookie.build("a", "1", { path = "/", secure = true }) == "a=1; Path=/; Secure")
           local t = json.decode('{"a":[1,null,{"b":"c"}],"d":null,"e":true}')
           assert(t.a[3].b == "c" and t.a[2] == json.null and t.d == nil and t.e == true)
+          assert(json.encode(json.decode('{"a":[],"b":{}}')) == '{"a":[],"b":{}}')
           assert(json.decode("{") == nil and select(2, json.decode("{")):find("json.decode"))
           assert(json.encode{ a = { 1, 2 }, b = "x\\n" } == '{"a":[1,2],"b":"x\\\\n"}')
           assert(ip.matches("10.1.2.3", "10.0.0.0/8") and not ip.matches("11.1.2.3", "10.0.0.0/8"))
