@@ -14,6 +14,7 @@ from rsp.http1.names import sound_trailers
 # A chunk-size line, its extensions included, and all the trailers together may be this long.
 SIZE_LINE_LIMIT: Final = 256
 TRAILERS_LIMIT: Final = 8192
+_TRAILERS: Final = 100  # fields
 _FEW: Final = 16  # pieces; more of them are joined, as each is an object and its consumers walk over all of them
 
 _DIGITS: Final = frozenset(bytes((digit,)) for digit in b"0123456789abcdefABCDEF") | {b""}
@@ -105,7 +106,7 @@ class ChunkedDecoder(Decoder):
             if self._remaining:
                 position = self._payload(data, position, pieces)
                 chunks += 1
-                if chunks == self._share and position < size:
+                if chunks >= self._share > 0 and position < size:
                     self._held = data[position:]
                     self.more = True
                     break
@@ -117,6 +118,7 @@ class ChunkedDecoder(Decoder):
                 if line is None:
                     self._hold_size_line(data[position:])
                     break
+                chunks += (line.end() - position) >> 6  # extensions are work, too
                 position = line.end()
                 length = int(line[1], 16)
                 if length:
@@ -168,6 +170,8 @@ class ChunkedDecoder(Decoder):
                 break
             if line[-2:] != b"\r\n" or FIELD_LINE.fullmatch(line, 0, size - 2) is None:
                 raise ProtocolError("malformed trailers")
+            if len(self._lines) == _TRAILERS:
+                raise ProtocolError("too many trailers")
             self._lines.append(line[:-2])
         self.trailers = sound_trailers(self._lines)
         self.rest = data[position:]

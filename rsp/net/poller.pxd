@@ -11,6 +11,7 @@ cdef class Poller:
     cdef dict _again
     cdef bint _burial_due
     cdef public object relieve
+    cdef public long long looks
     cpdef want(self, Watched one, int events)
     cpdef forget(self, Watched one)
     cpdef again(self, Watched one)

@@ -50,6 +50,7 @@ class Poller:
         self._epoll = select.epoll()
         self._watched: list[Watched | None] = []  # by descriptor
         self._dead: list[Watched] = []
+        self.looks = 0  # so many times it has looked for events
         self._burial_due = False
         self._again: dict[Watched, None] = {}  # in the order in which they asked for another turn
         self.relieve: Callable[[], bool] = lambda: False
@@ -98,6 +99,7 @@ class Poller:
     def _run(self) -> None:
         watched = self._watched
         self._burial_due = True  # at the end of this
+        self.looks += 1
         for descriptor, events in self._epoll.poll(0, _AT_ONCE):
             one = watched[descriptor]
             if one is not None:

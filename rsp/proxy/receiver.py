@@ -40,6 +40,7 @@ _LINGER_BYTES: Final = 16 << 20
 # A connection's share of a turn.  A read can hold 7,000 requests that rsp answers itself, or 40,000 chunks.
 _REQUESTS: Final = 16
 _HOOKED: Final = 4  # a request with hooks counts for so many
+_REQUEST_SHIFT: Final = 9  # one of 512 bytes more, its body included, counts for one more
 _CHUNKS: Final = 512
 
 
@@ -143,6 +144,9 @@ class Receiver(Protocol):
             return self._waits_on()
         if state == _BODY:
             self._stop(400, "the request ends early")
+        elif state == _HEAD and self._writing_paused and self._buffer:
+            self._eof = True  # more requests are there, to be answered when the client has taken other answers
+            return True
         return False
 
     def _may_have_left(self) -> None:
@@ -188,6 +192,7 @@ class Receiver(Protocol):
                 else:
                     self._start = end
                     self._request(data[start:end])
+                    share -= (len(data) - start - len(self._buffer) + self._start) >> _REQUEST_SHIFT
             if self._reading_paused:
                 if self._state != _BODY and len(self._buffer) - self._start <= self.terms.head_limit:
                     self.resume()

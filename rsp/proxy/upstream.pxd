@@ -19,6 +19,8 @@ cdef class Upstream(Protocol):
     cdef bytes _buffer
     cdef bint _chunked, _heard, _tunnel
     cdef double _end_delay
+    cdef long long _sent_after
+    cdef _hear(self)
     cdef Decoder _decoder
     cdef int _interim
     cdef Py_ssize_t _interim_size

@@ -38,8 +38,8 @@ class Upstream(Protocol):
     # fmt: off
     __slots__ = (
         "_buffer", "_chunked", "_decoder", "_end_delay", "_head", "_heard", "_interim", "_interim_size", "_plane",
-        "_silent", "_terms", "_tunnel", "connection_bound", "deadline", "doubtful", "exchange", "made", "peer",
-        "reused", "writing_paused",
+        "_sent_after", "_silent", "_terms", "_tunnel", "connection_bound", "deadline", "doubtful", "exchange", "made",
+        "peer", "reused", "writing_paused",
     )
     # fmt: on
 
@@ -55,6 +55,7 @@ class Upstream(Protocol):
         self.doubtful = False  # its last response had no body, but a peer that is wrong might send it all the same
         self.reused = False  # it has been idle: it may have gone stale
         self._heard = False  # something of a response has come
+        self._sent_after = 0  # the request: after so many looks for events
         self._end_delay = _NEVER  # how long after the request the peer's end of file came, as the kernel saw it
         self._buffer = b""
         self._head: ResponseHead | None = None
@@ -79,6 +80,7 @@ class Upstream(Protocol):
             self.connection_bound = True
         self._chunked = framing == _CHUNKED
         self._heard = False
+        self._sent_after = self._plane.poller.looks
         self._interim = 0
         self._interim_size = 0
         self._send(head, pieces, trailers)
@@ -192,7 +194,8 @@ class Upstream(Protocol):
             exchange.tunnel_down(data)
             return
         try:
-            self._heard = True
+            if not self._heard:
+                self._hear()
             if self._decoder is not None:
                 self.deadline = self._plane.now + self._terms.read_time
                 self._body(exchange, self._decoder, data)
@@ -247,6 +250,14 @@ class Upstream(Protocol):
             self.exchange.upstream_ready()
 
     # -- responses
+
+    def _hear(self) -> None:
+        """The first bytes since the request.  What was there at the look for events that brought the request is behind
+        the response before it."""
+        if self.reused and self._sent_after == self._plane.poller.looks:
+            self._end_delay = 0.0
+            raise ProtocolError("bytes behind a complete response")
+        self._heard = True
 
     def _heads(self, exchange: "Asker", data: bytes) -> None:
         """Interim responses, within bounds, then the final head, with what follows it."""

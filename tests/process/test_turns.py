@@ -58,6 +58,23 @@ def test_a_thousand_requests_in_one_read_let_another_client_through(tmp_path, pa
             client.close()
 
 
+def test_long_requests_are_a_larger_share(rsp):
+    (worker,) = rsp.workers().values()
+    clients = [socket.create_connection(("127.0.0.1", rsp.port)) for _ in range(2)]
+    for number, client in enumerate(clients):
+        client.sendall(b"GET /own?%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+        assert client.recv(1000)
+    os.kill(worker, signal.SIGSTOP)
+    clients[0].sendall(b"GET /own?long HTTP/1.1\r\nHost: a\r\nA: %b\r\n\r\n" % (b"a" * 8000) * 12)
+    clients[1].sendall(b"GET /own?other HTTP/1.1\r\nHost: a\r\n\r\n")
+    os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: rsp.access_log.count("long") == 12 and "other" in rsp.access_log, "all answers")
+    before, _, _ = rsp.access_log.partition("other")
+    assert before.count("long") <= 4
+    for client in clients:
+        client.close()
+
+
 def test_small_chunks_are_passed_on_in_shares(tmp_path):
     received = []
 

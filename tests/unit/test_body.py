@@ -52,3 +52,22 @@ def test_encoding():
     assert b"".join(encode_chunk([b"ab", b"c"])) == b"3\r\nabc\r\n"
     assert encode_last_chunk([]) == b"0\r\n\r\n"
     assert encode_last_chunk([b"X: y"]) == b"0\r\nX: y\r\n\r\n"
+
+
+def test_trailers_are_limited_in_number():
+    for count in (100, 101):
+        decoder = ChunkedDecoder()
+        data = b"0\r\n" + b"A:\r\n" * count + b"\r\n"
+        if count == 100:
+            decoder.feed(data)
+            assert len(decoder.trailers) == count
+        else:
+            with pytest.raises(ProtocolError):
+                decoder.feed(data)
+
+
+def test_chunk_extensions_are_a_part_of_the_share():
+    decoder = ChunkedDecoder(100)
+    pieces = decoder.feed((b"1" + b";a=b" * 60 + b"\r\nx\r\n") * 100)
+    assert decoder.more
+    assert 10 < len(b"".join(pieces)) < 50
