@@ -257,14 +257,14 @@ class Builder:
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
         unknown = list(keys.unknown(wanted, value))
         for path in unknown:
-            self._complain(item, _as_written(path), f"{label}: {_unknown_key(_struct_at(wanted, path[:-1]), path[-1])}")
+            what = _unknown_key(_struct_at(wanted, path[:-1]), path[-1])
+            self._complain(item, _as_written(path), ": ".join([label, *_names(path[:-1], label), what]))
         value = keys.without(value, unknown) if unknown else value
         try:
             checked = msgspec.convert(value, wanted, dec_hook=decode_hook)
             unsendable = list(rules.unsendable(checked))
             for path, message in unsendable:
-                names = [step for step in path if isinstance(step, str) and step not in ("peers", label)]
-                self._complain(item, _as_written(path), ": ".join([label, *names, message]))
+                self._complain(item, _as_written(path), ": ".join([label, *_names(path, label), message]))
             return None if unsendable or unknown else checked
         except msgspec.ValidationError as error:
             text = str(error)
@@ -312,6 +312,11 @@ def _upstream(item: Declaration) -> Any:
         "peers": [_with_first(peer, "address") for peer in item.value["list"]],
         **plain,
     }
+
+
+def _names(path: Path, label: str) -> list[str]:
+    """The keys that lead to a mistake, as a message names them behind ``label``."""
+    return [step for step in path if isinstance(step, str) and step not in ("peers", label)]
 
 
 def _parse_path(text: str) -> Path:
