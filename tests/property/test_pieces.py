@@ -209,3 +209,68 @@ def test_a_response_means_the_same_in_pieces(
     direct = responses_in(data, close, method)
     if direct is not None:
         assert plain(direct) == plain(one)
+
+
+GOOD_FIELDS = st.sampled_from([
+    b"A: b", b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Connection: close", b"Connection: Upgrade", b"Upgrade: x", b"TE: trailers",
+    b"Expect: 100-continue",
+])  # fmt: skip
+ODD_FIELDS = st.sampled_from([
+    b"content_length: 5", b"Transfer-Encoding: identity", b"Transfer-Encoding:\tchunked", b"Transfer.Encoding: chunked", b"Content-Length: 5, 5",
+    b"Content-Length: 05", b"Content-Length:5\x0b", b"A : b", b" A: b", b"A: b\r\n c: d", b"Host: b", b"ho_st: b", b"X-Forwarded_For: 1",
+    b"Connection: content-length", b"Connection: host, transfer-encoding", b"A: b\nContent-Length: 7", b"A: \x00", b"Trailer: A",
+    b"Transfer-Encoding: chunked, chunked", b"Transfer-Encoding: xchunked", b"A:" + b"x" * 400,
+])  # fmt: skip
+REQUEST_BODIES = st.sampled_from([
+    b"", b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"5;a=b\r\nhello\r\n0;x\r\nA: b\r\nX-Forwarded-For: 1\r\nContent-Length: 5\r\n\r\n",
+    b'5;a="\r\n"\r\nhello\r\n0\r\n\r\n', b"0005\r\nhello\r\n0000\r\nA: b\r\n\r\n", b"5\r\nhello\r\n0\r\n A: b\r\n\r\n", b"5\nhello\n0\n\n",
+    b"2\r\nhe\r\n3 \r\nllo\r\n0\r\n\r\n", b"5\r\nhello0\r\n\r\n", b"0\r\n\r\n", b"1\r\nh\r\n" * 30 + b"0\r\n\r\n", b"0\r\n" + b"A:\r\n" * 101 + b"\r\n",
+])  # fmt: skip
+LINE = st.sampled_from([b"GET / HTTP/1.1", b"POST /a HTTP/1.1", b"PUT /strict HTTP/1.1", b"POST http://b/c HTTP/1.1", b"POST /d HTTP/1.0", b"POST  / HTTP/1.1"])  # fmt: skip
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def requests_in(data: bytes) -> list[Message]:
+    """What h11, as the peer, reads: each request, how its body ends, and its trailers, where that has come."""
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(data)
+    found: list[list[object]] = []
+    body = b""
+    while True:
+        event = connection.next_event()
+        if isinstance(event, h11.Request):
+            fields = sorted(one for one in event.headers if one[0] != b"x-request-id")
+            framing = [name for name, _ in fields if name in (b"content-length", b"transfer-encoding")]
+            assert len(framing) <= 1
+            found.append([event.method, event.target, fields])
+            body = b""
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
+        elif isinstance(event, h11.EndOfMessage):
+            assert {name for name, _ in event.headers} <= {b"a"}
+            found[-1] += [body, list(event.headers)]
+            connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
+            connection.send(h11.EndOfMessage())
+            if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+                break
+            connection.start_next_cycle()
+        else:
+            break
+    return [tuple(one) for one in found]
+
+
+@settings(max_examples=400, deadline=None)
+@given(requests=st.lists(st.tuples(LINE, st.lists(GOOD_FIELDS, max_size=3, unique=True), st.lists(ODD_FIELDS, max_size=1), REQUEST_BODIES),
+       min_size=1, max_size=2), cuts=CUTS)  # fmt: skip
+def test_a_request_means_the_same_in_pieces(worker, requests, cuts):
+    data = b"".join(
+        b"\r\n".join([line, b"Host: a", *good, *odd, b"", b""]) + body for line, good, odd, body in requests
+    )
+    outcomes = []
+    for pieces in ([data], pieces_of(data, cuts)):
+        received, _, told = worker.run(pieces, [ANSWER] * 3, False)
+        statuses = re.findall(rb"HTTP/1\.1 ([2-5][0-9][0-9])", received)
+        read = [one for connection in told for one in requests_in(connection)]
+        assert statuses.count(b"200") <= len(read)
+        outcomes.append((statuses, [one for one in read if len(one) > 3]))
+    assert outcomes[0] == outcomes[1]
