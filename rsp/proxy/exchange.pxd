@@ -1,5 +1,4 @@
 from rsp.combined cimport combined
-from rsp.http1.codec cimport request_head
 from rsp.http1.head cimport RequestHead, ResponseHead
 from rsp.proxy.downstream cimport Downstream
 from rsp.proxy.group cimport Group

@@ -8,9 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from rsp.combined import combined
-from rsp.http1.codec import request_head
 from rsp.http1.head import RequestHead, ResponseHead
-from rsp.http1.names import lines_without, request_trailers, without
+from rsp.http1.names import lines_without
 from rsp.proxy.answers import respond
 from rsp.proxy.conversations import Conversations
 from rsp.proxy.search import Search
@@ -149,21 +148,9 @@ class Exchange(Search):
         return self._written(self._extra, self.request_id)
 
     def _written(self, extra: bytes, request_id: bytes) -> bytes:
-        """The head with these lines of ours, as far as the route's rules leave them."""
-        head, destination = self.head, self._destination
-        fields, host = head.fields, head.host
-        if destination is not None:
-            rules = destination.request_rules
-            host = destination.send_host or host
-            if rules is not None:
-                fields = rules.apply(fields, self)
-                head.connection_bound = head.connection_bound or rules.connection_bound
-                if rules.ours:
-                    extra = without(extra, rules.remove)
-                    request_id = b"" if b"x-request-id" in rules.remove else request_id
-                if rules.host is not None:
-                    host = rules.host.fill(self)
-        return request_head(head, self._target, host, fields, extra, request_id)
+        """The head with these lines of ours."""
+        route = self._destination
+        return route.head_for_peer(self.head, self._target, extra, request_id, self) if route is not None else b""
 
     def placeholder(self, name: str) -> bytes:
         """What ``{name}`` stands for."""
@@ -285,22 +272,14 @@ class Exchange(Search):
             self._peer.succeeded(self._ended)
             self._complete()
 
-    # -- trailers say nothing that the head of their message may not say (RFC 9110 section 6.5)
-
     def _sound_trailers(self) -> list[bytes]:
         """Those of the request, for a peer."""
         trailers, destination = self._trailers, self._destination
-        if trailers:
-            trailers = lines_without(request_trailers(trailers), self.head.barred or ())
-            if destination is not None and destination.request_rules is not None:
-                trailers = lines_without(trailers, destination.request_rules.remove)
-        return trailers
+        return destination.trailers_for_peer(self.head, trailers) if trailers and destination is not None else []
 
     def _for_client(self, trailers: list[bytes]) -> list[bytes]:
         destination = self._destination
-        if destination is not None and destination.response_rules is not None:
-            return lines_without(trailers, destination.response_rules.remove)
-        return trailers
+        return destination.trailers_for_client(trailers) if destination is not None else []
 
     # -- after 101 Switching Protocols: bytes both ways
 
@@ -413,10 +392,9 @@ class Exchange(Search):
         access_log = self.site.access_log
         if access_log.enabled and downstream is not None:
             head = self.head
-            line = combined(
+            access_log.add(combined(
                 self.client, access_log.stamp, head.method, head.target, head.minor, status, self.sent, head.referer,
                 head.user_agent, self._names, (self._ended or monotonic()) - self._started,
                 self._upstream_time, self.request_id,
-            )  # fmt: skip
-            access_log.add(line)
+            ))  # fmt: skip
         return downstream

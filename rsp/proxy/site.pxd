@@ -1,4 +1,6 @@
 from rsp.access_log cimport AccessLog
+from rsp.http1.codec cimport request_head
+from rsp.http1.head cimport RequestHead
 from rsp.proxy.group cimport Group
 from rsp.proxy.hooks cimport Hooks, Phases
 from rsp.proxy.plane cimport Plane
@@ -23,6 +25,9 @@ cdef class Destination:
     cdef public bytes rewrite, send_host
     cdef public dict terms
     cpdef bytes rewritten(self, bytes target, bytes rewrite)
+    cpdef bytes head_for_peer(self, RequestHead head, bytes target, bytes extra, bytes request_id, source)
+    cpdef list trailers_for_peer(self, RequestHead head, list trailers)
+    cpdef list trailers_for_client(self, list trailers)
 
 
 cdef class Site:

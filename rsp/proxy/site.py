@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, Template
 from rsp.config.schema import Config, HeaderRules, Listener, ResponseRules, Route
 from rsp.descriptors import Room
+from rsp.http1.codec import request_head
 from rsp.http1.credentials import binds_connection
-from rsp.http1.names import OURS, fold, without
+from rsp.http1.names import OURS, fold, lines_without, request_trailers, without
 from rsp.members import Members
 from rsp.proxy.answers import Fixed, Pages
 from rsp.proxy.group import Group
@@ -16,6 +17,7 @@ from rsp.route import Router
 
 if TYPE_CHECKING:
     from rsp.config.placeholders import Source
+    from rsp.http1.head import RequestHead
     from rsp.proxy.hooks import Hooks, Phases
     from rsp.proxy.plane import Plane
 
@@ -100,6 +102,30 @@ class Destination:
         """``target`` with ``rewrite`` in the place of the route's path."""
         changed = rewrite + target[self.prefix :]
         return changed if changed[:1] == b"/" else b"/" + changed
+
+    def head_for_peer(
+        self, head: "RequestHead", target: bytes, extra: bytes, request_id: bytes, source: "Source"
+    ) -> bytes:
+        """The head with these lines of rsp's own, as far as the route's rules leave them."""
+        fields, host, rules = head.fields, self.send_host or head.host, self.request_rules
+        if rules is not None:
+            fields = rules.apply(fields, source)
+            head.connection_bound = head.connection_bound or rules.connection_bound
+            if rules.ours:
+                extra = without(extra, rules.remove)
+                request_id = b"" if b"x-request-id" in rules.remove else request_id
+            if rules.host is not None:
+                host = rules.host.fill(source)
+        return request_head(head, target, host, fields, extra, request_id)
+
+    # Trailers say nothing that the head of their message may not say (RFC 9110 section 6.5).
+
+    def trailers_for_peer(self, head: "RequestHead", trailers: list[bytes]) -> list[bytes]:
+        trailers = lines_without(request_trailers(trailers), head.barred or ())
+        return trailers if self.request_rules is None else lines_without(trailers, self.request_rules.remove)
+
+    def trailers_for_client(self, trailers: list[bytes]) -> list[bytes]:
+        return trailers if self.response_rules is None else lines_without(trailers, self.response_rules.remove)
 
 
 class Site:
