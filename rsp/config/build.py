@@ -4,31 +4,21 @@ A declaration is plain data: what it declares, the table that was given, and whe
 that one run names every mistake in a file.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import keys, rules, slips
+from rsp.config import keys, rules, slips, wording
 from rsp.config.errors import ConfigError, Position, suggest
 from rsp.config.locate import find_line
 from rsp.config.rules import Path
 from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
-from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 from rsp.config.words import hint
 
 T = TypeVar("T")
 
-_MISSING = re.compile(r"Object missing required field `(.*)`")
-_EXPECTED = re.compile(r"Expected `(.*)`, got `(.*)`")
-_BOUND = re.compile(r"Expected `(\w+)` ([<>]=?) (\S+)")
-_PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
-_IN_WORDS = {
-    "int": "a whole number", "float": "a number", "str": "a string", "array": "a list", "object": "a table",
-    "bool": "true or false", "null": "nil",
-}  # fmt: skip
 # {} in Lua is a list or a table without anything: the key's default will do.
 _EMPTY: dict[str, Any] = {"list": [], "map": {}}
 HOOKS = ("on_request", "on_upstream", "on_response", "on_error", "on_log")  # of a route, or of all
@@ -230,7 +220,7 @@ class Builder:
                 msgspec.convert(upstream, Upstream, dec_hook=decode_hook),
             )
         except msgspec.ValidationError as error:
-            self._mistakes.append((given["backendAddress"].at, f"backendAddress: {_PLACE.sub('', str(error))}"))
+            self._mistakes.append((given["backendAddress"].at, f"backendAddress: {wording.without_place(error)}"))
             return None
 
     # -- tools
@@ -257,7 +247,7 @@ class Builder:
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
         unknown = list(keys.unknown(wanted, value))
         for path in unknown:
-            what = _unknown_key(_struct_at(wanted, path[:-1]), path[-1])
+            what = wording.unknown_key(wanted, path)
             self._complain(item, _as_written(path), ": ".join([label, *_names(path[:-1], label), what]))
         value = keys.without(value, unknown) if unknown else value
         try:
@@ -267,10 +257,7 @@ class Builder:
                 self._complain(item, _as_written(path), ": ".join([label, *_names(path, label), message]))
             return None if unsendable or unknown else checked
         except msgspec.ValidationError as error:
-            text = str(error)
-            place = _PLACE.search(text)
-            path = _parse_path(place[1]) if place else ()
-            message, path = _in_words(_PLACE.sub("", text), path, wanted, value)
+            message, path = wording.mistake(error, wanted, value)
             names = [key for key in path if isinstance(key, str) and key not in ("peers", "...", label)]
             about = f": {names[-1]}" if names else ""
             self._complain(item, _as_written(path), f"{label}{about}: {message}")
@@ -319,12 +306,6 @@ def _names(path: Path, label: str) -> list[str]:
     return [step for step in path if isinstance(step, str) and step not in ("peers", label)]
 
 
-def _parse_path(text: str) -> Path:
-    """msgspec's ``.peers[1].weight`` as ``("peers", 1, "weight")``; the value of a map's key is ``"..."``."""
-    steps = re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", text)
-    return tuple(int(index) if index.isdigit() else key or index for key, index in steps)
-
-
 def _as_written(path: Path) -> Path:
     """The path through the Lua table: peers stand in the upstream's own list, items count from 1."""
     steps = path[1:] if path[:1] == ("peers",) else path
@@ -332,71 +313,3 @@ def _as_written(path: Path) -> Path:
     if written and written[-1] == "address":
         written[-1] = 1
     return tuple(int(step[1:-1]) if isinstance(step, str) and step[:1] == "[" else step for step in written)
-
-
-def _struct_at(wanted: Any, path: Path) -> type[msgspec.Struct]:
-    """The struct that ``path`` leads into."""
-    found: type[msgspec.Struct] = wanted
-    for step in path:
-        for field in msgspec.structs.fields(found):
-            if field.name == step:
-                inner = next((kind for kind in keys.types(field.type) if issubclass(kind, msgspec.Struct)), None)
-                found = inner or found
-    return found
-
-
-def _literals(annotation: Any) -> list[str | int]:
-    parts = getattr(annotation, "__args__", ())
-    own = [part for part in parts if isinstance(part, str | int)]
-    return own + [item for part in parts for item in _literals(part)]
-
-
-def _unknown_key(struct: type[msgspec.Struct], key: Any) -> str:
-    if str(key).startswith("["):
-        return f"item {key} is one too many"
-    own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
-    return f'unknown key "{key}"{hint(key, own)}'
-
-
-def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
-    """msgspec's message in the words of a user who writes Lua, and the path that it is about."""
-    if match := _MISSING.fullmatch(text):
-        return f'missing "{match[1]}"', path
-    if match := _EXPECTED.fullmatch(text):
-        expected = " or ".join(_IN_WORDS.get(name.strip(), name.strip()) for name in match[1].split("|"))
-        got = _value_at(value, path)
-        return (
-            f"expected {expected}, got {show(got) if got is not None else _IN_WORDS.get(match[2], match[2])}",
-            path,
-        )
-    if match := _BOUND.fullmatch(text):
-        bound = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}[match[2]]
-        return (
-            f"expected {_IN_WORDS.get(match[1], match[1])} of {bound} {match[3]}, got {show(_value_at(value, path))}",
-            path,
-        )
-    if text.startswith("Expected `array` of length"):
-        return 'no peers: expected addresses such as "127.0.0.1:8000"', ()
-    if text.startswith("Expected `str` matching"):
-        return f'expected a path that begins with "/", got {show(_value_at(value, path))}', path
-    if text.startswith("Expected `str` of length"):
-        return "expected a string that is not empty", path
-    if text.startswith("Invalid enum value") and path:
-        named = max(index for index, step in enumerate(path) if isinstance(step, str))
-        parent = _struct_at(wanted, path[:named])
-        field = next(field for field in msgspec.structs.fields(parent) if field.name == path[named])
-        choices = _literals(field.type)
-        got = _value_at(value, path)
-        *more, last = map(show, choices)
-        wanted_words = f"{', '.join(more)} or {last}" if more else last
-        return f"expected {wanted_words}, got {show(got)}{suggest(str(got), map(str, choices))}", path
-    return text[:1].lower() + text[1:] if text[:1].isupper() else text, path
-
-
-def _value_at(value: Any, path: Path) -> Any:
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
