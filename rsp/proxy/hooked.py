@@ -146,6 +146,8 @@ class HookedExchange(HookedRequest):
         if self._changed and not reframe(head, self.head.method, self._length):
             self._stop_peer()
             pieces, trailers = [], []
+        if self._filtering and head.length_line and self.head.method == b"HEAD":  # the filter would change it
+            head.has_length, head.length_line = False, b""
         if self._filtering and head.framing != 0 and not self._broken:
             self._filter = self._hooks.invoke(self, self._hooks.phases[b"filter_of"], self._number)
             head.framing = CHUNKED

@@ -209,3 +209,11 @@ def test_a_status_that_is_not_final_is_an_error_at_its_line(rsp, status):
     assert first[0] == 500
     line = SITE[: SITE.index("res.status = ")].count("\n") + 1
     assert f"site.lua:{line}: res.status: expected a number from 200 to 599" in rsp.log
+
+
+@pytest.mark.parametrize("target", ["/head?body=filter", "/head?gbody=filter"])
+def test_a_length_that_a_filter_changes_is_not_told(rsp, target):
+    """HEAD named the length of the body that the filter would have replaced."""
+    (_, body, fields), (status, _, _) = responses(rsp.port, ("HEAD", target), ("GET", "/length"))
+    assert body == b"" and "content-length" not in {name.lower() for name in fields}
+    assert status == 200
