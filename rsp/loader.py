@@ -137,8 +137,7 @@ def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
         except ConfigError as error:
             raise ConfigError(*(f"{path}: {message}" for message in error.messages)) from None
     except ConfigError as error:
-        messages = [one.encode("utf-8", "backslashreplace").decode() for one in error.messages]  # as paths may be
-        return b"-" + msgspec.json.encode(messages)
+        return b"-" + msgspec.json.encode(list(error.messages))
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(b"%b\0%b\0" % (os.fsencode(name), files[name]))

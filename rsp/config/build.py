@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from rsp.config import keys, rules, slips, wording
-from rsp.config.errors import ConfigError, Position, suggest
+from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_line
-from rsp.config.rules import Path
 from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
 from rsp.config.upstreams import Upstream
 from rsp.config.words import hint

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+Path = tuple[str | int, ...]  # of keys and indexes, to where a mistake is in a declaration
+
 
 class Position(Struct, frozen=True):
     """Where in the Lua sources something was written; ``line`` counts from 1, 0 is unknown."""
@@ -20,6 +22,7 @@ class ConfigError(Exception):
     """One or more mistakes; each of ``messages`` is a line that stands by itself."""
 
     def __init__(self, *messages: str) -> None:
+        # The name of a file may be any bytes.
         self.messages = tuple(message.encode("utf-8", "backslashreplace").decode() for message in messages)
         super().__init__("\n".join(self.messages))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-Path = tuple[str | int, ...]
+from rsp.config.errors import Path
 
 
 def types(annotation: Any) -> list[type]:
@@ -28,8 +28,8 @@ def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
         inner = next((kind for kind in types(fields[key]) if issubclass(kind, msgspec.Struct)), None)
         if inner is not None:
             yield from unknown(inner, item, (*path, key))
-            for index, one in enumerate(item if isinstance(item, list) else ()):
-                yield from unknown(inner, one, (*path, key, index))
+            for index, member in enumerate(item if isinstance(item, list) else ()):
+                yield from unknown(inner, member, (*path, key, index))
 
 
 def without(value: Any, paths: list[Path]) -> Any:

@@ -69,5 +69,5 @@ def unknown(text: str, known: Collection[str]) -> Iterator[str]:
     for match in _PIECE.finditer(text):
         name = match[2]
         if name is not None and name not in known:
-            listed = ", ".join(f"{{{one}}}" for one in known)
+            listed = ", ".join(f"{{{each}}}" for each in known)
             yield f'unknown placeholder "{{{name}}}"{suggest(name, known)}; there is {listed}; as text: {{{{{name}}}}}'

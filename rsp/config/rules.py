@@ -7,15 +7,13 @@ from urllib.parse import quote
 import msgspec
 
 from rsp.config import slips
-from rsp.config.errors import suggest
+from rsp.config.errors import Path, suggest
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
 from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route, Settings
 from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
 from rsp.http1.names import FORWARDED, OWN, fold, learn
 from rsp.route import normalise_host, normalise_path
-
-Path = tuple[str | int, ...]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -4,12 +4,11 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from rsp.config.errors import Path
 from rsp.config.schema import Redirect, Route
 from rsp.config.units import show
 from rsp.http1.names import fold
 from rsp.route import Router, match, normalise_host, normalise_path
-
-Path = tuple[str | int, ...]
 
 # nginx's $name and ${name}, HAProxy's %[fetch].
 _VARIABLE: Final = re.compile(r"%\[[^\]]*\]|\$\{?[a-z][a-z0-9_]*\}?")

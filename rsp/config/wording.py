@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 
 from rsp.config import keys
-from rsp.config.errors import suggest
-from rsp.config.rules import Path
+from rsp.config.errors import Path, suggest
 from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 from rsp.config.words import hint
