@@ -22,7 +22,7 @@ def shared(name: str, size: int) -> tuple[int, mmap.mmap]:
 
 @contextmanager
 def sealed(data: bytes) -> Iterator[int]:
-    """A descriptor to send, open within the block; nobody can change ``data`` any more."""
+    """A descriptor to send, open within the block; no process can change ``data`` any more."""
     descriptor = os.memfd_create("rsp-data", _FLAGS)
     try:
         view = memoryview(data)

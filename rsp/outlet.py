@@ -95,7 +95,7 @@ _standard: dict[int, Outlet] = {}
 def standard(descriptor: int) -> Outlet:
     """The outlet of standard output (1) or standard error (2).
 
-    The first call opens it.  From then on it may have another descriptor, and who writes to 1 or 2 without asking
+    The first call opens it.  From then on it may have another descriptor, and what is written to 1 or 2 past it
     does not block either; see :func:`strays`.
     """
     if descriptor not in _standard:

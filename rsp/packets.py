@@ -77,8 +77,8 @@ class Outbox:
 class Inbox:
     """What arrives at ``end``.  A message is at most ``limit`` bytes; ``trusting``: it may carry descriptors.
 
-    A side that is not trusted sends none, not even to be closed: closing what somebody else made can take as long as
-    that somebody wants (SO_LINGER, FUSE).
+    A side that is not trusted sends none, not even to be closed: closing what another process made can take as long as
+    that process wants (SO_LINGER, FUSE).
     """
 
     def __init__(self, end: socket.socket, limit: int, *, trusting: bool) -> None:

@@ -4,7 +4,7 @@ Nginx and HAProxy call such a table shared statistics, Apache a scoreboard.  It 
 and a place for each peer.  A place holds marks (what is known of the peer) and a tally for each process (what that
 process has running there, and how it went).
 
-Every process can write every cell, a worker that was taken over too.  So whoever reads takes any value for possible,
+Every process can write every cell, a worker that was taken over too.  So a reader takes any value for possible,
 sums stop at the largest number that a cell holds, and seals keep the memory from being cut off under a reader.
 
 There are no locks.  What is counted has one writer: a process's own row, its own tally.  Marks are whole values that

@@ -33,7 +33,7 @@ SHADOW: Final = 18  # a name that they take for one with a meaning
 
 # What a proxy in front of us may say of the client, so a client that is not trusted may not.
 TOLD: Final = frozenset((
-    # who it is: its address
+    # its address
     b"ali-cdn-real-ip", b"cdn-src-ip", b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-pseudo-ipv4", b"client-ip",
     b"cloudfront-viewer-address", b"do-connecting-ip", b"fastly-client-ip", b"fly-client-ip", b"http-client-ip",
     b"http-x-forwarded-for", b"incap-client-ip", b"proxy-client-ip", b"remote-addr", b"true-client-ip",

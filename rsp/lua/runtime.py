@@ -71,7 +71,7 @@ class Runtime:
         self._driver = self._room("driver", self._sandbox)
         self._driver[b"begin"](_LOAD_INSTRUCTIONS)
         offered = state.table_from({name.encode(): service for name, service in host.items()})
-        here = weakref.proxy(self)  # what Lua holds must not hold us: nobody would ever free the two
+        here = weakref.proxy(self)  # Lua and Python would hold each other for ever: neither collector sees the circle
         self._sandbox[b"room"] = lambda name, *given: here._room(text(name), *given)
         self._room("libraries", self._sandbox, self._driver, offered)
         objects = self._room("objects", self._sandbox, self._driver, offered)

@@ -185,7 +185,7 @@ class Services:
 
 
 def _import(library: bytes) -> None:
-    """A second of everybody's start is too much for what few use."""
+    """When it is first used: a second of every start is too much for what few configurations need."""
     importlib.import_module(library.decode())
 
 

@@ -77,7 +77,7 @@ base.time = library("time", {
   iso = function(value) return base.os.date("!%Y-%m-%dT%H:%M:%SZ", floor(value or host.now())) end,
 })
 
--- A library that is imported when it is first used: a second of everybody's start is too much for what few need.
+-- A library that is imported when it is first used: a second of every start is too much for what few configurations need.
 local imported = {}
 
 local function needs(name)

@@ -137,7 +137,7 @@ class Exchange(Search):
         trailers = self._sound_trailers() if self.request_done and head.framing != 0 else None
         upstream.send_request(self, self.head_for_peer(), head.framing, pieces, trailers)
         if upstream.connection_bound:
-            self._spent = True  # another connection is nobody's, or another user's
+            self._spent = True  # another connection has no user, or another one
         if not self.request_done and not upstream.writing_paused:
             downstream.resume()
         group = self.group
