@@ -361,8 +361,11 @@ class Downstream(Receiver):
 
     def cut(self) -> None:
         """Half of a response is out.  Where only the connection's end ends it, a reset says that it is not whole."""
-        self._state = _CLOSED
         self._exchange = None  # it has ended
+        if self._state == _BODY and not self._until_close:
+            self._linger()  # the client still sends, and may read only then; it sees that this is half of it
+            return
+        self._state = _CLOSED
         if self._until_close:
             self.transport.reset()
         else:
