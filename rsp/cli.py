@@ -85,7 +85,7 @@ def _main(given: list[str]) -> int:
         if options.s is not None:
             from rsp.signals import send  # what it needs is no burden to a master
 
-            return send(_NAMED[options.s], load(options.file).config.settings)
+            return send(options.s, _NAMED[options.s], options.file, load(options.file).config.settings)
         if options.t or options.T:
             return _test(options.file, dump=options.T)
         _raise_descriptor_limit()

@@ -5,6 +5,7 @@ network bytes, no Lua: one blocking wait on signals, on the workers' channels an
 bounded steps.  Signals only note themselves; they are acted upon in the loop, in the order of their arrival.
 """
 
+import os
 import select
 import signal
 import socket
@@ -54,6 +55,7 @@ class Master:
         if self._predecessor is not None:
             owned.add(self._predecessor.end)
         self._fleet = Fleet(self._poll, owned, workers, self._predecessor)
+        self._fleet.steward.file = os.path.abspath(path)  # noqa: PTH100 - links may change
         self._reloads = Reloads(path, self._fleet, self._poll, self._notifier)
         self._pid_file: PidFile | None = None
         self._at_once = False  # whoever is cut was to be cut

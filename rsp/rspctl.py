@@ -249,6 +249,14 @@ def ask(where: str, method: str, path: str, order: object = None, good: Sequence
 
 def find_socket() -> str:
     """The socket of the one instance that runs."""
+    found = sockets()
+    if len(found) > 1:
+        raise Failure(f"several instances run; say -s PATH with one of: {', '.join(found)}")
+    return found[0]
+
+
+def sockets() -> list[str]:
+    """The sockets at the place by default that an instance listens on, at least one.  Raises :class:`Failure`."""
     place = directory()
     found = []
     for path in sorted(place.glob("rsp-*.sock")) if place.is_dir() else ():
@@ -260,9 +268,7 @@ def find_socket() -> str:
             found.append(str(path))
     if not found:
         raise Failure(f"no rsp runs here with a socket in {place}; if it has another, say -s PATH")
-    if len(found) > 1:
-        raise Failure(f"several instances run; say -s PATH with one of: {', '.join(map(str, found))}")
-    return found[0]
+    return found
 
 
 def _json(data: object) -> int:

@@ -22,12 +22,14 @@ from rsp.worker import Instance
 
 
 class Steward:
-    """``tell_workers(message, descriptors)`` reaches all that serve what is in force.  ``members``: what they have."""
+    """``tell_workers(message, descriptors)`` reaches all that serve what is in force.  ``members``: what they have.
+    ``file``: the configuration's absolute path, for the status."""
 
     def __init__(self, scoreboard: Scoreboard, tell_workers: Callable[[channel.Message, list[int]], None]) -> None:
         self.slot = Slot(-1)
         self.members = Members({}, [])
         self.table = Table(scoreboard)
+        self.file = ""
         self._scoreboard = scoreboard
         self._tell_workers = tell_workers
         self._admin: AdminSocket | None = None
@@ -59,7 +61,7 @@ class Steward:
         def run(end: socket.socket) -> int:
             from rsp.control.process import Control  # what only it needs is no burden to the master and the workers
 
-            return Control(instance, end, admin, path).run()
+            return Control(instance, end, admin, path, self.file).run()
 
         try:
             self.slot.process = spawn("The control process", channel.CONTROL, run, row, CONTROL_ROW, close)

@@ -53,8 +53,8 @@ def _value(value: Any) -> str:
         return (
             "{ " + ", ".join(f"{name} = {_value(item)}" for name, item in fields if item not in (None, (), {})) + " }"
         )
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"[{_value(key)}] = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, dict):  # Lua has its keys in another order each time
+        return "{ " + ", ".join(f"[{_value(key)}] = {_value(item)}" for key, item in sorted(value.items())) + " }"
     if isinstance(value, tuple):
         return "{ " + ", ".join(map(_value, value)) + " }"
     if isinstance(value, Function):

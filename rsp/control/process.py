@@ -29,16 +29,19 @@ _MOST_ORDERS = 100
 
 
 class Control:
-    """``end``: of the channel to the master.  ``admin``: a listening socket for operators, at ``path``."""
+    """``end``: of the channel to the master.  ``admin``: a listening socket for operators, at ``path``.
+    ``file``: the configuration's."""
 
-    def __init__(self, instance: Instance, end: socket.socket, admin: socket.socket | None, path: str) -> None:
+    def __init__(
+        self, instance: Instance, end: socket.socket, admin: socket.socket | None, path: str, file: str
+    ) -> None:
         self._end = end
         self._channel = channel.Channel(end, channel.MASTER)
         self._flushing = False
         self._admin_socket = admin
         self._row = instance.scoreboard.row(CONTROL_ROW)
         self._settings = instance.bundle.config.settings
-        self._state = State(instance.scoreboard, instance.bundle, instance.members, path)
+        self._state = State(instance.scoreboard, instance.bundle, instance.members, path, file)
         self._checks = Checks(instance.scoreboard)
         self._outliers = Outliers(instance.scoreboard)
         self._names = Names(self._found, self._failing)

@@ -45,13 +45,14 @@ class Mistake(Exception):
 
 
 class State:
-    """``path``: of the admin socket."""
+    """``path``: of the admin socket.  ``file``: the configuration's."""
 
-    def __init__(self, scoreboard: Scoreboard, bundle: Bundle, members: Members, path: str) -> None:
+    def __init__(self, scoreboard: Scoreboard, bundle: Bundle, members: Members, path: str, file: str = "") -> None:
         self._scoreboard = scoreboard
         self.bundle = bundle
         self.members = members
         self._path = path
+        self._file = file.encode("utf-8", "backslashreplace").decode()  # its name may be any bytes
         self.last: Outcome | None = None  # of reloads and upgrades
         self.trial: tuple[int, str, float] | None = None  # version, digest, and when it will be over
 
@@ -65,7 +66,7 @@ class State:
         now = {name: sum(row[cell] for row in workers) for name, cell in _NOW.items()}
         return {
             "rsp": __version__,
-            "configuration": {"version": self.bundle.version, "digest": self.bundle.digest},
+            "configuration": {"version": self.bundle.version, "digest": self.bundle.digest, "file": self._file},
             "trial": self._trial(),
             "last": self._last(),
             "master": os.getppid(),
