@@ -168,6 +168,8 @@ def _run_tests(bundle: Bundle, path: str) -> int:
     """The configuration's own tests; the number of those that failed."""
     from rsp.rehearsal import Rehearsal  # what it needs is no burden to a master
 
+    # Python's handler would run when Lua returns, and a test may be an endless loop.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     rehearsal = Rehearsal(bundle.config, bundle.main or path, bundle.files)
     try:
         results = rehearsal.run_tests()
