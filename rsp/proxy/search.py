@@ -217,21 +217,35 @@ class Search(Asker):
             self.cut_off()
             return
         repeatable = self.repeatable
-        stale = not timed_out and upstream.went_stale(self._ended - self._upstream_started)
-        if stale and repeatable and not self._tried_stale:
+        seconds = self._ended - self._upstream_started
+        once_more = repeatable and not (self._tried_stale or timed_out)
+        if once_more and upstream.went_stale(seconds):
             # The peer closed an idle connection just as it was used again: no fault of its own, and the
             # others that it has closed would only repeat it.  Once for a request, and it is no try.
-            self._tried_stale = True
-            self._take_back()
-            peer.forget_idle()
-            self._try_peer(peer)
+            self._ask_again(peer)
             return
         self._peer.tell(reason)
         peer.failed(reason)
+        if once_more and upstream.may_have_gone_stale(seconds) and self._is_alone(peer):
+            self._plane.retries += 1
+            peer.place.add(_RETRIES, 1)
+            self._ask_again(peer)
+            return
         if self._rival is not None:
             self._move_on()  # the other request may still be answered
         else:
             self._try_again(504 if timed_out else 502, repeatable)
+
+    def _ask_again(self, peer: "Peer") -> None:
+        self._tried_stale = True
+        self._take_back()
+        peer.forget_idle()
+        self._try_peer(peer)
+
+    def _is_alone(self, peer: "Peer") -> bool:
+        """Whether a retry, which ``tries`` and the budget allow, can go nowhere else than to ``peer``."""
+        group = self.group
+        return group is not None and group.peers == [peer] and group.tries != 1 and group.may_retry()
 
     def _try_again(self, status: int, repeatable: bool) -> None:
         """It has been sent, and will not be answered: once more elsewhere, or ``status``."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _NEVER: Final = inf
 _LEAST_PATIENCE: Final = 0.005  # seconds in which a connection that had been closed says so, at least
+_LATE: Final = 0.1  # in which a busy peer does, perhaps
 _CHUNKED: Final = CHUNKED
 _NOTHING: Final[list[bytes]] = []  # never changed
 _CHUNKS: Final = 512  # in a turn; a read can hold 40,000 of a byte each
@@ -140,6 +141,10 @@ class Upstream(Protocol):
         if not self.reused or self._heard:
             return False
         return min(seconds, self._end_delay) <= max(_LEAST_PATIENCE, 2 * self.transport.round_trip)
+
+    def may_have_gone_stale(self, seconds: float) -> bool:
+        """Whether it ended so soon that it is worth a retry at the same peer, where there is no other one."""
+        return self.reused and not self._heard and seconds <= _LATE
 
     def release(self) -> None:
         """Back to the peer, which keeps it or not; a connection that is authenticated belongs to ``exchange``."""

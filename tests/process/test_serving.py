@@ -141,7 +141,7 @@ def test_every_kind_of_response(tmp_path, answer, method, expected, minor):
     "answer",
     [
         b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 50000 + b"\r\n\r\n", b"",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 50000 + b"\r\n\r\n", b"",
         b"HTTP/1.1 200 OK\r\nContent-", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     ],
 )  # fmt: skip

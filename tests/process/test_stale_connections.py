@@ -129,6 +129,25 @@ def test_there_is_one_free_try_and_none_after_a_new_connection(tmp_path):
         assert backend._handler.executed == 2
 
 
+def soon(connection):
+    time.sleep(0.02)  # more than what is free, less than what may be a busy peer's delay
+    return False
+
+
+@pytest.mark.parametrize(
+    ("options", "again"),
+    [("", True), ("retry = { tries = 2 }", True), (ONCE, False), ("retry = { budget = 0 }", False)],
+)
+def test_the_only_peer_is_asked_again_where_a_retry_is_allowed(tmp_path, options, again):
+    with Backend(Fickle(soon)) as backend, Rsp(tmp_path, site(backend, options=options)) as rsp:
+        answers = set()
+        for _ in range(10):  # on a machine that stands still for 80 ms it is too late
+            if b"200" not in answers:
+                exchange(rsp.port, GET % b"warm")
+                answers.add(exchange(rsp.port, GET % b"")[9:12])
+        assert (b"200" in answers) == again
+
+
 def test_what_cannot_be_repeated_is_not(tmp_path):
     options = "retry = { tries = 1, budget = 0, body = 10 }"
     with Backend(Fickle(at_once)) as backend, Rsp(tmp_path, site(backend, options=options)) as rsp:
