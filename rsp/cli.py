@@ -14,6 +14,7 @@ from rsp.channel import Bundle
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.config.foreign import command
+from rsp.config.units import MOST_WORKERS
 from rsp.console import guarded
 from rsp.loader import load
 from rsp.lua.runtime import engine
@@ -140,9 +141,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _worker_count(text: str) -> int:
     if text == "auto":
-        return min(processors(), 128)
-    if not text.isdigit() or not 1 <= int(text) <= 128:
-        raise argparse.ArgumentTypeError(f'expected a number from 1 to 128, or "auto", got "{text}"')
+        return min(processors(), MOST_WORKERS)
+    if not text.isdigit() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f'expected a number from 1 to {MOST_WORKERS}, or "auto", got "{text}"')
     return int(text)
 
 

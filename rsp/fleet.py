@@ -18,8 +18,9 @@ from rsp.canary import Sample
 from rsp.channel import Bundle
 from rsp.child import Process, Slot, cut_text, spawn
 from rsp.config.schema import DEFAULT_TIMEOUTS
+from rsp.config.units import MOST_WORKERS
 from rsp.listeners import Listeners
-from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, SLOTS, Cell, Scoreboard, Tally
+from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, Cell, Scoreboard, Tally
 from rsp.shared import Shared
 from rsp.steward import Steward
 from rsp.systemd import passed_sockets
@@ -180,7 +181,7 @@ class Fleet:
         if self._override is not None:
             return self._override
         wanted = bundle.config.settings.workers
-        return wanted if isinstance(wanted, int) else min(quota.processors(), SLOTS // 2)
+        return wanted if isinstance(wanted, int) else min(quota.processors(), MOST_WORKERS)
 
     def check_room(self, bundle: Bundle, workers: int) -> None:
         """Raises :class:`OSError` if there are too few descriptors for ``workers``."""
@@ -311,13 +312,12 @@ class Fleet:
                 workers[0].send(channel.Adopt(slot.index, list(own)), [sock.fileno() for sock in own.values()])
 
     def scale(self, wanted: int) -> None:
-        if self.stopping or not 1 <= wanted <= SLOTS // 2:
+        if self.stopping or not 1 <= wanted <= MOST_WORKERS:
             return
         try:
             self.check_room(self.bundle, wanted)
             while self.wanted_slots() < wanted:
-                slot = next((slot for slot in self.slots if not slot.wanted), None)
-                slot = slot or self._new_slot()
+                slot = next((slot for slot in self.slots if not slot.wanted), None) or self._new_slot()
                 slot.wanted = True
                 if slot.process is None:
                     self.start(slot)

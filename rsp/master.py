@@ -17,6 +17,7 @@ from setproctitle import setproctitle
 
 from rsp import channel, log
 from rsp.child import Process, Slot, cut_text, reap_strangers
+from rsp.config.units import MOST_WORKERS
 from rsp.fleet import Fleet
 from rsp.loader import load
 from rsp.members import PATIENCE_WITH_NAMES
@@ -192,6 +193,8 @@ class Master:
             for slot in self._fleet.slots:
                 slot.wanted = False
                 self._fleet.dismiss(slot)
+        elif number == signal.SIGTTIN and self._fleet.wanted_slots() == MOST_WORKERS:
+            log.line(f"{MOST_WORKERS} workers are the most that an instance may have; no further one is started.")
         elif number == signal.SIGTTIN:
             self._fleet.scale(self._fleet.wanted_slots() + 1)
         elif number == signal.SIGTTOU:

@@ -17,8 +17,9 @@ from enum import IntEnum
 from typing import Final
 
 from rsp import memory
+from rsp.config.units import MOST_WORKERS
 
-SLOTS: Final = 256  # rows: the most processes that one instance may have
+SLOTS: Final = 2 * MOST_WORKERS  # rows: workers that leave have theirs until they are gone
 PLACES: Final = 4096  # the most peers that one instance may have
 CONTROL_ROW: Final = SLOTS - 2
 RETIRED_ROW: Final = SLOTS - 1  # what processes counted that are gone

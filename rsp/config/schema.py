@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from rsp.config.struct import Count, Struct, Text, UrlPath
-from rsp.config.units import Duration, Function, Listen, Network, Peer, Size
+from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Size
 from rsp.config.upstreams import Upstream
 
 
@@ -294,10 +294,10 @@ class Settings(Struct, frozen=True):
     """Plain global variables of the configuration file, for the whole instance."""
 
     workers: Annotated[
-        Annotated[int, Meta(ge=1, le=256)] | Literal["auto"],
+        Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | Literal["auto"],
         Meta(
-            description='Worker processes, 1 to 256, or `"auto"`: as many as usable cores, within the CPU quota. '
-            "`-w` overrides it."
+            description=f'Worker processes, 1 to {MOST_WORKERS}, or `"auto"`: as many as usable cores, within the CPU '
+            "quota. `-w` overrides it."
         ),
     ] = "auto"
     user: Annotated[

@@ -137,14 +137,17 @@ class Search(Asker):
             if group is None or not group.wait(self, first=True):
                 self.refuse(503, "too many requests wait")
             return
-        self._peer = peer
-        self._holds = True
         if self._names:
+            if peer is not self._peer:
+                self._peer.place.add(_RETRIES, 1)
+                self._plane.retries += 1
             self._log_name(peer.name)
             self._upstream_started = monotonic()
             self._ended = 0.0
         else:
             self._names = peer.name
+        self._peer = peer
+        self._holds = True
         upstream = peer.take() if self._own is None else self._take_own(peer)
         once = (self.head.method not in _SAFE or self.head.connection_bound) and not self.repeatable
         # What cannot be sent twice needs one look whether the peer has hung up meanwhile; and what a peer has sent
@@ -195,7 +198,7 @@ class Search(Asker):
         if len(self.tried) < _NAMES:  # hundreds of lines say no more than some
             self._peer.tell(reason)
         self._peer.failed(reason)
-        self._move_on()
+        self._note_tried(self._peer)
         status = 504 if timed_out else 502
         if len(self.tried) % _AT_ONCE:
             self._next_peer(status)
@@ -232,7 +235,7 @@ class Search(Asker):
             self._ask_again(peer)
             return
         if self._rival is not None:
-            self._move_on()  # the other request may still be answered
+            self._note_tried(peer)  # the other request may still be answered
         else:
             self._try_again(504 if timed_out else 502, repeatable)
 
@@ -254,7 +257,7 @@ class Search(Asker):
             self.refuse(status, "")
             return
         self._take_back()
-        self._move_on()
+        self._note_tried(self._peer)
         self._next_peer(status)
 
     def _note_tried(self, peer: "Peer") -> None:
@@ -271,11 +274,6 @@ class Search(Asker):
         else:
             left_out = self._more_names - _NAMES
             self._names = b"%b%b,%b" % (self._first_names, b",+%d" % left_out if left_out else b"", name)
-
-    def _move_on(self) -> None:
-        self._note_tried(self._peer)
-        self._peer.place.add(_RETRIES, 1)
-        self._plane.retries += 1
 
     def _take_back(self) -> None:
         """All of the body is to be sent again."""
@@ -302,7 +300,6 @@ class Search(Asker):
         peer.place.add(_ERRORS, 1)
         peer.failed(f"answered {status}")
         self._take_back()
-        self._move_on()
         if other is not None:
             self._try_peer(other)
         return True
