@@ -17,7 +17,7 @@ from rsp.access_log import open_file
 from rsp.canary import Sample
 from rsp.channel import Bundle
 from rsp.child import Process, Slot, cut_text, spawn
-from rsp.config.schema import DEFAULT_TIMEOUTS
+from rsp.config.limits import DEFAULT_TIMEOUTS
 from rsp.config.units import MOST_WORKERS
 from rsp.listeners import Listeners
 from rsp.scoreboard import CONTROL_ROW, RETIRED_ROW, Cell, Scoreboard, Tally

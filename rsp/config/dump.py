@@ -4,7 +4,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config.schema import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Config, Settings
+from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS
+from rsp.config.schema import Config, Settings
 from rsp.config.units import Function
 
 T = TypeVar("T", bound=msgspec.Struct)

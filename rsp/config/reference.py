@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from rsp.config import schema, upstreams
+from rsp.config import limits, schema, upstreams
 from rsp.config.units import Duration, Function, Listen, Network, Peer, Size
 
 _INTRO = """\
@@ -73,8 +73,8 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("`dns = { key = value }`", "", schema.Dns),
     ("`lua = { key = value }`", "For hooks; see [lua.md](lua.md).", schema.Lua),
     ("`every(interval, function, { key = value })`", "See [lua.md](lua.md).", schema.Timer),
-    ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", schema.Timeouts),
-    ("`limits = { key = value }`", "For all, for a listener, or for a route.", schema.Limits),
+    ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", limits.Timeouts),
+    ("`limits = { key = value }`", "For all, for a listener, or for a route.", limits.Limits),
 )  # fmt: skip
 
 _KINDS = {
@@ -96,7 +96,7 @@ def reference() -> str:
     for title, remark, struct in _SECTIONS:
         parts.append(f"\n## {title}\n\n{' '.join((struct.__doc__ or '').split())}{' ' + remark if remark else ''}\n")
         parts.append("| key | type | default | meaning |\n|---|---|---|---|")
-        defaults = {schema.Timeouts: schema.DEFAULT_TIMEOUTS, schema.Limits: schema.DEFAULT_LIMITS}.get(struct)
+        defaults = {limits.Timeouts: limits.DEFAULT_TIMEOUTS, limits.Limits: limits.DEFAULT_LIMITS}.get(struct)
         parts += [_row(field, defaults) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
     return "\n".join(parts) + "\n"
 

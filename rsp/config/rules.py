@@ -8,8 +8,9 @@ import msgspec
 
 from rsp.config import slips
 from rsp.config.errors import Path, suggest
+from rsp.config.limits import ROUTE_LIMITS, ROUTE_TIMEOUTS
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
-from rsp.config.schema import ROUTE_LIMITS, ROUTE_TIMEOUTS, HeaderRules, Route, Settings
+from rsp.config.schema import HeaderRules, Route, Settings
 from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
 from rsp.http1.names import FORWARDED, OWN, fold, learn

@@ -1,6 +1,6 @@
 """Timeouts and limits in force for a connection or an exchange: the instance's, overridden by listener and route."""
 
-from rsp.config.schema import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
+from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from rsp.descriptors import Room
 
 
