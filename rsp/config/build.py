@@ -4,6 +4,7 @@ A declaration is plain data: what it declares, the table that was given, and whe
 that one run names every mistake in a file.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,8 +12,10 @@ import msgspec
 
 from rsp.config import keys, rules, slips, wording
 from rsp.config.errors import ConfigError, Path, Position, suggest
-from rsp.config.locate import find_line
+from rsp.config.locate import find_assignment, find_line
+from rsp.config.repair import original, put_aside
 from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
+from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 from rsp.config.words import hint
 
@@ -22,6 +25,7 @@ T = TypeVar("T")
 _EMPTY: dict[str, Any] = {"list": [], "map": {}}
 HOOKS = ("on_request", "on_upstream", "on_response", "on_error", "on_log")  # of a route, or of all
 _ALL_HOOKS = (*HOOKS, "on_start", "on_reload")
+_MOST_MISTAKES = 20  # of one declaration
 _ANCESTOR = ("listenPort", "backendAddress", "backendPort")
 
 
@@ -56,6 +60,9 @@ class Builder:
         self._main = main
         self._read = read
         self._mistakes: list[tuple[Position, str]] = []
+        self._aside: dict[
+            int, set[str]
+        ] = {}  # by the id of a declaration that is not whole: the keys that are put aside
 
     def build(self) -> Config:
         """Raises :class:`ConfigError` with every mistake found, in the order of their lines."""
@@ -73,7 +80,7 @@ class Builder:
             self._whole(listeners, upstreams, routes)
         if self._mistakes:
             self._mistakes.sort(key=lambda mistake: (mistake[0].file, mistake[0].line))
-            raise ConfigError(*(f"{at}: {message}" for at, message in self._mistakes))
+            raise ConfigError(*(f"{at}: {_line(message)}" for at, message in self._mistakes))
         return Config(
             settings=settings,
             listeners=tuple(listeners),
@@ -129,7 +136,9 @@ class Builder:
         seen: dict[str, Position] = {}
         for item in self._of("listen"):
             listener = self._checked(item, _with_first(item.value, "address"), Listener, "listen")
-            if listener is not None and self._first(item, seen, f'listen "{listener.address}"', listener.address):
+            if listener is None or not self._is_whole(item):
+                continue
+            if self._first(item, seen, f'listen "{listener.address}"', listener.address):
                 listeners[listener.address] = listener
         seen = {}
         for item in self._of("upstream"):
@@ -138,7 +147,7 @@ class Builder:
             if self._first(item, seen, label, item.name) and upstream is not None:
                 upstreams[item.name] = upstream
                 for path, message in rules.upstream_mistakes(upstream):
-                    self._complain(item, path, f"{label}: {message}")
+                    self._judge(item, path, f"{label}: {message}")
         routes: list[Route] = []
         checked: list[Declaration] = []
         declared: dict[str, Position] = {}
@@ -146,11 +155,12 @@ class Builder:
             route = self._checked(item, _plain(item.value), Route, "route")
             if route is None:
                 continue
-            routes.append(route)
-            checked.append(item)
-            self._first(item, declared, "this route", rules.route_key(route))
             for path, message in rules.route_mistakes(route, list(seen)):
-                self._complain(item, path, f"route: {message}")
+                self._judge(item, path, f"route: {message}")
+            if self._is_whole(item):
+                routes.append(route)
+                checked.append(item)
+                self._first(item, declared, "this route", rules.route_key(route))
         if not any(item.name == "on_request" for item in self._of("hook")):  # it could answer before
             for number, message in slips.circles(routes):
                 self._complain(checked[number], ("redirect",), f"route: {message}")
@@ -162,14 +172,16 @@ class Builder:
         seen: dict[str, Position] = {}
         for item in self._of("page"):
             page = self._checked(item, _plain(item.value), Page, "page")
-            if page is None:
+            if page is None or not self._is_whole(item):
                 continue
             for status in page.status if isinstance(page.status, tuple) else (page.status,):
                 self._first(item, seen, f"the page for {status}", str(status))
                 if not 400 <= status <= 599:
                     self._complain(item, ("status",), f"page: status: rsp has no error {status}; 400 to 599 are errors")
             try:
-                if (page.file is None) == (page.body is None):
+                if page.file is not None and page.body is not None:
+                    raise ValueError('"file" and "body" exclude each other')
+                if page.file is None and page.body is None:
                     raise ValueError("either file or body is needed")
                 body = self._read(page.file) if page.file is not None else page.body
                 pages.append(msgspec.structs.replace(page, file=None, body=body))
@@ -204,12 +216,16 @@ class Builder:
                 value = str(value)
             if not isinstance(value, str):
                 self._mistakes.append((at, f"{name} must be a string"))
+                value = "127.0.0.1" if name == "backendAddress" else "1"
             elif name != "backendAddress" and not (value.isascii() and value.isdigit() and 0 <= int(value) <= 65535):
                 self._mistakes.append((at, f'{name} must be a string with a port from 0 to 65535, got "{value}"'))
-            texts[name] = str(value)
-        if self._mistakes:
-            return None
+                value = "1"
+            texts[name] = value
         host = texts["backendAddress"]
+        if "://" in host:
+            item, plain = given["backendAddress"], re.split(r"[/:]", host.partition("://")[2])[0]
+            self._mistakes.append((item.at, f"backendAddress: an address has no scheme; write {show(plain)}"))
+            return None
         address = f"[{host}]:{texts['backendPort']}" if ":" in host else f"{host}:{texts['backendPort']}"
         listener = {"address": texts["listenPort"]}
         upstream = {"name": "backend", "peers": [{"address": address}]}
@@ -219,7 +235,8 @@ class Builder:
                 msgspec.convert(upstream, Upstream, dec_hook=decode_hook),
             )
         except msgspec.ValidationError as error:
-            self._mistakes.append((given["backendAddress"].at, f"backendAddress: {wording.without_place(error)}"))
+            at = given["backendAddress"].at if "backendAddress" in given else main
+            self._mistakes.append((at, f"backendAddress: {wording.without_place(error)}"))
             return None
 
     # -- tools
@@ -236,31 +253,67 @@ class Builder:
 
     def _complain(self, item: Declaration, path: Path, message: str) -> None:
         line = item.at.line
+        source = self._sources.get(item.at.file)
         if path and item.kind == "global":
             path = path[1:]
-        source = self._sources.get(item.at.file)
+            if source is not None and line and isinstance(item.value, dict):
+                line = find_assignment(source, line, item.name)
         if source is not None and line and path and isinstance(item.value, dict):
-            line = find_line(source, line, path)
+            line = find_line(source, line, path, item.name if item.kind == "upstream" else "")
         self._mistakes.append((Position(item.at.file, line), message))
 
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
+        """What ``value`` says, as far as it can be understood; the mistakes in it are noted, and put aside."""
         unknown = list(keys.unknown(wanted, value))
         for path in unknown:
             what = wording.unknown_key(wanted, path)
             self._complain(item, _as_written(path), ": ".join([label, *_names(path[:-1], label), what]))
+        gone = list(unknown)
         value = keys.without(value, unknown) if unknown else value
-        try:
-            checked = msgspec.convert(value, wanted, dec_hook=decode_hook)
+        checked: T | None = None
+        for _ in range(_MOST_MISTAKES):
+            try:
+                checked = msgspec.convert(value, wanted, dec_hook=decode_hook)
+            except msgspec.ValidationError as error:
+                message, path = wording.mistake(error, wanted, value)
+                if not (message.startswith("missing ") and path in [one[:-1] for one in unknown]):
+                    about = "".join(f": {name}" for name in _names(wording.keys_of(wanted, path), label))
+                    self._complain(item, _as_written(original(path, gone)), f"{label}{about}: {message}")
+                path = wording.spot(error, value)
+                gone.append(original(path, gone))
+                value = put_aside(wanted, value, path)
+                if value is None:
+                    break
+                continue
             unsendable = list(rules.unsendable(checked))
             for path, message in unsendable:
-                self._complain(item, _as_written(path), ": ".join([label, *_names(path, label), message]))
-            return None if unsendable or unknown else checked
-        except msgspec.ValidationError as error:
-            message, path = wording.mistake(error, wanted, value)
-            names = [key for key in path if isinstance(key, str) and key not in ("peers", "...", label)]
-            about = f": {names[-1]}" if names else ""
-            self._complain(item, _as_written(path), f"{label}{about}: {message}")
-            return None
+                self._complain(
+                    item, _as_written(original(path, gone)), ": ".join([label, *_names(path, label), message])
+                )
+            if not unsendable:
+                break
+            checked = None
+            for path in reversed(dict.fromkeys(path for path, _ in unsendable)):
+                gone.append(original(path, gone))
+                value = put_aside(wanted, value, path)
+                if value is None:
+                    return None
+        if gone:
+            self._aside[id(item)] = {str(path[-1]) for path in gone if path}
+        return checked
+
+    def _is_whole(self, item: Declaration) -> bool:
+        return id(item) not in self._aside
+
+    def _judge(self, item: Declaration, path: Path, message: str) -> None:
+        """A mistake by the rules, unless it may come of what has been put aside."""
+        aside = self._aside.get(id(item))
+        if aside is not None and (
+            not path
+            or any(re.search(rf'"{re.escape(name)}"|\b{re.escape(name)} (?:"|of\b)', message) for name in aside)
+        ):
+            return
+        self._complain(item, path, message)
 
 
 def _plain(value: Any) -> Any:
@@ -298,6 +351,11 @@ def _upstream(item: Declaration) -> Any:
         "peers": [_with_first(peer, "address") for peer in item.value["list"]],
         **plain,
     }
+
+
+def _line(message: str) -> str:
+    """A message that quotes control characters is one line still."""
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: ascii(found[0])[1:-1], message)
 
 
 def _names(path: Path, label: str) -> list[str]:

@@ -16,6 +16,17 @@ def types(annotation: Any) -> list[type]:
     return [kind for part in getattr(annotation, "__args__", ()) for kind in types(part)]
 
 
+def struct_at(wanted: Any, path: Path) -> type[msgspec.Struct]:
+    """The struct that ``path`` leads into."""
+    found: type[msgspec.Struct] = wanted
+    for step in path:
+        for field in msgspec.structs.fields(found):
+            if field.name == step:
+                inner = next((kind for kind in types(field.type) if issubclass(kind, msgspec.Struct)), None)
+                found = inner or found
+    return found
+
+
 def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
     """Paths of the keys in ``value`` that the struct ``wanted``, and those within it, do not have."""
     if not isinstance(value, dict) or not issubclass(wanted, msgspec.Struct):

@@ -69,11 +69,48 @@ def _items(tokens: list[Token], opening: int) -> dict[str | int, int]:
     return items
 
 
-def find_line(source: str, line: int, path: Sequence[str | int]) -> int:
-    """The line of ``path`` in the first table constructor that opens on ``line``."""
+def _value(tokens: list[Token], start: int) -> int:
+    """Where the value of the field that begins at ``start`` begins."""
+    if tokens[start][0] == "[":  # ["key"] =
+        return start + 4
+    named = start + 1 < len(tokens) and tokens[start + 1][0] == "="
+    return start + 2 if named else start
+
+
+def find_assignment(source: str, line: int, name: str) -> int:
+    """The line where the table opens that is assigned to ``name``; ``line`` is what Lua says: where it ends."""
+    tokens = _tokens(source, 1)
+    found = line
+    for index in range(len(tokens) - 2):
+        if tokens[index + 2][1] > line:
+            break
+        if [token[0] for token in tokens[index : index + 3]] == [name, "=", "{"]:
+            found = tokens[index + 2][1]
+    return found
+
+
+def _opening(tokens: list[Token], line: int, label: str) -> int | None:
+    """Of the constructors that open on ``line``, the one behind the string ``label``, or the outermost that does not
+    close there.  What closes there needs no look: all of it is on this line.
+    """
+    open_: list[int] = []
+    for index, (text, at) in enumerate(tokens):
+        if at > line:
+            break
+        if text == "{":
+            if label and index and tokens[index - 1][0][1:-1] == label:
+                return index
+            open_.append(index)
+        elif text == "}" and open_:
+            open_.pop()
+    return open_[0] if open_ else None
+
+
+def find_line(source: str, line: int, path: Sequence[str | int], label: str = "") -> int:
+    """The line of ``path`` in the table constructor that opens on ``line``, behind the string ``label``."""
     tokens = _tokens(source, line)
-    place = next((index for index, token in enumerate(tokens) if token[0] == "{"), None)
-    if place is None or tokens[place][1] > line:
+    place = _opening(tokens, line, label)
+    if place is None:
         return line
     for step, following in pairwise((*path, None)):
         found = _items(tokens, place).get(step)  # type: ignore[arg-type]
@@ -81,9 +118,7 @@ def find_line(source: str, line: int, path: Sequence[str | int]) -> int:
             return line
         line = tokens[found][1]
         if following is not None:
-            while found < len(tokens) and tokens[found][0] not in ("{", ","):
-                found += 1
-            if found == len(tokens) or tokens[found][0] != "{":
+            place = _value(tokens, found)
+            if place == len(tokens) or tokens[place][0] != "{":
                 return line
-            place = found
     return line

@@ -226,5 +226,5 @@ def show(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        return "a table"
+        return "a list" if isinstance(value, list) else "a table"
     return str(value)

@@ -7,14 +7,18 @@ import msgspec
 
 from rsp.config import keys
 from rsp.config.errors import Path, suggest
+from rsp.config.instead import instead
+from rsp.config.schema import HeaderRules
 from rsp.config.units import show
-from rsp.config.upstreams import Upstream
+from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.config.words import hint
 
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _EXPECTED = re.compile(r"Expected `(.*)`, got `(.*)`")
 _BOUND = re.compile(r"Expected `(\w+)` ([<>]=?) (\S+)")
 _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
+# What other programs call the address of a peer.
+_ADDRESSES = frozenset(("server", "host", "url", "target", "dial", "ip", "backend", "upstream", "peer", "addr", "port"))
 _IN_WORDS = {
     "int": "a whole number", "float": "a number", "str": "a string", "array": "a list", "object": "a table",
     "bool": "true or false", "null": "nil",
@@ -23,10 +27,22 @@ _IN_WORDS = {
 
 def mistake(error: msgspec.ValidationError, wanted: type, value: Any) -> tuple[str, Path]:
     """What is wrong with ``value``, which is not a ``wanted``, and the path that it is about."""
-    text = str(error)
-    place = _PLACE.search(text)
-    path = _parse_path(place[1]) if place else ()
-    return _in_words(without_place(error), path, wanted, value)
+    return _in_words(without_place(error), _path(error, value), wanted, value)
+
+
+def spot(error: msgspec.ValidationError, value: Any) -> Path:
+    """The path of what has to change in ``value`` for the next mistake to be found."""
+    path = _path(error, value)
+    missing = _MISSING.fullmatch(without_place(error))
+    return (*path, missing[1]) if missing else path
+
+
+def keys_of(wanted: type, path: Path) -> Path:
+    """The keys of the schema that ``path`` leads through; the names of fields are the user's own."""
+    struct = keys.struct_at(wanted, path)
+    if len(path) > 1 and path[-2] in ("set", "add", "headers") and path[-2] in struct.__struct_fields__:
+        return path[-2:-1]
+    return path
 
 
 def without_place(error: msgspec.ValidationError) -> str:
@@ -35,11 +51,28 @@ def without_place(error: msgspec.ValidationError) -> str:
 
 def unknown_key(wanted: type, path: Path) -> str:
     """What to say of the key at ``path``, which ``wanted`` does not have."""
-    struct, key = _struct_at(wanted, path[:-1]), path[-1]
+    struct, key = keys.struct_at(wanted, path[:-1]), path[-1]
     if str(key).startswith("["):
         return f"item {key} is one too many"
+    if issubclass(struct, HeaderRules) and not suggest(str(key), struct.__struct_fields__):
+        return f'unknown key "{key}"; write set = {{ ["{key}"] = ... }}'
+    if struct is Upstream and key in UpstreamPeer.__struct_fields__:
+        return f'unknown key "{key}" (it belongs to a peer: {{ "10.0.0.1:8000", {key} = ... }})'
+    if struct is UpstreamPeer and str(key).lower() in _ADDRESSES:
+        return f'unknown key "{key}" (in rsp: {{ "10.0.0.1:8000", weight = 2 }}, the address without a key)'
     own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
     return f'unknown key "{key}"{hint(str(key), own)}'
+
+
+def _path(error: msgspec.ValidationError, value: Any) -> Path:
+    """Where in ``value`` the mistake is."""
+    place = _PLACE.search(str(error))
+    path = _parse_path(place[1]) if place else ()
+    if path[-1:] == ("...",):  # msgspec does not say which
+        table = _value_at(value, path[:-1])
+        wrong = [key for key, item in table.items() if not isinstance(item, str)] if isinstance(table, dict) else []
+        path = (*path[:-1], *wrong[:1])
+    return path
 
 
 def _parse_path(text: str) -> Path:
@@ -48,21 +81,25 @@ def _parse_path(text: str) -> Path:
     return tuple(int(index) if index.isdigit() else key or index for key, index in steps)
 
 
-def _struct_at(wanted: Any, path: Path) -> type[msgspec.Struct]:
-    """The struct that ``path`` leads into."""
-    found: type[msgspec.Struct] = wanted
-    for step in path:
-        for field in msgspec.structs.fields(found):
-            if field.name == step:
-                inner = next((kind for kind in keys.types(field.type) if issubclass(kind, msgspec.Struct)), None)
-                found = inner or found
-    return found
-
-
 def _literals(annotation: Any) -> list[str | int]:
     parts = getattr(annotation, "__args__", ())
     own = [part for part in parts if isinstance(part, str | int)]
     return own + [item for part in parts for item in _literals(part)]
+
+
+def _of_another_type(names: str, given: str, path: Path, wanted: Any, value: Any) -> str:
+    """``names``, ``given``: the types that msgspec expects and has been given."""
+    kinds = [name.strip() for name in names.split("|")]
+    kinds = [kind for kind in kinds if kind != "null"] or kinds
+    words = {**_IN_WORDS, "object": "a table with named keys"} if isinstance(value, list) else _IN_WORDS
+    expected = " or ".join(words.get(kind, kind) for kind in kinds)
+    struct = keys.struct_at(wanted, path)
+    if keys_of(wanted, path) != path:  # the value of a field that the user names
+        written = "" if isinstance(value, dict | list) else f'; write ["{path[-1]}"] = "{show(value)}"'
+        got = show(value) if isinstance(value, bool | list) else _IN_WORDS.get(given, given)
+        return f"expected {expected}, got {got}{written}"
+    got = show(value) if value is not None else _IN_WORDS.get(given, given)
+    return f"expected {expected}, got {got}{instead(struct, path, kinds, value)}"
 
 
 def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
@@ -70,12 +107,7 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
     if match := _MISSING.fullmatch(text):
         return f'missing "{match[1]}"', path
     if match := _EXPECTED.fullmatch(text):
-        expected = " or ".join(_IN_WORDS.get(name.strip(), name.strip()) for name in match[1].split("|"))
-        got = _value_at(value, path)
-        return (
-            f"expected {expected}, got {show(got) if got is not None else _IN_WORDS.get(match[2], match[2])}",
-            path,
-        )
+        return _of_another_type(match[1], match[2], path, wanted, _value_at(value, path)), path
     if match := _BOUND.fullmatch(text):
         bound = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}[match[2]]
         return (
@@ -90,13 +122,17 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
         return "expected a string that is not empty", path
     if text.startswith("Invalid enum value") and path:
         named = max(index for index, step in enumerate(path) if isinstance(step, str))
-        parent = _struct_at(wanted, path[:named])
+        parent = keys.struct_at(wanted, path[:named])
         field = next(field for field in msgspec.structs.fields(parent) if field.name == path[named])
         choices = _literals(field.type)
         got = _value_at(value, path)
         *more, last = map(show, choices)
         wanted_words = f"{', '.join(more)} or {last}" if more else last
-        return f"expected {wanted_words}, got {show(got)}{suggest(str(got), map(str, choices))}", path
+        near = suggest(str(got), map(str, choices))
+        if not near and int in keys.types(field.type):
+            near = instead(parent, path, ("int",), got)
+            wanted_words = f"a whole number or {wanted_words}" if near else wanted_words
+        return f"expected {wanted_words}, got {show(got)}{near}", path
     return text[:1].lower() + text[1:] if text[:1].isupper() else text, path
 
 

@@ -1,0 +1,103 @@
+"""What to write instead of a value that has the wrong shape."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from rsp.config.errors import Path
+from rsp.config.units import show
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_OFF: Final = {
+    "retry": "{ tries = 1 }", "queue": "{ size = 0 }", "failures": "{ count = 0 }", "admin": '"off"',
+    "access_log": '"off"', "forwarded": '"off"', "request_id": '"off"',
+}  # fmt: skip
+_COUNTED: Final = {"retry": "tries", "queue": "size", "failures": "count"}
+
+
+def _parts(given: Any) -> tuple[int | None, str | None]:
+    """The first number and the first text of a list, or of what stands alone."""
+    parts = given if isinstance(given, list) else [given]
+    number = next((part for part in parts if isinstance(part, int) and not isinstance(part, bool)), None)
+    return number, next((part for part in parts if isinstance(part, str)), None)
+
+
+def _redirect(given: Any) -> str:
+    number, text = _parts(given)
+    to = show(text or "/x")
+    status = number if number in _REDIRECTS else 301
+    return (
+        f"{{ to = {to}, status = {status} }}"
+        if isinstance(given, int)
+        else f"{to} or {{ to = {to}, status = {status} }}"
+    )
+
+
+def _respond(given: Any) -> str:
+    number, text = _parts(given)
+    return f"{{ status = {number or 404}, body = {show('x' if text is None else text)} }}"
+
+
+def _page(given: Any) -> str:
+    number, text = _parts(given)
+    text = "x.html" if text is None else text
+    key = "body" if "<" in text or " " in text else "file"
+    return f"page {{ status = {number or 404}, {key} = {show(text)} }}"
+
+
+def _fields(given: Any) -> str:
+    name, _, value = (_parts(given)[1] or "X-Name: value").partition(":")
+    return f'{{ ["{name.strip()}"] = {show(value.strip() or "value")} }}'
+
+
+def _route(given: Any) -> str:
+    text = _parts(given)[1]
+    key = "path" if text is None or text[:1] == "/" else "to"
+    return f'route {{ {key} = {show(text or "/")}, to = "app" }}' if key == "path" else f"route {{ to = {show(text)} }}"
+
+
+_SHAPES: Final[dict[str, Callable[[Any], str]]] = {
+    "redirect": _redirect, "respond": _respond, "set": _fields, "add": _fields, "headers": _fields,
+    "Page": _page, "Route": _route,
+}  # fmt: skip
+
+
+def _several(key: str, given: list[Any]) -> str:
+    """A list where the schema has a single text."""
+    if len(given) == 1:
+        return f"; write {show(given[0])}"
+    if key in ("host", "path") and len(given) > 1:
+        listed = ", ".join(map(show, given))
+        return f"; a route has one {key}: for _, {key} in ipairs {{ {listed} }} do route {{ {key} = {key}, ... }} end"
+    if key == "to":
+        return '; one upstream may have several peers: upstream "app" { "10.0.0.1:8000", "10.0.0.2:8000" }'
+    return ""
+
+
+def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> str:
+    """``"; write ..."``, or ``""``.  ``expected``: msgspec's names of types."""
+    key = next((step for step in reversed(path) if isinstance(step, str)), struct.__name__)
+    plain = not isinstance(given, dict | list)
+    if given is False and key in _OFF:
+        return f"; write {key} = {_OFF[key]}"
+    if given is True and key == "health":
+        return '; write health = "/"'
+    if key == "health" and given is False:
+        return '; leave "health" out'
+    if key in _COUNTED and isinstance(given, int) and not isinstance(given, bool):
+        return f"; write {key} = {{ {_COUNTED[key]} = {given} }}"
+    if key in _SHAPES and "object" in expected and given is not None:
+        return f"; write {_SHAPES[key](given)}"
+    if isinstance(given, str):
+        if "int" in expected and given.strip().isascii() and given.strip().isdigit():
+            return f"; write {int(given)}"
+        if "float" in expected and given.strip().replace(".", "", 1).isdecimal():
+            return f"; write {float(given):g}"
+        if "bool" in expected and given in ("true", "false", "on", "off", "yes", "no"):
+            return f"; write {'true' if given in ('true', 'on', 'yes') else 'false'}"
+    if "array" in expected and plain and given is not None:
+        return f"; write {{ {show(given)} }}"
+    if "str" in expected and isinstance(given, list):
+        return _several(key, given)
+    if "str" in expected and isinstance(given, int | float) and not isinstance(given, bool):
+        return f'; write "{given}"'
+    return ""

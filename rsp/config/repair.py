@@ -1,0 +1,48 @@
+"""Puts aside what a mistake was found in, so that the next mistake of the same declaration is found as well."""
+
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+
+from rsp.config import keys
+from rsp.config.errors import Path
+
+# What stands in for a key that cannot be left out; never used, because a file with a mistake is refused.
+_STAND_INS: dict[str, Any] = {
+    "address": "127.0.0.1:1", "to": "/", "status": 404, "interval": 1, "name": "x",
+    "peers": [{"address": "127.0.0.1:1"}],
+}  # fmt: skip
+
+
+def put_aside(wanted: type, value: Any, path: Path) -> Any:
+    """A copy of ``value`` without what is at ``path``, with a stand-in there if the key is required.
+
+    None if that cannot be done.
+    """
+    if not path:
+        return None
+    copy = parent = deepcopy(value)
+    *steps, last = path
+    required = [field.name for field in msgspec.structs.fields(keys.struct_at(wanted, tuple(steps))) if field.required]
+    try:
+        for step in steps:
+            parent = parent[step]
+        if last in required and last in _STAND_INS:
+            parent[last] = deepcopy(_STAND_INS[str(last)])
+        else:
+            del parent[last]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return copy
+
+
+def original(path: Path, gone: list[Path]) -> Path:
+    """``path`` with the positions that items had before those at ``gone`` were put aside."""
+    found: Path = ()
+    for step in path:
+        if isinstance(step, int):
+            for index in sorted(one[-1] for one in gone if one[:-1] == found and isinstance(one[-1], int)):
+                step += index <= step
+        found = (*found, step)
+    return found
