@@ -53,12 +53,14 @@ clean:
 	find rsp -name '*.so' -delete
 
 .venv/installed: pyproject.toml setup.py
+	@echo "Compiling rsp's hot path; this takes some minutes on a small machine"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
 # Built with the Cython that stays in the environment, so that what is up to date is not compiled again.
 .venv/installed-dev: pyproject.toml setup.py
+	@echo "Compiling rsp's hot path; this takes some minutes on a small machine"
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cython>=3.1" "setuptools>=77"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e .[dev]

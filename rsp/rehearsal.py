@@ -38,6 +38,7 @@ class Result:
     def __init__(self) -> None:
         self.upstream: str | None = None
         self.peer: str | None = None
+        self.has_others = False  # the upstream has more peers
         self.route: str | None = None
         self.hooks: list[str] = []
         self.log: list[str] = []
@@ -109,6 +110,7 @@ class Rehearsal:
         plane.site.arrange(Members(upstreams, []))
         self._result = Result()
         self._answer = b""
+        self._logged: list[str] = []  # by the last simulate of the test that runs
 
     def close(self) -> None:
         self._plane.poller.close()
@@ -133,9 +135,14 @@ class Rehearsal:
 
     async def _test(self, hook: Hook) -> str | None:
         self._hooks.failures.clear()
+        self._logged = []
         outcome = await self._run(hook)
+        if outcome is not FAILED:
+            return None
         failures = self._hooks.failures
-        return failures[-1] if outcome is FAILED and failures else "failed" if outcome is FAILED else None
+        return "\n".join(
+            [failures[-1] if failures else "failed", *(f"simulate logged: {line}" for line in self._logged)]
+        )
 
     async def _run(self, hook: Hook) -> Any:
         hooks = self._hooks
@@ -163,7 +170,7 @@ class Rehearsal:
             except TimeoutError:
                 done((False, b"simulate: there was no answer in time"))
                 return
-            result.log = hooks.failures[already:]
+            result.log = self._logged = hooks.failures[already:]
             del hooks.failures[already:]
             done((True, self._table(result)))
 
@@ -247,6 +254,7 @@ class Rehearsal:
         result = self._result
         result.upstream = upstream.decode() if upstream else None
         result.peer = peer.decode() if peer else None
+        result.has_others = any(one.name == result.upstream and len(one.peers) > 1 for one in self._config.upstreams)
         result.route = route or None
 
     # -- peers
@@ -303,7 +311,8 @@ def _read_response(data: bytes, result: Result, method: bytes) -> None:
 
 def describe(result: Result, request: bytes) -> list[str]:
     """For ``rsp explain``; ``request``: as it was sent."""
-    lines = [f"route:     {result.route or 'none'}"]
+    chosen = "none; the upstream is chosen by the hook" if result.upstream is not None else "none"
+    lines = [f"route:     {result.route or chosen}"]
     lines += [f"hook:      {hook}" for hook in result.hooks] or ["hooks:     none"]
     before, after = (text(head.partition(b" HTTP/")[0]) for head in (request, result.peer_head))
     if after and after != before:
@@ -315,7 +324,9 @@ def describe(result: Result, request: bytes) -> list[str]:
         if result.body:
             lines += ["", *text(result.body[:2000]).splitlines()]
         return lines
-    lines.append(f"upstream:  {result.upstream}, peer {result.peer} (another one in turn may be next)")
+    lines.append(
+        f"upstream:  {result.upstream}, peer {result.peer}{' (another one in turn may be next)' * result.has_others}"
+    )
     lines += ["", *text(result.peer_head).rstrip().split("\r\n")]
     if result.peer_body:
         lines += ["", text(result.peer_body[:2000])]

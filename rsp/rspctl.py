@@ -220,7 +220,12 @@ def _order(options: argparse.Namespace) -> dict[str, object]:
 
 def _change(options: argparse.Namespace, path: str, order: dict[str, object]) -> int:
     data = _ask(options, "POST", path, order)
-    return _json(data) if options.json else _show_peers(data["peers"])
+    if options.json:
+        return _json(data)
+    _show_peers(data["peers"])
+    if data.get("warning"):
+        print(data["warning"])
+    return 0
 
 
 def _ask(

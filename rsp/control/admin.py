@@ -117,7 +117,8 @@ class Admin:
             return 200 if outcome.good else 409, {"upgraded": outcome.good, "message": outcome.text}
         order = msgspec.json.decode(body or b"{}", type=PeerOrder)
         if path == "/drain":
-            return 200, {"peers": state.drain(order.upstream, order.peer, order.seconds)}
+            peers = state.drain(order.upstream, order.peer, order.seconds)
+            return 200, {"peers": peers, "warning": state.left_without(peers)}
         if path == "/enable":
             return 200, {"peers": state.enable(order.upstream, order.peer)}
         return 200, {"peers": state.weigh(order.upstream, order.peer, order.weight)}

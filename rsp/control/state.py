@@ -189,6 +189,16 @@ class State:
             self._scoreboard.set_mark(member.place, Mark.DRAIN, until)
         return [self._peer(*one) for one in found]
 
+    def left_without(self, drained: list[Data]) -> str | None:
+        """What it means for requests that ``drained`` are out, where no other peer of theirs is up."""
+        for name in dict.fromkeys(one["upstream"] for one in drained):
+            states = [one["state"] for one in self.peers() if one["upstream"] == name]
+            if all(state in ("drained", "draining") for state in states):
+                return "this was the last peer that is up; requests get 503"
+            if not any(state in ("up", "doubtful") for state in states):
+                return "this was the last peer that is up; requests go to peers that are down or ejected"
+        return None
+
     def enable(self, upstream: str | None, peer: str) -> list[Data]:
         """Back to normal: neither drained nor ejected, slow start begins."""
         found = self._find(upstream, peer)

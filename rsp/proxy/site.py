@@ -50,13 +50,14 @@ class Rules:
         self.remove = frozenset(removed)
         self.ours = not self.remove.isdisjoint(OURS)
         template = Template("".join(line for _, line in added), IN_FIELDS)
-        self._added = template.fill()
+        templates = [Template(line, IN_FIELDS) for _, line in added]
+        self._added = b"".join(one.fill() for one in templates if not one.names)
         self._template = template if template.names else None
-        self.connection_bound = binds_connection(self._added)
+        self.connection_bound = binds_connection(template.fill())
 
     def apply(self, fields: bytes, source: "Source | None") -> bytes:
-        """``source`` knows what placeholders stand for."""
-        added = self._added if self._template is None else self._template.fill(source)
+        """``source`` knows what placeholders stand for; without it, fields that have some are left out."""
+        added = self._added if self._template is None or source is None else self._template.fill(source)
         return (without(fields, self.remove) if self.remove else fields) + added
 
 

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.harness import Backend, Rsp, exchange, get, wait_until
+from tests.harness import Backend, Rsp, exchange, get, proxy_to, wait_until
 
 
 def echo(connection: socket.socket, head: bytes, rest: bytes) -> bool:
@@ -143,3 +143,18 @@ def test_the_log_keeps_the_request_id(rsp):
     for line in rsp.access_log.splitlines():
         if "remove?log" in line:
             assert re.search(r"\bclaimed\b", line)
+
+
+def test_a_placeholder_of_a_request_that_cannot_be_read_leaves_no_broken_field(tmp_path):
+    rules = 'response_headers = { set = { ["X-Plain"] = "1", ["X-Link"] = "https://{host}/" }, add = { ["X-Id"] = "{request_id}" } }'
+    with Backend() as app, Rsp(tmp_path, proxy_to(app.address, extra=rules)) as rsp:
+        for request in (
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+            b"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
+        ):
+            head = exchange(rsp.port, request).partition(b"\r\n\r\n")[0]
+            assert head.startswith(b"HTTP/1.1 400")
+            assert b"X-Plain: 1" in head
+            assert b"X-Link" not in head and b"X-Id" not in head
+        assert b"X-Link: https://shop/\r\n" in get(rsp.port, host="shop")
