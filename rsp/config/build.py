@@ -120,7 +120,7 @@ class Builder:
             elif item.name not in _ANCESTOR:
                 near = suggest(item.name, (*known, *_ANCESTOR))
                 if item.top or near:
-                    said = hint(item.name, (*known, *_ANCESTOR))
+                    said = hint(item.name, (*known, *_ANCESTOR)) or wording.home(item.name)
                     self._mistakes.append(
                         (item.at, f'unknown setting "{item.name}"{said}; make it local if it is your own')
                     )

@@ -61,13 +61,18 @@ _SHAPES: Final[dict[str, Callable[[Any], str]]] = {
 }  # fmt: skip
 
 
+def one_each(key: str, given: list[Any]) -> str:
+    """For several values of a key of which a route has one."""
+    listed = ", ".join(map(show, given))
+    return f"; a route has one {key}: for _, {key} in ipairs {{ {listed} }} do route {{ {key} = {key}, ... }} end"
+
+
 def _several(key: str, given: list[Any]) -> str:
     """A list where the schema has a single text."""
     if len(given) == 1:
         return f"; write {show(given[0])}"
     if key in ("host", "path") and len(given) > 1:
-        listed = ", ".join(map(show, given))
-        return f"; a route has one {key}: for _, {key} in ipairs {{ {listed} }} do route {{ {key} = {key}, ... }} end"
+        return one_each(key, given)
     if key == "to":
         return '; one upstream may have several peers: upstream "app" { "10.0.0.1:8000", "10.0.0.2:8000" }'
     return ""

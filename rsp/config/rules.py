@@ -8,6 +8,7 @@ import msgspec
 
 from rsp.config import slips
 from rsp.config.errors import Path, suggest
+from rsp.config.instead import one_each
 from rsp.config.limits import ROUTE_LIMITS, ROUTE_TIMEOUTS
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
 from rsp.config.schema import HeaderRules, Route, Settings
@@ -92,7 +93,13 @@ def _host_mistakes(host: str) -> Iterator[tuple[Path, str]]:
         written = f": clients send it as {show(said)}" if said else ""
         yield ("host",), f"host = {show(host)}: a name has ASCII characters only{written}"
     elif "://" in host or "/" in host:
-        yield ("host",), f'host = {show(host)}: expected a name such as "example.com", without a scheme and a path'
+        plain = slips.host_of(host)
+        way = f"; say host = {show(plain)}" if _ROUTE_HOST.fullmatch(plain) else ""
+        yield ("host",), f'host = {show(host)}: expected a name such as "example.com", without a scheme and a path{way}'
+    elif len(several := re.split(r"[\s,;]+", host.strip(" ,;"))) > 1 and all(map(_ROUTE_HOST.fullmatch, several)):
+        yield ("host",), f'host = {show(host)}: expected a name such as "example.com"{one_each("host", several)}'
+    elif host[:1] == "." and _ROUTE_HOST.fullmatch(host[1:]):
+        yield ("host",), f'host = "{host}": expected a name; write "*{host}", and a route for "{host[1:]}" itself'
     elif colon and port.isdigit() and (":" not in name or name[:1] == "["):
         yield ("host",), f'host = "{host}": ports are not compared; say host = "{name}"'
     elif ":" in host and host[:1] != "[":

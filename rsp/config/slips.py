@@ -36,6 +36,12 @@ def variable(value: str) -> str | None:
     return None
 
 
+def host_of(url: str) -> str:
+    """The host in a URL or in what begins like one."""
+    authority = re.split(r"[/?#]", url.partition("://")[2] if "://" in url else url)[0].rpartition("@")[2]
+    return re.sub(r":\d*$", "", authority)
+
+
 def field_names(key: str, part: str, names: Collection[str]) -> Iterator[tuple[Path, str]]:
     """Of a rule for fields: names that are one, and patterns."""
     seen: dict[bytes, str] = {}

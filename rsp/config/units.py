@@ -94,6 +94,17 @@ def _without_scheme(url: str) -> str:
     return f"{advice}; rsp does not speak TLS to peers or clients yet" if secure else advice
 
 
+def _option(address: str, words: str) -> str:
+    """What to say of the ``words`` behind an address."""
+    if option := re.fullmatch(r"(weight|max_conns)=(\d+)", words):
+        return f': {{ "{address}", {option[1]} = {option[2]} }}'
+    if re.search(r"\b(?:ssl|tls|https)\b", words):
+        return "; rsp does not speak TLS to clients yet"
+    if re.search(r"\b(?:http2|h2|quic|http3)\b", words):
+        return "; rsp speaks HTTP/1.1 to clients"
+    return ""
+
+
 class Address(str):
     """``"host:port"``, ``"[v6]:port"`` or ``"unix:/path"``, checked.  ``host`` is empty for a unix socket."""
 
@@ -111,11 +122,16 @@ class Address(str):
         if _URL.match(value):
             raise ValueError(f'"{value}": {_without_scheme(value)}')
         host, colon, port = value.rpartition(":")
-        if host and (wrong := re.search(r"[\s,;]", value)):
-            first = value[: wrong.start()]
-            raise ValueError(f'"{value}": expected one address; write "{first}", and options as keys behind it')
+        wrong = re.search(r"[\s,;]+", value)
+        if wrong and wrong.start() and (host or value[: wrong.start()].isdigit()):
+            first, rest = value[: wrong.start()], value[wrong.end() :]
+            raise ValueError(
+                f'"{value}": expected one address; write "{first}", and options as keys behind it{_option(first, rest)}'
+            )
         if not colon or not host or (":" in host and not host.startswith("[")):
             hint = f' (an IPv6 address goes in brackets: "[{value}]:80")' if value.count(":") > 1 else ""
+            if not colon and _NAME.fullmatch(value):
+                hint = f' (the port is missing: "{value}:80")'
             raise ValueError(f'"{value}": expected "host:port", "[v6]:port" or "unix:/path"{hint}')
         if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
             raise ValueError(f'"{value}": expected a port from 0 to 65535, got "{port}"')

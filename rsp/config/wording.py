@@ -8,7 +8,7 @@ import msgspec
 from rsp.config import keys
 from rsp.config.errors import Path, suggest
 from rsp.config.instead import instead
-from rsp.config.schema import HeaderRules
+from rsp.config.schema import HeaderRules, Route
 from rsp.config.units import show
 from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.config.words import hint
@@ -61,7 +61,15 @@ def unknown_key(wanted: type, path: Path) -> str:
     if struct is UpstreamPeer and str(key).lower() in _ADDRESSES:
         return f'unknown key "{key}" (in rsp: {{ "10.0.0.1:8000", weight = 2 }}, the address without a key)'
     own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
-    return f'unknown key "{key}"{hint(str(key), own)}'
+    return f'unknown key "{key}"{hint(str(key), own) or home(str(key))}'
+
+
+def home(key: str) -> str:
+    """Where ``key`` belongs, in brackets; or ``""``."""
+    for struct, place in ((Route, "a route"), (Upstream, "an upstream"), (UpstreamPeer, "a peer")):
+        if key in struct.__struct_fields__ and key not in ("name", "type", "peers"):
+            return f" (it belongs in {place})"
+    return ""
 
 
 def _path(error: msgspec.ValidationError, value: Any) -> Path:

@@ -12,6 +12,21 @@ from rsp.config.schema import Settings
 
 _NIL: Final = re.compile(r"attempt to (?:call|index) (?:global '(\w+)' \(a nil|a nil value \(global '(\w+)')")
 _CALLED: Final = re.compile(r"attempt to call (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
+_FIELD: Final = re.compile(r"attempt to (?:call|index) (?:field|a nil value \(field) '(\w+)'")
+_MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): there is ([\w, ]+)$")
+_SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error) near '(.*)'$")
+_NOT_IN_LUA: Final = {
+    **dict.fromkeys(("execute", "popen"), "rsp runs no programs"),
+    **dict.fromkeys(("exit",), "rsp stops by a signal; error(...) refuses a configuration"),
+    **dict.fromkeys(
+        ("getenv", "open", "lines", "remove", "rename", "tmpname"), "rsp offers Lua no files and no environment"
+    ),
+}
+# What other programs call the fields of req and res.
+_MEMBERS: Final = {
+    "uri": "path", "url": "path", "request_uri": "path", "querystring": "query", "query_string": "query",
+    "remote_addr": "client", "ip": "client", "verb": "method", "code": "status", "status_code": "status",
+}  # fmt: skip
 _TLS = "rsp does not speak TLS to clients yet"
 _ROUTE = 'route { host = "example.com", path = "/", to = "app" }'
 _UPSTREAM = 'upstream "app" { "10.0.0.1:8000" }'
@@ -163,6 +178,8 @@ _SAID: Final[dict[str, str]] = {
     "accessbylua": _HOOK,
     "rewritebylua": _HOOK,
     "contentbylua": _HOOK,
+    "methods": 'if req.method ~= "GET" then return respond(405) end in on_request',
+    "method": 'if req.method ~= "GET" then return respond(405) end in on_request',
     "ngx": "req, res and respond(...); docs/lua.md has all words",
     # upstreams
     "backend": _UPSTREAM,
@@ -211,8 +228,27 @@ def hint_of_call(message: str, known: Iterable[str]) -> str:
     name = match[1] or match[2] if match is not None else ""
     if name in Settings.__struct_fields__:
         return f"{message} (it is a setting: {name} = ...)"
+    if match := _MEMBER.search(message):
+        there = match[3].split(", ")
+        other = _MEMBERS.get(match[2].lower(), "")
+        return message + (f' (did you mean "{other}"?)' if other in there else suggest(match[2], there))
+    if (match := _FIELD.search(message)) and match[1] in _NOT_IN_LUA:
+        return f"{message} ({_NOT_IN_LUA[match[1]]})"
     match = _NIL.search(message)
     return message + hint(match[1] or match[2], known) if match is not None else message
+
+
+def hint_of_syntax(message: str, source: str) -> str:
+    """Lua's ``message`` that ``source`` cannot be read, with what to write if a string lacks its quotes."""
+    match = _SYNTAX.search(message)
+    lines = source.split("\n")
+    if match is None or int(match[1]) > len(lines):
+        return message
+    near = match[2].split("'")[0]
+    found = re.search(
+        rf"\b(listen|upstream|route|page)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", lines[int(match[1]) - 1]
+    )
+    return f'{message}; write {found[1]} "{found[2]}"' if near and found else message
 
 
 def hint(word: str, known: Iterable[str] = ()) -> str:

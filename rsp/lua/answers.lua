@@ -90,6 +90,9 @@ Respond.__index = {
 base.respond = respond
 
 function base.redirect(url, status)
+  if type(url) == "number" then
+    fail("redirect: the URL comes first; write redirect(" .. format("%q", tostring(status or "/x")) .. ", " .. url .. ")")
+  end
   url = gsub(charged(text(url, "redirect"), 4), "[%z\1-\32\127-\255]", function(c) return format("%%%02X", byte(c)) end)
   status = status or 302
   if status ~= 301 and status ~= 302 and status ~= 303 and status ~= 307 and status ~= 308 then

@@ -35,6 +35,7 @@ local function answer_of(s, value, phase)
   end
   return nil, phase .. " returned " .. shown(value)
     .. "; expected nothing, or respond(...), redirect(...), proxy(...)"
+    .. (type(value) == "number" and "; write return respond(" .. shown(value) .. ")" or "")
 end
 
 -- Where a peer cannot be chosen any more.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rsp.config.errors import ConfigError
-from rsp.config.words import hint_of_call
+from rsp.config.words import hint_of_call, hint_of_syntax
 
 ENGINES: Final = ("luajit21", "luajit20", "lua51")  # one language: Lua 5.1
 _HERE: Final = Path(__file__).parent
@@ -103,7 +103,8 @@ class Runtime:
         try:
             loaded = self._sandbox[b"load_file"](self._path.encode("utf-8", "surrogateescape"))
             if isinstance(loaded, tuple):
-                raise ConfigError(self.whole_name(text(loaded[1])))
+                message = self.whole_name(text(loaded[1]))
+                raise ConfigError(hint_of_syntax(message, self._sources.texts.get(self._path, "")))
             loaded()
         except lua.LuaMemoryError:
             raise ConfigError(
@@ -162,8 +163,11 @@ class Runtime:
         message = str(error)
         if message.startswith(("b'", 'b"')):
             message = text(error.args[0])
-        words = [text(word) for word in self._sandbox[b"base"]]
-        return hint_of_call(self.whole_name(message.partition("\nstack traceback:")[0]), words)
+        return self.explained(message.partition("\nstack traceback:")[0])
+
+    def explained(self, message: str) -> str:
+        """Lua's ``message`` with the whole name of the file, and with what to say instead where that is known."""
+        return hint_of_call(self.whole_name(message), (text(word) for word in self._sandbox[b"base"]))
 
     def whole_name(self, message: str) -> str:
         """Restore a file name that Lua has shortened to 60 bytes."""

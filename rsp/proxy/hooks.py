@@ -301,10 +301,11 @@ class Hooks:
 
     def text_of(self, outcome: Any) -> str:
         """Message and traceback of a failure."""
-        name = self._evaluation.runtime.whole_name
+        runtime = self._evaluation.runtime
+        name = runtime.whole_name
         trace = outcome[2].decode("utf-8", "replace").split("\n\t")[1:]
         inside = [f"    {name(line)}" for line in trace if not _OURS.match(line)]
-        return "\n".join([name(outcome[1].decode("utf-8", "replace")), *inside])
+        return "\n".join([runtime.explained(outcome[1].decode("utf-8", "replace")), *inside])
 
     @property
     def evaluated(self) -> list[Hook]:

@@ -371,6 +371,12 @@ BAD = {
     "parallel{ 1 }": "expected functions",
     "every('1s', function() end)": "every belongs to the loading",
     "local f = load('x = 1') f()": 'global "x" is assigned in a hook',
+    "local x = req.header": '(did you mean "headers"?)',
+    "local x = req.uri": '(did you mean "path"?)',
+    'return redirect(301, "/x")': 'redirect: the URL comes first; write redirect("/x", 301)',
+    "return 429": "write return respond(429)",
+    "ngx.exit(403)": "(in rsp: req, res and respond(...)",
+    "os.execute('id')": "(rsp runs no programs)",
     "res.status = 200": "attempt to index global 'res'",
 }  # fmt: skip
 
