@@ -125,8 +125,8 @@ def _worker_1(instance, slot: int, own, end: socket.socket, number: int, first: 
     return _TakenOver(real, instance, end, _next_turn("worker")) if slot == 1 else real
 
 
-def _control_process(instance, end: socket.socket, admin, path: str):
-    return _TakenOver(_control(instance, end, admin, path), instance, end, _next_turn("control"))
+def _control_process(instance, end: socket.socket, *given):
+    return _TakenOver(_control(instance, end, *given), instance, end, _next_turn("control"))
 
 
 if __name__ == "__main__":
