@@ -4,6 +4,7 @@ The loader makes one to learn what a file says; each worker makes one, from the 
 """
 
 import importlib
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -68,6 +69,7 @@ class Runtime:
         services = {b"read": sources.read, b"resolve": sources.resolve, b"print": print_line}
         self._sandbox = self._room("sandbox", state.table_from(services))
         self._sandbox[b"read_beside"] = lambda name: sources.read(sources.resolve(name))
+        self._sandbox[b"clock"] = time.thread_time
         self._driver = self._room("driver", self._sandbox)
         self._driver[b"begin"](_LOAD_INSTRUCTIONS)
         offered = state.table_from({name.encode(): service for name, service in host.items()})
