@@ -11,17 +11,12 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-COMPILED = [
-    "rsp.net.calls", "rsp.net.poller", "rsp.net.transport", "rsp.net.acceptor", "rsp.net.connector",
-    "rsp.http1.head", "rsp.http1.codec", "rsp.http1.lines", "rsp.http1.body", "rsp.combined", "rsp.lock", "rsp.shared",
-    "rsp.access_log", "rsp.route",
-    "rsp.balance.candidate", "rsp.balance.latency", "rsp.balance.policies", "rsp.place", "rsp.proxy.terms",
-    "rsp.proxy.forwarded", "rsp.proxy.writing", "rsp.proxy.site", "rsp.proxy.plane", "rsp.proxy.peer",
-    "rsp.proxy.group", "rsp.proxy.upstream", "rsp.proxy.asker", "rsp.proxy.search", "rsp.proxy.exchange",
-    "rsp.proxy.hedge", "rsp.proxy.hooked_request", "rsp.proxy.hooked", "rsp.proxy.tasks", "rsp.proxy.hooks",
-    "rsp.proxy.outside", "rsp.proxy.call", "rsp.lua.patterns",
-    "rsp.proxy.receiver", "rsp.proxy.downstream",
-]  # fmt: skip
+
+def compiled() -> dict[str, Path]:
+    """What is compiled follows from the tree: a module with a .pxd or a .pyx beside it; its name and its source."""
+    sources = {path.with_suffix(""): path for path in Path("rsp").rglob("*.py") if path.with_suffix(".pxd").exists()}
+    sources |= {path.with_suffix(""): path for path in Path("rsp").rglob("*.pyx")}
+    return {".".join(name.parts): sources[name] for name in sorted(sources)}
 
 
 not_compiled: list[str] = []  # the reasons
@@ -33,12 +28,9 @@ def extensions() -> list[Extension]:
     except ImportError:
         not_compiled.append("Cython is not installed")
         return []
-    wanted = []
-    for name in COMPILED:
-        source = Path(name.replace(".", "/"))
-        by_hand = source.with_suffix(".pyx")
-        source = by_hand if by_hand.exists() else source.with_suffix(".py")
-        wanted.append(Extension(name, [str(source)], extra_compile_args=["-w", "-O2", "-g0"]))
+    wanted = [
+        Extension(name, [str(source)], extra_compile_args=["-w", "-O2", "-g0"]) for name, source in compiled().items()
+    ]
     directives = {"language_level": "3", "annotation_typing": False, "show_performance_hints": False}
     return cythonize(wanted, build_dir="build/cython", compiler_directives=directives, quiet=True)
 

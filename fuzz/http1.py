@@ -12,10 +12,10 @@ import random
 import sys
 from pathlib import Path
 
-from rsp.http1.body import ChunkedDecoder, CloseDecoder, LengthDecoder
-from rsp.http1.codec import parse_request, parse_response, request_head, response_head
-from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.body import ChunkedDecoder, CloseDecoder, LengthDecoder
+from rsp.http.h1.codec import parse_request, parse_response, request_head, response_head
+from rsp.http.message import CHUNKED, UNTIL_CLOSE
 
 CORPUS = Path(__file__).parent / "corpus"
 _TOKENS = (

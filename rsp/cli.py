@@ -9,19 +9,20 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from rsp import __version__, log, pure
-from rsp.channel import Bundle
+from rsp import __version__, pure
+from rsp.commands.writable import problems
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.config.foreign import command
 from rsp.config.units import MOST_WORKERS
-from rsp.console import guarded
+from rsp.ipc.channel import Bundle
 from rsp.loader import load
+from rsp.logs import log
 from rsp.lua.runtime import engine
 from rsp.master import Master
-from rsp.quota import processors
-from rsp.sockets import BindError
-from rsp.writable import problems
+from rsp.system.console import guarded
+from rsp.system.quota import processors
+from rsp.system.sockets import BindError
 
 _NAMED = {
     "reload": signal.SIGHUP,
@@ -64,11 +65,11 @@ def _main(given: list[str]) -> int:
         print(f"rsp: {meant}", file=sys.stderr)
         return 2
     if given[:1] == ["demo"]:
-        from rsp.demo import main as demo
+        from rsp.commands.demo import main as demo
 
         return demo(given[1:])
     if given[:1] == ["explain"]:
-        from rsp.explain import main as explain
+        from rsp.commands.explain import main as explain
 
         return explain(given[1:])
     parser = _parser()
@@ -84,7 +85,7 @@ def _main(given: list[str]) -> int:
         return 2
     try:
         if options.s is not None:
-            from rsp.signals import send  # what it needs is no burden to a master
+            from rsp.commands.signals import send  # what it needs is no burden to a master
 
             return send(options.s, _NAMED[options.s], options.file, load(options.file).config.settings)
         if options.t or options.T:
@@ -167,7 +168,7 @@ def _test(path: str, *, dump: bool) -> int:
 
 def _run_tests(bundle: Bundle, path: str) -> int:
     """The configuration's own tests; the number of those that failed."""
-    from rsp.rehearsal import Rehearsal  # what it needs is no burden to a master
+    from rsp.commands.rehearsal import Rehearsal  # what it needs is no burden to a master
 
     # Python's handler would run when Lua returns, and a test may be an endless loop.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -16,8 +16,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from rsp.channel import Bundle, pack, unpack
 from rsp.config.errors import ConfigError
+from rsp.ipc.channel import Bundle, pack, unpack
 
 PATIENCE: Final = 20.0  # seconds until a loader is killed
 _LARGEST: Final = 256 << 20  # bytes that a configuration has in its packed form
@@ -128,7 +128,7 @@ def _child(path: str, version: int, running: Bundle | None, writing: int) -> Non
 
 def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
     from rsp.lua.evaluate import evaluate
-    from rsp.privileges import Identity
+    from rsp.system.privileges import Identity
 
     try:
         config, files = evaluate(path)

@@ -15,18 +15,19 @@ from typing import Final
 
 from setproctitle import setproctitle
 
-from rsp import channel, log
-from rsp.child import Process, Slot, cut_text, reap_strangers
 from rsp.config.units import MOST_WORKERS
-from rsp.fleet import Fleet
+from rsp.ipc import channel
+from rsp.ipc.packets import RETRY, Broken
+from rsp.ipc.peer_table import PATIENCE_WITH_NAMES
+from rsp.ipc.scoreboard import Cell
 from rsp.loader import load
-from rsp.members import PATIENCE_WITH_NAMES
-from rsp.packets import RETRY, Broken
-from rsp.pid_file import PidFile
-from rsp.reload import Reloads
-from rsp.scoreboard import Cell
-from rsp.systemd import Notifier
-from rsp.upgrade import Predecessor, Successor
+from rsp.logs import log
+from rsp.supervise.child import Process, Slot, cut_text, reap_strangers
+from rsp.supervise.fleet import Fleet
+from rsp.supervise.pid_file import PidFile
+from rsp.supervise.reload import Reloads
+from rsp.supervise.systemd import Notifier
+from rsp.supervise.upgrade import Predecessor, Successor
 
 _SIGNALS: Final = (
     signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD,
@@ -56,7 +57,7 @@ class Master:
         if self._predecessor is not None:
             owned.add(self._predecessor.end)
         self._fleet = Fleet(self._poll, owned, workers, self._predecessor)
-        self._fleet.steward.file = os.path.abspath(path)  # noqa: PTH100 - links may change
+        self._fleet.control.file = os.path.abspath(path)  # noqa: PTH100 - links may change
         self._reloads = Reloads(path, self._fleet, self._poll, self._notifier)
         self._pid_file: PidFile | None = None
         self._at_once = False  # whoever is cut was to be cut
@@ -219,7 +220,7 @@ class Master:
         try:
             for message in process.heard(most):
                 if isinstance(message, channel.Found):
-                    learnt |= fleet.steward.learn(message)
+                    learnt |= fleet.control.learn(message)
                 else:
                     self._act(slot, process, message)
         except EOFError:  # it is about to end, or it would be of no more use
@@ -271,7 +272,7 @@ class Master:
             return
         if not all(one.process and one.process.version for one in fleet.slots if one.wanted):
             return
-        if not fleet.steward.members.unknown or time.monotonic() > self._born + PATIENCE_WITH_NAMES:
+        if not fleet.control.members.unknown or time.monotonic() > self._born + PATIENCE_WITH_NAMES:
             fleet.started = True
             log.line(f"Started.  Listening on {fleet.listeners.where()}.")
             if self._predecessor is not None:
@@ -321,7 +322,7 @@ class Master:
 
     def _upgrade_ends(self, good: bool, text: str) -> None:
         numbers, self._waiting = self._waiting, []
-        self._fleet.steward.report(numbers, "upgrade", good, text, self._fleet.bundle)
+        self._fleet.control.report(numbers, "upgrade", good, text, self._fleet.bundle)
 
     def _take_over(self, predecessor: Predecessor) -> None:
         """The old master has let go, or died."""

@@ -28,6 +28,6 @@ def install() -> None:
 
 def in_use() -> bool:
     """Whether the data plane runs as Python source, for whatever reason."""
-    from rsp.proxy import downstream
+    from rsp.http.h1 import server as downstream
 
     return downstream.__file__.endswith(".py")

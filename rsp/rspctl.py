@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rsp import __version__
-from rsp.admin_socket import directory
 from rsp.config.units import Duration
-from rsp.console import guarded
+from rsp.ipc.admin_socket import directory
+from rsp.system.console import guarded
 
 _PATIENCE = 3600.0  # seconds: a reload takes as long as its trial
 _SILENT = 5.0  # seconds that a worker's loop has not run: it hangs

@@ -11,46 +11,32 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from setproctitle import setproctitle
 
-from rsp import channel, log
-from rsp.access_log import AccessLog
-from rsp.channel import Bundle, Configure
 from rsp.config.errors import ConfigError
-from rsp.members import Members
+from rsp.exchange.context import Plane
+from rsp.exchange.hooks.hooks import Hooks
+from rsp.exchange.running_config import Site
+from rsp.http.h1 import client as upstream  # noqa: F401 - when they are needed, there may be no descriptor left
+from rsp.http.h1.server import Downstream
+from rsp.ipc import channel
+from rsp.ipc.channel import Bundle, Configure
+from rsp.ipc.instance import Instance
+from rsp.ipc.packets import Broken, Stuck
+from rsp.ipc.peer_table import PeerTable
+from rsp.ipc.scoreboard import Cell
+from rsp.logs import log
+from rsp.logs.access_log import AccessLog
 from rsp.net.acceptor import Acceptor
 from rsp.net.poller import Poller
-from rsp.packets import Broken, Stuck
-from rsp.privileges import Identity
-from rsp.proxy import hedge, upstream  # noqa: F401 - when they are needed, there may be no descriptor left
-from rsp.proxy.downstream import Downstream
-from rsp.proxy.hooks import Hooks
-from rsp.proxy.plane import Plane
-from rsp.proxy.site import Site
-from rsp.scoreboard import Cell, Scoreboard
-from rsp.shared import Shared
+from rsp.system.privileges import Identity
 
 _TICK: Final = 1.0
 # While draining, a client on an idle connection has so long to send one last request.
 _GRACE: Final = 0.5
 _QUEUED: Final = 64  # connections to accept in one go when a listener is left
-
-
-@dataclass(frozen=True)
-class Instance:
-    """What a child of the master is born with.  ``secret``: the instance's own, for signatures.  ``log``: the
-    descriptor of the access log, if it is a file."""
-
-    scoreboard: Scoreboard
-    secret: bytes
-    workers: int
-    bundle: Bundle
-    members: Members
-    log: int
-    store: Shared
 
 
 class Worker:
@@ -127,7 +113,7 @@ class Worker:
 
     # -- configuration
 
-    def _use(self, bundle: Bundle, members: Members, log_file: int) -> None:
+    def _use(self, bundle: Bundle, members: PeerTable, log_file: int) -> None:
         """Serve new exchanges by ``bundle``.  Raises :class:`ConfigError`, and changes nothing then."""
         plane = self._plane
         hooks: Hooks | None = None

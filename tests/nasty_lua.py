@@ -308,9 +308,9 @@ def hammer(snippets: list[str]) -> Iterator[str]:
 
 
 def main() -> None:
+    from rsp.ipc.shared_memory import Shared
     from rsp.lua.evaluate import Evaluation
     from rsp.lua.services import Services
-    from rsp.shared import Shared
 
     names = (
         "set_field",

@@ -14,8 +14,8 @@ from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
 from rsp.config.schema import HeaderRules, Route, Settings
 from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
-from rsp.http1.names import FORWARDED, OWN, fold, learn
-from rsp.route import normalise_host, normalise_path
+from rsp.http.names import FORWARDED, OWN, fold, learn
+from rsp.http.routing import normalise_host, normalise_path
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

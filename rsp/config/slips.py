@@ -7,8 +7,8 @@ from typing import Final
 from rsp.config.errors import Path
 from rsp.config.schema import Redirect, Route
 from rsp.config.units import show
-from rsp.http1.names import fold
-from rsp.route import Router, match, normalise_host, normalise_path
+from rsp.http.names import fold
+from rsp.http.routing import Router, match, normalise_host, normalise_path
 
 # nginx's $name and ${name}, HAProxy's %[fetch].
 _VARIABLE: Final = re.compile(r"%\[[^\]]*\]|\$\{?[a-z][a-z0-9_]*\}?")

@@ -15,12 +15,13 @@ from typing import Annotated, Final
 
 import msgspec
 
-from rsp.channel import Outcome, What
 from rsp.config.schema import encode_hook
 from rsp.control.state import Mistake, State
-from rsp.http1.errors import ProtocolError
-from rsp.http1.head import RequestHead, parse_request
-from rsp.http1.write import own_response
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.head import parse_request
+from rsp.http.h1.write import own_response
+from rsp.http.message import RequestHead
+from rsp.ipc.channel import Outcome, What
 
 _PATIENCE: Final = 10.0  # for a request to arrive
 _HEAD_LIMIT: Final = 16 << 10

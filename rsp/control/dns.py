@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from rsp import log
 from rsp.config.schema import Config, Dns
 from rsp.config.units import Peer
-from rsp.families import Families
-from rsp.lookup import Lookup, LookupFailed, NoSuchName
-from rsp.members import Target
+from rsp.ipc.peer_table import Target
+from rsp.logs import log
+from rsp.net.families import Families
+from rsp.net.lookup import Lookup, LookupFailed, NoSuchName
 
 _LOOK: Final = 1.0  # seconds
 _DOUBT_AGAIN: Final = 2.0  # least time between two looks at peers that fail

@@ -11,18 +11,18 @@ import ssl
 import time
 from typing import Final
 
-from rsp import log
 from rsp.config.rules import statuses
 from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.config.upstreams import Health as HealthConfig
-from rsp.descriptors import for_checks
-from rsp.http1.errors import ProtocolError
-from rsp.http1.head import ResponseHead
-from rsp.members import Members
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.reader import read_body, read_final_head
+from rsp.http.message import ResponseHead
+from rsp.ipc.peer_table import PeerTable
+from rsp.ipc.scoreboard import Health, Mark, Scoreboard
+from rsp.logs import log
 from rsp.net.poller import SCARCE
-from rsp.responses import read_body, read_final_head
-from rsp.scoreboard import Health, Mark, Scoreboard
+from rsp.system.descriptors import for_checks
 
 _HEAD_LIMIT: Final = 32 << 10
 _BODY_LIMIT: Final = 64 << 10
@@ -39,7 +39,7 @@ class Checks:
         self._tasks: dict[int, tuple[HealthConfig, asyncio.Task[None]]] = {}  # by place
         self._turns = asyncio.Semaphore(for_checks())
 
-    def arrange(self, config: Config, members: Members) -> None:
+    def arrange(self, config: Config, members: PeerTable) -> None:
         """Check the members of upstreams with ``health``, and nobody else."""
         wanted = {
             member.place: (upstream.name, member.address, upstream.checks)

@@ -5,12 +5,12 @@ The arithmetic is in ``rsp/balance/outliers.py``; here are its figures, from the
 
 from collections import deque
 
-from rsp import log
 from rsp.balance.outliers import Sample, by_errors, by_latency, ejections, time_out
 from rsp.config.schema import Config
 from rsp.config.upstreams import Outliers as Rules
-from rsp.members import Member, Members
-from rsp.scoreboard import Health, Mark, Reason, Scoreboard, Tally
+from rsp.ipc.peer_table import PeerEntry, PeerTable
+from rsp.ipc.scoreboard import Health, Mark, Reason, Scoreboard, Tally
+from rsp.logs import log
 
 _COUNTED = (Tally.REQUESTS, Tally.ERRORS, Tally.LATENCY_SUM)
 
@@ -22,7 +22,7 @@ class Outliers:
         self._scoreboard = scoreboard
         self._watches: dict[str, _Watch] = {}
 
-    def arrange(self, config: Config, members: Members) -> None:
+    def arrange(self, config: Config, members: PeerTable) -> None:
         watches = {}
         for upstream in config.upstreams:
             if upstream.outlier_rules is not None:
@@ -43,7 +43,7 @@ class _Watch:
         self._upstream = upstream
         self._past: dict[int, deque[tuple[float, tuple[int, ...]]]] = {}  # by place: totals, and when
         self.rules = Rules()
-        self.members: list[Member] = []
+        self.members: list[PeerEntry] = []
 
     def tick(self, now: float) -> None:
         rules = self.rules
@@ -80,7 +80,7 @@ class _Watch:
         mark = self._scoreboard.mark
         return bool(mark(place, Mark.EJECTED_UNTIL) or mark(place, Mark.DRAIN) or mark(place, Mark.HEALTH) > Health.UP)
 
-    def _eject(self, member: Member, now: float, reason: Reason, why: str) -> None:
+    def _eject(self, member: PeerEntry, now: float, reason: Reason, why: str) -> None:
         board, place, rules = self._scoreboard, member.place, self.rules
         times = ejections(board.mark(place, Mark.EJECTIONS), now - board.mark(place, Mark.SINCE) / 1000, rules.out)
         seconds = time_out(rules.out, rules.longest, times)

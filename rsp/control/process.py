@@ -9,8 +9,6 @@ import time
 
 from setproctitle import setproctitle
 
-from rsp import channel, log
-from rsp.channel import What
 from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.control.admin import Admin
@@ -18,11 +16,14 @@ from rsp.control.dns import Names
 from rsp.control.health import Checks
 from rsp.control.outliers import Outliers
 from rsp.control.state import Mistake, State
-from rsp.members import Members, Target
-from rsp.packets import RETRY, Broken, Stuck
-from rsp.privileges import Identity
-from rsp.scoreboard import CONTROL_ROW, Cell, Tally
-from rsp.worker import Instance
+from rsp.ipc import channel
+from rsp.ipc.channel import What
+from rsp.ipc.instance import Instance
+from rsp.ipc.packets import RETRY, Broken, Stuck
+from rsp.ipc.peer_table import PeerTable, Target
+from rsp.ipc.scoreboard import CONTROL_ROW, Cell, Tally
+from rsp.logs import log
+from rsp.system.privileges import Identity
 
 _TICK = 1.0
 _MOST_ORDERS = 100
@@ -96,7 +97,7 @@ class Control:
     def _arrange(self) -> None:
         """Everybody works on the configuration and the members in force."""
         config: Config = self._state.bundle.config
-        members: Members = self._state.members
+        members: PeerTable = self._state.members
         self._row[Cell.VERSION] = self._state.bundle.version
         self._places = {}
         for upstream in config.upstreams:

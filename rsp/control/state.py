@@ -8,11 +8,11 @@ import time
 from typing import Final
 
 from rsp import __version__
-from rsp.channel import Bundle, Outcome
 from rsp.config.errors import suggest
 from rsp.config.upstreams import Upstream
-from rsp.members import Member, Members
-from rsp.scoreboard import (
+from rsp.ipc.channel import Bundle, Outcome
+from rsp.ipc.peer_table import PeerEntry, PeerTable
+from rsp.ipc.scoreboard import (
     CONTROL_ROW,
     RETIRED_ROW,
     Cell,
@@ -47,7 +47,7 @@ class Mistake(Exception):
 class State:
     """``path``: of the admin socket.  ``file``: the configuration's."""
 
-    def __init__(self, scoreboard: Scoreboard, bundle: Bundle, members: Members, path: str, file: str = "") -> None:
+    def __init__(self, scoreboard: Scoreboard, bundle: Bundle, members: PeerTable, path: str, file: str = "") -> None:
         self._scoreboard = scoreboard
         self.bundle = bundle
         self.members = members
@@ -128,7 +128,7 @@ class State:
                     unknown.append(peer.address)
         return unknown
 
-    def _peer(self, upstream: Upstream, member: Member) -> Data:
+    def _peer(self, upstream: Upstream, member: PeerEntry) -> Data:
         board, place = self._scoreboard, member.place
         now = time.monotonic() * 1000
         given = upstream.peers[member.given].address
@@ -215,7 +215,7 @@ class State:
             self._scoreboard.set_mark(member.place, Mark.WEIGHT, 0 if weight is None else weight + 1)
         return [self._peer(*one) for one in found]
 
-    def _find(self, upstream: str | None, peer: str) -> list[tuple[Upstream, Member]]:
+    def _find(self, upstream: str | None, peer: str) -> list[tuple[Upstream, PeerEntry]]:
         """By address or by the configured name.  Raises :class:`Mistake`."""
         upstreams = self.bundle.config.upstreams
         if upstream is not None and upstream not in (one.name for one in upstreams):

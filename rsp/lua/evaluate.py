@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rsp import log
 from rsp.config.build import HOOKS, Builder, Declaration
 from rsp.config.errors import ConfigError, Position
 from rsp.config.foreign import complaint
 from rsp.config.schema import Config
 from rsp.config.units import Function
+from rsp.logs import log
 from rsp.lua.runtime import Runtime, text
 from rsp.lua.services import Services
 

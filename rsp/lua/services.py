@@ -18,12 +18,12 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from rsp.http1.fields import flat
+from rsp.http.fields import flat
+from rsp.http.routing import normalise_path
+from rsp.ipc.shared_memory import Shared
 from rsp.lua import patterns
 from rsp.lua.passwords import Users
 from rsp.lua.regexes import Regexes
-from rsp.route import normalise_path
-from rsp.shared import Shared
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from rsp import log
+from rsp.logs import log
 from rsp.net.calls import accept
 from rsp.net.poller import IN, SCARCE, Poller, Watched
 

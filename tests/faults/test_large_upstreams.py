@@ -8,8 +8,8 @@ import time
 import psutil
 import pytest
 
-from rsp.proxy.rest import Rest
-from rsp.scoreboard import Standing
+from rsp.exchange.forward.rest import Rest
+from rsp.ipc.scoreboard import Standing
 from tests.harness import Backend, Rsp, exchange, wait_until
 
 GET = b"GET /dead HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

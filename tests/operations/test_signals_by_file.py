@@ -13,8 +13,8 @@ SITE = 'access_log = "off" listen "127.0.0.1:{port}" upstream "app" {{ "127.0.0.
 # The place by default is one for the whole machine where root runs the tests, so this is another one.
 RSP = """
 import pathlib, sys
-import rsp.admin_socket
-rsp.admin_socket.directory = lambda: pathlib.Path("sockets").absolute()
+import rsp.ipc.admin_socket
+rsp.ipc.admin_socket.directory = lambda: pathlib.Path("sockets").absolute()
 from rsp.cli import main
 sys.exit(main())
 """
@@ -68,7 +68,7 @@ def test_a_signal_goes_to_the_master_of_the_file_and_to_no_other(tmp_path):
 
 @pytest.mark.parametrize("title", ["site.lua", "other.lua"])
 def test_a_master_that_does_not_say_its_file_is_known_by_its_title(tmp_path, monkeypatch, title):
-    from rsp import signals
+    from rsp.commands import signals
     from rsp.rspctl import Failure
 
     monkeypatch.chdir(tmp_path)

@@ -10,14 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-import rsp.child
 import rsp.control.process
-import rsp.fleet
-from rsp import channel
+import rsp.supervise.child
+import rsp.supervise.fleet
 from rsp.cli import main
-from rsp.scoreboard import FIRST_PLACE, PLACE
+from rsp.ipc import channel
+from rsp.ipc.scoreboard import FIRST_PLACE, PLACE
 
-_worker, _control = rsp.fleet.Worker, rsp.control.process.Control
+_worker, _control = rsp.supervise.fleet.Worker, rsp.control.process.Control
 
 
 def _send_all(end: socket.socket, packet: bytes) -> None:
@@ -130,7 +130,7 @@ def _control_process(instance, end: socket.socket, *given):
 
 
 if __name__ == "__main__":
-    rsp.fleet.Worker = _worker_1
+    rsp.supervise.fleet.Worker = _worker_1
     rsp.control.process.Control = _control_process
-    rsp.child._FIRST_DELAY = 0.0
+    rsp.supervise.child._FIRST_DELAY = 0.0
     sys.exit(main())

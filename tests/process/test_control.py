@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from rsp.admin_socket import directory
+from rsp.ipc.admin_socket import directory
 from tests.faults.lab import Lab, load, under_load
 from tests.harness import Backend, Rsp, exchange, get, wait_until
 

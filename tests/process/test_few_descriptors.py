@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rsp.descriptors import Room
+from rsp.system.descriptors import Room
 from tests.harness import Backend, free_port, get, wait_until
 
 NEEDED = re.compile(r"ulimit -n \d+: too few open files are allowed: .* need (\d+); raise the limit")
@@ -200,7 +200,7 @@ def test_more_connections_than_there_is_room_for_are_told_and_not_taken(tmp_path
 def test_room_grows_with_the_limit_and_shrinks_with_listeners(monkeypatch):
     rooms = []
     for limit in (40, 64, 96, 128, 256, 1024, 1 << 20):
-        monkeypatch.setattr("rsp.descriptors.limit", lambda limit=limit: limit)
+        monkeypatch.setattr("rsp.system.descriptors.limit", lambda limit=limit: limit)
         one, many = Room.of(1), Room.of(10)
         assert one.clients >= many.clients >= 1
         assert one.clients * 2 + one.lingering <= max(limit, 64)

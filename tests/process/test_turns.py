@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from rsp.http1.body import ChunkedDecoder
+from rsp.http.h1.body import ChunkedDecoder
 from tests.harness import Backend, Rsp, exchange, get, proxy_to, wait_until
 
 OWN = 'route { path = "/own", respond = { body = "x" } }'

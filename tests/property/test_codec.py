@@ -8,10 +8,10 @@ import httptools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rsp.http1.body import ChunkedDecoder, encode_chunk, encode_last_chunk
-from rsp.http1.codec import parse_request, request_head
-from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.body import ChunkedDecoder, encode_chunk, encode_last_chunk
+from rsp.http.h1.codec import parse_request, request_head
+from rsp.http.message import CHUNKED
 
 payloads = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 trailers = st.lists(st.sampled_from([b"X-A: 1", b"X-Sum: abc"]), max_size=2)

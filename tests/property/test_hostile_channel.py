@@ -11,10 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsp import channel, loader, packets, sockets, upgrade
-from rsp.canary import Sample, fault
-from rsp.channel import Bundle, Channel, Found, Order, Ready
-from rsp.child import Process, Slot
+from rsp import loader
 from rsp.config.errors import ConfigError
 from rsp.config.schema import Config, Reload, Settings, encode_hook
 from rsp.config.units import Peer
@@ -22,10 +19,16 @@ from rsp.config.upstreams import Outliers as Rules
 from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.control.outliers import Outliers
 from rsp.control.state import State
+from rsp.ipc import channel, packets
+from rsp.ipc.channel import Bundle, Channel, Found, Order, Ready
+from rsp.ipc.packets import Broken, Inbox, Outbox, Stuck
+from rsp.ipc.peer_table import PeerRegistry, Target
+from rsp.ipc.scoreboard import CONTROL_ROW, MOST, RETIRED_ROW, SLOTS, Cell, Mark, Scoreboard, Tally
 from rsp.master import Master
-from rsp.members import Table, Target
-from rsp.packets import Broken, Inbox, Outbox, Stuck
-from rsp.scoreboard import CONTROL_ROW, MOST, RETIRED_ROW, SLOTS, Cell, Mark, Scoreboard, Tally
+from rsp.supervise import upgrade
+from rsp.supervise.canary import Sample, fault
+from rsp.supervise.child import Process, Slot
+from rsp.system import sockets
 
 CONFIG = Config(
     settings=Settings(admin="off"),
@@ -80,7 +83,7 @@ def master():
     """One that was never launched; what orders would start is left out."""
     made = Master("site.lua", 1)
     made._fleet.bundle = Bundle(1, "", CONFIG)
-    made._fleet.steward.open(made._fleet.bundle, later=False)
+    made._fleet.control.open(made._fleet.bundle, later=False)
     made._fleet.slots.append(Slot(0))
     made._reloads._next = lambda: made._reloads._queue.clear()
     made._upgrade = made._waiting.clear
@@ -100,7 +103,7 @@ def test_the_master_outlives_any_bytes_and_descriptors_of_a_child(master, sent, 
     fleet = master._fleet
     ours, theirs = channel.pair()
     theirs.setblocking(False)
-    slot, role = (fleet.steward.slot, channel.CONTROL) if is_control else (fleet.slots[0], channel.WORKER)
+    slot, role = (fleet.control.slot, channel.CONTROL) if is_control else (fleet.slots[0], channel.WORKER)
     row_number = CONTROL_ROW if is_control else 0
     process = _Victim("It", os.getpid(), ours, role, Scoreboard().row(row_number), row_number)
     process.asked.append(1)
@@ -200,7 +203,7 @@ cells = st.sampled_from([0, 1, 2, 999, 1 << 31, (1 << 63) - 1, 1 << 63, MOST - 1
 @given(st.lists(cells, min_size=40, max_size=40), st.randoms())
 def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
     board = Scoreboard()
-    table = Table(board)
+    table = PeerRegistry(board)
     (members,) = table.arrange(CONFIG)
     bundle = Bundle(1, "", CONFIG)
     state = State(board, bundle, members, "")
@@ -229,7 +232,7 @@ def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
 
 
 def board_cell(place: int, row: int, tally: Tally) -> int:
-    from rsp.scoreboard import FIRST_PLACE, MARKS, PLACE, TALLY
+    from rsp.ipc.scoreboard import FIRST_PLACE, MARKS, PLACE, TALLY
 
     return FIRST_PLACE + place * PLACE + MARKS + row * TALLY + tally
 
@@ -307,7 +310,7 @@ def test_a_loader_that_says_too_much_or_does_not_end_is_killed(monkeypatch):
 )
 def test_whatever_a_predecessor_hands_over_is_taken_or_refused(data, given):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    from rsp.memory import sealed
+    from rsp.system.memory import sealed
 
     with sealed(data) as descriptor, socket.socket() as one:
         socket.send_fds(theirs, [b"legacy"], [descriptor])
@@ -321,7 +324,7 @@ def test_whatever_a_predecessor_hands_over_is_taken_or_refused(data, given):
                 assert "cannot take over from the running master" in str(error)
                 return
     board = Scoreboard()
-    table = Table(board)
+    table = PeerRegistry(board)
     table.arrange(CONFIG)
     upgrade.restore(predecessor.legacy.peers, table, board)
     for sock in predecessor.given.values():
@@ -333,7 +336,7 @@ def test_whatever_a_predecessor_hands_over_is_taken_or_refused(data, given):
 
 
 def test_orphans_are_reaped_and_known_children_are_left_to_their_owners():
-    from rsp.child import reap_strangers
+    from rsp.supervise.child import reap_strangers
 
     def child(status: int) -> int:
         pid = os.fork()

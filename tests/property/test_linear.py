@@ -11,24 +11,24 @@ from contextlib import suppress
 
 import pytest
 
-from rsp.combined import combined
 from rsp.config.schema import Route
 from rsp.config.units import Peer
-from rsp.http1.body import ChunkedDecoder
-from rsp.http1.codec import parse_request, parse_response
-from rsp.http1.errors import ProtocolError
-from rsp.http1.faults import check_size, find_stray
-from rsp.http1.fields import cookie, field, flat
-from rsp.http1.lines import drop, each, get
-from rsp.http1.names import without
+from rsp.exchange.answers import Fixed, Pages
+from rsp.exchange.filters.forwarded import sort_out, through_proxy
+from rsp.exchange.hooks.call import Plan
+from rsp.exchange.told import told
+from rsp.http.errors import ProtocolError
+from rsp.http.fields import cookie, field, flat
+from rsp.http.h1.body import ChunkedDecoder
+from rsp.http.h1.codec import parse_request, parse_response
+from rsp.http.h1.faults import check_size, find_stray
+from rsp.http.lines import drop, each, get
+from rsp.http.names import without
+from rsp.http.routing import Router, match, normalise_path
+from rsp.logs.combined import combined
 from rsp.lua.evaluate import Evaluation
 from rsp.lua.passwords import Users
 from rsp.lua.services import Services
-from rsp.proxy.answers import Fixed, Pages
-from rsp.proxy.call import Plan
-from rsp.proxy.forwarded import sort_out, through_proxy
-from rsp.proxy.told import told
-from rsp.route import Router, match, normalise_path
 
 SEARCHED, SMALL, MIDDLE, LARGE = 4 << 10, 1 << 10, 8 << 10, 32 << 10
 WORST = 6  # inputs that are measured at all sizes

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsp.exchange.context import Plane
+from rsp.exchange.running_config import Site
+from rsp.http.h1.server import Downstream
+from rsp.ipc.peer_table import PeerRegistry
+from rsp.ipc.scoreboard import Scoreboard
 from rsp.lua.evaluate import evaluate
-from rsp.members import Table
 from rsp.net.poller import Poller
-from rsp.proxy.downstream import Downstream
-from rsp.proxy.plane import Plane
-from rsp.proxy.site import Site
-from rsp.scoreboard import Scoreboard
 from tests.property.test_codec import pieces_of
 
 TEXT = """
@@ -42,7 +42,7 @@ class Worker:
         board = Scoreboard()
         self.plane = Plane(board, 0, b"secret", Poller(self.loop))
         self.plane.site = Site(config, self.plane, 0.0, None)
-        self.plane.site.arrange(Table(board).arrange(config)[0])
+        self.plane.site.arrange(PeerRegistry(board).arrange(config)[0])
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(directory / "peer"))
         self.listener.listen(16)

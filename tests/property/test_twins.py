@@ -11,11 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rsp import combined as combined_in_use
 from rsp import pure
-from rsp.http1 import codec, head, names, write
-from rsp.http1 import lines as lines_in_use
-from rsp.http1.errors import ProtocolError
+from rsp.http import lines as lines_in_use
+from rsp.http import message, names
+from rsp.http.errors import ProtocolError
+from rsp.http.h1 import codec, head, write
+from rsp.logs import combined as combined_in_use
 
 REQUEST = ("connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "barred", "path",
            "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent")  # fmt: skip
@@ -37,7 +38,7 @@ RESPONSE = (
 def specification(name: str):
     """The module as its Python source says it, whatever is compiled."""
     path = Path(__file__).parents[2] / "rsp" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"specification_{name}", path)
+    spec = importlib.util.spec_from_file_location(f"specification_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -143,7 +144,7 @@ def test_responses_are_written_the_same(start, lines, method, connection):
         one = head.parse_response(block(start, b"", lines, []), method)
     except ProtocolError:
         return
-    for framing in {one.framing, max(one.framing, head.CHUNKED)}:
+    for framing in {one.framing, max(one.framing, message.CHUNKED)}:
         arguments = one, one.fields, framing, connection
         assert codec.response_head(*arguments) == write.response_head(*arguments)
 
@@ -172,13 +173,13 @@ TEXT = st.binary(max_size=40) | st.sampled_from([b"", b'"\\', b"x" * 3000])
 def test_log_lines_are_the_same(texts, method, numbers, times, upstreams):
     target, referer, agent = texts
     arguments = (b"::1", b"stamp", method, target, 1, *numbers, referer, agent, upstreams, *times, b"id")
-    assert combined_in_use.combined(*arguments) == specification("combined").combined(*arguments)
+    assert combined_in_use.combined(*arguments) == specification("logs/combined").combined(*arguments)
 
 
 @pytest.mark.parametrize("value", [0.0004, 0.0005, 0.0015, 59.9994999, 1e5])
 def test_times_are_rounded_the_same(value):
     arguments = (b"c", b"s", b"GET", b"/", 1, 200, 0, b"", b"", b"", value, value, b"")
-    assert combined_in_use.combined(*arguments) == specification("combined").combined(*arguments)
+    assert combined_in_use.combined(*arguments) == specification("logs/combined").combined(*arguments)
 
 
 FIELD = st.tuples(
@@ -195,7 +196,7 @@ FIELD = st.tuples(
 )
 def test_single_fields_are_the_same(fields, name):
     block_ = b"".join(b"".join(parts) + b"\r\n" for parts in fields)
-    own = specification("http1/lines")
+    own = specification("http/lines")
     for function in ("get", "each", "drop"):
         assert getattr(lines_in_use, function)(block_, name) == getattr(own, function)(block_, name)
     assert own.each(own.drop(block_, name), name) == []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rsp.http1.body import ChunkedDecoder, LengthDecoder, encode_chunk, encode_last_chunk
-from rsp.http1.errors import ProtocolError
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.body import ChunkedDecoder, LengthDecoder, encode_chunk, encode_last_chunk
 
 
 def test_length():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rsp.canary import Sample, fault
 from rsp.config.schema import Reload
+from rsp.supervise.canary import Sample, fault
 
 RULES = Reload()
 

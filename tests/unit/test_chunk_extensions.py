@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsp.http1.body import ChunkedDecoder
-from rsp.http1.errors import ProtocolError
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.body import ChunkedDecoder
 
 GOOD = [
     b"", b";a", b";a=b", b';a="b"', b";a;b", b" ;a", b"\t; a", b"; a = b", b';a = "b;c" ; d', b';a=""', b';a="\\""',

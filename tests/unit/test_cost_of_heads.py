@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from rsp.http1 import head, names
-from rsp.http1.body import ChunkedDecoder
-from rsp.http1.codec import parse_request, parse_response
-from rsp.http1.errors import ProtocolError
+from rsp.http import names
+from rsp.http.errors import ProtocolError
+from rsp.http.h1 import head
+from rsp.http.h1.body import ChunkedDecoder
+from rsp.http.h1.codec import parse_request, parse_response
 
 START = b"GET / HTTP/1.1\r\nHost: a\r\n"
 

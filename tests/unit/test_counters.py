@@ -4,14 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rsp import combined as combined_in_use
+from rsp.commands.rehearsal import Rehearsal
 from rsp.config.errors import ConfigError
-from rsp.http1 import codec, write
-from rsp.http1.codec import parse_request, parse_response
+from rsp.http.h1 import codec, write
+from rsp.http.h1.codec import parse_request, parse_response
+from rsp.ipc.peer_stats import PeerStats
+from rsp.ipc.scoreboard import FIRST_PLACE, MARKS, PLACE, RETIRED_ROW, Cell, Scoreboard, Tally
+from rsp.logs import combined as combined_in_use
 from rsp.lua.evaluate import evaluate
-from rsp.place import Place
-from rsp.rehearsal import Rehearsal
-from rsp.scoreboard import FIRST_PLACE, MARKS, PLACE, RETIRED_ROW, Cell, Scoreboard, Tally
 from tests.property.test_twins import specification
 
 EDGES = [2**31 - 3, 2**32 - 3, 2**53 - 3, 2**63 - 10]
@@ -65,7 +65,7 @@ def test_numbers_are_written_as_python_does(status, size, seconds, number):
     status = (status + 2**31) % 2**32 - 2**31  # a C int
     line = [b"c", b"s", b"GET", b"/", 1, status, size, b"", b"", b"", seconds, seconds, b"id"]
     written = combined_in_use.combined(*line)
-    assert written == specification("combined").combined(*line)
+    assert written == specification("logs/combined").combined(*line)
     assert b'" %d %d "' % (status, size) in written
     assert codec.make_id(b"p", number) == write.make_id(b"p", number) == b"p-%x" % (number % 2**64)
     head = parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"GET")
@@ -85,7 +85,7 @@ def test_the_longest_body_is_understood():
 def test_counters_in_cells_go_over_every_edge():
     board = Scoreboard()
     board.row(RETIRED_ROW)[Cell.ROWS] = 2
-    place = Place(board, 3, 0)
+    place = PeerStats(board, 3, 0)
     for edge in EDGES:
         board.cells[FIRST_PLACE + 3 * PLACE + MARKS + Tally.REQUESTS] = edge
         for _ in range(6):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from rsp.channel import Bundle
+from rsp.ipc.channel import Bundle
 from rsp.loader import _difference
 from rsp.lua.evaluate import evaluate
 

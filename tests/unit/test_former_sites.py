@@ -4,15 +4,15 @@ import asyncio
 import gc
 import socket
 
+from rsp.exchange.context import Plane
+from rsp.exchange.hooks.hooks import Hooks
+from rsp.exchange.running_config import Site
+from rsp.http.h1.server import Downstream
+from rsp.ipc.peer_table import PeerTable
+from rsp.ipc.scoreboard import Scoreboard
+from rsp.ipc.shared_memory import Shared
 from rsp.lua.evaluate import evaluate
-from rsp.members import Members
 from rsp.net.poller import Poller
-from rsp.proxy.downstream import Downstream
-from rsp.proxy.hooks import Hooks
-from rsp.proxy.plane import Plane
-from rsp.proxy.site import Site
-from rsp.scoreboard import Scoreboard
-from rsp.shared import Shared
 
 TEXT = """
 listen "127.0.0.1:1"
@@ -48,7 +48,7 @@ class Process:
         before = getattr(self.plane, "site", None)
         hooks = Hooks(self.plane, config, str(self.path), files, self.store)
         self.plane.site = Site(config, self.plane, 0.0, hooks)
-        self.plane.site.arrange(Members({}, []))
+        self.plane.site.arrange(PeerTable({}, []))
         if before is not None:
             self.plane.site.succeed(before)
         hooks.start(before.hooks if before is not None else None)

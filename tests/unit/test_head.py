@@ -2,10 +2,10 @@
 
 import pytest
 
-from rsp.http1.codec import parse_request, parse_response, request_head, response_head
-from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE
-from rsp.http1.names import split
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.codec import parse_request, parse_response, request_head, response_head
+from rsp.http.message import CHUNKED, UNTIL_CLOSE
+from rsp.http.names import split
 
 
 def request(*lines: str, start: str = "GET / HTTP/1.1", host: str | None = "Host: a"):

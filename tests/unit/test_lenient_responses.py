@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsp.http1.codec import parse_response, response_head
-from rsp.http1.errors import ProtocolError
-from rsp.http1.head import CHUNKED, UNTIL_CLOSE
-from rsp.http1.lenient import read_head
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.codec import parse_response, response_head
+from rsp.http.h1.lenient import read_head
+from rsp.http.message import CHUNKED, UNTIL_CLOSE
 
 
 def read(data: bytes, method: bytes = b"GET", first: bool = False):

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
+from rsp.commands.rehearsal import Rehearsal
 from rsp.config.errors import ConfigError
 from rsp.lua.evaluate import Evaluation, evaluate
 from rsp.lua.services import Services
-from rsp.rehearsal import Rehearsal
 from tests.paths import ROOT
 
 SITE = """

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsp.ipc.shared_memory import Full, Shared
 from rsp.lua.evaluate import Evaluation
 from rsp.lua.services import Services
-from rsp.shared import Full, Shared
 
 INSTRUCTIONS, MEMORY = 300_000, 32 << 20  # as lua.instructions and lua.memory are by default
 

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from rsp import log
 from rsp.cli import _worker_count
 from rsp.config.errors import ConfigError
 from rsp.config.units import MOST_WORKERS
+from rsp.ipc.scoreboard import CONTROL_ROW
+from rsp.logs import log
 from rsp.lua.evaluate import evaluate
 from rsp.master import Master
-from rsp.scoreboard import CONTROL_ROW
 
 
 def test_files_and_the_command_line_have_one_limit(tmp_path):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rsp.http1 import lines, names
-from rsp.http1.codec import parse_request
-from rsp.http1.errors import ProtocolError
+from rsp.http import lines, names
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.codec import parse_request
 
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\nX-Kept: 1\r\n"
 TOLD = sorted(names.TOLD | names.OWN | {prefix + b"x" for prefix in names.TOLD_PREFIXES} | {b"x-forwarded"})

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rsp.outlet import Outlet
+from rsp.logs.outlet import Outlet
 
 
 def written(data: bytes) -> bytes:

@@ -5,8 +5,8 @@ import pytest
 from rsp.config.errors import ConfigError
 from rsp.config.placeholders import IN_FIELDS, IN_PAGES, Template, unknown
 from rsp.config.schema import Page
+from rsp.exchange.answers import Location, Pages
 from rsp.lua.evaluate import evaluate
-from rsp.proxy.answers import Location, Pages
 
 
 class Request:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rsp import quota
+from rsp.system import quota
 
 EIGHT = set(range(8))
 

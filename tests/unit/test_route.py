@@ -2,9 +2,9 @@
 
 import pytest
 
-from rsp.child import restart_delay
-from rsp.http1.codec import parse_request
-from rsp.route import AmbiguousPath, Router, match, normalise_host, normalise_path
+from rsp.http.h1.codec import parse_request
+from rsp.http.routing import AmbiguousPath, Router, match, normalise_host, normalise_path
+from rsp.supervise.child import restart_delay
 
 
 def routed(host: str, path: str):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rsp.route import AmbiguousPath, Router, match, normalise_path
+from rsp.http.routing import AmbiguousPath, Router, match, normalise_path
 
 
 def find(routes, path, host=b"h"):

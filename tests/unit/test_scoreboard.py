@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-import rsp.members
+import rsp.ipc.peer_table
 from rsp.config.schema import Config, Settings
 from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream, UpstreamPeer
-from rsp.members import Table, Target
-from rsp.place import Place
-from rsp.scoreboard import PLACES, RETIRED_ROW, Cell, Health, Mark, Scoreboard, Standing, Tally
+from rsp.ipc.peer_stats import PeerStats
+from rsp.ipc.peer_table import PeerRegistry, Target
+from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Cell, Health, Mark, Scoreboard, Standing, Tally
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def board():
 
 def test_all_workers_are_summed(board):
     for row in range(3):
-        Place(board, 7, row).add(Tally.IN_FLIGHT, row + 1)
-    Place(board, 8, 0).add(Tally.IN_FLIGHT, 100)
-    assert Place(board, 7, 2).total(Tally.IN_FLIGHT) == 6 == board.total(7, Tally.IN_FLIGHT)
-    Place(board, 7, 2).add(Tally.IN_FLIGHT, -3)
-    assert Place(board, 7, 0).total(Tally.IN_FLIGHT) == 3
+        PeerStats(board, 7, row).add(Tally.IN_FLIGHT, row + 1)
+    PeerStats(board, 8, 0).add(Tally.IN_FLIGHT, 100)
+    assert PeerStats(board, 7, 2).total(Tally.IN_FLIGHT) == 6 == board.total(7, Tally.IN_FLIGHT)
+    PeerStats(board, 7, 2).add(Tally.IN_FLIGHT, -3)
+    assert PeerStats(board, 7, 0).total(Tally.IN_FLIGHT) == 3
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_all_workers_are_summed(board):
     ],
 )
 def test_how_a_peer_stands(board, marks, standing):
-    place = Place(board, 3, 0)
+    place = PeerStats(board, 3, 0)
     for mark, value in marks.items():
         place.set_mark(mark, value)
     assert place.standing(1000) == standing
@@ -54,14 +54,14 @@ def second(number):
 
 
 def test_failures_in_a_row_count_over_all_workers(board):
-    one, two = Place(board, 1, 0), Place(board, 1, 1)
+    one, two = PeerStats(board, 1, 0), PeerStats(board, 1, 1)
     assert one.failed(second(100), second(10)) == 1
     assert two.failed(second(101), second(10)) == 2
     assert one.failed(second(102), second(10)) == 3
 
 
 def test_an_answer_to_any_worker_ends_the_row(board):
-    one, two = Place(board, 1, 0), Place(board, 1, 1)
+    one, two = PeerStats(board, 1, 0), PeerStats(board, 1, 1)
     one.failed(second(100), second(10))
     one.failed(second(101), second(10))
     two.succeeded(second(102))
@@ -72,14 +72,14 @@ def test_an_answer_to_any_worker_ends_the_row(board):
 
 
 def test_old_failures_do_not_count(board):
-    one, two = Place(board, 1, 0), Place(board, 1, 1)
+    one, two = PeerStats(board, 1, 0), PeerStats(board, 1, 1)
     one.failed(second(100), second(10))
     assert two.failed(second(111), second(10)) == 1
     assert one.failed(second(112), second(10)) == 2
 
 
 def test_answers_are_counted(board):
-    place = Place(board, 1, 0)
+    place = PeerStats(board, 1, 0)
     place.answered(2000, 2000, False)
     place.answered(4000, 3000, True)
     place.succeeded(second(2))
@@ -93,14 +93,14 @@ def test_answers_are_counted(board):
 
 
 def test_what_a_dead_worker_counted_stays_and_what_it_had_running_goes(board):
-    place = Place(board, 2, 1)
+    place = PeerStats(board, 2, 1)
     place.add(Tally.IN_FLIGHT, 5)
     place.answered(2000, 2000, True)
     board.retire(1, 3)
     assert board.total(2, Tally.REQUESTS) == 1
     assert board.total(2, Tally.ERRORS) == 1
     assert board.total(2, Tally.IN_FLIGHT) == 0
-    assert Place(board, 2, 1).own(Tally.REQUESTS) == 0
+    assert PeerStats(board, 2, 1).own(Tally.REQUESTS) == 0
 
 
 def test_one_process_has_the_claim_until_it_dies(board):
@@ -146,7 +146,7 @@ def places(members, upstream="app"):
 
 
 def test_a_peer_keeps_its_place(board):
-    table = Table(board)
+    table = PeerRegistry(board)
     members = arrange(table, config(app=["a.b.c.d:1", "10.0.0.1:80", "10.0.0.2:80"], api=["10.0.0.1:80"]))
     first = places(members)
     assert len({*first.values(), *places(members, "api").values()}) == 3
@@ -159,7 +159,7 @@ def test_a_peer_keeps_its_place(board):
 
 def test_two_configurations_at_once(board):
     """While one is tried: who is a peer in both has one place, and nobody else is given it."""
-    table = Table(board)
+    table = PeerRegistry(board)
     running, tried = table.arrange(
         config(app=["10.0.0.1:80", "10.0.0.2:80"]), config(app=["10.0.0.2:80", "10.0.0.3:80", "a.test:80"])
     )
@@ -171,7 +171,7 @@ def test_two_configurations_at_once(board):
 
 
 def test_a_new_peer_starts_slowly_unless_all_are_new(board):
-    table = Table(board)
+    table = PeerRegistry(board)
     members = arrange(table, config(app=["10.0.0.1:80"]))
     assert board.mark(places(members)["10.0.0.1:80"], Mark.SINCE) == 0
     members = arrange(table, config(app=["10.0.0.1:80", "10.0.0.2:80"]))
@@ -179,11 +179,11 @@ def test_a_new_peer_starts_slowly_unless_all_are_new(board):
 
 
 def test_places_are_given_again_when_nobody_uses_them(board, monkeypatch):
-    monkeypatch.setattr(rsp.members, "_REST", -1.0)
-    table = Table(board)
+    monkeypatch.setattr(rsp.ipc.peer_table, "_REST", -1.0)
+    table = PeerRegistry(board)
     old = places(arrange(table, config(app=["10.0.0.1:80", "10.0.0.2:80"])))
     board.set_mark(old["10.0.0.1:80"], Mark.WEIGHT, 7)
-    Place(board, old["10.0.0.2:80"], 1).add(Tally.IN_FLIGHT, 1)
+    PeerStats(board, old["10.0.0.2:80"], 1).add(Tally.IN_FLIGHT, 1)
     arrange(table, config(app=["10.0.0.3:80"]))
     new = places(arrange(table, config(app=["10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80"])))
     assert old["10.0.0.2:80"] not in new.values()  # a worker is not done there
@@ -192,7 +192,7 @@ def test_places_are_given_again_when_nobody_uses_them(board, monkeypatch):
 
 
 def test_names(board):
-    table = Table(board)
+    table = PeerRegistry(board)
     wanted = config(app=["app.test:80", "10.0.0.9:80"])
     assert arrange(table, wanted).unknown == ["app.test:80"]
     table.learn(Peer("app.test:80"), [Target(Peer("10.0.0.1:80")), Target(Peer("10.0.0.9:80"), 3, True)])
@@ -206,7 +206,7 @@ def test_names(board):
 
 
 def test_a_name_that_cannot_be_found_out_is_not_waited_for(board):
-    table = Table(board)
+    table = PeerRegistry(board)
     wanted = config(app=["app.test:80"])
     arrange(table, wanted)
     table.learn(Peer("app.test:80"), None)
@@ -216,7 +216,7 @@ def test_a_name_that_cannot_be_found_out_is_not_waited_for(board):
 
 
 def test_more_peers_than_places(board):
-    table = Table(board)
+    table = PeerRegistry(board)
     many = [f"10.{number >> 8}.{number & 255}.1:80" for number in range(PLACES + 1)]
     assert len(arrange(table, config(app=many)).upstreams["app"]) == PLACES
     assert table.overflow == {"app"}

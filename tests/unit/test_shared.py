@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsp.shared import Full, Shared
+from rsp.ipc.shared_memory import Full, Shared
 
 KEYS = st.sampled_from([b"a", b"b" * 70, b"c", b"d" * 300])
 VALUES = st.one_of(st.binary(max_size=700), st.floats(allow_nan=False), st.booleans())

@@ -1,0 +1,68 @@
+"""``rsp explain site.lua 'GET http://shop/x' -H 'Name: value'``: what would become of a request, without sending it."""
+
+import argparse
+import re
+import sys
+from typing import Final
+
+from rsp.config.errors import ConfigError
+from rsp.logs import log
+
+_REQUEST: Final = re.compile(
+    r"(?:(?P<method>[A-Za-z]+)\s+)?(?:https?://(?P<host>[^/?#\s]+))?(?P<target>[/?]\S*)?", re.ASCII
+)
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0; 1 for a configuration that cannot be used; 2 for the command line."""
+    parser = argparse.ArgumentParser(
+        prog="rsp explain",
+        description="Say which route, hooks and peer a request would meet, and what the peer would be sent. "
+        "Nothing is sent.",
+    )
+    parser.add_argument("file", metavar="FILE", help="the configuration, in Lua")
+    parser.add_argument("request", metavar="REQUEST", help="such as 'GET http://shop.example.com/x?y=1'")
+    parser.add_argument(
+        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field; repeatable"
+    )
+    parser.add_argument("-d", "--data", default="", help="the body")
+    parser.add_argument("--client", default="127.0.0.1", help="the client's address (127.0.0.1)")
+    options = parser.parse_args(arguments)
+    match = _REQUEST.fullmatch(options.request.strip())
+    if match is None:
+        parser.error(f"cannot read the request '{options.request}'; expected 'METHOD http://host/path'")
+    for field in options.header:
+        if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*", field):
+            parser.error(f"cannot read the field '{field}'; expected 'Name: value'")
+    target = match["target"] or "/"
+    body = options.data.encode()
+    lines = [f"{(match['method'] or 'GET').upper()} {target if target[0] == '/' else '/' + target} HTTP/1.1"]
+    if not any(field.lower().startswith("host:") for field in options.header):
+        lines.append(f"Host: {match['host'] or 'localhost'}")
+    lines += options.header
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    request = "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+    try:
+        return _explain(options.file, request, options.client.encode())
+    except ConfigError as error:
+        for message in error.messages:
+            log.line(f"Error parsing config file: {message}", log.ERROR)
+        return 1
+
+
+def _explain(path: str, request: bytes, client: bytes) -> int:
+    from rsp.commands.rehearsal import Rehearsal, describe
+    from rsp.lua.evaluate import evaluate
+
+    config, files = evaluate(path)
+    rehearsal = Rehearsal(config, path, files)
+    try:
+        result = rehearsal.ask(request, client)
+    except TimeoutError:
+        print("rsp explain: a hook waits for something that does not come", file=sys.stderr)
+        return 1
+    finally:
+        rehearsal.close()
+    print("\n".join(describe(result, request)))
+    return 0

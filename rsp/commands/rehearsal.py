@@ -1,0 +1,333 @@
+"""A configuration in action without a network: for its own tests (``rsp -t``), and for ``rsp explain``.
+
+Everything is as in a worker, routing, hooks and heads included; but clients and peers are at the other ends of socket
+pairs in this process, so what is shown is what would be sent.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from rsp.config.schema import Config
+from rsp.exchange.context import Plane
+from rsp.exchange.forward.peer import Peer
+from rsp.exchange.forward.request import Asker
+from rsp.exchange.hooks.hooks import Hooks
+from rsp.exchange.hooks.operations import plan_of
+from rsp.exchange.hooks.tasks import FAILED, WAITS, Answer, Done, Task, cancel
+from rsp.exchange.running_config import Site
+from rsp.http.h1.body import ChunkedDecoder, Decoder, LengthDecoder
+from rsp.http.h1.codec import end_of_head, parse_request, parse_response
+from rsp.http.h1.server import Downstream
+from rsp.http.message import CHUNKED, UNTIL_CLOSE
+from rsp.ipc.peer_table import PeerEntry, PeerTable
+from rsp.ipc.scoreboard import RETIRED_ROW, Cell, Scoreboard
+from rsp.ipc.shared_memory import Shared
+from rsp.lua.evaluate import Hook
+from rsp.lua.runtime import text
+from rsp.net.poller import Poller
+
+_PATIENCE: Final = 15.0  # seconds for one request, and for one test
+_STORE: Final = 16 << 20
+
+
+class Result:
+    """What became of one request.  ``peer_head``: as the peer would see it; empty if no peer was asked."""
+
+    def __init__(self) -> None:
+        self.upstream: str | None = None
+        self.peer: str | None = None
+        self.has_others = False  # the upstream has more peers
+        self.route: str | None = None
+        self.hooks: list[str] = []
+        self.log: list[str] = []
+        self.peer_head = b""
+        self.peer_body = b""
+        self.status = 0
+        self.fields = b""
+        self.body = b""
+
+
+class _Plane(Plane):
+    """Its peers are played."""
+
+    play: "Rehearsal"
+
+    def peer(self, member: PeerEntry) -> Peer:
+        known = self.peers.get(member.place)
+        if known is None:
+            known = self.peers[member.place] = _Peer(self, member)
+        return known
+
+
+class _Peer(Peer):
+    def connect(self, exchange: "Asker | None") -> None:
+        near, far = socket.socketpair()
+        for one in (near, far):
+            one.setblocking(False)
+        plane = self.plane
+        if isinstance(plane, _Plane):
+            plane.play.attend(far, self)
+        self.connected(near.detach(), exchange)
+
+
+class _Hooks(Hooks):
+    """Remembers what it would log."""
+
+    failures: list[str]
+    plan: Any
+
+    def report(self, outcome: Any) -> None:
+        self.failures.append(self.text_of(outcome))
+
+
+class Rehearsal:
+    """``files``: what the configuration consists of, by name.  Raises :class:`ConfigError`."""
+
+    def __init__(self, config: Config, main: str, files: dict[str, bytes]) -> None:
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._config = config
+        scoreboard = Scoreboard()
+        scoreboard.row(RETIRED_ROW)[Cell.ROWS] = 1
+        self._plane = plane = _Plane(scoreboard, 0, b"rehearsal", Poller(self._loop))
+        plane.play = self
+        self._hooks = hooks = _Hooks(plane, config, main, files, Shared(_STORE))
+        hooks.failures = []
+        hooks.plan = None
+        hooks.keeps = True
+        hooks.operations[b"http"] = self._http
+        hooks.operations[b"simulate"] = self._simulate
+        plane.site = Site(config, plane, 0.0, hooks)
+        place, upstreams = 0, {}
+        for upstream in config.upstreams:
+            upstreams[upstream.name] = [
+                PeerEntry(peer.address, place + index, index, peer.weight, peer.backup, 0)
+                for index, peer in enumerate(upstream.peers)
+            ]
+            place += len(upstream.peers)
+        plane.site.arrange(PeerTable(upstreams, []))
+        self._result = Result()
+        self._answer = b""
+        self._logged: list[str] = []  # by the last simulate of the test that runs
+
+    def close(self) -> None:
+        self._plane.poller.close()
+        self._loop.close()
+
+    # -- tests
+
+    def run_tests(self) -> list[tuple[str, str | None]]:
+        """The name of each test, and why it failed, or ``None``."""
+        hooks = self._hooks
+        self._loop.run_until_complete(self._begin())
+        return [
+            (hook.name, self._loop.run_until_complete(self._test(hook)))
+            for hook in hooks.evaluated
+            if hook.phase == "test"
+        ]
+
+    async def _begin(self) -> None:
+        for hook in self._hooks.evaluated:
+            if hook.phase == "on_start":
+                await self._run(hook)
+
+    async def _test(self, hook: Hook) -> str | None:
+        self._hooks.failures.clear()
+        self._logged = []
+        outcome = await self._run(hook)
+        if outcome is not FAILED:
+            return None
+        failures = self._hooks.failures
+        return "\n".join(
+            [failures[-1] if failures else "failed", *(f"simulate logged: {line}" for line in self._logged)]
+        )
+
+    async def _run(self, hook: Hook) -> Any:
+        hooks = self._hooks
+        over: asyncio.Future[Any] = self._loop.create_future()
+        outcome = hooks.call(None, over.set_result, hooks.phases[b"plain"], hooks.add(hook), hooks.long)
+        return await asyncio.wait_for(over, _PATIENCE) if outcome is WAITS else outcome
+
+    def _simulate(self, _task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":
+        """For ``simulate{...}`` in a test."""
+        plan, hooks = given[0], self._hooks
+        body = plan[b"body"]
+        length = b"Content-Length: %d\r\n" % len(body) if body else b""
+        request = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bConnection: close\r\n\r\n%b" % (
+            plan[b"method"], plan[b"path"], plan[b"host"], plan[b"fields"], length, body,
+        )  # fmt: skip
+        answer = b"HTTP/1.1 %d Simulated\r\n%bContent-Length: %d\r\n\r\n%b" % (
+            int(plan[b"status"]), plan[b"response_fields"], len(plan[b"response_body"]), plan[b"response_body"],
+        )  # fmt: skip
+        hooks.plan = plan[b"http"]
+        already = len(hooks.failures)
+
+        async def simulate() -> None:
+            try:
+                result = await self._ask(request, plan[b"client"], answer)
+            except TimeoutError:
+                done((False, b"simulate: there was no answer in time"))
+                return
+            result.log = self._logged = hooks.failures[already:]
+            del hooks.failures[already:]
+            done((True, self._table(result)))
+
+        task = self._loop.create_task(simulate())
+        return lambda: cancel(task)
+
+    def _table(self, result: Result) -> Any:
+        hooks = self._hooks
+        head = parse_request(result.peer_head) if result.peer_head else None
+        plain: dict[bytes, Any] = {
+            b"status": result.status, b"fields": result.fields, b"body": result.body,
+            b"hooks": hooks.table([one.encode() for one in result.hooks]),
+            b"log": hooks.table([one.encode() for one in result.log]),
+        }  # fmt: skip
+        for name in ("upstream", "peer", "route"):
+            value = getattr(result, name)
+            if value is not None:
+                plain[name.encode()] = value.encode()
+        if head is not None:
+            plain[b"peer_method"], plain[b"peer_target"] = head.method, head.target
+            plain[b"peer_fields"] = result.peer_head.partition(b"\r\n")[2][:-2]
+            plain[b"peer_body"] = result.peer_body
+        return hooks.table(plain)
+
+    def _http(self, _task: Task, given: tuple[Any, ...], _done: Done) -> Answer:
+        """A hook's own request: what the test says that it gives."""
+        try:
+            plan_of(given[0])
+        except (ValueError, TypeError, AttributeError) as error:
+            return False, f"http: {error}".encode()
+        plan = self._hooks.plan
+        if plan is None:
+            return (
+                True,
+                None,
+                b"no network here; a test says what http gives: simulate{ http = function(call) ... end }",
+            )
+        reply = plan(given[0])
+        if reply is None:
+            return True, None, b"no answer"
+        fields = b"".join(
+            b"%b: %b\r\n" % (name, value) for name, value in (reply[b"headers"] or self._hooks.table({})).items()
+        )
+        return True, reply[b"status"] or 200, fields, reply[b"body"] or b""
+
+    # -- one request
+
+    def ask(self, request: bytes, client: bytes) -> Result:
+        """``request``: as a client sends it.  Raises :class:`TimeoutError`."""
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        result = self._loop.run_until_complete(self._ask(request, client, answer))
+        result.log = list(self._hooks.failures)
+        return result
+
+    async def _ask(self, request: bytes, client: bytes, answer: bytes) -> Result:
+        outer = self._result, self._answer
+        result = self._result = Result()
+        self._answer = answer
+        hooks = self._hooks
+        hooks.tracing, hooks.witness = result.hooks, self._witness
+        near, far = socket.socketpair()
+        for one in (near, far):
+            one.setblocking(False)
+        Downstream(self._plane, self._config.listeners[0].address, near.detach(), client)
+        try:
+            await self._loop.sock_sendall(far, request)
+            received = await asyncio.wait_for(self._all(far), _PATIENCE)
+        finally:
+            far.close()
+            self._result, self._answer = outer
+        _read_response(received, result, request.partition(b" ")[0])
+        return result
+
+    async def _all(self, sock: socket.socket) -> bytes:
+        parts = []
+        while data := await self._loop.sock_recv(sock, 1 << 16):
+            parts.append(data)
+        return b"".join(parts)
+
+    def _witness(self, upstream: bytes | None, peer: bytes | None, route: str) -> None:
+        result = self._result
+        result.upstream = upstream.decode() if upstream else None
+        result.peer = peer.decode() if peer else None
+        result.has_others = any(one.name == result.upstream and len(one.peers) > 1 for one in self._config.upstreams)
+        result.route = route or None
+
+    # -- peers
+
+    def attend(self, sock: socket.socket, _peer: Peer) -> None:
+        """Play the peer at the other end of ``sock``: note what it is asked, and answer."""
+        received = bytearray()
+
+        def readable() -> None:
+            data = sock.recv(1 << 16)
+            received.extend(data)
+            if not data:
+                self._loop.remove_reader(sock)
+                sock.close()
+                return
+            whole = _whole(bytes(received))
+            if whole is not None:
+                self._result.peer_head, self._result.peer_body = whole
+                received.clear()
+                sock.sendall(self._answer)
+
+        self._loop.add_reader(sock, readable)
+
+
+def _whole(data: bytes) -> tuple[bytes, bytes] | None:
+    """Head and body of a request, once it is all there."""
+    end = end_of_head(data, 0)
+    if end < 0:
+        return None
+    head = parse_request(data[:end])
+    if head.framing == 0:
+        return data[:end], b""
+    decoder: Decoder = ChunkedDecoder() if head.framing == CHUNKED else LengthDecoder(head.framing)
+    pieces = decoder.feed(data[end:]) if data[end:] else []
+    return (data[:end], b"".join(pieces)) if decoder.done else None
+
+
+def _read_response(data: bytes, result: Result, method: bytes) -> None:
+    end = end_of_head(data, 0)
+    if end < 0:
+        return
+    head = parse_response(data[:end], method)
+    while head.status < 200:
+        data = data[end:]
+        end = end_of_head(data, 0)
+        head = parse_response(data[:end], method)
+    body = data[end:]
+    if head.framing not in (0, UNTIL_CLOSE):
+        decoder: Decoder = ChunkedDecoder() if head.framing == CHUNKED else LengthDecoder(head.framing)
+        body = b"".join(decoder.feed(body)) if body else b""
+    fields = data[:end].partition(b"\r\n")[2][:-2]
+    result.status, result.fields, result.body = head.status, fields, body
+
+
+def describe(result: Result, request: bytes) -> list[str]:
+    """For ``rsp explain``; ``request``: as it was sent."""
+    chosen = "none; the upstream is chosen by the hook" if result.upstream is not None else "none"
+    lines = [f"route:     {result.route or chosen}"]
+    lines += [f"hook:      {hook}" for hook in result.hooks] or ["hooks:     none"]
+    before, after = (text(head.partition(b" HTTP/")[0]) for head in (request, result.peer_head))
+    if after and after != before:
+        lines.append(f"rewritten: {before} -> {after}")
+    lines += [f"failed:    {line}" for line in result.log]
+    if result.upstream is None:
+        lines.append(f"answer:    {result.status}, by rsp itself")
+        lines += [f"           {text(line)}" for line in result.fields.split(b"\r\n") if line]
+        if result.body:
+            lines += ["", *text(result.body[:2000]).splitlines()]
+        return lines
+    lines.append(
+        f"upstream:  {result.upstream}, peer {result.peer}{' (another one in turn may be next)' * result.has_others}"
+    )
+    lines += ["", *text(result.peer_head).rstrip().split("\r\n")]
+    if result.peer_body:
+        lines += ["", text(result.peer_body[:2000])]
+    return lines

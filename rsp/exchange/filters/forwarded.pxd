@@ -1,0 +1,1 @@
+# Compiled from its source as it is; nothing here is called without going through Python.

@@ -1,0 +1,1 @@
+"""Finding a peer for a request."""

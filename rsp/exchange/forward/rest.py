@@ -1,0 +1,80 @@
+"""The peers that are left for a request that several have failed already.
+
+A policy looks at all peers for each choice, which is right for the first ones.  When hundreds fail, that would be
+hundreds of looks for each of them; so then those that are left are put in order once, at random, and each is looked at
+when its turn comes: work is in proportion to the peers that are asked.
+"""
+
+from random import shuffle
+from typing import TYPE_CHECKING, Final
+
+from rsp.ipc.scoreboard import Standing
+
+if TYPE_CHECKING:
+    from rsp.exchange.forward.peer import Peer
+    from rsp.exchange.forward.request import Asker
+
+_OPEN: Final = int(Standing.OPEN)
+_HALF_OPEN: Final = int(Standing.HALF_OPEN)
+_DOUBTFUL: Final = int(Standing.DOUBTFUL)
+_OUT: Final = int(Standing.OUT)
+_FULL: Final = int(Standing.FULL)
+_LAST_RESORT: Final = (_OUT, _HALF_OPEN, _DOUBTFUL)  # the last one first
+
+
+class Rest:
+    """Of ``peers``, which are all of the upstream's, those that are not in ``tried``."""
+
+    def __init__(self, peers: "list[Peer]", tried: "set[Peer]") -> None:
+        self.peers = peers
+        self.full = False  # there was no peer to be had, but it is worth waiting
+        left = [peer for peer in peers if peer not in tried]
+        shuffle(left)
+        left.sort(key=lambda peer: not peer.backup)
+        self._next = left  # the last one first
+        self._not_open: list[Peer] = []  # when it was their turn
+        self._last_resort: list[Peer] = []
+
+    def choose(self, exchange: "Asker", now: int, panic: bool, desperate: bool) -> "Peer | None":
+        """The next peer; the same again as long as it is not tried.
+
+        ``desperate``: rather one that is out than none.
+        """
+        self.full = False
+        peer = self._open(exchange, now, panic)
+        if peer is not None:
+            return peer
+        if self._not_open and not self._last_resort:
+            standings = {peer: peer.standing(now) for peer in self._not_open}
+            self.full = _FULL in standings.values()
+            if self.full or _OPEN in standings.values():
+                self._next, self._not_open = self._not_open, []
+                return self._open(exchange, now, panic)
+            if not desperate:
+                return None
+            self._last_resort = [one for wanted in _LAST_RESORT for one in standings if standings[one] == wanted]
+            self._not_open = []
+        last = self._last_resort
+        while last and desperate:
+            peer = last[-1]
+            if peer not in exchange.tried:
+                if peer.has_room():
+                    return peer
+                self._not_open.append(peer)
+            last.pop()
+        self.full = bool(self._not_open)
+        return None
+
+    def _open(self, exchange: "Asker", now: int, panic: bool) -> "Peer | None":
+        left = self._next
+        while left:
+            peer = left[-1]
+            if peer not in exchange.tried:
+                standing = peer.standing(now)
+                if standing == _OPEN or (standing == _DOUBTFUL and panic and not peer.backup):
+                    return peer
+                if standing == _HALF_OPEN and not peer.backup and peer.claim(exchange):
+                    return peer
+                self._not_open.append(peer)
+            left.pop()
+        return None

@@ -1,0 +1,1 @@
+"""Lua hooks in a worker."""

@@ -1,0 +1,50 @@
+"""Timeouts and limits in force for a connection or an exchange: the instance's, overridden by listener and route."""
+
+from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
+from rsp.system.descriptors import Room
+
+
+def _first(name: str, *layers: Timeouts | Limits | None) -> float:
+    """The first of ``layers`` that sets ``name``."""
+    for layer in layers:
+        value = getattr(layer, name, None)
+        if value is not None:
+            return float(value)
+    raise AttributeError(name)
+
+
+class Terms:
+    """Plain numbers, seconds and bytes, merged once per configuration.  Layers: the most specific first."""
+
+    # fmt: off
+    __slots__ = (
+        "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "half_close_time", "head_limit",
+        "head_time", "idle_time", "keepalive_time", "line_limit", "lingering", "min_rate", "per_client", "read_time",
+        "request_time", "response_time", "send_time", "shutdown_time", "tunnel_time",
+    )
+    # fmt: on
+
+    def __init__(self, timeouts: tuple[Timeouts | None, ...], limits: tuple[Limits | None, ...], room: Room) -> None:
+        times = (*timeouts, DEFAULT_TIMEOUTS)
+        self.head_time = _first("head", *times)
+        self.body_time = _first("body", *times)
+        self.idle_time = _first("idle", *times)
+        self.connect_time = _first("connect", *times)
+        self.response_time = _first("response", *times)
+        self.read_time = _first("read", *times)
+        self.send_time = _first("send", *times)
+        self.half_close_time = _first("half_close", *times)
+        self.request_time = _first("request", *times)
+        self.tunnel_time = _first("tunnel", *times)
+        self.keepalive_time = _first("keepalive", *times)
+        self.shutdown_time = _first("shutdown", *times)
+        sizes = (*limits, DEFAULT_LIMITS)
+        self.line_limit = int(_first("line", *sizes))
+        self.head_limit = int(_first("head", *sizes))
+        self.fields = int(_first("fields", *sizes))
+        self.body_limit = int(_first("body", *sizes))
+        self.min_rate = int(_first("min_rate", *sizes))
+        self.buffer = int(_first("buffer", *sizes))
+        self.connections = min(int(_first("connections", *sizes)) or room.clients, room.clients)
+        self.lingering = room.lingering
+        self.per_client = int(_first("per_client", *sizes))

@@ -1,0 +1,34 @@
+"""Single values out of a block of field lines, for those who ask: most requests are never looked at this way."""
+
+from rsp.http.names import split
+
+
+def field(fields: bytes, name: bytes) -> bytes | None:
+    """The value of the first field ``name`` (lower case)."""
+    for line in split(fields):
+        found, _, value = line.partition(b":")
+        if found.lower() == name:
+            return value.strip(b" \t")
+    return None
+
+
+def flat(fields: bytes) -> list[bytes]:
+    """All names and values in turn."""
+    found: list[bytes] = []
+    for line in split(fields):
+        name, colon, value = line.partition(b":")
+        if colon:
+            found += (name, value.strip(b" \t"))
+    return found
+
+
+def cookie(fields: bytes, name: bytes) -> bytes | None:
+    """The value of the first cookie ``name`` (RFC 6265 section 4.2.1)."""
+    for line in split(fields):
+        found, _, value = line.partition(b":")
+        if found.lower() == b"cookie":
+            for pair in value.split(b";"):
+                key, equals, content = pair.partition(b"=")
+                if equals and key.strip(b" \t") == name:
+                    return content.strip(b' \t"')
+    return None

@@ -1,0 +1,17 @@
+# The layout of heads in the compiled build; message.py says what they mean.
+
+cdef class RequestHead:
+    cdef public bytes method, target, path, host, fields, request_id, referer, upgrade, user_agent
+    cdef public list forwarded
+    cdef public int minor
+    cdef public Py_ssize_t count, framing
+    cdef public bint connection_bound, expect_continue, keep_alive, plain, te_trailers
+    cdef public set barred
+
+
+cdef class ResponseHead:
+    cdef public bytes fields, length_line, reason, upgrade
+    cdef public int minor, status
+    cdef public Py_ssize_t count, framing
+    cdef public bint connection_bound, has_length, keep_alive
+    cdef public set barred

@@ -1,0 +1,214 @@
+"""What the master and its children tell each other, over one SOCK_SEQPACKET pair for each child.
+
+To children, descriptors (listening sockets, a configuration or the members in a memfd) travel with a message; from
+children, bytes alone, which are taken for an attacker's: a role says what a child may send, and how long it may be.
+A child learns of its master's death, and the master of a child's, by end of file.
+"""
+
+import socket
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Annotated, Final, Literal, NamedTuple
+
+import msgspec
+
+from rsp.config.schema import Config, decode_hook, encode_hook
+from rsp.config.units import Peer
+from rsp.ipc.packets import Broken, Inbox, Outbox, close_all, refuse_descriptors
+from rsp.ipc.peer_table import MOST_WEIGHT, PeerTable, Target
+from rsp.ipc.scoreboard import PLACES
+from rsp.system.memory import content
+
+What = Literal["reload", "reload-now", "dry-run", "upgrade"]
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """One version of the configuration as it is distributed.  ``digest``: hex SHA-256 of the Lua sources.
+
+    ``files``: those sources by name, the one at ``main`` first, where there are hooks to evaluate them for.
+    """
+
+    version: int
+    digest: str
+    config: Config
+    main: str = ""
+    files: dict[str, bytes] = {}
+
+
+class Configure(msgspec.Struct, frozen=True, tag=True):
+    """To a child: use the bundle in the first descriptor, with the members in the second.
+
+    To workers there is more: the access log, if it is a file, and sockets that listen on ``addresses``, in order.
+    ``trial``: it may be taken back, so listeners that it does not have stay until :class:`Settle`.
+    """
+
+    version: int
+    addresses: list[str] = []
+    log: bool = False
+    trial: bool = False
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: the configuration that it tries is here to stay."""
+
+
+class Consider(msgspec.Struct, frozen=True, tag=True):
+    """To the control process: the bundle in the descriptor is being tried; its names are wanted as well.  Without a
+    descriptor: nothing is tried any more."""
+
+    version: int = 0
+    digest: str = ""
+    seconds: float = 0.0
+
+
+class Update(msgspec.Struct, frozen=True, tag=True):
+    """To a child: the members in the descriptor are those of the upstreams from now on."""
+
+
+class Adopt(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: accept from the sockets of another slot as well; the descriptors, in the order of ``addresses``."""
+
+    slot: int
+    addresses: list[str]
+
+
+class Release(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: the other slot has a worker again, leave its sockets to it."""
+
+    slot: int
+
+
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: accept no more, finish what runs within ``seconds``, then exit."""
+
+    seconds: float
+
+
+class Reopen(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: the access log is the file in the descriptor from now on."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: it serves ``version`` of the configuration and accepts."""
+
+    version: int
+
+
+class Found(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: what ``name`` stands for; ``None`` when that cannot be found out."""
+
+    name: Peer
+    targets: Annotated[list[Target], msgspec.Meta(max_length=PLACES)] | None
+
+    def __post_init__(self) -> None:
+        """Raises :class:`ValueError` for a target that no look-up finds."""
+        for target in self.targets or ():
+            ip_address(target.address.host)
+            if not 0 <= (target.weight or 0) <= MOST_WEIGHT:
+                raise ValueError(f"weight {target.weight}")
+
+
+class Order(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: an operator wants something of the master; ``number`` is the answer's.
+
+    ``dry-run``: say what a reload would change.  ``reload-now``: without a trial.
+    """
+
+    number: int
+    what: What
+
+
+class Outcome(msgspec.Struct, frozen=True, tag=True):
+    """To the control process: how that ended which ``numbers`` asked for, or what signals asked for.
+
+    ``at``: seconds since the epoch.
+    """
+
+    numbers: list[int]
+    what: str
+    good: bool
+    text: str
+    version: int
+    digest: str
+    at: float
+
+
+ToChild = Configure | Settle | Consider | Update | Adopt | Release | Drain | Reopen | Outcome
+Message = ToChild | Ready | Found | Order
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
+_bundle_decoder = msgspec.msgpack.Decoder(Bundle, dec_hook=decode_hook)
+_members_decoder = msgspec.msgpack.Decoder(PeerTable, dec_hook=decode_hook)
+
+
+class Role(NamedTuple):
+    """What a side of a channel may send: messages that ``decoder`` knows, of at most ``limit`` bytes.  ``trusted``: it
+    may send descriptors."""
+
+    decoder: msgspec.msgpack.Decoder[Message]
+    limit: int
+    trusted: bool = False
+
+
+MASTER: Final = Role(msgspec.msgpack.Decoder(ToChild, dec_hook=decode_hook), sys.maxsize, trusted=True)
+WORKER: Final = Role(msgspec.msgpack.Decoder(Ready), 1 << 10)
+CONTROL: Final = Role(msgspec.msgpack.Decoder(Found | Order, dec_hook=decode_hook), 1 << 20)
+
+
+class Channel:
+    """One side, at ``end``; ``other`` is the other side's role."""
+
+    def __init__(self, end: socket.socket, other: Role) -> None:
+        end.setblocking(False)
+        self._decoder = other.decoder
+        self._inbox = Inbox(end, other.limit, trusting=other.trusted)
+        self._outbox = Outbox(end)
+        self.flush = self._outbox.flush
+        self.clear = self._outbox.clear
+
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """What cannot be sent now waits for ``flush()``.  Raises :class:`packets.Stuck`."""
+        self._outbox.post(_encoder.encode(message), descriptors)
+
+    def receive(self) -> tuple[Message, list[int]] | None:
+        """Take one packet; the message that it completes, with its descriptors, or ``None``.
+
+        Raises :class:`BlockingIOError`, :class:`EOFError` and :class:`packets.Broken`.
+        """
+        received = self._inbox.read()
+        if received is None:
+            return None
+        data, descriptors = received
+        try:
+            return self._decoder.decode(data), descriptors
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, MemoryError) as error:
+            close_all(descriptors)
+            why = "".join(letter if letter.isprintable() else "?" for letter in str(error)[:150])
+            raise Broken(f"a message that it may not send ({why})") from None
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The master's end and the child's end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    refuse_descriptors(ours)
+    return ours, theirs
+
+
+def pack(data: Bundle | PeerTable) -> bytes:
+    return _encoder.encode(data)
+
+
+def unpack(data: bytes) -> Bundle:
+    """Raises :class:`msgspec.ValidationError` or :class:`msgspec.DecodeError` for what :func:`pack` did not make."""
+    return _bundle_decoder.decode(data)
+
+
+def bundle_from(descriptor: int) -> Bundle:
+    """Reads and closes ``descriptor``."""
+    return unpack(content(descriptor))
+
+
+def members_from(descriptor: int) -> PeerTable:
+    """Reads and closes ``descriptor``."""
+    return _members_decoder.decode(content(descriptor))

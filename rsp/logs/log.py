@@ -1,0 +1,86 @@
+"""Lifecycle lines on stderr: ``[2026-11-23 12:59:00.123] Started.  Listening on port 8000.``
+
+For what happens to processes and configurations, never per request on the hot path.  Writing does not fail, and
+after :func:`never_block` it does not block: stderr may be closed, full, or gone.  Lines that it does not take are
+counted.  Where it is the journal, lines have a priority (sd-daemon(3)) and no time of their own.
+"""
+
+import os
+import time
+
+from rsp.logs.outlet import Outlet, standard, strays
+
+INFO, WARNING, ERROR = 6, 4, 3  # syslog(3)
+_LIMIT = 2000
+_last: dict[str, tuple[int, int]] = {}
+_outlet: Outlet | None = None  # without: standard error as it is, which may block a command, but no server
+_lost = 0
+
+
+def never_block() -> None:
+    """From now on, this process and its children block on neither standard output nor standard error."""
+    global _outlet
+    standard(1)
+    _outlet = standard(2)
+
+
+def line(message: str, level: int = INFO) -> None:
+    """Write one stamped line; line breaks in ``message`` become further lines, indented."""
+    global _lost
+    if _lost:
+        tick()
+    if _lost or not _write(_stamped(message, level)):
+        _lost += 1
+
+
+def tick() -> None:
+    """Called once a second: what can be written now."""
+    global _lost
+    strays()
+    if _lost and _write(_stamped(f"{_lost} lines of this log were lost: standard error took no more", WARNING)):
+        _lost = 0
+
+
+def _stamped(message: str, level: int) -> bytes:
+    if _to_journal():
+        return "".join(f"<{level}>{part}\n" for part in message.split("\n")).encode("utf-8", "replace")
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    text = f"[{stamp}.{int(now * 1000) % 1000:03d}] {message}\n".replace("\n", "\n    ")[:-4]
+    return text.encode("utf-8", "replace")
+
+
+def _write(data: bytes) -> bool:
+    """Whether it is taken, or cannot be taken at all."""
+    try:
+        if _outlet is not None:
+            return _outlet.put(data)
+        os.write(2, data)
+    except OSError:
+        pass
+    return True
+
+
+def _to_journal() -> bool:
+    """Whether stderr is what the manager connected with the journal."""
+    stream = os.environ.get("JOURNAL_STREAM")
+    if not stream:
+        return False
+    try:
+        status = os.fstat(2 if _outlet is None else _outlet.descriptor)
+    except OSError:
+        return False
+    return stream == f"{status.st_dev}:{status.st_ino}"
+
+
+def once_a_second(key: str, message: str, level: int = WARNING) -> None:
+    """As :func:`line`, but at most once a second for one ``key``; says how many were left out."""
+    now = int(time.monotonic())
+    second, held = _last.get(key, (-1, 0))
+    if second == now:
+        _last[key] = (now, held + 1)
+        return
+    if len(_last) > _LIMIT:
+        _last.clear()
+    _last[key] = (now, 0)
+    line(f"{message} (and {held} more like this)" if held else message, level)

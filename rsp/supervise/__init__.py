@@ -1,0 +1,1 @@
+"""The master's parts: its children, their listeners, configurations on their way to them, upgrades."""

@@ -1,0 +1,153 @@
+"""The control process as the master sees it, and what the two of them keep: who the upstreams' peers are.
+
+The control process looks names up and checks health; the master only notes what it says and passes it on.  When it
+dies it is started again, and nothing that carries traffic notices.
+"""
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from rsp.ipc import channel
+from rsp.ipc.admin_socket import AdminSocket
+from rsp.ipc.channel import Bundle
+from rsp.ipc.instance import Instance
+from rsp.ipc.peer_table import PeerRegistry, PeerTable
+from rsp.ipc.scoreboard import CONTROL_ROW, Cell, Scoreboard
+from rsp.logs import log
+from rsp.supervise.child import Process, Slot, spawn
+from rsp.system.memory import sealed
+
+
+class ControlChild:
+    """``tell_workers(message, descriptors)`` reaches all that serve what is in force.  ``members``: what they have.
+    ``file``: the configuration's absolute path, for the status."""
+
+    def __init__(self, scoreboard: Scoreboard, tell_workers: Callable[[channel.Message, list[int]], None]) -> None:
+        self.slot = Slot(-1)
+        self.members = PeerTable({}, [])
+        self.table = PeerRegistry(scoreboard)
+        self.file = ""
+        self._scoreboard = scoreboard
+        self._tell_workers = tell_workers
+        self._admin: AdminSocket | None = None
+        self._last: channel.Outcome | None = None
+
+    @property
+    def process(self) -> Process | None:
+        return self.slot.process
+
+    def open(self, bundle: Bundle, *, later: bool) -> None:
+        """Before anybody is started.  ``later``: a predecessor still has the admin socket's path."""
+        self.members = self._arrange(bundle)[0]
+        self._admin = AdminSocket.open(bundle.config.settings, later=later)
+
+    def take_over(self) -> None:
+        """The predecessor has let go."""
+        if self._admin is not None:
+            self._admin.install()
+
+    def start(self, instance: Instance, close: Iterable[socket.socket]) -> Process | None:
+        """Fork the control process; a fork that fails is tried again."""
+        self.slot.restart_at = None
+        row = self._scoreboard.row(CONTROL_ROW)
+        for cell in Cell:
+            row[cell] = 0
+        admin = self._admin.sock if self._admin is not None else None
+        path = self._admin.path if self._admin is not None else ""
+
+        def run(end: socket.socket) -> int:
+            from rsp.control.process import Control  # what only it needs is no burden to the master and the workers
+
+            return Control(instance, end, admin, path, self.file).run()
+
+        try:
+            self.slot.process = spawn("The control process", channel.CONTROL, run, row, CONTROL_ROW, close)
+        except OSError as error:
+            log.once_a_second("fork control", f"The control process cannot be started: {error.strerror}")
+            self.slot.restart_at = time.monotonic() + 1.0
+        if self._last is not None:
+            self.tell(self._last)
+        return self.slot.process
+
+    def owned(self) -> list[socket.socket]:
+        """What is not a worker's business."""
+        return [self._admin.sock] if self._admin is not None else []
+
+    def ended(self, process: Process, how: str, *, stopping: bool) -> None:
+        """It has died, which nobody of us told it to."""
+        if stopping:
+            self.slot.process = None
+            return
+        delay = self.slot.ended(process)
+        self.slot.process = None
+        again = f"in {delay:.1f} s" if delay else "now"
+        log.line(f"{process.name} {how}; it is started again {again}")
+
+    def tell(self, message: channel.Message, descriptors: Sequence[int] = ()) -> None:
+        if self.slot.process is not None:
+            self.slot.process.send(message, descriptors)
+
+    def report(self, numbers: list[int], what: str, good: bool, text: str, bundle: Bundle) -> None:
+        """Tell those who gave the orders ``numbers``, and everybody in the log and in the status, how that ended."""
+        text = text.encode("utf-8", "backslashreplace").decode()  # a file's name may be any bytes
+        outcome = channel.Outcome(numbers, what, good, text, bundle.version, bundle.digest, time.time())
+        if what != "dry-run":
+            log.line(text, log.INFO if good else log.ERROR)
+            self._last = msgspec.structs.replace(outcome, numbers=[])
+        self.tell(outcome)
+
+    def close(self) -> None:
+        """At the end; nobody needs it any more."""
+        process = self.slot.process
+        if process is not None:
+            process.signal(signal.SIGTERM)
+            give_up = time.monotonic() + 2.0
+            while process.reap() is None:
+                if time.monotonic() > give_up:
+                    process.signal(signal.SIGKILL)
+                time.sleep(0.01)
+        if self._admin is not None:
+            self._admin.close()
+
+    # -- members
+
+    def _arrange(self, *bundles: Bundle) -> list[PeerTable]:
+        arranged = self.table.arrange(*(bundle.config for bundle in bundles))
+        for name in sorted(self.table.overflow):
+            log.once_a_second(f"overflow {name}", f'upstream "{name}": too many peers; some are left out')
+        return arranged
+
+    def adopt(self, bundle: Bundle, *tried: Bundle) -> list[PeerTable]:
+        """``bundle`` is in force: everybody gets its members, if they have changed.  Returns those of ``tried``."""
+        members, *others = self._arrange(bundle, *tried)
+        if members != self.members:
+            self.members = members
+            with sealed(channel.pack(members)) as descriptor:
+                self._tell_workers(channel.Update(), [descriptor])
+                self.tell(channel.Update(), [descriptor])
+        return others
+
+    def learn(self, found: channel.Found) -> bool:
+        """What a name stands for, unless no configuration has it any more."""
+        if found.name not in self.table.names:
+            return False
+        self.table.learn(found.name, found.targets)
+        return True
+
+    def consider(self, bundle: Bundle | None, seconds: float = 0.0) -> None:
+        """``bundle`` is tried for ``seconds``; ``None``: not any more."""
+        if bundle is None:
+            self.tell(channel.Consider())
+            return
+        with sealed(channel.pack(bundle)) as descriptor:
+            self.tell(channel.Consider(bundle.version, bundle.digest, seconds), [descriptor])
+
+    def configure(self, bundle: Bundle, members: PeerTable) -> None:
+        """The control process follows when the workers begin to."""
+        self.members = members
+        with sealed(channel.pack(bundle)) as first, sealed(channel.pack(members)) as second:
+            self.tell(channel.Configure(bundle.version), [first, second])

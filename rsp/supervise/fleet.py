@@ -1,0 +1,417 @@
+"""The children: which there are, and how they come and go.
+
+The master decides when; here is how.  A worker fills a slot, which has its listening sockets and outlives it; sockets
+never close while somebody may be queued in them.
+"""
+
+import heapq
+import os
+import select
+import signal
+import socket
+import time
+from typing import Final
+
+from rsp.config.limits import DEFAULT_TIMEOUTS
+from rsp.config.units import MOST_WORKERS
+from rsp.ipc import channel
+from rsp.ipc.channel import Bundle
+from rsp.ipc.instance import Instance
+from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Cell, Scoreboard, Tally
+from rsp.ipc.shared_memory import Shared
+from rsp.logs import log
+from rsp.logs.access_log import open_file
+from rsp.supervise.canary import Sample
+from rsp.supervise.child import Process, Slot, cut_text, spawn
+from rsp.supervise.control_child import ControlChild
+from rsp.supervise.listeners import Listeners
+from rsp.supervise.systemd import passed_sockets
+from rsp.supervise.upgrade import Legacy, Predecessor, known, restore
+from rsp.system import descriptors, quota, sockets
+from rsp.worker import Worker
+
+# A sibling takes over the queue of a worker that will not be back within this many seconds.
+_ADOPT_AFTER: Final = 0.5
+_SILENT: Final = 3.0  # a worker's loop that has not run for so long is no sign of life
+_ANSWERS: Final = (Tally.REQUESTS, Tally.LATENCY_SUM)
+
+
+class Fleet:
+    """``poll``: where the children's channels are registered.  ``private``: the master's own descriptors.
+
+    ``override``: the number of workers, whatever the configuration says.  ``bundle``: the configuration in force.
+    ``trying``: the worker that tries another one.
+    """
+
+    def __init__(
+        self, poll: select.poll, private: set[socket.socket], override: int | None, predecessor: Predecessor | None
+    ) -> None:
+        self._poll = poll
+        self.private = private
+        self._override = override
+        self._legacy = predecessor.legacy if predecessor is not None else None
+        self._secret = self._legacy.secret if self._legacy is not None else os.urandom(32)
+        self._scoreboard = Scoreboard()
+        self._store: Shared
+        self._retired = self._scoreboard.row(RETIRED_ROW)
+        self._free_rows = list(range(CONTROL_ROW))  # a heap: the lowest is used first
+        self.bundle: Bundle
+        self.slots: list[Slot] = []
+        self._passed = passed_sockets()
+        given = predecessor.given if predecessor is not None else {}
+        self.listeners = Listeners(self.slots, self._passed, given, self._legacy.shared if self._legacy else [])
+        self.log_file = -1
+        self.trying: Process | None = None
+        self.control = ControlChild(self._scoreboard, self._tell_workers)
+        self.by_descriptor: dict[int, tuple[Slot, Process]] = {}
+        self.started = False
+        self.stopping = False
+        self.handed_over = False
+
+    def launch(self, bundle: Bundle) -> None:
+        """Everybody's first start.  Raises :class:`sockets.BindError`, and :class:`OSError` for the access log and for
+        want of descriptors."""
+        self.bundle = bundle
+        self.check_room(bundle, self.workers_wanted(bundle))
+        self._store = Shared(quota.shared_memory(bundle.config.settings.lua.shared))
+        self.log_file = open_file(bundle.config.settings.access_log)
+        self.listeners.add(bundle.config)
+        for unused in self.listeners.unused():
+            log.line(f"A socket that was passed is at no address in the configuration: {unused}")
+        if self._legacy is not None:
+            for name, targets in self._legacy.names.items():
+                self.control.table.learn(name, targets)
+        self.control.open(bundle, later=self._legacy is not None)
+        if self._legacy is not None:
+            restore(self._legacy.peers, self.control.table, self._scoreboard)
+        wanted = self.workers_wanted(bundle)
+        for index in range(max(wanted, self.listeners.given_slots)):
+            self._new_slot().wanted = index < wanted
+        for slot in self.slots[:wanted]:
+            self.start(slot)
+        self._start_control()
+
+    def take_over(self) -> None:
+        """The predecessor has let go."""
+        self.control.take_over()
+        if self._legacy is not None:
+            self.listeners.inherit(self._legacy.files)
+
+    def legacy(self) -> tuple[Legacy, list[socket.socket]]:
+        """For a successor, with its sockets."""
+        table, given = self.control.table, self.listeners.all()
+        peers, files, shared = known(table, self._scoreboard), self.listeners.files, self.listeners.shared
+        return Legacy(self._secret, table.found, peers, list(given), files, shared), list(given.values())
+
+    def hand_over(self) -> None:
+        """A successor is there: finish what runs, and leave everything else to it."""
+        self.handed_over = True
+        self.listeners.disown_files()
+        self.stop(self.shutdown_time, "Stopping: running requests are finished, new ones are the new master's.")
+
+    def is_alive(self) -> bool:
+        """Whether the workers do their work, one of them at least."""
+        working = [process for process in self.processes() if process.version]
+        return not working or any(process.silent_for < _SILENT for process in working)
+
+    def summary(self) -> str:
+        """A line for the service manager."""
+        connections = sum(process.row[Cell.CONNECTIONS] for process in self.processes())
+        version = f"version {self.bundle.version} of the configuration"
+        return f"{self.wanted_slots()} workers, {connections} connections, {version}"
+
+    def use_log(self, descriptor: int) -> None:
+        """The file of the access log from now on, or -1."""
+        if self.log_file >= 0:
+            os.close(self.log_file)
+        self.log_file = descriptor
+
+    def reopen_log(self) -> None:
+        """After a rotation; a file that cannot be opened leaves the old one in use."""
+        target = self.bundle.config.settings.access_log
+        try:
+            descriptor = open_file(target)
+        except OSError as error:
+            log.line(f"Cannot reopen the access log {target}: {error.strerror}")
+            return
+        if descriptor >= 0:
+            self.use_log(descriptor)
+            for process in self.processes():
+                if process is not self.trying:  # it may have another one
+                    process.send(channel.Reopen(), [descriptor])
+
+    def close(self) -> None:
+        """At the very end."""
+        self.control.close()
+        self.listeners.unlink()
+
+    def sample(self, row_number: int | None) -> Sample:
+        """What the process of that row has ever answered, or (``None``) what all have."""
+        board, places = self._scoreboard, range(self.control.table.places)
+        if row_number is None:
+            requests, errors = self.total(Cell.REQUESTS), self.total(Cell.STATUS_5XX)
+            answers, time_taken = (sum(board.total(one, of) for one in places) for of in _ANSWERS)
+        else:
+            row = board.row(row_number)
+            requests, errors = row[Cell.REQUESTS], row[Cell.STATUS_5XX]
+            answers, time_taken = (sum(board.tally(one, row_number, of) for one in places) for of in _ANSWERS)
+        return Sample(requests, errors, answers, time_taken / 1e6)
+
+    # -- who there is
+
+    @property
+    def overridden(self) -> bool:
+        """Whether the command line says how many workers there are."""
+        return self._override is not None
+
+    def processes(self) -> list[Process]:
+        """The workers."""
+        return [process for slot in self.slots for process in slot.processes]
+
+    def places(self) -> list[Slot]:
+        """The workers' slots and the control process's."""
+        return [*self.slots, self.control.slot]
+
+    def _tell_workers(self, message: channel.Message, descriptors: list[int]) -> None:
+        for process in self.processes():
+            if process is not self.trying:
+                process.send(message, descriptors)
+
+    def total(self, cell: Cell) -> int:
+        return self._retired[cell] + sum(one.row[cell] for one in self.processes())
+
+    def workers_wanted(self, bundle: Bundle) -> int:
+        if self._override is not None:
+            return self._override
+        wanted = bundle.config.settings.workers
+        return wanted if isinstance(wanted, int) else min(quota.processors(), MOST_WORKERS)
+
+    def check_room(self, bundle: Bundle, workers: int) -> None:
+        """Raises :class:`OSError` if there are too few descriptors for ``workers``."""
+        listeners = self.listeners
+        workers = max(workers, len(self.slots), listeners.given_slots)
+        descriptors.check(bundle.config, workers, listeners.count_with(bundle.config))
+
+    def wanted_slots(self) -> int:
+        return sum(slot.wanted for slot in self.slots)
+
+    def _new_slot(self) -> Slot:
+        """Raises :class:`sockets.BindError`."""
+        slot = Slot(len(self.slots))
+        self.listeners.equip(slot)
+        self.slots.append(slot)
+        return slot
+
+    # -- they come
+
+    def start(self, slot: Slot) -> None:
+        """Fork a worker for ``slot``; a fork that fails is tried again."""
+        slot.restart_at = None
+        if not self._free_rows:
+            slot.restart_at = time.monotonic() + 1.0
+            return
+        number = heapq.heappop(self._free_rows)
+        row = self._scoreboard.row(number)
+        for cell in Cell:
+            row[cell] = 0
+        self._retired[Cell.ROWS] = max(self._retired[Cell.ROWS], number + 1)
+        first = slot.index == 0 and not self.started
+        instance = self._instance()
+
+        def run(end: socket.socket) -> int:
+            return Worker(instance, slot.index, own, end, number, first).run()
+
+        own: dict[str, socket.socket] = {}
+        try:
+            own.update((address, sock.dup()) for address, sock in slot.sockets.items())
+            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, self._private())
+        except OSError as error:
+            log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
+            heapq.heappush(self._free_rows, number)
+            slot.restart_at = time.monotonic() + 1.0
+            self.adopt_orphans()
+            return
+        finally:
+            for sock in own.values():
+                sock.close()
+        row[Cell.SLOT] = slot.index
+        slot.process = process
+        process.asked.append(self.bundle.version)
+        self._listen_to(slot, process)
+
+    def _instance(self) -> Instance:
+        workers = self.wanted_slots() or 1
+        members = self.control.members
+        return Instance(self._scoreboard, self._secret, workers, self.bundle, members, self.log_file, self._store)
+
+    def _private(self) -> set[socket.socket]:
+        """Descriptors that a child has no use for."""
+        ends = {process.end for slot in self.places() for process in slot.processes}
+        listening = {sock for one in self.slots for sock in one.sockets.values()}
+        return {*self.private, *ends, *listening, *self.control.owned(), *(one.sock for one in self._passed)}
+
+    def _start_control(self) -> None:
+        process = self.control.start(self._instance(), self._private() - set(self.control.owned()))
+        if process is not None:
+            self._listen_to(self.control.slot, process)
+
+    def _listen_to(self, slot: Slot, process: Process) -> None:
+        self.by_descriptor[process.end.fileno()] = (slot, process)
+        self._poll.register(process.end, select.POLLIN)
+
+    def ignore(self, process: Process) -> None:
+        """It has nothing more to say, or nothing that the master wants to hear."""
+        if self.by_descriptor.pop(process.end.fileno(), None) is not None:
+            self._poll.unregister(process.end)
+
+    # -- they go
+
+    def stop(self, seconds: float, message: str) -> None:
+        log.line(message)
+        self.stopping = True
+        for slot in self.slots:
+            slot.wanted = False
+            slot.restart_at = None
+            for sock in slot.sockets.values():
+                sock.close()  # whoever queues is the workers' to answer; nobody may queue behind their backs
+        for process in self.processes():
+            process.drain(seconds)
+
+    @property
+    def shutdown_time(self) -> float:
+        configured = self.bundle.config.settings.timeouts.shutdown
+        return float(DEFAULT_TIMEOUTS.shutdown or 0) if configured is None else float(configured)
+
+    def dismiss(self, slot: Slot) -> None:
+        """Let the slot's worker finish and go; somebody else answers those who queue at its sockets."""
+        slot.restart_at = None
+        process, slot.process = slot.process, None
+        if process is not None:
+            self.drain(slot, process)
+        self.adopt_orphans()
+
+    def drain(self, slot: Slot, process: Process) -> None:
+        """Let a worker finish and go; what it had adopted needs somebody else."""
+        slot.leaving.append(process)
+        process.drain(self.shutdown_time)
+        self._forsake(process)
+
+    def _forsake(self, process: Process) -> None:
+        for slot in self.slots:
+            if slot.adopter is process:
+                slot.adopter = None
+
+    def adopt_orphans(self) -> None:
+        """Give the sockets of slots that have no worker, and will not soon, to a worker of another slot."""
+        if self.stopping:
+            return
+        soon = time.monotonic() + _ADOPT_AFTER
+        workers = [slot.process for slot in self.slots if slot.process is not None and slot.process.version]
+        for slot in self.slots:
+            back_soon = slot.restart_at is not None and slot.restart_at <= soon
+            if slot.process is None and slot.adopter is None and not back_soon and workers:
+                slot.adopter = workers[0]
+                own = self.listeners.own_sockets(slot)
+                workers[0].send(channel.Adopt(slot.index, list(own)), [sock.fileno() for sock in own.values()])
+
+    def scale(self, wanted: int) -> None:
+        if self.stopping or not 1 <= wanted <= MOST_WORKERS:
+            return
+        try:
+            self.check_room(self.bundle, wanted)
+            while self.wanted_slots() < wanted:
+                slot = next((slot for slot in self.slots if not slot.wanted), None) or self._new_slot()
+                slot.wanted = True
+                if slot.process is None:
+                    self.start(slot)
+        except sockets.BindError as error:
+            log.line(str(error))
+        except OSError as error:
+            log.line(f"{error.filename}: {error.strerror}")
+        while self.wanted_slots() > wanted:
+            slot = [slot for slot in self.slots if slot.wanted][-1]
+            slot.wanted = False
+            self.dismiss(slot)
+        log.line(f"{self.wanted_slots()} workers.")
+
+    def gone(self, slot: Slot, process: Process, status: int) -> None:
+        """A child has ended, with ``status`` as ``waitpid`` gives it."""
+        self.ignore(process)
+        process.close()
+        how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+            how += f" with status {os.WEXITSTATUS(status)}"
+        process.row[Cell.PID] = 0
+        if slot is self.control.slot:
+            self.control.ended(process, how, stopping=self.stopping)
+            return
+        if self.stopping or process in slot.leaving:
+            if os.WIFSIGNALED(status):
+                process.row[Cell.CUT] = process.row[Cell.IN_FLIGHT]
+            self._tell_cut(process)
+        self._scoreboard.retire(process.row_number, self.control.table.places)
+        heapq.heappush(self._free_rows, process.row_number)
+        self._forsake(process)
+        if process in slot.leaving:
+            slot.leaving.remove(process)
+            return
+        if process is slot.replacing:
+            slot.replacing = None
+            return
+        slot.process = None
+        if self.stopping or not slot.wanted:
+            return
+        if slot.replacing is not None:  # the replacement failed: the old one goes on
+            slot.process, slot.replacing = slot.replacing, None
+            return
+        delay = slot.ended(process)
+        again = f"in {delay:.1f} s" if delay else "now"
+        log.line(f"{process.name} {how} ({process.usage()}); it is started again {again}", log.WARNING)
+        self.adopt_orphans()
+
+    def _tell_cut(self, process: Process) -> None:
+        cut = cut_text(process.row[Cell.CUT], process.row[Cell.CUT_TUNNELS])
+        if cut:
+            log.line(f"{process.name}: time was up, {cut} cut", log.WARNING)
+
+    # -- they are looked after
+
+    def look_after(self, now: float, suspended: bool) -> None:
+        """Restarts, silence, deadlines; ``suspended``: nobody's silence means anything."""
+        for slot in self.places():
+            if slot.restart_at is not None and now >= slot.restart_at:
+                self.start(slot) if slot is not self.control.slot else self._start_control()
+            for process in slot.processes:
+                if suspended:
+                    process.row[Cell.HEARTBEAT] = int(now * 1000)
+                elif process.kill_at is not None and now >= process.kill_at:
+                    process.signal(signal.SIGKILL)
+                elif process.kill_at is None and process.silent_for > self.bundle.config.settings.worker_timeout:
+                    self._abort(process)
+
+    def _abort(self, process: Process) -> None:
+        """SIGABRT makes faulthandler print the stack; whoever cannot even do that is killed."""
+        log.line(
+            f"{process.name} has not answered for {process.silent_for:.0f} s; "
+            "its Python stack follows, then it is replaced",
+            log.ERROR,
+        )
+        process.kill_at = time.monotonic() + 1.0
+        process.signal(signal.SIGABRT)
+
+    def measure(self) -> None:
+        """Note what everybody uses, and replace who uses too much."""
+        limit = self.bundle.config.settings.max_memory
+        for process in (one for slot in self.places() for one in slot.processes):
+            process.measure()
+        for slot in self.slots:
+            process_now = slot.process
+            if limit and process_now is not None and process_now.version and slot.replacing is None:
+                size = process_now.row[Cell.RSS]
+                if size > limit and not process_now.draining and not self.stopping:
+                    log.line(
+                        f"Worker {slot.index} (pid {process_now.pid}) uses {size >> 20} MB, more than max_memory; "
+                        "it is replaced"
+                    )
+                    slot.replacing = process_now
+                    self.start(slot)

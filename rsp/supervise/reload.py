@@ -1,0 +1,259 @@
+"""Reloads: a file becomes a configuration, one worker tries it, all follow or none; everybody hears how it ended."""
+
+import os
+import select
+import signal
+import time
+from math import inf
+
+from rsp.config.errors import ConfigError
+from rsp.ipc import channel
+from rsp.ipc.channel import Bundle
+from rsp.loader import Loader
+from rsp.logs.access_log import open_file
+from rsp.supervise.canary import Sample, fault
+from rsp.supervise.child import Process, Slot
+from rsp.supervise.fleet import Fleet
+from rsp.supervise.rollout import Rollout, configure
+from rsp.supervise.systemd import Notifier
+from rsp.system import sockets
+from rsp.system.memory import sealed
+
+_STAYS = "the running configuration stays"
+
+
+class Reloads:
+    """One at a time; who asks meanwhile is answered by the next."""
+
+    def __init__(self, path: str, fleet: Fleet, poll: select.poll, notifier: Notifier) -> None:
+        self._path = path
+        self._fleet = fleet
+        self._poll = poll
+        self._notifier = notifier
+        self._version = 1
+        self._queue: list[tuple[str, int | None]] = []
+        self._what = ""
+        self._numbers: list[int] = []  # orders that the running one answers
+        self._loader: Loader | None = None
+        self._rollout: Rollout | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """The loader's; -1 when none runs."""
+        return self._loader.descriptor if self._loader is not None else -1
+
+    def order(self, what: str, number: int | None = None) -> None:
+        """As :class:`channel.Order` says; without a number nobody waits for the answer."""
+        self._queue.append((what, number))
+        self._next()
+
+    @property
+    def pids(self) -> set[int]:
+        """The loader's."""
+        return {self._loader.pid} if self._loader is not None else set()
+
+    @property
+    def orders(self) -> int:
+        """How many wait for an answer."""
+        return len(self._queue) + len(self._numbers)
+
+    def _next(self) -> None:
+        if self._loader is not None or self._rollout is not None or not self._queue:
+            return
+        self._what = self._queue[0][0]
+        self._numbers = [number for what, number in self._queue if what == self._what and number is not None]
+        self._queue = [one for one in self._queue if one[0] != self._what]
+        fleet = self._fleet
+        if fleet.stopping:
+            self._end(False, "Reload refused: rsp is stopping")
+            return
+        running = fleet.bundle if self._what == "dry-run" else None
+        if running is None:
+            self._version += 1
+            self._notifier.reloading()
+        try:
+            self._loader = Loader(self._path, self._version, running)
+        except OSError as error:
+            self._end(False, f"Reload refused, {_STAYS}: {error.strerror}")
+            return
+        self._poll.register(self._loader.descriptor, select.POLLIN)
+
+    def look_after(self, now: float) -> None:
+        """What time brings."""
+        if self._loader is not None and now >= self._loader.deadline:
+            self._loader.kill()
+        rollout = self._rollout
+        if rollout is None:
+            return
+        if rollout.canary is not None and not rollout.committed and rollout.canary not in self._fleet.processes():
+            self._refuse(rollout, "the worker that tried it has died")
+        elif now >= rollout.deadline:
+            self._late(rollout)
+        else:
+            self.step()
+
+    def read(self) -> None:
+        """The loader says something."""
+        loader = self._loader
+        if loader is None or not loader.read():
+            return
+        self._poll.unregister(loader.descriptor)
+        self._loader = None
+        added: list[str] = []
+        try:
+            if self._what == "dry-run":
+                self._end(True, loader.difference())
+                return
+            bundle = loader.result()
+            self._fleet.check_room(bundle, self._fleet.workers_wanted(bundle))
+            added = self._fleet.listeners.add(bundle.config)
+            members = self._fleet.control.adopt(self._fleet.bundle, bundle)[0]
+            log_file = open_file(bundle.config.settings.access_log)
+        except (ConfigError, sockets.BindError) as error:
+            lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
+            refused = "A reload would be refused" if self._what == "dry-run" else "Reload refused"
+            self._end(False, f"{refused}, {_STAYS}.\n{lines}")
+            return
+        except OSError as error:
+            self._fleet.listeners.drop(added)
+            self._end(False, f"Reload refused, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
+            return
+        if not self._fleet.wanted_slots():  # after WINCH
+            for slot in self._fleet.slots:
+                slot.wanted = True
+        trial = float(bundle.config.settings.reload.canary) if self._what == "reload" else 0.0
+        self._rollout = Rollout(bundle, members, added, log_file, trial)
+        self._fleet.control.consider(bundle, trial)
+        self.step()
+
+    def members_changed(self) -> None:
+        """More is known of what names stand for."""
+        fleet, rollout = self._fleet, self._rollout
+        if rollout is None or rollout.committed:
+            fleet.control.adopt(fleet.bundle)
+            return
+        members = fleet.control.adopt(fleet.bundle, rollout.bundle)[0]
+        if members != rollout.members:
+            rollout.members = members
+            if rollout.canary is not None:
+                with sealed(channel.pack(members)) as descriptor:
+                    rollout.canary.send(channel.Update(), [descriptor])
+        self.step()
+
+    # -- the rollout
+
+    def step(self) -> None:
+        """Names first, then the canary, then everybody; done when all have answered."""
+        rollout, fleet = self._rollout, self._fleet
+        if rollout is None:
+            return
+        if not rollout.committed and not self._tried(rollout):
+            return
+        version = rollout.bundle.version
+        if any(slot.process is not None and slot.process.version != version for slot in fleet.slots):
+            return
+        self._rollout = None
+        fleet.listeners.drop_all_but(rollout.bundle.config)
+        wanted = fleet.workers_wanted(rollout.bundle)
+        if not fleet.overridden and wanted != fleet.wanted_slots():
+            fleet.scale(wanted)
+        text = f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {fleet.listeners.where()}."
+        self._end(True, text + rollout.report)
+
+    def _tried(self, rollout: Rollout) -> bool:
+        """Whether all may follow."""
+        if rollout.canary is None:
+            if rollout.members.unknown and time.monotonic() < rollout.names_until:
+                return False
+            slot = self._canary()
+            if slot is not None:
+                self._fleet.trying = rollout.canary = slot.process
+                rollout.send(slot, trial=True)
+                return False
+        elif rollout.canary.version != rollout.bundle.version:
+            return False
+        elif rollout.over_at == inf:
+            rollout.begin(*self._samples(rollout.canary))
+        if rollout.canary is not None and rollout.trial:
+            wrong = self._judge(rollout, rollout.canary)
+            if wrong is not None:
+                self._refuse(rollout, wrong)
+                return False
+            if time.monotonic() < rollout.over_at:
+                return False
+        self._commit(rollout)
+        return True
+
+    def _canary(self) -> Slot | None:
+        ready = (one for one in self._fleet.slots if one.process is not None and one.process.version)
+        return next(ready, None)
+
+    def _samples(self, canary: Process) -> tuple[Sample, Sample]:
+        """What the canary has ever answered, and what all have."""
+        return self._fleet.sample(canary.row_number), self._fleet.sample(None)
+
+    def _judge(self, rollout: Rollout, canary: Process) -> str | None:
+        """What is wrong, as a clause, compared with the others; where they had too little to do, with all before."""
+        own, everybody = self._samples(canary)
+        trial = own - rollout.before
+        others = everybody - rollout.all_before - trial
+        rules = rollout.bundle.config.settings.reload
+        who = "the others"
+        if others.requests < rules.requests:
+            others, who = rollout.all_before, "before"
+        enough = min(trial.requests, others.requests) >= rules.requests
+        verdict = f"{who}: {others}" if enough else "too few requests to compare"
+        rollout.report = f"  Tried by one worker for {rollout.trial:g} s: {trial}; {verdict}."
+        wrong = fault(trial, others, rules)
+        return wrong and f"of the worker that tried it, {wrong} ({trial.requests} requests)"
+
+    def _commit(self, rollout: Rollout) -> None:
+        fleet = self._fleet
+        rollout.committed = True
+        rollout.extend()
+        fleet.bundle = rollout.bundle
+        fleet.use_log(rollout.log)
+        fleet.trying = None
+        fleet.control.configure(rollout.bundle, rollout.members)
+        for slot in fleet.slots:
+            if slot.process is None and slot.wanted and slot.restart_at is None:
+                fleet.start(slot)
+            elif slot.process is not None and slot.process is rollout.canary:
+                slot.process.send(channel.Settle())
+            elif slot.process is not None:
+                rollout.send(slot)
+        fleet.control.adopt(rollout.bundle)  # what was found meanwhile
+
+    def _late(self, rollout: Rollout) -> None:
+        if not rollout.committed:
+            self._refuse(rollout, "the worker that was to try it does not answer")
+            return
+        # Somebody does not follow where others went without trouble: start it anew with the new version.
+        for slot in self._fleet.slots:
+            if slot.process is not None and slot.process.version != rollout.bundle.version:
+                slot.process.signal(signal.SIGKILL)
+        rollout.extend()
+
+    def _refuse(self, rollout: Rollout, reason: str) -> None:
+        """Back to what is in force."""
+        fleet, canary = self._fleet, rollout.canary
+        self._rollout = None
+        fleet.trying = None
+        if rollout.log >= 0:
+            os.close(rollout.log)
+        fleet.control.consider(None)
+        fleet.control.adopt(fleet.bundle)
+        slot = next((one for one in fleet.slots if one.process is canary and canary is not None), None)
+        if slot is not None:
+            configure(slot, fleet.bundle, fleet.control.members, fleet.log_file, [])
+        fleet.listeners.drop(rollout.added)
+        self._end(False, f"Reload refused, {_STAYS}: {reason}", rollout.bundle)
+
+    def _end(self, good: bool, text: str, bundle: Bundle | None = None) -> None:
+        """Tell how; then go on with the next one, if somebody asked meanwhile."""
+        fleet = self._fleet
+        numbers, self._numbers = self._numbers, []
+        fleet.control.report(numbers, self._what, good, text, bundle or fleet.bundle)
+        if self._what != "dry-run" and not fleet.stopping:
+            self._notifier.ready(text.partition("\n")[0])
+        self._next()

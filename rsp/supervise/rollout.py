@@ -1,0 +1,63 @@
+"""A new configuration on its way to the workers: one tries it, then all follow, or nobody does."""
+
+import time
+from math import inf
+from typing import Final
+
+from rsp.ipc import channel
+from rsp.ipc.channel import Bundle
+from rsp.ipc.peer_table import PATIENCE_WITH_NAMES, PeerTable
+from rsp.supervise.canary import Sample
+from rsp.supervise.child import Process, Slot
+from rsp.system.memory import sealed
+
+_PATIENCE: Final = 10.0
+_TICK: Final = 1.0
+
+
+class Rollout:
+    """``members``: of its upstreams.  ``added``: addresses that are new in ``bundle``; their sockets travel with it.
+
+    ``log``: the descriptor of its access log, if that is a file.  ``trial``: seconds.
+    """
+
+    def __init__(self, bundle: Bundle, members: PeerTable, added: list[str], log: int, trial: float) -> None:
+        self.bundle = bundle
+        self.members = members
+        self.added = added
+        self.log = log
+        self.trial = trial
+        self.canary: Process | None = None
+        self.committed = False
+        self.over_at = inf  # the trial has had its time, and everything in it has been counted
+        self.report = ""  # of the trial, for the log
+        self.before = Sample(0, 0, 0, 0.0)  # what the canary had answered by then, and what all had
+        self.all_before = Sample(0, 0, 0, 0.0)
+        self.names_until = time.monotonic() + PATIENCE_WITH_NAMES
+        self.deadline = 0.0
+        self.extend()
+
+    def extend(self) -> None:
+        self.deadline = time.monotonic() + _PATIENCE
+
+    def begin(self, canary: Sample, everybody: Sample) -> None:
+        """The canary serves it."""
+        self.over_at = time.monotonic() + self.trial + (_TICK if self.trial else 0.0)
+        self.deadline = self.over_at + _PATIENCE
+        self.before, self.all_before = canary, everybody
+
+    def send(self, slot: Slot, *, trial: bool = False) -> None:
+        """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""
+        configure(slot, self.bundle, self.members, self.log, self.added, trial=trial)
+
+
+def configure(
+    slot: Slot, bundle: Bundle, members: PeerTable, log: int, added: list[str], *, trial: bool = False
+) -> None:
+    """Tell the slot's worker what it serves from now on."""
+    if slot.process is None:
+        return
+    with sealed(channel.pack(bundle)) as first, sealed(channel.pack(members)) as second:
+        sockets = [slot.sockets[address].fileno() for address in added]
+        descriptors = [first, second, *([log] if log >= 0 else []), *sockets]
+        slot.process.send(channel.Configure(bundle.version, added, log >= 0, trial), descriptors)

@@ -1,0 +1,201 @@
+"""An upgrade in place: a new master, of the code that is installed now, takes over the sockets of the running one.
+
+The running master starts it and hands it everything that outlives code: listening sockets, what names stand for, what
+is known of peers, the secret.  The new one starts its workers at the same sockets and says when all of them accept.
+Only then the old one lets its own workers finish.  Until that moment a failure of the new one changes nothing.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Annotated, Final
+
+import msgspec
+
+from rsp.config.schema import decode_hook, encode_hook
+from rsp.config.units import Peer
+from rsp.ipc.packets import Outbox, refuse_descriptors
+from rsp.ipc.peer_table import PeerRegistry, Target
+from rsp.ipc.scoreboard import SLOTS, Mark, Scoreboard
+from rsp.logs.outlet import standard
+from rsp.system import sockets
+from rsp.system.memory import content, sealed
+
+_VARIABLE: Final = "RSP_UPGRADE"
+_PATIENCE: Final = 30.0  # seconds that the new master has
+_AT_ONCE: Final = 200  # descriptors in one message; the kernel takes 253
+# What is known of a peer and true for any code.
+_INHERITED: Final = (
+    Mark.EJECTED_UNTIL, Mark.EJECTED_AT, Mark.EJECTIONS, Mark.REASON, Mark.SINCE, Mark.HEALTH, Mark.DRAIN, Mark.WEIGHT,
+)  # fmt: skip
+
+Given = dict[tuple[int, str], socket.socket]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Of a peer: its marks, by their names."""
+
+    upstream: str
+    address: Peer
+    marks: dict[str, Annotated[int, msgspec.Meta(ge=0)]]
+
+
+class Legacy(msgspec.Struct, frozen=True):
+    """What a successor gets, in a form that other versions of the code can read.
+
+    ``sockets``: slot and address of each descriptor that follows.  ``files``: addresses whose socket files are the
+    successor's to remove.  ``shared``: addresses that have one socket for all slots.
+    """
+
+    secret: bytes
+    names: dict[Peer, list[Target]]
+    peers: list[Standing]
+    sockets: list[tuple[Annotated[int, msgspec.Meta(ge=0, lt=SLOTS)], str]]
+    files: list[str]
+    shared: list[str]
+
+
+def known(table: PeerRegistry, scoreboard: Scoreboard) -> list[Standing]:
+    """What is known of every peer."""
+    standings = []
+    for upstream, address, place in table.peers:
+        marks = {mark.name: scoreboard.mark(place, mark) for mark in _INHERITED}
+        standings.append(Standing(upstream, address, {name: value for name, value in marks.items() if value}))
+    return standings
+
+
+def restore(standings: list[Standing], table: PeerRegistry, scoreboard: Scoreboard) -> None:
+    """The same, in the successor; who is no peer any more is left out."""
+    places = {(upstream, address): place for upstream, address, place in table.peers}
+    for one in standings:
+        place = places.get((one.upstream, one.address))
+        if place is not None:
+            for name in one.marks.keys() & Mark.__members__.keys():
+                scoreboard.set_mark(place, Mark[name], one.marks[name])
+
+
+class Successor:
+    """The new master, as the old one sees it.  Raises :class:`OSError` when it cannot be started."""
+
+    def __init__(self, legacy: Legacy, listening: list[socket.socket]) -> None:
+        self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.end.setblocking(False)
+        refuse_descriptors(self.end)
+        self._outbox = Outbox(self.end)
+        self.flush = self._outbox.flush
+        environment = {**os.environ, _VARIABLE: str(theirs.fileno())}
+        environment.pop("WATCHDOG_PID", None)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - what we were started with
+                [sys.executable, *sys.orig_argv[1:]],
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                stdout=standard(1).descriptor,
+                stderr=standard(2).descriptor,
+            )
+            self.deadline = time.monotonic() + _PATIENCE
+            self._send(legacy, listening)
+        except OSError:
+            self._outbox.clear()
+            self.end.close()
+            raise
+        finally:
+            theirs.close()
+
+    def _send(self, legacy: Legacy, listening: list[socket.socket]) -> None:
+        with sealed(msgspec.json.encode(legacy, enc_hook=encode_hook)) as descriptor:
+            self._outbox.put(b"legacy", [descriptor])
+        for start in range(0, len(listening), _AT_ONCE):
+            self._outbox.put(b"sockets", [one.fileno() for one in listening[start : start + _AT_ONCE]])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_ready(self) -> bool | None:
+        """``None``: it has ended."""
+        try:
+            return self.end.recv(100) == b"ready" or None
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
+
+    def go(self) -> None:
+        """All is its own now."""
+        with contextlib.suppress(OSError):
+            self.end.send(b"go")
+        self.end.close()
+
+    def give_up(self) -> str:
+        """Make sure that it is gone; how it ended."""
+        self._outbox.clear()
+        self.end.close()
+        try:
+            status = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return "it did not come up in time"
+        return f"it was killed by signal {-status}" if status < 0 else f"it ended with status {status}"
+
+
+class Predecessor:
+    """The old master, as the new one sees it."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.end = end
+        self.legacy, descriptors = _receive(end)
+        self.given: Given = dict(zip(self.legacy.sockets, descriptors, strict=True))
+
+    @classmethod
+    def find(cls) -> "Predecessor | None":
+        """If there is one.  Raises :class:`sockets.BindError` when it does not speak as it should."""
+        number = os.environ.pop(_VARIABLE, "")
+        if not number.isdigit():
+            return None
+        try:
+            end = socket.socket(fileno=int(number))
+            end.set_inheritable(False)
+            end.settimeout(_PATIENCE)
+            return cls(end)
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+            raise sockets.BindError(f"cannot take over from the running master: {error}") from None
+
+    def ready(self) -> None:
+        """All workers accept."""
+        self.end.setblocking(False)
+        with contextlib.suppress(OSError):
+            self.end.send(b"ready")
+
+    def is_gone(self) -> bool:
+        """It has let go, or died."""
+        try:
+            self.end.recv(100)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+
+def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
+    _, descriptors, _, _ = socket.recv_fds(end, 100, 1)
+    if not descriptors:
+        raise ValueError("the predecessor hands nothing over")
+    legacy = msgspec.json.decode(content(descriptors[0]), type=Legacy, dec_hook=decode_hook)
+    listening: list[socket.socket] = []
+    while len(listening) < len(legacy.sockets):
+        data, descriptors, flags, _ = socket.recv_fds(end, 100, _AT_ONCE)
+        if not data:
+            raise ValueError("the predecessor has gone")
+        if not descriptors or flags & socket.MSG_CTRUNC:
+            raise ValueError(f"{len(legacy.sockets)} sockets are more than this process may open (ulimit -n)")
+        listening += [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for one in listening:
+        one.set_inheritable(False)
+        one.setblocking(False)
+    return legacy, listening

@@ -1,0 +1,1 @@
+"""What the operating system gives and takes: descriptors, memory, privileges, listening sockets."""

@@ -1,0 +1,85 @@
+"""How many descriptors a process may open, what it needs of them, and how many clients that leaves room for.
+
+The numbers follow from the configuration.  A limit that is too low to serve is an error before anything is bound;
+it is not found out by the first clients.
+"""
+
+import errno
+import resource
+from typing import Final, NamedTuple
+
+from rsp.config.schema import Config
+from rsp.logs import log
+
+# Measured on idle processes, each with 8 for logs that cannot be opened anew, and with what is in transit: a
+# configuration and its members in memfds, a log, an upgrade.
+_MASTER: Final = 40
+_WORKER: Final = 36
+_CONTROL: Final = 40
+_LINGERING: Final = 64  # connections that are being told that they are too many
+_FEWEST: Final = 8  # clients that a worker must be able to serve
+
+
+class Room(NamedTuple):
+    """For ``clients``, each with a connection to a peer, and for ``lingering`` ones that are turned away."""
+
+    clients: int
+    lingering: int
+
+    @classmethod
+    def of(cls, listeners: int) -> "Room":
+        spare = limit() - _reserve(listeners)
+        lingering = max(1, min(_LINGERING, spare // 8))
+        return cls(max(1, (spare - lingering) // 2), lingering)
+
+
+def limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def for_checks() -> int:
+    """Connections of its own that the control process can have at the same time."""
+    return max(4, limit() - _CONTROL)
+
+
+def _reserve(listeners: int) -> int:
+    """Of a worker: its listening sockets, a sibling's that it adopts, and those that a reload adds."""
+    return _WORKER + 3 * listeners
+
+
+def check(config: Config, workers: int, listeners: int) -> None:
+    """Raises :class:`OSError`, with the number that is needed, if so many workers cannot serve at so many addresses.
+
+    The master has a socket for each address and worker, and a channel to each worker, and to its predecessor.
+    """
+    master = _MASTER + workers * (listeners + 2) + listeners
+    worker = _reserve(listeners) + 2 * _FEWEST + max(1, 2 * _FEWEST // 7)
+    needed = max(master, worker, _CONTROL + 4)
+    allowed = limit()
+    if needed > allowed:
+        what = f"{workers} worker{'s' * (workers != 1)} at {listeners} address{'es' * (listeners != 1)}"
+        raise OSError(
+            errno.EMFILE,
+            f"too few open files are allowed: {what} need {needed}; raise the limit (`ulimit -n {needed}`, "
+            f"LimitNOFILE={needed} in a systemd unit, --ulimit nofile={needed} for a container)",
+            f"ulimit -n {allowed}",
+        )
+    for line in _capped(config):
+        log.line(line, log.WARNING)
+
+
+def _capped(config: Config) -> list[str]:
+    """Where ``config`` asks for more connections than there is room for; what there is room for is the limit then."""
+    settings = config.settings.limits
+    places = [("limits.connections", settings.connections if settings else None)]
+    places += [
+        (f'listen "{one.address}": limits.connections', one.limits.connections if one.limits else None)
+        for one in config.listeners
+    ]
+    room = Room.of(len(config.listeners))
+    return [
+        f"{where} = {wanted} needs {_reserve(len(config.listeners)) + 2 * wanted + _LINGERING} open files in a worker; "
+        f"with {limit()} it serves {room.clients} connections"
+        for where, wanted in places
+        if wanted is not None and wanted > room.clients
+    ]
