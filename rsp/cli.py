@@ -10,18 +10,17 @@ from importlib import metadata
 from pathlib import Path
 
 from rsp import __version__, pure
+from rsp.commands.arguments import worker_count
 from rsp.commands.writable import problems
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.config.foreign import command
-from rsp.config.units import MOST_WORKERS
 from rsp.ipc.channel import Bundle
 from rsp.loader import load
 from rsp.logs import log
 from rsp.lua.runtime import engine
 from rsp.master import Master
 from rsp.system.console import guarded
-from rsp.system.quota import processors
 from rsp.system.sockets import BindError
 
 _NAMED = {
@@ -123,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         "-w",
         "--workers",
         metavar="N",
-        type=_worker_count,
+        type=worker_count,
         help='worker processes; "auto": as many as usable cores, within the CPU quota (overrides the file)',
     )
     group = parser.add_mutually_exclusive_group()
@@ -138,14 +137,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
     return parser
-
-
-def _worker_count(text: str) -> int:
-    if text == "auto":
-        return min(processors(), MOST_WORKERS)
-    if not text.isdigit() or not 1 <= int(text) <= MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f'expected a number from 1 to {MOST_WORKERS}, or "auto", got "{text}"')
-    return int(text)
 
 
 def _test(path: str, *, dump: bool) -> int:

@@ -15,7 +15,6 @@ from typing import Final
 
 from setproctitle import setproctitle
 
-from rsp.config.units import MOST_WORKERS
 from rsp.ipc import channel
 from rsp.ipc.packets import RETRY, Broken
 from rsp.ipc.peer_table import PATIENCE_WITH_NAMES
@@ -194,8 +193,6 @@ class Master:
             for slot in self._fleet.slots:
                 slot.wanted = False
                 self._fleet.dismiss(slot)
-        elif number == signal.SIGTTIN and self._fleet.wanted_slots() == MOST_WORKERS:
-            log.line(f"{MOST_WORKERS} workers are the most that an instance may have; no further one is started.")
         elif number == signal.SIGTTIN:
             self._fleet.scale(self._fleet.wanted_slots() + 1)
         elif number == signal.SIGTTOU:

@@ -13,6 +13,8 @@ import sys
 import time
 from typing import Final
 
+from rsp.commands.arguments import worker_count
+
 _BACKENDS: Final = (("ada", 9001), ("bob", 9002), ("eve", 9003))
 
 
@@ -67,7 +69,9 @@ def _backends() -> int:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="rsp demo", description="Demo backends, and rsp in front of them.")
     parser.add_argument("file", metavar="FILE", nargs="?", default="rsp.lua", help="configuration (default: rsp.lua)")
-    parser.add_argument("-w", "--workers", metavar="N", default="4", help="worker processes (default: 4)")
+    parser.add_argument(
+        "-w", "--workers", metavar="N", type=worker_count, default=4, help="worker processes (default: 4)"
+    )
     parser.add_argument("--backends", action="store_true", help="only the backends, without rsp")
     options = parser.parse_args(arguments)
     names = ", ".join(f"{name} on port {port}" for name, port in _BACKENDS)
@@ -83,9 +87,10 @@ def main(arguments: list[str]) -> int:
     return _run(options.file, options.workers, backends)
 
 
-def _run(file: str, workers: str, backends: int) -> int:
+def _run(file: str, workers: int, backends: int) -> int:
     # In a group of its own: Ctrl-C reaches it through us, once.
-    proxy = subprocess.Popen([sys.executable, "-m", "rsp", "-w", workers, file], process_group=0)  # noqa: S603
+    command = [sys.executable, "-m", "rsp", "-w", str(workers), file]
+    proxy = subprocess.Popen(command, process_group=0)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: proxy.send_signal(signal.SIGTERM))
     try:
         time.sleep(1.0)

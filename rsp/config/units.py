@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_network
 from typing import Final
 
-MOST_WORKERS: Final = 128
+MOST_WORKERS: Final = 128  # of one instance, whichever way they are asked for
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 _LONGEST: Final = 1e10  # seconds

@@ -16,8 +16,6 @@ from functools import lru_cache
 from threading import BoundedSemaphore, get_native_id
 from typing import Final
 
-import bcrypt
-
 _REMEMBER: Final = 60.0  # seconds
 _MOST: Final = 4096
 _ALPHABET: Final = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -62,6 +60,8 @@ class Users:
                 raise ValueError(f"htpasswd: line {number}: expected name:hash, with bcrypt, $apr1$ or {{SHA}}")
             self._hashes[name] = hashed
         self._others = list(self._hashes.values())
+        if any(hashed.startswith(b"$2") for hashed in self._others):
+            import bcrypt  # noqa: F401 - a file of such hashes needs it, nothing else does; not while requests wait
 
     def recall(self, given: bytes) -> bytes | None:
         """The user whose ``name:password``, in base64, was right a short while ago."""
@@ -105,6 +105,8 @@ class Users:
 
 def _matches(password: bytes, hashed: bytes) -> bool:
     if hashed.startswith(b"$2"):
+        import bcrypt
+
         try:
             return bcrypt.checkpw(password[:72], hashed)
         except ValueError:

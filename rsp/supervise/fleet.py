@@ -184,7 +184,7 @@ class Fleet:
         if self._override is not None:
             return self._override
         wanted = bundle.config.settings.workers
-        return wanted if isinstance(wanted, int) else min(quota.processors(), MOST_WORKERS)
+        return wanted if isinstance(wanted, int) else quota.workers()
 
     def check_room(self, bundle: Bundle, workers: int) -> None:
         """Raises :class:`OSError` if there are too few descriptors for ``workers``."""
@@ -208,6 +208,12 @@ class Fleet:
         """Fork a worker for ``slot``; a fork that fails is tried again."""
         slot.restart_at = None
         if not self._free_rows:
+            log.once_a_second(
+                "rows",
+                f"Worker {slot.index} waits until another process is gone: {CONTROL_ROW} workers, with those that "
+                "finish, are the most at a time",
+                log.WARNING,
+            )
             slot.restart_at = time.monotonic() + 1.0
             return
         number = heapq.heappop(self._free_rows)
@@ -315,7 +321,11 @@ class Fleet:
                 workers[0].send(channel.Adopt(slot.index, list(own)), [sock.fileno() for sock in own.values()])
 
     def scale(self, wanted: int) -> None:
-        if self.stopping or not 1 <= wanted <= MOST_WORKERS:
+        """As many workers as ``wanted``, or a line in the log that says why there are not."""
+        if self.stopping:
+            return
+        if not 1 <= wanted <= MOST_WORKERS:
+            log.line(f"The number of workers stays {self.wanted_slots()}: it can be from 1 to {MOST_WORKERS}.")
             return
         try:
             self.check_room(self.bundle, wanted)

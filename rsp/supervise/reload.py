@@ -7,6 +7,7 @@ import time
 from math import inf
 
 from rsp.config.errors import ConfigError
+from rsp.config.units import MOST_WORKERS
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle
 from rsp.loader import Loader
@@ -119,7 +120,7 @@ class Reloads:
             self._end(False, f"Reload refused, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
             return
         if not self._fleet.wanted_slots():  # after WINCH
-            for slot in self._fleet.slots:
+            for slot in self._fleet.slots[:MOST_WORKERS]:
                 slot.wanted = True
         trial = float(bundle.config.settings.reload.canary) if self._what == "reload" else 0.0
         self._rollout = Rollout(bundle, members, added, log_file, trial)

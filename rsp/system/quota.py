@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
+from rsp.config.units import MOST_WORKERS
+
 _USUAL: Final = Path("/sys/fs/cgroup")
 _SHARED: Final = 64 << 20  # `lua.shared` where memory is not short
 _UNLIMITED: Final = 1 << 60  # version 1 has no word for it, but a number near 2^63
@@ -29,6 +31,11 @@ def processors(root: Path = Path("/")) -> int:
     usable = len(os.sched_getaffinity(0))
     quota = min(_cpu_limits(root), default=math.inf)
     return max(1, min(usable, math.ceil(quota))) if quota < math.inf else usable
+
+
+def workers(root: Path = Path("/")) -> int:
+    """What `auto` stands for."""
+    return min(processors(root), MOST_WORKERS)
 
 
 def memory(root: Path = Path("/")) -> int | None:
