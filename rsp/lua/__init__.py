@@ -9,7 +9,7 @@
 ``driver.lua``  coroutines, budgets, waiting
 ``libraries.lua``, ``matching.lua``  the standard libraries; no function of theirs works for long
 ``vocabulary.lua``  ``listen``, ``upstream``, ``route`` and the recording of globals, with source positions
-``objects.lua``, ``fields.lua``  ``req`` and ``res``
+``objects.lua``, ``fields.lua``, ``targets.lua``, ``bags.lua``  ``req`` and ``res``, and what they are made of
 ``answers.lua``, ``calls.lua``, ``state.lua``, ``tools.lua``, ``json.lua``, ``helpers.lua``  the words of hooks
 ``phases.lua``  what the host calls
 

@@ -8,13 +8,11 @@
 -- "changed" is a sum of the bits below.  Fields stay with the host, which is asked for each.
 
 local sandbox, driver, host = ...
-local find, sub, lower, gsub, match = string.find, string.sub, string.lower, string.gsub, string.match
-local byte, char, format, concat = string.byte, string.char, string.format, table.concat
+local find, lower, match, byte, concat = string.find, string.lower, string.match, string.byte, table.concat
 local fail = sandbox.fail
-local type, tostring, tonumber, pairs, next, setmetatable = type, tostring, tonumber, pairs, next, setmetatable
+local type, tostring, pairs = type, tostring, pairs
 
 local METHOD, TARGET, HOST, BODY, STATUS, FILTER, PATH = 1, 2, 4, 16, 32, 64, 128
-local get_field = host.get_field
 local REQUEST, RESPONSE = 0, 1
 local objects = {}
 
@@ -44,148 +42,13 @@ local function response_now()
   return r
 end
 
-local here = {}
+local here = { add = add, request_now = request_now, TARGET = TARGET }
 local fields = sandbox.room("fields", sandbox, driver, host, here)
-local opaque, set = fields.opaque, fields.set
-
--- -- what is in a target
-
--- Patterns are C functions, so what they cost is charged: in instructions for a byte.
-local ESCAPED, UNESCAPED = {}, {}
-for code = 0, 255 do
-  ESCAPED[char(code)] = format("%%%02X", code)
-end
-setmetatable(UNESCAPED, { __index = function(known, hex)
-  known[hex] = char(tonumber(hex, 16))
-  return known[hex]
-end })
-
-local function unescape(text)
-  if find(text, "%", 1, true) or find(text, "+", 1, true) then
-    driver.charge(#text * 2, #text)
-    text = gsub(gsub(text, "+", " "), "%%(%x%x)", UNESCAPED)
-  end
-  return text
-end
-
-local function escape(text)
-  driver.charge(#text * 4, #text)
-  return (gsub(text, "[^%w%-%._~]", ESCAPED))
-end
-objects.escape, objects.unescape = escape, unescape
-
-local function split_target(s)
-  local at = find(s.target, "?", 1, true)
-  if at then
-    return sub(s.target, 1, at - 1), sub(s.target, at + 1)
-  end
-  return s.target, nil
-end
-
-local function join_target(s, path, query)
-  s.target = query and path .. "?" .. query or path
-  add(s, TARGET)
-end
-
-local function args_of(query)
-  local args = {}
-  if query then
-    driver.charge(#query)
-    for pair in string.gmatch(query, "[^&]+") do
-      local name, value = match(pair, "^([^=]*)=(.*)$")
-      name = unescape(name or pair)
-      if args[name] == nil then
-        args[name] = unescape(value or "")
-      end
-    end
-  end
-  return args
-end
-objects.args_of = args_of
-
--- Args and cookies: tables of text that are made when they are touched, and written back when they are changed.
-local function bag(read, write)
-  local Bag = { __metatable = false }
-  function Bag.__index(_, name)
-    return read(request_now())[name]
-  end
-  function Bag.__newindex(_, name, value)
-    local s = request_now()
-    if type(name) ~= "string" or (value ~= nil and type(value) ~= "string" and type(value) ~= "number") then
-      fail("expected a name and a string")
-    end
-    write(s, read(s), name, value ~= nil and sandbox.text_of(value) or nil)
-  end
-  function Bag.__pairs()
-    local copy = {}
-    for name, value in pairs(read(request_now())) do
-      copy[name] = value
-    end
-    return next, copy, nil
-  end
-  return opaque(Bag)
-end
-
-local args = bag(function(s)
-  if s.args == nil then
-    local _, query = split_target(s)
-    s.args = args_of(query)
-  end
-  return s.args
-end, function(s, known, name, value)
-  local path, query = split_target(s)
-  local kept = {}
-  for pair in string.gmatch(query or "", "[^&]+") do
-    if unescape(match(pair, "^[^=]*")) ~= name then
-      kept[#kept + 1] = pair
-    end
-  end
-  if value then
-    kept[#kept + 1] = escape(name) .. "=" .. escape(value)
-  end
-  known[name] = value
-  join_target(s, path, kept[1] and concat(kept, "&") or nil)
-end)
-
--- Without the blanks around it.  One pattern for both ends, or for what is in between, would backtrack.
-local function trimmed(text)
-  local from = find(text, "[^ \t]")
-  return from and match(text, "^.*[^ \t]", from) or ""
-end
-
-local function cookies_of(text)
-  local cookies = {}
-  text = text or ""
-  driver.charge(#text)
-  for pair in string.gmatch(text, "[^;]+") do
-    local equals = find(pair, "=", 1, true)
-    local name = equals and trimmed(sub(pair, 1, equals - 1))
-    if name and cookies[name] == nil then
-      local value = trimmed(sub(pair, equals + 1))
-      cookies[name] = match(value, '^"(.*)"$') or value
-    end
-  end
-  return cookies
-end
-objects.cookies_of = cookies_of
-
-local cookies = bag(function(s)
-  if s.cookies == nil then
-    s.cookies = cookies_of(get_field(REQUEST, "cookie"))
-  end
-  return s.cookies
-end, function(_, known, name, value)
-  if not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") or (value and find(value, "[%z\1-\32\127;,\"\\]")) then
-    fail("this cannot stand in a cookie; see url.encode")
-  end
-  known[name] = value
-  local pairs_ = {}
-  for key, content in pairs(known) do
-    pairs_[#pairs_ + 1] = key .. "=" .. content
-  end
-  sandbox.sort(pairs_)
-  set(REQUEST, "Cookie", pairs_[1] and concat(pairs_, "; ") or nil)
-end)
+local opaque = fields.opaque
+local targets = sandbox.room("targets", driver, here)
+local split_target, join_target = targets.split, targets.join
+local bags = sandbox.room("bags", sandbox, driver, host, here, fields, targets)
+local args, cookies = bags.args, bags.cookies
 
 -- -- req
 
@@ -247,11 +110,6 @@ local getters = {
   end,
 }
 
-local function encoded_path(path)
-  driver.charge(#path * 4, #path)
-  return (gsub(path, "[^%w%-%._~!%$&'%(%)%*%+,;=:@/]", ESCAPED))
-end
-
 local function set_host(s, value)
   if type(value) ~= "string" or #value > 261
       or not (find(value, "^[%w%.%-_]+:?%d*$") or find(value, "^%[[%x:%.]+%]:?%d*$")) then
@@ -280,7 +138,7 @@ local setters = {
     end
     local _, query = split_target(s)
     s.path = nil
-    join_target(s, encoded_path(value), query)
+    join_target(s, targets.encoded_path(value), query)
     add(s, PATH)
   end,
   query = function(s, value)
@@ -397,5 +255,6 @@ function objects.release(id)
 end
 
 objects.bits = { BODY = BODY }
+objects.escape, objects.unescape, objects.cookies_of = targets.escape, targets.unescape, bags.cookies_of
 objects.clean, objects.reserved, objects.key_of = fields.clean, fields.reserved, fields.key_of
 return objects
