@@ -18,8 +18,10 @@ from rsp.config.upstreams import Health as HealthConfig
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.reader import read_body, read_final_head
 from rsp.http.message import ResponseHead
+from rsp.ipc import peer_marks
+from rsp.ipc.peer_marks import HEALTH_DEAD, HEALTH_DOUBTFUL, HEALTH_UNKNOWN, HEALTH_UP
 from rsp.ipc.peer_table import PeerTable
-from rsp.ipc.scoreboard import Health, Mark, Scoreboard
+from rsp.ipc.scoreboard import Scoreboard
 from rsp.logs import log
 from rsp.net.poller import SCARCE
 from rsp.system.descriptors import for_checks
@@ -28,7 +30,7 @@ _HEAD_LIMIT: Final = 32 << 10
 _BODY_LIMIT: Final = 64 << 10
 _JITTER: Final = 0.1
 
-Verdict = tuple[Health, str]  # the clause says why it is not UP
+Verdict = tuple[int, str]  # HEALTH_UP or another; the clause says why another
 
 
 class Checks:
@@ -52,11 +54,11 @@ class Checks:
                 task.cancel()
                 del self._tasks[place]
                 if place not in wanted:
-                    self._scoreboard.set_mark(place, Mark.HEALTH, Health.UNKNOWN)
+                    self._scoreboard.set_mark(place, peer_marks.HEALTH, HEALTH_UNKNOWN)
         for upstream in config.upstreams:  # marks that a predecessor of this process left behind
             for member in members.upstreams.get(upstream.name, []):
-                if upstream.checks is None and self._scoreboard.mark(member.place, Mark.HEALTH):
-                    self._scoreboard.set_mark(member.place, Mark.HEALTH, Health.UNKNOWN)
+                if upstream.checks is None and self._scoreboard.mark(member.place, peer_marks.HEALTH):
+                    self._scoreboard.set_mark(member.place, peer_marks.HEALTH, HEALTH_UNKNOWN)
         for place, (name, address, health) in wanted.items():
             if place not in self._tasks and health is not None:
                 watch = _Watch(self._scoreboard, self._turns, place, name, address, health)
@@ -95,22 +97,22 @@ class _Watch:
 
     def _judge(self, verdict: Verdict) -> None:
         found, why = verdict
-        before = self._scoreboard.mark(self._place, Mark.HEALTH)
+        before = self._scoreboard.mark(self._place, peer_marks.HEALTH)
         now = int(time.monotonic() * 1000)
-        self._scoreboard.set_mark(self._place, Mark.CHECKED, now)
-        if found == Health.UP:
+        self._scoreboard.set_mark(self._place, peer_marks.CHECKED, now)
+        if found == HEALTH_UP:
             self._good, self._bad = self._good + 1, 0
-            if before != Health.UP and (before == Health.UNKNOWN or self._good >= self._config.rise):
-                if before != Health.UNKNOWN:
-                    self._scoreboard.set_mark(self._place, Mark.SINCE, now)
-                    self._scoreboard.set_mark(self._place, Mark.EJECTED_UNTIL, 0)
+            if before != HEALTH_UP and (before == HEALTH_UNKNOWN or self._good >= self._config.rise):
+                if before != HEALTH_UNKNOWN:
+                    self._scoreboard.set_mark(self._place, peer_marks.SINCE, now)
+                    self._scoreboard.set_mark(self._place, peer_marks.EJECTED_UNTIL, 0)
                     log.line(f"{self._label} is up")
-                self._scoreboard.set_mark(self._place, Mark.HEALTH, Health.UP)
+                self._scoreboard.set_mark(self._place, peer_marks.HEALTH, HEALTH_UP)
         else:
             self._good, self._bad = 0, self._bad + 1
-            if before != found and (before != Health.UP or self._bad >= self._config.fall):
-                self._scoreboard.set_mark(self._place, Mark.HEALTH, found)
-                log.line(f"{self._label} is {'down' if found == Health.DEAD else 'doubtful'}: {why}")
+            if before != found and (before != HEALTH_UP or self._bad >= self._config.fall):
+                self._scoreboard.set_mark(self._place, peer_marks.HEALTH, found)
+                log.line(f"{self._label} is {'down' if found == HEALTH_DEAD else 'doubtful'}: {why}")
 
 
 async def check(address: Peer, config: HealthConfig) -> Verdict | None:
@@ -119,14 +121,14 @@ async def check(address: Peer, config: HealthConfig) -> Verdict | None:
         async with asyncio.timeout(config.timeout):
             return await _ask(address, config)
     except TimeoutError:
-        return Health.DEAD, f"no answer within {config.timeout}"
+        return HEALTH_DEAD, f"no answer within {config.timeout}"
     except ProtocolError as error:
-        return Health.DEAD, f"bad answer: {error}"
+        return HEALTH_DEAD, f"bad answer: {error}"
     except OSError as error:
         if error.errno in SCARCE:
             log.once_a_second("checks", f"Cannot check peers for now: {error.strerror}")
             return None
-        return Health.DEAD, (error.strerror or str(error) or type(error).__name__).lower()
+        return HEALTH_DEAD, (error.strerror or str(error) or type(error).__name__).lower()
 
 
 async def _ask(address: Peer, config: HealthConfig) -> Verdict:
@@ -145,7 +147,7 @@ async def _ask(address: Peer, config: HealthConfig) -> Verdict:
         )
     try:
         if config.type == "tcp":
-            return Health.UP, ""
+            return HEALTH_UP, ""
         host = config.host or ("localhost" if address.is_unix else address)
         writer.write(
             f"{config.method} {config.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rsp health check\r\n"
@@ -153,10 +155,10 @@ async def _ask(address: Peer, config: HealthConfig) -> Verdict:
         )
         head, rest = await read_final_head(reader, config.method.encode(), _HEAD_LIMIT)
         if not any(head.status in wanted for wanted in statuses(config.status)):
-            return Health.DOUBTFUL, f"answered {head.status}"
+            return HEALTH_DOUBTFUL, f"answered {head.status}"
         if config.body is not None and config.body.encode() not in await _body(reader, head, rest):
-            return Health.DOUBTFUL, "the body is not as expected"
-        return Health.UP, ""
+            return HEALTH_DOUBTFUL, "the body is not as expected"
+        return HEALTH_UP, ""
     finally:
         writer.transport.abort()
 

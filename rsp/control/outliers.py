@@ -8,11 +8,13 @@ from collections import deque
 from rsp.balance.outliers import Sample, by_errors, by_latency, ejections, time_out
 from rsp.config.schema import Config
 from rsp.config.upstreams import Outliers as Rules
+from rsp.ipc.peer_cells import ERRORS, LATENCY_SUM, REQUESTS
+from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, EJECTIONS, HEALTH, HEALTH_UP, SINCE, Reason
 from rsp.ipc.peer_table import PeerEntry, PeerTable
-from rsp.ipc.scoreboard import Health, Mark, Reason, Scoreboard, Tally
+from rsp.ipc.scoreboard import Scoreboard
 from rsp.logs import log
 
-_COUNTED = (Tally.REQUESTS, Tally.ERRORS, Tally.LATENCY_SUM)
+_COUNTED = (REQUESTS, ERRORS, LATENCY_SUM)
 
 
 class Outliers:
@@ -78,11 +80,11 @@ class _Watch:
 
     def _is_out(self, place: int, now: float) -> bool:
         mark = self._scoreboard.mark
-        return bool(mark(place, Mark.EJECTED_UNTIL) or mark(place, Mark.DRAIN) or mark(place, Mark.HEALTH) > Health.UP)
+        return bool(mark(place, EJECTED_UNTIL) or mark(place, DRAIN) or mark(place, HEALTH) > HEALTH_UP)
 
     def _eject(self, member: PeerEntry, now: float, reason: Reason, why: str) -> None:
         board, place, rules = self._scoreboard, member.place, self.rules
-        times = ejections(board.mark(place, Mark.EJECTIONS), now - board.mark(place, Mark.SINCE) / 1000, rules.out)
+        times = ejections(board.mark(place, EJECTIONS), now - board.mark(place, SINCE) / 1000, rules.out)
         seconds = time_out(rules.out, rules.longest, times)
         board.eject(place, reason, times + 1, now, seconds)
         self._past[place].clear()

@@ -20,8 +20,10 @@ from rsp.ipc import channel
 from rsp.ipc.channel import What
 from rsp.ipc.instance import Instance
 from rsp.ipc.packets import RETRY, Broken, Stuck
+from rsp.ipc.peer_cells import LAST_FAILURE, LAST_SUCCESS
 from rsp.ipc.peer_table import PeerTable, Target
-from rsp.ipc.scoreboard import CONTROL_ROW, Cell, Tally
+from rsp.ipc.scoreboard import CONTROL_ROW
+from rsp.ipc.worker_cells import HEARTBEAT, VERSION
 from rsp.logs import log
 from rsp.system.privileges import Identity
 
@@ -90,7 +92,7 @@ class Control:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK, self._tick, loop)
         now = time.monotonic()
-        self._row[Cell.HEARTBEAT] = int(now * 1000)
+        self._row[HEARTBEAT] = int(now * 1000)
         self._outliers.tick(now)
         log.tick()
 
@@ -98,7 +100,7 @@ class Control:
         """Everybody works on the configuration and the members in force."""
         config: Config = self._state.bundle.config
         members: PeerTable = self._state.members
-        self._row[Cell.VERSION] = self._state.bundle.version
+        self._row[VERSION] = self._state.bundle.version
         self._places = {}
         for upstream in config.upstreams:
             for member in members.upstreams.get(upstream.name, ()):
@@ -114,7 +116,7 @@ class Control:
         board = self._board
         places = self._places.get(name, ())
         return bool(places) and all(
-            max(board.each(place, Tally.LAST_FAILURE)) > max(board.each(place, Tally.LAST_SUCCESS)) for place in places
+            max(board.each(place, LAST_FAILURE)) > max(board.each(place, LAST_SUCCESS)) for place in places
         )
 
     def _found(self, name: Peer, targets: list[Target] | None) -> None:

@@ -10,32 +10,14 @@ from typing import Final
 from rsp import __version__
 from rsp.config.errors import suggest
 from rsp.config.upstreams import Upstream
+from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.channel import Bundle, Outcome
 from rsp.ipc.peer_table import PeerEntry, PeerTable
-from rsp.ipc.scoreboard import (
-    CONTROL_ROW,
-    RETIRED_ROW,
-    Cell,
-    Health,
-    Mark,
-    Reason,
-    Row,
-    Scoreboard,
-    Tally,
-)  # fmt: skip
+from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
 
 _FOREVER: Final = (1 << 63) - 1
-_TOTALS: Final = {
-    "requests": Cell.REQUESTS, "accepted": Cell.ACCEPTED, "status_2xx": Cell.STATUS_2XX,
-    "status_3xx": Cell.STATUS_3XX, "status_4xx": Cell.STATUS_4XX, "status_5xx": Cell.STATUS_5XX,
-    "bytes_sent": Cell.BYTES_SENT, "retries": Cell.RETRIES, "hedges": Cell.HEDGES, "cut": Cell.CUT,
-    "cut_tunnels": Cell.CUT_TUNNELS,
-}  # fmt: skip
-_NOW: Final = {"connections": Cell.CONNECTIONS, "in_flight": Cell.IN_FLIGHT, "queued": Cell.QUEUED}
-_REASONS: Final[dict[int, str]] = {
-    Reason.FAILURES: "failures", Reason.ERRORS: "errors", Reason.LATENCY: "latency",
-}  # fmt: skip
-_HEALTH: Final[dict[int, str]] = {health: health.name.lower() for health in Health}
+_HEALTH: Final = ("unknown", "up", "doubtful", "dead")  # by the mark
+_REASONS: Final[dict[int, str]] = {reason: reason.name.lower() for reason in peer_marks.Reason}
 
 Data = dict[str, object]
 
@@ -60,10 +42,12 @@ class State:
         """The instance, its workers, its totals."""
         board = self._scoreboard
         workers = [board.row(number) for number in range(board.rows)]
-        workers = sorted((row for row in workers if row[Cell.PID]), key=lambda row: row[Cell.SLOT])
+        workers = sorted((row for row in workers if row[worker_cells.PID]), key=lambda row: row[worker_cells.SLOT])
         retired = board.row(RETIRED_ROW)
-        totals = {name: retired[cell] + sum(row[cell] for row in workers) for name, cell in _TOTALS.items()}
-        now = {name: sum(row[cell] for row in workers) for name, cell in _NOW.items()}
+        totals = worker_cells.TABLE.values(
+            lambda cell: retired[cell] + sum(row[cell] for row in workers), "worker", "counter"
+        )
+        now = worker_cells.TABLE.values(lambda cell: sum(row[cell] for row in workers), "worker", "gauge")
         return {
             "rsp": __version__,
             "configuration": {"version": self.bundle.version, "digest": self.bundle.digest, "file": self._file},
@@ -93,21 +77,20 @@ class State:
 
     def _worker(self, row: Row) -> Data:
         return {
-            "slot": row[Cell.SLOT],
+            "slot": row[worker_cells.SLOT],
             **self._process(row),
-            **{name: row[cell] for name, cell in (*_NOW.items(), *_TOTALS.items())},
+            **worker_cells.TABLE.values(row.__getitem__, "worker"),
         }
 
     @staticmethod
     def _process(row: Row) -> Data:
         now = time.monotonic() * 1000
         return {
-            "pid": row[Cell.PID],
-            "version": row[Cell.VERSION],
-            "uptime": round((now - row[Cell.STARTED]) / 1000, 1),
-            "silent": round(max(0.0, now - row[Cell.HEARTBEAT]) / 1000, 1),
-            "cpu": row[Cell.CPU_MS] / 1000,
-            "memory": row[Cell.RSS],
+            "pid": row[worker_cells.PID],
+            "version": row[worker_cells.VERSION],
+            "uptime": round((now - row[worker_cells.STARTED]) / 1000, 1),
+            "silent": round(max(0.0, now - row[worker_cells.HEARTBEAT]) / 1000, 1),
+            **worker_cells.TABLE.values(row.__getitem__, "process"),
         }
 
     def peers(self) -> list[Data]:
@@ -132,8 +115,9 @@ class State:
         board, place = self._scoreboard, member.place
         now = time.monotonic() * 1000
         given = upstream.peers[member.given].address
-        weight = board.mark(place, Mark.WEIGHT)
-        requests = board.total(place, Tally.REQUESTS)
+        weight = board.mark(place, peer_marks.WEIGHT)
+        requests = board.total(place, peer_cells.REQUESTS)
+        health = board.mark(place, peer_marks.HEALTH)
         state, until, why = self._standing(place, now)
         return {
             "upstream": upstream.name,
@@ -144,39 +128,33 @@ class State:
             "for": None if until is None else round(max(0.0, until - now) / 1000, 1),
             "weight": weight - 1 if weight else member.weight,
             "backup": member.backup,
-            "in_flight": board.total(place, Tally.IN_FLIGHT),
-            "connecting": board.total(place, Tally.CONNECTING),
-            "idle": board.total(place, Tally.IDLE),
             "max_conns": member.max_conns,
-            "requests": requests,
-            "errors": board.total(place, Tally.ERRORS),
-            "failures": board.total(place, Tally.FAILURES),
-            "retries": board.total(place, Tally.RETRIES),
-            "latency_ms": round(board.total(place, Tally.LATENCY_SUM) / max(1, requests) / 1000, 3),
+            **peer_cells.TABLE.values(lambda cell: board.total(place, cell), "peer"),
+            "latency_ms": round(board.total(place, peer_cells.LATENCY_SUM) / max(1, requests) / 1000, 3),
             "latency_now_ms": round(self._latency(place), 3),
-            "ejections": board.mark(place, Mark.EJECTIONS),
-            "health": _HEALTH.get(board.mark(place, Mark.HEALTH), "unknown"),
+            **peer_marks.TABLE.values(lambda mark: board.mark(place, mark), "peer"),
+            "health": _HEALTH[health if health < len(_HEALTH) else 0],
         }
 
     def _latency(self, place: int) -> float:
         """The workers' decaying means, in milliseconds: the highest, as a worker avoids a peer by its own."""
-        return max(self._scoreboard.each(place, Tally.LATENCY), default=0) / 1000
+        return max(self._scoreboard.each(place, peer_cells.LATENCY), default=0) / 1000
 
     def _standing(self, place: int, now: float) -> tuple[str, int | None, str | None]:
         """State, until when in milliseconds if that is known, and why."""
         mark = self._scoreboard.mark
-        drain = mark(place, Mark.DRAIN)
+        drain = mark(place, peer_marks.DRAIN)
         if drain:
-            busy = self._scoreboard.total(place, Tally.IN_FLIGHT)
+            busy = self._scoreboard.total(place, peer_cells.IN_FLIGHT)
             return "draining" if busy else "drained", drain if now < drain < _FOREVER else None, "operator"
-        health = mark(place, Mark.HEALTH)
-        if health == Health.DEAD:
+        health = mark(place, peer_marks.HEALTH)
+        if health == peer_marks.HEALTH_DEAD:
             return "down", None, "health"
-        until = mark(place, Mark.EJECTED_UNTIL)
+        until = mark(place, peer_marks.EJECTED_UNTIL)
         if until:
-            why = _REASONS.get(mark(place, Mark.REASON))
+            why = _REASONS.get(mark(place, peer_marks.REASON))
             return ("ejected", until, why) if until > now else ("probing", None, why)
-        return ("doubtful", None, "health") if health == Health.DOUBTFUL else ("up", None, None)
+        return ("doubtful", None, "health") if health == peer_marks.HEALTH_DOUBTFUL else ("up", None, None)
 
     # -- what operators may change
 
@@ -186,7 +164,7 @@ class State:
         for group, member in found:
             wait = float(group.drain) if seconds is None else seconds
             until = min(int((time.monotonic() + wait) * 1000) + 1, _FOREVER)
-            self._scoreboard.set_mark(member.place, Mark.DRAIN, until)
+            self._scoreboard.set_mark(member.place, peer_marks.DRAIN, until)
         return [self._peer(*one) for one in found]
 
     def left_without(self, drained: list[Data]) -> str | None:
@@ -203,16 +181,16 @@ class State:
         """Back to normal: neither drained nor ejected, slow start begins."""
         found = self._find(upstream, peer)
         for _, member in found:
-            for mark in (Mark.DRAIN, Mark.EJECTED_UNTIL, Mark.EJECTIONS):
+            for mark in (peer_marks.DRAIN, peer_marks.EJECTED_UNTIL, peer_marks.EJECTIONS):
                 self._scoreboard.set_mark(member.place, mark, 0)
-            self._scoreboard.set_mark(member.place, Mark.SINCE, int(time.monotonic() * 1000))
+            self._scoreboard.set_mark(member.place, peer_marks.SINCE, int(time.monotonic() * 1000))
         return [self._peer(*one) for one in found]
 
     def weigh(self, upstream: str | None, peer: str, weight: int | None) -> list[Data]:
         """``None``: as configured."""
         found = self._find(upstream, peer)
         for _, member in found:
-            self._scoreboard.set_mark(member.place, Mark.WEIGHT, 0 if weight is None else weight + 1)
+            self._scoreboard.set_mark(member.place, peer_marks.WEIGHT, 0 if weight is None else weight + 1)
         return [self._peer(*one) for one in found]
 
     def _find(self, upstream: str | None, peer: str) -> list[tuple[Upstream, PeerEntry]]:

@@ -6,47 +6,23 @@ process may have written anything.
 
 from typing import Final
 
-from rsp.ipc.scoreboard import (
-    FIRST_PLACE,
-    MARKS,
-    MOST,
-    PLACE,
-    RETIRED_ROW,
-    ROW,
-    SLOTS,
+from rsp.ipc.peer_cells import (
+    ERRORS,
+    FAILURES,
+    LAST_FAILURE,
+    LAST_SUCCESS,
+    LATENCY,
+    LATENCY_SUM,
+    REQUESTS,
+    RUN,
     TALLY,
-    Cell,
-    Health,
-    Mark,
-    Scoreboard,
-    Standing,
-    Tally,
 )  # fmt: skip
+from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, HEALTH, HEALTH_DEAD, HEALTH_DOUBTFUL, MARKS
+from rsp.ipc.scoreboard import FIRST_PLACE, MOST, PLACE, RETIRED_ROW, SLOTS, Scoreboard
+from rsp.ipc.standing import DOUBTFUL, DRAINED, HALF_OPEN, OPEN, OUT
+from rsp.ipc.worker_cells import ROW, ROWS
 
-_ROWS_AT: Final = RETIRED_ROW * ROW + int(Cell.ROWS)
-_MARKS: Final = MARKS
-_MOST: Final = MOST
-_SLOTS: Final = SLOTS
-_TALLY: Final = TALLY
-_EJECTED_UNTIL: Final = int(Mark.EJECTED_UNTIL)
-_HEALTH: Final = int(Mark.HEALTH)
-_DRAIN: Final = int(Mark.DRAIN)
-_HEALTH_DOUBTFUL: Final = int(Health.DOUBTFUL)
-_HEALTH_DEAD: Final = int(Health.DEAD)
-_LAST_SUCCESS: Final = int(Tally.LAST_SUCCESS)
-_LATENCY: Final = int(Tally.LATENCY)
-_REQUESTS: Final = int(Tally.REQUESTS)
-_ERRORS: Final = int(Tally.ERRORS)
-_FAILURES: Final = int(Tally.FAILURES)
-_LATENCY_SUM: Final = int(Tally.LATENCY_SUM)
-_RUN: Final = int(Tally.RUN)
-_LAST_FAILURE: Final = int(Tally.LAST_FAILURE)
-
-_OPEN: Final = int(Standing.OPEN)
-_HALF_OPEN: Final = int(Standing.HALF_OPEN)
-_DOUBTFUL: Final = int(Standing.DOUBTFUL)
-_OUT: Final = int(Standing.OUT)
-_DRAINED: Final = int(Standing.DRAINED)
+_ROWS_AT: Final = RETIRED_ROW * ROW + ROWS
 
 
 class PeerStats:
@@ -58,20 +34,20 @@ class PeerStats:
         self.number = number
         self._cells = scoreboard.cells
         self._start = FIRST_PLACE + number * PLACE
-        self._own = self._start + _MARKS + row * _TALLY
+        self._own = self._start + MARKS + row * TALLY
 
     def standing(self, now: int) -> int:
-        """A :class:`Standing`; ``now`` in milliseconds."""
+        """A ``standing``; ``now`` in milliseconds."""
         cells, start = self._cells, self._start
-        if cells[start + _DRAIN]:
-            return _DRAINED
-        health = cells[start + _HEALTH]
-        if health == _HEALTH_DEAD:
-            return _OUT
-        until = cells[start + _EJECTED_UNTIL]
+        if cells[start + DRAIN]:
+            return DRAINED
+        health = cells[start + HEALTH]
+        if health == HEALTH_DEAD:
+            return OUT
+        until = cells[start + EJECTED_UNTIL]
         if until:
-            return _OUT if until > now else _HALF_OPEN
-        return _DOUBTFUL if health == _HEALTH_DOUBTFUL else _OPEN
+            return OUT if until > now else HALF_OPEN
+        return DOUBTFUL if health == HEALTH_DOUBTFUL else OPEN
 
     def mark(self, mark: int) -> int:
         return self._cells[self._start + mark]
@@ -87,56 +63,56 @@ class PeerStats:
 
     def add(self, tally: int, amount: int) -> None:
         """Never below 0."""
-        self._cells[self._own + tally] = (self._cells[self._own + tally] + amount) & _MOST
+        self._cells[self._own + tally] = (self._cells[self._own + tally] + amount) & MOST
 
     def total(self, tally: int) -> int:
         """Of all workers that run."""
         cells = self._cells
-        at = self._start + _MARKS + tally
+        at = self._start + MARKS + tally
         total = 0
-        for _ in range(min(cells[_ROWS_AT], _SLOTS)):
+        for _ in range(min(cells[_ROWS_AT], SLOTS)):
             total += cells[at]
-            at += _TALLY
+            at += TALLY
         return total
 
     def answered(self, latency: int, smoothed: int, error: bool) -> None:
         """A response head after ``latency``; ``smoothed``: the mean with it.  In microseconds."""
         cells, own = self._cells, self._own
-        cells[own + _REQUESTS] = (cells[own + _REQUESTS] + 1) & _MOST
+        cells[own + REQUESTS] = (cells[own + REQUESTS] + 1) & MOST
         if error:
-            cells[own + _ERRORS] = (cells[own + _ERRORS] + 1) & _MOST
-        cells[own + _LATENCY_SUM] = (cells[own + _LATENCY_SUM] + latency) & _MOST
-        cells[own + _LATENCY] = smoothed
+            cells[own + ERRORS] = (cells[own + ERRORS] + 1) & MOST
+        cells[own + LATENCY_SUM] = (cells[own + LATENCY_SUM] + latency) & MOST
+        cells[own + LATENCY] = smoothed
 
     def succeeded(self, now: int) -> None:
         """A whole response, at ``now`` in microseconds: failures in a row end here."""
         cells, own = self._cells, self._own
-        cells[own + _LAST_SUCCESS] = now
-        if cells[own + _RUN]:
-            cells[own + _RUN] = 0
+        cells[own + LAST_SUCCESS] = now
+        if cells[own + RUN]:
+            cells[own + RUN] = 0
 
     def last_success(self) -> int:
         """The last whole response to any worker, in microseconds."""
         cells = self._cells
-        first = self._start + _MARKS + _LAST_SUCCESS
+        first = self._start + MARKS + LAST_SUCCESS
         last = 0
-        for row in range(min(cells[_ROWS_AT], _SLOTS)):
-            last = max(last, cells[first + row * _TALLY])
+        for row in range(min(cells[_ROWS_AT], SLOTS)):
+            last = max(last, cells[first + row * TALLY])
         return last
 
     def failed(self, now: int, within: int) -> int:
         """A failure at ``now``; returns how many there are in a row, over all workers, none older than ``within``."""
         cells, own = self._cells, self._own
-        cells[own + _FAILURES] = (cells[own + _FAILURES] + 1) & _MOST
-        fresh = cells[own + _LAST_FAILURE] + within >= now
-        cells[own + _RUN] = (cells[own + _RUN] + 1) & _MOST if fresh else 1
-        cells[own + _LAST_FAILURE] = now
+        cells[own + FAILURES] = (cells[own + FAILURES] + 1) & MOST
+        fresh = cells[own + LAST_FAILURE] + within >= now
+        cells[own + RUN] = (cells[own + RUN] + 1) & MOST if fresh else 1
+        cells[own + LAST_FAILURE] = now
         success = self.last_success()
-        first = self._start + _MARKS
+        first = self._start + MARKS
         run = 0
-        for row in range(min(cells[_ROWS_AT], _SLOTS)):
-            at = first + row * _TALLY
-            last = cells[at + _LAST_FAILURE]
+        for row in range(min(cells[_ROWS_AT], SLOTS)):
+            at = first + row * TALLY
+            last = cells[at + LAST_FAILURE]
             if last > success and last + within >= now:
-                run += cells[at + _RUN]
+                run += cells[at + RUN]
         return run

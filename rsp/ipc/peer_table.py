@@ -15,7 +15,9 @@ import msgspec
 from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream
-from rsp.ipc.scoreboard import PLACES, Mark, Scoreboard, Tally
+from rsp.ipc.peer_cells import IN_FLIGHT
+from rsp.ipc.peer_marks import SINCE
+from rsp.ipc.scoreboard import PLACES, Scoreboard
 
 # A start, or a reload, waits so many seconds for names that nobody has looked up yet.
 PATIENCE_WITH_NAMES: Final = 2.0
@@ -133,7 +135,7 @@ class PeerRegistry:
                 self.overflow.add(upstream)
                 return None
             if self._arranged:  # it comes, or comes back, to others that are there: slow start
-                self._scoreboard.set_mark(place, Mark.SINCE, int(time.monotonic() * 1000))
+                self._scoreboard.set_mark(place, SINCE, int(time.monotonic() * 1000))
         self._places[key] = place
         return place
 
@@ -149,7 +151,7 @@ class PeerRegistry:
     def _free(self) -> Iterator[int]:
         rested = time.monotonic() - _REST
         for key, (place, since) in list(self._left.items()):
-            if since < rested and not self._scoreboard.total(place, Tally.IN_FLIGHT):
+            if since < rested and not self._scoreboard.total(place, IN_FLIGHT):
                 del self._left[key]
                 yield place
         if self._never_used < PLACES:

@@ -16,7 +16,7 @@ from rsp.ipc.admin_socket import AdminSocket
 from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
 from rsp.ipc.peer_table import PeerRegistry, PeerTable
-from rsp.ipc.scoreboard import CONTROL_ROW, Cell, Scoreboard
+from rsp.ipc.scoreboard import CONTROL_ROW, Scoreboard
 from rsp.logs import log
 from rsp.supervise.child import Process, Slot, spawn
 from rsp.system.memory import sealed
@@ -54,8 +54,7 @@ class ControlChild:
         """Fork the control process; a fork that fails is tried again."""
         self.slot.restart_at = None
         row = self._scoreboard.row(CONTROL_ROW)
-        for cell in Cell:
-            row[cell] = 0
+        row.clear()
         admin = self._admin.sock if self._admin is not None else None
         path = self._admin.path if self._admin is not None else ""
 

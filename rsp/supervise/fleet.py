@@ -177,7 +177,7 @@ class Fleet:
             if process is not self.trying:
                 process.send(message, descriptors)
 
-    def total(self, cell: Cell) -> int:
+    def total(self, cell: int) -> int:
         return self._retired[cell] + sum(one.row[cell] for one in self.processes())
 
     def workers_wanted(self, bundle: Bundle) -> int:
@@ -218,8 +218,7 @@ class Fleet:
             return
         number = heapq.heappop(self._free_rows)
         row = self._scoreboard.row(number)
-        for cell in Cell:
-            row[cell] = 0
+        row.clear()
         self._retired[Cell.ROWS] = max(self._retired[Cell.ROWS], number + 1)
         first = slot.index == 0 and not self.started
         instance = self._instance()

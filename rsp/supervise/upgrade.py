@@ -17,9 +17,10 @@ import msgspec
 
 from rsp.config.schema import decode_hook, encode_hook
 from rsp.config.units import Peer
+from rsp.ipc import peer_marks
 from rsp.ipc.packets import Outbox, refuse_descriptors
 from rsp.ipc.peer_table import PeerRegistry, Target
-from rsp.ipc.scoreboard import SLOTS, Mark, Scoreboard
+from rsp.ipc.scoreboard import SLOTS, Scoreboard
 from rsp.logs.outlet import standard
 from rsp.system import sockets
 from rsp.system.memory import content, sealed
@@ -27,10 +28,12 @@ from rsp.system.memory import content, sealed
 _VARIABLE: Final = "RSP_UPGRADE"
 _PATIENCE: Final = 30.0  # seconds that the new master has
 _AT_ONCE: Final = 200  # descriptors in one message; the kernel takes 253
-# What is known of a peer and true for any code.
-_INHERITED: Final = (
-    Mark.EJECTED_UNTIL, Mark.EJECTED_AT, Mark.EJECTIONS, Mark.REASON, Mark.SINCE, Mark.HEALTH, Mark.DRAIN, Mark.WEIGHT,
-)  # fmt: skip
+# The marks of a peer that any version of the code understands, by the names that they have between versions.
+_INHERITED: Final = {
+    "EJECTED_UNTIL": peer_marks.EJECTED_UNTIL, "EJECTED_AT": peer_marks.EJECTED_AT, "EJECTIONS": peer_marks.EJECTIONS,
+    "REASON": peer_marks.REASON, "SINCE": peer_marks.SINCE, "HEALTH": peer_marks.HEALTH, "DRAIN": peer_marks.DRAIN,
+    "WEIGHT": peer_marks.WEIGHT,
+}  # fmt: skip
 
 Given = dict[tuple[int, str], socket.socket]
 
@@ -62,7 +65,7 @@ def known(table: PeerRegistry, scoreboard: Scoreboard) -> list[Standing]:
     """What is known of every peer."""
     standings = []
     for upstream, address, place in table.peers:
-        marks = {mark.name: scoreboard.mark(place, mark) for mark in _INHERITED}
+        marks = {name: scoreboard.mark(place, mark) for name, mark in _INHERITED.items()}
         standings.append(Standing(upstream, address, {name: value for name, value in marks.items() if value}))
     return standings
 
@@ -73,8 +76,8 @@ def restore(standings: list[Standing], table: PeerRegistry, scoreboard: Scoreboa
     for one in standings:
         place = places.get((one.upstream, one.address))
         if place is not None:
-            for name in one.marks.keys() & Mark.__members__.keys():
-                scoreboard.set_mark(place, Mark[name], one.marks[name])
+            for name in one.marks.keys() & _INHERITED.keys():
+                scoreboard.set_mark(place, _INHERITED[name], one.marks[name])
 
 
 class Successor:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from rsp.exchange.forward.rest import Rest
-from rsp.ipc.scoreboard import Standing
+from rsp.ipc import standing as standings
 from tests.harness import Backend, Rsp, exchange, wait_until
 
 GET = b"GET /dead HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -53,7 +53,7 @@ def order(peers, tried=(), panic=False):
     return found, rest
 
 
-@pytest.mark.parametrize("standing", [Standing.OPEN, Standing.HALF_OPEN, Standing.OUT, Standing.DOUBTFUL])
+@pytest.mark.parametrize("standing", [standings.OPEN, standings.HALF_OPEN, standings.OUT, standings.DOUBTFUL])
 def test_all_that_are_left_are_asked_once_with_a_few_looks_at_each(standing):
     peers = [Peer(standing) for _ in range(500)]
     found, rest = order(peers, peers[:8])
@@ -65,21 +65,21 @@ def test_all_that_are_left_are_asked_once_with_a_few_looks_at_each(standing):
 
 def test_open_ones_come_first_then_backups_then_the_others():
     kinds = {
-        "open": [Peer(Standing.OPEN) for _ in range(20)],
-        "backup": [Peer(Standing.OPEN, backup=True) for _ in range(20)],
-        "doubtful": [Peer(Standing.DOUBTFUL) for _ in range(20)],
-        "half": [Peer(Standing.HALF_OPEN) for _ in range(20)],
-        "out": [Peer(Standing.OUT) for _ in range(20)],
+        "open": [Peer(standings.OPEN) for _ in range(20)],
+        "backup": [Peer(standings.OPEN, backup=True) for _ in range(20)],
+        "doubtful": [Peer(standings.DOUBTFUL) for _ in range(20)],
+        "half": [Peer(standings.HALF_OPEN) for _ in range(20)],
+        "out": [Peer(standings.OUT) for _ in range(20)],
     }
     kind = {peer: name for name, peers in kinds.items() for peer in peers}
-    drained = [Peer(Standing.DRAINED) for _ in range(20)]
+    drained = [Peer(standings.DRAINED) for _ in range(20)]
     found, _ = order([*kind, *drained])
     assert [kind[peer] for peer in found] == [name for name in kinds for _ in range(20)]
 
 
 def test_one_that_is_full_is_worth_waiting_for_and_asked_when_it_has_room():
-    late = Peer(Standing.FULL, Standing.FULL, Standing.FULL, Standing.FULL, Standing.OPEN)
-    out = Peer(Standing.OUT)
+    late = Peer(standings.FULL, standings.FULL, standings.FULL, standings.FULL, standings.OPEN)
+    out = Peer(standings.OUT)
     found, rest = order([late, out])
     assert found == []
     assert rest.full
@@ -87,7 +87,7 @@ def test_one_that_is_full_is_worth_waiting_for_and_asked_when_it_has_room():
 
 
 def test_one_that_is_out_and_full_is_left_out_until_it_has_room():
-    full, other = Peer(Standing.OUT, room=False), Peer(Standing.OUT)
+    full, other = Peer(standings.OUT, room=False), Peer(standings.OUT)
     found, rest = order([full, other])
     assert found == [other]
     assert rest.full

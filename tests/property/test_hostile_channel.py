@@ -19,11 +19,14 @@ from rsp.config.upstreams import Outliers as Rules
 from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.control.outliers import Outliers
 from rsp.control.state import State
-from rsp.ipc import channel, packets
+from rsp.ipc import channel, packets, peer_marks
 from rsp.ipc.channel import Bundle, Channel, Found, Order, Ready
 from rsp.ipc.packets import Broken, Inbox, Outbox, Stuck
+from rsp.ipc.peer_cells import TALLY
+from rsp.ipc.peer_marks import MARKS
 from rsp.ipc.peer_table import PeerRegistry, Target
-from rsp.ipc.scoreboard import CONTROL_ROW, MOST, RETIRED_ROW, SLOTS, Cell, Mark, Scoreboard, Tally
+from rsp.ipc.scoreboard import CONTROL_ROW, FIRST_PLACE, MOST, PLACE, RETIRED_ROW, SLOTS, Scoreboard
+from rsp.ipc.worker_cells import ROW
 from rsp.master import Master
 from rsp.supervise import upgrade
 from rsp.supervise.canary import Sample, fault
@@ -213,13 +216,13 @@ def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
     outliers.arrange(msgspec.structs.replace(CONFIG, upstreams=(strict,)), members)
     outliers.tick(time.monotonic())
     for row in (0, 1, CONTROL_ROW, RETIRED_ROW):
-        for cell in Cell:
+        for cell in range(ROW):
             board.row(row)[cell] = chance.choice(values)
     for place in range(table.places):
-        for mark in Mark:
+        for mark in range(peer_marks.TABLE.size):
             board.set_mark(place, mark, chance.choice(values))
-        for tally in Tally:
-            board.set_mark(place, Mark.RETIRED + tally, chance.choice(values))
+        for tally in range(TALLY):
+            board.set_mark(place, peer_marks.RETIRED + tally, chance.choice(values))
             board.cells[board_cell(place, 1, tally)] = chance.choice(values)
     assert board.rows <= SLOTS
     msgspec.json.encode([state.status(), state.peers()], enc_hook=encode_hook)
@@ -228,12 +231,10 @@ def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
     state.drain("app", "[::1]:80", None)
     state.enable("app", "[::1]:80")
     board.retire(1, table.places)
-    assert all(board.row(RETIRED_ROW)[cell] <= MOST for cell in Cell)
+    assert all(board.row(RETIRED_ROW)[cell] <= MOST for cell in range(ROW))
 
 
-def board_cell(place: int, row: int, tally: Tally) -> int:
-    from rsp.ipc.scoreboard import FIRST_PLACE, MARKS, PLACE, TALLY
-
+def board_cell(place: int, row: int, tally: int) -> int:
     return FIRST_PLACE + place * PLACE + MARKS + row * TALLY + tally
 
 
@@ -297,7 +298,9 @@ def test_a_loader_that_says_too_much_or_does_not_end_is_killed(monkeypatch):
                         {
                             "upstream": st.just("app"),
                             "address": st.just("[::1]:80"),
-                            "marks": st.dictionaries(st.sampled_from([*Mark.__members__, "NEW"]), numbers, max_size=3),
+                            "marks": st.dictionaries(
+                                st.sampled_from([*upgrade._INHERITED, "NEW"]), numbers, max_size=3
+                            ),
                         }
                     ),
                     max_size=2,

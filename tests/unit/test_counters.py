@@ -8,8 +8,10 @@ from rsp.commands.rehearsal import Rehearsal
 from rsp.config.errors import ConfigError
 from rsp.http.h1 import codec, write
 from rsp.http.h1.codec import parse_request, parse_response
+from rsp.ipc import peer_cells, worker_cells
+from rsp.ipc.peer_marks import MARKS
 from rsp.ipc.peer_stats import PeerStats
-from rsp.ipc.scoreboard import FIRST_PLACE, MARKS, PLACE, RETIRED_ROW, Cell, Scoreboard, Tally
+from rsp.ipc.scoreboard import FIRST_PLACE, PLACE, RETIRED_ROW, Scoreboard
 from rsp.logs import combined as combined_in_use
 from rsp.lua.evaluate import evaluate
 from tests.property.test_twins import specification
@@ -54,7 +56,7 @@ def test_requests_with_hooks_go_on_over_every_edge(rehearsal, edge):
         assert result.body == b"ABC/%d" % number
         assert 0 < hooks._last <= 2**53
     plane.publish()
-    assert plane.scoreboard.row(0)[Cell.REQUESTS] == edge + 6
+    assert plane.scoreboard.row(0)[worker_cells.REQUESTS] == edge + 6
 
 
 @given(words, words, st.floats() | st.floats(-10, 1e6), words)
@@ -84,18 +86,18 @@ def test_the_longest_body_is_understood():
 
 def test_counters_in_cells_go_over_every_edge():
     board = Scoreboard()
-    board.row(RETIRED_ROW)[Cell.ROWS] = 2
+    board.row(RETIRED_ROW)[worker_cells.ROWS] = 2
     place = PeerStats(board, 3, 0)
     for edge in EDGES:
-        board.cells[FIRST_PLACE + 3 * PLACE + MARKS + Tally.REQUESTS] = edge
+        board.cells[FIRST_PLACE + 3 * PLACE + MARKS + peer_cells.REQUESTS] = edge
         for _ in range(6):
             place.answered(1, 1, False)
-        assert board.total(3, Tally.REQUESTS) == edge + 6
-        assert place.own(Tally.REQUESTS) == edge + 6
+        assert board.total(3, peer_cells.REQUESTS) == edge + 6
+        assert place.own(peer_cells.REQUESTS) == edge + 6
     row = board.row(0)
     for value in (-1, 2**64, 2**70):  # a worker may have written anything
-        row[Cell.REQUESTS] = value
-        assert 0 <= row[Cell.REQUESTS] < 2**64
+        row[worker_cells.REQUESTS] = value
+        assert 0 <= row[worker_cells.REQUESTS] < 2**64
 
 
 @pytest.mark.parametrize(

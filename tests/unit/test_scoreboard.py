@@ -8,45 +8,46 @@ import rsp.ipc.peer_table
 from rsp.config.schema import Config, Settings
 from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream, UpstreamPeer
+from rsp.ipc import peer_cells, peer_marks, standing, worker_cells
 from rsp.ipc.peer_stats import PeerStats
 from rsp.ipc.peer_table import PeerRegistry, Target
-from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Cell, Health, Mark, Scoreboard, Standing, Tally
+from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Scoreboard
 
 
 @pytest.fixture
 def board():
     board = Scoreboard()
-    board.row(RETIRED_ROW)[Cell.ROWS] = 3
+    board.row(RETIRED_ROW)[worker_cells.ROWS] = 3
     return board
 
 
 def test_all_workers_are_summed(board):
     for row in range(3):
-        PeerStats(board, 7, row).add(Tally.IN_FLIGHT, row + 1)
-    PeerStats(board, 8, 0).add(Tally.IN_FLIGHT, 100)
-    assert PeerStats(board, 7, 2).total(Tally.IN_FLIGHT) == 6 == board.total(7, Tally.IN_FLIGHT)
-    PeerStats(board, 7, 2).add(Tally.IN_FLIGHT, -3)
-    assert PeerStats(board, 7, 0).total(Tally.IN_FLIGHT) == 3
+        PeerStats(board, 7, row).add(peer_cells.IN_FLIGHT, row + 1)
+    PeerStats(board, 8, 0).add(peer_cells.IN_FLIGHT, 100)
+    assert PeerStats(board, 7, 2).total(peer_cells.IN_FLIGHT) == 6 == board.total(7, peer_cells.IN_FLIGHT)
+    PeerStats(board, 7, 2).add(peer_cells.IN_FLIGHT, -3)
+    assert PeerStats(board, 7, 0).total(peer_cells.IN_FLIGHT) == 3
 
 
 @pytest.mark.parametrize(
-    ("marks", "standing"),
+    ("marks", "expected"),
     [
-        ({}, Standing.OPEN),
-        ({Mark.EJECTED_UNTIL: 1001}, Standing.OUT),
-        ({Mark.EJECTED_UNTIL: 1000}, Standing.HALF_OPEN),
-        ({Mark.HEALTH: Health.UP}, Standing.OPEN),
-        ({Mark.HEALTH: Health.DOUBTFUL}, Standing.DOUBTFUL),
-        ({Mark.HEALTH: Health.DOUBTFUL, Mark.EJECTED_UNTIL: 2000}, Standing.OUT),
-        ({Mark.HEALTH: Health.DEAD, Mark.EJECTED_UNTIL: 1000}, Standing.OUT),
-        ({Mark.DRAIN: 1, Mark.HEALTH: Health.DEAD}, Standing.DRAINED),
+        ({}, standing.OPEN),
+        ({peer_marks.EJECTED_UNTIL: 1001}, standing.OUT),
+        ({peer_marks.EJECTED_UNTIL: 1000}, standing.HALF_OPEN),
+        ({peer_marks.HEALTH: peer_marks.HEALTH_UP}, standing.OPEN),
+        ({peer_marks.HEALTH: peer_marks.HEALTH_DOUBTFUL}, standing.DOUBTFUL),
+        ({peer_marks.HEALTH: peer_marks.HEALTH_DOUBTFUL, peer_marks.EJECTED_UNTIL: 2000}, standing.OUT),
+        ({peer_marks.HEALTH: peer_marks.HEALTH_DEAD, peer_marks.EJECTED_UNTIL: 1000}, standing.OUT),
+        ({peer_marks.DRAIN: 1, peer_marks.HEALTH: peer_marks.HEALTH_DEAD}, standing.DRAINED),
     ],
 )
-def test_how_a_peer_stands(board, marks, standing):
+def test_how_a_peer_stands(board, marks, expected):
     place = PeerStats(board, 3, 0)
     for mark, value in marks.items():
         place.set_mark(mark, value)
-    assert place.standing(1000) == standing
+    assert place.standing(1000) == expected
 
 
 def second(number):
@@ -83,24 +84,27 @@ def test_answers_are_counted(board):
     place.answered(2000, 2000, False)
     place.answered(4000, 3000, True)
     place.succeeded(second(2))
-    assert [place.own(tally) for tally in (Tally.REQUESTS, Tally.ERRORS, Tally.LATENCY_SUM, Tally.LATENCY)] == [
+    assert [
+        place.own(tally)
+        for tally in (peer_cells.REQUESTS, peer_cells.ERRORS, peer_cells.LATENCY_SUM, peer_cells.LATENCY)
+    ] == [
         2,
         1,
         6000,
         3000,
     ]
-    assert place.own(Tally.LAST_SUCCESS) == second(2)
+    assert place.own(peer_cells.LAST_SUCCESS) == second(2)
 
 
 def test_what_a_dead_worker_counted_stays_and_what_it_had_running_goes(board):
     place = PeerStats(board, 2, 1)
-    place.add(Tally.IN_FLIGHT, 5)
+    place.add(peer_cells.IN_FLIGHT, 5)
     place.answered(2000, 2000, True)
     board.retire(1, 3)
-    assert board.total(2, Tally.REQUESTS) == 1
-    assert board.total(2, Tally.ERRORS) == 1
-    assert board.total(2, Tally.IN_FLIGHT) == 0
-    assert PeerStats(board, 2, 1).own(Tally.REQUESTS) == 0
+    assert board.total(2, peer_cells.REQUESTS) == 1
+    assert board.total(2, peer_cells.ERRORS) == 1
+    assert board.total(2, peer_cells.IN_FLIGHT) == 0
+    assert PeerStats(board, 2, 1).own(peer_cells.REQUESTS) == 0
 
 
 def test_one_process_has_the_claim_until_it_dies(board):
@@ -173,22 +177,22 @@ def test_two_configurations_at_once(board):
 def test_a_new_peer_starts_slowly_unless_all_are_new(board):
     table = PeerRegistry(board)
     members = arrange(table, config(app=["10.0.0.1:80"]))
-    assert board.mark(places(members)["10.0.0.1:80"], Mark.SINCE) == 0
+    assert board.mark(places(members)["10.0.0.1:80"], peer_marks.SINCE) == 0
     members = arrange(table, config(app=["10.0.0.1:80", "10.0.0.2:80"]))
-    assert board.mark(places(members)["10.0.0.2:80"], Mark.SINCE) > 0
+    assert board.mark(places(members)["10.0.0.2:80"], peer_marks.SINCE) > 0
 
 
 def test_places_are_given_again_when_nobody_uses_them(board, monkeypatch):
     monkeypatch.setattr(rsp.ipc.peer_table, "_REST", -1.0)
     table = PeerRegistry(board)
     old = places(arrange(table, config(app=["10.0.0.1:80", "10.0.0.2:80"])))
-    board.set_mark(old["10.0.0.1:80"], Mark.WEIGHT, 7)
-    PeerStats(board, old["10.0.0.2:80"], 1).add(Tally.IN_FLIGHT, 1)
+    board.set_mark(old["10.0.0.1:80"], peer_marks.WEIGHT, 7)
+    PeerStats(board, old["10.0.0.2:80"], 1).add(peer_cells.IN_FLIGHT, 1)
     arrange(table, config(app=["10.0.0.3:80"]))
     new = places(arrange(table, config(app=["10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80"])))
     assert old["10.0.0.2:80"] not in new.values()  # a worker is not done there
     assert old["10.0.0.1:80"] in new.values()
-    assert all(board.mark(place, Mark.WEIGHT) == 0 for place in new.values())
+    assert all(board.mark(place, peer_marks.WEIGHT) == 0 for place in new.values())
 
 
 def test_names(board):

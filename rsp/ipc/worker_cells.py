@@ -1,0 +1,41 @@
+"""The cells of a process's row in the scoreboard.
+
+Rules of this room: plain integers, and no .pxd beside it; compiled modules import them and declare them ``cdef int``.
+A line is a metric: its name in the admin API, and what it means.  Times are CLOCK_MONOTONIC in milliseconds.
+"""
+
+from typing import Final
+
+from rsp.ipc.metrics import Table
+
+ROW: Final = 32  # cells in a row
+TABLE: Final = Table("worker", ROW)
+
+# What a worker has in its WorkerStats, published once a tick.
+HEARTBEAT: Final = TABLE.cell()  # the last tick
+CONNECTIONS: Final = TABLE.gauge("connections", "Client connections that are open.")
+IN_FLIGHT: Final = TABLE.gauge("in_flight", "Requests that are being handled.")
+QUEUED: Final = TABLE.gauge("queued", "Requests that wait for a peer with room.")
+REQUESTS: Final = TABLE.counter("requests", "Requests that have been handled.")
+ACCEPTED: Final = TABLE.counter("accepted", "Client connections that have been accepted.")
+STATUS_2XX: Final = TABLE.counter("status_2xx", "Responses with a status from 200 to 299.")
+STATUS_3XX: Final = TABLE.counter("status_3xx", "Responses with a status from 300 to 399.")
+STATUS_4XX: Final = TABLE.counter("status_4xx", "Responses with a status from 400 to 499.")
+STATUS_5XX: Final = TABLE.counter("status_5xx", "Responses with a status from 500.")
+BYTES_SENT: Final = TABLE.counter("bytes_sent", "Bytes of response bodies sent to clients.", unit="bytes")
+RETRIES: Final = TABLE.counter("retries", "Requests that were sent to another peer after a failure.")
+HEDGES: Final = TABLE.counter("hedges", "Requests that were sent to a second peer because the first was slow.")
+PUBLISHED: Final = TABLE.size  # the cells up to here
+
+# What is written when it happens.
+CUT: Final = TABLE.counter("cut", "Requests that were cut off when a worker had to end.")
+CUT_TUNNELS: Final = TABLE.counter("cut_tunnels", "Upgraded connections that were cut off when a worker had to end.")
+VERSION: Final = TABLE.cell()  # of the configuration that it serves
+
+# What the master writes, of the control process too.
+CPU_MS: Final = TABLE.counter("cpu", "Processor time.", scope="process", unit="seconds", scale=1000)
+RSS: Final = TABLE.gauge("memory", "Resident memory.", scope="process", unit="bytes")
+PID: Final = TABLE.cell()  # 0: the row is free
+SLOT: Final = TABLE.cell()
+STARTED: Final = TABLE.cell()
+ROWS: Final = TABLE.cell()  # in the retired row only: one more than the highest row in use

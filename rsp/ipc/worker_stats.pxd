@@ -1,0 +1,15 @@
+cimport cython
+
+cdef int BYTES_SENT, PUBLISHED, REQUESTS, STATUS_2XX, STATUS_3XX, STATUS_4XX, STATUS_5XX
+
+ctypedef unsigned long long count
+
+cdef count MOST
+
+cdef class WorkerStats:
+    cdef count[32] counts  # worker_cells.ROW
+    cpdef answered(self, int status, Py_ssize_t sent)
+    cpdef count get(self, int cell) except? 0
+    cpdef put(self, int cell, count value)
+    @cython.locals(cell=int)
+    cpdef publish(self, row)
