@@ -1,0 +1,53 @@
+# cython: boundscheck=False
+cimport cython
+
+from rsp.ipc.lock cimport Lock
+
+ctypedef unsigned long long Word
+
+cdef int _CELL, _CELL_BYTES, _HEAD_ROOM, _TAIL_ROOM
+cdef int _DIRTY, _FREE, _NEWEST, _OLDEST, _ENTRIES, _EVICTED, _USED, _BUCKETS
+cdef int _STATE, _NEXT, _CHAIN, _NEWER, _OLDER, _HASH, _EXPIRES, _NUMBER
+cdef int _IS_FREE, _IS_TAIL, _IS_HEAD, _TEXT, _FLOAT, _BOOL
+
+
+cdef class Entries:
+    cdef object _raw
+    cdef Word[::1] _words
+    cdef double[::1] _floats
+    cdef Py_ssize_t _start, _cells, _buckets, _first
+    cdef Lock _lock
+    cdef begin(self)
+    cdef end(self)
+    cdef Py_ssize_t _at(self, Word cell)
+    cdef bint is_text(self, Word cell) noexcept
+    cdef bint is_number(self, Word cell) noexcept
+    cdef double number(self, Word cell) noexcept
+    cdef void set_number(self, Word cell, double number) noexcept
+    cdef void expire(self, Word cell, double moment) noexcept
+    @cython.locals(at=Py_ssize_t, kind=int)
+    cdef replace(self, Word cell, object value, double ttl)
+    @cython.locals(expires=double)
+    cdef bint expired(self, Word cell, double now)
+    @cython.locals(cell=Word, at=Py_ssize_t, expires=double)
+    cdef Word find(self, bytes key, Word hashed) except? 0
+    @cython.locals(at=Py_ssize_t, size=Py_ssize_t, begin=Py_ssize_t)
+    cdef bytes key(self, Word cell)
+    cdef bytes _content(self, Word cell)
+    @cython.locals(number=double)
+    cdef value(self, Word cell)
+    @cython.locals(at=Py_ssize_t, last=Py_ssize_t, begin=Py_ssize_t, cell=Word, tail=Word, content=bytes, number=double, kind=int)
+    cdef insert(self, bytes key, Word hashed, object value, double ttl)
+    @cython.locals(cell=Word, start=Py_ssize_t)
+    cdef Word _take(self) except? 0
+    @cython.locals(at=Py_ssize_t)
+    cdef _free(self, Word cell)
+    @cython.locals(at=Py_ssize_t, bucket=Py_ssize_t, start=Py_ssize_t)
+    cdef _link(self, Word cell)
+    @cython.locals(at=Py_ssize_t, start=Py_ssize_t, newest=Word)
+    cdef _link_newest(self, Word cell)
+    @cython.locals(at=Py_ssize_t, start=Py_ssize_t, newer=Word, older=Word)
+    cdef _unlink_age(self, Word cell)
+    cdef touch(self, Word cell)
+    @cython.locals(at=Py_ssize_t, start=Py_ssize_t, bucket=Py_ssize_t, other=Py_ssize_t, following=Word)
+    cdef remove(self, Word cell)
