@@ -15,12 +15,12 @@ from typing import Final
 
 from setproctitle import setproctitle
 
-from rsp.ipc import channel
+from rsp.ipc import channel, worker_cells
 from rsp.ipc.packets import RETRY, Broken
 from rsp.ipc.peer_table import PATIENCE_WITH_NAMES
-from rsp.ipc.scoreboard import Cell
 from rsp.loader import load
 from rsp.logs import log
+from rsp.supervise import orphans
 from rsp.supervise.child import Process, Slot, cut_text, reap_strangers
 from rsp.supervise.fleet import Fleet
 from rsp.supervise.pid_file import PidFile
@@ -59,7 +59,7 @@ class Master:
         self._fleet.control.file = os.path.abspath(path)  # noqa: PTH100 - links may change
         self._reloads = Reloads(path, self._fleet, self._poll, self._notifier)
         self._pid_file: PidFile | None = None
-        self._at_once = False  # whoever is cut was to be cut
+        self._at_once = False  # requests that are cut were to be cut
         self._measure_at = 0.0
         self._born = self._last_round = time.monotonic()
 
@@ -94,10 +94,13 @@ class Master:
     def _farewell(self) -> int:
         """The last line, which says what was cut; the exit status."""
         fleet = self._fleet
-        requests, tunnels = fleet.total(Cell.CUT), fleet.total(Cell.CUT_TUNNELS)
+        requests, tunnels = fleet.rows.total(worker_cells.CUT), fleet.rows.total(worker_cells.CUT_TUNNELS)
         cut = cut_text(requests, tunnels)
         if fleet.started:
-            log.line(f"Stopped.  {fleet.total(Cell.REQUESTS)} requests served." + (f"  {cut} cut." if cut else ""))
+            log.line(
+                f"Stopped.  {fleet.rows.total(worker_cells.REQUESTS)} requests served."
+                + (f"  {cut} cut." if cut else "")
+            )
         return CUT if requests and not self._at_once else 0
 
     # -- the loop
@@ -141,7 +144,7 @@ class Master:
     def _look_after(self) -> None:
         """What time brings: restarts, silence, deadlines, measurements."""
         now = time.monotonic()
-        # When we were stopped ourselves (a suspended machine), nobody's silence means anything.
+        # When the master itself was stopped (a suspended machine), silence of a child means nothing.
         suspended = now - self._last_round > 3.0
         self._last_round = now
         self._fleet.look_after(now, suspended)
@@ -252,9 +255,7 @@ class Master:
     def _ready(self, slot: Slot, process: Process) -> None:
         if process is not slot.process:  # dismissed before it was ready
             return
-        if slot.adopter is not None:
-            slot.adopter.send(channel.Release(slot.index))
-            slot.adopter = None
+        orphans.release(slot)
         if slot.replacing is not None:
             self._fleet.drain(slot, slot.replacing)
             slot.replacing = None
@@ -267,7 +268,7 @@ class Master:
         fleet = self._fleet
         if fleet.started or fleet.stopping:
             return
-        if not all(one.process and one.process.version for one in fleet.slots if one.wanted):
+        if not all(slot.process and slot.process.version for slot in fleet.slots if slot.wanted):
             return
         if not fleet.control.members.unknown or time.monotonic() > self._born + PATIENCE_WITH_NAMES:
             fleet.started = True

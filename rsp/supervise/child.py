@@ -9,10 +9,10 @@ from typing import Final
 
 import psutil
 
-from rsp.ipc import channel
+from rsp.ipc import channel, worker_cells
 from rsp.ipc.channel import Channel, Message, Role
 from rsp.ipc.packets import Broken, Stuck
-from rsp.ipc.scoreboard import Cell, Row
+from rsp.ipc.scoreboard import Row
 from rsp.logs import log
 
 # A worker that ends sooner than this after its start has failed at once; each time it waits longer.
@@ -63,13 +63,13 @@ class Process:
         self.draining = False
         self.kill_at: float | None = None  # it was told to end
         self._usage: psutil.Process | None = None
-        row[Cell.HEARTBEAT] = row[Cell.STARTED] = int(self.started * 1000)
-        row[Cell.PID] = pid
+        row[worker_cells.HEARTBEAT] = row[worker_cells.STARTED] = int(self.started * 1000)
+        row[worker_cells.PID] = pid
 
     @property
     def silent_for(self) -> float:
         """Seconds since its loop last ran."""
-        return time.monotonic() - self.row[Cell.HEARTBEAT] / 1000
+        return time.monotonic() - self.row[worker_cells.HEARTBEAT] / 1000
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """A child that is gone hears nothing; its death is dealt with elsewhere."""
@@ -138,13 +138,13 @@ class Process:
             if self._usage is None:
                 self._usage = psutil.Process(self.pid)
             times = self._usage.cpu_times()
-            self.row[Cell.CPU_MS] = int((times.user + times.system) * 1000)
-            self.row[Cell.RSS] = self._usage.memory_info().rss
+            self.row[worker_cells.CPU_MS] = int((times.user + times.system) * 1000)
+            self.row[worker_cells.RSS] = self._usage.memory_info().rss
         except psutil.Error:
             pass
 
     def usage(self) -> str:
-        return f"{self.row[Cell.CPU_MS] / 1000:.1f} s CPU, {self.row[Cell.RSS] / 2**20:.0f} MB"
+        return f"{self.row[worker_cells.CPU_MS] / 1000:.1f} s CPU, {self.row[worker_cells.RSS] / 2**20:.0f} MB"
 
     def reap(self) -> int | None:
         """The wait status, once, when it has ended."""

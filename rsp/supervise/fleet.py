@@ -1,10 +1,8 @@
 """The children: which there are, and how they come and go.
 
-The master decides when; here is how.  A worker fills a slot, which has its listening sockets and outlives it; sockets
-never close while somebody may be queued in them.
+The master decides when; here is how.  A worker fills a slot, which has its listening sockets and outlives it.
 """
 
-import heapq
 import os
 import select
 import signal
@@ -14,26 +12,24 @@ from typing import Final
 
 from rsp.config.limits import DEFAULT_TIMEOUTS
 from rsp.config.units import MOST_WORKERS
-from rsp.ipc import channel
+from rsp.ipc import channel, worker_cells
 from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
-from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Cell, Scoreboard, Tally
+from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
 from rsp.logs import log
 from rsp.logs.access_log import open_file
-from rsp.supervise.canary import Sample
+from rsp.supervise import orphans
 from rsp.supervise.child import Process, Slot, cut_text, spawn
 from rsp.supervise.control_child import ControlChild
 from rsp.supervise.listeners import Listeners
+from rsp.supervise.rows import MOST, Rows
 from rsp.supervise.systemd import passed_sockets
 from rsp.supervise.upgrade import Legacy, Predecessor, known, restore
 from rsp.system import descriptors, quota, sockets
 from rsp.worker import Worker
 
-# A sibling takes over the queue of a worker that will not be back within this many seconds.
-_ADOPT_AFTER: Final = 0.5
 _SILENT: Final = 3.0  # a worker's loop that has not run for so long is no sign of life
-_ANSWERS: Final = (Tally.REQUESTS, Tally.LATENCY_SUM)
 
 
 class Fleet:
@@ -53,8 +49,7 @@ class Fleet:
         self._secret = self._legacy.secret if self._legacy is not None else os.urandom(32)
         self._scoreboard = Scoreboard()
         self._store: Shared
-        self._retired = self._scoreboard.row(RETIRED_ROW)
-        self._free_rows = list(range(CONTROL_ROW))  # a heap: the lowest is used first
+        self.rows = Rows(self._scoreboard)
         self.bundle: Bundle
         self.slots: list[Slot] = []
         self._passed = passed_sockets()
@@ -69,8 +64,8 @@ class Fleet:
         self.handed_over = False
 
     def launch(self, bundle: Bundle) -> None:
-        """Everybody's first start.  Raises :class:`sockets.BindError`, and :class:`OSError` for the access log and for
-        want of descriptors."""
+        """The first start of all children.  Raises :class:`sockets.BindError`, and :class:`OSError` for the access log
+        and for want of descriptors."""
         self.bundle = bundle
         self.check_room(bundle, self.workers_wanted(bundle))
         self._store = Shared(quota.shared_memory(bundle.config.settings.lua.shared))
@@ -116,7 +111,7 @@ class Fleet:
 
     def summary(self) -> str:
         """A line for the service manager."""
-        connections = sum(process.row[Cell.CONNECTIONS] for process in self.processes())
+        connections = sum(process.row[worker_cells.CONNECTIONS] for process in self.processes())
         version = f"version {self.bundle.version} of the configuration"
         return f"{self.wanted_slots()} workers, {connections} connections, {version}"
 
@@ -145,19 +140,7 @@ class Fleet:
         self.control.close()
         self.listeners.unlink()
 
-    def sample(self, row_number: int | None) -> Sample:
-        """What the process of that row has ever answered, or (``None``) what all have."""
-        board, places = self._scoreboard, range(self.control.table.places)
-        if row_number is None:
-            requests, errors = self.total(Cell.REQUESTS), self.total(Cell.STATUS_5XX)
-            answers, time_taken = (sum(board.total(one, of) for one in places) for of in _ANSWERS)
-        else:
-            row = board.row(row_number)
-            requests, errors = row[Cell.REQUESTS], row[Cell.STATUS_5XX]
-            answers, time_taken = (sum(board.tally(one, row_number, of) for one in places) for of in _ANSWERS)
-        return Sample(requests, errors, answers, time_taken / 1e6)
-
-    # -- who there is
+    # -- which there are
 
     @property
     def overridden(self) -> bool:
@@ -176,9 +159,6 @@ class Fleet:
         for process in self.processes():
             if process is not self.trying:
                 process.send(message, descriptors)
-
-    def total(self, cell: int) -> int:
-        return self._retired[cell] + sum(one.row[cell] for one in self.processes())
 
     def workers_wanted(self, bundle: Bundle) -> int:
         if self._override is not None:
@@ -207,19 +187,14 @@ class Fleet:
     def start(self, slot: Slot) -> None:
         """Fork a worker for ``slot``; a fork that fails is tried again."""
         slot.restart_at = None
-        if not self._free_rows:
+        number = self.rows.take()
+        if number is None:
             log.once_a_second(
-                "rows",
-                f"Worker {slot.index} waits until another process is gone: {CONTROL_ROW} workers, with those that "
-                "finish, are the most at a time",
-                log.WARNING,
+                "rows", f"Worker {slot.index} waits: {MOST} workers, those that finish included, run already"
             )
             slot.restart_at = time.monotonic() + 1.0
             return
-        number = heapq.heappop(self._free_rows)
         row = self._scoreboard.row(number)
-        row.clear()
-        self._retired[Cell.ROWS] = max(self._retired[Cell.ROWS], number + 1)
         first = slot.index == 0 and not self.started
         instance = self._instance()
 
@@ -232,14 +207,14 @@ class Fleet:
             process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, self._private())
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
-            heapq.heappush(self._free_rows, number)
+            self.rows.put_back(number)
             slot.restart_at = time.monotonic() + 1.0
             self.adopt_orphans()
             return
         finally:
             for sock in own.values():
                 sock.close()
-        row[Cell.SLOT] = slot.index
+        row[worker_cells.SLOT] = slot.index
         slot.process = process
         process.asked.append(self.bundle.version)
         self._listen_to(slot, process)
@@ -252,8 +227,8 @@ class Fleet:
     def _private(self) -> set[socket.socket]:
         """Descriptors that a child has no use for."""
         ends = {process.end for slot in self.places() for process in slot.processes}
-        listening = {sock for one in self.slots for sock in one.sockets.values()}
-        return {*self.private, *ends, *listening, *self.control.owned(), *(one.sock for one in self._passed)}
+        listening = {sock for slot in self.slots for sock in slot.sockets.values()}
+        return {*self.private, *ends, *listening, *self.control.owned(), *(passed.sock for passed in self._passed)}
 
     def _start_control(self) -> None:
         process = self.control.start(self._instance(), self._private() - set(self.control.owned()))
@@ -278,7 +253,7 @@ class Fleet:
             slot.wanted = False
             slot.restart_at = None
             for sock in slot.sockets.values():
-                sock.close()  # whoever queues is the workers' to answer; nobody may queue behind their backs
+                sock.close()  # queued connections are the workers' to answer; no further ones may queue
         for process in self.processes():
             process.drain(seconds)
 
@@ -288,7 +263,7 @@ class Fleet:
         return float(DEFAULT_TIMEOUTS.shutdown or 0) if configured is None else float(configured)
 
     def dismiss(self, slot: Slot) -> None:
-        """Let the slot's worker finish and go; somebody else answers those who queue at its sockets."""
+        """Let the slot's worker finish and go; a sibling accepts from its sockets."""
         slot.restart_at = None
         process, slot.process = slot.process, None
         if process is not None:
@@ -296,28 +271,14 @@ class Fleet:
         self.adopt_orphans()
 
     def drain(self, slot: Slot, process: Process) -> None:
-        """Let a worker finish and go; what it had adopted needs somebody else."""
+        """Let a worker finish and go; what it had adopted needs another sibling."""
         slot.leaving.append(process)
         process.drain(self.shutdown_time)
-        self._forsake(process)
-
-    def _forsake(self, process: Process) -> None:
-        for slot in self.slots:
-            if slot.adopter is process:
-                slot.adopter = None
+        orphans.lose(self.slots, process)
 
     def adopt_orphans(self) -> None:
-        """Give the sockets of slots that have no worker, and will not soon, to a worker of another slot."""
-        if self.stopping:
-            return
-        soon = time.monotonic() + _ADOPT_AFTER
-        workers = [slot.process for slot in self.slots if slot.process is not None and slot.process.version]
-        for slot in self.slots:
-            back_soon = slot.restart_at is not None and slot.restart_at <= soon
-            if slot.process is None and slot.adopter is None and not back_soon and workers:
-                slot.adopter = workers[0]
-                own = self.listeners.own_sockets(slot)
-                workers[0].send(channel.Adopt(slot.index, list(own)), [sock.fileno() for sock in own.values()])
+        if not self.stopping:
+            orphans.adopt(self.slots, self.listeners)
 
     def scale(self, wanted: int) -> None:
         """As many workers as ``wanted``, or a line in the log that says why there are not."""
@@ -350,17 +311,16 @@ class Fleet:
         how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
         if os.WIFEXITED(status) and os.WEXITSTATUS(status):
             how += f" with status {os.WEXITSTATUS(status)}"
-        process.row[Cell.PID] = 0
+        process.row[worker_cells.PID] = 0
         if slot is self.control.slot:
             self.control.ended(process, how, stopping=self.stopping)
             return
         if self.stopping or process in slot.leaving:
             if os.WIFSIGNALED(status):
-                process.row[Cell.CUT] = process.row[Cell.IN_FLIGHT]
+                process.row[worker_cells.CUT] = process.row[worker_cells.IN_FLIGHT]
             self._tell_cut(process)
-        self._scoreboard.retire(process.row_number, self.control.table.places)
-        heapq.heappush(self._free_rows, process.row_number)
-        self._forsake(process)
+        self.rows.retire(process.row_number, self.control.table.places)
+        orphans.lose(self.slots, process)
         if process in slot.leaving:
             slot.leaving.remove(process)
             return
@@ -379,27 +339,27 @@ class Fleet:
         self.adopt_orphans()
 
     def _tell_cut(self, process: Process) -> None:
-        cut = cut_text(process.row[Cell.CUT], process.row[Cell.CUT_TUNNELS])
+        cut = cut_text(process.row[worker_cells.CUT], process.row[worker_cells.CUT_TUNNELS])
         if cut:
             log.line(f"{process.name}: time was up, {cut} cut", log.WARNING)
 
     # -- they are looked after
 
     def look_after(self, now: float, suspended: bool) -> None:
-        """Restarts, silence, deadlines; ``suspended``: nobody's silence means anything."""
+        """Restarts, silence, deadlines; ``suspended``: the machine was, so silence means nothing."""
         for slot in self.places():
             if slot.restart_at is not None and now >= slot.restart_at:
                 self.start(slot) if slot is not self.control.slot else self._start_control()
             for process in slot.processes:
                 if suspended:
-                    process.row[Cell.HEARTBEAT] = int(now * 1000)
+                    process.row[worker_cells.HEARTBEAT] = int(now * 1000)
                 elif process.kill_at is not None and now >= process.kill_at:
                     process.signal(signal.SIGKILL)
                 elif process.kill_at is None and process.silent_for > self.bundle.config.settings.worker_timeout:
                     self._abort(process)
 
     def _abort(self, process: Process) -> None:
-        """SIGABRT makes faulthandler print the stack; whoever cannot even do that is killed."""
+        """SIGABRT makes faulthandler print the stack; a process that cannot even do that is killed."""
         log.line(
             f"{process.name} has not answered for {process.silent_for:.0f} s; "
             "its Python stack follows, then it is replaced",
@@ -409,14 +369,14 @@ class Fleet:
         process.signal(signal.SIGABRT)
 
     def measure(self) -> None:
-        """Note what everybody uses, and replace who uses too much."""
+        """Note what each child uses, and replace workers that use too much memory."""
         limit = self.bundle.config.settings.max_memory
-        for process in (one for slot in self.places() for one in slot.processes):
+        for process in (process for slot in self.places() for process in slot.processes):
             process.measure()
         for slot in self.slots:
             process_now = slot.process
             if limit and process_now is not None and process_now.version and slot.replacing is None:
-                size = process_now.row[Cell.RSS]
+                size = process_now.row[worker_cells.RSS]
                 if size > limit and not process_now.draining and not self.stopping:
                     log.line(
                         f"Worker {slot.index} (pid {process_now.pid}) uses {size >> 20} MB, more than max_memory; "

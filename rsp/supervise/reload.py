@@ -191,7 +191,8 @@ class Reloads:
 
     def _samples(self, canary: Process) -> tuple[Sample, Sample]:
         """What the canary has ever answered, and what all have."""
-        return self._fleet.sample(canary.row_number), self._fleet.sample(None)
+        rows, places = self._fleet.rows, self._fleet.control.table.places
+        return rows.sample(canary.row_number, places), rows.sample_of_all(places)
 
     def _judge(self, rollout: Rollout, canary: Process) -> str | None:
         """What is wrong, as a clause, compared with the others; where they had too little to do, with all before."""

@@ -9,11 +9,12 @@ import pytest
 from rsp.commands.arguments import worker_count
 from rsp.config.errors import ConfigError
 from rsp.config.units import MOST_WORKERS
-from rsp.ipc.scoreboard import CONTROL_ROW
+from rsp.ipc.scoreboard import CONTROL_ROW, Scoreboard
 from rsp.logs import log
 from rsp.lua.evaluate import evaluate
 from rsp.supervise.child import Slot
 from rsp.supervise.fleet import Fleet
+from rsp.supervise.rows import Rows
 from rsp.system import quota
 
 
@@ -56,9 +57,11 @@ def test_one_worker_too_many_or_too_few_is_refused_in_the_log(monkeypatch, runni
 
 def test_a_worker_without_a_row_waits_and_says_so(monkeypatch):
     lines = []
-    monkeypatch.setattr(log, "once_a_second", lambda _key, text, _level: lines.append(text))
+    monkeypatch.setattr(log, "once_a_second", lambda _key, text: lines.append(text))
     fleet = Fleet.__new__(Fleet)
-    fleet._free_rows = []
+    fleet.rows = Rows(Scoreboard())
+    while fleet.rows.take() is not None:
+        pass
     slot = Slot(5)
     fleet.start(slot)
     assert slot.restart_at is not None and slot.process is None
