@@ -14,7 +14,7 @@ from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
 from rsp.config.schema import HeaderRules, Route, Settings
 from rsp.config.units import Size, show
 from rsp.config.upstreams import Upstream
-from rsp.http.names import FORWARDED, OWN, fold, learn
+from rsp.http.names import FORWARDED, OWN, RESERVED, fold, learn
 from rsp.http.routing import normalise_host, normalise_path
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -27,11 +27,7 @@ _KEYS = ("client", "uri", "path", "host", "header", "cookie")
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]+")
 _HOST_VALUE = re.compile(r"\{(?:host|authority)\}")
 _ROUTE_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*|\[[0-9A-Fa-f:.]+\]")
-# Framing and routing are rsp's own to write.
-_RESERVED = frozenset((
-    "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
-    "upgrade",
-))  # fmt: skip
+_RESERVED = RESERVED | {b"host"}  # Host has a rule of its own, in requests
 
 
 def unsendable(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -202,7 +198,7 @@ def _fields(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path,
             yield (key, part, name), f"{key}: {part}: {show(name)} is no name of a field"
         elif name.lower() == "host" and key == "request_headers":
             yield (key, part, name), f'{key}: {part}: a request has one Host; it can be "set"'
-        elif fold(name.encode()).decode() in _RESERVED:
+        elif fold(name.encode()) in _RESERVED:
             yield (key, part, name), f'{key}: {part}: "{name}" is rsp\'s own to write'
 
 

@@ -1,7 +1,8 @@
 """Field names: what each means to a proxy, which fields tell of a client, and which spellings are one name.
 
-Rules of this room: it is the one table of names.  Both twins of the codec, trailers, header rules and
-docs/http.md say what stands here.  Names are in lower case, and *folded*: CGI, WSGI, PHP, Rack and their kind hand
+Rules of this room: it is the one table of names.  Both twins of the codec, trailers, header rules, hooks and
+docs/http.md say what stands here; a list of names that stands elsewhere is derived from it, or held to it by
+tests/property/test_special_names.py.  Names are in lower case, and *folded*: CGI, WSGI, PHP, Rack and their kind hand
 ``X-User``, ``X_User`` and ``X.User`` to an application as ``HTTP_X_USER``, so these are one name wherever rsp drops
 or replaces a field.
 """
@@ -51,46 +52,77 @@ TOLD: Final = frozenset((
 ))  # fmt: skip
 TOLD_PREFIXES: Final = (b"x-amzn-mtls-", b"x-envoy-", b"x-forwarded", b"x-original-", b"x-rewrite-", b"x-ssl-")
 
-MEANING: Final[dict[bytes, int]] = {
-    b"host": HOST,
-    b"content-length": CONTENT_LENGTH,
-    b"transfer-encoding": TRANSFER_ENCODING,
-    b"connection": CONNECTION,
-    b"proxy-connection": HOP_BY_HOP,
-    b"keep-alive": HOP_BY_HOP,
-    b"te": TE,
-    b"upgrade": UPGRADE,
-    b"expect": EXPECT,
-    b"forwarded": FORWARDED,
-    b"x-forwarded-for": FORWARDED,
-    b"x-forwarded-proto": FORWARDED,
-    b"x-forwarded-host": FORWARDED,
-    b"user-agent": USER_AGENT,
-    b"referer": REFERER,
-    b"x-request-id": REQUEST_ID,
-    b"authorization": CREDENTIALS,
-    b"proxy-authorization": CREDENTIALS,
-    b"www-authenticate": CHALLENGE,
-    b"proxy-authenticate": CHALLENGE,
-    b"persistent-auth": CHALLENGE,
+# What else is true of a name.
+_RESERVED: Final = 1  # neither the configuration nor a hook writes it: framing and the connection are rsp's own
+_PROTECTED: Final = 2  # no option of Connection takes it away: framing and routing are rsp's to write
+_APART: Final = 4  # understood when a request's head is read, and not kept with the other fields
+_OURS: Final = 8  # rsp writes it into requests
+_HEAD_ONLY: Final = 16  # frames, routes or authenticates a message: means nothing behind it (RFC 9110 section 6.5.1)
+
+_SPECIAL: Final[dict[bytes, tuple[int, int]]] = {
+    b"host": (HOST, _APART | _PROTECTED | _HEAD_ONLY),
+    b"content-length": (CONTENT_LENGTH, _APART | _RESERVED | _PROTECTED | _HEAD_ONLY),
+    b"transfer-encoding": (TRANSFER_ENCODING, _APART | _RESERVED | _PROTECTED | _HEAD_ONLY),
+    b"connection": (CONNECTION, _RESERVED | _PROTECTED | _HEAD_ONLY),
+    b"proxy-connection": (HOP_BY_HOP, _RESERVED | _HEAD_ONLY),
+    b"keep-alive": (HOP_BY_HOP, _RESERVED | _PROTECTED | _HEAD_ONLY),
+    b"te": (TE, _RESERVED | _PROTECTED | _HEAD_ONLY),
+    b"trailer": (PASS, _RESERVED | _HEAD_ONLY),
+    b"upgrade": (UPGRADE, _APART | _RESERVED | _PROTECTED | _HEAD_ONLY),
+    b"expect": (EXPECT, _APART | _HEAD_ONLY),
+    b"forwarded": (FORWARDED, _APART | _OURS),
+    b"x-forwarded-for": (FORWARDED, _APART | _OURS),
+    b"x-forwarded-proto": (FORWARDED, _APART | _OURS),
+    b"x-forwarded-host": (FORWARDED, _APART | _OURS),
+    b"x-request-id": (REQUEST_ID, _APART | _OURS),
+    b"via": (PASS, _OURS | _HEAD_ONLY),
+    b"user-agent": (USER_AGENT, 0),
+    b"referer": (REFERER, 0),
+    b"authorization": (CREDENTIALS, _HEAD_ONLY),
+    b"proxy-authorization": (CREDENTIALS, _HEAD_ONLY),
+    b"www-authenticate": (CHALLENGE, _HEAD_ONLY),
+    b"proxy-authenticate": (CHALLENGE, _HEAD_ONLY),
+    b"persistent-auth": (CHALLENGE, 0),
     # RFC 9440 section 4: a proxy that does not write them removes them.
-    b"client-cert": DROPPED,
-    b"client-cert-chain": DROPPED,
+    b"client-cert": (DROPPED, 0),
+    b"client-cert-chain": (DROPPED, 0),
     # HTTP_PROXY to a CGI program is where its own requests go (CVE-2016-5385).
-    b"proxy": DROPPED,
+    b"proxy": (DROPPED, 0),
+    b"cache-control": (PASS, _HEAD_ONLY),
+    b"content-encoding": (PASS, _HEAD_ONLY),
+    b"content-range": (PASS, _HEAD_ONLY),
+    b"content-type": (PASS, _HEAD_ONLY),
+    b"cookie": (PASS, _HEAD_ONLY),
+    b"location": (PASS, _HEAD_ONLY),
+    b"max-forwards": (PASS, _HEAD_ONLY),
+    b"range": (PASS, _HEAD_ONLY),
+    b"set-cookie": (PASS, _HEAD_ONLY),
+    b"status": (PASS, _HEAD_ONLY),
+}
+
+
+def _with(trait: int) -> frozenset[bytes]:
+    return frozenset(name for name, (_, traits) in _SPECIAL.items() if traits & trait)
+
+
+def _meaning(*meanings: int) -> frozenset[bytes]:
+    return frozenset(name for name, (meaning, _) in _SPECIAL.items() if meaning in meanings)
+
+
+MEANING: Final[dict[bytes, int]] = {
+    **{name: meaning for name, (meaning, _) in _SPECIAL.items() if meaning != PASS},
     **dict.fromkeys(TOLD, FORWARDED),
 }
-# Those of them that rsp reads, and writes itself.
-OWN: Final = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
-# Fields that rsp writes into requests.
-OURS: Final = OWN | {b"x-request-id", b"via"}
-# Fields that frame, route or authenticate a message mean nothing behind it (RFC 9110 section 6.5.1).
-_NOT_IN_TRAILERS: Final = frozenset((
-    b"content-length", b"transfer-encoding", b"host", b"connection", b"keep-alive", b"te", b"trailer", b"upgrade",
-    b"authorization", b"cookie", b"set-cookie", b"content-encoding", b"content-type", b"content-range", b"expect",
-    b"proxy-connection", b"proxy-authorization", b"cache-control", b"max-forwards", b"range", b"via",
-    b"www-authenticate", b"proxy-authenticate", b"location", b"status",
-))  # fmt: skip
+RESERVED: Final = _with(_RESERVED)
+PROTECTED: Final = _with(_PROTECTED)
+APART: Final = _with(_APART)
+OURS: Final = _with(_OURS)
+OWN: Final = _meaning(FORWARDED)  # what is told of the client, that rsp reads, and writes itself
+FRAMING: Final = _meaning(CONTENT_LENGTH, TRANSFER_ENCODING)
+AUTHORIZATION: Final = _meaning(CREDENTIALS)
+# Lengths of the names for which it matters that a hook reads or writes them: most have none of these.
+SPECIAL_SIZES: Final = frozenset(map(len, APART | OURS | AUTHORIZATION))
+_NOT_IN_TRAILERS: Final = _with(_HEAD_ONLY)
 
 _ALIKE: Final = bytes(byte if chr(byte).isalnum() and byte < 128 else 45 for byte in bytes(range(256)).lower())
 

@@ -20,8 +20,9 @@ from rsp.http.h1.faults import explain
 from rsp.http.message import UNTIL_CLOSE, RequestFields, RequestHead, ResponseHead
 
 from rsp.http.names import (  # isort: skip
-    CHALLENGE, CONNECTION, CONTENT_LENGTH, CREDENTIALS, EXPECT, FORWARDED, HOP_BY_HOP, HOST, ODD, PASS, REFERER,
-    REQUEST_ID, SHADOW, SPELLINGS, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT, fold, learn, refuse_shadows, without,
+    CHALLENGE, CONNECTION, CONTENT_LENGTH, CREDENTIALS, EXPECT, FORWARDED, HOP_BY_HOP, HOST, ODD, PASS, PROTECTED,
+    REFERER, REQUEST_ID, SHADOW, SPELLINGS, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT, fold, learn, refuse_shadows,
+    without,
 )  # fmt: skip
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
@@ -36,10 +37,8 @@ _NOT_PLAIN = re.compile(rb"%|//|/\.|\\")
 
 # Longer than a DNS name with a port (RFC 1035 section 2.3.4): it could only fill the memory of what remembers hosts.
 _HOST_SIZE: Final = 261
-# Connection options may not take these away: framing and routing are ours to write.
-_PROTECTED: Final = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"connection", b"te", b"close", b"keep-alive", b"upgrade", b"")
-)
+# Options of Connection that take no field away.
+_NO_FIELDS: Final = PROTECTED | {b"close", b""}
 _ANY_NUMBER: Final = 1 << 30
 
 
@@ -250,7 +249,7 @@ def _connection_options(head: RequestHead | ResponseHead, lines: list[bytes], up
         head.keep_alive = True
     if upgrade and b"upgrade" in options and head.minor == 1:
         head.upgrade = upgrade
-    nominated = {fold(option) for option in options} - _PROTECTED
+    nominated = {fold(option) for option in options} - _NO_FIELDS
     if nominated:
         head.barred = nominated
         head.fields = without(head.fields, nominated)

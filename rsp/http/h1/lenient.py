@@ -12,11 +12,11 @@ from rsp.http.errors import ProtocolError
 from rsp.http.h1.faults import STRAY_BUT_LF
 from rsp.http.h1.head import parse_response
 from rsp.http.message import ResponseHead
+from rsp.http.names import FRAMING
 
 _END: Final = re.compile(rb"\n\r?\n")
 _EMPTY: Final = re.compile(rb"\r?\n")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9])[\t ]++([1-9][0-9][0-9])(?:[\t ]++(.*))?", re.DOTALL)
-_FRAMING: Final = (b"content-length", b"transfer-encoding")
 
 
 def read_head(data: bytes, start: int, method: bytes, limit: int, first: bool) -> tuple[ResponseHead | None, int]:
@@ -67,7 +67,7 @@ def _unfolded(lines: list[bytes]) -> list[bytes]:
     for line in lines:
         if line[:1] not in (b" ", b"\t"):
             fields.append([line.rstrip(b"\t ")])
-        elif not fields or _name(fields[-1][0]) in _FRAMING:
+        elif not fields or _name(fields[-1][0]) in FRAMING:
             raise ProtocolError("obsolete line folding in a place that leaves a doubt")
         else:
             fields[-1].append(line.strip(b"\t "))
@@ -78,7 +78,7 @@ def _without_space(field: bytes) -> bytes:
     """No white space before the colon (RFC 9112 section 5.1)."""
     name, colon, value = field.partition(b":")
     bare = name.rstrip(b"\t ")
-    if bare != name and bare.lower() in _FRAMING:
+    if bare != name and bare.lower() in FRAMING:
         raise ProtocolError("white space before the colon of a field that frames")
     return bare + colon + value
 
@@ -98,9 +98,9 @@ def _without_body(fields: list[bytes], status: bytes) -> list[bytes]:
 
     What a HEAD request's answer, or 304, says of another answer is kept where it is clear.
     """
-    framing = [field for field in fields if _name(field) in _FRAMING]
+    framing = [field for field in fields if _name(field) in FRAMING]
     clear = len(framing) == 1 and status[:1] != b"1" and status != b"204"
     if not framing or clear:
         return fields
-    kept = [field for field in fields if _name(field) not in _FRAMING]
+    kept = [field for field in fields if _name(field) not in FRAMING]
     return kept if status[:1] == b"1" else [*kept, b"Connection: close"]
