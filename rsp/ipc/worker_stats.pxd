@@ -1,11 +1,12 @@
 cimport cython
 
-cdef int BYTES_SENT, PUBLISHED, REQUESTS, STATUS_2XX, STATUS_3XX, STATUS_4XX, STATUS_5XX
+cdef int BYTES_SENT, PUBLISHED, REQUESTS, ROW, STATUS_2XX, STATUS_3XX, STATUS_4XX, STATUS_5XX
 
 ctypedef unsigned long long count
 
 cdef count MOST
 
+@cython.final
 cdef class WorkerStats:
     cdef count[32] counts  # worker_cells.ROW
     cpdef answered(self, int status, Py_ssize_t sent)

@@ -1,7 +1,7 @@
 from rsp.net.calls cimport receive, send, send_both
 from rsp.net.poller cimport Poller, Watched
 
-cdef int _BROKEN_PIPE, _IN, _JOIN_BELOW, _OUT
+cdef int IN, OUT, _BROKEN_PIPE, _JOIN_BELOW
 
 
 cdef class Protocol:

@@ -15,8 +15,6 @@ from rsp.net.calls import receive, send, send_both
 from rsp.net.poller import IN, OUT, Poller, Watched
 from rsp.net.timing import timing
 
-_IN: Final = IN
-_OUT: Final = OUT
 _JOIN_BELOW: Final = 16 << 10  # small pieces that wait are kept as one: a piece costs 50 bytes and a system call
 _BROKEN_PIPE: Final = errno.EPIPE
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -85,14 +83,14 @@ class Transport(Watched):
         self.left = False  # the protocol holds bytes that it will look at in the next turn
         self.round_trip = 0.0  # in seconds; known after a failure
         self.waiting = 0  # bytes of the backlog
-        poller.want(self, _IN)
+        poller.want(self, IN)
 
     # -- reading
 
     def ready(self, events: int) -> None:
-        if self.waiting and events & ~_IN:
+        if self.waiting and events & ~IN:
             self._flush()
-        if self.events & _IN and events & ~_OUT and not self.left:
+        if self.events & IN and events & ~OUT and not self.left:
             self._read()
 
     def _read(self) -> None:
@@ -138,7 +136,7 @@ class Transport(Watched):
     def _want(self) -> None:
         if self.descriptor >= 0:
             reading = not (self.paused or self._ended or self.closing)
-            self._poller.want(self, (_IN if reading else 0) | (_OUT if self.waiting else 0))
+            self._poller.want(self, (IN if reading else 0) | (OUT if self.waiting else 0))
 
     # -- writing
 
