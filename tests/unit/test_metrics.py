@@ -16,6 +16,7 @@ from rsp.ipc.peer_stats import PeerStats
 from rsp.ipc.peer_table import PeerRegistry
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_stats import WorkerStats
+from tests.paths import ROOT
 
 TABLES = [worker_cells.TABLE, peer_cells.TABLE, peer_marks.TABLE]
 EDGES = [2**31 - 3, 2**32 - 3, 2**53 - 3, 2**63 - 3]
@@ -109,6 +110,14 @@ def test_lines_are_complete(table):
         assert metric.help[0].isupper()
         assert metric.help.endswith(".")
         assert metric.scale == 1 or metric.unit
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_documentation_has_every_metric_that_is_shown(table):
+    text = (ROOT / "docs/operations.md").read_text()
+    for metric in table.metrics:
+        kind = f"{metric.kind}, {metric.unit}" if metric.unit else metric.kind
+        assert (f"| `{metric.name}` | {kind} | {metric.help} |\n" in text) == metric.listed
 
 
 def test_a_table_that_is_full_says_so():
