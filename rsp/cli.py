@@ -44,8 +44,8 @@ exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up
 environment:
   RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
 
-a running instance is asked, and told what to do, by rspctl: rspctl --help
-what would become of a request: rsp explain --help
+use rspctl to inspect and control a running instance: rspctl --help
+rsp explain shows how a request would be handled: rsp explain --help
 
 documentation: docs/configuration.md, docs/lua.md, docs/balancing.md, docs/operations.md; with comments: rsp.lua
 """
@@ -130,8 +130,8 @@ def _parser() -> argparse.ArgumentParser:
         "-t", action="store_true", help="test the configuration, run the tests in it, and exit with 0 or 1"
     )
     group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
-    told = f"tell the running instance: {', '.join(_NAMED)}"
-    group.add_argument("-s", metavar="SIGNAL", choices=list(_NAMED), help=told)
+    signals = f"send the running instance a signal: {', '.join(_NAMED)}"
+    group.add_argument("-s", metavar="SIGNAL", choices=list(_NAMED), help=signals)
     parser.add_argument(
         "-v", "--version", action="version", version=f"rsp {__version__}", help="print the version and exit"
     )

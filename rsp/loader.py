@@ -1,7 +1,7 @@
 """The loader: evaluates a configuration in a process of its own and hands back plain data.
 
 The Lua of a configuration is the user's code.  It runs in a short-lived fork with a limit on time and memory, so
-that a crash, a hang or an error in it leaves everyone else alone.
+that a crash, a hang or an error in it leaves the running configuration alone.
 """
 
 import hashlib
@@ -149,10 +149,10 @@ def _difference(running: Bundle, other: Bundle) -> str:
     """Between two effective configurations, as ``diff -u`` shows it."""
     from rsp.config.dump import to_lua
 
-    before, after = (to_lua(one.config).splitlines() for one in (running, other))
+    before, after = (to_lua(bundle.config).splitlines() for bundle in (running, other))
     name = f"running, version {running.version} ({running.digest[:12]})"
     lines = list(unified_diff(before, after, name, f"file ({other.digest[:12]})", lineterm="", n=2))
     for file in sorted({*running.files, *other.files}):  # where there are hooks: their code
-        old, new = (one.files.get(file, b"").decode("utf-8", "replace").splitlines() for one in (running, other))
+        old, new = (bundle.files.get(file, b"").decode("utf-8", "replace").splitlines() for bundle in (running, other))
         lines += unified_diff(old, new, f"running {file}", f"file {file}", lineterm="", n=2)
     return "\n".join(lines) if lines else "The file says what is running."

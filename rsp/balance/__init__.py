@@ -7,6 +7,6 @@
 ``budget``       how many retries are not too many
 ``outliers``     which peers do worse than their siblings; how long a peer stays out
 
-A policy has one method, ``choose(eligible, key)``.  Who is eligible is decided elsewhere: failover is then to choose
-again among those who are left, not a second mechanism.
+A policy has one method, ``choose(eligible, key)``.  Which peers are eligible is decided elsewhere: failover is then to
+choose again among those that are left, not a second mechanism.
 """

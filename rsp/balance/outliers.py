@@ -1,4 +1,4 @@
-"""Who does worse than its siblings, and how long a peer stays out (Envoy's outlier detection, in our terms)."""
+"""Peers that do worse than their siblings, and how long a peer stays out (Envoy's outlier detection, in our terms)."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -18,9 +18,9 @@ class Sample(NamedTuple):
 def by_errors(samples: Sequence[Sample], share: float, requests: int) -> list[int]:
     """Indexes of peers that answer ``share`` of their requests or more with errors while the others do not.
 
-    Who has had fewer than ``requests`` is not judged.  When all are sick it is not the peers' fault: nobody.
+    Peers with fewer than ``requests`` are not evaluated.  When all are sick it is not the peers' fault: none.
     """
-    rates = {index: one.errors / one.requests for index, one in enumerate(samples) if one.requests >= requests}
+    rates = {index: peer.errors / peer.requests for index, peer in enumerate(samples) if peer.requests >= requests}
     found = []
     for index, rate in rates.items():
         others = [other for sibling, other in rates.items() if sibling != index]
@@ -31,7 +31,7 @@ def by_errors(samples: Sequence[Sample], share: float, requests: int) -> list[in
 
 def by_latency(samples: Sequence[Sample], factor: float, requests: int) -> list[int]:
     """Indexes of peers that take ``factor`` times as long as the others' median, or longer."""
-    times = {index: one.latency for index, one in enumerate(samples) if one.requests >= requests}
+    times = {index: peer.latency for index, peer in enumerate(samples) if peer.requests >= requests}
     found = []
     for index, time in times.items():
         others = [other for sibling, other in times.items() if sibling != index]

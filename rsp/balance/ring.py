@@ -1,8 +1,8 @@
 """Consistent hashing on a ring (Karger et al., 1997; ketama, nginx's ``hash ... consistent``).
 
 Each peer stands at many points of a circle of 2**64 positions, the more the higher its weight; a key belongs to the
-next point.  When a peer goes, its keys go to whoever comes next, which is a different one for each of its points;
-nobody else's keys move.  Points depend on the peers' names alone, so every worker and every instance agrees.
+next point.  When a peer goes, its keys go to the peer that comes next, which is a different one for each of its points;
+no other keys move.  Points depend on the peers' names alone, so every worker and every instance agrees.
 """
 
 from array import array
@@ -35,7 +35,7 @@ class Ring:
         for index, (name, weight) in enumerate(zip(names, weights, strict=True)):
             for number in range(max(weight > 0, round(points * weight / _AT_ONCE))):
                 digest = blake2b(b"%d %b" % (number, name)).digest()
-                owned += [(one, index) for one in array("Q", digest)]
+                owned += [(point, index) for point in array("Q", digest)]
         owned.sort()
         self._points = array("Q", (point for point, _ in owned))
         self._owners = array("H", (owner for _, owner in owned))

@@ -1,1 +1,9 @@
-"""What a user runs beside the server: rspctl, rsp -s, rsp -t, rsp explain, rsp demo."""
+"""What a user runs beside the server.
+
+``demo``       ``rsp demo``: backends, and rsp in front of them
+``explain``    ``rsp explain``: how a request would be handled
+``rehearsal``  a worker without a network, for that and for ``rsp -t``
+``writable``   for ``rsp -t``: whether files that rsp writes can be written
+``signals``    ``rsp -s``
+``arguments``  arguments that more than one command takes
+"""

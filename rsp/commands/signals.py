@@ -17,7 +17,7 @@ def send(name: str, number: int, file: str, settings: Settings) -> int:
         pid = _master(file, settings)
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError) as error:
-        print(f"rsp: the master cannot be told: {error.strerror}", file=sys.stderr)
+        print(f"rsp: the signal cannot be sent to the master: {error.strerror}", file=sys.stderr)
         return 1
     except Failure as error:
         print(f"rsp: {error}", file=sys.stderr)

@@ -276,7 +276,7 @@ class Builder:
                 checked = msgspec.convert(value, wanted, dec_hook=decode_hook)
             except msgspec.ValidationError as error:
                 message, path = wording.mistake(error, wanted, value)
-                if not (message.startswith("missing ") and path in [one[:-1] for one in unknown]):
+                if not (message.startswith("missing ") and path in [known[:-1] for known in unknown]):
                     about = "".join(f": {name}" for name in _names(wording.keys_of(wanted, path), label))
                     self._complain(item, _as_written(original(path, gone)), f"{label}{about}: {message}")
                 path = wording.spot(error, value)

@@ -42,7 +42,7 @@ def original(path: Path, gone: list[Path]) -> Path:
     found: Path = ()
     for step in path:
         if isinstance(step, int):
-            for index in sorted(one[-1] for one in gone if one[:-1] == found and isinstance(one[-1], int)):
+            for index in sorted(path[-1] for path in gone if path[:-1] == found and isinstance(path[-1], int)):
                 step += index <= step
         found = (*found, step)
     return found

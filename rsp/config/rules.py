@@ -256,9 +256,9 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
 def statuses(wanted: int | str | tuple[int | str, ...]) -> list[range]:
     """Status codes as ranges; raises :class:`ValueError`."""
     found = []
-    for one in wanted if isinstance(wanted, tuple) else (wanted,):
-        match = re.fullmatch(r"(\d{3})(?:-(\d{3}))?", str(one))
+    for status in wanted if isinstance(wanted, tuple) else (wanted,):
+        match = re.fullmatch(r"(\d{3})(?:-(\d{3}))?", str(status))
         if match is None or not 100 <= int(match[1]) <= int(match[2] or match[1]) <= 599:
-            raise ValueError(f'expected a status such as 200 or "200-399", got {show(one)}')
+            raise ValueError(f'expected a status such as 200 or "200-399", got {show(status)}')
         found.append(range(int(match[1]), int(match[2] or match[1]) + 1))
     return found

@@ -36,8 +36,8 @@ class Sticky(Struct, frozen=True):
     secret: Annotated[
         Text | None,
         Meta(
-            description="Signs the cookie. Default: chosen at start, so that a restart forgets who belongs where; "
-            "several instances need the same."
+            description="Signs the cookie. Default: chosen at start, so that a restart forgets which client belongs "
+            "to which peer; several instances need the same."
         ),
     ] = None
     max_age: Annotated[
@@ -81,7 +81,9 @@ class Outliers(Struct, frozen=True):
         Meta(ge=0, description="Times the siblings' median time to the head of a response. 0: not looked at."),
     ] = 5.0
     interval: Annotated[Duration, Meta(description="What is compared is the last so many seconds.")] = Duration(10)
-    requests: Annotated[int, Meta(ge=1, description="Who has had fewer in the interval is not judged.")] = 20
+    requests: Annotated[int, Meta(ge=1, description="Peers with fewer requests in the interval are not evaluated.")] = (
+        20
+    )
     out: Annotated[Duration, Meta(description="How long it is out at first; doubled each time.")] = Duration(10)
     longest: Annotated[Duration, Meta(description="How long it is out at most.")] = Duration(300)
     share: Annotated[

@@ -74,13 +74,13 @@ class Admin:
             writer.write(own_response(status, b"application/json", b"", body, date, with_body=True, keep_alive=False))
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-            pass  # nobody there any more, or nobody who speaks HTTP
+            pass  # the client has gone, or does not speak HTTP
         finally:
             self._running -= 1
             writer.close()
 
     async def finish(self) -> None:
-        """Let those have their answer who are about to get it."""
+        """Finish the answers that are being sent."""
         give_up = time.monotonic() + 0.5
         while self._running and time.monotonic() < give_up:
             await asyncio.sleep(0.01)

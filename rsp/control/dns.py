@@ -1,4 +1,4 @@
-"""Names of peers: looked up when they are new, again when their answer has had its time, and told when it changes.
+"""Names of peers: looked up when they are new, again when their answer has had its time; the master is told of changes.
 
 A host with addresses of both families has peers of one (``families.py``).  When its peers fail, the other family is
 looked at; when neither accepts connections, both are watched until one does.
@@ -41,7 +41,7 @@ class Names:
             self._settings = config.settings.dns
             self._follow(set())
         upstreams = [*config.upstreams, *(tried.upstreams if tried is not None else ())]
-        self._follow({peer.address for one in upstreams for peer in one.peers if peer.address.is_name})
+        self._follow({peer.address for upstream in upstreams for peer in upstream.peers if peer.address.is_name})
 
     def _follow(self, names: set[Peer]) -> None:
         for name in set(self._tasks) - names:

@@ -42,7 +42,7 @@ class Checks:
         self._turns = asyncio.Semaphore(for_checks())
 
     def arrange(self, config: Config, members: PeerTable) -> None:
-        """Check the members of upstreams with ``health``, and nobody else."""
+        """Check the members of upstreams with ``health``, and no others."""
         wanted = {
             member.place: (upstream.name, member.address, upstream.checks)
             for upstream in config.upstreams

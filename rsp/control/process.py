@@ -97,7 +97,7 @@ class Control:
         log.tick()
 
     def _arrange(self) -> None:
-        """Everybody works on the configuration and the members in force."""
+        """All parts work on the configuration and the members in force."""
         config: Config = self._state.bundle.config
         members: PeerTable = self._state.members
         self._row[VERSION] = self._state.bundle.version

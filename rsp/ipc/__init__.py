@@ -1,1 +1,14 @@
-"""What processes share: channels, and memory."""
+"""What processes share: channels, and memory.
+
+``channel``        messages between the master and its children
+``packets``        messages as packets: any size, any number of descriptors
+``scoreboard``     cells for each process and each peer, without locks
+``worker_cells``, ``peer_cells``, ``peer_marks``, ``metrics``  the tables that say what a cell means
+``peer_stats``, ``worker_stats``  a process's own cells, as the hot path writes them
+``peer_table``     the peers of each upstream
+``shared_memory``  keys and values for hooks
+``entries``        how they lie in memory
+``lock``           a lock that the kernel frees when its holder dies
+``instance``       what a child gets when it is forked
+``admin_socket``   the socket that ``rspctl`` connects to
+"""

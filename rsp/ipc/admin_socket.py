@@ -1,6 +1,6 @@
 """The unix socket that operators talk to: the master binds it, the control process answers.
 
-It is for the user alone who started rsp, by the modes of the directory and of the socket.
+Only the user that started rsp can use it, by the modes of the directory and of the socket.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ class AdminSocket:
 
     @classmethod
     def open(cls, settings: Settings, *, later: bool) -> "AdminSocket | None":
-        """``None``: it is off, or the place by default cannot be had, which is told.  ``later``: somebody else is still
-        at a configured path; what is bound is put there by :meth:`install`.
+        """``None``: it is off, or the place by default cannot be had, which the log says.  ``later``: another process
+        is still at a configured path; what is bound is put there by :meth:`install`.
 
         Raises :class:`sockets.BindError` for a configured path that cannot be had.
         """
@@ -57,7 +57,7 @@ class AdminSocket:
         return None
 
     def install(self) -> None:
-        """In one step, so that there is always somebody at the path."""
+        """In one step, so that there is a socket at the path at any time."""
         if self._bound != self.path:
             with contextlib.suppress(OSError):
                 Path(self._bound).replace(self.path)

@@ -1,7 +1,7 @@
 """A lock between processes that does not outlive its owner: the kernel frees it when that process dies.
 
-The compiled twin (lock.pyx) is a robust mutex in the shared memory itself, which costs no system call when nobody else
-is there; this one is a lock on a byte of the descriptor behind that memory.
+The compiled twin (lock.pyx) is a robust mutex in the shared memory itself, which costs no system call when it is
+free; this one is a lock on a byte of the descriptor behind that memory.
 """
 
 import fcntl
@@ -11,7 +11,7 @@ SIZE = 64  # bytes of the shared memory that a lock needs
 
 
 class Lock:
-    """At ``offset`` of ``memory``, which ``descriptor`` is mapped to.  ``fresh``: nobody has used it yet."""
+    """At ``offset`` of ``memory``, which ``descriptor`` is mapped to.  ``fresh``: it is to be initialised."""
 
     __slots__ = ("_descriptor", "_offset")
 

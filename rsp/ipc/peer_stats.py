@@ -1,4 +1,4 @@
-"""A peer's place in the scoreboard as one process sees it: its own tally to write, the marks, everybody's to read.
+"""A peer's place in the scoreboard as one process sees it: its own tally to write, the marks and all tallies to read.
 
 On a request's way, so it has a compiled layout and nothing in it allocates.  Sums wrap: another
 process may have written anything.

@@ -1,8 +1,8 @@
-"""Who an upstream's peers are now: those that the configuration names, and those that names stand for.
+"""The peers of each upstream now: those that the configuration names, and those that names stand for.
 
-The master keeps the table, because it outlives everybody else; the control process looks names up; workers and the
+The master keeps the table, because it outlives all other processes; the control process looks names up; workers and the
 control process are given the table as a whole whenever it changes.  Each peer of each upstream has a place in the
-scoreboard.  It keeps it as long as it is a peer, through reloads and everybody's restarts, so what is known of it and
+scoreboard.  It keeps it as long as it is a peer, through reloads and restarts of any child, so what is known of it and
 what an operator said of it stays.
 """
 
@@ -19,10 +19,10 @@ from rsp.ipc.peer_cells import IN_FLIGHT
 from rsp.ipc.peer_marks import SINCE
 from rsp.ipc.scoreboard import PLACES, Scoreboard
 
-# A start, or a reload, waits so many seconds for names that nobody has looked up yet.
+# A start, or a reload, waits so many seconds for names that have not been looked up yet.
 PATIENCE_WITH_NAMES: Final = 2.0
 MOST_WEIGHT: Final = 1000
-# A place is not given to another peer before everybody has heard that its own is gone.
+# A place is not given to another peer before all processes know that its own is gone.
 _REST: float = 10.0
 
 
@@ -61,7 +61,7 @@ class PeerRegistry:
         self._found: dict[Peer, list[Target]] = {}
         self._failed: set[Peer] = set()
         self._places: dict[tuple[str, Peer], int] = {}
-        self._left: dict[tuple[str, Peer], tuple[int, float]] = {}  # who had a place, and until when
+        self._left: dict[tuple[str, Peer], tuple[int, float]] = {}  # peers that had a place, and until when
         self._never_used = 0
         self._arranged = False
         self.names: set[Peer] = set()  # those that have to be looked up
@@ -87,11 +87,11 @@ class PeerRegistry:
 
     @property
     def peers(self) -> list[tuple[str, Peer, int]]:
-        """Upstream, address and place of everybody who has one."""
+        """Upstream, address and place of each peer that has a place."""
         return [(upstream, address, place) for (upstream, address), place in self._places.items()]
 
     def arrange(self, *configs: Config) -> list[PeerTable]:
-        """The members for each of ``configs``, by what is known; nobody else has a place any more."""
+        """The members for each of ``configs``, by what is known; no other peer has a place any more."""
         upstreams = [upstream for config in configs for upstream in config.upstreams]
         names = {peer.address for upstream in upstreams for peer in upstream.peers if peer.address.is_name}
         self._found = {name: found for name, found in self._found.items() if name in names}
@@ -140,7 +140,7 @@ class PeerRegistry:
         return place
 
     def _new_place(self, key: tuple[str, Peer]) -> int | None:
-        """The one that it had not long ago, with all that is known of it; else one that nobody uses."""
+        """The one that it had not long ago, with all that is known of it; else a free one."""
         if key in self._left:
             return self._left.pop(key)[0]
         place = next(self._free(), None)

@@ -8,8 +8,8 @@ Every process can write every cell, a worker that was taken over too.  So a read
 sums stop at the largest number that a cell holds, and seals keep the memory from being cut off under a reader.
 
 There are no locks.  What is counted has one writer: a process's own row, its own tally.  Marks are whole values that
-are written as one and never counted up, so that several may write them; the last word stands.  Everyone reads all.
-Only the few pages that are used exist: the memory is sparse.
+are written as one and never counted up, so that several processes may write them; the last value stands.  All
+processes read all.  Only the few pages that are used exist: the memory is sparse.
 """
 
 import fcntl
@@ -125,7 +125,7 @@ class Scoreboard:
         self.set_mark(place, peer_marks.EJECTED_AT, int(now * 1000) + 1)
         self.set_mark(place, peer_marks.EJECTED_UNTIL, int((now + seconds) * 1000))
 
-    # -- who alone may try an ejected peer
+    # -- the one process that may try an ejected peer
 
     def claim(self, place: int) -> bool:
         """One process for each place; the kernel frees it when that process dies."""

@@ -31,12 +31,12 @@ local function lines_of(headers)
     if objects.reserved[key] then
       fail('headers["' .. name .. '"] is rsp\'s own to write')
     end
-    for _, one in ipairs(type(value) == "table" and value or { value }) do
-      one = objects.clean(name, one)
+    for _, item in ipairs(type(value) == "table" and value or { value }) do
+      item = objects.clean(name, item)
       if key == "content-type" then
-        content_type = one
+        content_type = item
       else
-        lines[#lines + 1] = name .. ": " .. one .. "\r\n"
+        lines[#lines + 1] = name .. ": " .. item .. "\r\n"
       end
     end
   end

@@ -57,8 +57,8 @@ local call_keys = { url = true, upstream = true, path = true, args = true, heade
 local function build_query(args)
   local parts = {}
   for name, value in pairs(args) do
-    for _, one in ipairs(type(value) == "table" and value or { value }) do
-      parts[#parts + 1] = objects.escape(sandbox.text_of(name)) .. "=" .. objects.escape(sandbox.text_of(one))
+    for _, item in ipairs(type(value) == "table" and value or { value }) do
+      parts[#parts + 1] = objects.escape(sandbox.text_of(name)) .. "=" .. objects.escape(sandbox.text_of(item))
     end
   end
   sort(parts)

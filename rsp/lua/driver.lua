@@ -5,7 +5,7 @@
 --   arm(limit, memory)      the budget of each hook from now on
 --   run(finish, state, fn, a, b, own)   call fn(a, b) as a hook
 --   resume(task, ...)       a wait is over: go on with what it gave
---   cancel(task)            nobody needs the rest
+--   cancel(task)            the rest is not needed
 --   wait(operation, ...)    for words: give the host something to do, return what it answers
 --   charge(work, bytes)     for words: before the host or a C function works for the hook in proportion to its input
 --   left()                  for words: instructions that are left to charge

@@ -104,7 +104,7 @@ class Evaluation:
 
     def config(self) -> Config:
         """The checked configuration.  Raises :class:`ConfigError` with every mistake that the schema finds."""
-        declarations = [one for one in map(self._declaration, self._records()) if one is not None]
+        declarations = [found for found in map(self._declaration, self._records()) if found is not None]
         texts = self.files.texts
         places = tuple(hook.place for hook in self.hooks if hook.phase != "test")
         return Builder(declarations, texts, self.path, self.files.text_of, places).build()

@@ -8,7 +8,7 @@ local type, tostring, pairs = type, tostring, pairs
 local get_field, set_field = host.get_field, host.set_field
 local REQUEST, RESPONSE = 0, 1
 
--- Userdata, because nobody can write into it with rawset and the like.
+-- Userdata, because rawset and the like cannot write into it.
 local function opaque(meta)
   local object = newproxy(true)
   local own = getmetatable(object)

@@ -124,7 +124,7 @@ class Runtime:
         self.state.set_max_memory(memory)
 
     def recover(self) -> None:
-        """Memory ran out where no hook was to blame, and so nobody has tidied up."""
+        """Memory ran out where no hook was to blame, so no memory has been freed."""
         self.state.set_max_memory(0)
         try:
             self._driver[b"collect"]()
@@ -148,7 +148,7 @@ class Runtime:
         return found
 
     def weak_table(self) -> Callable[[Any], Any]:
-        """As :meth:`table`, for those whom Lua holds."""
+        """As :meth:`table`, for objects that Lua holds."""
         here = weakref.ref(self)
 
         def table(items: Any) -> Any:

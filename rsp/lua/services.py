@@ -161,7 +161,7 @@ class Services:
     def _parsed(self, text: bytes) -> list[Network]:
         found = self._networks_known.get(text)
         if found is None:
-            found = [ipaddress.ip_network(one.strip().decode(), strict=False) for one in text.split(b",") if one]
+            found = [ipaddress.ip_network(part.strip().decode(), strict=False) for part in text.split(b",") if part]
             _remember(self._networks_known, text, found)
         return found
 

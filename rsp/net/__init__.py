@@ -1,11 +1,14 @@
-"""Non-blocking sockets: bytes out, bytes in, and who waits for what.  It knows nothing of HTTP.
+"""Non-blocking sockets: bytes out, bytes in, and which socket waits for what.  It knows nothing of HTTP.
 
 A worker's loop is uvloop's; the sockets of its data plane wait in one epoll set of their own, which the loop watches
 like any other descriptor.  A connection then costs one small object, and no call goes through more layers than needed.
 
 ``calls``      the system calls of the hot path (and ``calls.pyx``, the compiled twin)
-``poller``     who waits for which events
+``poller``     which descriptor waits for which events
 ``transport``  an open connection: writes with a backlog, pauses, half-closes, ends
 ``acceptor``   new connections at a listening socket
 ``connector``  a connection on its way up
+``timing``     what the kernel measures of a connection
+``lookup``     names to addresses
+``families``   which of a host's addresses are used, IPv4 or IPv6
 """

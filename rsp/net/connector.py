@@ -63,7 +63,7 @@ class Connector(Watched):
             self._done(-1, reason)
 
     def _let_go(self) -> int:
-        """Wait no more; whoever gets the descriptor wants its own events."""
+        """Wait no more; the descriptor's next owner wants its own events."""
         self._poller.want(self, 0)
         descriptor, self.descriptor = self.descriptor, -1
         return descriptor

@@ -33,7 +33,7 @@ class NoSuchName(Exception):
 
 
 class LookupFailed(Exception):
-    """Nobody knows; the message is a clause that says why."""
+    """No answer; the message is a clause that says why."""
 
 
 class Lookup:
@@ -66,7 +66,9 @@ class Lookup:
         records, ttl = await self._ask(name, "SRV")
         first = min((record.priority for record in records), default=0)
         targets: dict[Peer, Target] = {}
-        for record in sorted(records, key=lambda one: (one.priority, -one.weight, str(one.target), one.port)):
+        for record in sorted(
+            records, key=lambda record: (record.priority, -record.weight, str(record.target), record.port)
+        ):
             host = str(record.target).rstrip(".")
             if not host or not record.port:  # RFC 2782: decidedly not available; or not reachable
                 continue
@@ -132,7 +134,7 @@ class Lookup:
         """The addresses of one family, perhaps none."""
         listed = await asyncio.to_thread(_hosts_file, host)
         if listed:
-            return [one for one in listed if (":" in one) == (kind == "AAAA")], self._hold
+            return [address for address in listed if (":" in address) == (kind == "AAAA")], self._hold
         now = asyncio.get_running_loop().time()
         known, until = self._known.get((host, kind), ([], 0.0))
         if until > now:
@@ -171,7 +173,7 @@ class Lookup:
 
         resolver = dns.asyncresolver.Resolver(configure=not self._servers)
         if self._servers:
-            resolver.nameservers = [dns.nameserver.Do53Nameserver(one.host, one.port) for one in self._servers]
+            resolver.nameservers = [dns.nameserver.Do53Nameserver(server.host, server.port) for server in self._servers]
         return resolver
 
 
@@ -208,6 +210,6 @@ def _hosts_file(host: str) -> list[str]:
         host.lower().rstrip(".") == "localhost"
     ):  # RFC 6761 section 6.3: always the loopback addresses, whatever is listed
         for loopback in ("127.0.0.1", "::1"):
-            if not any((":" in one) == (":" in loopback) for one in found):
+            if not any((":" in address) == (":" in loopback) for address in found):
                 found.append(loopback)
     return sorted(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""Who waits for which events.  One for each worker, or for any other loop that moves bytes."""
+"""Which descriptor waits for which events.  One for each worker, or for any other loop that moves bytes."""
 
 import asyncio
 import errno
@@ -33,8 +33,8 @@ class Watched:
         """:meth:`ready` raised an exception: a defect.  Nothing may be left behind."""
         raise NotImplementedError
 
-    def buried(self) -> None:
-        """What :meth:`Poller.bury` promised."""
+    def closed(self) -> None:
+        """What :meth:`Poller.close_later` promised."""
         raise NotImplementedError
 
 
@@ -49,17 +49,17 @@ class Poller:
         self._loop = loop
         self._epoll = select.epoll()
         self._watched: list[Watched | None] = []  # by descriptor
-        self._dead: list[Watched] = []
+        self._closing: list[Watched] = []
         self.looks = 0  # so many times it has looked for events
-        self._burial_due = False
+        self._closing_due = False
         self._again: dict[Watched, None] = {}  # in the order in which they asked for another turn
         self.relieve: Callable[[], bool] = lambda: False
         loop.add_reader(self._epoll.fileno(), self._run)
 
-    def want(self, one: Watched, events: int) -> None:
-        """From now on, ``one`` waits for ``events``."""
-        before, one.events = one.events, events
-        descriptor = one.descriptor
+    def want(self, watched: Watched, events: int) -> None:
+        """From now on, ``watched`` waits for ``events``."""
+        before, watched.events = watched.events, events
+        descriptor = watched.descriptor
         if before == events:
             return
         if not events:
@@ -70,65 +70,65 @@ class Poller:
         else:
             while len(self._watched) <= descriptor:
                 self._watched.append(None)
-            self._watched[descriptor] = one
+            self._watched[descriptor] = watched
             self._epoll.register(descriptor, events)
 
-    def forget(self, one: Watched) -> None:
-        """``one`` is about to close its descriptor, which ends the waiting in the kernel."""
-        if one.events:
-            one.events = 0
-            self._watched[one.descriptor] = None
+    def forget(self, watched: Watched) -> None:
+        """``watched`` is about to close its descriptor, which ends the waiting in the kernel."""
+        if watched.events:
+            watched.events = 0
+            self._watched[watched.descriptor] = None
 
-    def again(self, one: Watched) -> None:
-        """Call ``one.turn()`` once in the loop's next turn, in which the sockets that are ready have theirs, too."""
+    def again(self, watched: Watched) -> None:
+        """Call ``watched.turn()`` once in the loop's next turn, in which the sockets that are ready have theirs."""
         if not self._again:
             self._loop.call_soon(self._take_turns)
-        self._again[one] = None
+        self._again[watched] = None
 
-    def bury(self, one: Watched) -> None:
-        """Call ``one.buried()`` soon, but not from within whatever runs now."""
-        self._dead.append(one)
-        if not self._burial_due:
-            self._burial_due = True
-            self._loop.call_soon(self._bury)
+    def close_later(self, watched: Watched) -> None:
+        """Call ``watched.closed()`` soon, but not from within whatever runs now."""
+        self._closing.append(watched)
+        if not self._closing_due:
+            self._closing_due = True
+            self._loop.call_soon(self._close_due)
 
     def close(self) -> None:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
     def _run(self) -> None:
-        watched = self._watched
-        self._burial_due = True  # at the end of this
+        by_descriptor = self._watched
+        self._closing_due = True  # at the end of this
         self.looks += 1
         for descriptor, events in self._epoll.poll(0, _AT_ONCE):
-            one = watched[descriptor]
-            if one is not None:
+            watched = by_descriptor[descriptor]
+            if watched is not None:
                 try:
-                    one.ready(events)
+                    watched.ready(events)
                 except Exception as error:
-                    self._failed(one, error)
-        self._bury()
+                    self._failed(watched, error)
+        self._close_due()
 
     def _take_turns(self) -> None:
         turns, self._again = self._again, {}
-        for one in turns:
+        for watched in turns:
             try:
-                one.turn()
+                watched.turn()
             except Exception as error:
-                self._failed(one, error)
+                self._failed(watched, error)
 
-    def _bury(self) -> None:
-        while self._dead:
-            one = self._dead.pop()
+    def _close_due(self) -> None:
+        while self._closing:
+            watched = self._closing.pop()
             try:
-                one.buried()
+                watched.closed()
             except Exception as error:
-                self._failed(one, error)
-        self._burial_due = False
+                self._failed(watched, error)
+        self._closing_due = False
 
-    def _failed(self, one: Watched, error: Exception) -> None:
+    def _failed(self, watched: Watched, error: Exception) -> None:
         self._loop.call_exception_handler({"message": "a connection is dropped", "exception": error})
         try:
-            one.broken()
+            watched.broken()
         except Exception as again:
             self._loop.call_exception_handler({"message": "it cannot even be dropped", "exception": again})

@@ -26,7 +26,7 @@ cdef class Transport(Watched):
     cdef public double round_trip
     cdef public Py_ssize_t waiting
     cpdef ready(self, int events)
-    cpdef buried(self)
+    cpdef closed(self)
     cdef _read(self)
     cpdef later(self)
     cpdef turn(self)

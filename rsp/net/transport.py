@@ -1,6 +1,6 @@
 """An open connection.
 
-The lesson that rsp began with: what the other side cannot take is kept, in order, and whoever wrote it is told to
+The lesson that rsp began with: what the other side cannot take is kept, in order, and its writer is told to
 pause; nothing is dropped, nothing blocks.  The protocol hears of the end exactly once, and never from within a call
 of its own.
 """
@@ -21,7 +21,7 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 class Protocol:
-    """The owner of a transport, and what it is told.  The names are those of :class:`asyncio.Protocol`."""
+    """The owner of a transport, and what the transport tells it.  The names are those of :class:`asyncio.Protocol`."""
 
     __slots__ = ("transport",)
 
@@ -285,9 +285,9 @@ class Transport(Watched):
         self._poller.forget(self)
         os.close(self.descriptor)
         self.descriptor = -1
-        self._poller.bury(self)
+        self._poller.close_later(self)
 
-    def buried(self) -> None:
+    def closed(self) -> None:
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
             protocol.connection_lost(self._error)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from rsp.config.schema import Reload
 
 _CERTAIN: Final = 3.0  # standard errors: chance alone reaches that once in a thousand trials
-_FEW: Final = 3  # errors; fewer can happen to anybody
+_FEW: Final = 3  # errors; fewer can happen to any worker
 _LEAST_DELAY: Final = 0.002  # seconds; less is noise, however many times as long it is
 
 
@@ -45,7 +45,7 @@ class Sample(NamedTuple):
 
 
 def fault(trial: Sample, others: Sample, rules: Reload) -> str | None:
-    """What is wrong with ``trial``, as a clause, or ``None``.  Who has had too few requests is not judged."""
+    """What is wrong with ``trial``, as a clause, or ``None``.  With too few requests there is no verdict."""
     if trial.requests < rules.requests or others.requests < rules.requests:
         return None
     trial, others = trial.possible(), others.possible()

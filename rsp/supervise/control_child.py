@@ -1,4 +1,4 @@
-"""The control process as the master sees it, and what the two of them keep: who the upstreams' peers are.
+"""The control process as the master sees it, and what the two of them keep: the peers of each upstream.
 
 The control process looks names up and checks health; the master only notes what it says and passes it on.  When it
 dies it is started again, and nothing that carries traffic notices.
@@ -41,7 +41,7 @@ class ControlChild:
         return self.slot.process
 
     def open(self, bundle: Bundle, *, later: bool) -> None:
-        """Before anybody is started.  ``later``: a predecessor still has the admin socket's path."""
+        """Before any child is started.  ``later``: a predecessor still has the admin socket's path."""
         self.members = self._arrange(bundle)[0]
         self._admin = AdminSocket.open(bundle.config.settings, later=later)
 
@@ -77,7 +77,7 @@ class ControlChild:
         return [self._admin.sock] if self._admin is not None else []
 
     def ended(self, process: Process, how: str, *, stopping: bool) -> None:
-        """It has died, which nobody of us told it to."""
+        """It has died without an order."""
         if stopping:
             self.slot.process = None
             return
@@ -91,7 +91,7 @@ class ControlChild:
             self.slot.process.send(message, descriptors)
 
     def report(self, numbers: list[int], what: str, good: bool, text: str, bundle: Bundle) -> None:
-        """Tell those who gave the orders ``numbers``, and everybody in the log and in the status, how that ended."""
+        """Answer the orders ``numbers``, and note in the log and in the status, how that ended."""
         text = text.encode("utf-8", "backslashreplace").decode()  # a file's name may be any bytes
         outcome = channel.Outcome(numbers, what, good, text, bundle.version, bundle.digest, time.time())
         if what != "dry-run":
@@ -100,7 +100,7 @@ class ControlChild:
         self.tell(outcome)
 
     def close(self) -> None:
-        """At the end; nobody needs it any more."""
+        """At the end."""
         process = self.slot.process
         if process is not None:
             process.signal(signal.SIGTERM)
@@ -121,7 +121,7 @@ class ControlChild:
         return arranged
 
     def adopt(self, bundle: Bundle, *tried: Bundle) -> list[PeerTable]:
-        """``bundle`` is in force: everybody gets its members, if they have changed.  Returns those of ``tried``."""
+        """``bundle`` is in force: all children get its members, if they have changed.  Returns those of ``tried``."""
         members, *others = self._arrange(bundle, *tried)
         if members != self.members:
             self.members = members

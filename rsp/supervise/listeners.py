@@ -28,12 +28,12 @@ class Listeners:
 
     @property
     def given_slots(self) -> int:
-        """How many slots there have to be so that nobody waits at a socket that no slot has."""
-        passed = max((len(self._passed_for(one)) for one in self._listeners.values()), default=0)
+        """How many slots there have to be so that every given or passed socket has a slot."""
+        passed = max((len(self._passed_for(listener)) for listener in self._listeners.values()), default=0)
         return max([passed, *(slot + 1 for slot, address in self._given if address in self._listeners)])
 
     def add(self, config: Config) -> list[str]:
-        """Bind what is new in ``config``, for every slot; nobody listens there yet.  Returns the new addresses.
+        """Bind what is new in ``config``, for every slot; they do not listen yet.  Returns the new addresses.
 
         Raises :class:`sockets.BindError`; then nothing has been added.
         """
@@ -56,7 +56,7 @@ class Listeners:
     def count_with(self, config: Config) -> int:
         """Addresses at which there are sockets, while those of ``config`` are added to what there is."""
         given = {address for _, address in self._given}
-        return len(given.union(self._listeners, (one.address for one in config.listeners)))
+        return len(given.union(self._listeners, (listener.address for listener in config.listeners)))
 
     def equip(self, slot: Slot) -> None:
         """Sockets for a new slot.  Raises :class:`sockets.BindError`."""
@@ -97,7 +97,7 @@ class Listeners:
         return {(slot.index, address): sock for slot in self._slots for address, sock in slot.sockets.items()}
 
     def inherit(self, files: list[str]) -> None:
-        """The predecessor has let go: these files are ours to remove, and what nobody listens on any more is closed."""
+        """The predecessor has let go: these files are ours to remove, and what has no listener any more is closed."""
         for sock in self._given.values():
             sock.close()
         self._given.clear()
@@ -108,7 +108,7 @@ class Listeners:
                 sockets.unlink(address)
 
     def disown_files(self) -> None:
-        """Somebody else removes them."""
+        """Another master removes them."""
         self._files.clear()
 
     def own_sockets(self, slot: Slot) -> dict[str, socket.socket]:
@@ -118,17 +118,17 @@ class Listeners:
     def where(self) -> str:
         """For the log: ``port 8000, 8443, unix:/run/rsp.sock``."""
         addresses = [listener.address for listener in self._listeners.values()]
-        named = [one for one in addresses if one.is_unix or one.is_passed]
+        named = [address for address in addresses if address.is_unix or address.is_passed]
         ports = dict.fromkeys(str(address.port) for address in addresses if address not in named)
         return ", ".join(([f"port {', '.join(ports)}"] if ports else []) + [str(address) for address in named])
 
     def unused(self) -> list[str]:
         """Passed sockets that the configuration says nothing of."""
-        used = {one.sock.fileno() for listener in self._listeners.values() for one in self._passed_for(listener)}
-        return [_described(one) for one in self._passed if one.sock.fileno() not in used]
+        used = {passed.sock.fileno() for listener in self._listeners.values() for passed in self._passed_for(listener)}
+        return [_described(passed) for passed in self._passed if passed.sock.fileno() not in used]
 
     def _passed_for(self, listener: Listener) -> list[Passed]:
-        return [one for one in self._passed if one.serves(listener)]
+        return [passed for passed in self._passed if passed.serves(listener)]
 
     def _reserve(self, listener: Listener) -> Listener:
         """``listener``, with the port really bound.  Raises :class:`sockets.BindError` when it cannot be had."""
@@ -161,7 +161,7 @@ class Listeners:
         return sockets.bind(listener)
 
 
-def _described(one: Passed) -> str:
-    bound = one.sock.getsockname()
+def _described(passed: Passed) -> str:
+    bound = passed.sock.getsockname()
     where = f"{bound[0]}:{bound[1]}" if isinstance(bound, tuple) else os.fsdecode(bound)
-    return f"{where} ({one.name})" if one.name else where
+    return f"{where} ({passed.name})" if passed.name else where

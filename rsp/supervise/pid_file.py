@@ -1,4 +1,4 @@
-"""The file that names the master, for those who send it signals."""
+"""The file that names the master, for `rsp -s` and service managers."""
 
 import contextlib
 import os
@@ -20,11 +20,11 @@ class PidFile:
             self.write()
 
     def write(self) -> None:
-        """In one step: nobody reads half a number.  Raises :class:`OSError`."""
+        """In one step, so that no reader finds half a number.  Raises :class:`OSError`."""
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             new.write_text(f"{os.getpid()}\n")
-            new.chmod(0o644)  # whatever the umask: who may write it chooses whom root sends signals
+            new.chmod(0o644)  # whatever the umask: a user that can write it chooses what root sends signals to
             new.replace(self._path)
         except OSError:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Reloads: a file becomes a configuration, one worker tries it, all follow or none; everybody hears how it ended."""
+"""Reloads: a file becomes a configuration, one worker tries it, all follow or none; the log says how it ended."""
 
 import os
 import select
@@ -24,7 +24,7 @@ _STAYS = "the running configuration stays"
 
 
 class Reloads:
-    """One at a time; who asks meanwhile is answered by the next."""
+    """One at a time; orders that come meanwhile are answered by the next."""
 
     def __init__(self, path: str, fleet: Fleet, poll: select.poll, notifier: Notifier) -> None:
         self._path = path
@@ -44,7 +44,7 @@ class Reloads:
         return self._loader.descriptor if self._loader is not None else -1
 
     def order(self, what: str, number: int | None = None) -> None:
-        """As :class:`channel.Order` says; without a number nobody waits for the answer."""
+        """As :class:`channel.Order` says; without a number no operator waits for the answer."""
         self._queue.append((what, number))
         self._next()
 
@@ -63,7 +63,7 @@ class Reloads:
             return
         self._what = self._queue[0][0]
         self._numbers = [number for what, number in self._queue if what == self._what and number is not None]
-        self._queue = [one for one in self._queue if one[0] != self._what]
+        self._queue = [(what, number) for what, number in self._queue if what != self._what]
         fleet = self._fleet
         if fleet.stopping:
             self._end(False, "Reload refused: rsp is stopping")
@@ -144,7 +144,7 @@ class Reloads:
     # -- the rollout
 
     def step(self) -> None:
-        """Names first, then the canary, then everybody; done when all have answered."""
+        """Names first, then the canary, then all workers; done when all have answered."""
         rollout, fleet = self._rollout, self._fleet
         if rollout is None:
             return
@@ -186,7 +186,7 @@ class Reloads:
         return True
 
     def _canary(self) -> Slot | None:
-        ready = (one for one in self._fleet.slots if one.process is not None and one.process.version)
+        ready = (slot for slot in self._fleet.slots if slot.process is not None and slot.process.version)
         return next(ready, None)
 
     def _samples(self, canary: Process) -> tuple[Sample, Sample]:
@@ -196,15 +196,15 @@ class Reloads:
 
     def _judge(self, rollout: Rollout, canary: Process) -> str | None:
         """What is wrong, as a clause, compared with the others; where they had too little to do, with all before."""
-        own, everybody = self._samples(canary)
+        own, all_workers = self._samples(canary)
         trial = own - rollout.before
-        others = everybody - rollout.all_before - trial
+        others = all_workers - rollout.all_before - trial
         rules = rollout.bundle.config.settings.reload
-        who = "the others"
+        compared_with = "the others"
         if others.requests < rules.requests:
-            others, who = rollout.all_before, "before"
+            others, compared_with = rollout.all_before, "before"
         enough = min(trial.requests, others.requests) >= rules.requests
-        verdict = f"{who}: {others}" if enough else "too few requests to compare"
+        verdict = f"{compared_with}: {others}" if enough else "too few requests to compare"
         rollout.report = f"  Tried by one worker for {rollout.trial:g} s: {trial}; {verdict}."
         wrong = fault(trial, others, rules)
         return wrong and f"of the worker that tried it, {wrong} ({trial.requests} requests)"
@@ -230,7 +230,7 @@ class Reloads:
         if not rollout.committed:
             self._refuse(rollout, "the worker that was to try it does not answer")
             return
-        # Somebody does not follow where others went without trouble: start it anew with the new version.
+        # A worker does not follow where others went without trouble: start it anew with the new version.
         for slot in self._fleet.slots:
             if slot.process is not None and slot.process.version != rollout.bundle.version:
                 slot.process.signal(signal.SIGKILL)
@@ -245,14 +245,14 @@ class Reloads:
             os.close(rollout.log)
         fleet.control.consider(None)
         fleet.control.adopt(fleet.bundle)
-        slot = next((one for one in fleet.slots if one.process is canary and canary is not None), None)
+        slot = next((slot for slot in fleet.slots if slot.process is canary and canary is not None), None)
         if slot is not None:
             configure(slot, fleet.bundle, fleet.control.members, fleet.log_file, [])
         fleet.listeners.drop(rollout.added)
         self._end(False, f"Reload refused, {_STAYS}: {reason}", rollout.bundle)
 
     def _end(self, good: bool, text: str, bundle: Bundle | None = None) -> None:
-        """Tell how; then go on with the next one, if somebody asked meanwhile."""
+        """Tell how; then go on with the next one, if there are more orders."""
         fleet = self._fleet
         numbers, self._numbers = self._numbers, []
         fleet.control.report(numbers, self._what, good, text, bundle or fleet.bundle)

@@ -1,4 +1,4 @@
-"""A new configuration on its way to the workers: one tries it, then all follow, or nobody does."""
+"""A new configuration on its way to the workers: one tries it, then all follow, or none does."""
 
 import time
 from math import inf
@@ -40,11 +40,11 @@ class Rollout:
     def extend(self) -> None:
         self.deadline = time.monotonic() + _PATIENCE
 
-    def begin(self, canary: Sample, everybody: Sample) -> None:
+    def begin(self, canary: Sample, all_workers: Sample) -> None:
         """The canary serves it."""
         self.over_at = time.monotonic() + self.trial + (_TICK if self.trial else 0.0)
         self.deadline = self.over_at + _PATIENCE
-        self.before, self.all_before = canary, everybody
+        self.before, self.all_before = canary, all_workers
 
     def send(self, slot: Slot, *, trial: bool = False) -> None:
         """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""

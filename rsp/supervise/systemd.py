@@ -92,7 +92,7 @@ class Notifier:
         self.tell("STOPPING=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """Told when it has changed."""
+        """Sent when it has changed."""
         status = status[:_STATUS]
         if status != self._status:
             self._status = status

@@ -71,13 +71,13 @@ def known(table: PeerRegistry, scoreboard: Scoreboard) -> list[Standing]:
 
 
 def restore(standings: list[Standing], table: PeerRegistry, scoreboard: Scoreboard) -> None:
-    """The same, in the successor; who is no peer any more is left out."""
+    """The same, in the successor; peers that are no more are left out."""
     places = {(upstream, address): place for upstream, address, place in table.peers}
-    for one in standings:
-        place = places.get((one.upstream, one.address))
+    for standing in standings:
+        place = places.get((standing.upstream, standing.address))
         if place is not None:
-            for name in one.marks.keys() & _INHERITED.keys():
-                scoreboard.set_mark(place, _INHERITED[name], one.marks[name])
+            for name in standing.marks.keys() & _INHERITED.keys():
+                scoreboard.set_mark(place, _INHERITED[name], standing.marks[name])
 
 
 class Successor:
@@ -112,7 +112,7 @@ class Successor:
         with sealed(msgspec.json.encode(legacy, enc_hook=encode_hook)) as descriptor:
             self._outbox.put(b"legacy", [descriptor])
         for start in range(0, len(listening), _AT_ONCE):
-            self._outbox.put(b"sockets", [one.fileno() for one in listening[start : start + _AT_ONCE]])
+            self._outbox.put(b"sockets", [sock.fileno() for sock in listening[start : start + _AT_ONCE]])
 
     @property
     def pid(self) -> int:
@@ -198,7 +198,7 @@ def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
         if not descriptors or flags & socket.MSG_CTRUNC:
             raise ValueError(f"{len(legacy.sockets)} sockets are more than this process may open (ulimit -n)")
         listening += [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    for one in listening:
-        one.set_inheritable(False)
-        one.setblocking(False)
+    for sock in listening:
+        sock.set_inheritable(False)
+        sock.setblocking(False)
     return legacy, listening

@@ -1,1 +1,9 @@
-"""What the operating system gives and takes: descriptors, memory, privileges, listening sockets."""
+"""What the operating system gives and takes.
+
+``sockets``      listening sockets
+``descriptors``  how many each process needs, and how many clients that leaves room for
+``memory``       sealed and shared memory (memfd)
+``quota``        the processors and the memory that a container leaves
+``privileges``   the user and group that workers run as
+``console``      what a program owes its terminal
+"""

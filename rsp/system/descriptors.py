@@ -16,7 +16,7 @@ from rsp.logs import log
 _MASTER: Final = 40
 _WORKER: Final = 36
 _CONTROL: Final = 40
-_LINGERING: Final = 64  # connections that are being told that they are too many
+_LINGERING: Final = 64  # connections that are being refused because they are too many
 _FEWEST: Final = 8  # clients that a worker must be able to serve
 
 
@@ -73,8 +73,8 @@ def _capped(config: Config) -> list[str]:
     settings = config.settings.limits
     places = [("limits.connections", settings.connections if settings else None)]
     places += [
-        (f'listen "{one.address}": limits.connections', one.limits.connections if one.limits else None)
-        for one in config.listeners
+        (f'listen "{listener.address}": limits.connections', listener.limits.connections if listener.limits else None)
+        for listener in config.listeners
     ]
     room = Room.of(len(config.listeners))
     return [

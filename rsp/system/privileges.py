@@ -1,4 +1,4 @@
-"""Who workers run as: users and groups from the configuration, looked up once, assumed for good."""
+"""The user and group that workers run as: from the configuration, looked up once, assumed for good."""
 
 import grp
 import os
@@ -22,7 +22,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: Settings) -> "Identity":
-        """Root's workers are nobody's, unless the configuration says otherwise.
+        """Workers that root starts run as `nobody`, unless the configuration says otherwise.
 
         Raises :class:`ConfigError` for an unknown user or group, or when only root could change.
         """

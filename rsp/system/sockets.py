@@ -1,4 +1,4 @@
-"""Listening sockets: bind them, pass them on, never close one in which somebody may be queued.
+"""Listening sockets: bind them, pass them on, never close one in which connections may be queued.
 
 For each TCP address every worker slot has a socket of its own (SO_REUSEPORT), created by the master and kept open
 in it; a unix socket is one, shared by all.  Raises :class:`BindError` with one clear clause.
@@ -27,7 +27,7 @@ class BindError(Exception):
 
 
 def reserve(listener: Listener) -> Listener:
-    """Check that nobody else listens on the address (SO_REUSEPORT would share it silently).
+    """Check that no other process listens on the address (SO_REUSEPORT would share it silently).
 
     Returns the listener, with the port that the kernel chose where the configuration asks for port 0.
     """
@@ -40,7 +40,7 @@ def reserve(listener: Listener) -> Listener:
         try:
             with _tcp_socket(address) as probe:
                 port = probe.getsockname()[1]
-                probe.listen(1)  # with SO_REUSEADDR only listening tells that nobody else does
+                probe.listen(1)  # with SO_REUSEADDR only listening tells that no other process does
             break
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:
@@ -58,9 +58,9 @@ def with_port(listener: Listener, port: int) -> Listener:
 
 
 def bind(listener: Listener) -> socket.socket:
-    """A bound, non-blocking socket, one of several for the same TCP address; whoever accepts there lets it listen.
+    """A bound, non-blocking socket, one of several for the same TCP address; its worker lets it listen.
 
-    Until then the kernel gives it nobody, so nobody waits at the socket of a worker that is not there yet.
+    Until then the kernel queues no connection in it, so none waits for a worker that is not there yet.
     """
     address = listener.address
     try:
@@ -128,7 +128,7 @@ def _tcp_socket(address: Address, *, share: bool = False) -> socket.socket:
 
 
 def _remove_stale(address: Address) -> None:
-    """A socket file that nobody answers on is left from a crash; any other file is not ours to remove."""
+    """A socket file without a listener is left from a crash; any other file is not ours to remove."""
     path = address.path
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
