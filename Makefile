@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-pure test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua clean
+.PHONY: run test test-pure test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua wheel clean
 
-run: .venv/installed     ## demo backends, and rsp -w 4 rsp.lua in front of them
+run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
 
 test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
@@ -26,7 +27,7 @@ lint: .venv/installed-dev
 docs: .venv/installed     ## write docs/configuration.md from the schema
 	$(BIN)/python -m rsp.config.reference > docs/configuration.md
 
-fuzz: .venv/installed     ## mutate the kept corpus through the codec until Ctrl-C; failures stay in fuzz/corpus
+fuzz: .venv/built     ## mutate the kept corpus through the codec until Ctrl-C; failures stay in fuzz/corpus
 	$(BIN)/python fuzz/http1.py
 
 bench: .venv/installed-dev .venv/built     ## rsp beside nginx and HAProxy, a quarter of an hour; writes docs/benchmarks.md
@@ -45,28 +46,32 @@ bench-lua: .venv/installed-dev .venv/built     ## what hooks cost, beside nginx'
 	$(BIN)/python -m bench.lua --document docs/lua.md
 
 test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, podman, runc, netavark, aardvark-dns and perhaps debootstrap
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check podman-compose
+	$(PIP) podman-compose
 	RSP_TEST_DEPLOY=1 $(BIN)/python -m pytest tests/deploy
+
+wheel: .venv/built     ## a wheel with the compiled modules, in dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
 
 clean:
 	rm -rf .venv build bench/build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find rsp -name '*.so' -delete
 
+# Installed without its compiled modules, which are then made in place: each step says what it does, and nothing is
+# compiled a second time.
 .venv/installed: pyproject.toml setup.py
-	@echo "Compiling rsp's hot path; this takes some minutes on a small machine"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@echo "Creating .venv"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@echo "Installing the dependencies"
+	@$(PIP) "cython>=3.1" "setuptools>=77"
+	@RSP_PURE=1 $(PIP) --no-build-isolation -e .
 	@touch $@
 
-# Built with the Cython that stays in the environment, so that what is up to date is not compiled again.
-.venv/installed-dev: pyproject.toml setup.py
-	@echo "Compiling rsp's hot path; this takes some minutes on a small machine"
-	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cython>=3.1" "setuptools>=77"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e .[dev]
+.venv/installed-dev: .venv/installed
+	@echo "Installing what tests, lint and benchmarks need"
+	@RSP_PURE=1 $(PIP) --no-build-isolation -e .[dev]
 	@touch $@
 
-# The compiled modules again, where their sources have changed since the install.
-.venv/built: $(shell find rsp -name '*.py' -o -name '*.px[ydi]*') | .venv/installed-dev
-	$(BIN)/python setup.py --quiet build_ext --inplace
-	@touch $@
+# Only modules whose sources have changed.  Without a compiler, setup.py says so, and the next run tries again.
+.venv/built: $(shell find rsp -name '*.py' -o -name '*.px[ydi]*') | .venv/installed
+	@env -u RSP_PURE $(BIN)/python setup.py --quiet build_ext --inplace
+	@if find rsp -name '*.so' | grep -q .; then touch $@; fi
