@@ -115,7 +115,7 @@ class Master:
 
     def _round(self) -> None:
         """Wait for something to happen, for a second at most; then act on it."""
-        due = [slot.restart_at for slot in self._fleet.places() if slot.restart_at is not None]
+        due = [slot.restart_at for slot in self._fleet.all_slots() if slot.restart_at is not None]
         wait = min([self._notifier.every, *(max(0.0, at - time.monotonic()) for at in due)])
         if not self._flush():
             wait = min(wait, RETRY)
@@ -165,7 +165,7 @@ class Master:
     def _known_pids(self) -> set[int]:
         """Children that something here waits for."""
         successor = {self._successor.pid} if self._successor is not None else set()
-        workers = {process.pid for slot in self._fleet.places() for process in slot.processes}
+        workers = {process.pid for slot in self._fleet.all_slots() for process in slot.processes}
         return workers | successor | self._reloads.pids
 
     def _is_in_charge(self) -> bool:
@@ -202,7 +202,7 @@ class Master:
             self._fleet.scale(self._fleet.wanted_slots() - 1)
 
     def _reap(self) -> None:
-        for slot in self._fleet.places():
+        for slot in self._fleet.all_slots():
             for process in slot.processes:
                 status = process.reap()
                 if status is not None:
@@ -249,7 +249,7 @@ class Master:
 
     def _flush(self) -> bool:
         """Send what could not be sent before; false: some of it still waits."""
-        done = [process.flush() for slot in self._fleet.places() for process in slot.processes]
+        done = [process.flush() for slot in self._fleet.all_slots() for process in slot.processes]
         return all(done) and (self._successor is None or self._successor.flush())
 
     def _ready(self, slot: Slot, process: Process) -> None:

@@ -74,7 +74,9 @@ class Names:
             missing, failing = 0, False
             if answer.targets != known:
                 if known is not None:
-                    log.line(f"Peer {name}: now {', '.join(target.address for target in answer.targets) or 'nobody'}")
+                    log.line(
+                        f"Peer {name}: now {', '.join(target.address for target in answer.targets) or 'no address'}"
+                    )
                 known = answer.targets
                 self._found(name, known)
             await self._rest(name, lookup, min(max(answer.ttl, settings.min_ttl), settings.max_ttl))

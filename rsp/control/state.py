@@ -1,6 +1,6 @@
 """An instance as its operators see it, and what they may change: plain data in, plain data out.
 
-Everything is read from the scoreboard and the members, so nobody is asked and nobody waits.
+Everything is read from the scoreboard and the members, so no other process is asked or waited for.
 """
 
 import os
@@ -54,7 +54,7 @@ class State:
             "trial": self._trial(),
             "last": self._last(),
             "master": os.getppid(),
-            "listeners": [str(one.address) for one in self.bundle.config.listeners],
+            "listeners": [str(listener.address) for listener in self.bundle.config.listeners],
             "admin": self._path,
             "totals": totals,
             "now": now,
@@ -102,7 +102,7 @@ class State:
         ]
 
     def unknown(self) -> list[str]:
-        """Names that nobody has an answer for yet, and those without any peer."""
+        """Names that have not been looked up yet, and those without any peer."""
         unknown: list[str] = [*self.members.unknown]
         for upstream in self.bundle.config.upstreams:
             members = self.members.upstreams.get(upstream.name, [])
@@ -165,12 +165,12 @@ class State:
             wait = float(group.drain) if seconds is None else seconds
             until = min(int((time.monotonic() + wait) * 1000) + 1, _FOREVER)
             self._scoreboard.set_mark(member.place, peer_marks.DRAIN, until)
-        return [self._peer(*one) for one in found]
+        return [self._peer(*pair) for pair in found]
 
     def left_without(self, drained: list[Data]) -> str | None:
         """What it means for requests that ``drained`` are out, where no other peer of theirs is up."""
-        for name in dict.fromkeys(one["upstream"] for one in drained):
-            states = [one["state"] for one in self.peers() if one["upstream"] == name]
+        for name in dict.fromkeys(peer["upstream"] for peer in drained):
+            states = [peer["state"] for peer in self.peers() if peer["upstream"] == name]
             if all(state in ("drained", "draining") for state in states):
                 return "this was the last peer that is up; requests get 503"
             if not any(state in ("up", "doubtful") for state in states):
@@ -184,32 +184,32 @@ class State:
             for mark in (peer_marks.DRAIN, peer_marks.EJECTED_UNTIL, peer_marks.EJECTIONS):
                 self._scoreboard.set_mark(member.place, mark, 0)
             self._scoreboard.set_mark(member.place, peer_marks.SINCE, int(time.monotonic() * 1000))
-        return [self._peer(*one) for one in found]
+        return [self._peer(*pair) for pair in found]
 
     def weigh(self, upstream: str | None, peer: str, weight: int | None) -> list[Data]:
         """``None``: as configured."""
         found = self._find(upstream, peer)
         for _, member in found:
             self._scoreboard.set_mark(member.place, peer_marks.WEIGHT, 0 if weight is None else weight + 1)
-        return [self._peer(*one) for one in found]
+        return [self._peer(*pair) for pair in found]
 
     def _find(self, upstream: str | None, peer: str) -> list[tuple[Upstream, PeerEntry]]:
         """By address or by the configured name.  Raises :class:`Mistake`."""
         upstreams = self.bundle.config.upstreams
-        if upstream is not None and upstream not in (one.name for one in upstreams):
-            names = [one.name for one in upstreams]
+        if upstream is not None and upstream not in (known.name for known in upstreams):
+            names = [known.name for known in upstreams]
             raise Mistake(f'no upstream "{upstream}"' + (suggest(upstream, names) or f" (there is {', '.join(names)})"))
         members = [
-            (one, member)
-            for one in upstreams
-            if upstream in (None, one.name)
-            for member in self.members.upstreams.get(one.name, [])
+            (known, member)
+            for known in upstreams
+            if upstream in (None, known.name)
+            for member in self.members.upstreams.get(known.name, [])
         ]
-        found = [(one, member) for one, member in members if peer in (member.address, one.peers[member.given].address)]
+        found = [pair for pair in members if peer in (pair[1].address, pair[0].peers[pair[1].given].address)]
         if not found:
             where = f' in upstream "{upstream}"' if upstream is not None else ""
             raise Mistake(f'no peer "{peer}"{where}{suggest(peer, [member.address for _, member in members])}')
-        if upstream is None and len({one.name for one, _ in found}) > 1:
-            names = [one.name for one, _ in found]
+        if upstream is None and len({known.name for known, _ in found}) > 1:
+            names = [known.name for known, _ in found]
             raise Mistake(f'peer "{peer}" is in several upstreams, say which: {", ".join(dict.fromkeys(names))}')
         return found

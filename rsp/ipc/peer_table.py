@@ -82,7 +82,7 @@ class PeerRegistry:
 
     @property
     def found(self) -> dict[Peer, list[Target]]:
-        """What names stand for, as far as anyone knows."""
+        """What names stand for, as far as it is known."""
         return self._found
 
     @property

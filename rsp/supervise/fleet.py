@@ -151,7 +151,7 @@ class Fleet:
         """The workers."""
         return [process for slot in self.slots for process in slot.processes]
 
-    def places(self) -> list[Slot]:
+    def all_slots(self) -> list[Slot]:
         """The workers' slots and the control process's."""
         return [*self.slots, self.control.slot]
 
@@ -182,7 +182,7 @@ class Fleet:
         self.slots.append(slot)
         return slot
 
-    # -- they come
+    # -- starting
 
     def start(self, slot: Slot) -> None:
         """Fork a worker for ``slot``; a fork that fails is tried again."""
@@ -226,7 +226,7 @@ class Fleet:
 
     def _private(self) -> set[socket.socket]:
         """Descriptors that a child has no use for."""
-        ends = {process.end for slot in self.places() for process in slot.processes}
+        ends = {process.end for slot in self.all_slots() for process in slot.processes}
         listening = {sock for slot in self.slots for sock in slot.sockets.values()}
         return {*self.private, *ends, *listening, *self.control.owned(), *(passed.sock for passed in self._passed)}
 
@@ -244,7 +244,7 @@ class Fleet:
         if self.by_descriptor.pop(process.end.fileno(), None) is not None:
             self._poll.unregister(process.end)
 
-    # -- they go
+    # -- ending
 
     def stop(self, seconds: float, message: str) -> None:
         log.line(message)
@@ -343,11 +343,11 @@ class Fleet:
         if cut:
             log.line(f"{process.name}: time was up, {cut} cut", log.WARNING)
 
-    # -- they are looked after
+    # -- supervision
 
     def look_after(self, now: float, suspended: bool) -> None:
         """Restarts, silence, deadlines; ``suspended``: the machine was, so silence means nothing."""
-        for slot in self.places():
+        for slot in self.all_slots():
             if slot.restart_at is not None and now >= slot.restart_at:
                 self.start(slot) if slot is not self.control.slot else self._start_control()
             for process in slot.processes:
@@ -371,7 +371,7 @@ class Fleet:
     def measure(self) -> None:
         """Note what each child uses, and replace workers that use too much memory."""
         limit = self.bundle.config.settings.max_memory
-        for process in (process for slot in self.places() for process in slot.processes):
+        for process in (process for slot in self.all_slots() for process in slot.processes):
             process.measure()
         for slot in self.slots:
             process_now = slot.process
