@@ -59,8 +59,7 @@ clean:
 # Installed without its compiled modules, which are then made in place: each step says what it does, and nothing is
 # compiled a second time.
 .venv/installed: pyproject.toml setup.py
-	@echo "Creating .venv"
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@[ -x $(BIN)/python ] || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
 	@echo "Installing the dependencies"
 	@$(PIP) "cython>=3.1" "setuptools>=77"
 	@RSP_PURE=1 $(PIP) --no-build-isolation -e .
