@@ -22,6 +22,7 @@ cdef class Entries:
     cdef Py_ssize_t _at(self, Word cell)
     cdef bint is_text(self, Word cell) noexcept
     cdef bint is_number(self, Word cell) noexcept
+    @cython.locals(found=double)
     cdef double number(self, Word cell) noexcept
     cdef void set_number(self, Word cell, double number) noexcept
     cdef void expire(self, Word cell, double moment) noexcept
