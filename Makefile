@@ -4,17 +4,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-pure test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua wheel clean
+.PHONY: run test test-pure soak test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua wheel clean
 
 run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
 
+# Four at a time, even on two cores: most tests wait.  Those that measure the machine have it for themselves.
+SIDE_BY_SIDE := -n 4 -m "not alone and not soak"
+
 test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -m "alone and not soak"
 
 test-pure: .venv/installed-dev     ## the tests of the data plane again, without the compiled modules
-	RSP_PURE=1 $(BIN)/python -m pytest tests/unit tests/process/test_http.py tests/process/test_serving.py \
-	  tests/faults/test_failures.py -k "not faults or hedg or queue or post or half"
+	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py tests/process/test_serving.py \
+	  tests/faults/test_failures.py -k "not faults and not config or hedg or queue or post or half"
+
+soak: .venv/installed-dev .venv/built     ## what takes long, half an hour: floods, a million requests, a browser, many examples; before a release
+	RSP_SOAK=1 $(BIN)/python -m pytest -n 2 -m "soak or hypothesis" -o timeout=3000
 
 check: lint test test-pure     ## what has to be green before a commit
 

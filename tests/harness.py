@@ -22,6 +22,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.ports import free_port
+
 PATIENCE = 30.0
 
 
@@ -30,12 +32,6 @@ def wait_until(condition: Callable[[], object], what: str = "condition", patienc
     while not condition():
         assert time.monotonic() < give_up, f"waited too long for: {what}"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Rsp:
@@ -178,7 +174,7 @@ class Backend:
         self.open: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(unix or (host, port))
+        self._listener.bind(unix or (host, port or free_port()))
         self._listener.listen(512)
         self.port = 0 if unix else self._listener.getsockname()[1]
         self.address = f"unix:{unix}" if unix else f"{host}:{self.port}"
@@ -328,8 +324,10 @@ async def _client(port: int, load: Load, quota: list[int], stop: threading.Event
         writer.close()
 
 
-def run_load(port: int, connections: int, requests: int, stop: threading.Event | None = None) -> Load:
-    load = Load()
+def run_load(
+    port: int, connections: int, requests: int, stop: threading.Event | None = None, load: Load | None = None
+) -> Load:
+    load = Load() if load is None else load
     quota = [requests]
 
     async def main() -> None:
@@ -341,19 +339,15 @@ def run_load(port: int, connections: int, requests: int, stop: threading.Event |
 
 
 @contextmanager
-def background_load(port: int, connections: int) -> Iterator[Load]:
-    """Full load while the block runs; look at the result after it."""
+def background_load(port: int, connections: int, at_least: int = 100) -> Iterator[Load]:
+    """Full load while the block runs, and until ``at_least`` requests were answered, or one was not."""
     stop = threading.Event()
-    result = Load()
-
-    def run() -> None:
-        load = run_load(port, connections, 10**9, stop)
-        result.bodies, result.failures = load.bodies, load.failures
-
-    thread = threading.Thread(target=run)
+    load = Load()
+    thread = threading.Thread(target=run_load, args=(port, connections, 10**9, stop, load))
     thread.start()
     try:
-        yield result
+        yield load
+        wait_until(lambda: load.good > at_least or load.failures, f"{at_least} requests")
     finally:
         stop.set()
         thread.join()

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.ports import free_port
+
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -48,8 +50,8 @@ class Faulty:
         return f"127.0.0.1:{self.port}"
 
     async def up(self) -> None:
+        self.port = self.port or free_port()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
         """As when the process is killed: nobody listens, every connection is reset."""

@@ -1,7 +1,6 @@
 """Many peers, all of them dead: what one request may cost."""
 
 import http.client
-import socket
 import threading
 import time
 
@@ -10,7 +9,7 @@ import pytest
 
 from rsp.exchange.forward.rest import Rest
 from rsp.ipc import standing as standings
-from tests.harness import Backend, Rsp, exchange, wait_until
+from tests.harness import Backend, Rsp, exchange, free_port, wait_until
 
 GET = b"GET /dead HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -97,9 +96,7 @@ def test_one_that_is_out_and_full_is_left_out_until_it_has_room():
 
 def dead(count):
     """Addresses at which nothing listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     return [f"127.1.{number // 250}.{number % 250 + 1}:{port}" for number in range(count)]
 
 
@@ -120,6 +117,7 @@ def cost(rsp, requests):
     return (sum(worker.cpu_times()[:2]) - before) / requests
 
 
+@pytest.mark.alone
 def test_a_request_to_four_times_the_dead_peers_costs_some_four_times_as_much(tmp_path):
     costs = {}
     with Backend() as alive:
@@ -137,6 +135,7 @@ def test_a_request_to_four_times_the_dead_peers_costs_some_four_times_as_much(tm
     assert costs[500] < 8 * costs[125] + 0.02, costs
 
 
+@pytest.mark.alone
 def test_others_are_served_while_many_dead_peers_are_asked(tmp_path):
     with Backend() as alive, Rsp(tmp_path, site(dead(500), alive.address)) as rsp:
         stop = threading.Event()

@@ -19,6 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 from tests.harness import Backend, Rsp, free_port, proxy_to, wait_until
+from tests.soak import short_and_long
 
 ASGI = """
 import asyncio, hashlib
@@ -258,14 +259,15 @@ PNG = bytes.fromhex(
 )
 
 
-def test_a_page_with_assets_in_a_browser(tmp_path, program, files):
+@short_and_long("images", 40, 2000)
+def test_a_page_with_assets_in_a_browser(tmp_path, program, files, images):
     chromium = program("chromium")
     www = tmp_path / "www"
     (www / "style.css").write_text("body { color: rgb(1, 2, 3) }")
     (www / "script.js").write_text("var fromScript = 'script';")
-    for number in range(40):
+    for number in range(images):
         (www / f"{number}.png").write_bytes(PNG)
-    (www / "index.html").write_text(PAGE % "".join(f"<img src={number}.png>" for number in range(40)))
+    (www / "index.html").write_text(PAGE % "".join(f"<img src={number}.png>" for number in range(images)))
     with Backend(name="echoed") as backend:
         text = proxy_to(f"127.0.0.1:{files}")
         text += f'upstream "echo" {{ "{backend.address}" }} route {{ path = "/echo", to = "echo" }}'
@@ -274,6 +276,6 @@ def test_a_page_with_assets_in_a_browser(tmp_path, program, files):
                 [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                  "--disable-background-networking", "--disable-component-update", "--disable-sync",
                  f"--user-data-dir={tmp_path}/profile", "--virtual-time-budget=20000", "--dump-dom", f"http://127.0.0.1:{rsp.port}/"],
-                capture_output=True, text=True, timeout=120, check=False,
+                capture_output=True, text=True, timeout=600, check=False,
             )  # fmt: skip
-            assert "<title>loaded 40 script echoed rgb(1, 2, 3)</title>" in done.stdout, done.stderr[-2000:]
+            assert f"<title>loaded {images} script echoed rgb(1, 2, 3)</title>" in done.stdout, done.stderr[-2000:]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.harness import Backend, Rsp, background_load, free_port, get, proxy_to, resident, run_load, wait_until
 from tests.operations.tunnels import EchoBackend, Tunnels
+from tests.soak import short_and_long
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,8 @@ def on_trial(address, seconds="1s", more=""):
     return proxy_to(address, extra=f'reload = {{ canary = "{seconds}" {more} }}')
 
 
-def test_two_hundred_reloads_leave_everything_as_it_was(tmp_path):
+@short_and_long("reloads", 40, 400)
+def test_reloads_leave_everything_as_it_was(tmp_path, reloads):
     """With 500 tunnels and a load: nothing fails, no tunnel closes, nothing grows."""
     backend = EchoBackend()
     with Rsp(tmp_path, proxy_to(backend.address, extra='access_log = "off"'), workers=2) as rsp:
@@ -46,13 +48,13 @@ def test_two_hundred_reloads_leave_everything_as_it_was(tmp_path):
             workers = rsp.workers()
             pids = [rsp.process.pid, *workers.values(), rsp.admin("/status")["control"]["pid"]]
             before = {pid: (resident(pid), psutil.Process(pid).num_fds()) for pid in pids}
-            for _ in range(180):
+            for _ in range(reloads):
                 rsp.reload()
             after = {pid: (resident(pid), psutil.Process(pid).num_fds()) for pid in pids}
         assert load.failures == []
         assert tunnels.alive() == 500
         assert rsp.workers() == workers
-        assert rsp.log.count("Reloaded: version") == 200
+        assert rsp.log.count("Reloaded: version") == 20 + reloads
         for pid in pids:
             assert after[pid][0] - before[pid][0] < 4 << 20, (pid, before, after)
             assert after[pid][1] - before[pid][1] < 20, (pid, before, after)

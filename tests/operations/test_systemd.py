@@ -150,7 +150,6 @@ def test_a_restart_with_sockets_that_stay_open_loses_nothing(tmp_path, backend):
                 manager.start()
                 wait_until(lambda: manager.said("READY=1"), "readiness")
         assert load.failures == []
-        assert load.good > 100
 
 
 @pytest.mark.parametrize("workers", [1, 3])

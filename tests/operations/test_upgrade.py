@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness import Backend, Rsp, background_load, get, proxy_to, run_load, run_rsp, wait_until
 from tests.operations.tunnels import EchoBackend, Tunnels
+from tests.soak import short_and_long
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +50,14 @@ def is_gone(pid):
         return True
 
 
-def test_ten_upgrades_under_load_lose_nothing(tmp_path, backend):
+@short_and_long("upgrades", 3, 10)
+def test_upgrades_under_load_lose_nothing(tmp_path, backend, upgrades):
     with Upgradable(tmp_path, proxy_to(backend.address, extra="timeouts = { shutdown = 5 }")) as rsp:
-        with background_load(rsp.port, 16) as load:
-            old = [rsp.upgrade() for _ in range(10)]
+        with background_load(rsp.port, 16, at_least=500) as load:
+            old = [rsp.upgrade() for _ in range(upgrades)]
             wait_until(lambda: all(is_gone(pid) for pid in old), "the old masters to leave")
         assert load.failures == []
-        assert load.good > 500
-        assert rsp.log.count("Upgraded: the new master") == 10
+        assert rsp.log.count("Upgraded: the new master") == upgrades
         assert len(psutil.Process(rsp.pid).children()) == 3
         assert rsp.process.wait(30) == 0
         assert run_load(rsp.port, 8, 100).failures == []

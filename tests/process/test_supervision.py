@@ -5,7 +5,6 @@ import signal
 import socket
 import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -24,6 +23,7 @@ from tests.harness import (
     run_rsp,
     wait_until,
 )
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,7 @@ def backend():
         yield one
 
 
+@pytest.mark.alone
 def test_a_killed_worker_loses_only_what_it_was_doing(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=2) as rsp:
         with background_load(rsp.port, 32) as load:
@@ -48,7 +49,6 @@ def test_a_killed_worker_loses_only_what_it_was_doing(tmp_path, backend):
         # At most one request for each connection that the dead worker held.
         assert len(load.failures) <= 3 * 32
         assert all("Reset" in failure or "Incomplete" in failure for failure in load.failures), load.failures[:3]
-        assert load.good > 100
         assert rsp.log.count("was killed by signal 9") == 3
 
 
@@ -137,11 +137,10 @@ def test_workers_end_with_their_master_and_a_new_start_works_at_once(tmp_path, b
 def test_ten_reloads_under_load_lose_nothing(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=2) as rsp:
         workers = rsp.workers()
-        with background_load(rsp.port, 32) as load:
+        with background_load(rsp.port, 32, at_least=500) as load:
             for _ in range(10):
                 rsp.reload()
         assert load.failures == []
-        assert load.good > 500
         assert rsp.workers() == workers
         assert rsp.log.count("Reloaded: version") == 10
 
@@ -380,7 +379,7 @@ def test_it_says_whether_it_runs_compiled(tmp_path, monkeypatch):
     monkeypatch.setenv("RSP_PURE", "1")
     assert "data plane: pure Python (RSP_PURE is set)" in run_rsp(tmp_path, "-V").stdout
     monkeypatch.delenv("RSP_PURE")
-    built = any((Path(__file__).parents[2] / "rsp" / "net").glob("transport.*.so"))  # all modules or none are built
+    built = any((ROOT / "rsp" / "net").glob("transport.*.so"))  # all modules or none are built
     said = run_rsp(tmp_path, "-V").stdout
     assert ("data plane: compiled" if built else "data plane: pure Python (no compiled modules") in said
 

@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import h11
 import httptools
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.body import ChunkedDecoder, encode_chunk, encode_last_chunk
 from rsp.http.h1.codec import parse_request, request_head
 from rsp.http.message import CHUNKED
+from tests.soak import examples
 
 payloads = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 trailers = st.lists(st.sampled_from([b"X-A: 1", b"X-Sum: abc"]), max_size=2)
@@ -72,7 +73,7 @@ methods = st.sampled_from(["GET", "POST", "OPTIONS", "get", "PATCH", "M-SEARCH"]
 
 @given(methods, targets, st.sampled_from(["1.0", "1.1"]), fields, specials)
 @example("GET", "/", "1.1", [], [("Content-Length", "5"), ("Transfer-Encoding", "chunked")])
-@settings(max_examples=400)
+@examples(150)
 def test_accepted_requests_are_read_alike_by_h11_and_httptools(method, target, version, plain, special):
     lines = [("Host", "a"), *plain, *special]
     block = f"{method} {target} HTTP/{version}\r\n".encode()
@@ -116,7 +117,7 @@ def test_accepted_requests_are_read_alike_by_h11_and_httptools(method, target, v
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300)
+@examples(150)
 def test_no_head_does_anything_but_parse_or_raise(data):
     for block in (data + b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n" + data + b"\r\n\r\n"):
         try:

@@ -1,6 +1,6 @@
 """Whatever a configuration declares, the outcome is a configuration or named mistakes."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.config.build import Builder, Declaration
@@ -19,6 +19,7 @@ from rsp.config.schema import (
     Timeouts,
     Upstream,
 )
+from tests.soak import examples
 
 KEYS = sorted(
     {name for kind in (HeaderRules, Limits, Listener, Page, Redirect, Respond, Route, Settings, Timeouts, Upstream)
@@ -56,7 +57,7 @@ def read(name: str) -> str:
 
 
 @given(st.lists(declarations, max_size=6))
-@settings(max_examples=1500, deadline=None)
+@examples(250)
 def test_declarations_become_a_configuration_or_named_mistakes(drawn):
     source = 'listen { "a", limits = { x = 1 } }\nroute { to = "app" }\n' * 3
     items = [

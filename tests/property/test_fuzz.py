@@ -3,7 +3,9 @@
 import runpy
 
 from tests.paths import ROOT
+from tests.soak import short_and_long
 
 
-def test_the_codec_survives_a_hundred_thousand_mutations():
-    runpy.run_path(str(ROOT / "fuzz" / "http1.py"))["main"](["100000"])
+@short_and_long("number", 15_000, 1_000_000)
+def test_the_codec_survives_mutations(number):
+    runpy.run_path(str(ROOT / "fuzz" / "http1.py"))["main"]([str(number)])

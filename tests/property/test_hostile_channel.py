@@ -8,7 +8,7 @@ import time
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp import loader
@@ -32,6 +32,7 @@ from rsp.supervise import upgrade
 from rsp.supervise.canary import Sample, fault
 from rsp.supervise.child import Process, Slot
 from rsp.system import sockets
+from tests.soak import examples
 
 CONFIG = Config(
     settings=Settings(admin="off"),
@@ -100,7 +101,7 @@ class _Victim(Process):
         self.killed = True
 
 
-@settings(max_examples=400, deadline=None)
+@examples(150)
 @given(st.lists(st.tuples(anything, st.integers(0, 3)), max_size=8), st.booleans())
 def test_the_master_outlives_any_bytes_and_descriptors_of_a_child(master, sent, is_control):
     fleet = master._fleet
@@ -128,7 +129,7 @@ def test_the_master_outlives_any_bytes_and_descriptors_of_a_child(master, sent, 
     slot.process = None
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(st.integers(0, 300_000), st.integers(0, 600)), min_size=1, max_size=4))
 def test_a_message_of_any_size_with_any_number_of_descriptors_arrives(sent):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -202,7 +203,7 @@ def test_the_control_process_can_only_find_addresses(address):
 cells = st.sampled_from([0, 1, 2, 999, 1 << 31, (1 << 63) - 1, 1 << 63, MOST - 1, MOST])
 
 
-@settings(max_examples=100, deadline=None)
+@examples(60)
 @given(st.lists(cells, min_size=40, max_size=40), st.randoms())
 def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
     board = Scoreboard()
@@ -250,7 +251,7 @@ def test_a_trial_is_judged_whatever_was_counted(trial, others):
 # -- the loader and the other master
 
 
-@settings(max_examples=40, deadline=None)
+@examples(30)
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=50).map(lambda data: b"+" + data)))
 def test_whatever_a_loader_says_is_a_configuration_or_refused(said):
     with pytest.MonkeyPatch.context() as patch:
@@ -283,7 +284,7 @@ def test_a_loader_that_says_too_much_or_does_not_end_is_killed(monkeypatch):
     assert time.monotonic() - started < 10
 
 
-@settings(max_examples=100, deadline=None)
+@examples(60)
 @given(
     st.one_of(
         st.binary(max_size=100),

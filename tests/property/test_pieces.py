@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h11
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.exchange.context import Plane
@@ -20,6 +20,7 @@ from rsp.ipc.scoreboard import Scoreboard
 from rsp.lua.evaluate import evaluate
 from rsp.net.poller import Poller
 from tests.property.test_codec import pieces_of
+from tests.soak import examples
 
 TEXT = """
 listen "127.0.0.1:1"
@@ -183,7 +184,7 @@ BODIES = st.sampled_from([
 CUTS = st.lists(st.integers(0, 2000), max_size=6) | st.just(list(range(1200)))
 
 
-@settings(max_examples=500, deadline=None)
+@examples(150)
 @given(first=st.just(b"") | st.sampled_from([b"", b"\r\n", b"\n", b"\r", b"\r\n\r\n"]), interim=INTERIM, status=STATUS, lines=LINES, end=ENDS, body=BODIES, cuts=CUTS,
        method=st.sampled_from([b"GET", b"GET", b"HEAD"]), path=st.sampled_from([b"/", b"/strict"]), close=st.booleans())  # fmt: skip
 def test_a_response_means_the_same_in_pieces(
@@ -259,7 +260,7 @@ def requests_in(data: bytes) -> list[Message]:
     return [tuple(one) for one in found]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(150)
 @given(requests=st.lists(st.tuples(LINE, st.lists(GOOD_FIELDS, max_size=3, unique=True), st.lists(ODD_FIELDS, max_size=1), REQUEST_BODIES),
        min_size=1, max_size=2), cuts=CUTS)  # fmt: skip
 def test_a_request_means_the_same_in_pieces(worker, requests, cuts):

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rsp import pure
@@ -17,6 +17,7 @@ from rsp.http import message, names
 from rsp.http.errors import ProtocolError
 from rsp.http.h1 import codec, head, write
 from rsp.logs import combined as combined_in_use
+from tests.soak import examples
 
 REQUEST = ("connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host", "keep_alive", "method", "minor", "barred", "path",
            "plain", "referer", "request_id", "target", "te_trailers", "upgrade", "user_agent")  # fmt: skip
@@ -98,7 +99,7 @@ def block(start: bytes, first: bytes, lines: list[tuple[bytes, ...]], mutations:
     return text
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(250)
 @given(start=STARTS, first=HOST, lines=LINES, mutations=MUTATIONS)
 @example(
     start=b"GET / HTTP/1.1",
@@ -111,7 +112,7 @@ def test_requests_mean_the_same(start, first, lines, mutations):
     assert understood(codec.parse_request, REQUEST, given_block) == understood(head.parse_request, REQUEST, given_block)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(250)
 @given(start=ANSWERS, lines=LINES, method=METHODS, mutations=MUTATIONS)
 def test_responses_mean_the_same(start, lines, method, mutations):
     given_block = block(start, b"", lines, mutations)
@@ -120,7 +121,7 @@ def test_responses_mean_the_same(start, lines, method, mutations):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(150)
 @given(
     start=STARTS,
     first=HOST,
@@ -137,7 +138,7 @@ def test_requests_are_written_the_same(start, first, lines, extra, request_id):
     assert codec.request_head(*arguments) == write.request_head(*arguments)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(150)
 @given(start=ANSWERS, lines=LINES, method=METHODS, connection=st.sampled_from([b"", b"close", b"upgrade"]))
 def test_responses_are_written_the_same(start, lines, method, connection):
     try:
@@ -189,7 +190,7 @@ FIELD = st.tuples(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(150)
 @given(
     fields=st.lists(FIELD, max_size=6),
     name=st.sampled_from([b"a", b"A", b"X-a", b"set-COOKIE", b"cookie", b"X_A", b"none"]),

@@ -11,6 +11,8 @@ from rsp.http.h1 import head
 from rsp.http.h1.body import ChunkedDecoder
 from rsp.http.h1.codec import parse_request, parse_response
 
+pytestmark = pytest.mark.alone
+
 START = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
 

@@ -8,12 +8,15 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.ipc.shared_memory import Full, Shared
 from rsp.lua.evaluate import Evaluation
 from rsp.lua.services import Services
+from tests.soak import examples
+
+pytestmark = pytest.mark.alone
 
 INSTRUCTIONS, MEMORY = 300_000, 32 << 20  # as lua.instructions and lua.memory are by default
 
@@ -139,7 +142,7 @@ def echo(tmp_path_factory):
 
 
 @given(VALUES)
-@settings(deadline=None, max_examples=60)
+@examples(40)
 def test_json_comes_back_as_it_was(echo, value):
     assert echo.run(json.dumps({"value": value}).encode()) is None
     assert as_lua(json.loads(echo.set.partition(b": ")[2])) == as_lua({"value": value})

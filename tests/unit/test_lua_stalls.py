@@ -10,6 +10,8 @@ import pytest
 
 from tests.unit.test_lua_costs import Site
 
+pytestmark = pytest.mark.alone
+
 STALLS = {
     "patterns that do not fit": "local r = regex('(x?y?z?){900}q') while true do pcall(r.match, ('x'):rep(60000)) end",
     "large patterns, short texts": "local r = regex('(x?){500}y') while true do r.test(('x'):rep(1000)) end",

@@ -47,7 +47,7 @@ def test_certificates_of_others_and_proxy_are_always_dropped(name):
 @pytest.mark.parametrize(
     "name",
     [name for name, one in names.MEANING.items() if one not in (names.FORWARDED, names.DROPPED, names.CHALLENGE)]
-    + list(names.OWN),
+    + sorted(names.OWN),
 )
 def test_other_spellings_of_what_rsp_understands_are_refused(name):
     for spelling in spellings(name):

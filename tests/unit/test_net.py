@@ -11,13 +11,14 @@ import struct
 
 import pytest
 import uvloop
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.net.acceptor import Acceptor
 from rsp.net.connector import Connector
 from rsp.net.poller import Poller
 from rsp.net.transport import Protocol, Transport
+from tests.soak import examples
 
 LIMIT = 64 << 10
 
@@ -101,7 +102,7 @@ async def drained(sock) -> bytes:
     return received
 
 
-@settings(max_examples=30, deadline=None)
+@examples(20)
 @given(st.lists(st.integers(1, 300_000), min_size=1, max_size=12), st.booleans(), st.integers(0, 100))
 def test_what_is_written_arrives_in_order(sizes, in_pairs, seed):
     source = random.Random(seed)

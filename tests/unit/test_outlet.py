@@ -28,6 +28,7 @@ def cost(width: int) -> float:
     return best
 
 
+@pytest.mark.alone
 def test_folding_did_work_in_proportion_to_the_square_of_what_clients_send():
     """A User-Agent of 3,900 bytes: two seconds for each megabyte of the access log, whether it was read or not."""
     assert cost(3_900) < max(5 * cost(100), 0.2)

@@ -51,6 +51,7 @@ def test_an_unknown_user_costs_what_a_known_one_does(monkeypatch):
     assert len(set(asked)) == 1
 
 
+@pytest.mark.alone
 def test_unknown_and_known_users_of_one_cost_take_the_same_time():
     users = Users(b"ann:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(9)))
 

@@ -6,10 +6,11 @@ import signal
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.ipc.shared_memory import Full, Shared
+from tests.soak import examples
 
 KEYS = st.sampled_from([b"a", b"b" * 70, b"c", b"d" * 300])
 VALUES = st.one_of(st.binary(max_size=700), st.floats(allow_nan=False), st.booleans())
@@ -17,7 +18,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["put", "add", "delete", "incr"]), KE
 
 
 @given(STEPS)
-@settings(max_examples=200, deadline=None)
+@examples(100)
 def test_it_is_a_dictionary(steps):
     shared, model = Shared(1 << 20), {}
     for what, key, value in steps:
