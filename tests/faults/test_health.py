@@ -12,7 +12,7 @@ import pytest
 from tests.faults.lab import Lab, load, under_load
 from tests.harness import Backend, Rsp, answering, get, wait_until
 
-FAST = 'interval = "200ms", timeout = "1s", rise = 2, fall = 2'  # a second, because the machine may be busy
+FAST = 'interval = "500ms", timeout = "500ms", rise = 2, fall = 2'
 
 
 @pytest.fixture
@@ -198,6 +198,6 @@ def test_checks_follow_a_reload(tmp_path, lab):
         rsp.reload(lab.site())
         wait_until(lambda: all(one["state"] == "up" for one in rsp.peers().values()), "no checks")
         checks = [backend.checks for backend in lab.backends]
-        time.sleep(0.6)
+        time.sleep(1.1)  # two intervals
         assert [backend.checks for backend in lab.backends] == checks
         assert get(rsp.port)[9:12] == b"200"
