@@ -16,20 +16,19 @@ from typing import Final
 from setproctitle import setproctitle
 
 from rsp.config.errors import ConfigError
-from rsp.exchange.context import Plane
+from rsp.exchange.assemble import assemble
 from rsp.exchange.hooks.hooks import Hooks
-from rsp.exchange.running_config import Site
-from rsp.http.h1 import client as upstream  # noqa: F401 - when they are needed, there may be no descriptor left
-from rsp.http.h1.server import Downstream
+from rsp.exchange.service import HttpService
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle, Configure
 from rsp.ipc.instance import Instance
 from rsp.ipc.packets import Broken, Stuck
 from rsp.ipc.peer_table import PeerTable
-from rsp.ipc.scoreboard import Cell
+from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, VERSION
 from rsp.logs import log
 from rsp.logs.access_log import AccessLog
 from rsp.net.acceptor import Acceptor
+from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
 from rsp.system.privileges import Identity
 
@@ -63,7 +62,9 @@ class Worker:
         self._row = instance.scoreboard.row(row_number)
         self._first = first
         self._acceptors: dict[tuple[int, str], Acceptor] = {}
-        self._plane: Plane
+        self._context: WorkerContext
+        self._service: HttpService
+        self._access_log = AccessLog("off")
         self._stopped: asyncio.Event
 
     def run(self) -> int:
@@ -85,12 +86,13 @@ class Worker:
         try:
             return loop.run_until_complete(self._main(loop))
         finally:
-            self._plane.access_log.close()
+            self._access_log.close()
 
     async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
         self._stopped = asyncio.Event()
         instance = self._instance
-        plane = self._plane = Plane(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
+        context = self._context = WorkerContext(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
+        self._service = HttpService(context)
         try:
             self._use(self._bundle, self._members, instance.log)
         except ConfigError as error:
@@ -100,39 +102,36 @@ class Worker:
         for key in self._sockets:
             self._listen(key)
         loop.add_reader(self._end.fileno(), self._on_message)
-        loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._plane.site.terms.shutdown_time))
-        loop.add_signal_handler(signal.SIGQUIT, lambda: self._drain(self._plane.site.terms.shutdown_time))
+        loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._context.limits.shutdown_time))
+        loop.add_signal_handler(signal.SIGQUIT, lambda: self._drain(self._context.limits.shutdown_time))
         self._tick(loop)
         self._tell(channel.Ready(self._bundle.version))
         if self._first:
-            for peer in plane.peers.values():
-                peer.check()
+            for peer in self._service.directory.peers.values():
+                peer.pool.check()
         await self._stopped.wait()
-        plane.publish()
+        context.publish()
         return 0
 
     # -- configuration
 
     def _use(self, bundle: Bundle, members: PeerTable, log_file: int) -> None:
         """Serve new exchanges by ``bundle``.  Raises :class:`ConfigError`, and changes nothing then."""
-        plane = self._plane
+        context, service = self._context, self._service
         hooks: Hooks | None = None
         if bundle.config.hooks:
-            hooks = Hooks(plane, bundle.config, bundle.main, bundle.files, self._instance.store)
+            hooks = Hooks(context, bundle.config, bundle.main, bundle.files, self._instance.store)
         wanted = bundle.config.settings.access_log
-        if wanted != plane.access_log.target:  # what has begun goes into the log that it began with
-            plane.access_log = AccessLog(wanted, log_file)
+        if wanted != self._access_log.target:  # what has begun goes into the log that it began with
+            self._access_log = AccessLog(wanted, log_file)
         elif log_file >= 0:
-            plane.access_log.replace(log_file)
-        before: Site | None = getattr(plane, "site", None)
-        plane.site = Site(bundle.config, plane, self._offset, hooks)
-        plane.site.arrange(members)
-        if before is not None:
-            plane.site.succeed(before)
+            self._access_log.replace(log_file)
+        config = assemble(bundle.config, context, service.directory, self._access_log, hooks, self._offset)
+        before = service.use(config, members)
         if hooks is not None:
             hooks.start(before.hooks if before is not None else None)
         self._bundle = bundle
-        self._row[Cell.VERSION] = bundle.version
+        self._row[VERSION] = bundle.version
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
@@ -152,7 +151,7 @@ class Worker:
             self._listen(key)
         if not message.trial:
             self._settle()
-        self._plane.tick()
+        self._context.tick()
         self._tell(channel.Ready(message.version))
 
     def _complain(self, error: ConfigError) -> None:
@@ -170,13 +169,13 @@ class Worker:
     def _listen(self, key: tuple[int, str]) -> None:
         sock = self._sockets[key]
         sock.listen(next((one.backlog for one in self._bundle.config.listeners if one.address == key[1]), 4096))
-        self._acceptors[key] = Acceptor(self._plane.poller, sock, self._accepting(key[1]))
+        self._acceptors[key] = Acceptor(self._context.poller, sock, self._accepting(key[1]))
 
     def _accepting(self, address: str) -> Callable[[int, bytes], None]:
-        plane = self._plane
+        service = self._service
 
         def accepted(descriptor: int, client: bytes) -> None:
-            Downstream(plane, address, descriptor, client)
+            service.accept(descriptor, client, address)
 
         return accepted
 
@@ -189,7 +188,7 @@ class Worker:
         self._sockets.pop(key).close()
 
     def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:
-        if self._plane.draining:  # too late; the master finds somebody else
+        if self._context.draining:  # too late; the master finds somebody else
             for descriptor in descriptors:
                 os.close(descriptor)
             return
@@ -224,7 +223,7 @@ class Worker:
         except EOFError:
             asyncio.get_running_loop().remove_reader(self._end.fileno())
             log.line(f"Worker {self._slot} (pid {os.getpid()}): the master is gone; finishing what runs, then leaving")
-            self._drain(self._plane.site.terms.shutdown_time)
+            self._drain(self._context.limits.shutdown_time)
             return
         if received is None:  # there is more to come
             return
@@ -235,7 +234,7 @@ class Worker:
             self._settle()
         elif isinstance(message, channel.Update):
             self._members = channel.members_from(descriptors[0])
-            self._plane.site.arrange(self._members)
+            self._service.arrange(self._members)
         elif isinstance(message, channel.Adopt):
             self._adopt(message, descriptors)
         elif isinstance(message, channel.Release):
@@ -243,13 +242,13 @@ class Worker:
         elif isinstance(message, channel.Drain):
             self._drain(message.seconds)
         elif isinstance(message, channel.Reopen):
-            self._plane.access_log.replace(descriptors[0])
+            self._access_log.replace(descriptors[0])
 
     # -- time
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK, self._tick, loop)
-        self._plane.tick()
+        self._context.tick()
         log.tick()
         self._channel.flush()
         for acceptor in self._acceptors.values():
@@ -257,26 +256,24 @@ class Worker:
 
     def _drain(self, seconds: float) -> None:
         """Accept no more, finish what runs, within ``seconds``."""
-        plane = self._plane
-        if plane.draining:
+        context = self._context
+        if context.draining:
             return
-        plane.draining = True
+        context.draining = True
         for key in list(self._sockets):
             self._leave(key)
         loop = asyncio.get_running_loop()
         self._drain_step(loop, loop.time() + _GRACE, loop.time() + seconds)
 
     def _drain_step(self, loop: asyncio.AbstractEventLoop, close_idle: float, give_up: float) -> None:
-        plane = self._plane
+        context = self._context
         if loop.time() >= close_idle:
-            for downstream in list(plane.downstreams):
-                if downstream.is_idle:
-                    downstream.close()
-        if not plane.downstreams:
+            self._service.close_idle()
+        if not context.connections:
             self._stopped.set()
         elif loop.time() >= give_up:
-            tunnels = sum(upstream.is_tunnel() for upstream in plane.upstreams)
-            self._row[Cell.CUT], self._row[Cell.CUT_TUNNELS] = plane.in_flight - tunnels, tunnels
+            tunnels = self._service.directory.tunnels()
+            self._row[CUT], self._row[CUT_TUNNELS] = context.stats.get(IN_FLIGHT) - tunnels, tunnels
             self._stopped.set()
         else:
             loop.call_later(0.02, self._drain_step, loop, close_idle, give_up)

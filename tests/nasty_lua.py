@@ -350,13 +350,13 @@ def _run(runtime, snippet: int, text: bytes) -> str:
     try:
         outcome = phases[b"request"](snippet, 0, b"GET", text, b"h", b"127.0.0.1")
         for _ in range(20):
-            if not outcome or outcome[0] != 1:
+            if not outcome or outcome[0] != b"waits":
                 break
             outcome = phases[b"resume"](outcome[1], False, b"nothing waits here")
     except Exception as error:
         runtime.recover()
         return "" if "not enough memory" in str(error) else f"{type(error).__name__}: {error}".replace("\n", " ")
-    if outcome and outcome[0] == 2:
+    if outcome and outcome[0] == b"failed":
         if b"MALFORMED" in outcome[1]:
             return outcome[1].decode()
         if not outcome[1].split(b":")[0].endswith(b".lua"):

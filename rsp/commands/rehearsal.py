@@ -10,22 +10,26 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rsp.config.schema import Config
-from rsp.exchange.context import Plane
+from rsp.exchange.assemble import assemble
+from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.forward.peer import Peer
-from rsp.exchange.forward.request import Asker
+from rsp.exchange.forward.pool import Pool
 from rsp.exchange.hooks.hooks import Hooks
 from rsp.exchange.hooks.operations import plan_of
 from rsp.exchange.hooks.tasks import FAILED, WAITS, Answer, Done, Task, cancel
-from rsp.exchange.running_config import Site
+from rsp.exchange.service import HttpService
 from rsp.http.h1.body import ChunkedDecoder, Decoder, LengthDecoder
 from rsp.http.h1.codec import end_of_head, parse_request, parse_response
-from rsp.http.h1.server import Downstream
 from rsp.http.message import CHUNKED, UNTIL_CLOSE
+from rsp.http.peer_stream import PeerRequest
 from rsp.ipc.peer_table import PeerEntry, PeerTable
-from rsp.ipc.scoreboard import RETIRED_ROW, Cell, Scoreboard
+from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.shared_memory import Shared
+from rsp.ipc.worker_cells import ROWS
+from rsp.logs.access_log import AccessLog
 from rsp.lua.evaluate import Hook
 from rsp.lua.runtime import text
+from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
 
 _PATIENCE: Final = 15.0  # seconds for one request, and for one test
@@ -49,27 +53,30 @@ class Result:
         self.body = b""
 
 
-class _Plane(Plane):
+class _Peers(PeerDirectory):
     """Its peers are played."""
 
-    play: "Rehearsal"
+    def __init__(self, context: WorkerContext, play: "Rehearsal") -> None:
+        super().__init__(context)
+        self._play = play
 
-    def peer(self, member: PeerEntry) -> Peer:
-        known = self.peers.get(member.place)
-        if known is None:
-            known = self.peers[member.place] = _Peer(self, member)
-        return known
+    def make(self, entry: PeerEntry) -> Peer:
+        peer = super().make(entry)
+        peer.pool = _Pool(self._context, peer, self._play)
+        return peer
 
 
-class _Peer(Peer):
-    def connect(self, exchange: "Asker | None") -> None:
+class _Pool(Pool):
+    def __init__(self, context: WorkerContext, peer: Peer, play: "Rehearsal") -> None:
+        super().__init__(context, peer)
+        self._play = play
+
+    def connect(self, request: PeerRequest | None) -> None:
         near, far = socket.socketpair()
-        for one in (near, far):
-            one.setblocking(False)
-        plane = self.plane
-        if isinstance(plane, _Plane):
-            plane.play.attend(far, self)
-        self.connected(near.detach(), exchange)
+        for end in (near, far):
+            end.setblocking(False)
+        self._play.attend(far)
+        self.connected(near.detach(), request)
 
 
 class _Hooks(Hooks):
@@ -90,16 +97,15 @@ class Rehearsal:
         asyncio.set_event_loop(self._loop)
         self._config = config
         scoreboard = Scoreboard()
-        scoreboard.row(RETIRED_ROW)[Cell.ROWS] = 1
-        self._plane = plane = _Plane(scoreboard, 0, b"rehearsal", Poller(self._loop))
-        plane.play = self
-        self._hooks = hooks = _Hooks(plane, config, main, files, Shared(_STORE))
+        scoreboard.row(RETIRED_ROW)[ROWS] = 1
+        self._context = context = WorkerContext(scoreboard, 0, b"rehearsal", Poller(self._loop))
+        self._service = HttpService(context, _Peers(context, self))
+        self._hooks = hooks = _Hooks(context, config, main, files, Shared(_STORE))
         hooks.failures = []
         hooks.plan = None
         hooks.keeps = True
         hooks.operations[b"http"] = self._http
         hooks.operations[b"simulate"] = self._simulate
-        plane.site = Site(config, plane, 0.0, hooks)
         place, upstreams = 0, {}
         for upstream in config.upstreams:
             upstreams[upstream.name] = [
@@ -107,13 +113,14 @@ class Rehearsal:
                 for index, peer in enumerate(upstream.peers)
             ]
             place += len(upstream.peers)
-        plane.site.arrange(PeerTable(upstreams, []))
+        running = assemble(config, context, self._service.directory, AccessLog("off"), hooks)
+        self._service.use(running, PeerTable(upstreams, []))
         self._result = Result()
         self._answer = b""
         self._logged: list[str] = []  # by the last simulate of the test that runs
 
     def close(self) -> None:
-        self._plane.poller.close()
+        self._context.poller.close()
         self._loop.close()
 
     # -- tests
@@ -147,7 +154,8 @@ class Rehearsal:
     async def _run(self, hook: Hook) -> Any:
         hooks = self._hooks
         over: asyncio.Future[Any] = self._loop.create_future()
-        outcome = hooks.call(None, over.set_result, hooks.phases[b"plain"], hooks.add(hook), hooks.long)
+        number, plain = hooks.add(hook), hooks.phases[b"plain"]
+        outcome = hooks.call(None, lambda _notes, found: over.set_result(found), plain, number, hooks.long)
         return await asyncio.wait_for(over, _PATIENCE) if outcome is WAITS else outcome
 
     def _simulate(self, _task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":
@@ -234,7 +242,7 @@ class Rehearsal:
         near, far = socket.socketpair()
         for one in (near, far):
             one.setblocking(False)
-        Downstream(self._plane, self._config.listeners[0].address, near.detach(), client)
+        self._service.accept(near.detach(), client, self._config.listeners[0].address)
         try:
             await self._loop.sock_sendall(far, request)
             received = await asyncio.wait_for(self._all(far), _PATIENCE)
@@ -259,7 +267,7 @@ class Rehearsal:
 
     # -- peers
 
-    def attend(self, sock: socket.socket, _peer: Peer) -> None:
+    def attend(self, sock: socket.socket) -> None:
         """Play the peer at the other end of ``sock``: note what it is asked, and answer."""
         received = bytearray()
 

@@ -1,22 +1,14 @@
-"""Answers that rsp gives by itself: errors in one plain format or a configured page, redirects, fixed responses."""
+"""Answers that rsp gives by itself: errors, in one plain format or as a configured page; and answers as responses."""
 
 import json
-import re
 from http import HTTPStatus
-from typing import Final
 
-from rsp.config.placeholders import IN_FIELDS, IN_PAGES, IN_REDIRECTS, Source, Template
-from rsp.config.schema import Page, Redirect, Respond, Route
+from rsp.config.placeholders import IN_PAGES, Template
+from rsp.config.schema import Page
 from rsp.http.framing import ends_with_head, reframe
-from rsp.http.h1.write import PHRASES
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.names import split
-
-_SLASHES: Final = (b"/", b"\\")
-_PATH: Final = re.compile(r"(?<!\{)\{path\}(?!\})")
-_IN_LOCATION: Final = (*IN_REDIRECTS, "target")
-
-NO_PEER: Final = 2  # in the place of the minor version that a peer speaks
+from rsp.http.values import PHRASES
 
 Answer = tuple[int, bytes, bytes, bytes]  # status, Content-Type, more field lines with their CRLF, body
 
@@ -49,14 +41,16 @@ class Pages:
         return status, b"text/plain; charset=utf-8", more, text.encode()
 
 
-def respond(answer: Answer, method: bytes, start: bytes) -> tuple[ResponseHead, bytes, list[bytes]]:
-    """``answer`` as a response to a request of ``method``: its head, framed; its field lines, which begin with
-    ``start``; its body."""
+def respond(answer: Answer, method: bytes, start: bytes) -> tuple[ResponseHead, list[bytes]]:
+    """``answer`` as a response to a request of ``method``: its head, framed, with field lines that begin with
+    ``start``; and its body."""
     status, kind, more, body = answer
-    head = ResponseHead(status, PHRASES.get(status, b"Status"), NO_PEER)
+    head = ResponseHead(status, PHRASES.get(status, b"Status"), 1)
+    head.own = True
     pieces = [body] if reframe(head, method, len(body)) else []
     content_type = b"" if ends_with_head(status) else b"Content-Type: %b\r\n" % kind
-    return head, start + content_type + more, pieces
+    head.fields = start + content_type + more
+    return head, pieces
 
 
 class _Error:
@@ -76,57 +70,3 @@ def _prefers_json(head: RequestHead) -> bool:
             value = value.lower()
             return b"json" in value and b"text/html" not in value
     return False
-
-
-class Fixed:
-    """The answer of a route with ``redirect`` or ``respond``."""
-
-    def __init__(self, route: Route) -> None:
-        redirect, respond = route.redirect, route.respond
-        if isinstance(redirect, str):
-            redirect = Redirect(to=redirect)
-        if redirect is not None:
-            respond = Respond(status=redirect.status, body=f"{PHRASES[redirect.status].decode()}\n")
-        self._location = Location(redirect.to) if redirect is not None else None
-        self._respond = respond or Respond()
-        fields = {name: value for name, value in self._respond.headers.items() if name.lower() != "content-type"}
-        types = [value for name, value in self._respond.headers.items() if name.lower() == "content-type"]
-        self._type = Template((types or [self._respond.type])[-1], IN_FIELDS if types else ())
-        self._more = Template(_lines(fields), IN_FIELDS)
-
-    def answer(self, source: Source) -> Answer:
-        more = self._more.fill(source)
-        if self._location is not None:
-            more += b"Location: %b\r\n" % self._location.fill(source)
-        respond = self._respond
-        return respond.status, self._type.fill(source), more, respond.body.encode()
-
-
-def _lines(fields: dict[str, str]) -> str:
-    return "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-
-
-class Location:
-    """Where a redirect leads.  The request's query is kept: behind ``{path}``, at the end, or where ``{query}`` stands;
-    a target with a query of its own and without ``{path}`` is complete."""
-
-    def __init__(self, to: str) -> None:
-        before, mark, fragment = to.partition("#")
-        path, question, query = before.partition("?")
-        names = Template(to, IN_REDIRECTS).names
-        own = Template(query, IN_REDIRECTS).names
-        if "path" in own and "query" not in names:  # /login?next={path} says where the client wanted to go
-            before = path + question + _PATH.sub("{target}", query)
-        complete = "query" in names or (question and ("path" in own or "path" not in names))
-        self._joint = b"" if complete else b"&" if question else b"?"
-        self._before, self._after = Template(before, _IN_LOCATION), Template(mark + fragment, IN_REDIRECTS)
-
-    def fill(self, source: Source) -> bytes:
-        target = self._before.fill(source)
-        query = source.placeholder("query") if self._joint else b""
-        if query:
-            target += self._joint + query
-        # "//name" is another host, and browsers take a backslash for a slash: no client's path may become one.
-        if target[:1] == b"/" and target[1:2] in _SLASHES and self._before.start[1:2] not in _SLASHES:
-            target = b"/" + target.lstrip(b"/\\")
-        return target + self._after.fill(source)

@@ -1,400 +1,400 @@
-"""One request and its response: the only place that knows both sides.
+"""One request and its response.
 
 Its duties: route; pass heads, bodies and ends on; when one side cannot take more, pause the other side's reading; end
-in exactly one response, one count, one log line.  Which peer answers is the business of ``proxy/search.py``.
+in exactly one response, one count, one log line.  It knows no protocol and no peer: it *has* a client stream, the
+filters of its route, and what produces its response (``responder``), which the route's handler has chosen.
 """
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Any
 
-from rsp.exchange.answers import respond
-from rsp.exchange.forward.conversations import Conversations
-from rsp.exchange.forward.forward import Search
+from rsp.exchange.answers import Answer, respond
+from rsp.exchange.forward.body import RequestBody
+from rsp.exchange.forward.conversations import keep_for_client
+from rsp.exchange.forward.upstream import Upstream
+from rsp.exchange.inert import NO_RESPONDER, NO_STREAM
+from rsp.exchange.passage import Passage
+from rsp.exchange.record import record
+from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.exchange.told import told
-from rsp.http.message import RequestHead, ResponseHead
-from rsp.http.names import lines_without
+from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
+from rsp.http.names import lines_without, without
+from rsp.http.peer_stream import Responder
 from rsp.http.routing import AmbiguousPath, match
-from rsp.logs.combined import combined
-
-if TYPE_CHECKING:
-    from rsp.exchange.answers import Answer
-    from rsp.exchange.context import Plane
-    from rsp.exchange.forward.upstream import Group
-    from rsp.exchange.running_config import Destination
-    from rsp.http.h1.client import Upstream
-    from rsp.http.h1.server import Downstream
+from rsp.http.stream import ClientEvents, ClientStream
+from rsp.ipc.worker_cells import IN_FLIGHT
+from rsp.net.context import WorkerContext
 
 
-class Exchange(Search):
+class Exchange(ClientEvents):
+    """What filters and handlers may ask.
+
+    ``route``       ``config.nowhere`` until it is found
+    ``client``      the client's address, as a trusted proxy tells it once :meth:`tell` was called
+    ``target``      the request target as a peer sees it
+    ``extra``       field lines of rsp's own for the request
+    ``body``        what has arrived of the request's body and waits; ``dropped``: the client's own is not wanted
+    ``passage``     its way through the filters, where there are some
+    ``own``         the response is rsp's own
+    """
+
     # fmt: off
     __slots__ = (
-        "_destination", "_extra", "_open_ends", "_received", "_started", "_target", "_trailers", "downstream",
-        "request_id", "sent", "site", "status",
+        "_open_ends", "_received", "body", "client", "config", "context", "dropped", "extra", "head", "limits", "over",
+        "own", "passage", "request_done", "request_id", "responder", "route", "sent", "session", "started", "status",
+        "stream", "target", "upstream",
     )
     # fmt: on
 
-    def __init__(self, plane: "Plane", downstream: "Downstream", head: RequestHead) -> None:
-        super().__init__(plane, head, downstream.client, downstream.terms)
-        self.downstream: Downstream | None = downstream
-        self.site = downstream.site  # an exchange ends on the configuration that it began with
+    def __init__(self, context: WorkerContext, config: RunningConfig, stream: ClientStream, head: RequestHead) -> None:
+        session = stream.session
+        self.context = context
+        self.config = config
+        self.session = session
+        self.stream = stream
+        self.head = head
+        self.limits = session.limits
+        self.client = session.client
         self.request_id = head.request_id
+        self.request_done = head.framing == 0
+        self.body: RequestBody | None = None
+        self.route = config.nowhere
+        self.upstream: Upstream | None = None
+        self.responder: Responder = NO_RESPONDER
+        self.target = head.target
+        self.extra = b""
         self.status = 0
         self.sent = 0  # body bytes to the client
-        self._destination: Destination | None = None
-        self._extra = b""  # field lines that we add to the request
+        self.started = monotonic()
+        self.response_started = False
+        self.over = False
+        self._received = 0  # bytes of the request's body
         self._open_ends = 2  # of a tunnel
-        self._received = 0
-        self._target = head.target  # as the peer sees it
-        self._trailers: list[bytes] = []
-        self._started = self._upstream_started
-        plane.in_flight += 1
+        self.passage: Passage | None = None
+        self.dropped = False
+        self.own = False
+        self.context.stats.counts[IN_FLIGHT] += 1
 
-    # -- towards a peer
+    # -- the request's way
 
     def start(self) -> None:
-        """Route, choose a peer, send.  May end the exchange at once."""
-        self._identify()
-        self._route()
+        config = self.config
+        if config.request_id == "make" or not (self.request_id or config.request_id == "off"):
+            self.request_id = self.context.new_id()
+        if config.filters:
+            config.learn_host(self.session, self.head.host, self.stream)
+            self.tell()
+            self._filter().begin(config.filters)
+        else:
+            self.find_route()
 
-    def _identify(self) -> None:
-        site = self.site
-        if site.request_id == "make" or not (self.request_id or site.request_id == "off"):
-            self.request_id = self._plane.new_id()
+    def _filter(self) -> Passage:
+        """Its way through the filters, of which there are some."""
+        if self.passage is None:
+            self.passage = Passage(self)
+        return self.passage
 
-    def _route(self) -> None:
-        head, downstream = self.head, self.downstream
-        if downstream is None:
-            return
+    def find_route(self) -> None:
+        head = self.head
+        self.config.learn_host(self.session, head.host, self.stream)
         try:
-            destination = match(downstream.entries(head.host), head.path, head.plain)
+            route = match(self.session.entries, head.path, head.plain)
         except AmbiguousPath:
             self.refuse(400, "ambiguous path")
             return
-        if destination is None:
+        if route is None:
             self.refuse(404, "")
-            return
-        self._take(destination, downstream)
+        else:
+            self.take(route)
 
-    def _take(self, destination: "Destination", downstream: "Downstream") -> None:
-        """The request is for ``destination``: its terms hold from here on."""
-        self._destination = destination
-        terms = self.terms = destination.terms.get(downstream.listener, self.site.terms)
-        self._received = self._pending_size
-        if terms.body_limit and max(self.head.framing, self._received) > terms.body_limit:
+    def take(self, route: RouteTarget) -> None:
+        """The request is for ``route``: its limits hold from here on."""
+        self.route = route
+        limits = self.limits = route.limits.get(self.session.listener, self.config.limits)
+        self.stream.use(limits)
+        if self.body is not None:
+            self._received = self.body.size
+        if limits.body_limit and max(self.head.framing, self._received) > limits.body_limit:
             self.refuse(413, "")
             return
-        if terms.request_time:
-            downstream.request_deadline = self._plane.now + terms.request_time
-        self._proceed(destination)
+        if limits.request_time:
+            self.stream.set_deadline(self.context.now + limits.request_time)
+        if route.filters:
+            self._filter().begin(route.filters)
+        else:
+            self.handle(route)
 
-    def _proceed(self, destination: "Destination") -> None:
-        if destination.group is None:
-            self._answer(destination)
-            return
-        if destination.rewrite is not None and self.head.target != b"*":
-            self._target = destination.rewritten(self.head.target, destination.rewrite)
-        self._forward(destination.group)
+    def handle(self, route: RouteTarget) -> None:
+        """Its filters have let it pass: answer."""
+        head, passage = self.head, self.passage
+        if passage is None or not passage.path_set:
+            self.target = head.target
+            if route.rewrite is not None and head.target != b"*":
+                self.target = route.rewritten(head.target, route.rewrite)
+        if passage is not None and passage.sent_to is not None:
+            route = self.config.direct(passage.sent_to)
+        route.handler.start(self)
 
-    def _forward(self, group: "Group") -> None:
-        """To one of the peers of ``group``."""
-        site, downstream = self.site, self.downstream
-        if downstream is None:
-            return
-        self.group = group
-        self._extra = downstream.forwarded(self)
-        if site.via:
-            self._extra += b"Via: 1.%d %b\r\n" % (self.head.minor, site.via)
-        group.requests += 1
-        conversations = downstream.conversations
-        if conversations is not None:
-            self._own = conversations.find(group.name, self._plane.now)
-            self.only = self._own.peer if self._own is not None else None
-        self._next_peer(503)
+    def tell(self) -> None:
+        """Prepare the lines that tell a peer of the client, and learn the client's real address.
 
-    def conversation(self, upstream: "Upstream") -> None:
-        downstream = self.downstream
-        if downstream is None or self.site.trusts(downstream.client):  # a proxy's connection has many users
-            upstream.close()
-            return
-        if downstream.conversations is None:
-            downstream.conversations = Conversations()
-        downstream.conversations.keep(upstream)
+        Gives a request without a host (HTTP/1.0) the address that the client connected to.
+        """
+        head, session, forwarded = self.head, self.session, self.config.forwarded
+        if not head.host:
+            head.host = self.stream.local_name()
+        if head.forwarded:
+            self.extra, self.client = forwarded.tell(session, head)
+        else:
+            self.extra = session.forwarded
 
-    def connected(self, upstream: "Upstream") -> None:
-        head = self.head
-        downstream = self.downstream
-        if downstream is None:
-            upstream.put_back()
-            return
-        if upstream.transport.closing:
-            self.connect_failed("closed the connection early", timed_out=False)
-            return
-        self.upstream = upstream
-        pieces = self._pending
-        if pieces:
-            self._pending, self._pending_size = [], 0
-            self._keep(pieces)
-        trailers = self._sound_trailers() if self.request_done and head.framing != 0 else None
-        upstream.send_request(self, self.head_for_peer(), head.framing, pieces, trailers)
-        if upstream.connection_bound:
-            self._spent = True  # another connection has no user, or another one
-        if not self.request_done and not upstream.writing_paused:
-            downstream.resume()
-        group = self.group
-        if group is not None and group.hedges and head.framing == 0 and not head.upgrade:
-            group.watch(self)
+    def outgoing_head(self) -> OutgoingHead:
+        extra, request_id, via = self.extra, self.request_id, self.config.via
+        if via is not None:
+            extra += via[self.head.version]
+        if self.passage is not None and self.passage.overridden:
+            extra = without(extra, self.passage.overridden)
+            request_id = b"" if b"x-request-id" in self.passage.overridden else request_id
+        return self.route.outgoing_head(self.head, self.target, extra, request_id, self)
 
-    def head_for_peer(self) -> bytes:
-        return self._written(self._extra, self.request_id)
-
-    def _written(self, extra: bytes, request_id: bytes) -> bytes:
-        """The head with these lines of ours."""
-        route = self._destination
-        return route.head_for_peer(self.head, self._target, extra, request_id, self) if route is not None else b""
+    def outgoing_trailers(self, trailers: list[bytes]) -> list[bytes]:
+        return self.route.trailers_for_peer(self.head, trailers) if trailers else trailers
 
     def placeholder(self, name: str) -> bytes:
         """What ``{name}`` stands for."""
         return told(self, name)
 
-    def upstream_full(self) -> None:
-        if self.downstream is not None:
-            self.downstream.pause()
+    # -- the request's body
 
-    def upstream_ready(self) -> None:
-        if self.downstream is not None:
-            self.downstream.resume()
+    def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        if trailers is not None:
+            self.request_done = True
+        if self.dropped:
+            return
+        if self.route is not self.config.nowhere and self.limits.body_limit:
+            for piece in pieces:
+                self._received += len(piece)
+            if self._received > self.limits.body_limit:
+                self.head.keep_alive = False
+                self._give_up(413, "")
+                return
+        if self.responder is not NO_RESPONDER:
+            self.responder.request_body(pieces, trailers)
+        elif not self.response_started:
+            body = self.body = self.body or RequestBody()
+            body.add(pieces)
+            body.trailers = trailers
+            if body.size > self.limits.buffer:
+                self.stream.pause()
+        if self.passage is not None:
+            self.passage.body_arrived()
+
+    def source_full(self) -> None:
+        self.stream.pause()
+
+    def source_ready(self) -> None:
+        self.stream.resume()
 
     # -- from the client
 
-    def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        """``trailers``: not ``None`` with the last pieces."""
-        if self._destination is not None and self.terms.body_limit:
-            self._received += sum(map(len, pieces))
-            if self._received > self.terms.body_limit:
-                self._give_up(413, "")
-                return
-        if trailers is not None:
-            self.request_done = True
-            self._trailers = trailers
-        upstream = self.upstream
-        if upstream is not None:
-            if pieces or trailers is not None:
-                self._keep(pieces)
-                upstream.send_body(pieces, self._sound_trailers() if trailers else trailers)
-        elif not self.response_started:
-            self._pending += pieces
-            self._pending_size += sum(map(len, pieces))
-            if self._pending_size > self.terms.buffer and self.downstream is not None:
-                self.downstream.pause()
-
-    def is_moot(self) -> bool:
-        """Whether a client that sends no more is to be taken at once for one that has left."""
-        return False
-
     def client_gone(self) -> None:
-        """The client's connection is lost: nobody wants the rest."""
-        self._abandon()
+        self.abort_responder()
         self._end(self.status or 499)
 
     def client_left(self) -> None:
-        """The client sends no more, and has not been heard of since."""
         self.status = 499
         self.client_gone()
 
-    def client_failed(self, status: int, sent: int) -> None:
-        """The client broke its request off, or it cannot be understood any further; it was answered ``status``."""
-        self.sent = sent
+    def request_failed(self, status: int, reason: str) -> tuple[ResponseHead, list[bytes]] | None:
+        if self.response_started:
+            self.client_gone()
+            return None
+        head, pieces = respond(self._error(status, reason), self.head.method, self.context.own_lines)
+        self.route.rule_own(head, self)
+        self.sent = sum(map(len, pieces))
         self.status = status
         self.response_started = True
         self.client_gone()
+        return head, pieces
 
     def client_full(self) -> None:
-        if self.upstream is not None:
-            self.upstream.pause()
+        self.responder.pause()
 
     def client_ready(self) -> None:
-        if self.upstream is not None:
-            self.upstream.resume()
+        if self.passage is None or not self.passage.holds:
+            self.responder.resume()
 
-    # -- from the peer
+    def is_moot(self) -> bool:
+        """What filters wait for may cost others something, so they do not wait for a client that may have left."""
+        return self.passage is not None and self.passage.waits()
+
+    # -- the response
 
     def interim(self, head: ResponseHead) -> None:
-        if self.downstream is not None and self.head.minor == 1:
-            self.downstream.send_interim(head)
+        self.stream.send_interim(head)
 
     def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        downstream = self.downstream
-        if downstream is None:
+        if self.over:
             return
-        group, peer = self.group, self._peer
-        now = self._ended or monotonic()
-        if group is not None:
-            if group.retry_on is not None and head.status in group.retry_on and self._tries_another(group, head.status):
-                return
-            if group.latencies is not None:
-                group.latencies.add(now - self._upstream_started)
-        peer.answered(now, now - self._upstream_started, head.status)
-        self._call_off()
-        binding = group.binding if group is not None else None
-        fields = head.fields
-        if self.site.via:
-            fields += b"Via: 1.%d %b\r\n" % (head.minor, self.site.via)
-        destination = self._destination
-        if destination is not None and destination.response_rules is not None:
-            fields = destination.response_rules.apply(fields, self)
-        if binding is not None and not self.bound:
-            fields += binding.line(peer)
-        if trailers is not None:
-            peer.succeeded(self._ended)
-        self._respond(head, fields, pieces, trailers)
+        route, via = self.route, self.config.via
+        if via is not None:
+            head.fields += via[head.version]
+        if route.response_rules is not None:
+            head.fields = route.response_rules.apply(head.fields, self)
+        if self.responder.last_lines:
+            head.fields += self.responder.last_lines
+        self._respond(head, pieces, trailers)
 
-    def _respond(self, head: ResponseHead, fields: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        """``fields``: the lines for the client."""
-        downstream = self.downstream
-        if downstream is None:
+    def _respond(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        filters = self.route.response_filters
+        if not filters:
+            self.send(head, pieces, trailers)
+            return
+        self._filter().hold(filters, head, pieces, trailers, self.responder)
+
+    def withdraw(self) -> None:
+        if self.passage is not None:
+            self.passage.withdraw()
+
+    def send(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """The response, as filters have left it, to the client."""
+        if self.over:
             return
         self.response_started = True
         self.status = head.status
+        for piece in pieces:
+            self.sent += len(piece)
         if trailers:
-            trailers = self._for_client(lines_without(trailers, head.barred or ()))
-        downstream.send_response(self, head, fields, pieces, trailers)
+            trailers = self.route.trailers_for_client(lines_without(trailers, head.barred or ()))
+        self.stream.send_response(head, pieces, trailers)
         if trailers is not None:
-            self._complete()
+            self._finish(self.status, True)
 
     def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        downstream = self.downstream
-        if downstream is None:
+        if self.over:
             return
+        if self.passage is not None:
+            filtered = self.passage.pass_body(pieces, trailers)
+            if filtered is None:
+                return
+            pieces = filtered
         if trailers:
-            trailers = self._for_client(trailers)
-        downstream.send_body(self, pieces, trailers)
+            trailers = self.route.trailers_for_client(trailers)
+        for piece in pieces:
+            self.sent += len(piece)
+        self.stream.send_body(pieces, trailers)
         if trailers is not None:
-            self._peer.succeeded(self._ended)
-            self._complete()
+            self._finish(self.status, True)
 
-    def _sound_trailers(self) -> list[bytes]:
-        """Those of the request, for a peer."""
-        trailers, destination = self._trailers, self._destination
-        return destination.trailers_for_peer(self.head, trailers) if trailers and destination is not None else []
+    # -- tunnels: after 101 Switching Protocols, bytes both ways
 
-    def _for_client(self, trailers: list[bytes]) -> list[bytes]:
-        destination = self._destination
-        return destination.trailers_for_client(trailers) if destination is not None else []
-
-    # -- after 101 Switching Protocols: bytes both ways
-
-    def switch_protocols(self, head: ResponseHead, data: bytes) -> None:
-        upstream, downstream = self.upstream, self.downstream
-        if upstream is None or downstream is None:
-            return
-        if not self.head.upgrade:
-            upstream.abandon()
-            self.upstream_failed(upstream, "switched protocols unasked")
-            return
+    def switched(self, head: ResponseHead, data: bytes) -> None:
         self.response_started = True
         self.status = 101
-        now = monotonic()
-        self._peer.answered(now, now - self._upstream_started, 101)
-        upstream.start_tunnel()
-        downstream.start_tunnel(head)
+        self.stream.open_tunnel(head)
         if data:
             self.tunnel_down(data)
 
     def tunnel_up(self, data: bytes) -> None:
-        if self.upstream is not None:
-            self.upstream.send_raw(data)
+        self.responder.tunnel_up(data)
 
     def tunnel_up_eof(self) -> None:
-        if self.upstream is not None:
-            self.upstream.send_eof()
-        self._tunnel_half_closed()
+        self.responder.tunnel_up_eof()
+        self._half_closed()
 
     def tunnel_down(self, data: bytes) -> None:
-        if self.downstream is not None:
-            self.sent += len(data)
-            self.downstream.send_raw(data)
+        self.sent += len(data)
+        self.stream.send_raw(data)
 
     def tunnel_down_eof(self) -> None:
-        if self.downstream is not None:
-            self.downstream.send_eof()
-        self._tunnel_half_closed()
+        self.stream.send_eof()
+        self._half_closed()
 
-    def _tunnel_half_closed(self) -> None:
+    def _half_closed(self) -> None:
         """One side sends no more; when both have said so, that is the end."""
         self._open_ends -= 1
-        if self._open_ends == 0 and self.upstream is not None:
-            self.upstream.exchange = None
-            self.upstream.close()
+        if self._open_ends == 0:
+            self.responder.close_tunnel()
             self.tunnel_lost()
 
     def tunnel_lost(self) -> None:
-        """The peer's connection has ended, in both directions."""
-        self.upstream_done()
-        downstream = self._end(101)
-        if downstream is not None:
-            downstream.finish(False)
+        self._finish(101, False)
+
+    def keep_for_client(self, peer: Any, connection: Any) -> None:
+        if self.over or self.config.forwarded.trusts(self.session.client):
+            connection.close()  # the client is gone, or a proxy with many users
+        else:
+            keep_for_client(self.session, peer, connection)
+
+    # -- answers of rsp's own
+
+    def refuse(self, status: int, reason: str) -> None:
+        """Answer with an error, unless a filter has another answer."""
+        if status == 413:
+            self.dropped = True
+        filters = self.route.response_filters
+        if filters and not self.over and self._filter().fail(filters, status, reason):
+            return
+        self.refuse_plainly(status, reason)
+
+    def refuse_plainly(self, status: int, reason: str) -> None:
+        """Answer with the error page."""
+        self.answer(self._error(status, reason))
+
+    def _error(self, status: int, reason: str) -> Answer:
+        self.request_id = self.request_id or self.context.new_id()
+        return self.config.pages.error(status, reason, self.request_id, self.head)
+
+    def answer(self, answer: Answer) -> None:
+        """Like a peer's, by the rules of the route, or of all where none is known yet."""
+        if self.over:
+            return
+        self.own = True
+        self.abort_responder()
+        head, pieces = respond(answer, self.head.method, self.context.own_lines)
+        self.route.rule_own(head, self)
+        self._respond(head, pieces, [])
 
     # -- the end, once
 
-    def _complete(self) -> None:
-        downstream = self._end(self.status)
-        if downstream is not None:
-            downstream.finish(True)
-
-    def refuse(self, status: int, reason: str) -> None:
-        self.request_id = self.request_id or self._plane.new_id()
-        self._own_answer(self.site.pages.error(status, reason, self.request_id, self.head))
-
-    def _answer(self, destination: "Destination") -> None:
-        """Answer as the route says."""
-        if destination.fixed is not None:
-            self._own_answer(destination.fixed.answer(self))
-
-    def _own_answer(self, answer: "Answer") -> None:
-        """Like a peer's, by the rules of the route, or of all where none is known yet."""
-        head, fields, pieces = respond(answer, self.head.method, self._plane.own_lines)
-        self._respond(head, self.ruled(fields), pieces, [])
-
-    def ruled(self, fields: bytes) -> bytes:
-        """The fields of an answer of rsp's own, after the rules for it."""
-        destination = self._destination
-        rules = self.site.own_rules if destination is None else destination.own_rules
-        return fields if rules is None else rules.apply(fields, self)
-
     def _give_up(self, status: int, reason: str) -> None:
-        """The peer is not to go on; the client gets ``status``, or a cut where a response has begun."""
-        self._abandon()
+        """The client gets ``status``, or a cut where a response has begun."""
+        self.abort_responder()
         if self.response_started:
             self.cut_off()
         else:
             self.refuse(status, reason)
 
     def timed_out(self) -> None:
-        """The whole exchange takes too long."""
         self._give_up(504, "")
 
-    def cut_off(self) -> None:
-        downstream = self._end(self.status)
-        if downstream is not None:
-            downstream.cut()
+    def abort_responder(self) -> None:
+        """What it produces is of no more use."""
+        self.responder.abort("the exchange needs it no more")
 
-    def _end(self, status: int) -> "Downstream | None":
-        """Count, log, and let go of the client's connection, which is returned."""
-        downstream, self.downstream = self.downstream, None
+    def cut_off(self) -> None:
+        self._end(self.status).reset("the response broke off")
+
+    def _finish(self, status: int, keep_alive: bool) -> None:
+        self._end(status).finish(keep_alive)
+
+    def _end(self, status: int) -> ClientStream:
+        """Count, log, and let go of the client's stream, which is returned."""
+        stream, self.stream = self.stream, NO_STREAM
+        if self.over:
+            return NO_STREAM
         self.over = True
-        self._let_go()
-        if self.queue_deadline and self.group is not None:
-            self.group.forget(self)
-        self._call_off()
-        plane = self._plane
-        plane.in_flight -= 1
-        plane.count(status, self.sent)
-        access_log = self.site.access_log
-        if access_log.enabled and downstream is not None:
-            head = self.head
-            access_log.add(combined(
-                self.client, access_log.stamp, head.method, head.target, head.minor, status, self.sent, head.referer,
-                head.user_agent, self._names, (self._ended or monotonic()) - self._started,
-                self._upstream_time, self.request_id,
-            ))  # fmt: skip
-        return downstream
+        filters, responder = self.route.response_filters, self.responder
+        if filters or self.passage is not None:
+            self._filter().stop()
+        responder.abort("the exchange is over")
+        record(
+            self.context.stats, self.config.access_log, self.client, self.head, status, self.sent, self.started,
+            self.request_id, responder,
+        )  # fmt: skip
+        self.status = status
+        if self.passage is not None:
+            self.passage.end(filters, status)
+            self.passage = None
+        self.responder = NO_RESPONDER
+        return stream

@@ -1,52 +1,40 @@
+from rsp.exchange.filters.forwarded cimport Forwarded
+from rsp.exchange.filters.headers cimport Rules
+from rsp.exchange.forward.upstream cimport Upstream
+from rsp.exchange.handler cimport Handler
+from rsp.http.limits cimport Limits
+from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
+from rsp.http.stream cimport ClientSession, ClientStream
 from rsp.logs.access_log cimport AccessLog
-from rsp.http.h1.codec cimport request_head
-from rsp.http.message cimport RequestHead
-from rsp.exchange.forward.upstream cimport Group
-from rsp.exchange.hooks.hooks cimport Hooks, Phases
-from rsp.exchange.context cimport Plane
-from rsp.exchange.limits cimport Terms
 
 
-cdef class Rules:
-    cdef public object host, remove
-    cdef public bint ours
-    cdef object _template
-    cdef bytes _added
-    cdef public bint connection_bound
-    cpdef bytes apply(self, bytes fields, source)
-
-
-cdef class Destination:
-    cdef public Group group
-    cdef public object fixed, route
-    cdef public Phases hooks
-    cdef public Py_ssize_t prefix
+cdef class RouteTarget:
+    cdef public tuple filters, response_filters
+    cdef public Handler handler
+    cdef public dict limits
     cdef public Rules own_rules, request_rules, response_rules
+    cdef public Py_ssize_t prefix
     cdef public bytes rewrite, send_host
-    cdef public dict terms
+    cdef public object config
+    cdef public Upstream upstream
     cpdef bytes rewritten(self, bytes target, bytes rewrite)
-    cpdef bytes head_for_peer(self, RequestHead head, bytes target, bytes extra, bytes request_id, source)
+    cpdef OutgoingHead outgoing_head(self, RequestHead head, bytes target, bytes extra, bytes request_id, source)
+    cpdef rule_own(self, ResponseHead head, source)
     cpdef list trailers_for_peer(self, RequestHead head, list trailers)
     cpdef list trailers_for_client(self, list trailers)
 
 
-cdef class Site:
+cdef class RunningConfig:
     cdef object __weakref__
-    cdef Plane _plane
     cdef public AccessLog access_log
-    cdef object _room
-    cdef public Rules own_rules
-    cdef object _rules
-    cdef public dict groups
-    cdef public object dns
-    cdef public Hooks hooks
+    cdef public Forwarded forwarded
+    cdef public object direct_to, directory, dns, hooks, pages, router
+    cdef public Limits limits
+    cdef public dict listeners, upstreams, via
+    cdef public tuple filters
+    cdef public RouteTarget nowhere
+    cdef public str request_id
+    cdef public Py_ssize_t weight
     cdef dict _direct
-    cdef public Terms terms
-    cdef public dict listeners
-    cdef public object keep_forwarded, router, pages
-    cdef public str forwarded, request_id
-    cdef public bytes via
-    cdef list _trusted
-    cdef bint _trusts_unix
-    cdef dict _known
-    cpdef bint trusts(self, bytes client)
+    cpdef learn_host(self, ClientSession session, bytes host, ClientStream stream)
+    cpdef RouteTarget direct(self, Upstream upstream)

@@ -1,7 +1,7 @@
 # The layout of heads in the compiled build; message.py says what they mean.
 
 cdef class RequestHead:
-    cdef public bytes method, target, path, host, fields, request_id, referer, upgrade, user_agent
+    cdef public bytes method, target, path, host, fields, request_id, referer, upgrade, user_agent, version
     cdef public list forwarded
     cdef public int minor
     cdef public Py_ssize_t count, framing
@@ -10,8 +10,13 @@ cdef class RequestHead:
 
 
 cdef class ResponseHead:
-    cdef public bytes fields, length_line, reason, upgrade
+    cdef public bytes fields, length_line, reason, upgrade, version
     cdef public int minor, status
     cdef public Py_ssize_t count, framing
-    cdef public bint connection_bound, has_length, keep_alive
+    cdef public bint connection_bound, has_length, keep_alive, own
     cdef public set barred
+
+
+cdef class OutgoingHead:
+    cdef public RequestHead head
+    cdef public bytes extra, fields, host, request_id, target

@@ -5,6 +5,8 @@ from typing import Final
 # Framing of a body: a length in bytes (>= 0), or one of these.
 CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
+# HTTP/1.0 and 1.1, by their minor version.
+VERSIONS: Final = (b"1.0", b"1.1")
 
 
 class RequestFields:
@@ -50,6 +52,7 @@ class RequestHead:
     ``request_id``   X-Request-Id, if it is sound; else empty
     ``upgrade``      value of Upgrade, when Connection names it; else empty
     ``connection_bound``  its credentials authenticate the connection that it is sent on (NTLM, Negotiate)
+    ``version``      of HTTP in which it came, as Via and logs have it: ``1.1``
     ``barred``       names, folded, that its trailers may not have either: from Connection, or written by a hook
 
     ``forwarded`` may be shared with other requests: it is not to be changed.
@@ -59,7 +62,7 @@ class RequestHead:
     __slots__ = (
         "barred", "connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host",
         "keep_alive", "method", "minor", "path", "plain", "referer", "request_id", "target", "te_trailers", "upgrade",
-        "user_agent",
+        "user_agent", "version",
     )
     # fmt: on
 
@@ -69,6 +72,7 @@ class RequestHead:
         self.path = b""
         self.plain = True
         self.minor = minor
+        self.version = VERSIONS[minor]
         self.host = fields.host
         self.fields = fields.kept
         self.count = fields.count
@@ -90,12 +94,13 @@ class ResponseHead:
 
     ``length_line`` is the Content-Length line of a response that has no body on the wire but names the length
     that a GET would have (HEAD, 304).  ``connection_bound``: it asks for credentials that authenticate the connection.
+    ``own``: it is an answer of rsp itself.
     """
 
     # fmt: off
     __slots__ = (
         "barred", "connection_bound", "count", "fields", "framing", "has_length", "keep_alive", "length_line", "minor",
-        "reason", "status", "upgrade",
+        "own", "reason", "status", "upgrade", "version",
     )
     # fmt: on
 
@@ -103,6 +108,7 @@ class ResponseHead:
         self.status = status
         self.reason = reason
         self.minor = minor
+        self.version = VERSIONS[minor]
         self.fields = b""
         self.count = 0
         self.framing = 0
@@ -110,5 +116,26 @@ class ResponseHead:
         self.has_length = False  # Content-Length: 0 was said, not implied
         self.keep_alive = minor == 1
         self.connection_bound = False
+        self.own = False
         self.upgrade = b""
         self.barred: set[bytes] | None = None
+
+
+class OutgoingHead:
+    """A request's head as a peer is to see it: ``head`` with another target and Host, and other field lines.
+
+    ``fields``, ``extra``: lines, each with its CRLF; ``request_id``: the value of X-Request-Id, or empty.  What
+    frames the body, and what belongs to one connection, is written by the connection that sends it.
+    """
+
+    __slots__ = ("extra", "fields", "head", "host", "request_id", "target")
+
+    def __init__(
+        self, head: RequestHead, target: bytes, host: bytes, fields: bytes, extra: bytes, request_id: bytes
+    ) -> None:
+        self.head = head
+        self.target = target
+        self.host = host
+        self.fields = fields
+        self.extra = extra
+        self.request_id = request_id

@@ -16,7 +16,7 @@ import fcntl
 from typing import Final
 
 from rsp.config.units import MOST_WORKERS
-from rsp.ipc import peer_cells, peer_marks, standing, worker_cells
+from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.peer_cells import TALLY
 from rsp.ipc.peer_marks import MARKS
 from rsp.ipc.peer_marks import Reason as Reason
@@ -137,7 +137,3 @@ class Scoreboard:
 
     def disclaim(self, place: int) -> None:
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, place)
-
-
-# The names that the data plane still has for these rooms.
-Cell, Tally, Mark, Standing = worker_cells, peer_cells, peer_marks, standing

@@ -1,4 +1,4 @@
 cpdef bytes combined(
-    bytes client, bytes stamp, bytes method, bytes target, int minor, int status, Py_ssize_t sent, bytes referer,
+    bytes client, bytes stamp, bytes method, bytes target, bytes version, int status, Py_ssize_t sent, bytes referer,
     bytes agent, bytes upstreams, double seconds, double upstream_seconds, bytes request_id,
 )

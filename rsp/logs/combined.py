@@ -21,15 +21,15 @@ def escape(value: bytes) -> bytes:
 
 
 def combined(
-    client: bytes, stamp: bytes, method: bytes, target: bytes, minor: int, status: int, sent: int, referer: bytes,
+    client: bytes, stamp: bytes, method: bytes, target: bytes, version: bytes, status: int, sent: int, referer: bytes,
     agent: bytes, upstreams: bytes, seconds: float, upstream_seconds: float, request_id: bytes,
 ) -> bytes:  # fmt: skip
     """One line, with its line feed.
 
-    ``method``: empty when the request could not be read; ``sent`` counts body bytes; ``upstreams`` names those tried,
-    the last one answered.
+    ``method``: empty when the request could not be read; ``version``: of HTTP, ``1.1``; ``sent`` counts body bytes;
+    ``upstreams`` names those tried, the last one answered.
     """
-    request = b"%b %b HTTP/1.%d" % (method, escape(target) or b"-", minor) if method else b"-"
+    request = b"%b %b HTTP/%b" % (method, escape(target) or b"-", version) if method else b"-"
     return b'%b - - [%b] "%b" %d %d "%b" "%b" upstream=%b time=%b upstream_time=%b id=%b\n' % (
         client, stamp, request, status, sent, escape(referer) or b"-", escape(agent) or b"-",
         upstreams or b"-", _seconds(seconds), _seconds(upstream_seconds), request_id or b"-",

@@ -63,11 +63,11 @@ cdef inline char *put_seconds(char *at, double seconds) noexcept nogil:
 
 
 cpdef bytes combined(
-    bytes client, bytes stamp, bytes method, bytes target, int minor, int status, Py_ssize_t sent, bytes referer,
+    bytes client, bytes stamp, bytes method, bytes target, bytes version, int status, Py_ssize_t sent, bytes referer,
     bytes agent, bytes upstreams, double seconds, double upstream_seconds, bytes request_id,
 ):
     cdef Py_ssize_t most = PyBytes_GET_SIZE(client) + PyBytes_GET_SIZE(stamp) + PyBytes_GET_SIZE(method)
-    most += PyBytes_GET_SIZE(upstreams) + PyBytes_GET_SIZE(request_id)
+    most += PyBytes_GET_SIZE(upstreams) + PyBytes_GET_SIZE(request_id) + PyBytes_GET_SIZE(version)
     most += 4 * (PyBytes_GET_SIZE(target) + PyBytes_GET_SIZE(referer) + PyBytes_GET_SIZE(agent)) + 200
     cdef char room[2048]
     cdef bytes large = None
@@ -79,7 +79,7 @@ cpdef bytes combined(
     at = put_literal(put(at, stamp), b'] "', 3)
     if PyBytes_GET_SIZE(method):
         at = put_escaped(put_literal(put(at, method), b" ", 1), target)
-        at = put_number(put_literal(at, b" HTTP/1.", 8), minor)
+        at = put(put_literal(at, b" HTTP/", 6), version)
     else:
         at = put_literal(at, b"-", 1)
     at = put_number(put_literal(at, b'" ', 2), status)

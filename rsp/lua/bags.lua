@@ -9,7 +9,7 @@ local get_field, set, opaque = host.get_field, fields.set, fields.opaque
 local escape, unescape, split_target, join_target = targets.escape, targets.unescape, targets.split, targets.join
 local args_of = targets.args_of
 local request_now = here.request_now
-local REQUEST = 0
+local REQUEST = "request"
 
 local function bag(read, write)
   local Bag = { __metatable = false }

@@ -13,8 +13,8 @@
 --   watch(work)             for words: before a C function that may take that long, or not: the clock will tell
 --
 -- `run` and `resume` return what finish(state, first, second) makes of the hook's results, or
---   1, task, operation, ...     it waits
---   2, message, traceback       it failed
+--   "waits", task, operation, ...
+--   "failed", message, traceback
 --
 -- JIT-compiled loops never call a count hook, so nothing is compiled; the interpreter is fast enough.  Past the budget
 -- every instruction fails, so that a loop around pcall cannot go on either.
@@ -230,7 +230,7 @@ local function failed(co, problem)
     restore(co)
   end
   tidy()
-  return 2, message_of(co, problem), traceback(co)
+  return "failed", message_of(co, problem), traceback(co)
 end
 
 local function done(co, finish, state, a, b)
@@ -265,7 +265,7 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
   last_task = last_task % 2 ^ 53 + 1
   tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook,
                        much = much, before = began and before + clock() - began or before }
-  return 1, last_task, a, b, c, d
+  return "waits", last_task, a, b, c, d
 end
 
 -- own: another budget than that of all.

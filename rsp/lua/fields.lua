@@ -6,7 +6,7 @@ local fail = sandbox.fail
 local find, gsub, lower, sub, concat = string.find, string.gsub, string.lower, string.sub, table.concat
 local type, tostring, pairs = type, tostring, pairs
 local get_field, set_field = host.get_field, host.set_field
-local REQUEST, RESPONSE = 0, 1
+local REQUEST, RESPONSE = "request", "response"
 
 -- Userdata, because rawset and the like cannot write into it.
 local function opaque(meta)

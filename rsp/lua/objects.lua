@@ -5,20 +5,24 @@
 -- Whatever is not touched is not decoded.
 --
 -- State of a request: method, target, host, client, ctx, changed; of its response: status, body, filter, changed.
--- "changed" is a sum of the bits below.  Fields stay with the host, which is asked for each.
+-- "changed": the names of what a hook has assigned and the host does not know yet; nil: nothing.  Fields stay with the
+-- host, which is asked for each.
 
 local sandbox, driver, host = ...
 local find, lower, match, byte, concat = string.find, string.lower, string.match, string.byte, table.concat
 local fail = sandbox.fail
 local type, tostring, pairs = type, tostring, pairs
 
-local METHOD, TARGET, HOST, BODY, STATUS, FILTER, PATH = 1, 2, 4, 16, 32, 64, 128
-local REQUEST, RESPONSE = 0, 1
+local REQUEST, RESPONSE = "request", "response"
 local objects = {}
 
-local function add(s, bit_)
-  if s.changed % (bit_ + bit_) < bit_ then
-    s.changed = s.changed + bit_
+local function assign(s, name, value)
+  s[name] = value
+  local changed = s.changed
+  if changed then
+    changed[name] = true
+  else
+    s.changed = { [name] = true }
   end
 end
 
@@ -42,7 +46,7 @@ local function response_now()
   return r
 end
 
-local here = { add = add, request_now = request_now, TARGET = TARGET }
+local here = { assign = assign, request_now = request_now }
 local fields = sandbox.room("fields", sandbox, driver, host, here)
 local opaque = fields.opaque
 local targets = sandbox.room("targets", driver, here)
@@ -115,8 +119,7 @@ local function set_host(s, value)
       or not (find(value, "^[%w%.%-_]+:?%d*$") or find(value, "^%[[%x:%.]+%]:?%d*$")) then
     fail("req.host: expected a host name, with or without a port")
   end
-  s.host = value
-  add(s, HOST)
+  assign(s, "host", value)
 end
 
 here.set_host = function(value) set_host(request_now(), value) end
@@ -129,8 +132,7 @@ local setters = {
     if value == "HEAD" or s.method == "HEAD" then
       fail("req.method cannot change from or to HEAD, whose answers have no body")
     end
-    s.method = value
-    add(s, METHOD)
+    assign(s, "method", value)
   end,
   path = function(s, value)
     if type(value) ~= "string" or byte(value) ~= 47 then
@@ -139,7 +141,7 @@ local setters = {
     local _, query = split_target(s)
     s.path = nil
     join_target(s, targets.encoded_path(value), query)
-    add(s, PATH)
+    assign(s, "path_set", true)
   end,
   query = function(s, value)
     if value ~= nil and (type(value) ~= "string" or driver.charge(#value) or find(value, "[%z\1-\32#\127-\255]")) then
@@ -154,8 +156,7 @@ local setters = {
     if type(value) ~= "string" then
       fail("req.body: expected a string")
     end
-    s.body = value
-    add(s, BODY)
+    assign(s, "body", value)
   end,
 }
 
@@ -192,6 +193,11 @@ objects.req = object_of("req", request_now, getters, setters)
 
 -- -- res
 
+local function set_filter(s, value)
+  s.filter = value
+  assign(s, "filtered", true)
+end
+
 objects.res = object_of("res", response_now, {
   status = function(s) return s.status end,
   headers = function() return response_headers end,
@@ -213,27 +219,23 @@ objects.res = object_of("res", response_now, {
     if type(value) ~= "number" or value % 1 ~= 0 or value < 200 or value > 599 then
       fail("res.status: expected a number from 200 to 599")
     end
-    s.status = value
-    add(s, STATUS)
+    assign(s, "status", value)
   end,
   body = function(s, value)
     if type(value) == "function" then
-      s.filter = value
-      add(s, FILTER)
+      set_filter(s, value)
       return
     end
     if type(value) ~= "string" then
       fail("res.body: expected a string, or a function for each chunk")
     end
-    s.body = value
-    add(s, BODY)
+    assign(s, "body", value)
   end,
   filter = function(s, value)
     if type(value) ~= "function" then
       fail("res.filter: expected a function(chunk, last) that returns what is to be sent")
     end
-    s.filter = value
-    add(s, FILTER)
+    set_filter(s, value)
   end,
 })
 
@@ -244,7 +246,7 @@ local live = {}  -- states by the host's number, while later phases may want the
 function objects.state(id)
   local s = live[id]
   if s == nil then
-    s = { changed = 0 }
+    s = {}
     live[id] = s
   end
   return s
@@ -254,7 +256,6 @@ function objects.release(id)
   live[id] = nil
 end
 
-objects.bits = { BODY = BODY }
 objects.escape, objects.unescape, objects.cookies_of = targets.escape, targets.unescape, bags.cookies_of
 objects.clean, objects.reserved, objects.key_of = fields.clean, fields.reserved, fields.key_of
 return objects

@@ -1,17 +1,17 @@
 -- The phases of a request, as the host calls them.  Each function returns nothing when there is nothing to tell, or what
--- driver.lua says, or 0 and what came out.
+-- driver.lua says, or what came out, whose name is the first result:
+--   "change", method, target, path_set, host, body                   what on_request has assigned to req; nil: nothing
+--   "proxy", upstream, peer, method, target, path_set, host, body    where it sends the request, and the same
+--   "change", status, body, filtered                                 what on_response has assigned to res
+--   "respond", status, type, fields, body                            the answer that it gives
+--   "peer", index                                                    of the one that on_upstream has chosen
+--   "chunk", text                                                    what a filter makes of its chunk
 
 local driver, objects, answers, functions, services = ...
 local warn = services.warn
 local type, tostring, rawequal, rawget, sub = type, tostring, rawequal, rawget, string.sub
 local run, req, res = driver.run, objects.req, objects.res
-local BODY = objects.bits.BODY
-local GO, RESPOND, PROXY = 0, 1, 2
 local phases = {}
-
-local function has(sum, bit_)
-  return sum % (bit_ + bit_) >= bit_
-end
 
 -- For messages.  Nothing of the user's may run here, outside of all budgets: no __tostring, no __eq, no __index.
 local function shown(value)
@@ -47,31 +47,47 @@ local function response_of(s, value, phase)
   return answer, wrong
 end
 
--- 0, verdict, a, b, c, d, changed, method, target, host, body
+local function failed(wrong)
+  return "failed", driver.where() .. wrong, ""
+end
+
+local function respond(answer)
+  return "respond", answer.status, answer.type, answer.fields, answer.body
+end
+
+local UNCHANGED = {}
+
+local function changes_of(s)
+  local changed = s.changed or UNCHANGED
+  s.changed = nil
+  return changed.method and s.method, changed.target and s.target, changed.path_set, changed.host and s.host,
+    changed.body and s.body
+end
+
 local function finish_request(s, value)
-  local changed = s.changed
-  if value == nil and changed == 0 and not s.made then
+  if value == nil and not s.changed and not s.made then
     return
   end
   local answer, wrong = answer_of(s, value, "on_request")
   if wrong then
-    return 2, driver.where() .. wrong, ""
-  end
-  s.changed = 0
-  local body = has(changed, BODY) and s.body or nil
-  if not answer then
-    return 0, GO, nil, nil, nil, nil, changed, s.method, s.target, s.host, body
+    return failed(wrong)
+  elseif not answer then
+    if s.changed then
+      return "change", changes_of(s)
+    end
   elseif answer.kind == "respond" then
-    return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body, changed
+    s.changed = nil
+    return respond(answer)
+  else
+    return "proxy", answer.upstream, answer.peer, changes_of(s)
   end
-  return 0, PROXY, answer.upstream, answer.peer, nil, nil, changed, s.method, s.target, s.host, body
 end
 
 -- id: 0 if no later phase will want the same req.
 function phases.request(number, id, method, target, host, client)
   if id == 0 then
-    return run(finish_request, { method = method, target = target, host = host, client = client, changed = 0 },
-      functions[number], req)
+    local s = { method = method, target = target, host = host, client = client }
+    return run(finish_request, s, functions[number], req)
   end
   local s = objects.state(id)
   s.method, s.target, s.host, s.client = method, target, host, client
@@ -79,28 +95,28 @@ function phases.request(number, id, method, target, host, client)
   return run(finish_request, s, functions[number], req)
 end
 
--- 0, verdict, status, type, fields, body, changed; the verdict is GO with what has changed, or RESPOND
 local function finish_response(s, value)
   local r = s.response
-  if value == nil and r.changed == 0 and not s.made then
+  if value == nil and not r.changed and not s.made then
     return
   end
   local answer, wrong = response_of(s, value, "on_response")
   if wrong then
-    return 2, driver.where() .. wrong, ""
-  end
-  if answer then
-    return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body, 0
+    return failed(wrong)
+  elseif answer then
+    return respond(answer)
   end
   local changed = r.changed
-  r.changed = 0
-  return 0, GO, r.status, nil, nil, has(changed, BODY) and r.body or nil, changed
+  if changed then
+    r.changed = nil
+    return "change", changed.status and r.status, changed.body and r.body, changed.filtered
+  end
 end
 
 local function respond_to(s, status)
   local r = s.response
   if r == nil then
-    s.response = { status = status, changed = 0 }
+    s.response = { status = status }
   else
     r.status = status
   end
@@ -127,9 +143,10 @@ end
 
 local function finish_filter(_, value)
   if value ~= nil and type(value) ~= "string" then
-    return 2, driver.where() .. "a filter returned a " .. type(value) .. "; expected a string, or nothing for nothing", ""
+    return failed("a filter returned a " .. type(value) .. "; expected a string, or nothing for nothing")
+  elseif value then
+    return "chunk", value
   end
-  return 0, value or ""
 end
 
 function phases.filter(number, id, chunk, last)
@@ -143,10 +160,9 @@ end
 local function finish_error(s, value)
   local answer, wrong = response_of(s, value, "on_error")
   if wrong then
-    return 2, driver.where() .. wrong, ""
-  end
-  if answer then
-    return 0, RESPOND, answer.status, answer.type, answer.fields, answer.body
+    return failed(wrong)
+  elseif answer then
+    return respond(answer)
   end
 end
 
@@ -155,16 +171,17 @@ function phases.error(number, id, status, reason)
   return run(finish_error, s, functions[number], req, { status = status, reason = reason })
 end
 
-local function finish_log() end
+-- Whose results matter to nothing.
+local function finish() end
 
 function phases.log(number, id, status)
   local s = objects.state(id)
   respond_to(s, status)
   s.response.over = true
-  return run(finish_log, s, functions[number], req, res)
+  return run(finish, s, functions[number], req, res)
 end
 
--- peers: a list of tables that the host has made.  0 and the index of the one chosen, or its address.
+-- A hook chooses a peer of its list, its index, or its address.
 local function finish_upstream(s, value)
   if value == nil then
     return
@@ -174,12 +191,13 @@ local function finish_upstream(s, value)
   for index = 1, #peers do
     local peer = peers[index]
     if rawequal(peer, value) or rawequal(index, value) or rawequal(rawget(peer, "address"), value) then
-      return 0, index
+      return "peer", index
     end
   end
-  return 2, driver.where() .. "on_upstream returned " .. shown(value) .. "; expected one of the peers, or nothing", ""
+  return failed("on_upstream returned " .. shown(value) .. "; expected one of the peers, or nothing")
 end
 
+-- peers: a list of tables that the host has made.
 function phases.upstream(number, id, peers)
   local s = objects.state(id)
   local own = {}  -- the hook may sort its list, or take peers out
@@ -190,14 +208,9 @@ function phases.upstream(number, id, peers)
   return run(finish_upstream, s, functions[number], req, peers)
 end
 
--- What belongs to no request: on_start, on_reload, timers, tests.
-local function finish_plain(_, ...)
-  return 0, ...
-end
-
--- instructions: its budget, if that is not the one of all.
+-- What belongs to no request: on_start, on_reload, timers, tests.  instructions: its budget, where it has its own.
 function phases.plain(number, instructions)
-  return run(finish_plain, false, functions[number], nil, nil, instructions)
+  return run(finish, false, functions[number], nil, nil, instructions)
 end
 
 phases.resume, phases.cancel, phases.release = driver.resume, driver.cancel, objects.release

@@ -1,11 +1,11 @@
 -- What stands in a target: its path, its query, the arguments in that, and how they are escaped.  Takes the
--- driver and a table of what objects.lua has: add, TARGET.
+-- driver and a table of what objects.lua has: assign.
 
 local driver, here = ...
 local find, sub, gsub, match, gmatch = string.find, string.sub, string.gsub, string.match, string.gmatch
 local char, format = string.char, string.format
 local tonumber, setmetatable = tonumber, setmetatable
-local add, TARGET = here.add, here.TARGET
+local assign = here.assign
 
 -- Patterns are C functions, so what they cost is charged: in instructions for a byte.
 local ESCAPED, UNESCAPED = {}, {}
@@ -39,8 +39,7 @@ local function split_target(s)
 end
 
 local function join_target(s, path, query)
-  s.target = query and path .. "?" .. query or path
-  add(s, TARGET)
+  assign(s, "target", query and path .. "?" .. query or path)
 end
 
 local function args_of(query)

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsp.exchange.context import Plane
-from rsp.exchange.running_config import Site
-from rsp.http.h1.server import Downstream
+from rsp.exchange.assemble import assemble
+from rsp.exchange.service import HttpService
 from rsp.ipc.peer_table import PeerRegistry
 from rsp.ipc.scoreboard import Scoreboard
+from rsp.ipc.worker_cells import IN_FLIGHT
+from rsp.logs.access_log import AccessLog
 from rsp.lua.evaluate import evaluate
+from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
 from tests.property.test_codec import pieces_of
 from tests.soak import examples
@@ -41,9 +43,10 @@ class Worker:
         (directory / "site.lua").write_text(TEXT.replace("DIRECTORY", str(directory)))
         config, _ = evaluate(str(directory / "site.lua"))
         board = Scoreboard()
-        self.plane = Plane(board, 0, b"secret", Poller(self.loop))
-        self.plane.site = Site(config, self.plane, 0.0, None)
-        self.plane.site.arrange(PeerRegistry(board).arrange(config)[0])
+        self.context = WorkerContext(board, 0, b"secret", Poller(self.loop))
+        self.service = HttpService(self.context)
+        running = assemble(config, self.context, self.service.directory, AccessLog("off"))
+        self.service.use(running, PeerRegistry(board).arrange(config)[0])
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(directory / "peer"))
         self.listener.listen(16)
@@ -59,7 +62,7 @@ class Worker:
         near, client = socket.socketpair()
         near.setblocking(False)
         client.setblocking(False)
-        Downstream(self.plane, "127.0.0.1:1", near.detach(), b"192.0.2.1")
+        self.service.accept(near.detach(), b"192.0.2.1", "127.0.0.1:1")
         received, closed, peers, told = b"", False, [], []
         try:
             for piece in request:
@@ -89,13 +92,12 @@ class Worker:
         finally:
             for one in [client, *peers]:
                 one.close()
-            for group in self.plane.site.groups.values():
-                for peer in group.peers:
-                    peer.forget_idle()
+            for peer in self.service.directory.peers.values():
+                peer.pool.forget_idle()
             self.turn()
-            assert not self.plane.downstreams
-            assert not self.plane.upstreams
-            assert not self.plane.in_flight
+            assert not self.context.connections
+            assert not self.context.peer_connections
+            assert not self.context.stats.get(IN_FLIGHT)
         return received, closed, told
 
 
@@ -103,7 +105,7 @@ class Worker:
 def worker(tmp_path_factory):
     worker = Worker(tmp_path_factory.mktemp("worker"))
     yield worker
-    worker.plane.poller.close()
+    worker.context.poller.close()
     worker.listener.close()
     worker.loop.close()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rsp import pure
 from rsp.http import lines as lines_in_use
-from rsp.http import message, names
+from rsp.http import message, names, request_id
 from rsp.http.errors import ProtocolError
 from rsp.http.h1 import codec, head, write
 from rsp.logs import combined as combined_in_use
@@ -161,7 +161,7 @@ def test_the_end_of_a_head_is_the_same(data, start):
 
 @given(st.integers(0, 2**60))
 def test_ids_are_the_same(number):
-    assert codec.make_id(b"abc", number) == write.make_id(b"abc", number)
+    assert request_id.make_id(b"abc", number) == specification("http/request_id").make_id(b"abc", number)
 
 
 TEXT = st.binary(max_size=40) | st.sampled_from([b"", b'"\\', b"x" * 3000])
@@ -173,13 +173,13 @@ TEXT = st.binary(max_size=40) | st.sampled_from([b"", b'"\\', b"x" * 3000])
 )  # fmt: skip
 def test_log_lines_are_the_same(texts, method, numbers, times, upstreams):
     target, referer, agent = texts
-    arguments = (b"::1", b"stamp", method, target, 1, *numbers, referer, agent, upstreams, *times, b"id")
+    arguments = (b"::1", b"stamp", method, target, b"1.1", *numbers, referer, agent, upstreams, *times, b"id")
     assert combined_in_use.combined(*arguments) == specification("logs/combined").combined(*arguments)
 
 
 @pytest.mark.parametrize("value", [0.0004, 0.0005, 0.0015, 59.9994999, 1e5])
 def test_times_are_rounded_the_same(value):
-    arguments = (b"c", b"s", b"GET", b"/", 1, 200, 0, b"", b"", b"", value, value, b"")
+    arguments = (b"c", b"s", b"GET", b"/", b"1.1", 200, 0, b"", b"", b"", value, value, b"")
     assert combined_in_use.combined(*arguments) == specification("logs/combined").combined(*arguments)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rsp.commands.rehearsal import Rehearsal
 from rsp.config.errors import ConfigError
+from rsp.http import request_id
 from rsp.http.h1 import codec, write
 from rsp.http.h1.codec import parse_request, parse_response
 from rsp.ipc import peer_cells, worker_cells
@@ -44,10 +45,10 @@ def rehearsal(tmp_path_factory):
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_requests_with_hooks_go_on_over_every_edge(rehearsal, edge):
-    hooks, plane = rehearsal._hooks, rehearsal._plane
-    hooks._last = plane._ids = edge
-    for name in ("accepted", "requests", "retries", "hedges", "sent", "status_2xx", "status_4xx"):
-        setattr(plane, name, edge)
+    hooks, context = rehearsal._hooks, rehearsal._context
+    hooks._last = context._ids = edge
+    for name in ("ACCEPTED", "REQUESTS", "RETRIES", "HEDGES", "BYTES_SENT", "STATUS_2XX", "STATUS_4XX"):
+        context.stats.put(getattr(worker_cells, name), edge)
     for number in range(6):
         asked = rehearsal._ask(REQUEST % number, b"127.0.0.1", ANSWER)
         result = rehearsal._loop.run_until_complete(asked)
@@ -55,8 +56,8 @@ def test_requests_with_hooks_go_on_over_every_edge(rehearsal, edge):
         assert result.status == 200
         assert result.body == b"ABC/%d" % number
         assert 0 < hooks._last <= 2**53
-    plane.publish()
-    assert plane.scoreboard.row(0)[worker_cells.REQUESTS] == edge + 6
+    context.publish()
+    assert context.scoreboard.row(0)[worker_cells.REQUESTS] == edge + 6
 
 
 @given(words, words, st.floats() | st.floats(-10, 1e6), words)
@@ -65,11 +66,15 @@ def test_requests_with_hooks_go_on_over_every_edge(rehearsal, edge):
 @example(200, 10**18, -0.002, 1)
 def test_numbers_are_written_as_python_does(status, size, seconds, number):
     status = (status + 2**31) % 2**32 - 2**31  # a C int
-    line = [b"c", b"s", b"GET", b"/", 1, status, size, b"", b"", b"", seconds, seconds, b"id"]
+    line = [b"c", b"s", b"GET", b"/", b"1.1", status, size, b"", b"", b"", seconds, seconds, b"id"]
     written = combined_in_use.combined(*line)
     assert written == specification("logs/combined").combined(*line)
     assert b'" %d %d "' % (status, size) in written
-    assert codec.make_id(b"p", number) == write.make_id(b"p", number) == b"p-%x" % (number % 2**64)
+    assert (
+        request_id.make_id(b"p", number)
+        == specification("http/request_id").make_id(b"p", number)
+        == b"p-%x" % (number % 2**64)
+    )
     head = parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"GET")
     head.status = status
     assert codec.response_head(head, b"", size, b"") == write.response_head(head, b"", size, b"")

@@ -4,14 +4,16 @@ import asyncio
 import gc
 import socket
 
-from rsp.exchange.context import Plane
+from rsp.exchange.assemble import assemble
 from rsp.exchange.hooks.hooks import Hooks
-from rsp.exchange.running_config import Site
-from rsp.http.h1.server import Downstream
+from rsp.exchange.service import HttpService
 from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
+from rsp.ipc.worker_cells import IN_FLIGHT
+from rsp.logs.access_log import AccessLog
 from rsp.lua.evaluate import evaluate
+from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
 
 TEXT = """
@@ -37,7 +39,8 @@ class Process:
 
     def __init__(self, directory) -> None:
         self.path = directory / "site.lua"
-        self.plane = Plane(Scoreboard(), 0, b"secret", Poller(asyncio.get_running_loop()))
+        self.context = WorkerContext(Scoreboard(), 0, b"secret", Poller(asyncio.get_running_loop()))
+        self.service = HttpService(self.context)
         self.store = Shared(1 << 20)
         self.generation = 0
 
@@ -45,20 +48,24 @@ class Process:
         self.generation += 1
         self.path.write_text(TEXT.replace("NN", f"{self.generation}."))
         config, files = evaluate(str(self.path))
-        before = getattr(self.plane, "site", None)
-        hooks = Hooks(self.plane, config, str(self.path), files, self.store)
-        self.plane.site = Site(config, self.plane, 0.0, hooks)
-        self.plane.site.arrange(PeerTable({}, []))
-        if before is not None:
-            self.plane.site.succeed(before)
+        hooks = Hooks(self.context, config, str(self.path), files, self.store)
+        running = assemble(config, self.context, self.service.directory, AccessLog("off"), hooks)
+        before = self.service.use(running, PeerTable({}, []))
         hooks.start(before.hooks if before is not None else None)
-        self.plane.tick()
+        self.context.tick()
+
+    def in_flight(self) -> int:
+        return self.context.stats.get(IN_FLIGHT)
+
+    def stop(self) -> None:
+        self.service.config.hooks.stop()
+        self.context.poller.close()
 
     def client(self) -> socket.socket:
         near, far = socket.socketpair()
         for one in (near, far):
             one.setblocking(False)
-        Downstream(self.plane, "127.0.0.1:1", near.detach(), b"192.0.2.1")
+        self.service.accept(near.detach(), b"192.0.2.1", "127.0.0.1:1")
         return far
 
 
@@ -77,13 +84,12 @@ def test_idle_connections_do_not_keep_old_hooks(tmp_path):
             assert (await answer(clients[-1])).endswith(b"%d." % process.generation)
         process.reload()
         assert states() == before + 1
-        assert not process.plane.former
+        assert not process.service.former
         for client in clients:
             client.sendall(GET)
             assert (await answer(client)).endswith(b"7.")
             client.close()
-        process.plane.site.hooks.stop()
-        process.plane.poller.close()
+        process.stop()
 
     asyncio.run(main())
 
@@ -97,25 +103,24 @@ def test_old_hooks_live_while_an_exchange_uses_them(tmp_path):
         waiting.sendall(GET.replace(b"/ ", b"/wait "))
         half.sendall(GET[:-2])
         body.sendall(b"POST /wait HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhe")
-        while process.plane.in_flight < 2:
+        while process.in_flight() < 2:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)  # so that the half of a head has arrived, too
         process.reload()
         process.reload()
         assert states() == before + 1  # not the one between, which nothing has met
-        assert len(process.plane.former) == 1
+        assert len(process.service.former) == 1
         half.sendall(b"\r\n")
         assert (await answer(half)).endswith(b"1.")
         assert states() == before + 1
         for one in (waiting, body):
             one.close()
-        while process.plane.in_flight:
+        while process.in_flight():
             await asyncio.sleep(0.01)
         assert states() == before
         half.sendall(GET)
         assert (await answer(half)).endswith(b"3.")
         half.close()
-        process.plane.site.hooks.stop()
-        process.plane.poller.close()
+        process.stop()
 
     asyncio.run(main())

@@ -5,7 +5,8 @@ import pytest
 from rsp.config.errors import ConfigError
 from rsp.config.placeholders import IN_FIELDS, IN_PAGES, Template, unknown
 from rsp.config.schema import Page
-from rsp.exchange.answers import Location, Pages
+from rsp.exchange.answers import Pages
+from rsp.exchange.handlers.fixed import Location
 from rsp.lua.evaluate import evaluate
 
 

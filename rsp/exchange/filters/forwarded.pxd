@@ -1,1 +1,7 @@
-# Compiled from its source as it is; nothing here is called without going through Python.
+cdef class Forwarded:
+    cdef public str style
+    cdef object _keep
+    cdef list _trusted
+    cdef bint _trusts_some, _trusts_unix
+    cdef dict _known
+    cpdef bint trusts(self, bytes client) except -1

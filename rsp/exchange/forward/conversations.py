@@ -8,65 +8,87 @@ request, and is closed with the client's connection.
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from rsp.ipc.scoreboard import Mark
+from rsp.http.stream import ClientSession
+from rsp.ipc.peer_marks import DRAIN
 
 if TYPE_CHECKING:
-    from rsp.http.h1.client import Upstream
+    from rsp.exchange.forward.peer import Peer
+    from rsp.http.peer_stream import BoundConnection, PeerRequest, PeerStream
 
 _MOST: Final = 8  # upstreams that one client's connection can be authenticated at
 
 
+class Conversation:
+    """``connection``, which its client has authenticated, to ``peer``."""
+
+    __slots__ = ("connection", "peer")
+
+    def __init__(self, peer: "Peer", connection: "BoundConnection") -> None:
+        self.peer = peer
+        self.connection = connection
+
+    def open(self, request: "PeerRequest") -> "PeerStream | None":
+        """For the client's next request; ``None``: the connection is about to end."""
+        return self.connection.open(request)
+
+    def goes_on(self, now: float) -> bool:
+        """Whether the next request may take it: as long as it is open, and its peer is one and not drained.
+
+        Whether the peer is ejected or down does not matter: the first failure ends the connection, too.
+        """
+        if self.peer.leaving_at < inf or not self.connection.is_usable():
+            return False
+        drain = self.peer.stats.mark(DRAIN)
+        return not drain or drain > now * 1000
+
+
 class Conversations:
-    """Of one client's connection; one of them at most for each upstream."""
+    """Of one client's connection; there is one at most for each upstream."""
 
     __slots__ = ("_open",)
 
     def __init__(self) -> None:
-        self._open: list[Upstream] = []
+        self._open: list[Conversation] = []
 
-    def keep(self, upstream: "Upstream") -> None:
-        """``upstream``, which is idle, waits for the client's next request, however long that takes."""
-        upstream.deadline = inf
-        if upstream in self._open:
+    def keep(self, peer: "Peer", connection: "BoundConnection") -> None:
+        """``connection`` to ``peer``, which is idle, waits for the client's next request, however long that takes."""
+        connection.hold()
+        if any(each.connection is connection for each in self._open):
             return
-        self._forget(upstream.peer.group.name)
-        self._open.append(upstream)
+        self._forget(peer.owner.name)
+        self._open.append(Conversation(peer, connection))
         if len(self._open) > _MOST:
-            self._open.pop(0).close()
+            self._open.pop(0).connection.close()
 
-    def find(self, group: str, now: float) -> "Upstream | None":
-        """The one at the upstream ``group``, if it can go on."""
-        for upstream in self._open:
-            if upstream.peer.group.name == group:
-                if _goes_on(upstream, now):
-                    return upstream
-                self._forget(group)
+    def find(self, upstream: str, now: float) -> Conversation | None:
+        """The one at ``upstream``, if it can go on."""
+        for conversation in self._open:
+            if conversation.peer.owner.name == upstream:
+                if conversation.goes_on(now):
+                    return conversation
+                self._forget(upstream)
                 break
         return None
 
-    def _forget(self, group: str) -> None:
-        kept: list[Upstream] = []
-        for upstream in self._open:
-            if upstream.peer.group.name != group:
-                kept.append(upstream)
-            elif upstream.exchange is None:
-                upstream.close()
+    def _forget(self, upstream: str) -> None:
+        kept: list[Conversation] = []
+        for conversation in self._open:
+            if conversation.peer.owner.name != upstream:
+                kept.append(conversation)
+            elif conversation.connection.is_idle():
+                conversation.connection.close()
         self._open = kept
 
     def close(self) -> None:
         """The client has left."""
-        for upstream in self._open:
-            upstream.close()
+        for conversation in self._open:
+            conversation.connection.close()
         self._open = []
 
 
-def _goes_on(upstream: "Upstream", now: float) -> bool:
-    """Whether the next request may take it: as long as it is open, and its peer is one and not drained.
-
-    Whether the peer is ejected or down does not matter: the first failure ends the connection, too.
-    """
-    peer = upstream.peer
-    if upstream.transport.closing or peer.leaving_at < inf or upstream.is_stale():
-        return False
-    drain = peer.place.mark(Mark.DRAIN)
-    return not drain or drain > now * 1000
+def keep_for_client(session: ClientSession, peer: "Peer", connection: "BoundConnection") -> None:
+    """Let only the requests of ``session`` use ``connection`` to ``peer``."""
+    conversations = session.conversations
+    if not isinstance(conversations, Conversations):
+        conversations = session.conversations = Conversations()
+    conversations.keep(peer, connection)

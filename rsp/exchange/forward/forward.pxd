@@ -1,34 +1,39 @@
-from rsp.http.message cimport RequestHead
-from rsp.exchange.forward.request cimport Asker
-from rsp.exchange.forward.upstream cimport Group
+cimport cython
+
 from rsp.exchange.forward.peer cimport Peer
-from rsp.exchange.context cimport Plane
-from rsp.http.h1.client cimport Upstream
+from rsp.exchange.forward.relay cimport Relay
+from rsp.exchange.forward.upstream cimport Upstream
+from rsp.http.message cimport ResponseHead
+from rsp.http.peer_stream cimport PeerStream
+from rsp.net.context cimport WorkerContext
+
+cdef int ERRORS, HEDGES, MOST_NAMES, PEER_RETRIES, REQUESTS, RETRIES
 
 
-cdef class Search(Asker):
-    cdef double _ended, _upstream_started, _upstream_time
-    cdef bint _holds, _spent, _tried_stale
-    cdef bytes _first_names, _names
-    cdef Py_ssize_t _more_names
-    cdef Peer _peer
-    cdef Upstream _own
-    cdef Py_ssize_t _kept_size, _pending_size
-    cdef list _kept, _pending
-    cdef Plane _plane
-    cdef object _rival
-    cdef public bint over, response_started
+cdef class Forward(Relay):
+    cdef public WorkerContext context
+    cdef public object chooser, own
+    cdef public Peer pinned
+    cdef public bint answered, hedges
     cdef public double queue_deadline, queue_limit
-    cdef public Group group
-    cdef public Upstream upstream
-    cpdef bytes head_for_peer(self)
-    cpdef refuse(self, int status, str reason)
-    cpdef cut_off(self)
-    cdef _next_peer(self, int status)
-    cdef _try_peer(self, Peer peer)
-    cdef _let_go(self)
-    cdef _keep(self, list pieces)
-    cdef bint _tries_another(self, Group group, int status) except -1
+    cdef Py_ssize_t _asked
+    cdef object _hedge
+    cdef bint _tried_stale
+    cpdef begin(self)
+    @cython.locals(pinned=Peer)
+    cpdef next_peer(self, int status)
+    @cython.locals(peer=Peer, upstream=Upstream)
+    cpdef go_on(self, int status)
+    cdef bint _wait(self, bint first) except -1
+    @cython.locals(before=Peer, stream=PeerStream, once=bint)
+    cpdef try_peer(self, Peer peer)
+    cdef bint _tried_all(self) except -1
+    cdef _name(self, Peer peer)
+    cdef bint _tries_another(self, int status) except -1
     cdef _call_off(self)
-    cpdef upstream_done(self)
-    cdef _abandon(self)
+    cpdef connected(self, PeerStream stream)
+    @cython.locals(now=double, peer=Peer, upstream=Upstream)
+    cpdef response(self, ResponseHead head, list pieces, list trailers)
+    cpdef response_body(self, list pieces, list trailers)
+    cdef _refuse(self, int status, str reason)
+    cpdef abort(self, reason)

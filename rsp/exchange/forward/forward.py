@@ -1,377 +1,400 @@
 """Finding a peer for a request, and the next one while that is right.
 
-What may be sent again, and to whom, is decided here.  A request *holds* a peer from the choice until the peer's part
-is over; the peer's count of running exchanges is those holds, so every way out lets go.
+Rules of this room: what may be sent again, and to which peer, is decided here.  What becomes of the response is the
+user's business: an exchange, or a request of a hook's own.
 """
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from rsp.exchange.forward.request import NONE, Asker
+from rsp.exchange.forward.body import RequestBody
+from rsp.exchange.forward.hedge import Hedge
+from rsp.exchange.forward.relay import GONE, Relay
+from rsp.exchange.forward.retry import MOST_NAMES, SAFE, with_name
+from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
-from rsp.ipc.scoreboard import Tally
+from rsp.http.peer_stream import UNTRIED, Failure, PeerStream, ResponseReceiver
+from rsp.ipc.peer_cells import ERRORS, REQUESTS
+from rsp.ipc.peer_cells import RETRIES as PEER_RETRIES
+from rsp.ipc.worker_cells import HEDGES, RETRIES
+from rsp.net.context import WorkerContext
 
 if TYPE_CHECKING:
-    from rsp.exchange.context import Plane
-    from rsp.exchange.forward.hedge import Rival
+    from rsp.exchange.forward.conversations import Conversation
     from rsp.exchange.forward.peer import Peer
-    from rsp.exchange.forward.upstream import Group
-    from rsp.exchange.limits import Terms
-    from rsp.http.h1.client import Upstream
+    from rsp.exchange.forward.upstream import Upstream
 
-# RFC 9110 section 9.2.1: what changes nothing, and 9.2.2: what may be sent twice without asking anyone.
-_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
-_IDEMPOTENT: Final = _SAFE | {b"PUT", b"DELETE"}
-_REQUESTS: Final = int(Tally.REQUESTS)
-_ERRORS: Final = int(Tally.ERRORS)
-_RETRIES: Final = int(Tally.RETRIES)
-_NAMES: Final = 8  # peers that the logs name for one request; access logs also name the last one
 _AT_ONCE: Final = 16  # peers that refuse within one call
 
 
-class Search(Asker):
-    """The part of an exchange that looks for an answer.  The other part sends what it finds, and ends it all."""
+class Chooser(Protocol):
+    def choose(self, forward: "Forward", status: int) -> bool:
+        """Whether it chooses: it calls ``forward.try_peer(peer)`` or ``forward.go_on(status)``, now or later."""
+
+
+class Forward(Relay):
+    """One request for the peers of ``upstream``; ``answered``: a response's head has come.
+
+    Before ``begin`` may be set:
+
+    ``chooser``  what may choose in the place of the upstream's policy
+    ``pinned``   the peer that is asked first, if it can be asked
+    ``own``      a connection that the client has authenticated, at the peer ``only``
+    ``hedges``   whether a second peer is asked where the response is late
+    """
 
     # fmt: off
     __slots__ = (
-        "_ended", "_first_names", "_holds", "_kept", "_kept_size", "_more_names", "_names", "_own", "_peer",
-        "_pending", "_pending_size", "_plane", "_rival", "_spent", "_tried_stale", "_upstream_started",
-        "_upstream_time", "group", "over", "queue_deadline", "queue_limit", "response_started", "upstream",
+        "_asked", "_hedge", "_tried_stale", "answered", "chooser", "context", "hedges", "own", "pinned",
+        "queue_deadline", "queue_limit",
     )
     # fmt: on
 
-    def __init__(self, plane: "Plane", head: RequestHead, client: bytes, terms: "Terms") -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        user: ResponseReceiver,
+        upstream: "Upstream",
+        head: RequestHead,
+        limits: Limits,
+        client: bytes,
+        body: RequestBody | None,
+        request_done: bool,
+    ) -> None:
+        self.context = context
+        self.user = user
+        self.upstream = upstream
         self.head = head
-        self.terms = terms
+        self.limits = limits
         self.client = client
-        self.request_done = head.framing == 0
-        self.tried = NONE
-        self.rest = None
-        self.bound = False
-        self.only = None
-        self._plane = plane
-        self.group: Group | None = None
-        self.upstream: Upstream | None = None
-        self.response_started = False
-        self.over = False  # nobody waits for an answer
-        self.queue_deadline = 0.0  # not 0 while it waits
-        self.queue_limit = 0.0  # what that is, once it has waited
-        self._own: Upstream | None = None  # a connection that its client has authenticated
-        self._peer: Peer
-        self._holds = False  # it counts as running at ``_peer``
-        self._names = b""  # the peers tried, for the log
-        self._first_names = b""
-        self._more_names = 0  # than one
-        self._pending: list[bytes] = []  # body that was not sent yet
-        self._pending_size = 0
-        self._kept: list[bytes] | None = None  # body that was sent, for another try
-        self._kept_size = 0
-        self._spent = False  # that was too much to keep, or cannot be repeated elsewhere
-        self._rival: Rival | None = None  # a second request for the same answer
+        self.body = body
+        self.request_done = request_done
+        self.tried = UNTRIED
+        self.only = self.rest = None
+        self.last_lines = self.peers_tried = b""
+        self.seconds = self.ended = 0.0
+        self.bound = self.holds = self.over = self.spent = self.answered = False
+        self.stream = None
+        self.chooser: Chooser | None = None
+        self.pinned: Peer | None = None
+        self.own: Conversation | None = None
+        # Two peers may process it.
+        self.hedges = upstream.hedges and head.framing == 0 and not head.upgrade and head.method in SAFE
+        self.queue_deadline = self.queue_limit = 0.0
+        self._asked = 0  # names in ``peers_tried``, those that are left out included
+        self._hedge: Hedge | None = None
         self._tried_stale = False  # it was sent on a connection that the peer had closed
-        self._upstream_started = monotonic()
-        self._upstream_time = 0.0
-        self._ended = 0.0  # when a peer was done, if that is now
 
-    # -- what the other part does
+    def begin(self) -> None:
+        self.next_peer(503)
 
-    def head_for_peer(self) -> bytes:
-        """The request's head as a peer is to see it."""
-        raise NotImplementedError
+    # -- the choice
 
-    def refuse(self, status: int, reason: str) -> None:
-        """Answer with an error."""
-        raise NotImplementedError
-
-    def cut_off(self) -> None:
-        """Half of a response is out: cutting the connection is the only way to say that it is not whole."""
-        raise NotImplementedError
-
-    # -- to a peer
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether it may be sent once more: it is idempotent, all of its body that was sent is still here, and it means
-        the same on another connection."""
-        return not (self._spent or self.head.connection_bound) and self.head.method in _IDEMPOTENT
-
-    def _next_peer(self, status: int) -> None:
+    def next_peer(self, status: int) -> None:
         """The next peer's turn; ``status`` answers when none is left."""
         if self.over:
             return
-        group = self.group
-        if group is None or (group.tries and len(self.tried) >= group.tries):
-            self.refuse(status, "")
+        pinned, self.pinned = self.pinned, None
+        if pinned is not None and pinned.can_be_asked():
+            self.try_peer(pinned)
+        elif self.chooser is None or not self.chooser.choose(self, status):
+            self.go_on(status)
+
+    def go_on(self, status: int) -> None:
+        """As the upstream chooses."""
+        if self.over:
             return
-        if group.bounded and group.others_wait():  # nobody goes past those who wait
-            if group.wait(self, first=bool(self.tried)):
-                group.wake()
-            else:
-                self.refuse(503, "too many requests wait")
+        upstream = self.upstream
+        if self.tried and self._tried_all():
+            self._refuse(status, "")
             return
-        peer = group.pick(self, True)
+        if upstream.bounded and upstream.queue.others_wait():  # no request overtakes those that wait
+            if self._wait(bool(self.tried)):
+                upstream.queue.wake()
+            return
+        peer = upstream.pick(self, True)
         if peer is not None:
-            self._try_peer(peer)
-        elif not group.full:
-            self.refuse(status, "")
-        elif not group.wait(self):
-            self.refuse(503, "too many requests wait")
+            self.try_peer(peer)
+        elif upstream.full:
+            self._wait(False)
+        else:
+            self._refuse(status, "")
+
+    def _wait(self, first: bool) -> bool:
+        """Until a peer has room; whether it may.  ``first``: it had its turn."""
+        if self.upstream.queue.wait(self, first):
+            return True
+        self._refuse(503, "too many requests wait")
+        return False
 
     def resume_at(self, peer: "Peer | None") -> None:
-        """It has waited; ``None``: for nothing."""
+        """It has waited; ``None``: in vain."""
         if peer is None:
-            self.refuse(502 if self.tried else 503, "")
+            self._refuse(502 if self.tried else 503, "")
         else:
-            self._upstream_started = monotonic()
-            self._try_peer(peer)
+            self.try_peer(peer)
 
     def waited_too_long(self) -> None:
-        self.refuse(503, "no peer was free in time")
+        self._refuse(503, "no peer was free in time")
 
-    def _try_peer(self, peer: "Peer") -> None:
-        if not peer.begin():
-            if peer.probe is self:
-                peer.spare()
-            group = self.group
-            if group is None or not group.wait(self, first=True):
-                self.refuse(503, "too many requests wait")
+    def try_peer(self, peer: "Peer") -> None:
+        """Ask ``peer``."""
+        if self.over:
             return
-        if self._names:
-            if peer is not self._peer:
-                self._peer.place.add(_RETRIES, 1)
-                self._plane.retries += 1
-            self._log_name(peer.name)
-            self._upstream_started = monotonic()
-            self._ended = 0.0
-        else:
-            self._names = peer.name
-        self._peer = peer
-        self._holds = True
-        upstream = peer.take() if self._own is None else self._take_own(peer)
-        once = (self.head.method not in _SAFE or self.head.connection_bound) and not self.repeatable
+        before = self.peer if self._asked else None
+        if not self.hold(peer):
+            self._wait(True)
+            return
+        if before is not None and before is not peer:
+            before.stats.add(PEER_RETRIES, 1)
+            self.context.stats.counts[RETRIES] += 1
+        self._name(peer)
+        stream = peer.pool.take(self) if self.own is None else self._take_own(peer)
+        once = (self.head.method not in SAFE or self.head.connection_bound) and not self.repeatable
         # What cannot be sent twice needs one look whether the peer has hung up meanwhile; and what a peer has sent
         # since a response without a body must not be taken for an answer.
-        while upstream is not None and (once or upstream.doubtful) and upstream.is_stale():
-            upstream.close()
-            upstream = peer.take()
-        if upstream is None:
-            peer.connect(self)
+        while stream is not None and (once or stream.is_doubtful()) and stream.is_stale():
+            stream.close()
+            stream = peer.pool.take(self)
+        if stream is None:
+            peer.pool.connect(self)
         else:
-            self.connected(upstream)
+            self.connected(stream)
 
-    def _take_own(self, peer: "Peer") -> "Upstream | None":
-        """The connection that its client has authenticated, if that still is there; else any."""
-        own, self._own, self.only = self._own, None, None
-        if own is None or own.peer is not peer or own.transport.closing:
-            return peer.take()
-        return own
-
-    def _let_go(self) -> None:
-        """The peer has no more part in this."""
-        if self._holds:
-            self._holds = False
-            self._peer.end(self)
+    def _take_own(self, peer: "Peer") -> PeerStream | None:
+        """On the connection that its client has authenticated, if that still is there; else on any."""
+        own, only, self.own, self.only = self.own, self.only, None, None
+        stream = own.open(self) if own is not None and only is peer else None
+        return peer.pool.take(self) if stream is None else stream
 
     @property
     def waits(self) -> bool:
-        return self._holds and self.upstream is None and not (self.over or self.response_started)
+        return self.holds and self.stream is None and not (self.over or self.user.response_started)
 
-    def _keep(self, pieces: list[bytes]) -> None:
-        """Body that is being sent: keep it for another try, within bounds."""
-        group = self.group
-        if not self._spent:
-            self._kept_size += sum(map(len, pieces))
-            if group is None or self._kept_size > group.replay_limit or self.head.method not in _IDEMPOTENT:
-                self._spent = True
-                self._kept = None
-            elif self._kept is None:
-                self._kept = list(pieces)
-            else:
-                self._kept += pieces
+    # -- to the peer
+
+    def connected(self, stream: PeerStream) -> None:
+        if self.over:
+            stream.put_back()
+            return
+        self.send(stream)
+        if self.hedges:
+            self.upstream.watch(self)
 
     # -- when that comes to nothing
 
-    def connect_failed(self, reason: str, *, timed_out: bool) -> None:
+    def connect_failed(self, failure: Failure) -> None:
         """Nothing was sent, so whatever the method, the next peer may have it."""
-        self._let_go()
-        if len(self.tried) < _NAMES:  # hundreds of lines say no more than some
-            self._peer.tell(reason)
-        self._peer.failed(reason)
-        self._note_tried(self._peer)
-        status = 504 if timed_out else 502
+        self.let_go()
+        if len(self.tried) < MOST_NAMES:  # hundreds of lines say no more than some
+            self.peer.tell(failure.reason)
+        self.peer.failed(failure.reason)
+        self.note_tried(self.peer)
+        status = 504 if failure.timed_out else 502
         if len(self.tried) % _AT_ONCE:
-            self._next_peer(status)
-        else:
-            asyncio.get_running_loop().call_soon(self.go_on, status)
+            self.next_peer(status)
+        else:  # many have refused at once, each within the call of the one before
+            asyncio.get_running_loop().call_soon(self.next_peer, status)
 
-    def go_on(self, status: int) -> None:
-        """After many peers that refused at once, each within the call of the one before."""
-        self._next_peer(status)
-
-    def upstream_failed(self, upstream: "Upstream", reason: str, *, timed_out: bool = False) -> None:
-        self.upstream_done()
+    def peer_failed(self, stream: PeerStream, failure: Failure) -> None:
+        self.peer_done()
         if self.over:
             return
-        peer = self._peer
-        if self.response_started:
-            self._peer.tell(f"{reason}, in the middle of a response")
+        peer, reason = self.peer, failure.reason
+        if self.user.response_started:
+            peer.tell(f"{reason}, in the middle of a response")
             peer.failed(reason)
-            self.cut_off()
+            self.over = True
+            self.user.cut_off()
             return
-        repeatable = self.repeatable
-        seconds = self._ended - self._upstream_started
-        once_more = repeatable and not (self._tried_stale or timed_out)
-        if once_more and upstream.went_stale(seconds):
+        repeatable = self.repeatable or (failure.untouched and self.is_whole())
+        seconds = self.ended - self.started
+        once_more = repeatable and not (self._tried_stale or failure.timed_out)
+        if once_more and stream.went_stale(seconds):
             # The peer closed an idle connection just as it was used again: no fault of its own, and the
             # others that it has closed would only repeat it.  Once for a request, and it is no try.
             self._ask_again(peer)
             return
-        self._peer.tell(reason)
+        peer.tell(reason)
         peer.failed(reason)
-        if once_more and upstream.may_have_gone_stale(seconds) and self._is_alone(peer):
-            self._plane.retries += 1
-            peer.place.add(_RETRIES, 1)
+        status = 504 if failure.timed_out else 502
+        if once_more and stream.may_have_gone_stale(seconds) and self._is_alone(peer):
+            self.context.stats.counts[RETRIES] += 1
+            peer.stats.add(PEER_RETRIES, 1)
             self._ask_again(peer)
-            return
-        if self._rival is not None:
-            self._note_tried(peer)  # the other request may still be answered
+        elif self._hedge is not None:
+            self.note_tried(peer)  # the other request may still be answered
+        elif repeatable and self.upstream.may_retry():
+            self._start_over()
+            self.note_tried(peer)
+            self.next_peer(status)
         else:
-            self._try_again(504 if timed_out else 502, repeatable)
+            self._refuse(status, "")
 
     def _ask_again(self, peer: "Peer") -> None:
         self._tried_stale = True
-        self._take_back()
-        peer.forget_idle()
-        self._try_peer(peer)
+        self._start_over()
+        peer.pool.forget_idle()
+        self.try_peer(peer)
+
+    def _start_over(self) -> None:
+        if self.answered:  # the user still looks at the head
+            self.answered = False
+            self.user.withdraw()
+        self.take_back()
 
     def _is_alone(self, peer: "Peer") -> bool:
         """Whether a retry, which ``tries`` and the budget allow, can go nowhere else than to ``peer``."""
-        group = self.group
-        return group is not None and group.peers == [peer] and group.tries != 1 and group.may_retry()
+        upstream = self.upstream
+        return upstream.peers == [peer] and upstream.tries != 1 and upstream.may_retry()
 
-    def _try_again(self, status: int, repeatable: bool) -> None:
-        """It has been sent, and will not be answered: once more elsewhere, or ``status``."""
-        group = self.group
-        if group is None or not repeatable or not group.may_retry():
-            self.refuse(status, "")
-            return
-        self._take_back()
-        self._note_tried(self._peer)
-        self._next_peer(status)
+    def _tried_all(self) -> bool:
+        return 0 < self.upstream.tries <= len(self.tried)
 
-    def _note_tried(self, peer: "Peer") -> None:
-        if self.tried:
-            self.tried.add(peer)
-        else:
-            self.tried = {peer}
+    def _name(self, peer: "Peer") -> None:
+        self.peers_tried = with_name(self.peers_tried, self._asked, peer.name)
+        self._asked += 1
 
-    def _log_name(self, name: bytes) -> None:
-        """One more peer is asked.  A log line names the first ones and the last one."""
-        self._more_names += 1
-        if self._more_names < _NAMES:
-            self._names = self._first_names = self._names + b"," + name
-        else:
-            left_out = self._more_names - _NAMES
-            self._names = b"%b%b,%b" % (self._first_names, b",+%d" % left_out if left_out else b"", name)
-
-    def _take_back(self) -> None:
-        """All of the body is to be sent again."""
-        if self._kept:
-            self._pending = self._kept + self._pending
-            self._pending_size += self._kept_size
-            self._kept, self._kept_size = None, 0
-
-    def _tries_another(self, group: "Group", status: int) -> bool:
+    def _tries_another(self, status: int) -> bool:
         """A status that another peer may do better than: whether one is asked instead."""
-        peer = self._peer
+        peer = self.peer
         other: Peer | None = None
-        self._note_tried(peer)
-        if not self.repeatable or (group.tries and len(self.tried) >= group.tries):
+        self.note_tried(peer)
+        if not self.repeatable or self._tried_all():
             return False
-        if self._rival is None:
-            other = group.pick(self, False)
-            if other is None or not group.may_retry():
-                if other is not None and other.probe is self:
-                    other.spare()
+        if self._hedge is None:
+            other = self._another()
+            if other is None:
                 return False
-        self._abandon()
-        peer.place.add(_REQUESTS, 1)
-        peer.place.add(_ERRORS, 1)
+        self.abandon("another peer is asked")
+        peer.stats.add(REQUESTS, 1)
+        peer.stats.add(ERRORS, 1)
         peer.failed(f"answered {status}")
-        self._take_back()
+        self.take_back()
         if other is not None:
-            self._try_peer(other)
+            self.try_peer(other)
         return True
 
-    # -- a second request for the same answer: ``proxy/hedge.py``
+    def _another(self) -> "Peer | None":
+        """One that is open and has not been tried, if the budget allows a retry."""
+        peer = self.upstream.pick(self, False)
+        if peer is None or self.upstream.may_retry():
+            return peer
+        if peer.probe is self:
+            peer.spare()
+        return None
+
+    # -- a second request for the same response: ``hedge.py``
 
     def late_in(self, after: float) -> float:
-        """Seconds until its answer is late, if that takes ``after``; below 0 if that is so, or does not matter."""
-        if self.upstream is None or self.response_started:
+        """Seconds until its response is late, if that takes ``after``; below 0 if that is so, or does not matter."""
+        if self.stream is None or self.answered:
             return -1.0
-        return self._upstream_started + after - monotonic()
+        return self.started + after - monotonic()
 
     def hedge(self) -> None:
-        """The answer is late: ask another peer as well."""
-        group = self.group
-        if group is None or self.upstream is None or self.response_started or self._rival is not None or self._spent:
+        """The response is late: ask another peer as well."""
+        if self.stream is None or self.answered or self._hedge is not None or self.spent:
             return
-        self._note_tried(self._peer)
-        if group.tries and len(self.tried) >= group.tries:
+        self.note_tried(self.peer)
+        if self._tried_all():
             return
-        peer = group.pick(self, False)
-        if peer is None or not group.may_retry():
-            if peer is not None and peer.probe is self:
-                peer.spare()
-            return
-        self._plane.hedges += 1
-        from rsp.exchange.forward.hedge import Rival
+        peer = self._another()
+        if peer is not None:
+            self.context.stats.counts[HEDGES] += 1
+            self._hedge = Hedge(self, peer)
+            if peer.probe is self:
+                peer.probe = self._hedge
+            self._hedge.begin()
 
-        self._rival = Rival(self, peer)
-        self._rival.begin()
-
-    def rival_answers(
-        self, rival: "Rival", head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
+    def hedge_answers(
+        self, hedge: Hedge, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
     ) -> None:
-        """The second request has the first answer: it is ours from here on."""
-        self._rival = None
-        self._abandon()
-        self._log_name(rival.peer.name)
-        self._peer = rival.peer
-        self._upstream_started, self._ended = rival.started, rival.ended
-        self._holds, self.upstream = rival.hand_over(self)
-        if self.upstream is None:
-            self._upstream_time += rival.ended - rival.started
+        """The second request has the first response: it is this request's from here on."""
+        self._hedge = None
+        self.abandon("another peer was faster")
+        self._name(hedge.peer)
+        self.take_over(hedge)
         self.response(head, pieces, trailers)
 
-    def rival_fails(self, rival: "Rival", status: int) -> None:
+    def hedge_fails(self, hedge: Hedge, status: int) -> None:
         """The second request will not be answered."""
-        self._rival = None
-        self._log_name(rival.peer.name)
-        self._note_tried(rival.peer)
-        if not self._holds:
-            self._next_peer(status)
+        self._hedge = None
+        self._name(hedge.peer)
+        self.note_tried(hedge.peer)
+        if not self.holds:
+            self.next_peer(status)
 
     def _call_off(self) -> None:
-        """Nobody needs the second request any more."""
-        if self._rival is not None:
-            self._rival.cancel()
-            self._rival = None
+        """The second request is of no more use."""
+        if self._hedge is not None:
+            self._hedge.cancel()
+            self._hedge = None
 
-    # -- the end of a peer's part
+    # -- from the peer
 
-    def upstream_done(self) -> None:
-        self._let_go()
-        self.upstream = None
-        self._ended = monotonic()
-        self._upstream_time += self._ended - self._upstream_started
+    def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        if self.over:
+            return
+        upstream, peer = self.upstream, self.peer
+        now = self.ended or monotonic()
+        if upstream.retry_on is not None and head.status in upstream.retry_on and self._tries_another(head.status):
+            return
+        if upstream.latencies is not None:
+            upstream.latencies.add(now - self.started)
+        peer.answered(now, now - self.started, head.status)
+        self.answered = True
+        self._call_off()
+        if upstream.binding is not None and not self.bound:
+            self.last_lines = upstream.binding.line(peer)
+        if trailers is not None:
+            self.over = True
+            peer.succeeded(self.ended)
+        self.user.response(head, pieces, trailers)
 
-    def _abandon(self) -> None:
-        """The peer is not to go on."""
-        upstream = self.upstream
-        if upstream is not None:
-            self.upstream_done()
-            upstream.abandon()
-        else:
-            self._let_go()
+    def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        if self.over:
+            return
+        if trailers is not None:
+            self.over = True
+            self.peer.succeeded(self.ended)
+        self.user.response_body(pieces, trailers)
+
+    def switch_protocols(self, head: ResponseHead, data: bytes) -> None:
+        stream = self.stream
+        if stream is None:
+            return
+        if not self.head.upgrade:
+            stream.abort("it switched protocols unasked")
+            self.peer_failed(stream, Failure("switched protocols unasked"))
+            return
+        now = monotonic()
+        self.answered = True
+        self.peer.answered(now, now - self.started, 101)
+        stream.open_tunnel()
+        self.user.switched(head, data)
+
+    # -- the end
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """There will be no response."""
+        if not self.over:
+            self.over = True
+            self._call_off()
+            self.user.refuse(status, reason)
+
+    def enough(self) -> None:
+        if self.stream is not None:
+            self.over = True
+            self.abandon("the rest of the response is of no use")
+            self.peer.succeeded(self.ended)
+
+    def abort(self, reason: str) -> None:
+        self.over = True
+        self.user = GONE  # else each would keep the other alive
+        self.chooser = None
+        if self.queue_deadline:
+            self.upstream.queue.forget(self)
+        self._call_off()
+        self.abandon(reason)

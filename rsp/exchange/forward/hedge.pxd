@@ -1,15 +1,9 @@
+from rsp.exchange.forward.hold cimport Holder
 from rsp.http.message cimport ResponseHead
-from rsp.exchange.forward.request cimport Asker
-from rsp.exchange.forward.peer cimport Peer
-from rsp.http.h1.client cimport Upstream
+from rsp.http.peer_stream cimport PeerStream
 
 
-cdef class Rival(Asker):
-    cdef bint _holds
+cdef class Hedge(Holder):
     cdef object _original
-    cdef Upstream _upstream
-    cdef public double ended, started
-    cdef public Peer peer
-    cpdef connected(self, Upstream upstream)
-    cpdef upstream_done(self)
+    cpdef connected(self, PeerStream stream)
     cpdef response(self, ResponseHead head, list pieces, list trailers)

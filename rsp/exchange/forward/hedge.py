@@ -1,54 +1,69 @@
-"""The second of two requests for one answer.
+"""The second of two requests for one response.
 
-Only requests without a body that change nothing are hedged, so all that matters of an answer is its head, and to be
-first.  What an exchange counts and logs is the original's to count and log.
+Only requests without a body that change nothing are hedged, so all that matters of a response is its head, and to be
+first.  What is counted and logged is the original's to count and log.
 """
 
-from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from rsp.exchange.forward.request import NONE, Asker
-from rsp.http.message import ResponseHead
+from rsp.exchange.forward.hold import Holder
+from rsp.http.limits import Limits
+from rsp.http.message import RequestHead, ResponseHead
+from rsp.http.peer_stream import UNTRIED, BoundConnection, Failure, PeerStream, ResponseReceiver
 
 if TYPE_CHECKING:
-    from rsp.exchange.forward.forward import Search
     from rsp.exchange.forward.peer import Peer
-    from rsp.http.h1.client import Upstream
 
 
-class Rival(Asker):
-    """``original``: whose answer is late; ``peer``: who is asked as well."""
+class Original(Protocol):
+    """The first request, as its hedge knows it."""
 
-    __slots__ = ("_holds", "_original", "_upstream", "ended", "peer", "started")
+    client: bytes
+    head: RequestHead
+    limits: Limits
+    user: ResponseReceiver
 
-    def __init__(self, original: "Search", peer: "Peer") -> None:
-        self._original: Search | None = original
-        self._upstream: Upstream | None = None
-        self._holds = False
-        self.peer = peer
+    def hedge_answers(
+        self, hedge: "Hedge", head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
+    ) -> None:
+        """``hedge`` has the first response."""
+
+    def hedge_fails(self, hedge: "Hedge", status: int) -> None:
+        """``hedge`` will have none; ``status`` says why."""
+
+
+class Hedge(Holder):
+    """``original``: the request whose response is late; ``peer``: is asked as well."""
+
+    __slots__ = ("_original",)
+
+    def __init__(self, original: Original, peer: "Peer") -> None:
+        self._original: Original | None = original
         self.head = original.head
-        self.terms = original.terms
+        self.limits = original.limits
         self.client = original.client
-        self.tried = NONE
+        self.request_done = True
+        self.tried = UNTRIED
         self.rest = None
         self.bound = False
         self.only = None
-        self.request_done = True
-        self.started = monotonic()
-        self.ended = 0.0
-        if peer.probe is original:
-            peer.probe = self
+        self.peer = peer
+        self.stream = None
+        self.holds = False
+        self.started = 0.0
+        self.ended = self.seconds = 0.0
+        self.peers_tried = self.last_lines = b""
 
     def begin(self) -> None:
-        if not self.peer.begin():
+        peer = self.peer
+        if not self.hold(peer):
             self._give_in(503)
             return
-        self._holds = True
-        upstream = self.peer.take()
-        if upstream is None:
-            self.peer.connect(self)
+        stream = peer.pool.take(self)
+        if stream is None:
+            peer.pool.connect(self)
         else:
-            self.connected(upstream)
+            self.connected(stream)
 
     @property
     def repeatable(self) -> bool:
@@ -56,72 +71,45 @@ class Rival(Asker):
 
     @property
     def waits(self) -> bool:
-        return self._original is not None and self._upstream is None
+        return self._original is not None and self.stream is None
 
-    def connected(self, upstream: "Upstream") -> None:
+    def connected(self, stream: PeerStream) -> None:
         original = self._original
         if original is None:
-            upstream.put_back()
-        elif upstream.transport.closing:
-            self.connect_failed("closed the connection early", timed_out=False)
+            stream.put_back()
         else:
-            self._upstream = upstream
-            upstream.send_request(self, original.head_for_peer(), 0, [], None)
+            self.stream = stream
+            stream.send_request(original.user.outgoing_head(), [], None)
 
-    def connect_failed(self, reason: str, *, timed_out: bool) -> None:
-        self._let_go()
-        self.peer.failed(reason)
-        self._give_in(504 if timed_out else 502)
+    def connect_failed(self, failure: Failure) -> None:
+        self.let_go()
+        self.peer.failed(failure.reason)
+        self._give_in(504 if failure.timed_out else 502)
 
-    def upstream_failed(self, upstream: "Upstream", reason: str, *, timed_out: bool = False) -> None:
-        self.upstream_done()
-        if not upstream.went_stale(self.ended - self.started):
-            self.peer.failed(reason)
-        self._give_in(504 if timed_out else 502)
+    def peer_failed(self, stream: PeerStream, failure: Failure) -> None:
+        self.peer_done()
+        if not stream.went_stale(self.ended - self.started):
+            self.peer.failed(failure.reason)
+        self._give_in(504 if failure.timed_out else 502)
 
-    def upstream_done(self) -> None:
-        self._let_go()
-        self._upstream = None
-        self.ended = monotonic()
+    def keep_for_client(self, connection: BoundConnection) -> None:
+        connection.close()
 
     def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         original, self._original = self._original, None
         if original is not None:
-            original.rival_answers(self, head, pieces, trailers)
+            original.hedge_answers(self, head, pieces, trailers)
 
     def switch_protocols(self, head: ResponseHead, data: bytes) -> None:
-        self._drop()
+        self.abandon("switched protocols unasked")
         self._give_in(502)
 
-    def hand_over(self, to: Asker) -> "tuple[bool, Upstream | None]":
-        """Whether the peer counts this as running, and the connection; both are ``to``'s now."""
-        holds, upstream = self._holds, self._upstream
-        self._holds, self._upstream = False, None
-        if upstream is not None:
-            upstream.exchange = to
-        if self.peer.probe is self:
-            self.peer.probe = to
-        return holds, upstream
-
     def cancel(self) -> None:
-        """The other one was first, or nobody wants an answer any more."""
+        """The original was first, or its user needs no response any more."""
         self._original = None
-        self._drop()
-
-    def _drop(self) -> None:
-        upstream = self._upstream
-        if upstream is not None:
-            self.upstream_done()
-            upstream.abandon()
-        else:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        if self._holds:
-            self._holds = False
-            self.peer.end(self)
+        self.abandon("the other peer was faster")
 
     def _give_in(self, status: int) -> None:
         original, self._original = self._original, None
         if original is not None:
-            original.rival_fails(self, status)
+            original.hedge_fails(self, status)

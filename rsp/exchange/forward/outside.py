@@ -1,72 +1,85 @@
 """Peers that no upstream of the configuration has: hooks name them, ``proxy{ peer = ... }`` and ``http.get``.
 
-Each is an upstream of its own with one peer, so connections are kept and failures counted as everywhere; but only in
-this worker, in a scoreboard that nobody else sees.
+Each has an upstream of its own, so connections are kept and failures counted as everywhere; but only in this worker, in
+a scoreboard that no other process sees.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeAlias
 
 from rsp.config.schema import Dns
 from rsp.config.units import Peer as Address
-from rsp.config.upstreams import Failures, Upstream, UpstreamPeer
-from rsp.exchange.forward.upstream import Group
-from rsp.exchange.hooks.tasks import cancel
+from rsp.config.upstreams import Failures, UpstreamPeer
+from rsp.config.upstreams import Upstream as UpstreamConfig
+from rsp.exchange.forward.peer import Peer
+from rsp.exchange.forward.upstream import Upstream
+from rsp.ipc.peer_cells import IN_FLIGHT
 from rsp.ipc.peer_table import PeerEntry
-from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Cell, Scoreboard, Tally
+from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
+from rsp.ipc.worker_cells import ROWS
+from rsp.net.context import WorkerContext
 from rsp.net.families import Families
 
-if TYPE_CHECKING:
-    from rsp.exchange.context import Plane
-
-_KEEP: Final = 60.0  # seconds that one is kept without use
+_KEEP: Final = 60.0  # seconds that a peer is kept without use
 _MOST: Final = 1024
+
+Found: TypeAlias = Callable[[Upstream | None, str], None]
+
+
+def private_scoreboard(context: WorkerContext) -> Scoreboard:
+    """Of this worker alone."""
+    scoreboard = Scoreboard()
+    scoreboard.row(RETIRED_ROW)[ROWS] = context.row_number + 1
+    return scoreboard
 
 
 class Outside:
-    def __init__(self, plane: "Plane") -> None:
-        self._plane = plane
-        self.scoreboard = Scoreboard()
-        self.scoreboard.row(RETIRED_ROW)[Cell.ROWS] = plane.row_number + 1
-        self._groups: dict[Address, Group] = {}
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._scoreboard = private_scoreboard(context)
+        self._upstreams: dict[Address, Upstream] = {}
         self._used: dict[Address, float] = {}
-        self._free = list(range(_MOST))
+        self._free = list(range(_MOST))  # places
         self._names: dict[tuple[str, int], tuple[list[str], float]] = {}
         self._families = Families()
 
-    def group(self, address: Address) -> Group:
+    def upstream(self, address: Address) -> Upstream:
         """For an address that is no name.  Raises :class:`ValueError` when there are too many."""
-        group = self._groups.get(address)
-        if group is None:
+        upstream = self._upstreams.get(address)
+        if upstream is None:
             if not self._free:
                 raise ValueError(f"more than {_MOST} peers that are not in the configuration")
             place = self._free.pop()
-            self.scoreboard.clear_place(place)
+            self._scoreboard.clear_place(place)
             peer = UpstreamPeer(address=address)
             # It is the only one, so nothing is gained by leaving it out.
-            config = Upstream(name=str(address), peers=(peer,), failures=Failures(count=0))
-            group = self._groups[address] = Group(self._plane, config, 0.0)
-            group.arrange([PeerEntry(address, PLACES + place, 0, 1, False, 0)], False)
-        self._used[address] = self._plane.now
-        return group
+            config = UpstreamConfig(name=str(address), peers=(peer,), failures=Failures(count=0))
+            upstream = self._upstreams[address] = Upstream(self._context, self, config, 0.0)
+            upstream.arrange([PeerEntry(address, place, 0, 1, False, 0)], False)
+        self._used[address] = self._context.now
+        return upstream
+
+    def peer(self, entry: PeerEntry) -> Peer:
+        """For its upstreams."""
+        return Peer(self._context, entry, self._scoreboard)
+
+    def peers(self) -> list[Peer]:
+        return [peer for upstream in self._upstreams.values() for peer in upstream.peers]
 
     def tick(self, now: float) -> None:
         """Once a second."""
-        for address, group in list(self._groups.items()):
-            group.tick(now)
+        for address, upstream in list(self._upstreams.items()):
+            upstream.tick(now)
             if self._used[address] + _KEEP < now:
-                for peer in group.peers:
+                for peer in upstream.peers:
                     peer.retire(0.0)
-                    if not peer.place.own(Tally.IN_FLIGHT):
-                        self._plane.peers.pop(PLACES + peer.place.number, None)
-                        self._free.append(peer.place.number)
-                        del self._groups[address], self._used[address]
+                    if not peer.stats.own(IN_FLIGHT):
+                        self._free.append(peer.stats.number)
+                        del self._upstreams[address], self._used[address]
 
-    def find(
-        self, address: Address, settings: Dns, found: Callable[[Group | None, str], None]
-    ) -> Callable[[], None] | None:
-        """Call ``found`` with the group for ``address``, or with why there is none; what is returned calls that off.
+    def find(self, address: Address, settings: Dns, found: Found) -> Callable[[], None] | None:
+        """Call ``found`` with the upstream for ``address``, or with why there is none; what is returned calls that off.
 
         ``None``: it has been called already.
         """
@@ -74,13 +87,17 @@ class Outside:
             self._found(address, found)
             return None
         addresses, until = self._names.get((address.host, address.port), ([], 0.0))
-        if addresses and until > self._plane.now:
+        if addresses and until > self._context.now:
             self._found(_at(addresses[0], address.port), found)
             return None
         task = asyncio.get_running_loop().create_task(self._look_up(address, settings, found))
-        return lambda: cancel(task)
 
-    async def _look_up(self, name: Address, settings: Dns, found: Callable[[Group | None, str], None]) -> None:
+        def call_off() -> None:
+            task.cancel()
+
+        return call_off
+
+    async def _look_up(self, name: Address, settings: Dns, found: Found) -> None:
         from rsp.net.lookup import Lookup, LookupFailed, NoSuchName
 
         try:
@@ -91,16 +108,16 @@ class Outside:
         if len(self._names) >= _MOST:
             self._names.clear()
         lasting = min(max(ttl, settings.min_ttl), settings.max_ttl)
-        self._names[name.host, name.port] = addresses, self._plane.now + lasting
+        self._names[name.host, name.port] = addresses, self._context.now + lasting
         self._found(_at(addresses[0], name.port), found)
 
-    def _found(self, address: Address, found: Callable[[Group | None, str], None]) -> None:
+    def _found(self, address: Address, found: Found) -> None:
         try:
-            group = self.group(address)
+            upstream = self.upstream(address)
         except ValueError as error:
             found(None, str(error))
             return
-        found(group, "")
+        found(upstream, "")
 
 
 def _at(address: str, port: int) -> Address:

@@ -2,51 +2,43 @@ cimport cython
 
 from rsp.balance.candidate cimport Candidate
 from rsp.balance.latency cimport PeakEwma
-from rsp.net.connector cimport Connector
+from rsp.exchange.forward.pool cimport Pool
+from rsp.http.peer_stream cimport PeerRequest
 from rsp.ipc.peer_stats cimport PeerStats
-from rsp.exchange.forward.request cimport Asker
-from rsp.exchange.forward.upstream cimport Group
-from rsp.exchange.context cimport Plane
-from rsp.http.h1.client cimport Upstream
+from rsp.net.context cimport WorkerContext
 
-cdef int _OUT, _FULL, _SINCE, _IN_FLIGHT, _CONNECTING, _EJECTED_UNTIL
+cdef int CONNECTING, EJECTED_UNTIL, FULL, IDLE, IN_FLIGHT, OPEN, OUT, REQUESTS, SINCE
 
 
-cdef class Attempt:
-    cdef bint _keep, _over, _timed_out
-    cdef Connector _connector
-    cdef Peer _peer
-    cdef Plane _plane
-    cdef public double deadline
-    cdef public Asker exchange
-    cpdef bint is_due(self, double now)
+cdef class PeerOwner:
+    cdef public str name
+    cdef public double typical_latency
+    cpdef freed(self)
 
 
 cdef class Peer(Candidate):
     cdef object _failures
-    cdef double _age, _given_weight, _slow_start, _spurned
+    cdef double _drain, _given_weight, _slow_start, _spurned
     cdef Py_ssize_t _requests, _warm
     cdef unsigned long long _since
-    cdef public object address, scoreboard, where
+    cdef public object address, scoreboard
     cdef public bint backup
+    cdef public WorkerContext context
     cdef public PeakEwma ewma
-    cdef public Group group
-    cdef public list idle
     cdef public double leaving_at
-    cdef public Py_ssize_t keepalive, max_connecting, max_conns
-    cdef public PeerStats place
-    cdef public Plane plane
-    cdef public Asker probe
+    cdef public Py_ssize_t max_connecting, max_conns
+    cdef public PeerOwner owner
+    cdef public Pool pool
+    cdef public PeerRequest probe
+    cdef public PeerStats stats
     cpdef Py_ssize_t load(self) except? 0
     @cython.locals(value=double)
     cpdef double latency(self) except? 0
     @cython.locals(standing=int)
     cpdef int standing(self, unsigned long long now) except -1
     cpdef bint has_room(self) except -1
-    cpdef bint claim(self, Asker exchange) except -1
+    cpdef bint claim(self, PeerRequest request) except -1
     cpdef bint begin(self) except -1
-    cpdef end(self, Asker exchange)
+    cpdef end(self, PeerRequest request)
     cpdef answered(self, double now, double latency, int status)
     cpdef succeeded(self, double now)
-    cpdef Upstream take(self)
-    cpdef bint keeps(self, Upstream upstream) except -1

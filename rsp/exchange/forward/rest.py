@@ -8,18 +8,13 @@ when its turn comes: work is in proportion to the peers that are asked.
 from random import shuffle
 from typing import TYPE_CHECKING, Final
 
-from rsp.ipc.scoreboard import Standing
+from rsp.ipc.standing import DOUBTFUL, FULL, HALF_OPEN, OPEN, OUT
 
 if TYPE_CHECKING:
     from rsp.exchange.forward.peer import Peer
-    from rsp.exchange.forward.request import Asker
+    from rsp.http.peer_stream import PeerRequest
 
-_OPEN: Final = int(Standing.OPEN)
-_HALF_OPEN: Final = int(Standing.HALF_OPEN)
-_DOUBTFUL: Final = int(Standing.DOUBTFUL)
-_OUT: Final = int(Standing.OUT)
-_FULL: Final = int(Standing.FULL)
-_LAST_RESORT: Final = (_OUT, _HALF_OPEN, _DOUBTFUL)  # the last one first
+_LAST_RESORT: Final = (OUT, HALF_OPEN, DOUBTFUL)  # the last one first
 
 
 class Rest:
@@ -35,29 +30,31 @@ class Rest:
         self._not_open: list[Peer] = []  # when it was their turn
         self._last_resort: list[Peer] = []
 
-    def choose(self, exchange: "Asker", now: int, panic: bool, desperate: bool) -> "Peer | None":
+    def choose(self, request: "PeerRequest", now: int, panic: bool, desperate: bool) -> "Peer | None":
         """The next peer; the same again as long as it is not tried.
 
         ``desperate``: rather one that is out than none.
         """
         self.full = False
-        peer = self._open(exchange, now, panic)
+        peer = self._open(request, now, panic)
         if peer is not None:
             return peer
         if self._not_open and not self._last_resort:
             standings = {peer: peer.standing(now) for peer in self._not_open}
-            self.full = _FULL in standings.values()
-            if self.full or _OPEN in standings.values():
+            self.full = FULL in standings.values()
+            if self.full or OPEN in standings.values():
                 self._next, self._not_open = self._not_open, []
-                return self._open(exchange, now, panic)
+                return self._open(request, now, panic)
             if not desperate:
                 return None
-            self._last_resort = [one for wanted in _LAST_RESORT for one in standings if standings[one] == wanted]
+            self._last_resort = [
+                peer for wanted in _LAST_RESORT for peer, standing in standings.items() if standing == wanted
+            ]
             self._not_open = []
         last = self._last_resort
         while last and desperate:
             peer = last[-1]
-            if peer not in exchange.tried:
+            if peer not in request.tried:
                 if peer.has_room():
                     return peer
                 self._not_open.append(peer)
@@ -65,15 +62,15 @@ class Rest:
         self.full = bool(self._not_open)
         return None
 
-    def _open(self, exchange: "Asker", now: int, panic: bool) -> "Peer | None":
+    def _open(self, request: "PeerRequest", now: int, panic: bool) -> "Peer | None":
         left = self._next
         while left:
             peer = left[-1]
-            if peer not in exchange.tried:
+            if peer not in request.tried:
                 standing = peer.standing(now)
-                if standing == _OPEN or (standing == _DOUBTFUL and panic and not peer.backup):
+                if standing == OPEN or (standing == DOUBTFUL and panic and not peer.backup):
                     return peer
-                if standing == _HALF_OPEN and not peer.backup and peer.claim(exchange):
+                if standing == HALF_OPEN and not peer.backup and peer.claim(request):
                     return peer
                 self._not_open.append(peer)
             left.pop()

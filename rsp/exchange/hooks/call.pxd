@@ -1,15 +1,21 @@
-from rsp.http.h1.codec cimport parse_request, request_head
-from rsp.http.message cimport ResponseHead
-from rsp.exchange.forward.upstream cimport Group
-from rsp.exchange.forward.forward cimport Search
-from rsp.exchange.running_config cimport Site
-from rsp.http.h1.client cimport Upstream
+from rsp.exchange.forward.forward cimport Forward
+from rsp.exchange.running_config cimport RunningConfig
+from rsp.http.h1.codec cimport parse_request
+from rsp.http.message cimport OutgoingHead, ResponseHead
+from rsp.http.peer_stream cimport ResponseReceiver
+from rsp.net.context cimport WorkerContext
 
 
-cdef class Call(Search):
-    cdef object _done, _finding, _plan, _timer
-    cdef Site _site
-    cdef bytes _fields
+cdef class Call(ResponseReceiver):
+    cdef object _done, _finding, _outside, _plan, _timer
+    cdef WorkerContext _context
+    cdef RunningConfig _config
+    cdef Forward _forward
+    cdef bytes _client, _fields
+    cdef bint _over
     cdef int _status
     cdef Py_ssize_t _size
     cdef list _body
+    cpdef OutgoingHead outgoing_head(self)
+    cpdef response(self, ResponseHead head, list pieces, list trailers)
+    cpdef response_body(self, list pieces, list trailers)

@@ -2,24 +2,25 @@
 
 import asyncio
 import re
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from rsp.config.units import Peer as Address
-from rsp.exchange.forward.forward import Search
+from rsp.exchange.forward.body import RequestBody
+from rsp.exchange.forward.forward import Forward
+from rsp.exchange.forward.outside import Outside
+from rsp.exchange.forward.upstream import Upstream
+from rsp.exchange.running_config import RunningConfig
 from rsp.http.errors import ProtocolError
-from rsp.http.h1.codec import parse_request, request_head
-from rsp.http.h1.head import is_authority
-from rsp.http.message import ResponseHead
+from rsp.http.h1.codec import parse_request
+from rsp.http.message import OutgoingHead, ResponseHead
+from rsp.http.peer_stream import ResponseReceiver
+from rsp.http.values import is_authority
+from rsp.net.context import WorkerContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rsp.exchange.context import Plane
-    from rsp.exchange.forward.upstream import Group
     from rsp.exchange.hooks.tasks import Answer, Done
-    from rsp.exchange.running_config import Site
-    from rsp.http.h1.client import Upstream
 
 _URL: Final = re.compile(rb"(https?)://([^/?#]++)([^#]*+)(?:#.*+)?", re.IGNORECASE)
 _METHOD: Final = re.compile(rb"[A-Z]+")
@@ -27,7 +28,7 @@ _VISIBLE: Final = re.compile(rb"[!-~]+")
 
 
 class Plan:
-    """What to ask whom.  ``upstream``: a name in the configuration; then ``url`` is a path.
+    """What to ask.  ``upstream``: a name in the configuration; then ``url`` is a path.
 
     ``timeout`` in seconds for all of it; ``limit``: largest body of the response.  Raises :class:`ValueError`.
     """
@@ -64,8 +65,8 @@ class Plan:
             self.secure = match[1].lower() == b"https"
             authority = match[2].rpartition(b"@")[2]
             has_port = re.search(rb":\d+$", authority) is not None
-            place = authority if has_port else authority + (b":443" if self.secure else b":80")
-            self.address = Address.parse(place.decode())
+            address = authority if has_port else authority + (b":443" if self.secure else b":80")
+            self.address = Address.parse(address.decode())
             target, name = match[3] or b"/", host or authority
             if not target.startswith(b"/"):
                 target = b"/" + target
@@ -80,140 +81,126 @@ class Plan:
             )
         except ProtocolError as error:
             raise ValueError(str(error)) from None
-        # No client stands behind these, so what they tell is what the hook says.
+        # There is no client behind these, so what they tell is what the hook says.
         self.head.fields += b"".join([line + b"\r\n" for line in self.head.forwarded])
 
 
-class Call(Search):
-    """``done`` is called once with ``(True, status, fields, body)``, or ``(True, None, reason)``."""
+_REASONS: Final = {
+    502: "no peer could be reached or answered",
+    503: "no peer is free",
+    504: "the peer took too long",
+}
 
-    __slots__ = ("_body", "_done", "_fields", "_finding", "_plan", "_site", "_size", "_status", "_timer")
 
-    def __init__(self, plane: "Plane", site: "Site", plan: Plan, client: bytes, done: "Done") -> None:
-        super().__init__(plane, plan.head, client, site.terms)
-        self._site = site
+class Call(ResponseReceiver):
+    """``done`` is called once with ``(True, status, fields, body)``, or ``(True, None, reason)``.
+
+    ``client``: the address of the client that the hook works for, by which an upstream may choose.
+    """
+
+    # fmt: off
+    __slots__ = (
+        "_body", "_client", "_config", "_context", "_done", "_fields", "_finding", "_forward", "_outside", "_over",
+        "_plan", "_size", "_status", "_timer",
+    )
+    # fmt: on
+
+    def __init__(
+        self, context: WorkerContext, outside: Outside, config: RunningConfig, plan: Plan, client: bytes, done: "Done"
+    ) -> None:
+        self._context = context
+        self._outside = outside
+        self._config = config
         self._plan = plan
+        self._client = client
         self._done: Done | None = done
         self._finding: Callable[[], None] | None = None
+        self._forward: Forward | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+        self.response_started = False
         self._status = 0
         self._fields = b""
         self._body: list[bytes] = []
         self._size = 0
-        self.request_done = True
-        if plan.body:
-            self._pending, self._pending_size = [plan.body], len(plan.body)
 
     def begin(self) -> "Answer | Callable[[], None]":
         """The answer, if it is there at once; else what calls it off."""
-        plan, site = self._plan, self._site
+        plan, config = self._plan, self._config
         answers: list[Answer] = []
         done, self._done = self._done, answers.append
         if plan.upstream is not None:
-            group = site.groups.get(plan.upstream)
-            self._found(group, f'no upstream "{plan.upstream}"')
+            self._found(config.upstreams.get(plan.upstream), f'no upstream "{plan.upstream}"')
         elif plan.address is not None:
-            self._finding = self._plane.outside.find(plan.address, site.dns, self._found)
+            self._finding = self._outside.find(plan.address, config.dns, self._found)
         if answers:
             return answers[0]
         self._done = done
         self._timer = asyncio.get_running_loop().call_later(plan.timeout, self._timed_out)
         return self.cancel
 
-    def _found(self, group: "Group | None", reason: str) -> None:
+    def _found(self, upstream: Upstream | None, reason: str) -> None:
         self._finding = None
-        if group is None:
+        if upstream is None:
             self._finish((True, None, reason.encode()))
             return
-        self.group = group
-        group.requests += 1
-        self._next_peer(503)
+        plan, body = self._plan, RequestBody()
+        body.trailers = []
+        if plan.body:
+            body.add([plan.body])
+        forward = Forward(
+            self._context, self, upstream, plan.head, self._config.limits, self._client, body, request_done=True
+        )
+        forward.hedges = False
+        self._forward = forward
+        upstream.requests += 1
+        forward.begin()
 
     def _timed_out(self) -> None:
         self._finish((True, None, b"timed out"))
 
     def cancel(self) -> None:
-        """Nobody waits any more."""
+        """The answer is not needed any more."""
         self._done = None
         self._finish((True, None, b""))
 
     def _finish(self, answer: "Answer") -> None:
         done, self._done = self._done, None
-        if not self.over:
-            self.over = True
+        if not self._over:
+            self._over = True
             if self._timer is not None:
                 self._timer.cancel()
             if self._finding is not None:
                 self._finding()
-            if self.queue_deadline and self.group is not None:
-                self.group.forget(self)
-            self._call_off()
-            self._abandon()
+            if self._forward is not None:
+                self._forward.abort("the hook needs it no more")
         if done is not None:
             done(answer)
 
-    # -- towards a peer
+    # -- what its way to a peer asks and tells
 
-    def connected(self, upstream: "Upstream") -> None:
-        if self.over:
-            upstream.put_back()
-            return
-        if upstream.transport.closing:
-            self.connect_failed("closed the connection early", timed_out=False)
-            return
-        self.upstream = upstream
-        pieces, self._pending, self._pending_size = self._pending, [], 0
-        if pieces:
-            self._keep(pieces)
-        trailers: list[bytes] | None = [] if self.head.framing else None
-        upstream.send_request(self, self.head_for_peer(), self.head.framing, pieces, trailers)
-        if upstream.connection_bound:
-            self._spent = True
-
-    def head_for_peer(self) -> bytes:
-        head = self.head
-        return request_head(head, head.target, head.host, head.fields, b"", head.request_id)
+    def outgoing_head(self) -> OutgoingHead:
+        head = self._plan.head
+        return OutgoingHead(head, head.target, head.host, head.fields, b"", head.request_id)
 
     def refuse(self, status: int, reason: str) -> None:
-        reasons = {502: "no peer could be reached or answered", 503: "no peer is free", 504: "the peer took too long"}
-        self._finish((True, None, (reason or reasons.get(status, str(status))).encode()))
+        self._finish((True, None, (reason or _REASONS.get(status, str(status))).encode()))
 
     def cut_off(self) -> None:
         self._finish((True, None, b"the response broke off"))
 
-    # -- from the peer
-
     def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if self.over:
-            return
-        group, peer, now = self.group, self._peer, self._ended or monotonic()
-        retry = group.retry_on if group is not None else None
-        if group is not None and retry and head.status in retry and self._tries_another(group, head.status):
-            return
-        peer.answered(now, now - self._upstream_started, head.status)
         self.response_started = True
         self._status, self._fields = head.status, head.fields
         self.response_body(pieces, trailers)
 
     def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if self.over:
-            return
         self._body += pieces
         self._size += sum(map(len, pieces))
         if self._size > self._plan.limit:
             self._finish((True, None, b"the response is larger than max_body"))
         elif trailers is not None:
-            self._peer.succeeded(monotonic())
             self._finish((True, self._status, self._fields, b"".join(self._body)))
 
-    def switch_protocols(self, head: ResponseHead, data: bytes) -> None:
+    def switched(self, head: ResponseHead, data: bytes) -> None:
         self._finish((True, None, b"the peer switched protocols unasked"))
-
-    def tunnel_down(self, data: bytes) -> None:
-        pass
-
-    def tunnel_down_eof(self) -> None:
-        pass
-
-    def tunnel_lost(self) -> None:
-        pass

@@ -1,5 +1,10 @@
+cimport cython
+
+from rsp.exchange.exchange cimport Exchange
+from rsp.exchange.hooks.host cimport Host
+from rsp.exchange.hooks.notes cimport HookNotes
+from rsp.exchange.hooks.tasks cimport Runner
 from rsp.http.message cimport RequestHead
-from rsp.http.lines cimport drop, get
 from rsp.ipc.shared_memory cimport Shared
 
 
@@ -8,27 +13,17 @@ cdef class Phases:
     cdef public object fail_open
 
 
-cdef class Host:
-    cdef public bint serving
-    cdef public object current, plane, table
-    cdef public RequestHead head
-    cdef public Shared store
-    cpdef get_field(self, int which, name)
-    cpdef set_field(self, int which, bytes name, bytes lines)
-
-
-cdef class Hooks:
+cdef class Hooks(Runner):
     cdef public Host host
-    cdef object _evaluation
+    cdef object _evaluation, _resume
     cdef public Py_ssize_t _last
     cdef bint _stopped
     cdef dict _timers
-    cdef public Py_ssize_t body_limit
-    cdef public object cancel, config, long, operations, phases, plane, release, resume, services, table
+    cdef public object long, phases, request, response, tracing, witness
     cdef public Shared store
-    cdef public object request, response, too_long, tracing, witness
     cdef public Phases everywhere
     cdef public bint fail_open, keeps
     cdef public dict routes
-    cdef public double timeout
-    cpdef settle(self, exchange, then, outcome)
+    @cython.locals(exchange=Exchange, head=RequestHead)
+    cpdef call_request(self, HookNotes notes, then, int number)
+    cdef _settle(self, HookNotes notes, then, outcome)

@@ -1,51 +1,32 @@
 """A configuration's hooks in one worker: the Lua state, the functions by phase, and how they are called.
 
-Whoever calls a phase gets ``None`` (go on), ``WAITS`` (``then`` is called later), ``FAILED`` (it is in the log), or
-what phases.lua says.  Nothing of this exists where a configuration has no hooks.
+A call of a phase gives ``None`` (go on), ``WAITS`` (``then`` is called later), ``FAILED`` (it is in the log), or what
+phases.lua says.  Nothing of this exists where a configuration has no hooks.
 """
 
 import asyncio
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from rsp.config.errors import ConfigError, suggest
+from rsp.config.errors import ConfigError
 from rsp.config.schema import Config
-from rsp.config.units import Address
 from rsp.exchange.hooks import operations
-from rsp.exchange.hooks.tasks import FAILED, WAITS, Operation, Task
-from rsp.http.fields import flat
-from rsp.http.lines import drop, get
-from rsp.http.names import OURS, fold
-from rsp.ipc.scoreboard import Cell
-from rsp.ipc.shared_memory import Full, Shared
+from rsp.exchange.hooks.host import Host
+from rsp.exchange.hooks.notes import HookNotes
+from rsp.exchange.hooks.tasks import FAILED, WAITS, Answer, Operation, Runner, Task, Then
+from rsp.exchange.running_config import RunningConfig
+from rsp.ipc.shared_memory import Shared
 from rsp.logs import log
 from rsp.lua.evaluate import Evaluation, Hook
-from rsp.lua.services import AT_LOAD, Services
-
-if TYPE_CHECKING:
-    from rsp.exchange.context import Plane
-    from rsp.exchange.hooks.hooked_request import HookedRequest
-    from rsp.http.message import RequestHead, ResponseHead
+from rsp.lua.services import Services
+from rsp.net.context import WorkerContext
 
 _OURS: Final = re.compile(r"\[C\]|[a-z]+:[ \d]")  # lines of a traceback in our own rooms
 _PLACE: Final = re.compile(r".*?:\d+:")
-# Fields that rsp writes into requests itself; and those that are understood when a head is read, and not kept with the
-# others.
-APART: Final = OURS | {b"host", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
-# What may authenticate the connection to the peer.
-CREDENTIALS: Final = frozenset((b"authorization", b"proxy-authorization"))
-APART_SIZES: Final = frozenset(map(len, APART | CREDENTIALS))
 _LAST_NUMBER: Final = 2**53
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
-
-
-def bar(head: "RequestHead | ResponseHead", name: bytes) -> None:
-    """A hook has written the field ``name``: what stands behind the body does not contradict it."""
-    if head.barred is None:
-        head.barred = set()
-    head.barred.add(fold(name))
 
 
 class Phases:
@@ -62,138 +43,33 @@ class Phases:
         self.fail_open: bool | None = None
 
 
-class Host:
-    """What Lua code asks without waiting, about the request that it works for; see objects.lua.
-
-    Lua holds this, so it must not hold Lua: nobody would ever free the two.
-    """
-
-    __slots__ = ("current", "head", "plane", "serving", "store", "table")
-
-    def __init__(self, plane: "Plane", store: Shared) -> None:
-        self.plane = plane
-        self.store = store
-        self.current: HookedRequest | None = None
-        self.head: RequestHead | None = None  # of the current one
-        self.serving = False  # the configuration has been loaded
-        self.table: Callable[[Any], Any] = dict
-
-    def offered(self) -> dict[str, Callable[..., Any]]:
-        names = (
-            "describe", "about", "get_field", "set_field", "all_fields", "add_field", "each_field", "hold",
-            "shared_incr", "shared_rate", "wrong_peer", "wrong_upstream",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
-
-    def wrong_upstream(self, name: bytes) -> Any:
-        """What is wrong with it; nil: nothing, as far as anyone can say."""
-        current = self.current
-        known = list(current.site.groups) if current is not None else []
-        wanted = name.decode("utf-8", "replace")
-        return f'no upstream "{wanted}"{suggest(wanted, known)}'.encode() if known and wanted not in known else None
-
-    def wrong_peer(self, peer: bytes) -> Any:
-        """What is wrong with its form; nil: nothing."""
-        try:
-            Address.parse(peer.decode("utf-8", "replace"))
-        except ValueError as error:
-            return str(error).encode()
-        return None
-
-    def describe(self) -> Any:
-        current = self.current
-        return current.described() if current is not None else (b"", b"/", b"", b"")
-
-    def about(self, key: bytes) -> Any:
-        current = self.current
-        return current.about(key) if current is not None else None
-
-    def get_field(self, which: int, name: object) -> Any:
-        head, current = self.head, self.current
-        if which == 0 and head is not None and isinstance(name, bytes):  # without a detour
-            found = get(head.fields, name)
-            if found is not None or len(name) not in APART_SIZES:
-                return found
-        return current.get_field(which, name) if current is not None else None
-
-    def set_field(self, which: int, name: bytes, lines: bytes) -> None:
-        head, current = self.head, self.current
-        if which == 0 and head is not None and len(name) not in APART_SIZES:
-            head.fields = drop(head.fields, name) + lines
-            bar(head, name)
-        elif current is not None:
-            current.set_field(which, name, lines, False)
-
-    def add_field(self, which: int, name: bytes, lines: bytes) -> None:
-        current = self.current
-        if current is not None:
-            current.set_field(which, name, lines, True)
-
-    def all_fields(self, which: int, name: bytes) -> Any:
-        current = self.current
-        return self.table(current.all_fields(which, name) if current is not None else [])
-
-    def each_field(self, which: int) -> Any:
-        current = self.current
-        return self.table(flat(current.block(which)) if current is not None else [])
-
-    def shared_incr(self, key: bytes, by: float, first: float, ttl: float) -> Any:
-        """Compiled, as services.py is not."""
-        if not self.serving:
-            return None, AT_LOAD
-        try:
-            total = self.store.incr(key, by, first, ttl)
-        except (Full, ValueError) as error:
-            return None, str(error).encode()
-        return total if total is not None else (None, b"shared: incr: there is no number at this key")
-
-    def shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
-        try:
-            return self.store.rate(key, interval, burst, cost) if self.serving else (None, AT_LOAD)
-        except (Full, ValueError) as error:
-            return None, str(error).encode()
-
-    def hold(self, key: bytes, most: float) -> Any:
-        """For limit.conn; given back when the exchange ends."""
-        current = self.current
-        if current is None:
-            return None, b"limit.conn: there is no request here"
-        me = os.getpid()
-        try:
-            if not self.store.hold(key, me, self.alive() | {me}, int(most)):
-                return False
-        except (Full, ValueError) as error:
-            return None, str(error).encode()
-        current.held = [*(current.held or ()), key]
-        return True
-
-    def alive(self) -> set[int]:
-        """The process ids of all workers."""
-        scoreboard = self.plane.scoreboard
-        return {scoreboard.row(number)[Cell.PID] for number in range(scoreboard.rows)}
-
-
-class Hooks:
+class Hooks(Runner):
     """``main``, ``files``: what ``config`` was made from; without files they are read.  ``store``: the shared state
-    of the instance.
+    of the instance.  ``running`` is set before anything is called.
+
+    ``everywhere``, ``routes``: the functions for all routes, and by the number of the route
+    ``keeps``      whether ``req`` has to be kept for a later phase
+    ``tracing``    of the hooks that are met, where that is to be known; ``witness``: and what became of the request
 
     Raises :class:`ConfigError` if it is not the same program any more.
     """
 
     # fmt: off
     __slots__ = (
-        "_evaluation", "_last", "_stopped", "_timers", "body_limit", "cancel", "config", "everywhere", "fail_open",
-        "host", "keeps", "long", "operations", "phases", "plane", "release", "request", "response", "resume",
-        "routes", "services", "store", "table", "timeout", "too_long", "tracing", "witness",
+        "_evaluation", "_last", "_resume", "_stopped", "_timers", "everywhere", "fail_open", "host", "keeps", "long",
+        "phases", "request", "response", "routes", "store", "tracing", "witness",
     )
     # fmt: on
 
-    def __init__(self, plane: "Plane", config: Config, main: str, files: dict[str, bytes], store: Shared) -> None:
-        self.plane = plane
+    def __init__(
+        self, context: WorkerContext, config: Config, main: str, files: dict[str, bytes], store: Shared
+    ) -> None:
+        self.context = context
         self.config = config
+        self.running: RunningConfig | None = None
         self.store = store
-        self.tracing: list[str] | None = None  # of the hooks that are met, where somebody wants to know
-        self.witness: Callable[[bytes | None, bytes | None, str], None] | None = None  # and what became of it
+        self.tracing: list[str] | None = None
+        self.witness: Callable[[bytes | None, bytes | None, str], None] | None = None
         self._last = 0
         self._stopped = False
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -205,7 +81,7 @@ class Hooks:
         self.too_long = (False, f"the hook waits longer than lua.timeout allows ({settings.timeout})".encode())
         self.operations: dict[bytes, Operation] = dict(operations.ALL)
         services = self.services = Services()
-        host = self.host = Host(plane, store)
+        host = self.host = Host(context, store)
         offered = {**host.offered(), "warn": _warn}
         evaluation = self._evaluation = Evaluation(main, services, offered, files or None)
         runtime = evaluation.runtime
@@ -217,14 +93,12 @@ class Hooks:
         host.serving, host.table = True, runtime.weak_table()
         self.table = runtime.table
         phases = self.phases = runtime.phases
-        self.request, self.response = phases[b"request"], phases[b"response"]
-        self.resume, self.cancel, self.release = phases[b"resume"], phases[b"cancel"], phases[b"release"]
+        self.request, self.response, self._resume = phases[b"request"], phases[b"response"], phases[b"resume"]
         self.everywhere = Phases()
         self.routes: dict[int, Phases] = {}
         for hook in hooks:
             if hook.phase in ("on_request", *_LATER):
                 self._add(hook)
-        # Whether req has to be kept for a later phase.
         requests = {hook.route for hook in hooks if hook.phase == "on_request"}
         several = -1 in requests and len(requests) > 1
         self.keeps = several or any(hook.phase in _LATER for hook in hooks)
@@ -243,46 +117,70 @@ class Hooks:
         self._last = self._last + 1 if self._last < _LAST_NUMBER else 1
         return self._last
 
-    def invoke(self, exchange: "HookedRequest | None", function: Any, *given: Any) -> Any:
+    def invoke(self, notes: HookNotes | None, function: Any, *given: Any) -> Any:
         """One stretch of Lua, which cannot raise anything."""
         host = self.host
-        before, host.current = host.current, exchange
-        host.head = exchange.head if exchange is not None else None
+        before, host.current = host.current, notes
+        host.head = notes.exchange.head if notes is not None else None
         try:
             return function(*given)
         except Exception as error:
-            return self.failure(error)
+            return self._failure(error)
         finally:
             host.current = before
-            host.head = before.head if before is not None else None
+            host.head = before.exchange.head if before is not None else None
 
-    def failure(self, error: Exception) -> Any:
+    def _failure(self, error: Exception) -> Any:
         """What Lua raised outside of any hook: memory ran out there, or it is a defect of ours."""
         self._evaluation.runtime.recover()
-        return 2, str(error).encode() or b"not enough memory; lua.memory limits it", b""
+        return b"failed", str(error).encode() or b"not enough memory; lua.memory limits it", b""
 
-    def call(self, exchange: "HookedRequest | None", then: Callable[[Any], None], function: Any, *given: Any) -> Any:
+    def call(self, notes: HookNotes | None, then: Then, function: Any, *given: Any) -> Any:
         """A phase; ``then`` is called with the outcome if it is not there yet."""
         if self.tracing is not None:
-            self.trace(given[0])
-        return self.settle(exchange, then, self.invoke(exchange, function, *given))
+            self._trace(given[0])
+        return self._settle(notes, then, self.invoke(notes, function, *given))
 
-    def settle(self, exchange: "HookedRequest | None", then: Callable[[Any], None], outcome: Any) -> Any:
+    def call_request(self, notes: HookNotes, then: Then, number: int) -> Any:
+        """on_request, by the function ``number``: as ``call``, without a detour."""
+        if self.tracing is not None:
+            self._trace(number)
+        host, exchange = self.host, notes.exchange
+        head = exchange.head
+        before, host.current, host.head = host.current, notes, head
+        try:
+            outcome = self.request(number, notes.number, head.method, head.target, head.host, exchange.client)
+        except Exception as error:
+            outcome = self._failure(error)
+        finally:
+            host.current = before
+            host.head = before.exchange.head if before is not None else None
+        return None if outcome is None else self._settle(notes, then, outcome)
+
+    def _settle(self, notes: HookNotes | None, then: Then, outcome: Any) -> Any:
         """What a first stretch of Lua gave: it may be the last."""
-        if outcome is None or outcome[0] == 0:
-            return outcome
-        if outcome[0] == 1:
-            task = Task(self, exchange, then)
-            if exchange is not None:
-                exchange.task = task
+        if outcome is None:
+            return None
+        kind = outcome[0]
+        if kind == b"waits":
+            task = Task(self, notes, then)
+            if notes is not None:
+                notes.wait(task.cancel)
             outcome = task.proceed(outcome)
-            if exchange is not None and outcome is not WAITS:
-                exchange.task = None
-            return outcome
-        self.report(outcome)
-        return FAILED
+            if notes is not None and outcome is not WAITS:
+                notes.wait(None)
+        elif kind == b"failed":
+            self.report(outcome)
+            return FAILED
+        return outcome
 
-    def trace(self, number: int) -> None:
+    def resume(self, notes: HookNotes | None, number: int, answer: Answer) -> Any:
+        return self.invoke(notes, self._resume, number, *answer)
+
+    def forget(self, number: int) -> None:
+        self.phases[b"cancel"](number)
+
+    def _trace(self, number: int) -> None:
         """Note that the hook ``number`` is met."""
         if self.tracing is not None:
             self.tracing.append(self._describe(number))
@@ -293,6 +191,10 @@ class Hooks:
         hook = numbered[number - 1] if 0 < number <= len(numbered) else None
         return f"{hook.phase} at {hook.place}" if hook is not None else "a hook"
 
+    def complain(self, text: str) -> None:
+        """What a hook has asked for is not to be had."""
+        self.report((b"failed", text.encode(), b""))
+
     def report(self, outcome: Any) -> None:
         """What a hook threw, in the log: once a second for each line."""
         text = self.text_of(outcome)
@@ -301,11 +203,12 @@ class Hooks:
 
     def text_of(self, outcome: Any) -> str:
         """Message and traceback of a failure."""
+        _, message, trace = outcome
         runtime = self._evaluation.runtime
         name = runtime.whole_name
-        trace = outcome[2].decode("utf-8", "replace").split("\n\t")[1:]
-        inside = [f"    {name(line)}" for line in trace if not _OURS.match(line)]
-        return "\n".join([runtime.explained(outcome[1].decode("utf-8", "replace")), *inside])
+        lines = trace.decode("utf-8", "replace").split("\n\t")[1:]
+        inside = [f"    {name(line)}" for line in lines if not _OURS.match(line)]
+        return "\n".join([runtime.explained(message.decode("utf-8", "replace")), *inside])
 
     @property
     def evaluated(self) -> list[Hook]:
@@ -333,6 +236,7 @@ class Hooks:
     def stop(self) -> None:
         """A new configuration is in force."""
         self._stopped = True
+        self.running = None  # they would hold each other until the collector comes
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -346,7 +250,7 @@ class Hooks:
         self._timers[number] = timer
 
     def _fire(self, number: int, interval: float, key: bytes | None) -> None:
-        if not self._stopped and not self.plane.draining:
+        if not self._stopped and not self.context.draining:
             self._begin_timer(number, interval, key)
             if key is None or self._is_mine(key, interval):
                 self._run(number)
@@ -367,5 +271,5 @@ def _warn(message: bytes) -> None:
     log.once_a_second(f"warning {text}", text)
 
 
-def _nothing(_outcome: Any) -> None:
+def _nothing(_notes: HookNotes | None, _outcome: Any) -> None:
     pass

@@ -1,23 +1,20 @@
 """What hooks wait for, and what they ask about their request; see tasks.py for the form of an operation."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from rsp.config.schema import Dns
+from rsp.exchange.hooks.call import Call, Plan
 from rsp.exchange.hooks.tasks import Answer, Done, Operation, Task, cancel
 from rsp.lua.passwords import Busy
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from rsp.exchange.hooks.call import Plan
-
-
-def _sleep(_task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":
+def _sleep(_task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], None]:
     return asyncio.get_running_loop().call_later(given[0], done, (True,)).cancel
 
 
-def _in_background(coroutine: "Any", done: Done) -> "Callable[[], None]":
+def _in_background(coroutine: Any, done: Done) -> Callable[[], None]:
     """For what is no part of the data plane."""
 
     def finished(future: "asyncio.Task[Answer]") -> None:
@@ -30,25 +27,25 @@ def _in_background(coroutine: "Any", done: Done) -> "Callable[[], None]":
     return lambda: cancel(task)
 
 
-def _resolve(task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":
-    hooks = task.hooks
+def _resolve(task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], None]:
+    runner = task.runner
 
     async def resolve() -> Answer:
         from rsp.net.lookup import Lookup, LookupFailed, NoSuchName
 
-        settings: Dns = hooks.config.settings.dns
+        settings: Dns = runner.config.settings.dns
         try:
             addresses = await Lookup(settings).addresses(given[0].decode())
         except (LookupFailed, NoSuchName, ValueError) as error:
             return True, None, str(error).encode()
-        return True, hooks.table([address.encode() for address in addresses[0]])
+        return True, runner.table([address.encode() for address in addresses[0]])
 
     return _in_background(resolve(), done)
 
 
-def _password(task: Task, given: tuple[Any, ...], done: Done) -> "Answer | Callable[[], None]":
-    users = task.hooks.services.users[int(given[0])]
-    credentials: bytes = given[1]
+def _password(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
+    number, credentials, *_ = given
+    users = task.runner.services.users[int(number)]
     known = users.recall(credentials)
     if known is not None:
         return True, known
@@ -67,41 +64,68 @@ def _password(task: Task, given: tuple[Any, ...], done: Done) -> "Answer | Calla
     return _in_background(check(), done)
 
 
-def _body(task: Task, _given: tuple[Any, ...], done: Done) -> "Answer | Callable[[], None]":
-    if task.exchange is None:
+class _Source(Protocol):
+    """Of a body."""
+
+    def want_body(self, limit: int, wanted: Callable[[bytes | None], None]) -> bool: ...
+
+    def forget_body(self) -> None: ...
+
+
+def _body(task: Task, _given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
+    if task.notes is None:
         return False, b"there is no request here"
-    return task.exchange.want_body(done)
+    passage = task.notes.exchange.passage
+    if passage is None:
+        return False, b"req.body() is gone by now"
+    return _wanted(task, passage, b"the request's body is larger than lua.body", done)
 
 
-def _response_body(task: Task, _given: tuple[Any, ...], done: Done) -> "Answer | Callable[[], None]":
-    if task.exchange is None:
+def _response_body(task: Task, _given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
+    if task.notes is None:
         return False, b"there is no response here"
-    return task.exchange.want_response_body(done)
+    passage = task.notes.exchange.passage
+    if passage is None or not passage.holds or passage.held is None:
+        return False, b"res.body is gone by now"
+    return _wanted(task, passage.held, b"the response's body is larger than lua.body", done)
 
 
-def plan_of(table: Any) -> "Plan":
+def _wanted(task: Task, source: _Source, too_large: bytes, done: Done) -> Answer | Callable[[], None]:
+    """The body of ``source``, which may be there at once."""
+    answers: list[Answer] = []
+    tell: Done = answers.append
+
+    def wanted(body: bytes | None) -> None:
+        tell((True, body) if body is not None else (False, too_large))
+
+    waits = source.want_body(task.runner.body_limit, wanted)
+    tell = done
+    return source.forget_body if waits else answers.pop()
+
+
+def plan_of(table: Any) -> Plan:
     """What calls.lua asks for.  Raises :class:`ValueError`, :class:`TypeError` or :class:`AttributeError`."""
-    from rsp.exchange.hooks.call import Plan  # which knows us, in its compiled form
-
     return Plan(
         table[b"method"], table[b"url"], table[b"upstream"], table[b"host"], table[b"fields"], table[b"body"],
         float(table[b"timeout"]), int(table[b"max_body"]),
     )  # fmt: skip
 
 
-def _http(task: Task, given: tuple[Any, ...], done: Done) -> "Answer | Callable[[], None]":
+def _http(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
     try:
         plan = plan_of(given[0])
     except (ValueError, TypeError, AttributeError) as error:
         return False, f"http: {error}".encode()
-    hooks, exchange = task.hooks, task.exchange
+    runner, notes = task.runner, task.notes
     if plan.secure:
         from rsp.exchange.hooks.fetch import fetch
 
         return _in_background(fetch(plan), done)
-    from rsp.exchange.hooks.call import Call
-
-    return Call(hooks.plane, task.site, plan, exchange.client if exchange is not None else b"", done).begin()
+    running = task.running
+    if running is None:
+        return False, b"http: the configuration is not in force any more"
+    client = notes.exchange.client if notes is not None else b""
+    return Call(runner.context, running.directory.outside, running, plan, client, done).begin()
 
 
 ALL: Final[dict[bytes, Operation]] = {

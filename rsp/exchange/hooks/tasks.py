@@ -5,20 +5,22 @@ calls ``done(answer)`` later.  An answer is ``(True, values...)``, or ``(False, 
 error at the place where it waits.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    import asyncio
-
-    from rsp.exchange.hooks.hooked_request import HookedRequest
-    from rsp.exchange.hooks.hooks import Hooks
+from rsp.config.schema import Config
+from rsp.exchange.hooks.notes import HookNotes
+from rsp.exchange.running_config import RunningConfig
+from rsp.lua.services import Services
+from rsp.net.context import WorkerContext
 
 Answer = tuple[Any, ...]
 Done = Callable[[Answer], None]
 Operation = Callable[["Task", tuple[Any, ...], Done], Answer | Callable[[], None]]
+Then = Callable[[Any, Any], None]  # with the notes that the hook belongs to, or None, and the outcome
 
 
 def cancel(task: "asyncio.Task[Any]") -> None:
@@ -26,22 +28,64 @@ def cancel(task: "asyncio.Task[Any]") -> None:
     task.cancel()
 
 
-WAITS: Final = (1,)  # instead of an outcome
-FAILED: Final = (2,)
+# Instead of an outcome; as driver.lua names them.
+WAITS: Final = (b"waits",)
+FAILED: Final = (b"failed",)
+
+
+class Runner:
+    """What runs the hooks of a configuration, as tasks and operations see it: ``hooks.py``.
+
+    ``operations``  by name
+    ``table``       makes a Lua table
+    ``timeout``     seconds for all that a hook waits for; ``too_long``: the answer after that
+    ``running``     the configuration of what belongs to no request, while it is in force
+    """
+
+    # fmt: off
+    __slots__ = (
+        "body_limit", "config", "context", "operations", "running", "services", "table", "timeout", "too_long",
+    )
+    # fmt: on
+
+    body_limit: int
+    config: Config
+    context: WorkerContext
+    operations: dict[bytes, Operation]
+    running: RunningConfig | None
+    services: Services
+    table: Callable[[Any], Any]
+    timeout: float
+    too_long: Answer
+
+    def resume(self, notes: HookNotes | None, number: int, answer: Answer) -> Any:
+        """Let the hook go on that waits under ``number``; its next outcome."""
+        raise NotImplementedError
+
+    def forget(self, number: int) -> None:
+        """The hook does not go on."""
+        raise NotImplementedError
+
+    def report(self, outcome: Any) -> None:
+        """It has failed."""
+        raise NotImplementedError
 
 
 class Task:
-    """``then``: what to do with the outcome, once there is one; ``exchange``: whose hook it is, if anybody's."""
+    """``then``: what to do with the outcome, once there is one; ``notes``: of the exchange whose hook it is, if any.
+
+    ``running``: the configuration that it sees, whatever comes into force meanwhile.
+    """
 
     # fmt: off
     __slots__ = (
         "_cancel", "_children", "_finished", "_last_child", "_number", "_over", "_then", "_wants_any",
-        "deadline", "exchange", "hooks", "site",
+        "deadline", "notes", "runner", "running",
     )
     # fmt: on
 
-    def __init__(self, hooks: "Hooks", exchange: "HookedRequest | None", then: Callable[[Any], None]) -> None:
-        self.hooks = hooks
+    def __init__(self, runner: Runner, notes: HookNotes | None, then: Then) -> None:
+        self.runner = runner
         self._then = then
         self._number = 0
         self._over = False
@@ -50,24 +94,24 @@ class Task:
         self._finished: deque[tuple[int, Answer]] = deque()
         self._last_child = 0
         self._wants_any = False
-        self.exchange = exchange
-        self.site = exchange.site if exchange is not None else hooks.plane.site  # whatever comes into force meanwhile
-        self.deadline = monotonic() + hooks.timeout  # the plane's clock is up to a second behind
-        hooks.plane.attempts.add(self)
+        self.notes = notes
+        self.running = notes.exchange.config if notes is not None else runner.running
+        self.deadline = monotonic() + runner.timeout  # the worker's clock is up to a second behind
+        runner.context.attempts.add(self)
 
     def proceed(self, outcome: Any) -> Any:
         """From one outcome of Lua to the next, as long as answers are there at once; then ``WAITS``, or the last."""
-        hooks = self.hooks
-        while outcome is not None and outcome[0] == 1:
-            self._number = outcome[1]
-            answer = self._begin(outcome[2], outcome[3:])
+        runner = self.runner
+        while outcome is not None and outcome[0] == b"waits":
+            _, self._number, operation, *given = outcome
+            answer = self._begin(operation, tuple(given))
             if answer is None:
                 return WAITS
-            outcome = hooks.invoke(self.exchange, hooks.resume, self._number, *answer)
+            outcome = runner.resume(self.notes, self._number, answer)
         self._over = True
         self._stop()
-        if outcome is not None and outcome[0] == 2:
-            hooks.report(outcome)
+        if outcome is not None and outcome[0] == b"failed":
+            runner.report(outcome)
             return FAILED
         return outcome
 
@@ -80,8 +124,8 @@ class Task:
                 return (True, number, *answer)
             self._wants_any = True
             return None
-        if self.hooks.plane.now > self.deadline:
-            return self.hooks.too_long
+        if self.runner.context.now > self.deadline:
+            return self.runner.too_long
         begun = self._operate(name, given, self._answered)
         if isinstance(begun, tuple):
             return begun
@@ -89,9 +133,9 @@ class Task:
         return None
 
     def _operate(self, name: bytes, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
-        """Whatever it raises is the hook's affair, which has asked for it."""
+        """What it raises is the affair of the hook that has asked for it."""
         try:
-            return self.hooks.operations[name](self, given, done)
+            return self.runner.operations[name](self, given, done)
         except Exception as error:
             return False, b"%b: %b" % (name, (str(error) or type(error).__name__).encode())
 
@@ -99,7 +143,8 @@ class Task:
         """One of several at once."""
         self._last_child += 1
         number = self._last_child
-        if given[0] in (b"start", b"any"):
+        name, *rest = given
+        if name in (b"start", b"any"):
             self._finished.append((number, (False, b"parallel cannot stand in parallel")))
             return True, number
 
@@ -111,7 +156,7 @@ class Task:
                 first, content = self._finished.popleft()
                 self._answered((True, first, *content))
 
-        begun = self._operate(given[0], given[1:], done)
+        begun = self._operate(name, tuple(rest), done)
         if isinstance(begun, tuple):
             self._finished.append((number, begun))
         else:
@@ -123,20 +168,21 @@ class Task:
         if self._over:
             return
         self._cancel = None
-        hooks = self.hooks
-        outcome = self.proceed(hooks.invoke(self.exchange, hooks.resume, self._number, *answer))
+        outcome = self.proceed(self.runner.resume(self.notes, self._number, answer))
         if outcome is not WAITS:
-            self._then(outcome)
+            if self.notes is not None:
+                self.notes.wait(None)
+            self._then(self.notes, outcome)
 
     def cancel(self) -> None:
-        """Nobody needs it any more."""
+        """The outcome is of no more use."""
         if not self._over:
             self._over = True
             self._stop()
-            self.hooks.cancel(self._number)
+            self.runner.forget(self._number)
 
     def _stop(self) -> None:
-        self.hooks.plane.attempts.discard(self)
+        self.runner.context.attempts.discard(self)
         cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
@@ -155,4 +201,4 @@ class Task:
         if cancel is not None:
             cancel()
         self._wants_any = False
-        self._answered(self.hooks.too_long)
+        self._answered(self.runner.too_long)

@@ -5,6 +5,6 @@ head with something unusual in it to the functions that are named here; so these
 """
 
 from rsp.http.h1.head import end_of_head, parse_request, parse_response
-from rsp.http.h1.write import make_id, request_head, response_head
+from rsp.http.h1.write import request_head, response_head
 
-__all__ = ["end_of_head", "make_id", "parse_request", "parse_response", "request_head", "response_head"]
+__all__ = ["end_of_head", "parse_request", "parse_response", "request_head", "response_head"]

@@ -32,6 +32,7 @@ include "scan.pxi"
 
 # The last value of its kind: clients repeat themselves, and the same object saves making, hashing and comparing it.
 cdef bytes last_host = b"", last_agent = b"", last_reason = b""
+cdef bytes VERSION_10 = b"1.0", VERSION_11 = b"1.1"
 cdef bytes GET = b"GET", HEAD = b"HEAD", POST = b"POST", PUT = b"PUT", PATCH = b"PATCH"
 cdef list NOTHING = []
 

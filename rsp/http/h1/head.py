@@ -18,6 +18,7 @@ from rsp.http.errors import ProtocolError
 from rsp.http.framing import framing_of
 from rsp.http.h1.faults import explain
 from rsp.http.message import UNTIL_CLOSE, RequestFields, RequestHead, ResponseHead
+from rsp.http.values import SOUND_ID, is_authority
 
 from rsp.http.names import (  # isort: skip
     CHALLENGE, CONNECTION, CONTENT_LENGTH, CREDENTIALS, EXPECT, FORWARDED, HOP_BY_HOP, HOST, ODD, PASS, PROTECTED,
@@ -30,13 +31,9 @@ _FIELDS = rb"((?:" + _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"++) ([!-~]++) HTTP/1\.([01])")
 _FIELD_BLOCK = re.compile(_FIELDS)
 _RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS)
-_HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~!$&'()*+,;=%]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*+)([^#]*+)")
-SOUND_ID: Final = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
 _NOT_PLAIN = re.compile(rb"%|//|/\.|\\")
 
-# Longer than a DNS name with a port (RFC 1035 section 2.3.4): it could only fill the memory of what remembers hosts.
-_HOST_SIZE: Final = 261
 # Options of Connection that take no field away.
 _NO_FIELDS: Final = PROTECTED | {b"close", b""}
 _ANY_NUMBER: Final = 1 << 30
@@ -210,11 +207,6 @@ def end_of_head(data: bytes, start: int) -> int:
     """The position behind the first empty line in ``data``, looked for from ``start`` on; -1 when there is none."""
     found = data.find(b"\r\n\r\n", start)
     return found + 4 if found >= 0 else -1
-
-
-def is_authority(value: bytes) -> bool:
-    """Whether ``value`` can be the value of Host (RFC 9110 section 7.2)."""
-    return len(value) <= _HOST_SIZE and _HOST.fullmatch(value) is not None
 
 
 def _members(value: bytes) -> set[bytes]:

@@ -138,6 +138,7 @@ cdef RequestHead plain_request(bytes block):
     head.path = head.target if path.end == target.end else text(path)
     head.plain = plain
     head.minor = minor
+    head.version = VERSION_11 if minor else VERSION_10
     head.host = last_host = text_or(host, last_host)
     head.fields = kept(&runs)
     head.count = count

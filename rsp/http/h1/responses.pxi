@@ -92,6 +92,7 @@ cdef ResponseHead plain_response(bytes block, bytes method):
     head.status = status
     head.reason = last_reason = text_or(reason, last_reason)
     head.minor = minor
+    head.version = VERSION_11 if minor else VERSION_10
     head.fields = kept(&runs)
     head.count = count
     head.keep_alive = keep_alive

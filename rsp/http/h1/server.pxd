@@ -1,39 +1,45 @@
-from rsp.logs.combined cimport combined
-from rsp.http.h1.codec cimport response_head
+from rsp.http.h1.codec cimport end_of_head, parse_request, response_head
+from rsp.http.h1.server_stream cimport ServerStream, StreamOwner
+from rsp.http.limits cimport Limits
 from rsp.http.message cimport RequestHead, ResponseHead
+from rsp.http.stream cimport ClientSession, Service
+from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
-from rsp.exchange.exchange cimport Exchange
-from rsp.http.h1.receiver cimport Receiver
-from rsp.exchange.running_config cimport Site
-from rsp.http.h1.writing cimport write_message
 
-cdef int _HEAD, _BODY, _WAIT, _TUNNEL, _LINGER, _CLOSED
+cdef int ACCEPTED, BODY, TUNNEL, WAIT
+cdef int _CLOSED, _HEAD, _LINGER, _REQUESTS, _REQUEST_SHIFT, _STREAM
 cdef double _NEVER
+cdef Py_ssize_t _LINGER_BYTES
 
 
-cdef class Downstream(Receiver):
-    cdef bint _chunked, _until_close
-    cdef Py_ssize_t _queued
-    cdef bytes _known_host, _told
-    cdef Exchange _exchange
-    cdef list _entries
-    cdef public bytes client
-    cdef public bint counted
-    cdef public object conversations
-    cdef public double request_deadline, send_deadline
+cdef class ServerConnection(StreamOwner):
+    cdef bint _advancing, _counted, _writing_paused
+    cdef int _state
+    cdef Py_ssize_t _queued, _searched, _start, _thrown_away
+    cdef bytes _buffer
+    cdef Service _service
+    cdef public double deadline, send_deadline
+    cdef public ClientSession session
+    cdef public ServerStream stream
+    cdef Py_ssize_t _enter(self, Limits limits) except? -1
     cpdef renew(self)
-    cdef _adopt(self, Site site)
-    cpdef connection_lost(self, error)
+    cpdef data_received(self, bytes data)
+    cpdef go_on(self)
+    cpdef bint eof_received(self) except -1
+    cpdef bytes take_rest(self)
+    cpdef put_back(self, bytes rest)
+    cdef _advance(self)
+    cdef _pace(self)
+    cdef _unfinished(self, bytes data)
+    cdef _serve(self, bytes block)
+    cdef _begin_body(self, ServerStream stream, Py_ssize_t framing)
+    cpdef pause_reading(self)
+    cpdef resume_reading(self)
     cpdef pause_writing(self)
     cpdef resume_writing(self)
+    cdef Limits _in_force(self)
     cpdef bint is_due(self, double now)
-    cpdef list entries(self, bytes host)
-    cpdef bytes forwarded(self, Exchange exchange)
-    cpdef send_interim(self, ResponseHead head)
-    cpdef send_response(self, Exchange exchange, ResponseHead head, bytes fields, list pieces, list trailers)
-    cpdef send_body(self, Exchange exchange, list pieces, list trailers)
-    cdef _open_tunnel(self)
-    cdef _extend_tunnel(self)
-    cdef _send(self, Exchange exchange, bytes start, list pieces, list trailers)
-    cpdef finish(self, bint keep_alive)
-    cpdef send_raw(self, bytes data)
+    cpdef finish(self, ServerStream stream, bint keep_alive)
+    cpdef stop(self, int status, reason)
+    cpdef close(self)
+    cpdef connection_lost(self, error)

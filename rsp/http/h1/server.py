@@ -1,348 +1,357 @@
-"""A client's HTTP/1 connection: its sending half, its deadlines and its end.  The other half is ``receiver.py``.
+"""A client's HTTP/1 connection: what arrives becomes requests, one at a time, each with a :class:`ServerStream`.
 
-It knows nothing of peers.
+It knows nothing of exchanges nor of peers; it counts and logs no request.
+
+Pipelined requests wait as bytes, within bounds, so answers keep their order by nature.  One connection gets a share of
+a turn of the loop, counted in requests and chunks; then the other connections have theirs.
 """
 
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rsp.exchange.answers import NO_PEER, Answer, respond
-from rsp.exchange.exchange import Exchange
-from rsp.exchange.filters.forwarded import direct, sort_out, through_proxy
-from rsp.exchange.hooks.hooked import HookedExchange
-from rsp.exchange.limits import Terms
-from rsp.http.h1.codec import response_head
-from rsp.http.h1.receiver import BODY, CLOSED, HEAD, LINGER, TUNNEL, WAIT, Receiver
-from rsp.http.h1.write import interim_head
-from rsp.http.h1.writing import write_message
-from rsp.http.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from rsp.logs.combined import combined
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.codec import end_of_head, parse_request, response_head
+from rsp.http.h1.faults import check_size, find_stray
+from rsp.http.h1.server_stream import ServerStream, StreamOwner
+from rsp.http.h1.states import BODY, TUNNEL, WAIT
+from rsp.http.limits import Limits
+from rsp.http.message import ResponseHead
+from rsp.http.stream import Service
+from rsp.ipc.worker_cells import ACCEPTED
+from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 
-if TYPE_CHECKING:
-    from rsp.exchange.context import Plane
-    from rsp.exchange.forward.conversations import Conversations
-    from rsp.exchange.running_config import Destination, Site
-    from rsp.http.routing import Entry
+# What a connection is doing.
+_HEAD: Final = 0  # waiting for a request, or in the middle of its head
+_STREAM: Final = 1  # a request is being served
+_LINGER: Final = 2  # the answer is out; what still arrives is thrown away (RFC 9112 section 9.6)
+_CLOSED: Final = 3
 
-_HEAD: Final = HEAD
-_BODY: Final = BODY
-_WAIT: Final = WAIT
-_TUNNEL: Final = TUNNEL
-_LINGER: Final = LINGER
-_CLOSED: Final = CLOSED
-
-_KEPT: Final = (b"keep-alive", b"")  # how 1.0 and 1.1 are told that the connection stays open
-_LINGER_SECONDS: Final = 5
 _NEVER: Final = inf
+_LINGER_SECONDS: Final = 5
+_LINGER_BYTES: Final = 16 << 20
+# A connection's share of a turn.  A read can hold 7,000 requests that rsp answers itself.
+_REQUESTS: Final = 16
+_REQUEST_SHIFT: Final = 9  # one of 512 bytes more, its body included, counts for one more
 
 
-class Downstream(Receiver):
+class ServerConnection(StreamOwner):
     """``descriptor``: the connected socket; ``client``: its address; ``listener``: where it came in, as configured."""
 
     # fmt: off
     __slots__ = (
-        "_chunked", "_entries", "_exchange", "_known_host", "_queued", "_told", "_until_close", "client",
-        "conversations", "counted", "request_deadline", "send_deadline",
+        "_advancing", "_buffer", "_counted", "_queued", "_searched", "_service", "_start", "_state", "_thrown_away",
+        "_writing_paused", "deadline", "send_deadline", "session", "stream",
     )
     # fmt: on
 
-    def __init__(self, plane: "Plane", listener: str, descriptor: int, client: bytes) -> None:
-        Receiver.__init__(self, plane, listener)
-        self.client = client
-        self._exchange: Exchange | None = None
-        self.send_deadline = _NEVER
-        self.request_deadline = _NEVER
-        self._known_host: bytes | None = None  # what follows is known for this host
-        self._entries: list[list[Entry[Destination]]] = []  # the host's routes
-        self._told = b""  # the lines that tell of the client
-        self._chunked = False  # the response on its way goes out in chunks
-        self._until_close = False  # or ends with the connection
+    def __init__(self, context: WorkerContext, service: Service, descriptor: int, client: bytes, listener: str) -> None:
+        StreamOwner.__init__(self, context)
+        self._service = service
+        self.session = service.session(client, listener)
+        self.stream: ServerStream | None = None
+        self._state = _HEAD
+        self._buffer = b""
+        self._start = 0  # what is before this in the buffer is done
+        self._searched = 0  # and in this much behind it there is no end of a head
+        self._advancing = False
+        self._writing_paused = False
         self._queued = 0  # bytes in the write buffer when the client was last looked at
-        self.conversations: Conversations | None = None  # connections to peers that only it may use
-        self.counted = False  # among the connections of its address
+        self._thrown_away = 0  # bytes since the last answer
+        self._counted = False  # among the connections of its address
+        self.send_deadline = _NEVER
+        limits = self.session.limits
+        self.deadline = context.now + limits.idle_time
+        self.transport = Transport(context.poller, descriptor, self, limits.buffer)
+        excess = self._enter(limits)
+        if excess > 0:
+            self._turn_away(excess, limits)
 
-        self._adopt(plane.site)
-        self.deadline = plane.now + self.terms.idle_time
-        self.transport = Transport(plane.poller, descriptor, self, self.terms.buffer)
-        excess = plane.admit(self)
-        if excess:
-            self._turn_away(excess)
+    def _enter(self, limits: Limits) -> int:
+        """Count it; by how many connections it is too many for the limits in force, 0 or less if it is welcome."""
+        context = self.context
+        context.stats.counts[ACCEPTED] += 1
+        context.connections.add(self)
+        excess = len(context.connections) - limits.connections
+        if excess <= 0 and limits.per_client and self.session.counted:
+            self._counted = True
+            excess = context.count_client(self.session.client) - limits.per_client
+        return excess
 
-    def _turn_away(self, excess: int) -> None:
+    def _turn_away(self, excess: int, limits: Limits) -> None:
         """Too many connections: say so, as long as that does not become a burden itself."""
-        if excess > self.terms.lingering:
-            self._plane.count(503, 0)
+        if excess > limits.lingering:
+            self.context.stats.answered(503, 0)
             self.abort()
         else:
-            self._stop(503, "too many connections")
+            self.stop(503, "too many connections")
 
     def renew(self) -> None:
         """A new configuration is in force: for the next request; one that has begun stays on its own."""
-        if self._exchange is None and not self._searched:
-            self._adopt(self._plane.site)
+        if self.stream is None and not self._searched:
+            self._service.renew(self.session)
 
-    def _adopt(self, site: "Site") -> None:
-        self.site = site
-        self.terms = site.listeners.get(self.listener, site.terms)
-        self._known_host = None
+    # -- what arrives
 
-    # -- the transport's side
+    def data_received(self, data: bytes) -> None:
+        state, stream = self._state, self.stream
+        if state == _HEAD:
+            self._buffer = self.take_rest() + data if self._buffer else data
+            self._advance()
+        elif stream is not None:
+            if stream.state == BODY:
+                stream.body_received(data)
+            elif stream.state == TUNNEL:
+                stream.tunnel_received(data)
+            else:
+                self._buffer = self.take_rest() + data
+                if len(self._buffer) > self.session.limits.head_limit:
+                    self.pause_reading()
+        elif state == _LINGER:
+            self._thrown_away += len(data)
+            if self._thrown_away > _LINGER_BYTES:
+                self.transport.abort()
 
-    def connection_lost(self, error: OSError | None) -> None:
-        self._state = _CLOSED
-        self._plane.leave(self)
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.client_gone()
-        if self.conversations is not None:
-            self.conversations.close()
+    def go_on(self) -> None:
+        """A new turn, for what the last one left."""
+        stream = self.stream
+        if self._state == _HEAD:
+            self._advance()
+        elif stream is not None and stream.state == BODY and not self.reading_paused:
+            stream.body_received(b"")
+
+    def eof_received(self) -> bool:
+        """A client may close its sending side and still wait for the answers."""
+        stream = self.stream
+        if stream is not None:
+            if stream.state == TUNNEL:
+                stream.tunnel_received(b"")
+                return True
+            if stream.state == BODY:
+                self.stop(400, "the request ends early")
+                return False
+            self.eof = True
+            stream.may_have_left()
+            return not stream.events.is_moot()
+        if self._state == _HEAD and self._writing_paused and self._buffer:
+            self.eof = True  # more requests are there, to be answered when the client has taken other answers
+            return True
+        return False
+
+    def take_rest(self) -> bytes:
+        rest, start = self._buffer, self._start
+        self._buffer = b""
+        self._start = 0
+        return rest[start:] if start else rest
+
+    def put_back(self, rest: bytes) -> None:
+        self._buffer = rest
+
+    # -- requests
+
+    def _advance(self) -> None:
+        """Serve as many requests as the buffer has whole heads of, one after the other, within a share."""
+        if self._advancing:
+            return
+        self._advancing = True
+        share = _REQUESTS
+        try:
+            while self._buffer and self._state == _HEAD and not self._writing_paused:
+                if share <= 0:
+                    self.transport.later()
+                    return
+                data, start = self._buffer, self._start
+                end = end_of_head(data, start + self._searched)
+                if end < 0:
+                    self._unfinished(self.take_rest())
+                    break
+                share -= self.session.weight
+                self._searched = 0
+                if end == len(data):
+                    self._buffer = b""
+                    self._start = 0
+                    self._serve(data[start:] if start else data)
+                else:
+                    self._start = end
+                    self._serve(data[start:end])
+                    share -= (len(data) - start - len(self._buffer) + self._start) >> _REQUEST_SHIFT
+            self._pace()
+        except ProtocolError as error:
+            self.stop(error.status, str(error))
+        finally:
+            self._advancing = False
+        if self.eof and self._state == _HEAD and not (self._writing_paused and self._buffer):
+            self.close()
+
+    def _pace(self) -> None:
+        """Read as long as few bytes wait."""
+        if self.reading_paused:
+            stream = self.stream
+            if stream is not None and stream.state == BODY:
+                return
+            if len(self._buffer) - self._start <= self.session.limits.head_limit:
+                self.resume_reading()
+        elif self._writing_paused and len(self._buffer) - self._start > self.session.limits.head_limit:
+            self.pause_reading()  # it asks and asks, and takes no answer
+
+    def _unfinished(self, data: bytes) -> None:
+        """A head that has not arrived whole: bounded in size and time."""
+        limits = self.session.limits
+        if data == b"\r\n"[: len(data)]:  # RFC 9112 section 2.2: an empty line before a request is ignored
+            self._buffer = data if len(data) == 1 else b""
+            return
+        check_size(data, limits.line_limit, limits.head_limit)
+        if find_stray(data, max(0, self._searched - 1)):
+            raise ProtocolError("bare CR, bare LF or NUL in the head")
+        if not self._searched:
+            self.deadline = self.context.now + limits.head_time
+        self._searched = max(1, len(data) - 3)
+        self._buffer = data
+
+    def _serve(self, block: bytes) -> None:
+        session = self.session
+        limits = session.limits
+        if block[:2] == b"\r\n":
+            block = block[2:]
+        if len(block) > limits.line_limit:
+            check_size(block, limits.line_limit, limits.head_limit)
+        head = parse_request(block, limits.fields)
+        self.deadline = _NEVER
+        stream = ServerStream(self, session, head)
+        stream.events = self._service.begin(stream, head)
+        self.stream = stream
+        self._state = _STREAM
+        if stream.state == BODY:
+            self._begin_body(stream, head.framing)  # before the start, so that head and body go out together
+            if self.stream is not stream:  # its body cannot be understood
+                return
+        stream.events.start()
+        if self.eof and self.stream is stream and stream.state == WAIT:
+            stream.may_have_left()
+
+    def _begin_body(self, stream: ServerStream, framing: int) -> None:
+        start = self._start
+        if 0 < framing <= len(self._buffer) - start:
+            piece = self._buffer[start : start + framing]  # the next requests need not be copied for it
+            self._start += framing
+            if self._start == len(self._buffer):
+                self.take_rest()
+            stream.whole_body(piece)
+            return
+        stream.begin_body(framing)
+        if self._buffer:
+            stream.body_received(self.take_rest())
+
+    # -- flow
+
+    def pause_reading(self) -> None:
+        if not self.reading_paused and not self.transport.closing:
+            self.reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.reading_paused and not self.transport.closing:
+            self.reading_paused = False
+            self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._writing_paused = True
         self._queued = self.transport.waiting
-        self.send_deadline = self._plane.now + self._in_force().send_time
-        if self._exchange is not None:
-            self._exchange.client_full()
+        self.send_deadline = self.context.now + self._in_force().send_time
+        if self.stream is not None:
+            self.stream.events.client_full()
 
     def resume_writing(self) -> None:
         self._writing_paused = False
         self.send_deadline = _NEVER
-        if self._exchange is not None:
-            self._exchange.client_ready()
+        if self.stream is not None:
+            self.stream.events.client_ready()
         elif self._state == _HEAD and not self.transport.left:
             self._advance()
 
+    # -- time
+
+    def _in_force(self) -> Limits:
+        """The limits that hold now: those of the route once it is known."""
+        stream = self.stream
+        return self.session.limits if stream is None else stream.limits
+
     def is_due(self, now: float) -> bool:
-        return self.deadline < now or self.send_deadline < now or self.request_deadline < now
+        stream = self.stream
+        return self.deadline < now or self.send_deadline < now or (stream is not None and stream.is_due(now))
 
     def expire(self) -> None:
         """A deadline has passed: of the client's sending or of its reading."""
-        now = self._plane.now
+        now, stream = self.context.now, self.stream
         if self.send_deadline < now:
-            queued = self.transport.waiting
-            if self._queued - queued > self._in_force().min_rate * self._in_force().send_time:  # slow, but fast enough
+            queued, limits = self.transport.waiting, self._in_force()
+            if self._queued - queued > limits.min_rate * limits.send_time:  # slow, but fast enough
                 self._queued = queued
-                self.send_deadline = now + self._in_force().send_time
+                self.send_deadline = now + limits.send_time
             else:
                 self.abort()
-        elif self.request_deadline < now and self._exchange is not None:
-            self._exchange.timed_out()
+        elif stream is not None:
+            stream.expire(now)
         elif self._state == _HEAD and self._buffer:
-            self._stop(408, "the head took too long")
-        elif self._state == _BODY:
-            self._stop(408, "the body took too long")
+            self.stop(408, "the head took too long")
         elif self._state == _HEAD:
             self.close()
-        elif self._state == _WAIT and self.transport.waiting:  # it is slow: whether it is there, writing will tell
-            self._may_have_left()
-        elif self._state == _WAIT:
-            exchange, self._exchange = self._exchange, None
-            self.abort()
-            if exchange is not None:
-                exchange.client_left()
         else:
             self.abort()
 
-    # -- the receiving half's side
+    # -- the end of a request
 
-    def _begin_exchange(self, head: RequestHead) -> None:
-        plane, hooks = self._plane, self.site.hooks
-        self._exchange = Exchange(plane, self, head) if hooks is None else HookedExchange(plane, self, head, hooks)
-
-    def _start_exchange(self) -> None:
-        if self._exchange is not None:
-            self._exchange.start()
-
-    def _pass_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        exchange = self._exchange
-        if exchange is not None:
-            exchange.request_body(pieces, trailers)
-            if trailers is not None and exchange.status == 101 and self._exchange is exchange:
-                self._open_tunnel()
-
-    def _pass_raw(self, data: bytes) -> None:
-        self._extend_tunnel()
-        exchange = self._exchange
-        if exchange is None:
-            return
-        if data:
-            exchange.tunnel_up(data)
-        else:
-            exchange.tunnel_up_eof()
-
-    def _waits_on(self) -> bool:
-        return self._exchange is None or not self._exchange.is_moot()
-
-    def _in_force(self) -> Terms:
-        exchange = self._exchange
-        return self.terms if exchange is None else exchange.terms
-
-    def _stop(self, status: int, reason: str) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None and exchange.response_started:
-            exchange.client_gone()
-            self.abort()
-            return
-        plane = self._plane
-        request_id = exchange.request_id if exchange is not None else b""
-        request_id = request_id or plane.new_id()
-        head: RequestHead | None = exchange.head if exchange is not None else None
-        sent = self._send_error(self.site.pages.error(status, reason, request_id, head), exchange)
-        if exchange is not None:
-            exchange.request_id = request_id
-            exchange.client_failed(status, sent)
-        else:
-            plane.count(status, sent)
-            log = self.site.access_log
-            if log.enabled:
-                log.add(
-                    combined(self.client, log.stamp, b"", b"", 1, status, sent, b"", b"", b"", 0.0, 0.0, request_id)
-                )
-        self._linger()
-
-    def _send_error(self, answer: Answer, exchange: Exchange | None) -> int:
-        """Without hooks, which see requests that could be read; returns the size of the body that is sent."""
-        head, fields, pieces = respond(answer, exchange.head.method if exchange else b"", self._plane.own_lines)
-        if exchange is not None:
-            fields = exchange.ruled(fields)
-        elif self.site.own_rules is not None:
-            fields = self.site.own_rules.apply(fields, None)
+    def finish(self, stream: ServerStream, keep_alive: bool) -> None:
+        self.stream = None
+        self._service.renew(self.session)
         if self.transport.closing:
-            return 0
-        self.transport.write(response_head(head, fields, head.framing, b"close") + b"".join(pieces))
-        return sum(map(len, pieces))
-
-    # -- the exchange's side
-
-    def entries(self, host: bytes) -> "list[list[Entry[Destination]]]":
-        """The routes for ``host``.  A client asks for one host again and again, so what that means is kept."""
-        if self._known_host != host:
-            site = self.site
-            self._known_host = host
-            self._entries = site.router.entries(host)
-            self._told = direct(site.forwarded, self.client, host or self.own_name())
-        return self._entries
-
-    def own_name(self) -> bytes:
-        """Where the client connected to: the host of a request that names none."""
-        name = self.transport.own_address()
-        return b"%b:%d" % (name[0].encode(), name[1]) if name is not None else b"localhost"
-
-    def forwarded(self, exchange: Exchange) -> bytes:
-        """The lines that tell a peer of the client, each with its CRLF; the exchange learns the client's real address.
-
-        Gives a request without a host (1.0) one.
-        """
-        head = exchange.head
-        if not head.host:
-            head.host = self.own_name()
-        site = self.site
-        if head.forwarded:
-            trusted = site.trusts(self.client)
-            sort_out(site, head, trusted)
-            if trusted:
-                told, exchange.client = through_proxy(site, self.client, head)
-                return told
-        return self._told
-
-    def send_interim(self, head: ResponseHead) -> None:
-        if not self.transport.closing:
-            self.transport.write(interim_head(head))
-            if self._eof:
-                self._may_have_left()
-
-    def send_continue(self) -> None:
-        """The body is wanted, by us and not by a peer."""
-        if not self.transport.closing:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def send_response(
-        self,
-        exchange: Exchange,
-        head: ResponseHead,
-        fields: bytes,
-        pieces: list[bytes],
-        trailers: list[bytes] | None,
-    ) -> None:
-        """``fields``: the lines to send; ``trailers``: not ``None`` when this is the whole response."""
-        request = exchange.head
-        self._chunked = head.framing < 0 and request.minor == 1
-        self._until_close = head.framing < 0 and request.minor == 0
-        framing = UNTIL_CLOSE if self._until_close else head.framing if head.framing >= 0 else CHUNKED
-        if self._until_close or not exchange.request_done or self._plane.draining:
-            request.keep_alive = False
-        kept = _KEPT[request.minor] if head.minor != NO_PEER else _KEPT[0]
-        connection = kept if request.keep_alive else b"close"
-        self._send(exchange, response_head(head, fields, framing, connection), pieces, trailers)
-
-    def send_body(self, exchange: Exchange, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        self._send(exchange, b"", pieces, trailers)
-
-    def _send(self, exchange: Exchange, start: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        for piece in pieces:
-            exchange.sent += len(piece)
-        if trailers and not exchange.head.te_trailers:
-            trailers = []
-        if not self.transport.closing:
-            write_message(self.transport, start, pieces, self._chunked, trailers)
-            if self._eof:
-                self._may_have_left()
-            elif self._state == _BODY and not self._reading_paused:
-                self._expect_body(0)  # a stream in both directions: the client may wait for this before it goes on
-
-    def finish(self, keep_alive: bool) -> None:
-        """The exchange is over: on to the next request, or to the end of the connection."""
-        exchange, self._exchange = self._exchange, None
-        self.request_deadline = _NEVER
-        if self.site is not self._plane.site:
-            self._adopt(self._plane.site)
-        if self.transport.closing:
-            return
-        if self._state == _BODY:
+            self.close()
+        elif stream.state == BODY:
             self._linger()
-        elif not keep_alive or exchange is None or not exchange.head.keep_alive:
+        elif not keep_alive:
             if self._buffer:
                 self._linger()
             else:
                 self.close()
         else:
             self._state = _HEAD
-            self.deadline = self._plane.now + self.terms.idle_time
-            if self._buffer or self._eof or self._reading_paused:
+            self.deadline = self.context.now + self.session.limits.idle_time
+            if self._buffer or self.eof or self.reading_paused:
                 self._advance()
 
-    def start_tunnel(self, head: ResponseHead) -> None:
-        """Send 101; from now on bytes go both ways, those of the client behind what is left of its request's body."""
-        self.request_deadline = _NEVER
-        self.send_raw(response_head(head, head.fields, 0, b"upgrade"))
-        if self._state != _BODY:
-            self._open_tunnel()
+    def cut(self, stream: ServerStream) -> None:
+        """Half of a response is out.  Where only the connection's end ends it, a reset says that it is not whole."""
+        self.stream = None
+        if stream.state == BODY and not stream.until_close:
+            self._linger()  # the client still sends, and may read only then; it sees that this is half of it
+        elif stream.until_close:
+            self._state = _CLOSED
+            self.transport.reset()
+        else:
+            self.abort()
 
-    def _open_tunnel(self) -> None:
-        self._state = _TUNNEL
-        self._extend_tunnel()
-        data = self._rest()
-        exchange = self._exchange
-        if data and exchange is not None:
-            exchange.tunnel_up(data)
-        if self._eof and exchange is not None:
-            exchange.tunnel_up_eof()
-        if self._reading_paused:
-            self.resume()
+    def stop(self, status: int, reason: str) -> None:
+        stream, self.stream = self.stream, None
+        if stream is None:
+            self._answer(self._service.refuse(self.session, status, reason))
+            return
+        answer = stream.events.request_failed(status, reason)
+        if answer is None:
+            self.abort()
+        else:
+            self._answer(answer)
 
-    def _extend_tunnel(self) -> None:
-        if self._state == _TUNNEL:
-            self.deadline = self._plane.now + self._in_force().tunnel_time
-
-    def send_raw(self, data: bytes) -> None:
-        self._extend_tunnel()
+    def _answer(self, answer: tuple[ResponseHead, list[bytes]]) -> None:
+        head, pieces = answer
         if not self.transport.closing:
-            self.transport.write(data)
+            self.transport.write(response_head(head, head.fields, head.framing, b"close") + b"".join(pieces))
+        self._linger()
 
-    def send_eof(self) -> None:
-        if not self.transport.closing:
-            self.transport.write_eof()
+    def leave(self) -> None:
+        stream, self.stream = self.stream, None
+        self.abort()
+        if stream is not None:
+            stream.events.client_left()
 
     # -- the end
 
@@ -351,33 +360,32 @@ class Downstream(Receiver):
         return self._state == _HEAD and not self._buffer
 
     def close(self) -> None:
+        """After what is written has been sent."""
         self._state = _CLOSED
-        self.deadline = self._plane.now + self._in_force().send_time
+        self.deadline = self.context.now + self.session.limits.send_time
         self.transport.close()
 
     def abort(self) -> None:
         self._state = _CLOSED
         self.transport.abort()
 
-    def cut(self) -> None:
-        """Half of a response is out.  Where only the connection's end ends it, a reset says that it is not whole."""
-        self._exchange = None  # it has ended
-        if self._state == _BODY and not self._until_close:
-            self._linger()  # the client still sends, and may read only then; it sees that this is half of it
-            return
-        self._state = _CLOSED
-        if self._until_close:
-            self.transport.reset()
-        else:
-            self.transport.abort()
-
     def _linger(self) -> None:
         """Close for writing, read on for a while: closing now would reset the answer away from the client."""
         if self.transport.closing:
             return
         self._state = _LINGER
-        self._rest()
-        self._taken = 0
-        self.deadline = self._plane.now + _LINGER_SECONDS
-        self.resume()
+        self.take_rest()
+        self._thrown_away = 0
+        self.deadline = self.context.now + _LINGER_SECONDS
+        self.resume_reading()
         self.transport.write_eof()
+
+    def connection_lost(self, error: OSError | None) -> None:
+        self._state = _CLOSED
+        self.context.connections.discard(self)
+        if self._counted:
+            self.context.forget_client(self.session.client)
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.events.client_gone()
+        self.session.end()

@@ -65,22 +65,3 @@ cpdef bytes response_head(ResponseHead head, bytes fields, Py_ssize_t framing, b
         at = put_literal(at, b"\r\n", 2)
     put_literal(at, b"\r\n", 2)
     return result
-
-
-cpdef bytes make_id(bytes prefix, Py_ssize_t number):
-    cdef char digits[18]
-    cdef int count = 0
-    cdef size_t left = <size_t>number
-    cdef bytes result
-    cdef char *at
-    while left or count == 0:
-        digits[count] = b"0123456789abcdef"[left & 15]
-        left >>= 4
-        count += 1
-    result = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(prefix) + 1 + count)
-    at = put_literal(put(PyBytes_AS_STRING(result), prefix), b"-", 1)
-    while count:
-        count -= 1
-        at[0] = digits[count]
-        at += 1
-    return result

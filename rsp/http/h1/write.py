@@ -1,13 +1,8 @@
 """Heads as bytes to send: written from what was understood, never copied blindly."""
 
-from http import HTTPStatus
-from typing import Final
-
 from rsp.http.framing import ends_with_head
 from rsp.http.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-
-_WORD: Final = 2**64 - 1
-PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
+from rsp.http.values import PHRASES
 
 
 def request_head(
@@ -34,11 +29,6 @@ def request_head(
         parts.append(b"Upgrade: %b\r\n" % head.upgrade)
     parts.append(b"\r\n")
     return b"".join(parts)
-
-
-def make_id(prefix: bytes, number: int) -> bytes:
-    """A request id: ``prefix``, which is the process's own, and a number in base 16."""
-    return b"%b-%x" % (prefix, number & _WORD)
 
 
 def response_head(head: ResponseHead, fields: bytes, framing: int, connection: bytes) -> bytes:

@@ -1,10 +1,11 @@
 """Timeouts and limits in force for a connection or an exchange: the instance's, overridden by listener and route."""
 
-from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
+from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Timeouts
+from rsp.config.limits import Limits as Sizes
 from rsp.system.descriptors import Room
 
 
-def _first(name: str, *layers: Timeouts | Limits | None) -> float:
+def _first(name: str, *layers: Timeouts | Sizes | None) -> float:
     """The first of ``layers`` that sets ``name``."""
     for layer in layers:
         value = getattr(layer, name, None)
@@ -13,7 +14,7 @@ def _first(name: str, *layers: Timeouts | Limits | None) -> float:
     raise AttributeError(name)
 
 
-class Terms:
+class Limits:
     """Plain numbers, seconds and bytes, merged once per configuration.  Layers: the most specific first."""
 
     # fmt: off
@@ -24,7 +25,7 @@ class Terms:
     )
     # fmt: on
 
-    def __init__(self, timeouts: tuple[Timeouts | None, ...], limits: tuple[Limits | None, ...], room: Room) -> None:
+    def __init__(self, timeouts: tuple[Timeouts | None, ...], limits: tuple[Sizes | None, ...], room: Room) -> None:
         times = (*timeouts, DEFAULT_TIMEOUTS)
         self.head_time = _first("head", *times)
         self.body_time = _first("body", *times)

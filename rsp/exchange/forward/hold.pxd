@@ -1,0 +1,16 @@
+cimport cython
+
+from rsp.exchange.forward.peer cimport Peer
+from rsp.http.peer_stream cimport PeerRequest, PeerStream
+
+
+cdef class Holder(PeerRequest):
+    cdef public bint holds
+    cdef public double started
+    cdef public Peer peer
+    cdef public PeerStream stream
+    cpdef bint hold(self, Peer peer) except -1
+    cpdef let_go(self)
+    cpdef peer_done(self)
+    @cython.locals(stream=PeerStream)
+    cpdef abandon(self, str reason)

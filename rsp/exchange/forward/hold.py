@@ -1,0 +1,77 @@
+"""A request at a peer, which it *holds* from the choice until the peer's part is over.
+
+A peer's count of running requests is those holds, so every way out lets go.
+"""
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rsp.http.peer_stream import PeerRequest, PeerStream
+
+if TYPE_CHECKING:
+    from rsp.exchange.forward.peer import Peer
+
+
+class Holder(PeerRequest):
+    """``peer``: the one that has the request now, or had it last, and ``started``: since when.
+
+    ``stream``: to it, once there is a connection; ``holds``: the request counts as running there.
+    """
+
+    __slots__ = ("holds", "peer", "started", "stream")
+
+    peer: "Peer"
+    stream: PeerStream | None
+    holds: bool
+    started: float
+
+    def hold(self, peer: "Peer") -> bool:
+        """Ask ``peer`` from here on; false where other workers were faster to fill it up."""
+        if not peer.begin():
+            if peer.probe is self:
+                peer.spare()
+            return False
+        self.peer = peer
+        self.holds = True
+        self.ended = 0.0
+        self.started = monotonic()
+        return True
+
+    def note_tried(self, peer: "Peer") -> None:
+        """It has failed this request, or is about to."""
+        if self.tried:
+            self.tried.add(peer)
+        else:
+            self.tried = {peer}
+
+    def let_go(self) -> None:
+        """The peer has no more part in this."""
+        if self.holds:
+            self.holds = False
+            self.peer.end(self)
+
+    def peer_done(self) -> None:
+        self.let_go()
+        self.stream = None
+        self.ended = monotonic()
+        self.seconds += self.ended - self.started
+
+    def abandon(self, reason: str) -> None:
+        """The peer is not to go on."""
+        stream = self.stream
+        if stream is not None:
+            self.peer_done()
+            stream.abort(reason)
+        else:
+            self.let_go()
+
+    def take_over(self, other: "Holder") -> None:
+        """What ``other`` holds is this request's from here on."""
+        peer, stream = self.peer, self.stream = other.peer, other.stream
+        self.holds, self.started, self.ended = other.holds, other.started, other.ended
+        self.seconds += other.seconds
+        other.holds, other.stream = False, None
+        if stream is not None:
+            stream.hand_over(self)
+        if peer.probe is other:
+            peer.probe = self

@@ -1,0 +1,2 @@
+cdef class Handler:
+    cpdef start(self, exchange)

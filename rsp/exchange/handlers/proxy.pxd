@@ -1,0 +1,11 @@
+cimport cython
+
+from rsp.exchange.exchange cimport Exchange
+from rsp.exchange.forward.body cimport RequestBody
+from rsp.exchange.forward.forward cimport Forward
+from rsp.exchange.forward.upstream cimport Upstream
+from rsp.exchange.handler cimport Handler
+
+
+cdef class Proxy(Handler):
+    cdef Upstream _upstream

@@ -1,0 +1,39 @@
+"""Requests for the peers of an upstream."""
+
+from typing import Any
+
+from rsp.exchange.forward.body import RequestBody
+from rsp.exchange.forward.conversations import Conversations
+from rsp.exchange.forward.forward import Forward
+from rsp.exchange.forward.upstream import Upstream
+from rsp.exchange.handler import Handler
+
+
+class Proxy(Handler):
+    """For a route with ``to``."""
+
+    __slots__ = ("_upstream",)
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    def start(self, exchange: Any) -> None:
+        upstream = self._upstream
+        exchange.upstream = upstream
+        exchange.tell()
+        body = exchange.body
+        if body is None and exchange.head.framing != 0:
+            body = exchange.body = RequestBody()
+        forward = Forward(
+            exchange.context, exchange, upstream, exchange.head, exchange.limits, exchange.client, body,
+            body is None or body.trailers is not None,
+        )  # fmt: skip
+        if exchange.passage is not None:
+            forward.chooser, forward.pinned = exchange.passage.chooser, exchange.passage.pinned
+        conversations = exchange.session.conversations
+        if isinstance(conversations, Conversations):
+            forward.own = conversations.find(upstream.name, exchange.context.now)
+            forward.only = forward.own.peer if forward.own is not None else None
+        upstream.requests += 1
+        exchange.responder = forward
+        forward.begin()

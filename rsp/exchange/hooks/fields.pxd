@@ -1,0 +1,1 @@
+cpdef bar(head, bytes name)

@@ -1,0 +1,117 @@
+"""What serves the requests of client connections: the configuration in force, and those that exchanges are still on."""
+
+from typing import Final
+from weakref import WeakSet
+
+from rsp.exchange.answers import respond
+from rsp.exchange.exchange import Exchange
+from rsp.exchange.forward.directory import PeerDirectory
+from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.http.h1.server import ServerConnection
+from rsp.http.message import RequestHead, ResponseHead
+from rsp.http.stream import ClientEvents, ClientSession, ClientStream, Service
+from rsp.ipc.peer_table import PeerTable
+from rsp.logs.combined import combined
+from rsp.net.context import WorkerContext
+
+_NOWHERE: Final[list[list[tuple[bytes, bytes, RouteTarget]]]] = []
+
+
+class HttpService(Service):
+    """``config``: in force; ``former``: those that were, as long as an exchange needs them."""
+
+    __slots__ = ("_context", "config", "directory", "former")
+
+    def __init__(self, context: WorkerContext, directory: PeerDirectory | None = None) -> None:
+        self._context = context
+        self.config: RunningConfig | None = None
+        self.directory = directory or PeerDirectory(context)
+        self.former: WeakSet[RunningConfig] = WeakSet()
+        context.tickers.append(self)
+
+    def accept(self, descriptor: int, client: bytes, listener: str) -> None:
+        """Serve a new connection."""
+        ServerConnection(self._context, self, descriptor, client, listener)
+
+    def close_idle(self) -> None:
+        """Close the connections of clients that have no request under way."""
+        for connection in list(self._context.connections):
+            if isinstance(connection, ServerConnection) and connection.is_idle:
+                connection.close()
+
+    # -- configurations
+
+    def use(self, config: RunningConfig, peers: PeerTable) -> RunningConfig | None:
+        """Serve new requests by ``config``; returns the one before, which lives as long as its exchanges."""
+        before = self.config
+        self.config = config
+        self._context.limits = config.limits
+        self.arrange(peers)
+        if before is not None:
+            if before.hooks is not None:
+                before.hooks.stop()
+            self.former.add(before)
+            for connection in self._context.connections:
+                if isinstance(connection, ServerConnection):
+                    connection.renew()
+        return before
+
+    def arrange(self, peers: PeerTable) -> None:
+        """These are the peers from now on."""
+        config = self.config
+        if config is None:
+            return
+        for name, upstream in config.upstreams.items():
+            unknown = any(peer.address in peers.unknown for peer in upstream.config.peers)
+            upstream.arrange(peers.upstreams.get(name, []), unknown)
+        places = {peer.stats.number for upstream in config.upstreams.values() for peer in upstream.peers}
+        self.directory.retire_all_but(places)
+
+    def tick(self, now: float, wall: float) -> None:
+        if self.config is not None:
+            self.config.tick(now, wall, former=False)
+        self.directory.tick(now)
+        for config in list(self.former):
+            config.tick(now, wall, former=True)
+
+    # -- what connections ask
+
+    def session(self, client: bytes, listener: str) -> ClientSession:
+        session = ClientSession(client, listener, b"http")
+        self.renew(session)
+        config = self.config
+        if config is not None and session.limits.per_client and client != b"unix:":
+            session.counted = not config.forwarded.trusts(client)
+        return session
+
+    def renew(self, session: ClientSession) -> None:
+        config = self.config
+        if session.config is config or config is None:
+            return
+        session.config = config
+        session.limits = config.listeners.get(session.listener, config.limits)
+        session.weight = config.weight
+        session.known_host = None
+        session.entries = _NOWHERE  # those of before would keep their configuration alive
+
+    def begin(self, stream: ClientStream, head: RequestHead) -> ClientEvents:
+        config = stream.session.config
+        if not isinstance(config, RunningConfig):
+            raise TypeError("a session without a configuration")
+        return Exchange(self._context, config, stream, head)
+
+    def refuse(self, session: ClientSession, status: int, reason: str) -> tuple[ResponseHead, list[bytes]]:
+        context, config = self._context, session.config
+        if not isinstance(config, RunningConfig):
+            raise TypeError("a session without a configuration")
+        request_id = context.new_id()
+        head, pieces = respond(config.pages.error(status, reason, request_id, None), b"", context.own_lines)
+        config.nowhere.rule_own(head, None)
+        sent = sum(map(len, pieces))
+        context.stats.answered(status, sent)
+        log = config.access_log
+        if log.enabled:
+            log.add(combined(
+                session.client, log.stamp, b"", b"", b"1.1", status, sent, b"", b"", b"", 0.0, 0.0, request_id
+            ))  # fmt: skip
+        return head, pieces

@@ -1,0 +1,67 @@
+cimport cython
+
+from rsp.http.h1.body cimport Decoder
+from rsp.http.h1.codec cimport end_of_head, parse_response, request_head
+from rsp.http.h1.writing cimport write_message
+from rsp.http.limits cimport Limits
+from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
+from rsp.http.peer_stream cimport PeerRequest, PeerStream
+from rsp.net.context cimport WorkerContext
+from rsp.net.transport cimport Protocol
+
+cdef int CHUNKED, _CHUNKS, _INTERIM
+cdef double _NEVER
+cdef list _NOTHING
+
+
+cdef class Connection(Protocol):
+    cdef public WorkerContext context
+    cdef public H1PeerStream stream
+    cdef public double deadline
+    cdef public bint bound, doubtful, full, reused, silent
+    cpdef release(self, PeerRequest request)
+
+
+cdef class H1PeerStream(PeerStream):
+    cdef Connection _connection
+    cdef PeerRequest _request
+    cdef Limits _limits
+    cdef bytes _buffer
+    cdef bint _chunked, _heard, _tunnel
+    cdef double _end_delay
+    cdef long long _sent_after
+    cdef int _interim
+    cdef Py_ssize_t _interim_size
+    cdef Decoder _decoder
+    cdef ResponseHead _head
+    cpdef bint is_closing(self) except -1
+    cpdef bint is_full(self) except -1
+    cpdef bint is_bound(self) except -1
+    cpdef bint is_doubtful(self) except -1
+    @cython.locals(connection=Connection, request=RequestHead)
+    cpdef send_request(self, OutgoingHead head, list pieces, list trailers)
+    cpdef send_body(self, list pieces, list trailers)
+    @cython.locals(connection=Connection)
+    cdef _send(self, bytes start, list pieces, list trailers)
+    @cython.locals(connection=Connection)
+    cpdef pause(self)
+    @cython.locals(connection=Connection)
+    cpdef resume(self)
+    cpdef send_raw(self, bytes data)
+    @cython.locals(request=PeerRequest)
+    cdef PeerRequest _let_go(self)
+    @cython.locals(request=PeerRequest)
+    cpdef data_received(self, bytes data)
+    cpdef go_on(self)
+    @cython.locals(request=PeerRequest, connection=Connection)
+    cpdef bint eof_received(self) except -1
+    cpdef pause_writing(self)
+    cpdef resume_writing(self)
+    cdef _hear(self)
+    @cython.locals(head=ResponseHead, limits=Limits, method=bytes, end=Py_ssize_t, searched=Py_ssize_t, start=Py_ssize_t)
+    cdef _heads(self, PeerRequest request, bytes data)
+    cdef tuple _not_plain(self, bytes data, Py_ssize_t searched, bytes method)
+    @cython.locals(connection=Connection, framing=Py_ssize_t)
+    cdef _begin(self, PeerRequest request, ResponseHead head, bytes data)
+    cdef _body(self, PeerRequest request, Decoder decoder, bytes data)
+    cdef _finish(self, PeerRequest request, ResponseHead head, list pieces, list trailers, bint reusable)

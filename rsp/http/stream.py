@@ -1,0 +1,198 @@
+"""The floor of the data plane, towards clients: the stream that a protocol offers, and what it tells an exchange.
+
+Rules of this room and of ``peer_stream.py``, its other half: interfaces only, and nothing but message types and limits
+is imported.  An exchange knows no protocol: it is given a :class:`ClientStream`.  A protocol knows no exchange: it
+tells a :class:`ClientEvents` what has arrived.
+
+Bodies are lists of pieces, none of them empty.  ``trailers`` is ``None`` as long as more may follow; with the last
+pieces it is the list of trailer lines, without CRLF, usually empty.  ``pause`` and ``resume`` may be called again and
+again.  The end of a stream is not reported from within a call of its user, but a stream that a call finishes may tell
+of the next event at once.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+from rsp.http.limits import Limits
+from rsp.http.message import RequestHead, ResponseHead
+from rsp.http.peer_stream import ResponseReceiver
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+# -- the client's side
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class ClientSession:
+    """What all requests of one client connection share.
+
+    ``client``    the address at the other end, ``unix:`` for a local socket
+    ``listener``  where it came in, as configured
+    ``scheme``    ``http``, or ``https`` over TLS
+    ``counted``   whether ``limits.per_client`` counts it
+    ``config``    the configuration for its next request, ``limits`` the limits of its listener there
+    ``conversations``  connections to peers that only this client may use (``forward/conversations.py``)
+    ``weight``    what its next request counts in the share of a turn of the loop that a connection has; 1: the least
+
+    ``known_host``, ``entries``, ``forwarded``: a client asks for one host again and again, so what that means is kept:
+    the host, its routes, and the field lines that tell a peer of the client.
+    """
+
+    # fmt: off
+    __slots__ = (
+        "client", "config", "conversations", "counted", "entries", "forwarded", "known_host", "limits", "listener",
+        "scheme", "weight",
+    )
+    # fmt: on
+
+    def __init__(self, client: bytes, listener: str, scheme: bytes) -> None:
+        self.client = client
+        self.listener = listener
+        self.scheme = scheme
+        self.counted = False
+        self.config: object = None
+        self.limits: Limits
+        self.conversations: Closable | None = None
+        self.weight = 1
+        self.known_host: bytes | None = None
+        self.entries: list[list[tuple[bytes, bytes, Any]]] = []
+        self.forwarded = b""
+
+    def end(self) -> None:
+        """The client's connection has ended."""
+        if self.conversations is not None:
+            self.conversations.close()
+
+
+class ClientStream:
+    """One request of a client and the way back.  It ends with ``finish`` or ``reset``."""
+
+    __slots__ = ("session",)
+
+    session: ClientSession
+
+    def send_interim(self, head: ResponseHead) -> None:
+        """A response before the final one (RFC 9110 section 15.2), if the client understands them."""
+        raise NotImplementedError
+
+    def send_response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """The final head, ``head.fields`` as they are to be sent, with what there is of the body."""
+        raise NotImplementedError
+
+    def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Take no more of the request's body from the client for now."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        raise NotImplementedError
+
+    def use(self, limits: Limits) -> None:
+        """These hold for the rest of this request."""
+        raise NotImplementedError
+
+    def set_deadline(self, moment: float) -> None:
+        """Call ``timed_out`` when the clock passes ``moment`` (monotonic), unless it is a tunnel by then."""
+        raise NotImplementedError
+
+    def open_tunnel(self, head: ResponseHead) -> None:
+        """Send ``head``, a 101; what the client sends behind its request's body goes to ``tunnel_up``."""
+        raise NotImplementedError
+
+    def send_raw(self, data: bytes) -> None:
+        """Bytes of a tunnel."""
+        raise NotImplementedError
+
+    def send_eof(self) -> None:
+        """A tunnel's peer sends no more."""
+        raise NotImplementedError
+
+    def finish(self, keep_alive: bool) -> None:
+        """The exchange is over; ``keep_alive``: its response is whole, so the connection may serve the next request."""
+        raise NotImplementedError
+
+    def reset(self, reason: str) -> None:
+        """The exchange is over in the middle of its response: let the client see that it is not whole."""
+        raise NotImplementedError
+
+    def local_name(self) -> bytes:
+        """The address that the client connected to: the host of a request that names none."""
+        raise NotImplementedError
+
+
+class ClientEvents(ResponseReceiver):
+    """What a client stream tells the exchange that it belongs to."""
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """What had arrived of the body has been passed on: route, and answer.  May end the exchange at once."""
+        raise NotImplementedError
+
+    def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        raise NotImplementedError
+
+    def client_gone(self) -> None:
+        """The client's connection is lost.  The stream is of no more use."""
+        raise NotImplementedError
+
+    def client_left(self) -> None:
+        """The client has sent nothing for so long, after its end of file, that it is taken for gone."""
+        raise NotImplementedError
+
+    def request_failed(self, status: int, reason: str) -> tuple[ResponseHead, list[bytes]] | None:
+        """The request broke off, or its rest cannot be understood: the exchange ends here.
+
+        Returns what the stream is to send before it closes, or ``None`` if a response has begun.
+        """
+        raise NotImplementedError
+
+    def client_full(self) -> None:
+        """The client takes no more of the response for now."""
+        raise NotImplementedError
+
+    def client_ready(self) -> None:
+        raise NotImplementedError
+
+    def tunnel_up(self, data: bytes) -> None:
+        """Bytes of a tunnel, from the client."""
+        raise NotImplementedError
+
+    def tunnel_up_eof(self) -> None:
+        raise NotImplementedError
+
+    def timed_out(self) -> None:
+        """The deadline of the stream has passed."""
+        raise NotImplementedError
+
+    def is_moot(self) -> bool:
+        """Whether a client that sends no more is to be taken at once for one that has left."""
+        return False
+
+
+class Service:
+    """What serves the requests of client connections."""
+
+    __slots__ = ()
+
+    def session(self, client: bytes, listener: str) -> ClientSession:
+        """For a new connection."""
+        raise NotImplementedError
+
+    def renew(self, session: ClientSession) -> None:
+        """Let the session's next request use the configuration that is in force."""
+        raise NotImplementedError
+
+    def begin(self, stream: ClientStream, head: RequestHead) -> ClientEvents:
+        """A new exchange; the stream calls its ``start``."""
+        raise NotImplementedError
+
+    def refuse(self, session: ClientSession, status: int, reason: str) -> tuple[ResponseHead, list[bytes]]:
+        """What to send when no request could be read; it is counted and logged here."""
+        raise NotImplementedError

@@ -1,0 +1,25 @@
+from rsp.http.limits cimport Limits
+from rsp.ipc.worker_stats cimport WorkerStats
+from rsp.net.poller cimport Poller
+
+
+cdef int CONNECTIONS, HEARTBEAT
+
+
+cdef class WorkerContext:
+    cdef public double now
+    cdef public bytes date, own_lines, secret
+    cdef public Poller poller
+    cdef public Limits limits
+    cdef public object scoreboard
+    cdef public int row_number
+    cdef public set attempts, connections, peer_connections
+    cdef public list tickers
+    cdef public bint draining
+    cdef readonly WorkerStats stats
+    cdef bytes _id_prefix
+    cdef dict _by_client
+    cdef public Py_ssize_t _ids
+    cdef object _row
+    cdef list _due
+    cpdef bytes new_id(self)

@@ -1,0 +1,117 @@
+"""What all connections of one worker share: its clock, its poller, its counters, and the walk over deadlines.
+
+The clock is coarse: ``now`` moves once a tick, and every connection notes the moment at which it has waited long
+enough.  The tick walks all connections, which costs less than a timer for each.
+"""
+
+import asyncio
+import os
+import time
+from email.utils import formatdate
+from typing import Final, Protocol
+
+from rsp.http.limits import Limits
+from rsp.http.request_id import make_id
+from rsp.ipc.scoreboard import Scoreboard
+from rsp.ipc.worker_cells import CONNECTIONS, HEARTBEAT
+from rsp.ipc.worker_stats import WorkerStats
+from rsp.net.poller import Poller
+
+_AT_ONCE: Final = 16
+
+
+class Waiting(Protocol):
+    """What has a deadline."""
+
+    def is_due(self, now: float) -> bool: ...
+
+    def expire(self) -> None:
+        """The deadline has passed; ``is_due`` said so a moment ago."""
+
+
+class Ticker(Protocol):
+    """What does something once a second.  ``wall``: the time of day."""
+
+    def tick(self, now: float, wall: float) -> None: ...
+
+
+class WorkerContext:
+    """One for each worker.  ``row_number``: its row of the scoreboard, written here once a tick.
+
+    ``secret``: the instance's own, for signatures.  ``stats``: what is counted.
+    ``limits``: the instance's, of the configuration that is in force;
+    connections that wait at a peer know no others.  ``date``, ``own_lines``: the Date field's value, and the fields
+    that begin each answer of rsp's own.  ``attempts``: what else is under way and has a deadline.
+    """
+
+    def __init__(self, scoreboard: Scoreboard, row_number: int, secret: bytes, poller: Poller) -> None:
+        self.scoreboard = scoreboard
+        self.row_number = row_number
+        self.secret = secret
+        self.poller = poller
+        self.limits: Limits
+        self.now = time.monotonic()
+        self.date = b""
+        self.own_lines = b""
+        self.draining = False
+        self.connections: set[Waiting] = set()  # of clients
+        self.peer_connections: set[Waiting] = set()
+        self.attempts: set[Waiting] = set()
+        self.tickers: list[Ticker] = []
+        self._by_client: dict[bytes, int] = {}  # open connections, where they are counted
+        self._id_prefix = os.urandom(5).hex().encode()
+        self._ids = 0
+        self.stats = WorkerStats()
+        self._row = scoreboard.row(row_number)
+        self._due: list[Waiting] = []
+        self.tick()
+
+    def tick(self) -> None:
+        """Once a second: move the clocks, end what has waited too long, publish the counters."""
+        now = self.now = time.monotonic()
+        wall = time.time()
+        self.date = formatdate(wall, usegmt=True).encode()
+        self.own_lines = b"Server: rsp\r\nDate: %b\r\n" % self.date
+        for waiting in (self.connections, self.peer_connections, self.attempts):
+            self._due += [each for each in waiting if each.is_due(now)]
+        if self._due:
+            self._expire_some()
+        for ticker in self.tickers:
+            ticker.tick(now, wall)
+        self.publish()
+
+    def _expire_some(self) -> None:
+        """End a few of those that are due, then let others have the loop: an attack may make many due at once."""
+        due, now = self._due, self.now
+        for _ in range(min(_AT_ONCE, len(due))):
+            waiting = due.pop()
+            if waiting.is_due(now):
+                waiting.expire()
+        if due:
+            asyncio.get_running_loop().call_soon(self._expire_some)
+
+    # -- clients' connections
+
+    def count_client(self, client: bytes) -> int:
+        """One connection more of ``client``; how many it has now."""
+        number = self._by_client[client] = self._by_client.get(client, 0) + 1
+        return number
+
+    def forget_client(self, client: bytes) -> None:
+        """One of its connections has ended."""
+        left = self._by_client.pop(client) - 1
+        if left:
+            self._by_client[client] = left
+
+    # -- counters
+
+    def new_id(self) -> bytes:
+        """A request id, unique across workers and restarts."""
+        self._ids += 1
+        return make_id(self._id_prefix, self._ids)
+
+    def publish(self) -> None:
+        """The counters, into the scoreboard."""
+        self.stats.put(CONNECTIONS, len(self.connections))
+        self.stats.put(HEARTBEAT, int(self.now * 1000))
+        self.stats.publish(self._row)
