@@ -12,10 +12,6 @@ import pytest
 from tests.paths import ROOT
 
 # Modules with copies still.  One that has none any more has to go from here.
-NOT_YET = {
-    "exchange/forward/forward.py", "exchange/forward/peer.py", "exchange/forward/rest.py",
-    "exchange/forward/upstream.py", "http/h1/client.py", "http/h1/receiver.py", "http/h1/server.py",
-}  # fmt: skip
 ROOMS = {"rsp.ipc.peer_cells", "rsp.ipc.peer_marks", "rsp.ipc.standing", "rsp.ipc.worker_cells"}
 COPY = re.compile(r"^(_?[A-Z][A-Z0-9_]*): Final = (?:int\(|[A-Z][A-Z0-9_]*$)", re.MULTILINE)
 DECLARED = re.compile(r"^cdef (?:unsigned )?\w+ (?!class\b)(.+)$", re.MULTILINE)
@@ -29,7 +25,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_no_constant_is_a_copy(path):
     copies = [match[1] for match in COPY.finditer(path.read_text())]
-    assert bool(copies) == (name_of(path) in NOT_YET), copies
+    assert not copies
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.with_suffix(".pxd").exists()], ids=name_of)
