@@ -22,7 +22,7 @@ from tests.harness import Backend, free_port, get, is_root, run_load, wait_until
 
 CHATTY = 'function on_request(req) print(req.headers["User-Agent"]) end'
 LONG = "User-Agent: " + "u" * 4000 + "\r\n"
-ADMIN = 'admin = "admin.sock" worker_timeout = "2s" '
+ADMIN = 'admin = "admin.sock" worker_timeout = "10s" '  # a process that blocks for longer is a failure
 
 
 @contextlib.contextmanager
