@@ -4,6 +4,7 @@ have read, and from cutting off what they have mapped: access behind the end wou
 import fcntl
 import mmap
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,11 +14,13 @@ _SIZE: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 
 
 def shared(name: str, size: int) -> tuple[int, mmap.mmap]:
-    """For children to read and write: the descriptor, and its mapping."""
+    """For children to read and write: the descriptor, which is open as long as there is the mapping; and that."""
     descriptor = os.memfd_create(name, _FLAGS)
     os.ftruncate(descriptor, size)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SIZE)
-    return descriptor, mmap.mmap(descriptor, size)
+    mapping = mmap.mmap(descriptor, size)
+    weakref.finalize(mapping, os.close, descriptor).atexit = False
+    return descriptor, mapping
 
 
 @contextmanager

@@ -375,5 +375,5 @@ class Exchanges(RuleBasedStateMachine):
             assert streams[0].full or client.request_done or not client.paused
 
 
-Exchanges.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
+Exchanges.TestCase.settings = settings(max_examples=250, stateful_step_count=40)
 TestExchanges = Exchanges.TestCase

@@ -175,6 +175,17 @@ def test_an_error_on_top_of_an_error():
         assert client.status == 504 and one.seen.count("error") == 1
 
 
+def test_more_of_a_body_that_is_too_long_does_not_overtake_a_filter():
+    one = FakeFilter(error=HOLD)
+    with serving("limits = { body = 5 }\n" + APP, own=(one,)) as worker:
+        client = worker.ask(BODY, b"abc", last=False)
+        client.send(b"def")
+        client.send(b"ghi")
+        assert not client.status
+        one.go_on()
+        assert (client.status, client.ended) == (413, "closed")
+
+
 def test_a_late_request_while_a_filter_holds_the_response_up():
     one = FakeFilter(response=lambda exchange: 0 if exchange.own else HOLD)
     with serving('timeouts = { request = "2s" }\n' + APP, own=(one,)) as worker:
