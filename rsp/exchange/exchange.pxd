@@ -37,8 +37,11 @@ cdef class Exchange(ClientEvents):
     cdef public ClientStream stream
     cdef public Upstream upstream
     cdef Passage _filter(self)
+    @cython.locals(session=ClientSession)
+    cpdef set_up(self, WorkerContext context, RunningConfig config, ClientStream stream, RequestHead head)
     @cython.locals(route=RouteTarget)
     cpdef find_route(self)
+    @cython.locals(limits=Limits)
     cpdef take(self, RouteTarget route)
     cpdef handle(self, RouteTarget route)
     cpdef tell(self)

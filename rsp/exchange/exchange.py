@@ -46,7 +46,7 @@ class Exchange(ClientEvents):
     )
     # fmt: on
 
-    def __init__(self, context: WorkerContext, config: RunningConfig, stream: ClientStream, head: RequestHead) -> None:
+    def set_up(self, context: WorkerContext, config: RunningConfig, stream: ClientStream, head: RequestHead) -> None:
         session = stream.session
         self.context = context
         self.config = config
@@ -71,9 +71,8 @@ class Exchange(ClientEvents):
         self._received = 0  # bytes of the request's body
         self._open_ends = 2  # of a tunnel
         self.passage: Passage | None = None
-        self.dropped = False
-        self.own = False
-        self.context.stats.counts[IN_FLIGHT] += 1
+        self.dropped = self.own = False
+        context.stats.counts[IN_FLIGHT] += 1
 
     # -- the request's way
 
@@ -152,9 +151,10 @@ class Exchange(ClientEvents):
         extra, request_id, via = self.extra, self.request_id, self.config.via
         if via is not None:
             extra += via[self.head.version]
-        if self.passage is not None and self.passage.overridden:
-            extra = without(extra, self.passage.overridden)
-            request_id = b"" if b"x-request-id" in self.passage.overridden else request_id
+        passage = self.passage
+        if passage is not None and passage.overridden:
+            extra = without(extra, passage.overridden)
+            request_id = b"" if b"x-request-id" in passage.overridden else request_id
         return self.route.outgoing_head(self.head, self.target, extra, request_id, self)
 
     def outgoing_trailers(self, trailers: list[bytes]) -> list[bytes]:

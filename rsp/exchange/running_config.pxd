@@ -1,3 +1,5 @@
+cimport cython
+
 from rsp.exchange.filters.forwarded cimport Forwarded
 from rsp.exchange.filters.headers cimport Rules
 from rsp.exchange.forward.upstream cimport Upstream
@@ -18,6 +20,7 @@ cdef class RouteTarget:
     cdef public object config
     cdef public Upstream upstream
     cpdef bytes rewritten(self, bytes target, bytes rewrite)
+    @cython.locals(outgoing=OutgoingHead, rules=Rules)
     cpdef OutgoingHead outgoing_head(self, RequestHead head, bytes target, bytes extra, bytes request_id, source)
     cpdef rule_own(self, ResponseHead head, source)
     cpdef list trailers_for_peer(self, RequestHead head, list trailers)

@@ -81,7 +81,9 @@ class RouteTarget:
                 request_id = b"" if b"x-request-id" in rules.remove else request_id
             if rules.host is not None:
                 host = rules.host.fill(source)
-        return OutgoingHead(head, target, host, fields, extra, request_id)
+        outgoing = OutgoingHead.__new__(OutgoingHead)  # in the compiled build this is no call of Python
+        outgoing.set_up(head, target, host, fields, extra, request_id)
+        return outgoing
 
     def rule_own(self, head: ResponseHead, source: Any) -> None:
         """Apply the rules for rsp's own answers."""

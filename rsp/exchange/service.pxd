@@ -1,3 +1,5 @@
+cimport cython
+
 from rsp.exchange.exchange cimport Exchange
 from rsp.exchange.running_config cimport RunningConfig
 from rsp.http.message cimport RequestHead
@@ -9,3 +11,7 @@ cdef class HttpService(Service):
     cdef WorkerContext _context
     cdef public RunningConfig config
     cdef public object directory, former
+    @cython.locals(session=ClientSession, config=RunningConfig)
+    cpdef renew(self, ClientSession session)
+    @cython.locals(config=RunningConfig, exchange=Exchange)
+    cpdef ClientEvents begin(self, ClientStream stream, RequestHead head)

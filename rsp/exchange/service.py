@@ -98,7 +98,9 @@ class HttpService(Service):
         config = stream.session.config
         if not isinstance(config, RunningConfig):
             raise TypeError("a session without a configuration")
-        return Exchange(self._context, config, stream, head)
+        exchange = Exchange.__new__(Exchange)  # in the compiled build this is no call of Python
+        exchange.set_up(self._context, config, stream, head)
+        return exchange
 
     def refuse(self, session: ClientSession, status: int, reason: str) -> tuple[ResponseHead, list[bytes]]:
         context, config = self._context, session.config

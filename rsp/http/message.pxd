@@ -20,3 +20,4 @@ cdef class ResponseHead:
 cdef class OutgoingHead:
     cdef public RequestHead head
     cdef public bytes extra, fields, host, request_id, target
+    cpdef set_up(self, RequestHead head, bytes target, bytes host, bytes fields, bytes extra, bytes request_id)

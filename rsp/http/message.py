@@ -133,6 +133,11 @@ class OutgoingHead:
     def __init__(
         self, head: RequestHead, target: bytes, host: bytes, fields: bytes, extra: bytes, request_id: bytes
     ) -> None:
+        self.set_up(head, target, host, fields, extra, request_id)
+
+    def set_up(
+        self, head: RequestHead, target: bytes, host: bytes, fields: bytes, extra: bytes, request_id: bytes
+    ) -> None:
         self.head = head
         self.target = target
         self.host = host

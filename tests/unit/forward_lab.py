@@ -272,7 +272,8 @@ class Lab:
                 waiting.add([body])
                 waiting.trailers = []
         done = head.framing == 0 or body is not None
-        forward = Forward(self.context, user, self.upstream, head, self.limits, b"192.0.2.1", waiting, done)
+        forward = Forward()
+        forward.set_up(self.context, user, self.upstream, head, self.limits, b"192.0.2.1", waiting, done)
         self.forwards.append(forward)
         self.users.append(user)
         before(forward)

@@ -3,8 +3,10 @@ cimport cython
 from rsp.exchange.forward.peer cimport Peer
 from rsp.exchange.forward.relay cimport Relay
 from rsp.exchange.forward.upstream cimport Upstream
-from rsp.http.message cimport ResponseHead
-from rsp.http.peer_stream cimport PeerStream
+from rsp.exchange.forward.body cimport RequestBody
+from rsp.http.limits cimport Limits
+from rsp.http.message cimport RequestHead, ResponseHead
+from rsp.http.peer_stream cimport PeerStream, ResponseReceiver
 from rsp.net.context cimport WorkerContext
 
 cdef int ERRORS, HEDGES, MOST_NAMES, PEER_RETRIES, REQUESTS, RETRIES
@@ -19,6 +21,10 @@ cdef class Forward(Relay):
     cdef Py_ssize_t _asked
     cdef object _hedge
     cdef bint _tried_stale
+    cpdef set_up(
+        self, WorkerContext context, ResponseReceiver user, Upstream upstream, RequestHead head, Limits limits,
+        bytes client, RequestBody body, bint request_done,
+    )
     cpdef begin(self)
     @cython.locals(pinned=Peer)
     cpdef next_peer(self, int status)

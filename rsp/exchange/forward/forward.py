@@ -51,17 +51,10 @@ class Forward(Relay):
     )
     # fmt: on
 
-    def __init__(
-        self,
-        context: WorkerContext,
-        user: ResponseReceiver,
-        upstream: "Upstream",
-        head: RequestHead,
-        limits: Limits,
-        client: bytes,
-        body: RequestBody | None,
-        request_done: bool,
-    ) -> None:
+    def set_up(
+        self, context: WorkerContext, user: ResponseReceiver, upstream: "Upstream", head: RequestHead, limits: Limits,
+        client: bytes, body: RequestBody | None, request_done: bool,
+    ) -> None:  # fmt: skip
         self.context = context
         self.user = user
         self.upstream = upstream

@@ -9,3 +9,7 @@ from rsp.exchange.handler cimport Handler
 
 cdef class Proxy(Handler):
     cdef Upstream _upstream
+
+
+@cython.locals(body=RequestBody, forward=Forward)
+cpdef forward_to(Exchange exchange, Upstream upstream)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rsp.exchange.exchange import Exchange
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.conversations import Conversations
 from rsp.exchange.forward.forward import Forward
@@ -18,22 +19,27 @@ class Proxy(Handler):
         self._upstream = upstream
 
     def start(self, exchange: Any) -> None:
-        upstream = self._upstream
-        exchange.upstream = upstream
-        exchange.tell()
-        body = exchange.body
-        if body is None and exchange.head.framing != 0:
-            body = exchange.body = RequestBody()
-        forward = Forward(
-            exchange.context, exchange, upstream, exchange.head, exchange.limits, exchange.client, body,
-            body is None or body.trailers is not None,
-        )  # fmt: skip
-        if exchange.passage is not None:
-            forward.chooser, forward.pinned = exchange.passage.chooser, exchange.passage.pinned
-        conversations = exchange.session.conversations
-        if isinstance(conversations, Conversations):
-            forward.own = conversations.find(upstream.name, exchange.context.now)
-            forward.only = forward.own.peer if forward.own is not None else None
-        upstream.requests += 1
-        exchange.responder = forward
-        forward.begin()
+        forward_to(exchange, self._upstream)
+
+
+def forward_to(exchange: Exchange, upstream: Upstream) -> None:
+    """Ask the peers of ``upstream``."""
+    exchange.upstream = upstream
+    exchange.tell()
+    body = exchange.body
+    if body is None and exchange.head.framing != 0:
+        body = exchange.body = RequestBody()
+    forward = Forward.__new__(Forward)  # in the compiled build this is no call of Python
+    forward.set_up(
+        exchange.context, exchange, upstream, exchange.head, exchange.limits, exchange.client, body,
+        body is None or body.trailers is not None,
+    )  # fmt: skip
+    if exchange.passage is not None:
+        forward.chooser, forward.pinned = exchange.passage.chooser, exchange.passage.pinned
+    conversations = exchange.session.conversations
+    if isinstance(conversations, Conversations):
+        forward.own = conversations.find(upstream.name, exchange.context.now)
+        forward.only = forward.own.peer if forward.own is not None else None
+    upstream.requests += 1
+    exchange.responder = forward
+    forward.begin()

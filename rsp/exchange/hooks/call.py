@@ -148,7 +148,8 @@ class Call(ResponseReceiver):
         body.trailers = []
         if plan.body:
             body.add([plan.body])
-        forward = Forward(
+        forward = Forward()
+        forward.set_up(
             self._context, self, upstream, plan.head, self._config.limits, self._client, body, request_done=True
         )
         forward.hedges = False

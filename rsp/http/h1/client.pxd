@@ -12,6 +12,7 @@ cdef class ConnectionOwner:
 cdef class PeerConnection(Connection):
     cdef public ConnectionOwner owner
     cdef public double made
+    @cython.locals(stream=H1PeerStream)
     cpdef PeerStream open(self, PeerRequest request)
     cpdef release(self, PeerRequest request)
     cpdef bint is_due(self, double now)

@@ -48,7 +48,11 @@ class PeerConnection(Connection):
 
     def open(self, request: PeerRequest) -> PeerStream | None:
         """A stream for ``request``, which is told nothing before its head is sent; ``None``: this is about to end."""
-        return None if self.transport.closing else H1PeerStream(self, request)
+        if self.transport.closing:
+            return None
+        stream = H1PeerStream.__new__(H1PeerStream)  # in the compiled build this is no call of Python
+        stream.set_up(self, request)
+        return stream
 
     def release(self, request: PeerRequest | None) -> None:
         """Back to the owner, which keeps it or not; a connection that is authenticated is for ``request``'s client."""

@@ -34,6 +34,7 @@ cdef class H1PeerStream(PeerStream):
     cdef Py_ssize_t _interim_size
     cdef Decoder _decoder
     cdef ResponseHead _head
+    cpdef set_up(self, Connection connection, PeerRequest request)
     cpdef bint is_closing(self) except -1
     cpdef bint is_full(self) except -1
     cpdef bint is_bound(self) except -1

@@ -73,6 +73,9 @@ class H1PeerStream(PeerStream):
     # fmt: on
 
     def __init__(self, connection: Connection, request: PeerRequest) -> None:
+        self.set_up(connection, request)
+
+    def set_up(self, connection: Connection, request: PeerRequest) -> None:
         self._connection = connection
         self._request: PeerRequest | None = request
         self._limits = request.limits

@@ -1,3 +1,5 @@
+cimport cython
+
 from rsp.http.h1.codec cimport end_of_head, parse_request, response_head
 from rsp.http.h1.server_stream cimport ServerStream, StreamOwner
 from rsp.http.limits cimport Limits
@@ -31,6 +33,7 @@ cdef class ServerConnection(StreamOwner):
     cdef _advance(self)
     cdef _pace(self)
     cdef _unfinished(self, bytes data)
+    @cython.locals(limits=Limits, session=ClientSession, stream=ServerStream)
     cdef _serve(self, bytes block)
     cdef _begin_body(self, ServerStream stream, Py_ssize_t framing)
     cpdef pause_reading(self)

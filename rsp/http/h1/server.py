@@ -217,7 +217,8 @@ class ServerConnection(StreamOwner):
             check_size(block, limits.line_limit, limits.head_limit)
         head = parse_request(block, limits.fields)
         self.deadline = _NEVER
-        stream = ServerStream(self, session, head)
+        stream = ServerStream.__new__(ServerStream)  # in the compiled build this is no call of Python
+        stream.set_up(self, session, head)
         stream.events = self._service.begin(stream, head)
         self.stream = stream
         self._state = _STREAM

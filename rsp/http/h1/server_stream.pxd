@@ -34,6 +34,7 @@ cdef class ServerStream(ClientStream):
     cdef public ClientEvents events
     cdef public Limits limits
     cdef public RequestHead head
+    cpdef set_up(self, StreamOwner connection, ClientSession session, RequestHead head)
     cpdef whole_body(self, bytes piece)
     cpdef begin_body(self, Py_ssize_t framing)
     cpdef body_received(self, bytes data)
