@@ -15,9 +15,10 @@ cdef Py_ssize_t _LINGER_BYTES
 
 
 cdef class ServerConnection(StreamOwner):
-    cdef bint _advancing, _counted, _writing_paused
+    # Of a client that does nothing there is little: a bint has four bytes.
+    cdef unsigned char _advancing, _counted, _writing_paused
     cdef int _state
-    cdef Py_ssize_t _queued, _searched, _start, _thrown_away
+    cdef Py_ssize_t _queued, _searched, _start
     cdef bytes _buffer
     cdef Service _service
     cdef public double deadline, send_deadline

@@ -40,7 +40,7 @@ class ServerConnection(StreamOwner):
 
     # fmt: off
     __slots__ = (
-        "_advancing", "_buffer", "_counted", "_queued", "_searched", "_service", "_start", "_state", "_thrown_away",
+        "_advancing", "_buffer", "_counted", "_queued", "_searched", "_service", "_start", "_state",
         "_writing_paused", "deadline", "send_deadline", "session", "stream",
     )
     # fmt: on
@@ -53,11 +53,10 @@ class ServerConnection(StreamOwner):
         self._state = _HEAD
         self._buffer = b""
         self._start = 0  # what is before this in the buffer is done
-        self._searched = 0  # and in this much behind it there is no end of a head
+        self._searched = 0  # in this much behind it there is no end of a head; or so much was thrown away
         self._advancing = False
         self._writing_paused = False
         self._queued = 0  # bytes in the write buffer when the client was last looked at
-        self._thrown_away = 0  # bytes since the last answer
         self._counted = False  # among the connections of its address
         self.send_deadline = _NEVER
         limits = self.session.limits
@@ -108,8 +107,8 @@ class ServerConnection(StreamOwner):
                 if len(self._buffer) > self.session.limits.head_limit:
                     self.pause_reading()
         elif state == _LINGER:
-            self._thrown_away += len(data)
-            if self._thrown_away > _LINGER_BYTES:
+            self._searched += len(data)
+            if self._searched > _LINGER_BYTES:
                 self.transport.abort()
 
     def go_on(self) -> None:
@@ -376,7 +375,7 @@ class ServerConnection(StreamOwner):
             return
         self._state = _LINGER
         self.take_rest()
-        self._thrown_away = 0
+        self._searched = 0
         self.deadline = self.context.now + _LINGER_SECONDS
         self.resume_reading()
         self.transport.write_eof()

@@ -13,7 +13,7 @@ cdef double _NEVER
 
 cdef class StreamOwner(Protocol):
     cdef public WorkerContext context
-    cdef public bint eof, reading_paused
+    cdef public unsigned char eof, reading_paused
     cpdef bytes take_rest(self)
     cpdef put_back(self, bytes rest)
     cpdef pause_reading(self)
