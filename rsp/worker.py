@@ -30,6 +30,7 @@ from rsp.logs.access_log import AccessLog
 from rsp.net.acceptor import Acceptor
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
+from rsp.net.transport import Transport
 from rsp.system.privileges import Identity
 
 _TICK: Final = 1.0
@@ -171,11 +172,11 @@ class Worker:
         sock.listen(next((one.backlog for one in self._bundle.config.listeners if one.address == key[1]), 4096))
         self._acceptors[key] = Acceptor(self._context.poller, sock, self._accepting(key[1]))
 
-    def _accepting(self, address: str) -> Callable[[int, bytes], None]:
+    def _accepting(self, address: str) -> Callable[[Transport, bytes], None]:
         service = self._service
 
-        def accepted(descriptor: int, client: bytes) -> None:
-            service.accept(descriptor, client, address)
+        def accepted(transport: Transport, client: bytes) -> None:
+            service.accept(transport, client, address)
 
         return accepted
 

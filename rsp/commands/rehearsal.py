@@ -31,6 +31,7 @@ from rsp.lua.evaluate import Hook
 from rsp.lua.runtime import text
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
+from rsp.net.transport import Transport
 
 _PATIENCE: Final = 15.0  # seconds for one request, and for one test
 _STORE: Final = 16 << 20
@@ -76,7 +77,7 @@ class _Pool(Pool):
         for end in (near, far):
             end.setblocking(False)
         self._play.attend(far)
-        self.connected(near.detach(), request)
+        self.connected(Transport(self.context.poller, near.detach()), request)
 
 
 class _Hooks(Hooks):
@@ -242,7 +243,7 @@ class Rehearsal:
         near, far = socket.socketpair()
         for one in (near, far):
             one.setblocking(False)
-        self._service.accept(near.detach(), client, self._config.listeners[0].address)
+        self._service.accept(Transport(self._context.poller, near.detach()), client, self._config.listeners[0].address)
         try:
             await self._loop.sock_sendall(far, request)
             received = await asyncio.wait_for(self._all(far), _PATIENCE)

@@ -13,6 +13,7 @@ from rsp.http.stream import ClientEvents, ClientSession, ClientStream, Service
 from rsp.ipc.peer_table import PeerTable
 from rsp.logs.combined import combined
 from rsp.net.context import WorkerContext
+from rsp.net.transport import Transport
 
 _NOWHERE: Final[list[list[tuple[bytes, bytes, RouteTarget]]]] = []
 
@@ -29,9 +30,9 @@ class HttpService(Service):
         self.former: WeakSet[RunningConfig] = WeakSet()
         context.tickers.append(self)
 
-    def accept(self, descriptor: int, client: bytes, listener: str) -> None:
+    def accept(self, transport: Transport, client: bytes, listener: str) -> None:
         """Serve a new connection."""
-        ServerConnection(self._context, self, descriptor, client, listener)
+        ServerConnection(self._context, self, transport, client, listener)
 
     def close_idle(self) -> None:
         """Close the connections of clients that have no request under way."""

@@ -1,5 +1,6 @@
 from rsp.net.calls cimport accept
 from rsp.net.poller cimport Poller, Watched
+from rsp.net.transport cimport Transport
 
 
 cdef class Acceptor(Watched):

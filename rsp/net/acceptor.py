@@ -8,6 +8,7 @@ from typing import Final
 from rsp.logs import log
 from rsp.net.calls import accept
 from rsp.net.poller import IN, SCARCE, Poller, Watched
+from rsp.net.transport import Transport
 
 _AT_ONCE: Final = 64
 # The connection is gone already, or the network behind it: nothing to tell (accept(2)).
@@ -18,7 +19,7 @@ _HARMLESS: Final = frozenset((
 
 
 class Acceptor(Watched):
-    """Calls ``accepted(descriptor, client)`` for each connection.
+    """Calls ``accepted(transport, client)`` for each connection.
 
     ``sock`` stays its owner's.  Where a new connection cannot be had for want of descriptors or memory, it waits until
     :meth:`retry`.
@@ -26,7 +27,7 @@ class Acceptor(Watched):
 
     __slots__ = ("_accepted", "_exhausted", "_poller", "_sock")
 
-    def __init__(self, poller: Poller, sock: socket.socket, accepted: Callable[[int, bytes], None]) -> None:
+    def __init__(self, poller: Poller, sock: socket.socket, accepted: Callable[[Transport, bytes], None]) -> None:
         super().__init__(sock.fileno())
         self._poller = poller
         self._sock = sock
@@ -56,7 +57,7 @@ class Acceptor(Watched):
                 return count
             if found is None:
                 return count
-            self._accepted(*found)
+            self._accepted(Transport(self._poller, found[0]), found[1])
         return most
 
     def retry(self) -> None:

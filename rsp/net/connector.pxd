@@ -1,4 +1,5 @@
 from rsp.net.poller cimport Poller, Watched
+from rsp.net.transport cimport Transport
 
 
 cdef class Connector(Watched):

@@ -5,18 +5,21 @@ import socket
 from collections.abc import Callable
 
 from rsp.net.poller import OUT, SCARCE, Poller, Watched
+from rsp.net.transport import Transport
 
 
 class Connector(Watched):
     """Connects to ``address``, a host's IP and port or the path of a local socket; then calls ``done`` once.
 
-    ``done(descriptor, "")`` hands a connected non-blocking socket over; ``done(-1, reason)`` says why there is none.
+    ``done(transport, "")`` hands the connection over; ``done(None, reason)`` says why there is none.
     It may be called before the constructor returns.
     """
 
     __slots__ = ("_done", "_poller")
 
-    def __init__(self, poller: Poller, address: tuple[str, int] | str, done: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, poller: Poller, address: tuple[str, int] | str, done: Callable[[Transport | None, str], None]
+    ) -> None:
         if isinstance(address, str):
             family = socket.AF_UNIX
         else:
@@ -27,7 +30,7 @@ class Connector(Watched):
         try:
             sock = _socket(family, poller)
         except OSError as error:
-            done(-1, error.strerror or str(error))
+            done(None, error.strerror or str(error))
             return
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -36,15 +39,15 @@ class Connector(Watched):
         except BlockingIOError as error:
             if family == socket.AF_UNIX:  # its queue is full, and waiting is not offered
                 sock.close()
-                done(-1, error.strerror or str(error))
+                done(None, error.strerror or str(error))
                 return
             self.descriptor = sock.detach()
             poller.want(self, OUT)
         except OSError as error:
             sock.close()
-            done(-1, error.strerror or str(error))
+            done(None, error.strerror or str(error))
         else:
-            done(sock.detach(), "")
+            done(Transport(poller, sock.detach()), "")
 
     def ready(self, events: int) -> None:
         descriptor = self._let_go()
@@ -52,15 +55,15 @@ class Connector(Watched):
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             sock.close()
-            self._done(-1, os.strerror(error))
+            self._done(None, os.strerror(error))
         else:
-            self._done(sock.detach(), "")
+            self._done(Transport(self._poller, sock.detach()), "")
 
     def cancel(self, reason: str) -> None:
         """Give up, unless it is done."""
         if self.descriptor >= 0:
             os.close(self._let_go())
-            self._done(-1, reason)
+            self._done(None, reason)
 
     def _let_go(self) -> int:
         """Wait no more; the descriptor's next owner wants its own events."""

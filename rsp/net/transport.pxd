@@ -25,6 +25,7 @@ cdef class Transport(Watched):
     cdef public bint closing, left, paused
     cdef public double round_trip
     cdef public Py_ssize_t waiting
+    cpdef begin(self, Protocol protocol, Py_ssize_t limit)
     cpdef ready(self, int events)
     cpdef closed(self)
     cdef _read(self)

@@ -58,7 +58,7 @@ class Protocol:
 
 
 class Transport(Watched):
-    """Owns ``descriptor``, a connected non-blocking socket, and begins to read.  ``limit``: see ``pause_writing``."""
+    """Owns ``descriptor``, a connected non-blocking socket.  Acceptor and connector choose a connection's transport."""
 
     # fmt: off
     __slots__ = (
@@ -67,11 +67,11 @@ class Transport(Watched):
     )
     # fmt: on
 
-    def __init__(self, poller: Poller, descriptor: int, protocol: Protocol, limit: int) -> None:
+    def __init__(self, poller: Poller, descriptor: int) -> None:
         super().__init__(descriptor)
         self._poller = poller
-        self._protocol: Protocol | None = protocol
-        self._limit = limit
+        self._protocol: Protocol | None = None
+        self._limit = 0
         self._backlog: list[bytes] | None = None
         self._offset = 0  # of the first piece of the backlog, what is sent already
         self._ended = False  # the other side sends no more
@@ -83,7 +83,12 @@ class Transport(Watched):
         self.left = False  # the protocol holds bytes that it will look at in the next turn
         self.round_trip = 0.0  # in seconds; known after a failure
         self.waiting = 0  # bytes of the backlog
-        poller.want(self, IN)
+
+    def begin(self, protocol: Protocol, limit: int) -> None:
+        """Read, and tell ``protocol``, which is its owner from now on.  ``limit``: see ``pause_writing``."""
+        self._protocol = protocol
+        self._limit = limit
+        self._poller.want(self, IN)
 
     # -- reading
 

@@ -21,6 +21,7 @@ from rsp.logs.access_log import AccessLog
 from rsp.lua.evaluate import evaluate
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
+from rsp.net.transport import Transport
 from tests.property.test_codec import pieces_of
 from tests.soak import examples
 
@@ -62,7 +63,7 @@ class Worker:
         near, client = socket.socketpair()
         near.setblocking(False)
         client.setblocking(False)
-        self.service.accept(near.detach(), b"192.0.2.1", "127.0.0.1:1")
+        self.service.accept(Transport(self.context.poller, near.detach()), b"192.0.2.1", "127.0.0.1:1")
         received, closed, peers, told = b"", False, [], []
         try:
             for piece in request:

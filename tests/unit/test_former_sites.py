@@ -15,6 +15,7 @@ from rsp.logs.access_log import AccessLog
 from rsp.lua.evaluate import evaluate
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
+from rsp.net.transport import Transport
 
 TEXT = """
 listen "127.0.0.1:1"
@@ -65,7 +66,7 @@ class Process:
         near, far = socket.socketpair()
         for one in (near, far):
             one.setblocking(False)
-        self.service.accept(near.detach(), b"192.0.2.1", "127.0.0.1:1")
+        self.service.accept(Transport(self.context.poller, near.detach()), b"192.0.2.1", "127.0.0.1:1")
         return far
 
 

@@ -69,7 +69,8 @@ def connected(poller, **kwargs):
     ours.setblocking(False)
     theirs.setblocking(False)
     owner = Owner(**kwargs)
-    owner.transport = Transport(poller, ours.detach(), owner, LIMIT)
+    owner.transport = Transport(poller, ours.detach())
+    owner.transport.begin(owner, LIMIT)
     with theirs:
         yield owner, theirs
     owner.transport.abort()
@@ -196,7 +197,8 @@ def test_a_reset_is_an_error_for_the_other_side():
         ours, _ = listening.accept()
         ours.setblocking(False)
         owner = Owner()
-        owner.transport = Transport(poller, ours.detach(), owner, LIMIT)
+        owner.transport = Transport(poller, ours.detach())
+        owner.transport.begin(owner, LIMIT)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         theirs.close()
         await until(lambda: owner.events)
@@ -266,7 +268,7 @@ def test_connections_are_made_and_accepted():
                 (ours, client), (theirs, reason) = accepted.pop(), connected_ones.pop()
                 assert client == (b"unix:" if family == socket.AF_UNIX else address[0].encode())
                 assert reason == ""
-                with socket.socket(fileno=ours) as one, socket.socket(fileno=theirs) as other:
+                with socket.socket(fileno=ours.descriptor) as one, socket.socket(fileno=theirs.descriptor) as other:
                     other.send(b"x")
                     assert await asyncio.get_running_loop().sock_recv(one, 1) == b"x"
                     assert not one.get_inheritable()
@@ -291,7 +293,7 @@ def test_connections_that_fail_say_why():
         slow.cancel("too slow")
         slow.cancel("too slow")
         await until(lambda: len(results) == 4)
-        assert {descriptor for descriptor, _ in results} == {-1}
+        assert {transport for transport, _ in results} == {None}
         assert {"Connection refused", "No such file or directory"} < {reason for _, reason in results}
 
     run(test)
@@ -301,7 +303,7 @@ def test_without_descriptors_new_connections_wait():
     async def test(poller):
         accepted = []
         with socket.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as stack:
-            acceptor = Acceptor(poller, listening, lambda descriptor, client: accepted.append(descriptor))
+            acceptor = Acceptor(poller, listening, lambda transport, client: accepted.append(transport.descriptor))
             client = stack.enter_context(socket.socket())
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))

@@ -17,6 +17,7 @@ from rsp.http.peer_stream import UNTRIED, PeerRequest
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
+from rsp.net.transport import Transport
 from rsp.system.descriptors import Room
 
 GET = b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -124,7 +125,7 @@ class Process:
         near, far = pair or socket.socketpair()
         near.setblocking(False)
         far.setblocking(False)
-        self.connection = PeerConnection(self.context, self.owner, near.detach())
+        self.connection = PeerConnection(self.context, self.owner, Transport(self.context.poller, near.detach()))
         self.peers.append(far)
         return far
 

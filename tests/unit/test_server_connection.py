@@ -16,6 +16,7 @@ from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.worker_cells import ACCEPTED, STATUS_5XX
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
+from rsp.net.transport import Transport
 from rsp.system.descriptors import Room
 
 GET = b"GET %b HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -133,7 +134,9 @@ class Process:
         near, far = pair or socket.socketpair()
         near.setblocking(False)
         far.setblocking(False)
-        self.connection = ServerConnection(self.context, self.service, near.detach(), client, "127.0.0.1:1")
+        self.connection = ServerConnection(
+            self.context, self.service, Transport(self.context.poller, near.detach()), client, "127.0.0.1:1"
+        )
         self.clients.append(far)
         return far
 

@@ -1,6 +1,5 @@
 """The connections of a peer that wait for the next request, and how new ones are made."""
 
-import os
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -13,6 +12,7 @@ from rsp.ipc.peer_stats import PeerStats
 from rsp.logs import log
 from rsp.net.connector import Connector
 from rsp.net.context import WorkerContext
+from rsp.net.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,7 +56,7 @@ class Attempt:
         self._timed_out = True
         self._connector.cancel("timed out while connecting")
 
-    def end(self, descriptor: int, reason: str) -> None:
+    def end(self, transport: Transport | None, reason: str) -> None:
         """Hand the connection over, or say why there is none."""
         if self._over:
             return
@@ -66,11 +66,11 @@ class Attempt:
         pool.peer.stats.add(CONNECTING, -1)
         if request is not None and not request.waits:
             request = None
-        if descriptor >= 0:
+        if transport is not None:
             if request is not None or self._keep:
-                pool.connected(descriptor, request)
+                pool.connected(transport, request)
             else:
-                os.close(descriptor)
+                transport.abort()
         elif request is not None:
             request.connect_failed(Failure(reason, timed_out=self._timed_out))
         else:
@@ -123,9 +123,9 @@ class Pool(ConnectionOwner):
         """Say in the log if the peer cannot be reached."""
         Attempt(self, None)
 
-    def connected(self, descriptor: int, request: PeerRequest | None) -> None:
+    def connected(self, transport: Transport, request: PeerRequest | None) -> None:
         """For ``request``, or to wait for one."""
-        connection = PeerConnection(self.context, self, descriptor)
+        connection = PeerConnection(self.context, self, transport)
         if request is None:
             connection.release(None)
             return

@@ -33,15 +33,16 @@ class ConnectionOwner:
 
 
 class PeerConnection(Connection):
-    """``descriptor``: the connected socket; ``made``: when it came here."""
+    """``transport``: what carries it; ``made``: when it came here."""
 
     __slots__ = ("made", "owner")
 
-    def __init__(self, context: WorkerContext, owner: ConnectionOwner, descriptor: int) -> None:
+    def __init__(self, context: WorkerContext, owner: ConnectionOwner, transport: Transport) -> None:
         super().__init__(context)
         self.owner = owner
         self.made = context.now
-        self.transport = Transport(context.poller, descriptor, self, context.limits.buffer)
+        self.transport = transport
+        transport.begin(self, context.limits.buffer)
         context.peer_connections.add(self)
 
     # -- the owner's side

@@ -36,7 +36,7 @@ _REQUEST_SHIFT: Final = 9  # one of 512 bytes more, its body included, counts fo
 
 
 class ServerConnection(StreamOwner):
-    """``descriptor``: the connected socket; ``client``: its address; ``listener``: where it came in, as configured."""
+    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in, as configured."""
 
     # fmt: off
     __slots__ = (
@@ -45,7 +45,9 @@ class ServerConnection(StreamOwner):
     )
     # fmt: on
 
-    def __init__(self, context: WorkerContext, service: Service, descriptor: int, client: bytes, listener: str) -> None:
+    def __init__(
+        self, context: WorkerContext, service: Service, transport: Transport, client: bytes, listener: str
+    ) -> None:
         StreamOwner.__init__(self, context)
         self._service = service
         self.session = service.session(client, listener)
@@ -61,7 +63,8 @@ class ServerConnection(StreamOwner):
         self.send_deadline = _NEVER
         limits = self.session.limits
         self.deadline = context.now + limits.idle_time
-        self.transport = Transport(context.poller, descriptor, self, limits.buffer)
+        self.transport = transport
+        transport.begin(self, limits.buffer)
         excess = self._enter(limits)
         if excess > 0:
             self._turn_away(excess, limits)
