@@ -66,11 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         name: str, text: str, run: Callable[[argparse.Namespace], int], *, peer: bool
     ) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=text, description=text, parents=[common])
-        one.set_defaults(run=run)
+        made = commands.add_parser(name, help=text, description=text, parents=[common])
+        made.set_defaults(run=run)
         if peer:
-            one.add_argument("peer", metavar="[UPSTREAM] PEER", nargs="+", help="address, or name as configured")
-        return one
+            made.add_argument("peer", metavar="[UPSTREAM] PEER", nargs="+", help="address, or name as configured")
+        return made
 
     command("status", "Workers, totals, the configuration in force.", _status, peer=False)
     command("health", "Whether it serves: exit status 0 or 1, for health checks.", _health, peer=False)
@@ -102,13 +102,12 @@ def _status(options: argparse.Namespace) -> int:
     print(f"rsp {data['rsp']}, configuration {configuration['version']} ({configuration['digest'][:12]})")
     print(f"listening on {', '.join(data['listeners'])}")
     if data["trial"]:
-        one = data["trial"]
-        print(
-            f"tried by one worker: configuration {one['version']} ({one['digest'][:12]}), {one['seconds_left']} s to go"
-        )
+        trial = data["trial"]
+        version = f"{trial['version']} ({trial['digest'][:12]})"
+        print(f"tried by one worker: configuration {version}, {trial['seconds_left']} s to go")
     if data["last"]:
-        one = data["last"]
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(one['at']))}: {one['text']}")
+        last = data["last"]
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(last['at']))}: {last['text']}")
     print(
         f"now: {now['connections']} connections, {now['in_flight']} requests running, {now['queued']} waiting\n"
         f"since the start: {totals['requests']} requests, {totals['status_5xx']} of them 5xx, "
@@ -127,7 +126,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _health(options: argparse.Namespace) -> int:
     data = _ask(options, "GET", "/status")
-    working = [one for one in data["workers"] if one["version"] and one["silent"] < _SILENT]
+    working = [each for each in data["workers"] if each["version"] and each["silent"] < _SILENT]
     if options.json:
         _json({"healthy": bool(working), "workers": len(working)})
     elif not working:
@@ -137,14 +136,14 @@ def _health(options: argparse.Namespace) -> int:
     return 0 if working else 1
 
 
-def _process(one: dict[str, Any]) -> tuple[object, ...]:
-    return one["pid"], one["version"], f"{one['uptime']:.0f} s", f"{one['cpu']:.1f} s", f"{one['memory'] >> 20} MB"
+def _process(row: dict[str, Any]) -> tuple[object, ...]:
+    return row["pid"], row["version"], f"{row['uptime']:.0f} s", f"{row['cpu']:.1f} s", f"{row['memory'] >> 20} MB"
 
 
 def _peers(options: argparse.Namespace) -> int:
     data = _ask(options, "GET", "/peers")
     if options.upstream is not None:
-        data["peers"] = [one for one in data["peers"] if one["upstream"] == options.upstream]
+        data["peers"] = [each for each in data["peers"] if each["upstream"] == options.upstream]
         if not data["peers"]:
             raise Failure(f'no upstream "{options.upstream}", or it has no peer')
     return _json(data) if options.json else _show_peers(data["peers"], data["unknown"])
@@ -152,16 +151,17 @@ def _peers(options: argparse.Namespace) -> int:
 
 def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int:
     rows: list[tuple[object, ...]] = [_COLUMNS]
-    for one in peers:
-        state = one["state"]
-        if one["reason"] not in (None, "operator"):
-            state += f" ({one['reason']})"
-        if one["for"] is not None:
-            state += f" {one['for']:.0f} s"
-        name = f"{one['peer']} ({one['name']})" if one["name"] else one["peer"]
-        backup = " backup" if one["backup"] else ""
-        counts = [one[key] for key in _COLUMNS[4:9]]
-        rows.append((one["upstream"], name, state, f"{one['weight']}{backup}", *counts, f"{one['latency_ms']:.1f} ms"))
+    for peer in peers:
+        state = peer["state"]
+        if peer["reason"] not in (None, "operator"):
+            state += f" ({peer['reason']})"
+        if peer["for"] is not None:
+            state += f" {peer['for']:.0f} s"
+        name = f"{peer['peer']} ({peer['name']})" if peer["name"] else peer["peer"]
+        backup = " backup" if peer["backup"] else ""
+        counts = [peer[key] for key in _COLUMNS[4:9]]
+        latency = f"{peer['latency_ms']:.1f} ms"
+        rows.append((peer["upstream"], name, state, f"{peer['weight']}{backup}", *counts, latency))
     _table(rows)
     for name in unknown:
         print(f"{name}: has no address")

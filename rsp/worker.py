@@ -169,7 +169,7 @@ class Worker:
 
     def _listen(self, key: tuple[int, str]) -> None:
         sock = self._sockets[key]
-        sock.listen(next((one.backlog for one in self._bundle.config.listeners if one.address == key[1]), 4096))
+        sock.listen(next((each.backlog for each in self._bundle.config.listeners if each.address == key[1]), 4096))
         self._acceptors[key] = Acceptor(self._context.poller, sock, self._accepting(key[1]))
 
     def _accepting(self, address: str) -> Callable[[Transport, bytes], None]:
@@ -181,7 +181,7 @@ class Worker:
         return accepted
 
     def _leave(self, key: tuple[int, str]) -> None:
-        """Stop listening; whoever is queued already is still served."""
+        """Stop listening; connections that are queued already are still served."""
         acceptor = self._acceptors.pop(key)
         acceptor.stop()
         while acceptor.take(_QUEUED):
@@ -189,7 +189,7 @@ class Worker:
         self._sockets.pop(key).close()
 
     def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:
-        if self._context.draining:  # too late; the master finds somebody else
+        if self._context.draining:  # too late; the master finds another worker
             for descriptor in descriptors:
                 os.close(descriptor)
             return

@@ -191,8 +191,8 @@ class Rehearsal:
         head = parse_request(result.peer_head) if result.peer_head else None
         plain: dict[bytes, Any] = {
             b"status": result.status, b"fields": result.fields, b"body": result.body,
-            b"hooks": hooks.table([one.encode() for one in result.hooks]),
-            b"log": hooks.table([one.encode() for one in result.log]),
+            b"hooks": hooks.table([hook.encode() for hook in result.hooks]),
+            b"log": hooks.table([line.encode() for line in result.log]),
         }  # fmt: skip
         for name in ("upstream", "peer", "route"):
             value = getattr(result, name)
@@ -241,8 +241,8 @@ class Rehearsal:
         hooks = self._hooks
         hooks.tracing, hooks.witness = result.hooks, self._witness
         near, far = socket.socketpair()
-        for one in (near, far):
-            one.setblocking(False)
+        for end in (near, far):
+            end.setblocking(False)
         self._service.accept(Transport(self._context.poller, near.detach()), client, self._config.listeners[0].address)
         try:
             await self._loop.sock_sendall(far, request)
@@ -263,7 +263,7 @@ class Rehearsal:
         result = self._result
         result.upstream = upstream.decode() if upstream else None
         result.peer = peer.decode() if peer else None
-        result.has_others = any(one.name == result.upstream and len(one.peers) > 1 for one in self._config.upstreams)
+        result.has_others = any(each.name == result.upstream and len(each.peers) > 1 for each in self._config.upstreams)
         result.route = route or None
 
     # -- peers

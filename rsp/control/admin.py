@@ -71,7 +71,7 @@ class Admin:
                 status, data = error.status, {"error": str(error)}
             body = msgspec.json.format(msgspec.json.encode(data, enc_hook=encode_hook), indent=2) + b"\n"
             date = formatdate(usegmt=True).encode()
-            writer.write(own_response(status, b"application/json", b"", body, date, with_body=True, keep_alive=False))
+            writer.write(own_response(status, b"application/json", body, date))
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # the client has gone, or does not speak HTTP

@@ -51,7 +51,7 @@ class _Watch:
         rules = self.rules
         samples = [self._sample(member.place, now) for member in self.members]
         self._past = {member.place: self._past[member.place] for member in self.members}
-        out = [self._is_out(member.place, now) for member in self.members]
+        out = [self._is_out(member.place) for member in self.members]
         found: dict[int, tuple[Reason, str]] = {}
         if rules.latency:
             for index in by_latency(samples, rules.latency, rules.requests):
@@ -78,7 +78,7 @@ class _Watch:
         requests, errors, latency = (new - old for new, old in zip(totals, past[0][1], strict=True))
         return Sample(requests, errors, latency / 1e6 / max(1, requests))
 
-    def _is_out(self, place: int, now: float) -> bool:
+    def _is_out(self, place: int) -> bool:
         mark = self._scoreboard.mark
         return bool(mark(place, EJECTED_UNTIL) or mark(place, DRAIN) or mark(place, HEALTH) > HEALTH_UP)
 

@@ -36,7 +36,7 @@ cdef class Exchange(ClientEvents):
     cdef public int status
     cdef public ClientStream stream
     cdef public Upstream upstream
-    cdef Passage _filter(self)
+    cdef Passage _get_passage(self)
     @cython.locals(session=ClientSession)
     cpdef set_up(self, WorkerContext context, RunningConfig config, ClientStream stream, RequestHead head)
     @cython.locals(route=RouteTarget)

@@ -19,7 +19,7 @@ from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.exchange.told import told
 from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
 from rsp.http.names import lines_without, without
-from rsp.http.peer_stream import Responder
+from rsp.http.peer_stream import BoundConnection, Responder
 from rsp.http.routing import AmbiguousPath, match
 from rsp.http.stream import ClientEvents, ClientStream
 from rsp.ipc.worker_cells import IN_FLIGHT
@@ -83,12 +83,12 @@ class Exchange(ClientEvents):
         if config.filters:
             config.learn_host(self.session, self.head.host, self.stream)
             self.tell()
-            self._filter().begin(config.filters)
+            self._get_passage().begin(config.filters)
         else:
             self.find_route()
 
-    def _filter(self) -> Passage:
-        """Its way through the filters, of which there are some."""
+    def _get_passage(self) -> Passage:
+        """Made for the first of its filters."""
         if self.passage is None:
             self.passage = Passage(self)
         return self.passage
@@ -119,7 +119,7 @@ class Exchange(ClientEvents):
         if limits.request_time:
             self.stream.set_deadline(self.context.now + limits.request_time)
         if route.filters:
-            self._filter().begin(route.filters)
+            self._get_passage().begin(route.filters)
         else:
             self.handle(route)
 
@@ -250,7 +250,7 @@ class Exchange(ClientEvents):
         if not filters:
             self.send(head, pieces, trailers)
             return
-        self._filter().hold(filters, head, pieces, trailers, self.responder)
+        self._get_passage().hold(filters, head, pieces, trailers, self.responder)
 
     def withdraw(self) -> None:
         if self.passage is not None:
@@ -320,7 +320,7 @@ class Exchange(ClientEvents):
     def tunnel_lost(self) -> None:
         self._finish(101, False)
 
-    def keep_for_client(self, peer: Any, connection: Any) -> None:
+    def keep_for_client(self, peer: Any, connection: BoundConnection) -> None:
         if self.over or self.config.forwarded.trusts(self.session.client):
             connection.close()  # the client is gone, or a proxy with many users
         else:
@@ -333,7 +333,7 @@ class Exchange(ClientEvents):
         if status == 413:
             self.dropped = True
         filters = self.route.response_filters
-        if filters and not self.over and self._filter().fail(filters, status, reason):
+        if filters and not self.over and self._get_passage().fail(filters, status, reason):
             return
         self.refuse_plainly(status, reason)
 
@@ -386,7 +386,7 @@ class Exchange(ClientEvents):
         self.over = True
         filters, responder = self.route.response_filters, self.responder
         if filters or self.passage is not None:
-            self._filter().stop()
+            self._get_passage().stop()
         responder.abort("the exchange is over")
         record(
             self.context.stats, self.config.access_log, self.client, self.head, status, self.sent, self.started,

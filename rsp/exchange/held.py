@@ -10,8 +10,7 @@ from rsp.http.peer_stream import Responder
 class HeldResponse:
     """``trailers``: ``None`` while more of the body may come.  ``changed``: status or body is not the responder's.
 
-    ``length``: of the body that replaces it.  ``body_filters``: those that
-    its body has to pass.
+    ``length``: of the body that replaces it.  ``body_filters``: those that its body has to pass.
     """
 
     # fmt: off

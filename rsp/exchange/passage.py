@@ -1,18 +1,20 @@
 """An exchange's way through its filters: whose turn it is, what is on hold, the response that they look at.
 
-Exchanges whose route has no filters never make one.  ``exchange`` is an :class:`rsp.exchange.exchange.Exchange`, which
-is above this room.
+Exchanges whose route has no filters never make one.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, Protocol
 
 from rsp.exchange.filter import PASS, Filter, Notes
 from rsp.exchange.forward.body import RequestBody
+from rsp.exchange.forward.forward import Chooser
+from rsp.exchange.forward.peer import Peer
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.held import HeldResponse
+from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.http.framing import reframe
-from rsp.http.message import CHUNKED, ResponseHead
+from rsp.http.message import CHUNKED, RequestHead, ResponseHead
 from rsp.http.peer_stream import Responder
 
 # Which phase is on hold.
@@ -24,6 +26,43 @@ _ERROR: Final = 3
 _NO_NAMES: Final[frozenset[bytes]] = frozenset()
 
 
+class PassageOwner(Protocol):
+    """The exchange, as its passage knows it."""
+
+    body: RequestBody | None
+    config: RunningConfig
+    dropped: bool
+    head: RequestHead
+    over: bool
+    request_done: bool
+    responder: Responder
+    route: RouteTarget
+
+    # -- the request goes on
+
+    def find_route(self) -> None: ...
+
+    def take(self, route: RouteTarget) -> None: ...
+
+    def handle(self, route: RouteTarget) -> None: ...
+
+    def source_ready(self) -> None: ...
+
+    # -- the response goes on
+
+    def interim(self, head: ResponseHead) -> None: ...
+
+    def send(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None: ...
+
+    def refuse(self, status: int, reason: str) -> None: ...
+
+    def refuse_plainly(self, status: int, reason: str) -> None: ...
+
+    def abort_responder(self) -> None: ...
+
+    def cut_off(self) -> None: ...
+
+
 class Passage:
     """What filters may set, and where they are.
 
@@ -31,10 +70,8 @@ class Passage:
     ``path_set``    a filter has set ``exchange.target``, so the route does not rewrite it
     ``overridden``  names, folded, of rsp's own request fields that a filter has written
     ``sent_to``     the upstream that a filter has chosen; ``pinned``: the peer; ``chooser``: what chooses among peers
-
-    ``held``: the response that filters look at.
-
-    ``holds``: it has not been sent yet.  ``body_filters``: those that the body of the response on its way passes.
+    ``held``        the response that filters look at; ``holds``: it has not been sent yet
+    ``body_filters``  those that the body of the response passes while it is sent
     """
 
     # fmt: off
@@ -44,11 +81,11 @@ class Passage:
     )
     # fmt: on
 
-    def __init__(self, exchange: Any) -> None:
+    def __init__(self, exchange: PassageOwner) -> None:
         self._exchange = exchange
         self.notes: Notes | None = None
-        self.chooser: Any = None
-        self.pinned: Any = None
+        self.chooser: Chooser | None = None
+        self.pinned: Peer | None = None
         self.sent_to: Upstream | None = None
         self.overridden = _NO_NAMES
         self.path_set = False

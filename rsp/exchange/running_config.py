@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from rsp.config.placeholders import Source
 from rsp.config.schema import Dns, Route
 from rsp.exchange.answers import Pages
 from rsp.exchange.filter import Filter
@@ -66,7 +67,7 @@ class RouteTarget:
         return changed if changed[:1] == b"/" else b"/" + changed
 
     def outgoing_head(
-        self, head: RequestHead, target: bytes, extra: bytes, request_id: bytes, source: Any
+        self, head: RequestHead, target: bytes, extra: bytes, request_id: bytes, source: Source
     ) -> OutgoingHead:
         """The head with these lines of rsp's own, as far as the route's rules leave them.
 
@@ -85,7 +86,7 @@ class RouteTarget:
         outgoing.set_up(head, target, host, fields, extra, request_id)
         return outgoing
 
-    def rule_own(self, head: ResponseHead, source: Any) -> None:
+    def rule_own(self, head: ResponseHead, source: Source | None) -> None:
         """Apply the rules for rsp's own answers."""
         if self.own_rules is not None:
             head.fields = self.own_rules.apply(head.fields, source)

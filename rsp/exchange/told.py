@@ -1,14 +1,33 @@
 """What placeholders of the configuration stand for: what rsp knows of a request, beside its fields."""
 
-from typing import Any
+from typing import Protocol
 
 from rsp.exchange.filters.forwarded import name_of, scheme_told
+from rsp.exchange.forward.upstream import Upstream
+from rsp.exchange.running_config import RunningConfig
+from rsp.http.message import RequestHead
+from rsp.http.stream import ClientSession, ClientStream
 
 
-def told(exchange: Any, name: str) -> bytes:
-    """What the placeholder ``name`` stands for.  ``exchange``: an Exchange, which is above this room."""
+class Subject(Protocol):
+    """The exchange that is told of."""
+
+    client: bytes
+    config: RunningConfig
+    head: RequestHead
+    over: bool
+    request_id: bytes
+    session: ClientSession
+    stream: ClientStream
+    upstream: Upstream | None
+
+    def tell(self) -> None:
+        """Find out the client's real address."""
+
+
+def told(exchange: Subject, name: str) -> bytes:
+    """What the placeholder ``name`` stands for."""
     head = exchange.head
-    value: bytes
     if name == "client":
         if head.forwarded and not exchange.over:
             exchange.tell()  # which finds out, if nothing was sent to a peer yet
@@ -25,15 +44,15 @@ def told(exchange: Any, name: str) -> bytes:
         path, _, query = head.target.partition(b"?")
         value = query if name == "query" else path if path != b"*" else b"/"
     else:
-        authority: bytes = head.host or exchange.stream.local_name()
+        authority = head.host or exchange.stream.local_name()
         value = authority if name == "authority" else name_of(authority)
     return value
 
 
-def scheme_of(exchange: Any) -> bytes:
+def scheme_of(exchange: Subject) -> bytes:
     """How the client reached rsp, or the trusted proxy that says so."""
     session = exchange.session
-    scheme: bytes = session.scheme
+    scheme = session.scheme
     if exchange.head.forwarded and exchange.config.forwarded.trusts(session.client):
         return scheme_told(exchange.head, scheme)
     return scheme

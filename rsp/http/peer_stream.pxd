@@ -8,7 +8,6 @@ cdef class Failure:
 
 
 cdef class PeerStream:
-    cpdef bint is_closing(self) except -1
     cpdef bint is_full(self) except -1
     cpdef bint is_bound(self) except -1
     cpdef bint is_doubtful(self) except -1

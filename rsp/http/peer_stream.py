@@ -35,10 +35,6 @@ class PeerStream:
 
     __slots__ = ()
 
-    def is_closing(self) -> bool:
-        """Whether the connection has ended or is about to."""
-        raise NotImplementedError
-
     def is_full(self) -> bool:
         """Whether the peer takes no more for now."""
         raise NotImplementedError
@@ -52,7 +48,7 @@ class PeerStream:
         raise NotImplementedError
 
     def send_request(self, head: OutgoingHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        """The head, with what there is of the body; the stream must not be ``closing``.
+        """The head, with what there is of the body; the connection is still open.
 
         ``trailers`` is ``None`` for a request without a body, too.
         """

@@ -38,10 +38,11 @@ class Ticker(Protocol):
 class WorkerContext:
     """One for each worker.  ``row_number``: its row of the scoreboard, written here once a tick.
 
-    ``secret``: the instance's own, for signatures.  ``stats``: what is counted.
-    ``limits``: the instance's, of the configuration that is in force;
-    connections that wait at a peer know no others.  ``date``, ``own_lines``: the Date field's value, and the fields
-    that begin each answer of rsp's own.  ``attempts``: what else is under way and has a deadline.
+    ``secret``     the instance's own, for signatures
+    ``limits``     the instance's, of the configuration that is in force; idle connections to peers know no others
+    ``date``       the Date field's value; ``own_lines``: the fields that begin each answer of rsp's own
+    ``attempts``   what is under way and has a deadline, beside the connections
+    ``stats``      what is counted
     """
 
     def __init__(self, scoreboard: Scoreboard, row_number: int, secret: bytes, poller: Poller) -> None:

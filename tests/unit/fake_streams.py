@@ -278,9 +278,6 @@ class FakePeerStream(PeerStream):
 
     # -- what the request calls
 
-    def is_closing(self):
-        return self.connection.closed
-
     def is_full(self):
         return self.full
 

@@ -53,9 +53,6 @@ class Stream(PeerStream):
         self.eof = self.tunnel = self.paused = False
         self.end = ""
 
-    def is_closing(self):
-        return bool(self.end)
-
     def is_full(self):
         return self.script.get("full", False)
 

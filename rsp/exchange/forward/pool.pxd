@@ -1,7 +1,6 @@
 cimport cython
 
 from rsp.http.h1.client cimport ConnectionOwner, PeerConnection
-from rsp.http.limits cimport Limits
 from rsp.http.peer_stream cimport PeerRequest, PeerStream
 from rsp.net.connector cimport Connector
 from rsp.net.context cimport WorkerContext

@@ -1,11 +1,12 @@
 """Redirects and fixed responses."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from rsp.config.placeholders import IN_FIELDS, IN_REDIRECTS, Source, Template
 from rsp.config.schema import Redirect, Respond, Route
 from rsp.exchange.answers import Answer
+from rsp.exchange.exchange import Exchange
 from rsp.exchange.handler import Handler
 from rsp.http.values import PHRASES
 
@@ -32,7 +33,7 @@ class Fixed(Handler):
         self._type = Template((types or [self._respond.type])[-1], IN_FIELDS if types else ())
         self._more = Template(_lines(fields), IN_FIELDS)
 
-    def start(self, exchange: Any) -> None:
+    def start(self, exchange: Exchange) -> None:
         exchange.answer(self.answer(exchange))
 
     def answer(self, source: Source) -> Answer:

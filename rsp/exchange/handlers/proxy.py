@@ -1,7 +1,5 @@
 """Requests for the peers of an upstream."""
 
-from typing import Any
-
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.conversations import Conversations
@@ -18,7 +16,7 @@ class Proxy(Handler):
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    def start(self, exchange: Any) -> None:
+    def start(self, exchange: Exchange) -> None:
         forward_to(exchange, self._upstream)
 
 

@@ -1,9 +1,8 @@
 from rsp.exchange.exchange cimport Exchange
 from rsp.exchange.filter cimport Filter, Notes
 from rsp.exchange.hooks.fields cimport bar
-from rsp.exchange.passage cimport Passage
 from rsp.http.lines cimport drop, each, get
-from rsp.http.message cimport RequestHead, ResponseHead
+from rsp.http.message cimport ResponseHead
 
 
 cdef class HookNotes(Notes):

@@ -35,7 +35,6 @@ cdef class H1PeerStream(PeerStream):
     cdef Decoder _decoder
     cdef ResponseHead _head
     cpdef set_up(self, Connection connection, PeerRequest request)
-    cpdef bint is_closing(self) except -1
     cpdef bint is_full(self) except -1
     cpdef bint is_bound(self) except -1
     cpdef bint is_doubtful(self) except -1

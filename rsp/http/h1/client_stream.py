@@ -72,9 +72,6 @@ class H1PeerStream(PeerStream):
     )
     # fmt: on
 
-    def __init__(self, connection: Connection, request: PeerRequest) -> None:
-        self.set_up(connection, request)
-
     def set_up(self, connection: Connection, request: PeerRequest) -> None:
         self._connection = connection
         self._request: PeerRequest | None = request
@@ -91,9 +88,6 @@ class H1PeerStream(PeerStream):
         self._tunnel = False
 
     # -- the request's side
-
-    def is_closing(self) -> bool:
-        return self._connection.transport.closing
 
     def is_full(self) -> bool:
         return self._connection.full

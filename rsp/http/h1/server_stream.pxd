@@ -5,7 +5,7 @@ from rsp.http.limits cimport Limits
 from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream
 from rsp.net.context cimport WorkerContext
-from rsp.net.transport cimport Protocol, Transport
+from rsp.net.transport cimport Protocol
 
 cdef int BODY, TUNNEL, WAIT, _CHUNKS
 cdef double _NEVER

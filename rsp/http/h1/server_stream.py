@@ -84,9 +84,6 @@ class ServerStream(ClientStream):
     )
     # fmt: on
 
-    def __init__(self, connection: StreamOwner, session: ClientSession, head: RequestHead) -> None:
-        self.set_up(connection, session, head)
-
     def set_up(self, connection: StreamOwner, session: ClientSession, head: RequestHead) -> None:
         self.session = session
         self.head = head

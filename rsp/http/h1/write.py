@@ -1,6 +1,5 @@
 """Heads as bytes to send: written from what was understood, never copied blindly."""
 
-from rsp.http.framing import ends_with_head
 from rsp.http.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from rsp.http.values import PHRASES
 
@@ -55,17 +54,10 @@ def interim_head(head: ResponseHead) -> bytes:
     return b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, head.fields)
 
 
-def own_response(
-    status: int, kind: bytes, more: bytes, body: bytes, date: bytes, *, with_body: bool, keep_alive: bool
-) -> bytes:
-    """A whole response of rsp's own.  ``kind``: Content-Type; ``more``: field lines, each with its CRLF."""
-    empty = ends_with_head(status)
-    return b"".join(
-        (
-            b"HTTP/1.1 %d %b\r\nServer: rsp\r\nDate: %b\r\n" % (status, PHRASES.get(status, b"Status"), date),
-            b"" if empty else b"Content-Type: %b\r\nContent-Length: %d\r\n" % (kind, len(body)),
-            more,
-            b"Connection: keep-alive\r\n\r\n" if keep_alive else b"Connection: close\r\n\r\n",
-            body if with_body and not empty else b"",
-        )
+def own_response(status: int, kind: bytes, body: bytes, date: bytes) -> bytes:
+    """A whole response of rsp's own, the last one on its connection.  ``kind``: Content-Type."""
+    return (
+        b"HTTP/1.1 %d %b\r\nServer: rsp\r\nDate: %b\r\n" % (status, PHRASES.get(status, b"Status"), date)
+        + b"Content-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (kind, len(body))
+        + body
     )
