@@ -233,6 +233,7 @@ class Worker:
             self._configure(message, descriptors)
         elif isinstance(message, channel.Settle):
             self._settle()
+            self._tell(channel.Ready(message.version))
         elif isinstance(message, channel.Update):
             self._members = channel.members_from(descriptors[0])
             self._service.arrange(self._members)

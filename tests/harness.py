@@ -172,6 +172,7 @@ class Backend:
         self.connections = 0
         self._handler = handler or self._answer
         self.open: set[socket.socket] = set()
+        self._closed = False
         self._listener = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(unix or (host, port or free_port()))
@@ -190,6 +191,9 @@ class Backend:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             self.open.add(connection)
+            if self._closed:  # it was accepted in that moment
+                connection.close()
+                return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -223,6 +227,7 @@ class Backend:
 
     def close(self) -> None:
         """Stop listening and reset what is open."""
+        self._closed = True
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:

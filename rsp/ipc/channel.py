@@ -50,7 +50,10 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: the configuration that it tries is here to stay."""
+    """To a worker: the configuration that it tries is here to stay.  It is :class:`Ready` once more when it has left
+    the listeners that the configuration does not have."""
+
+    version: int
 
 
 class Consider(msgspec.Struct, frozen=True, tag=True):

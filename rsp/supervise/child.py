@@ -73,7 +73,7 @@ class Process:
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """A child that is gone hears nothing; its death is dealt with elsewhere."""
-        if isinstance(message, channel.Configure):
+        if isinstance(message, channel.Configure | channel.Settle):
             self.asked.append(message.version)
         try:
             self._channel.send(message, descriptors)
@@ -109,6 +109,10 @@ class Process:
             raise Broken(f"that it serves version {version} of the configuration, which it was not given")
         del self.asked[: self.asked.index(version) + 1]
         self.version = version
+
+    def serves(self, version: int) -> bool:
+        """Whether it serves ``version``, and has done all that it was told to do for that."""
+        return self.version == version and not self.asked
 
     def expel(self, why: str) -> None:
         """Kill it, for what it did; its death brings the next one."""

@@ -202,8 +202,9 @@ class Fleet:
             return Worker(instance, slot.index, own, end, number, first).run()
 
         own: dict[str, socket.socket] = {}
+        sockets_for = self.listeners.sockets_for(slot, self.bundle.config)
         try:
-            own.update((address, sock.dup()) for address, sock in slot.sockets.items())
+            own.update((address, sock.dup()) for address, sock in sockets_for.items())
             process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, self._private())
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
@@ -278,7 +279,7 @@ class Fleet:
 
     def adopt_orphans(self) -> None:
         if not self.stopping:
-            orphans.adopt(self.slots, self.listeners)
+            orphans.adopt(self.slots, self.listeners, self.bundle.config)
 
     def scale(self, wanted: int) -> None:
         """As many workers as ``wanted``, or a line in the log that says why there are not."""

@@ -111,9 +111,16 @@ class Listeners:
         """Another master removes them."""
         self._files.clear()
 
-    def own_sockets(self, slot: Slot) -> dict[str, socket.socket]:
-        """Those that no other slot accepts from."""
-        return {address: sock for address, sock in slot.sockets.items() if address not in self._shared}
+    @staticmethod
+    def sockets_for(slot: Slot, config: Config) -> dict[str, socket.socket]:
+        """Those of the slot that ``config`` has: while a reload is under way, there are those of two configurations."""
+        wanted = {listener.address for listener in config.listeners}
+        return {address: sock for address, sock in slot.sockets.items() if address in wanted}
+
+    def own_sockets(self, slot: Slot, config: Config) -> dict[str, socket.socket]:
+        """As :meth:`sockets_for`, but those only that no other slot accepts from."""
+        sockets_for = self.sockets_for(slot, config).items()
+        return {address: sock for address, sock in sockets_for if address not in self._shared}
 
     def where(self) -> str:
         """For the log: ``port 8000, 8443, unix:/run/rsp.sock``."""

@@ -151,7 +151,7 @@ class Reloads:
         if not rollout.committed and not self._tried(rollout):
             return
         version = rollout.bundle.version
-        if any(slot.process is not None and slot.process.version != version for slot in fleet.slots):
+        if any(slot.process is not None and not slot.process.serves(version) for slot in fleet.slots):
             return
         self._rollout = None
         fleet.listeners.drop_all_but(rollout.bundle.config)
@@ -221,7 +221,7 @@ class Reloads:
             if slot.process is None and slot.wanted and slot.restart_at is None:
                 fleet.start(slot)
             elif slot.process is not None and slot.process is rollout.canary:
-                slot.process.send(channel.Settle())
+                slot.process.send(channel.Settle(rollout.bundle.version))
             elif slot.process is not None:
                 rollout.send(slot)
         fleet.control.adopt(rollout.bundle)  # what was found meanwhile
@@ -232,7 +232,7 @@ class Reloads:
             return
         # A worker does not follow where others went without trouble: start it anew with the new version.
         for slot in self._fleet.slots:
-            if slot.process is not None and slot.process.version != rollout.bundle.version:
+            if slot.process is not None and not slot.process.serves(rollout.bundle.version):
                 slot.process.signal(signal.SIGKILL)
         rollout.extend()
 

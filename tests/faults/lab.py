@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from tests.ports import free_port
@@ -42,8 +42,9 @@ class Faulty:
         self.keep = False
         self.connections = 0
         self.port = 0
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  # one for each connection
 
     @property
     def address(self) -> str:
@@ -51,18 +52,32 @@ class Faulty:
 
     async def up(self) -> None:
         self.port = self.port or free_port()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1024)
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+        self._listener.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def down(self) -> None:
         """As when the process is killed: nobody listens, every connection is reset."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         for writer in list(self._open):
             _reset(writer)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._server is None:  # accepted in the moment of its death
+    def _accept(self, listener: socket.socket) -> None:
+        """:func:`asyncio.start_server` will not do: a connection that it has accepted in the moment in which it is
+        closed gets no protocol, and stays open until the garbage is collected."""
+        with suppress(BlockingIOError):
+            while True:
+                connection, _ = listener.accept()
+                task = asyncio.create_task(self._serve(connection, listener))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, connection: socket.socket, listener: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        if listener is not self._listener:  # accepted in the moment of its death
             _reset(writer)
             return
         self._open.add(writer)
@@ -188,7 +203,7 @@ class Lab:
 
     @staticmethod
     def listens(backend: Faulty) -> bool:
-        return backend._server is not None
+        return backend._listener is not None
 
     def __enter__(self) -> "Lab":
         return self

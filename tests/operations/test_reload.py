@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import threading
+import time
 
 import psutil
 import pytest
@@ -59,6 +60,51 @@ def test_reloads_leave_everything_as_it_was(tmp_path, reloads):
             assert after[pid][0] - before[pid][0] < 4 << 20, (pid, before, after)
             assert after[pid][1] - before[pid][1] < 20, (pid, before, after)
         tunnels.close()
+
+
+def trying(rsp, version=2):
+    """The pid of the worker that tries ``version``, when it does."""
+
+    def canary():
+        return next((one["pid"] for one in rsp.admin("/status")["workers"] if one["version"] == version), None)
+
+    wait_until(canary, "the canary")
+    return canary()
+
+
+def test_a_reload_is_over_when_the_worker_that_tried_it_has_left_the_listeners_that_are_gone(tmp_path, backend):
+    port = free_port()
+    with Rsp(tmp_path, on_trial(backend.address) + f'listen "127.0.0.1:{port}"', workers=2) as rsp:
+        rsp.write(on_trial(backend.address))
+        rsp.signal(signal.SIGHUP)
+        canary = trying(rsp)
+        assert get(port).startswith(b"HTTP/1.1 200"), "it may be taken back"
+        os.kill(canary, signal.SIGSTOP)
+        wait_until(lambda: all(one["version"] == 2 for one in rsp.admin("/status")["workers"]), "the others")
+        time.sleep(0.3)
+        assert "Reloaded" not in rsp.log
+        os.kill(canary, signal.SIGCONT)
+        wait_until(lambda: "Reloaded: version 2" in rsp.log, "the end of the reload")
+        with pytest.raises(ConnectionRefusedError):
+            get(port)
+
+
+def test_a_worker_that_starts_during_a_trial_listens_by_the_configuration_in_force(tmp_path, backend):
+    port = free_port()
+    with Rsp(tmp_path, on_trial(backend.address, "60s"), workers=2) as rsp:
+        rsp.write(on_trial(backend.address, "60s") + f'listen "127.0.0.1:{port}"')
+        rsp.signal(signal.SIGHUP)
+        canary = trying(rsp)
+        old = next(pid for pid in rsp.workers().values() if pid != canary)
+        os.kill(old, signal.SIGKILL)
+        wait_until(
+            lambda: sorted(one["version"] for one in rsp.admin("/status")["workers"] if one["pid"] != old) == [1, 2],
+            "the new worker",
+        )
+        os.kill(canary, signal.SIGKILL)
+        wait_until(lambda: "has died" in rsp.log, "the refusal")
+        with pytest.raises(ConnectionRefusedError):
+            get(port)
 
 
 def test_a_trial_that_goes_well(tmp_path, backend):

@@ -469,9 +469,8 @@ def test_the_access_log(tmp_path):
         assert '"-" 400' in second
         log.rename(tmp_path / "access.log.1")
         rsp.signal(10)  # USR1
-        wait_until(log.exists, "the new file")
-        get(rsp.port)
-        wait_until(lambda: "GET / " in log.read_text(), "the line in the new file")
+        wait_until(log.exists, "the new file, which the master opens")
+        wait_until(lambda: get(rsp.port) and "GET / " in log.read_text(), "a line in it, when the worker has it")
 
 
 def test_a_reader_of_stdout_that_stops_reading_blocks_nobody(tmp_path):

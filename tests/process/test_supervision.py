@@ -241,6 +241,17 @@ def test_workers_leave_and_come_back(tmp_path, backend):
         assert all(get(rsp.port).startswith(b"HTTP/1.1 200") for _ in range(40))
 
 
+def test_workers_that_come_back_with_another_configuration_listen_by_it(tmp_path, backend):
+    port = free_port()
+    with Rsp(tmp_path, proxy_to(backend.address) + f'listen "127.0.0.1:{port}"', workers=2) as rsp:
+        rsp.signal(signal.SIGWINCH)
+        wait_until(lambda: not rsp.workers(), "all workers to leave")
+        rsp.reload(proxy_to(backend.address))
+        assert get(rsp.port).startswith(b"HTTP/1.1 200")
+        with pytest.raises(ConnectionRefusedError):
+            get(port)
+
+
 def test_a_worker_that_grows_too_large_is_replaced_without_loss(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=1) as rsp:
         before = rsp.workers()[0]
