@@ -57,6 +57,7 @@ test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, 
 	RSP_TEST_DEPLOY=1 $(BIN)/python -m pytest tests/deploy
 
 wheel: .venv/built     ## a wheel with the compiled modules, in dist/
+	@find rsp -name '*.so' | grep -q . || { echo "make wheel: there are no compiled modules, so no wheel is built" >&2; exit 1; }
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
 
 clean:

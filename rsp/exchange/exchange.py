@@ -72,7 +72,7 @@ class Exchange(ClientEvents):
         self._open_ends = 2  # of a tunnel
         self.passage: Passage | None = None
         self.dropped = self.own = False
-        context.stats.counts[IN_FLIGHT] += 1
+        context.stats.add(IN_FLIGHT, 1)
 
     # -- the request's way
 

@@ -15,7 +15,7 @@ def record(
     request_id: bytes, responder: Responder,
 ) -> None:  # fmt: skip
     """``sent``: bytes of the response's body; ``started``: by the monotonic clock."""
-    stats.counts[IN_FLIGHT] -= 1
+    stats.add(IN_FLIGHT, -1)
     stats.answered(status, sent)
     if log.enabled:
         log.add(combined(

@@ -1,6 +1,6 @@
 """What one worker has counted: plain integers of its own memory, published into its row of the scoreboard once a tick.
 
-On a request's way, so it has a compiled layout: there ``counts`` is an array of C integers.  Sums wrap at the end of
+On a request's way, so it has a compiled layout: there ``_counts`` is an array of C integers.  Sums wrap at the end of
 what a cell holds, as those of all counters in shared memory do.
 """
 
@@ -18,31 +18,34 @@ from rsp.ipc.worker_cells import (
 
 
 class WorkerStats:
-    """``counts``: by their numbers in ``worker_cells.py``."""
+    """``_counts``: by their numbers in ``worker_cells.py``."""
 
-    __slots__ = ("counts",)
+    __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self.counts = list(bytes(ROW))  # zeros
+        self._counts = list(bytes(ROW))  # zeros
+
+    def add(self, cell: int, amount: int) -> None:
+        self._counts[cell] += amount
 
     def answered(self, status: int, sent: int) -> None:
         """One request answered with ``status`` and ``sent`` body bytes."""
-        self.counts[REQUESTS] += 1
-        self.counts[BYTES_SENT] += sent
+        self._counts[REQUESTS] += 1
+        self._counts[BYTES_SENT] += sent
         if status < 300:
-            self.counts[STATUS_2XX] += status >= 200
+            self._counts[STATUS_2XX] += status >= 200
         elif status < 400:
-            self.counts[STATUS_3XX] += 1
+            self._counts[STATUS_3XX] += 1
         elif status < 500:
-            self.counts[STATUS_4XX] += 1
+            self._counts[STATUS_4XX] += 1
         else:
-            self.counts[STATUS_5XX] += 1
+            self._counts[STATUS_5XX] += 1
 
     def get(self, cell: int) -> int:
-        return self.counts[cell] & MOST
+        return self._counts[cell] & MOST
 
     def put(self, cell: int, value: int) -> None:
-        self.counts[cell] = value
+        self._counts[cell] = value
 
     def publish(self, row: Row) -> None:
         for cell in range(PUBLISHED):

@@ -81,3 +81,11 @@ def test_it_serves_without_a_compiler(environment: Path, tmp_path: Path) -> None
             process.terminate()
             process.wait(PATIENCE)
     assert process.returncode == 0, log.read_text()
+
+
+def test_none_is_built_without_compiled_modules(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "rsp").mkdir()
+    made = subprocess.run(["make", "-o", ".venv/built", "wheel"], cwd=tmp_path, capture_output=True, text=True)
+    assert made.returncode != 0
+    assert "make wheel: there are no compiled modules" in made.stderr

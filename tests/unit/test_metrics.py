@@ -147,11 +147,15 @@ def test_what_a_worker_counts_is_published_exactly(board, edge):
         stats.put(cell, edge + cell)
     for _ in range(6):
         stats.answered(200, edge)
+    stats.add(worker_cells.HEDGES, 3)
+    stats.add(worker_cells.IN_FLIGHT, -5)
     stats.publish(row)
     expected = {cell: edge + cell for cell in range(worker_cells.PUBLISHED)}
     expected[worker_cells.REQUESTS] += 6
     expected[worker_cells.STATUS_2XX] += 6
     expected[worker_cells.BYTES_SENT] += 6 * edge
+    expected[worker_cells.HEDGES] += 3
+    expected[worker_cells.IN_FLIGHT] -= 5
     for cell, value in expected.items():
         assert row[cell] == stats.get(cell) == value % 2**64
     assert row[worker_cells.CUT] == 1
@@ -173,7 +177,7 @@ exec(compile(source, spec.origin, "exec"), module.__dict__)
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_stats import WorkerStats
 stats, board = WorkerStats(), Scoreboard()
-stats.put(module.TEAPOTS, 7)
+stats.add(module.TEAPOTS, 7)
 stats.publish(board.row(0))
 board.retire(0, 0)
 assert module.TABLE.values(board.row(RETIRED_ROW).__getitem__, "worker")["teapots"] == 7

@@ -141,7 +141,7 @@ class Forward(Relay):
             return
         if before is not None and before is not peer:
             before.stats.add(PEER_RETRIES, 1)
-            self.context.stats.counts[RETRIES] += 1
+            self.context.stats.add(RETRIES, 1)
         self._name(peer)
         stream = peer.pool.take(self) if self.own is None else self._take_own(peer)
         once = (self.head.method not in SAFE or self.head.connection_bound) and not self.repeatable
@@ -213,7 +213,7 @@ class Forward(Relay):
         peer.failed(reason)
         status = 504 if failure.timed_out else 502
         if once_more and stream.may_have_gone_stale(seconds) and self._is_alone(peer):
-            self.context.stats.counts[RETRIES] += 1
+            self.context.stats.add(RETRIES, 1)
             peer.stats.add(PEER_RETRIES, 1)
             self._ask_again(peer)
         elif self._hedge is not None:
@@ -295,7 +295,7 @@ class Forward(Relay):
             return
         peer = self._another()
         if peer is not None:
-            self.context.stats.counts[HEDGES] += 1
+            self.context.stats.add(HEDGES, 1)
             self._hedge = Hedge(self, peer)
             if peer.probe is self:
                 peer.probe = self._hedge

@@ -91,7 +91,7 @@ class Queue:
         self._count(-1)
 
     def _count(self, change: int) -> None:
-        self._context.stats.counts[QUEUED] += change
+        self._context.stats.add(QUEUED, change)
         peers = self._owner.peers
         if peers:
             peers[0].stats.set_own(WAITING, len(self._requests))

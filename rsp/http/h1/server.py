@@ -72,7 +72,7 @@ class ServerConnection(StreamOwner):
     def _enter(self, limits: Limits) -> int:
         """Count it; by how many connections it is too many for the limits in force, 0 or less if it is welcome."""
         context = self.context
-        context.stats.counts[ACCEPTED] += 1
+        context.stats.add(ACCEPTED, 1)
         context.connections.add(self)
         excess = len(context.connections) - limits.connections
         if excess <= 0 and limits.per_client and self.session.counted:
