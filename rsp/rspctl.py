@@ -1,4 +1,4 @@
-"""``rspctl``: asks a running instance, over its admin socket, and tells it what to do.
+"""``rspctl``: inspects and controls a running instance, over its admin socket.
 
 Exit status: 0, or 1 with one clear line on stderr, or 2 for the command line itself.
 """
@@ -54,7 +54,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rspctl",
-        description="Asks a running rsp, and tells it what to do.",
+        description="Inspects and controls a running instance of rsp.",
         epilog="The socket is found by itself when one instance runs; its path is `admin` in the configuration.",
     )
     parser.add_argument("-s", "--socket", metavar="PATH", help="the admin socket of the instance")
@@ -130,7 +130,7 @@ def _health(options: argparse.Namespace) -> int:
     if options.json:
         _json({"healthy": bool(working), "workers": len(working)})
     elif not working:
-        raise Failure("no worker works")
+        raise Failure("no worker is healthy")
     else:
         print(f"{len(working)} of {len(data['workers'])} workers work")
     return 0 if working else 1
