@@ -67,7 +67,7 @@ clean:
 # Installed without its compiled modules, which are then made in place: each step says what it does, and nothing is
 # compiled a second time.
 .venv/installed: pyproject.toml setup.py
-	@[ -x $(BIN)/python ] || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
+	@[ -x $(BIN)/pip ] || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
 	@echo "Installing the dependencies"
 	@$(PIP) "cython>=3.1" "setuptools>=77"
 	@RSP_PURE=1 $(PIP) --no-build-isolation -e .
