@@ -34,7 +34,7 @@ route { to = "app" }
 -- Settings are global variables.  These are their defaults, or show their form.
 access_log = "stdout"         -- "off", or a path
 -- workers = "auto"           -- or a number; rsp -w overrides it
--- user = "www-data"          -- for workers, when started by root; without it they are nobody's
+-- user = "www-data"          -- for workers, when started by root; without it they run as nobody
 -- pid_file = "/run/rsp.pid"  -- for rsp -s reload rsp.lua, and others
 -- reload = { canary = "5s" } -- one worker tries a new configuration, and is compared with the others
 -- max_memory = "512MB"       -- a worker that grows beyond it is replaced

@@ -30,7 +30,7 @@ end
 
 route { to = "app" }
 
--- What has been counted, for whoever may see it.
+-- What has been counted, for clients on this machine.
 local function report(req)
   if not ip.matches(req.client, "127.0.0.0/8") then
     return respond(403)

@@ -1,4 +1,5 @@
--- Who may come, by address and by country.  The country is what the CDN before us says; it is believed only from there.
+-- Which clients may come, by address and by country.  The country is what the CDN before us says; it is believed only
+-- from there.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }

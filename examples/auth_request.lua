@@ -1,4 +1,4 @@
--- Authentication by sub-request, as nginx's auth_request: another service says who this is.
+-- Authentication by sub-request, as nginx's auth_request: another service says which user this is.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }
@@ -29,12 +29,12 @@ local function says(status, headers)
   return function() return { status = status, headers = headers, body = "" } end
 end
 
-test("who is known goes on, as whom the service says", function()
+test("a known user goes on, under the name that the service says", function()
   local r = simulate{ headers = { ["X-User"] = "root" }, http = says(200, { ["X-User"] = "ann" }) }
   assert(r.upstream == "app" and r.request.headers["x-user"] == "ann")
 end)
 
-test("who is not known does not", function()
+test("an unknown user does not", function()
   local r = simulate{ http = says(401, { ["WWW-Authenticate"] = "Bearer" }) }
   assert(r.status == 401 and r.headers["www-authenticate"] == "Bearer" and r.upstream == nil)
   assert(simulate{ http = says(500) }.status == 403)

@@ -7,10 +7,10 @@ admin = "/tmp/rsp-example.sock"   -- rspctl -s /tmp/rsp-example.sock peers
 upstream "app" {
   "127.0.0.1:9001",
   { "127.0.0.1:9002", weight = 2 },
-  { "127.0.0.1:9003", backup = true },   -- asked when nobody else can be
+  { "127.0.0.1:9003", backup = true },   -- asked when no other peer can be
 
   policy = "ewma",                       -- or least_conn, random2, round_robin, hash, sticky
-  slow_start = "30s",                    -- who is new or back gets its share by and by
+  slow_start = "30s",                    -- a peer that is new or back gets its share by and by
   max_conns = 200,                       -- at each peer, for all workers together
   queue = { size = 500, timeout = "2s" },
 

@@ -1,4 +1,4 @@
--- JSON Web Tokens: signature, expiry, audience and issuer are verified here; backends see only who it is.
+-- JSON Web Tokens: signature, expiry, audience and issuer are verified here; backends see only the name in them.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }

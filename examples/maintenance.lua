@@ -1,4 +1,4 @@
--- A maintenance page that is switched on and off at run time, for everybody but those who repair things.
+-- A maintenance page that is switched on and off at run time, for all clients but the staff's.
 --   curl -X POST http://127.0.0.1:8000/-/maintenance/on     (from this machine)
 
 listen "127.0.0.1:8000"

@@ -1,4 +1,4 @@
--- Request shadowing: a tenth of the traffic goes to the next version as well; nobody waits for it.
+-- Request shadowing: a tenth of the traffic goes to the next version as well; no client waits for it.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }
@@ -13,7 +13,7 @@ function on_request(req)
   req.ctx.target = req.target
 end
 
--- The client has its answer by now, so what is slow here is slow for nobody.
+-- The client has its answer by now, so what is slow here delays no client.
 function on_log(req, res)
   if not req.ctx.shadow then
     return

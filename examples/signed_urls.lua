@@ -1,4 +1,4 @@
--- Signed URLs: /files/x?expires=1735689600&signature=... is good until then, for whoever has it.
+-- Signed URLs: /files/x?expires=1735689600&signature=... is good until then, for any client that has it.
 -- Make one:  /-/sign?path=/files/x, from this machine.
 
 listen "127.0.0.1:8000"

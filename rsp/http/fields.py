@@ -1,4 +1,4 @@
-"""Single values out of a block of field lines, for those who ask: most requests are never looked at this way."""
+"""Single values out of a block of field lines; most requests are never looked at this way."""
 
 from rsp.http.names import split
 

@@ -14,11 +14,8 @@ from rsp.http.h1.codec import parse_request
 from rsp.http.limits import Limits
 from rsp.http.message import OutgoingHead
 from rsp.http.peer_stream import UNTRIED, PeerRequest
-from rsp.ipc.scoreboard import Scoreboard
-from rsp.net.context import WorkerContext
-from rsp.net.poller import Poller
-from rsp.net.transport import Transport
 from rsp.system.descriptors import Room
+from tests.unit.lone_worker import LoneWorker, tcp_pair
 
 GET = b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -105,34 +102,20 @@ class Owner(ConnectionOwner):
             self.idle.remove(connection)
 
 
-def tcp_pair():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        far = socket.create_connection(listener.getsockname())
-        return listener.accept()[0], far
-
-
-class Process:
-    """A worker, as far as a connection needs one, and the peer at the other end."""
+class Process(LoneWorker):
+    """With the peer at the other end."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.context = WorkerContext(Scoreboard(), 0, b"secret", Poller(self.loop))
+        super().__init__()
         self.context.limits = LIMITS
         self.owner = Owner()
         self.peers = []
 
     def connect(self, pair=None) -> socket.socket:
-        near, far = pair or socket.socketpair()
-        near.setblocking(False)
-        far.setblocking(False)
-        self.connection = PeerConnection(self.context, self.owner, Transport(self.context.poller, near.detach()))
+        transport, far = self.pair(pair)
+        self.connection = PeerConnection(self.context, self.owner, transport)
         self.peers.append(far)
         return far
-
-    def turn(self) -> None:
-        for _ in range(4):
-            self.loop.call_soon(self.loop.stop)
-            self.loop.run_forever()
 
     def wait(self, condition) -> None:
         async def poll():
@@ -158,11 +141,7 @@ class Process:
 def process():
     process = Process()
     yield process
-    for peer in process.peers:
-        peer.close()
-    process.turn()
-    process.context.poller.close()
-    process.loop.close()
+    process.close()
 
 
 def sent(peer: socket.socket) -> bytes:

@@ -1,6 +1,5 @@
 """A client's HTTP/1 connection by itself: a service that is a few lines long stands for all that is above it."""
 
-import asyncio
 import socket
 import time
 
@@ -12,12 +11,9 @@ from rsp.http.h1.server import ServerConnection
 from rsp.http.limits import Limits
 from rsp.http.message import CHUNKED, ResponseHead
 from rsp.http.stream import ClientEvents, ClientSession, Service
-from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.worker_cells import ACCEPTED, STATUS_5XX
-from rsp.net.context import WorkerContext
-from rsp.net.poller import Poller
-from rsp.net.transport import Transport
 from rsp.system.descriptors import Room
+from tests.unit.lone_worker import LoneWorker, tcp_pair
 
 GET = b"GET %b HTTP/1.1\r\nHost: t\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/a"
@@ -115,35 +111,17 @@ class FakeService(Service):
         return response(status, b"Refused", 2), [b"no"]
 
 
-def tcp_pair():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        far = socket.create_connection(listener.getsockname())
-        return listener.accept()[0], far
-
-
-class Process:
-    """A worker, as far as a connection needs one."""
+class Process(LoneWorker):
+    """With clients at the other ends."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.context = WorkerContext(Scoreboard(), 0, b"secret", Poller(self.loop))
+        super().__init__()
         self.service = FakeService()
-        self.clients = []
 
     def connect(self, client: bytes = b"192.0.2.1", pair=None) -> socket.socket:
-        near, far = pair or socket.socketpair()
-        near.setblocking(False)
-        far.setblocking(False)
-        self.connection = ServerConnection(
-            self.context, self.service, Transport(self.context.poller, near.detach()), client, "127.0.0.1:1"
-        )
-        self.clients.append(far)
+        transport, far = self.pair(pair)
+        self.connection = ServerConnection(self.context, self.service, transport, client, "127.0.0.1:1")
         return far
-
-    def turn(self) -> None:
-        for _ in range(4):
-            self.loop.call_soon(self.loop.stop)
-            self.loop.run_forever()
 
     def send(self, client: socket.socket, data: bytes) -> bytes:
         """What comes back at once."""
@@ -179,12 +157,7 @@ class Process:
 def process():
     process = Process()
     yield process
-    for client in process.clients:
-        client.close()
-    process.turn()
-    assert not process.context.connections
-    process.context.poller.close()
-    process.loop.close()
+    process.close()
 
 
 def test_each_request_has_a_stream_and_an_idle_connection_none(process):

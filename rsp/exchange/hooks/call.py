@@ -52,24 +52,13 @@ class Plan:
         self.limit = limit
         self.secure = False
         self.address: Address | None = None
-        if self.upstream is not None:
-            target, name = url, host or b"localhost"
+        if self.upstream is None:
+            target, name = self._split(url)
+        else:
+            target, name = url, b"localhost"
             if not target.startswith(b"/"):
                 raise ValueError("a path has to begin with /")
-        else:
-            match = _URL.fullmatch(url)
-            if match is None:
-                raise ValueError(
-                    f"expected http://..., https://..., or upstream and path, got {url.decode('latin-1')[:100]}"
-                )
-            self.secure = match[1].lower() == b"https"
-            authority = match[2].rpartition(b"@")[2]
-            has_port = re.search(rb":\d+$", authority) is not None
-            address = authority if has_port else authority + (b":443" if self.secure else b":80")
-            self.address = Address.parse(address.decode())
-            target, name = match[3] or b"/", host or authority
-            if not target.startswith(b"/"):
-                target = b"/" + target
+        name = host or name
         if _VISIBLE.fullmatch(target) is None:
             raise ValueError("spaces, control characters and what is not ASCII have to be encoded in a URL")
         if not is_authority(name):
@@ -83,6 +72,21 @@ class Plan:
             raise ValueError(str(error)) from None
         # There is no client behind these, so what they tell is what the hook says.
         self.head.fields += b"".join([line + b"\r\n" for line in self.head.forwarded])
+
+    def _split(self, url: bytes) -> tuple[bytes, bytes]:
+        """The target and the host that ``url`` names; notes the address, and whether it is asked over TLS."""
+        match = _URL.fullmatch(url)
+        if match is None:
+            raise ValueError(
+                f"expected http://..., https://..., or upstream and path, got {url.decode('latin-1')[:100]}"
+            )
+        self.secure = match[1].lower() == b"https"
+        authority = match[2].rpartition(b"@")[2]
+        has_port = re.search(rb":\d+$", authority) is not None
+        address = authority if has_port else authority + (b":443" if self.secure else b":80")
+        self.address = Address.parse(address.decode())
+        target = match[3] or b"/"
+        return target if target.startswith(b"/") else b"/" + target, authority
 
 
 _REASONS: Final = {

@@ -135,7 +135,7 @@ ALL: Final[dict[bytes, Operation]] = {
 
 
 def warm_up(files: dict[str, bytes]) -> None:
-    """Import now what would hold everybody up later."""
+    """Import now what would delay requests later."""
     text = b"\n".join(files.values())
     if b"dns." in text or b"http." in text:
         import dns.asyncresolver
