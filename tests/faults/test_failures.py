@@ -401,7 +401,7 @@ def test_connections_that_are_being_made_are_limited(tmp_path):
             count = load(rsp.port, 16, requests=400)
             assert count.failed == 0, count.statuses
             assert rsp.peers()[address]["connecting"] <= 2
-            assert count.quantile(0.9) < 1.0
+            assert count.quantile(0.9) < 2.0, "few wait for it until its time is up"
     listener.close()
 
 
@@ -433,11 +433,11 @@ def test_connections_are_made_ahead_for_peers_with_traffic(tmp_path, lab):
 def test_a_late_answer_is_overtaken(tmp_path, lab):
     with Rsp(tmp_path, lab.site('hedge = { after = "50ms" }'), workers=1) as rsp:
         load(rsp.port, 2, requests=30)
-        lab.backends[0].delay = 2.0
+        lab.backends[0].delay = 20.0
         count = load(rsp.port, 2, requests=60)
         assert count.failed == 0
         assert count.bodies[b"b0"] == 0
-        assert max(count.seconds) < 1.0
+        assert max(count.seconds) < 10.0
         wait_until(lambda: rsp.admin("/status")["totals"]["hedges"] >= 15, "hedges to be counted")
         wait_until(lambda: all(one["in_flight"] == 0 for one in rsp.peers().values()), "the losers to be gone")
 
@@ -455,10 +455,10 @@ def test_the_first_answer_counts_and_the_second_request_is_cancelled(tmp_path, l
 def test_the_delay_is_learnt(tmp_path, lab):
     with Rsp(tmp_path, lab.site("hedge = true"), workers=1) as rsp:
         load(rsp.port, 4, seconds=2.5, pause=0.005)
-        lab.backends[0].delay = 1.0
+        lab.backends[0].delay = 10.0
         count = load(rsp.port, 4, requests=60, pause=0.005)
         assert count.failed == 0
-        assert count.quantile(0.9) < 0.5
+        assert count.quantile(0.9) < 5.0
 
 
 def test_a_post_is_not_hedged(tmp_path, lab):

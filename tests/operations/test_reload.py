@@ -110,7 +110,7 @@ def test_a_worker_that_starts_during_a_trial_listens_by_the_configuration_in_for
 def test_a_trial_that_goes_well(tmp_path, backend):
     with Backend(name="two") as two, Rsp(tmp_path, on_trial(backend.address), workers=3) as rsp:
         with background_load(rsp.port, 40) as load:  # so many that the kernel gives some to every worker
-            rsp.write(on_trial(two.address))
+            rsp.write(on_trial(two.address, more=", max_latency_increase = 0"))  # a busy machine is no fault
             rsp.signal(signal.SIGHUP)
             wait_until(lambda: rsp.admin("/status")["trial"], "the trial")
             assert rsp.admin("/status")["trial"]["version"] == 2
@@ -169,7 +169,7 @@ def test_a_slow_configuration_is_refused(tmp_path, backend):
             rsp.write(on_trial(snail.address, "60s"))
             assert rsp.rspctl("reload").returncode == 1
         assert load.failures == []
-        assert re.search(r"its peers take \d\d\.\d ms", rsp.log)
+        assert re.search(r"its peers take \d{2,}\.\d ms", rsp.log)
 
 
 def test_without_traffic_nothing_is_concluded(tmp_path, backend):
