@@ -570,3 +570,37 @@ def test_hedging_and_slow_response_hooks(tmp_path):
         with Rsp(tmp_path, text) as rsp:
             assert get(rsp.port).count(b"X-Seen: 1") == 1
             assert len(one.heads) + len(two.heads) == 1
+
+
+def test_a_peer_that_dies_while_a_hook_looks_at_its_response(tmp_path):
+    """The hook has had its time: it does not see the error that follows, whether or not another peer was asked."""
+
+    def half(connection, head, rest):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        return False
+
+    text = """
+    listen "127.0.0.1:{port}"
+    upstream "app" { "ONE", "TWO" }
+    route { to = "app", on_response = function(req, res) res.headers["X-Seen"] = #res.body end }
+    """
+    with Backend(half) as one, Backend(half) as two:
+        with Rsp(tmp_path, text.replace("ONE", one.address).replace("TWO", two.address)) as rsp:
+            for method, tries in (("GET", 2), ("POST", 3)):
+                answer = exchange(rsp.port, f"{method} / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n".encode())
+                assert status_of(answer) == 502 and b"x-seen" not in answer.lower()
+                assert len(one.heads) + len(two.heads) == tries
+
+
+def test_fields_of_a_response_that_never_came(tmp_path):
+    """on_log may write them, and read what it has written."""
+    text = """
+    listen "127.0.0.1:{port}"
+    function on_request() return respond(200, "ok") end
+    function on_log(_, res) res.headers["X-Note"] = "noted" print(res.status .. " " .. tostring(res.headers["x-note"])) end
+    """
+    with Rsp(tmp_path, text) as rsp:
+        head = b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert status_of(get(rsp.port)) == 200
+        assert status_of(exchange(rsp.port, head + b"zz\r\n\r\n")) == 400
+        wait_until(lambda: "400 noted" in rsp.log and "200 noted" in rsp.log, "on_log")

@@ -66,17 +66,16 @@ class HookNotes(Notes):
 
     def call_off(self, exchange: Any) -> None:
         """What a hook waits for is of no more use, and a response that one looks at will not be sent."""
-        call_off = self._call_off
-        if call_off is not None:
-            self.wait(None)
-            call_off()
+        self.withdraw()
         if self.asking is not None:  # it has had its time
             self.done.append(self.asking)
             self.asking = None
 
     def withdraw(self) -> None:
-        self.asking = None
-        self.call_off(None)
+        call_off = self._call_off
+        if call_off is not None:
+            self.wait(None)
+            call_off()
 
     # -- what objects.lua asks
 
@@ -149,10 +148,11 @@ class HookNotes(Notes):
         if which == REQUEST:
             self._set_request_field(name, lines, more)
             return
+        if self.response is None:  # on_log of a request that was answered past the hooks, or not at all
+            self.response = ResponseHead(0, b"", 1)
         head = self.response
-        if head is not None:
-            head.fields = (head.fields if more else drop(head.fields, name)) + lines
-            bar(head, name)
+        head.fields = (head.fields if more else drop(head.fields, name)) + lines
+        bar(head, name)
 
     def _set_request_field(self, name: bytes, lines: bytes, more: bool) -> None:
         exchange = self.exchange
