@@ -12,8 +12,8 @@ cdef class Passage:
     cdef tuple _chain
     cdef bint _failed
     cdef int _next, _phase
-    cdef public list body_filters
-    cdef public object chooser, held, notes, overridden, pinned, sent_to
+    cdef public list body_filters, notes
+    cdef public object chooser, held, overridden, pinned, sent_to
     cdef public bint holds, path_set
     cpdef bint waits(self) except -1
     cpdef go_on(self)

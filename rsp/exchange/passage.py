@@ -66,7 +66,7 @@ class PassageOwner(Protocol):
 class Passage:
     """What filters may set, and where they are.
 
-    ``notes``       what the filters know of this exchange
+    ``notes``       what the filters know of this exchange, each kind of them its own
     ``path_set``    a filter has set ``exchange.target``, so the route does not rewrite it
     ``overridden``  names, folded, of rsp's own request fields that a filter has written
     ``sent_to``     the upstream that a filter has chosen; ``pinned``: the peer; ``chooser``: what chooses among peers
@@ -83,7 +83,7 @@ class Passage:
 
     def __init__(self, exchange: PassageOwner) -> None:
         self._exchange = exchange
-        self.notes: Notes | None = None
+        self.notes: list[Notes] = []
         self.chooser: Chooser | None = None
         self.pinned: Peer | None = None
         self.sent_to: Upstream | None = None
@@ -112,21 +112,24 @@ class Passage:
 
     def stop(self) -> None:
         """Nothing goes on from here: the exchange is answered otherwise, or over."""
-        if self.notes is not None:
-            self.notes.call_off(self._exchange)
+        for notes in self.notes:
+            notes.call_off(self._exchange)
         self._phase = _NONE
         self.holds = False
 
     def withdraw(self) -> None:
         """The response that filters look at has failed; another one follows."""
-        if self.notes is not None:
-            self.notes.withdraw()
+        for notes in self.notes:
+            notes.withdraw()
         self._phase = _NONE
         self.holds = False
 
     def waits(self) -> bool:
         """Whether a filter waits for something."""
-        return self.notes is not None and self.notes.waits
+        for notes in self.notes:  # noqa: SIM110 - a C function has no generators
+            if notes.waits:
+                return True
+        return False
 
     def end(self, filters: tuple[Filter, ...], status: int) -> None:
         """The exchange is over."""

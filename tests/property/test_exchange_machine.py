@@ -82,7 +82,9 @@ class Holding(Filter):
         if phase not in plan:
             return PASS
         plan.discard(phase)
-        notes = passage.notes = passage.notes or Waits(self._waiting, target)
+        if not passage.notes:
+            passage.notes.append(Waits(self._waiting, target))
+        notes = passage.notes[0]
         assert not notes.waits, "two phases at once"
         if phase == "body" and not passage.want_body(20, lambda _: go_on(self._waiting, target)):
             return PASS
@@ -110,7 +112,7 @@ def go_on(waiting: dict, target: bytes, answer=None) -> None:
     exchange = waiting.pop(target, None)
     if exchange is None:
         return
-    exchange.passage.notes.waits = False
+    exchange.passage.notes[0].waits = False
     exchange.passage.forget_body()
     if answer is None:
         exchange.passage.go_on()

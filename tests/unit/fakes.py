@@ -144,9 +144,9 @@ class FakeFilter(Filter):
         if callable(says):
             says = says(exchange)
         if says == HOLD:
-            if exchange.passage.notes is None:
-                exchange.passage.notes = Held()
-            exchange.passage.notes.waits = True
+            if not exchange.passage.notes:
+                exchange.passage.notes.append(Held())
+            exchange.passage.notes[0].waits = True
         return says
 
     def request(self, exchange) -> int:
@@ -168,7 +168,7 @@ class FakeFilter(Filter):
 
     def go_on(self) -> None:
         """What it held."""
-        self.exchange.passage.notes.waits = False
+        self.exchange.passage.notes[0].waits = False
         self.exchange.passage.go_on()
 
 

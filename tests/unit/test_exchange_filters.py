@@ -144,7 +144,7 @@ def test_a_client_that_is_gone_while_a_filter_holds(phase, how):
         exchange = one.exchange
         passage = exchange.passage
         getattr(client, how)()
-        assert passage.notes.calls_off == 1
+        assert passage.notes[0].calls_off == 1
         passage.go_on()  # too late
         assert worker.statuses == [400 if how == "fail" else 499]
         del exchange, passage
@@ -203,7 +203,7 @@ def test_another_peer_is_asked_where_one_fails_while_a_filter_looks_at_its_respo
         peer = worker.accept()
         peer.begin(200, [b"old"])
         peer.fail()
-        assert one.exchange.passage.notes.calls_off == 1
+        assert one.exchange.passage.notes[0].calls_off == 1
         one.go_on()  # what it held is no more
         assert not client.status
         worker.accept().answer(201, b"new")

@@ -38,11 +38,12 @@ class HooksFilter(Filter):
 
     def _notes(self, exchange: Exchange) -> HookNotes:
         passage, hooks = exchange.passage, self._hooks
-        notes = passage.notes if passage is not None else None
-        if not isinstance(notes, HookNotes):
-            notes = HookNotes(exchange, hooks.new_number() if hooks.keeps else 0)
-            if passage is not None:
-                passage.notes = notes
+        kept = passage.notes if passage is not None else []
+        for known in kept:
+            if isinstance(known, HookNotes):
+                return known
+        notes = HookNotes(exchange, hooks.new_number() if hooks.keeps else 0)
+        kept.append(notes)
         return notes
 
     def _fail(self, exchange: Exchange, *, fail_open: bool) -> int:
