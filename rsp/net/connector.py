@@ -7,6 +7,8 @@ from collections.abc import Callable
 from rsp.net.poller import OUT, SCARCE, Poller, Watched
 from rsp.net.transport import Transport
 
+Done = Callable[[Transport | None, str], None]
+
 
 class Connector(Watched):
     """Connects to ``address``, a host's IP and port or the path of a local socket; then calls ``done`` once.
@@ -17,16 +19,14 @@ class Connector(Watched):
 
     __slots__ = ("_done", "_poller")
 
-    def __init__(
-        self, poller: Poller, address: tuple[str, int] | str, done: Callable[[Transport | None, str], None]
-    ) -> None:
+    def __init__(self, poller: Poller, address: tuple[str, int] | str, done: Done) -> None:
         if isinstance(address, str):
             family = socket.AF_UNIX
         else:
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(-1)
         self._poller = poller
-        self._done = done
+        self._done: Done = _told
         try:
             sock = _socket(family, poller)
         except OSError as error:
@@ -42,6 +42,7 @@ class Connector(Watched):
                 done(None, error.strerror or str(error))
                 return
             self.descriptor = sock.detach()
+            self._done = done
             poller.want(self, OUT)
         except OSError as error:
             sock.close()
@@ -50,29 +51,35 @@ class Connector(Watched):
             done(Transport(poller, sock.detach()), "")
 
     def ready(self, events: int) -> None:
-        descriptor = self._let_go()
+        descriptor, done = self._let_go()
         sock = socket.socket(fileno=descriptor)
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             sock.close()
-            self._done(None, os.strerror(error))
+            done(None, os.strerror(error))
         else:
-            self._done(Transport(self._poller, sock.detach()), "")
+            done(Transport(self._poller, sock.detach()), "")
 
     def cancel(self, reason: str) -> None:
         """Give up, unless it is done."""
         if self.descriptor >= 0:
-            os.close(self._let_go())
-            self._done(None, reason)
+            descriptor, done = self._let_go()
+            os.close(descriptor)
+            done(None, reason)
 
-    def _let_go(self) -> int:
-        """Wait no more; the descriptor's next owner wants its own events."""
+    def _let_go(self) -> tuple[int, Done]:
+        """Wait no more: the descriptor's next owner wants its own events.  ``done`` may hold what holds this."""
         self._poller.want(self, 0)
         descriptor, self.descriptor = self.descriptor, -1
-        return descriptor
+        done, self._done = self._done, _told
+        return descriptor, done
 
     def broken(self) -> None:
         self.cancel("internal error")
+
+
+def _told(transport: Transport | None, reason: str) -> None:
+    """In the place of what has been told."""
 
 
 def _socket(family: int, poller: Poller) -> socket.socket:

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import random
 import resource
 import socket
 import struct
+import weakref
 
 import pytest
 import uvloop
@@ -297,6 +299,42 @@ def test_connections_that_fail_say_why():
         assert {"Connection refused", "No such file or directory"} < {reason for _, reason in results}
 
     run(test)
+
+
+@pytest.mark.parametrize("outcome", ["connected", "refused", "cancelled"])
+def test_an_attempt_is_freed_at_its_end(outcome):
+    """Without the collector: what makes a connection holds it, and is held by a whole request."""
+
+    class Attempt:
+        def __init__(self, poller, address):
+            self.results = results
+            self.connector = Connector(poller, address, self.end)
+
+        def end(self, *found):
+            self.results.append(found)
+
+    async def test(poller):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            address = listening.getsockname()
+            if outcome == "refused":
+                listening.close()
+            attempt = Attempt(poller, address)
+            if outcome == "cancelled":
+                attempt.connector.cancel("too slow")
+            await until(lambda: results)
+            freed = weakref.ref(attempt)
+            del attempt
+            await until(lambda: freed() is None)  # the poller may be in its call still
+            for transport, _ in results:
+                if transport is not None:
+                    transport.abort()
+
+    results = []
+    gc.disable()
+    try:
+        run(test)
+    finally:
+        gc.enable()
 
 
 def test_without_descriptors_new_connections_wait():
