@@ -27,13 +27,13 @@ def test_a_peer_that_is_down_gets_no_requests(tmp_path, lab):
         wait_until(lambda: all(one["health"] == "up" for one in rsp.peers().values()), "the first checks")
         with under_load(rsp.port, 8) as count:
             sick.health = "hang"
-            wait_until(lambda: rsp.state(sick.address) == "down" and not sick.running, "the peer to be down")
+            wait_until(lambda: rsp.state(sick.address) == "down", "the peer to be down")
             seen, others = sick.requests, sum(one.requests for one in lab.backends[1:])
             wait_until(lambda: sum(one.requests for one in lab.backends[1:]) > others + 200, "requests elsewhere")
-            assert sick.requests == seen
+            assert sick.requests - seen <= 8, "none but those that were on their way"
             sick.health = "ok"
             wait_until(lambda: rsp.state(sick.address) == "up", "the peer to be up")
-            wait_until(lambda: sick.requests > seen, "requests for it")
+            wait_until(lambda: sick.requests > seen + 8, "requests for it")
         assert count.failed == 0
     assert f"peer {sick.address} is down: no answer within" in rsp.log
     assert f'upstream "app": peer {sick.address} is up' in rsp.log
@@ -99,12 +99,18 @@ def test_a_peer_that_comes_back_starts_slowly(tmp_path, lab):
         began = time.monotonic()
         one.health = "ok"
         wait_until(lambda: rsp.state(one.address) == "up", "the peer to be up")
-        shares, seconds = [], 0.0
-        while seconds < 7:
-            shares.append(load(rsp.port, 2, requests=300, pause=0.002).bodies[b"b0"] / 300)
+        up = time.monotonic()
+
+        def share():
+            return load(rsp.port, 2, requests=300, pause=0.002).bodies[b"b0"] / 300
+
+        shares = []
+        while time.monotonic() < up + 6:
+            shares.append(share())
             seconds = time.monotonic() - began
             weight = max(0.1, min(1.0, seconds / 5))  # that of each of the two others is 1
             assert 0.0 < shares[-1] < weight / (2 + weight) + 0.03, (shares, seconds)
+        shares.append(share())
         assert shares[-1] > 0.3, shares
         assert all(later > earlier - 0.05 for earlier, later in pairwise(shares)), shares
 
