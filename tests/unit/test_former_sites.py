@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import weakref
 
 from rsp.exchange.assemble import assemble
 from rsp.exchange.hooks.hooks import Hooks
@@ -93,6 +94,22 @@ def test_idle_connections_do_not_keep_old_hooks(tmp_path):
         process.stop()
 
     asyncio.run(main())
+
+
+def test_old_upstreams_need_no_collector(tmp_path):
+    async def main() -> None:
+        process = Process(tmp_path)
+        process.reload()
+        old = weakref.ref(process.service.config.upstreams["app"])
+        process.reload()
+        assert old() is None
+        process.stop()
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
 
 
 def test_old_hooks_live_while_an_exchange_uses_them(tmp_path):

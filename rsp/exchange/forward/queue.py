@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from random import random
 from typing import Any, Final, Protocol
+from weakref import proxy
 
 from rsp.config.upstreams import Queue as QueueConfig
 from rsp.exchange.forward.peer import Peer
@@ -54,7 +55,7 @@ class Queue:
     def __init__(self, context: WorkerContext, config: QueueConfig, owner: QueueOwner) -> None:
         self._context = context
         self._config = config
-        self._owner = owner
+        self._owner: QueueOwner = proxy(owner)  # which its requests keep; else nothing but the collector frees it
         self._requests: deque[WaitingRequest] = deque()
         self._armed = False
 

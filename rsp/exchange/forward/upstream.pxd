@@ -18,6 +18,7 @@ cdef class Upstream(PeerOwner):
     cdef double _counted_at, _hedge_after, _panic_share
     cdef Py_ssize_t _out, _up
     cdef WorkerContext _context
+    cdef object __weakref__
     cdef object _budget, _hedge, _source, _watched
     cdef public object binding, config, latencies, retry_on
     cdef public Queue queue

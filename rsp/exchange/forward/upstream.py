@@ -41,9 +41,9 @@ class Upstream(PeerOwner):
 
     # fmt: off
     __slots__ = (
-        "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_hedge", "_hedge_after",
-        "_key_kind", "_key_name", "_out", "_panic", "_panic_share", "_policy", "_primaries", "_source", "_unknown",
-        "_up", "_watched", "binding", "bounded", "config", "full", "hedges", "latencies", "peers", "queue",
+        "__weakref__", "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_hedge",
+        "_hedge_after", "_key_kind", "_key_name", "_out", "_panic", "_panic_share", "_policy", "_primaries", "_source",
+        "_unknown", "_up", "_watched", "binding", "bounded", "config", "full", "hedges", "latencies", "peers", "queue",
         "replay_limit", "requests", "retry_on", "tries",
     )
     # fmt: on
