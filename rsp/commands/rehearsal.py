@@ -61,8 +61,8 @@ class _Peers(PeerDirectory):
         super().__init__(context)
         self._play = play
 
-    def make(self, entry: PeerEntry) -> Peer:
-        peer = super().make(entry)
+    def make(self, entry: PeerEntry, scoreboard: Scoreboard) -> Peer:
+        peer = super().make(entry, scoreboard)
         peer.pool = _Pool(self._context, peer, self._play)
         return peer
 

@@ -535,8 +535,8 @@ class FakeDirectory(PeerDirectory):
         self.context = context
         self.pools = []
 
-    def make(self, entry) -> Peer:
-        peer = Peer(self.context, entry, self.context.scoreboard)
+    def make(self, entry, scoreboard) -> Peer:
+        peer = Peer(self.context, entry, scoreboard)
         peer.pool = FakePool(self.context, peer)
         self.pools.append(peer.pool)
         return peer

@@ -143,7 +143,8 @@ GOOD = {
         """assert(simulate{ path = "/?to=api" }.upstream == "api")
            assert(simulate{ path = "/api/x?to=app" }.request.path == "/api/x?to=app")
            assert(simulate{ path = "/?to=none" }.status == 500)
-           assert(simulate{ path = "/?peer=10.0.0.9:80" }.peer == "10.0.0.9:80")
+           local r = simulate{ path = "/?peer=10.0.0.9:80" }
+           assert(r.peer == "10.0.0.9:80" and r.status == 200 and r.request.path == "/?peer=10.0.0.9:80")
            assert(simulate{ path = "/?peer=nonsense" }.status == 500)""",
     ),
     "responses": (

@@ -25,11 +25,11 @@ class PeerDirectory:
         """The peer that has ``entry``'s place."""
         known = self.peers.get(entry.place)
         if known is None or known.address != entry.address:
-            known = self.peers[entry.place] = self.make(entry)
+            known = self.peers[entry.place] = self.make(entry, self._context.scoreboard)
         return known
 
-    def make(self, entry: PeerEntry) -> Peer:
-        return Peer(self._context, entry, self._context.scoreboard)
+    def make(self, entry: PeerEntry, scoreboard: Scoreboard) -> Peer:
+        return Peer(self._context, entry, scoreboard)
 
     def retire_all_but(self, places: set[int]) -> None:
         """What has another place than these is no peer any more."""
@@ -56,7 +56,7 @@ class PeerDirectory:
     @property
     def outside(self) -> Outside:
         if self._outside is None:
-            self._outside = Outside(self._context)
+            self._outside = Outside(self._context, self.make)
         return self._outside
 
     @property

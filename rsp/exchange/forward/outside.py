@@ -35,8 +35,11 @@ def private_scoreboard(context: WorkerContext) -> Scoreboard:
 
 
 class Outside:
-    def __init__(self, context: WorkerContext) -> None:
+    """``make``: makes a peer, in a scoreboard."""
+
+    def __init__(self, context: WorkerContext, make: Callable[[PeerEntry, Scoreboard], Peer]) -> None:
         self._context = context
+        self._make = make
         self._scoreboard = private_scoreboard(context)
         self._upstreams: dict[Address, Upstream] = {}
         self._used: dict[Address, float] = {}
@@ -62,7 +65,7 @@ class Outside:
 
     def peer(self, entry: PeerEntry) -> Peer:
         """For its upstreams."""
-        return Peer(self._context, entry, self._scoreboard)
+        return self._make(entry, self._scoreboard)
 
     def peers(self) -> list[Peer]:
         return [peer for upstream in self._upstreams.values() for peer in upstream.peers]
