@@ -246,7 +246,7 @@ class Forward(Relay):
         return 0 < self.upstream.tries <= len(self.tried)
 
     def _name(self, peer: "Peer") -> None:
-        self.peers_tried = with_name(self.peers_tried, self._asked, peer.name)
+        self.peers_tried = with_name(self.peers_tried, self._asked, peer.name) if self._asked else peer.name
         self._asked += 1
 
     def _tries_another(self, status: int) -> bool:
