@@ -5,7 +5,6 @@ in exactly one response, one count, one log line.  It knows no protocol and no p
 filters of its route, and what produces its response (``responder``), which the route's handler has chosen.
 """
 
-from time import monotonic
 from typing import Any
 
 from rsp.exchange.answers import Answer, respond
@@ -65,7 +64,7 @@ class Exchange(ClientEvents):
         self.extra = b""
         self.status = 0
         self.sent = 0  # body bytes to the client
-        self.started = monotonic()
+        self.started = context.clock()
         self.response_started = False
         self.over = False
         self._received = 0  # bytes of the request's body
@@ -389,7 +388,7 @@ class Exchange(ClientEvents):
             self._get_passage().stop()
         responder.abort("the exchange is over")
         record(
-            self.context.stats, self.config.access_log, self.client, self.head, status, self.sent, self.started,
+            self.context, self.config.access_log, self.client, self.head, status, self.sent, self.started,
             self.request_id, responder,
         )  # fmt: skip
         self.status = status

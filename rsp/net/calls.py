@@ -5,6 +5,7 @@
 
 import os
 import socket
+from time import monotonic as monotonic
 from typing import Final
 
 READ_SIZE: Final = 256 << 10

@@ -1,5 +1,6 @@
 from rsp.http.limits cimport Limits
 from rsp.ipc.worker_stats cimport WorkerStats
+from rsp.net.calls cimport monotonic
 from rsp.net.poller cimport Poller
 
 
@@ -22,4 +23,5 @@ cdef class WorkerContext:
     cdef public Py_ssize_t _ids
     cdef object _row
     cdef list _due
+    cpdef double clock(self) except? -1
     cpdef bytes new_id(self)

@@ -15,6 +15,7 @@ from rsp.http.request_id import make_id
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.worker_cells import CONNECTIONS, HEARTBEAT
 from rsp.ipc.worker_stats import WorkerStats
+from rsp.net.calls import monotonic
 from rsp.net.poller import Poller
 
 _AT_ONCE: Final = 16
@@ -66,6 +67,10 @@ class WorkerContext:
         self._row = scoreboard.row(row_number)
         self._due: list[Waiting] = []
         self.tick()
+
+    def clock(self) -> float:
+        """The time by the clock that ``now`` is read from once a tick."""
+        return monotonic()
 
     def tick(self) -> None:
         """Once a second: move the clocks, end what has waited too long, publish the counters."""

@@ -183,6 +183,13 @@ def serving(text: str, **filters: tuple[Filter, ...]) -> Iterator["FakeWorker"]:
         worker.check()
 
 
+class FakeContext(WorkerContext):
+    """Its clock is the loop's."""
+
+    def clock(self) -> float:
+        return self.loop.time()
+
+
 class FakeWorker:
     """Use it in a ``with`` statement.  ``text``: see :func:`configuration`."""
 
@@ -192,8 +199,8 @@ class FakeWorker:
         self._registry = PeerRegistry(scoreboard())
 
     def __enter__(self) -> "FakeWorker":
-        self.context = WorkerContext(scoreboard(), 0, b"secret", FakePoller())
-        self.loop = FakeLoop(self.context.now)
+        self.context = FakeContext(scoreboard(), 0, b"secret", FakePoller())
+        self.loop = self.context.loop = FakeLoop(self.context.now)
         gc.disable()  # what an exchange leaves behind must not need it
         asyncio._set_running_loop(self.loop)
         self._clocks = [

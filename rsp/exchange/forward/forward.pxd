@@ -13,7 +13,6 @@ cdef int ERRORS, HEDGES, MOST_NAMES, PEER_RETRIES, REQUESTS, RETRIES
 
 
 cdef class Forward(Relay):
-    cdef public WorkerContext context
     cdef public object chooser, own
     cdef public Peer pinned
     cdef public bint answered, hedges

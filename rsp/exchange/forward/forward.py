@@ -5,7 +5,6 @@ user's business: an exchange, or a request of a hook's own.
 """
 
 import asyncio
-from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rsp.exchange.forward.body import RequestBody
@@ -46,7 +45,7 @@ class Forward(Relay):
 
     # fmt: off
     __slots__ = (
-        "_asked", "_hedge", "_tried_stale", "answered", "chooser", "context", "hedges", "own", "pinned",
+        "_asked", "_hedge", "_tried_stale", "answered", "chooser", "hedges", "own", "pinned",
         "queue_deadline", "queue_limit",
     )
     # fmt: on
@@ -284,7 +283,7 @@ class Forward(Relay):
         """Seconds until its response is late, if that takes ``after``; below 0 if that is so, or does not matter."""
         if self.stream is None or self.answered:
             return -1.0
-        return self.started + after - monotonic()
+        return self.started + after - self.context.clock()
 
     def hedge(self) -> None:
         """The response is late: ask another peer as well."""
@@ -331,7 +330,7 @@ class Forward(Relay):
         if self.over:
             return
         upstream, peer = self.upstream, self.peer
-        now = self.ended or monotonic()
+        now = self.ended or self.context.clock()
         if upstream.retry_on is not None and head.status in upstream.retry_on and self._tries_another(head.status):
             return
         if upstream.latencies is not None:
@@ -362,7 +361,7 @@ class Forward(Relay):
             stream.abort("it switched protocols unasked")
             self.peer_failed(stream, Failure("switched protocols unasked"))
             return
-        now = monotonic()
+        now = self.context.clock()
         self.answered = True
         self.peer.answered(now, now - self.started, 101)
         stream.open_tunnel()

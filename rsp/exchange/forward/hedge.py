@@ -10,6 +10,7 @@ from rsp.exchange.forward.hold import Holder
 from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import UNTRIED, BoundConnection, Failure, PeerStream, ResponseReceiver
+from rsp.net.context import WorkerContext
 
 if TYPE_CHECKING:
     from rsp.exchange.forward.peer import Peer
@@ -19,6 +20,7 @@ class Original(Protocol):
     """The first request, as its hedge knows it."""
 
     client: bytes
+    context: WorkerContext
     head: RequestHead
     limits: Limits
     user: ResponseReceiver
@@ -39,6 +41,7 @@ class Hedge(Holder):
 
     def __init__(self, original: Original, peer: "Peer") -> None:
         self._original: Original | None = original
+        self.context = original.context
         self.head = original.head
         self.limits = original.limits
         self.client = original.client

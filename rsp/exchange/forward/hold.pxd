@@ -2,9 +2,11 @@ cimport cython
 
 from rsp.exchange.forward.peer cimport Peer
 from rsp.http.peer_stream cimport PeerRequest, PeerStream
+from rsp.net.context cimport WorkerContext
 
 
 cdef class Holder(PeerRequest):
+    cdef public WorkerContext context
     cdef public bint holds
     cdef public double started
     cdef public Peer peer

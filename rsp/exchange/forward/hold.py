@@ -3,10 +3,10 @@
 A peer's count of running requests is those holds, so every way out lets go.
 """
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from rsp.http.peer_stream import PeerRequest, PeerStream
+from rsp.net.context import WorkerContext
 
 if TYPE_CHECKING:
     from rsp.exchange.forward.peer import Peer
@@ -18,8 +18,9 @@ class Holder(PeerRequest):
     ``stream``: to it, once there is a connection; ``holds``: the request counts as running there.
     """
 
-    __slots__ = ("holds", "peer", "started", "stream")
+    __slots__ = ("context", "holds", "peer", "started", "stream")
 
+    context: WorkerContext
     peer: "Peer"
     stream: PeerStream | None
     holds: bool
@@ -34,7 +35,7 @@ class Holder(PeerRequest):
         self.peer = peer
         self.holds = True
         self.ended = 0.0
-        self.started = monotonic()
+        self.started = self.context.clock()
         return True
 
     def note_tried(self, peer: "Peer") -> None:
@@ -53,7 +54,7 @@ class Holder(PeerRequest):
     def peer_done(self) -> None:
         self.let_go()
         self.stream = None
-        self.ended = monotonic()
+        self.ended = self.context.clock()
         self.seconds += self.ended - self.started
 
     def abandon(self, reason: str) -> None:
