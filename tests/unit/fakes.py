@@ -8,12 +8,10 @@ import asyncio
 import gc
 import heapq
 import itertools
-import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from time import monotonic
 
 from rsp.config.schema import Config
 from rsp.exchange.assemble import assemble
@@ -203,13 +201,6 @@ class FakeWorker:
         self.loop = self.context.loop = FakeLoop(self.context.now)
         gc.disable()  # what an exchange leaves behind must not need it
         asyncio._set_running_loop(self.loop)
-        self._clocks = [
-            module
-            for name, module in list(sys.modules.items())
-            if name.startswith("rsp.exchange.") and getattr(module, "monotonic", None) is monotonic
-        ]
-        for module in self._clocks:
-            module.monotonic = self.loop.time
         self.log = FakeAccessLog()
         self.directory = FakeDirectory(self.context)
         self.service = HttpService(self.context, self.directory)
@@ -220,8 +211,6 @@ class FakeWorker:
     def __exit__(self, *_) -> None:
         asyncio._set_running_loop(None)
         gc.enable()
-        for module in self._clocks:
-            module.monotonic = monotonic
 
     def use(self, text: str) -> None:
         """Serve by another configuration from here on."""

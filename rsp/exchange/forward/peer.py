@@ -5,7 +5,6 @@ reloads.  What all workers have to know is in its place.
 """
 
 from math import inf
-from time import monotonic
 from typing import Final
 
 from rsp.balance.candidate import Candidate
@@ -210,7 +209,7 @@ class Peer(Candidate):
 
     def failed(self, reason: str) -> None:
         """No connection, no response, or half of one."""
-        now = monotonic()
+        now = self.context.clock()
         failures = self._failures
         run = self.stats.failed(int(now * 1e6), int(failures.within * 1e6))
         until = self.stats.mark(EJECTED_UNTIL) / 1000

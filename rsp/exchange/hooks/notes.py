@@ -4,7 +4,6 @@ What a hook assigns to ``req`` and ``res`` comes with its outcome; fields stay h
 """
 
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Final
 
 from rsp.exchange.exchange import Exchange
@@ -99,7 +98,7 @@ class HookNotes(Notes):
         if key == b"sent":
             return exchange.sent
         if key == b"duration":
-            return monotonic() - exchange.started
+            return exchange.context.clock() - exchange.started
         return None  # tls: rsp does not speak it yet
 
     def upstream_name(self) -> bytes | None:

@@ -8,7 +8,6 @@ error at the place where it waits.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Final
 
 from rsp.config.schema import Config
@@ -96,7 +95,7 @@ class Task:
         self._wants_any = False
         self.notes = notes
         self.running = notes.exchange.config if notes is not None else runner.running
-        self.deadline = monotonic() + runner.timeout  # the worker's clock is up to a second behind
+        self.deadline = runner.context.clock() + runner.timeout  # the worker's clock is up to a second behind
         runner.context.attempts.add(self)
 
     def proceed(self, outcome: Any) -> Any:

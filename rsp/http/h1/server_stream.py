@@ -6,7 +6,6 @@ need, the bytes that have arrived and the transport, is the connection's (``serv
 """
 
 from math import inf
-from time import monotonic
 from typing import Final
 
 from rsp.http.errors import ProtocolError
@@ -269,7 +268,7 @@ class ServerStream(ClientStream):
         """
         seconds = self.limits.half_close_time
         if seconds:
-            self.deadline = monotonic() + seconds
+            self.deadline = self._connection.context.clock() + seconds
 
     def is_due(self, now: float) -> bool:
         return self.deadline < now or self.request_deadline < now
