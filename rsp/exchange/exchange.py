@@ -7,7 +7,7 @@ filters of its route, and what produces its response (``responder``), which the 
 
 from typing import Any
 
-from rsp.exchange.answers import Answer, respond
+from rsp.exchange.answers import Answer
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.conversations import keep_for_client
 from rsp.exchange.forward.upstream import Upstream
@@ -208,8 +208,7 @@ class Exchange(ClientEvents):
         if self.response_started:
             self.client_gone()
             return None
-        head, pieces = respond(self._error(status, reason), self.head.method, self.context.own_lines)
-        self.route.rule_own(head, self)
+        head, pieces = self._own_response(self._error(status, reason))
         self.sent = sum(map(len, pieces))
         self.status = status
         self.response_started = True
@@ -350,9 +349,11 @@ class Exchange(ClientEvents):
             return
         self.own = True
         self.abort_responder()
-        head, pieces = respond(answer, self.head.method, self.context.own_lines)
-        self.route.rule_own(head, self)
+        head, pieces = self._own_response(answer)
         self._respond(head, pieces, [])
+
+    def _own_response(self, answer: Answer) -> tuple[ResponseHead, list[bytes]]:
+        return self.route.own_response(answer, self.head.method, self.context.own_lines, self)
 
     # -- the end, once
 

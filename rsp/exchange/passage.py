@@ -169,7 +169,7 @@ class Passage:
             wanted(None)
             return False
         if exchange.request_done:
-            wanted(b"".join(body.waiting) if body is not None else b"")
+            wanted(self._whole_body())
             return False
         self._body_limit, self._body_wanted = limit, wanted
         if exchange.head.expect_continue:
@@ -177,6 +177,10 @@ class Passage:
             exchange.interim(ResponseHead(100, b"Continue", 1))
         exchange.source_ready()
         return True
+
+    def _whole_body(self) -> bytes:
+        body = self._exchange.body
+        return b"".join(body.waiting) if body is not None else b""
 
     def replace_body(self, body: bytes) -> None:
         """``body`` in the place of the client's, which need not arrive."""
@@ -204,7 +208,7 @@ class Passage:
             wanted(None)
         elif exchange.request_done:
             self._body_wanted = None
-            wanted(b"".join(body.waiting) if body is not None else b"")
+            wanted(self._whole_body())
         else:
             exchange.source_ready()
 

@@ -5,7 +5,7 @@ from rsp.exchange.filters.headers cimport Rules
 from rsp.exchange.forward.upstream cimport Upstream
 from rsp.exchange.handler cimport Handler
 from rsp.http.limits cimport Limits
-from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
+from rsp.http.message cimport OutgoingHead, RequestHead
 from rsp.http.stream cimport ClientSession, ClientStream
 from rsp.logs.access_log cimport AccessLog
 
@@ -22,7 +22,7 @@ cdef class RouteTarget:
     cpdef bytes rewritten(self, bytes target, bytes rewrite)
     @cython.locals(outgoing=OutgoingHead, rules=Rules)
     cpdef OutgoingHead outgoing_head(self, RequestHead head, bytes target, bytes extra, bytes request_id, source)
-    cpdef rule_own(self, ResponseHead head, source)
+    cpdef tuple own_response(self, tuple answer, bytes method, bytes start, source)
     cpdef list trailers_for_peer(self, RequestHead head, list trailers)
     cpdef list trailers_for_client(self, list trailers)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rsp.config.placeholders import Source
 from rsp.config.schema import Dns, Route
-from rsp.exchange.answers import Pages
+from rsp.exchange.answers import Answer, Pages, respond
 from rsp.exchange.filter import Filter
 from rsp.exchange.filters.forwarded import Forwarded
 from rsp.exchange.filters.headers import Rules
@@ -86,10 +86,14 @@ class RouteTarget:
         outgoing.set_up(head, target, host, fields, extra, request_id)
         return outgoing
 
-    def rule_own(self, head: ResponseHead, source: Source | None) -> None:
-        """Apply the rules for rsp's own answers."""
+    def own_response(
+        self, answer: Answer, method: bytes, start: bytes, source: Source | None
+    ) -> tuple[ResponseHead, list[bytes]]:
+        """``answer`` as :func:`respond` makes it a response, after the rules for rsp's own answers."""
+        head, pieces = respond(answer, method, start)
         if self.own_rules is not None:
             head.fields = self.own_rules.apply(head.fields, source)
+        return head, pieces
 
     # Trailers say nothing that the head of their message may not say (RFC 9110 section 6.5).
 

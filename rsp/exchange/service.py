@@ -3,7 +3,6 @@
 from typing import Final
 from weakref import WeakSet
 
-from rsp.exchange.answers import respond
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.running_config import RouteTarget, RunningConfig
@@ -108,8 +107,8 @@ class HttpService(Service):
         if not isinstance(config, RunningConfig):
             raise TypeError("a session without a configuration")
         request_id = context.new_id()
-        head, pieces = respond(config.pages.error(status, reason, request_id, None), b"", context.own_lines)
-        config.nowhere.rule_own(head, None)
+        answer = config.pages.error(status, reason, request_id, None)
+        head, pieces = config.nowhere.own_response(answer, b"", context.own_lines, None)
         sent = sum(map(len, pieces))
         context.stats.answered(status, sent)
         log = config.access_log
