@@ -156,7 +156,7 @@ class Rehearsal:
         hooks = self._hooks
         over: asyncio.Future[Any] = self._loop.create_future()
         number, plain = hooks.add(hook), hooks.phases[b"plain"]
-        outcome = hooks.call(None, lambda _notes, found: over.set_result(found), plain, number, hooks.long)
+        outcome = hooks.call(None, lambda _notes, found: over.set_result(found), plain, (number, hooks.long))
         return await asyncio.wait_for(over, _PATIENCE) if outcome is WAITS else outcome
 
     def _simulate(self, _task: Task, given: tuple[Any, ...], done: Done) -> "Callable[[], None]":

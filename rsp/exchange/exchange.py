@@ -65,8 +65,7 @@ class Exchange(ClientEvents):
         self.status = 0
         self.sent = 0  # body bytes to the client
         self.started = context.clock()
-        self.response_started = False
-        self.over = False
+        self.response_started = self.over = False
         self._received = 0  # bytes of the request's body
         self._open_ends = 2  # of a tunnel
         self.passage: Passage | None = None
@@ -89,7 +88,8 @@ class Exchange(ClientEvents):
     def _get_passage(self) -> Passage:
         """Made for the first of its filters."""
         if self.passage is None:
-            self.passage = Passage(self)
+            passage = self.passage = Passage.__new__(Passage)
+            passage.set_up(self)
         return self.passage
 
     def find_route(self) -> None:

@@ -1,5 +1,6 @@
 cdef class Notes:
     cdef public bint waits
+    cpdef withdraw(self)
     cpdef call_off(self, exchange)
 
 

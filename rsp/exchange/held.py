@@ -19,7 +19,7 @@ class HeldResponse:
     )
     # fmt: on
 
-    def __init__(
+    def set_up(
         self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None, responder: Responder
     ) -> None:
         self.head = head

@@ -1,6 +1,7 @@
 cimport cython
 
-from rsp.exchange.filter cimport Filter
+from rsp.exchange.filter cimport Filter, Notes
+from rsp.exchange.held cimport HeldResponse
 from rsp.http.message cimport ResponseHead
 from rsp.http.peer_stream cimport Responder
 
@@ -13,18 +14,27 @@ cdef class Passage:
     cdef bint _failed
     cdef int _next, _phase
     cdef public list body_filters, notes
-    cdef public object chooser, held, overridden, pinned, sent_to
+    cdef public HeldResponse held
+    cdef public object chooser, overridden, pinned, sent_to
     cdef public bint holds, path_set
+    cpdef set_up(self, exchange)
+    @cython.locals(notes=Notes)
     cpdef bint waits(self) except -1
     cpdef go_on(self)
+    @cython.locals(notes=Notes)
     cpdef stop(self)
+    @cython.locals(current=Filter)
+    cpdef end(self, tuple filters, int status)
     cpdef begin(self, tuple filters)
     @cython.locals(current=Filter)
     cdef _pass_request(self)
     cpdef body_arrived(self)
+    @cython.locals(held=HeldResponse)
     cpdef hold(self, tuple filters, ResponseHead head, list pieces, list trailers, Responder responder)
     @cython.locals(current=Filter)
     cdef _pass_response(self)
+    @cython.locals(responder=Responder, head=ResponseHead, pieces=list, trailers=list)
+    cdef _send(self, HeldResponse held)
     cpdef list pass_body(self, list pieces, list trailers)
     @cython.locals(current=Filter)
     cpdef list filter_body(self, list pieces, bint last)

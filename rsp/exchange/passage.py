@@ -81,7 +81,7 @@ class Passage:
     )
     # fmt: on
 
-    def __init__(self, exchange: PassageOwner) -> None:
+    def set_up(self, exchange: PassageOwner) -> None:
         self._exchange = exchange
         self.notes: list[Notes] = []
         self.chooser: Chooser | None = None
@@ -225,7 +225,8 @@ class Passage:
         """The response passes ``filters``; then ``exchange.send(...)`` is called."""
         if trailers is None:
             responder.pause()
-        self.held = HeldResponse(head, pieces, trailers, responder)
+        held = self.held = HeldResponse.__new__(HeldResponse)
+        held.set_up(head, pieces, trailers, responder)
         self.holds = True
         self._chain, self._next = filters, 0
         self.body_filters = []

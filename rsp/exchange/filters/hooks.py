@@ -42,7 +42,8 @@ class HooksFilter(Filter):
         for known in kept:
             if isinstance(known, HookNotes):
                 return known
-        notes = HookNotes(exchange, hooks.new_number() if hooks.keeps else 0)
+        notes = HookNotes.__new__(HookNotes)
+        notes.set_up(exchange, hooks.new_number() if hooks.keeps else 0)
         kept.append(notes)
         return notes
 
@@ -170,7 +171,9 @@ class HooksFilter(Filter):
         fresh = not notes.asked
         notes.asked.append(self)
         notes.asking = self
-        outcome = hooks.call(notes, self._response_seen, hooks.response, number, notes.number, held.head.status, fresh)
+        outcome = hooks.call(
+            notes, self._response_seen, hooks.response, (number, notes.number, held.head.status, fresh)
+        )
         return HOLD if outcome is WAITS else self._after_response(notes, outcome)
 
     def _response_seen(self, notes: HookNotes, outcome: Any) -> None:
@@ -215,11 +218,11 @@ class HooksFilter(Filter):
     def body(self, exchange: Exchange, pieces: list[bytes], last: bool) -> list[bytes] | None:
         notes, hooks = self._notes(exchange), self._hooks
         if not notes.filter:
-            notes.filter = hooks.invoke(notes, hooks.phases[b"filter_of"], notes.number)
+            notes.filter = hooks.invoke(notes, hooks.phases[b"filter_of"], (notes.number,))
         chunk = b"".join(pieces)
         if not chunk and not last:
             return []
-        outcome = hooks.call(notes, _unexpected, hooks.phases[b"filter"], notes.filter, notes.number, chunk, last)
+        outcome = hooks.call(notes, _unexpected, hooks.phases[b"filter"], (notes.filter, notes.number, chunk, last))
         if outcome is WAITS:
             notes.call_off(exchange)
             hooks.complain("a filter cannot wait")
@@ -240,7 +243,7 @@ class HooksFilter(Filter):
             return PASS
         exchange.own = notes.in_error = True
         text = (reason or PHRASES.get(status, b"Error").decode()).encode()
-        outcome = hooks.call(notes, self._error_seen, hooks.phases[b"error"], number, notes.number, status, text)
+        outcome = hooks.call(notes, self._error_seen, hooks.phases[b"error"], (number, notes.number, status, text))
         return HOLD if outcome is WAITS else self._after_error(exchange, outcome)
 
     def _error_seen(self, notes: HookNotes, outcome: Any) -> None:
@@ -263,9 +266,9 @@ class HooksFilter(Filter):
             self._let_go(notes)
         number = self._phases.log
         if number:
-            hooks.call(notes, _unexpected, hooks.phases[b"log"], number, notes.number, status)
+            hooks.call(notes, _unexpected, hooks.phases[b"log"], (number, notes.number, status))
         if self._is_first and notes.number:  # and so the last one here
-            hooks.invoke(notes, hooks.phases[b"release"], notes.number)
+            hooks.invoke(notes, hooks.phases[b"release"], (notes.number,))
 
     def _let_go(self, notes: HookNotes) -> None:
         """Of what hooks have taken and kept."""
@@ -277,7 +280,7 @@ class HooksFilter(Filter):
             place = f"{known.host or 'any host'} {known.path}" if known is not None else ""
             hooks.witness(notes.upstream_name(), notes.last_peer(), place)
         if notes.filter:
-            hooks.invoke(notes, hooks.phases[b"forget_filter"], notes.filter)
+            hooks.invoke(notes, hooks.phases[b"forget_filter"], (notes.filter,))
 
 
 def _held(exchange: Exchange) -> HeldResponse | None:

@@ -38,7 +38,7 @@ class PeerChoice:
             return False
         self._forward, self._peers, self._status = forward, peers, status
         tables = hooks.table([hooks.table(peer.described()) for peer in peers])
-        outcome = hooks.call(notes, self._chosen, hooks.phases[b"upstream"], self._number, notes.number, tables)
+        outcome = hooks.call(notes, self._chosen, hooks.phases[b"upstream"], (self._number, notes.number, tables))
         if outcome is not WAITS:
             self._chosen(notes, outcome)
         return True

@@ -24,6 +24,10 @@ cdef class Hooks(Runner):
     cdef public Phases everywhere
     cdef public bint fail_open, keeps
     cdef public dict routes
-    @cython.locals(exchange=Exchange, head=RequestHead)
+    cpdef Py_ssize_t new_number(self) except -1
+    @cython.locals(host=Host, before=HookNotes)
+    cpdef invoke(self, HookNotes notes, function, tuple given)
+    cpdef call(self, HookNotes notes, then, function, tuple given)
+    @cython.locals(exchange=Exchange, head=RequestHead, host=Host, before=HookNotes)
     cpdef call_request(self, HookNotes notes, then, int number)
     cdef _settle(self, HookNotes notes, then, outcome)

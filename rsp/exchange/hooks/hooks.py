@@ -117,8 +117,8 @@ class Hooks(Runner):
         self._last = self._last + 1 if self._last < _LAST_NUMBER else 1
         return self._last
 
-    def invoke(self, notes: HookNotes | None, function: Any, *given: Any) -> Any:
-        """One stretch of Lua, which cannot raise anything."""
+    def invoke(self, notes: HookNotes | None, function: Any, given: tuple[Any, ...]) -> Any:
+        """One stretch of Lua, ``function(*given)``, which cannot raise anything."""
         host = self.host
         before, host.current = host.current, notes
         host.head = notes.exchange.head if notes is not None else None
@@ -135,11 +135,11 @@ class Hooks(Runner):
         self._evaluation.runtime.recover()
         return b"failed", str(error).encode() or b"not enough memory; lua.memory limits it", b""
 
-    def call(self, notes: HookNotes | None, then: Then, function: Any, *given: Any) -> Any:
+    def call(self, notes: HookNotes | None, then: Then, function: Any, given: tuple[Any, ...]) -> Any:
         """A phase; ``then`` is called with the outcome if it is not there yet."""
         if self.tracing is not None:
             self._trace(given[0])
-        return self._settle(notes, then, self.invoke(notes, function, *given))
+        return self._settle(notes, then, self.invoke(notes, function, given))
 
     def call_request(self, notes: HookNotes, then: Then, number: int) -> Any:
         """on_request, by the function ``number``: as ``call``, without a detour."""
@@ -175,7 +175,7 @@ class Hooks(Runner):
         return outcome
 
     def resume(self, notes: HookNotes | None, number: int, answer: Answer) -> Any:
-        return self.invoke(notes, self._resume, number, *answer)
+        return self.invoke(notes, self._resume, (number, *answer))
 
     def forget(self, number: int) -> None:
         self.phases[b"cancel"](number)
@@ -242,7 +242,7 @@ class Hooks(Runner):
         self._timers.clear()
 
     def _run(self, number: int, instructions: int | None = None) -> None:
-        self.call(None, _nothing, self.phases[b"plain"], number, instructions)
+        self.call(None, _nothing, self.phases[b"plain"], (number, instructions))
 
     def _begin_timer(self, number: int, interval: float, key: bytes | None) -> None:
         interval = max(interval, 0.01)

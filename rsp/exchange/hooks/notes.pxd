@@ -14,8 +14,12 @@ cdef class HookNotes(Notes):
     cdef public ResponseHead response
     cdef object _call_off
     cdef bytes _peer
+    cpdef set_up(self, Exchange exchange, Py_ssize_t number)
     cpdef wait(self, call_off)
+    cpdef withdraw(self)
     cpdef call_off(self, exchange)
+    cpdef bytes last_peer(self)
+    cpdef leave(self)
     cpdef bytes block(self, bytes which)
     cpdef get_field(self, bytes which, name)
     cpdef set_field(self, bytes which, bytes name, bytes lines, bint more)

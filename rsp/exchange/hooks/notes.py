@@ -39,8 +39,8 @@ class HookNotes(Notes):
     )
     # fmt: on
 
-    def __init__(self, exchange: Exchange, number: int) -> None:
-        super().__init__()
+    def set_up(self, exchange: Exchange, number: int) -> None:
+        self.waits = False
         self.exchange = exchange
         self.number = number
         self.response: ResponseHead | None = None
