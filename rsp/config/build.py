@@ -15,6 +15,7 @@ from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_assignment, find_line
 from rsp.config.repair import original, put_aside
 from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
+from rsp.config.tls import Certificate
 from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 from rsp.config.words import hint
@@ -30,7 +31,9 @@ _ANCESTOR = ("listenPort", "backendAddress", "backendPort")
 
 
 class Declaration(msgspec.Struct, frozen=True):
-    """``kind``: listen, upstream, route, page, every, global or function.  ``name``: of an upstream or a global.
+    """``kind``: listen, upstream, route, certificate, page, every, global or function.
+
+    ``name``: of an upstream or a global.
 
     ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.  ``top``: of a global that the file itself
     assigns, not a function or a module of it.
@@ -70,6 +73,7 @@ class Builder:
         listeners, upstreams, routes = self._declared()
         pages = self._pages()
         timers = self._timers()
+        certificates = self._certificates()
         ancestor = self._ancestor()
         if ancestor is not None:
             listeners.append(ancestor[0])
@@ -86,6 +90,7 @@ class Builder:
             listeners=tuple(listeners),
             upstreams=tuple(upstreams),
             routes=tuple(routes),
+            certificates=tuple(certificates),
             pages=tuple(pages),
             timers=tuple(timers),
             hooks=self._hooks,
@@ -188,6 +193,14 @@ class Builder:
             except ValueError as error:
                 self._complain(item, ("file",), f"page: {error}")
         return pages
+
+    def _certificates(self) -> list[Certificate]:
+        certificates = []
+        for item in self._of("certificate"):
+            certificate = self._checked(item, _with_first(item.value, "file"), Certificate, "certificate")
+            if certificate is not None and self._is_whole(item):
+                certificates.append(msgspec.structs.replace(certificate, at=str(item.at)))
+        return certificates
 
     def _timers(self) -> list[Timer]:
         for item in self._of("function"):

@@ -29,6 +29,7 @@ def to_lua(config: Config) -> str:
         lines += [f"  {name} = {_value(value)}," for name in keys if (value := getattr(upstream, name)) is not None]
         lines += [f"  {_with_first(peer, 'address')}," for peer in upstream.peers]
         lines.append("}")
+    lines += [f"certificate {_with_first(certificate, 'file')}" for certificate in config.certificates]
     lines.append("")
     lines += [f"route {_value(route)}" for route in config.routes]
     lines += [f"page {_value(page)}" for page in config.pages]
@@ -43,7 +44,9 @@ def _filled(given: T, defaults: T) -> T:
 
 
 def _with_first(struct: msgspec.Struct, key: str) -> str:
-    others = [name for name in struct.__struct_fields__ if name != key and getattr(struct, name) is not None]
+    others = [
+        name for name in struct.__struct_fields__ if name not in (key, "at") and getattr(struct, name) is not None
+    ]
     parts = [_value(getattr(struct, key)), *(f"{name} = {_value(getattr(struct, name))}" for name in others)]
     return "{ " + ", ".join(parts) + " }"
 

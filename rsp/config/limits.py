@@ -14,6 +14,10 @@ class Timeouts(Struct, frozen=True):
     head: Annotated[Duration | None, Meta(description="For a request's whole head, from its first byte. Then 408.")] = (
         None
     )
+    handshake: Annotated[
+        Duration | None,
+        Meta(description="For a TLS handshake, of clients and of peers. Then the connection is closed."),
+    ] = None
     body: Annotated[
         Duration | None,
         Meta(description="Between two reads of a request's body; see also `limits.min_rate`. Then 408."),
@@ -81,9 +85,9 @@ class Limits(Struct, frozen=True):
 
 
 DEFAULT_TIMEOUTS: Final = Timeouts(
-    head=Duration(10), body=Duration(30), idle=Duration(75), connect=Duration(3), response=Duration(60),
-    read=Duration(60), send=Duration(60), half_close=Duration(1), request=Duration(0), tunnel=Duration(3600),
-    keepalive=Duration(60), shutdown=Duration(30),
+    head=Duration(10), handshake=Duration(10), body=Duration(30), idle=Duration(75), connect=Duration(3),
+    response=Duration(60), read=Duration(60), send=Duration(60), half_close=Duration(1), request=Duration(0),
+    tunnel=Duration(3600), keepalive=Duration(60), shutdown=Duration(30),
 )  # fmt: skip
 DEFAULT_LIMITS: Final = Limits(
     line=Size(8 << 10), head=Size(32 << 10), fields=100, body=Size(0), min_rate=Size(100), buffer=Size(64 << 10),

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from rsp.config.limits import Limits, Timeouts
 from rsp.config.struct import Struct, Text, UrlPath
+from rsp.config.tls import Certificate, Hsts, Tls
 from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Size
 from rsp.config.upstreams import Upstream
 
@@ -28,6 +29,11 @@ class Listener(Struct, frozen=True):
     backlog: Annotated[
         int, Meta(ge=1, le=65535, description="Connections that may wait to be accepted, for each worker.")
     ] = 4096
+    tls: Annotated[bool, Meta(description="Whether clients speak TLS here; see `certificate` and `tls`.")] = False
+    redirect: Annotated[
+        Literal["https"] | None,
+        Meta(description='`"https"`: answer every request with a redirect (308) to the same URL with https://.'),
+    ] = None
     timeouts: Annotated[Timeouts | None, Meta(description="Overrides `timeouts` for this listener.")] = None
     limits: Annotated[Limits | None, Meta(description="Overrides `limits` for this listener.")] = None
 
@@ -106,6 +112,20 @@ class Route(Struct, frozen=True):
             "what begins with it. Compared with the normalised path as well. `*` stands for nothing.",
         ),
     ] = "/"
+    client_ca: Annotated[
+        Text | None,
+        Meta(
+            description="PEM file with the authorities that a client's certificate has to come from (mTLS). It belongs "
+            "to the host: all routes of one host name the same. Over plain HTTP: 403; on a connection that was not "
+            "verified by it: 421."
+        ),
+    ] = None
+    client_crl: Annotated[Text | None, Meta(description="PEM file with revocation lists for `client_ca`.")] = None
+    client_verify: Annotated[
+        Literal["required", "optional"],
+        Meta(description="`optional`: clients without a certificate are served as well; a wrong one is refused."),
+    ] = "required"
+    hsts: Annotated[bool | str | Hsts | None, Meta(description="Overrides `hsts`.")] = None
     strip: Annotated[bool, Meta(description="Take `path` off before the request goes to the peer.")] = False
     rewrite: Annotated[UrlPath | None, Meta(description="What to put in the place of `path`, for the peer.")] = None
     send_host: Annotated[Text | None, Meta(description="The Host that the peer sees. Default: the client's.")] = None
@@ -259,6 +279,10 @@ class Settings(Struct, frozen=True):
         ResponseRules | None,
         Meta(description="Changes to every response, as in a route, whose own rules come after these."),
     ] = None
+    hsts: Annotated[
+        bool | str | Hsts,
+        Meta(description='Strict-Transport-Security over TLS: true for a year, a duration (`"30d"`), or a table.'),
+    ] = False
     via: Annotated[Text | None, Meta(description="Name for Via, in both directions. Default: no Via.")] = None
     admin: Annotated[
         Text,
@@ -274,6 +298,7 @@ class Settings(Struct, frozen=True):
     reload: Reload = Reload()
     dns: Dns = Dns()
     lua: Lua = Lua()
+    tls: Tls = Tls()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
 
@@ -295,6 +320,7 @@ class Config(Struct, frozen=True):
     listeners: tuple[Listener, ...]
     upstreams: tuple[Upstream, ...]
     routes: tuple[Route, ...]
+    certificates: tuple[Certificate, ...] = ()
     pages: tuple[Page, ...] = ()
     timers: tuple[Timer, ...] = ()
     hooks: tuple[str, ...] = ()  # where each function of a hook begins, in the order of their evaluation

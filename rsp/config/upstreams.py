@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from rsp.config.struct import Count, Struct, Text, UrlPath
+from rsp.config.tls import UpstreamTls
 from rsp.config.units import Duration, Peer, Size
 
 
@@ -106,7 +107,13 @@ class Health(Struct, frozen=True):
     port: Annotated[
         Annotated[int, Meta(ge=1, le=65535)] | None, Meta(description="Where to ask, if not at the peer's own port.")
     ] = None
-    tls: Annotated[bool, Meta(description="Over TLS; certificates are not verified.")] = False
+    tls: Annotated[
+        bool | None,
+        Meta(
+            description="Over TLS. Default: as the upstream, verified as there. True where the upstream has no `tls`: "
+            "not verified."
+        ),
+    ] = None
     interval: Annotated[Duration, Meta(description="Between two checks of a peer, give or take a tenth.")] = Duration(5)
     timeout: Annotated[Duration, Meta(description="For the whole check.")] = Duration(2)
     rise: Annotated[int, Meta(ge=1, le=1000, description="Good checks until a peer is up again.")] = 2
@@ -162,6 +169,9 @@ class Upstream(Struct, frozen=True):
             description='The backends: addresses, or tables such as `{ "10.0.0.2:8000", weight = 2 }`.',
         ),
     ]
+    tls: Annotated[bool | UpstreamTls, Meta(description="Peers are asked over TLS and verified: true, or a table.")] = (
+        False
+    )
     policy: Annotated[
         Literal["round_robin", "least_conn", "random2", "ewma", "hash", "sticky"],
         Meta(description="How a peer is chosen; see [balancing.md](balancing.md)."),
@@ -220,6 +230,11 @@ class Upstream(Struct, frozen=True):
         if isinstance(self.health, str):
             return Health(type="tcp") if self.health == "tcp" else Health(path=self.health)
         return self.health
+
+    @property
+    def secure(self) -> UpstreamTls | None:
+        """`tls` in full."""
+        return self.tls if isinstance(self.tls, UpstreamTls) else UpstreamTls() if self.tls else None
 
     @property
     def stickiness(self) -> Sticky | None:

@@ -20,7 +20,7 @@ class Limits:
     # fmt: off
     __slots__ = (
         "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "half_close_time", "head_limit",
-        "head_time", "idle_time", "keepalive_time", "line_limit", "lingering", "min_rate", "per_client", "read_time",
+        "handshake_time", "head_time", "idle_time", "keepalive_time", "line_limit", "lingering", "min_rate", "per_client", "read_time",
         "request_time", "response_time", "send_time", "shutdown_time", "tunnel_time",
     )
     # fmt: on
@@ -28,6 +28,7 @@ class Limits:
     def __init__(self, timeouts: tuple[Timeouts | None, ...], limits: tuple[Sizes | None, ...], room: Room) -> None:
         times = (*timeouts, DEFAULT_TIMEOUTS)
         self.head_time = _first("head", *times)
+        self.handshake_time = _first("handshake", *times)
         self.body_time = _first("body", *times)
         self.idle_time = _first("idle", *times)
         self.connect_time = _first("connect", *times)

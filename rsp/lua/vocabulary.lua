@@ -72,6 +72,10 @@ word("route", function(value)
   return headed(declare("route", "", value, position()), "path")
 end)
 
+word("certificate", function(value)
+  return headed(declare("certificate", "", value, position()), 1)
+end)
+
 word("page", function(value)
   declare("page", "", value, position())
 end)

@@ -1,0 +1,81 @@
+"""What is read from certificate files, checked, and handed to the processes that use it.
+
+The master passes the packed form on without looking into it.  Keys are in :class:`Keyring` alone, which goes to
+workers; what the control process and operators see is a list of :class:`Described`.
+"""
+
+import msgspec
+
+
+class Described(msgspec.Struct, frozen=True):
+    """A certificate in use, without its key.  Times in seconds since the epoch.
+
+    ``at``         where the configuration declares it; ``file``: where it was read from
+    ``names``      DNS names and IP addresses that it is for, in lower case
+    ``digest``     hex SHA-256 of the certificate; ``kind``: ``ecdsa``, ``rsa`` or another
+    ``responder``  URL of its OCSP responder, or empty
+    ``problem``    what a user has to know, or empty
+    """
+
+    at: str
+    file: str
+    names: tuple[str, ...]
+    subject: str
+    issuer: str
+    kind: str
+    digest: str
+    not_before: float
+    not_after: float
+    responder: str = ""
+    problem: str = ""
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """``chain``: PEM, the certificate itself first.  ``key``: PEM, not encrypted."""
+
+    chain: bytes
+    key: bytes
+    about: Described
+
+
+class Keyring(msgspec.Struct, frozen=True):
+    """All that the TLS of one configuration is made of.
+
+    ``chains``       for clients, in the order of their declaration; the first is the default
+    ``authorities``  the content of files with CA certificates and revocation lists, by their name in the configuration
+    ``own``          rsp's certificates for peers, by ``(certificate, key)`` as the configuration names them
+    ``staples``      OCSP responses (DER), by the digest of the certificate
+    """
+
+    chains: tuple[Chain, ...] = ()
+    authorities: dict[str, bytes] = {}
+    own: dict[tuple[str, str], Chain] = {}
+    staples: dict[str, bytes] = {}
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What the reader found.
+
+    ``keyring``    packed
+    ``described``  what it has, without keys
+    ``watch``      names of files, and patterns, whose change calls for another reading
+    ``notes``      lines for the log: what was refused or will have to be renewed
+    """
+
+    keyring: bytes
+    described: tuple[Described, ...]
+    watch: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+_encoder = msgspec.msgpack.Encoder()
+_keyring_decoder = msgspec.msgpack.Decoder(Keyring)
+
+
+def pack(keyring: Keyring) -> bytes:
+    return _encoder.encode(keyring)
+
+
+def unpack(data: bytes) -> Keyring:
+    """Raises :class:`msgspec.MsgspecError`."""
+    return _keyring_decoder.decode(data)
