@@ -19,9 +19,10 @@ class Limits:
 
     # fmt: off
     __slots__ = (
-        "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "half_close_time", "head_limit",
-        "handshake_time", "head_time", "idle_time", "keepalive_time", "line_limit", "lingering", "min_rate", "per_client", "read_time",
-        "request_time", "response_time", "send_time", "shutdown_time", "tunnel_time",
+        "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "half_close_time",
+        "handshake_time", "head_limit", "head_time", "idle_time", "keepalive_time", "line_limit", "lingering",
+        "min_rate", "per_client", "read_time", "request_time", "response_time", "send_time", "shutdown_time",
+        "tunnel_time",
     )
     # fmt: on
 
