@@ -17,13 +17,26 @@ from typing import Final, TypeVar
 import msgspec
 
 from rsp.config.errors import ConfigError
-from rsp.ipc.channel import Bundle, pack, unpack
+from rsp.config.schema import decode_hook, encode_hook
+from rsp.ipc.channel import Bundle
+from rsp.tls.material import Reading
 
 PATIENCE: Final = 20.0  # seconds until a loader is killed
 _LARGEST: Final = 256 << 20  # bytes that a configuration has in its packed form
 
 
 _Result = TypeVar("_Result")
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A configuration, and what the files of its TLS hold."""
+
+    bundle: Bundle
+    reading: Reading
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
+_decoder = msgspec.msgpack.Decoder(Loaded, dec_hook=decode_hook)
 
 
 class Loader:
@@ -58,9 +71,9 @@ class Loader:
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
 
-    def result(self) -> Bundle:
+    def result(self) -> Loaded:
         """After the end.  Raises :class:`ConfigError`."""
-        return self._decoded(unpack)
+        return self._decoded(_decoder.decode)
 
     def difference(self) -> str:
         """After the end, where there was something to compare with.  Raises :class:`ConfigError`."""
@@ -92,7 +105,7 @@ class Loader:
         raise ConfigError(f"{self.path}: the evaluation of the configuration was ended by {how}")
 
 
-def load(path: str, version: int = 1) -> Bundle:
+def load(path: str, version: int = 1) -> Loaded:
     """Evaluate and wait.  Raises :class:`ConfigError`."""
     loader = Loader(path, version)
     poll = select.poll()
@@ -129,6 +142,7 @@ def _child(path: str, version: int, running: Bundle | None, writing: int) -> Non
 def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
     from rsp.lua.evaluate import evaluate
     from rsp.system.privileges import Identity
+    from rsp.tls.reader import read
 
     try:
         config, files = evaluate(path)
@@ -136,13 +150,16 @@ def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
             Identity.of(config.settings)
         except ConfigError as error:
             raise ConfigError(*(f"{path}: {message}" for message in error.messages)) from None
+        reading = read(config, path)
     except ConfigError as error:
         return b"-" + msgspec.json.encode(list(error.messages))
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(b"%b\0%b\0" % (os.fsencode(name), files[name]))
     bundle = Bundle(version, digest.hexdigest(), config, path if config.hooks else "", files if config.hooks else {})
-    return b"+" + (pack(bundle) if running is None else _difference(running, bundle).encode())
+    if running is not None:
+        return b"+" + _difference(running, bundle).encode()
+    return b"+" + _encoder.encode(Loaded(bundle, reading))
 
 
 def _difference(running: Bundle, other: Bundle) -> str:

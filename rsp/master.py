@@ -69,7 +69,7 @@ class Master:
         Raises :class:`ConfigError`, :class:`sockets.BindError`, and :class:`OSError` for a file that cannot be written.
         """
         setproctitle(f"rsp: master {self._path}")
-        bundle = load(self._path)
+        bundle = load(self._path).bundle
         self._catch_signals()
         fleet = self._fleet
         try:

@@ -105,7 +105,7 @@ class Reloads:
             if self._what == "dry-run":
                 self._end(True, loader.difference())
                 return
-            bundle = loader.result()
+            bundle = loader.result().bundle
             self._fleet.check_room(bundle, self._fleet.workers_wanted(bundle))
             added = self._fleet.listeners.add(bundle.config)
             members = self._fleet.control.adopt(self._fleet.bundle, bundle)[0]

@@ -26,7 +26,7 @@ def config(tmp_path, monkeypatch):
 
     def evaluate(text: str) -> Config:
         (tmp_path / "site.lua").write_text(text)
-        return load("site.lua").config
+        return load("site.lua").bundle.config
 
     return evaluate
 

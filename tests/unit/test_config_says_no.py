@@ -18,7 +18,7 @@ def config(tmp_path, monkeypatch):
     def evaluate(text: str, **files: str) -> Config:
         for name, content in {"site": text, **files}.items():
             (tmp_path / f"{name}.lua").write_bytes(content.encode("utf-8", "surrogateescape"))
-        return load("site.lua").config
+        return load("site.lua").bundle.config
 
     return evaluate
 
