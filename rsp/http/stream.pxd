@@ -8,7 +8,7 @@ cdef class ClientSession:
     cdef public bint counted
     cdef public int weight
     cdef public list entries
-    cdef public object config, conversations, listener
+    cdef public object config, conversations, listener, tls
     cdef public Limits limits
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import ResponseReceiver
+from rsp.tls.facts import Facts
 
 if TYPE_CHECKING:
     from typing import Any
@@ -33,6 +34,7 @@ class ClientSession:
     ``client``    the address at the other end, ``unix:`` for a local socket
     ``listener``  where it came in, as configured
     ``scheme``    ``http``, or ``https`` over TLS
+    ``tls``       what is known of its TLS connection, or ``None``
     ``counted``   whether ``limits.per_client`` counts it
     ``config``    the configuration for its next request, ``limits`` the limits of its listener there
     ``conversations``  connections to peers that only this client may use (``forward/conversations.py``)
@@ -45,7 +47,7 @@ class ClientSession:
     # fmt: off
     __slots__ = (
         "client", "config", "conversations", "counted", "entries", "forwarded", "known_host", "limits", "listener",
-        "scheme", "weight",
+        "scheme", "tls", "weight",
     )
     # fmt: on
 
@@ -53,6 +55,7 @@ class ClientSession:
         self.client = client
         self.listener = listener
         self.scheme = scheme
+        self.tls: Facts | None = None
         self.counted = False
         self.config: object = None
         self.limits: Limits
@@ -61,6 +64,11 @@ class ClientSession:
         self.known_host: bytes | None = None
         self.entries: list[list[tuple[bytes, bytes, Any]]] = []
         self.forwarded = b""
+
+    def secure(self, tls: Facts) -> None:
+        """The connection is one over TLS."""
+        self.tls = tls
+        self.scheme = b"https"
 
     def end(self) -> None:
         """The client's connection has ended."""
