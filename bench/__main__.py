@@ -9,15 +9,17 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bench import load, report
-from bench.peers import CONNECTIONS, LOAD_CORE, Peer, backends, missing
+from bench.peers import CONNECTIONS, LOAD_CORE, Peer, backends, make_certificate, missing
 from bench.scenarios import Scenario, all_scenarios, sample, syscalls
+from bench.tls import tls_scenarios
 
 ROOT = Path(__file__).parent.parent
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="four scenarios, a minute")
+    parser.add_argument("group", nargs="?", choices=("all", "plain", "tls"), default="all", help="which scenarios")
+    parser.add_argument("--quick", action="store_true", help="a few scenarios, two minutes")
     parser.add_argument("--only", metavar="NAMES", help="these scenarios, separated by commas")
     parser.add_argument("--peers", metavar="NAMES", help="these proxies, separated by commas")
     parser.add_argument("--repeats", type=int, help="how often each peer has its turn (5; quick: 3)")
@@ -47,6 +49,7 @@ def make_peers(directory: Path) -> dict[str, Peer]:
         "rsp quiet": {"log": False}, "nginx quiet": {"log": False}, "haproxy quiet": {"log": False},
         "rsp one": {"core": None}, "nginx one": {"core": None},
         "rsp two": {"core": None, "workers": 2}, "nginx two": {"core": None, "workers": 2},
+        **{f"{name} tls": {"secure": True} for name in ("rsp", "nginx", "haproxy")},
         "proxy.py": {}, "ancestor": {},
     }  # fmt: skip
     peers = {"direct": Peer("direct", 9101, directory)}
@@ -89,10 +92,12 @@ def run(scenario: Scenario, peers: dict[str, Peer], repeats: int, seconds: float
 
 def main() -> int:
     options = parse()
-    lacking = missing("nginx", "haproxy", "wrk", "ab", "strace", "cc")
+    lacking = missing("nginx", "haproxy", "wrk", "ab", "strace", "cc", "openssl")
     if lacking:
         print(f"bench: missing: {', '.join(lacking)}", file=sys.stderr)
-        print("apt-get install nginx haproxy wrk apache2-utils strace gcc libc6-dev", file=sys.stderr)
+        print(
+            "apt-get install nginx haproxy wrk apache2-utils strace gcc libc6-dev libssl-dev openssl", file=sys.stderr
+        )
         return 2
     if len(os.sched_getaffinity(0)) < 2:
         print("bench: two cores are needed, one for the proxy and one for the load", file=sys.stderr)
@@ -101,16 +106,20 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory() as directory, backends(Path(directory)):
         os.chmod(directory, 0o755)
+        make_certificate(Path(directory))
         peers = make_peers(Path(directory))
         if options.peers:
             peers = {name: peers[name] for name in known("proxy", options.peers, peers)}
         try:
             for peer in peers.values():
-                if peer.name != "proxy.py":  # it starts with its scenario, the last one: it would disturb the others
-                    peer.start()
-            half = capacity(peers["nginx"]) / 2 if "nginx" in peers else 10_000.0
-            scenarios = all_scenarios(round(half, -2), min(options.idle, CONNECTIONS - 200), options.ab)
-            chosen = [one for one in scenarios if one.quick or not options.quick]
+                if peer.name != "proxy.py" and options.group in ("all", peer.group):
+                    peer.start()  # proxy.py starts with its scenario, the last one: it would disturb the others
+            half = capacity(peers["nginx"]) / 2 if "nginx" in peers and options.group != "tls" else 10_000.0
+            idle = min(options.idle, CONNECTIONS - 200)
+            scenarios = [*all_scenarios(round(half, -2), idle, options.ab), *tls_scenarios(idle)]
+            chosen = [
+                one for one in scenarios if (one.quick or not options.quick) and options.group in ("all", one.group)
+            ]
             if options.only:
                 names = known("scenario", options.only, [one.name for one in scenarios])
                 chosen = [one for one in scenarios if one.name in names]
@@ -118,7 +127,7 @@ def main() -> int:
             for scenario in chosen:
                 print(f"... {scenario.name}", file=sys.stderr)
                 samples[scenario.name] = run(scenario, peers, options.repeats, options.seconds)
-            calls = {} if options.quick else {
+            calls = {} if options.quick or options.group == "tls" else {
                 name: syscalls(peers[name]) for name in ("rsp", "nginx", "haproxy") if name in peers
             }  # fmt: skip
         finally:

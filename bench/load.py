@@ -19,9 +19,9 @@ HERE = Path(__file__).parent
 Result = dict[str, float]
 
 
-def wrk(port: int, kind: str, path: str, connections: int, seconds: float) -> Result:
+def wrk(port: int, kind: str, path: str, connections: int, seconds: float, scheme: str = "http") -> Result:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s", str(HERE / "wrk.lua"),
-               f"http://127.0.0.1:{port}", "--", kind, path]  # fmt: skip
+               f"{scheme}://127.0.0.1:{port}", "--", kind, path]  # fmt: skip
     output = subprocess.run(command, preexec_fn=pin(LOAD_CORE), capture_output=True, text=True, check=True).stdout
     result = json.loads(output.partition("RESULT ")[2])
     if path in BODIES and result["bytes"] < result["requests"] * len(BODIES[path]):
@@ -32,7 +32,7 @@ def wrk(port: int, kind: str, path: str, connections: int, seconds: float) -> Re
 def steady(port: int, connections: int, rate: float, seconds: float, path: str = "/small") -> Result:
     """A constant rate; latencies count from when a request was due."""
     arguments = [str(one) for one in (port, connections, rate, seconds, path, len(BODIES[path]))]
-    output = subprocess.check_output([str(_compiled("steady")), *arguments], preexec_fn=pin(LOAD_CORE))
+    output = subprocess.check_output([str(compiled("steady")), *arguments], preexec_fn=pin(LOAD_CORE))
     return json.loads(output)
 
 
@@ -214,10 +214,11 @@ def compared(port: int, path: str):
         thread.join()
 
 
-def _compiled(name: str) -> Path:
+def compiled(name: str) -> Path:
     """The C program ``name``, compiled when its source is newer."""
-    source, binary = HERE / f"{name}.c", HERE / "build" / name
-    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+    sources, binary = (HERE / f"{name}.c", HERE / "tls.h"), HERE / "build" / name
+    if not binary.exists() or binary.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         binary.parent.mkdir(exist_ok=True)
-        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(source)], check=True)
+        command = ["cc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(sources[0]), "-lssl", "-lcrypto", "-pthread"]
+        subprocess.run(command, check=True)
     return binary

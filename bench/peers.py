@@ -21,6 +21,8 @@ import psutil
 PROXY_CORE, LOAD_CORE = 0, 1
 STATIC, UPLOAD = 9101, 9102  # the backends' ports
 BODIES = {"/small": b"hello, world\n", "/16k": b"k" * (16 << 10), "/1m": b"m" * (1 << 20), "/100m": b"h" * (100 << 20)}
+BUNDLE = "tls.pem"
+CIPHERS = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
 TICK = os.sysconf("SC_CLK_TCK")
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 CONNECTIONS = (DESCRIPTORS - 300) // 2  # what a proxy can hold, with one of its own to a backend for each
@@ -28,7 +30,8 @@ CONNECTIONS = (DESCRIPTORS - 300) // 2  # what a proxy can hold, with one of its
 RSP = """
 access_log = "{log}"
 workers = {workers}
-listen "127.0.0.1:{port}" {{ backlog = 8192, limits = {{ connections = {connections} }} }}
+{rsp_certificate}
+listen "127.0.0.1:{port}" {{ {rsp_tls}backlog = 8192, limits = {{ connections = {connections} }} }}
 upstream "static" {{ "127.0.0.1:9101", keepalive = 1024 }}
 upstream "upload" {{ "127.0.0.1:9102", keepalive = 1024 }}
 route "/" {{ to = "static" }}
@@ -48,7 +51,8 @@ http {{
   upstream upload {{ server 127.0.0.1:9102; keepalive 1024; keepalive_requests 100000000; }}
   map $http_upgrade $onward {{ default ""; websocket upgrade; }}
   server {{
-    listen 127.0.0.1:{port} backlog=8192 reuseport;
+    listen 127.0.0.1:{port} {nginx_tls} backlog=8192 reuseport;
+    {nginx_certificate}
     client_max_body_size 0;
     proxy_http_version 1.1;
     proxy_request_buffering off;
@@ -81,11 +85,11 @@ defaults
   option http-keep-alive
   http-reuse always
 frontend in
-  bind 127.0.0.1:{port} backlog 8192
+  bind 127.0.0.1:{port} backlog 8192 {haproxy_tls}
   unique-id-format %{{+X}}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid
   unique-id-header X-Request-Id
   option forwardfor
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto {scheme}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   {haproxy_format}
   use_backend upload if {{ path_beg /upload /ws }}
@@ -134,16 +138,28 @@ def wait_for(port: int, complaints: Path | None = None) -> None:
 
 @dataclass
 class Peer:
-    """A proxy, or (``direct``) none.  ``workers``: processes or threads; ``log``: whether it logs requests."""
+    """A proxy, or (``direct``) none.  ``workers``: processes or threads; ``log``: whether it logs requests.
+
+    ``secure``: serves TLS only, with the certificate beside its directory (:func:`make_certificate`).
+    """
 
     name: str
     port: int
     directory: Path
     workers: int = 1
     log: bool = True
+    secure: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     core: int | None = PROXY_CORE
     process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.secure else "http"
+
+    @property
+    def group(self) -> str:
+        return "tls" if self.secure else "plain"
 
     def start(self) -> None:
         if self.name == "direct":
@@ -169,6 +185,7 @@ class Peer:
             "nginx_log": f"{access} full buffer=64k flush=1s" if self.log else "off",
             "haproxy_log": "log stdout format raw local0" if self.log else "",
             "haproxy_format": "log global\n  option httplog" if self.log else "",
+            **self._tls(),
         }
         if kind == "rsp":
             return [sys.executable, "-m", "rsp", self._write("site.lua", RSP.format(**values))]
@@ -181,6 +198,22 @@ class Peer:
             return [sys.executable, "-m", "proxy", "--port", str(self.port), "--num-workers", "1",
                     "--num-acceptors", "1", "--threaded", "--log-level", "ERROR", *plugin]  # fmt: skip
         return [os.environ["RSP_ANCESTOR"], self._write("ancestor.lua", ancestor(self.port))]
+
+    def _tls(self) -> dict[str, str]:
+        """TLS 1.2 and 1.3, session tickets, the client chooses the cipher; the library's curves."""
+        if not self.secure:
+            nothing = ("rsp_tls", "rsp_certificate", "nginx_tls", "nginx_certificate", "haproxy_tls")
+            return dict.fromkeys(nothing, "") | {"scheme": "http"}
+        bundle = self.directory.parent / BUNDLE
+        return {
+            "scheme": "https",
+            "rsp_tls": "tls = true, ",
+            "rsp_certificate": f'certificate {{ "{bundle}" }}',
+            "nginx_tls": "ssl",
+            "nginx_certificate": f"ssl_certificate {bundle}; ssl_certificate_key {bundle}; "
+            f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHERS};",
+            "haproxy_tls": f"ssl crt {bundle} alpn http/1.1 ssl-min-ver TLSv1.2 ciphers {CIPHERS} prefer-client-ciphers",
+        }
 
     def _write(self, name: str, text: str) -> str:
         (self.directory / name).write_text(text)
@@ -241,6 +274,16 @@ def backends(directory: Path):
         for process in running:
             process.terminate()
             process.wait(10)
+
+
+def make_certificate(directory: Path) -> None:
+    """ECDSA P-256, with its key, in ``directory``/:data:`BUNDLE`."""
+    bundle = str(directory / BUNDLE)
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+               "-subj", "/CN=shop.example.com", "-addext", "subjectAltName=DNS:shop.example.com"]  # fmt: skip
+    subprocess.run([*command, "-keyout", f"{bundle}.key", "-out", bundle], check=True, capture_output=True)
+    with Path(bundle).open("ab") as out:
+        out.write(Path(f"{bundle}.key").read_bytes())
 
 
 def missing(*programs: str) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import ssl
 import statistics
 import subprocess
 from importlib import metadata
@@ -25,9 +26,20 @@ TARGETS = [
     ("half", "p99", "nginx", "<= 1.20"),
     ("idle", "each", "nginx", "<= 2.00"),
     ("workers", "efficiency", "nginx", ">= 1.00"),
+    ("tls-headline", "rate", "best", ">= 1.10"),
+    ("tls-full-1.3", "cpu", "best", "<= 1.00"),
+    ("tls-full-1.2", "cpu", "best", "<= 1.00"),
+    ("tls-resumed-1.3", "cpu", "best", "<= 1.00"),
+    ("tls-resumed-1.2", "cpu", "best", "<= 1.00"),
+    ("tls-close", "rate", "best", ">= 1.00"),
+    ("tls-1m", "rate", "best", ">= 1.00"),
+    ("tls-100m", "rate", "best", ">= 1.00"),
+    ("tls-upload", "rate", "best", ">= 1.00"),
+    ("tls-idle", "each", "nginx", "<= 1.00"),
+    ("tls-flood", "p99", "nginx", "<= 1.00"),
 ]
 NAMES = {
-    "rate": "requests/s", "user": "user CPU a request", "p99": "p99",
+    "rate": "requests/s", "cpu": "CPU a connection", "user": "user CPU a request", "p99": "p99",
     "each": "memory a connection", "efficiency": "CPU a request, one worker over two",
 }  # fmt: skip
 
@@ -42,9 +54,15 @@ def median(samples: list[Sample], figure: str) -> float | None:
     return statistics.median(values) if values else None
 
 
+def plain(name: str) -> str:
+    """The proxy's own name: ``nginx quiet`` and ``nginx tls`` are nginx, where a scenario has no other nginx."""
+    return name.removesuffix(" tls")
+
+
 def ratios(samples: dict[str, list[Sample]], figure: str, against: str, mine: str = "rsp") -> list[float]:
     """One for each repeat: ``mine`` over ``against``, which may be ``best`` (of nginx and HAProxy)."""
     found = []
+    samples = {plain(name): values for name, values in samples.items()}
     for number, one in enumerate(samples.get(mine, ())):
         others = ("nginx", "haproxy") if against == "best" else (against,)
         theirs = [samples[name][number][figure] for name in others if name in samples]
@@ -71,7 +89,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
     for name, values in samples.items():
         cells = [
             f"{median(values, 'rate'):,.{0 if (median(values, 'rate') or 0) > 100 else 1}f}",
-            spread(ratios(base, "rate", "best", name.removesuffix(quiet))) if name != "direct" else "",
+            spread(ratios(base, "rate", "best", plain(name.removesuffix(quiet)))) if name != "direct" else "",
             *(f"{median(values, one):,.1f}" if name != "direct" else "" for one in ("user", "system")),
             *(
                 f"{value / 1000:.2f}" if (value := median(values, one)) is not None else ""
@@ -85,7 +103,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
             "",
             "System calls a request: " + ", ".join(f"{name} {count:.2f}" for name, count in calls.items()) + ".",
         ]
-    if scenario.name == "idle":
+    if scenario.name.endswith("idle"):
         each = ", ".join(f"{name} {median(values, 'each') / 1000:.2f} KB" for name, values in samples.items())
         lines += ["", f"Memory for each idle connection: {each}."]
     if scenario.name == "ab":
@@ -137,6 +155,7 @@ def environment() -> dict[str, str]:
         "nginx": output("nginx", "-v").rpartition("/")[2],
         "haproxy": output("haproxy", "-v").split()[2],
         "wrk": output("wrk", "-v").split()[1],
+        "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
     }
 
 

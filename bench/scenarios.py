@@ -21,6 +21,7 @@ class Scenario:
     quick: bool = False
     peers: tuple[str, ...] = ("rsp", "nginx", "haproxy")
     warm: bool = True
+    group: str = "plain"
 
 
 def sample(peer: Peer, work: Callable[[], load.Result]) -> Sample:
@@ -42,7 +43,7 @@ def sample(peer: Peer, work: Callable[[], load.Result]) -> Sample:
 def wrk(kind: str, path: str, connections: int, *, watched: bool = True) -> Callable[[Peer, float], Sample]:
     def run(peer: Peer, seconds: float) -> Sample:
         if not watched:
-            return sample(peer, lambda: load.wrk(peer.port, kind, path, connections, seconds))
+            return sample(peer, lambda: load.wrk(peer.port, kind, path, connections, seconds, peer.scheme))
         with load.compared(peer.port, path) as wrong:
             result = sample(peer, lambda: load.wrk(peer.port, kind, path, connections, seconds))
         result["errors"] += len(wrong)

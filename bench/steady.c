@@ -1,24 +1,15 @@
 /* A constant rate of GET requests over keep-alive connections, without coordinated omission: a latency counts from
  * the moment at which its request was due, whether or not a connection was free to send it.
  *
- *   steady PORT CONNECTIONS RATE SECONDS PATH BODY_SIZE
+ *   steady PORT CONNECTIONS RATE SECONDS PATH BODY_SIZE [tls]
  *
  * One line of JSON: requests, errors (answers that are not a 200 of BODY_SIZE, lost connections), percentiles in us.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tls.h"
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-struct connection { int fd; double due; size_t have, want; char head[2048]; };
+struct connection { int fd; SSL *tls; double due; size_t have, want; char head[2048]; };
 
 static const char *path;
 static size_t body_size;
@@ -26,23 +17,29 @@ static char request[2048];
 static int request_size;
 static long errors;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
+/* As read(2) and write(2). */
+static ssize_t get(struct connection *c, void *data, size_t room) {
+    if (!c->tls) return read(c->fd, data, room);
+    int got = SSL_read(c->tls, data, room);
+    if (got <= 0 && SSL_get_error(c->tls, got) == SSL_ERROR_WANT_READ) return errno = EAGAIN, -1;
+    return got > 0 ? got : 0;
+}
+
+static ssize_t put(struct connection *c, const void *data, size_t size) {
+    return c->tls ? SSL_write(c->tls, data, size) : write(c->fd, data, size);
 }
 
 static void start(struct connection *c, double due) {
     c->due = due;
     c->have = c->want = 0;
-    if (write(c->fd, request, request_size) != request_size) errors++;
+    if (put(c, request, request_size) != request_size) errors++;
 }
 
 /* 1: the response is complete; 0: more is to come; -1: the connection is of no use any more. */
 static int receive(struct connection *c) {
     static char body[1 << 18];
     if (!c->want) {
-        ssize_t got = read(c->fd, c->head + c->have, sizeof c->head - 1 - c->have);
+        ssize_t got = get(c, c->head + c->have, sizeof c->head - 1 - c->have);
         if (got <= 0) return got < 0 && errno == EAGAIN ? 0 : -1;
         c->have += got;
         c->head[c->have] = 0;
@@ -53,20 +50,15 @@ static int receive(struct connection *c) {
         c->want = end + 4 - c->head + body_size;
     } else {
         size_t left = c->want - c->have;
-        ssize_t got = read(c->fd, body, left < sizeof body ? left : sizeof body);
+        ssize_t got = get(c, body, left < sizeof body ? left : sizeof body);
         if (got <= 0) return got < 0 && errno == EAGAIN ? 0 : -1;
         c->have += got;
     }
     return c->have >= c->want;
 }
 
-static int ascending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv) {
-    if (argc != 7) return fprintf(stderr, "steady PORT CONNECTIONS RATE SECONDS PATH BODY_SIZE\n"), 2;
+    if (argc != 7 && argc != 8) return fprintf(stderr, "steady PORT CONNECTIONS RATE SECONDS PATH BODY_SIZE [tls]\n"), 2;
     int port = atoi(argv[1]), count = atoi(argv[2]);
     double rate = atof(argv[3]), seconds = atof(argv[4]);
     path = argv[5];
@@ -79,14 +71,14 @@ int main(int argc, char **argv) {
         "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
         "Referer: http://shop.example.com/catalogue/shoes?page=3\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
         "Accept-Language: en-GB,en;q=0.9\r\nCookie: session=8d4f1c0e2b7a49f6b3a5; theme=dark\r\n\r\n", path);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    SSL_CTX *context = argc == 8 ? client_context(0) : NULL;
     struct connection *all = calloc(count, sizeof *all), **idle = calloc(count, sizeof *idle);
     int poll = epoll_create1(0), free_ones = 0, alive = count;
     for (int i = 0; i < count; i++) {
-        int fd = all[i].fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-        if (connect(fd, (struct sockaddr *)&to, sizeof to)) return perror("connect"), 1;
+        int fd = all[i].fd = dial(port, 0);
+        if (fd < 0) return perror("connect"), 1;
+        if (context && SSL_connect(all[i].tls = speak(context, fd, NULL)) != 1) return ERR_print_errors_fp(stderr), 1;
         fcntl(fd, F_SETFL, O_NONBLOCK);
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
         epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
         idle[free_ones++] = &all[i];
@@ -107,7 +99,8 @@ int main(int argc, char **argv) {
         double arrived = now();
         for (int i = 0; i < ready; i++) {
             struct connection *c = events[i].data.ptr;
-            int state = receive(c);
+            int state;
+            do state = receive(c); while (!state && c->tls && SSL_pending(c->tls));   /* epoll cannot see what is in there */
             if (state > 0) {
                 latencies[finished++] = (arrived - c->due) * 1e6;
                 idle[free_ones++] = c;
