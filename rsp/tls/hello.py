@@ -19,6 +19,7 @@ ILLEGAL_PARAMETER: Final = 47
 DECODE_ERROR: Final = 50
 PROTOCOL_VERSION: Final = 70
 UNRECOGNIZED_NAME: Final = 112
+NO_APPLICATION_PROTOCOL: Final = 120
 
 _HEADER: Final = 5  # bytes of a record's header
 _LONGEST_RECORD: Final = 1 << 14
@@ -127,7 +128,7 @@ def parse(data: bytes) -> Hello | None:
     return HelloReader().feed(data)
 
 
-def looks_like_http(data: bytes) -> bool:
+def looks_like_http(data: bytes | bytearray) -> bool:
     """Whether ``data`` begins as a request of HTTP/1 or HTTP/2 without TLS does; one letter will do."""
     return _METHOD.match(data) is not None
 

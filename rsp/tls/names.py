@@ -1,0 +1,129 @@
+"""Which certificate and which rules a client gets, by the name in its hello, before its handshake begins.
+
+A connection's certificate, versions, ciphers and verification all come from one context that is never exchanged later:
+OpenSSL's own way (another context from within the handshake) changes the certificate but keeps the verification.
+
+Certificates go by their own names: an exact name, then a wildcard of one label (RFC 9525 section 6.3), then the first
+certificate.  Verification goes by the hosts of routes, as :mod:`rsp.http.routing` matches them.  So a name may have the
+certificate of ``*.example.com`` and the verification of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rsp.config.schema import Config, Route
+from rsp.http.routing import Router
+from rsp.tls.contexts import profile_of, server_context, verification
+from rsp.tls.engine import Context
+from rsp.tls.hello import NO_APPLICATION_PROTOCOL, UNRECOGNIZED_NAME, Hello, HelloError
+from rsp.tls.material import Chain, Keyring
+from rsp.tls.policy import Profile, Verification
+
+_Content = tuple[tuple[bytes, bytes], ...]  # certificates with their keys
+_Key = tuple[_Content, Profile, Verification | None]
+_Rules = Router[Verification | None]
+_MOST_SHOWN: Final = 5  # protocols in a message
+
+
+class ServerNames:
+    """``tickets``: keys as :meth:`Context.use_tickets` wants them.  ``before``: contexts whose content is unchanged are
+    taken from it; others are made at their first use."""
+
+    def __init__(
+        self, config: Config, keyring: Keyring, tickets: Sequence[bytes], before: "ServerNames | None" = None
+    ) -> None:
+        self._profile = profile_of(config.settings.tls)
+        self._strict = config.settings.tls.strict_sni
+        self._alpn = frozenset(protocol.encode() for protocol in self._profile.alpn)
+        self._chains = _by_name(keyring.chains)
+        self._default = _with_the_first(keyring.chains)
+        rules = [verification_of(route, keyring) for route in config.routes]
+        self._rules: _Rules = Router((route.host, "/", rule) for route, rule in zip(config.routes, rules, strict=True))
+        self._tickets = tickets
+        self._staples = {bytes.fromhex(digest): response for digest, response in keyring.staples.items()}
+        self._contexts = before._unchanged(self, {*rules, None}) if before is not None else {}
+        for context in self._contexts.values():
+            self._equip(context)
+
+    def context_for(self, hello: Hello) -> Context:
+        """Raises :class:`HelloError` for a client that is refused; :class:`ContextError`."""
+        if hello.alpn and self._alpn.isdisjoint(hello.alpn):
+            raise HelloError(f"offers none of rsp's protocols, but {_listed(hello.alpn)}", NO_APPLICATION_PROTOCOL)
+        context = self.choose(hello.sni)
+        if context is None:
+            name = f"{hello.sni.decode()}, which is in no certificate" if hello.sni else "no server name"
+            raise HelloError(f"asks for {name}", UNRECOGNIZED_NAME)
+        return context
+
+    def choose(self, sni: bytes) -> Context | None:
+        """``sni`` as in :class:`Hello`.  ``None``: there is no certificate for it.  Raises :class:`ContextError`."""
+        chains = self._chains.get(sni) or self._chains.get(b"*." + sni.partition(b".")[2])
+        if chains is None:
+            if self._strict or not self._default:
+                return None
+            chains = self._default
+        rule = _most_specific(self._rules, sni)
+        key = _content(chains), self._profile, rule
+        context = self._contexts.get(key)
+        if context is None:
+            context = server_context(chains, self._profile, rule)
+            self._contexts[key] = self._equip(context)
+        return context
+
+    def _equip(self, context: Context) -> Context:
+        if self._profile.tickets:
+            context.use_tickets(self._tickets)
+        context.staple(self._staples)
+        return context
+
+    def _unchanged(self, then: "ServerNames", rules: set[Verification | None]) -> dict[_Key, Context]:
+        """Contexts that ``then`` can use as well."""
+        certificates = {_content(chains) for chains in (*then._chains.values(), then._default)}
+        return {
+            key: context
+            for key, context in self._contexts.items()
+            if key[0] in certificates and key[1] == then._profile and key[2] in rules
+        }
+
+
+def verification_of(route: Route, keyring: Keyring) -> Verification | None:
+    """What clients have to show for a route, and so for its host: all routes of one host agree.
+
+    Raises :class:`ContextError`.
+    """
+    if route.client_ca is None:
+        return None
+    return verification(keyring, route.client_ca, route.client_crl, route.client_verify == "required")
+
+
+def _most_specific(rules: _Rules, host: bytes) -> Verification | None:
+    for entries in rules.entries(host):
+        for _, _, rule in entries:
+            return rule
+    return None
+
+
+def _by_name(chains: Iterable[Chain]) -> dict[bytes, tuple[Chain, ...]]:
+    """Those of each name: the first of each kind of key."""
+    found: dict[bytes, dict[str, Chain]] = {}
+    for chain in chains:
+        for name in chain.about.names:
+            found.setdefault(name.encode(), {}).setdefault(chain.about.kind, chain)
+    return {name: tuple(kinds.values()) for name, kinds in found.items()}
+
+
+def _with_the_first(chains: Sequence[Chain]) -> tuple[Chain, ...]:
+    """For clients without a name: the first, and those with other kinds of key for the same name."""
+    if not chains:
+        return ()
+    first = chains[0]
+    return _by_name(chains)[first.about.names[0].encode()] if first.about.names else (first,)
+
+
+def _content(chains: tuple[Chain, ...]) -> _Content:
+    return tuple((chain.chain, chain.key) for chain in chains)
+
+
+def _listed(protocols: tuple[bytes, ...]) -> str:
+    shown = [repr(protocol)[2:-1] for protocol in protocols[:_MOST_SHOWN]]
+    return ", ".join(shown) + (" and others" if len(protocols) > _MOST_SHOWN else "")
