@@ -96,14 +96,18 @@ def peers_verification(secure: UpstreamTls, keyring: Keyring) -> Verification | 
 
 
 def verification(keyring: Keyring, ca: str | None, crl: str | None, required: bool = True) -> Verification:
-    """By the content of files.  Raises :class:`ContextError`: one that was not read must not pass for "no rule"."""
-    contents = []
-    for name in (ca, crl):
-        content = keyring.authorities.get(name, b"") if name is not None else b""
-        if name is not None and not content:
-            raise ContextError(f'"{name}" has not been read, or is empty')
-        contents.append(content)
-    return Verification(*contents, required)
+    """By the content of files.  Raises :class:`ContextError`."""
+    return Verification(_content(keyring, ca), _content(keyring, crl), required)
+
+
+def _content(keyring: Keyring, name: str | None) -> bytes:
+    """One that has not been read must not pass for one that is not asked for."""
+    if name is None:
+        return b""
+    content = keyring.authorities.get(name)
+    if not content:
+        raise ContextError(f'"{name}" has not been read, or is empty')
+    return content
 
 
 def _own(secure: UpstreamTls, keyring: Keyring) -> tuple[bytes, bytes] | None:
