@@ -29,9 +29,12 @@ from rsp.logs import log
 from rsp.logs.access_log import AccessLog
 from rsp.net.acceptor import Acceptor
 from rsp.net.context import WorkerContext
+from rsp.net.handshake import Handshakes
 from rsp.net.poller import Poller
+from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
 from rsp.system.privileges import Identity
+from rsp.tls.names import ServerNames
 
 _TICK: Final = 1.0
 # While draining, a client on an idle connection has so long to send one last request.
@@ -65,6 +68,8 @@ class Worker:
         self._acceptors: dict[tuple[int, str], Acceptor] = {}
         self._context: WorkerContext
         self._service: HttpService
+        self._handshakes: Handshakes
+        self._tls: ServerNames | None = None
         self._access_log = AccessLog("off")
         self._stopped: asyncio.Event
 
@@ -94,6 +99,7 @@ class Worker:
         instance = self._instance
         context = self._context = WorkerContext(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
         self._service = HttpService(context)
+        self._handshakes = Handshakes(context, self._service, lambda: self._tls)
         try:
             self._use(self._bundle, self._members, instance.log)
         except ConfigError as error:
@@ -127,6 +133,7 @@ class Worker:
             self._access_log = AccessLog(wanted, log_file)
         elif log_file >= 0:
             self._access_log.replace(log_file)
+        self._tls = _names(bundle)
         config = assemble(bundle.config, context, service.directory, self._access_log, hooks, self._offset)
         before = service.use(config, members)
         if hooks is not None:
@@ -143,6 +150,8 @@ class Worker:
         except ConfigError as error:
             self._complain(error)  # the master will hear nothing, and take it back
             return
+        for key, acceptor in self._acceptors.items():
+            acceptor.kind, acceptor.accepted = self._accepting(key[1])
         added = {
             (self._slot, address): socket.socket(fileno=descriptor)
             for address, descriptor in zip(message.addresses, rest, strict=True)
@@ -170,15 +179,23 @@ class Worker:
     def _listen(self, key: tuple[int, str]) -> None:
         sock = self._sockets[key]
         sock.listen(next((each.backlog for each in self._bundle.config.listeners if each.address == key[1]), 4096))
-        self._acceptors[key] = Acceptor(self._context.poller, sock, self._accepting(key[1]))
+        kind, accepted = self._accepting(key[1])
+        self._acceptors[key] = Acceptor(self._context.poller, sock, accepted, kind)
 
-    def _accepting(self, address: str) -> Callable[[Transport, bytes], None]:
-        service = self._service
+    def _accepting(self, address: str) -> tuple[type[Transport], Callable[[Transport, bytes], None]]:
+        """What carries new connections at ``address``, and what begins with them, in the configuration in force."""
+        service, handshakes = self._service, self._handshakes
 
         def accepted(transport: Transport, client: bytes) -> None:
             service.accept(transport, client, address)
 
-        return accepted
+        def accepted_tls(transport: Transport, client: bytes) -> None:
+            if isinstance(transport, TlsTransport):
+                handshakes.accept(transport, client, address)
+
+        if any(listener.tls for listener in self._bundle.config.listeners if listener.address == address):
+            return TlsTransport, accepted_tls
+        return Transport, accepted
 
     def _leave(self, key: tuple[int, str]) -> None:
         """Stop listening; connections that are queued already are still served."""
@@ -279,6 +296,15 @@ class Worker:
             self._stopped.set()
         else:
             loop.call_later(0.02, self._drain_step, loop, close_idle, give_up)
+
+
+def _names(bundle: Bundle) -> ServerNames | None:  # until the keys come from the master
+    from rsp.tls.material import unpack
+    from rsp.tls.reader import read
+
+    if not any(listener.tls for listener in bundle.config.listeners):
+        return None
+    return ServerNames(bundle.config, unpack(read(bundle.config, bundle.main).keyring), ())
 
 
 def _unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -6,14 +6,20 @@ from weakref import WeakSet
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.http.errors import ProtocolError
+from rsp.http.h1.codec import end_of_head, parse_request
 from rsp.http.h1.server import ServerConnection
+from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream, Service
 from rsp.ipc.peer_table import PeerTable
 from rsp.logs.combined import combined
 from rsp.net.context import WorkerContext
+from rsp.net.handshake import ServerHandshake
 from rsp.net.transport import Transport
+from rsp.tls.facts import Facts
 
+_FIELDS: Final = 100  # of a head that is read for its URL alone
 _NOWHERE: Final[list[list[tuple[bytes, bytes, RouteTarget]]]] = []
 
 
@@ -29,14 +35,25 @@ class HttpService(Service):
         self.former: WeakSet[RunningConfig] = WeakSet()
         context.tickers.append(self)
 
-    def accept(self, transport: Transport, client: bytes, listener: str) -> None:
+    def accept(self, transport: Transport, client: bytes, listener: str, tls: Facts | None = None) -> None:
         """Serve a new connection."""
-        ServerConnection(self._context, self, transport, client, listener)
+        ServerConnection(self._context, self, transport, client, listener, tls)
+
+    def admits(self, client: bytes, listener: str) -> tuple[Limits, bool]:
+        """For a handshake."""
+        session = self.session(client, listener)
+        return session.limits, session.counted
+
+    def refuse_plain(self, transport: Transport, client: bytes, listener: str, data: bytes) -> None:
+        """A client that sends ``data`` where it should speak TLS."""
+        connection = ServerConnection(self._context, self, transport, client, listener)
+        if connection.is_idle:  # else there are too many already
+            connection.stop(400, f"this port speaks TLS; use {_https_url(transport, data)}")
 
     def close_idle(self) -> None:
         """Close the connections of clients that have no request under way."""
         for connection in list(self._context.connections):
-            if isinstance(connection, ServerConnection) and connection.is_idle:
+            if isinstance(connection, (ServerConnection, ServerHandshake)) and connection.is_idle:
                 connection.close()
 
     # -- configurations
@@ -117,3 +134,13 @@ class HttpService(Service):
                 session.client, log.stamp, b"", b"", b"1.1", status, sent, b"", b"", b"", 0.0, 0.0, request_id
             ))  # fmt: skip
         return head, pieces
+
+
+def _https_url(transport: Transport, data: bytes) -> str:
+    """What the client should have asked for: by its own head, if that is whole and valid; else by its connection."""
+    try:
+        head = parse_request(data[: max(0, end_of_head(data, 0))], _FIELDS)
+    except ProtocolError:
+        name = transport.own_address() or ("localhost", 443)
+        return f"https://{f'[{name[0]}]' if ':' in name[0] else name[0]}:{name[1]}/"
+    return f"https://{(head.host or b'localhost').decode()}{head.target.decode() if head.target[:1] == b'/' else '/'}"

@@ -25,6 +25,9 @@ STATUS_5XX: Final = TABLE.counter("status_5xx", "Responses with a status from 50
 BYTES_SENT: Final = TABLE.counter("bytes_sent", "Bytes of response bodies sent to clients.", unit="bytes")
 RETRIES: Final = TABLE.counter("retries", "Requests that were sent to another peer after a failure.")
 HEDGES: Final = TABLE.counter("hedges", "Requests that were sent to a second peer because the first was slow.")
+HANDSHAKES: Final = TABLE.counter("handshakes", "TLS handshakes of clients that have been completed.")
+RESUMED: Final = TABLE.counter("resumed", "TLS handshakes of clients that resumed a session.")
+HANDSHAKE_FAILURES: Final = TABLE.counter("handshake_failures", "TLS handshakes of clients that have failed.")
 PUBLISHED: Final = TABLE.size  # the cells up to here
 
 # What is written when it happens.

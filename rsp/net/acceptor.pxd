@@ -4,7 +4,8 @@ from rsp.net.transport cimport Transport
 
 
 cdef class Acceptor(Watched):
-    cdef object _accepted, _sock
+    cdef object _sock
+    cdef public object accepted, kind
     cdef bint _exhausted
     cdef Poller _poller
     cpdef ready(self, int events)

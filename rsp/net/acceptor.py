@@ -19,19 +19,26 @@ _HARMLESS: Final = frozenset((
 
 
 class Acceptor(Watched):
-    """Calls ``accepted(transport, client)`` for each connection.
+    """Calls ``accepted(transport, client)`` for each connection; ``kind``: which transport carries them.
 
     ``sock`` stays its owner's.  Where a new connection cannot be had for want of descriptors or memory, it waits until
     :meth:`retry`.
     """
 
-    __slots__ = ("_accepted", "_exhausted", "_poller", "_sock")
+    __slots__ = ("_exhausted", "_poller", "_sock", "accepted", "kind")
 
-    def __init__(self, poller: Poller, sock: socket.socket, accepted: Callable[[Transport, bytes], None]) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        accepted: Callable[[Transport, bytes], None],
+        kind: type[Transport] = Transport,
+    ) -> None:
         super().__init__(sock.fileno())
         self._poller = poller
         self._sock = sock
-        self._accepted = accepted
+        self.accepted = accepted
+        self.kind = kind
         self._exhausted = False
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
@@ -57,7 +64,7 @@ class Acceptor(Watched):
                 return count
             if found is None:
                 return count
-            self._accepted(Transport(self._poller, found[0]), found[1])
+            self.accepted(self.kind(self._poller, found[0]), found[1])
         return most
 
     def retry(self) -> None:

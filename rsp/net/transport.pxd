@@ -29,6 +29,7 @@ cdef class Transport(Watched):
     cpdef ready(self, int events)
     cpdef closed(self)
     cdef _read(self)
+    cdef _read_eof(self, Protocol protocol)
     cpdef later(self)
     cpdef turn(self)
     cpdef pause_reading(self)

@@ -110,14 +110,17 @@ class Transport(Watched):
         if data:
             protocol.data_received(data)
         elif data is not None:
-            if self._error is not None and self._error.errno != _BROKEN_PIPE:
-                self._fail(self._error)  # a reset, of which writing has heard; after a proper end it is a broken pipe
-                return
-            self._ended = True
-            if protocol.eof_received():
-                self._want()
-            else:
-                self.close()
+            self._read_eof(protocol)
+
+    def _read_eof(self, protocol: Protocol) -> None:
+        if self._error is not None and self._error.errno != _BROKEN_PIPE:
+            self._fail(self._error)  # a reset, of which writing has heard; after a proper end it is a broken pipe
+            return
+        self._ended = True
+        if protocol.eof_received():
+            self._want()
+        else:
+            self.close()
 
     def later(self) -> None:
         """The protocol has used its share of this turn, and holds more: it goes on in the next turn.  Nothing is

@@ -20,6 +20,7 @@ from rsp.http.stream import Service
 from rsp.ipc.worker_cells import ACCEPTED
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
+from rsp.tls.facts import Facts
 
 # What a connection is doing.
 _HEAD: Final = 0  # waiting for a request, or in the middle of its head
@@ -36,7 +37,10 @@ _REQUEST_SHIFT: Final = 9  # one of 512 bytes more, its body included, counts fo
 
 
 class ServerConnection(StreamOwner):
-    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in, as configured."""
+    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in, as configured.
+
+    ``tls``: what is known of it, if it is one over TLS.
+    """
 
     # fmt: off
     __slots__ = (
@@ -46,11 +50,19 @@ class ServerConnection(StreamOwner):
     # fmt: on
 
     def __init__(
-        self, context: WorkerContext, service: Service, transport: Transport, client: bytes, listener: str
+        self,
+        context: WorkerContext,
+        service: Service,
+        transport: Transport,
+        client: bytes,
+        listener: str,
+        tls: Facts | None = None,
     ) -> None:
         StreamOwner.__init__(self, context)
         self._service = service
         self.session = service.session(client, listener)
+        if tls is not None:
+            self.session.secure(tls)
         self.stream: ServerStream | None = None
         self._state = _HEAD
         self._buffer = b""

@@ -1,0 +1,27 @@
+from rsp.net.calls cimport receive, send
+from rsp.net.poller cimport Poller
+from rsp.net.transport cimport Protocol, Transport
+
+cdef Py_ssize_t _MOST_SAID
+
+
+cdef class TlsTransport(Transport):
+    cdef int _said
+    cdef public bint exact
+    cdef public object engine
+    cpdef begin(self, Protocol protocol, Py_ssize_t limit)
+    cpdef secure(self, engine, bint exact)
+    cpdef deliver(self, bytes plaintext)
+    cdef _read(self)
+    cdef _open(self, Protocol protocol, engine, bytes data)
+    cdef _refuse(self, engine, error)
+    cdef _say(self, bytes data)
+    cdef _read_eof(self, Protocol protocol)
+    cdef _end_reading(self)
+    cpdef resume_reading(self)
+    cpdef turn(self)
+    cpdef write(self, bytes data)
+    cpdef write_both(self, bytes first, bytes second)
+    cpdef write_eof(self)
+    cpdef close(self)
+    cdef _take_leave(self)

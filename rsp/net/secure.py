@@ -1,0 +1,185 @@
+"""A connection over TLS: a transport whose bytes pass an engine (``rsp.tls.engine``) once the handshake is complete.
+
+Its owner notices nothing of it: plaintext both ways, one ``data_received`` for what one read brought.  What waits in
+the backlog is ciphertext, so backpressure is the plain transport's.  Nothing waits in OpenSSL: whatever a read brings
+is opened at once, because a silent socket would not tell of the rest.
+"""
+
+import errno
+from typing import Final
+
+from rsp.net.calls import receive, send
+from rsp.net.poller import Poller
+from rsp.net.transport import Protocol, Transport
+from rsp.tls.engine import Engine, TlsError
+
+# What TLS itself may have to say while the other side reads nothing: answers to key updates, tickets.
+_MOST_SAID: Final = 16 << 10
+
+
+class TlsLost(OSError):
+    """A connection over TLS has ended in the wrong way.  ``reason``: how; it follows the name of the other side.
+
+    ``refused``: the other side has sent an alert.  With TLS 1.3 that may be its word on the handshake.
+    """
+
+    def __init__(self, reason: str, refused: bool) -> None:
+        super().__init__(errno.ECONNRESET, reason)
+        self.reason = reason
+        self.refused = refused
+
+
+class TlsTransport(Transport):
+    """Plain until :meth:`secure`: handshakes are its owner's.
+
+    ``engine``  the state of its TLS; ``None``: bytes pass as they are
+    ``exact``   an end without close_notify is an error (RFC 9112 section 9.8): what came may not be all
+    """
+
+    __slots__ = ("_said", "engine", "exact")
+
+    def __init__(self, poller: Poller, descriptor: int) -> None:
+        Transport.__init__(self, poller, descriptor)
+        self.engine: Engine | None = None
+        self.exact = False
+        self._said = 0  # by TLS itself since the backlog was empty
+
+    def begin(self, protocol: Protocol, limit: int) -> None:
+        """As for plain ones; but a handshake's last bytes may still wait."""
+        self._protocol = protocol
+        self._limit = limit
+        self._full = False
+        self._want()
+
+    def secure(self, engine: Engine, exact: bool) -> None:
+        """The handshake is complete: everything passes ``engine`` from now on."""
+        self.engine = engine
+        self.exact = exact
+
+    def deliver(self, plaintext: bytes) -> None:
+        """``plaintext`` came with the end of the handshake: it is for the owner, and so is an end that came with it."""
+        if plaintext and not self.closing and self._protocol is not None:
+            self._protocol.data_received(plaintext)
+        if self.engine is not None and self.engine.ended:
+            self._end_reading()
+
+    # -- reading
+
+    def _read(self) -> None:
+        protocol, engine = self._protocol, self.engine
+        if protocol is None:
+            return
+        try:
+            data = receive(self.descriptor)
+        except OSError as error:
+            self._fail(error)
+            return
+        if data is None:
+            return
+        if not data:
+            self._read_eof(protocol)
+        elif engine is None:
+            protocol.data_received(data)
+        else:
+            self._open(protocol, engine, data)
+
+    def _open(self, protocol: Protocol, engine: Engine, data: bytes) -> None:
+        try:
+            plaintext = engine.open(data)
+        except TlsError as error:
+            self._refuse(engine, error)
+            return
+        said = engine.take()
+        if said:
+            self._say(said)
+        if plaintext and not self.closing:
+            protocol.data_received(plaintext)
+        if engine.ended:
+            self._end_reading()
+
+    def _refuse(self, engine: Engine, error: TlsError) -> None:
+        """What arrived is not valid, or is an alert."""
+        said = engine.take()
+        if said:
+            self._say(said)
+        self._fail(TlsLost(str(error), "ALERT" in error.code))
+
+    def _say(self, data: bytes) -> None:
+        """Words of TLS itself.  A client can make it say much; if it does not read that, it is cut."""
+        if self.closing or self._finishing:
+            return
+        self._said = self._said + len(data) if self.waiting else 0
+        if self._said > _MOST_SAID:
+            self.abort()
+        else:
+            Transport.write(self, data)
+
+    def _read_eof(self, protocol: Protocol) -> None:
+        if self.exact and self._error is None:
+            self._fail(TlsLost("closed the connection without close_notify", False))
+        else:
+            Transport._read_eof(self, protocol)
+
+    def _end_reading(self) -> None:
+        """The other side has said that it sends no more.  If its last bytes have to wait, so does this."""
+        protocol = self._protocol
+        if not (self._ended or self.closing or self.paused or self.left or protocol is None):
+            Transport._read_eof(self, protocol)
+
+    def resume_reading(self) -> None:
+        Transport.resume_reading(self)
+        if self.engine is not None and self.engine.ended and not self._ended:
+            self._poller.again(self)  # no byte will come that would bring it up
+
+    def turn(self) -> None:
+        if self.left:
+            Transport.turn(self)
+        if self.engine is not None and self.engine.ended:
+            self._end_reading()
+
+    # -- writing
+
+    def write(self, data: bytes) -> None:
+        engine = self.engine
+        if engine is not None and not (self.closing or self._finishing):
+            try:
+                data = engine.seal(data)
+            except TlsError as error:
+                self._fail(TlsLost(str(error), False))
+                return
+        Transport.write(self, data)
+
+    def write_both(self, first: bytes, second: bytes) -> None:
+        engine = self.engine
+        if engine is not None and not (self.closing or self._finishing):
+            try:
+                first, second = engine.seal(first), engine.seal(second)
+            except TlsError as error:
+                self._fail(TlsLost(str(error), False))
+                return
+        Transport.write_both(self, first, second)
+
+    def write_eof(self) -> None:
+        if not (self.closing or self._finishing):
+            self._take_leave()
+            Transport.write_eof(self)
+
+    def close(self) -> None:
+        if not self.closing:
+            self._take_leave()
+            Transport.close(self)
+
+    def _take_leave(self) -> None:
+        """close_notify, unless it has been sent.  If it does not get through, nothing more is lost."""
+        if self.engine is None or self._finishing:
+            return
+        data = self.engine.close()
+        if self.waiting:
+            self._hold(data, 0)
+            return
+        try:
+            sent = send(self.descriptor, data, 0)
+        except OSError:
+            return
+        if sent < len(data):
+            self._hold(data, sent)
