@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.over_tls import secured
 from tests.ports import free_port
 
 PATIENCE = 30.0
@@ -55,7 +56,8 @@ class Rsp:
             assert self.process.poll() is None, self.log
 
     def write(self, text: str) -> None:
-        self.file.write_text('admin = "admin.sock" ' + text.replace("{port}", str(self.port)))
+        text = secured(text, self.port).replace("{port}", str(self.port))
+        self.file.write_text('admin = "admin.sock" ' + text)
 
     @property
     def log(self) -> str:

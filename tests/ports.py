@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 FIRST, BLOCK = 10_240, 512
+speaking_tls: set[int] = set()  # ports that a test's own clients speak TLS with (over_tls.py)
 
 
 def _bound(port: int) -> socket.socket:
@@ -43,5 +44,6 @@ def free_port() -> int:
     for port in itertools.islice(_block()[1], BLOCK):
         with suppress(OSError):
             _bound(port).close()
+            speaking_tls.discard(port)
             return port
     raise RuntimeError("no free port")
