@@ -12,7 +12,9 @@ from rsp.config.errors import suggest
 
 _PIECE: Final = re.compile(r"\{\{([A-Za-z0-9_.\-]+)\}\}|\{([A-Za-z0-9_.\-]+)\}")
 
-IN_FIELDS: Final = ("client", "host", "authority", "scheme", "request_id", "upstream")
+# Of the client's TLS.  A field is left out where all of these in it stand for nothing.
+IN_TLS: Final = ("tls_version", "tls_cipher", "sni", "client_cert", "client_cert_subject", "client_cert_fingerprint")
+IN_FIELDS: Final = ("client", "host", "authority", "scheme", "request_id", "upstream", *IN_TLS)
 IN_HOST: Final = ("host", "authority")  # whatever they stand for is a valid Host
 IN_REDIRECTS: Final = ("client", "host", "authority", "scheme", "request_id", "path", "query")
 IN_PAGES: Final = ("status", "request_id")

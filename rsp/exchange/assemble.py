@@ -1,23 +1,34 @@
 """A configuration becomes a running one: routes with their handlers and filters, upstreams, limits."""
 
+from collections.abc import Collection
+from functools import partial
+
 from rsp.config.schema import Config, Listener, Route
 from rsp.exchange.answers import Pages
+from rsp.exchange.filter import Filter
+from rsp.exchange.filters.client_certificate import ClientCertificate
 from rsp.exchange.filters.forwarded import Forwarded
-from rsp.exchange.filters.headers import response_rules, via_lines
+from rsp.exchange.filters.headers import hsts_line, response_rules, via_lines
 from rsp.exchange.filters.hooks import HooksFilter
 from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.handler import Handler
 from rsp.exchange.handlers.fixed import Fixed
 from rsp.exchange.handlers.proxy import Proxy
+from rsp.exchange.handlers.to_https import ToHttps
 from rsp.exchange.hooks.hooks import Hooks
+from rsp.exchange.requirement import Requirement
 from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.http.limits import Limits
 from rsp.http.routing import Router
 from rsp.logs.access_log import AccessLog
 from rsp.net.context import WorkerContext
 from rsp.system.descriptors import Room
+from rsp.tls import certificate
+from rsp.tls.material import Keyring
 
+_EMPTY = Keyring()
+_SUBJECT = "{client_cert_subject}"  # which takes a library to read
 _WITH_HOOKS = 4  # a request with hooks counts for so many in a connection's share of a turn
 
 
@@ -28,11 +39,13 @@ def assemble(
     access_log: AccessLog,
     hooks: Hooks | None = None,
     offset: float = 0.0,
+    keyring: Keyring = _EMPTY,
 ) -> RunningConfig:
     """Peers are shared with the previous configuration: their connections, and what is known of them, outlive a reload.
 
     ``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
-    ``hooks``: those of the configuration, if it has any.
+    ``hooks``: those of the configuration, if it has any.  ``keyring``: what its certificate files hold.
+    Raises :class:`ConfigError`.
     """
     settings = config.settings
     made = RunningConfig(access_log, Forwarded(settings), Pages(config.pages))
@@ -43,36 +56,83 @@ def assemble(
         made.weight = _WITH_HOOKS
         made.filters = (HooksFilter(hooks, hooks.everywhere, first=True),)
         hooks.running = made
-    made.upstreams = {upstream.name: Upstream(context, directory, upstream, offset) for upstream in config.upstreams}
+    made.upstreams = {
+        upstream.name: Upstream(context, directory, upstream, offset, directory.rules(upstream, keyring))
+        for upstream in config.upstreams
+    }
+    directory.keyring = keyring
     room = Room.of(len(config.listeners))
     made.limits = Limits((settings.timeouts,), (settings.limits,), room)
     made.listeners = {listener.address: _limits(config, listener, None, room) for listener in config.listeners}
     own_rules = response_rules(settings.response_headers)[1]
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), made.filters, (None, own_rules))
+    made.nowhere.is_anywhere = True
+    made.nowhere.hsts = hsts_line(settings.hsts)
     made.request_id = settings.request_id
     made.via = via_lines(settings.via) if settings.via else None
     made.router = Router(
-        (route.host, route.path, _target(config, route, made, number, room))
+        (route.host, route.path, _target(config, route, made, number, room, keyring))
         for number, route in enumerate(config.routes)
     )
-    listeners, filters = made.listeners, made.filters  # not ``made``, which would hold itself
-    made.direct_to = lambda upstream: RouteTarget(
-        Route(to=upstream.name), Proxy(upstream), upstream, listeners, (), filters,
-        response_rules(settings.response_headers),
-    )  # fmt: skip
+    # Not ``made``, which would hold itself.
+    made.direct_to = partial(_direct, config, made.listeners, made.filters, _certified(made.requirements))
+    made.redirecting = dict.fromkeys(
+        (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
+    )
+    if made.requirements and (hooks is not None or _SUBJECT in str(config)):
+        certificate.warm_up()
     return made
 
 
-def _target(config: Config, route: Route, made: RunningConfig, number: int, room: Room) -> RouteTarget:
+def _certified(requirements: Collection[Requirement | None]) -> tuple[Filter, ...]:
+    return (ClientCertificate(),) if any(requirements) else ()
+
+
+def _direct(
+    config: Config, limits: dict[str, Limits], everywhere: tuple[Filter, ...], own: tuple[Filter, ...],
+    upstream: Upstream,
+) -> RouteTarget:  # fmt: skip
+    """For requests that a hook sends past all routes; the rules of their host for certificates hold as well."""
+    rules = response_rules(config.settings.response_headers)
+    target = RouteTarget(Route(to=upstream.name), Proxy(upstream), upstream, limits, own, everywhere, rules)
+    target.is_anywhere = True
+    target.hsts = hsts_line(config.settings.hsts)
+    return target
+
+
+def _redirecting(config: Config, main: RunningConfig) -> RunningConfig:
+    """For listeners that redirect all requests: one route, and neither hooks nor upstreams."""
+    settings = config.settings
+    made = RunningConfig(main.access_log, main.forwarded, main.pages)
+    made.directory, made.dns, made.limits, made.listeners = main.directory, main.dns, main.limits, main.listeners
+    made.request_id, made.via = main.request_id, main.via
+    rules = response_rules(settings.response_headers)
+    made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), (), (None, rules[1]))
+    target = RouteTarget(Route(), ToHttps(config.listeners), None, made.listeners, (), (), rules)
+    made.router = Router([(None, "/", target)])
+    return made
+
+
+def _target(
+    config: Config, route: Route, made: RunningConfig, number: int, room: Room, keyring: Keyring
+) -> RouteTarget:
     limits = made.listeners
     if route.timeouts is not None or route.limits is not None:
         limits = {listener.address: _limits(config, listener, route, room) for listener in config.listeners}
     phases = made.hooks.routes.get(number) if made.hooks is not None else None
-    filters = (HooksFilter(made.hooks, phases, first=False),) if phases is not None else ()
+    requirement = Requirement(route, keyring) if route.client_ca is not None else None
+    filters = _certified((requirement,))
+    if phases is not None:
+        filters = (*filters, HooksFilter(made.hooks, phases, first=False))
     upstream = made.upstreams[route.to] if route.to is not None else None
     handler: Handler = Proxy(upstream) if upstream is not None else Fixed(route)
     rules = response_rules(config.settings.response_headers, route.response_headers)
-    return RouteTarget(route, handler, upstream, limits, filters, made.filters, rules)
+    target = RouteTarget(route, handler, upstream, limits, filters, made.filters, rules)
+    target.hsts = hsts_line(config.settings.hsts if route.hsts is None else route.hsts)
+    target.requirement = requirement
+    if requirement is not None:
+        made.requirements.append(requirement)
+    return target
 
 
 def _limits(config: Config, listener: Listener, route: Route | None, room: Room) -> Limits:

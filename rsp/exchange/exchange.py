@@ -234,13 +234,7 @@ class Exchange(ClientEvents):
     def response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         if self.over:
             return
-        route, via = self.route, self.config.via
-        if via is not None:
-            head.fields += via[head.version]
-        if route.response_rules is not None:
-            head.fields = route.response_rules.apply(head.fields, self)
-        if self.responder.last_lines:
-            head.fields += self.responder.last_lines
+        self.route.rule_response(head, self.config.via, self.responder.last_lines, self)
         self._respond(head, pieces, trailers)
 
     def _respond(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:

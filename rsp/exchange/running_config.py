@@ -1,7 +1,7 @@
 """A configuration in its running form, as exchanges ask it.  What it is made of is put together in ``assemble.py``."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from rsp.config.placeholders import Source
 from rsp.config.schema import Dns, Route
@@ -10,14 +10,19 @@ from rsp.exchange.filter import Filter
 from rsp.exchange.filters.forwarded import Forwarded
 from rsp.exchange.filters.headers import Rules
 from rsp.exchange.forward.directory import PeerDirectory
+from rsp.exchange.forward.sticky import Binding
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.handler import Handler
+from rsp.exchange.requirement import Requirement
 from rsp.http.limits import Limits
 from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
 from rsp.http.names import lines_without, request_trailers, without
 from rsp.http.routing import Router
 from rsp.http.stream import ClientSession, ClientStream
 from rsp.logs.access_log import AccessLog
+from rsp.tls.material import Keyring
+
+_HSTS: Final = (b"strict-transport-security",)
 
 
 class RouteTarget:
@@ -27,13 +32,15 @@ class RouteTarget:
     ``filters``    its own, in the order in which requests pass them; ``response_filters``: all, as responses do
     ``prefix``     bytes of the path that ``rewrite``, if it is not ``None``, stands in the place of
     ``upstream``   if its requests go to one
+    ``hsts``       the line of Strict-Transport-Security, or empty; it is the only one then
+    ``requirement``  what clients have to show; ``is_anywhere``: it stands for no route, so the request's host says it
     ``own_rules``  header rules for rsp's own answers; ``response_rules``: for those of peers
     """
 
     # fmt: off
     __slots__ = (
-        "config", "filters", "handler", "limits", "own_rules", "prefix", "request_rules", "response_filters",
-        "response_rules", "rewrite", "send_host", "upstream",
+        "config", "filters", "handler", "hsts", "is_anywhere", "limits", "own_rules", "prefix", "request_rules",
+        "requirement", "response_filters", "response_rules", "rewrite", "send_host", "upstream",
     )
     # fmt: on
 
@@ -60,6 +67,9 @@ class RouteTarget:
         self.send_host = config.send_host.encode() if config.send_host else b""
         self.request_rules = Rules(config.request_headers) if config.request_headers else None
         self.response_rules, self.own_rules = response_rules
+        self.hsts = b""
+        self.requirement: Requirement | None = None
+        self.is_anywhere = False
 
     def rewritten(self, target: bytes, rewrite: bytes) -> bytes:
         """``target`` with ``rewrite`` in the place of the route's path."""
@@ -86,11 +96,33 @@ class RouteTarget:
         outgoing.set_up(head, target, host, fields, extra, request_id)
         return outgoing
 
+    def rule_response(
+        self, head: ResponseHead, via: dict[bytes, bytes] | None, last_lines: bytes, source: Source
+    ) -> None:
+        """A peer's response as the client is to see it; ``last_lines``: of a sticky cookie."""
+        if via is not None:
+            head.fields += via[head.version]
+        if self.hsts:
+            self._rule_transport(head, source.placeholder("scheme"))
+        if self.response_rules is not None:
+            head.fields = self.response_rules.apply(head.fields, source)
+        if last_lines:
+            head.fields += Binding.secured(last_lines) if source.placeholder("scheme") == b"https" else last_lines
+
+    def _rule_transport(self, head: ResponseHead, scheme: bytes) -> None:
+        """RFC 6797 section 7.2: over plain HTTP there is no Strict-Transport-Security, the peer's own included."""
+        head.fields = without(head.fields, _HSTS) + (self.hsts if scheme == b"https" else b"")
+
     def own_response(
-        self, answer: Answer, method: bytes, start: bytes, source: Source | None
+        self, answer: Answer, method: bytes, start: bytes, source: Source | None, scheme: bytes = b""
     ) -> tuple[ResponseHead, list[bytes]]:
-        """``answer`` as :func:`respond` makes it a response, after the rules for rsp's own answers."""
+        """``answer`` as :func:`respond` makes it a response, after the rules for rsp's own answers.
+
+        ``scheme``: the connection's, where no request could be read and so there is no ``source``.
+        """
         head, pieces = respond(answer, method, start)
+        if self.hsts:
+            self._rule_transport(head, source.placeholder("scheme") if source is not None else scheme)
         if self.own_rules is not None:
             head.fields = self.own_rules.apply(head.fields, source)
         return head, pieces
@@ -116,12 +148,14 @@ class RunningConfig:
     ``weight``      how many requests one of its requests counts for in a connection's share of a turn
     ``direct_to``   makes the target for requests that a hook sends to an upstream past all routes
     ``hooks``       the Lua side of its filters, if it has any
+    ``requirements``  of its routes; ``redirecting``: what serves listeners that redirect all requests, by address
     """
 
     # fmt: off
     __slots__ = (
         "__weakref__", "_direct", "access_log", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
-        "limits", "listeners", "nowhere", "pages", "request_id", "router", "upstreams", "via", "weight",
+        "limits", "listeners", "nowhere", "pages", "redirecting", "request_id", "requirements", "router", "upstreams",
+        "via", "weight",
     )
     # fmt: on
 
@@ -142,6 +176,8 @@ class RunningConfig:
         self.router: Router[RouteTarget]
         self.direct_to: Callable[[Upstream], RouteTarget]
         self.hooks: Any = None
+        self.requirements: list[Requirement] = []
+        self.redirecting: dict[str, RunningConfig] = {}
         self._direct: dict[Upstream, RouteTarget] = {}
 
     def learn_host(self, session: ClientSession, host: bytes, stream: ClientStream) -> None:
@@ -151,6 +187,23 @@ class RunningConfig:
             session.entries = self.router.entries(host)
             told = host or stream.local_name()
             session.forwarded = self.forwarded.direct(session.client, told, session.scheme)
+
+    def at(self, listener: str) -> "RunningConfig":
+        """What serves the requests that come in there."""
+        return self.redirecting.get(listener, self)
+
+    def requirement_of(self, host: bytes) -> Requirement | None:
+        """What the routes of ``host`` require of clients: they agree."""
+        if self.requirements:
+            for entries in self.router.entries(host):
+                for _, _, route in entries:
+                    return route.requirement
+        return None
+
+    def use_keyring(self, keyring: Keyring) -> None:
+        """The files of authorities have changed."""
+        for requirement in self.requirements:
+            requirement.use(keyring)
 
     def direct(self, upstream: Upstream) -> RouteTarget:
         """For requests that a hook sends to ``upstream``, past all routes."""

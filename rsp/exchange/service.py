@@ -18,6 +18,7 @@ from rsp.net.context import WorkerContext
 from rsp.net.handshake import ServerHandshake
 from rsp.net.transport import Transport
 from rsp.tls.facts import Facts
+from rsp.tls.material import Keyring
 
 _FIELDS: Final = 100  # of a head that is read for its URL alone
 _NOWHERE: Final[list[list[tuple[bytes, bytes, RouteTarget]]]] = []
@@ -73,6 +74,17 @@ class HttpService(Service):
                     connection.renew()
         return before
 
+    def use_keyring(self, keyring: Keyring) -> None:
+        """Certificates or authorities have changed: what routes require of clients changes for those of before as well.
+
+        Raises :class:`ConfigError`.
+        """
+        if self.config is not None:
+            self.directory.renew(keyring, self.config.upstreams.values())
+        for config in (self.config, *self.former):
+            if config is not None:
+                config.use_keyring(keyring)
+
     def arrange(self, peers: PeerTable) -> None:
         """These are the peers from now on."""
         config = self.config
@@ -105,6 +117,9 @@ class HttpService(Service):
         config = self.config
         if session.config is config or config is None:
             return
+        config = config.at(session.listener)
+        if session.config is config:
+            return
         session.config = config
         session.limits = config.listeners.get(session.listener, config.limits)
         session.weight = config.weight
@@ -125,7 +140,7 @@ class HttpService(Service):
             raise TypeError("a session without a configuration")
         request_id = context.new_id()
         answer = config.pages.error(status, reason, request_id, None)
-        head, pieces = config.nowhere.own_response(answer, b"", context.own_lines, None)
+        head, pieces = config.nowhere.own_response(answer, b"", context.own_lines, None, session.scheme)
         sent = sum(map(len, pieces))
         context.stats.answered(status, sent)
         log = config.access_log

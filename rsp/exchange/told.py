@@ -2,9 +2,11 @@
 
 from typing import Protocol
 
+from rsp.config.placeholders import IN_TLS
 from rsp.exchange.filters.forwarded import name_of, scheme_told
 from rsp.exchange.forward.upstream import Upstream
-from rsp.exchange.running_config import RunningConfig
+from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.exchange.tls import tls_told
 from rsp.http.message import RequestHead
 from rsp.http.stream import ClientSession, ClientStream
 
@@ -17,6 +19,7 @@ class Subject(Protocol):
     head: RequestHead
     over: bool
     request_id: bytes
+    route: RouteTarget
     session: ClientSession
     stream: ClientStream
     upstream: Upstream | None
@@ -40,6 +43,8 @@ def told(exchange: Subject, name: str) -> bytes:
         value = exchange.upstream.name.encode() if exchange.upstream is not None else b""
     elif name == "scheme":
         value = scheme_of(exchange)
+    elif name in IN_TLS:
+        value = tls_told(exchange, name)
     elif name in ("path", "query"):
         path, _, query = head.target.partition(b"?")
         value = query if name == "query" else path if path != b"*" else b"/"

@@ -8,9 +8,10 @@ class Facts:
     ``resumed``      whether an earlier session was resumed
     ``policy``       digest of the rules for client certificates under which the handshake was made; empty: none
     ``certificate``  the other side's, DER, or empty; ``verified``: by ``policy``
+    ``about``        what has been read out of the certificate (``certificate.py``), once it was asked for
     """
 
-    __slots__ = ("alpn", "certificate", "cipher", "policy", "resumed", "sni", "verified", "version")
+    __slots__ = ("about", "alpn", "certificate", "cipher", "policy", "resumed", "sni", "verified", "version")
 
     def __init__(
         self,
@@ -31,3 +32,4 @@ class Facts:
         self.policy = policy
         self.certificate = certificate
         self.verified = verified
+        self.about: object = None

@@ -1,7 +1,9 @@
 """Rules for header fields, of the configuration as bytes: what is removed, what is set, what is added; and Via."""
 
-from rsp.config.placeholders import IN_FIELDS, IN_HOST, Source, Template
+from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_TLS, Source, Template
 from rsp.config.schema import HeaderRules, ResponseRules
+from rsp.config.tls import Hsts
+from rsp.config.units import Duration
 from rsp.http.credentials import binds_connection
 from rsp.http.names import OURS, fold, without
 
@@ -14,7 +16,7 @@ class Rules:
     ``ours``: some of the names are of fields that rsp writes itself; ``host``: what Host is set to.
     """
 
-    __slots__ = ("_added", "_template", "connection_bound", "host", "ours", "remove")
+    __slots__ = ("_added", "_optional", "_template", "connection_bound", "host", "ours", "remove")
 
     def __init__(self, *layers: HeaderRules) -> None:
         """A later layer has the last word."""
@@ -32,8 +34,11 @@ class Rules:
                     added.append((fold(name.encode()), f"{name}: {value}\r\n"))
         self.remove = frozenset(removed)
         self.ours = not self.remove.isdisjoint(OURS)
-        template = Template("".join(line for _, line in added), IN_FIELDS)
-        templates = [Template(line, IN_FIELDS) for _, line in added]
+        optional = [line for _, line in added if Template(line, IN_TLS).names]
+        self._optional = tuple(_OptionalLine(line) for line in optional)
+        lines = [line for _, line in added if line not in optional]
+        template = Template("".join(lines), IN_FIELDS)
+        templates = [Template(line, IN_FIELDS) for line in lines]
         self._added = b"".join(each.fill() for each in templates if not each.names)
         self._template = template if template.names else None
         self.connection_bound = binds_connection(template.fill())
@@ -41,7 +46,23 @@ class Rules:
     def apply(self, fields: bytes, source: Source | None) -> bytes:
         """``source`` knows what placeholders stand for; without it, fields that have some are left out."""
         added = self._added if self._template is None or source is None else self._template.fill(source)
+        if source is not None:
+            for line in self._optional:
+                added += line.fill(source)
         return (without(fields, self.remove) if self.remove else fields) + added
+
+
+class _OptionalLine:
+    """A field with placeholders of the client's TLS: left out where they all stand for nothing."""
+
+    __slots__ = ("_line", "_of_tls")
+
+    def __init__(self, line: str) -> None:
+        self._line = Template(line, IN_FIELDS)
+        self._of_tls = self._line.names.intersection(IN_TLS)
+
+    def fill(self, source: Source) -> bytes:
+        return self._line.fill(source) if any(map(source.placeholder, self._of_tls)) else b""
 
 
 def response_rules(*layers: ResponseRules | None) -> tuple[Rules | None, Rules | None]:
@@ -54,3 +75,14 @@ def response_rules(*layers: ResponseRules | None) -> tuple[Rules | None, Rules |
 def via_lines(name: str) -> dict[bytes, bytes]:
     """The Via line for a message by the version of HTTP in which it came (RFC 9110 section 7.6.3)."""
     return {version: b"Via: %b %b\r\n" % (version, name.encode()) for version in _VERSIONS}
+
+
+def hsts_line(setting: bool | str | Hsts) -> bytes:
+    """Strict-Transport-Security (RFC 6797 section 6.1); empty: rsp says nothing of it.  Raises :class:`ValueError`."""
+    if setting is False:
+        return b""
+    hsts = setting if isinstance(setting, Hsts) else Hsts()
+    if isinstance(setting, str):
+        hsts = Hsts(max_age=Duration.parse(setting))
+    more = "; includeSubDomains" * hsts.subdomains + "; preload" * hsts.preload
+    return f"Strict-Transport-Security: max-age={int(hsts.max_age)}{more}\r\n".encode()

@@ -6,13 +6,15 @@ up, and finding the peer is one look into a table: nothing is computed for a req
 
 import hmac
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rsp.config.upstreams import Sticky
 from rsp.http.fields import cookie
 
 if TYPE_CHECKING:
     from rsp.exchange.forward.peer import Peer
+
+_SECURE: Final = b"; Secure\r\n"  # the last attribute
 
 
 class Binding:
@@ -26,7 +28,7 @@ class Binding:
         if config.max_age is not None:
             attributes += f"; Max-Age={int(config.max_age)}"
         if config.secure:
-            attributes += "; Secure"
+            attributes += _SECURE.decode().rstrip()
         self._attributes = attributes.encode()
         self._peers: dict[bytes, Peer] = {}
         self._lines: dict[Peer, bytes] = {}
@@ -45,6 +47,11 @@ class Binding:
     def line(self, peer: "Peer") -> bytes:
         """The Set-Cookie line that binds a client to ``peer``."""
         return self._lines.get(peer, b"")
+
+    @staticmethod
+    def secured(line: bytes) -> bytes:
+        """``line`` for a client that has come over TLS: it does not send the cookie over anything else."""
+        return line if line.endswith(_SECURE) else line[:-2] + _SECURE
 
     def find(self, fields: bytes) -> "Peer | None":
         """The peer that a request's ``fields`` name, if it is one."""

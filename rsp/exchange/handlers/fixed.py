@@ -4,9 +4,10 @@ import re
 from typing import Final
 
 from rsp.config.placeholders import IN_FIELDS, IN_REDIRECTS, Source, Template
-from rsp.config.schema import Redirect, Respond, Route
+from rsp.config.schema import HeaderRules, Redirect, Respond, Route
 from rsp.exchange.answers import Answer
 from rsp.exchange.exchange import Exchange
+from rsp.exchange.filters.headers import Rules
 from rsp.exchange.handler import Handler
 from rsp.http.values import PHRASES
 
@@ -31,22 +32,18 @@ class Fixed(Handler):
         fields = {name: value for name, value in self._respond.headers.items() if name.lower() != "content-type"}
         types = [value for name, value in self._respond.headers.items() if name.lower() == "content-type"]
         self._type = Template((types or [self._respond.type])[-1], IN_FIELDS if types else ())
-        self._more = Template(_lines(fields), IN_FIELDS)
+        self._more = Rules(HeaderRules(add=fields))
 
     def start(self, exchange: Exchange) -> None:
         exchange.answer(self.answer(exchange))
 
     def answer(self, source: Source) -> Answer:
         """``source`` knows what placeholders stand for."""
-        more = self._more.fill(source)
+        more = self._more.apply(b"", source)
         if self._location is not None:
             more += b"Location: %b\r\n" % self._location.fill(source)
         respond = self._respond
         return respond.status, self._type.fill(source), more, respond.body.encode()
-
-
-def _lines(fields: dict[str, str]) -> str:
-    return "".join(f"{name}: {value}\r\n" for name, value in fields.items())
 
 
 class Location:

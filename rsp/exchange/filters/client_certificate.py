@@ -1,0 +1,38 @@
+"""Routes with ``client_ca``: only clients whose handshake was made under the rules that hold for them get an answer.
+
+Rules of this room: a handshake is asked for by one name, and a request names another, so what the handshake has
+verified is compared for each request, with what its route requires in its own configuration.  Nothing that a client
+or a proxy before rsp *says* is looked at.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from rsp.exchange.filter import DONE, PASS, Filter
+from rsp.exchange.tls import requirement_of
+
+
+class ClientCertificate(Filter):
+    """The first filter of such a route: hooks of the route may answer, and do not change which route it is."""
+
+    __slots__ = ()
+
+    def request(self, exchange: Any) -> int:
+        requirement, tls = requirement_of(exchange), exchange.session.tls
+        if requirement is None or (tls is None and not requirement.required):
+            return PASS
+        if tls is None:
+            return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate is required, so only https will do")
+        if requirement.is_met(tls):
+            return PASS
+        # RFC 9110 section 15.5.20.  The connection is closed, so that a client that asks again makes a new handshake.
+        exchange.head.keep_alive = False
+        return _refuse(
+            exchange, HTTPStatus.MISDIRECTED_REQUEST,
+            "this connection was not made for this host and its rules for client certificates; make a new one",
+        )  # fmt: skip
+
+
+def _refuse(exchange: Any, status: int, reason: str) -> int:
+    exchange.refuse(status, reason)
+    return DONE

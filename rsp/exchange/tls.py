@@ -1,0 +1,59 @@
+"""What a request may claim of its connection's TLS: for filters, placeholders and hooks."""
+
+from typing import Protocol
+
+from rsp.exchange.requirement import Requirement
+from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.http.message import RequestHead
+from rsp.http.stream import ClientSession
+from rsp.tls.certificate import ClientCertificate
+
+
+class Secured(Protocol):
+    """The exchange."""
+
+    config: RunningConfig
+    head: RequestHead
+    route: RouteTarget
+    session: ClientSession
+
+
+def requirement_of(exchange: Secured) -> Requirement | None:
+    """What the request's route requires of its client; where there is no route (yet), what the host's routes do."""
+    route = exchange.route
+    return exchange.config.requirement_of(exchange.head.host) if route.is_anywhere else route.requirement
+
+
+def certificate_of(exchange: Secured) -> ClientCertificate | None:
+    """The client's certificate, if the rules of this very request have verified it.
+
+    One that another name's authority has verified says nothing here: the client has shown it to another host.
+    """
+    tls = exchange.session.tls
+    if tls is None or not tls.verified or not tls.certificate:
+        return None
+    requirement = requirement_of(exchange)
+    if requirement is None or not requirement.is_met(tls):
+        return None
+    if not isinstance(tls.about, ClientCertificate):
+        tls.about = ClientCertificate(tls.certificate)
+    return tls.about
+
+
+def tls_told(exchange: Secured, name: str) -> bytes:
+    """What the placeholder ``name`` stands for; empty: nothing."""
+    tls = exchange.session.tls
+    if tls is None:
+        return b""
+    if name == "tls_version":
+        return tls.version
+    if name == "tls_cipher":
+        return tls.cipher
+    if name == "sni":
+        return tls.sni
+    certificate = certificate_of(exchange)
+    if certificate is None:
+        return b""
+    if name == "client_cert":
+        return certificate.field
+    return certificate.fingerprint if name == "client_cert_fingerprint" else certificate.subject
