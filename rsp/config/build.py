@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import keys, rules, slips, wording
+from rsp.config import keys, rules, slips, tls_rules, wording
+from rsp.config.declaration import EMPTY, Declaration, plain, with_first, with_peers
 from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_assignment, find_line
 from rsp.config.repair import original, put_aside
@@ -22,28 +23,10 @@ from rsp.config.words import hint
 
 T = TypeVar("T")
 
-# {} in Lua is a list or a table without anything: the key's default will do.
-_EMPTY: dict[str, Any] = {"list": [], "map": {}}
 HOOKS = ("on_request", "on_upstream", "on_response", "on_error", "on_log")  # of a route, or of all
 _ALL_HOOKS = (*HOOKS, "on_start", "on_reload")
 _MOST_MISTAKES = 20  # of one declaration
 _ANCESTOR = ("listenPort", "backendAddress", "backendPort")
-
-
-class Declaration(msgspec.Struct, frozen=True):
-    """``kind``: listen, upstream, route, certificate, page, every, global or function.
-
-    ``name``: of an upstream or a global.
-
-    ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.  ``top``: of a global that the file itself
-    assigns, not a function or a module of it.
-    """
-
-    kind: str
-    name: str
-    value: Any
-    at: Position
-    top: bool = False
 
 
 class Builder:
@@ -66,6 +49,7 @@ class Builder:
         self._aside: dict[
             int, set[str]
         ] = {}  # by the id of a declaration that is not whole: the keys that are put aside
+        self._origins: dict[int, tuple[Declaration, str]] = {}  # by the id of what came of it; and what it is called
 
     def build(self) -> Config:
         """Raises :class:`ConfigError` with every mistake found, in the order of their lines."""
@@ -82,6 +66,9 @@ class Builder:
                 routes.append(Route(to=ancestor[1].name))
         elif not self._mistakes:
             self._whole(listeners, upstreams, routes)
+        declared = tls_rules.Declared(settings, listeners, upstreams, routes, certificates)
+        if not self._mistakes:
+            self._mistakes += map(self._said, tls_rules.mistakes(declared))
         if self._mistakes:
             self._mistakes.sort(key=lambda mistake: (mistake[0].file, mistake[0].line))
             raise ConfigError(*(f"{at}: {_line(message)}" for at, message in self._mistakes))
@@ -94,6 +81,8 @@ class Builder:
             pages=tuple(pages),
             timers=tuple(timers),
             hooks=self._hooks,
+            places=self._places(declared),
+            warnings=tuple(f"{at}: warning: {said}" for at, said in map(self._said, tls_rules.warnings(declared))),
         )
 
     def _whole(self, listeners: list[Listener], upstreams: list[Upstream], routes: list[Route]) -> None:
@@ -116,10 +105,10 @@ class Builder:
         known = Settings.__struct_fields__
         values: dict[str, Any] = {}
         for item in self._of("global"):
-            if item.name in known and item.value == _EMPTY:
+            if item.name in known and item.value == EMPTY:
                 continue
             if item.name in known:
-                value = self._checked(item, {item.name: _plain(item.value)}, Settings, f"{item.name}")
+                value = self._checked(item, {item.name: plain(item.value)}, Settings, f"{item.name}")
                 if value is not None:
                     values[item.name] = getattr(value, item.name)
             elif item.name not in _ANCESTOR:
@@ -130,7 +119,7 @@ class Builder:
                         (item.at, f'unknown setting "{item.name}"{said}; make it local if it is your own')
                     )
         settings = Settings(**values)
-        for path, message in rules.setting_mistakes(settings):
+        for path, message in (*rules.setting_mistakes(settings), *tls_rules.setting_mistakes(settings)):
             item = next(item for item in self._of("global") if item.name == path[0])
             self._complain(item, path, message)
         return settings
@@ -140,27 +129,34 @@ class Builder:
         upstreams: dict[str, Upstream] = {}
         seen: dict[str, Position] = {}
         for item in self._of("listen"):
-            listener = self._checked(item, _with_first(item.value, "address"), Listener, "listen")
+            listener = self._checked(item, with_first(item.value, "address"), Listener, "listen")
             if listener is None or not self._is_whole(item):
                 continue
-            if self._first(item, seen, f'listen "{listener.address}"', listener.address):
+            label = f'listen "{listener.address}"'
+            if self._first(item, seen, label, listener.address):
                 listeners[listener.address] = listener
+                self._origins[id(listener)] = item, label
+                for path, message in tls_rules.listener_mistakes(listener):
+                    self._complain(item, path, f"{label}: {message}")
         seen = {}
         for item in self._of("upstream"):
             label = f'upstream "{item.name}"'
-            upstream = self._checked(item, _upstream(item), Upstream, label)
+            upstream = self._checked(item, with_peers(item), Upstream, label)
             if self._first(item, seen, label, item.name) and upstream is not None:
                 upstreams[item.name] = upstream
-                for path, message in rules.upstream_mistakes(upstream):
+                self._origins[id(upstream)] = item, label
+                for path, message in (*rules.upstream_mistakes(upstream), *tls_rules.upstream_mistakes(upstream)):
                     self._judge(item, path, f"{label}: {message}")
         routes: list[Route] = []
         checked: list[Declaration] = []
         declared: dict[str, Position] = {}
         for item in self._of("route"):
-            route = self._checked(item, _plain(item.value), Route, "route")
+            route = self._checked(item, plain(item.value), Route, "route")
             if route is None:
                 continue
-            for path, message in rules.route_mistakes(route, list(seen)):
+            self._origins[id(route)] = item, "route"
+            given = tls_rules.route_mistakes(route, item.value["map"] if isinstance(item.value, dict) else ())
+            for path, message in (*rules.route_mistakes(route, list(seen)), *given):
                 self._judge(item, path, f"route: {message}")
             if self._is_whole(item):
                 routes.append(route)
@@ -176,7 +172,7 @@ class Builder:
         pages = []
         seen: dict[str, Position] = {}
         for item in self._of("page"):
-            page = self._checked(item, _plain(item.value), Page, "page")
+            page = self._checked(item, plain(item.value), Page, "page")
             if page is None or not self._is_whole(item):
                 continue
             for status in page.status if isinstance(page.status, tuple) else (page.status,):
@@ -197,9 +193,11 @@ class Builder:
     def _certificates(self) -> list[Certificate]:
         certificates = []
         for item in self._of("certificate"):
-            certificate = self._checked(item, _with_first(item.value, "file"), Certificate, "certificate")
+            certificate = self._checked(item, with_first(item.value, "file"), Certificate, "certificate")
             if certificate is not None and self._is_whole(item):
-                certificates.append(msgspec.structs.replace(certificate, at=str(item.at)))
+                certificate = msgspec.structs.replace(certificate, at=str(item.at))
+                certificates.append(certificate)
+                self._origins[id(certificate)] = item, f'certificate "{certificate.file}"'
         return certificates
 
     def _timers(self) -> list[Timer]:
@@ -211,7 +209,7 @@ class Builder:
         for item in self._of("hook"):
             if item.name not in ("on_start", "on_reload"):  # of the others, only one would run
                 self._first(item, hooks, f'the hook "{item.name}"', item.name)
-        timers = [self._checked(item, _plain(item.value), Timer, "every") for item in self._of("every")]
+        timers = [self._checked(item, plain(item.value), Timer, "every") for item in self._of("every")]
         return [timer for timer in timers if timer is not None]
 
     def _ancestor(self) -> tuple[Listener, Upstream] | None:
@@ -265,6 +263,9 @@ class Builder:
         return True
 
     def _complain(self, item: Declaration, path: Path, message: str) -> None:
+        self._mistakes.append((self._position(item, path), message))
+
+    def _position(self, item: Declaration, path: Path) -> Position:
         line = item.at.line
         source = self._sources.get(item.at.file)
         if path and item.kind == "global":
@@ -273,7 +274,36 @@ class Builder:
                 line = find_assignment(source, line, item.name)
         if source is not None and line and path and isinstance(item.value, dict):
             line = find_line(source, line, path, item.name if item.kind == "upstream" else "")
-        self._mistakes.append((Position(item.at.file, line), message))
+        return Position(item.at.file, line)
+
+    # -- what came of the declarations, together
+
+    def _origin(self, owner: msgspec.Struct, path: Path) -> tuple[Position, str]:
+        """Where ``path`` of it is written, and what it is called."""
+        if isinstance(owner, Settings):
+            item, label = next(item for item in self._of("global") if item.name == path[0]), str(path[0])
+        elif id(owner) in self._origins:
+            item, label = self._origins[id(owner)]
+        else:
+            return Position(self._main, 0), ""
+        return self._position(item, path), label
+
+    def _said(self, finding: tls_rules.Finding) -> tuple[Position, str]:
+        at, label = self._origin(finding.owner, finding.path)
+        message = finding.message
+        if finding.other is not None:
+            message = message.replace("{other}", str(self._origin(finding.other, finding.path)[0]))
+        return at, f"{label}: {message}"
+
+    def _places(self, declared: tls_rules.Declared) -> dict[str, str]:
+        """Of each file that TLS is made of, and of each host: where it is named first."""
+        places: dict[str, str] = {}
+        for route in declared.routes if declared.is_secure else ():
+            if route.host is not None:
+                places.setdefault(route.host, str(self._origin(route, ("host",))[0]))
+        for owner, path, name, _ in tls_rules.files(declared):
+            places.setdefault(name, str(self._origin(owner, path)[0]))
+        return places
 
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
         """What ``value`` says, as far as it can be understood; the mistakes in it are noted, and put aside."""
@@ -327,43 +357,6 @@ class Builder:
         ):
             return
         self._complain(item, path, message)
-
-
-def _plain(value: Any) -> Any:
-    """A recorded value as data for the schema: a table with named keys, with items, or a scalar."""
-    if isinstance(value, dict) and set(value) == {"list", "map"}:
-        items, named = value["list"], value["map"]
-        if not named:
-            return [_plain(item) for item in items] if items else {}
-        plain = {key: _plain(item) for key, item in named.items() if item != _EMPTY}
-        for number, item in enumerate(items, 1):
-            plain[f"[{number}]"] = _plain(item)
-        return plain
-    return value
-
-
-def _with_first(value: Any, key: str) -> Any:
-    """``{ "10.0.0.2:8000", weight = 2 }``: the first item is ``key``; a plain scalar is ``key`` alone."""
-    if isinstance(value, dict):
-        items = value["list"]
-        plain = {name: _plain(item) for name, item in value["map"].items()}
-        if items:
-            plain[key] = _plain(items[0])
-        for number, item in enumerate(items[1:], 2):
-            plain[f"[{number}]"] = _plain(item)
-        return plain
-    return {key: value}
-
-
-def _upstream(item: Declaration) -> Any:
-    if not isinstance(item.value, dict):
-        return item.value
-    plain = {name: _plain(value) for name, value in item.value["map"].items()}
-    return {
-        "name": item.name,
-        "peers": [_with_first(peer, "address") for peer in item.value["list"]],
-        **plain,
-    }
 
 
 def _line(message: str) -> str:

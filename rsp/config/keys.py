@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from rsp.config.errors import Path
+
+_HIDDEN: Final = ("at",)  # fields that are no keys
 
 
 def types(annotation: Any) -> list[type]:
@@ -31,7 +33,7 @@ def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
     """Paths of the keys in ``value`` that the struct ``wanted``, and those within it, do not have."""
     if not isinstance(value, dict) or not issubclass(wanted, msgspec.Struct):
         return
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(wanted)}
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(wanted) if field.name not in _HIDDEN}
     for key, item in value.items():
         if key not in fields:
             yield (*path, key)

@@ -324,6 +324,8 @@ class Config(Struct, frozen=True):
     pages: tuple[Page, ...] = ()
     timers: tuple[Timer, ...] = ()
     hooks: tuple[str, ...] = ()  # where each function of a hook begins, in the order of their evaluation
+    places: dict[str, str] = {}  # where files of TLS and hosts are named, by what is named, for messages
+    warnings: tuple[str, ...] = ()  # lines: what works, but hardly as it is meant
 
 
 def decode_hook(wanted: type, value: object) -> object:

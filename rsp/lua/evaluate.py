@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rsp.config.build import HOOKS, Builder, Declaration
+from rsp.config.build import HOOKS, Builder
+from rsp.config.declaration import Declaration
 from rsp.config.errors import ConfigError, Position
 from rsp.config.foreign import complaint
 from rsp.config.schema import Config

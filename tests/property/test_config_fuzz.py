@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsp.config.build import Builder, Declaration
+from rsp.config.build import Builder
+from rsp.config.declaration import Declaration
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError, Position
 from rsp.config.locate import find_line

@@ -1,0 +1,63 @@
+"""What Lua has recorded, and the data that the schema wants instead."""
+
+from typing import Any, Final
+
+import msgspec
+
+from rsp.config.errors import Position
+
+# {} in Lua is a list or a table without anything: the key's default will do.
+EMPTY: Final[dict[str, Any]] = {"list": [], "map": {}}
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """``kind``: listen, upstream, route, certificate, page, every, global or function.
+
+    ``name``: of an upstream or a global.
+
+    ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.  ``top``: of a global that the file itself
+    assigns, not a function or a module of it.
+    """
+
+    kind: str
+    name: str
+    value: Any
+    at: Position
+    top: bool = False
+
+
+def plain(value: Any) -> Any:
+    """A recorded value as data for the schema: a table with named keys, with items, or a scalar."""
+    if isinstance(value, dict) and set(value) == {"list", "map"}:
+        items, named = value["list"], value["map"]
+        if not named:
+            return [plain(item) for item in items] if items else {}
+        data = {key: plain(item) for key, item in named.items() if item != EMPTY}
+        for number, item in enumerate(items, 1):
+            data[f"[{number}]"] = plain(item)
+        return data
+    return value
+
+
+def with_first(value: Any, key: str) -> Any:
+    """``{ "10.0.0.2:8000", weight = 2 }``: the first item is ``key``; a plain scalar is ``key`` alone."""
+    if isinstance(value, dict):
+        items = value["list"]
+        data = {name: plain(item) for name, item in value["map"].items()}
+        if items:
+            data[key] = plain(items[0])
+        for number, item in enumerate(items[1:], 2):
+            data[f"[{number}]"] = plain(item)
+        return data
+    return {key: value}
+
+
+def with_peers(item: Declaration) -> Any:
+    if not isinstance(item.value, dict):
+        return item.value
+    named = {name: plain(value) for name, value in item.value["map"].items()}
+    return {
+        "name": item.name,
+        "peers": [with_first(peer, "address") for peer in item.value["list"]],
+        **named,
+    }

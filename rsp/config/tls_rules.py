@@ -1,0 +1,257 @@
+"""What the types of the schema cannot say about TLS: within a declaration, and between declarations."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from rsp.config.errors import Path, suggest
+from rsp.config.schema import Listener, Route, Settings
+from rsp.config.tls import Certificate, Hsts, Tls, UpstreamTls
+from rsp.config.units import Duration, show
+from rsp.config.upstreams import Upstream
+from rsp.http.routing import normalise_host
+
+PROFILES: Final = ("intermediate", "modern")
+_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9\-_.]{0,252}[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+")
+_PRELOAD: Final = 365 * 86400  # seconds that browsers' lists ask for (hstspreload.org)
+_SECURE_LISTENER: Final = 'listen "0.0.0.0:443" { tls = true }'
+_OF_CLIENTS: Final = ("client_ca", "client_crl", "client_verify")
+
+
+class Declared(NamedTuple):
+    """What a file declares, as far as TLS is about it."""
+
+    settings: Settings
+    listeners: Sequence[Listener]
+    upstreams: Sequence[Upstream]
+    routes: Sequence[Route]
+    certificates: Sequence[Certificate]
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether clients can speak TLS to rsp at all."""
+        return any(listener.tls for listener in self.listeners)
+
+
+class Finding(NamedTuple):
+    """``owner``: the declaration; ``path``: where in it.  ``{other}`` in the message is the place of ``other``."""
+
+    owner: msgspec.Struct
+    path: Path
+    message: str
+    other: msgspec.Struct | None = None
+
+
+# -- single declarations
+
+
+def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
+    yield from _version_mistakes(settings.tls)
+    yield from _hsts_mistakes(settings.hsts)
+
+
+def _version_mistakes(tls: Tls) -> Iterator[tuple[Path, str]]:
+    if tls.ciphers == "modern" and tls.min == "1.2":
+        yield (
+            ("tls", "min"),
+            'tls: ciphers = "modern" is TLS 1.3 alone, and min = "1.2" is not; leave one of them out',
+        )
+    if tls.ciphers in PROFILES:
+        return
+    if tls.min == "1.3":
+        yield (
+            ("tls", "ciphers"),
+            'tls: ciphers: a list is for TLS 1.2, which min = "1.3" excludes; leave one of them out',
+        )
+    else:
+        wrong = _cipher_mistake(tls.ciphers)
+        if wrong is not None:
+            yield ("tls", "ciphers"), f"tls: ciphers: {wrong}"
+
+
+def _cipher_mistake(ciphers: str) -> str | None:
+    """Why a list that is in no profile cannot be used."""
+    import ssl  # not for masters, which import this module
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.set_ciphers(ciphers)
+    except ssl.SSLError:
+        return (
+            f'{show(ciphers)} has no cipher that OpenSSL knows; expected "intermediate", "modern", or a list as for '
+            f"openssl ciphers{suggest(ciphers, PROFILES)}"
+        )
+    for cipher in context.get_ciphers():
+        if cipher["auth"] == "auth-null" or cipher["strength_bits"] == 0:
+            return f'{show(ciphers)} has {cipher["name"]}, which does not protect connections; append ":!aNULL:!eNULL"'
+    return None
+
+
+def _hsts_mistakes(hsts: bool | str | Hsts | None) -> Iterator[tuple[Path, str]]:
+    if isinstance(hsts, str):
+        try:
+            Duration.parse(hsts)
+        except ValueError:
+            yield ("hsts",), f'hsts: expected true, a duration such as "30d", or a table, got {show(hsts)}'
+    elif isinstance(hsts, Hsts) and hsts.preload and not (hsts.subdomains and hsts.max_age >= _PRELOAD):
+        yield (
+            ("hsts", "preload"),
+            'hsts: preload: browsers\' lists want subdomains = true and max_age = "365d" or more',
+        )
+
+
+def listener_mistakes(listener: Listener) -> Iterator[tuple[Path, str]]:
+    if listener.tls and listener.redirect is not None:
+        yield ("redirect",), 'redirect = "https" is for a listener without TLS, and this one has tls = true'
+
+
+def route_mistakes(route: Route, given: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """``given``: the keys that the file has, because "required" is a default as well."""
+    yield from _hsts_mistakes(route.hsts)
+    if route.client_ca is None:
+        for key in ("client_crl", "client_verify"):
+            if key in given:
+                yield (key,), f'"{key}" needs "client_ca", the file with the authorities of clients'
+
+
+def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
+    secure = upstream.secure
+    if secure is None:
+        return
+    if secure.certificate is None:
+        for key in ("key", "password"):
+            if getattr(secure, key) is not None:
+                yield ("tls", key), f'tls: "{key}" needs "certificate", rsp\'s own for these peers'
+    if secure.name is None:
+        unix = next((peer.address for peer in upstream.peers if peer.address.is_unix), None)
+        if unix is not None and secure.verify:
+            yield (
+                ("tls",),
+                f'tls: "{unix}" has no host name to verify; add the name in its certificate: tls = {{ name = "..." }}',
+            )
+    elif _NAME.fullmatch(secure.name) is None:
+        plain = re.split(r"[/?#]", secure.name.partition("://")[2] or secure.name)[0]
+        plain = re.sub(r":\d+$", "", plain).strip("[]")
+        way = f"; write {show(plain)}" if _NAME.fullmatch(plain) and plain != secure.name else ""
+        yield ("tls", "name"), f"tls: name: expected a host name or an IP address, got {show(secure.name)}{way}"
+
+
+# -- between declarations
+
+
+def mistakes(declared: Declared) -> Iterator[Finding]:
+    """What contradicts each other."""
+    secure = next((listener for listener in declared.listeners if listener.tls), None)
+    if secure is not None and not declared.certificates:
+        yield Finding(
+            secure, ("tls",), 'tls = true needs a certificate: add  certificate { "cert.pem", key = "key.pem" }'
+        )
+    asking = [route for route in declared.routes if route.client_ca is not None]
+    if asking and secure is None:
+        yield Finding(
+            asking[0], ("client_ca",), f'"client_ca" needs a listener where clients speak TLS: add  {_SECURE_LISTENER}'
+        )
+    first: dict[str, Route] = {}
+    for route in declared.routes:
+        other = first.setdefault(host_of(route), route)
+        yield from _disagreement(other, route)
+
+
+def host_of(route: Route) -> str:
+    """Empty: every host."""
+    return normalise_host(route.host.encode()).decode() if route.host not in (None, "*") else ""
+
+
+def _rule(route: Route) -> tuple[str | None, str | None, str] | None:
+    """What the clients of a route have to show."""
+    return (route.client_ca, route.client_crl, route.client_verify) if route.client_ca is not None else None
+
+
+def _disagreement(first: Route, route: Route) -> Iterator[Finding]:
+    """Between two routes of one host."""
+    if _rule(first) == _rule(route):
+        return
+    host = f"host {show(first.host)}" if host_of(first) else "every host"
+    key = next(key for key in _OF_CLIENTS if getattr(first, key) != getattr(route, key))
+    blamed, other = (
+        (first, route) if getattr(route, key) is not None and getattr(first, key) is None else (route, first)
+    )
+    said = getattr(blamed, key)
+    yield Finding(
+        blamed,
+        (key,),
+        f"{'missing ' if said is None else ''}{key}{f' = {show(said)}' if said is not None else ''}: the route of "
+        f"{host} at {{other}} has {key} = {show(getattr(other, key))}; all routes of a host have the same, because it "
+        "is decided in the handshake, by name",
+        other,
+    )
+
+
+def warnings(declared: Declared) -> Iterator[Finding]:
+    """What works, but hardly as it is meant."""
+    if not declared.is_secure:
+        yield from _without_listener(declared)
+    yield from _out_of_reach(declared.routes)
+    for upstream in declared.upstreams:
+        health, secure = upstream.checks, upstream.secure
+        if health is not None and health.tls and secure is None:
+            yield Finding(
+                upstream,
+                ("health", "tls"),
+                "health: tls = true where the upstream has no tls: certificates of peers are not verified",
+            )
+        if secure is not None and not secure.verify:
+            for key in ("ca", "crl"):
+                if getattr(secure, key) is not None:
+                    yield Finding(upstream, ("tls", key), f'tls: "{key}" is not used with verify = false')
+
+
+def _without_listener(declared: Declared) -> Iterator[Finding]:
+    """What is for clients that speak TLS, where there are none."""
+    settings = declared.settings
+    lacks = f"but no listener has tls = true: add  {_SECURE_LISTENER}"
+    if declared.certificates:
+        yield Finding(declared.certificates[0], (), f"there is a certificate, {lacks}")
+    if settings.tls != Tls():
+        yield Finding(settings, ("tls",), f"there are settings for TLS, {lacks}")
+    if settings.hsts:
+        yield Finding(settings, ("hsts",), f"it is sent over TLS only, {lacks}")
+    for listener in declared.listeners:
+        if listener.redirect is not None:
+            yield Finding(listener, ("redirect",), f"requests are redirected to https://, {lacks}")
+
+
+def _out_of_reach(routes: Sequence[Route]) -> Iterator[Finding]:
+    """Routes that requests reach from a more specific host, whose handshake does not ask for what they require."""
+    hosts: dict[str, list[Route]] = {}
+    for route in routes:
+        hosts.setdefault(host_of(route), []).append(route)
+    for route in (route for route in routes if route.client_ca is not None):
+        wider = host_of(route)
+        for host, own in hosts.items():
+            inside = host != wider and (not wider or (wider[:2] == "*." and host.removeprefix("*").endswith(wider[1:])))
+            if inside and _rule(own[0]) != _rule(route) and not any(one.path == "/" for one in own):
+                yield Finding(
+                    route,
+                    ("client_ca",),
+                    f"requests for {show(own[0].host)} that its own routes do not cover come here and are answered "
+                    "with 421, because its handshake does not ask for this; give its routes the same client_ca",
+                )
+
+
+# -- files
+
+
+def files(declared: Declared) -> Iterator[Finding]:
+    """Each file that routes and upstreams name, as ``message``."""
+    for route in declared.routes:
+        for key in ("client_ca", "client_crl"):
+            if (name := getattr(route, key)) is not None:
+                yield Finding(route, (key,), name)
+    for upstream in declared.upstreams:
+        if isinstance(upstream.tls, UpstreamTls):
+            for key in ("ca", "crl", "certificate", "key", "password"):
+                if (name := getattr(upstream.tls, key)) is not None:
+                    yield Finding(upstream, ("tls", key), name)
