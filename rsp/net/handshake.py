@@ -18,6 +18,7 @@ from rsp.net.context import WorkerContext
 from rsp.net.poller import Watched
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Protocol, Transport
+from rsp.tls.contexts import ContextError
 from rsp.tls.engine import Engine, TlsError
 from rsp.tls.facts import Facts
 from rsp.tls.hello import HelloError, HelloReader, looks_like_http
@@ -27,6 +28,8 @@ _SHARE: Final = 0.001  # of a turn of the loop, in seconds
 _MOST_QUEUED: Final = 4096  # two seconds of work; those who come later would have left by then
 _BUFFER: Final = 64 << 10  # bytes that wait for a step
 _NEVER_FULL: Final = 1 << 20  # a handshake says a few KB, and only when it is asked
+_GRACE: Final = 1.0
+_INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"  # an alert
 
 Done = Callable[[TlsTransport | None, str], None]
 
@@ -96,20 +99,23 @@ class ServerHandshake(Protocol):
     """A client's connection until its handshake is complete."""
 
     __slots__ = (
-        "_all", "_client", "_counted", "_data", "_engine", "_entered", "_listener", "_queued", "_reader", "_secure",
-        "_sni", "deadline",
+        "_client", "_counted", "_data", "_engine", "_entered", "_eof", "_facts", "_listener", "_noted", "_owner",
+        "_queued", "_reader", "_secure", "_sni", "deadline",
     )  # fmt: skip
 
     def __init__(self, owner: Handshakes, transport: TlsTransport, client: bytes, listener: str) -> None:
-        self._all = owner
+        self._owner = owner
         self._client = client
         self._listener = listener
         self._reader = HelloReader()
         self._engine: Engine | None = None
+        self._facts: Facts | None = None  # the handshake is complete
         self._data = b""  # waits for a step
         self._queued = False
         self._sni = b""
-        self._counted = False
+        self._counted = False  # among the connections of its address
+        self._eof = False
+        self._noted = False  # as a failure
         limits, counted = owner.service.admits(client, listener)
         self.deadline = owner.context.now + limits.handshake_time
         self._secure = transport
@@ -120,9 +126,8 @@ class ServerHandshake(Protocol):
             transport.abort()
 
     def _enter(self, limits: Limits, counted: bool) -> int:
-        """Count it; by how many connections it is too many.  The next owner of the connection says so, if they are
-        few."""
-        context = self._all.context
+        """Count it; by how many connections it is too many.  If they are few, its next owner says so to the client."""
+        context = self._owner.context
         self._entered = True
         context.connections.add(self)
         excess = len(context.connections) - limits.connections
@@ -132,30 +137,36 @@ class ServerHandshake(Protocol):
         return excess
 
     def _leave(self) -> None:
+        """It counts no more: it has ended, or its connection has another owner."""
         if self._entered:
             self._entered = False
-            self._all.context.connections.discard(self)
+            self._owner.context.connections.discard(self)
             if self._counted:
-                self._all.context.forget_client(self._client)
+                self._owner.context.forget_client(self._client)
 
     @property
     def is_idle(self) -> bool:
-        """Nothing has come of it yet."""
+        """The client has sent nothing."""
         return self._engine is None and not self._data and not self._reader.received
 
     # -- the transport's side
 
     def data_received(self, data: bytes) -> None:
+        if self._facts is not None:
+            self._hand_over(self._facts, data)
+            return
         self._data = self._data + data if self._data else data
         if len(self._data) > _BUFFER:
             self._secure.pause_reading()
         if not self._queued:
-            self._queued = True
-            if not self._all.queue(self, self._engine is not None):
-                self._fail("too many handshakes wait", "")
+            self._queued = self._owner.queue(self, self._engine is not None)
+            if not self._queued:
+                self._fail("queue", "too many handshakes wait for their turn")
 
     def eof_received(self) -> bool:
-        return False
+        """Whether the last bytes of the handshake are there, and perhaps a request: then it goes on."""
+        self._eof = True
+        return self._engine is not None and self._queued
 
     def pause_writing(self) -> None:
         pass
@@ -164,96 +175,105 @@ class ServerHandshake(Protocol):
         pass
 
     def connection_lost(self, error: OSError | None) -> None:
-        idle = self.is_idle
+        if not self.is_idle and self._facts is None:
+            self._note("lost", "the client has closed the connection")
         self._leave()
-        if not idle and self.deadline:
-            self._note("the client has closed the connection")
 
     # -- steps
 
     def step(self) -> None:
-        """Take what has arrived one step on.  Nothing may be left of a connection that has ended meanwhile."""
+        """Its turn has come.  The client may have left since."""
         self._queued = False
         if self._secure.closing:
             return
         data, self._data = self._data, b""
-        if self._secure.paused:
-            self._secure.resume_reading()
         try:
             engine = self._engine
             if engine is None:
-                engine = self._begin(data)
+                engine = self._engine = self._begin(data)
                 if engine is None:
                     return
-                self._engine = engine
                 data = bytes(self._reader.received)
-            plaintext = engine.open(data)
+            self._advance(engine, data)
         except HelloError as error:
-            self._refuse(error, data)
-            return
+            self._refuse(error)
+        except ContextError as error:
+            self._fail("context", f"no TLS can be set up: {error}", _INTERNAL_ERROR)
         except TlsError as error:
-            said = self._engine.take() if self._engine is not None else b""
-            self._fail(str(error), error.code, said)
-            return
-        said = engine.take()
-        if said:
-            self._secure.write(said)
-        if engine.ready:
-            self._complete(engine, plaintext)
-        elif engine.ended:
-            self._fail("the client has closed the connection", "")
+            self._fail(error.code, str(error), self._engine.take() if self._engine is not None else b"")
 
     def _begin(self, data: bytes) -> Engine | None:
-        """``None``: the hello has not arrived whole.  Raises :class:`HelloError`."""
+        """``None``: the hello has not arrived whole.  Raises :class:`HelloError`, :class:`ContextError`."""
         hello = self._reader.feed(data)
         if hello is None:
             return None
         self._sni = hello.sni
-        names = self._all.names()
+        names = self._owner.names()
         if names is None:
-            raise HelloError("comes to a listener that has no certificate any more", 80)
+            raise ContextError("the listener's configuration has changed")
         return names.context_for(hello).server(hello.sni)
 
-    def _complete(self, engine: Engine, plaintext: bytes) -> None:
-        owner, transport = self._all, self._secure
-        facts = engine.facts()
-        owner.context.stats.add(HANDSHAKES, 1)
-        if facts.resumed:
-            owner.context.stats.add(RESUMED, 1)
-        self._leave()
-        self.deadline = 0.0
-        transport.secure(engine, False)
-        if transport.closing:
+    def _advance(self, engine: Engine, data: bytes) -> None:
+        """Raises :class:`TlsError`."""
+        plaintext = engine.open(data)
+        if engine.ready:
+            self._complete(engine, plaintext)
             return
-        owner.service.accept(transport, self._client, self._listener, facts)
-        transport.deliver(plaintext)
+        said = engine.take()
+        if said:
+            self._secure.write(said)
+        if self._secure.paused:
+            self._secure.resume_reading()
+        if engine.ended or self._eof:
+            self._fail("lost", "the client has closed the connection")
+
+    def _complete(self, engine: Engine, plaintext: bytes) -> None:
+        context, transport = self._owner.context, self._secure
+        facts = self._facts = engine.facts()
+        context.stats.add(HANDSHAKES, 1)
+        if facts.resumed:
+            context.stats.add(RESUMED, 1)
+        if transport.paused:
+            transport.resume_reading()
+        transport.secure(engine, False)
+        if context.draining and not plaintext:
+            # As a connection without a request it would be closed at once: the client gets a moment for its first one.
+            self.deadline = context.now + _GRACE
+            transport.deliver(b"")
+        else:
+            self._hand_over(facts, plaintext)
+
+    def _hand_over(self, facts: Facts, plaintext: bytes) -> None:
+        self._leave()
+        if not self._secure.closing:
+            self._owner.service.accept(self._secure, self._client, self._listener, facts)
+            self._secure.deliver(plaintext)
 
     # -- what goes wrong
 
-    def _refuse(self, error: HelloError, data: bytes) -> None:
+    def _refuse(self, error: HelloError) -> None:
         received = bytes(self._reader.received)
         if looks_like_http(received):
+            self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
             self._leave()
-            self.deadline = 0.0
-            self._all.context.stats.add(HANDSHAKE_FAILURES, 1)
-            self._all.service.refuse_plain(self._secure, self._client, self._listener, received)
+            self._owner.service.refuse_plain(self._secure, self._client, self._listener, received)
         else:
-            self._fail(f"the client {error}", "", error.record)
+            self._fail(f"hello {error.alert}", f"the client {error}", error.record)
 
-    def _fail(self, why: str, code: str, said: bytes = b"") -> None:
-        """``said``: an alert."""
-        if self.deadline:
-            self._note(why)
-        if said:
-            self._secure.write(said)
+    def _fail(self, kind: str, why: str, alert: bytes = b"") -> None:
+        self._note(kind, why)
+        if alert:
+            self._secure.write(alert)
         self._secure.close()
 
-    def _note(self, why: str) -> None:
-        """Once for each handshake."""
-        self.deadline = 0.0
-        self._all.context.stats.add(HANDSHAKE_FAILURES, 1)
+    def _note(self, kind: str, why: str) -> None:
+        """Count it, and log one a second of each ``kind``, which no client makes up."""
+        if self._noted:
+            return
+        self._noted = True
+        self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
         name = f' for "{self._sni.decode()}"' if self._sni else ""
-        log.once_a_second(f"handshake {why}", f"TLS handshake with {self._client.decode()}{name} failed: {why}")
+        log.once_a_second(f"handshake {kind}", f"TLS handshake with {self._client.decode()}{name} failed: {why}")
 
     # -- the clock's side
 
@@ -261,22 +281,27 @@ class ServerHandshake(Protocol):
         return self.deadline < now
 
     def expire(self) -> None:
-        if not self.is_idle and self.deadline:
-            self._note("it took too long")
-        self._secure.abort()
+        if self._facts is None:
+            self._note("time", "the client has sent nothing" if self.is_idle else "it has taken too long")
+        self.close()
 
     def close(self) -> None:
-        self._secure.close()
+        """With what waits: a client that reads nothing has no claim to it."""
+        if self._facts is None:
+            self._secure.abort()
+        else:
+            self._secure.close()
 
 
 class ClientHandshake(Protocol):
     """The same with a peer.  Calls ``done`` once: ``done(transport, "")`` hands a connection over that is secure;
-    ``done(None, reason)`` says why there is none."""
+    ``done(None, reason)`` says why there is none.  ``name``: what its certificate has to be for."""
 
-    __slots__ = ("_done", "_engine", "_secure")
+    __slots__ = ("_done", "_engine", "_name", "_secure")
 
-    def __init__(self, transport: TlsTransport, engine: Engine, done: Done) -> None:
+    def __init__(self, transport: TlsTransport, engine: Engine, name: str, done: Done) -> None:
         self._engine = engine
+        self._name = name
         self._done: Done | None = done
         self._secure = transport
         self.transport = transport
@@ -293,7 +318,7 @@ class ClientHandshake(Protocol):
             said = engine.take()
             if said:
                 transport.write(said)
-            self._end(str(error))
+            self._end(of_peer(error, self._name, data))
             return
         said = engine.take()
         if said:

@@ -14,6 +14,7 @@ cdef class TlsTransport(Transport):
     cpdef deliver(self, bytes plaintext)
     cdef _read(self)
     cdef _open(self, Protocol protocol, engine, bytes data)
+    cdef _pass_on(self, Protocol protocol, engine, bytes plaintext)
     cdef _refuse(self, engine, error)
     cdef _say(self, bytes data)
     cdef _read_eof(self, Protocol protocol)
@@ -24,4 +25,5 @@ cdef class TlsTransport(Transport):
     cpdef write_both(self, bytes first, bytes second)
     cpdef write_eof(self)
     cpdef close(self)
+    cpdef abort(self)
     cdef _take_leave(self)

@@ -45,10 +45,10 @@ class TlsTransport(Transport):
         self._said = 0  # by TLS itself since the backlog was empty
 
     def begin(self, protocol: Protocol, limit: int) -> None:
-        """As for plain ones; but a handshake's last bytes may still wait."""
+        """As for plain ones; but a handshake's last bytes may still wait, and it has perhaps met the end."""
         self._protocol = protocol
         self._limit = limit
-        self._full = False
+        self._full = self._ended = False
         self._want()
 
     def secure(self, engine: Engine, exact: bool) -> None:
@@ -58,10 +58,8 @@ class TlsTransport(Transport):
 
     def deliver(self, plaintext: bytes) -> None:
         """``plaintext`` came with the end of the handshake: it is for the owner, and so is an end that came with it."""
-        if plaintext and not self.closing and self._protocol is not None:
-            self._protocol.data_received(plaintext)
-        if self.engine is not None and self.engine.ended:
-            self._end_reading()
+        if self._protocol is not None and self.engine is not None:
+            self._pass_on(self._protocol, self.engine, plaintext)
 
     # -- reading
 
@@ -88,12 +86,16 @@ class TlsTransport(Transport):
             plaintext = engine.open(data)
         except TlsError as error:
             self._refuse(engine, error)
-            return
+        else:
+            self._pass_on(protocol, engine, plaintext)
+
+    def _pass_on(self, protocol: Protocol, engine: Engine, plaintext: bytes) -> None:
+        """What TLS itself has to say goes out with the protocol's answer, if there is one right away."""
+        if plaintext and not self.closing:
+            protocol.data_received(plaintext)
         said = engine.take()
         if said:
             self._say(said)
-        if plaintext and not self.closing:
-            protocol.data_received(plaintext)
         if engine.ended:
             self._end_reading()
 
@@ -168,6 +170,11 @@ class TlsTransport(Transport):
         if not self.closing:
             self._take_leave()
             Transport.close(self)
+
+    def abort(self) -> None:
+        if self.exact and self.engine is not None:
+            self.engine.close()  # OpenSSL resumes no session of a connection that says nothing at its end
+        Transport.abort(self)
 
     def _take_leave(self) -> None:
         """close_notify, unless it has been sent.  If it does not get through, nothing more is lost."""

@@ -85,7 +85,7 @@ def test_the_admin_api_keeps_its_names(state):
     status = state.status()
     assert list(status["totals"]) == [
         "requests", "accepted", "status_2xx", "status_3xx", "status_4xx", "status_5xx", "bytes_sent", "retries",
-        "hedges", "cut", "cut_tunnels",
+        "hedges", "handshakes", "resumed", "handshake_failures", "cut", "cut_tunnels",
     ]  # fmt: skip
     assert list(status["now"]) == ["connections", "in_flight", "queued"]
     process = {"pid", "version", "uptime", "silent", "cpu", "memory"}

@@ -37,27 +37,19 @@ _REQUEST_SHIFT: Final = 9  # one of 512 bytes more, its body included, counts fo
 
 
 class ServerConnection(StreamOwner):
-    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in, as configured.
-
-    ``tls``: what is known of it, if it is one over TLS.
-    """
+    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in; ``tls``: of its TLS."""
 
     # fmt: off
     __slots__ = (
         "_advancing", "_buffer", "_counted", "_queued", "_searched", "_service", "_start", "_state",
         "_writing_paused", "deadline", "send_deadline", "session", "stream",
     )
-    # fmt: on
 
     def __init__(
-        self,
-        context: WorkerContext,
-        service: Service,
-        transport: Transport,
-        client: bytes,
-        listener: str,
+        self, context: WorkerContext, service: Service, transport: Transport, client: bytes, listener: str,
         tls: Facts | None = None,
     ) -> None:
+        # fmt: on
         StreamOwner.__init__(self, context)
         self._service = service
         self.session = service.session(client, listener)
