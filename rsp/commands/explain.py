@@ -3,13 +3,17 @@
 import argparse
 import re
 import sys
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from rsp.config.errors import ConfigError
 from rsp.logs import log
 
+if TYPE_CHECKING:
+    from rsp.commands.simulated_tls import SimulatedTls
+
 _REQUEST: Final = re.compile(
-    r"(?:(?P<method>[A-Za-z]+)\s+)?(?:https?://(?P<host>[^/?#\s]+))?(?P<target>[/?]\S*)?", re.ASCII
+    r"(?:(?P<method>[A-Za-z]+)\s+)?(?:(?P<scheme>https?)://(?P<host>[^/?#\s]+))?(?P<target>[/?]\S*)?", re.ASCII
 )
 
 
@@ -26,6 +30,10 @@ def main(arguments: list[str]) -> int:
         "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field; repeatable"
     )
     parser.add_argument("-d", "--data", default="", help="the body")
+    parser.add_argument("--sni", help="the name that the client asks for in its handshake (the host)")
+    parser.add_argument(
+        "--certificate", metavar="FILE", help="the client's certificate, PEM; it is taken as verified by client_ca"
+    )
     parser.add_argument("--client", default="127.0.0.1", help="the client's address (127.0.0.1)")
     options = parser.parse_args(arguments)
     match = _REQUEST.fullmatch(options.request.strip())
@@ -43,22 +51,42 @@ def main(arguments: list[str]) -> int:
     if body:
         lines.append(f"Content-Length: {len(body)}")
     request = "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+    host = next((field[5:].strip() for field in options.header if field.lower().startswith("host:")), match["host"])
     try:
-        return _explain(options.file, request, options.client.encode())
+        tls = _tls(match["scheme"], options.sni, options.certificate)
+    except (OSError, ValueError) as error:
+        parser.error(f"--certificate {options.certificate}: {error}")
+    try:
+        return _explain(options.file, request, options.client.encode(), (host or "localhost").encode(), tls)
     except ConfigError as error:
         for message in error.messages:
             log.line(f"Error parsing config file: {message}", log.ERROR)
         return 1
 
 
-def _explain(path: str, request: bytes, client: bytes) -> int:
+def _tls(scheme: str | None, sni: str | None, file: str | None) -> "SimulatedTls | bool | None":
+    """The client's; ``None``: as the first listener has it.  Raises :class:`OSError`, :class:`ValueError`."""
+    from rsp.commands.simulated_tls import SimulatedTls
+    from rsp.tls.certificate import ClientCertificate
+
+    if sni is None and file is None:
+        return {"http": False, "https": True}.get(scheme or "")
+    certificate = None
+    if file is not None:
+        import ssl
+
+        certificate = ClientCertificate(ssl.PEM_cert_to_DER_cert(Path(file).read_text().strip()))
+    return SimulatedTls(sni.encode() if sni is not None else None, certificate)
+
+
+def _explain(path: str, request: bytes, client: bytes, host: bytes, tls: "SimulatedTls | bool | None") -> int:
     from rsp.commands.rehearsal import Rehearsal, describe
     from rsp.lua.evaluate import evaluate
 
     config, files = evaluate(path)
     rehearsal = Rehearsal(config, path, files)
     try:
-        result = rehearsal.ask(request, client)
+        result = rehearsal.ask(request, client, host, tls)
     except TimeoutError:
         print("rsp explain: a hook waits for something that does not come", file=sys.stderr)
         return 1

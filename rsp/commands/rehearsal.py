@@ -9,7 +9,9 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
+from rsp.commands.simulated_tls import SimulatedTls, authorities, listener_for
 from rsp.config.schema import Config
+from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.assemble import assemble
 from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.forward.peer import Peer
@@ -32,6 +34,8 @@ from rsp.lua.runtime import text
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
 from rsp.net.transport import Transport
+from rsp.tls.client_rules import ClientRules
+from rsp.tls.material import Keyring
 
 _PATIENCE: Final = 15.0  # seconds for one request, and for one test
 _STORE: Final = 16 << 20
@@ -65,6 +69,9 @@ class _Peers(PeerDirectory):
         peer = super().make(entry, scoreboard)
         peer.pool = _Pool(self._context, peer, self._play)
         return peer
+
+    def rules(self, config: UpstreamConfig, keyring: Keyring) -> ClientRules | None:
+        return None  # they are played without TLS
 
 
 class _Pool(Pool):
@@ -115,6 +122,8 @@ class Rehearsal:
             ]
             place += len(upstream.peers)
         running = assemble(config, context, self._service.directory, AccessLog("off"), hooks)
+        running.use_keyring(authorities(config))
+        self._running = running
         self._service.use(running, PeerTable(upstreams, []))
         self._result = Result()
         self._answer = b""
@@ -171,11 +180,13 @@ class Rehearsal:
             int(plan[b"status"]), plan[b"response_fields"], len(plan[b"response_body"]), plan[b"response_body"],
         )  # fmt: skip
         hooks.plan = plan[b"http"]
+        tls = plan[b"tls"]
+        played = tls if tls is None or isinstance(tls, bool) else SimulatedTls.of(tls)
         already = len(hooks.failures)
 
         async def simulate() -> None:
             try:
-                result = await self._ask(request, plan[b"client"], answer)
+                result = await self._ask(request, plan[b"client"], answer, plan[b"host"], played)
             except TimeoutError:
                 done((False, b"simulate: there was no answer in time"))
                 return
@@ -227,14 +238,17 @@ class Rehearsal:
 
     # -- one request
 
-    def ask(self, request: bytes, client: bytes) -> Result:
-        """``request``: as a client sends it.  Raises :class:`TimeoutError`."""
+    def ask(self, request: bytes, client: bytes, host: bytes = b"", tls: SimulatedTls | bool | None = None) -> Result:
+        """``request``: as a client sends it that wants ``host``; ``tls``: of its connection, or whether it has any;
+        ``None``: as the first listener has it.  Raises :class:`TimeoutError`."""
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-        result = self._loop.run_until_complete(self._ask(request, client, answer))
+        result = self._loop.run_until_complete(self._ask(request, client, answer, host, tls))
         result.log = list(self._hooks.failures)
         return result
 
-    async def _ask(self, request: bytes, client: bytes, answer: bytes) -> Result:
+    async def _ask(
+        self, request: bytes, client: bytes, answer: bytes, host: bytes, tls: SimulatedTls | bool | None
+    ) -> Result:
         outer = self._result, self._answer
         result = self._result = Result()
         self._answer = answer
@@ -243,7 +257,12 @@ class Rehearsal:
         near, far = socket.socketpair()
         for end in (near, far):
             end.setblocking(False)
-        self._service.accept(Transport(self._context.poller, near.detach()), client, self._config.listeners[0].address)
+        listener = listener_for(self._config, tls if tls is None or tls is False else True)
+        if tls is None:
+            tls = listener.tls
+        played = tls if isinstance(tls, SimulatedTls) else SimulatedTls()
+        facts = played.facts(host, self._running) if tls else None
+        self._service.accept(Transport(self._context.poller, near.detach()), client, listener.address, facts)
         try:
             await self._loop.sock_sendall(far, request)
             received = await asyncio.wait_for(self._all(far), _PATIENCE)

@@ -30,8 +30,5 @@ class Requirement:
         self.policy = verification.digest if verification is not None else _NONE
 
     def is_met(self, tls: Facts) -> bool:
-        """Whether the handshake was made under these rules.  A session that is resumed has those of its own handshake.
-
-        With ``required`` there was no other handshake than one with a certificate; it is looked at all the same.
-        """
-        return tls.policy == self.policy and (not self.required or (tls.verified and bool(tls.certificate)))
+        """Whether the handshake was made under these rules, or the one whose session it resumes."""
+        return tls.policy == self.policy

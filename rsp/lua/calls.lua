@@ -111,6 +111,35 @@ base.http = library("http", {
   request = function(spec, more) return call("GET", spec, more) end,
 })
 
+local tls_texts = { version = true, cipher = true, alpn = true, sni = true, subject = true, issuer = true, serial = true,
+                    fingerprint = true }
+
+-- Whether the client comes over TLS, or how; nil: as the first listener has it.
+local function simulated_tls(given)
+  if given == nil or type(given) == "boolean" then
+    return given
+  elseif type(given) ~= "table" then
+    fail('simulate: tls: expected true, false or a table such as { sni = "shop" }')
+  end
+  local plan = {}
+  for name, value in pairs(given) do
+    if tls_texts[name] then
+      plan[name] = text(value, "simulate: tls: " .. name)
+    elseif name == "not_after" and type(value) == "number" or
+        (name == "resumed" or name == "verified") and type(value) == "boolean" then
+      plan[name] = value
+    elseif name == "sans" and type(value) == "table" then
+      plan.sans = {}
+      for index, item in ipairs(value) do
+        plan.sans[index] = text(item, "simulate: tls: sans")
+      end
+    else
+      fail('simulate: tls: ' .. tostring(name) .. ': expected a key of req.tls, with a value as it has')
+    end
+  end
+  return plan
+end
+
 function base.simulate(request)
   if type(request) ~= "table" then
     fail('simulate: expected a table such as { path = "/api/x" }')
@@ -124,7 +153,7 @@ function base.simulate(request)
     fields = kind and lines .. "Content-Type: " .. kind .. "\r\n" or lines,
     status = response.status or 200, response_body = response.body or "",
     response_fields = response_kind and response_lines .. "Content-Type: " .. response_kind .. "\r\n" or response_lines,
-    http = request.http,
+    http = request.http, tls = simulated_tls(request.tls),
   }
   local result = driver.wait("simulate", plan)
   local answer_ = reply(result.status, result.fields, result.body)

@@ -11,7 +11,7 @@
 local sandbox, driver, host = ...
 local find, lower, match, byte, concat = string.find, string.lower, string.match, string.byte, table.concat
 local fail = sandbox.fail
-local type, tostring, pairs = type, tostring, pairs
+local type, tostring, pairs, ipairs, next = type, tostring, pairs, ipairs, next
 
 local REQUEST, RESPONSE = "request", "response"
 local objects = {}
@@ -59,6 +59,8 @@ local args, cookies = bags.args, bags.cookies
 local request_headers = fields.headers_of(REQUEST, request_now)
 local response_headers = fields.headers_of(RESPONSE, response_now)
 
+local tls  -- req.tls
+
 local getters = {
   method = function(s) return s.method end,
   target = function(s) return s.target end,
@@ -93,7 +95,7 @@ local getters = {
   client = function(s) return s.client end,
   scheme = function() return host.about("scheme") end,
   id = function() return host.about("id") end,
-  tls = function() return host.about("tls") end,
+  tls = function() return host.about("tls") and tls or nil end,
   upstream = function() return host.about("upstream") end,
   peer = function() return host.about("peer") end,
   ctx = function(s)
@@ -180,7 +182,9 @@ local function object_of(what, now, getters_, setters_)
   end
   function Object.__newindex(_, key, value)
     local setter = setters_[key]
-    if setter == nil then
+    if setter == nil and not next(setters_) then
+      fail(what .. " is for reading only")
+    elseif setter == nil then
       fail(what .. "." .. tostring(key) .. " cannot be assigned; what can: " .. names(setters_)
         .. (what == "req" and ".  For values of your own there is req.ctx" or ""))
     end
@@ -188,6 +192,14 @@ local function object_of(what, now, getters_, setters_)
   end
   return opaque(Object)
 end
+
+local of_tls = {}
+for _, name in ipairs { "version", "cipher", "sni", "alpn", "resumed", "verified", "subject", "issuer", "sans", "serial",
+                        "fingerprint", "not_after" } do
+  local key = "tls." .. name
+  of_tls[name] = function() return host.about(key) end
+end
+tls = object_of("req.tls", request_now, of_tls, {})
 
 objects.req = object_of("req", request_now, getters, setters)
 

@@ -24,7 +24,10 @@ class ClientCertificate(Filter):
         if tls is None:
             return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate is required, so only https will do")
         if requirement.is_met(tls):
-            return PASS
+            if tls.verified or not requirement.required:
+                return PASS
+            # No handshake ends like this; it is looked at all the same.
+            return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate is required")
         # RFC 9110 section 15.5.20.  The connection is closed, so that a client that asks again makes a new handshake.
         exchange.head.keep_alive = False
         return _refuse(

@@ -63,7 +63,8 @@ class Host:
 
     def about(self, key: bytes) -> Any:
         current = self.current
-        return current.about(key) if current is not None else None
+        found = current.about(key) if current is not None else None
+        return self.table(found) if isinstance(found, tuple) else found
 
     # ``which``: the request's fields, or the response's.
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.filter import Filter, Notes
 from rsp.exchange.hooks.fields import bar, request_field, response_field
+from rsp.exchange.hooks.secured import tls_seen
 from rsp.exchange.told import scheme_of
 from rsp.http.credentials import binds_connection
 from rsp.http.lines import drop, each, get
@@ -99,7 +100,9 @@ class HookNotes(Notes):
             return exchange.sent
         if key == b"duration":
             return exchange.context.clock() - exchange.started
-        return None  # tls: rsp does not speak it yet
+        if key == b"tls":
+            return exchange.session.tls is not None
+        return tls_seen(exchange, key.removeprefix(b"tls."))
 
     def upstream_name(self) -> bytes | None:
         upstream = self.exchange.upstream

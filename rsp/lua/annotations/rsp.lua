@@ -14,6 +14,20 @@ function Headers:all(name) end
 ---@param value string|number
 function Headers:add(name, value) end
 
+---@class rsp.Tls
+---@field version string such as "TLSv1.3"
+---@field cipher string as OpenSSL names it
+---@field sni string|nil the name that the client asked for
+---@field alpn string|nil
+---@field resumed boolean
+---@field verified boolean the request's own client_ca has verified the client's certificate; else what follows is nil
+---@field subject string|nil RFC 4514: "CN=alice,O=Example"
+---@field issuer string|nil
+---@field sans string[]|nil "DNS:example.com", "IP:192.0.2.1", "email:a@example.com", "URI:spiffe://example.com/a"
+---@field serial string|nil hexadecimal
+---@field fingerprint string|nil SHA-256, hexadecimal
+---@field not_after number|nil seconds since the epoch
+
 ---@class rsp.Request
 ---@field method string
 ---@field path string decoded and normalised
@@ -26,7 +40,7 @@ function Headers:add(name, value) end
 ---@field client string
 ---@field scheme string
 ---@field id string|nil
----@field tls table|nil
+---@field tls rsp.Tls|nil over plain HTTP: nil
 ---@field ctx table your own, as long as the request lives
 ---@field upstream string|nil
 ---@field peer string|nil
@@ -109,6 +123,8 @@ function listen(address) end
 function upstream(name) end
 ---@param route string|table
 function route(route) end
+---@param certificate string|{[1]: string, key: string?, password: string?}
+function certificate(certificate) end
 ---@param page table
 function page(page) end
 ---@param interval seconds
@@ -130,7 +146,7 @@ function test(name, fn) end
 ---@field log string[]
 ---@field request {method: string?, path: string?, headers: table<string, string>, body: string?, host: string?}
 
----@param request {path: string?, method: string?, host: string?, client: string?, headers: table?, body: string?, response: {status: integer?, headers: table?, body: string?}?, http: (fun(call: table): table|nil)?}
+---@param request {path: string?, method: string?, host: string?, client: string?, tls: boolean|table|nil, headers: table?, body: string?, response: {status: integer?, headers: table?, body: string?}?, http: (fun(call: table): table|nil)?}
 ---@return rsp.Simulated
 function simulate(request) end
 
