@@ -21,11 +21,12 @@ class Requirement:
 
     def use(self, keyring: Keyring) -> None:
         """These are the authorities from now on.  Without the route's own, no connection will do."""
-        from rsp.tls.names import verification_of  # and with it ssl, which others do not need
+        from rsp.tls.contexts import ContextError  # and with it ssl, which others do not need
+        from rsp.tls.names import verification_of
 
         try:
             verification = verification_of(self._route, keyring)
-        except KeyError:
+        except ContextError:
             verification = None
         self.policy = verification.digest if verification is not None else _NONE
 
