@@ -5,32 +5,48 @@ but not as it should; it does not answer.  The first check decides at once, late
 """
 
 import asyncio
-import contextlib
 import random
 import ssl
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from rsp.config.rules import statuses
 from rsp.config.schema import Config
+from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer
 from rsp.config.upstreams import Health as HealthConfig
+from rsp.config.upstreams import Upstream
+from rsp.control.asking import ask, connected, tls_error
 from rsp.http.errors import ProtocolError
-from rsp.http.h1.reader import read_body, read_final_head
-from rsp.http.message import ResponseHead
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_marks import HEALTH_DEAD, HEALTH_DOUBTFUL, HEALTH_UNKNOWN, HEALTH_UP
-from rsp.ipc.peer_table import PeerTable
+from rsp.ipc.peer_table import PeerEntry, PeerTable
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.logs import log
 from rsp.net.poller import SCARCE
 from rsp.system.descriptors import for_checks
+from rsp.tls.client_rules import name_to_verify
+from rsp.tls.contexts import ContextError, client_ssl_context
+from rsp.tls.material import Keyring
+from rsp.tls.words import of_peer
 
-_HEAD_LIMIT: Final = 32 << 10
 _BODY_LIMIT: Final = 64 << 10
 _JITTER: Final = 0.1
 
 Verdict = tuple[int, str]  # HEALTH_UP or another; the clause says why another
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is checked, and how: a change of any of it begins anew.  ``name``: what its certificate has to be for."""
+
+    upstream: str
+    address: Peer
+    config: HealthConfig
+    tls: ssl.SSLContext | None
+    name: str
 
 
 class Checks:
@@ -38,19 +54,18 @@ class Checks:
 
     def __init__(self, scoreboard: Scoreboard) -> None:
         self._scoreboard = scoreboard
-        self._tasks: dict[int, tuple[HealthConfig, asyncio.Task[None]]] = {}  # by place
+        self._tasks: dict[int, tuple[_Plan, asyncio.Task[None]]] = {}  # by place
         self._turns = asyncio.Semaphore(for_checks())
 
-    def arrange(self, config: Config, members: PeerTable) -> None:
-        """Check the members of upstreams with ``health``, and no others."""
+    def arrange(self, config: Config, members: PeerTable, keyring: Keyring) -> None:
+        """Check the members of upstreams with ``health``, and no others.  ``keyring``: what TLS to peers needs."""
         wanted = {
-            member.place: (upstream.name, member.address, upstream.checks)
+            place: plan
             for upstream in config.upstreams
-            if upstream.checks is not None
-            for member in members.upstreams.get(upstream.name, [])
+            for place, plan in _plans(upstream, members.upstreams.get(upstream.name, []), keyring)
         }
-        for place, (config_then, task) in list(self._tasks.items()):
-            if place not in wanted or wanted[place][2] != config_then:
+        for place, (plan_then, task) in list(self._tasks.items()):
+            if wanted.get(place) != plan_then:
                 task.cancel()
                 del self._tasks[place]
                 if place not in wanted:
@@ -59,37 +74,44 @@ class Checks:
             for member in members.upstreams.get(upstream.name, []):
                 if upstream.checks is None and self._scoreboard.mark(member.place, peer_marks.HEALTH):
                     self._scoreboard.set_mark(member.place, peer_marks.HEALTH, HEALTH_UNKNOWN)
-        for place, (name, address, health) in wanted.items():
-            if place not in self._tasks and health is not None:
-                watch = _Watch(self._scoreboard, self._turns, place, name, address, health)
-                self._tasks[place] = (health, asyncio.get_running_loop().create_task(watch.run()))
+        for place, plan in wanted.items():
+            if place not in self._tasks:
+                watch = _Watch(self._scoreboard, self._turns, place, plan)
+                self._tasks[place] = (plan, asyncio.get_running_loop().create_task(watch.run()))
+
+
+def _plans(upstream: Upstream, members: list[PeerEntry], keyring: Keyring) -> Iterator[tuple[int, _Plan]]:
+    checks = upstream.checks
+    if checks is None:
+        return
+    secure = security(upstream, checks)
+    try:
+        tls = client_ssl_context(secure, keyring) if secure is not None else None
+    except ContextError as error:
+        log.line(f'upstream "{upstream.name}": peers are not checked: tls: {error}', log.ERROR)
+        return
+    for member in members:
+        name = name_to_verify(secure, upstream.peers[member.given].address) if secure is not None else ""
+        yield member.place, _Plan(upstream.name, member.address, checks, tls, name)
 
 
 class _Watch:
     """One peer."""
 
-    def __init__(
-        self,
-        scoreboard: Scoreboard,
-        turn: asyncio.Semaphore,
-        place: int,
-        upstream: str,
-        address: Peer,
-        config: HealthConfig,
-    ) -> None:
+    def __init__(self, scoreboard: Scoreboard, turn: asyncio.Semaphore, place: int, plan: _Plan) -> None:
         self._scoreboard = scoreboard
         self._turn = turn
         self._place = place
-        self._label = f'upstream "{upstream}": peer {address}'
-        self._address = address
-        self._config = config
+        self._label = f'upstream "{plan.upstream}": peer {plan.address}'
+        self._plan = plan
+        self._config = plan.config
         self._good = self._bad = 0
 
     async def run(self) -> None:
         while True:
             async with self._turn:
                 started = time.monotonic()
-                verdict = await check(self._address, self._config)
+                verdict = await check(self._plan.address, self._config, self._plan.tls, self._plan.name)
             if verdict is not None:
                 self._judge(verdict)
             pause = self._config.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
@@ -115,15 +137,24 @@ class _Watch:
                 log.line(f"{self._label} is {'down' if found == HEALTH_DEAD else 'doubtful'}: {why}")
 
 
-async def check(address: Peer, config: HealthConfig) -> Verdict | None:
-    """Ask once.  ``None``: this process has no descriptor left to ask with, which says nothing of the peer."""
+async def check(
+    address: Peer, config: HealthConfig, tls: ssl.SSLContext | None = None, name: str = ""
+) -> Verdict | None:
+    """Ask once, over TLS if there is a context; ``name``: what the certificate has to be for.
+
+    ``None``: this process has no descriptor left to ask with, which says nothing of the peer.
+    """
     try:
         async with asyncio.timeout(config.timeout):
-            return await _ask(address, config)
+            return await _ask(address, config, tls, name)
     except TimeoutError:
         return HEALTH_DEAD, f"no answer within {config.timeout}"
     except ProtocolError as error:
         return HEALTH_DEAD, f"bad answer: {error}"
+    except EOFError as error:
+        return HEALTH_DOUBTFUL, str(error)
+    except ssl.SSLError as error:
+        return HEALTH_DEAD, of_peer(tls_error(error), name)
     except OSError as error:
         if error.errno in SCARCE:
             log.once_a_second("checks", f"Cannot check peers for now: {error.strerror}")
@@ -131,44 +162,33 @@ async def check(address: Peer, config: HealthConfig) -> Verdict | None:
         return HEALTH_DEAD, (error.strerror or str(error) or type(error).__name__).lower()
 
 
-async def _ask(address: Peer, config: HealthConfig) -> Verdict:
-    context = None
-    name = None
-    if config.tls:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        name = config.host.rpartition(":")[0] or config.host if config.host else ""
-    if address.is_unix:
-        reader, writer = await asyncio.open_unix_connection(address.path, ssl=context, server_hostname=name)
-    else:
-        reader, writer = await asyncio.open_connection(
-            address.host, config.port or address.port, ssl=context, server_hostname=name
-        )
-    try:
-        if config.type == "tcp":
+async def _ask(address: Peer, config: HealthConfig, tls: ssl.SSLContext | None, name: str) -> Verdict:
+    where = address.path if address.is_unix else (address.host, config.port or address.port)
+    if config.type == "tcp":
+        async with connected(where, tls, name):
             return HEALTH_UP, ""
-        host = config.host or ("localhost" if address.is_unix else address)
-        writer.write(
-            f"{config.method} {config.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rsp health check\r\n"
-            "Accept: */*\r\nConnection: close\r\n\r\n".encode()
-        )
-        head, rest = await read_final_head(reader, config.method.encode(), _HEAD_LIMIT)
-        if not any(head.status in wanted for wanted in statuses(config.status)):
-            return HEALTH_DOUBTFUL, f"answered {head.status}"
-        if config.body is not None and config.body.encode() not in await _body(reader, head, rest):
-            return HEALTH_DOUBTFUL, "the body is not as expected"
-        return HEALTH_UP, ""
-    finally:
-        writer.transport.abort()
+    host = config.host or ("localhost" if address.is_unix else address)
+    request = (
+        f"{config.method} {config.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rsp health check\r\n"
+        "Accept: */*\r\nConnection: close\r\n\r\n"
+    )
+    limit = _BODY_LIMIT if config.body is not None else 0
+    head, body = await ask(where, request.encode(), config.method.encode(), tls=tls, name=name, body_limit=limit)
+    if not any(head.status in wanted for wanted in statuses(config.status)):
+        return HEALTH_DOUBTFUL, f"answered {head.status}"
+    if config.body is not None and config.body.encode() not in body:
+        return HEALTH_DOUBTFUL, "the body is not as expected"
+    return HEALTH_UP, ""
 
 
-async def _body(reader: asyncio.StreamReader, head: ResponseHead, data: bytes) -> bytes:
-    """Its beginning."""
-    body = b""
-    with contextlib.suppress(EOFError):
-        async for piece in read_body(reader, head, data):
-            body += piece
-            if len(body) >= _BODY_LIMIT:
-                break
-    return body
+def security(upstream: Upstream, checks: HealthConfig) -> UpstreamTls | None:
+    """How checks are made over TLS: as requests are, unless ``health.tls`` says otherwise.
+
+    Where requests are plain, checks are not verified; nothing says by what.
+    """
+    if checks.tls is None:
+        return upstream.secure
+    if not checks.tls:
+        return None
+    host = checks.host and (checks.host.rpartition(":")[0] or checks.host)
+    return upstream.secure or UpstreamTls(name=host, verify=False)

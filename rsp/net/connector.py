@@ -13,19 +13,24 @@ Done = Callable[[Transport | None, str], None]
 class Connector(Watched):
     """Connects to ``address``, a host's IP and port or the path of a local socket; then calls ``done`` once.
 
+    ``kind``: of the transport.
+
     ``done(transport, "")`` hands the connection over; ``done(None, reason)`` says why there is none.
     It may be called before the constructor returns.
     """
 
-    __slots__ = ("_done", "_poller")
+    __slots__ = ("_done", "_kind", "_poller")
 
-    def __init__(self, poller: Poller, address: tuple[str, int] | str, done: Done) -> None:
+    def __init__(
+        self, poller: Poller, address: tuple[str, int] | str, done: Done, kind: type[Transport] = Transport
+    ) -> None:
         if isinstance(address, str):
             family = socket.AF_UNIX
         else:
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(-1)
         self._poller = poller
+        self._kind = kind
         self._done: Done = _told
         try:
             sock = _socket(family, poller)
@@ -48,7 +53,7 @@ class Connector(Watched):
             sock.close()
             done(None, error.strerror or str(error))
         else:
-            done(Transport(poller, sock.detach()), "")
+            done(kind(poller, sock.detach()), "")
 
     def ready(self, events: int) -> None:
         descriptor, done = self._let_go()
@@ -58,7 +63,7 @@ class Connector(Watched):
             sock.close()
             done(None, os.strerror(error))
         else:
-            done(Transport(self._poller, sock.detach()), "")
+            done(self._kind(self._poller, sock.detach()), "")
 
     def cancel(self, reason: str) -> None:
         """Give up, unless it is done."""

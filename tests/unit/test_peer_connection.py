@@ -89,6 +89,7 @@ class Request(PeerRequest):
 class Owner(ConnectionOwner):
     def __init__(self) -> None:
         self.strict = True
+        self.retired = False
         self.wants = True
         self.idle = []
 

@@ -436,7 +436,7 @@ def test_a_peer_outside_the_configuration_is_kept_while_it_is_used(worker):
     entry = worker.entry()
     outside = worker.directory.outside
     found = []
-    assert outside.find(entry.address, None, lambda *result: found.append(result)) is None
+    assert outside.find(entry.address, None, None, lambda *result: found.append(result)) is None
     ((upstream, reason),) = found
     assert reason == ""
     assert outside.upstream(entry.address) is upstream

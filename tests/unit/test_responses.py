@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rsp.http.errors import ProtocolError
-from rsp.http.h1.reader import read_body, read_final_head
+from rsp.control.asking import read_body, read_final_head
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
 

@@ -8,6 +8,7 @@ import os
 import re
 from typing import Any, Final
 
+from rsp.config.errors import ConfigError
 from rsp.config.units import Peer as Address
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.filter import DONE, HOLD, PASS, Filter
@@ -298,8 +299,9 @@ def _find_peer(exchange: Exchange, upstream: Upstream | None, name: bytes) -> tu
         for peer in upstream.peers if upstream is not None else ():
             if peer.name == name:
                 return upstream, peer
-        return exchange.config.directory.outside.upstream(address), None
-    except ValueError as error:
+        secure = upstream.config.secure if upstream is not None else None
+        return exchange.config.directory.outside.upstream(address, secure), None
+    except (ValueError, ConfigError) as error:
         raise ValueError(f"peer: {error}") from None
 
 

@@ -1,23 +1,35 @@
 """All peers that a worker knows: they outlive configurations, by their place in the scoreboard."""
 
+from collections.abc import Iterable
 from math import inf
 
+from rsp.config.errors import ConfigError
+from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.outside import Outside, private_scoreboard
 from rsp.exchange.forward.peer import Peer
-from rsp.exchange.forward.pool import close_unused, connections
+from rsp.exchange.forward.pool import Pool, close_unused, connections
+from rsp.exchange.forward.upstream import Upstream
 from rsp.ipc.peer_cells import CONNECTING, IN_FLIGHT
 from rsp.ipc.peer_table import PeerEntry
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.net.context import WorkerContext
+from rsp.tls.client_rules import ClientRules, KnownRules
+from rsp.tls.contexts import ContextError
+from rsp.tls.material import Keyring
 
 
 class PeerDirectory:
-    """``peers``: by place, those that have left but are not done included; ``outside``: those that only hooks know."""
+    """``peers``: by place, those that have left but are not done included; ``outside``: those that only hooks know.
+
+    ``keyring``: what certificates and authorities there are for upstreams that only hooks know.
+    """
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
         self._limbo: Scoreboard | None = None
         self._outside: Outside | None = None
+        self._rules = KnownRules()
+        self.keyring = Keyring()
         self.peers: dict[int, Peer] = {}
         context.poller.relieve = self._close_idle
 
@@ -33,14 +45,45 @@ class PeerDirectory:
 
     def retire_all_but(self, places: set[int]) -> None:
         """What has another place than these is no peer any more."""
-        leaving: set[Peer] = set()
+        unused: set[Pool] = set()
         for place, peer in self.peers.items():
             if place not in places:
                 if peer.leaving_at == inf:
-                    leaving.add(peer)
+                    unused.add(peer.pool)
                 peer.retire()
-        if leaving:
-            close_unused(self._context, {peer.pool for peer in leaving})
+        self._close_unused(unused, self.peers.values())
+
+    def _close_unused(self, pools: set[Pool], peers: Iterable[Peer]) -> None:
+        """What is idle of ``pools``, and of those that ``peers`` had when they were asked by other rules."""
+        for peer in peers:
+            if peer.former_pool is not None:
+                pools.add(peer.former_pool)
+                peer.former_pool = None
+        if pools:
+            close_unused(self._context, pools)
+
+    # -- how peers are asked over TLS
+
+    def rules(self, config: UpstreamConfig, keyring: Keyring) -> ClientRules | None:
+        """How the peers of ``config`` are asked over TLS; ``None``: plainly.  Raises :class:`ConfigError`."""
+        secure = config.secure
+        if secure is None:
+            return None
+        try:
+            return self._rules.find(secure, keyring)
+        except ContextError as error:
+            raise ConfigError(f'upstream "{config.name}": tls: {error}') from None
+
+    def renew(self, keyring: Keyring, upstreams: Iterable[Upstream]) -> None:
+        """Certificates, authorities or revocation lists have changed.  Raises :class:`ConfigError`, and changes nothing
+        then."""
+        outside = self._outside.upstreams() if self._outside is not None else ()
+        found = [(upstream, self.rules(upstream.config, keyring)) for upstream in (*upstreams, *outside)]
+        self.keyring = keyring
+        for upstream, rules in found:
+            if rules is not None:
+                upstream.ask_by(rules)
+        self._close_unused(set(), [peer for upstream, _ in found for peer in upstream.peers])
 
     def tick(self, now: float) -> None:
         """Once a second, for the peers that the configuration in force does not have."""
@@ -56,7 +99,7 @@ class PeerDirectory:
     @property
     def outside(self) -> Outside:
         if self._outside is None:
-            self._outside = Outside(self._context, self.make)
+            self._outside = Outside(self._context, self.make, lambda config: self.rules(config, self.keyring))
         return self._outside
 
     @property

@@ -12,6 +12,7 @@ cdef int CONNECTING, EJECTED_UNTIL, FULL, IDLE, IN_FLIGHT, OPEN, OUT, REQUESTS, 
 
 cdef class PeerOwner:
     cdef public str name
+    cdef public object rules
     cdef public double typical_latency
     cpdef freed(self)
 
@@ -28,7 +29,7 @@ cdef class Peer(Candidate):
     cdef public double leaving_at
     cdef public Py_ssize_t max_connecting, max_conns
     cdef public PeerOwner owner
-    cdef public Pool pool
+    cdef public Pool former_pool, pool
     cdef public PeerRequest probe
     cdef public PeerStats stats
     cpdef Py_ssize_t load(self) except? 0

@@ -12,6 +12,7 @@ from rsp.balance.latency import PeakEwma
 from rsp.balance.outliers import ejections, time_out
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.pool import Pool
+from rsp.exchange.forward.secure_pool import SecurePool
 from rsp.http.peer_stream import PeerRequest
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_cells import CONNECTING, IDLE, IN_FLIGHT, REQUESTS
@@ -22,6 +23,7 @@ from rsp.ipc.scoreboard import PLACES, Scoreboard
 from rsp.ipc.standing import FULL, OPEN, OUT
 from rsp.logs import log
 from rsp.net.context import WorkerContext
+from rsp.tls.client_rules import ClientRules, name_to_verify
 
 _FOR_THE_REPEATABLE: Final = 5.0  # seconds in which no other request tries a peer that was ejected
 _FIRST_SHARE: Final = 0.05  # of its weight, when slow start begins
@@ -30,12 +32,14 @@ _FIRST_SHARE: Final = 0.05  # of its weight, when slow start begins
 class PeerOwner:
     """The upstream of a peer, as the peer knows it.
 
-    ``name``: of the upstream; ``typical_latency``: seconds that its peers take to answer
+    ``name``: of the upstream; ``rules``: how its peers are asked over TLS, ``None``: plainly;
+    ``typical_latency``: seconds that its peers take to answer
     """
 
-    __slots__ = ("name", "typical_latency")
+    __slots__ = ("name", "rules", "typical_latency")
 
     name: str
+    rules: ClientRules | None
     typical_latency: float
 
     def freed(self) -> None:
@@ -51,8 +55,8 @@ class Peer(Candidate):
     # fmt: off
     __slots__ = (
         "_drain", "_failures", "_given_weight", "_requests", "_since", "_slow_start", "_spurned", "_warm", "address",
-        "backup", "context", "ewma", "leaving_at", "max_connecting", "max_conns", "owner", "pool", "probe",
-        "scoreboard", "stats",
+        "backup", "context", "ewma", "former_pool", "leaving_at", "max_connecting", "max_conns", "owner", "pool",
+        "probe", "scoreboard", "stats",
     )
     # fmt: on
 
@@ -63,6 +67,7 @@ class Peer(Candidate):
         self.scoreboard = scoreboard
         self.stats = PeerStats(scoreboard, entry.place % PLACES, context.row_number)
         self.pool = Pool(context, self)
+        self.former_pool: Pool | None = None  # it has been retired, and connections of it may still be kept for clients
         self.ewma = PeakEwma()
         self.owner: PeerOwner
         self.probe: PeerRequest | None = None  # the one request that may try it after an ejection
@@ -83,6 +88,10 @@ class Peer(Candidate):
         self.backup = entry.backup
         self.max_conns = entry.max_conns
         self.max_connecting = config.max_connecting
+        secure = config.secure
+        self.ask_by(
+            owner.rules, name_to_verify(secure, config.peers[entry.given].address) if secure is not None else ""
+        )
         self.pool.configure(config)
         self._drain = float(config.drain)
         self._warm = config.warm
@@ -97,6 +106,16 @@ class Peer(Candidate):
             self.leaving_at = self.context.now + (self._drain if drain is None else drain)
         self._warm = 0
         self.pool.retire()
+
+    def ask_by(self, rules: ClientRules | None, name: str) -> None:
+        """Over TLS, where its certificate has to be for ``name``; ``None``: plainly.
+
+        Connections that were made otherwise finish what they carry, and are used for nothing else.
+        """
+        if not self.pool.is_made_for(rules, name):
+            self.former_pool = self.pool
+            self.pool = Pool(self.context, self) if rules is None else SecurePool(self.context, self, rules, name)
+            self.former_pool.retire()
 
     # -- what policies ask
 

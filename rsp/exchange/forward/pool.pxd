@@ -1,8 +1,8 @@
 cimport cython
 
 from rsp.http.h1.client cimport ConnectionOwner, PeerConnection
+from rsp.http.limits cimport Limits
 from rsp.http.peer_stream cimport PeerRequest, PeerStream
-from rsp.net.connector cimport Connector
 from rsp.net.context cimport WorkerContext
 
 cdef int CONNECTING
@@ -10,7 +10,8 @@ cdef int CONNECTING
 
 cdef class Attempt:
     cdef bint _keep, _over, _timed_out
-    cdef Connector _connector
+    cdef object _dial
+    cdef Limits _limits
     cdef Pool _pool
     cdef PeerRequest _request
     cdef public double deadline
@@ -22,6 +23,7 @@ cdef class Pool(ConnectionOwner):
     cdef public WorkerContext context
     cdef public list idle
     cdef public Py_ssize_t keepalive
+    cdef public str name
     cdef public object peer, where
     @cython.locals(idle=list, connection=PeerConnection, stream=PeerStream)
     cpdef PeerStream take(self, PeerRequest request)

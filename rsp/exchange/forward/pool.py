@@ -34,7 +34,7 @@ class Attempt:
     time, until that gives up waiting for a request.  So it is when its request has ended meanwhile.
     """
 
-    __slots__ = ("_connector", "_keep", "_over", "_pool", "_request", "_timed_out", "deadline")
+    __slots__ = ("_dial", "_keep", "_limits", "_over", "_pool", "_request", "_timed_out", "deadline")
 
     def __init__(self, pool: "Pool", request: PeerRequest | None, keep: bool = False) -> None:
         self._keep = keep
@@ -43,18 +43,22 @@ class Attempt:
         self._request = request
         self._timed_out = False
         context = pool.context
-        limits = request.limits if request is not None else context.limits
-        self.deadline = context.now + limits.connect_time + 0.5
+        self._limits = request.limits if request is not None else context.limits
+        self.deadline = context.now + self._limits.connect_time + 0.5
         context.attempts.add(self)
         pool.peer.stats.add(CONNECTING, 1)
-        self._connector = Connector(context.poller, pool.where, self.end)
+        self._dial = pool.dial(self)
+
+    def begin_handshake(self) -> None:
+        """The peer has accepted the connection; a handshake comes before anything else."""
+        self.deadline = self._pool.context.now + self._limits.handshake_time + 0.5
 
     def is_due(self, now: float) -> bool:
         return self.deadline < now
 
     def expire(self) -> None:
         self._timed_out = True
-        self._connector.cancel("timed out while connecting")
+        self._dial.cancel("timed out while connecting")
 
     def end(self, transport: Transport | None, reason: str) -> None:
         """Hand the connection over, or say why there is none."""
@@ -78,28 +82,44 @@ class Attempt:
             log.once_a_second(f"connect {address}", f"Peer {address} cannot be reached: {reason}")
 
 
-class Pool(ConnectionOwner):
-    """``idle``: open connections; the last one used is the first one taken again.  ``keepalive``: so many at most."""
+class Dial(Protocol):
+    def cancel(self, reason: str) -> None:
+        """Give up, unless it is done."""
 
-    __slots__ = ("_age", "context", "idle", "keepalive", "peer", "where")
+
+class Pool(ConnectionOwner):
+    """``idle``: open connections; the last one used is the first one taken again.  ``keepalive``: so many at most.
+
+    ``name``: what the peer's certificate has to be for.  This pool speaks plainly; ``secure_pool.py`` has that for TLS.
+    """
+
+    __slots__ = ("_age", "context", "idle", "keepalive", "name", "peer", "where")
 
     def __init__(self, context: WorkerContext, peer: PoolOwner) -> None:
         address = peer.address
         self.context = context
         self.peer = peer
+        self.name = ""
         self.where: str | tuple[str, int] = address.path if address.is_unix else (address.host, address.port)
         self.idle: list[PeerConnection] = []
         self.keepalive = 0
+        self.retired = False
         self.strict = True
         self._age = inf
 
+    def is_made_for(self, rules: object, name: str) -> bool:
+        """Whether its connections are right for a peer that is asked over TLS by ``rules``; ``None``: plainly."""
+        return rules is None
+
     def configure(self, config: UpstreamConfig) -> None:
+        self.retired = False
         self.keepalive = config.keepalive
         self.strict = config.strict
         self._age = config.keepalive_age or inf
 
     def retire(self) -> None:
-        """The peer is none any more: no connection waits there."""
+        """The peer is none any more, or asked in another way: no connection waits here."""
+        self.retired = True
         self.keepalive = 0
         self.forget_idle()
 
@@ -123,9 +143,16 @@ class Pool(ConnectionOwner):
         """Say in the log if the peer cannot be reached."""
         Attempt(self, None)
 
+    def dial(self, attempt: Attempt) -> Dial:
+        """A connection on its way up; it calls ``attempt.end``."""
+        return Connector(self.context.poller, self.where, attempt.end)
+
+    def make(self, transport: Transport) -> PeerConnection:
+        return PeerConnection(self.context, self, transport)
+
     def connected(self, transport: Transport, request: PeerRequest | None) -> None:
         """For ``request``, or to wait for one."""
-        connection = PeerConnection(self.context, self, transport)
+        connection = self.make(transport)
         if request is None:
             connection.release(None)
             return
@@ -169,7 +196,8 @@ class Pool(ConnectionOwner):
     def end_tunnels(self) -> None:
         """The peer is leaving: what is no tunnel is finished."""
         for connection in connections(self.context):
-            if connection.owner is self and connection.is_tunnel():
+            owner = connection.owner
+            if isinstance(owner, Pool) and owner.peer is self.peer and connection.is_tunnel():
                 connection.close()
 
 

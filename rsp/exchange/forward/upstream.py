@@ -24,6 +24,7 @@ from rsp.ipc.peer_table import PeerEntry
 from rsp.ipc.standing import DOUBTFUL, DRAINED, FULL, HALF_OPEN, OPEN, OUT
 from rsp.logs import log
 from rsp.net.context import WorkerContext
+from rsp.tls.client_rules import ClientRules
 
 FEW: Final = 8  # peers among which a policy chooses for one request; the rest is taken as it comes
 _COUNT_AGAIN: Final = 0.01  # seconds
@@ -37,7 +38,10 @@ class PeerSource(Protocol):
 
 
 class Upstream(PeerOwner):
-    """``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers."""
+    """``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
+
+    ``rules``: how its peers are asked over TLS, if they are.
+    """
 
     # fmt: off
     __slots__ = (
@@ -48,11 +52,19 @@ class Upstream(PeerOwner):
     )
     # fmt: on
 
-    def __init__(self, context: WorkerContext, source: PeerSource, config: UpstreamConfig, offset: float) -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        source: PeerSource,
+        config: UpstreamConfig,
+        offset: float,
+        rules: ClientRules | None = None,
+    ) -> None:
         self._context = context
         self._source = source
         self.config = config
         self.name = config.name
+        self.rules = rules
         self.peers: list[Peer] = []
         self.bounded = False  # some peer has a limit, so requests may have to wait
         self._primaries: list[Peer] = []
@@ -104,6 +116,13 @@ class Upstream(PeerOwner):
         self._backup_policy.arrange(self._backups)
         self._look_around()
         self.freed()
+
+    def ask_by(self, rules: ClientRules) -> None:
+        """Certificates, authorities or revocation lists have changed."""
+        self.rules = rules
+        for peer in self.peers:
+            peer.ask_by(rules, peer.pool.name)
+            peer.pool.configure(self.config)
 
     # -- the choice
 

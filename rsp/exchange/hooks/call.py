@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
+from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer as Address
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.forward import Forward
@@ -50,7 +51,7 @@ class Plan:
         self.body = body
         self.timeout = timeout
         self.limit = limit
-        self.secure = False
+        self.secure: UpstreamTls | None = None
         self.address: Address | None = None
         if self.upstream is None:
             target, name = self._split(url)
@@ -74,17 +75,19 @@ class Plan:
         self.head.fields += b"".join([line + b"\r\n" for line in self.head.forwarded])
 
     def _split(self, url: bytes) -> tuple[bytes, bytes]:
-        """The target and the host that ``url`` names; notes the address, and whether it is asked over TLS."""
+        """The target and the host that ``url`` names; notes the address, and how it is asked over TLS."""
         match = _URL.fullmatch(url)
         if match is None:
             raise ValueError(
                 f"expected http://..., https://..., or upstream and path, got {url.decode('latin-1')[:100]}"
             )
-        self.secure = match[1].lower() == b"https"
+        is_secure = match[1].lower() == b"https"
         authority = match[2].rpartition(b"@")[2]
         has_port = re.search(rb":\d+$", authority) is not None
-        address = authority if has_port else authority + (b":443" if self.secure else b":80")
+        address = authority if has_port else authority + (b":443" if is_secure else b":80")
         self.address = Address.parse(address.decode())
+        if is_secure:  # verified with the system's authorities; an upstream with tls is for others
+            self.secure = UpstreamTls(name=self.address.host)
         target = match[3] or b"/"
         return target if target.startswith(b"/") else b"/" + target, authority
 
@@ -136,7 +139,7 @@ class Call(ResponseReceiver):
         if plan.upstream is not None:
             self._found(config.upstreams.get(plan.upstream), f'no upstream "{plan.upstream}"')
         elif plan.address is not None:
-            self._finding = self._outside.find(plan.address, config.dns, self._found)
+            self._finding = self._outside.find(plan.address, plan.secure, config.dns, self._found)
         if answers:
             return answers[0]
         self._done = done

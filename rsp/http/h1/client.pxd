@@ -5,7 +5,7 @@ from rsp.http.peer_stream cimport PeerRequest, PeerStream
 
 
 cdef class ConnectionOwner:
-    cdef public bint strict
+    cdef public bint retired, strict
     cpdef bint keeps(self, PeerConnection connection) except -1
 
 

@@ -16,11 +16,13 @@ from rsp.net.transport import Transport
 class ConnectionOwner:
     """Where connections wait while they are idle.
 
-    ``strict``: heads of responses that are not quite right are refused
+    ``retired``  its connections are used for no other request
+    ``strict``   heads of responses that are not quite right are refused
     """
 
-    __slots__ = ("strict",)
+    __slots__ = ("retired", "strict")
 
+    retired: bool
     strict: bool
 
     def keeps(self, connection: "PeerConnection") -> bool:
@@ -74,7 +76,7 @@ class PeerConnection(Connection):
         return self.stream is None
 
     def is_usable(self) -> bool:
-        return not self.transport.closing and not self.is_stale()
+        return not (self.transport.closing or self.owner.retired or self.is_stale())
 
     def is_stale(self) -> bool:
         poll = select.poll()

@@ -16,6 +16,7 @@ from rsp.http.message import CHUNKED, OutgoingHead, ResponseHead
 from rsp.http.names import lines_without
 from rsp.http.peer_stream import Failure, PeerRequest, PeerStream
 from rsp.net.context import WorkerContext
+from rsp.net.secure import TlsLost
 from rsp.net.timing import timing
 from rsp.net.transport import Protocol
 
@@ -242,7 +243,14 @@ class H1PeerStream(PeerStream):
         if self._tunnel:
             request.tunnel_lost()
         else:
-            request.peer_failed(self, Failure("reset the connection" if error else "closed the connection early"))
+            request.peer_failed(self, self._failure(error))
+
+    def _failure(self, error: OSError | None) -> Failure:
+        if isinstance(error, TlsLost):
+            # With TLS 1.3 a peer's refusal of this side's certificate comes only after the request has been sent.
+            refused = error.refused and not (self._heard or self._connection.reused)
+            return Failure(error.reason, untouched=refused)
+        return Failure("reset the connection" if error else "closed the connection early")
 
     def pause_writing(self) -> None:
         if self._request is not None:
