@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS
-from rsp.config.schema import Config, Settings
+from rsp.config.schema import Config, Route, Settings
 from rsp.config.units import Function
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -54,6 +54,8 @@ def _with_first(struct: msgspec.Struct, key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, msgspec.Struct):
         fields = [(name, getattr(value, name)) for name in value.__struct_fields__]
+        if isinstance(value, Route) and value.client_ca is None:
+            fields.remove(("client_verify", value.client_verify))
         return (
             "{ " + ", ".join(f"{name} = {_value(item)}" for name, item in fields if item not in (None, (), {})) + " }"
         )

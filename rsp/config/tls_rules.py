@@ -58,17 +58,9 @@ def _version_mistakes(tls: Tls) -> Iterator[tuple[Path, str]]:
             ("tls", "min"),
             'tls: ciphers = "modern" is TLS 1.3 alone, and min = "1.2" is not; leave one of them out',
         )
-    if tls.ciphers in PROFILES:
-        return
-    if tls.min == "1.3":
-        yield (
-            ("tls", "ciphers"),
-            'tls: ciphers: a list is for TLS 1.2, which min = "1.3" excludes; leave one of them out',
-        )
-    else:
-        wrong = _cipher_mistake(tls.ciphers)
-        if wrong is not None:
-            yield ("tls", "ciphers"), f"tls: ciphers: {wrong}"
+    wrong = _cipher_mistake(tls.ciphers) if tls.ciphers not in PROFILES else None
+    if wrong is not None:
+        yield ("tls", "ciphers"), f"tls: ciphers: {wrong}"
 
 
 def _cipher_mistake(ciphers: str) -> str | None:
@@ -175,9 +167,7 @@ def _disagreement(first: Route, route: Route) -> Iterator[Finding]:
         return
     host = f"host {show(first.host)}" if host_of(first) else "every host"
     key = next(key for key in _OF_CLIENTS if getattr(first, key) != getattr(route, key))
-    blamed, other = (
-        (first, route) if getattr(route, key) is not None and getattr(first, key) is None else (route, first)
-    )
+    blamed, other = (first, route) if getattr(first, key) is None else (route, first)
     said = getattr(blamed, key)
     yield Finding(
         blamed,
@@ -191,8 +181,13 @@ def _disagreement(first: Route, route: Route) -> Iterator[Finding]:
 
 def warnings(declared: Declared) -> Iterator[Finding]:
     """What works, but hardly as it is meant."""
+    tls = declared.settings.tls
     if not declared.is_secure:
         yield from _without_listener(declared)
+    elif tls.min == "1.3" and tls.ciphers not in PROFILES:
+        yield Finding(
+            declared.settings, ("tls", "ciphers"), 'ciphers: a list is for TLS 1.2, which min = "1.3" excludes'
+        )
     yield from _out_of_reach(declared.routes)
     for upstream in declared.upstreams:
         health, secure = upstream.checks, upstream.secure
