@@ -23,6 +23,7 @@ from rsp.tls.engine import Engine, TlsError
 from rsp.tls.facts import Facts
 from rsp.tls.hello import HelloError, HelloReader, looks_like_http
 from rsp.tls.names import ServerNames
+from rsp.tls.words import of_client, of_peer
 
 _SHARE: Final = 0.001  # of a turn of the loop, in seconds
 _MOST_QUEUED: Final = 4096  # two seconds of work; those who come later would have left by then
@@ -100,7 +101,7 @@ class ServerHandshake(Protocol):
 
     __slots__ = (
         "_client", "_counted", "_data", "_engine", "_entered", "_eof", "_facts", "_listener", "_noted", "_owner",
-        "_queued", "_reader", "_secure", "_sni", "deadline",
+        "_queued", "_reader", "_secure", "_sni", "_versions", "deadline",
     )  # fmt: skip
 
     def __init__(self, owner: Handshakes, transport: TlsTransport, client: bytes, listener: str) -> None:
@@ -113,6 +114,7 @@ class ServerHandshake(Protocol):
         self._data = b""  # waits for a step
         self._queued = False
         self._sni = b""
+        self._versions: tuple[int, ...] = ()
         self._counted = False  # among the connections of its address
         self._eof = False
         self._noted = False  # as a failure
@@ -200,14 +202,15 @@ class ServerHandshake(Protocol):
         except ContextError as error:
             self._fail("context", f"no TLS can be set up: {error}", _INTERNAL_ERROR)
         except TlsError as error:
-            self._fail(error.code, str(error), self._engine.take() if self._engine is not None else b"")
+            alert = self._engine.take() if self._engine is not None else b""
+            self._fail(error.code, f"the client {of_client(error, self._versions)}", alert)
 
     def _begin(self, data: bytes) -> Engine | None:
         """``None``: the hello has not arrived whole.  Raises :class:`HelloError`, :class:`ContextError`."""
         hello = self._reader.feed(data)
         if hello is None:
             return None
-        self._sni = hello.sni
+        self._sni, self._versions = hello.sni, hello.versions
         names = self._owner.names()
         if names is None:
             raise ContextError("the listener's configuration has changed")
@@ -219,9 +222,7 @@ class ServerHandshake(Protocol):
         if engine.ready:
             self._complete(engine, plaintext)
             return
-        said = engine.take()
-        if said:
-            self._secure.write(said)
+        _say(engine, self._secure)
         if self._secure.paused:
             self._secure.resume_reading()
         if engine.ended or self._eof:
@@ -315,14 +316,10 @@ class ClientHandshake(Protocol):
         try:
             plaintext = engine.open(data)
         except TlsError as error:
-            said = engine.take()
-            if said:
-                transport.write(said)
+            _say(engine, transport)
             self._end(of_peer(error, self._name, data))
             return
-        said = engine.take()
-        if said:
-            transport.write(said)
+        _say(engine, transport)
         if engine.ready and not transport.closing:
             done, self._done = self._done, None
             transport.secure(engine, True)
@@ -355,3 +352,9 @@ class ClientHandshake(Protocol):
         self._secure.close()
         if done is not None:
             done(None, reason)
+
+
+def _say(engine: Engine, transport: TlsTransport) -> None:
+    said = engine.take()
+    if said:
+        transport.write(said)

@@ -1,6 +1,7 @@
 from rsp.net.calls cimport receive, send
 from rsp.net.poller cimport Poller
 from rsp.net.transport cimport Protocol, Transport
+from rsp.tls.engine cimport Engine
 
 cdef Py_ssize_t _MOST_SAID
 
@@ -8,14 +9,14 @@ cdef Py_ssize_t _MOST_SAID
 cdef class TlsTransport(Transport):
     cdef int _said
     cdef public bint exact
-    cdef public object engine
+    cdef public Engine engine
     cpdef begin(self, Protocol protocol, Py_ssize_t limit)
-    cpdef secure(self, engine, bint exact)
+    cpdef secure(self, Engine engine, bint exact)
     cpdef deliver(self, bytes plaintext)
     cdef _read(self)
-    cdef _open(self, Protocol protocol, engine, bytes data)
-    cdef _pass_on(self, Protocol protocol, engine, bytes plaintext)
-    cdef _refuse(self, engine, error)
+    cdef _open(self, Protocol protocol, Engine engine, bytes data)
+    cdef _pass_on(self, Protocol protocol, Engine engine, bytes plaintext)
+    cdef _refuse(self, Engine engine, error)
     cdef _say(self, bytes data)
     cdef _read_eof(self, Protocol protocol)
     cdef _end_reading(self)

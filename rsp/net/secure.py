@@ -12,6 +12,7 @@ from rsp.net.calls import receive, send
 from rsp.net.poller import Poller
 from rsp.net.transport import Protocol, Transport
 from rsp.tls.engine import Engine, TlsError
+from rsp.tls.words import of_client, of_peer
 
 # What TLS itself may have to say while the other side reads nothing: answers to key updates, tickets.
 _MOST_SAID: Final = 16 << 10
@@ -100,11 +101,11 @@ class TlsTransport(Transport):
             self._end_reading()
 
     def _refuse(self, engine: Engine, error: TlsError) -> None:
-        """What arrived is not valid, or is an alert."""
+        """What has arrived is not valid, or is an alert."""
         said = engine.take()
         if said:
             self._say(said)
-        self._fail(TlsLost(str(error), "ALERT" in error.code))
+        self._fail(TlsLost(of_peer(error, "") if self.exact else of_client(error), "ALERT" in error.code))
 
     def _say(self, data: bytes) -> None:
         """Words of TLS itself.  A client can make it say much; if it does not read that, it is cut."""
@@ -147,7 +148,7 @@ class TlsTransport(Transport):
             try:
                 data = engine.seal(data)
             except TlsError as error:
-                self._fail(TlsLost(str(error), False))
+                self._refuse(engine, error)
                 return
         Transport.write(self, data)
 
@@ -157,7 +158,7 @@ class TlsTransport(Transport):
             try:
                 first, second = engine.seal(first), engine.seal(second)
             except TlsError as error:
-                self._fail(TlsLost(str(error), False))
+                self._refuse(engine, error)
                 return
         Transport.write_both(self, first, second)
 
