@@ -6,140 +6,165 @@ that a crash, a hang or an error in it leaves the running configuration alone.
 
 import hashlib
 import os
-import resource
-import select
-import signal
-import time
 from collections.abc import Callable
 from difflib import unified_diff
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from rsp.config.errors import ConfigError
-from rsp.config.schema import decode_hook, encode_hook
+from rsp.config.schema import Config, decode_hook, encode_hook
 from rsp.ipc.channel import Bundle
+from rsp.system.forked import Failed, Forked
 from rsp.tls.material import Reading
+from rsp.tls.stored import NOTHING, Found, Stored
 
 PATIENCE: Final = 20.0  # seconds until a loader is killed
-_LARGEST: Final = 256 << 20  # bytes that a configuration has in its packed form
-
 
 _Result = TypeVar("_Result")
 
 
-class Loaded(msgspec.Struct, frozen=True):
-    """A configuration, and what the files of its TLS hold."""
+class Loaded(NamedTuple):
+    """A configuration, and what the files of its TLS hold; ``stored`` is the caller's to close."""
 
     bundle: Bundle
-    reading: Reading
+    stored: Stored
+
+    @property
+    def reading(self) -> Reading:
+        """With keys."""
+        return self.stored.whole()
+
+
+class _Evaluated(msgspec.Struct, frozen=True):
+    bundle: Bundle
+    found: Found
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
-_decoder = msgspec.msgpack.Decoder(Loaded, dec_hook=decode_hook)
+_decoder = msgspec.msgpack.Decoder(_Evaluated, dec_hook=decode_hook)
+_found_decoder = msgspec.msgpack.Decoder(Found)
 
 
 class Loader:
     """One evaluation under way.  ``descriptor`` becomes readable, and then gives end of file.
 
-    ``running``: what to compare the file with, if that is all that is wanted.
+    ``running``: what to compare the file with, if that is all that is wanted.  ``keys``: whether the files of its TLS
+    are read.
     """
 
-    def __init__(self, path: str, version: int, running: Bundle | None = None) -> None:
-        reading, writing = os.pipe2(os.O_CLOEXEC)
+    def __init__(self, path: str, version: int, running: Bundle | None = None, *, keys: bool = True) -> None:
         self.path = path
-        self.descriptor = reading
-        self.deadline = time.monotonic() + PATIENCE
-        self._data = bytearray()
+        self._stored = Stored()
         try:
-            self.pid = os.fork()
+            self._forked = Forked(lambda: _evaluate(path, version, running, self._stored if keys else None), PATIENCE)
         except OSError:
-            os.close(reading)
-            os.close(writing)
+            self._stored.close()
             raise
-        if self.pid == 0:
-            os.close(reading)
-            _child(path, version, running, writing)
-        os.close(writing)
-
-    def read(self) -> bool:
-        """Take what there is; true at the end."""
-        data = os.read(self.descriptor, 1 << 20)
-        self._data += data
-        return not data or len(self._data) > _LARGEST
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        self.descriptor = self._forked.descriptor
+        self.deadline = self._forked.deadline
+        self.pid = self._forked.pid
+        self.read = self._forked.read
+        self.wait = self._forked.wait
+        self.kill = self._forked.kill
 
     def result(self) -> Loaded:
         """After the end.  Raises :class:`ConfigError`."""
-        return self._decoded(_decoder.decode)
+        try:
+            evaluated = self._answer(_decoder.decode)
+            self._stored.take(evaluated.found)
+        except BaseException:
+            self._stored.close()
+            raise
+        return Loaded(evaluated.bundle, self._stored)
 
     def difference(self) -> str:
         """After the end, where there was something to compare with.  Raises :class:`ConfigError`."""
-        return self._decoded(bytes.decode)
+        self._stored.close()
+        return self._answer(bytes.decode)
 
-    def _decoded(self, decode: Callable[[bytes], _Result]) -> _Result:
-        """What the child says is what the user's code made of it: any bytes are possible."""
+    def _answer(self, decode: Callable[[bytes], _Result]) -> _Result:
+        return _answer(self._forked, f"{self.path}: the evaluation of the configuration", decode)
+
+
+class Renewal:
+    """Reading the files of ``config``'s TLS once more; what is not valid now stays as it is in ``before``.
+
+    ``main``: the configuration's file.  Used as :class:`Loader` is.
+    """
+
+    def __init__(self, config: Config, main: str, before: Stored) -> None:
+        self._stored = Stored()
         try:
-            kind, payload = self._payload()
-            if kind == b"+":
-                return decode(payload)
-            messages = msgspec.json.decode(payload, type=list[str])
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise ConfigError(f"{self.path}: the evaluation of the configuration gave none: {error}") from None
-        raise ConfigError(*messages)
+            self._forked = Forked(lambda: _read_again(config, main, before, self._stored), PATIENCE)
+        except OSError:
+            self._stored.close()
+            raise
+        self.descriptor = self._forked.descriptor
+        self.deadline = self._forked.deadline
+        self.pid = self._forked.pid
+        self.read = self._forked.read
+        self.kill = self._forked.kill
 
-    def _payload(self) -> tuple[bytes, bytes]:
-        os.close(self.descriptor)
-        self.kill()  # where it has closed its end and does not exit; one that exits keeps its status
-        _, status = os.waitpid(self.pid, 0)
-        if len(self._data) > _LARGEST:
-            raise ConfigError(f"{self.path}: the configuration is larger than {_LARGEST >> 20} MB")
-        kind, payload = bytes(self._data[:1]), bytes(self._data[1:])
-        if kind in (b"+", b"-"):
-            return kind, payload
-        if time.monotonic() >= self.deadline:
-            raise ConfigError(f"{self.path}: the configuration takes longer than {PATIENCE:g} s to evaluate")
-        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
-        raise ConfigError(f"{self.path}: the evaluation of the configuration was ended by {how}")
+    def result(self) -> Stored:
+        """After the end.  Raises :class:`ConfigError`."""
+        try:
+            self._stored.take(_answer(self._forked, "reading certificates", _found_decoder.decode))
+        except BaseException:
+            self._stored.close()
+            raise
+        return self._stored
+
+    def abandon(self) -> None:
+        """Before the end."""
+        self.kill()
+        try:
+            self._forked.result()
+        except Failed:
+            pass
+        self._stored.close()
 
 
-def load(path: str, version: int = 1) -> Loaded:
+def load(path: str, version: int = 1, *, keys: bool = True) -> Loaded:
     """Evaluate and wait.  Raises :class:`ConfigError`."""
-    loader = Loader(path, version)
-    poll = select.poll()
-    poll.register(loader.descriptor, select.POLLIN)
-    while True:
-        if not poll.poll(max(0.0, loader.deadline - time.monotonic()) * 1000):
-            loader.kill()
-            break
-        if loader.read():
-            break
+    loader = Loader(path, version, keys=keys)
+    loader.wait()
     return loader.result()
 
 
-def _child(path: str, version: int, running: Bundle | None, writing: int) -> None:
-    """In the fork: never returns."""
-    status = 0
+def _answer(forked: Forked, what: str, decode: Callable[[bytes], _Result]) -> _Result:
+    """What the child says is what the user's code made of it: any bytes are possible."""
     try:
-        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.set_wakeup_fd(-1)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(PATIENCE), int(PATIENCE)))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        answer = _evaluate(path, version, running)
-        view = memoryview(answer)
-        while view:
-            view = view[os.write(writing, view) :]
-    except BaseException:
-        status = 1
-    finally:
-        os._exit(status)
+        answer = forked.result()
+        kind, payload = answer[:1], answer[1:]
+        if kind == b"+":
+            return decode(payload)
+        messages = msgspec.json.decode(payload, type=list[str])
+    except Failed as error:
+        raise ConfigError(f"{what} {error}") from None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ConfigError(f"{what} gave none: {error}") from None
+    raise ConfigError(*messages)
 
 
-def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
+def _watched(config: Config, main: str) -> tuple[str, ...]:  # until the reader says so itself
+    from rsp.tls import reader
+
+    watched: Callable[[Config, str], tuple[str, ...]] = getattr(reader, "watched", lambda _config, _main: ())
+    return watched(config, main)
+
+
+def _read_again(config: Config, main: str, before: Stored, stored: Stored) -> bytes:
+    from rsp.tls.reader import read
+
+    try:
+        found = stored.fill(_watched(config, main), lambda: read(config, main, before.whole()))
+    except ConfigError as error:
+        return b"-" + msgspec.json.encode(list(error.messages))
+    return b"+" + _encoder.encode(found)
+
+
+def _evaluate(path: str, version: int, running: Bundle | None, stored: Stored | None) -> bytes:
     from rsp.lua.evaluate import evaluate
     from rsp.system.privileges import Identity
     from rsp.tls.reader import read
@@ -150,7 +175,7 @@ def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
             Identity.of(config.settings)
         except ConfigError as error:
             raise ConfigError(*(f"{path}: {message}" for message in error.messages)) from None
-        reading = read(config, path)
+        found = stored.fill(_watched(config, path), lambda: read(config, path)) if stored is not None else NOTHING
     except ConfigError as error:
         return b"-" + msgspec.json.encode(list(error.messages))
     digest = hashlib.sha256()
@@ -159,7 +184,7 @@ def _evaluate(path: str, version: int, running: Bundle | None) -> bytes:
     bundle = Bundle(version, digest.hexdigest(), config, path if config.hooks else "", files if config.hooks else {})
     if running is not None:
         return b"+" + _difference(running, bundle).encode()
-    return b"+" + _encoder.encode(Loaded(bundle, reading))
+    return b"+" + _encoder.encode(_Evaluated(bundle, found))
 
 
 def _difference(running: Bundle, other: Bundle) -> str:

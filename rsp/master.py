@@ -21,6 +21,7 @@ from rsp.ipc.peer_table import PATIENCE_WITH_NAMES
 from rsp.loader import load
 from rsp.logs import log
 from rsp.supervise import orphans
+from rsp.supervise.certificates import Certificates
 from rsp.supervise.child import Process, Slot, cut_text, reap_strangers
 from rsp.supervise.fleet import Fleet
 from rsp.supervise.pid_file import PidFile
@@ -69,12 +70,14 @@ class Master:
         Raises :class:`ConfigError`, :class:`sockets.BindError`, and :class:`OSError` for a file that cannot be written.
         """
         setproctitle(f"rsp: master {self._path}")
-        bundle = load(self._path).bundle
+        loaded = load(self._path)
+        bundle = loaded.bundle
         self._catch_signals()
         fleet = self._fleet
         try:
             if bundle.config.settings.pid_file is not None:
                 self._pid_file = PidFile(bundle.config.settings.pid_file, taken=self._predecessor is not None)
+            fleet.secrets.use(Certificates(loaded, self._path, self._poll))
             fleet.launch(bundle)
             if self._predecessor is not None:
                 self._poll.register(self._predecessor.end, select.POLLIN)
@@ -116,7 +119,8 @@ class Master:
     def _round(self) -> None:
         """Wait for something to happen, for a second at most; then act on it."""
         due = [slot.restart_at for slot in self._fleet.all_slots() if slot.restart_at is not None]
-        wait = min([self._notifier.every, *(max(0.0, at - time.monotonic()) for at in due)])
+        now = time.monotonic()
+        wait = min([self._notifier.every, self._fleet.secrets.wait(now), *(max(0.0, at - now) for at in due)])
         if not self._flush():
             wait = min(wait, RETRY)
         for descriptor, _ in self._poll.poll(wait * 1000 + 1):
@@ -128,6 +132,8 @@ class Master:
                 self._take_over(self._predecessor)
             elif self._successor is not None and descriptor == self._successor.end.fileno():
                 self._successor_speaks(self._successor)
+            elif descriptor in self._fleet.secrets.descriptors:
+                self._fleet.secrets.read(descriptor)
             elif descriptor in self._fleet.by_descriptor:
                 self._hear(*self._fleet.by_descriptor[descriptor], _AT_ONCE)
         while self._pending:
@@ -150,6 +156,8 @@ class Master:
         self._fleet.look_after(now, suspended)
         self._check_started()
         self._reloads.look_after(now)
+        if not self._fleet.stopping:
+            self._fleet.secrets.look_after(now)
         log.tick()
         reap_strangers(self._known_pids())
         if self._successor is not None and now >= self._successor.deadline:
@@ -166,7 +174,7 @@ class Master:
         """Children that something here waits for."""
         successor = {self._successor.pid} if self._successor is not None else set()
         workers = {process.pid for slot in self._fleet.all_slots() for process in slot.processes}
-        return workers | successor | self._reloads.pids
+        return workers | successor | self._reloads.pids | self._fleet.secrets.pids
 
     def _is_in_charge(self) -> bool:
         """Whether the service manager is to hear from us, not from a predecessor or successor."""
@@ -238,6 +246,8 @@ class Master:
         if isinstance(message, channel.Ready):
             process.became_ready(message.version)
             self._ready(slot, process)
+        elif isinstance(message, channel.Stapled):
+            self._fleet.secrets.learn(message)
         elif isinstance(message, channel.Order):
             if len(self._waiting) + self._reloads.orders >= _MOST_ORDERS:
                 raise Broken("too many orders")

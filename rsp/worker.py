@@ -13,16 +13,18 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from setproctitle import setproctitle
 
 from rsp.config.errors import ConfigError
+from rsp.config.schema import Config
 from rsp.exchange.assemble import assemble
 from rsp.exchange.hooks.hooks import Hooks
 from rsp.exchange.service import HttpService
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle, Configure
 from rsp.ipc.instance import Instance
-from rsp.ipc.packets import Broken, Stuck
+from rsp.ipc.packets import Broken, Stuck, close_all
 from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, VERSION
 from rsp.logs import log
@@ -33,7 +35,10 @@ from rsp.net.handshake import Handshakes
 from rsp.net.poller import Poller
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
+from rsp.system.memory import content
 from rsp.system.privileges import Identity
+from rsp.tls.contexts import ContextError
+from rsp.tls.material import Keyring, unpack
 from rsp.tls.names import ServerNames
 
 _TICK: Final = 1.0
@@ -69,7 +74,8 @@ class Worker:
         self._context: WorkerContext
         self._service: HttpService
         self._handshakes: Handshakes
-        self._tls: ServerNames | None = None
+        self._tls: ServerNames | None = None  # where no listener speaks it
+        self._keyring = Keyring()
         self._access_log = AccessLog("off")
         self._stopped: asyncio.Event
 
@@ -101,10 +107,14 @@ class Worker:
         self._service = HttpService(context)
         self._handshakes = Handshakes(context, self._service, lambda: self._tls)
         try:
-            self._use(self._bundle, self._members, instance.log)
+            keyring = instance.keyring.content() if instance.keyring is not None else b""
+            self._use(self._bundle, self._members, instance.log, keyring, instance.renewable)
         except ConfigError as error:
             self._complain(error)
             return 1
+        finally:
+            if instance.keyring is not None:
+                instance.keyring.close()
         Identity.of(self._bundle.config.settings).assume()
         for key in self._sockets:
             self._listen(key)
@@ -122,9 +132,10 @@ class Worker:
 
     # -- configuration
 
-    def _use(self, bundle: Bundle, members: PeerTable, log_file: int) -> None:
+    def _use(self, bundle: Bundle, members: PeerTable, log_file: int, keyring: bytes, state: bytes) -> None:
         """Serve new exchanges by ``bundle``.  Raises :class:`ConfigError`, and changes nothing then."""
         context, service = self._context, self._service
+        tls = self._secure(bundle.config, keyring, state)
         hooks: Hooks | None = None
         if bundle.config.hooks:
             hooks = Hooks(context, bundle.config, bundle.main, bundle.files, self._instance.store)
@@ -133,8 +144,8 @@ class Worker:
             self._access_log = AccessLog(wanted, log_file)
         elif log_file >= 0:
             self._access_log.replace(log_file)
-        self._tls = _names(bundle)
-        config = assemble(bundle.config, context, service.directory, self._access_log, hooks, self._offset)
+        config = assemble(bundle.config, context, service.directory, self._access_log, hooks, self._offset, tls[0])
+        self._keyring, self._tls = tls
         before = service.use(config, members)
         if hooks is not None:
             hooks.start(before.hooks if before is not None else None)
@@ -144,11 +155,13 @@ class Worker:
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
         bundle, members = channel.bundle_from(descriptors[0]), channel.members_from(descriptors[1])
-        rest = descriptors[2:]
+        keyring, state = content(descriptors[2]), content(descriptors[3])
+        rest = descriptors[4:]
         try:
-            self._use(bundle, members, rest.pop(0) if message.log else -1)
+            self._use(bundle, members, rest.pop(0) if message.log else -1, keyring, state)
         except ConfigError as error:
             self._complain(error)  # the master will hear nothing, and take it back
+            close_all(rest)
             return
         for key, acceptor in self._acceptors.items():
             acceptor.kind, acceptor.accepted = self._accepting(key[1])
@@ -163,6 +176,27 @@ class Worker:
             self._settle()
         self._context.tick()
         self._tell(channel.Ready(message.version))
+
+    def _secure(self, config: Config, keyring: bytes, state: bytes) -> tuple[Keyring, ServerNames | None]:
+        """What the TLS of ``config`` is made of.  Raises :class:`ConfigError`."""
+        shared = channel.tls_state(state)
+        whole = msgspec.structs.replace(unpack(keyring) if keyring else Keyring(), staples=shared.staples)
+        if not any(listener.tls for listener in config.listeners):
+            return whole, None
+        try:
+            return whole, ServerNames(config, whole, shared.tickets, self._tls)
+        except ContextError as error:
+            raise ConfigError(str(error)) from None
+
+    def _renew(self, descriptors: list[int]) -> None:
+        """New handshakes use other certificates, keys of tickets, OCSP responses; connections stay as they are."""
+        keyring, state = content(descriptors[0]), content(descriptors[1])
+        try:
+            whole, tls = self._secure(self._bundle.config, keyring, state)
+            self._service.use_keyring(whole)
+            self._keyring, self._tls = whole, tls
+        except ConfigError as error:  # the reader has checked it, but it does not run the same OpenSSL calls
+            self._complain(error)
 
     def _complain(self, error: ConfigError) -> None:
         for message in error.messages:
@@ -254,6 +288,8 @@ class Worker:
         elif isinstance(message, channel.Update):
             self._members = channel.members_from(descriptors[0])
             self._service.arrange(self._members)
+        elif isinstance(message, channel.Renew):
+            self._renew(descriptors)
         elif isinstance(message, channel.Adopt):
             self._adopt(message, descriptors)
         elif isinstance(message, channel.Release):
@@ -296,15 +332,6 @@ class Worker:
             self._stopped.set()
         else:
             loop.call_later(0.02, self._drain_step, loop, close_idle, give_up)
-
-
-def _names(bundle: Bundle) -> ServerNames | None:  # until the keys come from the master
-    from rsp.tls.material import unpack
-    from rsp.tls.reader import read
-
-    if not any(listener.tls for listener in bundle.config.listeners):
-        return None
-    return ServerNames(bundle.config, unpack(read(bundle.config, bundle.main).keyring), ())
 
 
 def _unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

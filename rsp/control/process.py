@@ -25,7 +25,10 @@ from rsp.ipc.peer_table import PeerTable, Target
 from rsp.ipc.scoreboard import CONTROL_ROW
 from rsp.ipc.worker_cells import HEARTBEAT, VERSION
 from rsp.logs import log
+from rsp.system.memory import Memory, content
 from rsp.system.privileges import Identity
+from rsp.tls.material import Keyring, unpack
+from rsp.tls.stored import unpack_described
 
 _TICK = 1.0
 _MOST_ORDERS = 100
@@ -42,9 +45,11 @@ class Control:
         self._channel = channel.Channel(end, channel.MASTER)
         self._flushing = False
         self._admin_socket = admin
+        self._keyring = _keyring(instance.keyring)
         self._row = instance.scoreboard.row(CONTROL_ROW)
         self._settings = instance.bundle.config.settings
         self._state = State(instance.scoreboard, instance.bundle, instance.members, path, file)
+        self._state.certificates = unpack_described(instance.renewable)
         self._checks = Checks(instance.scoreboard)
         self._outliers = Outliers(instance.scoreboard)
         self._names = Names(self._found, self._failing)
@@ -106,7 +111,7 @@ class Control:
             for member in members.upstreams.get(upstream.name, ()):
                 self._places.setdefault(upstream.peers[member.given].address, []).append(member.place)
         self._names.arrange(config, self._considered)
-        self._checks.arrange(config, members)
+        self._checks.arrange(config, members, self._keyring)
         self._outliers.arrange(config, members)
 
     # -- the master
@@ -155,6 +160,7 @@ class Control:
         if isinstance(message, channel.Configure):
             self._state.bundle = channel.bundle_from(descriptors[0])
             self._state.members = channel.members_from(descriptors[1])
+            self._renew(descriptors[2:4])
             self._consider(None, channel.Consider())
             self._arrange()
         elif isinstance(message, channel.Consider):
@@ -164,6 +170,9 @@ class Control:
         elif isinstance(message, channel.Update):
             self._state.members = channel.members_from(descriptors[0])
             self._arrange()
+        elif isinstance(message, channel.Renew):
+            self._renew(descriptors)
+            self._arrange()
         elif isinstance(message, channel.Outcome):
             if message.what != "dry-run":
                 self._state.last = message
@@ -171,6 +180,12 @@ class Control:
                 waiting = self._orders.pop(number, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(message)
+
+    def _renew(self, descriptors: list[int]) -> None:
+        """Other files are in use: those for checks of peers, and what is known of the certificates for clients."""
+        keyring, described = content(descriptors[0]), content(descriptors[1])
+        self._keyring = unpack(keyring) if keyring else Keyring()
+        self._state.certificates = unpack_described(described)
 
     def _consider(self, config: Config | None, message: channel.Consider) -> None:
         """``config`` is being tried; ``None``: nothing is."""
@@ -187,3 +202,11 @@ class Control:
         self._orders[self._numbers] = waiting
         self._tell(channel.Order(self._numbers, what))
         return await waiting
+
+
+def _keyring(memory: Memory | None) -> Keyring:
+    """What the process is born with."""
+    data = memory.content() if memory is not None else b""
+    if memory is not None:
+        memory.close()
+    return unpack(data) if data else Keyring()

@@ -14,6 +14,7 @@ from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.channel import Bundle, Outcome
 from rsp.ipc.peer_table import PeerEntry, PeerTable
 from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
+from rsp.tls.material import Described
 
 _FOREVER: Final = (1 << 63) - 1
 _HEALTH: Final = ("unknown", "up", "doubtful", "dead")  # by the mark
@@ -35,6 +36,7 @@ class State:
         self.members = members
         self._path = path
         self._file = file.encode("utf-8", "backslashreplace").decode()  # its name may be any bytes
+        self.certificates: tuple[Described, ...] = ()
         self.last: Outcome | None = None  # of reloads and upgrades
         self.trial: tuple[int, str, float] | None = None  # version, digest, and when it will be over
 

@@ -1,6 +1,6 @@
 """What the master and its children tell each other, over one SOCK_SEQPACKET pair for each child.
 
-To children, descriptors (listening sockets, a configuration or the members in a memfd) travel with a message; from
+To children, descriptors (listening sockets, a configuration, members, keys in a memfd) travel with a message; from
 children, bytes alone, which are taken for an attacker's: a role says what a child may send, and how long it may be.
 A child learns of its master's death, and the master of a child's, by end of file.
 """
@@ -36,8 +36,20 @@ class Bundle(msgspec.Struct, frozen=True):
     files: dict[str, bytes] = {}
 
 
+class TlsState(msgspec.Struct, frozen=True):
+    """What the TLS of all workers shares, whatever their configuration.
+
+    ``tickets``  keys of session tickets, 80 bytes each: the first one seals, all of them open
+    ``staples``  OCSP responses (DER), by the digest of their certificate
+    """
+
+    tickets: list[bytes] = []
+    staples: dict[str, bytes] = {}
+
+
 class Configure(msgspec.Struct, frozen=True, tag=True):
-    """To a child: use the bundle in the first descriptor, with the members in the second.
+    """To a child: use the bundle in the first descriptor, with the members in the second; the next two as in
+    :class:`Renew`.
 
     To workers there is more: the access log, if it is a file, and sockets that listen on ``addresses``, in order.
     ``trial``: it may be taken back, so listeners that it does not have stay until :class:`Settle`.
@@ -67,6 +79,14 @@ class Consider(msgspec.Struct, frozen=True, tag=True):
 
 class Update(msgspec.Struct, frozen=True, tag=True):
     """To a child: the members in the descriptor are those of the upstreams from now on."""
+
+
+class Renew(msgspec.Struct, frozen=True, tag=True):
+    """To a child: other files of its TLS are in use from now on.
+
+    A worker gets its keyring in the first descriptor, :class:`TlsState` in the second; the control process a keyring
+    for its checks of peers, and descriptions of the certificates (``rsp/tls/stored.py``).
+    """
 
 
 class Adopt(msgspec.Struct, frozen=True, tag=True):
@@ -112,6 +132,13 @@ class Found(msgspec.Struct, frozen=True, tag=True):
                 raise ValueError(f"weight {target.weight}")
 
 
+class Stapled(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: the OCSP response for the certificate with ``digest``; empty: none any more."""
+
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    response: Annotated[bytes, msgspec.Meta(max_length=64 << 10)]
+
+
 class Order(msgspec.Struct, frozen=True, tag=True):
     """From the control process: an operator wants something of the master; ``number`` is the answer's.
 
@@ -137,12 +164,13 @@ class Outcome(msgspec.Struct, frozen=True, tag=True):
     at: float
 
 
-ToChild = Configure | Settle | Consider | Update | Adopt | Release | Drain | Reopen | Outcome
-Message = ToChild | Ready | Found | Order
+ToChild = Configure | Settle | Consider | Update | Renew | Adopt | Release | Drain | Reopen | Outcome
+Message = ToChild | Ready | Found | Stapled | Order
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 _bundle_decoder = msgspec.msgpack.Decoder(Bundle, dec_hook=decode_hook)
 _members_decoder = msgspec.msgpack.Decoder(PeerTable, dec_hook=decode_hook)
+_state_decoder = msgspec.msgpack.Decoder(TlsState)
 
 
 class Role(NamedTuple):
@@ -156,7 +184,7 @@ class Role(NamedTuple):
 
 MASTER: Final = Role(msgspec.msgpack.Decoder(ToChild, dec_hook=decode_hook), sys.maxsize, trusted=True)
 WORKER: Final = Role(msgspec.msgpack.Decoder(Ready), 1 << 10)
-CONTROL: Final = Role(msgspec.msgpack.Decoder(Found | Order, dec_hook=decode_hook), 1 << 20)
+CONTROL: Final = Role(msgspec.msgpack.Decoder(Found | Stapled | Order, dec_hook=decode_hook), 1 << 20)
 
 
 class Channel:
@@ -198,7 +226,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def pack(data: Bundle | PeerTable) -> bytes:
+def pack(data: Bundle | PeerTable | TlsState) -> bytes:
     return _encoder.encode(data)
 
 
@@ -215,3 +243,8 @@ def bundle_from(descriptor: int) -> Bundle:
 def members_from(descriptor: int) -> PeerTable:
     """Reads and closes ``descriptor``."""
     return _members_decoder.decode(content(descriptor))
+
+
+def tls_state(data: bytes) -> TlsState:
+    """Nothing in no bytes."""
+    return _state_decoder.decode(data) if data else TlsState()

@@ -6,12 +6,15 @@ from rsp.ipc.channel import Bundle
 from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
+from rsp.system.memory import Memory
 
 
 @dataclass(frozen=True)
 class Instance:
-    """``secret``: the instance's own, for signatures.  ``log``: the
-    descriptor of the access log, if it is a file."""
+    """``secret``: the instance's own, for signatures.  ``log``: the descriptor of the access log, if it is a file.
+
+    ``keyring`` and ``renewable``: what :class:`channel.Renew` brings in its descriptors; a child closes the first.
+    """
 
     scoreboard: Scoreboard
     secret: bytes
@@ -20,3 +23,5 @@ class Instance:
     members: PeerTable
     log: int
     store: Shared
+    keyring: Memory | None = None
+    renewable: bytes = b""

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import psutil
 
@@ -159,6 +159,12 @@ class Process:
         return status if pid else None
 
 
+class Closable(Protocol):
+    """What the master has open."""
+
+    def close(self) -> None: ...
+
+
 class Slot:
     """What one child after the other fills: a worker, with its own listening sockets, which stay when it goes, or the
     control process."""
@@ -210,7 +216,7 @@ def spawn(
     run: Callable[[socket.socket], int],
     row: Row,
     row_number: int,
-    close: Iterable[socket.socket],
+    close: Iterable[Closable],
 ) -> Process:
     """Fork a child that does ``run(end)``, with its end of the channel, and exits with what that returns.
 

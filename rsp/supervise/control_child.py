@@ -18,7 +18,8 @@ from rsp.ipc.instance import Instance
 from rsp.ipc.peer_table import PeerRegistry, PeerTable
 from rsp.ipc.scoreboard import CONTROL_ROW, Scoreboard
 from rsp.logs import log
-from rsp.supervise.child import Process, Slot, spawn
+from rsp.supervise.child import Closable, Process, Slot, spawn
+from rsp.supervise.secrets import Secrets
 from rsp.system.memory import sealed
 
 
@@ -50,7 +51,7 @@ class ControlChild:
         if self._admin is not None:
             self._admin.install()
 
-    def start(self, instance: Instance, close: Iterable[socket.socket]) -> Process | None:
+    def start(self, instance: Instance, close: Iterable[Closable]) -> Process | None:
         """Fork the control process; a fork that fails is tried again."""
         self.slot.restart_at = None
         row = self._scoreboard.row(CONTROL_ROW)
@@ -145,8 +146,12 @@ class ControlChild:
         with sealed(channel.pack(bundle)) as descriptor:
             self.tell(channel.Consider(bundle.version, bundle.digest, seconds), [descriptor])
 
-    def configure(self, bundle: Bundle, members: PeerTable) -> None:
+    def configure(self, bundle: Bundle, members: PeerTable, secrets: Secrets) -> None:
         """The control process follows when the workers begin to."""
         self.members = members
-        with sealed(channel.pack(bundle)) as first, sealed(channel.pack(members)) as second:
-            self.tell(channel.Configure(bundle.version), [first, second])
+        with (
+            sealed(channel.pack(bundle)) as first,
+            sealed(channel.pack(members)) as second,
+            secrets.for_control() as others,
+        ):
+            self.tell(channel.Configure(bundle.version), [first, second, *others])

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from rsp.config.limits import DEFAULT_TIMEOUTS
@@ -20,13 +21,16 @@ from rsp.ipc.shared_memory import Shared
 from rsp.logs import log
 from rsp.logs.access_log import open_file
 from rsp.supervise import orphans
-from rsp.supervise.child import Process, Slot, cut_text, spawn
+from rsp.supervise.certificates import Certificates
+from rsp.supervise.child import Closable, Process, Slot, cut_text, spawn
 from rsp.supervise.control_child import ControlChild
 from rsp.supervise.listeners import Listeners
 from rsp.supervise.rows import MOST, Rows
+from rsp.supervise.secrets import Secrets
 from rsp.supervise.systemd import passed_sockets
 from rsp.supervise.upgrade import Legacy, Predecessor, known, restore
 from rsp.system import descriptors, quota, sockets
+from rsp.system.memory import Memory
 from rsp.worker import Worker
 
 _SILENT: Final = 3.0  # a worker's loop that has not run for so long is no sign of life
@@ -55,6 +59,7 @@ class Fleet:
         self._passed = passed_sockets()
         given = predecessor.given if predecessor is not None else {}
         self.listeners = Listeners(self.slots, self._passed, given, self._legacy.shared if self._legacy else [])
+        self.secrets = Secrets(self._renew_workers, lambda descriptors: self.control.tell(channel.Renew(), descriptors))
         self.log_file = -1
         self.trying: Process | None = None
         self.control = ControlChild(self._scoreboard, self._tell_workers)
@@ -78,6 +83,7 @@ class Fleet:
                 self.control.table.learn(name, targets)
         self.control.open(bundle, later=self._legacy is not None)
         if self._legacy is not None:
+            self.secrets.inherit(self._legacy.tickets, self._legacy.tickets_since, self._legacy.staples)
             restore(self._legacy.peers, self.control.table, self._scoreboard)
         wanted = self.workers_wanted(bundle)
         for index in range(max(wanted, self.listeners.given_slots)):
@@ -96,7 +102,8 @@ class Fleet:
         """For a successor, with its sockets."""
         table, given = self.control.table, self.listeners.all()
         peers, files, shared = known(table, self._scoreboard), self.listeners.files, self.listeners.shared
-        return Legacy(self._secret, table.found, peers, list(given), files, shared), list(given.values())
+        legacy = Legacy(self._secret, table.found, peers, list(given), files, shared, *self.secrets.inheritance())
+        return legacy, list(given.values())
 
     def hand_over(self) -> None:
         """A successor is there: finish what runs, and leave everything else to it."""
@@ -160,6 +167,13 @@ class Fleet:
             if process is not self.trying:
                 process.send(message, descriptors)
 
+    def _renew_workers(self, certificates: Certificates, descriptors: Sequence[int]) -> None:
+        tried = certificates is self.secrets.tried
+        for slot in self.slots:
+            for process in slot.processes:
+                if (process is self.trying) == tried and not process.draining:
+                    process.send(channel.Renew(), descriptors)
+
     def workers_wanted(self, bundle: Bundle) -> int:
         if self._override is not None:
             return self._override
@@ -196,7 +210,8 @@ class Fleet:
             return
         row = self._scoreboard.row(number)
         first = slot.index == 0 and not self.started
-        instance = self._instance()
+        keyring = self.secrets.certificates.stored.keyring
+        instance = self._instance(keyring, self.secrets.state())
 
         def run(end: socket.socket) -> int:
             return Worker(instance, slot.index, own, end, number, first).run()
@@ -205,7 +220,8 @@ class Fleet:
         sockets_for = self.listeners.sockets_for(slot, self.bundle.config)
         try:
             own.update((address, sock.dup()) for address, sock in sockets_for.items())
-            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, self._private())
+            private = self._private() - {keyring}
+            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, private)
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
             self.rows.put_back(number)
@@ -220,19 +236,31 @@ class Fleet:
         process.asked.append(self.bundle.version)
         self._listen_to(slot, process)
 
-    def _instance(self) -> Instance:
+    def _instance(self, keyring: Memory, renewable: bytes) -> Instance:
         workers = self.wanted_slots() or 1
-        members = self.control.members
-        return Instance(self._scoreboard, self._secret, workers, self.bundle, members, self.log_file, self._store)
+        return Instance(
+            self._scoreboard,
+            self._secret,
+            workers,
+            self.bundle,
+            self.control.members,
+            self.log_file,
+            self._store,
+            keyring,
+            renewable,
+        )
 
-    def _private(self) -> set[socket.socket]:
+    def _private(self) -> set[Closable]:
         """Descriptors that a child has no use for."""
         ends = {process.end for slot in self.all_slots() for process in slot.processes}
         listening = {sock for slot in self.slots for sock in slot.sockets.values()}
-        return {*self.private, *ends, *listening, *self.control.owned(), *(passed.sock for passed in self._passed)}
+        passed = (passed.sock for passed in self._passed)
+        return {*self.private, *ends, *listening, *self.control.owned(), *passed, *self.secrets.memories()}
 
     def _start_control(self) -> None:
-        process = self.control.start(self._instance(), self._private() - set(self.control.owned()))
+        peers = self.secrets.certificates.stored.peers
+        instance = self._instance(peers, self.secrets.described())
+        process = self.control.start(instance, self._private() - {peers, *self.control.owned()})
         if process is not None:
             self._listen_to(self.control.slot, process)
 

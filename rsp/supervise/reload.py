@@ -13,6 +13,7 @@ from rsp.ipc.channel import Bundle
 from rsp.loader import Loader
 from rsp.logs.access_log import open_file
 from rsp.supervise.canary import Sample, fault
+from rsp.supervise.certificates import Certificates
 from rsp.supervise.child import Process, Slot
 from rsp.supervise.fleet import Fleet
 from rsp.supervise.rollout import Rollout, configure
@@ -105,17 +106,21 @@ class Reloads:
             if self._what == "dry-run":
                 self._end(True, loader.difference())
                 return
-            bundle = loader.result().bundle
+            loaded = loader.result()
+            bundle = loaded.bundle
+            self._fleet.secrets.attempt(Certificates(loaded, self._path, self._poll))
             self._fleet.check_room(bundle, self._fleet.workers_wanted(bundle))
             added = self._fleet.listeners.add(bundle.config)
             members = self._fleet.control.adopt(self._fleet.bundle, bundle)[0]
             log_file = open_file(bundle.config.settings.access_log)
         except (ConfigError, sockets.BindError) as error:
             lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
+            self._fleet.secrets.refuse()
             refused = "A reload would be refused" if self._what == "dry-run" else "Reload refused"
             self._end(False, f"{refused}, {_STAYS}.\n{lines}")
             return
         except OSError as error:
+            self._fleet.secrets.refuse()
             self._fleet.listeners.drop(added)
             self._end(False, f"Reload refused, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
             return
@@ -123,7 +128,7 @@ class Reloads:
             for slot in self._fleet.slots[:MOST_WORKERS]:
                 slot.wanted = True
         trial = float(bundle.config.settings.reload.canary) if self._what == "reload" else 0.0
-        self._rollout = Rollout(bundle, members, added, log_file, trial)
+        self._rollout = Rollout(bundle, members, self._fleet.secrets, added, log_file, trial)
         self._fleet.control.consider(bundle, trial)
         self.step()
 
@@ -216,7 +221,8 @@ class Reloads:
         fleet.bundle = rollout.bundle
         fleet.use_log(rollout.log)
         fleet.trying = None
-        fleet.control.configure(rollout.bundle, rollout.members)
+        fleet.secrets.commit()
+        fleet.control.configure(rollout.bundle, rollout.members, fleet.secrets)
         for slot in fleet.slots:
             if slot.process is None and slot.wanted and slot.restart_at is None:
                 fleet.start(slot)
@@ -244,10 +250,11 @@ class Reloads:
         if rollout.log >= 0:
             os.close(rollout.log)
         fleet.control.consider(None)
+        fleet.secrets.refuse()
         fleet.control.adopt(fleet.bundle)
         slot = next((slot for slot in fleet.slots if slot.process is canary and canary is not None), None)
         if slot is not None:
-            configure(slot, fleet.bundle, fleet.control.members, fleet.log_file, [])
+            configure(slot, fleet.bundle, fleet.control.members, fleet.secrets, fleet.log_file, [])
         fleet.listeners.drop(rollout.added)
         self._end(False, f"Reload refused, {_STAYS}: {reason}", rollout.bundle)
 

@@ -9,6 +9,7 @@ from rsp.ipc.channel import Bundle
 from rsp.ipc.peer_table import PATIENCE_WITH_NAMES, PeerTable
 from rsp.supervise.canary import Sample
 from rsp.supervise.child import Process, Slot
+from rsp.supervise.secrets import Secrets
 from rsp.system.memory import sealed
 
 _PATIENCE: Final = 10.0
@@ -21,9 +22,12 @@ class Rollout:
     ``log``: the descriptor of its access log, if that is a file.  ``trial``: seconds.
     """
 
-    def __init__(self, bundle: Bundle, members: PeerTable, added: list[str], log: int, trial: float) -> None:
+    def __init__(
+        self, bundle: Bundle, members: PeerTable, secrets: Secrets, added: list[str], log: int, trial: float
+    ) -> None:
         self.bundle = bundle
         self.members = members
+        self._secrets = secrets
         self.added = added
         self.log = log
         self.trial = trial
@@ -48,16 +52,28 @@ class Rollout:
 
     def send(self, slot: Slot, *, trial: bool = False) -> None:
         """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""
-        configure(slot, self.bundle, self.members, self.log, self.added, trial=trial)
+        configure(slot, self.bundle, self.members, self._secrets, self.log, self.added, trial=trial)
 
 
 def configure(
-    slot: Slot, bundle: Bundle, members: PeerTable, log: int, added: list[str], *, trial: bool = False
+    slot: Slot,
+    bundle: Bundle,
+    members: PeerTable,
+    secrets: Secrets,
+    log: int,
+    added: list[str],
+    *,
+    trial: bool = False,
 ) -> None:
     """Tell the slot's worker what it serves from now on."""
     if slot.process is None:
         return
-    with sealed(channel.pack(bundle)) as first, sealed(channel.pack(members)) as second:
+    certificates = (secrets.tried or secrets.certificates) if trial else secrets.certificates
+    with (
+        sealed(channel.pack(bundle)) as first,
+        sealed(channel.pack(members)) as second,
+        secrets.for_worker(certificates) as others,
+    ):
         sockets = [slot.sockets[address].fileno() for address in added]
-        descriptors = [first, second, *([log] if log >= 0 else []), *sockets]
+        descriptors = [first, second, *others, *([log] if log >= 0 else []), *sockets]
         slot.process.send(channel.Configure(bundle.version, added, log >= 0, trial), descriptors)

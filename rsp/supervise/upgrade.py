@@ -50,7 +50,8 @@ class Legacy(msgspec.Struct, frozen=True):
     """What a successor gets, in a form that other versions of the code can read.
 
     ``sockets``: slot and address of each descriptor that follows.  ``files``: addresses whose socket files are the
-    successor's to remove.  ``shared``: addresses that have one socket for all slots.
+    successor's to remove.  ``shared``: addresses that have one socket for all slots.  ``tickets``: keys of session
+    tickets, the first one in use since ``tickets_since``; ``staples``: OCSP responses.
     """
 
     secret: bytes
@@ -59,6 +60,9 @@ class Legacy(msgspec.Struct, frozen=True):
     sockets: list[tuple[Annotated[int, msgspec.Meta(ge=0, lt=SLOTS)], str]]
     files: list[str]
     shared: list[str]
+    tickets: list[bytes] = []
+    tickets_since: float = 0.0
+    staples: dict[str, bytes] = {}
 
 
 def known(table: PeerRegistry, scoreboard: Scoreboard) -> list[Standing]:

@@ -23,6 +23,35 @@ def shared(name: str, size: int) -> tuple[int, mmap.mmap]:
     return descriptor, mapping
 
 
+class Memory:
+    """What a child fills and its siblings read, and the process that forks them does not: its own memory never has it,
+    so neither have other children."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.memfd_create("rsp-secrets", _FLAGS)
+
+    def fill(self, data: bytes) -> None:
+        """In the child, once."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def seal(self) -> None:
+        """After the child's end."""
+        fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, _SIZE | fcntl.F_SEAL_WRITE)
+
+    def content(self) -> bytes:
+        return content(os.dup(self._descriptor))
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
 @contextmanager
 def sealed(data: bytes) -> Iterator[int]:
     """A descriptor to send, open within the block; no process can change ``data`` any more."""

@@ -15,6 +15,7 @@ class Described(msgspec.Struct, frozen=True):
     ``digest``     hex SHA-256 of the certificate; ``kind``: ``ecdsa``, ``rsa`` or another
     ``responder``  URL of its OCSP responder, or empty
     ``problem``    what a user has to know, or empty
+    ``chain``      DER, the certificate itself first, then its issuers; where there is a responder, to ask it
     """
 
     at: str
@@ -28,6 +29,7 @@ class Described(msgspec.Struct, frozen=True):
     not_after: float
     responder: str = ""
     problem: str = ""
+    chain: tuple[bytes, ...] = ()
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -60,12 +62,14 @@ class Reading(msgspec.Struct, frozen=True):
     ``described``  what it has, without keys
     ``watch``      names of files, and patterns, whose change calls for another reading
     ``notes``      lines for the log: what was refused or will have to be renewed
+    ``peers``      packed, for the control process: a keyring of ``authorities`` and ``own`` alone
     """
 
     keyring: bytes
     described: tuple[Described, ...]
     watch: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    peers: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -79,3 +83,4 @@ def pack(keyring: Keyring) -> bytes:
 def unpack(data: bytes) -> Keyring:
     """Raises :class:`msgspec.MsgspecError`."""
     return _keyring_decoder.decode(data)
+

@@ -1,0 +1,120 @@
+"""The files of one configuration's TLS: watched, and read again by a child when they change.
+
+The master looks at what the file system says of them; it never opens one.  A reading that fails changes nothing.
+"""
+
+import select
+import time
+from typing import Final
+
+from rsp.config.errors import ConfigError
+from rsp.config.schema import Config
+from rsp.loader import Loaded, Renewal
+from rsp.logs import log
+from rsp.system.watch import Seen, look
+from rsp.tls.stored import Stored
+
+LOOK: Final = 1.0  # seconds between two looks
+SETTLE: Final = 0.25  # files that change are read once they have stayed the same for so long,
+_UNSETTLED: Final = 0.75  # or after so long
+_AGAIN: Final = 10.0  # after a reading that failed
+
+
+class Certificates:
+    """``main``: the configuration's file.  ``poll``: where the reader's descriptor is registered.
+
+    ``stored``: what is in use.
+    """
+
+    def __init__(self, loaded: Loaded, main: str, poll: select.poll) -> None:
+        self._poll = poll
+        self.stored: Stored = loaded.stored
+        self._config: Config = loaded.bundle.config
+        self._main = main
+        self._known: Seen = self.stored.found.seen  # what has been read
+        self._last: Seen = self._known  # at the last look
+        self._changed_at: float | None = None
+        self._look_at = 0.0
+        self._renewal: Renewal | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """The reader's; -1 when none runs."""
+        return self._renewal.descriptor if self._renewal is not None else -1
+
+    @property
+    def pid(self) -> int:
+        """The reader's; 0 when none runs."""
+        return self._renewal.pid if self._renewal is not None else 0
+
+    def wait(self, now: float) -> float:
+        """Seconds until it wants to be looked after."""
+        return LOOK if self._changed_at is None else max(0.0, self._look_at - now)
+
+    def look_after(self, now: float) -> None:
+        """Look, when it is time."""
+        if self._renewal is not None:
+            if now >= self._renewal.deadline:
+                self._renewal.kill()
+        elif now >= self._look_at and self.stored.found.reading.watch and self._look(now):
+            self._read_again()
+
+    def _look(self, now: float) -> bool:
+        """Whether the files have to be read again."""
+        last, self._last = self._last, look(self.stored.found.reading.watch)
+        self._look_at = now + LOOK
+        if self._last == self._known:
+            self._changed_at = None
+            return False
+        if self._changed_at is None:
+            self._changed_at = now
+        if self._last == last or now >= self._changed_at + _UNSETTLED:
+            return True
+        self._look_at = now + SETTLE
+        return False
+
+    def _read_again(self) -> None:
+        self._changed_at = None
+        try:
+            self._renewal = Renewal(self._config, self._main, self.stored)
+        except OSError as error:
+            self._fail(error.strerror or str(error))
+            return
+        self._poll.register(self._renewal.descriptor, select.POLLIN)
+
+    def read(self) -> bool:
+        """The reader says something; whether something else is in use now."""
+        renewal = self._renewal
+        if renewal is None or not renewal.read():
+            return False
+        self._poll.unregister(renewal.descriptor)
+        self._renewal = None
+        try:
+            stored = renewal.result()
+        except ConfigError as error:
+            self._fail("; ".join(error.messages))
+            return False
+        before, self.stored = self.stored, stored
+        self._known = stored.found.seen
+        self.tell(before)
+        same = before.holds_the_same(stored)
+        before.close()
+        return not same
+
+    def tell(self, before: Stored | None) -> None:
+        """What the log has not said of ``before``."""
+        said = before.found.reading.notes if before is not None else ()
+        for note in self.stored.found.reading.notes:
+            if note not in said:
+                log.line(note, log.WARNING)
+
+    def _fail(self, why: str) -> None:
+        log.once_a_second("certificates", f"Certificates are not renewed, those in use stay: {why}", log.ERROR)
+        self._look_at = time.monotonic() + _AGAIN
+
+    def close(self) -> None:
+        if self._renewal is not None:
+            self._poll.unregister(self._renewal.descriptor)
+            self._renewal.abandon()
+            self._renewal = None
+        self.stored.close()

@@ -1,0 +1,152 @@
+"""What children get for their TLS beside a configuration: the newest, at their start, and whenever it changes.
+
+The certificates of the configuration in force, those of one that a worker tries, ticket keys and OCSP responses.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from rsp.ipc import channel
+from rsp.ipc.channel import Stapled, TlsState
+from rsp.supervise.certificates import Certificates
+from rsp.supervise.tickets import Tickets
+from rsp.system.memory import Memory, sealed
+from rsp.tls.stored import pack_described
+
+_SPREAD: Final = 1.0  # least time between two messages about responses
+Renew = Callable[[Certificates, Sequence[int]], None]
+
+
+class Secrets:
+    """``renew_workers(certificates, descriptors)`` reaches all that serve with ``certificates``,
+    ``renew_control(descriptors)`` the control process."""
+
+    def __init__(self, renew_workers: Renew, renew_control: Callable[[Sequence[int]], None]) -> None:
+        self.certificates: Certificates  # of the configuration in force
+        self.tried: Certificates | None = None
+        self.tickets = Tickets(time.monotonic())
+        self.staples: dict[str, bytes] = {}
+        self._renew_workers = renew_workers
+        self._renew_control = renew_control
+        self._renew_at: float | None = None
+
+    # -- whose certificates
+
+    def use(self, certificates: Certificates) -> None:
+        """They are in force."""
+        self.certificates = certificates
+        certificates.tell(None)
+
+    def attempt(self, certificates: Certificates) -> None:
+        """A worker tries them."""
+        self.tried = certificates
+        certificates.tell(self.certificates.stored)
+
+    def commit(self) -> None:
+        """What was tried is in force."""
+        if self.tried is not None:
+            self.certificates.close()
+            self.certificates, self.tried = self.tried, None
+            self._prune()
+
+    def refuse(self) -> None:
+        """It is not."""
+        if self.tried is not None:
+            self.tried.close()
+            self.tried = None
+
+    @property
+    def all(self) -> list[Certificates]:
+        return [self.certificates, *([self.tried] if self.tried is not None else [])]
+
+    def memories(self) -> set[Memory]:
+        """Which no child may keep."""
+        return {memory for each in self.all for memory in (each.stored.keyring, each.stored.peers)}
+
+    # -- what children get
+
+    def state(self) -> bytes:
+        """For a worker, beside its keyring."""
+        return channel.pack(TlsState(self.tickets.keys, self.staples))
+
+    def described(self) -> bytes:
+        """For the control process, beside its own keyring."""
+        return pack_described(self.certificates.stored.found.reading.described)
+
+    @contextmanager
+    def for_worker(self, certificates: Certificates) -> Iterator[list[int]]:
+        with sealed(self.state()) as state:
+            yield [certificates.stored.keyring.fileno(), state]
+
+    @contextmanager
+    def for_control(self) -> Iterator[list[int]]:
+        with sealed(self.described()) as described:
+            yield [self.certificates.stored.peers.fileno(), described]
+
+    def learn(self, stapled: Stapled) -> None:
+        """An OCSP response for a certificate that is in use."""
+        if stapled.digest not in self._digests() or self.staples.get(stapled.digest, b"") == stapled.response:
+            return
+        self.staples = {**self.staples, stapled.digest: stapled.response}
+        self._prune()
+        if self._renew_at is None:
+            self._renew_at = time.monotonic() + _SPREAD
+
+    def inherit(self, tickets: list[bytes], since: float, staples: dict[str, bytes]) -> None:
+        """From a predecessor."""
+        self.tickets.inherit(tickets, since)
+        self.staples = staples
+        self._prune()
+
+    def inheritance(self) -> tuple[list[bytes], float, dict[str, bytes]]:
+        """For a successor."""
+        return self.tickets.keys, self.tickets.since, self.staples
+
+    def _digests(self) -> set[str]:
+        return {each.digest for certificates in self.all for each in certificates.stored.found.reading.described}
+
+    def _prune(self) -> None:
+        digests = self._digests()
+        self.staples = {digest: data for digest, data in self.staples.items() if data and digest in digests}
+
+    # -- time
+
+    def look_after(self, now: float) -> None:
+        """What time brings."""
+        due = self._renew_at is not None and now >= self._renew_at
+        if self.tickets.rotate(now) or due:
+            self._renew_at = None
+            for certificates in self.all:
+                self._send(certificates)
+        for certificates in self.all:
+            certificates.look_after(now)
+
+    def wait(self, now: float) -> float:
+        """Seconds until it wants to be looked after."""
+        return min(each.wait(now) for each in self.all)
+
+    @property
+    def pids(self) -> set[int]:
+        """The readers'."""
+        return {each.pid for each in self.all} - {0}
+
+    @property
+    def descriptors(self) -> set[int]:
+        """The readers'."""
+        return {each.descriptor for each in self.all} - {-1}
+
+    def read(self, descriptor: int) -> None:
+        """A reader says something."""
+        for certificates in self.all:
+            if certificates.descriptor == descriptor and certificates.read():
+                self._prune()
+                self._send(certificates)
+                if certificates is self.certificates:
+                    with self.for_control() as descriptors:
+                        self._renew_control(descriptors)
+
+    def _send(self, certificates: Certificates) -> None:
+        with self.for_worker(certificates) as descriptors:
+            self._renew_workers(certificates, descriptors)
