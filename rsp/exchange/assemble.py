@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from functools import partial
 
+from rsp.config.errors import ConfigError
 from rsp.config.schema import Config, Listener, Route
 from rsp.exchange.answers import Pages
 from rsp.exchange.filter import Filter
@@ -80,8 +81,15 @@ def assemble(
         (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
     )
     if made.requirements and (hooks is not None or _SUBJECT in str(config)):
-        certificate.warm_up()
+        _warm_up()
     return made
+
+
+def _warm_up() -> None:
+    try:
+        certificate.warm_up()
+    except ImportError as error:
+        raise ConfigError(f"client_ca: certificates of clients cannot be read: {error}; restart rsp") from None
 
 
 def _certified(requirements: Collection[Requirement | None]) -> tuple[Filter, ...]:

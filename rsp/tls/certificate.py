@@ -58,23 +58,20 @@ class ClientCertificate:
         return self._read(_alternatives, ())
 
     @cached_property
-    def _parsed(self) -> "x509.Certificate | None":
+    def _parsed(self) -> "x509.Certificate":
         from cryptography import x509
 
-        try:
-            return x509.load_der_x509_certificate(self._der)
-        except ValueError:
-            return None
+        return x509.load_der_x509_certificate(self._der)
 
     def _read(self, part: "Callable[[x509.Certificate], T]", otherwise: T) -> T:
-        """``cryptography`` reads parts when they are asked for, and finds faults with them that OpenSSL does not."""
+        """``cryptography`` reads parts when they are asked for, and finds faults with them that OpenSSL does not.
+
+        Its errors have no class in common: ``InvalidVersion``, ``UnsupportedGeneralNameType``, :class:`ValueError`.
+        """
         with warnings.catch_warnings(action="ignore"):
-            parsed = self._parsed
-            if parsed is None:
-                return otherwise
             try:
-                return part(parsed)
-            except (ValueError, OverflowError):
+                return part(self._parsed)
+            except Exception:
                 return otherwise
 
 
