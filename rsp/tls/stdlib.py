@@ -1,0 +1,160 @@
+"""The engine over Python's ``ssl``: what runs in pure Python, and where the compiled engine cannot be used.
+
+``engine.py`` says what each class is for; ``engine.pyx`` derives its own fallback from these.
+"""
+
+import contextlib
+import ssl
+from collections.abc import Sequence
+
+from rsp.tls.facts import Facts
+
+_PIECE = 64 << 10
+_DER = 2  # _ssl.ENCODING_DER
+_MISMATCH = {62: "hostname mismatch", 64: "IP address mismatch"}  # OpenSSL's words, where Python has its own
+
+
+class TlsError(Exception):
+    """The handshake has failed, or a record is not valid; its text is OpenSSL's reason: ``unsupported protocol``.
+
+    ``code``         OpenSSL's name for it in capitals, empty where there is none (``words.py`` says what it means)
+    ``certificate``  the other side's, DER, where it has not been verified; or empty
+    """
+
+    def __init__(self, text: str, code: str = "", certificate: bytes = b"") -> None:
+        super().__init__(text)
+        self.code = code
+        self.certificate = certificate
+
+
+class Engine:
+    """``ready``: the handshake is complete.  ``ended``: the other side has said that it sends no more.
+
+    It has no slots, so that the compiled engine's fallback can be derived from both.
+    """
+
+    def __init__(
+        self, owner: "Context", context: ssl.SSLContext, sni: bytes, *, server: bool, session: object = None
+    ) -> None:
+        self._owner = owner
+        self._sni = sni
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        name = None if server else sni.decode() or None
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server, name)
+        if isinstance(session, ssl.SSLSession):
+            with contextlib.suppress(ValueError):  # of another context: a new session is made
+                self._object.session = session
+        self._error: TlsError | None = None
+        self.ready = False
+        self.ended = False
+
+    def open(self, data: bytes) -> bytes:
+        """``data`` has arrived, perhaps nothing: go on with the handshake, then give what it says.
+
+        What the other side is to be told is in :meth:`take` afterwards, also after an error.  Raises :class:`TlsError`,
+        but gives what came before a broken record first: then the next call raises it.
+        """
+        self._check()
+        if data:
+            self._incoming.write(data)
+        pieces: list[bytes] = []
+        try:
+            if not self.ready:
+                self._object.do_handshake()
+                self.ready = True
+            while piece := self._object.read(_PIECE):
+                pieces.append(piece)
+            self.ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        except ssl.SSLError as error:
+            self._error = self._failure(error)
+        if not pieces:
+            self._check()
+        return b"".join(pieces)
+
+    def take(self) -> bytes:
+        """Ciphertext that has to be sent: of the handshake, tickets, an alert."""
+        return self._outgoing.read()
+
+    def seal(self, data: bytes) -> bytes:
+        """``data`` as ciphertext, behind what :meth:`take` would give.  Raises :class:`TlsError`."""
+        self._check()
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[self._object.write(view) :]
+        except ssl.SSLError as error:
+            raise self._failure(error) from None
+        return self._outgoing.read()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> bytes:
+        """Ciphertext that says that no more will be sent, behind what :meth:`take` would give."""
+        try:
+            self._object.unwrap()
+        except ssl.SSLError:
+            pass  # the other side has not said so yet
+        return self._outgoing.read()
+
+    def facts(self) -> Facts:
+        """After the handshake."""
+        version, cipher, alpn = self._object.version(), self._object.cipher(), self._object.selected_alpn_protocol()
+        certificate = self._object.getpeercert(binary_form=True) or b""
+        return Facts(
+            (version or "").encode(),
+            (cipher[0] if cipher is not None else "").encode(),
+            self._sni,
+            (alpn or "").encode(),
+            bool(self._object.session_reused),
+            self._owner.policy,
+            certificate,
+            bool(certificate) and self._object.context.verify_mode != ssl.CERT_NONE,
+        )
+
+    def session(self) -> object:
+        """To resume it later, once the peer has sent a ticket; ``None``: not yet."""
+        return self._object.session
+
+    def _failure(self, error: ssl.SSLError) -> TlsError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            chain = self._object._sslobj.get_verified_chain() or ()  # type: ignore[attr-defined]
+            text = _MISMATCH.get(error.verify_code, error.verify_message)
+            return TlsError(text, error.reason, chain[0].public_bytes(_DER) if chain else b"")
+        # Python has no name for new reasons: "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)"
+        reason = error.reason or str(error).partition("] ")[2].partition(" (")[0]
+        return TlsError(reason.replace("_", " ").lower(), reason.replace(" ", "_").upper())
+
+
+class Context:
+    """What connections of one kind share: an ``ssl.SSLContext`` that is configured already (``contexts.py``).
+
+    ``policy``: the digest that sessions are bound to; empty: no rules for client certificates.
+    """
+
+    kind = Engine
+
+    def __init__(self, context: ssl.SSLContext, policy: bytes = b"") -> None:
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        self._context = context
+        self.policy = policy
+
+    def use_tickets(self, keys: Sequence[bytes]) -> None:
+        """``keys``: 80 bytes each (name 16, HMAC 32, AES 32), the newest first: it seals, all of them open."""
+
+    def staple(self, responses: dict[bytes, bytes]) -> None:
+        """OCSP responses, DER, by the SHA-256 of the certificate (DER) that they are for."""
+
+    def server(self, sni: bytes) -> Engine:
+        """A new connection of a client that asks for ``sni``."""
+        return self.kind(self, self._context, sni, server=True)
+
+    def client(self, name: str, session: object) -> Engine:
+        """A new connection to a peer.  ``name``: what its certificate has to have; an IP address is sent as no SNI.
+        ``session``: what :meth:`Engine.session` gave for a connection of this context and name, or ``None``."""
+        return self.kind(self, self._context, name.encode(), server=False, session=session)
