@@ -385,7 +385,7 @@ def test_simulate_says_what_is_wrong_with_its_tls(tmp_path):
         ("'yes'", "tls: expected"),
         ("{ verified = 'x' }", "verified"),
     ):
-        assert wrong in run(tmp_path, f"simulate{{ tls = {given} }}")
+        assert wrong in run(tmp_path, f"simulate{{ tls = {tls} }}")
 
 
 def test_without_a_word_a_request_comes_as_the_first_listener_has_it(tmp_path):

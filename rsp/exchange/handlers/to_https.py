@@ -10,7 +10,7 @@ from rsp.exchange.filters.forwarded import name_of
 from rsp.exchange.handlers.fixed import Fixed
 
 # RFC 9110 section 7.2 lets Host have more; a URL with those is read in several ways.
-_NAME: Final = re.compile(rb"[A-Za-z0-9_](?:[A-Za-z0-9_\-.]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+\]")
+_NAME: Final = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
 _HTTPS: Final = 443
 
 
