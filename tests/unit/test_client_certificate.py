@@ -379,7 +379,7 @@ def test_what_hooks_see(tmp_path, name):
 
 
 def test_simulate_says_what_is_wrong_with_its_tls(tmp_path):
-    for given, wrong in (
+    for tls, wrong in (
         ("{ subjct = 'x' }", "subjct"),
         ("{ sni = {} }", "sni"),
         ("'yes'", "tls: expected"),
