@@ -39,6 +39,9 @@ class Chain(msgspec.Struct, frozen=True):
     key: bytes
     about: Described
 
+    def __repr__(self) -> str:  # without the key
+        return f"Chain({self.about!r})"
+
 
 class Keyring(msgspec.Struct, frozen=True):
     """All that the TLS of one configuration is made of.
