@@ -4,6 +4,7 @@ There is one object for all upstreams that agree in it, before and after a reloa
 connections and sessions that were made under it are still right, and another one that they are not.
 """
 
+import encodings.idna  # noqa: F401 - ssl wants it for names, when it may not be readable any more
 from hashlib import sha256
 from weakref import WeakValueDictionary
 

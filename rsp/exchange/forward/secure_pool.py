@@ -13,7 +13,7 @@ from rsp.net.handshake import ClientHandshake
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
 from rsp.tls.client_rules import ClientRules
-from rsp.tls.engine import Engine
+from rsp.tls.engine import Engine, TlsError
 
 
 class SecurePool(Pool):
@@ -86,7 +86,13 @@ class SecureDial:
             self._attempt.end(None, reason)
             return
         self._attempt.begin_handshake()
-        self._handshake = ClientHandshake(transport, self._pool.engine(), self._pool.name, self._attempt.end)
+        try:
+            engine = self._pool.engine()
+        except (TlsError, ValueError):  # of hooks' peers, names are not checked before
+            transport.abort()
+            self._attempt.end(None, f'"{self._pool.name}" is no name that a certificate can be for')
+            return
+        self._handshake = ClientHandshake(transport, engine, self._pool.name, self._attempt.end)
 
     def cancel(self, reason: str) -> None:
         """Give up, unless it is done."""
