@@ -147,18 +147,11 @@ def _answer(forked: Forked, what: str, decode: Callable[[bytes], _Result]) -> _R
     raise ConfigError(*messages)
 
 
-def _watched(config: Config, main: str) -> tuple[str, ...]:  # until the reader says so itself
-    from rsp.tls import reader
-
-    watched: Callable[[Config, str], tuple[str, ...]] = getattr(reader, "watched", lambda _config, _main: ())
-    return watched(config, main)
-
-
 def _read_again(config: Config, main: str, before: Stored, stored: Stored) -> bytes:
-    from rsp.tls.reader import read
+    from rsp.tls.reader import read, watched
 
     try:
-        found = stored.fill(_watched(config, main), lambda: read(config, main, before.whole()))
+        found = stored.fill(watched(config, main), lambda: read(config, main, before.whole()))
     except ConfigError as error:
         return b"-" + msgspec.json.encode(list(error.messages))
     return b"+" + _encoder.encode(found)
@@ -167,7 +160,7 @@ def _read_again(config: Config, main: str, before: Stored, stored: Stored) -> by
 def _evaluate(path: str, version: int, running: Bundle | None, stored: Stored | None) -> bytes:
     from rsp.lua.evaluate import evaluate
     from rsp.system.privileges import Identity
-    from rsp.tls.reader import read
+    from rsp.tls.reader import read, watched
 
     try:
         config, files = evaluate(path)
@@ -175,7 +168,7 @@ def _evaluate(path: str, version: int, running: Bundle | None, stored: Stored | 
             Identity.of(config.settings)
         except ConfigError as error:
             raise ConfigError(*(f"{path}: {message}" for message in error.messages)) from None
-        found = stored.fill(_watched(config, path), lambda: read(config, path)) if stored is not None else NOTHING
+        found = stored.fill(watched(config, path), lambda: read(config, path)) if stored is not None else NOTHING
     except ConfigError as error:
         return b"-" + msgspec.json.encode(list(error.messages))
     digest = hashlib.sha256()

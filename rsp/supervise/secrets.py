@@ -12,6 +12,7 @@ from rsp.ipc import channel
 from rsp.ipc.channel import Stapled, TlsState
 from rsp.supervise.certificates import Certificates
 from rsp.supervise.tickets import Tickets
+from rsp.system import core
 from rsp.system.memory import Memory, sealed
 from rsp.tls.stored import pack_described
 
@@ -37,12 +38,20 @@ class Secrets:
     def use(self, certificates: Certificates) -> None:
         """They are in force."""
         self.certificates = certificates
+        self._protect(certificates)
         certificates.tell(None)
 
     def attempt(self, certificates: Certificates) -> None:
         """A worker tries them."""
         self.tried = certificates
+        self._protect(certificates)
         certificates.tell(self.certificates.stored)
+
+    @staticmethod
+    def _protect(certificates: Certificates) -> None:
+        """From now on there are keys: of tickets here, and in the memory of workers."""
+        if certificates.stored.found.reading.watch:
+            core.forbid()
 
     def commit(self) -> None:
         """What was tried is in force."""

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from rsp.system import core
+
 _LARGEST: Final = 256 << 20  # bytes that an answer has
 _MEMORY: Final = 2 << 30  # bytes of its own that it may have
 
@@ -84,7 +86,7 @@ def _child(work: Callable[[], bytes], writing: int, seconds: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        core.forbid()
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
         view = memoryview(work())
         while view:

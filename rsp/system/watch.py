@@ -10,7 +10,7 @@ Seen = tuple[tuple[str, int, int, int, int, int], ...]
 def look(names: Iterable[str]) -> Seen:
     """What there is now of ``names``, each a file or a pattern: device, inode, size and times, through links.
 
-    2 us for a file, and 1 us for each name in the folder of a pattern.
+    2.6 us for a file; 3.8 us for one that a pattern finds.
     """
     return tuple(sign for name in names for path in _paths(name) if (sign := _sign(path)) is not None)
 

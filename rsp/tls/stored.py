@@ -41,7 +41,7 @@ class Stored:
         self.keyring.fill(reading.keyring)
         self.peers.fill(reading.peers)
         digest = sha256(reading.keyring + reading.peers).digest()
-        return Found(msgspec.structs.replace(reading, keyring=b"", peers=b""), seen, digest)
+        return Found(msgspec.structs.replace(reading, keyring=b"", peers=b"", watch=watched), seen, digest)
 
     def take(self, found: Found) -> None:
         """In the master, after the child's end."""
