@@ -1,0 +1,93 @@
+"""Files as the reader opens them: bounded, never a device or a pipe, and with words for what is in the way."""
+
+import errno
+import glob
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import Final
+
+MOST_FILES: Final = 4096  # of one pattern
+
+
+class Unusable(Exception):
+    """Why a file, or what is in it, cannot be used: a clause, with what to do about it.  No content of the file."""
+
+
+class Vanished(Unusable):
+    """There is no such file."""
+
+
+def content(path: Path, largest: int) -> bytes:
+    """All of the file, at most ``largest`` bytes.  Raises :class:`Unusable`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Unusable("expected a file, but it is a folder, a pipe or a device")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(largest + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    finally:
+        os.close(descriptor)
+    if len(data) > largest:
+        raise Unusable(f"it is larger than {largest >> 10} KB")
+    if not data:
+        raise Unusable("it is empty")
+    return data
+
+
+def matching(folder: Path, name: str) -> list[str]:
+    """Names of the files that ``name`` stands for, sorted; relative ones are relative to ``folder``.
+
+    A name that is no pattern stands for itself, whether it exists or not.  Raises :class:`Unusable`.
+    """
+    if not glob.has_magic(name) or (folder / name).exists():
+        return [name]
+    found = sorted(
+        str(path.relative_to(folder)) if not os.path.isabs(name) else str(path)  # noqa: PTH117
+        for path in map(Path, glob.iglob(str(folder / name)))  # noqa: PTH207 - absolute ones, too
+        if not path.is_dir()
+    )
+    if len(found) > MOST_FILES:
+        raise Unusable(f"it matches {len(found)} files; at most {MOST_FILES} are read")
+    return found
+
+
+def _unreadable(path: Path, error: OSError) -> Unusable:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return Vanished(f"there is no such file ({path.absolute()})")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Unusable(_denied(path.absolute()))
+    return Unusable(error.strerror or "it cannot be read")
+
+
+def _denied(path: Path) -> str:
+    """Which right is missing where, and how to give it."""
+    uid = os.geteuid()
+    user = _name(uid)
+    target = Path(os.path.realpath(path))
+    way = "" if uid == 0 else "; start rsp as root, which reads keys before its workers give up root's rights, or"
+    for folder in (*reversed(path.parents), *reversed(target.parents)):
+        if not os.access(folder, os.X_OK, effective_ids=True):
+            return f'user "{user}" may not enter {folder} ({_rights(folder)}){way} let that user enter it (chmod +x)'
+    return f'user "{user}" may not read {target} ({_rights(target)}){way} let a group of that user read it (chmod g+r)'
+
+
+def _rights(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "its rights cannot be seen"
+    return f'mode {stat.S_IMODE(found.st_mode):04o}, owner "{_name(found.st_uid)}"'
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
