@@ -1,6 +1,5 @@
 """TLS without sockets, for tests: what rsp has read, and handshakes of its engine with Python's ``ssl``, or with itself."""
 
-import contextlib
 import ssl
 import tempfile
 from pathlib import Path
@@ -66,26 +65,30 @@ class Client:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name, session=session)
         self.ready = False
+        self.error: ssl.SSLError | None = None
         self.first = self.step(b"")
         self.hello: Hello = parse(self.first)
 
     def step(self, data: bytes) -> bytes:
         self._incoming.write(data)
-        with contextlib.suppress(ssl.SSLWantReadError):
+        try:
             if not self.ready:
                 self.object.do_handshake()
                 self.ready = True
             self.object.read(1)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self.error = error  # there is an alert to send
         return self._outgoing.read()
 
     def shake(self, engine: Engine) -> "Client":
-        """The handshake to its end, tickets included.  Raises :class:`TlsError` of rsp's side, ``ssl.SSLError``."""
-        said, waiting = b"", self.first
+        """The handshake to its end, tickets included.  Raises :class:`TlsError`: what rsp's side says."""
+        waiting = self.first
         for _ in range(TURNS):
             engine.open(waiting)
-            said = engine.take()
-            waiting = self.step(said)
-        assert self.ready and engine.ready
+            waiting = self.step(engine.take())
+        assert self.ready and engine.ready and self.error is None
         return self
 
     @property
