@@ -229,17 +229,18 @@ def test_a_session_goes_with_its_rules(site, version):
     context = site.context(ALICE, version)
     session = session_of(site, context, "staff")
     with site.connect("staff", context=context, session=session) as client:
-        assert client.ask("staff.example.com") == 200
-        resumed = client.sock.session_reused
+        assert client.ask("staff.example.com", "/seen") == 200
+        assert client.sock.session_reused
+        seen = json.loads(client.body)
+        assert seen["resumed"] and seen["verified"] and seen["subject"] == "CN=alice"
     for sni in ("open", "others", "maybe"):
         client = site.connect(sni, context=context, session=session)
         assert client is None or client.ask("staff.example.com") in (0, 421)
-    if resumed:
-        bare = site.context(None, version)
-        for sni in ("open", "maybe"):
-            session = session_of(site, bare, sni)
-            client = site.connect("staff", context=bare, session=session)
-            assert client is None or client.ask("staff.example.com") == 0, "a session without a certificate"
+    bare = site.context(None, version)
+    for sni in ("open", "maybe"):
+        session = session_of(site, bare, sni)
+        client = site.connect("staff", context=bare, session=session)
+        assert client is None or client.ask("staff.example.com") == 0, "a session without a certificate"
 
 
 # -- rules that change
