@@ -102,7 +102,7 @@ cdef bint make_bio() noexcept:
 
 cdef void on_message(int sent, int version, int kind, const void *data, size_t size, void *ssl, void *argument) noexcept:
     global late_messages
-    if kind == HANDSHAKE_RECORD and current != NULL and (<Engine>current).ready:
+    if not sent and kind == HANDSHAKE_RECORD and current != NULL and (<Engine>current).ready:
         late_messages += 1
 
 

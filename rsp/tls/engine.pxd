@@ -1,4 +1,4 @@
-cdef class Context:
+cdef class OpenSslContext:
     cdef void *_handle
     cdef object _context
     cdef bytes _bound, _keys
@@ -10,16 +10,16 @@ cdef class Context:
 
 cdef class Session:
     cdef void *_handle
-    cdef Context _owner
+    cdef OpenSslContext _owner
     cdef bytes _name
     cdef bint fits(self, Engine engine)
 
 
 cdef class Engine:
     cdef void *_ssl
-    cdef Context _owner
+    cdef OpenSslContext _owner
     cdef bytes _sni, _waiting
-    cdef object _error
+    cdef tuple _error
     cdef public bint ready, ended
     cpdef bytes open(self, bytes data)
     cpdef bytes take(self)

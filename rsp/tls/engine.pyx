@@ -54,7 +54,7 @@ cdef dict interned = {}  # names of versions and suites: connections have the sa
 cdef dict error_names = getattr(_ssl, "err_codes_to_names", {})
 
 
-cdef class Context:
+cdef class OpenSslContext:
     def __init__(self, context, bytes policy=b""):
         context.options |= ssl.OP_NO_RENEGOTIATION
         self._context = context
@@ -128,7 +128,7 @@ cdef class Session:
             SSL_SESSION_free(self._handle)
 
     cdef bint fits(self, Engine engine):
-        cdef Context owner = engine._owner
+        cdef OpenSslContext owner = engine._owner
         return self._owner._handle == owner._handle and self._owner._bound == owner._bound and self._name == engine._sni
 
 
@@ -255,7 +255,7 @@ cdef class Engine:
 
     cdef _check(self):
         if self._error is not None:
-            raise self._error
+            raise TlsError(*self._error)  # a new one: its traceback has the engine
 
 
 # -- an engine at work
@@ -310,21 +310,22 @@ cdef bytes steal(PyObject *whole):
     return value
 
 
-cdef failure(void *ssl):
+cdef tuple failure(void *ssl):
+    """Text, code and certificate for :class:`TlsError`."""
     cdef unsigned long error = ERR_peek_last_error()
     cdef const char *reason = ERR_reason_error_string(error)
     cdef str code = error_names.get((error >> 23 & 0xff, error & 0x7fffff), "")
     cdef void *chain
     ERR_clear_error()
     if late_messages > LATE_MESSAGES:
-        return TlsError("too many messages after the handshake", "TOO_MANY_MESSAGES")
+        return "too many messages after the handshake", "TOO_MANY_MESSAGES"
     if not code and reason != NULL:
         code = reason.decode("latin-1").upper().replace(" ", "_")
     if code != "CERTIFICATE_VERIFY_FAILED":
-        return TlsError(code.replace("_", " ").lower() or "the connection has failed", code)
+        return code.replace("_", " ").lower() or "the connection has failed", code
     chain = SSL_get0_verified_chain(ssl)
     certificate = b"" if chain == NULL else der_of(OPENSSL_sk_value(chain, 0))
-    return TlsError(X509_verify_cert_error_string(SSL_get_verify_result(ssl)).decode("latin-1"), code, certificate)
+    return X509_verify_cert_error_string(SSL_get_verify_result(ssl)).decode("latin-1"), code, certificate
 
 
 # -- names and certificates
@@ -404,5 +405,4 @@ class FallbackContext(stdlib.Context):
 
 
 COMPLETE = is_usable()
-if not COMPLETE:
-    globals()["Context"] = FallbackContext
+Context = OpenSslContext if COMPLETE else FallbackContext

@@ -44,7 +44,7 @@ class Engine:
         if isinstance(session, ssl.SSLSession):
             with contextlib.suppress(ValueError):  # of another context: a new session is made
                 self._object.session = session
-        self._error: TlsError | None = None
+        self._error: tuple[str, str, bytes] | None = None
         self.ready = False
         self.ended = False
 
@@ -87,12 +87,12 @@ class Engine:
             while view:
                 view = view[self._object.write(view) :]
         except ssl.SSLError as error:
-            raise self._failure(error) from None
+            raise TlsError(*self._failure(error)) from None
         return self._outgoing.read()
 
     def _check(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise TlsError(*self._error)  # a new one: its traceback has the engine
 
     def close(self) -> bytes:
         """Ciphertext that says that no more will be sent, behind what :meth:`take` would give."""
@@ -121,14 +121,14 @@ class Engine:
         """To resume it later, once the peer has sent a ticket; ``None``: not yet."""
         return self._object.session
 
-    def _failure(self, error: ssl.SSLError) -> TlsError:
+    def _failure(self, error: ssl.SSLError) -> tuple[str, str, bytes]:
         if isinstance(error, ssl.SSLCertVerificationError):
             chain = self._object._sslobj.get_verified_chain() or ()  # type: ignore[attr-defined]
             text = _MISMATCH.get(error.verify_code, error.verify_message)
-            return TlsError(text, error.reason, chain[0].public_bytes(_DER) if chain else b"")
+            return text, error.reason, chain[0].public_bytes(_DER) if chain else b""
         # Python has no name for new reasons: "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)"
         reason = error.reason or str(error).partition("] ")[2].partition(" (")[0]
-        return TlsError(reason.replace("_", " ").lower(), reason.replace(" ", "_").upper())
+        return reason.replace("_", " ").lower(), reason.replace(" ", "_").upper(), b""
 
 
 class Context:
@@ -157,4 +157,6 @@ class Context:
     def client(self, name: str, session: object) -> Engine:
         """A new connection to a peer.  ``name``: what its certificate has to have; an IP address is sent as no SNI.
         ``session``: what :meth:`Engine.session` gave for a connection of this context and name, or ``None``."""
+        if self._context.check_hostname and not name:
+            raise ValueError("the peer has no name that its certificate could have")  # Python would verify none
         return self.kind(self, self._context, name.encode(), server=False, session=session)
