@@ -86,7 +86,9 @@ def _main(given: list[str]) -> int:
         if options.s is not None:
             from rsp.commands.signals import send  # what it needs is no burden to a master
 
-            return send(options.s, _NAMED[options.s], options.file, load(options.file).bundle.config.settings)
+            return send(
+                options.s, _NAMED[options.s], options.file, load(options.file, keys=False).bundle.config.settings
+            )
         if options.t or options.T:
             return _test(options.file, dump=options.T)
         _raise_descriptor_limit()
@@ -140,7 +142,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _test(path: str, *, dump: bool) -> int:
-    bundle = load(path).bundle
+    loaded = load(path)
+    bundle = loaded.bundle
+    for note in loaded.stored.found.reading.notes:
+        print(f"rsp: {note}", file=sys.stderr)
     if dump:
         sys.stdout.write(to_lua(bundle.config))
         sys.stdout.flush()

@@ -9,7 +9,9 @@ from typing import Final
 
 _LOOKED_AT: Final = 64 << 10  # characters
 # A comment, a word or a declaration of Lua: then its own message is the better one.
-_OURS: Final = re.compile(r"^(?:--(?!-[ \t]*$)|local\b|function\b|(?:listen|upstream|route|page)[ \t]*[\"'({])", re.M)
+_OURS: Final = re.compile(
+    r"^(?:--(?!-[ \t]*$)|local\b|function\b|(?:listen|upstream|route|page|certificate)[ \t]*[\"'({])", re.M
+)
 # The first that matches, in this order.
 _SIGNS: Final = (
     ("JSON", re.compile(r"\s*[{\[]\s*[\"{}\[\]]")),

@@ -91,7 +91,7 @@ def _without_scheme(url: str) -> str:
     advice = f'an address has no "{scheme}://"; write "{host}"'
     if path:
         advice += f' (for the path: rewrite = "{slash}{path}" in a route)'
-    return f"{advice}; rsp does not speak TLS to peers or clients yet" if secure else advice
+    return f"{advice}; for TLS, say tls = true in the listener or the upstream" if secure else advice
 
 
 def _option(address: str, words: str) -> str:
@@ -99,7 +99,7 @@ def _option(address: str, words: str) -> str:
     if option := re.fullmatch(r"(weight|max_conns)=(\d+)", words):
         return f': {{ "{address}", {option[1]} = {option[2]} }}'
     if re.search(r"\b(?:ssl|tls|https)\b", words):
-        return "; rsp does not speak TLS to clients yet"
+        return f': {{ "{address if ":" in address else f"0.0.0.0:{address}"}", tls = true }}'
     if re.search(r"\b(?:http2|h2|quic|http3)\b", words):
         return "; rsp speaks HTTP/1.1 to clients"
     return ""

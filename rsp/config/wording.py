@@ -9,6 +9,8 @@ from rsp.config import keys
 from rsp.config.errors import Path, suggest
 from rsp.config.instead import instead
 from rsp.config.schema import HeaderRules, Route
+from rsp.config.tls import Certificate
+from rsp.config.tls_words import CERTIFICATE, hint_within
 from rsp.config.units import show
 from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.config.words import hint
@@ -53,14 +55,17 @@ def unknown_key(wanted: type, path: Path) -> str:
     """What to say of the key at ``path``, which ``wanted`` does not have."""
     struct, key = keys.struct_at(wanted, path[:-1]), path[-1]
     if str(key).startswith("["):
-        return f"item {key} is one too many"
+        more = '; write key = "..."' if struct is Certificate else ""
+        return f"item {key} is one too many{more}"
     if issubclass(struct, HeaderRules) and not suggest(str(key), struct.__struct_fields__):
         return f'unknown key "{key}"; write set = {{ ["{key}"] = ... }}'
     if struct is Upstream and key in UpstreamPeer.__struct_fields__:
         return f'unknown key "{key}" (it belongs to a peer: {{ "10.0.0.1:8000", {key} = ... }})'
     if struct is UpstreamPeer and str(key).lower() in _ADDRESSES:
         return f'unknown key "{key}" (in rsp: {{ "10.0.0.1:8000", weight = 2 }}, the address without a key)'
-    own = [name for name in struct.__struct_fields__ if name != "name" or struct is not Upstream]
+    if said := hint_within(struct, str(key)):
+        return f'unknown key "{key}"{said}'
+    own = [name for name in struct.__struct_fields__ if name != "at" and (name != "name" or struct is not Upstream)]
     return f'unknown key "{key}"{hint(str(key), own) or home(str(key))}'
 
 
@@ -113,7 +118,8 @@ def _of_another_type(names: str, given: str, path: Path, wanted: Any, value: Any
 def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
     """msgspec's message in the words of a user who writes Lua, and the path that it is about."""
     if match := _MISSING.fullmatch(text):
-        return f'missing "{match[1]}"', path
+        what = f"the file: {CERTIFICATE}" if wanted is Certificate else f'"{match[1]}"'
+        return f"missing {what}", path
     if match := _EXPECTED.fullmatch(text):
         return _of_another_type(match[1], match[2], path, wanted, _value_at(value, path)), path
     if match := _BOUND.fullmatch(text):

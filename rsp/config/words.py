@@ -9,6 +9,7 @@ from typing import Final
 
 from rsp.config.errors import suggest
 from rsp.config.schema import Settings
+from rsp.config.tls_words import SAID
 
 _NIL: Final = re.compile(r"attempt to (?:call|index) (?:global '(\w+)' \(a nil|a nil value \(global '(\w+)')")
 _CALLED: Final = re.compile(r"attempt to call (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
@@ -27,7 +28,6 @@ _MEMBERS: Final = {
     "uri": "path", "url": "path", "request_uri": "path", "querystring": "query", "query_string": "query",
     "remote_addr": "client", "ip": "client", "verb": "method", "code": "status", "status_code": "status",
 }  # fmt: skip
-_TLS = "rsp does not speak TLS to clients yet"
 _ROUTE = 'route { host = "example.com", path = "/", to = "app" }'
 _UPSTREAM = 'upstream "app" { "10.0.0.1:8000" }'
 _LISTEN = 'listen "0.0.0.0:8080"'
@@ -85,17 +85,7 @@ _SAID: Final[dict[str, str]] = {
     "api": 'admin = "/run/rsp/admin.sock", and rspctl',
     "metrics": _NO_METRICS,
     "prometheus": _NO_METRICS,
-    "ssl": _TLS,
-    "tls": _TLS,
-    "sslcertificate": _TLS,
-    "sslcertificatekey": _TLS,
-    "sslprotocols": _TLS,
-    "sslciphers": _TLS,
-    "certificate": _TLS,
-    "certificates": _TLS,
-    "cert": _TLS,
-    "key": _TLS,
-    "acme": _TLS,
+    **SAID,
     "http2": "rsp does not speak HTTP/2 yet",
     "http3": "rsp does not speak HTTP/3 yet",
     "quic": "rsp does not speak HTTP/3 yet",
@@ -246,7 +236,7 @@ def hint_of_syntax(message: str, source: str) -> str:
         return message
     near = match[2].split("'")[0]
     found = re.search(
-        rf"\b(listen|upstream|route|page)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", lines[int(match[1]) - 1]
+        rf"\b(listen|upstream|route|page|certificate)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", lines[int(match[1]) - 1]
     )
     return f'{message}; write {found[1]} "{found[2]}"' if near and found else message
 

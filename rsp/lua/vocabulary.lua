@@ -116,6 +116,9 @@ for name in pairs(hooks) do
   end)
 end
 
+-- How words are written that people assign.
+local shown = { listen = 'listen "%s"', certificate = 'certificate { "%s", key = "key.pem" }' }
+
 local function assign(_, name, value)
   if frozen then
     fail('global "' .. tostring(name) .. '" is assigned in a hook, where other requests would see it; say local, or '
@@ -126,7 +129,9 @@ local function assign(_, name, value)
     return
   end
   if base[name] ~= nil and not sandbox.tools[name] then
-    fail('"' .. tostring(name) .. '" is a word of the configuration and cannot be assigned')
+    local more = type(value) == "string" and shown[name]
+    fail('"' .. tostring(name) .. '" is a word of the configuration and cannot be assigned'
+      .. (more and "; write  " .. more:format(value) or ""))
   end
   if name ~= "dns" or type(value) ~= "table" then  -- the setting and the library have one name
     globals[name] = value

@@ -123,7 +123,7 @@ SHAPES = [
     ('upstream "b" { "127.0.0.1:1 weight=2" }', 'options as keys behind it: { "127.0.0.1:1", weight = 2 }'),
     ('upstream "b" { "127.0.0.1" }', '(the port is missing: "127.0.0.1:80")'),
     ('listen "localhost"', '(the port is missing: "localhost:80")'),
-    ('listen "127.0.0.1:80 ssl"', "rsp does not speak TLS to clients yet"),
+    ('listen "127.0.0.1:80 ssl"', ': { "127.0.0.1:80", tls = true }'),
     ('listen "80 http2"', 'write "80", and options as keys behind it; rsp speaks HTTP/1.1 to clients'),
     ("listen 8083", "'=' expected near '8083'; write listen \"8083\""),
     ('upstream back-end { "h:1" }', '; write upstream "back-end"'),

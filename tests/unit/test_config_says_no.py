@@ -36,7 +36,7 @@ def mistakes(config):
 # -- unknown globals and unknown functions
 
 UNKNOWN = [
-    ("tls = { min = '1.2' }", 'site.lua:3: unknown setting "tls" (rsp does not speak TLS to clients yet); make it local if it is your own'),
+    ("ssl = true", 'site.lua:3: unknown setting "ssl" (in rsp: listen "0.0.0.0:443" { tls = true } and certificate { "cert.pem"'),
     ("gzip = true", 'unknown setting "gzip" (rsp does not compress yet)'),
     ("metrics = '127.0.0.1:9145'", 'unknown setting "metrics" (rsp has no metrics yet'),
     ('\nclient_max_body_size = "10m"', 'site.lua:4: unknown setting "client_max_body_size" (in rsp: limits = { body = "10MB" }); make it local'),

@@ -63,7 +63,7 @@ def test_recognising_is_linear(unit):
         ("http://[::1]:90", '"[::1]:90"'),
         ("http://[::1]/", '"[::1]:80"'),
         ("https://app.example", '"app.example:443"'),
-        ("https://app.example", "does not speak TLS to peers"),
+        ("https://app.example", "for TLS, say tls = true in the listener or the upstream"),
         ("http://user:secret@app.example:81/", '"app.example:81"'),
         ("http://app:81/v1/", 'rewrite = "/v1/"'),
         ("h2c://app:81", '"app:81"'),
