@@ -36,7 +36,7 @@ class ServerNames:
         self._strict = config.settings.tls.strict_sni
         self._alpn = frozenset(protocol.encode() for protocol in self._profile.alpn)
         self._chains = _by_name(keyring.chains)
-        self._default = _with_the_first(keyring.chains)
+        self._default = self._beside(keyring.chains[0]) if keyring.chains else ()
         rules = [verification_of(route, keyring) for route in config.routes]
         self._rules: _Rules = Router((route.host, "/", rule) for route, rule in zip(config.routes, rules, strict=True))
         self._tickets = tickets
@@ -69,6 +69,10 @@ class ServerNames:
             context = server_context(chains, self._profile, rule)
             self._contexts[key] = self._equip(context)
         return context
+
+    def _beside(self, chain: Chain) -> tuple[Chain, ...]:
+        """It and those with other kinds of key for the same name."""
+        return self._chains[chain.about.names[0].encode()] if chain.about.names else (chain,)
 
     def _equip(self, context: Context) -> Context:
         if self._profile.tickets:
@@ -110,14 +114,6 @@ def _by_name(chains: Iterable[Chain]) -> dict[bytes, tuple[Chain, ...]]:
         for name in chain.about.names:
             found.setdefault(name.encode(), {}).setdefault(chain.about.kind, chain)
     return {name: tuple(kinds.values()) for name, kinds in found.items()}
-
-
-def _with_the_first(chains: Sequence[Chain]) -> tuple[Chain, ...]:
-    """For clients without a name: the first, and those with other kinds of key for the same name."""
-    if not chains:
-        return ()
-    first = chains[0]
-    return _by_name(chains)[first.about.names[0].encode()] if first.about.names else (first,)
 
 
 def _content(chains: tuple[Chain, ...]) -> _Content:

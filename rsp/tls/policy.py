@@ -6,9 +6,9 @@ import msgspec
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """Whom a client's or peer's certificate has to come from.  ``ca`` and ``crl`` are PEM; no ``ca``: the system's.
+    """The authorities that a client's or peer's certificate has to come from.
 
-    ``required``: without a certificate there is no handshake.
+    ``ca`` and ``crl`` are PEM; no ``ca``: the system's.  ``required``: without a certificate there is no handshake.
     """
 
     ca: bytes = b""
