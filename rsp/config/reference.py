@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from rsp.config import limits, schema, upstreams
+from rsp.config import limits, schema, tls, upstreams
 from rsp.config.units import Duration, Function, Listen, Network, Peer, Size
 
 _INTRO = """\
@@ -45,7 +45,16 @@ Durations are numbers of seconds or strings: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. 
 
 _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ('`listen "address"` or `listen "address" { key = value }`', "The address may also be the first in the table.", schema.Listener),
+    (
+        '`certificate { "file", key = value }`',
+        "As many as there are; an exact name goes before a wildcard, and an ECDSA and an RSA certificate may be for the same "
+        "name. Files are watched: a change is in use for new handshakes within two seconds, without a reload.",
+        tls.Certificate,
+    ),
+    ("`tls = { key = value }`", "Certificates are declared by themselves.", tls.Tls),
+    ("`hsts = { key = value }`", "For all, or for a route.", tls.Hsts),
     ('`upstream "name" { peers..., key = value }`', "One upstream without any route gets all requests.", upstreams.Upstream),
+    ("`tls = { key = value }` of an upstream", "Certificates that are named here are watched, too.", tls.UpstreamTls),
     ("Peers of an upstream", 'An address, or `{ "address", key = value }`.', upstreams.UpstreamPeer),
     ("`sticky = { key = value }`", "", upstreams.Sticky),
     ("`queue = { key = value }`", "", upstreams.Queue),
@@ -102,7 +111,7 @@ def reference() -> str:
 
 
 def _is_key(struct: type[msgspec.Struct], name: str) -> bool:
-    return not (struct is upstreams.Upstream and name == "name")
+    return name != "at" and not (struct is upstreams.Upstream and name == "name")
 
 
 def _row(field: Any, defaults: msgspec.Struct | None) -> str:

@@ -120,7 +120,13 @@ class Route(Struct, frozen=True):
             "verified by it: 421."
         ),
     ] = None
-    client_crl: Annotated[Text | None, Meta(description="PEM file with revocation lists for `client_ca`.")] = None
+    client_crl: Annotated[
+        Text | None,
+        Meta(
+            description="PEM file with revocation lists for `client_ca`. One has to be current and of the authority that "
+            "issued a certificate, or that certificate is refused."
+        ),
+    ] = None
     client_verify: Annotated[
         Literal["required", "optional"],
         Meta(description="`optional`: clients without a certificate are served as well; a wrong one is refused."),

@@ -36,7 +36,7 @@ class Duration(float):
     def __str__(self) -> str:
         if self and self < 1:
             return f"{self * 1000:g}ms"
-        return f"{float(self):g}s"
+        return f"{float(self):.10g}s"
 
 
 class Size(int):
