@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from rsp.commands.rehearsal import Rehearsal
 from rsp.config.schema import Route
+from rsp.exchange.filter import HOLD
 from rsp.lua.evaluate import evaluate
 from rsp.tls.certificate import ClientCertificate
 from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring
 from rsp.tls.names import verification_of
 from tests.certificates import authority
-from tests.unit.fakes import CLIENT, serving
+from tests.unit.fakes import CLIENT, FakeFilter, serving
 
 STAFF, OTHERS = authority("Staff CA"), authority("Other CA")
 ALICE = STAFF.issue("alice.example.com", "192.0.2.7", "alice@example.com", client=True, subject="alice")
@@ -468,3 +469,21 @@ def test_a_certificate_is_read_once_a_connection(worker):
     first = session.tls.about
     ask(worker, "staff.example.com", session)
     assert session.tls.about is first and isinstance(first, ClientCertificate)
+
+
+def test_what_was_not_verified_is_not_told(worker):
+    tls = facts("maybe", ALICE)
+    tls.verified = False
+    assert not [line for line in ask(worker, "maybe.example.com", session_of(worker, tls)).sent if b"Subject" in line]
+
+
+def test_an_exchange_of_an_older_configuration_is_judged_by_the_files_as_they_are():
+    one = FakeFilter(request=HOLD)
+    with serving(SITE, everywhere=(one,)) as worker:
+        worker.service.use_keyring(KEYRING)
+        session = session_of(worker, facts("staff", ALICE))
+        client = worker.ask(b"GET / HTTP/1.1\r\nHost: staff.example.com\r\n\r\n", session=session)
+        worker.use(SITE)
+        worker.service.use_keyring(Keyring(authorities=KEYRING.authorities | {"staff.pem": OTHERS.pem}))
+        one.go_on()
+        assert client.status == 421
