@@ -36,9 +36,11 @@ class HttpService(Service):
         self.former: WeakSet[RunningConfig] = WeakSet()
         context.tickers.append(self)
 
-    def accept(self, transport: Transport, client: bytes, listener: str, tls: Facts | None = None) -> None:
+    def accept(
+        self, transport: Transport, client: bytes, listener: str, tls: Facts | None = None, admitted: bool = False
+    ) -> None:
         """Serve a new connection."""
-        ServerConnection(self._context, self, transport, client, listener, tls)
+        ServerConnection(self._context, self, transport, client, listener, tls, admitted)
 
     def admits(self, client: bytes, listener: str) -> tuple[Limits, bool]:
         """For a handshake."""

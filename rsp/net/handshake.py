@@ -41,7 +41,10 @@ class Service(Interface):
     def admits(self, client: bytes, listener: str) -> tuple[Limits, bool]:
         """The limits of ``listener``, and whether ``limits.per_client`` counts ``client``."""
 
-    def accept(self, transport: Transport, client: bytes, listener: str, tls: Facts | None = None) -> None: ...
+    def accept(
+        self, transport: Transport, client: bytes, listener: str, tls: Facts | None = None, admitted: bool = False
+    ) -> None:
+        """``admitted``: when it came it was not too many."""
 
     def refuse_plain(self, transport: Transport, client: bytes, listener: str, data: bytes) -> None:
         """``data``: the beginning of a request without TLS."""
@@ -100,8 +103,8 @@ class ServerHandshake(Protocol):
     """A client's connection until its handshake is complete."""
 
     __slots__ = (
-        "_client", "_counted", "_data", "_engine", "_entered", "_eof", "_facts", "_listener", "_noted", "_owner",
-        "_queued", "_reader", "_secure", "_sni", "_versions", "deadline",
+        "_admitted", "_client", "_counted", "_data", "_engine", "_entered", "_eof", "_facts", "_listener", "_noted",
+        "_owner", "_queued", "_reader", "_secure", "_sni", "_versions", "deadline",
     )  # fmt: skip
 
     def __init__(self, owner: Handshakes, transport: TlsTransport, client: bytes, listener: str) -> None:
@@ -123,7 +126,9 @@ class ServerHandshake(Protocol):
         self._secure = transport
         self.transport = transport
         transport.begin(self, _NEVER_FULL)
-        if self._enter(limits, counted) > limits.lingering:
+        excess = self._enter(limits, counted)
+        self._admitted = excess <= 0
+        if excess > limits.lingering:
             owner.context.stats.answered(503, 0)
             transport.abort()
 
@@ -247,7 +252,7 @@ class ServerHandshake(Protocol):
     def _hand_over(self, facts: Facts, plaintext: bytes) -> None:
         self._leave()
         if not self._secure.closing:
-            self._owner.service.accept(self._secure, self._client, self._listener, facts)
+            self._owner.service.accept(self._secure, self._client, self._listener, facts, self._admitted)
             self._secure.deliver(plaintext)
 
     # -- what goes wrong

@@ -72,10 +72,15 @@ class Far:
     async def receive(self, most: int = 100_000) -> bytes:
         """Some plaintext; empty at the end."""
         while True:
-            with contextlib.suppress(ssl.SSLWantReadError):
+            try:
                 found = self.tls.read(1 << 20)
                 self.closed_properly = not found
                 return found
+            except ssl.SSLZeroReturnError:  # after leave()
+                self.closed_properly = True
+                return b""
+            except ssl.SSLWantReadError:
+                pass
             data = await asyncio.get_running_loop().sock_recv(self.sock, most)
             if not data:
                 return b""

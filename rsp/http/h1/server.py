@@ -37,7 +37,8 @@ _REQUEST_SHIFT: Final = 9  # one of 512 bytes more, its body included, counts fo
 
 
 class ServerConnection(StreamOwner):
-    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in; ``tls``: of its TLS."""
+    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in; ``tls``: of its TLS;
+    ``admitted``: it was counted during its handshake, and was not too many."""
 
     # fmt: off
     __slots__ = (
@@ -47,7 +48,7 @@ class ServerConnection(StreamOwner):
 
     def __init__(
         self, context: WorkerContext, service: Service, transport: Transport, client: bytes, listener: str,
-        tls: Facts | None = None,
+        tls: Facts | None = None, admitted: bool = False,
     ) -> None:
         # fmt: on
         StreamOwner.__init__(self, context)
@@ -70,7 +71,7 @@ class ServerConnection(StreamOwner):
         self.transport = transport
         transport.begin(self, limits.buffer)
         excess = self._enter(limits)
-        if excess > 0:
+        if excess > 0 and not admitted:
             self._turn_away(excess, limits)
 
     def _enter(self, limits: Limits) -> int:
