@@ -332,6 +332,7 @@ def test_what_is_no_hello_is_refused(data, alert):
         b"\x01\0\0\0", b"\x01\0\0\x05abcde", b"\x01\0\0\x22" + bytes(34),
         message(session=bytes(33)), message(tail=b"\0"), message(tail=b"\0\x04\0\0\0"), message(tail=b"\0\x04\0\0\0\0\0"),
         message(tail=block(b"\0\x15\0\x01")), message(tail=block(b"\0\x15\0")),
+        message(tail=b"\0\0\0\x15\0\0"), message(tail=b"\0\x05\0\x15\0\0"),
     ],
 )  # fmt: skip
 def test_lengths_that_do_not_fit_are_refused(data):

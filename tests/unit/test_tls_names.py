@@ -357,3 +357,4 @@ def test_keys_that_are_no_longer_used_are_let_go():
     for name in (b"first.example", b"www.example.com", b"admin.example.com"):
         before.choose(name)
     assert len(site(OPEN, chains=(WILD,), before=before)._contexts) == 1
+    assert not site(OPEN, GUARDED, chains=(FIRST, WILD), tls=Tls(min="1.3"), before=before)._contexts
