@@ -6,11 +6,11 @@ globals = {
   "on_request", "on_upstream", "on_response", "on_error", "on_log", "on_start", "on_reload",
   -- settings
   "workers", "user", "group", "access_log", "max_memory", "worker_timeout", "request_id", "forwarded", "trusted", "via",
-  "admin", "pid_file", "reload", "lua", "timeouts", "limits",
+  "admin", "pid_file", "reload", "lua", "timeouts", "limits", "tls", "hsts",
   "listenPort", "backendAddress", "backendPort",
 }
 read_globals = {
-  "listen", "upstream", "route", "page", "every", "test", "simulate",
+  "listen", "upstream", "route", "certificate", "page", "every", "test", "simulate",
   "respond", "redirect", "proxy", "http", "sleep", "parallel", "dns", "shared", "limit", "split",
   "json", "base64", "sha256", "hmac", "url", "cookie", "time", "jwt", "ip", "regex", "basic_auth",
 }
