@@ -123,8 +123,8 @@ class Route(Struct, frozen=True):
     client_crl: Annotated[
         Text | None,
         Meta(
-            description="PEM file with revocation lists for `client_ca`. One has to be current and of the authority that "
-            "issued a certificate, or that certificate is refused."
+            description="PEM file with revocation lists for `client_ca`. Certificates of an authority without a current "
+            "list are refused."
         ),
     ] = None
     client_verify: Annotated[
