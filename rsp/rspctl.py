@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     command("health", "Whether it serves: exit status 0 or 1, for health checks.", _health, peer=False)
     peers = command("peers", "Every peer, how it stands, and how it does.", _peers, peer=False)
     peers.add_argument("upstream", nargs="?", help="only those of this upstream")
+    command("certs", "Every certificate: names, issuer, when it expires, where it is used.", _certs, peer=False)
     drain = command("drain", "No new requests for a peer; what runs there is finished.", _drain, peer=True)
     drain.add_argument(
         "--within", metavar="TIME", help='for sticky clients and tunnels, as in "30s" (default: `drain`)'
@@ -101,6 +102,12 @@ def _status(options: argparse.Namespace) -> int:
     totals, now, configuration = data["totals"], data["now"], data["configuration"]
     print(f"rsp {data['rsp']}, configuration {configuration['version']} ({configuration['digest'][:12]})")
     print(f"listening on {', '.join(data['listeners'])}")
+    certificates = data["certificates"]
+    if certificates["count"]:
+        following = certificates["next"]
+        name = following["names"][0] if following["names"] else following["subject"]
+        noun = "certificate" if certificates["count"] == 1 else "certificates"
+        print(f"{certificates['count']} {noun}; the first to expire is for {name}: {_left(following)}")
     if data["trial"]:
         trial = data["trial"]
         version = f"{trial['version']} ({trial['digest'][:12]})"
@@ -158,6 +165,7 @@ def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int
         if peer["for"] is not None:
             state += f" {peer['for']:.0f} s"
         name = f"{peer['peer']} ({peer['name']})" if peer["name"] else peer["peer"]
+        name += " tls" * peer.get("tls", False)
         backup = " backup" if peer["backup"] else ""
         counts = [peer[key] for key in _COLUMNS[4:9]]
         latency = f"{peer['latency_ms']:.1f} ms"
@@ -166,6 +174,42 @@ def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int
     for name in unknown:
         print(f"{name}: has no address")
     return 0
+
+
+def _certs(options: argparse.Namespace) -> int:
+    data = _ask(options, "GET", "/certs")
+    if options.json:
+        return _json(data)
+    if not data["certificates"]:
+        print("no certificates are in use")
+        return 0
+    rows: list[tuple[object, ...]] = [("names", "kind", "issuer", "expires", "left", "declared", "used for")]
+    problems = []
+    for one in data["certificates"]:
+        name, *others = one["names"] or [one["subject"]]
+        expires = time.strftime("%Y-%m-%d", time.localtime(one["not_after"]))
+        more = f" +{len(others)}" if others else ""
+        rows.append((name + more, one["kind"], one["issuer"], expires, _left(one), one["declared"], _use(one)))
+        ocsp = one["ocsp"] or {}
+        said = (one["problem"], ocsp.get("problem") and f"no new OCSP response: {ocsp['problem']}")
+        problems += [f"{one['file']}: {problem}" for problem in said if problem]
+    _table(rows)
+    for problem in problems:
+        print(problem)
+    return 0
+
+
+def _left(certificate: dict[str, Any]) -> str:
+    days: float = certificate["days_left"]
+    return "expired" if days <= 0 else f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
+
+
+def _use(certificate: dict[str, Any]) -> str:
+    """Listeners and the hosts of routes, or upstreams."""
+    places = [*certificate["listeners"], *certificate["hosts"], *map("upstream {}".format, certificate["upstreams"])]
+    if certificate["default"]:
+        places.append("default")
+    return ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "") or "nothing"
 
 
 def _drain(options: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """The admin interface: HTTP/1.1 with JSON on a unix socket.  ``rspctl`` speaks it, and ``curl --unix-socket`` can.
 
-GET  /status   GET /peers
+GET  /status   GET /peers   GET /certs
 POST /drain    {"peer": "10.0.0.1:80", "upstream": "app", "seconds": 30}
 POST /enable   {"peer": ...}     POST /weight  {"peer": ..., "weight": 5}
 POST /reload   {"dry_run": true} or {"now": true} or nothing               POST /upgrade
@@ -96,12 +96,10 @@ class Admin:
     async def _answer(self, head: RequestHead, body: bytes) -> Answer:
         state, method = self._state, head.method
         path = head.path.decode("latin-1")
-        if path in ("/status", "/peers"):
-            if method != b"GET":
-                return 405, {"error": f"GET {path}"}
-            return 200, state.status() if path == "/status" else {"peers": state.peers(), "unknown": state.unknown()}
+        if path in ("/status", "/peers", "/certs"):
+            return (200, self._shown(path)) if method == b"GET" else (405, {"error": f"GET {path}"})
         if path not in ("/drain", "/enable", "/weight", "/reload", "/upgrade"):
-            return 404, {"error": "there are /status, /peers, /drain, /enable, /weight, /reload and /upgrade"}
+            return 404, {"error": "there are /status, /peers, /certs, /drain, /enable, /weight, /reload and /upgrade"}
         if method != b"POST":
             return 405, {"error": f"POST {path}"}
         if path == "/reload":
@@ -123,3 +121,11 @@ class Admin:
         if path == "/enable":
             return 200, {"peers": state.enable(order.upstream, order.peer)}
         return 200, {"peers": state.weigh(order.upstream, order.peer, order.weight)}
+
+    def _shown(self, path: str) -> object:
+        state = self._state
+        if path == "/status":
+            return state.status()
+        if path == "/peers":
+            return {"peers": state.peers(), "unknown": state.unknown()}
+        return {"certificates": state.certificates.report()}

@@ -15,6 +15,7 @@ from rsp.control.admin import Admin
 from rsp.control.dns import Names
 from rsp.control.health import Checks
 from rsp.control.outliers import Outliers
+from rsp.control.staples import Staples
 from rsp.control.state import Mistake, State
 from rsp.ipc import channel
 from rsp.ipc.channel import What
@@ -28,7 +29,7 @@ from rsp.logs import log
 from rsp.system.memory import Memory, content
 from rsp.system.privileges import Identity
 from rsp.tls.material import Keyring, unpack
-from rsp.tls.stored import unpack_described
+from rsp.tls.stored import unpack_overview
 
 _TICK = 1.0
 _MOST_ORDERS = 100
@@ -48,8 +49,9 @@ class Control:
         self._keyring = _keyring(instance.keyring)
         self._row = instance.scoreboard.row(CONTROL_ROW)
         self._settings = instance.bundle.config.settings
-        self._state = State(instance.scoreboard, instance.bundle, instance.members, path, file)
-        self._state.certificates = unpack_described(instance.renewable)
+        self._state = State(instance.scoreboard, instance.bundle, instance.members, path, file, instance.told_until)
+        self._overview = unpack_overview(instance.renewable)
+        self._staples = Staples(self._stapled, self._overview.staples, self._state.certificates.stapled)
         self._checks = Checks(instance.scoreboard)
         self._outliers = Outliers(instance.scoreboard)
         self._names = Names(self._found, self._failing)
@@ -81,6 +83,9 @@ class Control:
 
             import dns.asyncresolver
             import dns.nameserver  # noqa: F401
+
+            if any(one.responder for one in self._overview.described):
+                import rsp.tls.ocsp  # noqa: F401
         identity.assume()
         for number in (signal.SIGTERM, signal.SIGQUIT):
             loop.add_signal_handler(number, self._stopped.set)
@@ -99,6 +104,7 @@ class Control:
         now = time.monotonic()
         self._row[HEARTBEAT] = int(now * 1000)
         self._outliers.tick(now)
+        self._state.certificates.tick()
         log.tick()
 
     def _arrange(self) -> None:
@@ -110,6 +116,9 @@ class Control:
         for upstream in config.upstreams:
             for member in members.upstreams.get(upstream.name, ()):
                 self._places.setdefault(upstream.peers[member.given].address, []).append(member.place)
+        described = self._overview.described
+        self._state.certificates.use(config, described, self._keyring)
+        self._staples.arrange(config, described)
         self._names.arrange(config, self._considered)
         self._checks.arrange(config, members, self._keyring)
         self._outliers.arrange(config, members)
@@ -126,6 +135,9 @@ class Control:
 
     def _found(self, name: Peer, targets: list[Target] | None) -> None:
         self._tell(channel.Found(name, targets))
+
+    def _stapled(self, digest: str, response: bytes) -> None:
+        self._tell(channel.Stapled(digest, response))
 
     def _tell(self, message: channel.Message) -> None:
         try:
@@ -183,9 +195,9 @@ class Control:
 
     def _renew(self, descriptors: list[int]) -> None:
         """Other files are in use: those for checks of peers, and what is known of the certificates for clients."""
-        keyring, described = content(descriptors[0]), content(descriptors[1])
+        keyring, overview = content(descriptors[0]), content(descriptors[1])
         self._keyring = unpack(keyring) if keyring else Keyring()
-        self._state.certificates = unpack_described(described)
+        self._overview = unpack_overview(overview)
 
     def _consider(self, config: Config | None, message: channel.Consider) -> None:
         """``config`` is being tried; ``None``: nothing is."""

@@ -10,11 +10,11 @@ from typing import Final
 from rsp import __version__
 from rsp.config.errors import suggest
 from rsp.config.upstreams import Upstream
+from rsp.control.certificates import Certificates
 from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.channel import Bundle, Outcome
 from rsp.ipc.peer_table import PeerEntry, PeerTable
 from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
-from rsp.tls.material import Described
 
 _FOREVER: Final = (1 << 63) - 1
 _HEALTH: Final = ("unknown", "up", "doubtful", "dead")  # by the mark
@@ -28,15 +28,23 @@ class Mistake(Exception):
 
 
 class State:
-    """``path``: of the admin socket.  ``file``: the configuration's."""
+    """``path``: of the admin socket.  ``file``: the configuration's.  ``told_until``: as in :class:`Certificates`."""
 
-    def __init__(self, scoreboard: Scoreboard, bundle: Bundle, members: PeerTable, path: str, file: str = "") -> None:
+    def __init__(
+        self,
+        scoreboard: Scoreboard,
+        bundle: Bundle,
+        members: PeerTable,
+        path: str,
+        file: str = "",
+        told_until: float = 0.0,
+    ) -> None:
         self._scoreboard = scoreboard
         self.bundle = bundle
         self.members = members
         self._path = path
         self._file = file.encode("utf-8", "backslashreplace").decode()  # its name may be any bytes
-        self.certificates: tuple[Described, ...] = ()
+        self.certificates = Certificates(bundle.config, told_until)
         self.last: Outcome | None = None  # of reloads and upgrades
         self.trial: tuple[int, str, float] | None = None  # version, digest, and when it will be over
 
@@ -58,6 +66,7 @@ class State:
             "master": os.getppid(),
             "listeners": [str(listener.address) for listener in self.bundle.config.listeners],
             "admin": self._path,
+            "certificates": self.certificates.summary(),
             "totals": totals,
             "now": now,
             "workers": [self._worker(row) for row in workers],
@@ -125,6 +134,7 @@ class State:
             "upstream": upstream.name,
             "peer": member.address,
             "name": given if given != member.address else None,
+            "tls": upstream.secure is not None,
             "state": state,
             "reason": why,
             "for": None if until is None else round(max(0.0, until - now) / 1000, 1),

@@ -13,6 +13,7 @@ from rsp.system.memory import Memory
 class Instance:
     """``secret``: the instance's own, for signatures.  ``log``: the descriptor of the access log, if it is a file.
 
+    ``told_until``: when an earlier control process ended, in seconds since the epoch; 0: there was none.
     ``keyring`` and ``renewable``: what :class:`channel.Renew` brings in its descriptors; a child closes the first.
     """
 
@@ -25,3 +26,4 @@ class Instance:
     store: Shared
     keyring: Memory | None = None
     renewable: bytes = b""
+    told_until: float = 0.0

@@ -4,6 +4,7 @@ The control process looks names up and checks health; the master only notes what
 dies it is started again, and nothing that carries traffic notices.
 """
 
+import dataclasses
 import signal
 import socket
 import time
@@ -36,6 +37,7 @@ class ControlChild:
         self._tell_workers = tell_workers
         self._admin: AdminSocket | None = None
         self._last: channel.Outcome | None = None
+        self._ended_at = 0.0  # the last one
 
     @property
     def process(self) -> Process | None:
@@ -58,6 +60,7 @@ class ControlChild:
         row.clear()
         admin = self._admin.sock if self._admin is not None else None
         path = self._admin.path if self._admin is not None else ""
+        instance = dataclasses.replace(instance, told_until=self._ended_at)
 
         def run(end: socket.socket) -> int:
             from rsp.control.process import Control  # what only it needs is no burden to the master and the workers
@@ -84,6 +87,7 @@ class ControlChild:
             return
         delay = self.slot.ended(process)
         self.slot.process = None
+        self._ended_at = time.time()
         again = f"in {delay:.1f} s" if delay else "now"
         log.line(f"{process.name} {how}; it is started again {again}")
 

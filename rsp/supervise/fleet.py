@@ -259,7 +259,7 @@ class Fleet:
 
     def _start_control(self) -> None:
         peers = self.secrets.certificates.stored.peers
-        instance = self._instance(peers, self.secrets.described())
+        instance = self._instance(peers, self.secrets.overview())
         process = self.control.start(instance, self._private() - {peers, *self.control.owned()})
         if process is not None:
             self._listen_to(self.control.slot, process)

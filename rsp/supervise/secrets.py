@@ -14,7 +14,7 @@ from rsp.supervise.certificates import Certificates
 from rsp.supervise.tickets import Tickets
 from rsp.system import core
 from rsp.system.memory import Memory, sealed
-from rsp.tls.stored import pack_described
+from rsp.tls.stored import Overview, pack_overview
 
 _SPREAD: Final = 1.0  # least time between two messages about responses
 Renew = Callable[[Certificates, Sequence[int]], None]
@@ -80,9 +80,9 @@ class Secrets:
         """For a worker, beside its keyring."""
         return channel.pack(TlsState(self.tickets.keys, self.staples))
 
-    def described(self) -> bytes:
+    def overview(self) -> bytes:
         """For the control process, beside its own keyring."""
-        return pack_described(self.certificates.stored.found.reading.described)
+        return pack_overview(Overview(self.certificates.stored.found.reading.described, self.staples))
 
     @contextmanager
     def for_worker(self, certificates: Certificates) -> Iterator[list[int]]:
@@ -91,8 +91,8 @@ class Secrets:
 
     @contextmanager
     def for_control(self) -> Iterator[list[int]]:
-        with sealed(self.described()) as described:
-            yield [self.certificates.stored.peers.fileno(), described]
+        with sealed(self.overview()) as overview:
+            yield [self.certificates.stored.peers.fileno(), overview]
 
     def learn(self, stapled: Stapled) -> None:
         """An OCSP response for a certificate that is in use."""

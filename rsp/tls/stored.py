@@ -62,14 +62,21 @@ class Stored:
         self.peers.close()
 
 
+class Overview(msgspec.Struct, frozen=True):
+    """What the control process is told of the certificates for clients.  ``staples``: OCSP responses, by digest."""
+
+    described: tuple[Described, ...] = ()
+    staples: dict[str, bytes] = {}
+
+
 _encoder = msgspec.msgpack.Encoder()
-_described_decoder = msgspec.msgpack.Decoder(tuple[Described, ...])
+_overview_decoder = msgspec.msgpack.Decoder(Overview)
 
 
-def pack_described(described: tuple[Described, ...]) -> bytes:
-    return _encoder.encode(described)
+def pack_overview(overview: Overview) -> bytes:
+    return _encoder.encode(overview)
 
 
-def unpack_described(data: bytes) -> tuple[Described, ...]:
+def unpack_overview(data: bytes) -> Overview:
     """Nothing in no bytes."""
-    return _described_decoder.decode(data) if data else ()
+    return _overview_decoder.decode(data) if data else Overview()

@@ -1,15 +1,18 @@
 """Certificates, tickets and OCSP responses change while rsp runs: no reload, no connection that is closed."""
 
 import hashlib
+import http.client
 import os
 import re
 import signal
 import socket
 import ssl
+import subprocess
 from contextlib import contextmanager
 
 import psutil
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from rsp.supervise import tickets
 from rsp.tls import engine
@@ -17,6 +20,7 @@ from tests.certificates import authority
 from tests.harness import Backend, Rsp, wait_until
 from tests.operations.test_upgrade import Upgradable
 from tests.over_tls import not_over_tls
+from tests.ports import free_port
 
 pytestmark = not_over_tls("the tests are about TLS itself")
 resumes = pytest.mark.skipif(not engine.COMPLETE, reason="tickets of rsp's own need the compiled build")
@@ -360,3 +364,144 @@ def test_a_key_is_known_to_all_long_before_it_is_used():
     assert heir.keys == made.keys and heir.since == tickets.LIFETIME
     heir.inherit([b"short", b"short"], 0.0)
     assert heir.keys == made.keys
+
+
+# -- what operators are told
+
+
+def test_rspctl_lists_certificates(tmp_path, backend):
+    soon = CA.issue("soon.example", "www.soon.example", ends=5)
+    soon.write(tmp_path, "soon")
+    FIRST.write(tmp_path, "site")
+    text = site(
+        backend,
+        'certificate { "site.pem", key = "site.key" }\ncertificate { "soon.bundle.pem" }',
+        'route { host = "www.soon.example", to = "app" }',
+    )
+    with Rsp(tmp_path, text, workers=1) as rsp:
+        wait_until(lambda: "expires in" in rsp.log, "a warning")
+        warning = r'site.lua:2: certificate "soon.bundle.pem" \(soon.example, www.soon.example\) expires in 5 days, on '
+        assert re.search(warning, rsp.log)
+        table = rsp.rspctl("certs").stdout.splitlines()
+        assert [line.split()[0] for line in table[:3]] == ["names", "example.com", "soon.example"]
+        assert "site.lua:2" in table[2] and "www.soon.example" in table[2] and "5 days" in table[2]
+        first, second = rsp.admin("/certs")["certificates"]
+        assert first["digest"] == FIRST.fingerprint and first["default"] and not second["default"]
+        assert second["hosts"] == ["www.soon.example"] and 4.9 < second["days_left"] <= 5
+        assert second["listeners"] == first["listeners"] == [f"127.0.0.1:{rsp.port}"]
+        assert "2 certificates; the first to expire is for soon.example: 5 days" in rsp.rspctl("status").stdout
+        assert FIRST.key().splitlines()[1].decode() not in rsp.rspctl("certs", "--json").stdout
+        old = control(rsp)
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: control(rsp) not in (old, None), "the next control process")
+        assert len(rsp.admin("/certs")["certificates"]) == 2
+        SECOND.write(tmp_path, "site")
+        wait_until(lambda: rsp.admin("/certs")["certificates"][0]["digest"] == SECOND.fingerprint, "the new one")
+        assert rsp.log.count("expires in") == 1
+
+
+def control(rsp):
+    try:
+        return rsp.admin("/status")["control"]["pid"]
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+# -- OCSP
+
+
+class Responder:
+    """``openssl ocsp``; ``good`` and ``revoked``: certificates."""
+
+    def __init__(self, directory, port, good=(), revoked=()):
+        CA.write(directory / "ca.pem")
+        key = CA.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (directory / "ca.key").write_bytes(key)
+        lines = [f"V\t300101000000Z\t\t{_serial(one)}\tunknown\t/CN=one" for one in good]
+        lines += [f"R\t300101000000Z\t240101000000Z\t{_serial(one)}\tunknown\t/CN=one" for one in revoked]
+        (directory / "index.txt").write_text("".join(line + "\n" for line in lines))
+        command = [
+            "openssl",
+            "ocsp",
+            "-index",
+            "index.txt",
+            "-rsigner",
+            "ca.pem",
+            "-rkey",
+            "ca.key",
+            "-CA",
+            "ca.pem",
+            "-ndays",
+            "3",
+        ]
+        with (directory / "responder.log").open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command, "-port", str(port)], cwd=directory, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def _serial(issued):
+    text = f"{issued.certificate.serial_number:X}"
+    return "0" * (len(text) % 2) + text
+
+
+def stapled(port):
+    """What a client is told beside the certificate."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "example.com", "-status"]
+    said = subprocess.run(command, input=b"", capture_output=True, timeout=20, check=False).stdout.decode()
+    if "OCSP response: no response sent" in said:
+        return "none"
+    found = re.search(r"Cert Status: (\w+)", said)
+    return found[1] if found else said
+
+
+def certificate_with_a_responder(directory, port, **options):
+    issued = CA.issue("example.com", responder=f"http://127.0.0.1:{port}/ocsp", **options)
+    (directory / "site.pem").write_bytes(issued.chain + CA.pem)
+    (directory / "site.key").write_bytes(issued.key())
+    return issued
+
+
+@resumes
+def test_ocsp_responses_are_fetched_and_stapled(tmp_path, backend):
+    port = free_port()
+    issued = certificate_with_a_responder(tmp_path, port)
+    with Rsp(tmp_path, site(backend), workers=2) as rsp:
+
+        def all_say(what):
+            wait_until(lambda: all(stapled(rsp.port) == what for _ in range(4)), f"{what}\n{rsp.log}")
+
+        wait_until(lambda: "no OCSP response" in rsp.log, "a line about the responder, which does not run yet")
+        with Responder(tmp_path, port, good=[issued]):
+            all_say("good")
+            assert rsp.admin("/certs")["certificates"][0]["ocsp"]["problem"] is None
+        rsp.reload()
+        assert stapled(rsp.port) == "good"
+        old = control(rsp)
+        os.kill(old, signal.SIGKILL)  # the next one has no responder to ask, and needs none
+        wait_until(lambda: control(rsp) not in (old, None), "the next control process")
+        wait_until(lambda: rsp.admin("/certs")["certificates"][0]["ocsp"], "what is known of the response")
+        for pid in rsp.workers().values():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: served(rsp.port), "service")
+        all_say("good")
+        rsp.reload(site(backend, extra='tls = { stapling = false } reload = { canary = "0s" }'))
+        all_say("none")
+
+
+@resumes
+def test_a_revoked_certificate_gets_no_response_and_a_line(tmp_path, backend):
+    port = free_port()
+    issued = certificate_with_a_responder(tmp_path, port, must_staple=True)
+    with Responder(tmp_path, port, revoked=[issued]), Rsp(tmp_path, site(backend)) as rsp:
+        wait_until(lambda: "says that the certificate is revoked since 2024-01-01" in rsp.log, f"a line\n{rsp.log}")
+        assert "must-staple" in rsp.log
+        assert stapled(rsp.port) == "none"
+        assert "revoked" in rsp.rspctl("certs").stdout
