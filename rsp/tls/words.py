@@ -5,11 +5,13 @@ come by several names: ``SSLV3_ALERT_BAD_CERTIFICATE`` is ``ssl/tls alert bad ce
 """
 
 import re
+import ssl
 import time
+import warnings
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
-from rsp.tls.certificate import ClientCertificate
+from rsp.system.memory import sealed
 from rsp.tls.engine import TlsError
 
 _ALERT: Final = re.compile(r"\b(?:SSLV3|SSL/TLS|TLSV1|TLSV13)[_ ](?:ALERT[_ ])?([A-Z_ ]*[A-Z])")
@@ -118,18 +120,40 @@ def _certificate(error: TlsError, side: str, name: str) -> str:
     words = _CERTIFICATES.get(text.lower())
     if words is None:
         return f"has a certificate that is not accepted: {text}"
-    about = ClientCertificate(error.certificate)
-    return words.format(expired=_expired(about.not_after), names=_names(about), name=name, side=side)
+    about = _read(error.certificate)
+    return words.format(expired=_expired(about), names=_names(about), name=name, side=side)
 
 
-def _expired(moment: float) -> str:
-    return time.strftime("expired on %Y-%m-%d", time.gmtime(moment)) if moment else "has expired"
+def _read(certificate: bytes) -> dict[str, Any]:
+    """As ``getpeercert`` gives it; empty: it cannot be read.
+
+    The decoder of ``ssl`` itself: ``cryptography`` would cost a worker 14 MB and 60 ms for one line of the log.
+    """
+    with sealed(ssl.DER_cert_to_PEM_cert(certificate).encode()) as descriptor, warnings.catch_warnings(action="ignore"):
+        try:
+            about: dict[str, Any] = ssl._ssl._test_decode_cert(f"/proc/self/fd/{descriptor}")  # type: ignore[attr-defined]
+        except (AttributeError, OSError, RuntimeError, ValueError):
+            return {}
+    return about
 
 
-def _names(about: ClientCertificate) -> str:
-    names = [name.partition(b":")[2].decode() for name in about.sans if name.startswith((b"DNS:", b"IP:"))]
-    shown = ", ".join(name[:_LONGEST_NAME] for name in names[:_MOST_NAMES])
+def _expired(about: dict[str, Any]) -> str:
+    try:
+        return time.strftime("expired on %Y-%m-%d", time.gmtime(ssl.cert_time_to_seconds(about["notAfter"])))
+    except (KeyError, ValueError):
+        return "has expired"
+
+
+def _names(about: dict[str, Any]) -> str:
+    if not about:
+        return "another name"
+    names = [name.strip() for kind, name in about.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+    shown = ", ".join(_plain(name[:_LONGEST_NAME]) for name in names[:_MOST_NAMES])
     return (shown + " and others" if len(names) > _MOST_NAMES else shown) or "no name"
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if "!" <= letter <= "~" else "?" for letter in name)
 
 
 def _newest(versions: Iterable[int]) -> str:

@@ -2,6 +2,8 @@
 
 import re
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -233,5 +235,25 @@ def test_names_in_certificates_cannot_break_a_line():
     issued = CA.issue("a.example\r\n{name}" + "x" * 200, subject="a")
     error = TlsError("hostname mismatch", "CERTIFICATE_VERIFY_FAILED", issued.der)
     said = words.of_peer(error, "b.example")
-    assert said.startswith("has a certificate for a.example\\0D\\0A{name}xxx")
+    assert said.startswith("has a certificate for a.example??{name}xxx")
     assert said.isprintable() and len(said) < 200
+
+
+def test_certificates_that_cannot_be_read():
+    for der in (b"", b"no certificate", CA.issue("a.example").der[:-1]):
+        expired = TlsError("certificate has expired", "CERTIFICATE_VERIFY_FAILED", der)
+        assert words.of_peer(expired, "a") == "has a certificate that has expired"
+        other = TlsError("hostname mismatch", "CERTIFICATE_VERIFY_FAILED", der)
+        assert words.of_peer(other, "a") == "has a certificate for another name, not for a"
+
+
+def test_a_certificate_is_read_without_another_library():
+    """`cryptography` would cost each worker 14 MB for one line of the log."""
+    error = TlsError(
+        "certificate has expired", "CERTIFICATE_VERIFY_FAILED", CA.issue("a.example", begins=-9, ends=-8).der
+    )
+    code = "import sys; from rsp.tls import engine, words; "
+    code += f"print(words.of_peer(engine.TlsError({str(error)!r}, {error.code!r}, {error.certificate!r}), 'a'), 'cryptography' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("has a certificate that expired on 20")
+    assert said.endswith(" False\n")
