@@ -76,6 +76,8 @@ def _tls(scheme: str | None, sni: str | None, file: str | None) -> "SimulatedTls
         import ssl
 
         certificate = ClientCertificate(ssl.PEM_cert_to_DER_cert(Path(file).read_text().strip()))
+        if not certificate.serial:
+            raise ValueError("expected a certificate in PEM")
     return SimulatedTls(sni.encode() if sni is not None else None, certificate)
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsp.commands import explain
 from rsp.commands.rehearsal import Rehearsal
 from rsp.config.schema import Route
 from rsp.exchange.filter import HOLD
@@ -488,3 +489,50 @@ def test_an_exchange_of_an_older_configuration_is_judged_by_the_files_as_they_ar
         one.go_on()
         one.exchange = None  # it is on none of these routes, so it does not hear of the end
         assert client.status == 421
+
+
+# -- rsp explain
+
+EXPLAINED = """
+listen "127.0.0.1:80" { redirect = "https" }
+listen "127.0.0.1:443" { tls = true }
+certificate { "site.pem" }
+upstream "app" { "127.0.0.1:9001" }
+route { host = "staff.example.com", to = "app", client_ca = "staff.pem",
+        request_headers = { set = { ["X-Subject"] = "{client_cert_subject}" } } }
+route { to = "app" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["GET http://staff.example.com/x"], "Location: https://staff.example.com/x"),
+        (["GET https://staff.example.com/x"], "403, by rsp itself"),
+        (["GET /x", "-H", "Host: staff.example.com"], "403, by rsp itself"),
+        (["GET https://staff.example.com/x", "--sni", "open.example.com"], "421, by rsp itself"),
+        (["GET https://staff.example.com/x", "--certificate", "alice.pem"], "X-Subject: CN=alice"),
+        (["GET https://staff.example.com/x", "--certificate", "alice.pem", "--sni", "a.example.com"], "421, by rsp"),
+        (["GET https://open.example.com/x"], "X-Forwarded-Proto: https"),
+        (["GET https://[::1]:443/x"], "X-Forwarded-Proto: https"),
+    ],
+)
+def test_explain(tmp_path, monkeypatch, capsys, arguments, wanted):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.lua").write_text(EXPLAINED)
+    (tmp_path / "alice.pem").write_bytes(ALICE.pem)
+    assert explain.main(["site.lua", *arguments]) == 0
+    assert wanted in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"no certificate", b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"]
+)
+def test_explain_without_the_certificate(tmp_path, capsys, content):
+    (tmp_path / "site.lua").write_text(EXPLAINED)
+    file = tmp_path / "alice.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SystemExit):
+        explain.main([str(tmp_path / "site.lua"), "GET /", "--certificate", str(file)])
+    assert "--certificate" in capsys.readouterr().err
