@@ -313,6 +313,10 @@ def test_what_peers_are_told(site, version):
         assert fields[b"x-tls"] == f"TLSv{version}".encode() and fields[b"x-sni"] == b"staff.example.com"
         assert fields[b"x-cipher"].decode() == client.sock.cipher()[0]
         assert fields[b"x-forwarded-proto"] == b"https"
+        assert client.ask("staff.example.com", fields="Connection: Client-Cert, X-Subject, X-TLS\r\n") == 200
+        assert told(site)[b"x-subject"] == b"CN=alice" and b"client-cert" in told(site), (
+            "Connection takes nothing of rsp's"
+        )
         assert client.ask("open.example.com", fields="client.cert: x\r\nX-Subject: CN=root\r\n") == 200
         assert not {b"client-cert", b"client.cert", b"x-subject", b"x-print"} & told(site).keys()
 
@@ -325,6 +329,9 @@ SPELLINGS = (
     "Client_Cert-Chain",
     "client-cert-chain",
     "CLIENT_CERT_CHAIN",
+    "Client~Cert",
+    "client*cert",
+    "Client'Cert",
 )
 
 
