@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-pure soak test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua wheel clean
+.PHONY: run test test-pure test-tls soak test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua wheel clean
 
 run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
@@ -20,10 +20,17 @@ test-pure: .venv/installed-dev     ## the tests of the data plane again, without
 	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py tests/process/test_serving.py \
 	  tests/faults/test_failures.py -k "not faults and not config or hedg or queue or post or half"
 
+# What a client sees of HTTP; -rs says which tests cannot run over TLS, and why.
+SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http serving large_messages slow_streams early_answers \
+  trailers hooks clients_that_leave connections_ahead flawed_responses forwarded_fields header_rules stale_connections upgrades))
+
+test-tls: .venv/installed-dev .venv/built     ## the tests of HTTP again, with clients that speak TLS
+	RSP_TEST_TLS=1.3 $(BIN)/python -m pytest -rs $(SIDE_BY_SIDE) $(SEEN_BY_CLIENTS)
+
 soak: .venv/installed-dev .venv/built     ## what takes long, half an hour: floods, a million requests, a browser, many examples; before a release
 	RSP_SOAK=1 $(BIN)/python -m pytest -n 2 -m "soak or hypothesis" -o timeout=3000
 
-check: lint test test-pure     ## what has to be green before a commit
+check: lint test test-pure test-tls     ## what has to be green before a commit
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -37,10 +44,10 @@ docs: .venv/installed     ## write docs/configuration.md from the schema
 fuzz: .venv/built     ## mutate the kept corpus through the codec until Ctrl-C; failures stay in fuzz/corpus
 	$(BIN)/python fuzz/http1.py
 
-bench: .venv/installed-dev .venv/built     ## rsp beside nginx and HAProxy, a quarter of an hour; writes docs/benchmarks.md
+bench: .venv/installed-dev .venv/built     ## rsp beside nginx and HAProxy, without TLS and with it, half an hour; writes docs/benchmarks.md
 	$(BIN)/python -m bench --document docs/benchmarks.md
 
-bench-quick: .venv/installed-dev .venv/built     ## the same in a minute, to the screen
+bench-quick: .venv/installed-dev .venv/built     ## the same in two minutes, to the screen; python -m bench tls: TLS alone
 	$(BIN)/python -m bench --quick
 
 bench-balancing: .venv/installed-dev .venv/built     ## policies, failures and hedging, five minutes; writes the tables of docs/balancing.md

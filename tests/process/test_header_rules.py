@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from tests.harness import Backend, Rsp, exchange, get, proxy_to, wait_until
+from tests.over_tls import SCHEME
 
 
 def echo(connection: socket.socket, head: bytes, rest: bytes) -> bool:
@@ -117,7 +118,7 @@ def test_values(rsp):
     assert seen[b"x-client"] == [b"198.51.100.7" if rsp.trusts else b"127.0.0.1"]
     assert seen[b"x-host"] == [b"shop.test"]
     assert seen[b"x-authority"] == [b"shop.test:8080"]
-    assert seen[b"x-scheme"] == [b"https" if rsp.trusts else b"http"]
+    assert seen[b"x-scheme"] == [b"https" if rsp.trusts else SCHEME.encode()]
     assert seen[b"x-id"] == seen[b"x-request-id"] == [b"claimed"]
     assert seen[b"x-upstream"] == [b"app"]
     assert seen[b"x-text"] == [b"{client} {}"]
