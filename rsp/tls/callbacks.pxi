@@ -97,6 +97,57 @@ cdef bint make_bio() noexcept:
     return bio != NULL
 
 
+# -- an engine at work
+
+
+cdef enter(Engine engine, bytes data):
+    global current, input_at, input_left, late_messages
+    ERR_clear_error()
+    current = <PyObject *>engine
+    input_at = PyBytes_AS_STRING(data)
+    input_left = PyBytes_GET_SIZE(data)
+    late_messages = 0
+    output.used = 0
+
+
+cdef leave():
+    global current, input_left
+    current = NULL
+    input_left = 0
+
+
+cdef write_to_bytes(bytes first, Py_ssize_t size):
+    """Write to a new bytes object for ``size`` bytes behind ``first`` from now on, until ``written_bytes``."""
+    global output, scratch
+    scratch = output
+    size += 0 if first is None else PyBytes_GET_SIZE(first)
+    output.whole = new_bytes(NULL, size)
+    output.start = PyBytes_AS_STRING(<object>output.whole)
+    output.size = size
+    output.used = 0
+    if first is not None:
+        on_write(bio, PyBytes_AS_STRING(first), <int>PyBytes_GET_SIZE(first))
+
+
+cdef bytes written_bytes():
+    global output
+    cdef PyObject *whole = output.whole
+    cdef Py_ssize_t used = output.used
+    output = scratch
+    if whole != NULL and _PyBytes_Resize(&whole, used) < 0:
+        raise MemoryError
+    return steal(whole)
+
+
+cdef bytes steal(PyObject *whole):
+    """The object, whose only reference ``whole`` is."""
+    if whole == NULL:
+        raise MemoryError
+    value = <object>whole
+    release(whole)
+    return value
+
+
 # -- callbacks of contexts
 
 

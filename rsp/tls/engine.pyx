@@ -25,9 +25,6 @@ cdef extern from "<arpa/inet.h>" nogil:
     int AF_INET, AF_INET6
     int inet_pton(int family, const char *text, void *address)
 
-cdef extern from "<sys/mman.h>" nogil:
-    int mincore(void *start, size_t size, unsigned char *pages)
-
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *start, Py_ssize_t size) except NULL
     void release "Py_XDECREF"(PyObject *value)
@@ -42,6 +39,7 @@ cdef enum:
     WANT_READ = 2, ZERO_RETURN = 6  # SSL_get_error
     VERIFY_PEER = 1
     KEY_SIZE = 80
+    MOST_NAMES = 16 << 10  # bytes of CertificateRequest
     RECORD = 16 << 10
     OVERHEAD = 29  # of a record: header, nonce and tag of AES-GCM in TLS 1.2; CBC adds more, then the output grows
     HELD = (16 << 10) + 1024  # at most so much of a record waits in OpenSSL for its rest
@@ -70,6 +68,26 @@ cdef class OpenSslContext:
         # Python's own callbacks expect a connection of Python's; and no file is to have keys of sessions.
         SSL_CTX_set_keylog_callback(self._handle, NULL)
         SSL_CTX_callback_ctrl(self._handle, SET_NAME_CALLBACK, NULL)
+        if context.protocol == ssl.PROTOCOL_TLS_SERVER and context.verify_mode != ssl.CERT_NONE:
+            self._announce()
+
+    cdef _announce(self):
+        """The names of the authorities that are trusted: a client with several certificates chooses by them.  All of
+        them or none, which stands for any."""
+        cdef const unsigned char *at
+        cdef void *certificate
+        cdef int size = 0
+        known = self._context.cert_store_stats()
+        for authority in self._context.get_ca_certs(True) if known["x509"] == known["x509_ca"] else ():
+            at = authority
+            certificate = d2i_X509(NULL, &at, len(authority))
+            if certificate == NULL:
+                raise MemoryError
+            size += i2d_X509_NAME(X509_get_subject_name(certificate), NULL)
+            SSL_CTX_add_client_CA(self._handle, certificate)
+            X509_free(certificate)
+        if size > MOST_NAMES:
+            SSL_CTX_set_client_CA_list(self._handle, NULL)
 
     def use_tickets(self, keys):
         if any(len(key) != KEY_SIZE for key in keys):
@@ -175,8 +193,8 @@ cdef class Engine:
         code = SSL_write_ex(self._ssl, PyBytes_AS_STRING(data), size, &written)
         if code != 1:
             self._fail()
-        sealed = written_bytes()
         leave()
+        sealed = written_bytes()
         self._check()
         return sealed
 
@@ -258,69 +276,19 @@ cdef class Engine:
             raise TlsError(*self._error)  # a new one: its traceback has the engine
 
 
-# -- an engine at work
-
-
-cdef enter(Engine engine, bytes data):
-    global current, input_at, input_left, late_messages
-    global output
-    ERR_clear_error()
-    current = <PyObject *>engine
-    input_at = PyBytes_AS_STRING(data)
-    input_left = PyBytes_GET_SIZE(data)
-    late_messages = 0
-    output.used = 0
-
-
-cdef leave():
-    global current, input_left
-    current = NULL
-    input_left = 0
-
-
-cdef write_to_bytes(bytes first, Py_ssize_t size):
-    """Write to a new bytes object for ``size`` bytes behind ``first`` from now on, until ``written_bytes``."""
-    global output, scratch
-    scratch = output
-    size += 0 if first is None else PyBytes_GET_SIZE(first)
-    output.whole = new_bytes(NULL, size)
-    output.start = PyBytes_AS_STRING(<object>output.whole)
-    output.size = size
-    output.used = 0
-    if first is not None:
-        on_write(bio, PyBytes_AS_STRING(first), <int>PyBytes_GET_SIZE(first))
-
-
-cdef bytes written_bytes():
-    global output
-    cdef PyObject *whole = output.whole
-    cdef Py_ssize_t used = output.used
-    output = scratch
-    if whole != NULL and _PyBytes_Resize(&whole, used) < 0:
-        raise MemoryError
-    return steal(whole)
-
-
-cdef bytes steal(PyObject *whole):
-    """The object, whose only reference ``whole`` is."""
-    if whole == NULL:
-        raise MemoryError
-    value = <object>whole
-    release(whole)
-    return value
+# -- errors, names and certificates
 
 
 cdef tuple failure(void *ssl):
     """Text, code and certificate for :class:`TlsError`."""
-    cdef unsigned long error = ERR_peek_last_error()
-    cdef const char *reason = ERR_reason_error_string(error)
-    cdef str code = error_names.get((error >> 23 & 0xff, error & 0x7fffff), "")
+    cdef str code = "", latest = code_of(ERR_get_error())
     cdef void *chain
-    ERR_clear_error()
+    while latest:
+        if latest != "RECORD_LAYER_FAILURE":  # since OpenSSL 3.2 behind the reason
+            code = latest
+        latest = code_of(ERR_get_error())
     if late_messages > LATE_MESSAGES:
         return "too many messages after the handshake", "TOO_MANY_MESSAGES"
-    if not code and reason != NULL:
-        code = reason.decode("latin-1").upper().replace(" ", "_")
     if code != "CERTIFICATE_VERIFY_FAILED":
         return code.replace("_", " ").lower() or "the connection has failed", code
     chain = SSL_get0_verified_chain(ssl)
@@ -328,7 +296,13 @@ cdef tuple failure(void *ssl):
     return X509_verify_cert_error_string(SSL_get_verify_result(ssl)).decode("latin-1"), code, certificate
 
 
-# -- names and certificates
+cdef str code_of(unsigned long error):
+    """As Python calls it, which does not know the latest."""
+    cdef const char *reason = ERR_reason_error_string(error)
+    cdef str code = error_names.get((error >> 23 & 0xff, error & 0x7fffff))
+    if code is None:
+        code = "" if reason == NULL else reason.decode("latin-1").upper().replace(" ", "_")
+    return code
 
 
 cdef bytes der_of(const void *certificate):
@@ -368,32 +342,7 @@ cdef expect(void *ssl, bytes name, bint checks):
         raise ValueError(f"{name.decode()!r} is not a name that a certificate can have")
 
 
-# -- whether all of this can be used
-
-
-cdef void *handle_of(context) except? NULL:
-    """``SSL_CTX *`` is the first field of Python's contexts."""
-    if not isinstance(context, ssl.SSLContext):
-        raise TypeError("not an ssl.SSLContext")
-    return (<void **>(<char *><PyObject *>context + <Py_ssize_t>object.__basicsize__))[0]
-
-
-cdef bint is_usable() except -1:
-    """Whether OpenSSL 3 is there, and contexts are what they are taken for: options that Python sets are read there."""
-    global aes
-    cdef unsigned char page
-    if not look_up() or OpenSSL_version_num() != ssl.OPENSSL_VERSION_NUMBER or OpenSSL_version_num() < 0x30000000:
-        return False
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    cdef uintptr_t handle = <uintptr_t>handle_of(context)
-    if handle & 7 or mincore(<void *>(handle & ~<uintptr_t>4095), 4096, &page) != 0:
-        return False
-    for changed in (0, ssl.OP_NO_TICKET, ssl.OP_NO_TICKET):
-        context.options ^= changed
-        if SSL_CTX_get_options(<void *>handle) != <uint64_t>int(context.options):
-            return False
-    aes = EVP_CIPHER_fetch(NULL, b"AES-256-CBC", NULL)
-    return aes != NULL and make_bio()
+# -- which of the two is used
 
 
 class FallbackEngine(stdlib.Engine, Engine):

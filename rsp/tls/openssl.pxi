@@ -7,7 +7,7 @@ cdef extern from "<dlfcn.h>" nogil:
     void *dlsym(void *library, const char *name)
 
 cdef unsigned long (*OpenSSL_version_num)() noexcept
-cdef unsigned long (*ERR_peek_last_error)() noexcept
+cdef unsigned long (*ERR_get_error)() noexcept
 cdef void (*ERR_clear_error)() noexcept
 cdef const char *(*ERR_reason_error_string)(unsigned long) noexcept
 cdef void *(*CRYPTO_malloc)(size_t, const char *, int) noexcept
@@ -62,6 +62,12 @@ cdef int (*X509_VERIFY_PARAM_set1_host)(void *, const char *, size_t) noexcept
 cdef int (*X509_VERIFY_PARAM_set1_ip_asc)(void *, const char *) noexcept
 cdef const char *(*X509_verify_cert_error_string)(long) noexcept
 cdef int (*i2d_X509)(const void *, unsigned char **) noexcept
+cdef void *(*d2i_X509)(void *, const unsigned char **, long) noexcept
+cdef void (*X509_free)(void *) noexcept
+cdef void *(*X509_get_subject_name)(const void *) noexcept
+cdef int (*i2d_X509_NAME)(const void *, unsigned char **) noexcept
+cdef int (*SSL_CTX_add_client_CA)(void *, void *) noexcept
+cdef void (*SSL_CTX_set_client_CA_list)(void *, void *) noexcept
 cdef const void *(*X509_get0_notAfter)(const void *) noexcept
 cdef int (*X509_cmp_current_time)(const void *) noexcept
 cdef void *(*OPENSSL_sk_value)(const void *, int) noexcept
@@ -78,7 +84,7 @@ cdef bint look_up() except -1:
         return False
     for name, where in (
         (b"OpenSSL_version_num", <size_t>&OpenSSL_version_num),
-        (b"ERR_peek_last_error", <size_t>&ERR_peek_last_error),
+        (b"ERR_get_error", <size_t>&ERR_get_error),
         (b"ERR_clear_error", <size_t>&ERR_clear_error),
         (b"ERR_reason_error_string", <size_t>&ERR_reason_error_string),
         (b"CRYPTO_malloc", <size_t>&CRYPTO_malloc),
@@ -133,6 +139,12 @@ cdef bint look_up() except -1:
         (b"X509_VERIFY_PARAM_set1_ip_asc", <size_t>&X509_VERIFY_PARAM_set1_ip_asc),
         (b"X509_verify_cert_error_string", <size_t>&X509_verify_cert_error_string),
         (b"i2d_X509", <size_t>&i2d_X509),
+        (b"d2i_X509", <size_t>&d2i_X509),
+        (b"X509_free", <size_t>&X509_free),
+        (b"X509_get_subject_name", <size_t>&X509_get_subject_name),
+        (b"i2d_X509_NAME", <size_t>&i2d_X509_NAME),
+        (b"SSL_CTX_add_client_CA", <size_t>&SSL_CTX_add_client_CA),
+        (b"SSL_CTX_set_client_CA_list", <size_t>&SSL_CTX_set_client_CA_list),
         (b"X509_get0_notAfter", <size_t>&X509_get0_notAfter),
         (b"X509_cmp_current_time", <size_t>&X509_cmp_current_time),
         (b"OPENSSL_sk_value", <size_t>&OPENSSL_sk_value),
@@ -144,3 +156,35 @@ cdef bint look_up() except -1:
         if (<void **><size_t>where)[0] == NULL:
             return False
     return True
+
+
+# -- whether all of this can be used
+
+
+cdef extern from "<sys/mman.h>" nogil:
+    int mincore(void *start, size_t size, unsigned char *pages)
+
+
+cdef void *handle_of(context) except? NULL:
+    """``SSL_CTX *`` is the first field of Python's contexts."""
+    if not isinstance(context, ssl.SSLContext):
+        raise TypeError("not an ssl.SSLContext")
+    return (<void **>(<char *><PyObject *>context + <Py_ssize_t>object.__basicsize__))[0]
+
+
+cdef bint is_usable() except -1:
+    """Whether OpenSSL 3 is there, and contexts are what they are taken for: options that Python sets are read there."""
+    global aes
+    cdef unsigned char page
+    if not look_up() or OpenSSL_version_num() != ssl.OPENSSL_VERSION_NUMBER or OpenSSL_version_num() < 0x30000000:
+        return False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    cdef uintptr_t handle = <uintptr_t>handle_of(context)
+    if handle & 7 or mincore(<void *>(handle & ~<uintptr_t>4095), 4096, &page) != 0:
+        return False
+    for changed in (0, ssl.OP_NO_TICKET, ssl.OP_NO_TICKET):
+        context.options ^= changed
+        if SSL_CTX_get_options(<void *>handle) != <uint64_t>int(context.options):
+            return False
+    aes = EVP_CIPHER_fetch(NULL, b"AES-256-CBC", NULL)
+    return aes != NULL and make_bio()

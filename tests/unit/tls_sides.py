@@ -76,10 +76,12 @@ class Stock:
             pass
         return b"".join(pieces)
 
-    def call(self, function: str, *arguments: object) -> int:
+    def call(self, function: str, *arguments: object, result: type = ctypes.c_int) -> int:
         """``SSL *`` is the second field of Python's connections."""
         handle = ctypes.c_void_p.from_address(id(self.object._sslobj) + object.__basicsize__ + 8)
-        return getattr(ctypes.CDLL(_ssl.__file__), function)(handle, *arguments)
+        called = getattr(ctypes.CDLL(_ssl.__file__), function)
+        called.restype = result
+        return called(handle, *arguments)
 
     def take(self) -> bytes:
         return self._out.read()
