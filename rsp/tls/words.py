@@ -6,7 +6,6 @@ come by several names: ``SSLV3_ALERT_BAD_CERTIFICATE`` is ``ssl/tls alert bad ce
 
 import re
 import ssl
-import time
 import warnings
 from collections.abc import Iterable
 from typing import Any, Final
@@ -19,6 +18,7 @@ _VERSIONS: Final = {0x0300: "SSL 3", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x030
 _NO_VERSION: Final = frozenset(("UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW"))
 _MOST_NAMES: Final = 3
 _LONGEST_NAME: Final = 100
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # Alerts: what the other side has against the handshake.
 _ALERTS: Final = {
@@ -138,10 +138,9 @@ def _read(certificate: bytes) -> dict[str, Any]:
 
 
 def _expired(about: dict[str, Any]) -> str:
-    try:
-        return time.strftime("expired on %Y-%m-%d", time.gmtime(ssl.cert_time_to_seconds(about["notAfter"])))
-    except (KeyError, ValueError):
-        return "has expired"
+    """``notAfter`` is such as ``Nov  1 12:00:00 2026 GMT``.  A worker without rights cannot import what reads it."""
+    month, day, _, year, *_ = about.get("notAfter", "- 0 - -").split()
+    return f"expired on {year}-{_MONTHS.index(month) + 1:02}-{int(day):02}" if month in _MONTHS else "has expired"
 
 
 def _names(about: dict[str, Any]) -> str:
