@@ -296,13 +296,13 @@ class Builder:
         return at, f"{label}: {message}"
 
     def _places(self, declared: tls_rules.Declared) -> dict[str, str]:
-        """Of each file that TLS is made of, and of each host: where it is named first."""
+        """Of each file that TLS is made of, and of each host, behind its key: where it is named first."""
         places: dict[str, str] = {}
         for route in declared.routes if declared.is_secure else ():
             if route.host is not None:
-                places.setdefault(route.host, str(self._origin(route, ("host",))[0]))
+                places.setdefault(f"host {route.host}", str(self._origin(route, ("host",))[0]))
         for owner, path, name, _ in tls_rules.files(declared):
-            places.setdefault(name, str(self._origin(owner, path)[0]))
+            places.setdefault(f"{path[-1]} {name}", str(self._origin(owner, path)[0]))
         return places
 
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:

@@ -123,7 +123,7 @@ class Route(Struct, frozen=True):
     client_crl: Annotated[
         Text | None,
         Meta(
-            description="PEM file with revocation lists for `client_ca`. Certificates of an authority without a current "
+            description="PEM file with revocation lists for `client_ca`. Certificates of authorities without a current "
             "list are refused."
         ),
     ] = None
@@ -330,7 +330,7 @@ class Config(Struct, frozen=True):
     pages: tuple[Page, ...] = ()
     timers: tuple[Timer, ...] = ()
     hooks: tuple[str, ...] = ()  # where each function of a hook begins, in the order of their evaluation
-    places: dict[str, str] = {}  # where files of TLS and hosts are named, by what is named, for messages
+    places: dict[str, str] = {}  # where files of TLS and hosts are named, by key and value: "host a.example"
     warnings: tuple[str, ...] = ()  # lines: what works, but hardly as it is meant
 
 

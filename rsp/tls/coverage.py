@@ -51,7 +51,7 @@ def uncovered(config: Config, served: Sequence[Chain]) -> Iterator[str]:
             continue
         refused = "are refused" if config.settings.tls.strict_sni else f'get "{default}"'
         said = f"route: no certificate is for {host}; clients that ask for it {refused}"
-        yield f"{config.places.get(host, '?')}: warning: {said}"
+        yield f"{config.places.get(f'host {host}', '?')}: warning: {said}"
 
 
 def _dots(name: str) -> Iterator[int]:

@@ -28,13 +28,6 @@ _LARGEST: Final = 1 << 20  # bytes of a file with certificates or keys
 _LARGEST_AUTHORITIES: Final = 32 << 20  # bytes of a file with authorities and revocation lists
 _MOST_CHAINS: Final = 4096
 _LARGEST_KEYRING: Final = 64 << 20
-# What OpenSSL's security level refuses, by the reasons of its errors.
-_WEAK: Final = {
-    "ee key too small": "its key is too weak for OpenSSL's security level: RSA needs 2048 bits, ECDSA 224",
-    "ca key too small": "the key of an issuer in its chain is too weak for OpenSSL's security level",
-    "ca md too weak": "a certificate in its chain is signed with SHA-1 or MD5, which OpenSSL's security level refuses",
-    "ee md too weak": "it is signed with SHA-1 or MD5, which OpenSSL's security level refuses",
-}
 
 
 class Wanted(NamedTuple):
@@ -49,9 +42,10 @@ class Wanted(NamedTuple):
 
 
 class Use(NamedTuple):
-    """A file with authorities, or with lists (``crl``), by its name in the configuration."""
+    """Of a file with authorities, or with lists (``crl``), by its name in the configuration."""
 
     name: str
+    at: str
     label: str
     crl: bool
 
@@ -178,8 +172,9 @@ class Inspection:
         try:
             server_context((chain,), self._profile, None)
         except ContextError as error:
-            reason = str(error)
-            raise Unusable(_WEAK.get(reason, f"OpenSSL refuses it: {reason}")) from None
+            weak = "too small" in str(error) or "too weak" in str(error)
+            way = "; have one issued for ECDSA P-256 or RSA with 2048 bits, and signed with SHA-256" if weak else ""
+            raise Unusable(f"OpenSSL refuses it: {error}{way}") from None
 
     def _without_staples(self, own: x509.Certificate) -> list[str]:
         demand = "it demands an OCSP response in each handshake (must-staple)"
@@ -220,7 +215,9 @@ class Inspection:
             if pair in found:
                 continue
             label = f'upstream "{upstream.name}": tls: certificate "{tls.certificate}"'
-            wanted = Wanted(self._place(tls.certificate), label, tls.certificate, tls.key, tls.password, False)
+            wanted = Wanted(
+                self._place("certificate", tls.certificate), label, tls.certificate, tls.key, tls.password, False
+            )
             chain = self._chain(wanted, self._old.own.get(pair))
             if chain is not None:
                 found[pair] = chain
@@ -232,7 +229,7 @@ class Inspection:
         for route in self._config.routes:
             for key, name in (("client_ca", route.client_ca), ("client_crl", route.client_crl)):
                 if name is not None:
-                    yield Use(name, f'route: {key} "{name}"', key == "client_crl")
+                    yield Use(name, self._place(key, name), f'route: {key} "{name}"', key == "client_crl")
         yield from self._uses_of_upstreams()
 
     def _uses_of_upstreams(self) -> Iterator[Use]:
@@ -240,7 +237,8 @@ class Inspection:
             tls = upstream.secure
             for key, name in (("ca", tls.ca), ("crl", tls.crl)) if tls is not None else ():
                 if name is not None:
-                    yield Use(name, f'upstream "{upstream.name}": tls: {key} "{name}"', key == "crl")
+                    label = f'upstream "{upstream.name}": tls: {key} "{name}"'
+                    yield Use(name, self._place(key, name), label, key == "crl")
 
     def _authorities(self) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -252,13 +250,14 @@ class Inspection:
             try:
                 found[use.name] = self._authority(use)
             except Unusable as why:
-                at, old = self._place(use.name), self._old.authorities.get(use.name)
+                old = self._old.authorities.get(use.name)
                 if old is None:
-                    self._errors.append(f"{at}: {use.label}: {why}")
+                    self._errors.append(f"{use.at}: {use.label}: {why}")
                 else:
-                    self._notes.append(f"{at}: {use.label} is not used: {why}; what it had before stays in use")
+                    self._notes.append(f"{use.at}: {use.label} is not used: {why}; what it had before stays in use")
                     found[use.name] = old
-        self._notes += self._unrelated(found)
+        if not self._errors:
+            self._notes += self._unrelated(found)
         return found
 
     def _unrelated(self, found: dict[str, bytes]) -> Iterator[str]:
@@ -267,7 +266,7 @@ class Inspection:
         for ca, crl in pairs:
             if ca in found and crl in found and not chains.related(found[ca], found[crl]):
                 said = f'it has no list of an authority in "{ca}", so the certificates of all clients are refused'
-                yield f'{self._place(crl)}: warning: route: client_crl "{crl}": {said}'
+                yield f'{self._place("client_crl", crl)}: warning: route: client_crl "{crl}": {said}'
 
     def _authority(self, use: Use) -> bytes:
         """The certificates and the lists in the file, as PEM.  Raises :class:`Unusable`."""
@@ -281,7 +280,7 @@ class Inspection:
             except ContextError as error:
                 raise Unusable(f"OpenSSL refuses it: {error}") from None
         remarks = chains.doubts(found, self._now)
-        self._notes += [f"{self._place(use.name)}: warning: {use.label}: {remark}" for remark in remarks]
+        self._notes += [f"{use.at}: warning: {use.label}: {remark}" for remark in remarks]
         return kept
 
     # -- tools
@@ -289,8 +288,8 @@ class Inspection:
     def _content(self, name: str, largest: int = _LARGEST) -> bytes:
         return content(self._folder / name, largest)
 
-    def _place(self, name: str) -> str:
-        return self._config.places.get(name, "?")
+    def _place(self, key: str, name: str) -> str:
+        return self._config.places.get(f"{key} {name}", "?")
 
 
 def _is_of(chain: Chain, declared: Certificate) -> bool:

@@ -35,6 +35,8 @@ _OTHERS: Final = {
     "PUBLIC KEY": "it has a public key, where the private one is needed",
 }
 
+_KNOWN: Final = frozenset((*CERTIFICATES, *LISTS, *_KEYS, *_OTHERS))
+
 
 class Block(NamedTuple):
     """``text``: with its first and last line."""
@@ -65,7 +67,8 @@ def blocks(data: bytes) -> list[Block]:
 
 
 def _shown(label: str) -> str:
-    return "".join(letter for letter in label[:40] if (letter.isascii() and letter.isalnum()) or letter in " -")
+    """A label that is not known may be anything, a part of a key, too."""
+    return label if label in _KNOWN else "of another kind"
 
 
 def _not_pem(data: bytes) -> str:
@@ -91,7 +94,7 @@ def _called(label: str) -> str:
         return "a private key"
     if label in LISTS:
         return "a revocation list"
-    return "a certificate" if label in CERTIFICATES else f"a block that is called {_shown(label)}"
+    return "a certificate" if label in CERTIFICATES else f"a block that is {_shown(label)}"
 
 
 # -- certificates and lists
