@@ -97,12 +97,13 @@ def _certified(requirements: Collection[Requirement | None]) -> tuple[Filter, ..
 
 
 def _direct(
-    config: Config, limits: dict[str, Limits], everywhere: tuple[Filter, ...], own: tuple[Filter, ...],
+    config: Config, limits: dict[str, Limits], everywhere: tuple[Filter, ...], certified: tuple[Filter, ...],
     upstream: Upstream,
 ) -> RouteTarget:  # fmt: skip
     """For requests that a hook sends past all routes; the rules of their host for certificates hold as well."""
     rules = response_rules(config.settings.response_headers)
-    target = RouteTarget(Route(to=upstream.name), Proxy(upstream), upstream, limits, own, everywhere, rules)
+    target = RouteTarget(Route(to=upstream.name), Proxy(upstream), upstream, limits, (), everywhere, rules)
+    target.filters = certified
     target.is_anywhere = True
     target.hsts = hsts_line(config.settings.hsts)
     return target
@@ -129,15 +130,14 @@ def _target(
         limits = {listener.address: _limits(config, listener, route, room) for listener in config.listeners}
     phases = made.hooks.routes.get(number) if made.hooks is not None else None
     requirement = Requirement(route, keyring) if route.client_ca is not None else None
-    filters = _certified((requirement,))
-    if phases is not None:
-        filters = (*filters, HooksFilter(made.hooks, phases, first=False))
+    filters = (HooksFilter(made.hooks, phases, first=False),) if phases is not None else ()
     upstream = made.upstreams[route.to] if route.to is not None else None
     handler: Handler = Proxy(upstream) if upstream is not None else Fixed(route)
     rules = response_rules(config.settings.response_headers, route.response_headers)
     target = RouteTarget(route, handler, upstream, limits, filters, made.filters, rules)
     target.hsts = hsts_line(config.settings.hsts if route.hsts is None else route.hsts)
     target.requirement = requirement
+    target.filters = (*_certified((requirement,)), *filters)  # it has no business with responses
     if requirement is not None:
         made.requirements.append(requirement)
     return target

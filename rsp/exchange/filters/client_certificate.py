@@ -23,14 +23,13 @@ class ClientCertificate(Filter):
             return PASS
         if tls is None:
             return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate is required, so only https will do")
-        if requirement.is_met(tls):
-            if tls.verified or not requirement.required:
-                return PASS
-            # No handshake ends like this; it is looked at all the same.
-            return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate is required")
-        # RFC 9110 section 15.5.20.  The connection is closed, so that a client that asks again makes a new handshake.
-        exchange.head.keep_alive = False
-        return _refuse(
+        met = requirement.is_met(tls)
+        if met and (tls.verified or not requirement.required):
+            return PASS
+        exchange.head.keep_alive = False  # a client that asks again makes a new handshake
+        if met:  # the certificate of a session that was resumed has expired since
+            return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate that is valid now is required")
+        return _refuse(  # RFC 9110 section 15.5.20
             exchange, HTTPStatus.MISDIRECTED_REQUEST,
             "this connection was not made for this host and its rules for client certificates; make a new one",
         )  # fmt: skip
