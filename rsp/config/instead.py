@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from rsp.config.errors import Path
-from rsp.config.schema import Listener, Settings
+from rsp.config.schema import Listener
+from rsp.config.tls import Tls
 from rsp.config.tls_words import CERTIFICATE
 from rsp.config.units import show
 
@@ -86,14 +87,14 @@ def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> st
     plain = not isinstance(given, dict | list)
     if given is False and key in _OFF:
         return f"; write {key} = {_OFF[key]}"
-    if key == "tls" and struct is Settings:
+    if struct is Tls and path == ("tls",):
         return '; TLS is for a listener: write listen "0.0.0.0:443" { tls = true }'
     if key == "tls" and struct is Listener and isinstance(given, dict):
         return (
             f"; write tls = true; settings for all listeners are tls = {{ ... }}, and a certificate is  {CERTIFICATE}"
         )
     if key == "hsts" and isinstance(given, int | float) and not isinstance(given, bool):
-        return f'; write hsts = "{given:g}s"'
+        return f'; write hsts = "{given}s"'
     if given is True and key == "health":
         return '; write health = "/"'
     if key == "health" and given is False:
