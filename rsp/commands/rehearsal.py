@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from rsp.commands.simulated_tls import SimulatedTls, authorities, listener_for
 from rsp.config.schema import Config
+from rsp.config.tls import UpstreamTls
+from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.assemble import assemble
 from rsp.exchange.forward.directory import PeerDirectory
@@ -34,7 +36,7 @@ from rsp.lua.runtime import text
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
 from rsp.net.transport import Transport
-from rsp.tls.client_rules import ClientRules
+from rsp.tls.client_rules import ClientRules, name_to_verify
 from rsp.tls.material import Keyring
 
 _PATIENCE: Final = 15.0  # seconds for one request, and for one test
@@ -48,6 +50,7 @@ class Result:
         self.upstream: str | None = None
         self.peer: str | None = None
         self.has_others = False  # the upstream has more peers
+        self.security = ""  # how the peer is asked over TLS
         self.route: str | None = None
         self.hooks: list[str] = []
         self.log: list[str] = []
@@ -85,6 +88,14 @@ class _Pool(Pool):
             end.setblocking(False)
         self._play.attend(far)
         self.connected(Transport(self.context.poller, near.detach()), request)
+
+
+def _security(secure: UpstreamTls | None, peer: Address) -> str:
+    if secure is None:
+        return ""
+    return (
+        f", over TLS, certificate for {name_to_verify(secure, peer)}" if secure.verify else ", over TLS, not verified"
+    )
 
 
 class _Hooks(Hooks):
@@ -282,7 +293,9 @@ class Rehearsal:
         result = self._result
         result.upstream = upstream.decode() if upstream else None
         result.peer = peer.decode() if peer else None
-        result.has_others = any(each.name == result.upstream and len(each.peers) > 1 for each in self._config.upstreams)
+        config = next((each for each in self._config.upstreams if each.name == result.upstream), None)
+        result.has_others = config is not None and len(config.peers) > 1
+        result.security = _security(config.secure, Address(result.peer)) if config is not None and result.peer else ""
         result.route = route or None
 
     # -- peers
@@ -352,9 +365,8 @@ def describe(result: Result, request: bytes) -> list[str]:
         if result.body:
             lines += ["", *text(result.body[:2000]).splitlines()]
         return lines
-    lines.append(
-        f"upstream:  {result.upstream}, peer {result.peer}{' (another one in turn may be next)' * result.has_others}"
-    )
+    others = " (another one in turn may be next)" * result.has_others
+    lines.append(f"upstream:  {result.upstream}, peer {result.peer}{result.security}{others}")
     lines += ["", *text(result.peer_head).rstrip().split("\r\n")]
     if result.peer_body:
         lines += ["", text(result.peer_body[:2000])]

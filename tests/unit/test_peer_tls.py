@@ -33,6 +33,14 @@ def ring(*, ca=CA.pem, crl=CRL, own=None) -> Keyring:
     return Keyring(authorities={"ca": ca, "crl": crl}, own={("own", "own"): chain} if chain is not None else {})
 
 
+class Sending(Asking):
+    """It is sent at once, as requests are."""
+
+    def connected(self, stream):
+        super().connected(stream)
+        self.send(stream)
+
+
 class TlsWorker(Worker):
     def __init__(self, directory) -> None:
         super().__init__()
@@ -59,14 +67,13 @@ class TlsWorker(Worker):
 
     def ask(self, upstream, number: int = 0) -> Asking:
         """A request and its response, or what became of it."""
-        peer, request = upstream.peers[number], Asking()
+        peer, request = upstream.peers[number], Sending()
         stream = peer.pool.take(request)
-        if stream is None:
-            request = self.connect_to(peer)
-            stream = request.stream
         if stream is not None:
-            request.send(stream)
-            self.wait(lambda: 200 in request.told or any(isinstance(each, tuple) for each in request.told))
+            request.connected(stream)
+        else:
+            peer.pool.connect(request)
+        self.wait(lambda: 200 in request.told or any(isinstance(each, tuple) for each in request.told))
         return request
 
     def failure(self, upstream) -> str:
