@@ -17,6 +17,11 @@ _OURS: Final = {
     "$http_host": "{authority}", "$scheme": "{scheme}", "$request_id": "{request_id}", "$request_uri": "{path}",
     "$uri": "{path}", "$document_uri": "{path}", "$args": "{query}", "$query_string": "{query}",
     "%[path]": "{path}", "%[query]": "{query}",
+    "$ssl_protocol": "{tls_version}", "$ssl_cipher": "{tls_cipher}", "$ssl_server_name": "{sni}",
+    "$ssl_client_cert": "{client_cert}", "$ssl_client_escaped_cert": "{client_cert}",
+    "$ssl_client_s_dn": "{client_cert_subject}", "$ssl_client_fingerprint": "{client_cert_fingerprint}",
+    "%[ssl_fc_protocol]": "{tls_version}", "%[ssl_fc_cipher]": "{tls_cipher}", "%[ssl_fc_sni]": "{sni}",
+    "%[ssl_c_s_dn]": "{client_cert_subject}",
 }  # fmt: skip
 _KNOWN: Final = re.compile(
     r"%\[|\$\{?(?:arg_|cookie_|http_|sent_http_|upstream_|proxy_|ssl_|server_|remote_|request|connection|hostname"

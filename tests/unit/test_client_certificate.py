@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import re
 
 import pytest
 from cryptography import x509
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from rsp.commands import explain
 from rsp.commands.rehearsal import Rehearsal
+from rsp.config.errors import ConfigError
 from rsp.config.schema import Route
 from rsp.exchange.filter import HOLD
 from rsp.lua.evaluate import evaluate
@@ -20,7 +22,7 @@ from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring
 from rsp.tls.names import verification_of
 from tests.certificates import authority
-from tests.unit.fakes import CLIENT, FakeFilter, serving
+from tests.unit.fakes import CLIENT, FakeFilter, configuration, serving
 
 STAFF, OTHERS = authority("Staff CA"), authority("Other CA")
 ALICE = STAFF.issue("alice.example.com", "192.0.2.7", "alice@example.com", client=True, subject="alice")
@@ -536,3 +538,18 @@ def test_explain_without_the_certificate(tmp_path, capsys, content):
     with pytest.raises(SystemExit):
         explain.main([str(tmp_path / "site.lua"), "GET /", "--certificate", str(file)])
     assert "--certificate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("$ssl_client_s_dn", "{client_cert_subject}"),
+        ("${ssl_protocol}", "{tls_version}"),
+        ("%[ssl_fc_sni]", "{sni}"),
+        ("{client_cert_subjct}", "{client_cert_subject}"),
+    ],
+)
+def test_words_of_other_programs(theirs, ours):
+    route = f'route {{ to = "app", request_headers = {{ set = {{ ["X-A"] = "{theirs}" }} }} }}'
+    with pytest.raises(ConfigError, match=re.escape(ours)):
+        configuration(f'upstream "app" {{ "127.0.0.1:2" }}\n{route}')
