@@ -139,8 +139,8 @@ def _read(certificate: bytes) -> dict[str, Any]:
 
 def _expired(about: dict[str, Any]) -> str:
     """``notAfter`` is such as ``Nov  1 12:00:00 2026 GMT``.  A worker without rights cannot import what reads it."""
-    month, day, _, year, *_ = about.get("notAfter", "- 0 - -").split()
-    return f"expired on {year}-{_MONTHS.index(month) + 1:02}-{int(day):02}" if month in _MONTHS else "has expired"
+    month, day, _, year, *_ = (*str(about.get("notAfter", "")).split(), "", "", "", "")
+    return f"expired on {year}-{_MONTHS.index(month) + 1:02}-{day:0>2}" if month in _MONTHS else "has expired"
 
 
 def _names(about: dict[str, Any]) -> str:

@@ -247,6 +247,16 @@ def test_certificates_that_cannot_be_read():
         assert words.of_peer(other, "a") == "has a certificate for another name, not for a"
 
 
+def test_dates_that_cannot_be_read(monkeypatch):
+    """OpenSSL writes "Bad time value"; what else is wrong with such a certificate is said first."""
+    error = TlsError("certificate has expired", "CERTIFICATE_VERIFY_FAILED", b"certificate")
+    for date, said in (
+        ("Bad time value", "has expired"), ("", "has expired"), ("Nov  1 12:00:00 2026 GMT", "expired on 2026-11-01"),
+    ):  # fmt: skip
+        monkeypatch.setattr(words, "_read", lambda _, date=date: {"notAfter": date})
+        assert words.of_peer(error, "a") == f"has a certificate that {said}"
+
+
 def test_a_certificate_is_read_without_another_library():
     """`cryptography` would cost each worker 14 MB for one line of the log."""
     error = TlsError(
