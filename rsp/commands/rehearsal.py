@@ -258,7 +258,7 @@ class Rehearsal:
         return result
 
     async def _ask(
-        self, request: bytes, client: bytes, answer: bytes, host: bytes, tls: SimulatedTls | bool | None
+        self, request: bytes, client: bytes, answer: bytes, host: bytes = b"", tls: SimulatedTls | bool | None = None
     ) -> Result:
         outer = self._result, self._answer
         result = self._result = Result()
