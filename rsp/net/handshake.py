@@ -288,7 +288,10 @@ class ServerHandshake(Protocol):
 
     def expire(self) -> None:
         if self._facts is None:
-            self._note("time", "the client has sent nothing" if self.is_idle else "it has taken too long")
+            if self.is_idle:
+                self._note("silence", "the client has sent nothing")
+            else:
+                self._note("time", "it has taken too long")
         self.close()
 
     def close(self) -> None:

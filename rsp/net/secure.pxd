@@ -17,6 +17,7 @@ cdef class TlsTransport(Transport):
     cdef _open(self, Protocol protocol, Engine engine, bytes data)
     cdef _pass_on(self, Protocol protocol, Engine engine, bytes plaintext)
     cdef _refuse(self, Engine engine, error)
+    cdef _fail(self, error)
     cdef _say(self, bytes data)
     cdef _read_eof(self, Protocol protocol)
     cdef _end_reading(self)

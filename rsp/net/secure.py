@@ -107,6 +107,13 @@ class TlsTransport(Transport):
             self._say(said)
         self._fail(TlsLost(of_peer(error, "") if self.exact else of_client(error), "ALERT" in error.code))
 
+    def _fail(self, error: OSError) -> None:
+        """The round trip is of interest only with a peer; to ask for it costs four system calls."""
+        if self.exact:
+            Transport._fail(self, error)
+        elif self.descriptor >= 0:
+            self._end(error)
+
     def _say(self, data: bytes) -> None:
         """Words of TLS itself.  A client can make it say much; if it does not read that, it is cut."""
         if self.closing or self._finishing:

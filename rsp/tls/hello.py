@@ -8,7 +8,6 @@ RFC 8446 sections 4.1.2 and 5.1, RFC 6066 section 3 (names), RFC 7301 (ALPN).  A
 
 import re
 from ipaddress import ip_address
-from struct import Struct
 from typing import Final
 
 LARGEST: Final = 64 << 10  # bytes of a hello with the headers of its records
@@ -25,10 +24,11 @@ _HEADER: Final = 5  # bytes of a record's header
 _LONGEST_RECORD: Final = 1 << 14
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
-_SERVER_NAME, _ALPN, _SUPPORTED_VERSIONS = 0, 16, 43
+_SERVER_NAME: Final = 0
+_ALPN: Final = 16
+_SUPPORTED_VERSIONS: Final = 43
 _NAME_SIZE: Final = 255  # as OpenSSL
 
-_TYPE_AND_SIZE: Final = Struct(">HH")
 _LABEL: Final = rb"[a-z0-9_-]{1,63}"
 _NAME: Final = re.compile(rb"%b(?:\.%b)*+" % (_LABEL, _LABEL))
 _IPV4: Final = re.compile(rb"[0-9]+(?:\.[0-9]+)*+")
@@ -171,7 +171,8 @@ def _read_extensions(hello: Hello, message: bytes, at: int, end: int) -> None:
     while at < end:
         if at + 4 > end:
             raise _malformed("has lengths that do not fit")
-        kind, size = _TYPE_AND_SIZE.unpack_from(message, at)
+        kind = message[at] << 8 | message[at + 1]
+        size = message[at + 2] << 8 | message[at + 3]
         at += 4
         if at + size > end:
             raise _malformed("has lengths that do not fit")
