@@ -15,6 +15,7 @@ from rsp.commands.writable import problems
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.config.foreign import command
+from rsp.config.schema import Config
 from rsp.ipc.channel import Bundle
 from rsp.loader import load
 from rsp.logs import log
@@ -144,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
 def _test(path: str, *, dump: bool) -> int:
     loaded = load(path)
     bundle = loaded.bundle
-    for note in loaded.stored.found.reading.notes:
+    for note in (*loaded.stored.found.reading.notes, *_lacking(path, bundle.config)):
         print(f"rsp: {note}", file=sys.stderr)
     if dump:
         sys.stdout.write(to_lua(bundle.config))
@@ -160,6 +161,17 @@ def _test(path: str, *, dump: bool) -> int:
         return 1
     print(f"rsp: the configuration file {path} is ok", file=sys.stderr)
     return 0
+
+
+def _lacking(path: str, config: Config) -> list[str]:
+    """What a build without compiled modules cannot do for TLS."""
+    from rsp.tls.engine import COMPLETE  # and with it ssl, which masters do not need
+
+    if COMPLETE or not any(listener.tls for listener in config.listeners):
+        return []
+    return [
+        f"{path}: warning: in pure Python, sessions resume at their own worker only, and no OCSP responses are sent"
+    ]
 
 
 def _run_tests(bundle: Bundle, path: str) -> int:
