@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rsp.config.errors import Path, suggest
+from rsp.config.placeholders import IN_TLS, Template
 from rsp.config.schema import Listener, Route, Settings
 from rsp.config.tls import Certificate, Hsts, Tls, UpstreamTls
 from rsp.config.units import Duration, show
@@ -17,6 +18,7 @@ PROFILES: Final = ("intermediate", "modern")
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9\-_.]{0,252}[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+")
 _PRELOAD: Final = 365 * 86400  # seconds that browsers' lists ask for (hstspreload.org)
 _SECURE_LISTENER: Final = 'listen "0.0.0.0:443" { tls = true }'
+_ADDRESS: Final = re.compile(r"[0-9.]+|\[[0-9a-f:.]+\]")
 _OF_CLIENTS: Final = ("client_ca", "client_crl", "client_verify")
 
 
@@ -189,6 +191,7 @@ def warnings(declared: Declared) -> Iterator[Finding]:
             declared.settings, ("tls", "ciphers"), 'ciphers: a list is for TLS 1.2, which min = "1.3" excludes'
         )
     yield from _out_of_reach(declared.routes)
+    yield from _never_verified(declared.routes)
     for upstream in declared.upstreams:
         health, secure = upstream.checks, upstream.secure
         if health is not None and health.tls and secure is None:
@@ -234,6 +237,29 @@ def _out_of_reach(routes: Sequence[Route]) -> Iterator[Finding]:
                     f"requests for {show(own[0].host)} that its own routes do not cover come here and are answered "
                     "with 421, because its handshake does not ask for this; give its routes the same client_ca",
                 )
+
+
+def _never_verified(routes: Sequence[Route]) -> Iterator[Finding]:
+    """Routes whose clients show no certificate, though they require one, or tell peers of it."""
+    everywhere = next((_rule(route) for route in routes if not host_of(route)), None)
+    for route in routes:
+        rule = _rule(route)
+        if rule is not None and _ADDRESS.fullmatch(host_of(route)) and rule != everywhere:
+            yield Finding(
+                route,
+                ("client_ca",),
+                f"clients send no name in the handshake for the address {show(route.host)}, so requests for it are "
+                "answered with 421; a route without a host and with the same client_ca changes that",
+            )
+        headers = route.request_headers
+        for part in ("set", "add") if rule is None and headers is not None else ():
+            for name, value in getattr(headers, part).items():
+                if "client_cert" in "".join(Template(value, IN_TLS).names):
+                    yield Finding(
+                        route,
+                        ("request_headers", part, name),
+                        f"request_headers: {part}: {name}: it is never sent, because the route has no client_ca",
+                    )
 
 
 # -- files

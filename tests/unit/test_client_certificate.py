@@ -553,3 +553,21 @@ def test_words_of_other_programs(theirs, ours):
     route = f'route {{ to = "app", request_headers = {{ set = {{ ["X-A"] = "{theirs}" }} }} }}'
     with pytest.raises(ConfigError, match=re.escape(ours)):
         configuration(f'upstream "app" {{ "127.0.0.1:2" }}\n{route}')
+
+
+@pytest.mark.parametrize(
+    ("route", "warned"),
+    [
+        ('host = "192.0.2.1", client_ca = "a.pem"', 'the address "192.0.2.1"'),
+        ('host = "[2001:db8::1]", client_ca = "a.pem"', 'the address "[2001:db8::1]"'),
+        ('host = "a.test", client_ca = "a.pem"', ""),
+        ('request_headers = { set = { ["X-A"] = "{client_cert}" } }', "set: X-A: it is never sent"),
+        ('request_headers = { add = { ["X-A"] = "{client_cert_subject}" } }', "add: X-A: it is never sent"),
+        ('request_headers = { set = { ["X-A"] = "{sni} {tls_version}" } }', ""),
+        ('client_ca = "a.pem", request_headers = { set = { ["X-A"] = "{client_cert}" } }', ""),
+    ],
+)
+def test_warnings_of_what_no_handshake_asks_for(route, warned):
+    begin = 'listen "127.0.0.1:3" { tls = true }\ncertificate { "site.pem" }\nupstream "app" { "127.0.0.1:2" }\n'
+    warnings = configuration(f'{begin}route {{ to = "app", {route} }}').warnings
+    assert [warned in line for line in warnings] == ([True] if warned else [])
