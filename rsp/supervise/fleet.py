@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
 from typing import Final
 
 from rsp.config.limits import DEFAULT_TIMEOUTS
@@ -21,7 +20,6 @@ from rsp.ipc.shared_memory import Shared
 from rsp.logs import log
 from rsp.logs.access_log import open_file
 from rsp.supervise import orphans
-from rsp.supervise.certificates import Certificates
 from rsp.supervise.child import Closable, Process, Slot, cut_text, spawn
 from rsp.supervise.control_child import ControlChild
 from rsp.supervise.listeners import Listeners
@@ -59,10 +57,10 @@ class Fleet:
         self._passed = passed_sockets()
         given = predecessor.given if predecessor is not None else {}
         self.listeners = Listeners(self.slots, self._passed, given, self._legacy.shared if self._legacy else [])
-        self.secrets = Secrets(self._renew_workers, lambda descriptors: self.control.tell(channel.Renew(), descriptors))
         self.log_file = -1
         self.trying: Process | None = None
         self.control = ControlChild(self._scoreboard, self._tell_workers)
+        self.secrets = Secrets(self._tell_workers, self.control.tell)
         self.by_descriptor: dict[int, tuple[Slot, Process]] = {}
         self.started = False
         self.stopping = False
@@ -162,17 +160,11 @@ class Fleet:
         """The workers' slots and the control process's."""
         return [*self.slots, self.control.slot]
 
-    def _tell_workers(self, message: channel.Message, descriptors: list[int]) -> None:
+    def _tell_workers(self, message: channel.Message, descriptors: list[int], *, trying: bool = False) -> None:
+        """All that serve what is in force; or the one that tries another configuration."""
         for process in self.processes():
-            if process is not self.trying:
+            if (process is self.trying) == trying:
                 process.send(message, descriptors)
-
-    def _renew_workers(self, certificates: Certificates, descriptors: Sequence[int]) -> None:
-        tried = certificates is self.secrets.tried
-        for slot in self.slots:
-            for process in slot.processes:
-                if (process is self.trying) == tried and not process.draining:
-                    process.send(channel.Renew(), descriptors)
 
     def workers_wanted(self, bundle: Bundle) -> int:
         if self._override is not None:
@@ -220,8 +212,7 @@ class Fleet:
         sockets_for = self.listeners.sockets_for(slot, self.bundle.config)
         try:
             own.update((address, sock.dup()) for address, sock in sockets_for.items())
-            private = self._private() - {keyring}
-            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, private)
+            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, self._private() - {keyring})
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
             self.rows.put_back(number)
@@ -237,18 +228,9 @@ class Fleet:
         self._listen_to(slot, process)
 
     def _instance(self, keyring: Memory, renewable: bytes) -> Instance:
-        workers = self.wanted_slots() or 1
-        return Instance(
-            self._scoreboard,
-            self._secret,
-            workers,
-            self.bundle,
-            self.control.members,
-            self.log_file,
-            self._store,
-            keyring,
-            renewable,
-        )
+        workers, board, log_file = self.wanted_slots() or 1, self._scoreboard, self.log_file
+        members, store = self.control.members, self._store
+        return Instance(board, self._secret, workers, self.bundle, members, log_file, store, keyring, renewable)
 
     def _private(self) -> set[Closable]:
         """Descriptors that a child has no use for."""

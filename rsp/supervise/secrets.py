@@ -6,7 +6,7 @@ The certificates of the configuration in force, those of one that a worker tries
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from rsp.ipc import channel
 from rsp.ipc.channel import Stapled, TlsState
@@ -17,20 +17,24 @@ from rsp.system.memory import Memory, sealed
 from rsp.tls.stored import Overview, pack_overview
 
 _SPREAD: Final = 1.0  # least time between two messages about responses
-Renew = Callable[[Certificates, Sequence[int]], None]
+
+
+class Workers(Protocol):
+    """Reaches all that serve what is in force; or the one that tries another configuration."""
+
+    def __call__(self, message: channel.Message, descriptors: list[int], *, trying: bool) -> None: ...
 
 
 class Secrets:
-    """``renew_workers(certificates, descriptors)`` reaches all that serve with ``certificates``,
-    ``renew_control(descriptors)`` the control process."""
+    """``tell_control(message, descriptors)`` reaches the control process."""
 
-    def __init__(self, renew_workers: Renew, renew_control: Callable[[Sequence[int]], None]) -> None:
+    def __init__(self, tell_workers: Workers, tell_control: Callable[[channel.Message, Sequence[int]], None]) -> None:
         self.certificates: Certificates  # of the configuration in force
         self.tried: Certificates | None = None
         self.tickets = Tickets(time.monotonic())
         self.staples: dict[str, bytes] = {}
-        self._renew_workers = renew_workers
-        self._renew_control = renew_control
+        self._tell_workers = tell_workers
+        self._tell_control = tell_control
         self._renew_at: float | None = None
 
     # -- whose certificates
@@ -154,8 +158,8 @@ class Secrets:
                 self._send(certificates)
                 if certificates is self.certificates:
                     with self.for_control() as descriptors:
-                        self._renew_control(descriptors)
+                        self._tell_control(channel.Renew(), descriptors)
 
     def _send(self, certificates: Certificates) -> None:
         with self.for_worker(certificates) as descriptors:
-            self._renew_workers(certificates, descriptors)
+            self._tell_workers(channel.Renew(), descriptors, trying=certificates is self.tried)

@@ -32,7 +32,7 @@ from rsp.master import Master
 from rsp.supervise import upgrade
 from rsp.supervise.canary import Sample, fault
 from rsp.supervise.child import Process, Slot
-from rsp.system import sockets
+from rsp.system import forked, sockets
 from tests.soak import examples
 
 CONFIG = Config(
@@ -271,9 +271,9 @@ def test_whatever_a_loader_says_is_a_configuration_or_refused(said):
 
 
 def test_a_loader_that_says_too_much_or_does_not_end_is_killed(monkeypatch):
-    monkeypatch.setattr(loader, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(forked, "_LARGEST", 1 << 20)
     monkeypatch.setattr(loader, "_evaluate", lambda *_: b"+" + bytes(8 << 20))
-    with pytest.raises(ConfigError, match="larger than 1 MB"):
+    with pytest.raises(ConfigError, match="more than 1 MB"):
         loader.load("site.lua")
 
     def close_and_stay(*_):

@@ -30,7 +30,7 @@ def told_of(*certificates, until=0.0):
 
 def test_each_warning_comes_once(lines):
     made = told_of(described(100 * DAY))
-    for hour in range(0, 24 * 102):
+    for hour in range(24 * 102):
         made.warn(hour * 3600.0)
     assert [line.partition(" (a.example) ")[2].partition(", on")[0] for line in lines] == [
         "expires in 30 days",
