@@ -5,6 +5,7 @@ cdef class OpenSslContext:
     cdef dict _staples
     cdef bint _checks_names
     cdef readonly bytes policy
+    cdef _choose_groups(self)
     cdef _announce(self)
     cdef Engine _engine(self, bytes sni)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rsp.config.tls import Tls, UpstreamTls
+from rsp.tls import engine
 from rsp.tls.contexts import (
     INTERMEDIATE,
     ContextError,
@@ -19,6 +20,7 @@ from rsp.tls.engine import Context, TlsError
 from rsp.tls.material import Keyring
 from rsp.tls.policy import Profile, Verification
 from tests.certificates import Authority, Issued, authority
+from tests.unit.test_tls_hello import block, message, records
 from tests.unit.tls_lab import both, chain, chain_of, client, talk
 
 CA, STAFF = authority(), authority("Staff CA")
@@ -100,6 +102,40 @@ def test_without_tickets_nothing_resumes(version):
     server = serving()
     first = talk(server, far, "site.example").object
     assert talk(server, far, "site.example", first.session).object.session_reused
+
+
+def offering(group: int, share: bytes) -> bytes:
+    """A hello of TLS 1.3 with a key for one group."""
+    one = group.to_bytes(2)
+    extensions = (
+        (43, block(b"\x03\x04", 1)),
+        (10, block(one)),
+        (13, block(b"\x04\x03")),
+        (51, block(one + block(share))),
+    )
+    return records(message(*extensions))
+
+
+@pytest.mark.skipif(not engine.COMPLETE, reason="Python's ssl can choose a single group only")
+@pytest.mark.parametrize(
+    ("group", "share", "taken"),
+    [
+        (0x001D, bytes(31) + b"\x09", True),
+        (0x001E, bytes(55) + b"\x05", False),
+        (0x0100, bytes(255) + b"\x02", False),
+        (0x0104, bytes(1023) + b"\x02", False),
+    ],
+    ids=["x25519", "x448", "ffdhe2048", "ffdhe8192"],
+)
+def test_groups(group, share, taken):
+    """A key of ffdhe8192 costs a client nothing and would take a server 125 ms."""
+    server = serving().server(b"")
+    if taken:
+        server.open(offering(group, share))
+        assert len(server.take()) > 500
+    else:
+        with pytest.raises(TlsError, match="no suitable key share"):
+            server.open(offering(group, share))
 
 
 # -- what OpenSSL refuses
