@@ -28,6 +28,7 @@ _LARGEST: Final = 1 << 20  # bytes of a file with certificates or keys
 _LARGEST_AUTHORITIES: Final = 32 << 20  # bytes of a file with authorities and revocation lists
 _MOST_CHAINS: Final = 4096
 _LARGEST_KEYRING: Final = 64 << 20
+_MOST_NOTES: Final = 200
 
 
 class Wanted(NamedTuple):
@@ -78,6 +79,8 @@ class Inspection:
         self._notes += clashes(served)
         if any(listener.tls for listener in self._config.listeners):
             self._notes += uncovered(self._config, served)
+        if len(self._notes) > _MOST_NOTES:
+            self._notes[_MOST_NOTES:] = [f"{len(self._notes) - _MOST_NOTES} more warnings of TLS are not shown"]
         keyring = pack(Keyring(served, authorities, own))
         if len(keyring) > _LARGEST_KEYRING:
             raise ConfigError(f"the files of TLS have more than {_LARGEST_KEYRING >> 20} MB together")

@@ -53,6 +53,8 @@ def matching(folder: Path, name: str) -> list[str]:
         for path in map(Path, glob.iglob(str(folder / name)))  # noqa: PTH207 - absolute ones, too
         if not path.is_dir()
     )
+    if not all(map(str.isprintable, found)):  # surrogates stand for what is not UTF-8, and are not printable
+        raise Unusable("it matches a file whose name has control characters, or is not UTF-8; rename that file")
     if len(found) > MOST_FILES:
         raise Unusable(f"it matches {len(found)} files; at most {MOST_FILES} are read")
     return found

@@ -475,6 +475,22 @@ def test_the_number_of_files_is_bounded(mistakes, tmp_path, monkeypatch):
     assert "it matches 4 files; at most 2 are read" in mistakes('certificate "*.bundle.pem"')[0]
 
 
+def test_the_number_of_notes_is_bounded(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "_MOST_NOTES", 3)
+    for number in range(5):
+        CA.issue(f"{number}.example", ends=-1, begins=-9).write(tmp_path, f"{number}")
+    reading = site('certificate "*.bundle.pem"')
+    assert len(reading.described) == 5
+    assert [note.partition(":")[0] for note in reading.notes[3:]] == ["7 more warnings of TLS are not shown"]
+
+
+@pytest.mark.parametrize("name", [b"\xff.pem", b"a\nb.pem", "a\u202eb.pem".encode()])
+def test_names_of_files_that_no_line_can_show(mistakes, tmp_path, name):
+    (tmp_path / os.fsdecode(name)).write_bytes(SITE.chain + SITE.key())
+    (found,) = mistakes('certificate "*.pem"')
+    assert found.endswith("it matches a file whose name has control characters, or is not UTF-8; rename that file")
+
+
 # -- renewals
 
 TEXT = 'certificate { "site.pem", key = "site.key" }'
