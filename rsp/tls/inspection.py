@@ -26,7 +26,7 @@ from rsp.tls.sources import Unusable, Vanished, content, matching
 
 _LARGEST: Final = 1 << 20  # bytes of a file with certificates or keys
 _LARGEST_AUTHORITIES: Final = 32 << 20  # bytes of a file with authorities and revocation lists
-_MOST_CHAINS: Final = 4096
+_MOST_CHAINS: Final = 2048
 _LARGEST_KEYRING: Final = 64 << 20
 _MOST_NOTES: Final = 200
 
@@ -161,17 +161,20 @@ class Inspection:
         remarks += chains.remarks(bound, self._now, server=wanted.server)
         if wanted.server and chains.must_staple(bound.certificates[0]):
             remarks += self._without_staples(bound.certificates[0])
-        self._notes += [f"{wanted.at}: warning: {wanted.label}: {remark}" for remark in remarks]
         about = chains.describe(wanted.at, wanted.file, bound, known, "; ".join(remarks))
         chain = Chain(pem.pem(bound.certificates), pem.unencrypted(bound.key), about)
         if old is None or (old.chain, old.key) != (chain.chain, chain.key):
-            if not pem.can_sign(bound.key):
-                raise Unusable("the key is damaged: what it signs is not valid")
-            self._try(chain)
+            self._try(chain, bound, old)
+        self._notes += [f"{wanted.at}: warning: {wanted.label}: {remark}" for remark in remarks]
         return chain
 
-    def _try(self, chain: Chain) -> None:
-        """Raises :class:`Unusable` for what OpenSSL does not take."""
+    def _try(self, chain: Chain, bound: chains.Bound, old: Chain | None) -> None:
+        """Raises :class:`Unusable` for what OpenSSL does not take, and what is worse than the one in use."""
+        wrong = chains.out_of_date(bound.certificates[0], self._now)
+        if wrong is not None and old is not None and old.about.not_after > self._now.timestamp():
+            raise Unusable(f"the new one {wrong}")
+        if not pem.can_sign(bound.key):
+            raise Unusable("the key is damaged: what it signs is not valid")
         try:
             server_context((chain,), self._profile, None)
         except ContextError as error:

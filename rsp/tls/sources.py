@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-MOST_FILES: Final = 4096  # of one pattern
+MOST_FILES: Final = 2048  # of one pattern
 
 
 class Unusable(Exception):

@@ -513,6 +513,10 @@ def test_a_renewed_certificate_is_used(site, tmp_path):
     assert notes(after) == []
 
 
+def spoil(folder: Path, issued: Issued) -> None:
+    issued.write(folder, "site")
+
+
 def spoil_key(folder: Path) -> None:
     (folder / "site.key").write_bytes(Issued(SITE.certificate, ec.generate_private_key(ec.SECP256R1())).key())
 
@@ -524,6 +528,14 @@ SPOILT = {
         "is not used: it ends within a block",
     ),
     "empty": (lambda folder: (folder / "site.key").write_bytes(b""), 'is not used: key "site.key": it is empty'),
+    "expired": (
+        lambda folder: spoil(folder, CA.issue("example.com", begins=-9, ends=-1)),
+        "is not used: the new one expired on ",
+    ),
+    "too early": (
+        lambda folder: spoil(folder, CA.issue("example.com", begins=1)),
+        "is not used: the new one is not valid before ",
+    ),
     "gone": (lambda folder: (folder / "site.pem").unlink(), '"site.pem": there is no such file'),
     "key gone": (lambda folder: (folder / "site.key").unlink(), '"site.pem": key "site.key": there is no such file'),
 }
@@ -549,6 +561,16 @@ def test_what_is_bad_now_leaves_the_old_one_in_use(site, tmp_path, how):
     mended = site(TEXT, again)
     assert (mended.described[0].digest, notes(mended)) == (NEWER.fingerprint, [])
     assert not mended.described[0].problem.startswith("not renewed")
+
+
+def test_an_expired_certificate_may_follow_an_expired_one(site, tmp_path):
+    old, new = (CA.issue("example.com", begins=-9, ends=ends) for ends in (-2, -1))
+    old.write(tmp_path, "site")
+    before = site(TEXT)
+    new.write(tmp_path, "site")
+    after = site(TEXT, before)
+    assert after.described[0].digest == new.fingerprint
+    assert [note.split(": ")[-1][:10] for note in notes(after)] == ["expired on"]
 
 
 def test_files_of_a_pattern_come_and_go(site, tmp_path):
