@@ -12,10 +12,10 @@ from rsp.config.schema import Config
 from rsp.logs import log
 
 # Measured on idle processes, each with 8 for logs that cannot be opened anew, and with what is in transit: a
-# configuration and its members in memfds, a log, an upgrade.
-_MASTER: Final = 40
-_WORKER: Final = 36
-_CONTROL: Final = 40
+# configuration, its members and the files of its TLS in memfds, a log, an upgrade; OCSP responders.
+_MASTER: Final = 48
+_WORKER: Final = 38
+_CONTROL: Final = 50
 _LINGERING: Final = 64  # connections that are being refused because they are too many
 _FEWEST: Final = 8  # clients that a worker must be able to serve
 

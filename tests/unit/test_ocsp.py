@@ -1,10 +1,14 @@
 """What a responder's answer is worth, against answers that are made with ``cryptography``."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rsp.tls.ocsp import Revoked, Subject, Unfit
 from tests.certificates import DAY, authority, now
@@ -78,7 +82,7 @@ def test_an_answer_without_an_end_is_used_for_an_hour():
     assert 3500 < found.ends - time.time() <= 3600
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"0" * 70000, CA.ocsp(ONE)[:-1], CA.ocsp(ONE)[:40]])
+@pytest.mark.parametrize("data", [b"", b"x", b"0" * 70000, CA.ocsp(ONE)[:-1], CA.ocsp(ONE)[:40]], ids=range(5))
 def test_garbage(data):
     assert refused(data)
 
@@ -109,3 +113,30 @@ def test_the_issuer_has_to_be_in_the_chain():
 def test_must_staple():
     assert not subject().must_staple
     assert subject(CA.issue("one.example", must_staple=True)).must_staple
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+def test_a_responder_that_the_issuer_has_appointed(kind):
+    key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Responder")])
+
+    def appointed(by, usage, ends=1):
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(by.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now() - 2 * DAY)
+            .not_valid_after(now() + ends * DAY)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .sign(by.private, hashes.SHA256())
+        )
+        signer = SimpleNamespace(certificate=certificate, private=key)
+        return answer(signer=signer, appointed=signer)
+
+    signs, serves = ExtendedKeyUsageOID.OCSP_SIGNING, ExtendedKeyUsageOID.SERVER_AUTH
+    assert subject().check(appointed(CA, signs), time.time()).response
+    assert "signed neither" in refused(appointed(CA, serves))
+    assert "signed neither" in refused(appointed(CA, signs, ends=-1))
+    assert "signed neither" in refused(appointed(authority("Stranger"), signs))
