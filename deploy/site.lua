@@ -1,6 +1,8 @@
 -- The site of deploy/docker-compose.yml: every replica of the service "app" is a peer.
 
 listen "0.0.0.0:8080"
+-- listen "0.0.0.0:8443" { tls = true }
+-- certificate { "/etc/rsp/tls/*.pem" }
 
 admin = "/tmp/rsp.sock"
 workers = 2

@@ -1,11 +1,13 @@
 """examples/tls.lua, served for real with certificates of the test's own, and what docs/tls.md says that rsp says."""
 
+import re
 import socket
 import ssl
 import subprocess
 
 import pytest
 
+from rsp.loader import load
 from tests.certificates import authority
 from tests.harness import Backend, Rsp, exchange, free_port, wait_until
 from tests.over_tls import not_over_tls
@@ -111,3 +113,25 @@ def test_what_the_log_and_rspctl_say(example):
     subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{example.port}", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
                    input=b"", capture_output=True, check=False)  # fmt: skip
     wait_until(lambda: "failed: the client offers TLS 1.1 only" in example.log, "the line")
+
+
+def blocks():
+    """The configurations in docs/tls.md."""
+    text = (ROOT / "docs" / "tls.md").read_text()
+    return re.findall(r"```lua\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks(), ids=range(len(blocks())))
+def test_the_configurations_of_the_manual_load(tmp_path, block):
+    if "hsts =" in block:  # two settings of the same key
+        block = block.replace('hsts = "1d"', "--")
+    for wanted, line in {
+        'listen "': 'listen "127.0.0.1:1" { tls = true }', "certificate {": 'certificate { "/etc/rsp/tls/*.pem" }',
+        'upstream "': 'upstream "app" { "127.0.0.1:1" }', "route {": 'route { to = "app" }',
+    }.items():  # fmt: skip
+        if wanted not in block:
+            block += line + "\n"
+    if 'upstream "app"' not in block:
+        block += 'upstream "app" { "127.0.0.1:1" }\n'
+    (tmp_path / "site.lua").write_text(block)
+    load(str(tmp_path / "site.lua"), keys=False)
