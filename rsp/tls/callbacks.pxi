@@ -12,6 +12,7 @@ cdef enum:
     LATE_MESSAGES = 32
     UTF8_STRING = 4, OCTET_STRING = 5  # core.h
     STATUS_OK = 0, STATUS_NONE = 3
+    TLS_1_3 = 0x0304
 
 cdef struct Parameter:  # OSSL_PARAM
     const char *key
@@ -158,7 +159,8 @@ cdef void on_message(int sent, int version, int kind, const void *data, size_t s
 
 
 cdef int on_ticket(void *ssl, unsigned char *name, unsigned char *nonce, void *cipher, void *mac, int seals) noexcept:
-    """Seal a ticket with the newest key, or open one with the key that it names; 2: it is to be renewed."""
+    """Seal a ticket with the newest key, or open one with the key that it names.  2: the client gets a new one, in
+    TLS 1.3 always, because clients use each ticket once (RFC 8446 appendix C.4)."""
     if current == NULL:
         return 0
     cdef bytes keys = (<Engine>current)._owner._keys
@@ -178,7 +180,9 @@ cdef int on_ticket(void *ssl, unsigned char *name, unsigned char *nonce, void *c
     parameters[2] = Parameter(NULL, 0, NULL, 0, 0)
     if EVP_CipherInit_ex(cipher, aes, NULL, key + 48, nonce, seals) != 1 or EVP_MAC_CTX_set_params(mac, parameters) != 1:
         return -1
-    return 1 if seals or key == <unsigned char *>PyBytes_AS_STRING(keys) else 2
+    if seals or (key == <unsigned char *>PyBytes_AS_STRING(keys) and SSL_version(ssl) != TLS_1_3):
+        return 1
+    return 2
 
 
 cdef int on_status(void *ssl, void *argument) noexcept:

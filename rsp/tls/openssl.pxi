@@ -45,6 +45,7 @@ cdef void (*SSL_set_shutdown)(void *, int) noexcept
 cdef int (*SSL_get_error)(const void *, int) noexcept
 cdef long (*SSL_get_verify_result)(const void *) noexcept
 cdef int (*SSL_get_verify_mode)(const void *) noexcept
+cdef int (*SSL_version)(const void *) noexcept
 cdef const char *(*SSL_get_version)(const void *) noexcept
 cdef const void *(*SSL_get_current_cipher)(const void *) noexcept
 cdef const char *(*SSL_CIPHER_get_name)(const void *) noexcept
@@ -122,6 +123,7 @@ cdef bint look_up() except -1:
         (b"SSL_get_error", <size_t>&SSL_get_error),
         (b"SSL_get_verify_result", <size_t>&SSL_get_verify_result),
         (b"SSL_get_verify_mode", <size_t>&SSL_get_verify_mode),
+        (b"SSL_version", <size_t>&SSL_version),
         (b"SSL_get_version", <size_t>&SSL_get_version),
         (b"SSL_get_current_cipher", <size_t>&SSL_get_current_cipher),
         (b"SSL_CIPHER_get_name", <size_t>&SSL_CIPHER_get_name),

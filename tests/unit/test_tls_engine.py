@@ -119,6 +119,7 @@ def test_what_arrives_with_the_end_of_the_handshake_is_given(make):
     client.open(server.take())
     assert server.open(client.take() + client.seal(b"early")) == b"early"
     assert server.ready
+    assert client.open(server.seal(b"behind the tickets, which have not been taken")).startswith(b"behind")
 
 
 def test_sealing_nothing_and_sealing_too_early(make):

@@ -3,17 +3,16 @@
 import ctypes
 import gc
 import hashlib
-import os
 import ssl
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from rsp.tls import engine
 from rsp.tls.engine import Context
-from tests.certificates import authority
+from tests.certificates import authority, now
+from tests.harness import wait_until
 from tests.unit.tls_sides import CA, SITE, VERSIONS, Maker, Stock, needs_complete, shake
 
 STAFF = authority("Staff CA")
@@ -71,6 +70,15 @@ def test_rotation(make, version):
     assert client.visit(opened(make, version, KEYS[1], KEYS[0]))
     assert client.visit(opened(make, version, KEYS[2], KEYS[1]))
     assert not client.visit(opened(make, version, KEYS[3]))
+
+
+def test_each_visit_brings_a_new_ticket(make):
+    """A client uses a ticket of TLS 1.3 once."""
+    server, client, seen = opened(make, "1.3", KEYS[0]), Client(make.client("1.3")), set()
+    for _ in range(4):
+        client.visit(server)
+        seen.add(client.session.id)
+    assert len(seen) == 4
 
 
 @needs_complete
@@ -150,6 +158,21 @@ def test_a_resumed_connection_has_its_certificate(make, version):
         session = client.session()
 
 
+@needs_complete
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_certificate_that_has_expired_since_is_not_verified(make, version):
+    """OpenSSL resumes with the verdict of the first handshake."""
+    own = STAFF.issue(f"brief-{version}", client=True, ends=1.5 / 86400)
+    theirs, server = Context(make.client(version, own=own)), opened(make, version, KEYS[0], policy=POLICY, ca=STAFF)
+    client, served = theirs.client("example.com", None), server.server(b"example.com")
+    shake(client, served)
+    assert served.facts().verified
+    wait_until(lambda: own.certificate.not_valid_after_utc < now())
+    again, served = theirs.client("example.com", client.session()), server.server(b"example.com")
+    shake(again, served)
+    assert (served.facts().resumed, served.facts().certificate, served.facts().verified) == (True, own.der, False)
+
+
 # -- sessions of a client
 
 
@@ -197,6 +220,19 @@ def test_a_session_outlives_its_connection(make):
     client.close()
     del client
     gc.collect()
+    again = theirs.client("example.com", session)
+    shake(again, server.server(b""))
+    assert again.facts().resumed
+
+
+@needs_complete
+def test_a_session_outlives_a_connection_that_was_given_up(make):
+    """OpenSSL takes its session for a bad one, unless it is told of an end."""
+    server, theirs = opened(make, "1.3", KEYS[0]), Context(make.client("1.3"))
+    client = theirs.client("example.com", None)
+    shake(client, server.server(b""))
+    session = client.session()
+    del client
     again = theirs.client("example.com", session)
     shake(again, server.server(b""))
     assert again.facts().resumed
@@ -251,10 +287,27 @@ def test_each_certificate_of_a_context_has_its_response(make):
 # -- nothing is kept
 
 
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+class Heap(ctypes.Structure):
+    """struct mallinfo2"""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "used", "free", "keep"]
+    ]
 
 
+needs_glibc = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs glibc 2.33")
+
+
+def in_use() -> int:
+    """Bytes of the heap, and those of Python's own small objects at 50 each."""
+    look = ctypes.CDLL(None).mallinfo2
+    look.restype = Heap
+    gc.collect()
+    return look().used + 50 * sys.getallocatedblocks()
+
+
+@needs_glibc
 @needs_complete
 @pytest.mark.parametrize("version", VERSIONS)
 def test_connections_leave_nothing(make, version):
@@ -276,10 +329,28 @@ def test_connections_leave_nothing(make, version):
 
     for _ in range(100):
         turn()
-    before = resident()
-    for _ in range(int(os.environ.get("RSP_TLS_TURNS", "300"))):
+    before = in_use()
+    for _ in range(100):
         turn()
-    assert resident() - before < 300 << 10
+    assert in_use() - before < 20 << 10
+
+
+@needs_complete
+@needs_glibc
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_idle_connection_keeps_no_buffers(make, version):
+    server, theirs, idle = opened(make, version, KEYS[0]), Context(make.client(version)), []
+    before = 0
+    for number in range(70):
+        if number == 20:
+            before = in_use()
+        client, served = theirs.client("example.com", None), server.server(b"example.com")
+        shake(client, served)
+        served.open(client.seal(bytes(20_000)))
+        client.open(served.seal(bytes(100_000)))
+        idle.append(served)
+    del client, served
+    assert (in_use() - before) / 50 < 16 << 10
 
 
 # -- where OpenSSL cannot be used
