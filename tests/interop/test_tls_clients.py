@@ -15,6 +15,7 @@ import aiohttp
 import httpx
 import pytest
 
+from rsp.tls import engine
 from tests.certificates import authority
 from tests.harness import Backend, Rsp, wait_until
 from tests.interop.test_clients import PAGE, PNG, files  # noqa: F401
@@ -327,6 +328,9 @@ def test_sslscan_finds_nothing(program, site, tmp_path):
     assert all(re.match(r"TLS_(AES|CHACHA20)|(ECDHE|DHE)-.*(GCM|POLY1305)", cipher) for cipher in ciphers), ciphers
     assert {one.get("strength") for one in found.iter("cipher")} <= {"strong", "acceptable"}
     assert {one.get("vulnerable") for one in found.iter("heartbleed")} == {"0"}
+    if engine.COMPLETE:
+        groups = {(one.get("name") or "").split()[0].lower() for one in found.iter("group")}
+        assert groups - {"x25519mlkem768"} == {"x25519", "secp256r1", "secp384r1"}
     assert found.find("renegotiation").get("supported") == "0"
     assert "Rebuild" in said or found.find("compression").get("supported") == "0"
 
@@ -334,7 +338,7 @@ def test_sslscan_finds_nothing(program, site, tmp_path):
 ALLOWED = {
     "cert_chain_of_trust", "cert_trust", "cert_revocation", "cert_crlDistributionPoints", "cert_ocspURL",
     "cert_notAfter", "cert_expirationStatus", "cert_extlifeSpan", "DNS_CAArecord", "OCSP_stapling", "certificate_transparency", "cert_caIssuers",
-    "HSTS", "HPKP", "banner_server", "security_headers", "LUCKY13", "BREACH", "cert_validityPeriod", "cert_trust_wildcard",
+    "engine_problem", "HSTS", "HPKP", "banner_server", "security_headers", "LUCKY13", "BREACH", "cert_validityPeriod", "cert_trust_wildcard",
 }  # fmt: skip  # of the certificates, which a private authority has made, and of HTTP
 
 
