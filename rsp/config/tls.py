@@ -61,7 +61,7 @@ class UpstreamTls(Struct, frozen=True):
         Text | None,
         Meta(
             description="The name that the peer's certificate has to have, and that is sent as SNI. Default: the name, "
-            "or the IP address, in the peer's address."
+            "or the IP address, in the peer's address; unix sockets need it."
         ),
     ] = None
     verify: Annotated[bool, Meta(description="Whether the peer's certificate is verified.")] = True
