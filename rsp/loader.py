@@ -116,12 +116,8 @@ class Renewal:
         return self._stored
 
     def abandon(self) -> None:
-        """Before the end."""
-        self.kill()
-        try:
-            self._forked.result()
-        except Failed:
-            pass
+        """Before the end.  The process that called this reaps strangers."""
+        self._forked.abandon()
         self._stored.close()
 
 

@@ -74,10 +74,10 @@ class Master:
         bundle = loaded.bundle
         self._catch_signals()
         fleet = self._fleet
+        fleet.secrets.use(Certificates(loaded, self._path, self._poll))
         try:
             if bundle.config.settings.pid_file is not None:
                 self._pid_file = PidFile(bundle.config.settings.pid_file, taken=self._predecessor is not None)
-            fleet.secrets.use(Certificates(loaded, self._path, self._poll))
             fleet.launch(bundle)
             if self._predecessor is not None:
                 self._poll.register(self._predecessor.end, select.POLLIN)

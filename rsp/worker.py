@@ -35,6 +35,7 @@ from rsp.net.handshake import Handshakes
 from rsp.net.poller import Poller
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
+from rsp.system import core
 from rsp.system.memory import content
 from rsp.system.privileges import Identity
 from rsp.tls.contexts import ContextError
@@ -179,6 +180,8 @@ class Worker:
 
     def _secure(self, config: Config, keyring: bytes, state: bytes) -> tuple[Keyring, ServerNames | None]:
         """What the TLS of ``config`` is made of.  Raises :class:`ConfigError`."""
+        if keyring:
+            core.forbid()
         shared = channel.tls_state(state)
         whole = msgspec.structs.replace(unpack(keyring) if keyring else Keyring(), staples=shared.staples)
         if not any(listener.tls for listener in config.listeners):

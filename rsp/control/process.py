@@ -26,6 +26,7 @@ from rsp.ipc.peer_table import PeerTable, Target
 from rsp.ipc.scoreboard import CONTROL_ROW
 from rsp.ipc.worker_cells import HEARTBEAT, VERSION
 from rsp.logs import log
+from rsp.system import core
 from rsp.system.memory import Memory, content
 from rsp.system.privileges import Identity
 from rsp.tls.material import Keyring, unpack
@@ -196,7 +197,7 @@ class Control:
     def _renew(self, descriptors: list[int]) -> None:
         """Other files are in use: those for checks of peers, and what is known of the certificates for clients."""
         keyring, overview = content(descriptors[0]), content(descriptors[1])
-        self._keyring = unpack(keyring) if keyring else Keyring()
+        self._keyring = _unpacked(keyring)
         self._overview = unpack_overview(overview)
 
     def _consider(self, config: Config | None, message: channel.Consider) -> None:
@@ -221,4 +222,10 @@ def _keyring(memory: Memory | None) -> Keyring:
     data = memory.content() if memory is not None else b""
     if memory is not None:
         memory.close()
+    return _unpacked(data)
+
+
+def _unpacked(data: bytes) -> Keyring:
+    if data:
+        core.forbid()
     return unpack(data) if data else Keyring()

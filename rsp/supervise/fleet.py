@@ -143,6 +143,7 @@ class Fleet:
     def close(self) -> None:
         """At the very end."""
         self.control.close()
+        self.secrets.close()
         self.listeners.unlink()
 
     # -- which there are

@@ -10,12 +10,14 @@ from typing import Final, Protocol
 
 from rsp.ipc import channel
 from rsp.ipc.channel import Stapled, TlsState
+from rsp.logs import log
 from rsp.supervise.certificates import Certificates
 from rsp.supervise.tickets import Tickets
 from rsp.system import core
 from rsp.system.memory import Memory, sealed
 from rsp.tls.stored import Overview, pack_overview
 
+_MOST_STAPLES: Final = 16 << 20  # bytes; one has 500 to 2,000
 _SPREAD: Final = 1.0  # least time between two messages about responses
 
 
@@ -102,6 +104,9 @@ class Secrets:
         """An OCSP response for a certificate that is in use."""
         if stapled.digest not in self._digests() or self.staples.get(stapled.digest, b"") == stapled.response:
             return
+        if sum(map(len, self.staples.values())) + len(stapled.response) > _MOST_STAPLES:
+            log.once_a_second("staples", "OCSP responses take too much memory; one is not used")
+            return
         self.staples = {**self.staples, stapled.digest: stapled.response}
         self._prune()
         if self._renew_at is None:
@@ -139,6 +144,11 @@ class Secrets:
     def wait(self, now: float) -> float:
         """Seconds until it wants to be looked after."""
         return min(each.wait(now) for each in self.all)
+
+    def close(self) -> None:
+        """At the very end."""
+        for certificates in self.all:
+            certificates.close()
 
     @property
     def pids(self) -> set[int]:

@@ -1,0 +1,156 @@
+"""What the master keeps for its children's TLS, with a child of its own for each reading."""
+
+import os
+import select
+
+import pytest
+
+from rsp.ipc import channel
+from rsp.ipc.channel import Stapled
+from rsp.loader import load
+from rsp.supervise import certificates, secrets
+from rsp.supervise.certificates import Certificates
+from rsp.supervise.secrets import Secrets
+from rsp.system.memory import content
+from rsp.tls.material import unpack
+from rsp.tls.stored import unpack_overview
+from tests.certificates import authority
+
+CA = authority()
+FIRST, SECOND = (CA.issue("a.example", number=number) for number in range(2))
+
+
+class Master:
+    """As far as secrets need one; ``told``: what workers and the control process got."""
+
+    def __init__(self, directory):
+        self.file = directory / "site.lua"
+        self.file.write_text(
+            'listen "127.0.0.1:443" { tls = true } certificate { "a.bundle.pem" } '
+            'upstream "app" { "127.0.0.1:1" } route { to = "app" }'
+        )
+        FIRST.write(directory, "a")
+        self.told = []
+        self.poll = select.poll()
+        self.secrets = Secrets(self.workers, self.control)
+        self.secrets.use(self.load())
+
+    def load(self):
+        return Certificates(load(str(self.file)), str(self.file), self.poll)
+
+    def workers(self, message, descriptors, *, trying):
+        assert isinstance(message, channel.Renew)
+        keyring, state = (read(descriptor) for descriptor in descriptors)
+        digest = unpack(keyring).chains[0].about.digest
+        self.told.append(("trying" if trying else "workers", digest, channel.tls_state(state)))
+
+    def control(self, message, descriptors):
+        overview = unpack_overview(read(descriptors[1]))
+        self.told.append(("control", overview.described[0].digest, overview.staples))
+
+    def turn(self, now):
+        """A second passes; readers end."""
+        self.secrets.look_after(now)
+        while self.secrets.descriptors:
+            for descriptor, _ in self.poll.poll(20_000):
+                self.secrets.read(descriptor)
+
+
+def read(descriptor):
+    return content(os.dup(descriptor))
+
+
+@pytest.fixture
+def master(tmp_path):
+    made = Master(tmp_path)
+    yield made
+    made.secrets.close()
+
+
+def test_nothing_is_read_while_nothing_changes(master, monkeypatch):
+    monkeypatch.setattr(certificates, "Renewal", None)  # a reader would be an error
+    for now in range(5):
+        master.turn(float(now))
+    assert master.told == []
+
+
+def test_a_change_is_read_once_it_has_settled(master, tmp_path):
+    master.turn(0.0)
+    SECOND.write(tmp_path, "a")
+    master.turn(0.5)
+    assert master.told == [] and master.secrets.wait(0.5) == certificates.LOOK
+    master.turn(1.0)
+    assert master.told == [] and master.secrets.wait(1.0) == certificates.SETTLE
+    master.turn(1.25)
+    assert [(to, digest) for to, digest, _ in master.told] == [
+        ("workers", SECOND.fingerprint), ("control", SECOND.fingerprint),
+    ]  # fmt: skip
+    for now in range(2, 5):
+        master.turn(float(now))
+    assert len(master.told) == 2
+
+
+def test_a_touched_file_with_the_same_content_is_no_news(master, tmp_path):
+    (tmp_path / "a.bundle.pem").touch()
+    for now in (0.0, 0.3, 1.5, 2.0):
+        master.turn(now)
+    assert master.told == []
+
+
+def test_the_configuration_on_trial_has_its_own(master, tmp_path):
+    SECOND.write(tmp_path, "a")
+    master.secrets.attempt(master.load())
+    for now in (0.0, 0.3):
+        master.turn(now)
+    assert [to for to, _, _ in master.told] == ["workers", "control"]  # that one has been read just now
+    FIRST.write(tmp_path, "a")
+    for now in (2.0, 2.3):
+        master.turn(now)
+    assert {to for to, _, _ in master.told[2:]} == {"workers", "control", "trying"}  # in any order
+    assert {digest for _, digest, _ in master.told[2:]} == {FIRST.fingerprint}
+    master.secrets.commit()
+    assert master.secrets.tried is None
+    master.turn(4.0)
+    assert len(master.told) == 5
+
+
+def test_responses_are_kept_for_certificates_in_use_alone(master, monkeypatch):
+    clock = 0.0
+    monkeypatch.setattr(secrets.time, "monotonic", lambda: clock)
+    master.secrets.learn(Stapled("0" * 64, b"stranger"))
+    master.secrets.learn(Stapled(FIRST.fingerprint, b"one"))
+    master.secrets.learn(Stapled(FIRST.fingerprint, b"two"))
+    master.turn(0.5)
+    assert master.told == []  # one message for all of a second
+    master.turn(1.0)
+    ((to, _, state),) = master.told
+    assert to == "workers" and state.staples == {FIRST.fingerprint: b"two"}
+    master.secrets.learn(Stapled(FIRST.fingerprint, b""))
+    assert master.secrets.staples == {}
+    monkeypatch.setattr(secrets, "_MOST_STAPLES", 10)
+    master.secrets.learn(Stapled(FIRST.fingerprint, b"x" * 11))
+    assert master.secrets.staples == {}
+
+
+def test_a_reader_that_fails_changes_nothing_and_is_tried_again_later(master, tmp_path, monkeypatch):
+    SECOND.write(tmp_path, "a")
+    monkeypatch.setattr("rsp.loader._read_again", lambda *_: b"nonsense")
+    for now in (0.0, 0.3):
+        master.turn(now)
+    assert master.told == []
+    monkeypatch.undo()
+    master.turn(0.6)
+    assert master.told == []
+    later = certificates.time.monotonic() + 60
+    for now in (later, later + 0.3):
+        master.turn(now)
+    assert master.told[0][:2] == ("workers", SECOND.fingerprint)
+
+
+def test_what_a_worker_gets_is_sealed(master):
+    with master.secrets.for_worker(master.secrets.certificates) as descriptors:
+        for descriptor in descriptors:
+            with pytest.raises(PermissionError):
+                os.pwrite(descriptor, b"x", 0)
+            with pytest.raises(PermissionError):
+                os.ftruncate(descriptor, 0)
