@@ -350,7 +350,7 @@ def test_an_idle_connection_keeps_no_buffers(make, version):
         client.open(served.seal(bytes(100_000)))
         idle.append(served)
     del client, served
-    assert (in_use() - before) / 50 < 16 << 10
+    assert (in_use() - before) / 50 < 32 << 10  # OpenSSL 3.0: 12 KiB, 3.5: 26 KiB; a buffer each way: 33 KiB more
 
 
 # -- where OpenSSL cannot be used
