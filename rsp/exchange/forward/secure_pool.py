@@ -58,7 +58,7 @@ class SecurePool(Pool):
 
     def lost(self, connection: PeerConnection) -> None:
         self.learn_session(connection)
-        super().lost(connection)
+        Pool.lost(self, connection)
 
 
 class SecureConnection(PeerConnection):
@@ -67,7 +67,7 @@ class SecureConnection(PeerConnection):
     def release(self, request: PeerRequest | None) -> None:
         if not self.reused and isinstance(self.owner, SecurePool):
             self.owner.learn_session(self)
-        super().release(request)
+        PeerConnection.release(self, request)  # compiled, there is no super() here
 
 
 class SecureDial:
