@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +155,15 @@ def test_a_chain_in_any_order_is_sent_in_order(site, tmp_path, order):
     assert serves(reading, tmp_path, "deep.example.com", CA.pem.decode())
 
 
+def test_an_issuer_has_signed_what_it_issued(site, tmp_path):
+    right, wrong = CA.intermediate("Lower"), authority("Another CA").intermediate("Lower")
+    issued = right.issue("deep.example.com")
+    (tmp_path / "deep.pem").write_bytes(issued.pem + wrong.pem + right.pem + issued.key())
+    reading = site('certificate "deep.pem"')
+    assert keyring(reading).chains[0].chain == issued.chain + wrong.pem
+    assert "there is a certificate in it that did not issue it: CN=Lower" in notes(reading)[0]
+
+
 def test_patterns_take_each_file_once_and_sorted(site, tmp_path):
     (tmp_path / "certs").mkdir()
     for name in ("b.example", "a.example", "c.example"):
@@ -276,6 +285,16 @@ def test_what_openssl_does_not_take_is_an_error(mistakes, tmp_path, how):
         openssl(*commands[0].split(), "-keyout", "k.pem", "-subj", "/CN=x.example", "-out", "c.csr", cwd=tmp_path)
         openssl(*commands[1].split(), "-in", "c.csr", "-out", "c.pem", cwd=tmp_path)
     assert expected in mistakes('certificate { "c.pem", key = "k.pem" }')[0]
+
+
+def test_a_key_whose_parts_do_not_belong_together_is_damaged(mistakes, tmp_path):
+    issued = CA.issue("example.com", kind="rsa")
+    parts = issued.private.private_numbers()
+    d, dmp1 = parts.d ^ 2, parts.dmp1 ^ 2  # one alone is made up for by the other
+    wrong = rsa.RSAPrivateNumbers(parts.p, parts.q, d, dmp1, parts.dmq1, parts.iqmp, parts.public_numbers)
+    damaged_key = Issued(issued.certificate, wrong.private_key(unsafe_skip_rsa_key_validation=True)).key()
+    (tmp_path / "x.pem").write_bytes(issued.chain + damaged_key)
+    assert "the key is damaged: what it signs is not valid" in mistakes('certificate "x.pem"')[0]
 
 
 def without_roots_rights(work: Callable[[], str]) -> str:
