@@ -163,7 +163,7 @@ def test_a_request_in_the_queue_stays_in_its_upstream(tmp_path):
             for answer in first_answers + second_answers:
                 assert answer.endswith(b"held") and b"\r\nX-Rule: old\r\n" in answer
             held.go.clear()
-            rsp.reload(text.replace("TIME", "1s"))
+            rsp.reload(text.replace("TIME", "6s"))
             first, _ = in_background(rsp.port, request)
             wait_until(lambda: len(held.backend.heads) == 3, "the first request")
             second, second_answers = in_background(rsp.port, request)
