@@ -6,6 +6,8 @@ like any other descriptor.  A connection then costs one small object, and no cal
 ``calls``      the system calls of the hot path (and ``calls.pyx``, the compiled twin)
 ``poller``     which descriptor waits for which events
 ``transport``  an open connection: writes with a backlog, pauses, half-closes, ends
+``secure``     the same over TLS
+``handshake``  TLS handshakes, of clients in their turn and with peers
 ``acceptor``   new connections at a listening socket
 ``connector``  a connection on its way up
 ``timing``     what the kernel measures of a connection
