@@ -95,7 +95,7 @@ def test_the_admin_api_keeps_its_names(state):
     assert set(peer) == {
         "upstream", "peer", "name", "state", "reason", "for", "weight", "backup", "in_flight", "connecting", "idle",
         "max_conns", "requests", "errors", "failures", "retries", "latency_ms", "latency_now_ms", "ejections",
-        "health",
+        "health", "tls",
     }  # fmt: skip
 
 
