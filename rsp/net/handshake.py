@@ -1,8 +1,8 @@
 """TLS handshakes: of clients, which wait for their turn, and towards peers.
 
-A handshake costs as much CPU as fifty requests.  So a client's is done in steps, each when its turn comes: in one turn
-of the loop only as many steps run as fit in a millisecond, and established connections have theirs in between.  What
-has been begun comes first, then whatever came first.
+A handshake costs as much CPU as fifty requests.  So a client's is done in steps, each when its turn comes: one turn of
+the loop has room for little more than one, and established connections have their turns in between, which costs a
+handshake one look for events more.  What has been begun comes first, then whatever came first.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ from rsp.tls.hello import HelloError, HelloReader, looks_like_http
 from rsp.tls.names import ServerNames
 from rsp.tls.words import of_client, of_peer
 
-_SHARE: Final = 0.001  # of a turn of the loop, in seconds
+_SHARE: Final = 0.0003  # of a turn of the loop, in seconds: one whole handshake
 _MOST_QUEUED: Final = 4096  # two seconds of work; those who come later would have left by then
 _BUFFER: Final = 64 << 10  # bytes that wait for a step
 _NEVER_FULL: Final = 1 << 20  # a handshake says a few KB, and only when it is asked
