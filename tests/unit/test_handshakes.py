@@ -156,6 +156,26 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_delivered():
     run(test)
 
 
+def test_an_end_that_comes_while_the_last_step_waits_loses_no_request():
+    async def test(poller):
+        lab = Lab(poller)
+        many = [lab.connect() for _ in range(20)]
+        for far in many:
+            await lab.greet(far)
+            far.incoming.write(await asyncio.get_running_loop().sock_recv(far.sock, 65536))
+            far.tls.do_handshake()
+        for far in many:  # more than one turn has room for
+            far.sock.send(far.outgoing.read() + far.seal(b"request") + far.leave())
+            far.sock.shutdown(socket.SHUT_WR)
+        await until(lambda: not lab.context.connections)
+        owners = [owner for owner, _, _ in lab.service.accepted]
+        await until(lambda: all("lost" in owner.events for owner in owners))
+        assert [owner.received for owner in owners] == [b"request"] * 20
+        await lab.close()
+
+    run(test)
+
+
 def test_one_too_many_is_handed_over_as_such():
     async def test(poller):
         lab = Lab(poller, per_client=2)
