@@ -77,6 +77,11 @@ class UpstreamTls(Struct, frozen=True):
     password: Annotated[Text | None, Meta(description="File with the password of an encrypted key.")] = None
     min: Annotated[TlsVersion, Meta(description="Oldest version that is used.")] = "1.2"
 
+    @property
+    def own(self) -> tuple[str, str] | None:
+        """The files of rsp's own certificate and of its key."""
+        return (self.certificate, self.key or self.certificate) if self.certificate is not None else None
+
 
 class Hsts(Struct, frozen=True):
     """Strict-Transport-Security (RFC 6797), sent over TLS only."""

@@ -6,7 +6,7 @@ from math import inf
 from typing import Final
 
 from rsp.config.schema import Config
-from rsp.config.tls import UpstreamTls
+from rsp.http.routing import normalise_host
 from rsp.logs import log
 from rsp.tls.material import Described, Keyring
 
@@ -133,7 +133,8 @@ def _hosts_by_name(config: Config) -> dict[str, list[str]]:
     """Hosts of routes by the name that a certificate needs for them: itself, or its parent's wildcard."""
     found: dict[str, list[str]] = {}
     for host in dict.fromkeys(route.host for route in config.routes if route.host):
-        for name in {host, "*." + host.partition(".")[2]}:
+        known = normalise_host(host.encode()).decode().strip("[]")
+        for name in {known, "*." + known.partition(".")[2]}:
             found.setdefault(name, []).append(host)
     return found
 
@@ -143,11 +144,5 @@ def _hosts_of(one: Described, hosts: dict[str, list[str]]) -> list[str]:
 
 
 def _upstreams(config: Config, files: tuple[str, str]) -> list[str]:
-    return [upstream.name for upstream in config.upstreams if _own(upstream.secure) == files]
-
-
-def _own(secure: UpstreamTls | None) -> tuple[str, str] | None:
-    """As :class:`Keyring` names rsp's certificate for peers."""
-    if secure is None or secure.certificate is None:
-        return None
-    return secure.certificate, secure.key or secure.certificate
+    secured = [(upstream.name, upstream.secure) for upstream in config.upstreams]
+    return [name for name, secure in secured if secure is not None and secure.own == files]

@@ -5,14 +5,11 @@ connections and sessions that were made under it are still right, and another on
 """
 
 import encodings.idna  # noqa: F401 - ssl wants it for names, when it may not be readable any more
-from hashlib import sha256
 from weakref import WeakValueDictionary
-
-import msgspec
 
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer
-from rsp.tls.contexts import client_context, peers_verification, system_stamp
+from rsp.tls.contexts import ClientContent, client_content, client_context
 from rsp.tls.engine import Context
 from rsp.tls.material import Keyring
 
@@ -30,28 +27,15 @@ class KnownRules:
     """Those that something still uses."""
 
     def __init__(self) -> None:
-        self._known: WeakValueDictionary[bytes, ClientRules] = WeakValueDictionary()
+        self._known: WeakValueDictionary[ClientContent, ClientRules] = WeakValueDictionary()
 
     def find(self, secure: UpstreamTls, keyring: Keyring) -> ClientRules:
         """For ``secure``, with files as ``keyring`` has them.  Raises :class:`ContextError`."""
-        made_of = digest(secure, keyring)
-        rules = self._known.get(made_of)
+        content = client_content(secure, keyring)
+        rules = self._known.get(content)
         if rules is None:
-            rules = self._known[made_of] = ClientRules(client_context(secure, keyring))
+            rules = self._known[content] = ClientRules(client_context(content))
         return rules
-
-
-def digest(secure: UpstreamTls, keyring: Keyring) -> bytes:
-    """Of all that the context is made of, the content of files included.  The name is each peer's own."""
-    verification = peers_verification(secure, keyring)
-    own = keyring.own.get((secure.certificate, secure.key or secure.certificate)) if secure.certificate else None
-    parts = (
-        secure.min,
-        verification.digest if verification is not None else b"",
-        repr(system_stamp()) if verification is not None and not verification.ca else "",
-        (own.chain, own.key) if own is not None else None,
-    )
-    return sha256(msgspec.msgpack.encode(parts)).digest()
 
 
 def name_to_verify(secure: UpstreamTls, given: Peer) -> str:

@@ -4,12 +4,13 @@ Rules of this room: it is the only one that configures OpenSSL; nothing is decid
 A context costs 1.4 ms and 24 KiB, one with the system's authorities 21 ms, so they are shared by content.
 """
 
+import re
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rsp.config.tls import Tls, UpstreamTls
 from rsp.system.memory import sealed
@@ -37,6 +38,7 @@ _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3
 _ALPN: Final = ("http/1.1", "http/1.0")  # as nginx without HTTP/2
 _PEERS_ALPN: Final = ("http/1.1",)
 _MOST_CLIENT_CONTEXTS: Final = 64
+_LIST: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 
 
 class ContextError(Exception):
@@ -78,22 +80,31 @@ def _choose_ciphers(context: ssl.SSLContext, ciphers: str) -> None:
         raise ContextError(f'OpenSSL has none of the ciphers "{ciphers}"') from None
 
 
-def client_context(secure: UpstreamTls, keyring: Keyring) -> Context:
-    """For peers; shared by content.  Raises :class:`ContextError`."""
-    verification = peers_verification(secure, keyring)
-    return Context(client_ssl_context(secure, keyring), verification.digest if verification is not None else b"")
+class ClientContent(NamedTuple):
+    """All that a context for peers is made of.  ``stamp``: of the system's authorities, where those are trusted."""
+
+    verification: Verification | None
+    own: tuple[bytes, bytes] | None  # certificates and key
+    oldest: str
+    stamp: object
+
+
+def client_content(secure: UpstreamTls, keyring: Keyring) -> ClientContent:
+    """The content of files included.  Raises :class:`ContextError`."""
+    verified = verification(keyring, secure.ca, secure.crl) if secure.verify else None
+    stamp = system_stamp() if verified is not None and not verified.ca else None
+    return ClientContent(verified, _own(secure, keyring), secure.min, stamp)
+
+
+def client_context(content: ClientContent) -> Context:
+    """For peers.  Raises :class:`ContextError`."""
+    verified = content.verification
+    return Context(_client_ssl_context(content), verified.digest if verified is not None else b"")
 
 
 def client_ssl_context(secure: UpstreamTls, keyring: Keyring) -> ssl.SSLContext:
-    """What is under :func:`client_context`, for asyncio's streams."""
-    verification = peers_verification(secure, keyring)
-    stamp = system_stamp() if verification is not None and not verification.ca else None
-    return _client_ssl_context(verification, _own(secure, keyring), secure.min, stamp)
-
-
-def peers_verification(secure: UpstreamTls, keyring: Keyring) -> Verification | None:
-    """Raises :class:`ContextError`."""
-    return verification(keyring, secure.ca, secure.crl) if secure.verify else None
+    """What is under :func:`client_context`, for asyncio's streams; shared by content.  Raises :class:`ContextError`."""
+    return _client_ssl_context(client_content(secure, keyring))
 
 
 def verification(keyring: Keyring, ca: str | None, crl: str | None, required: bool = True) -> Verification:
@@ -112,30 +123,28 @@ def _content(keyring: Keyring, name: str | None) -> bytes:
 
 
 def _own(secure: UpstreamTls, keyring: Keyring) -> tuple[bytes, bytes] | None:
-    if secure.certificate is None:
+    if secure.own is None:
         return None
-    own = keyring.own.get((secure.certificate, secure.key or secure.certificate))
+    own = keyring.own.get(secure.own)
     if own is None:
         raise ContextError(f'"{secure.certificate}" has not been read')
     return own.chain, own.key
 
 
 @lru_cache(_MOST_CLIENT_CONTEXTS)
-def _client_ssl_context(
-    verification: Verification | None, own: tuple[bytes, bytes] | None, oldest: str, _stamp: object
-) -> ssl.SSLContext:
+def _client_ssl_context(content: ClientContent) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with _reasons():
-        context.minimum_version = _VERSIONS[oldest]
+        context.minimum_version = _VERSIONS[content.oldest]
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.set_alpn_protocols(_PEERS_ALPN)
-        if verification is None:
+        if content.verification is None:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         else:
-            _verify(context, verification)
-        if own is not None:
-            _use(context, *own)
+            _verify(context, content.verification)
+        if content.own is not None:
+            _use(context, *content.own)
     return context
 
 
@@ -151,19 +160,33 @@ def system_stamp() -> object:
 def _verify(context: ssl.SSLContext, verification: Verification) -> None:
     """Authorities are trusted as they are given, also one that another has signed (``VERIFY_X509_PARTIAL_CHAIN``).
 
-    With revocation lists, there has to be a current one of the authority that issued a certificate: otherwise nothing
-    is known of its revocation, and it is refused.
+    With revocation lists, there has to be a current one of each authority in a chain: otherwise nothing is known of the
+    certificates that it has issued, and they are refused.  Where an authority is trusted, but not its own issuer, there
+    is none to look itself up in, which OpenSSL would insist on: then the list of the certificate's issuer has to do.
     """
+    whole = True
     if not verification.ca:
         context.set_default_verify_paths()
     else:
         with _as_file(verification.ca) as file:
             context.load_verify_locations(file)
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        whole = bool(verification.crl) and _is_whole(context)
+        if not whole:
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if verification.crl:
-        with _as_file(verification.crl) as file:
+        # Without what else the file has: certificates in it would be trusted.
+        with _as_file(b"\n".join(_LIST.findall(verification.crl))) as file:
             context.load_verify_locations(file)
-        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN if whole else ssl.VERIFY_CRL_CHECK_LEAF
+
+
+def _is_whole(context: ssl.SSLContext) -> bool:
+    """Whether the issuer of each certificate that is trusted is trusted as well."""
+    authorities = context.get_ca_certs()
+    names = [authority["subject"] for authority in authorities]
+    return len(authorities) == context.cert_store_stats()["x509"] and all(
+        authority["issuer"] in names for authority in authorities
+    )
 
 
 def _use(context: ssl.SSLContext, chain: bytes, key: bytes) -> None:

@@ -215,18 +215,14 @@ class Inspection:
         found: dict[tuple[str, str], Chain] = {}
         for upstream in self._config.upstreams:
             tls = upstream.secure
-            if tls is None or tls.certificate is None:
+            if tls is None or tls.own is None or tls.own in found:
                 continue
-            pair = tls.certificate, tls.key or tls.certificate
-            if pair in found:
-                continue
-            label = f'upstream "{upstream.name}": tls: certificate "{tls.certificate}"'
-            wanted = Wanted(
-                self._place("certificate", tls.certificate), label, tls.certificate, tls.key, tls.password, False
-            )
-            chain = self._chain(wanted, self._old.own.get(pair))
+            file, _ = tls.own
+            label = f'upstream "{upstream.name}": tls: certificate "{file}"'
+            wanted = Wanted(self._place("certificate", file), label, file, tls.key, tls.password, False)
+            chain = self._chain(wanted, self._old.own.get(tls.own))
             if chain is not None:
-                found[pair] = chain
+                found[tls.own] = chain
         return found
 
     # -- authorities and lists

@@ -10,6 +10,7 @@ from rsp.tls import engine
 from rsp.tls.contexts import (
     INTERMEDIATE,
     ContextError,
+    client_content,
     client_context,
     client_ssl_context,
     profile_of,
@@ -193,6 +194,9 @@ def through(issued: Issued, *above: Authority) -> Issued:
     return Issued(issued.certificate, issued.private, tuple(one.certificate for one in above))
 
 
+ISSUED_BETWEEN = through(BETWEEN.issue("alice", client=True), BETWEEN)
+
+
 @VERSIONS
 @pytest.mark.parametrize(
     ("server", "shows", "reason"),
@@ -219,6 +223,11 @@ def through(issued: Issued, *above: Authority) -> Issued:
         (verifying(crl=CA.crl()), ALICE, "unable to get certificate CRL"),
         (verifying(CA.pem + STAFF.pem, CA.crl() + STAFF.crl(ALICE)), ALICE, "certificate revoked"),
         (verifying(BETWEEN.pem, BETWEEN.crl()), through(BETWEEN.issue("alice", client=True)), ""),
+        (verifying(crl=STAFF.crl() + BETWEEN.crl()), ISSUED_BETWEEN, ""),
+        (verifying(crl=STAFF.crl(BETWEEN) + BETWEEN.crl()), ISSUED_BETWEEN, "certificate revoked"),
+        (verifying(STAFF.pem + BETWEEN.pem, STAFF.crl(BETWEEN) + BETWEEN.crl()), ISSUED_BETWEEN, "certificate revoked"),
+        (verifying(crl=BETWEEN.crl()), ISSUED_BETWEEN, "unable to get certificate CRL"),
+        (verifying(crl=STAFF.crl() + CA.crl() + CA.pem), CA.issue("mallory", client=True), "self-signed certificate"),
     ],
 )
 def test_certificates_of_clients(version, server, shows, reason):
@@ -248,7 +257,7 @@ def test_the_policy_is_the_digest_of_the_rules():
 def asking(files: dict[str, bytes] | None = None, own: Issued | None = None, **secure) -> Context:
     known = {"ca": CA.pem, "staff": STAFF.pem, **(files or {})}
     keys = {("own", "own"): chain_of(own)} if own is not None else {}
-    return client_context(UpstreamTls(**{"ca": "ca", **secure}), Keyring(authorities=known, own=keys))
+    return client_context(client_content(UpstreamTls(**{"ca": "ca", **secure}), Keyring(authorities=known, own=keys)))
 
 
 def reasons(server: Context, near: Context, name: str) -> tuple[str, str]:

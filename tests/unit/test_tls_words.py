@@ -10,7 +10,7 @@ import pytest
 
 from rsp.config.tls import Tls, UpstreamTls
 from rsp.tls import words
-from rsp.tls.contexts import client_context, profile_of, server_context
+from rsp.tls.contexts import client_content, client_context, profile_of, server_context
 from rsp.tls.engine import Context, TlsError
 from rsp.tls.material import Keyring
 from rsp.tls.policy import Verification
@@ -32,7 +32,7 @@ def asking(own: Issued | None = None, ca: bytes = CA.pem, crl: bytes = b"", **se
     files = {"ca": ca, "crl": crl}
     keys = {("own", "own"): chain_of(own)} if own is not None else {}
     how = UpstreamTls(ca="ca", crl="crl" if crl else None, certificate="own" if own else None, **secure)
-    return client_context(how, Keyring(authorities=files, own=keys))
+    return client_context(client_content(how, Keyring(authorities=files, own=keys)))
 
 
 def of_client(server: Context, far: ssl.SSLContext) -> str:
