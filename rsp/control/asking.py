@@ -14,12 +14,10 @@ from rsp.http.errors import ProtocolError
 from rsp.http.h1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from rsp.http.h1.lenient import read_head
 from rsp.http.message import CHUNKED, ResponseHead
-from rsp.tls.engine import TlsError
 
 _AT_ONCE: Final = 64 << 10
 _HEAD_LIMIT: Final = 32 << 10
 _FIELDS_LIMIT: Final = 1000
-_MISMATCH: Final = {62: "hostname mismatch", 64: "IP address mismatch"}  # where Python has words of its own
 
 Where = str | tuple[str, int]  # path of a local socket, or host and port
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -65,13 +63,6 @@ async def ask(
                 if len(body) >= body_limit:
                     break
         return head, body[:body_limit]
-
-
-def tls_error(error: ssl.SSLError) -> TlsError:
-    """``error`` as ``words.py`` knows it."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return TlsError(_MISMATCH.get(error.verify_code, error.verify_message), error.reason)
-    return TlsError((error.reason or str(error)).replace("_", " ").lower(), error.reason or "")
 
 
 async def read_final_head(reader: asyncio.StreamReader, method: bytes, limit: int) -> tuple[ResponseHead, bytes]:

@@ -18,7 +18,7 @@ from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer
 from rsp.config.upstreams import Health as HealthConfig
 from rsp.config.upstreams import Upstream
-from rsp.control.asking import ask, connected, tls_error
+from rsp.control.asking import ask, connected
 from rsp.http.errors import ProtocolError
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_marks import HEALTH_DEAD, HEALTH_DOUBTFUL, HEALTH_UNKNOWN, HEALTH_UP
@@ -30,6 +30,7 @@ from rsp.system.descriptors import for_checks
 from rsp.tls.client_rules import name_to_verify
 from rsp.tls.contexts import ContextError, client_ssl_context
 from rsp.tls.material import Keyring
+from rsp.tls.stdlib import TlsError, meaning
 from rsp.tls.words import of_peer
 
 _BODY_LIMIT: Final = 64 << 10
@@ -154,7 +155,7 @@ async def check(
     except EOFError as error:
         return HEALTH_DOUBTFUL, str(error)
     except ssl.SSLError as error:
-        return HEALTH_DEAD, of_peer(tls_error(error), name)
+        return HEALTH_DEAD, of_peer(TlsError(*meaning(error)), name)
     except OSError as error:
         if error.errno in SCARCE:
             log.once_a_second("checks", f"Cannot check peers for now: {error.strerror}")

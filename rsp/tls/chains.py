@@ -1,6 +1,6 @@
 """A certificate, its issuers and its key: whether they belong together, and what a user has to know about them.
 
-For the reader's children alone, as ``pem``.
+Where ``cryptography`` may be imported: in the reader's children, and in the control process for OCSP.
 """
 
 import datetime
@@ -82,14 +82,15 @@ def _links(own: x509.Certificate, found: Sequence[x509.Certificate]) -> list[x50
     """From ``own`` up, as far as there are issuers."""
     links = [own]
     while not _is_root(links[-1]):
-        issuer = next((one for one in found if one not in links and _issued(one, links[-1])), None)
+        issuer = next((one for one in found if one not in links and issued(one, links[-1])), None)
         if issuer is None:
             break
         links.append(issuer)
     return links
 
 
-def _issued(issuer: x509.Certificate, other: x509.Certificate) -> bool:
+def issued(issuer: x509.Certificate, other: x509.Certificate) -> bool:
+    """Whether ``issuer`` has signed ``other``."""
     if issuer.subject != other.issuer:
         return False
     try:
@@ -121,7 +122,7 @@ def name(of: x509.Name) -> str:
 
 def names(one: x509.Certificate) -> tuple[str, ...]:
     """DNS names and IP addresses in subjectAltName, in lower case."""
-    alternatives = _extension(one, x509.SubjectAlternativeName)
+    alternatives = extension(one, x509.SubjectAlternativeName)
     if alternatives is None:
         return ()
     hosts = [said.lower() for said in alternatives.get_values_for_type(x509.DNSName)]
@@ -141,7 +142,7 @@ def common_name(one: x509.Certificate) -> str:
 
 def responder(one: x509.Certificate) -> str:
     """URL of its OCSP responder, or empty."""
-    access = _extension(one, x509.AuthorityInformationAccess)
+    access = extension(one, x509.AuthorityInformationAccess)
     for description in access if access is not None else ():
         location = description.access_location
         if description.access_method == AuthorityInformationAccessOID.OCSP and isinstance(
@@ -152,11 +153,13 @@ def responder(one: x509.Certificate) -> str:
 
 
 def must_staple(one: x509.Certificate) -> bool:
-    feature = _extension(one, x509.TLSFeature)
+    """Whether clients refuse it without an OCSP response (RFC 7633)."""
+    feature = extension(one, x509.TLSFeature)
     return feature is not None and x509.TLSFeatureType.status_request in feature
 
 
-def _extension(one: x509.Certificate, wanted: type[Extension]) -> Extension | None:
+def extension(one: x509.Certificate, wanted: type[Extension]) -> Extension | None:
+    """One that cannot be read counts for none."""
     try:
         return one.extensions.get_extension_for_class(wanted).value
     except (x509.ExtensionNotFound, ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
@@ -215,7 +218,7 @@ def remarks(bound: Bound, now: datetime.datetime, *, server: bool) -> Iterator[s
             f"its issuer {name(own.issuer)} is neither in the file nor known to this system: append the intermediate "
             "certificates, unless clients trust that issuer itself"
         )
-    usage = _extension(own, x509.ExtendedKeyUsage)
+    usage = extension(own, x509.ExtendedKeyUsage)
     wanted = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
     if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
         ours, theirs = ("servers", "clients") if server else ("clients", "peers")
@@ -232,7 +235,7 @@ def doubts(found: Sequence[x509.Certificate | x509.CertificateRevocationList], n
             continue
         if wrong is not None:
             yield f"{subject(one)} {wrong}"
-        constraints = _extension(one, x509.BasicConstraints)
+        constraints = extension(one, x509.BasicConstraints)
         if constraints is None or not constraints.ca:
             yield f"{subject(one)} is no authority (basicConstraints): only itself is accepted, not what it has signed"
 

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from rsp.tls import chains
+
 LARGEST: Final = 64 << 10
 _SKEW: Final = timedelta(minutes=5)  # of the responder's clock
 _WITHOUT_END: Final = timedelta(hours=1)  # use of an answer that does not say until when it holds
@@ -56,11 +58,7 @@ class Subject:
     @property
     def must_staple(self) -> bool:
         """Whether clients refuse the certificate without a response (RFC 7633)."""
-        try:
-            features = self._certificate.extensions.get_extension_for_class(x509.TLSFeature).value
-        except (x509.ExtensionNotFound, ValueError):
-            return False
-        return x509.TLSFeatureType.status_request in features
+        return chains.must_staple(self._certificate)
 
     def check(self, data: bytes, now: float) -> Answer:
         """Raises :class:`Unfit` for an answer that is no use to clients."""
@@ -105,23 +103,16 @@ class Subject:
         raise Unfit("is signed neither by the certificate's issuer nor by a responder that it has appointed")
 
     def _is_appointed(self, signer: x509.Certificate, now: datetime) -> bool:
-        try:
-            usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-            signer.verify_directly_issued_by(self._issuer)
-        except (x509.ExtensionNotFound, InvalidSignature, ValueError, TypeError):
-            return False
-        in_time = signer.not_valid_before_utc <= now <= signer.not_valid_after_utc
-        return in_time and ExtendedKeyUsageOID.OCSP_SIGNING in usage
+        usage = chains.extension(signer, x509.ExtendedKeyUsage)
+        appointed = usage is not None and ExtendedKeyUsageOID.OCSP_SIGNING in usage
+        return appointed and chains.issued(self._issuer, signer) and chains.out_of_date(signer, now) is None
 
 
 def _issuer(certificate: x509.Certificate, above: Iterable[x509.Certificate]) -> x509.Certificate:
-    for one in above:
-        try:
-            certificate.verify_directly_issued_by(one)
-        except (InvalidSignature, ValueError, TypeError):
-            continue
-        return one
-    raise Unfit("its issuer is not in the file: append the intermediate certificates")
+    issuer = next((one for one in above if chains.issued(one, certificate)), None)
+    if issuer is None:
+        raise Unfit("its issuer is not in the file: append the intermediate certificates")
+    return issuer
 
 
 def _hashed(single: ocsp.OCSPSingleResponse, issuer: x509.Certificate) -> bytes:

@@ -122,13 +122,20 @@ class Engine:
         return self._object.session
 
     def _failure(self, error: ssl.SSLError) -> tuple[str, str, bytes]:
+        certificate = b""
         if isinstance(error, ssl.SSLCertVerificationError):
             chain = self._object._sslobj.get_verified_chain() or ()  # type: ignore[attr-defined]
-            text = _MISMATCH.get(error.verify_code, error.verify_message)
-            return text, error.reason, chain[0].public_bytes(_DER) if chain else b""
-        # Python has no name for new reasons: "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)"
-        reason = error.reason or str(error).partition("] ")[2].partition(" (")[0]
-        return reason.replace("_", " ").lower(), reason.replace(" ", "_").upper(), b""
+            certificate = chain[0].public_bytes(_DER) if chain else b""
+        return *meaning(error), certificate
+
+
+def meaning(error: ssl.SSLError) -> tuple[str, str]:
+    """Text and code of the :class:`TlsError` that says the same."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _MISMATCH.get(error.verify_code, error.verify_message), error.reason
+    # Python has no name for new reasons: "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)"
+    reason = error.reason or str(error).partition("] ")[2].partition(" (")[0]
+    return reason.replace("_", " ").lower(), reason.replace(" ", "_").upper()
 
 
 class Context:
