@@ -17,7 +17,7 @@ from rsp.tls.stored import Stored
 LOOK: Final = 1.0  # seconds between two looks
 SETTLE: Final = 0.25  # files that change are read once they have stayed the same for so long,
 _UNSETTLED: Final = 0.75  # or after so long
-_AGAIN: Final = 10.0  # after a reading that failed
+_AGAIN: Final = 10.0  # after a reading that failed, where no file changes before
 
 
 class Certificates:
@@ -35,6 +35,7 @@ class Certificates:
         self._last: Seen = self._known  # at the last look
         self._changed_at: float | None = None
         self._look_at = 0.0
+        self._again_at: float | None = None  # once a reading has failed
         self._renewal: Renewal | None = None
 
     @property
@@ -65,13 +66,19 @@ class Certificates:
         self._look_at = now + LOOK
         if self._last == self._known:
             self._changed_at = None
-            return False
+            return self._is_due(now)
         if self._changed_at is None:
             self._changed_at = now
         if self._last == last or now >= self._changed_at + _UNSETTLED:
             return True
         self._look_at = now + SETTLE
         return False
+
+    def _is_due(self, now: float) -> bool:
+        """Whether the same files have to be read once more."""
+        if self._again_at is not None:
+            return now >= self._again_at
+        return time.time() >= self.stored.found.reading.due
 
     def _read_again(self) -> None:
         self._changed_at = None
@@ -96,6 +103,7 @@ class Certificates:
             return False
         before, self.stored = self.stored, stored
         self._known = stored.found.seen
+        self._again_at = None
         self.tell(before)
         same = before.holds_the_same(stored)
         before.close()
@@ -110,7 +118,8 @@ class Certificates:
 
     def _fail(self, why: str) -> None:
         log.once_a_second("certificates", f"Certificates are not renewed, those in use stay: {why}", log.ERROR)
-        self._look_at = time.monotonic() + _AGAIN
+        self._known = self._last
+        self._again_at = time.monotonic() + _AGAIN
 
     def close(self) -> None:
         if self._renewal is not None:

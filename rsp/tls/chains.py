@@ -162,7 +162,7 @@ def extension(one: x509.Certificate, wanted: type[Extension]) -> Extension | Non
     """One that cannot be read counts for none."""
     try:
         return one.extensions.get_extension_for_class(wanted).value
-    except (x509.ExtensionNotFound, ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (x509.ExtensionNotFound, ValueError, KeyError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return None
 
 
@@ -193,13 +193,19 @@ def day(moment: datetime.datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
+def period(
+    one: x509.Certificate | x509.CertificateRevocationList,
+) -> tuple[datetime.datetime, datetime.datetime | None]:
+    """When it begins and ends to be valid; a list need not say when it ends."""
+    if isinstance(one, x509.Certificate):
+        return one.not_valid_before_utc, one.not_valid_after_utc
+    return one.last_update_utc, one.next_update_utc
+
+
 def out_of_date(one: x509.Certificate | x509.CertificateRevocationList, now: datetime.datetime) -> str | None:
     """Whether it is not valid at ``now``."""
-    if isinstance(one, x509.Certificate):
-        begins, ends = one.not_valid_before_utc, one.not_valid_after_utc
-    else:
-        begins, ends = one.last_update_utc, one.next_update_utc or now
-    if ends < now:
+    begins, ends = period(one)
+    if ends is not None and ends < now:
         return f"expired on {day(ends)}"
     return f"is not valid before {begins:%Y-%m-%d %H:%M} UTC" if begins > now else None
 

@@ -6,6 +6,7 @@ For the reader's children alone: it imports ``cryptography``.
 import datetime
 import fnmatch
 import glob
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,7 +23,7 @@ from rsp.tls.coverage import clashes, uncovered
 from rsp.tls.engine import COMPLETE
 from rsp.tls.material import Chain, Keyring, Reading, pack, unpack
 from rsp.tls.policy import Verification
-from rsp.tls.sources import Unusable, Vanished, content, matching
+from rsp.tls.sources import Unusable, Vanished, content, matching, readable, shown
 
 _LARGEST: Final = 1 << 20  # bytes of a file with certificates or keys
 _LARGEST_AUTHORITIES: Final = 32 << 20  # bytes of a file with authorities and revocation lists
@@ -61,6 +62,7 @@ class Inspection:
         self._old = unpack(before.keyring) if before is not None and before.keyring else Keyring()
         self._profile = profile_of(config.settings.tls)
         self._now = datetime.datetime.now(datetime.UTC)
+        self._due = math.inf
         self._errors: list[str] = []
         self._notes: list[str] = list(config.warnings)
 
@@ -87,7 +89,7 @@ class Inspection:
         asked = {use.name for use in self._uses_of_upstreams()}
         peers = Keyring((), {name: said for name, said in authorities.items() if name in asked}, own)
         described = tuple(chain.about for chain in (*served, *own.values()))
-        return Reading(keyring, described, watch, tuple(self._notes), pack(peers) if asked or own else b"")
+        return Reading(keyring, described, watch, tuple(self._notes), pack(peers) if asked or own else b"", self._due)
 
     # -- certificates for clients
 
@@ -96,7 +98,7 @@ class Inspection:
         for declared in self._config.certificates:
             old = {chain.about.file: chain for chain in self._old.chains if _is_of(chain, declared)}
             for file in self._files(declared, old):
-                label = f'certificate "{file}"'
+                label = f'certificate "{shown(file)}"'
                 count += 1
                 if count > _MOST_CHAINS:
                     self._errors.append(f"{declared.at}: {label}: there are more than {_MOST_CHAINS} certificates")
@@ -122,7 +124,8 @@ class Inspection:
 
     def _chain(self, wanted: Wanted, old: Chain | None) -> Chain | None:
         try:
-            return self._checked(wanted, self._bound(wanted), old)
+            with readable():
+                return self._checked(wanted, self._bound(wanted), old)
         except Unusable as why:
             return self._refused(wanted, why, old)
 
@@ -157,6 +160,7 @@ class Inspection:
 
     def _checked(self, wanted: Wanted, bound: chains.Bound, old: Chain | None) -> Chain:
         """What has not changed is not tried once more.  Raises :class:`Unusable`."""
+        self._await(bound.certificates)
         known, remarks = _names(bound.certificates[0]) if wanted.server else ((), [])
         remarks += chains.remarks(bound, self._now, server=wanted.server)
         if wanted.server and chains.must_staple(bound.certificates[0]):
@@ -250,7 +254,8 @@ class Inspection:
                 continue
             checked.add((use.name, use.crl))
             try:
-                found[use.name] = self._authority(use)
+                with readable():
+                    found[use.name] = self._authority(use)
             except Unusable as why:
                 old = self._old.authorities.get(use.name)
                 if old is None:
@@ -281,13 +286,22 @@ class Inspection:
                 server_context((), self._profile, Verification(kept))
             except ContextError as error:
                 raise Unusable(f"OpenSSL refuses it: {error}") from None
+        self._await(found)
         remarks = chains.doubts(found, self._now)
         self._notes += [f"{use.at}: warning: {use.label}: {remark}" for remark in remarks]
         return kept
 
     # -- tools
 
+    def _await(self, found: Sequence[x509.Certificate | x509.CertificateRevocationList]) -> None:
+        """The first change to come, of all that is read."""
+        for one in found:
+            to_come = (moment.timestamp() for moment in chains.period(one) if moment is not None and moment > self._now)
+            self._due = min(self._due, *to_come, math.inf)
+
     def _content(self, name: str, largest: int = _LARGEST) -> bytes:
+        if not name.isprintable():
+            raise Unusable("its name has control characters, or is not UTF-8; rename it")
         return content(self._folder / name, largest)
 
     def _place(self, key: str, name: str) -> str:

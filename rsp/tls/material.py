@@ -4,6 +4,8 @@ The master passes the packed form on without looking into it.  Keys are in :clas
 workers; what the control process and operators see is a list of :class:`Described`.
 """
 
+import math
+
 import msgspec
 
 
@@ -66,6 +68,7 @@ class Reading(msgspec.Struct, frozen=True):
     ``watch``      names of files, and patterns, whose change calls for another reading
     ``notes``      lines for the log: what was refused or will have to be renewed
     ``peers``      packed, for the control process: a keyring of ``authorities`` and ``own`` alone
+    ``due``        when something in the files begins or ends to be valid, so that another reading says something else
     """
 
     keyring: bytes
@@ -73,6 +76,7 @@ class Reading(msgspec.Struct, frozen=True):
     watch: tuple[str, ...]
     notes: tuple[str, ...] = ()
     peers: bytes = b""
+    due: float = math.inf
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -86,4 +90,3 @@ def pack(keyring: Keyring) -> bytes:
 def unpack(data: bytes) -> Keyring:
     """Raises :class:`msgspec.MsgspecError`."""
     return _keyring_decoder.decode(data)
-

@@ -73,11 +73,16 @@ def _shown(label: str) -> str:
 
 def _not_pem(data: bytes) -> str:
     if data[:1] == b"\x30":
-        return (
-            "it is not PEM; convert it:  openssl x509 -inform der -in FILE -out OTHER  (DER),  openssl pkcs12 -in FILE "
-            "-out OTHER  (PKCS #12)"
-        )
+        return f"it is not PEM; convert it:  openssl {_converter(data)} -in FILE -out OTHER"
     return "it is not PEM: it has no line  -----BEGIN ...-----"
+
+
+def _converter(der: bytes) -> str:
+    """By what a sequence begins with: another one, or its version, which of PKCS #12 is 3, of keys below 2."""
+    inner = der[2 + (der[1] & 0x7F if der[1:2] >= b"\x80" else 0) :][:3]
+    if inner == b"\x02\x01\x03":
+        return "pkcs12"
+    return "pkey -inform der" if inner[:2] == b"\x02\x01" else "x509 -inform der"
 
 
 def _missing(what: str, of: Sequence[Block]) -> Unusable:
@@ -124,7 +129,7 @@ def _certificate(block: Block) -> x509.Certificate | None:
         try:
             certificate = x509.load_pem_x509_certificate(block.text)
             _ = certificate.subject, certificate.issuer, certificate.public_key()
-        except (ValueError, UnsupportedAlgorithm):
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
             return None
     return certificate
 

@@ -4,12 +4,14 @@ Runs in short-lived children of the master, with the master's rights.  What need
 ``inspection.py`` and below, which only such children import, and only where there are such files.
 """
 
+import glob
 from collections.abc import Iterator
 from pathlib import Path
 
 from rsp.config.schema import Config
 from rsp.config.tls import UpstreamTls
 from rsp.tls.material import Reading
+from rsp.tls.sources import is_pattern
 
 
 def read(config: Config, main: str, before: Reading | None = None) -> Reading:
@@ -33,7 +35,10 @@ def folder_of(main: str) -> Path:
 def watched(config: Config, main: str) -> tuple[str, ...]:
     """Names and patterns of all files that :func:`read` opens."""
     folder = folder_of(main)
-    return tuple(dict.fromkeys(str(folder / name) for name in _named(config)))
+    literal = Path(glob.escape(str(folder)))
+    return tuple(
+        dict.fromkeys(str((literal if is_pattern(folder, name) else folder) / name) for name in _named(config))
+    )
 
 
 def _named(config: Config) -> Iterator[str]:

@@ -5,10 +5,13 @@ import glob
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 MOST_FILES: Final = 2048  # of one pattern
+_NO_FILE: Final = "expected a file, but it is a folder, a pipe, a socket or a device"
 
 
 class Unusable(Exception):
@@ -19,6 +22,20 @@ class Vanished(Unusable):
     """There is no such file."""
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """Whatever a library makes of a damaged file, only that file cannot be used.
+
+    ``cryptography`` raises ValueError, InvalidVersion, KeyError and others, at the first look at a field.
+    """
+    try:
+        yield
+    except Unusable:
+        raise
+    except Exception as error:
+        raise Unusable(f"it is damaged, or of a kind that is not known ({type(error).__name__})") from None
+
+
 def content(path: Path, largest: int) -> bytes:
     """All of the file, at most ``largest`` bytes.  Raises :class:`Unusable`."""
     try:
@@ -27,7 +44,7 @@ def content(path: Path, largest: int) -> bytes:
         raise _unreadable(path, error) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unusable("expected a file, but it is a folder, a pipe or a device")
+            raise Unusable(_NO_FILE)
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(largest + 1)
     except OSError as error:
@@ -46,18 +63,35 @@ def matching(folder: Path, name: str) -> list[str]:
 
     A name that is no pattern stands for itself, whether it exists or not.  Raises :class:`Unusable`.
     """
-    if not glob.has_magic(name) or (folder / name).exists():
+    if not is_pattern(folder, name):
         return [name]
-    found = sorted(
-        str(path.relative_to(folder)) if not os.path.isabs(name) else str(path)  # noqa: PTH117
-        for path in map(Path, glob.iglob(str(folder / name)))  # noqa: PTH207 - absolute ones, too
-        if not path.is_dir()
-    )
-    if not all(map(str.isprintable, found)):  # surrogates stand for what is not UTF-8, and are not printable
-        raise Unusable("it matches a file whose name has control characters, or is not UTF-8; rename that file")
+    matches = glob.iglob(name, root_dir=folder)  # noqa: PTH207 - absolute ones, too
+    found = sorted(match for match in matches if not os.path.isdir(folder / match))  # noqa: PTH112 - it never raises
     if len(found) > MOST_FILES:
         raise Unusable(f"it matches {len(found)} files; at most {MOST_FILES} are read")
+    if not found:
+        _look_into(next(parent for parent in (folder / name).parents if not glob.has_magic(str(parent))))
     return found
+
+
+def is_pattern(folder: Path, name: str) -> bool:
+    """A file may have a name with brackets."""
+    return glob.has_magic(name) and not os.path.lexists(folder / name)
+
+
+def shown(name: str) -> str:
+    """A file's name for a message, whatever is in it."""
+    return name if name.isprintable() else ascii(name)[1:-1]  # surrogates, for what is not UTF-8, are not printable
+
+
+def _look_into(folder: Path) -> None:
+    """Raises :class:`Unusable` where rights are missing, which patterns take for an empty folder."""
+    try:
+        os.scandir(folder).close()
+    except PermissionError as error:
+        raise _unreadable(folder, error) from None
+    except OSError:
+        pass  # it may come
 
 
 def _unreadable(path: Path, error: OSError) -> Unusable:
@@ -65,6 +99,8 @@ def _unreadable(path: Path, error: OSError) -> Unusable:
         return Vanished(f"there is no such file ({path.absolute()})")
     if error.errno in (errno.EACCES, errno.EPERM):
         return Unusable(_denied(path.absolute()))
+    if error.errno == errno.ENXIO:  # a socket
+        return Unusable(_NO_FILE)
     return Unusable(error.strerror or "it cannot be read")
 
 

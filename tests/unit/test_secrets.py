@@ -97,6 +97,42 @@ def test_a_touched_file_with_the_same_content_is_no_news(master, tmp_path):
     assert master.told == []
 
 
+def test_a_certificate_that_is_not_valid_yet_is_used_when_it_is(master, tmp_path, monkeypatch):
+    early = CA.issue("a.example", begins=1)
+    early.write(tmp_path, "a")
+    for now in (0.0, 0.3, 1.5):
+        master.turn(now)
+    assert {digest for _, digest, _ in master.told} == {FIRST.fingerprint}
+    due = master.secrets.certificates.stored.found.reading.due
+    assert due == early.certificate.not_valid_before_utc.timestamp()
+    reading = []
+    monkeypatch.setattr(certificates.Certificates, "_read_again", lambda _: reading.append(1))
+    for clock in (due - 1, due):
+        monkeypatch.setattr(certificates.time, "time", lambda clock=clock: clock)
+        master.secrets.look_after(clock)
+        assert len(reading) == (clock == due)
+
+
+def test_a_reading_that_failed_is_tried_once_more_when_files_change_or_time_has_passed(master, tmp_path, monkeypatch):
+    reading = []
+
+    def fork(*_):
+        reading.append(1)
+        raise OSError("no process")
+
+    monkeypatch.setattr(certificates, "Renewal", fork)
+    clock = 0.0
+    monkeypatch.setattr(certificates.time, "monotonic", lambda: clock)
+    SECOND.write(tmp_path, "a")
+    for clock, count in ((0.0, 0), (0.3, 1), (1.5, 1), (9.0, 1), (10.5, 2)):
+        master.secrets.look_after(clock)
+        assert len(reading) == count
+    FIRST.write(tmp_path, "a")
+    for clock, count in ((11.6, 2), (12.0, 3)):
+        master.secrets.look_after(clock)
+        assert len(reading) == count
+
+
 def test_the_configuration_on_trial_has_its_own(master, tmp_path):
     SECOND.write(tmp_path, "a")
     master.secrets.attempt(master.load())

@@ -1,5 +1,6 @@
 """Reading and checking files of TLS: real files, keys that the openssl program makes, and handshakes as the oracle."""
 
+import base64
 import os
 import re
 import ssl
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from rsp.config.errors import ConfigError
 from rsp.lua.evaluate import evaluate
+from rsp.system.watch import look
 from rsp.tls import inspection, sources
 from rsp.tls.material import Keyring, Reading, unpack
 from rsp.tls.reader import read, watched
@@ -234,9 +236,9 @@ BAD = [
     ('certificate "site.der"', "it is not PEM; convert it:  openssl x509 -inform der -in FILE -out OTHER"),
     ('certificate "half.pem"', "it ends within a block (CERTIFICATE); is it still being written?"),
     ('certificate "torn.pem"', "certificate number 1 in it is damaged, or of an unknown kind"),
-    ('certificate "fifo"', "expected a file, but it is a folder, a pipe or a device"),
-    ('certificate "folder"', "expected a file, but it is a folder, a pipe or a device"),
-    ('certificate "/dev/zero"', "expected a file, but it is a folder, a pipe or a device"),
+    ('certificate "fifo"', "expected a file, but it is a folder, a pipe, a socket or a device"),
+    ('certificate "folder"', "expected a file, but it is a folder, a pipe, a socket or a device"),
+    ('certificate "/dev/zero"', "expected a file, but it is a folder, a pipe, a socket or a device"),
     ('certificate { "CERTIFICATE-REQUEST", key = "site.key" }', "it has a request for a certificate, not what the authority has made of it"),
     ('certificate { "TRUSTED-CERTIFICATE", key = "site.key" }', "convert it:  openssl x509 -in FILE -out OTHER"),
     ('certificate { "PKCS7", key = "site.key" }', "convert it:  openssl pkcs7 -print_certs"),
@@ -510,11 +512,87 @@ def test_the_number_of_notes_is_bounded(site, tmp_path, monkeypatch):
     assert [note.partition(":")[0] for note in reading.notes[3:]] == ["7 more warnings of TLS are not shown"]
 
 
-@pytest.mark.parametrize("name", [b"\xff.pem", b"a\nb.pem", "a\u202eb.pem".encode()])
-def test_names_of_files_that_no_line_can_show(mistakes, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(b"\xff.pem", r"\udcff.pem"), (b"a\nb.pem", r"a\nb.pem"), ("a\u202eb.pem".encode(), r"a\u202eb.pem")],
+)
+def test_names_of_files_that_no_line_can_show(mistakes, tmp_path, name, shown):
     (tmp_path / os.fsdecode(name)).write_bytes(SITE.chain + SITE.key())
     (found,) = mistakes('certificate "*.pem"')
-    assert found.endswith("it matches a file whose name has control characters, or is not UTF-8; rename that file")
+    assert found.endswith(f'certificate "{shown}": its name has control characters, or is not UTF-8; rename it')
+
+
+def test_a_file_that_no_line_can_show_keeps_no_other_from_use(site, tmp_path):
+    text = 'certificate "*.bundle.pem"'
+    SITE.write(tmp_path, "a")
+    before = site(text)
+    (tmp_path / "b\n.bundle.pem").write_bytes(b"x")
+    CA.issue("c.example").write(tmp_path, "c")
+    after = site(text, before)
+    assert [about.file for about in after.described] == ["a.bundle.pem", "c.bundle.pem"]
+    assert len(notes(after)) == 1
+
+
+def test_a_pattern_below_this_folder_finds_what_was_read_before(site, tmp_path):
+    SITE.write(tmp_path, "a")
+    before = site('certificate "./*.bundle.pem"')
+    (tmp_path / "a.bundle.pem").unlink()
+    after = site('certificate "./*.bundle.pem"', before)
+    assert [about.digest for about in after.described] == [SITE.fingerprint]
+
+
+def test_a_folder_with_brackets_is_no_pattern(tmp_path):
+    folder = tmp_path / "site[1]"
+    folder.mkdir()
+    SITE.write(folder, "a")
+    path = folder / "site.lua"
+    path.write_text(HEAD + 'certificate "*.bundle.pem"')
+    config, _ = evaluate(str(path))
+    reading = read(config, str(path))
+    assert [about.file for about in reading.described] == ["a.bundle.pem"]
+    assert [Path(file).name for file, *_ in look(watched(config, str(path)))] == ["a.bundle.pem"]
+
+
+DAMAGES = {
+    "version": (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42"),  # of the certificate: 67
+    "feature": (b"\x30\x03\x02\x01\x05", b"\x30\x03\x02\x01\x07"),  # of TLS: 7
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_one_damaged_certificate_keeps_no_other_from_use(site, tmp_path, how):
+    good, bad = CA.issue("a.example"), CA.issue("b.example", must_staple=True, responder="http://127.0.0.1:1/")
+    good.write(tmp_path, "a")
+    bad.write(tmp_path, "b")
+    text = 'certificate "*.bundle.pem"'
+    before = site(text)
+    assert bad.der.count(DAMAGES[how][0]) == 1
+    damaged = base64.encodebytes(bad.der.replace(*DAMAGES[how]))
+    (tmp_path / "b.bundle.pem").write_bytes(
+        b"-----BEGIN CERTIFICATE-----\n" + damaged + b"-----END CERTIFICATE-----\n" + bad.key()
+    )
+    CA.issue("a.example", number=1).write(tmp_path, "a")
+    after = site(text, before)
+    assert after.described[0].digest == CA.issue("a.example", number=1).fingerprint
+
+
+def test_when_another_reading_says_something_else(site, tmp_path):
+    begins, ends = CA.issue("example.com", begins=1), CA.issue("example.com", ends=2)
+    ends.write(tmp_path, "site")
+    before = site(TEXT)
+    assert before.due == ends.certificate.not_valid_after_utc.timestamp()
+    begins.write(tmp_path, "site")
+    after = site(TEXT, before)
+    assert after.described[0].digest == ends.fingerprint
+    assert after.due == begins.certificate.not_valid_before_utc.timestamp()
+
+
+def test_a_list_that_ends_calls_for_another_reading(site, tmp_path):
+    SITE.write(tmp_path, "site")
+    CA.write(tmp_path / "ca.pem")
+    (tmp_path / "ca.crl").write_bytes(CA.crl(ends=0.5))
+    reading = site(f'{TEXT}\nroute {{ to = "app", client_ca = "ca.pem", client_crl = "ca.crl" }}')
+    assert abs(reading.due - (now() + DAY / 2).timestamp()) < 60
 
 
 # -- renewals
