@@ -140,7 +140,7 @@ class Authority:
         """An authority that this one has signed."""
         return _intermediate(self, name)
 
-    def crl(self, *revoked: Issued, ends: float = 30) -> bytes:
+    def crl(self, *revoked: "Issued | Authority", ends: float = 30) -> bytes:
         """A revocation list, PEM."""
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
         builder = builder.last_update(now() - DAY).next_update(now() + ends * DAY)

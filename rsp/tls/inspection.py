@@ -155,6 +155,8 @@ class Inspection:
             return []
         try:
             return pem.passwords(self._content(name))
+        except Vanished:  # the name may be a password
+            raise Unusable("password: there is no such file; expected the name of the file that has it") from None
         except Unusable as why:
             raise Unusable(f'password "{name}": {why}') from None
 
