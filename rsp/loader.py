@@ -6,7 +6,8 @@ that a crash, a hang or an error in it leaves the running configuration alone.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import unified_diff
 from typing import Final, NamedTuple, TypeVar
 
@@ -46,20 +47,16 @@ _decoder = msgspec.msgpack.Decoder(_Evaluated, dec_hook=decode_hook)
 _found_decoder = msgspec.msgpack.Decoder(Found)
 
 
-class Loader:
-    """One evaluation under way.  ``descriptor`` becomes readable, and then gives end of file.
+class _Child:
+    """One that fills ``_stored``.  ``descriptor`` becomes readable, and then gives end of file."""
 
-    ``running``: what to compare the file with, if that is all that is wanted.  ``keys``: whether the files of its TLS
-    are read.
-    """
-
-    def __init__(self, path: str, version: int, running: Bundle | None = None, *, keys: bool = True) -> None:
-        self.path = path
-        self._stored = Stored()
+    def __init__(self, what: str, work: Callable[[Stored], bytes]) -> None:
+        self._what = what
+        stored = self._stored = Stored()
         try:
-            self._forked = Forked(lambda: _evaluate(path, version, running, self._stored if keys else None), PATIENCE)
+            self._forked = Forked(lambda: work(stored), PATIENCE)
         except OSError:
-            self._stored.close()
+            stored.close()
             raise
         self.descriptor = self._forked.descriptor
         self.deadline = self._forked.deadline
@@ -68,52 +65,71 @@ class Loader:
         self.wait = self._forked.wait
         self.kill = self._forked.kill
 
-    def result(self) -> Loaded:
-        """After the end.  Raises :class:`ConfigError`."""
+    def _answer(self, decode: Callable[[bytes], _Result]) -> _Result:
+        """What the child says is what the user's code made of it: any bytes are possible."""
         try:
-            evaluated = self._answer(_decoder.decode)
-            self._stored.take(evaluated.found)
+            answer = self._forked.result()
+            kind, payload = answer[:1], answer[1:]
+            if kind == b"+":
+                return decode(payload)
+            messages = msgspec.json.decode(payload, type=list[str])
+        except Failed as error:
+            raise ConfigError(f"{self._what} {error}") from None
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise ConfigError(f"{self._what} gave none: {error}") from None
+        raise ConfigError(*messages)
+
+    @contextmanager
+    def _kept(self) -> Iterator[Stored]:
+        """What it has filled, unless that ends in an error."""
+        try:
+            yield self._stored
         except BaseException:
             self._stored.close()
             raise
-        return Loaded(evaluated.bundle, self._stored)
+
+
+class Loader(_Child):
+    """One evaluation under way.
+
+    ``running``: what to compare the file with, if that is all that is wanted.  ``keys``: whether the files of its TLS
+    are read.
+    """
+
+    def __init__(self, path: str, version: int, running: Bundle | None = None, *, keys: bool = True) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: the evaluation of the configuration",
+            lambda stored: _evaluate(path, version, running, stored if keys else None),
+        )
+
+    def result(self) -> Loaded:
+        """After the end.  Raises :class:`ConfigError`."""
+        with self._kept() as stored:
+            evaluated = self._answer(_decoder.decode)
+            stored.take(evaluated.found)
+        return Loaded(evaluated.bundle, stored)
 
     def difference(self) -> str:
         """After the end, where there was something to compare with.  Raises :class:`ConfigError`."""
         self._stored.close()
         return self._answer(bytes.decode)
 
-    def _answer(self, decode: Callable[[bytes], _Result]) -> _Result:
-        return _answer(self._forked, f"{self.path}: the evaluation of the configuration", decode)
 
-
-class Renewal:
+class Renewal(_Child):
     """Reading the files of ``config``'s TLS once more; what is not valid now stays as it is in ``before``.
 
-    ``main``: the configuration's file.  Used as :class:`Loader` is.
+    ``main``: the configuration's file.
     """
 
     def __init__(self, config: Config, main: str, before: Stored) -> None:
-        self._stored = Stored()
-        try:
-            self._forked = Forked(lambda: _read_again(config, main, before, self._stored), PATIENCE)
-        except OSError:
-            self._stored.close()
-            raise
-        self.descriptor = self._forked.descriptor
-        self.deadline = self._forked.deadline
-        self.pid = self._forked.pid
-        self.read = self._forked.read
-        self.kill = self._forked.kill
+        super().__init__("reading certificates", lambda stored: _read_again(config, main, before, stored))
 
     def result(self) -> Stored:
         """After the end.  Raises :class:`ConfigError`."""
-        try:
-            self._stored.take(_answer(self._forked, "reading certificates", _found_decoder.decode))
-        except BaseException:
-            self._stored.close()
-            raise
-        return self._stored
+        with self._kept() as stored:
+            stored.take(self._answer(_found_decoder.decode))
+        return stored
 
     def abandon(self) -> None:
         """Before the end.  The process that called this reaps strangers."""
@@ -126,21 +142,6 @@ def load(path: str, version: int = 1, *, keys: bool = True) -> Loaded:
     loader = Loader(path, version, keys=keys)
     loader.wait()
     return loader.result()
-
-
-def _answer(forked: Forked, what: str, decode: Callable[[bytes], _Result]) -> _Result:
-    """What the child says is what the user's code made of it: any bytes are possible."""
-    try:
-        answer = forked.result()
-        kind, payload = answer[:1], answer[1:]
-        if kind == b"+":
-            return decode(payload)
-        messages = msgspec.json.decode(payload, type=list[str])
-    except Failed as error:
-        raise ConfigError(f"{what} {error}") from None
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ConfigError(f"{what} gave none: {error}") from None
-    raise ConfigError(*messages)
 
 
 def _read_again(config: Config, main: str, before: Stored, stored: Stored) -> bytes:

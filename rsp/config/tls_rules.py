@@ -10,6 +10,7 @@ from rsp.config.errors import Path, suggest
 from rsp.config.placeholders import IN_TLS, Template
 from rsp.config.schema import Listener, Route, Settings
 from rsp.config.tls import Certificate, Hsts, Tls, UpstreamTls
+from rsp.config.tls_words import CERTIFICATE, SECURE
 from rsp.config.units import Duration, show
 from rsp.config.upstreams import Upstream
 from rsp.http.routing import normalise_host
@@ -17,7 +18,6 @@ from rsp.http.routing import normalise_host
 PROFILES: Final = ("intermediate", "modern")
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9\-_.]{0,252}[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+")
 _PRELOAD: Final = 365 * 86400  # seconds that browsers' lists ask for (hstspreload.org)
-_SECURE_LISTENER: Final = 'listen "0.0.0.0:443" { tls = true }'
 _ADDRESS: Final = re.compile(r"[0-9.]+|\[[0-9a-f:.]+\]")
 _OF_CLIENTS: Final = ("client_ca", "client_crl", "client_verify")
 
@@ -139,14 +139,10 @@ def mistakes(declared: Declared) -> Iterator[Finding]:
     """What contradicts each other."""
     secure = next((listener for listener in declared.listeners if listener.tls), None)
     if secure is not None and not declared.certificates:
-        yield Finding(
-            secure, ("tls",), 'tls = true needs a certificate: add  certificate { "cert.pem", key = "key.pem" }'
-        )
+        yield Finding(secure, ("tls",), f"tls = true needs a certificate: add  {CERTIFICATE}")
     asking = [route for route in declared.routes if route.client_ca is not None]
     if asking and secure is None:
-        yield Finding(
-            asking[0], ("client_ca",), f'"client_ca" needs a listener where clients speak TLS: add  {_SECURE_LISTENER}'
-        )
+        yield Finding(asking[0], ("client_ca",), f'"client_ca" needs a listener where clients speak TLS: add  {SECURE}')
     first: dict[str, Route] = {}
     for route in declared.routes:
         other = first.setdefault(host_of(route), route)
@@ -209,7 +205,7 @@ def warnings(declared: Declared) -> Iterator[Finding]:
 def _without_listener(declared: Declared) -> Iterator[Finding]:
     """What is for clients that speak TLS, where there are none."""
     settings = declared.settings
-    lacks = f"but no listener has tls = true: add  {_SECURE_LISTENER}"
+    lacks = f"but no listener has tls = true: add  {SECURE}"
     if declared.certificates:
         yield Finding(declared.certificates[0], (), f"there is a certificate, {lacks}")
     if settings.tls != Tls():

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rsp.system import core
+from rsp.system.memory import write_all
 
 _LARGEST: Final = 256 << 20  # bytes that an answer has
 _MEMORY: Final = 2 << 30  # bytes of its own that it may have
@@ -93,9 +94,7 @@ def _child(work: Callable[[], bytes], writing: int, seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         core.forbid()
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-        view = memoryview(work())
-        while view:
-            view = view[os.write(writing, view) :]
+        write_all(writing, work())
     except BaseException:
         status = 1
     finally:

@@ -32,9 +32,7 @@ class Memory:
 
     def fill(self, data: bytes) -> None:
         """In the child, once."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        write_all(self._descriptor, data)
 
     def seal(self) -> None:
         """After the child's end."""
@@ -57,13 +55,17 @@ def sealed(data: bytes) -> Iterator[int]:
     """A descriptor to send, open within the block; no process can change ``data`` any more."""
     descriptor = os.memfd_create("rsp-data", _FLAGS)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, data)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SIZE | fcntl.F_SEAL_WRITE)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def content(descriptor: int) -> bytes:
