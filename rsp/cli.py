@@ -48,7 +48,8 @@ environment:
 use rspctl to inspect and control a running instance: rspctl --help
 rsp explain shows how a request would be handled: rsp explain --help
 
-documentation: docs/configuration.md, docs/lua.md, docs/balancing.md, docs/operations.md; with comments: rsp.lua
+documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/tls.md, docs/balancing.md, docs/operations.md;
+  with comments: rsp.lua
 """
 
 
@@ -115,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
         usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n"
         "       rsp demo [-w N] [FILE]\n"
-        "       rsp explain FILE REQUEST [-H FIELD]...",
+        "       rsp explain FILE REQUEST [-H FIELD]... [--sni NAME] [--certificate FILE]",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -169,9 +170,10 @@ def _lacking(path: str, config: Config) -> list[str]:
 
     if COMPLETE or not any(listener.tls for listener in config.listeners):
         return []
-    return [
-        f"{path}: warning: in pure Python, sessions resume at their own worker only, and no OCSP responses are sent"
-    ]
+    resuming = "sessions resume at their own worker only"
+    if not config.settings.tls.session_tickets:
+        resuming = "clients of TLS 1.2 resume sessions in spite of session_tickets = false"
+    return [f"{path}: warning: in pure Python, {resuming}, and no OCSP responses are sent"]
 
 
 def _run_tests(bundle: Bundle, path: str) -> int:
@@ -193,10 +195,15 @@ def _run_tests(bundle: Bundle, path: str) -> int:
 
 
 def _versions() -> int:
+    import ssl  # not for masters
+
+    from rsp.tls.engine import COMPLETE
+
     print(f"rsp {__version__}, Python {platform.python_version()}")
-    for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle"):
+    for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle", "cryptography"):
         print(f"  {name} {metadata.version(name)}")
     print(f"  data plane: {f'pure Python ({_why_pure()})' if pure.in_use() else 'compiled'}")
+    print(f"  TLS: {ssl.OPENSSL_VERSION}{'' if COMPLETE else ', without shared tickets and stapling'}")
     print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
     print(f"  Lua annotations for editors: {Path(__file__).parent / 'lua' / 'annotations'}")
     return 0

@@ -18,6 +18,7 @@ from rsp.ipc.admin_socket import directory
 from rsp.system.console import guarded
 
 _PATIENCE = 3600.0  # seconds: a reload takes as long as its trial
+_SOON = 30.0  # days before a certificate expires
 _SILENT = 5.0  # seconds that a worker's loop has not run: it hangs
 _COLUMNS = ("upstream", "peer", "state", "weight", "in_flight", "requests", "errors", "failures", "retries", "latency")
 
@@ -191,7 +192,7 @@ def _certs(options: argparse.Namespace) -> int:
         more = f" +{len(others)}" if others else ""
         rows.append((name + more, one["kind"], one["issuer"], expires, _left(one), one["declared"], _use(one)))
         ocsp = one["ocsp"] or {}
-        said = (one["problem"], ocsp.get("problem") and f"no new OCSP response: {ocsp['problem']}")
+        said = (one["problem"], _expiry(one), ocsp.get("problem") and f"no new OCSP response: {ocsp['problem']}")
         problems += [f"{one['file']}: {problem}" for problem in said if problem]
     _table(rows)
     for problem in problems:
@@ -202,6 +203,11 @@ def _certs(options: argparse.Namespace) -> int:
 def _left(certificate: dict[str, Any]) -> str:
     days: float = certificate["days_left"]
     return "expired" if days <= 0 else f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
+
+
+def _expiry(certificate: dict[str, Any]) -> str:
+    """A warning, in the last days of a certificate that has not expired; of others ``problem`` says so."""
+    return f"expires in {_left(certificate)}: renew it" if 0 < certificate["days_left"] <= _SOON else ""
 
 
 def _use(certificate: dict[str, Any]) -> str:

@@ -385,6 +385,7 @@ def test_rspctl_lists_certificates(tmp_path, backend):
         table = rsp.rspctl("certs").stdout.splitlines()
         assert [line.split()[0] for line in table[:3]] == ["names", "example.com", "soon.example"]
         assert "site.lua:2" in table[2] and "www.soon.example" in table[2] and "5 days" in table[2]
+        assert "soon.bundle.pem: expires in 5 days: renew it" in table and "site.pem: expires" not in str(table)
         first, second = rsp.admin("/certs")["certificates"]
         assert first["digest"] == FIRST.fingerprint and first["default"] and not second["default"]
         assert second["hosts"] == ["www.soon.example"] and 4.9 < second["days_left"] <= 5

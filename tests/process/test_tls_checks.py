@@ -39,6 +39,17 @@ def test_what_is_good_is_passed_without_a_word(place):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "rsp: the configuration file site.lua is ok\n")
 
 
+def test_what_pure_python_cannot_do_is_warned_of(place, monkeypatch):
+    monkeypatch.setenv("RSP_PURE", "1")
+    warning = "warning: in pure Python, {}, and no OCSP responses are sent"
+    done = run_rsp(place, "-t", "site.lua", text=ONE.replace("{port}", "0"))
+    assert warning.format("sessions resume at their own worker only") in done.stderr
+    done = run_rsp(place, "-t", "site.lua", text=ONE.replace("{port}", "0") + "tls = { session_tickets = false }")
+    assert warning.format("clients of TLS 1.2 resume sessions in spite of session_tickets = false") in done.stderr
+    assert "pure Python" not in run_rsp(place, "-t", "site.lua", text=PLAIN).stderr
+    assert ", without shared tickets and stapling" in run_rsp(place, "-V").stdout
+
+
 def test_what_is_doubtful_is_a_warning_with_its_line_and_exit_status_0(place):
     text = ONE + 'certificate "old.bundle.pem"\nroute { host = "other.example", to = "app" }\nroute { to = "app" }\n'
     done = checked(place, text)
@@ -120,7 +131,7 @@ def cores():
 
 @pytest.mark.parametrize(("text", "keys"), [(ONE, True), (PLAIN, False)])
 def test_no_process_with_keys_leaves_a_core(place, cores, text, keys):
-    """But it can be looked at by its user, as before; and without keys nothing is kept from anybody."""
+    """But it can be looked at by its user, as before; and without keys cores are left as they were."""
     with Rsp(place, text, workers=2) as rsp:
         master = psutil.Process(rsp.process.pid)
         for process in (master, *master.children()):
