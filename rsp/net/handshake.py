@@ -26,7 +26,7 @@ from rsp.tls.names import ServerNames
 from rsp.tls.words import of_client, of_peer
 
 _SHARE: Final = 0.0003  # of a turn of the loop, in seconds: one whole handshake
-_MOST_QUEUED: Final = 4096  # two seconds of work; those who come later would have left by then
+_MOST_QUEUED: Final = 4096  # two seconds of work; clients that come later would have left by then
 _BUFFER: Final = 64 << 10  # bytes that wait for a step
 _NEVER_FULL: Final = 1 << 20  # a handshake says a few KB, and only when it is asked
 _GRACE: Final = 1.0

@@ -1,4 +1,4 @@
-"""Exchanges over TLS with the real rsp: who may ask for what after which handshake, and what is told of it."""
+"""Exchanges over TLS with the real rsp: what a handshake allows its client to ask for, and what is told of it."""
 
 import base64
 import itertools
