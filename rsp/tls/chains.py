@@ -241,15 +241,20 @@ def doubts(found: Sequence[x509.Certificate | x509.CertificateRevocationList], n
             continue
         if wrong is not None:
             yield f"{subject(one)} {wrong}"
-        constraints = extension(one, x509.BasicConstraints)
-        if constraints is None or not constraints.ca:
+        if not _is_authority(one):
             yield f"{subject(one)} is no authority (basicConstraints): only itself is accepted, not what it has signed"
 
 
-def related(authorities: bytes, lists: bytes) -> bool:
-    """Whether at least one of the lists is of one of the authorities; both are PEM that has been read before."""
+def _is_authority(one: x509.Certificate) -> bool:
+    constraints = extension(one, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def unlisted(authorities: bytes, lists: bytes) -> list[str]:
+    """The authorities that none of the lists is of; both are PEM that has been read before."""
     issuers = {one.issuer for one in pem.lists(pem.blocks(lists))}
-    return any(one.subject in issuers for one in pem.certificates(pem.blocks(authorities)))
+    found = [one for one in pem.certificates(pem.blocks(authorities)) if one.subject not in issuers]
+    return [subject(one) for one in found if _is_authority(one)]
 
 
 def _is_known(issuer: x509.Name) -> bool:

@@ -266,16 +266,19 @@ class Inspection:
                     self._notes.append(f"{use.at}: {use.label} is not used: {why}; what it had before stays in use")
                     found[use.name] = old
         if not self._errors:
-            self._notes += self._unrelated(found)
+            self._notes += self._unlisted(found)
         return found
 
-    def _unrelated(self, found: dict[str, bytes]) -> Iterator[str]:
-        """Lists that are of no authority that they are beside."""
+    def _unlisted(self, found: dict[str, bytes]) -> Iterator[str]:
+        """Authorities of clients that are not in the lists beside them."""
         pairs = dict.fromkeys((route.client_ca, route.client_crl) for route in self._config.routes)
         for ca, crl in pairs:
-            if ca in found and crl in found and not chains.related(found[ca], found[crl]):
-                said = f'it has no list of an authority in "{ca}", so the certificates of all clients are refused'
-                yield f'{self._place("client_crl", crl)}: warning: route: client_crl "{crl}": {said}'
+            if ca in found and crl in found:
+                for name in chains.unlisted(found[ca], found[crl]):
+                    yield (
+                        f'{self._place("client_crl", crl)}: warning: route: client_crl "{crl}": it has no list of {name} '
+                        f'in "{ca}", so the certificates that this one has issued are refused'
+                    )
 
     def _authority(self, use: Use) -> bytes:
         """The certificates and the lists in the file, as PEM.  Raises :class:`Unusable`."""

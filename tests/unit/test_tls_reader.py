@@ -443,10 +443,16 @@ def test_what_is_said_of_authorities_and_lists(site, tmp_path):
         "accepted, not what it has signed",
         f'site.lua:4: warning: route: client_crl "crl.pem": the list of CN=Another CA expired on {now() - DAY / 2:%Y-%m-%d}; '
         "certificates of that authority are refused",
-        'site.lua:4: warning: route: client_crl "crl.pem": it has no list of an authority in "ca.pem", so the certificates '
-        "of all clients are refused",
+        'site.lua:4: warning: route: client_crl "crl.pem": it has no list of CN=Test CA in "ca.pem", so the certificates '
+        "that this one has issued are refused",
     ]
     assert keyring(reading).authorities["ca.pem"] == CA.pem + SITE.pem  # the key that is in there stays there
+    (tmp_path / "ca.pem").write_bytes(CA.pem + CA.intermediate("Sub CA").pem)
+    (tmp_path / "crl.pem").write_bytes(CA.crl())
+    (said,) = notes(
+        site('certificate "site.bundle.pem"\nroute { to = "app", client_ca = "ca.pem", client_crl = "crl.pem" }')
+    )
+    assert 'no list of CN=Sub CA in "ca.pem"' in said
 
 
 def test_what_is_for_peers(site, tmp_path):
