@@ -275,10 +275,8 @@ class Inspection:
         for ca, crl in pairs:
             if ca in found and crl in found:
                 for name in chains.unlisted(found[ca], found[crl]):
-                    yield (
-                        f'{self._place("client_crl", crl)}: warning: route: client_crl "{crl}": it has no list of {name} '
-                        f'in "{ca}", so the certificates that this one has issued are refused'
-                    )
+                    said = f'it has no list of {name} in "{ca}", so certificates that this one has issued are refused'
+                    yield f'{self._place("client_crl", crl)}: warning: route: client_crl "{crl}": {said}'
 
     def _authority(self, use: Use) -> bytes:
         """The certificates and the lists in the file, as PEM.  Raises :class:`Unusable`."""

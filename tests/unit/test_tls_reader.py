@@ -443,7 +443,7 @@ def test_what_is_said_of_authorities_and_lists(site, tmp_path):
         "accepted, not what it has signed",
         f'site.lua:4: warning: route: client_crl "crl.pem": the list of CN=Another CA expired on {now() - DAY / 2:%Y-%m-%d}; '
         "certificates of that authority are refused",
-        'site.lua:4: warning: route: client_crl "crl.pem": it has no list of CN=Test CA in "ca.pem", so the certificates '
+        'site.lua:4: warning: route: client_crl "crl.pem": it has no list of CN=Test CA in "ca.pem", so certificates '
         "that this one has issued are refused",
     ]
     assert keyring(reading).authorities["ca.pem"] == CA.pem + SITE.pem  # the key that is in there stays there
