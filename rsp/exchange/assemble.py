@@ -7,7 +7,7 @@ from rsp.config.errors import ConfigError
 from rsp.config.schema import Config, Listener, Route
 from rsp.exchange.answers import Pages
 from rsp.exchange.filter import Filter
-from rsp.exchange.filters.client_certificate import ClientCertificate
+from rsp.exchange.filters.client_certificate import ClientCertificateFilter
 from rsp.exchange.filters.forwarded import Forwarded
 from rsp.exchange.filters.headers import hsts_line, response_rules, via_lines
 from rsp.exchange.filters.hooks import HooksFilter
@@ -93,7 +93,7 @@ def _warm_up() -> None:
 
 
 def _certified(requirements: Collection[Requirement | None]) -> tuple[Filter, ...]:
-    return (ClientCertificate(),) if any(requirements) else ()
+    return (ClientCertificateFilter(),) if any(requirements) else ()
 
 
 def _direct(

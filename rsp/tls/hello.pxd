@@ -7,7 +7,6 @@ cdef int _ALPN, _CLIENT_HELLO, _HANDSHAKE, _SERVER_NAME, _SUPPORTED_VERSIONS
 cdef class Hello:
     cdef public bytes sni
     cdef public tuple alpn, versions
-    cdef public Py_ssize_t size
 
 
 cdef class HelloReader:
@@ -23,7 +22,7 @@ cdef class HelloReader:
 
 
 @cython.locals(at=Py_ssize_t, end=Py_ssize_t, hello=Hello)
-cdef Hello _read(bytes message, Py_ssize_t size)
+cdef Hello _read(bytes message)
 
 @cython.locals(kind=int, size=Py_ssize_t)
 cdef _read_extensions(Hello hello, bytes message, Py_ssize_t at, Py_ssize_t end)

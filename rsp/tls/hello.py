@@ -55,16 +55,14 @@ class Hello:
 
     ``alpn``      protocols that the client offers, its favourite first
     ``versions``  those that it offers: 0x0304 is TLS 1.3; without the extension, the newest alone
-    ``size``      bytes of the records that the hello came in
     """
 
-    __slots__ = ("alpn", "size", "sni", "versions")
+    __slots__ = ("alpn", "sni", "versions")
 
-    def __init__(self, size: int, version: int) -> None:
+    def __init__(self, version: int) -> None:
         self.sni = b""
         self.alpn: tuple[bytes, ...] = ()
         self.versions: tuple[int, ...] = (version,)
-        self.size = size
 
 
 class HelloReader:
@@ -90,7 +88,7 @@ class HelloReader:
             self._message += received[self._next + _HEADER : self._next + _HEADER + size]
             self._next += _HEADER + size
             if self._complete():
-                return _read(bytes(self._message), self._next)
+                return _read(bytes(self._message))
         return None
 
     def _record(self) -> int:
@@ -123,11 +121,6 @@ class HelloReader:
         return len(message) >= 4 + size
 
 
-def parse(data: bytes) -> Hello | None:
-    """The hello at the beginning of ``data``; ``None``: more is needed.  Raises :class:`HelloError`."""
-    return HelloReader().feed(data)
-
-
 def looks_like_http(data: bytes | bytearray) -> bool:
     """Whether ``data`` begins as a request of HTTP/1 or HTTP/2 without TLS does; one letter will do."""
     return _METHOD.match(data) is not None
@@ -146,13 +139,13 @@ def _check_start(received: bytearray) -> None:
     raise HelloError("does not speak TLS", UNEXPECTED_MESSAGE)
 
 
-def _read(message: bytes, size: int) -> Hello:
+def _read(message: bytes) -> Hello:
     """``message``: the handshake message, perhaps with more of the same record behind it."""
     end = 4 + int.from_bytes(message[1:4])
     at = 38  # type and size, version, random
     if end < at + 1:
         raise _malformed("ends too early")
-    hello = Hello(size, message[4] << 8 | message[5])
+    hello = Hello(message[4] << 8 | message[5])
     if message[at] > 32:
         raise _malformed("has a session id longer than 32 bytes")
     at += 1 + message[at]

@@ -7,7 +7,7 @@ from pathlib import Path
 from rsp.config.schema import Config, Route, Settings
 from rsp.config.tls import Tls
 from rsp.tls.engine import Context, Engine, TlsError
-from rsp.tls.hello import Hello, parse
+from rsp.tls.hello import Hello, HelloReader
 from rsp.tls.material import Chain, Described, Keyring
 from tests.certificates import Authority, Issued, authority
 
@@ -56,6 +56,11 @@ def client(
         with tempfile.TemporaryDirectory() as directory:
             context.load_cert_chain(shows.write(Path(directory), "client"))
     return context
+
+
+def parse(data: bytes) -> Hello | None:
+    """The hello at the beginning of ``data``; ``None``: more is needed."""
+    return HelloReader().feed(data)
 
 
 class Client:

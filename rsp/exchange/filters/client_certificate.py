@@ -12,7 +12,7 @@ from rsp.exchange.filter import DONE, PASS, Filter
 from rsp.exchange.tls import requirement_of
 
 
-class ClientCertificate(Filter):
+class ClientCertificateFilter(Filter):
     """The first filter of such a route: hooks of the route may answer, and do not change which route it is."""
 
     __slots__ = ()
