@@ -131,9 +131,16 @@ class TlsTransport(Transport):
             Transport._read_eof(self, protocol)
 
     def _end_reading(self) -> None:
-        """The other side has said that it sends no more.  If its last bytes have to wait, so does this."""
-        protocol = self._protocol
-        if not (self._ended or self.closing or self.paused or self.left or protocol is None):
+        """No more can be read: the other side has said so, or sent what is not valid, perhaps behind its last bytes.
+        If these have to wait, so does this."""
+        protocol, engine = self._protocol, self.engine
+        if engine is None or protocol is None or self._ended or self.closing or self.paused or self.left:
+            return
+        try:
+            engine.open(b"")
+        except TlsError as error:
+            self._refuse(engine, error)
+        else:
             Transport._read_eof(self, protocol)
 
     def resume_reading(self) -> None:

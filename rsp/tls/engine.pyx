@@ -278,6 +278,7 @@ cdef class Engine:
 
     cdef _fail(self):
         self._error = failure(self._ssl)
+        self.ended = True
 
     cdef _check(self):
         if self._error is not None:

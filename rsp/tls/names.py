@@ -23,6 +23,7 @@ _Content = tuple[tuple[bytes, bytes], ...]  # certificates with their keys
 _Key = tuple[_Content, Profile, Verification | None]
 _Rules = Router[Verification | None]
 _MOST_SHOWN: Final = 5  # protocols in a message
+_LONGEST_SHOWN: Final = 32  # bytes of one; known ones have at most 17
 
 
 class ServerNames:
@@ -121,5 +122,5 @@ def _content(chains: tuple[Chain, ...]) -> _Content:
 
 
 def _listed(protocols: tuple[bytes, ...]) -> str:
-    shown = [repr(protocol)[2:-1] for protocol in protocols[:_MOST_SHOWN]]
+    shown = [repr(protocol[:_LONGEST_SHOWN])[2:-1] for protocol in protocols[:_MOST_SHOWN]]
     return ", ".join(shown) + (" and others" if len(protocols) > _MOST_SHOWN else "")

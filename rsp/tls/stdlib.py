@@ -28,7 +28,8 @@ class TlsError(Exception):
 
 
 class Engine:
-    """``ready``: the handshake is complete.  ``ended``: the other side has said that it sends no more.
+    """``ready``: the handshake is complete.  ``ended``: no more can be read: the other side has said so, or
+    :meth:`open` raises what is wrong.
 
     It has no slots, so that the compiled engine's fallback can be derived from both.
     """
@@ -45,6 +46,7 @@ class Engine:
             with contextlib.suppress(ValueError):  # of another context: a new session is made
                 self._object.session = session
         self._error: tuple[str, str, bytes] | None = None
+        self._facts: Facts | None = None  # Python tells them no more once a record was not valid
         self.ready = False
         self.ended = False
 
@@ -61,6 +63,7 @@ class Engine:
         try:
             if not self.ready:
                 self._object.do_handshake()
+                self._facts = self._read_facts()
                 self.ready = True
             while piece := self._object.read(_PIECE):
                 pieces.append(piece)
@@ -71,6 +74,7 @@ class Engine:
             self.ended = True
         except ssl.SSLError as error:
             self._error = self._failure(error)
+            self.ended = True
         if not pieces:
             self._check()
         return b"".join(pieces)
@@ -104,6 +108,11 @@ class Engine:
 
     def facts(self) -> Facts:
         """After the handshake."""
+        if self._facts is None:
+            raise TlsError("the handshake is not complete")
+        return self._facts
+
+    def _read_facts(self) -> Facts:
         version, cipher, alpn = self._object.version(), self._object.cipher(), self._object.selected_alpn_protocol()
         certificate = self._object.getpeercert(binary_form=True) or b""
         return Facts(

@@ -5,6 +5,7 @@ import ctypes
 import hashlib
 import re
 import socket
+import ssl
 import threading
 from pathlib import Path
 
@@ -241,3 +242,21 @@ def test_a_client_that_asks_for_new_keys_all_the_time_is_cut(site):
             other.shake().send(b"GET / HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
             assert other.drained().endswith(b"one")
         wait_until(lambda: rsp.admin("/status")["now"]["connections"] == 0, "all connections to end")
+
+
+@pytest.mark.parametrize("newest", ["1.2", "1.3"])
+@pytest.mark.parametrize("with_handshake", [False, True])
+def test_a_record_that_is_not_valid_behind_a_part_of_a_request_ends_the_connection_at_once(
+    site, newest, with_handshake
+):
+    """The rest of the request would have a minute."""
+    with Rsp(site, tls_to("127.0.0.1:1")) as rsp, Client(rsp.port, context(newest)) as client:
+        last = client.finish()
+        if not with_handshake:
+            client.sock.sendall(last)
+            wait_until(lambda: rsp.admin("/status")["totals"]["handshakes"] == 1, "the end of the handshake")
+            last = b""
+        client.sock.sendall(last + client.seal(b"GET / HT") + b"\x17\x03\x03\x00\x30" + bytes(48))
+        with pytest.raises(ssl.SSLError, match="alert bad record mac"):
+            client.drained()
+        assert client.sock.recv(1) == b""
