@@ -211,7 +211,7 @@ def _checked(responder: str) -> SplitResult:
     url = urlsplit(responder)
     plain = responder.isascii() and responder.isprintable() and " " not in responder
     if url.scheme != "http" or not url.hostname or "@" in url.netloc or not plain:
-        raise Refused(f"the certificate names a responder that is no plain http:// URL: {responder!r}")
+        raise Refused(f"the URL of the responder that the certificate names is not plain http://: {responder!r}")
     return url
 
 

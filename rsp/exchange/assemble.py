@@ -137,7 +137,7 @@ def _target(
     target = RouteTarget(route, handler, upstream, limits, filters, made.filters, rules)
     target.hsts = hsts_line(config.settings.hsts if route.hsts is None else route.hsts)
     target.requirement = requirement
-    target.filters = (*_certified((requirement,)), *filters)  # it has no business with responses
+    target.filters = (*_certified((requirement,)), *filters)  # this one does nothing with responses
     if requirement is not None:
         made.requirements.append(requirement)
     return target

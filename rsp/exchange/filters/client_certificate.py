@@ -22,7 +22,7 @@ class ClientCertificateFilter(Filter):
         if requirement is None or (tls is None and not requirement.required):
             return PASS
         if tls is None:
-            return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate is required, so only https will do")
+            return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate is required; use https")
         met = requirement.is_met(tls)
         if met and (tls.verified or not requirement.required):
             return PASS

@@ -90,7 +90,7 @@ class SecureDial:
             engine = self._pool.engine()
         except (TlsError, ValueError):  # of hooks' peers, names are not checked before
             transport.abort()
-            self._attempt.end(None, f'"{self._pool.name}" is no name that a certificate can be for')
+            self._attempt.end(None, f'"{self._pool.name}" is not a name that a certificate can have')
             return
         self._handshake = ClientHandshake(transport, engine, self._pool.name, self._attempt.end)
 
