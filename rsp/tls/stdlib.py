@@ -5,12 +5,14 @@
 
 import contextlib
 import ssl
+import time
 from collections.abc import Sequence
 
 from rsp.tls.facts import Facts
 
 _PIECE = 64 << 10
 _DER = 2  # _ssl.ENCODING_DER
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MISMATCH = {62: "hostname mismatch", 64: "IP address mismatch"}  # OpenSSL's words, where Python has its own
 
 
@@ -123,8 +125,15 @@ class Engine:
             bool(self._object.session_reused),
             self._owner.policy,
             certificate,
-            bool(certificate) and self._object.context.verify_mode != ssl.CERT_NONE,
+            bool(certificate) and self._is_verified(),
         )
+
+    def _is_verified(self) -> bool:
+        """A resumed session brings its verdict with it, so the date is looked at again."""
+        if self._object.context.verify_mode == ssl.CERT_NONE:
+            return False
+        about = self._object.getpeercert() if self._object.session_reused else None
+        return about is None or _date(str(about["notAfter"])) > time.gmtime()[:6]
 
     def session(self) -> object:
         """To resume it later, once the peer has sent a ticket; ``None``: not yet."""
@@ -145,6 +154,12 @@ def meaning(error: ssl.SSLError) -> tuple[str, str]:
     # Python has no name for new reasons: "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)"
     reason = error.reason or str(error).partition("] ")[2].partition(" (")[0]
     return reason.replace("_", " ").lower(), reason.replace(" ", "_").upper()
+
+
+def _date(text: str) -> tuple[int, ...]:
+    """``Nov  1 12:00:00 2026 GMT``.  A worker without rights cannot import what ``ssl`` reads it with."""
+    month, day, clock, year, _ = text.split()
+    return int(year), MONTHS.index(month) + 1, int(day), *map(int, clock.split(":"))
 
 
 class Context:

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from rsp.system.memory import sealed
 from rsp.tls.engine import TlsError
+from rsp.tls.stdlib import MONTHS
 
 _ALERT: Final = re.compile(r"\b(?:SSLV3|SSL/TLS|TLSV1|TLSV13)[_ ](?:ALERT[_ ])?([A-Z_ ]*[A-Z])")
 _VERSIONS: Final = {0x0300: "SSL 3", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 _NO_VERSION: Final = frozenset(("UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW"))
 _MOST_NAMES: Final = 3
 _LONGEST_NAME: Final = 100
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # Alerts: what the other side has against the handshake.
 _ALERTS: Final = {
@@ -111,7 +111,7 @@ def _words(error: TlsError, side: str, name: str) -> str:
     alert = _ALERT.search(error.code or str(error).upper())
     if alert is not None:
         said = alert[1].replace(" ", "_")
-        return f"{_ALERTS.get(said, 'refuses the handshake')} (alert: {said.replace('_', ' ').lower()})"
+        return f"{_ALERTS.get(said, 'refuses to go on')} (alert: {said.replace('_', ' ').lower()})"
     return _REASONS.get(error.code) or f"does not keep to TLS: {error}"
 
 
@@ -140,7 +140,7 @@ def _read(certificate: bytes) -> dict[str, Any]:
 def _expired(about: dict[str, Any]) -> str:
     """``notAfter`` is such as ``Nov  1 12:00:00 2026 GMT``.  A worker without rights cannot import what reads it."""
     month, day, _, year, *_ = (*str(about.get("notAfter", "")).split(), "", "", "", "")
-    return f"expired on {year}-{_MONTHS.index(month) + 1:02}-{day:0>2}" if month in _MONTHS else "has expired"
+    return f"expired on {year}-{MONTHS.index(month) + 1:02}-{day:0>2}" if month in MONTHS else "has expired"
 
 
 def _names(about: dict[str, Any]) -> str:

@@ -158,7 +158,6 @@ def test_a_resumed_connection_has_its_certificate(make, version):
         session = client.session()
 
 
-@needs_complete
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_certificate_that_has_expired_since_is_not_verified(make, version):
     """OpenSSL resumes with the verdict of the first handshake."""
