@@ -6,10 +6,12 @@ is opened at once, because a silent socket would not tell of the rest.
 """
 
 import errno
+from math import inf
 from typing import Final
 
 from rsp.net.calls import receive, send
 from rsp.net.poller import Poller
+from rsp.net.timing import timing
 from rsp.net.transport import Protocol, Transport
 from rsp.tls.engine import Engine, TlsError
 from rsp.tls.words import of_client, of_peer
@@ -22,12 +24,14 @@ class TlsLost(OSError):
     """A connection over TLS has ended in the wrong way.  ``reason``: how; it follows the name of the other side.
 
     ``refused``: the other side has sent an alert.  With TLS 1.3 that may be its word on the handshake.
+    ``delay``: how long after this side's last data the end came, in seconds, where the kernel knows it.
     """
 
-    def __init__(self, reason: str, refused: bool) -> None:
+    def __init__(self, reason: str, refused: bool, delay: float = inf) -> None:
         super().__init__(errno.ECONNRESET, reason)
         self.reason = reason
         self.refused = refused
+        self.delay = delay
 
 
 class TlsTransport(Transport):
@@ -126,7 +130,8 @@ class TlsTransport(Transport):
 
     def _read_eof(self, protocol: Protocol) -> None:
         if self.exact and self._error is None:
-            self._fail(TlsLost("closed the connection without close_notify", False))
+            delay = timing(self.descriptor)[1]
+            self._fail(TlsLost("closed the connection without close_notify", False, delay))
         else:
             Transport._read_eof(self, protocol)
 

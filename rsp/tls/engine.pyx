@@ -247,8 +247,8 @@ cdef class Engine:
     cdef _shake_hands(self):
         cdef int code = SSL_do_handshake(self._ssl)
         self.ready = code == 1
-        if not self.ready and SSL_get_error(self._ssl, code) != WANT_READ:
-            self._fail()
+        if not self.ready:
+            self._end(SSL_get_error(self._ssl, code))
 
     cdef bytes _read(self, Py_ssize_t size):
         """All that can be decrypted of ``size`` bytes and of what OpenSSL holds of a record."""

@@ -14,6 +14,7 @@ from rsp.http.h1.codec import parse_request
 from rsp.http.limits import Limits
 from rsp.http.message import OutgoingHead
 from rsp.http.peer_stream import UNTRIED, PeerRequest
+from rsp.net.secure import TlsLost
 from rsp.system.descriptors import Room
 from tests.unit.lone_worker import LoneWorker, tcp_pair
 
@@ -330,6 +331,17 @@ def test_what_was_closed_before_the_request_came_is_stale(process):
     assert second.failed_stream.went_stale(0.001)
     assert not second.failed_stream.went_stale(10.0)
     assert second.failed_stream.may_have_gone_stale(0.05)
+
+
+@pytest.mark.parametrize(("delay", "stale"), [(0.001, True), (1.0, False)])
+def test_an_end_without_close_notify_has_its_time_from_the_kernel(process, delay, stale):
+    process.connect()
+    process.answered(OK, process.ask())
+    request = Request()
+    request.send(process.connection.open(request))
+    process.connection.connection_lost(TlsLost("closed the connection without close_notify", False, delay))
+    assert request.told == [("closed the connection without close_notify", False, False)]
+    assert request.failed_stream.went_stale(10.0) == stale  # however long this worker has been busy
 
 
 def test_a_new_connection_is_never_stale(process):

@@ -264,6 +264,14 @@ def test_after_close_notify_nothing_is_read(make):
     assert server.ended
 
 
+def test_close_notify_in_the_place_of_a_handshake_is_an_end(make):
+    client = Context(make.client()).client("example.com", None)
+    client.open(b"")
+    assert client.open(b"\x15\x03\x03\0\2\1\0") == b""
+    assert client.ended
+    assert not client.ready
+
+
 def test_renegotiation_is_refused(make):
     client, server = Stock(make.client("1.2"), server=False), Context(make.server("1.2")).server(b"")
     shake(client, server)

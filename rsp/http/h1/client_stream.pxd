@@ -55,6 +55,7 @@ cdef class H1PeerStream(PeerStream):
     cpdef go_on(self)
     @cython.locals(request=PeerRequest, connection=Connection)
     cpdef bint eof_received(self) except -1
+    cdef _note_end(self, PeerRequest request, double delay)
     cpdef pause_writing(self)
     cpdef resume_writing(self)
     cdef _hear(self)

@@ -232,9 +232,12 @@ class H1PeerStream(PeerStream):
             self._finish(request, None, _NOTHING, _NOTHING, False)
         elif connection.reused and not self._heard:
             connection.transport.round_trip, delay = timing(connection.transport.descriptor)
-            if request.head.framing == 0:  # else data may have been sent long after the head
-                self._end_delay = delay
+            self._note_end(request, delay)
         return False
+
+    def _note_end(self, request: PeerRequest, delay: float) -> None:
+        if request.head.framing == 0:  # else data may have been sent long after the head
+            self._end_delay = delay
 
     def connection_lost(self, error: OSError | None) -> None:
         request = self._let_go()
@@ -242,8 +245,10 @@ class H1PeerStream(PeerStream):
             return
         if self._tunnel:
             request.tunnel_lost()
-        else:
-            request.peer_failed(self, self._failure(error))
+            return
+        if isinstance(error, TlsLost):
+            self._note_end(request, error.delay)
+        request.peer_failed(self, self._failure(error))
 
     def _failure(self, error: OSError | None) -> Failure:
         if isinstance(error, TlsLost):
