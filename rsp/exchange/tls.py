@@ -5,6 +5,7 @@ from typing import Protocol
 from rsp.exchange.requirement import Requirement
 from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.http.message import RequestHead
+from rsp.http.routing import match, normalise_path
 from rsp.http.stream import ClientSession
 from rsp.tls.certificate import ClientCertificate
 
@@ -19,9 +20,17 @@ class Secured(Protocol):
 
 
 def requirement_of(exchange: Secured) -> Requirement | None:
-    """What the request's route requires of its client; where there is no route (yet), what the host's routes do."""
-    route = exchange.route
-    return exchange.config.requirement_of(exchange.head.host) if route.is_anywhere else route.requirement
+    """What the request's route requires of its client; where there is no route (yet), what the host's routes do, or
+    that of another host to which its path would have come."""
+    if not exchange.route.is_anywhere:
+        return exchange.route.requirement
+    config, head = exchange.config, exchange.head
+    if not config.requirements:
+        return None
+    entries = config.router.entries(head.host)
+    routes = [match(entries, path, True) for path in (head.path, normalise_path(head.path))]
+    required = (route.requirement for route in routes if route is not None and route.requirement is not None)
+    return config.requirement_of(head.host) or next(required, None)
 
 
 def certificate_of(exchange: Secured) -> ClientCertificate | None:

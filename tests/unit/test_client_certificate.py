@@ -270,6 +270,8 @@ upstream "inner" {{ "127.0.0.1:9002" }}
 {hook}
 route {{ host = "staff.example.com", to = "app", client_ca = "staff.pem", on_request = function(req) {own} end }}
 route {{ host = "others.example.com", to = "app", client_ca = "others.pem" }}
+route {{ host = "*.wide.example.com", to = "app", client_ca = "staff.pem" }}
+route {{ host = "half.wide.example.com", path = "/open", to = "app" }}
 route {{ to = "app" }}
 test("it", function()
   local function ask(host, tls, path) return simulate{{ host = host, tls = tls, path = path }} end
@@ -317,6 +319,15 @@ AROUND = {
         + """local r = ask("staff.example.com", alice) assert(r.status == 200 and r.upstream == "inner")
              r = ask("open.example.com", false) assert(r.status == 200 and r.upstream == "inner")
              r = ask("STAFF.example.com.:80", false) assert(r.status == 403)""",
+    ),
+    "a hook that sends a path past the route of a less specific host": (
+        'function on_request(req) return proxy("inner") end',
+        "",
+        """local host, half = "half.wide.example.com", { sni = "half.wide.example.com" }
+           assert(ask(host, half, "/open").status == 200 and ask(host, false, "/open").status == 200)
+           for _, path in ipairs{ "/", "/x", "/open/../x", "/%78" } do
+             assert(ask(host, half, path).status == 421 and ask(host, false, path).status == 403)
+           end""",
     ),
     "a hook that changes the path": ('function on_request(req) req.path = "/x" end', "", ALL_REFUSED),
 }
