@@ -100,6 +100,26 @@ def _literals(annotation: Any) -> list[str | int]:
     return own + [item for part in parts for item in _literals(part)]
 
 
+def _field_at(wanted: Any, path: Path) -> tuple[Any, Any]:
+    """The one that ``path`` is in, and its struct."""
+    named = max(index for index, step in enumerate(path) if isinstance(step, str))
+    parent = keys.struct_at(wanted, path[:named])
+    return parent, next((field for field in msgspec.structs.fields(parent) if field.name == path[named]), None)
+
+
+def _choices(wanted: Any, path: Path) -> list[str | int]:
+    """Where a few values are all that is taken."""
+    if not any(isinstance(step, str) for step in path):
+        return []
+    field = _field_at(wanted, path)[1]
+    return _literals(field.type) if field is not None else []
+
+
+def _one_of(choices: list[str | int]) -> str:
+    *more, last = map(show, choices)
+    return f"{', '.join(more)} or {last}" if more else last
+
+
 def _of_another_type(names: str, given: str, path: Path, wanted: Any, value: Any) -> str:
     """``names``, ``given``: the types that msgspec expects and has been given."""
     kinds = [name.strip() for name in names.split("|")]
@@ -107,6 +127,9 @@ def _of_another_type(names: str, given: str, path: Path, wanted: Any, value: Any
     words = {**_IN_WORDS, "object": "a table with named keys"} if isinstance(value, list) else _IN_WORDS
     expected = " or ".join(words.get(kind, kind) for kind in kinds)
     struct = keys.struct_at(wanted, path)
+    if kinds == ["str"] and (choices := _choices(wanted, path)):
+        written = f"; write {show(str(value))}" if str(value) in choices else ""
+        return f"expected {_one_of(choices)}, got {show(value)}{written}"
     if keys_of(wanted, path) != path:  # the value of a field that the user names
         written = "" if isinstance(value, dict | list) else f'; write ["{path[-1]}"] = "{show(value)}"'
         got = show(value) if isinstance(value, bool | list) else _IN_WORDS.get(given, given)
@@ -135,13 +158,10 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
     if text.startswith("Expected `str` of length"):
         return "expected a string that is not empty", path
     if text.startswith("Invalid enum value") and path:
-        named = max(index for index, step in enumerate(path) if isinstance(step, str))
-        parent = keys.struct_at(wanted, path[:named])
-        field = next(field for field in msgspec.structs.fields(parent) if field.name == path[named])
+        parent, field = _field_at(wanted, path)
         choices = _literals(field.type)
         got = _value_at(value, path)
-        *more, last = map(show, choices)
-        wanted_words = f"{', '.join(more)} or {last}" if more else last
+        wanted_words = _one_of(choices)
         near = suggest(str(got), map(str, choices))
         if not near and int in keys.types(field.type):
             near = instead(parent, path, ("int",), got)

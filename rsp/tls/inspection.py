@@ -140,7 +140,8 @@ class Inspection:
         try:
             beside = pem.blocks(self._content(wanted.key))
         except Unusable as why:
-            raise type(why)(f'key "{wanted.key}": {why}') from None
+            hint = "; a key is one file, or in the certificate's own" if glob.has_magic(wanted.key) else ""
+            raise type(why)(f'key "{wanted.key}": {why}{hint}') from None
         if pem.has_key(there) and not pem.has_key(beside) and not _has_certificate(there):
             raise Unusable(f'this is the key, and "{wanted.key}" is the certificate; exchange them')
         found = pem.certificates(there)

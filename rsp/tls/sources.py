@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 MOST_FILES: Final = 2048  # of one pattern
-_NO_FILE: Final = "expected a file, but it is a folder, a pipe, a socket or a device"
+_NO_FILE: Final = "expected a file, but it is a pipe, a socket or a device"
 
 
 class Unusable(Exception):
@@ -43,7 +43,10 @@ def content(path: Path, largest: int) -> bytes:
     except OSError as error:
         raise _unreadable(path, error) from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise Unusable('it is a folder; name a file in it, or a pattern for certificates with their keys: "*.pem"')
+        if not stat.S_ISREG(mode):
             raise Unusable(_NO_FILE)
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(largest + 1)

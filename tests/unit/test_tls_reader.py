@@ -1,9 +1,11 @@
 """Reading and checking files of TLS: real files, keys that the openssl program makes, and handshakes as the oracle."""
 
 import base64
+import itertools
 import os
 import re
 import ssl
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -216,6 +218,10 @@ def write_all(tmp_path: Path) -> None:
     (tmp_path / "other.key").write_bytes(other.key())
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
+    os.mknod(tmp_path / "socket", stat.S_IFSOCK | 0o600)
+    for name, form in (("site.key.der", ["pkcs8", "-topk8", "-nocrypt", "-outform", "der"]),
+                       ("site.p12", ["pkcs12", "-export", "-in", "site.pem", "-passout", "pass:"])):  # fmt: skip
+        openssl(*form, "-in" if form[0] == "pkcs8" else "-inkey", "site.key", "-out", name, cwd=tmp_path)
 
 
 BAD = [
@@ -234,11 +240,15 @@ BAD = [
     ('certificate "empty"', "it is empty"),
     ('certificate "text"', "it is not PEM: it has no line  -----BEGIN ...-----"),
     ('certificate "site.der"', "it is not PEM; convert it:  openssl x509 -inform der -in FILE -out OTHER"),
+    ('certificate { "site.pem", key = "site.key.der" }', "it is not PEM; convert it:  openssl pkey -inform der -in FILE -out OTHER"),
+    ('certificate "site.p12"', "it is not PEM; convert it:  openssl pkcs12 -in FILE -out OTHER"),
+    ('certificate { "site.pem", key = "*.nothing" }', "/*.nothing); a key is one file, or in the certificate's own"),
+    ('certificate "socket"', "expected a file, but it is a pipe, a socket or a device"),
     ('certificate "half.pem"', "it ends within a block (CERTIFICATE); is it still being written?"),
     ('certificate "torn.pem"', "certificate number 1 in it is damaged, or of an unknown kind"),
-    ('certificate "fifo"', "expected a file, but it is a folder, a pipe, a socket or a device"),
-    ('certificate "folder"', "expected a file, but it is a folder, a pipe, a socket or a device"),
-    ('certificate "/dev/zero"', "expected a file, but it is a folder, a pipe, a socket or a device"),
+    ('certificate "fifo"', "expected a file, but it is a pipe, a socket or a device"),
+    ('certificate "folder"', "it is a folder; name a file in it, or a pattern for certificates with their keys: "),
+    ('certificate "/dev/zero"', "expected a file, but it is a pipe, a socket or a device"),
     ('certificate { "CERTIFICATE-REQUEST", key = "site.key" }', "it has a request for a certificate, not what the authority has made of it"),
     ('certificate { "TRUSTED-CERTIFICATE", key = "site.key" }', "convert it:  openssl x509 -in FILE -out OTHER"),
     ('certificate { "PKCS7", key = "site.key" }', "convert it:  openssl pkcs7 -print_certs"),
@@ -317,18 +327,24 @@ def without_roots_rights(work: Callable[[], str]) -> str:
     return said
 
 
-@pytest.mark.parametrize(("what", "expected"), [("site.key", "may not read"), (".", "may not enter")])
-def test_which_right_is_missing(tmp_path, what, expected):
+@pytest.mark.parametrize(
+    ("what", "declared", "expected"),
+    [
+        ("site.key", '{ "certs/site.pem", key = "certs/site.key" }', "may not read"),
+        (".", '{ "certs/site.pem", key = "certs/site.key" }', "may not enter"),
+        (".", '"certs/*.bundle.pem"', "may not read"),  # and not: no file matches
+        (".", '"links/*.pem"', "may not enter"),  # as those in certbot's folders
+    ],
+)
+def test_which_right_is_missing(tmp_path, what, declared, expected):
     (tmp_path / "certs").mkdir()
     SITE.write(tmp_path / "certs", "site")
-    for folder in (
-        tmp_path / "certs",
-        tmp_path,
-        tmp_path.parent,
-        tmp_path.parent.parent,
-    ):  # pytest's are its user's alone
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "site.pem").symlink_to("../certs/site.bundle.pem")
+    own = itertools.takewhile(lambda folder: folder.name.startswith(("pytest-", "popen-")), tmp_path.parents)
+    for folder in (tmp_path / "certs", tmp_path, *own):  # pytest's are its user's alone
         folder.chmod(0o755)
-    (tmp_path / "site.lua").write_text(HEAD + 'certificate { "certs/site.pem", key = "certs/site.key" }')
+    (tmp_path / "site.lua").write_text(f"{HEAD}certificate {declared}")
     config, _ = evaluate(str(tmp_path / "site.lua"))
     (tmp_path / "certs" / what).chmod(0)
 
