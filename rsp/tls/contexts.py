@@ -17,6 +17,7 @@ from rsp.system.memory import sealed
 from rsp.tls.engine import Context
 from rsp.tls.material import Chain, Keyring
 from rsp.tls.policy import Profile, Verification
+from rsp.tls.stdlib import Connection
 
 # Mozilla's guidelines, version 6.0 (https://ssl-config.mozilla.org/guidelines/6.0.json).  Clients choose among these:
 # a phone without AES instructions is better off with ChaCha20.  All suites that OpenSSL has for TLS 1.3 are in both.
@@ -138,6 +139,7 @@ def _client_ssl_context(content: ClientContent) -> ssl.SSLContext:
         context.minimum_version = _VERSIONS[content.oldest]
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.set_alpn_protocols(_PEERS_ALPN)
+        context.sslobject_class = Connection
         if content.verification is None:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

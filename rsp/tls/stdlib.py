@@ -75,7 +75,7 @@ class Engine:
         except ssl.SSLZeroReturnError:
             self.ended = True
         except ssl.SSLError as error:
-            self._error = self._failure(error)
+            self._error = meaning(error)
             self.ended = True
         if not pieces:
             self._check()
@@ -93,7 +93,7 @@ class Engine:
             while view:
                 view = view[self._object.write(view) :]
         except ssl.SSLError as error:
-            raise TlsError(*self._failure(error)) from None
+            raise TlsError(*meaning(error)) from None
         return self._outgoing.read()
 
     def _check(self) -> None:
@@ -139,21 +139,27 @@ class Engine:
         """To resume it later, once the peer has sent a ticket; ``None``: not yet."""
         return self._object.session
 
-    def _failure(self, error: ssl.SSLError) -> tuple[str, str, bytes]:
-        certificate = b""
-        if isinstance(error, ssl.SSLCertVerificationError):
-            chain = self._object._sslobj.get_verified_chain() or ()  # type: ignore[attr-defined]
-            certificate = chain[0].public_bytes(_DER) if chain else b""
-        return *meaning(error), certificate
+
+class Connection(ssl.SSLObject):
+    """Python's, whose errors say which certificate was not accepted; for :attr:`ssl.SSLContext.sslobject_class`."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            chain = self._sslobj.get_verified_chain() or ()  # type: ignore[attr-defined]
+            error.certificate = chain[0].public_bytes(_DER) if chain else b""  # type: ignore[attr-defined]
+            raise
 
 
-def meaning(error: ssl.SSLError) -> tuple[str, str]:
-    """Text and code of the :class:`TlsError` that says the same."""
+def meaning(error: ssl.SSLError) -> tuple[str, str, bytes]:
+    """Text, code and certificate of the :class:`TlsError` that says the same."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _MISMATCH.get(error.verify_code, error.verify_message), error.reason
+        text = _MISMATCH.get(error.verify_code, error.verify_message)
+        return text, error.reason, getattr(error, "certificate", b"")
     # Python has no name for new reasons: "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)"
     reason = error.reason or str(error).partition("] ")[2].partition(" (")[0]
-    return reason.replace("_", " ").lower(), reason.replace(" ", "_").upper()
+    return reason.replace("_", " ").lower(), reason.replace(" ", "_").upper(), b""
 
 
 def _date(text: str) -> tuple[int, ...]:
@@ -172,6 +178,7 @@ class Context:
 
     def __init__(self, context: ssl.SSLContext, policy: bytes = b"") -> None:
         context.options |= ssl.OP_NO_RENEGOTIATION
+        context.sslobject_class = Connection
         self._context = context
         self.policy = policy
 

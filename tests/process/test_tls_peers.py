@@ -333,18 +333,39 @@ def test_checks_are_made_as_requests_are(tmp_path, peers):
 
     CA.issue("rsp", client=True).write(tmp_path, "own")
     good, wrong = peers(context=strict), peers(CA.issue("other.example"))
+    old = peers(CA.issue("127.0.0.1", begins=-9, ends=-2))
     text = site(
         good.address,
         wrong.address,
+        old.address,
         tls='{ ca = "ca.pem", certificate = "own.bundle.pem" }',
         more=f'health = {{ path = "/up", {FAST} }}',
     )
     with Rsp(tmp_path, text) as rsp:
         wait_until(lambda: rsp.peers()[good.address]["health"] == "up", "a good check")
         wait_until(lambda: rsp.state(wrong.address) == "down", "a bad check")
-        assert re.search(f"peer {wrong.address} is down: has a certificate .*not for 127.0.0.1", rsp.log), rsp.log
+        assert f"peer {wrong.address} is down: has a certificate for other.example, not for 127.0.0.1" in rsp.log
+        wait_until(lambda: rsp.state(old.address) == "down", "another bad check")
+        assert f"peer {old.address} is down: has a certificate that expired on 20" in rsp.log
         assert any(b"/up" in head for head in good.heads)
         assert not wrong.heads
+
+
+def _says_close_notify(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"\x15\x03\x03\0\2\1\0")
+    connection.recv(65536)
+
+
+@pytest.mark.parametrize("end", [_closes, _says_close_notify])
+def test_an_end_during_the_handshake_is_told_in_the_same_words(tmp_path, peers, end):
+    backend = peers()
+    backend.raw = end
+    with Rsp(tmp_path, site(backend.address, more=f'health = {{ path = "/", {FAST} }}')) as rsp:
+        words = f"peer {backend.address}: closed the connection during the TLS handshake"
+        wait_until(lambda: get(rsp.port) and words in rsp.log, "the line about a request")
+        words = f"peer {backend.address} is down: closed the connection during the TLS handshake"
+        wait_until(lambda: words in rsp.log, "the line about a check")
 
 
 def test_checks_over_tls_of_a_plain_upstream_are_not_verified(tmp_path, peers):
