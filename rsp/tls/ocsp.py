@@ -69,8 +69,8 @@ class Subject:
                 raise Unfit(f"says {response.response_status.name.lower().replace('_', ' ')}")
             self._verify(response, moment)
             return self._single(response, data, moment)
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
-            raise Unfit(f"is not valid: {error}") from None
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+            raise Unfit("is not valid: it cannot be read as an OCSP response") from None
 
     def _single(self, response: ocsp.OCSPResponse, data: bytes, now: datetime) -> Answer:
         serial = self._certificate.serial_number

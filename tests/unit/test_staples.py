@@ -113,7 +113,7 @@ def test_a_good_answer_is_handed_on_and_taken_back_with_the_certificate(lines):
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", "broke off"),
         (ok(bytes(70000)), "more than 64 KB"),
         (b"HTTP/1.1 200 OK\r\nX: " + bytes([65]) * 200000, "too large"),
-        (ok(b"no answer"), "is not valid"),
+        (ok(b"no answer"), "is not valid: it cannot be read as an OCSP response"),
         (ok(CA.ocsp(CA.issue("other.example"))), "another certificate"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
