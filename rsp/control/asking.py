@@ -5,6 +5,7 @@ Rules of this room: callers bound the time, with ``asyncio.timeout``; everything
 """
 
 import asyncio
+import errno
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,10 +31,16 @@ async def connected(where: Where, tls: ssl.SSLContext | None = None, name: str =
     Raises :class:`OSError`, of which :class:`ssl.SSLError` is one.
     """
     sni = name if tls is not None else None
-    if isinstance(where, str):
-        streams = await asyncio.open_unix_connection(where, ssl=tls, server_hostname=sni)
-    else:
-        streams = await asyncio.open_connection(*where, ssl=tls, server_hostname=sni)
+    try:
+        if isinstance(where, str):
+            streams = await asyncio.open_unix_connection(where, ssl=tls, server_hostname=sni)
+        else:
+            streams = await asyncio.open_connection(*where, ssl=tls, server_hostname=sni)
+    except (ConnectionResetError, ssl.SSLZeroReturnError) as error:
+        if error.errno == errno.ECONNRESET:
+            raise
+        # an end of file, or close_notify: they have no words of their own
+        raise ConnectionResetError(errno.ECONNRESET, "closed the connection during the TLS handshake") from error
     try:
         yield streams
     finally:

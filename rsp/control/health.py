@@ -160,7 +160,8 @@ async def check(
         if error.errno in SCARCE:
             log.once_a_second("checks", f"Cannot check peers for now: {error.strerror}")
             return None
-        return HEALTH_DEAD, (error.strerror or str(error) or type(error).__name__).lower()
+        words = error.strerror or str(error) or type(error).__name__
+        return HEALTH_DEAD, words[0].lower() + words[1:]
 
 
 async def _ask(address: Peer, config: HealthConfig, tls: ssl.SSLContext | None, name: str) -> Verdict:
