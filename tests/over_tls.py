@@ -6,8 +6,10 @@ An end without close_notify is an error, unless the test says that it expects on
 """
 
 import asyncio
+import atexit
 import os
 import re
+import shutil
 import socket
 import ssl
 import struct
@@ -45,6 +47,7 @@ def may_be_cut() -> Iterator[None]:
 @cache
 def _bundle() -> Path:
     directory = Path(tempfile.mkdtemp(prefix="rsp-tls-"))
+    atexit.register(shutil.rmtree, directory)
     directory.chmod(0o755)
     return authority().issue("localhost", "127.0.0.1").write(directory, "site")
 
