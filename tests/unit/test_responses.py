@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from rsp.http.errors import ProtocolError
 from rsp.control.asking import read_body, read_final_head
+from rsp.http.errors import ProtocolError
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
 
