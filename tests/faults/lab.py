@@ -6,16 +6,20 @@
 import asyncio
 import random
 import socket
+import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from tests.certificates import authority
 from tests.ports import free_port
 
 RESET = struct.pack("ii", 1, 0)
@@ -26,11 +30,12 @@ class Faulty:
 
     ``ok``, ``hang`` (never answers), ``reset`` (before it answers), ``half_head``, ``half_body`` (resets within),
     ``garbage``, ``slow`` (a byte a second), ``error`` (500), ``busy`` (503), ``tenth`` (500 for one request in ten).
-    ``delay``: seconds before an answer.
+    ``delay``: seconds before an answer.  ``tls``: how it speaks TLS, if it does.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, tls: ssl.SSLContext | None = None) -> None:
         self.name = name
+        self._tls = tls
         self.fault = "ok"
         self.health = "ok"  # what a request for /health gets
         self.delay = 0.0
@@ -76,7 +81,11 @@ class Faulty:
                 task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, connection: socket.socket, listener: socket.socket) -> None:
-        reader, writer = await asyncio.open_connection(sock=connection)
+        try:
+            reader, writer = await _streams(connection, self._tls)
+        except OSError:  # the handshake
+            connection.close()
+            return
         if listener is not self._listener:  # accepted in the moment of its death
             _reset(writer)
             return
@@ -144,6 +153,23 @@ class Faulty:
         return True
 
 
+async def _streams(
+    connection: socket.socket, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as directory:
+        context.load_cert_chain(authority("Lab CA").issue("127.0.0.1").write(Path(directory), "lab"))
+    return context
+
+
 def _reset(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0:
@@ -185,8 +211,10 @@ def without_descriptors() -> Iterator[str]:
 class Lab:
     """``backends`` that listen, in order.  Their loop runs in a thread; :meth:`call` does things there."""
 
-    def __init__(self, count: int = 3) -> None:
-        self.backends = [Faulty(f"b{number}") for number in range(count)]
+    def __init__(self, count: int = 3, *, over_tls: bool = False) -> None:
+        self._security = "tls = { verify = false }," if over_tls else ""
+        tls = _tls() if over_tls else None
+        self.backends = [Faulty(f"b{number}", tls) for number in range(count)]
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         for backend in self.backends:
@@ -225,7 +253,8 @@ class Lab:
         """A configuration with all backends in upstream ``app``."""
         listed = peers if peers is not None else ", ".join(f'"{one.address}"' for one in self.backends)
         return (
-            f'listen "127.0.0.1:{{port}}"\nupstream "app" {{ {listed}, {options} }}\nroute {{ to = "app" }}\n{extra}\n'
+            f'listen "127.0.0.1:{{port}}"\nupstream "app" {{ {listed}, {self._security} {options} }}\n'
+            f'route {{ to = "app" }}\n{extra}\n'
         )
 
 

@@ -13,9 +13,12 @@ from tests.soak import short_and_long
 
 
 @pytest.fixture
-def lab():
-    with Lab() as one:
+def lab(request):
+    with Lab(over_tls=getattr(request, "param", "plain") == "tls") as one:
         yield one
+
+
+plain_and_tls = pytest.mark.parametrize("lab", ["plain", "tls"], indirect=True)
 
 
 def vanish(client):
@@ -28,6 +31,7 @@ def is_out(rsp, address):
     return rsp.state(address) in ("ejected", "probing")
 
 
+@plain_and_tls
 @pytest.mark.parametrize("fault", ["refuse", "reset", "half_head", "garbage"])
 def test_a_peer_that_fails_is_out_at_once_and_back_when_it_is_well(tmp_path, lab, fault):
     bad = lab.backends[0]
@@ -56,6 +60,7 @@ def test_a_peer_that_fails_is_out_at_once_and_back_when_it_is_well(tmp_path, lab
         assert f'upstream "app": peer {bad.address} is back' in log
 
 
+@plain_and_tls
 def test_a_peer_that_hangs_is_out_after_its_timeouts(tmp_path, lab):
     bad = lab.backends[0]
     bad.fault = "hang"
@@ -75,6 +80,7 @@ def test_a_peer_that_trickles_its_head_is_out(tmp_path, lab):
         assert count.failed == 0, (count.statuses, count.broken[:3])
 
 
+@plain_and_tls
 def test_half_a_body_cannot_be_taken_back_but_counts(tmp_path, lab):
     bad = lab.backends[0]
     bad.fault = "half_body"
@@ -99,6 +105,7 @@ def test_a_backend_without_descriptors(tmp_path, lab):
             assert count.failed == 0, (count.statuses, count.broken[:3])
 
 
+@plain_and_tls
 @short_and_long("times", 2, 30)
 def test_the_proof_one_of_three_killed_and_restarted_every_two_seconds(tmp_path, lab, times):
     """Under 64 connections of GETs no request fails."""
@@ -212,6 +219,7 @@ def test_a_body_beyond_the_limit_is_not_kept(tmp_path, lab):
         assert load(rsp.port, 1, requests=12, request=request(b"PUT", bytes(10_240))).failed == 0
 
 
+@plain_and_tls
 def test_a_post_is_never_sent_twice(tmp_path, lab):
     for backend in lab.backends:
         backend.keep = True
@@ -322,6 +330,7 @@ def test_when_all_are_slow_or_sick_nobody_is_out(tmp_path, lab):
 # -- limits and the queue
 
 
+@plain_and_tls
 def test_no_peer_gets_more_than_it_may_over_all_workers(tmp_path, lab):
     for backend in lab.backends:
         backend.delay = 0.02
@@ -444,6 +453,7 @@ def test_a_late_answer_is_overtaken(tmp_path, lab):
         wait_until(lambda: all(one["in_flight"] == 0 for one in rsp.peers().values()), "the losers to be gone")
 
 
+@plain_and_tls
 def test_the_first_answer_counts_and_the_second_request_is_cancelled(tmp_path, lab):
     for backend in lab.backends:
         backend.delay = 0.15
