@@ -7,6 +7,7 @@ RFC 8446 sections 4.1.2 and 5.1, RFC 6066 section 3 (names), RFC 7301 (ALPN).  A
 """
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -28,6 +29,7 @@ _SERVER_NAME: Final = 0
 _ALPN: Final = 16
 _SUPPORTED_VERSIONS: Final = 43
 _NAME_SIZE: Final = 255  # as OpenSSL
+_MOST_KNOWN: Final = 512  # names, and lists of versions: clients say the same again and again, in at most 260 bytes
 
 _LABEL: Final = rb"[a-z0-9_-]{1,63}"
 _NAME: Final = re.compile(rb"%b(?:\.%b)*+" % (_LABEL, _LABEL))
@@ -181,6 +183,7 @@ def _read_extensions(hello: Hello, message: bytes, at: int, end: int) -> None:
         at += size
 
 
+@lru_cache(_MOST_KNOWN)
 def _server_name(data: bytes) -> bytes:
     """A list of exactly one host_name; what else was once meant to go there never came (RFC 6066 section 3)."""
     size = len(data)
@@ -217,6 +220,7 @@ def _protocols(data: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+@lru_cache(_MOST_KNOWN)
 def _versions(data: bytes) -> tuple[int, ...]:
     if len(data) < 3 or data[0] != len(data) - 1 or data[0] % 2:
         raise _malformed("has a list of versions that is malformed")

@@ -22,6 +22,7 @@ from rsp.tls.policy import Profile, Verification
 _Content = tuple[tuple[bytes, bytes], ...]  # certificates with their keys
 _Key = tuple[_Content, Profile, Verification | None]
 _Rules = Router[Verification | None]
+_MOST_KNOWN: Final = 4096  # names; a wildcard has any number of them
 _MOST_SHOWN: Final = 5  # protocols in a message
 _LONGEST_SHOWN: Final = 32  # bytes of one; known ones have at most 17
 
@@ -42,6 +43,7 @@ class ServerNames:
         self._rules: _Rules = Router((route.host, "/", rule) for route, rule in zip(config.routes, rules, strict=True))
         self._tickets = tickets
         self._staples = {bytes.fromhex(digest): response for digest, response in keyring.staples.items()}
+        self._known: dict[bytes, Context] = {}  # by name: what was chosen before
         self._contexts = before._unchanged(self, {*rules, None}) if before is not None else {}
         for context in self._contexts.values():
             self._equip(context)
@@ -58,6 +60,14 @@ class ServerNames:
 
     def choose(self, sni: bytes) -> Context | None:
         """``sni`` as in :class:`Hello`.  ``None``: there is no certificate for it.  Raises :class:`ContextError`."""
+        known = self._known.get(sni)
+        if known is None:
+            known = self._context(sni)
+            if known is not None and len(self._known) < _MOST_KNOWN:
+                self._known[sni] = known
+        return known
+
+    def _context(self, sni: bytes) -> Context | None:
         chains = self._chains.get(sni) or self._chains.get(b"*." + sni.partition(b".")[2])
         if chains is None:
             if self._strict or not self._default:

@@ -69,6 +69,7 @@ cdef void *(*X509_get_subject_name)(const void *) noexcept
 cdef int (*i2d_X509_NAME)(const void *, unsigned char **) noexcept
 cdef int (*SSL_CTX_add_client_CA)(void *, void *) noexcept
 cdef void (*SSL_CTX_set_client_CA_list)(void *, void *) noexcept
+cdef int (*SSL_CTX_set_ciphersuites)(void *, const char *) noexcept
 cdef const void *(*X509_get0_notAfter)(const void *) noexcept
 cdef int (*X509_cmp_current_time)(const void *) noexcept
 cdef void *(*OPENSSL_sk_value)(const void *, int) noexcept
@@ -147,6 +148,7 @@ cdef bint look_up() except -1:
         (b"i2d_X509_NAME", <size_t>&i2d_X509_NAME),
         (b"SSL_CTX_add_client_CA", <size_t>&SSL_CTX_add_client_CA),
         (b"SSL_CTX_set_client_CA_list", <size_t>&SSL_CTX_set_client_CA_list),
+        (b"SSL_CTX_set_ciphersuites", <size_t>&SSL_CTX_set_ciphersuites),
         (b"X509_get0_notAfter", <size_t>&X509_get0_notAfter),
         (b"X509_cmp_current_time", <size_t>&X509_cmp_current_time),
         (b"OPENSSL_sk_value", <size_t>&OPENSSL_sk_value),

@@ -336,7 +336,6 @@ ALLOWED = {
     "cert_chain_of_trust", "cert_trust", "cert_revocation", "cert_crlDistributionPoints", "cert_ocspURL",
     "cert_notAfter", "cert_expirationStatus", "cert_extlifeSpan", "DNS_CAArecord", "OCSP_stapling", "certificate_transparency", "cert_caIssuers",
     "engine_problem", "HSTS", "HPKP", "banner_server", "security_headers", "LUCKY13", "BREACH", "cert_validityPeriod", "cert_trust_wildcard",
-    "cipher_order",  # the client's is followed: all ciphers are good, and it knows its own hardware (Mozilla's guideline)
 }  # fmt: skip  # of the certificates, which a private authority has made, and of HTTP
 
 

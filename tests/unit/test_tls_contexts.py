@@ -80,12 +80,23 @@ def test_other_ciphers_are_refused(cipher):
     assert accepted(server, client(newest="TLSv1_2", ciphers=cipher)) == "no shared cipher"
 
 
-def test_clients_choose_the_cipher():
-    """As Mozilla says: a phone without AES instructions is better off with ChaCha20."""
-    chacha, aes = "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256"
-    for first, second in ((chacha, aes), (aes, chacha)):
-        far = client(newest="TLSv1_2", ciphers=f"{first}:{second}")
-        assert accepted(serving(), far) == f"TLSv1.2 {first}"
+def test_the_cheapest_cipher_is_taken_unless_the_client_is_better_off_with_chacha():
+    chacha, aes, large = (
+        f"ECDHE-ECDSA-{name}" for name in ("CHACHA20-POLY1305", "AES128-GCM-SHA256", "AES256-GCM-SHA384")
+    )
+    for offered, taken in (
+        ((chacha, aes), chacha),
+        ((aes, chacha), aes),
+        ((large, aes), aes),
+        ((large, chacha), large),
+    ):
+        far = client(newest="TLSv1_2", ciphers=":".join(offered))
+        assert accepted(serving(), far) == f"TLSv1.2 {taken}"
+
+
+@pytest.mark.skipif(not engine.COMPLETE, reason="stdlib does not set the suites of TLS 1.3")
+def test_the_cheapest_suite_of_tls_1_3_is_taken():
+    assert accepted(serving(), client()) == "TLSv1.3 TLS_AES_128_GCM_SHA256"
 
 
 def test_ciphers_of_one_s_own():
