@@ -272,6 +272,7 @@ class Client {
 """
 
 
+@pytest.mark.soak  # its compiler alone takes longer than the rest of this file
 def test_java(site, tmp_path, program):
     program("javac")  # without it, java does not run sources
     source = tmp_path / "Client.java"
