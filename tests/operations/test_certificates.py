@@ -223,7 +223,11 @@ def test_renewals_leave_no_descriptor_open(tmp_path, backend):
         rsp.reload()
         rsp.reload(site(backend, 'certificate { "none.pem" }'))
         assert "Reload refused" in rsp.log
-        wait_until(lambda: opened() == before, f"as few descriptors as before: {before}, {opened()}")
+        # One more is what a process opens at its first use; a leak would be one for each of the five.
+        wait_until(
+            lambda: all(number <= before.get(pid, 0) + 1 for pid, number in opened().items()),
+            f"as few descriptors as before: {before}, {opened()}",
+        )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
