@@ -122,7 +122,7 @@ def test_which_handshake_will_do(worker, how, host, status):
     tls = None if how == PLAIN else facts(how, ALICE if how else None)
     client = ask(worker, host, session_of(worker, tls))
     assert client.status == status
-    assert client.ended == ("closed" if status == 421 else "kept"), "who asks again gets a new handshake"
+    assert client.ended == ("closed" if status == 421 else "kept"), "a client that asks again gets a new handshake"
 
 
 SPELLINGS = [

@@ -106,7 +106,7 @@ def test_names_that_share_a_certificate_share_a_context():
     assert names.choose(b"") is names.choose(b"unknown.example") is names.choose(b"first.example")
 
 
-# -- who is refused
+# -- which clients are refused
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def mistakes(site):
 
 
 def notes(reading: Reading) -> list[str]:
-    """Without those about issuers: the authority of these tests is nobody's."""
+    """Without those about issuers: no store knows the authority of these tests."""
     return [re.sub(r"^\S*site\.lua", "site.lua", note) for note in reading.notes if LONE not in note]
 
 
