@@ -20,16 +20,19 @@ test-pure: .venv/installed-dev     ## the tests of the data plane again, without
 	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py tests/process/test_serving.py \
 	  tests/faults/test_failures.py -k "not faults and not config or hedg or queue or post or half"
 
-# What a client sees of HTTP; -rs says which tests cannot run over TLS, and why.
-SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http serving large_messages slow_streams early_answers \
-  trailers hooks clients_that_leave connections_ahead flawed_responses forwarded_fields header_rules stale_connections upgrades \
-  connection_auth framing_after_hooks leftovers own_answers turns))
+# What a client sees of HTTP; -rs says which tests cannot run over TLS, and why.  `make soak` runs the rest as well.
+SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http serving large_messages slow_streams early_answers trailers hooks))
+SEEN_SELDOM := $(addprefix tests/process/test_,$(addsuffix .py,clients_that_leave connections_ahead flawed_responses forwarded_fields header_rules stale_connections \
+  upgrades connection_auth framing_after_hooks leftovers own_answers turns))
 
 test-tls: .venv/installed-dev .venv/built     ## the tests of HTTP again, with clients that speak TLS
 	RSP_TEST_TLS=1.3 $(BIN)/python -m pytest -rs $(SIDE_BY_SIDE) $(SEEN_BY_CLIENTS)
 
 soak: .venv/installed-dev .venv/built     ## what takes long, half an hour: floods, a million requests, a browser, many examples; before a release
 	RSP_SOAK=1 $(BIN)/python -m pytest -n 2 -m "soak or hypothesis" -o timeout=3000
+	for version in 1.2 1.3; do \
+	  RSP_TEST_TLS=$$version $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(SEEN_BY_CLIENTS) $(SEEN_SELDOM) || exit 1; \
+	done
 
 check: lint test test-pure test-tls     ## what has to be green before a commit
 
