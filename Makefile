@@ -22,8 +22,8 @@ test-pure: .venv/installed-dev     ## the tests of the data plane again, without
 
 # What a client sees of HTTP; -rs says which tests cannot run over TLS, and why.  `make soak` runs the rest as well.
 SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http serving large_messages slow_streams early_answers trailers hooks))
-SEEN_SELDOM := $(addprefix tests/process/test_,$(addsuffix .py,clients_that_leave connections_ahead flawed_responses forwarded_fields header_rules stale_connections \
-  upgrades connection_auth framing_after_hooks leftovers own_answers turns))
+SEEN_SELDOM := $(addprefix tests/process/test_,$(addsuffix .py,clients_that_leave connections_ahead flawed_responses \
+  forwarded_fields header_rules stale_connections upgrades connection_auth framing_after_hooks leftovers own_answers turns))
 
 test-tls: .venv/installed-dev .venv/built     ## the tests of HTTP again, with clients that speak TLS
 	RSP_TEST_TLS=1.3 $(BIN)/python -m pytest -rs $(SIDE_BY_SIDE) $(SEEN_BY_CLIENTS)
