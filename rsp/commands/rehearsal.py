@@ -273,7 +273,11 @@ class Rehearsal:
             tls = listener.tls
         played = tls if isinstance(tls, SimulatedTls) else SimulatedTls()
         facts = played.facts(host, self._running) if tls else None
-        self._service.accept(Transport(self._context.poller, near.detach()), client, listener.address, facts)
+        transport = Transport(self._context.poller, near.detach())
+        if facts is None:
+            self._service.accept(transport, client, listener.address)
+        else:
+            self._service.accept_secure(transport, self._service.session(client, listener.address), facts, False)
         try:
             await self._loop.sock_sendall(far, request)
             received = await asyncio.wait_for(self._all(far), _PATIENCE)

@@ -2,15 +2,24 @@ cimport cython
 
 from rsp.exchange.exchange cimport Exchange
 from rsp.exchange.running_config cimport RunningConfig
+from rsp.http.h1.server cimport ServerConnection
 from rsp.http.message cimport RequestHead
 from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream, Service
 from rsp.net.context cimport WorkerContext
+from rsp.net.transport cimport Transport
+from rsp.tls.facts cimport Facts
 
 
 cdef class HttpService(Service):
     cdef WorkerContext _context
     cdef public RunningConfig config
     cdef public object directory, former
+    cpdef accept(self, Transport transport, bytes client, listener)
+    cpdef accept_secure(self, Transport transport, ClientSession session, Facts tls, bint admitted)
+    @cython.locals(connection=ServerConnection)
+    cdef ServerConnection _connect(self, Transport transport, ClientSession session, bint admitted)
+    @cython.locals(session=ClientSession, config=RunningConfig)
+    cpdef ClientSession session(self, bytes client, listener)
     @cython.locals(session=ClientSession, config=RunningConfig)
     cpdef renew(self, ClientSession session)
     @cython.locals(config=RunningConfig, exchange=Exchange)

@@ -36,20 +36,24 @@ class HttpService(Service):
         self.former: WeakSet[RunningConfig] = WeakSet()
         context.tickers.append(self)
 
-    def accept(
-        self, transport: Transport, client: bytes, listener: str, tls: Facts | None = None, admitted: bool = False
-    ) -> None:
+    def accept(self, transport: Transport, client: bytes, listener: str) -> None:
         """Serve a new connection."""
-        ServerConnection(self._context, self, transport, client, listener, tls, admitted)
+        self._connect(transport, self.session(client, listener), False)
 
-    def admits(self, client: bytes, listener: str) -> tuple[Limits, bool]:
-        """For a handshake."""
-        session = self.session(client, listener)
-        return session.limits, session.counted
+    def accept_secure(self, transport: Transport, session: ClientSession, tls: Facts, admitted: bool) -> None:
+        """Serve a connection after its handshake; ``admitted``: it was counted then, and was not too many."""
+        session.secure(tls)
+        self.renew(session)  # there may be another configuration since
+        self._connect(transport, session, admitted)
 
-    def refuse_plain(self, transport: Transport, client: bytes, listener: str, data: bytes) -> None:
+    def _connect(self, transport: Transport, session: ClientSession, admitted: bool) -> ServerConnection:
+        connection = ServerConnection.__new__(ServerConnection)  # in the compiled build this is no call of Python
+        connection.set_up(self._context, self, transport, session, admitted)
+        return connection
+
+    def refuse_plain(self, transport: Transport, session: ClientSession, data: bytes) -> None:
         """A client that sends ``data`` where it should speak TLS."""
-        connection = ServerConnection(self._context, self, transport, client, listener)
+        connection = self._connect(transport, session, False)
         if connection.is_idle:  # else there are too many already
             connection.stop(400, f"this port speaks TLS; use {_https_url(transport, data)}")
 

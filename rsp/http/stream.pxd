@@ -1,6 +1,7 @@
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.peer_stream cimport ResponseReceiver
+from rsp.tls.facts cimport Facts
 
 
 cdef class ClientSession:
@@ -8,8 +9,10 @@ cdef class ClientSession:
     cdef public bint counted
     cdef public int weight
     cdef public list entries
-    cdef public object config, conversations, listener, tls
+    cdef public object config, conversations, listener
+    cdef public Facts tls
     cdef public Limits limits
+    cpdef secure(self, Facts tls)
 
 
 cdef class ClientStream:

@@ -4,6 +4,7 @@
 """
 
 import os
+import select
 import socket
 from time import monotonic as monotonic
 from typing import Final
@@ -50,3 +51,31 @@ def accept(descriptor: int) -> tuple[int, bytes] | None:
         return sock.detach(), b"unix:"
     host = peer[0].removeprefix("::ffff:") if "." in peer[0] else peer[0]
     return sock.detach(), host.encode()
+
+
+class Epoll:
+    """An epoll set (epoll(7)).  ``IN`` and ``OUT`` of :mod:`select` are its events."""
+
+    __slots__ = ("_set",)
+
+    def __init__(self) -> None:
+        self._set = select.epoll()
+
+    def fileno(self) -> int:
+        return self._set.fileno()
+
+    def add(self, descriptor: int, events: int) -> None:
+        self._set.register(descriptor, events)
+
+    def change(self, descriptor: int, events: int) -> None:
+        self._set.modify(descriptor, events)
+
+    def remove(self, descriptor: int) -> None:
+        self._set.unregister(descriptor)
+
+    def look(self, most: int) -> list[int]:
+        """What is ready, for ``most`` descriptors, without waiting: a descriptor, its events, the next descriptor."""
+        return [number for pair in self._set.poll(0, most) for number in pair]
+
+    def close(self) -> None:
+        self._set.close()

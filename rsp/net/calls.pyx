@@ -36,10 +36,28 @@ cdef extern from "<netinet/in.h>" nogil:
     struct sockaddr_in6:
         in6_addr sin6_addr
 
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        int fd
+    struct epoll_event:
+        unsigned int events
+        epoll_data_t data
+    int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+    int epoll_create1(int)
+    int epoll_ctl(int, int, int, epoll_event *)
+    int epoll_wait(int, epoll_event *, int, int)
+
+cdef extern from "<unistd.h>" nogil:
+    int c_close "close"(int)
+
 cdef extern from "<arpa/inet.h>" nogil:
     const char *inet_ntop(int, const void *, char *, socklen_t)
 
+cdef enum:
+    MOST_EVENTS = 256
+
 READ_SIZE = 256 << 10
+cdef epoll_event found_events[MOST_EVENTS]
 cdef char room[256 << 10]
 cdef bytes LOCAL = b"unix:", last_client = b""
 
@@ -127,3 +145,47 @@ cpdef double monotonic() noexcept:
     cdef timespec moment
     clock_gettime(CLOCK_MONOTONIC, &moment)
     return moment.tv_sec + moment.tv_nsec * 1e-9
+
+
+cdef class Epoll:
+    def __cinit__(self):
+        self._set = epoll_create1(EPOLL_CLOEXEC)
+        if self._set < 0:
+            PyErr_SetFromErrno(OSError)
+
+    def __dealloc__(self):
+        self.close()
+
+    def fileno(self):
+        return self._set
+
+    cpdef add(self, int descriptor, int events):
+        self._control(EPOLL_CTL_ADD, descriptor, events)
+
+    cpdef change(self, int descriptor, int events):
+        self._control(EPOLL_CTL_MOD, descriptor, events)
+
+    cpdef remove(self, int descriptor):
+        self._control(EPOLL_CTL_DEL, descriptor, 0)
+
+    cdef _control(self, int what, int descriptor, int events):
+        cdef epoll_event event
+        event.events = events
+        event.data.fd = descriptor
+        if epoll_ctl(self._set, what, descriptor, &event) < 0:
+            PyErr_SetFromErrno(OSError)
+
+    cpdef list look(self, int most):
+        cdef int at, count = epoll_wait(self._set, found_events, min(most, MOST_EVENTS), 0)
+        cdef list found = []
+        if count < 0 and errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+        for at in range(count):
+            found.append(found_events[at].data.fd)
+            found.append(<int>found_events[at].events)
+        return found
+
+    def close(self):
+        if self._set >= 0:
+            c_close(self._set)
+            self._set = -1

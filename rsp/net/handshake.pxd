@@ -1,12 +1,16 @@
+cimport cython
+
 from rsp.http.limits cimport Limits
 from rsp.net.calls cimport monotonic
 from rsp.net.context cimport WorkerContext
-from rsp.net.poller cimport Watched
+from rsp.net.poller cimport Poller, Watched
 from rsp.net.secure cimport TlsTransport
 from rsp.net.transport cimport Protocol
 from rsp.tls.engine cimport Engine
+from rsp.tls.facts cimport Facts
+from rsp.tls.hello cimport Hello, HelloReader, whole_hello
 
-cdef int HANDSHAKE_FAILURES, HANDSHAKES, RESUMED
+cdef int HANDSHAKE_FAILURES, HANDSHAKES, IN, RESUMED
 cdef double _GRACE, _SHARE
 cdef Py_ssize_t _BUFFER, _MOST_QUEUED, _NEVER_FULL
 
@@ -16,32 +20,40 @@ cdef class Handshakes(Watched):
     cdef ServerHandshake _running
     cdef public WorkerContext context
     cdef public object names, service
+    @cython.locals(handshake=ServerHandshake)
+    cpdef accept(self, TlsTransport transport, bytes client, listener)
     cpdef bint queue(self, ServerHandshake handshake, bint begun) except -1
+    @cython.locals(poller=Poller)
     cpdef turn(self)
 
 
 cdef class ServerHandshake(Protocol):
     cdef bint _admitted, _counted, _entered, _eof, _noted, _queued
-    cdef bytes _client, _data, _sni
-    cdef object _facts, _listener, _reader
+    cdef bytes _data, _sni
+    cdef object _session
+    cdef Facts _facts
+    cdef HelloReader _reader
     cdef tuple _versions
     cdef Engine _engine
     cdef Handshakes _owner
     cdef TlsTransport _secure
     cdef public double deadline
-    cdef Py_ssize_t _enter(self, Limits limits, bint counted) except? -1
+    cpdef set_up(self, Handshakes owner, TlsTransport transport, session)
+    cdef Py_ssize_t _enter(self, Limits limits) except? -1
     cdef _leave(self)
     cpdef data_received(self, bytes data)
     cpdef bint eof_received(self) except -1
     cpdef pause_writing(self)
     cpdef resume_writing(self)
     cpdef connection_lost(self, error)
+    @cython.locals(engine=Engine, hello=Hello, reader=HelloReader)
     cdef step(self)
-    cdef Engine _begin(self, bytes data)
+    cdef Engine _begin(self, Hello hello)
     cdef _advance(self, Engine engine, bytes data)
+    @cython.locals(facts=Facts, transport=TlsTransport, context=WorkerContext)
     cdef _complete(self, Engine engine, bytes plaintext)
-    cdef _hand_over(self, facts, bytes plaintext)
-    cdef _refuse(self, error)
+    cdef _hand_over(self, Facts facts, bytes plaintext)
+    cdef _refuse(self, error, bytes received)
     cdef _fail(self, kind, why, bytes alert=*)
     cdef _note(self, kind, why)
     cpdef bint is_due(self, double now)

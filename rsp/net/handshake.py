@@ -1,13 +1,12 @@
 """TLS handshakes: of clients, which wait for their turn, and towards peers.
 
-A handshake costs as much CPU as fifty requests.  So a client's is done in steps, each when its turn comes: one turn of
-the loop has room for little more than one, and established connections have their turns in between, which costs a
-handshake one look for events more.  What has been begun comes first, then whatever came first.
+A handshake costs as much CPU as fifty requests.  So a client's is done in steps, each when its turn comes, and between
+two of them established connections have theirs.  What has been begun comes first, then whatever came first.
 """
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 from typing import Protocol as Interface
 
 from rsp.http.limits import Limits
@@ -15,17 +14,17 @@ from rsp.ipc.worker_cells import HANDSHAKE_FAILURES, HANDSHAKES, RESUMED
 from rsp.logs import log
 from rsp.net.calls import monotonic
 from rsp.net.context import WorkerContext
-from rsp.net.poller import Watched
+from rsp.net.poller import IN, Watched
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Protocol, Transport
 from rsp.tls.contexts import ContextError
 from rsp.tls.engine import Engine, TlsError
 from rsp.tls.facts import Facts
-from rsp.tls.hello import HelloError, HelloReader, looks_like_http
+from rsp.tls.hello import Hello, HelloError, HelloReader, looks_like_http, whole_hello
 from rsp.tls.names import ServerNames
 from rsp.tls.words import of_client, of_peer
 
-_SHARE: Final = 0.0003  # of a turn of the loop, in seconds: one whole handshake
+_SHARE: Final = 0.002  # of a turn of the loop, in seconds, with what comes between the steps
 _MOST_QUEUED: Final = 4096  # two seconds of work; clients that come later would have left by then
 _BUFFER: Final = 64 << 10  # bytes that wait for a step
 _NEVER_FULL: Final = 1 << 20  # a handshake says a few KB, and only when it is asked
@@ -35,18 +34,23 @@ _INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"  # an alert
 Done = Callable[[TlsTransport | None, str], None]
 
 
+class Session(Interface):
+    """A client.  ``limits``: of its listener; ``counted``: whether ``limits.per_client`` counts it."""
+
+    client: bytes
+    limits: Limits
+    counted: bool
+
+
 class Service(Interface):
     """What serves connections once their handshake is complete."""
 
-    def admits(self, client: bytes, listener: str) -> tuple[Limits, bool]:
-        """The limits of ``listener``, and whether ``limits.per_client`` counts ``client``."""
+    def session(self, client: bytes, listener: str) -> Session: ...
 
-    def accept(
-        self, transport: Transport, client: bytes, listener: str, tls: Facts | None = None, admitted: bool = False
-    ) -> None:
-        """``admitted``: when it came it was not too many."""
+    def accept_secure(self, transport: Transport, session: Any, tls: Facts, admitted: bool) -> None:
+        """``session``: its own; ``admitted``: when it came it was not too many."""
 
-    def refuse_plain(self, transport: Transport, client: bytes, listener: str, data: bytes) -> None:
+    def refuse_plain(self, transport: Transport, session: Any, data: bytes) -> None:
         """``data``: the beginning of a request without TLS."""
 
 
@@ -66,7 +70,10 @@ class Handshakes(Watched):
 
     def accept(self, transport: TlsTransport, client: bytes, listener: str) -> None:
         """A new connection."""
-        ServerHandshake(self, transport, client, listener)
+        handshake = ServerHandshake.__new__(ServerHandshake)  # in the compiled build this is no call of Python
+        handshake.set_up(self, transport, self.service.session(client, listener))
+        if not transport.closing:
+            transport.ready(IN)  # the hello has arrived, nearly always
 
     def queue(self, handshake: "ServerHandshake", begun: bool) -> bool:
         """Run a step of ``handshake`` when its turn comes; whether there is room."""
@@ -81,14 +88,16 @@ class Handshakes(Watched):
 
     def turn(self) -> None:
         give_up = monotonic() + _SHARE
+        poller = self.context.poller
         while self._begun or self._fresh:
             self._running = self._begun.popleft() if self._begun else self._fresh.popleft()
             self._running.step()
+            self._running = None
             if monotonic() >= give_up:
                 break
-        self._running = None
+            poller.look()
         if self._begun or self._fresh:
-            self.context.poller.again(self)
+            poller.again(self)
 
     def broken(self) -> None:
         """The one that ran is dropped; the others go on."""
@@ -103,15 +112,15 @@ class ServerHandshake(Protocol):
     """A client's connection until its handshake is complete."""
 
     __slots__ = (
-        "_admitted", "_client", "_counted", "_data", "_engine", "_entered", "_eof", "_facts", "_listener", "_noted",
-        "_owner", "_queued", "_reader", "_secure", "_sni", "_versions", "deadline",
+        "_admitted", "_counted", "_data", "_engine", "_entered", "_eof", "_facts", "_noted", "_owner", "_queued",
+        "_reader", "_secure", "_session", "_sni", "_versions", "deadline",
     )  # fmt: skip
 
-    def __init__(self, owner: Handshakes, transport: TlsTransport, client: bytes, listener: str) -> None:
+    def set_up(self, owner: Handshakes, transport: TlsTransport, session: Session) -> None:
+        """Once, right after it was made."""
         self._owner = owner
-        self._client = client
-        self._listener = listener
-        self._reader = HelloReader()
+        self._session = session
+        self._reader: HelloReader | None = None  # of a hello that comes in pieces
         self._engine: Engine | None = None
         self._facts: Facts | None = None  # the handshake is complete
         self._data = b""  # waits for a step
@@ -121,26 +130,26 @@ class ServerHandshake(Protocol):
         self._counted = False  # among the connections of its address
         self._eof = False
         self._noted = False  # as a failure
-        limits, counted = owner.service.admits(client, listener)
+        limits = session.limits
         self.deadline = owner.context.now + limits.handshake_time
         self._secure = transport
         self.transport = transport
         transport.begin(self, _NEVER_FULL)
-        excess = self._enter(limits, counted)
+        excess = self._enter(limits)
         self._admitted = excess <= 0
         if excess > limits.lingering:
             owner.context.stats.answered(503, 0)
             transport.abort()
 
-    def _enter(self, limits: Limits, counted: bool) -> int:
+    def _enter(self, limits: Limits) -> int:
         """Count it; by how many connections it is too many.  If they are few, its next owner says so to the client."""
         context = self._owner.context
         self._entered = True
         context.connections.add(self)
         excess = len(context.connections) - limits.connections
-        if excess <= 0 and counted and limits.per_client:
+        if excess <= 0 and limits.per_client and self._session.counted:
             self._counted = True
-            excess = context.count_client(self._client) - limits.per_client
+            excess = context.count_client(self._session.client) - limits.per_client
         return excess
 
     def _leave(self) -> None:
@@ -149,12 +158,12 @@ class ServerHandshake(Protocol):
             self._entered = False
             self._owner.context.connections.discard(self)
             if self._counted:
-                self._owner.context.forget_client(self._client)
+                self._owner.context.forget_client(self._session.client)
 
     @property
     def is_idle(self) -> bool:
         """The client has sent nothing."""
-        return self._engine is None and not self._data and not self._reader.received
+        return self._engine is None and not self._data and self._reader is None
 
     # -- the transport's side
 
@@ -197,24 +206,25 @@ class ServerHandshake(Protocol):
         try:
             engine = self._engine
             if engine is None:
-                engine = self._engine = self._begin(data)
-                if engine is None:
-                    return
-                data = bytes(self._reader.received)
+                hello = whole_hello(data) if self._reader is None else None
+                if hello is None:
+                    self._reader = reader = self._reader or HelloReader()
+                    hello = reader.feed(data)
+                    if hello is None:
+                        return
+                    data = bytes(reader.received)
+                engine = self._engine = self._begin(hello)
             self._advance(engine, data)
         except HelloError as error:
-            self._refuse(error)
+            self._refuse(error, data if self._reader is None else bytes(self._reader.received))
         except ContextError as error:
             self._fail("context", f"no TLS can be set up: {error}", _INTERNAL_ERROR)
         except TlsError as error:
             alert = self._engine.take() if self._engine is not None else b""
             self._fail(error.code, f"the client {of_client(error, self._versions)}", alert)
 
-    def _begin(self, data: bytes) -> Engine | None:
-        """``None``: the hello has not arrived whole.  Raises :class:`HelloError`, :class:`ContextError`."""
-        hello = self._reader.feed(data)
-        if hello is None:
-            return None
+    def _begin(self, hello: Hello) -> Engine:
+        """Raises :class:`HelloError`, :class:`ContextError`."""
         self._sni, self._versions = hello.sni, hello.versions
         names = self._owner.names()
         if names is None:
@@ -252,17 +262,16 @@ class ServerHandshake(Protocol):
     def _hand_over(self, facts: Facts, plaintext: bytes) -> None:
         self._leave()
         if not self._secure.closing:
-            self._owner.service.accept(self._secure, self._client, self._listener, facts, self._admitted)
+            self._owner.service.accept_secure(self._secure, self._session, facts, self._admitted)
             self._secure.deliver(plaintext)
 
     # -- what goes wrong
 
-    def _refuse(self, error: HelloError) -> None:
-        received = bytes(self._reader.received)
+    def _refuse(self, error: HelloError, received: bytes) -> None:
         if looks_like_http(received):
             self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
             self._leave()
-            self._owner.service.refuse_plain(self._secure, self._client, self._listener, received)
+            self._owner.service.refuse_plain(self._secure, self._session, received)
         else:
             self._fail(f"hello {error.alert}", f"the client {error}", error.record)
 
@@ -279,7 +288,7 @@ class ServerHandshake(Protocol):
         self._noted = True
         self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
         name = f' for "{self._sni.decode()}"' if self._sni else ""
-        log.once_a_second(f"handshake {kind}", f"TLS handshake with {self._client.decode()}{name} failed: {why}")
+        log.once_a_second(f"handshake {kind}", f"TLS handshake with {self._session.client.decode()}{name} failed: {why}")
 
     # -- the clock's side
 

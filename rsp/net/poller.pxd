@@ -1,3 +1,10 @@
+cimport cython
+
+from rsp.net.calls cimport Epoll
+
+cdef int _AT_ONCE
+
+
 cdef class Watched:
     cdef public int descriptor, events
     cpdef ready(self, int events)
@@ -6,7 +13,8 @@ cdef class Watched:
 
 
 cdef class Poller:
-    cdef object _loop, _epoll
+    cdef object _loop
+    cdef Epoll _epoll
     cdef list _watched, _closing
     cdef dict _again
     cdef bint _closing_due
@@ -16,3 +24,7 @@ cdef class Poller:
     cpdef forget(self, Watched watched)
     cpdef again(self, Watched watched)
     cpdef close_later(self, Watched watched)
+    @cython.locals(at=Py_ssize_t, by_descriptor=list, found=list, watched=Watched)
+    cpdef look(self)
+    @cython.locals(watched=Watched)
+    cpdef _close_due(self)

@@ -6,6 +6,8 @@ import select
 from collections.abc import Callable
 from typing import Final
 
+from rsp.net.calls import Epoll
+
 IN: Final = select.EPOLLIN
 OUT: Final = select.EPOLLOUT
 SCARCE: Final = frozenset((errno.EMFILE, errno.ENFILE))
@@ -47,14 +49,14 @@ class Poller:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._epoll = select.epoll()
+        self._epoll = Epoll()
         self._watched: list[Watched | None] = []  # by descriptor
         self._closing: list[Watched] = []
         self.looks = 0  # so many times it has looked for events
         self._closing_due = False
         self._again: dict[Watched, None] = {}  # in the order in which they asked for another turn
         self.relieve: Callable[[], bool] = lambda: False
-        loop.add_reader(self._epoll.fileno(), self._run)
+        loop.add_reader(self._epoll.fileno(), self.look)
 
     def want(self, watched: Watched, events: int) -> None:
         """From now on, ``watched`` waits for ``events``."""
@@ -64,14 +66,14 @@ class Poller:
             return
         if not events:
             self._watched[descriptor] = None
-            self._epoll.unregister(descriptor)
+            self._epoll.remove(descriptor)
         elif before:
-            self._epoll.modify(descriptor, events)
+            self._epoll.change(descriptor, events)
         else:
             while len(self._watched) <= descriptor:
                 self._watched.append(None)
             self._watched[descriptor] = watched
-            self._epoll.register(descriptor, events)
+            self._epoll.add(descriptor, events)
 
     def forget(self, watched: Watched) -> None:
         """``watched`` is about to close its descriptor, which ends the waiting in the kernel."""
@@ -92,22 +94,25 @@ class Poller:
             self._closing_due = True
             self._loop.call_soon(self._close_due)
 
+    def look(self) -> None:
+        """Whatever is ready has its turn.  What has a long :meth:`Watched.turn` calls it in between."""
+        by_descriptor = self._watched
+        self._closing_due = True  # at the end of this
+        self.looks += 1
+        found = self._epoll.look(_AT_ONCE)
+        for at in range(0, len(found), 2):
+            watched = by_descriptor[found[at]]
+            if watched is not None:
+                try:
+                    watched.ready(found[at + 1])
+                except Exception as error:
+                    self._failed(watched, error)
+        self._close_due()
+
     def close(self) -> None:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
-    def _run(self) -> None:
-        by_descriptor = self._watched
-        self._closing_due = True  # at the end of this
-        self.looks += 1
-        for descriptor, events in self._epoll.poll(0, _AT_ONCE):
-            watched = by_descriptor[descriptor]
-            if watched is not None:
-                try:
-                    watched.ready(events)
-                except Exception as error:
-                    self._failed(watched, error)
-        self._close_due()
 
     def _take_turns(self) -> None:
         turns, self._again = self._again, {}

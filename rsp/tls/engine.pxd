@@ -1,3 +1,6 @@
+from rsp.tls.facts cimport Facts
+
+
 cdef class OpenSslContext:
     cdef void *_handle
     cdef object _context
@@ -27,6 +30,7 @@ cdef class Engine:
     cpdef bytes take(self)
     cpdef bytes seal(self, bytes data)
     cpdef bytes close(self)
+    cpdef Facts facts(self)
     cdef bint _verified(self, void *certificate)
     cdef _shake_hands(self)
     cdef bytes _read(self, Py_ssize_t size)

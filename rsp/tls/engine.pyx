@@ -18,7 +18,7 @@ from libc.stdlib cimport realloc
 from libc.string cimport memcmp, memcpy
 
 from rsp.tls import stdlib
-from rsp.tls.facts import Facts
+from rsp.tls.facts cimport Facts
 from rsp.tls.stdlib import TlsError
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -219,21 +219,21 @@ cdef class Engine:
             leave()
         return last
 
-    def facts(self):
+    cpdef Facts facts(self):
         cdef const unsigned char *alpn = NULL
         cdef unsigned int size = 0
         cdef void *certificate = SSL_get0_peer_certificate(self._ssl)
+        cdef Facts facts = Facts.__new__(Facts)  # no call of Python
         SSL_get0_alpn_selected(self._ssl, &alpn, &size)
-        return Facts(
-            known(SSL_get_version(self._ssl)),
-            known(SSL_CIPHER_get_name(SSL_get_current_cipher(self._ssl))),
-            self._sni,
-            alpn[:size],
-            SSL_session_reused(self._ssl) == 1,
-            self._owner.policy,
-            der_of(certificate),
-            certificate != NULL and self._verified(certificate),
-        )
+        facts.version = known(SSL_get_version(self._ssl))
+        facts.cipher = known(SSL_CIPHER_get_name(SSL_get_current_cipher(self._ssl)))
+        facts.sni = self._sni
+        facts.alpn = alpn[:size]
+        facts.resumed = SSL_session_reused(self._ssl) == 1
+        facts.policy = self._owner.policy
+        facts.certificate = der_of(certificate)
+        facts.verified = certificate != NULL and self._verified(certificate)
+        return facts
 
     def session(self):
         cdef Session session = Session.__new__(Session)

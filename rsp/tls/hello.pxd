@@ -21,8 +21,15 @@ cdef class HelloReader:
     cdef bint _complete(self) except -1
 
 
-@cython.locals(at=Py_ssize_t, end=Py_ssize_t, hello=Hello)
-cdef Hello _read(bytes message)
+@cython.locals(size=Py_ssize_t)
+cpdef Hello whole_hello(bytes data)
+
+@cython.locals(at=Py_ssize_t, hello=Hello)
+cdef Hello _read(bytes data, Py_ssize_t start, Py_ssize_t end)
+
+cdef Py_ssize_t _short(bytes data, Py_ssize_t at) except -1
+
+cdef Py_ssize_t _long(bytes data, Py_ssize_t at) except -1
 
 @cython.locals(kind=int, size=Py_ssize_t)
-cdef _read_extensions(Hello hello, bytes message, Py_ssize_t at, Py_ssize_t end)
+cdef _read_extensions(Hello hello, bytes data, Py_ssize_t at, Py_ssize_t end)

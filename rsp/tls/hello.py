@@ -67,6 +67,17 @@ class Hello:
         self.versions: tuple[int, ...] = (version,)
 
 
+def whole_hello(data: bytes) -> Hello | None:
+    """The hello, if ``data`` is one record with all of it, as nearly always; ``None``: :class:`HelloReader` has to read
+    it.  Raises :class:`HelloError`."""
+    size = len(data) - _HEADER
+    if size < 4 or size > _LONGEST_RECORD or data[0] != _HANDSHAKE or data[1] != 3 or data[_HEADER] != _CLIENT_HELLO:
+        return None
+    if data[3] << 8 | data[4] != size or _long(data, _HEADER + 1) != size - 4:
+        return None
+    return _read(data, _HEADER, len(data))
+
+
 class HelloReader:
     """Puts a hello together from whatever pieces it arrives in.  Each byte is looked at once.
 
@@ -90,7 +101,8 @@ class HelloReader:
             self._message += received[self._next + _HEADER : self._next + _HEADER + size]
             self._next += _HEADER + size
             if self._complete():
-                return _read(bytes(self._message))
+                message = bytes(self._message)
+                return _read(message, 0, 4 + _long(message, 1))
         return None
 
     def _record(self) -> int:
@@ -117,7 +129,7 @@ class HelloReader:
             raise HelloError("begins with another message than a hello", UNEXPECTED_MESSAGE)
         if len(message) < 4:
             return False
-        size = int.from_bytes(message[1:4])
+        size = message[1] << 16 | message[2] << 8 | message[3]
         if size > LARGEST:
             raise HelloError("sends a hello larger than 64 KB", ILLEGAL_PARAMETER)
         return len(message) >= 4 + size
@@ -141,33 +153,39 @@ def _check_start(received: bytearray) -> None:
     raise HelloError("does not speak TLS", UNEXPECTED_MESSAGE)
 
 
-def _read(message: bytes) -> Hello:
-    """``message``: the handshake message, perhaps with more of the same record behind it."""
-    end = 4 + int.from_bytes(message[1:4])
-    at = 38  # type and size, version, random
+def _read(data: bytes, start: int, end: int) -> Hello:
+    """The handshake message from ``start`` to ``end``, perhaps with more of the same record behind it."""
+    at = start + 38  # type and size, version, random
     if end < at + 1:
         raise _malformed("ends too early")
-    hello = Hello(message[4] << 8 | message[5])
-    if message[at] > 32:
+    hello = Hello(_short(data, start + 4))
+    if data[at] > 32:
         raise _malformed("has a session id longer than 32 bytes")
-    at += 1 + message[at]
-    at += 2 + int.from_bytes(message[at : at + 2])  # ciphers
-    at += 1 + message[at] if at < end else 1  # compression
+    at += 1 + data[at]
+    at += 2 + _short(data, at) if at + 2 <= end else 2  # ciphers
+    at += 1 + data[at] if at < end else 1  # compression
     if at == end:
         return hello  # no extensions, as clients before TLS 1.3 may say it
-    if at + 2 > end or at + 2 + int.from_bytes(message[at : at + 2]) != end:
+    if at + 2 > end or at + 2 + _short(data, at) != end:
         raise _malformed("has lengths that do not fit")
-    _read_extensions(hello, message, at + 2, end)
+    _read_extensions(hello, data, at + 2, end)
     return hello
 
 
-def _read_extensions(hello: Hello, message: bytes, at: int, end: int) -> None:
+def _short(data: bytes, at: int) -> int:
+    return data[at] << 8 | data[at + 1]
+
+
+def _long(data: bytes, at: int) -> int:
+    return data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+
+
+def _read_extensions(hello: Hello, data: bytes, at: int, end: int) -> None:
     seen: set[int] = set()
     while at < end:
         if at + 4 > end:
             raise _malformed("has lengths that do not fit")
-        kind = message[at] << 8 | message[at + 1]
-        size = message[at + 2] << 8 | message[at + 3]
+        kind, size = _short(data, at), _short(data, at + 2)
         at += 4
         if at + size > end:
             raise _malformed("has lengths that do not fit")
@@ -175,11 +193,11 @@ def _read_extensions(hello: Hello, message: bytes, at: int, end: int) -> None:
             raise HelloError(f"sends a hello that has extension {kind} twice", ILLEGAL_PARAMETER)
         seen.add(kind)
         if kind == _SERVER_NAME:
-            hello.sni = _server_name(message[at : at + size])
+            hello.sni = _server_name(data[at : at + size])
         elif kind == _ALPN:
-            hello.alpn = _protocols(message[at : at + size])
+            hello.alpn = _protocols(data[at : at + size])
         elif kind == _SUPPORTED_VERSIONS:
-            hello.versions = _versions(message[at : at + size])
+            hello.versions = _versions(data[at : at + size])
         at += size
 
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,10 +34,10 @@ class Service:
         self.limits.per_client = per_client
         self.accepted = []
 
-    def admits(self, client, listener):
-        return self.limits, self.limits.per_client > 0
+    def session(self, client, listener):
+        return SimpleNamespace(client=client, limits=self.limits, counted=self.limits.per_client > 0)
 
-    def accept(self, transport, client, listener, tls=None, admitted=False):
+    def accept_secure(self, transport, session, tls, admitted):
         owner = Owner()
         owner.transport = transport
         self.accepted.append((owner, tls, admitted))

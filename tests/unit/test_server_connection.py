@@ -120,7 +120,9 @@ class Process(LoneWorker):
 
     def connect(self, client: bytes = b"192.0.2.1", pair=None) -> socket.socket:
         transport, far = self.pair(pair)
-        self.connection = ServerConnection(self.context, self.service, transport, client, "127.0.0.1:1")
+        self.connection = ServerConnection.__new__(ServerConnection)
+        session = self.service.session(client, "127.0.0.1:1")
+        self.connection.set_up(self.context, self.service, transport, session, False)
         return far
 
     def send(self, client: socket.socket, data: bytes) -> bytes:

@@ -24,6 +24,9 @@ cdef class ServerConnection(StreamOwner):
     cdef public double deadline, send_deadline
     cdef public ClientSession session
     cdef public ServerStream stream
+    cpdef set_up(
+        self, WorkerContext context, Service service, Transport transport, ClientSession session, bint admitted
+    )
     cdef Py_ssize_t _enter(self, Limits limits) except? -1
     cpdef renew(self)
     cpdef data_received(self, bytes data)

@@ -16,11 +16,10 @@ from rsp.http.h1.server_stream import ServerStream, StreamOwner
 from rsp.http.h1.states import BODY, TUNNEL, WAIT
 from rsp.http.limits import Limits
 from rsp.http.message import ResponseHead
-from rsp.http.stream import Service
+from rsp.http.stream import ClientSession, Service
 from rsp.ipc.worker_cells import ACCEPTED
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
-from rsp.tls.facts import Facts
 
 # What a connection is doing.
 _HEAD: Final = 0  # waiting for a request, or in the middle of its head
@@ -37,25 +36,22 @@ _REQUEST_SHIFT: Final = 9  # one of 512 bytes more, its body included, counts fo
 
 
 class ServerConnection(StreamOwner):
-    """``transport``: what carries it; ``client``: its address; ``listener``: where it came in; ``tls``: of its TLS;
-    ``admitted``: it was counted during its handshake, and was not too many."""
-
     # fmt: off
     __slots__ = (
         "_advancing", "_buffer", "_counted", "_queued", "_searched", "_service", "_start", "_state",
         "_writing_paused", "deadline", "send_deadline", "session", "stream",
     )
+    # fmt: on
 
-    def __init__(
-        self, context: WorkerContext, service: Service, transport: Transport, client: bytes, listener: str,
-        tls: Facts | None = None, admitted: bool = False,
+    def set_up(
+        self, context: WorkerContext, service: Service, transport: Transport, session: ClientSession, admitted: bool
     ) -> None:
-        # fmt: on
-        StreamOwner.__init__(self, context)
+        """Once, right after it was made.  ``transport``: what carries it; ``admitted``: it was counted during its
+        handshake, and was not too many."""
+        self.context = context
+        self.eof = self.reading_paused = False
         self._service = service
-        self.session = service.session(client, listener)
-        if tls is not None:
-            self.session.secure(tls)
+        self.session = session
         self.stream: ServerStream | None = None
         self._state = _HEAD
         self._buffer = b""
@@ -66,7 +62,7 @@ class ServerConnection(StreamOwner):
         self._queued = 0  # bytes in the write buffer when the client was last looked at
         self._counted = False  # among the connections of its address
         self.send_deadline = _NEVER
-        limits = self.session.limits
+        limits = session.limits
         self.deadline = context.now + limits.idle_time
         self.transport = transport
         transport.begin(self, limits.buffer)

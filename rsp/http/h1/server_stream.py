@@ -33,11 +33,9 @@ class StreamOwner(Protocol):
     """
 
     __slots__ = ("context", "eof", "reading_paused")
-
-    def __init__(self, context: WorkerContext) -> None:
-        self.context = context
-        self.eof = False
-        self.reading_paused = False
+    context: WorkerContext
+    eof: bool
+    reading_paused: bool
 
     def take_rest(self) -> bytes:
         """What has arrived and was not looked at yet."""
