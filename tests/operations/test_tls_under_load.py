@@ -166,7 +166,7 @@ def test_upgrades_lose_nothing(tmp_path, backend, upgrades):
 
 
 @complete
-@short_and_long("kills", 2, 20)
+@short_and_long("kills", 2, 10)  # more in a short time are restarted later and later
 def test_a_killed_worker_takes_its_own_requests_only(tmp_path, backend, kills):
     issue(tmp_path)
     with Rsp(tmp_path, SITE % backend.address, workers=2) as rsp:
