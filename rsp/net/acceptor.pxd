@@ -1,12 +1,18 @@
+cimport cython
+
 from rsp.net.calls cimport accept
 from rsp.net.poller cimport Poller, Watched
 from rsp.net.transport cimport Transport
+
+cdef Py_ssize_t _AT_ONCE
 
 
 cdef class Acceptor(Watched):
     cdef object _sock
     cdef public object accepted, kind
     cdef bint _exhausted
+    cdef Py_ssize_t _expected
     cdef Poller _poller
+    @cython.locals(count=Py_ssize_t)
     cpdef ready(self, int events)
     cpdef Py_ssize_t take(self, Py_ssize_t most) except -1

@@ -11,7 +11,7 @@ from rsp.tls.facts cimport Facts
 from rsp.tls.hello cimport Hello, HelloReader, whole_hello
 
 cdef int HANDSHAKE_FAILURES, HANDSHAKES, IN, RESUMED
-cdef double _GRACE, _SHARE
+cdef double _GRACE, _PAUSE, _SHARE
 cdef Py_ssize_t _BUFFER, _MOST_QUEUED, _NEVER_FULL
 
 
@@ -23,7 +23,7 @@ cdef class Handshakes(Watched):
     @cython.locals(handshake=ServerHandshake)
     cpdef accept(self, TlsTransport transport, bytes client, listener)
     cpdef bint queue(self, ServerHandshake handshake, bint begun) except -1
-    @cython.locals(poller=Poller)
+    @cython.locals(poller=Poller, now=double, give_up=double, pause=double)
     cpdef turn(self)
 
 

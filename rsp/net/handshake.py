@@ -25,6 +25,7 @@ from rsp.tls.names import ServerNames
 from rsp.tls.words import of_client, of_peer
 
 _SHARE: Final = 0.002  # of a turn of the loop, in seconds, with what comes between the steps
+_PAUSE: Final = 0.0002  # steps of so many seconds, and established connections have their turn
 _MOST_QUEUED: Final = 4096  # two seconds of work; clients that come later would have left by then
 _BUFFER: Final = 64 << 10  # bytes that wait for a step
 _NEVER_FULL: Final = 1 << 20  # a handshake says a few KB, and only when it is asked
@@ -87,15 +88,19 @@ class Handshakes(Watched):
         return True
 
     def turn(self) -> None:
-        give_up = monotonic() + _SHARE
+        now = monotonic()
+        give_up, pause = now + _SHARE, now + _PAUSE
         poller = self.context.poller
         while self._begun or self._fresh:
             self._running = self._begun.popleft() if self._begun else self._fresh.popleft()
             self._running.step()
             self._running = None
-            if monotonic() >= give_up:
+            now = monotonic()
+            if now >= give_up:
                 break
-            poller.look()
+            if now >= pause or not (self._begun or self._fresh):
+                poller.look()
+                pause = monotonic() + _PAUSE
         if self._begun or self._fresh:
             poller.again(self)
 

@@ -8,6 +8,7 @@ cdef Py_ssize_t _MOST_SAID
 
 cdef class TlsTransport(Transport):
     cdef int _said
+    cdef bint _spoken
     cdef public bint exact
     cdef public Engine engine
     cpdef begin(self, Protocol protocol, Py_ssize_t limit)

@@ -41,13 +41,14 @@ class TlsTransport(Transport):
     ``exact``   an end without close_notify is an error (RFC 9112 section 9.8): what came may not be all
     """
 
-    __slots__ = ("_said", "engine", "exact")
+    __slots__ = ("_said", "_spoken", "engine", "exact")
 
     def __init__(self, poller: Poller, descriptor: int) -> None:
         Transport.__init__(self, poller, descriptor)
         self.engine: Engine | None = None
         self.exact = False
         self._said = 0  # by TLS itself since the backlog was empty
+        self._spoken = True  # the owner, since the other side has left
 
     def begin(self, protocol: Protocol, limit: int) -> None:
         """As for plain ones; but a handshake's last bytes may still wait, and it has perhaps met the end."""
@@ -133,6 +134,7 @@ class TlsTransport(Transport):
             delay = timing(self.descriptor)[1]
             self._fail(TlsLost("closed the connection without close_notify", False, delay))
         else:
+            self._spoken = False
             Transport._read_eof(self, protocol)
 
     def _end_reading(self) -> None:
@@ -146,6 +148,7 @@ class TlsTransport(Transport):
         except TlsError as error:
             self._refuse(engine, error)
         else:
+            self._spoken = False
             Transport._read_eof(self, protocol)
 
     def resume_reading(self) -> None:
@@ -162,7 +165,7 @@ class TlsTransport(Transport):
     # -- writing
 
     def write(self, data: bytes) -> None:
-        engine = self.engine
+        engine, self._spoken = self.engine, True
         if engine is not None and not (self.closing or self._finishing):
             try:
                 data = engine.seal(data)
@@ -172,7 +175,7 @@ class TlsTransport(Transport):
         Transport.write(self, data)
 
     def write_both(self, first: bytes, second: bytes) -> None:
-        engine = self.engine
+        engine, self._spoken = self.engine, True
         if engine is not None and not (self.closing or self._finishing):
             try:
                 first, second = engine.seal(first), engine.seal(second)
@@ -188,7 +191,8 @@ class TlsTransport(Transport):
 
     def close(self) -> None:
         if not self.closing:
-            self._take_leave()
+            if self.exact or self._spoken or self.waiting:
+                self._take_leave()  # a client that has left without a question does not listen
             Transport.close(self)
 
     def abort(self) -> None:
