@@ -9,7 +9,6 @@ from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.codec import end_of_head, parse_request
 from rsp.http.h1.server import ServerConnection
-from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream, Service
 from rsp.ipc.peer_table import PeerTable

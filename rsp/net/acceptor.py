@@ -47,7 +47,7 @@ class Acceptor(Watched):
         poller.want(self, IN)
 
     def ready(self, events: int) -> None:
-        """As many as last time, or twice as many if there are: a call that finds none costs as much as one that does."""
+        """As many as last time, or twice as many: a call that finds none costs as much as one that does."""
         count = self.take(self._expected)
         self._expected = min(2 * count, _AT_ONCE) if count == self._expected else max(count, 1)
 

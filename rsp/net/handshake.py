@@ -293,7 +293,9 @@ class ServerHandshake(Protocol):
         self._noted = True
         self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
         name = f' for "{self._sni.decode()}"' if self._sni else ""
-        log.once_a_second(f"handshake {kind}", f"TLS handshake with {self._session.client.decode()}{name} failed: {why}")
+        log.once_a_second(
+            f"handshake {kind}", f"TLS handshake with {self._session.client.decode()}{name} failed: {why}"
+        )
 
     # -- the clock's side
 

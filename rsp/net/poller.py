@@ -113,7 +113,6 @@ class Poller:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
-
     def _take_turns(self) -> None:
         turns, self._again = self._again, {}
         for watched in turns:
