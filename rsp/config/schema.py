@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from rsp.config.limits import Limits, Timeouts
+from rsp.config.observe import AccessLog, Dashboard, LogFormat, LogLevel, Metrics, Tracing
 from rsp.config.struct import Struct, Text, UrlPath
 from rsp.config.tls import Certificate, Hsts, Tls
 from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Size
@@ -131,6 +132,13 @@ class Route(Struct, frozen=True):
         Literal["required", "optional"],
         Meta(description="`optional`: clients without a certificate are served as well; a wrong one is refused."),
     ] = "required"
+    name: Annotated[
+        Text | None, Meta(description="In metrics and logs. Default: host and path as written, `#2` for a second one.")
+    ] = None
+    metrics: Annotated[bool, Meta(description="Whether it has histograms of its own.")] = False
+    access_log: Annotated[
+        Text | AccessLog | tuple[Text | AccessLog, ...] | None, Meta(description="Overrides `access_log`.")
+    ] = None
     hsts: Annotated[bool | str | Hsts | None, Meta(description="Overrides `hsts`.")] = None
     strip: Annotated[bool, Meta(description="Take `path` off before the request goes to the peer.")] = False
     rewrite: Annotated[UrlPath | None, Meta(description="What to put in the place of `path`, for the peer.")] = None
@@ -247,12 +255,30 @@ class Settings(Struct, frozen=True):
     ] = None
     group: Annotated[str | None, Meta(description="Group that workers run as. Default: the user's own.")] = None
     access_log: Annotated[
-        str,
+        Text | AccessLog | tuple[Text | AccessLog, ...],
         Meta(
-            min_length=1,
-            description='`"stdout"`, `"off"`, or a file\'s path, relative to where rsp was started.',
+            description='`"stdout"`, `"off"`, a file\'s path, a table with `path`, `format` and more, or a list of '
+            "these. See [logs.md](logs.md).",
         ),
     ] = "stdout"
+    log_level: Annotated[
+        LogLevel, Meta(description="Of the lines about rsp itself, on standard error: these and what is graver.")
+    ] = "info"
+    log_format: Annotated[LogFormat, Meta(description="Of the lines about rsp itself.")] = "text"
+    metrics: Annotated[
+        Text | Metrics | None,
+        Meta(description='An address for Prometheus, `"127.0.0.1:9145"`, or a table. See [metrics.md](metrics.md).'),
+    ] = None
+    dashboard: Annotated[
+        Text | Dashboard | None,
+        Meta(
+            description='An address for a page that shows what rsp does, `"127.0.0.1:9146"`, or a table. See '
+            "[dashboard.md](dashboard.md)."
+        ),
+    ] = None
+    tracing: Annotated[
+        Tracing | None, Meta(description="Spans for an OpenTelemetry collector. See [tracing.md](tracing.md).")
+    ] = None
     max_memory: Annotated[
         Size | None,
         Meta(description="A worker with more resident memory is replaced without losing a request."),
