@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import keys, rules, slips, tls_rules, wording
+from rsp.config import dashboard_rules, keys, rules, slips, tls_rules, wording
 from rsp.config.declaration import EMPTY, Declaration, plain, with_first, with_peers
 from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_assignment, find_line
@@ -83,6 +83,7 @@ class Builder:
             hooks=self._hooks,
             places=self._places(declared),
             warnings=tuple(f"{at}: warning: {said}" for at, said in map(self._said, tls_rules.warnings(declared))),
+            operators=dashboard_rules.operators(settings, self._main),
         )
 
     def _whole(self, listeners: list[Listener], upstreams: list[Upstream], routes: list[Route]) -> None:
@@ -119,7 +120,8 @@ class Builder:
                         (item.at, f'unknown setting "{item.name}"{said}; make it local if it is your own')
                     )
         settings = Settings(**values)
-        for path, message in (*rules.setting_mistakes(settings), *tls_rules.setting_mistakes(settings)):
+        found = (*rules.setting_mistakes(settings), *tls_rules.setting_mistakes(settings))
+        for path, message in (*found, *dashboard_rules.mistakes(settings, self._main)):
             item = next(item for item in self._of("global") if item.name == path[0])
             self._complain(item, path, message)
         return settings

@@ -358,6 +358,7 @@ class Config(Struct, frozen=True):
     hooks: tuple[str, ...] = ()  # where each function of a hook begins, in the order of their evaluation
     places: dict[str, str] = {}  # where files of TLS and hosts are named, by key and value: "host a.example"
     warnings: tuple[str, ...] = ()  # lines: what works, but hardly as it is meant
+    operators: bytes = b""  # names and hashed passwords for the dashboard
 
 
 def decode_hook(wanted: type, value: object) -> object:
