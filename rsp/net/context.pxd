@@ -16,6 +16,7 @@ cdef class WorkerContext:
     cdef public int row_number
     cdef public set attempts, connections, peer_connections
     cdef public list tickers
+    cdef public object tap, watch
     cdef public bint draining
     cdef readonly WorkerStats stats
     cdef bytes _id_prefix

@@ -8,11 +8,12 @@ import asyncio
 import os
 import time
 from email.utils import formatdate
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from rsp.http.limits import Limits
 from rsp.http.request_id import make_id
 from rsp.ipc.scoreboard import Scoreboard
+from rsp.ipc.tap import Tap
 from rsp.ipc.worker_cells import CONNECTIONS, HEARTBEAT
 from rsp.ipc.worker_stats import WorkerStats
 from rsp.net.calls import monotonic
@@ -36,6 +37,12 @@ class Ticker(Protocol):
     def tick(self, now: float, wall: float) -> None: ...
 
 
+class Watcher(Protocol):
+    """What looks at requests as they end, while an operator wants to see some."""
+
+    def ended(self, exchange: Any, status: int) -> None: ...
+
+
 class WorkerContext:
     """One for each worker.  ``row_number``: its row of the scoreboard, written here once a tick.
 
@@ -44,6 +51,7 @@ class WorkerContext:
     ``date``       the Date field's value; ``own_lines``: the fields that begin each answer of rsp's own
     ``attempts``   what is under way and has a deadline, beside the connections
     ``stats``      what is counted
+    ``tap``        where the control process is shown things; ``watch``: which requests it wants to see, if any
     """
 
     def __init__(self, scoreboard: Scoreboard, row_number: int, secret: bytes, poller: Poller) -> None:
@@ -56,6 +64,8 @@ class WorkerContext:
         self.date = b""
         self.own_lines = b""
         self.draining = False
+        self.tap: Tap | None = None
+        self.watch: Watcher | None = None
         self.connections: set[Waiting] = set()  # of clients
         self.peer_connections: set[Waiting] = set()
         self.attempts: set[Waiting] = set()
