@@ -121,7 +121,7 @@ class Tracks:
         self, most: int, counters: Sequence[str], bounds: Sequence[float] = (), spans: Sequence[Span] = SPANS
     ) -> None:
         self._most = most
-        self._make = lambda: Track(counters, bounds, spans)
+        self._kind = (counters, bounds, spans)
         self._tracks: dict[str, Track] = {}
 
     def __len__(self) -> int:
@@ -135,7 +135,7 @@ class Tracks:
         if track is None:
             if len(self._tracks) >= self._most and not (counts[0] and self._make_room(now)):
                 return
-            track = self._tracks[name] = self._make()
+            track = self._tracks[name] = Track(*self._kind)
         track.add(now, counts, histogram)
 
     def _make_room(self, now: float) -> bool:
