@@ -113,6 +113,7 @@ class Control:
         config: Config = self._state.bundle.config
         members: PeerTable = self._state.members
         self._row[VERSION] = self._state.bundle.version
+        log.use(config.settings.log_level, config.settings.log_format)
         self._places = {}
         for upstream in config.upstreams:
             for member in members.upstreams.get(upstream.name, ()):

@@ -8,14 +8,17 @@ The reader trusts no writer: a datagram is bounded, and one that is malformed is
 """
 
 import contextlib
+import os
 import socket
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from rsp.ipc.spans import MOST_SPANS, Span
+
 LARGEST: Final = 64 << 10  # bytes of a datagram
-_MOST_SPANS: Final = 200
+_LONGEST: Final = 4000  # characters of a message
 _BUFFER: Final = 4 << 20  # bytes that wait for the reader; without the right to it, what the system allows
 _SO_SNDBUFFORCE: Final = 32
 
@@ -43,7 +46,7 @@ class Logged(Struct, frozen=True, tag="l"):
 class Spans(Struct, frozen=True, tag="s"):
     """Spans of one request."""
 
-    spans: Annotated[list[object], Meta(max_length=_MOST_SPANS)]
+    spans: Annotated[list[Span], Meta(max_length=MOST_SPANS)]
 
 
 Message = Seen | Logged | Spans
@@ -74,6 +77,10 @@ class Tap:
         except OSError:
             return False
         return True
+
+    def log(self, level: int, at: float, text: str) -> None:
+        """For :func:`rsp.logs.log.show`; what is dropped is in the log all the same."""
+        self.put(Logged(level, at, os.getpid(), text[:_LONGEST].encode("utf-8", "replace").decode()))
 
     def take(self, most: int) -> list[Message]:
         """Of what has been written, ``most`` datagrams."""

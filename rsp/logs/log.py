@@ -3,18 +3,28 @@
 For what happens to processes and configurations, never per request on the hot path.  Writing does not fail, and
 after :func:`never_block` it does not block: stderr may be closed, full, or gone.  Lines that it does not take are
 counted.  Where it is the journal, lines have a priority (sd-daemon(3)) and no time of their own.
+
+With `log_format = "json"` each message is a record of ``json_lines.py``, and so is what Python and the C library write
+to stderr by themselves.
 """
 
 import os
 import time
+from collections.abc import Callable
+from typing import Final
 
-from rsp.logs.outlet import Outlet, standard, strays
+from rsp.logs.json_lines import records
+from rsp.logs.outlet import Outlet, catch_strays, standard, strays
 
 INFO, WARNING, ERROR = 6, 4, 3  # syslog(3)
+LEVELS: Final = {"error": ERROR, "warning": WARNING, "info": INFO}
 _LIMIT = 2000
 _last: dict[str, tuple[int, int]] = {}
 _outlet: Outlet | None = None  # without: standard error as it is, which may block a command, but no server
 _lost = 0
+_level = INFO
+_json = False
+_show: Callable[[int, float, str], object] | None = None
 
 
 def never_block() -> None:
@@ -24,27 +34,59 @@ def never_block() -> None:
     _outlet = standard(2)
 
 
+def use(level: str, form: str) -> None:
+    """As the configuration has it: messages of ``level`` and graver, in the format ``form``."""
+    global _level, _json
+    _level, _json = LEVELS[level], form == "json"
+
+
+def catch() -> None:
+    """What is written to stderr past this log gets its format; for processes that are forked after this."""
+    global _outlet
+    if _json and _outlet is not None:
+        _outlet = catch_strays(2)
+
+
+def show(to: Callable[[int, float, str], object]) -> None:
+    """Warnings and errors go to ``to`` as well, by level, time and text, whatever the level of the log is."""
+    global _show
+    _show = to
+
+
 def line(message: str, level: int = INFO) -> None:
     """Write one stamped line; line breaks in ``message`` become further lines, indented."""
     global _lost
+    now = time.time()
+    if _show is not None and level <= WARNING:
+        _show(level, now, message)
+    if level > _level:
+        return
     if _lost:
         tick()
-    if _lost or not _write(_stamped(message, level)):
+    if _lost or not _write(_stamped(message, level, now)):
         _lost += 1
 
 
 def tick() -> None:
     """Called once a second: what can be written now."""
     global _lost
-    strays()
-    if _lost and _write(_stamped(f"{_lost} lines of this log were lost: standard error took no more", WARNING)):
-        _lost = 0
+    strays(_stray)
+    if _lost:
+        told = f"{_lost} lines of this log were lost: standard error took no more"
+        if _write(_stamped(told, WARNING, time.time())):
+            _lost = 0
 
 
-def _stamped(message: str, level: int) -> bytes:
+def _stray(data: bytes) -> bytes:
+    return _stamped(data.decode("utf-8", "replace").rstrip("\n"), ERROR, time.time()) if _json else data
+
+
+def _stamped(message: str, level: int, now: float) -> bytes:
+    if _json:
+        made = records(message, level, now)
+        return b"".join(b"<%d>%b" % (level, record) for record in made) if _to_journal() else b"".join(made)
     if _to_journal():
         return "".join(f"<{level}>{part}\n" for part in message.split("\n")).encode("utf-8", "replace")
-    now = time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
     text = f"[{stamp}.{int(now * 1000) % 1000:03d}] {message}\n".replace("\n", "\n    ")[:-4]
     return text.encode("utf-8", "replace")

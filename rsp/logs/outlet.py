@@ -209,12 +209,23 @@ def _catch_strays(descriptor: int) -> None:
     _strays[descriptor] = reading
 
 
-def strays() -> None:
-    """Pass on what was written to a standard descriptor past its outlet; called every tick."""
+def catch_strays(descriptor: int) -> Outlet:
+    """The outlet of a standard descriptor, past which nothing is written any more but by way of :func:`strays`."""
+    outlet = standard(descriptor)
+    if descriptor not in _strays:
+        kept = os.dup(descriptor)
+        whole = not stat.S_ISREG(os.fstat(kept).st_mode)
+        outlet = _standard[descriptor] = Outlet(kept, _writing(kept), whole=whole)
+        _catch_strays(descriptor)
+    return outlet
+
+
+def strays(form: Callable[[bytes], bytes]) -> None:
+    """Pass on what was written to a standard descriptor past its outlet, in another form; called every tick."""
     for descriptor, reading in _strays.items():
         outlet = _standard[descriptor]
         try:
             while outlet.flush() and (data := os.read(reading, 1 << 16)):
-                outlet.put(data)
+                outlet.put(form(data))
         except OSError:
             pass

@@ -40,7 +40,7 @@ class Ticker(Protocol):
 class Watcher(Protocol):
     """What looks at requests as they end, while an operator wants to see some."""
 
-    def ended(self, exchange: Any, status: int) -> None: ...
+    def see(self, exchange: Any, ended: float) -> None: ...
 
 
 class WorkerContext:
