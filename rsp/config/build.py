@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import dashboard_rules, keys, rules, slips, tls_rules, wording
+from rsp.config import dashboard_rules, keys, metrics_rules, rules, slips, tls_rules, wording
 from rsp.config.declaration import EMPTY, Declaration, plain, with_first, with_peers
 from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_assignment, find_line
@@ -68,7 +68,7 @@ class Builder:
             self._whole(listeners, upstreams, routes)
         declared = tls_rules.Declared(settings, listeners, upstreams, routes, certificates)
         if not self._mistakes:
-            self._mistakes += map(self._said, tls_rules.mistakes(declared))
+            self._mistakes += map(self._said, (*tls_rules.mistakes(declared), *metrics_rules.clashes(declared)))
         if self._mistakes:
             self._mistakes.sort(key=lambda mistake: (mistake[0].file, mistake[0].line))
             raise ConfigError(*(f"{at}: {_line(message)}" for at, message in self._mistakes))
@@ -121,7 +121,8 @@ class Builder:
                     )
         settings = Settings(**values)
         found = (*rules.setting_mistakes(settings), *tls_rules.setting_mistakes(settings))
-        for path, message in (*found, *dashboard_rules.mistakes(settings, self._main)):
+        observed = (*metrics_rules.mistakes(settings), *dashboard_rules.mistakes(settings, self._main))
+        for path, message in (*found, *observed):
             item = next(item for item in self._of("global") if item.name == path[0])
             self._complain(item, path, message)
         return settings

@@ -1,0 +1,55 @@
+"""The settings of metrics: what they mean, and what their types cannot say about them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rsp.config.dashboard_rules import dashboard_of
+from rsp.config.errors import Path
+from rsp.config.observe import Metrics
+from rsp.config.schema import Settings
+from rsp.config.tls_rules import Declared, Finding
+from rsp.config.units import Listen
+
+_ANY: Final = ("0.0.0.0", "::")
+
+
+def metrics_of(settings: Settings) -> Metrics | None:
+    """Raises :class:`ValueError` for an address that is none."""
+    given = settings.metrics
+    return Metrics(Listen.parse(given)) if isinstance(given, str) else given
+
+
+def operators_addresses(settings: Settings) -> dict[str, Listen]:
+    """What the control process answers, by the setting's name: where."""
+    found = {"metrics": metrics_of(settings), "dashboard": dashboard_of(settings)}
+    return {name: given.address for name, given in found.items() if given is not None}
+
+
+def mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Each mistake: the path to it, and what is wrong."""
+    try:
+        metrics = metrics_of(settings)
+    except ValueError as error:
+        yield ("metrics",), f"metrics: {error}"
+        return
+    if metrics is not None and metrics.address.is_passed:
+        path = ("metrics",) if isinstance(settings.metrics, str) else ("metrics", "address")
+        yield path, f'metrics: "{metrics.address}": expected "127.0.0.1:9145" or "unix:/path"; rsp binds it itself'
+
+
+def clashes(declared: Declared) -> Iterator[Finding]:
+    """Addresses that two things want."""
+    taken = {f'listen "{listener.address}"': listener.address for listener in declared.listeners}
+    for name, address in operators_addresses(declared.settings).items():
+        for other, there in taken.items():
+            if _overlap(address, there):
+                yield Finding(declared.settings, (name,), f'"{address}": {other} has this address already')
+        taken[name] = address
+
+
+def _overlap(one: Listen, other: Listen) -> bool:
+    if one == other or one.is_unix or other.is_unix or one.is_passed or other.is_passed:
+        return one == other
+    hosts = {one.host, other.host}
+    same_family = (":" in one.host) == (":" in other.host)
+    return one.port == other.port != 0 and (len(hosts) == 1 or (same_family and not hosts.isdisjoint(_ANY)))
