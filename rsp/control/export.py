@@ -1,0 +1,183 @@
+"""The way of spans to the collector: one request for a batch, one batch at a time, within bounded time.
+
+What is kept and dropped is for ``span_queue.py`` to say; nothing here makes another part of the control process wait.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rsp import __version__
+from rsp.config.observe import Tracing
+from rsp.config.schema import Settings
+from rsp.config.tls import UpstreamTls
+from rsp.config.tracing_rules import Endpoint
+from rsp.control.asking import ask
+from rsp.control.otlp import Verdict, batch, encode_span, verdict
+from rsp.control.span_queue import SpanQueue
+from rsp.http.errors import ProtocolError
+from rsp.http.lines import get
+from rsp.ipc.spans import Span, Value
+from rsp.logs import log
+from rsp.net.lookup import Lookup, LookupFailed, NoSuchName
+from rsp.tls.contexts import ContextError, client_ssl_context
+from rsp.tls.material import Keyring
+
+_PATIENCE: Final = 10.0  # seconds for a batch, the name's look-up included
+_FAREWELL: Final = 1.0  # when the process ends
+_LONGEST_WAIT: Final = 60.0
+
+
+class Export:
+    """``counted(exported, dropped)`` is called with numbers of spans."""
+
+    def __init__(self, counted: Callable[[int, int], None]) -> None:
+        self._counted = counted
+        self._queue = SpanQueue(counted)
+        self._tracing: Tracing | None = None
+        self._endpoint: Endpoint
+        self._lookup: Lookup
+        self._tls: ssl.SSLContext | None = None
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._attempts = 0
+        self._was_failing = False
+
+    def arrange(self, settings: Settings) -> None:
+        """Follow the configuration: spans that wait go to the new collector."""
+        tracing = settings.tracing
+        self._lookup = Lookup(settings.dns)
+        if tracing is not None and tracing != self._tracing:
+            self._endpoint = Endpoint.parse(tracing.endpoint)
+            try:
+                self._tls = client_ssl_context(UpstreamTls(), Keyring()) if self._endpoint.is_secure else None
+            except ContextError as error:
+                log.line(f"Tracing: {self._endpoint.address}: {error}; no spans are sent", log.ERROR)
+                tracing = None
+        self._tracing = tracing
+        self._news.set()
+        if tracing is not None and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def add(self, spans: Sequence[Span]) -> None:
+        """Send them, if there is a collector."""
+        if self._tracing is None:
+            self._counted(0, len(spans))
+            return
+        now = asyncio.get_running_loop().time()
+        for span in spans:
+            self._queue.add(encode_span(span), now)
+        self._news.set()
+
+    async def finish(self) -> None:
+        """The process ends: one last batch, if the collector is quick."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+        if len(self._queue) and not self._queue.failing:
+            try:
+                async with asyncio.timeout(_FAREWELL):
+                    await self._send(at_once=True)
+            except TimeoutError:
+                pass
+        self._queue.clear()
+
+    async def _run(self) -> None:
+        while self._tracing is not None:
+            await self._send()
+            await self._wait()
+        self._queue.clear()
+        self._task = None
+
+    async def _wait(self) -> None:
+        """Until a batch is due, or something is new."""
+        left = self._queue.due() - asyncio.get_running_loop().time()
+        if left > 0:
+            try:
+                async with asyncio.timeout(min(left, _LONGEST_WAIT)):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+        self._news.clear()
+
+    async def _send(self, *, at_once: bool = False) -> None:
+        """What is due."""
+        queue, loop = self._queue, asyncio.get_running_loop()
+        spans = queue.take(loop.time(), at_once=at_once)
+        if not spans:
+            return
+        said = Verdict(len(spans), "rsp ended", again=True, pause=0.0)
+        try:
+            said = await self._post(spans)
+        finally:
+            queue.ended(said, loop.time())
+        self._tell(said)
+
+    async def _post(self, spans: list[bytes]) -> Verdict:
+        endpoint, count = self._endpoint, len(spans)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                where = await self._address(), endpoint.address.port
+                head, body = await ask(
+                    where, self._request(spans), b"POST", tls=self._tls, name=endpoint.address.host
+                )  # fmt: skip
+        except TimeoutError:
+            return Verdict(count, "it does not answer", again=True)
+        except (NoSuchName, LookupFailed, ProtocolError, EOFError, OSError) as error:
+            return Verdict(count, _clause(error), again=True)
+        return verdict(head.status, get(head.fields, b"retry-after") or b"", body, count)
+
+    async def _address(self) -> str:
+        """Each of the collector's in turn."""
+        peer = self._endpoint.address
+        self._attempts += 1
+        if not peer.is_name:
+            return peer.host
+        found = (await self._lookup.addresses(peer.host, peer.port))[0]
+        return found[self._attempts % len(found)]
+
+    def _request(self, spans: list[bytes]) -> bytes:
+        endpoint, tracing = self._endpoint, self._tracing
+        given = tracing.headers if tracing is not None else {}
+        body = batch(_resource(tracing.service if tracing is not None else ""), spans)
+        lines = [
+            f"POST {endpoint.target} HTTP/1.1",
+            f"Host: {endpoint.authority}",
+            *(f"{name}: {value}" for name, value in ({"User-Agent": f"rsp/{__version__}"} | given).items()),
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def _tell(self, said: Verdict) -> None:
+        """When the collector begins to fail, and when that is over."""
+        failing = bool(self._queue.failing)
+        where = self._endpoint.address
+        if failing and not self._was_failing:
+            log.line(f"Tracing: the collector at {where} takes no spans: {said.reason}", log.WARNING)
+        elif failing != self._was_failing:
+            log.line(f"Tracing: the collector at {where} takes spans again")
+        elif said.reason and not failing:
+            log.once_a_second("tracing", f"Tracing: the collector at {where}: {said.reason}")
+        self._was_failing = failing
+
+
+def _resource(service: str) -> dict[str, Value]:
+    """What made the spans."""
+    return {
+        "service.name": service[:256],
+        "service.version": __version__,
+        "host.name": socket.gethostname(),
+        "process.pid": os.getppid(),  # the master's, which stands for the instance
+    }
+
+
+def _clause(error: Exception) -> str:
+    """Why there is no answer, on one line."""
+    text = (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,102 @@
+"""What happened to one request, step by step, for those who look at single requests: spans, and ``rspctl trace``.
+
+Rules of this room: nothing is decided here, and nothing reads it while the request runs.  Requests that are not looked
+at have no journal.  Moments are by the clock of the worker's context; 0.0: it has not happened.  What is noted is
+bounded, whatever a request does.
+"""
+
+from random import getrandbits  # of the shared generator, which is seeded anew after a fork
+from typing import Any, Final
+
+from rsp.http.message import RequestHead
+
+_MOST_TRIES: Final = 16
+_MOST_RUNS: Final = 16
+_MOST_CALLS: Final = 8
+
+
+def new_span_id() -> bytes:
+    """Random, and not all zeros (W3C Trace Context, section 3.2.2.4)."""
+    return b"%016x" % (getrandbits(64) or 1)
+
+
+class Try:
+    """One peer that was asked.  ``id``: of its span.
+
+    ``connected``  when a connection that was made for it was there; 0.0: there was one already, or it failed
+    ``sent``       when the head went out; ``first_byte``: when the response's head came
+    ``status``     of the response; 0: there was none.  ``failure``: why it came to nothing, or was of no more use
+    """
+
+    __slots__ = ("connected", "ended", "failure", "first_byte", "hedge", "id", "peer", "sent", "started", "status")
+
+    def __init__(self, peer: bytes, started: float) -> None:
+        self.id = new_span_id()
+        self.peer = peer
+        self.started = started
+        self.connected = self.sent = self.first_byte = self.ended = 0.0
+        self.status = 0
+        self.failure = ""
+        self.hedge = False
+
+
+class HookRun:
+    """One phase of hooks, its waits included."""
+
+    __slots__ = ("ended", "id", "phase", "started")
+
+    def __init__(self, phase: str, started: float) -> None:
+        self.id = new_span_id()
+        self.phase = phase
+        self.started = started
+        self.ended = 0.0
+
+
+class Journal:
+    """Of one request.  ``head``: what is asked; ``hooks`` and ``calls``: what its hooks did, and asked for.
+
+    ``sending``  the try whose head is being made
+    ``trace``    the trace that the request is part of, if there is one (``exchange/trace.py``)
+    ``cut``      the response broke off
+    ``left_out`` how much was not noted, because there was more of it than is kept
+    """
+
+    __slots__ = ("calls", "cut", "head", "hooks", "left_out", "sending", "trace", "tries")
+
+    def __init__(self, head: RequestHead) -> None:
+        self.head = head
+        self.tries: list[Try] = []
+        self.hooks: list[HookRun] = []
+        self.calls: list[Journal] = []
+        self.sending: Try | None = None
+        self.trace: Any = None
+        self.cut = False
+        self.left_out = 0
+
+    def begin_try(self, peer: bytes, started: float) -> Try:
+        made = Try(peer, started)
+        if len(self.tries) < _MOST_TRIES:
+            self.tries.append(made)
+        else:
+            self.left_out += 1
+        return made
+
+    def begin_hook(self, phase: str, now: float) -> None:
+        if len(self.hooks) < _MOST_RUNS:
+            self.hooks.append(HookRun(phase, now))
+        else:
+            self.left_out += 1
+
+    def end_hook(self, now: float) -> None:
+        """The one that began last; again and again without harm."""
+        if self.hooks and self.hooks[-1].ended == 0.0:
+            self.hooks[-1].ended = now
+
+    def begin_call(self, head: RequestHead) -> "Journal":
+        """For a request of a hook's own."""
+        made = Journal(head)
+        if len(self.calls) < _MOST_CALLS:
+            self.calls.append(made)
+        else:
+            self.left_out += 1
+        return made
