@@ -30,12 +30,14 @@ class Watch(Struct, frozen=True):
     ``number``  whose it is, in :class:`tap.Seen`; no other watch of the instance has had it
     ``where``   the condition that requests have to meet; empty: all
     ``most``    how many of them each worker shows; 0: as many as there are
+    ``slower``  only those that took longer, in seconds; it costs the others next to nothing
     """
 
     number: Annotated[int, Meta(ge=0, le=_TOTAL)]
     kind: Kind
     where: Annotated[str, Meta(max_length=LONGEST)] = ""
     most: Annotated[int, Meta(ge=0, le=_TOTAL)] = 0
+    slower: Annotated[float, Meta(ge=0)] = 0.0
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

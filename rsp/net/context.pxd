@@ -2,6 +2,7 @@ from rsp.http.limits cimport Limits
 from rsp.ipc.worker_stats cimport WorkerStats
 from rsp.net.calls cimport monotonic
 from rsp.net.poller cimport Poller
+from rsp.net.watcher cimport Watcher
 
 
 cdef int CONNECTIONS, HEARTBEAT
@@ -16,7 +17,8 @@ cdef class WorkerContext:
     cdef public int row_number
     cdef public set attempts, connections, peer_connections
     cdef public list tickers
-    cdef public object tap, watch
+    cdef public object tap
+    cdef public Watcher watch
     cdef public bint draining
     cdef readonly WorkerStats stats
     cdef bytes _id_prefix

@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from email.utils import formatdate
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from rsp.http.limits import Limits
 from rsp.http.request_id import make_id
@@ -18,6 +18,7 @@ from rsp.ipc.worker_cells import CONNECTIONS, HEARTBEAT
 from rsp.ipc.worker_stats import WorkerStats
 from rsp.net.calls import monotonic
 from rsp.net.poller import Poller
+from rsp.net.watcher import Watcher
 
 _AT_ONCE: Final = 16
 
@@ -35,12 +36,6 @@ class Ticker(Protocol):
     """What does something once a second.  ``wall``: the time of day."""
 
     def tick(self, now: float, wall: float) -> None: ...
-
-
-class Watcher(Protocol):
-    """What looks at requests as they end, while an operator wants to see some."""
-
-    def see(self, exchange: Any, ended: float) -> None: ...
 
 
 class WorkerContext:
