@@ -11,12 +11,16 @@ from setproctitle import setproctitle
 
 from rsp.config.schema import Config
 from rsp.config.units import Peer
-from rsp.control.admin import Admin
+from rsp.control.admin import Admin, refuse
 from rsp.control.dns import Names
 from rsp.control.health import Checks
 from rsp.control.outliers import Outliers
+from rsp.control.sites import Sites
 from rsp.control.staples import Staples
 from rsp.control.state import Mistake, State
+from rsp.control.watching import Watching
+from rsp.control.web import Site
+from rsp.control.web_server import Server
 from rsp.ipc import channel
 from rsp.ipc.channel import What
 from rsp.ipc.instance import Instance
@@ -27,6 +31,7 @@ from rsp.ipc.scoreboard import CONTROL_ROW
 from rsp.ipc.worker_cells import HEARTBEAT, VERSION
 from rsp.logs import log
 from rsp.system import core
+from rsp.system.descriptors import for_operators
 from rsp.system.memory import Memory, content
 from rsp.system.privileges import Identity
 from rsp.tls.material import Keyring, unpack
@@ -56,6 +61,10 @@ class Control:
         self._checks = Checks(instance.scoreboard)
         self._outliers = Outliers(instance.scoreboard)
         self._names = Names(self._found, self._failing)
+        self._watching = Watching(instance.tap, instance.watches)
+        self._admin = Admin(self._state, self._order)
+        self._sites = Sites({"metrics": Site({})})
+        self._serving: asyncio.Task[None] | None = None
         self._board = instance.scoreboard
         self._places: dict[Peer, list[int]] = {}  # of the peers that a name stands for
         self._considered: Config | None = None  # being tried
@@ -91,19 +100,21 @@ class Control:
         for number in (signal.SIGTERM, signal.SIGQUIT):
             loop.add_signal_handler(number, self._stopped.set)
         loop.add_reader(self._end.fileno(), self._on_message)
+        self._watching.start(loop)
         self._tick(loop)
         self._arrange()
-        admin = Admin(self._state, self._order)
+        admin = Server(Site(self._admin.handlers(), refuse=refuse), 4 * for_operators())  # orders take long
         if self._admin_socket is not None:
             await admin.serve(self._admin_socket)
         await self._stopped.wait()
-        await admin.finish()
+        await asyncio.gather(admin.finish(), self._sites.finish())
         return 0
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK, self._tick, loop)
         now = time.monotonic()
         self._row[HEARTBEAT] = int(now * 1000)
+        self._watching.tick(now)
         self._outliers.tick(now)
         self._state.certificates.tick()
         log.tick()
@@ -121,6 +132,7 @@ class Control:
         described = self._overview.described
         self._state.certificates.use(config, described, self._keyring)
         self._staples.arrange(config, described)
+        self._sites.use(config.settings)
         self._names.arrange(config, self._considered)
         self._checks.arrange(config, members, self._keyring)
         self._outliers.arrange(config, members)
@@ -181,6 +193,9 @@ class Control:
             config = channel.bundle_from(descriptors[0]).config if descriptors else None
             self._consider(config, message)
             self._arrange()
+        elif isinstance(message, channel.Sites):
+            listening = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+            self._serving = asyncio.ensure_future(self._sites.serve(message.addresses, listening))
         elif isinstance(message, channel.Update):
             self._state.members = channel.members_from(descriptors[0])
             self._arrange()

@@ -51,13 +51,13 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
     """To a child: use the bundle in the first descriptor, with the members in the second; the next two as in
     :class:`Renew`.
 
-    To workers there is more: the access log, if it is a file, and sockets that listen on ``addresses``, in order.
+    To workers there is more: the files of access logs at ``logs``, then sockets that listen on ``addresses``, in order.
     ``trial``: it may be taken back, so listeners that it does not have stay until :class:`Settle`.
     """
 
     version: int
     addresses: list[str] = []
-    log: bool = False
+    logs: list[str] = []
     trial: bool = False
 
 
@@ -75,6 +75,13 @@ class Consider(msgspec.Struct, frozen=True, tag=True):
     version: int = 0
     digest: str = ""
     seconds: float = 0.0
+
+
+class Sites(msgspec.Struct, frozen=True, tag=True):
+    """To the control process: these are the addresses at which it answers, by the name of their setting, as in
+    ``{"metrics": "127.0.0.1:9145"}``; the listening sockets are in the descriptors, in order."""
+
+    addresses: dict[str, str]
 
 
 class Update(msgspec.Struct, frozen=True, tag=True):
@@ -109,7 +116,9 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
 
 
 class Reopen(msgspec.Struct, frozen=True, tag=True):
-    """To a worker: the access log is the file in the descriptor from now on."""
+    """To a worker: the access logs at ``paths`` are the files in the descriptors from now on."""
+
+    paths: list[str]
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -164,7 +173,7 @@ class Outcome(msgspec.Struct, frozen=True, tag=True):
     at: float
 
 
-ToChild = Configure | Settle | Consider | Update | Renew | Adopt | Release | Drain | Reopen | Outcome
+ToChild = Configure | Settle | Consider | Sites | Update | Renew | Adopt | Release | Drain | Reopen | Outcome
 Message = ToChild | Ready | Found | Stapled | Order
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)

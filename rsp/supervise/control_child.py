@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from rsp.config.schema import Settings
 from rsp.ipc import channel
 from rsp.ipc.admin_socket import AdminSocket
 from rsp.ipc.channel import Bundle
@@ -20,19 +21,25 @@ from rsp.ipc.peer_table import PeerRegistry, PeerTable
 from rsp.ipc.scoreboard import CONTROL_ROW, Scoreboard
 from rsp.logs import log
 from rsp.supervise.child import Closable, Process, Slot, spawn
+from rsp.supervise.operator_sockets import OperatorSockets
 from rsp.supervise.secrets import Secrets
+from rsp.supervise.upgrade import Given
 from rsp.system.memory import sealed
 
 
 class ControlChild:
     """``tell_workers(message, descriptors)`` reaches all that serve what is in force.  ``members``: what they have.
-    ``file``: the configuration's absolute path, for the status."""
+    ``file``: the configuration's absolute path, for the status.  ``given``: a predecessor's sockets."""
 
-    def __init__(self, scoreboard: Scoreboard, tell_workers: Callable[[channel.Message, list[int]], None]) -> None:
+    def __init__(
+        self, scoreboard: Scoreboard, tell_workers: Callable[[channel.Message, list[int]], None], given: Given
+    ) -> None:
         self.slot = Slot(-1)
         self.members = PeerTable({}, [])
         self.table = PeerRegistry(scoreboard)
         self.file = ""
+        self.operators = OperatorSockets(given)
+        self._settings: Settings
         self._scoreboard = scoreboard
         self._tell_workers = tell_workers
         self._admin: AdminSocket | None = None
@@ -46,12 +53,26 @@ class ControlChild:
     def open(self, bundle: Bundle, *, later: bool) -> None:
         """Before any child is started.  ``later``: a predecessor still has the admin socket's path."""
         self.members = self._arrange(bundle)[0]
+        self._settings = bundle.config.settings
+        self.operators.add(self._settings)
         self._admin = AdminSocket.open(bundle.config.settings, later=later)
 
     def take_over(self) -> None:
         """The predecessor has let go."""
         if self._admin is not None:
             self._admin.install()
+        self.operators.take_over()
+        self._tell_sites()
+
+    def hand_over(self) -> None:
+        """A successor answers operators."""
+        self.operators.hand_over()
+        self._tell_sites()
+
+    def _tell_sites(self) -> None:
+        sites = self.operators.of(self._settings)
+        addresses = {name: str(address) for name, (address, _) in sites.items()}
+        self.tell(channel.Sites(addresses), [sock.fileno() for _, sock in sites.values()])
 
     def start(self, instance: Instance, close: Iterable[Closable]) -> Process | None:
         """Fork the control process; a fork that fails is tried again."""
@@ -68,17 +89,19 @@ class ControlChild:
             return Control(instance, end, admin, path, self.file).run()
 
         try:
+            close = {*close, *self.operators.open()}
             self.slot.process = spawn("The control process", channel.CONTROL, run, row, CONTROL_ROW, close)
         except OSError as error:
             log.once_a_second("fork control", f"The control process cannot be started: {error.strerror}")
             self.slot.restart_at = time.monotonic() + 1.0
+        self._tell_sites()
         if self._last is not None:
             self.tell(self._last)
         return self.slot.process
 
     def owned(self) -> list[socket.socket]:
         """What is not a worker's business."""
-        return [self._admin.sock] if self._admin is not None else []
+        return [*self.operators.open(), *([self._admin.sock] if self._admin is not None else [])]
 
     def ended(self, process: Process, how: str, *, stopping: bool) -> None:
         """It has died without an order."""
@@ -114,6 +137,7 @@ class ControlChild:
                 if time.monotonic() > give_up:
                     process.signal(signal.SIGKILL)
                 time.sleep(0.01)
+        self.operators.close()
         if self._admin is not None:
             self._admin.close()
 
@@ -153,9 +177,11 @@ class ControlChild:
     def configure(self, bundle: Bundle, members: PeerTable, secrets: Secrets) -> None:
         """The control process follows when the workers begin to."""
         self.members = members
+        self._settings = bundle.config.settings
         with (
             sealed(channel.pack(bundle)) as first,
             sealed(channel.pack(members)) as second,
             secrets.for_control() as others,
         ):
             self.tell(channel.Configure(bundle.version), [first, second, *others])
+        self._tell_sites()

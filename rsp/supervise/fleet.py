@@ -17,12 +17,14 @@ from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
+from rsp.ipc.tap import Tap
+from rsp.ipc.watches import Watches
 from rsp.logs import log
-from rsp.logs.access_log import open_file
 from rsp.supervise import orphans
 from rsp.supervise.child import Closable, Process, Slot, cut_text, spawn
 from rsp.supervise.control_child import ControlChild
 from rsp.supervise.listeners import Listeners
+from rsp.supervise.log_files import LogFiles
 from rsp.supervise.rows import MOST, Rows
 from rsp.supervise.secrets import Secrets
 from rsp.supervise.systemd import passed_sockets
@@ -51,15 +53,17 @@ class Fleet:
         self._secret = self._legacy.secret if self._legacy is not None else os.urandom(32)
         self._scoreboard = Scoreboard()
         self._store: Shared
+        self._shown = Tap(), Watches()
+        log.show(self._shown[0].log)
         self.rows = Rows(self._scoreboard)
         self.bundle: Bundle
         self.slots: list[Slot] = []
         self._passed = passed_sockets()
         given = predecessor.given if predecessor is not None else {}
         self.listeners = Listeners(self.slots, self._passed, given, self._legacy.shared if self._legacy else [])
-        self.log_file = -1
+        self.logs = LogFiles()
         self.trying: Process | None = None
-        self.control = ControlChild(self._scoreboard, self._tell_workers)
+        self.control = ControlChild(self._scoreboard, self._tell_workers, given)
         self.secrets = Secrets(self._tell_workers, self.control.tell)
         self.by_descriptor: dict[int, tuple[Slot, Process]] = {}
         self.started = False
@@ -72,7 +76,8 @@ class Fleet:
         self.bundle = bundle
         self.check_room(bundle, self.workers_wanted(bundle))
         self._store = Shared(quota.shared_memory(bundle.config.settings.lua.shared))
-        self.log_file = open_file(bundle.config.settings.access_log)
+        self.logs.attempt(bundle.config)
+        self.logs.commit()
         self.listeners.add(bundle.config)
         for unused in self.listeners.unused():
             log.line(f"A socket that was passed is at no address in the configuration: {unused}")
@@ -98,7 +103,7 @@ class Fleet:
 
     def legacy(self) -> tuple[Legacy, list[socket.socket]]:
         """For a successor, with its sockets."""
-        table, given = self.control.table, self.listeners.all()
+        table, given = self.control.table, {**self.listeners.all(), **self.control.operators.all()}
         peers, files, shared = known(table, self._scoreboard), self.listeners.files, self.listeners.shared
         legacy = Legacy(self._secret, table.found, peers, list(given), files, shared, *self.secrets.inheritance())
         return legacy, list(given.values())
@@ -107,6 +112,7 @@ class Fleet:
         """A successor is there: finish what runs, and leave everything else to it."""
         self.handed_over = True
         self.listeners.disown_files()
+        self.control.hand_over()
         self.stop(self.shutdown_time, "Stopping: running requests are finished, new ones are the new master's.")
 
     def is_alive(self) -> bool:
@@ -120,25 +126,13 @@ class Fleet:
         version = f"version {self.bundle.version} of the configuration"
         return f"{self.wanted_slots()} workers, {connections} connections, {version}"
 
-    def use_log(self, descriptor: int) -> None:
-        """The file of the access log from now on, or -1."""
-        if self.log_file >= 0:
-            os.close(self.log_file)
-        self.log_file = descriptor
-
-    def reopen_log(self) -> None:
-        """After a rotation; a file that cannot be opened leaves the old one in use."""
-        target = self.bundle.config.settings.access_log
-        try:
-            descriptor = open_file(target)
-        except OSError as error:
-            log.line(f"Cannot reopen the access log {target}: {error.strerror}")
-            return
-        if descriptor >= 0:
-            self.use_log(descriptor)
-            for process in self.processes():
-                if process is not self.trying:  # it may have another one
-                    process.send(channel.Reopen(), [descriptor])
+    def reopen_logs(self) -> None:
+        """After a rotation."""
+        self.logs.reopen()
+        for trying in (False, True):
+            files = self.logs.descriptors(tried=trying)
+            if files:
+                self._tell_workers(channel.Reopen(list(files)), list(files.values()), trying=trying)
 
     def close(self) -> None:
         """At the very end."""
@@ -213,7 +207,8 @@ class Fleet:
         sockets_for = self.listeners.sockets_for(slot, self.bundle.config)
         try:
             own.update((address, sock.dup()) for address, sock in sockets_for.items())
-            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, self._private() - {keyring})
+            private = self._private() - {keyring} | self.logs.unused_by_workers() | {self._shown[0].reading}
+            process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, private)
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
             self.rows.put_back(number)
@@ -229,9 +224,9 @@ class Fleet:
         self._listen_to(slot, process)
 
     def _instance(self, keyring: Memory, renewable: bytes) -> Instance:
-        workers, board, log_file = self.wanted_slots() or 1, self._scoreboard, self.log_file
-        members, store = self.control.members, self._store
-        return Instance(board, self._secret, workers, self.bundle, members, log_file, store, keyring, renewable)
+        workers, board, logs = self.wanted_slots() or 1, self._scoreboard, self.logs.descriptors()
+        members, common = self.control.members, (self._store, *self._shown)
+        return Instance(board, self._secret, workers, self.bundle, members, logs, *common, keyring, renewable)
 
     def _private(self) -> set[Closable]:
         """Descriptors that a child has no use for."""
@@ -243,7 +238,8 @@ class Fleet:
     def _start_control(self) -> None:
         peers = self.secrets.certificates.stored.peers
         instance = self._instance(peers, self.secrets.overview())
-        process = self.control.start(instance, self._private() - {peers, *self.control.owned()})
+        private = self._private() - {peers, *self.control.owned()} | self.logs.all()
+        process = self.control.start(instance, private)
         if process is not None:
             self._listen_to(self.control.slot, process)
 

@@ -11,7 +11,7 @@ from rsp.config.units import MOST_WORKERS
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle
 from rsp.loader import Loader
-from rsp.logs.access_log import open_file
+from rsp.logs import log
 from rsp.supervise.canary import Sample, fault
 from rsp.supervise.certificates import Certificates
 from rsp.supervise.child import Process, Slot
@@ -110,9 +110,10 @@ class Reloads:
             bundle = loaded.bundle
             self._fleet.secrets.attempt(Certificates(loaded, self._path, self._poll))
             self._fleet.check_room(bundle, self._fleet.workers_wanted(bundle))
+            self._fleet.control.operators.add(bundle.config.settings)
             added = self._fleet.listeners.add(bundle.config)
             members = self._fleet.control.adopt(self._fleet.bundle, bundle)[0]
-            log_file = open_file(bundle.config.settings.access_log)
+            self._fleet.logs.attempt(bundle.config)
         except (ConfigError, sockets.BindError) as error:
             lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
             self._fleet.secrets.refuse()
@@ -128,7 +129,7 @@ class Reloads:
             for slot in self._fleet.slots[:MOST_WORKERS]:
                 slot.wanted = True
         trial = float(bundle.config.settings.reload.canary) if self._what == "reload" else 0.0
-        self._rollout = Rollout(bundle, members, self._fleet.secrets, added, log_file, trial)
+        self._rollout = Rollout(bundle, members, self._fleet.secrets, self._fleet.logs, added, trial)
         self._fleet.control.consider(bundle, trial)
         self.step()
 
@@ -219,7 +220,9 @@ class Reloads:
         rollout.committed = True
         rollout.extend()
         fleet.bundle = rollout.bundle
-        fleet.use_log(rollout.log)
+        log.use(fleet.bundle.config.settings.log_level, fleet.bundle.config.settings.log_format)
+        log.catch()
+        fleet.logs.commit()
         fleet.trying = None
         fleet.secrets.commit()
         fleet.control.configure(rollout.bundle, rollout.members, fleet.secrets)
@@ -247,14 +250,13 @@ class Reloads:
         fleet, canary = self._fleet, rollout.canary
         self._rollout = None
         fleet.trying = None
-        if rollout.log >= 0:
-            os.close(rollout.log)
+        fleet.logs.refuse()
         fleet.control.consider(None)
         fleet.secrets.refuse()
         fleet.control.adopt(fleet.bundle)
         slot = next((slot for slot in fleet.slots if slot.process is canary and canary is not None), None)
         if slot is not None:
-            configure(slot, fleet.bundle, fleet.control.members, fleet.secrets, fleet.log_file, [])
+            configure(slot, fleet.bundle, fleet.control.members, fleet.secrets, fleet.logs, [])
         fleet.listeners.drop(rollout.added)
         self._end(False, f"Reload refused, {_STAYS}: {reason}", rollout.bundle)
 
@@ -262,6 +264,7 @@ class Reloads:
         """Tell how; then go on with the next one, if there are more orders."""
         fleet = self._fleet
         numbers, self._numbers = self._numbers, []
+        fleet.control.operators.keep(fleet.bundle.config.settings)
         fleet.control.report(numbers, self._what, good, text, bundle or fleet.bundle)
         if self._what != "dry-run" and not fleet.stopping:
             self._notifier.ready(text.partition("\n")[0])

@@ -18,6 +18,7 @@ _WORKER: Final = 38
 _CONTROL: Final = 50
 _LINGERING: Final = 64  # connections that are being refused because they are too many
 _FEWEST: Final = 8  # clients that a worker must be able to serve
+_OPERATORS: Final = 64  # connections to one site of the control process
 
 
 class Room(NamedTuple):
@@ -37,9 +38,14 @@ def limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+def for_operators() -> int:
+    """Connections that the control process accepts at metrics, and at the dashboard; four times of it for admins."""
+    return max(2, min(_OPERATORS, (limit() - _CONTROL) // 12))
+
+
 def for_checks() -> int:
     """Connections of its own that the control process can have at the same time."""
-    return max(4, limit() - _CONTROL)
+    return max(4, limit() - _CONTROL - 6 * for_operators())
 
 
 def _reserve(listeners: int) -> int:
@@ -54,7 +60,7 @@ def check(config: Config, workers: int, listeners: int) -> None:
     """
     master = _MASTER + workers * (listeners + 2) + listeners
     worker = _reserve(listeners) + 2 * _FEWEST + max(1, 2 * _FEWEST // 7)
-    needed = max(master, worker, _CONTROL + 4)
+    needed = max(master, worker, _CONTROL + 6 * 2 + 4)
     allowed = limit()
     if needed > allowed:
         what = f"{workers} worker{'s' * (workers != 1)} at {listeners} address{'es' * (listeners != 1)}"

@@ -35,17 +35,8 @@ def reserve(listener: Listener) -> Listener:
     if address.is_unix:
         _remove_stale(address)
         return listener
-    give_up = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            with _tcp_socket(address) as probe:
-                port = probe.getsockname()[1]
-                probe.listen(1)  # with SO_REUSEADDR only listening tells that no other process does
-            break
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:
-                raise BindError(_explain(address, error)) from None
-            time.sleep(0.05)
+    with _listening_alone(address) as probe:
+        port = probe.getsockname()[1]
     if address.port:
         return listener
     return with_port(listener, port)
@@ -93,6 +84,33 @@ def bind_private(path: str) -> socket.socket:
         raise BindError(_explain(address, error)) from None
     bound.setblocking(False)
     return bound
+
+
+def bind_alone(address: Address) -> socket.socket:
+    """A listening, non-blocking socket at an address that no other process listens on; a unix socket is private."""
+    if address.is_unix:
+        return bind_private(address.path)
+    bound = _listening_alone(address)
+    bound.setblocking(False)
+    return bound
+
+
+def _listening_alone(address: Address) -> socket.socket:
+    """With SO_REUSEADDR only listening tells that no other process does."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            bound = _tcp_socket(address)
+            try:
+                bound.listen(64)
+            except OSError:
+                bound.close()
+                raise
+            return bound
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:
+                raise BindError(_explain(address, error)) from None
+            time.sleep(0.05)
 
 
 def unlink(address: str) -> None:
