@@ -39,7 +39,7 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _DURATION: Final = re.compile(r"\d+(?:\.\d+)?(?:us|ms|s|m|h|d)")
 _SIZE: Final = re.compile(r"\d+(?:[kmg]i?b|b)", re.IGNORECASE)
 _WORDS: Final = ("and", "or", "not", "in")
-_SLIPS: Final = {"&": "and", "|": "or", "!": "not", "^": "~", "-": "a number of 0 or more"}
+_SLIPS: Final = {"&": "write `and`", "|": "write `or`", "!": "write `not`"}
 
 
 class Predicate:
@@ -89,9 +89,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _unreadable(letter: str) -> str:
     if letter in "\"'":
         return f"a text that begins with {letter} has to end with {letter}"
-    hint = f"; write `{_SLIPS[letter]}`" if letter in "&|!^" else ""
+    hint = _SLIPS.get(letter, "text is written in quotes" if letter in "/^.*[\\" else "")
     shown = letter if letter.isprintable() else repr(letter)
-    return f"`{shown}` has no meaning here{hint}"
+    return f"`{shown}` has no meaning here{hint and '; '}{hint}"
 
 
 def _mistake(column: int, message: str) -> ValueError:
@@ -170,7 +170,7 @@ class _Parser:
             raise _mistake(token.column, f"a condition has at most {_MOST} comparisons")
         name = token.text
         try:
-            is_text = log_fields.field(name).kind == "text"
+            is_text = log_fields.kind(name) == "text"
         except ValueError as error:
             raise _mistake(token.column, str(error)) from None
         self.fields.add(name)

@@ -112,6 +112,7 @@ class HttpService(Service):
 
     def session(self, client: bytes, listener: str) -> ClientSession:
         session = ClientSession(client, listener, b"http")
+        session.accepted = self._context.clock()
         self.renew(session)
         config = self.config
         if config is not None and session.limits.per_client and client != b"unix:":

@@ -6,6 +6,7 @@ from rsp.tls.facts cimport Facts
 
 cdef class ClientSession:
     cdef public bytes client, forwarded, known_host, scheme
+    cdef public double accepted
     cdef public bint counted
     cdef public int weight
     cdef public list entries

@@ -33,6 +33,7 @@ class ClientSession:
 
     ``client``    the address at the other end, ``unix:`` for a local socket
     ``listener``  where it came in, as configured
+    ``accepted``  when it was accepted, by the worker's clock
     ``scheme``    ``http``, or ``https`` over TLS
     ``tls``       what is known of its TLS connection, or ``None``
     ``counted``   whether ``limits.per_client`` counts it
@@ -46,8 +47,8 @@ class ClientSession:
 
     # fmt: off
     __slots__ = (
-        "client", "config", "conversations", "counted", "entries", "forwarded", "known_host", "limits", "listener",
-        "scheme", "tls", "weight",
+        "accepted", "client", "config", "conversations", "counted", "entries", "forwarded", "known_host", "limits",
+        "listener", "scheme", "tls", "weight",
     )
     # fmt: on
 
@@ -55,6 +56,7 @@ class ClientSession:
         self.client = client
         self.listener = listener
         self.scheme = scheme
+        self.accepted = 0.0
         self.tls: Facts | None = None
         self.counted = False
         self.config: object = None
