@@ -69,6 +69,7 @@ def assemble(
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), made.filters, (None, own_rules))
     made.nowhere.is_anywhere = True
     made.nowhere.hsts = hsts_line(settings.hsts)
+    made.nowhere.logs = made.logs
     made.request_id = settings.request_id
     made.via = via_lines(settings.via) if settings.via else None
     made.router = Router(
@@ -76,7 +77,7 @@ def assemble(
         for number, route in enumerate(config.routes)
     )
     # Not ``made``, which would hold itself.
-    made.direct_to = partial(_direct, config, made.listeners, made.filters, _certified(made.requirements))
+    made.direct_to = partial(_direct, config, made.listeners, made.filters, _certified(made.requirements), made.logs)
     made.redirecting = dict.fromkeys(
         (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
     )
@@ -98,7 +99,7 @@ def _certified(requirements: Collection[Requirement | None]) -> tuple[Filter, ..
 
 def _direct(
     config: Config, limits: dict[str, Limits], everywhere: tuple[Filter, ...], certified: tuple[Filter, ...],
-    upstream: Upstream,
+    logs: tuple[AccessLog, ...], upstream: Upstream,
 ) -> RouteTarget:  # fmt: skip
     """For requests that a hook sends past all routes; the rules of their host for certificates hold as well."""
     rules = response_rules(config.settings.response_headers)
@@ -106,6 +107,7 @@ def _direct(
     target.filters = certified
     target.is_anywhere = True
     target.hsts = hsts_line(config.settings.hsts)
+    target.logs = logs
     return target
 
 
@@ -118,6 +120,7 @@ def _redirecting(config: Config, main: RunningConfig) -> RunningConfig:
     rules = response_rules(settings.response_headers)
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), (), (None, rules[1]))
     target = RouteTarget(Route(), ToHttps(config.listeners), None, made.listeners, (), (), rules)
+    target.logs = made.nowhere.logs = made.logs
     made.router = Router([(None, "/", target)])
     return made
 
@@ -137,6 +140,7 @@ def _target(
     target = RouteTarget(route, handler, upstream, limits, filters, made.filters, rules)
     target.hsts = hsts_line(config.settings.hsts if route.hsts is None else route.hsts)
     target.requirement = requirement
+    target.logs = made.logs
     target.filters = (*_certified((requirement,)), *filters)  # this one does nothing with responses
     if requirement is not None:
         made.requirements.append(requirement)

@@ -1,15 +1,15 @@
 cimport cython
 
 from rsp.exchange.forward.body cimport RequestBody
-from rsp.exchange.forward.upstream cimport Upstream
 from rsp.exchange.passage cimport Passage
 from rsp.exchange.record cimport record
 from rsp.exchange.running_config cimport RouteTarget, RunningConfig
+from rsp.exchange.subject cimport Subject
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 from rsp.http.routing cimport match
 from rsp.http.peer_stream cimport Responder
-from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream
+from rsp.http.stream cimport ClientSession, ClientStream
 from rsp.net.context cimport WorkerContext
 
 cdef int IN_FLIGHT
@@ -17,25 +17,13 @@ cdef Responder NO_RESPONDER
 cdef ClientStream NO_STREAM
 
 
-cdef class Exchange(ClientEvents):
+cdef class Exchange(Subject):
     cdef int _open_ends
-    cdef Py_ssize_t _received
     cdef public RequestBody body
-    cdef public bytes client, extra, request_id, target
-    cdef public RunningConfig config
-    cdef public WorkerContext context
-    cdef public bint dropped, over, own, request_done
-    cdef public RequestHead head
+    cdef public bytes extra
+    cdef public bint dropped, request_done
     cdef public Limits limits
     cdef public Passage passage
-    cdef public Responder responder
-    cdef public RouteTarget route
-    cdef public Py_ssize_t sent
-    cdef public ClientSession session
-    cdef public double started
-    cdef public int status
-    cdef public ClientStream stream
-    cdef public Upstream upstream
     cdef Passage _get_passage(self)
     @cython.locals(session=ClientSession)
     cpdef set_up(self, WorkerContext context, RunningConfig config, ClientStream stream, RequestHead head)

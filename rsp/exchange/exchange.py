@@ -10,40 +10,30 @@ from typing import Any
 from rsp.exchange.answers import Answer
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.conversations import keep_for_client
-from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.inert import NO_RESPONDER, NO_STREAM
 from rsp.exchange.passage import Passage
 from rsp.exchange.record import record
 from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.exchange.subject import Subject
 from rsp.exchange.told import told
 from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
 from rsp.http.names import lines_without, without
-from rsp.http.peer_stream import BoundConnection, Responder
+from rsp.http.peer_stream import BoundConnection
 from rsp.http.routing import AmbiguousPath, match
-from rsp.http.stream import ClientEvents, ClientStream
+from rsp.http.stream import ClientStream
 from rsp.ipc.worker_cells import IN_FLIGHT
 from rsp.net.context import WorkerContext
 
 
-class Exchange(ClientEvents):
-    """What filters and handlers may ask.
+class Exchange(Subject):
+    """What filters and handlers may ask, beside what a :class:`Subject` says.
 
-    ``route``       ``config.nowhere`` until it is found
-    ``client``      the client's address, as a trusted proxy tells it once :meth:`tell` was called
-    ``target``      the request target as a peer sees it
     ``extra``       field lines of rsp's own for the request
     ``body``        what has arrived of the request's body and waits; ``dropped``: the client's own is not wanted
     ``passage``     its way through the filters, where there are some
-    ``own``         the response is rsp's own
     """
 
-    # fmt: off
-    __slots__ = (
-        "_open_ends", "_received", "body", "client", "config", "context", "dropped", "extra", "head", "limits", "over",
-        "own", "passage", "request_done", "request_id", "responder", "route", "sent", "session", "started", "status",
-        "stream", "target", "upstream",
-    )
-    # fmt: on
+    __slots__ = ("_open_ends", "body", "dropped", "extra", "limits", "passage", "request_done")
 
     def set_up(self, context: WorkerContext, config: RunningConfig, stream: ClientStream, head: RequestHead) -> None:
         session = stream.session
@@ -58,15 +48,14 @@ class Exchange(ClientEvents):
         self.request_done = head.framing == 0
         self.body: RequestBody | None = None
         self.route = config.nowhere
-        self.upstream: Upstream | None = None
-        self.responder: Responder = NO_RESPONDER
+        self.upstream = None
+        self.responder = NO_RESPONDER
         self.target = head.target
         self.extra = b""
         self.status = 0
-        self.sent = 0  # body bytes to the client
+        self.sent = self.received = 0
         self.started = context.clock()
         self.response_started = self.over = False
-        self._received = 0  # bytes of the request's body
         self._open_ends = 2  # of a tunnel
         self.passage: Passage | None = None
         self.dropped = self.own = False
@@ -110,11 +99,11 @@ class Exchange(ClientEvents):
         self.route = route
         limits = self.limits = route.limits.get(self.session.listener, self.config.limits)
         self.stream.use(limits)
-        if self.body is not None:
-            self._received = self.body.size
-        if limits.body_limit and max(self.head.framing, self._received) > limits.body_limit:
-            self.refuse(413, "")
-            return
+        if limits.body_limit:
+            kept = self.body.size if self.body is not None else 0
+            if max(self.head.framing, kept, self.received) > limits.body_limit:
+                self.refuse(413, "")
+                return
         if limits.request_time:
             self.stream.set_deadline(self.context.now + limits.request_time)
         if route.filters:
@@ -168,15 +157,15 @@ class Exchange(ClientEvents):
     def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         if trailers is not None:
             self.request_done = True
+        for piece in pieces:
+            self.received += len(piece)
         if self.dropped:
             return
-        if self.route is not self.config.nowhere and self.limits.body_limit:
-            for piece in pieces:
-                self._received += len(piece)
-            if self._received > self.limits.body_limit:
-                self.head.keep_alive = False
-                self._give_up(413, "")
-                return
+        limit = self.limits.body_limit
+        if limit and self.received > limit and self.route is not self.config.nowhere:
+            self.head.keep_alive = False
+            self._give_up(413, "")
+            return
         if self.responder is not NO_RESPONDER:
             self.responder.request_body(pieces, trailers)
         elif not self.response_started:
@@ -288,6 +277,7 @@ class Exchange(ClientEvents):
             self.tunnel_down(data)
 
     def tunnel_up(self, data: bytes) -> None:
+        self.received += len(data)
         self.responder.tunnel_up(data)
 
     def tunnel_up_eof(self) -> None:
@@ -382,13 +372,10 @@ class Exchange(ClientEvents):
         if filters or self.passage is not None:
             self._get_passage().stop()
         responder.abort("the exchange is over")
-        record(
-            self.context, self.config.access_log, self.client, self.head, status, self.sent, self.started,
-            self.request_id, responder,
-        )  # fmt: skip
         self.status = status
-        if self.passage is not None:
+        if self.passage is not None:  # first: hooks may have something for the log
             self.passage.end(filters, status)
-            self.passage = None
+        record(self)
+        self.passage = None
         self.responder = NO_RESPONDER
         return stream

@@ -55,10 +55,7 @@ class _NoResponder(Responder):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self.peers_tried = b""
-        self.last_lines = b""
-        self.seconds = 0.0
-        self.ended = 0.0
+        self.forget()
 
     def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         pass

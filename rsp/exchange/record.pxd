@@ -1,3 +1,7 @@
+cimport cython
+
+from rsp.exchange.running_config cimport RouteTarget
+from rsp.exchange.subject cimport Subject
 from rsp.http.message cimport RequestHead
 from rsp.http.peer_stream cimport Responder
 from rsp.logs.access_log cimport AccessLog
@@ -6,7 +10,9 @@ from rsp.net.context cimport WorkerContext
 
 cdef int IN_FLIGHT
 
-cpdef record(
-    WorkerContext context, AccessLog log, bytes client, RequestHead head, int status, Py_ssize_t sent, double started,
-    bytes request_id, Responder responder,
+
+@cython.locals(
+    context=WorkerContext, responder=Responder, route=RouteTarget, status=int, sent=Py_ssize_t, seconds=double,
+    log=AccessLog, head=RequestHead,
 )
+cpdef record(Subject exchange)

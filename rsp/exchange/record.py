@@ -1,22 +1,20 @@
-"""What is recorded of an exchange when it is over: counters, and a line of the access log."""
+"""What is recorded of an exchange when it is over: counters, and lines of access logs."""
 
-from rsp.http.message import RequestHead
-from rsp.http.peer_stream import Responder
+from rsp.exchange.subject import Subject
 from rsp.ipc.worker_cells import IN_FLIGHT
-from rsp.logs.access_log import AccessLog
 from rsp.logs.combined import combined
-from rsp.net.context import WorkerContext
 
 
-def record(
-    context: WorkerContext, log: AccessLog, client: bytes, head: RequestHead, status: int, sent: int, started: float,
-    request_id: bytes, responder: Responder,
-) -> None:  # fmt: skip
-    """``sent``: bytes of the response's body; ``started``: by the monotonic clock."""
+def record(exchange: Subject) -> None:
+    """It is over: its ``status`` is final."""
+    context, responder, route = exchange.context, exchange.responder, exchange.route
+    status, sent = exchange.status, exchange.sent
+    seconds = (responder.ended or context.clock()) - exchange.started
     context.stats.add(IN_FLIGHT, -1)
     context.stats.answered(status, sent)
-    if log.enabled:
+    for log in route.logs:
+        head = exchange.head
         log.add(combined(
-            client, log.stamp, head.method, head.target, head.version, status, sent, head.referer, head.user_agent,
-            responder.peers_tried, (responder.ended or context.clock()) - started, responder.seconds, request_id,
+            exchange.client, log.stamp, head.method, head.target, head.version, status, sent, head.referer,
+            head.user_agent, responder.peers_tried, seconds, responder.seconds, exchange.request_id,
         ))  # fmt: skip

@@ -11,7 +11,7 @@ from rsp.logs.access_log cimport AccessLog
 
 
 cdef class RouteTarget:
-    cdef public tuple filters, response_filters
+    cdef public tuple filters, logs, response_filters
     cdef public Handler handler
     cdef public dict limits
     cdef public Rules own_rules, request_rules, response_rules
@@ -38,7 +38,7 @@ cdef class RunningConfig:
     cdef public Limits limits
     cdef public dict listeners, redirecting, upstreams, via
     cdef public list requirements
-    cdef public tuple filters
+    cdef public tuple filters, logs
     cdef public RouteTarget nowhere
     cdef public str request_id
     cdef public Py_ssize_t weight

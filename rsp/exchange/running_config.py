@@ -32,6 +32,7 @@ class RouteTarget:
     ``filters``    its own, in the order in which requests pass them; ``response_filters``: all, as responses do
     ``prefix``     bytes of the path that ``rewrite``, if it is not ``None``, stands in the place of
     ``upstream``   if its requests go to one
+    ``logs``       the access logs with a line for each of its requests
     ``hsts``       the line of Strict-Transport-Security, or empty; it is the only one then
     ``requirement``  what clients have to show; ``is_anywhere``: it stands for no route, so the request's host says it
     ``own_rules``  header rules for rsp's own answers; ``response_rules``: for those of peers
@@ -39,8 +40,8 @@ class RouteTarget:
 
     # fmt: off
     __slots__ = (
-        "config", "filters", "handler", "hsts", "is_anywhere", "limits", "own_rules", "prefix", "request_rules",
-        "requirement", "response_filters", "response_rules", "rewrite", "send_host", "upstream",
+        "config", "filters", "handler", "hsts", "is_anywhere", "limits", "logs", "own_rules", "prefix",
+        "request_rules", "requirement", "response_filters", "response_rules", "rewrite", "send_host", "upstream",
     )
     # fmt: on
 
@@ -67,6 +68,7 @@ class RouteTarget:
         self.send_host = config.send_host.encode() if config.send_host else b""
         self.request_rules = Rules(config.request_headers) if config.request_headers else None
         self.response_rules, self.own_rules = response_rules
+        self.logs: tuple[AccessLog, ...] = ()
         self.hsts = b""
         self.requirement: Requirement | None = None
         self.is_anywhere = False
@@ -154,13 +156,14 @@ class RunningConfig:
     # fmt: off
     __slots__ = (
         "__weakref__", "_direct", "access_log", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
-        "limits", "listeners", "nowhere", "pages", "redirecting", "request_id", "requirements", "router", "upstreams",
-        "via", "weight",
+        "limits", "listeners", "logs", "nowhere", "pages", "redirecting", "request_id", "requirements", "router",
+        "upstreams", "via", "weight",
     )
     # fmt: on
 
     def __init__(self, access_log: AccessLog, forwarded: Forwarded, pages: Pages) -> None:
         self.access_log = access_log
+        self.logs: tuple[AccessLog, ...] = (access_log,) if access_log.enabled else ()
         self.forwarded = forwarded
         self.pages = pages
         self.directory: PeerDirectory

@@ -1,25 +1,12 @@
 """What a request may claim of its connection's TLS: for filters, placeholders and hooks."""
 
-from typing import Protocol
-
 from rsp.exchange.requirement import Requirement
-from rsp.exchange.running_config import RouteTarget, RunningConfig
-from rsp.http.message import RequestHead
+from rsp.exchange.subject import Subject
 from rsp.http.routing import match, normalise_path
-from rsp.http.stream import ClientSession
 from rsp.tls.certificate import ClientCertificate
 
 
-class Secured(Protocol):
-    """The exchange."""
-
-    config: RunningConfig
-    head: RequestHead
-    route: RouteTarget
-    session: ClientSession
-
-
-def requirement_of(exchange: Secured) -> Requirement | None:
+def requirement_of(exchange: Subject) -> Requirement | None:
     """What the request's route requires of its client; where there is no route (yet), what the host's routes do, or
     that of another host to which its path would have come."""
     if not exchange.route.is_anywhere:
@@ -33,7 +20,7 @@ def requirement_of(exchange: Secured) -> Requirement | None:
     return config.requirement_of(head.host) or next(required, None)
 
 
-def certificate_of(exchange: Secured) -> ClientCertificate | None:
+def certificate_of(exchange: Subject) -> ClientCertificate | None:
     """The client's certificate, if the rules of this very request have verified it.
 
     One that another name's authority has verified says nothing here: the client has shown it to another host.
@@ -49,7 +36,7 @@ def certificate_of(exchange: Secured) -> ClientCertificate | None:
     return tls.about
 
 
-def tls_told(exchange: Secured, name: str) -> bytes:
+def tls_told(exchange: Subject, name: str) -> bytes:
     """What the placeholder ``name`` stands for; empty: nothing."""
     tls = exchange.session.tls
     if tls is None:

@@ -1,31 +1,9 @@
 """What placeholders of the configuration stand for: what rsp knows of a request, beside its fields."""
 
-from typing import Protocol
-
 from rsp.config.placeholders import IN_TLS
 from rsp.exchange.filters.forwarded import name_of, scheme_told
-from rsp.exchange.forward.upstream import Upstream
-from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.exchange.subject import Subject
 from rsp.exchange.tls import tls_told
-from rsp.http.message import RequestHead
-from rsp.http.stream import ClientSession, ClientStream
-
-
-class Subject(Protocol):
-    """The exchange that is told of."""
-
-    client: bytes
-    config: RunningConfig
-    head: RequestHead
-    over: bool
-    request_id: bytes
-    route: RouteTarget
-    session: ClientSession
-    stream: ClientStream
-    upstream: Upstream | None
-
-    def tell(self) -> None:
-        """Find out the client's real address."""
 
 
 def told(exchange: Subject, name: str) -> bytes:

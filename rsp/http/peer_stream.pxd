@@ -32,7 +32,9 @@ cdef class ResponseReceiver:
 
 cdef class Responder:
     cdef public bytes last_lines, peers_tried
-    cdef public double ended, seconds
+    cdef public double begun, connect_seconds, ended, first_byte, seconds, started
+    cdef public Py_ssize_t tries
+    cpdef forget(self)
     cpdef request_body(self, list pieces, list trailers)
     cpdef pause(self)
     cpdef resume(self)

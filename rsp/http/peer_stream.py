@@ -186,16 +186,39 @@ class ResponseReceiver:
 class Responder:
     """What produces an exchange's response: a forwarded request, later a file or a cache.
 
-    ``peers_tried``, ``seconds``, ``ended``: for the log, the peers that were asked, how long that took, and when the
-    last response was complete (0.0: not yet).  ``last_lines``: response fields that go behind all others.
+    ``last_lines``: response fields that go behind all others.  For logs, metrics and traces, where moments are by the
+    clock of the worker's context, and 0.0 means that it has not happened:
+
+    ``begun``            when a peer was first wanted; from there to the first ``started`` the request waits for one
+    ``started``          when the last peer was asked
+    ``first_byte``       when the head of the response came
+    ``ended``            when the last response was complete
+    ``connect_seconds``  how long connections took that were made for it, all of them; 0.0: there were some already
+    ``seconds``          how long peers took, all of them
+    ``peers_tried``      their names, ``tries`` their number: one that was asked again counts again
     """
 
-    __slots__ = ("ended", "last_lines", "peers_tried", "seconds")
+    # fmt: off
+    __slots__ = (
+        "begun", "connect_seconds", "ended", "first_byte", "last_lines", "peers_tried", "seconds", "started", "tries",
+    )
+    # fmt: on
 
     last_lines: bytes
     peers_tried: bytes
-    seconds: float
+    tries: int
+    begun: float
+    started: float
+    first_byte: float
     ended: float
+    connect_seconds: float
+    seconds: float
+
+    def forget(self) -> None:
+        """Nothing has happened yet."""
+        self.last_lines = self.peers_tried = b""
+        self.tries = 0
+        self.begun = self.started = self.first_byte = self.ended = self.connect_seconds = self.seconds = 0.0
 
     def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         raise NotImplementedError

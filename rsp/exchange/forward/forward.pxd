@@ -17,7 +17,6 @@ cdef class Forward(Relay):
     cdef public Peer pinned
     cdef public bint answered, hedges
     cdef public double queue_deadline, queue_limit
-    cdef Py_ssize_t _asked
     cdef object _hedge
     cdef bint _tried_stale
     cpdef set_up(

@@ -45,7 +45,7 @@ class Forward(Relay):
 
     # fmt: off
     __slots__ = (
-        "_asked", "_hedge", "_tried_stale", "answered", "chooser", "hedges", "own", "pinned",
+        "_hedge", "_tried_stale", "answered", "chooser", "hedges", "own", "pinned",
         "queue_deadline", "queue_limit",
     )
     # fmt: on
@@ -64,9 +64,8 @@ class Forward(Relay):
         self.request_done = request_done
         self.tried = UNTRIED
         self.only = self.rest = None
-        self.last_lines = self.peers_tried = b""
-        self.seconds = self.ended = 0.0
-        self.bound = self.holds = self.over = self.spent = self.answered = False
+        self.forget()
+        self.bound = self.connecting = self.holds = self.over = self.spent = self.answered = False
         self.stream = None
         self.chooser: Chooser | None = None
         self.pinned: Peer | None = None
@@ -74,7 +73,6 @@ class Forward(Relay):
         # Two peers may process it.
         self.hedges = upstream.hedges and head.framing == 0 and not head.upgrade and head.method in SAFE
         self.queue_deadline = self.queue_limit = 0.0
-        self._asked = 0  # names in ``peers_tried``, those that are left out included
         self._hedge: Hedge | None = None
         self._tried_stale = False  # it was sent on a connection that the peer had closed
 
@@ -115,6 +113,8 @@ class Forward(Relay):
 
     def _wait(self, first: bool) -> bool:
         """Until a peer has room; whether it may.  ``first``: it had its turn."""
+        if self.begun == 0.0:
+            self.begun = self.context.clock()
         if self.upstream.queue.wait(self, first):
             return True
         self._refuse(503, "too many requests wait")
@@ -134,7 +134,7 @@ class Forward(Relay):
         """Ask ``peer``."""
         if self.over:
             return
-        before = self.peer if self._asked else None
+        before = self.peer if self.tries else None
         if not self.hold(peer):
             self._wait(True)
             return
@@ -150,7 +150,7 @@ class Forward(Relay):
             stream.close()
             stream = peer.pool.take(self)
         if stream is None:
-            peer.pool.connect(self)
+            self.connect()
         else:
             self.connected(stream)
 
@@ -167,6 +167,7 @@ class Forward(Relay):
     # -- to the peer
 
     def connected(self, stream: PeerStream) -> None:
+        self.note_connected()
         if self.over:
             stream.put_back()
             return
@@ -178,6 +179,7 @@ class Forward(Relay):
 
     def connect_failed(self, failure: Failure) -> None:
         """Nothing was sent, so whatever the method, the next peer may have it."""
+        self.note_connected()
         self.let_go()
         if len(self.tried) < MOST_NAMES:  # hundreds of lines say no more than some
             self.peer.tell(failure.reason)
@@ -233,6 +235,7 @@ class Forward(Relay):
     def _start_over(self) -> None:
         if self.answered:  # the user still looks at the head
             self.answered = False
+            self.first_byte = 0.0
             self.user.withdraw()
         self.take_back()
 
@@ -245,8 +248,8 @@ class Forward(Relay):
         return 0 < self.upstream.tries <= len(self.tried)
 
     def _name(self, peer: "Peer") -> None:
-        self.peers_tried = with_name(self.peers_tried, self._asked, peer.name) if self._asked else peer.name
-        self._asked += 1
+        self.peers_tried = with_name(self.peers_tried, self.tries, peer.name) if self.tries else peer.name
+        self.tries += 1
 
     def _tries_another(self, status: int) -> bool:
         """A status that another peer may do better than: whether one is asked instead."""
@@ -336,6 +339,7 @@ class Forward(Relay):
         if upstream.latencies is not None:
             upstream.latencies.add(now - self.started)
         peer.answered(now, now - self.started, head.status)
+        self.first_byte = now
         self.answered = True
         self._call_off()
         if upstream.binding is not None and not self.bound:
@@ -361,7 +365,7 @@ class Forward(Relay):
             stream.abort("it switched protocols unasked")
             self.peer_failed(stream, Failure("switched protocols unasked"))
             return
-        now = self.context.clock()
+        now = self.first_byte = self.context.clock()
         self.answered = True
         self.peer.answered(now, now - self.started, 101)
         stream.open_tunnel()

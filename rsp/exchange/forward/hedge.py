@@ -52,10 +52,8 @@ class Hedge(Holder):
         self.only = None
         self.peer = peer
         self.stream = None
-        self.holds = False
-        self.started = 0.0
-        self.ended = self.seconds = 0.0
-        self.peers_tried = self.last_lines = b""
+        self.holds = self.connecting = False
+        self.forget()
 
     def begin(self) -> None:
         peer = self.peer
@@ -64,7 +62,7 @@ class Hedge(Holder):
             return
         stream = peer.pool.take(self)
         if stream is None:
-            peer.pool.connect(self)
+            self.connect()
         else:
             self.connected(stream)
 
@@ -78,6 +76,7 @@ class Hedge(Holder):
 
     def connected(self, stream: PeerStream) -> None:
         original = self._original
+        self.note_connected()
         if original is None:
             stream.put_back()
         else:
@@ -85,6 +84,7 @@ class Hedge(Holder):
             stream.send_request(original.user.outgoing_head(), [], None)
 
     def connect_failed(self, failure: Failure) -> None:
+        self.note_connected()
         self.let_go()
         self.peer.failed(failure.reason)
         self._give_in(504 if failure.timed_out else 502)

@@ -7,11 +7,12 @@ from rsp.net.context cimport WorkerContext
 
 cdef class Holder(PeerRequest):
     cdef public WorkerContext context
-    cdef public bint holds
-    cdef public double started
+    cdef public bint connecting, holds
     cdef public Peer peer
     cdef public PeerStream stream
     cpdef bint hold(self, Peer peer) except -1
+    cpdef connect(self)
+    cpdef note_connected(self)
     cpdef let_go(self)
     cpdef peer_done(self)
     @cython.locals(stream=PeerStream)

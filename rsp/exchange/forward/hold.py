@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 
 class Holder(PeerRequest):
-    """``peer``: the one that has the request now, or had it last, and ``started``: since when.
+    """``peer``: the one that has the request now, or had it last.
 
     ``stream``: to it, once there is a connection; ``holds``: the request counts as running there.
+    ``connecting``: a connection is made for it.
     """
 
-    __slots__ = ("context", "holds", "peer", "started", "stream")
+    __slots__ = ("connecting", "context", "holds", "peer", "stream")
 
     context: WorkerContext
     peer: "Peer"
     stream: PeerStream | None
     holds: bool
-    started: float
+    connecting: bool
 
     def hold(self, peer: "Peer") -> bool:
         """Ask ``peer`` from here on; false where other workers were faster to fill it up."""
@@ -36,7 +37,20 @@ class Holder(PeerRequest):
         self.holds = True
         self.ended = 0.0
         self.started = self.context.clock()
+        if self.begun == 0.0:
+            self.begun = self.started
         return True
+
+    def connect(self) -> None:
+        """A connection is made for it: ``connected`` or ``connect_failed`` follows."""
+        self.connecting = True
+        self.peer.pool.connect(self)
+
+    def note_connected(self) -> None:
+        """It has taken its time, or has come to nothing."""
+        if self.connecting:
+            self.connecting = False
+            self.connect_seconds += self.context.clock() - self.started
 
     def note_tried(self, peer: "Peer") -> None:
         """It has failed this request, or is about to."""
@@ -71,6 +85,7 @@ class Holder(PeerRequest):
         peer, stream = self.peer, self.stream = other.peer, other.stream
         self.holds, self.started, self.ended = other.holds, other.started, other.ended
         self.seconds += other.seconds
+        self.connect_seconds += other.connect_seconds
         other.holds, other.stream = False, None
         if stream is not None:
             stream.hand_over(self)

@@ -1,9 +1,10 @@
 """``req.tls``: what hooks see of the client's TLS connection."""
 
-from rsp.exchange.tls import Secured, certificate_of
+from rsp.exchange.subject import Subject
+from rsp.exchange.tls import certificate_of
 
 
-def tls_seen(exchange: Secured, name: bytes) -> object:
+def tls_seen(exchange: Subject, name: bytes) -> object:
     """``req.tls[name]``; a tuple is a list.  ``None``: there is none.  The names stand in objects.lua."""
     tls = exchange.session.tls
     if tls is None:

@@ -1,0 +1,23 @@
+from rsp.exchange.forward.upstream cimport Upstream
+from rsp.exchange.running_config cimport RouteTarget, RunningConfig
+from rsp.http.message cimport RequestHead
+from rsp.http.peer_stream cimport Responder
+from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream
+from rsp.net.context cimport WorkerContext
+
+
+cdef class Subject(ClientEvents):
+    cdef public bytes client, request_id, target
+    cdef public RunningConfig config
+    cdef public WorkerContext context
+    cdef public RequestHead head
+    cdef public bint over, own
+    cdef public Responder responder
+    cdef public RouteTarget route
+    cdef public Py_ssize_t received, sent
+    cdef public ClientSession session
+    cdef public double started
+    cdef public int status
+    cdef public ClientStream stream
+    cdef public Upstream upstream
+    cpdef tell(self)

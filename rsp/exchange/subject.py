@@ -1,0 +1,55 @@
+"""What is known of an exchange: for counters, logs, traces, placeholders.
+
+Rules of this room: what is known and nothing else; an :class:`rsp.exchange.exchange.Exchange` is one.
+"""
+
+from rsp.exchange.forward.upstream import Upstream
+from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.http.message import RequestHead
+from rsp.http.peer_stream import Responder
+from rsp.http.stream import ClientEvents, ClientSession, ClientStream
+from rsp.net.context import WorkerContext
+
+
+class Subject(ClientEvents):
+    """``started``: the moment of the request's head, by the clock of ``context``.
+
+    ``client``      the client's address, as a trusted proxy tells it once :meth:`tell` was called
+    ``route``       ``config.nowhere`` until it is found
+    ``upstream``    whose peers were asked, if any were
+    ``responder``   what the response comes from, and when it came
+    ``target``      the request target as a peer sees it
+    ``status``      of the response; 0: there is none yet
+    ``received``    bytes of the request's body, ``sent`` of the response's body; of a tunnel, too
+    ``own``         the response is rsp's own
+    ``over``        it has ended
+    """
+
+    # fmt: off
+    __slots__ = (
+        "client", "config", "context", "head", "over", "own", "received", "request_id", "responder", "route", "sent",
+        "session", "started", "status", "stream", "target", "upstream",
+    )
+    # fmt: on
+
+    client: bytes
+    config: RunningConfig
+    context: WorkerContext
+    head: RequestHead
+    over: bool
+    own: bool
+    received: int
+    request_id: bytes
+    responder: Responder
+    route: RouteTarget
+    sent: int
+    session: ClientSession
+    started: float
+    status: int
+    stream: ClientStream
+    target: bytes
+    upstream: Upstream | None
+
+    def tell(self) -> None:
+        """Find out the client's real address."""
+        raise NotImplementedError
