@@ -48,7 +48,7 @@ class TlsTransport(Transport):
         self.engine: Engine | None = None
         self.exact = False
         self._said = 0  # by TLS itself since the backlog was empty
-        self._spoken = True  # the owner, since the other side has left
+        self._spoken = False  # the owner
 
     def begin(self, protocol: Protocol, limit: int) -> None:
         """As for plain ones; but a handshake's last bytes may still wait, and it has perhaps met the end."""
@@ -134,7 +134,6 @@ class TlsTransport(Transport):
             delay = timing(self.descriptor)[1]
             self._fail(TlsLost("closed the connection without close_notify", False, delay))
         else:
-            self._spoken = False
             Transport._read_eof(self, protocol)
 
     def _end_reading(self) -> None:
@@ -148,7 +147,6 @@ class TlsTransport(Transport):
         except TlsError as error:
             self._refuse(engine, error)
         else:
-            self._spoken = False
             Transport._read_eof(self, protocol)
 
     def resume_reading(self) -> None:
@@ -191,7 +189,7 @@ class TlsTransport(Transport):
 
     def close(self) -> None:
         if not self.closing:
-            if self.exact or self._spoken or self.waiting:
+            if self.exact or self._spoken or not self._ended:
                 self._take_leave()  # a client that has left without a question does not listen
             Transport.close(self)
 
