@@ -49,6 +49,8 @@ class Exchange(Subject):
         self.body: RequestBody | None = None
         self.route = config.nowhere
         self.upstream = None
+        self.response_head = None
+        self.logged = None
         self.responder = NO_RESPONDER
         self.target = head.target
         self.extra = b""
@@ -59,6 +61,7 @@ class Exchange(Subject):
         self._open_ends = 2  # of a tunnel
         self.passage: Passage | None = None
         self.dropped = self.own = False
+        self.journal = None if context.watch is None else context.watch.begin(head)
         context.stats.add(IN_FLIGHT, 1)
 
     # -- the request's way
@@ -143,7 +146,10 @@ class Exchange(Subject):
         if passage is not None and passage.overridden:
             extra = without(extra, passage.overridden)
             request_id = b"" if b"x-request-id" in passage.overridden else request_id
-        return self.route.outgoing_head(self.head, self.target, extra, request_id, self)
+        outgoing = self.route.outgoing_head(self.head, self.target, extra, request_id, self)
+        if self.journal is not None and self.journal.trace is not None:
+            self.journal.trace.name_try(outgoing)
+        return outgoing
 
     def outgoing_trailers(self, trailers: list[bytes]) -> list[bytes]:
         return self.route.trailers_for_peer(self.head, trailers) if trailers else trailers
@@ -199,6 +205,7 @@ class Exchange(Subject):
             return None
         head, pieces = self._own_response(self._error(status, reason))
         self.sent = sum(map(len, pieces))
+        self.response_head = head
         self.status = status
         self.response_started = True
         self.client_gone()
@@ -242,6 +249,7 @@ class Exchange(Subject):
         if self.over:
             return
         self.response_started = True
+        self.response_head = head
         self.status = head.status
         for piece in pieces:
             self.sent += len(piece)
@@ -271,6 +279,7 @@ class Exchange(Subject):
 
     def switched(self, head: ResponseHead, data: bytes) -> None:
         self.response_started = True
+        self.response_head = head
         self.status = 101
         self.stream.open_tunnel(head)
         if data:
@@ -357,6 +366,8 @@ class Exchange(Subject):
         self.responder.abort("the exchange needs it no more")
 
     def cut_off(self) -> None:
+        if self.journal is not None:
+            self.journal.cut = True
         self._end(self.status).reset("the response broke off")
 
     def _finish(self, status: int, keep_alive: bool) -> None:
@@ -376,6 +387,8 @@ class Exchange(Subject):
         if self.passage is not None:  # first: hooks may have something for the log
             self.passage.end(filters, status)
         record(self)
+        if self.journal is not None and self.journal.trace is not None:
+            self.journal.trace.end(self)
         self.passage = None
         self.responder = NO_RESPONDER
         return stream

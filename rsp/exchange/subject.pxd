@@ -1,6 +1,7 @@
+from rsp.exchange.forward.journal cimport Journal
 from rsp.exchange.forward.upstream cimport Upstream
 from rsp.exchange.running_config cimport RouteTarget, RunningConfig
-from rsp.http.message cimport RequestHead
+from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.peer_stream cimport Responder
 from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream
 from rsp.net.context cimport WorkerContext
@@ -11,6 +12,9 @@ cdef class Subject(ClientEvents):
     cdef public RunningConfig config
     cdef public WorkerContext context
     cdef public RequestHead head
+    cdef public Journal journal
+    cdef public ResponseHead response_head
+    cdef public dict logged
     cdef public bint over, own
     cdef public Responder responder
     cdef public RouteTarget route

@@ -3,9 +3,10 @@
 Rules of this room: what is known and nothing else; an :class:`rsp.exchange.exchange.Exchange` is one.
 """
 
+from rsp.exchange.forward.journal import Journal
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.running_config import RouteTarget, RunningConfig
-from rsp.http.message import RequestHead
+from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import Responder
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream
 from rsp.net.context import WorkerContext
@@ -21,13 +22,16 @@ class Subject(ClientEvents):
     ``target``      the request target as a peer sees it
     ``status``      of the response; 0: there is none yet
     ``received``    bytes of the request's body, ``sent`` of the response's body; of a tunnel, too
+    ``response_head``  as it was sent to the client; ``None``: nothing was
+    ``logged``      values that hooks have given to the log, by name
     ``own``         the response is rsp's own
+    ``journal``     what has happened, step by step, if something looks at single requests; else ``None``
     ``over``        it has ended
     """
 
     # fmt: off
     __slots__ = (
-        "client", "config", "context", "head", "over", "own", "received", "request_id", "responder", "route", "sent",
+        "client", "config", "context", "head", "journal", "logged", "over", "own", "received", "request_id", "responder", "response_head", "route", "sent",
         "session", "started", "status", "stream", "target", "upstream",
     )
     # fmt: on
@@ -36,11 +40,14 @@ class Subject(ClientEvents):
     config: RunningConfig
     context: WorkerContext
     head: RequestHead
+    journal: Journal | None
+    logged: dict[str, bytes | float] | None
     over: bool
     own: bool
     received: int
     request_id: bytes
     responder: Responder
+    response_head: ResponseHead | None
     route: RouteTarget
     sent: int
     session: ClientSession

@@ -11,13 +11,14 @@ from msgspec import Meta
 INTERNAL: Final = 1  # kinds, by their numbers in OTLP
 SERVER: Final = 2
 CLIENT: Final = 3
+MOST_SPANS: Final = 64  # of one request
 TEXT: Final = 1024  # the longest text of a span: a target, a user agent
 
-_TraceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-_SpanId = Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")]
+_TraceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}\\Z")]
+_SpanId = Annotated[str, Meta(pattern="^([0-9a-f]{16})?\\Z")]
 _Text = Annotated[str, Meta(max_length=TEXT)]
-_Nanoseconds = Annotated[int, Meta(ge=0, lt=1 << 63)]
-_Integer = Annotated[int, Meta(ge=-(1 << 63), lt=1 << 63)]
+_Nanoseconds = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+_Integer = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Value = bool | _Integer | float | _Text
 Attributes = dict[_Text, Value]
 

@@ -45,8 +45,7 @@ class Forward(Relay):
 
     # fmt: off
     __slots__ = (
-        "_hedge", "_tried_stale", "answered", "chooser", "hedges", "own", "pinned",
-        "queue_deadline", "queue_limit",
+        "_hedge", "_tried_stale", "answered", "chooser", "hedges", "own", "pinned", "queue_deadline", "queue_limit",
     )
     # fmt: on
 
@@ -67,6 +66,7 @@ class Forward(Relay):
         self.forget()
         self.bound = self.connecting = self.holds = self.over = self.spent = self.answered = False
         self.stream = None
+        self.journal = self.noted = None
         self.chooser: Chooser | None = None
         self.pinned: Peer | None = None
         self.own: Conversation | None = None
@@ -181,6 +181,7 @@ class Forward(Relay):
         """Nothing was sent, so whatever the method, the next peer may have it."""
         self.note_connected()
         self.let_go()
+        self.note_failed(failure.reason)
         if len(self.tried) < MOST_NAMES:  # hundreds of lines say no more than some
             self.peer.tell(failure.reason)
         self.peer.failed(failure.reason)
@@ -193,6 +194,7 @@ class Forward(Relay):
 
     def peer_failed(self, stream: PeerStream, failure: Failure) -> None:
         self.peer_done()
+        self.note_failed(failure.reason)
         if self.over:
             return
         peer, reason = self.peer, failure.reason
@@ -334,6 +336,7 @@ class Forward(Relay):
             return
         upstream, peer = self.upstream, self.peer
         now = self.ended or self.context.clock()
+        self.note_answered(head.status, now)
         if upstream.retry_on is not None and head.status in upstream.retry_on and self._tries_another(head.status):
             return
         if upstream.latencies is not None:
@@ -366,6 +369,7 @@ class Forward(Relay):
             self.peer_failed(stream, Failure("switched protocols unasked"))
             return
         now = self.first_byte = self.context.clock()
+        self.note_answered(101, now)
         self.answered = True
         self.peer.answered(now, now - self.started, 101)
         stream.open_tunnel()

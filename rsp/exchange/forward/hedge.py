@@ -7,6 +7,7 @@ first.  What is counted and logged is the original's to count and log.
 from typing import TYPE_CHECKING, Protocol
 
 from rsp.exchange.forward.hold import Holder
+from rsp.exchange.forward.journal import Journal
 from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import UNTRIED, BoundConnection, Failure, PeerStream, ResponseReceiver
@@ -22,6 +23,7 @@ class Original(Protocol):
     client: bytes
     context: WorkerContext
     head: RequestHead
+    journal: Journal | None
     limits: Limits
     user: ResponseReceiver
 
@@ -53,6 +55,8 @@ class Hedge(Holder):
         self.peer = peer
         self.stream = None
         self.holds = self.connecting = False
+        self.journal = original.journal
+        self.noted = None
         self.forget()
 
     def begin(self) -> None:
@@ -60,6 +64,8 @@ class Hedge(Holder):
         if not self.hold(peer):
             self._give_in(503)
             return
+        if self.noted is not None:
+            self.noted.hedge = True
         stream = peer.pool.take(self)
         if stream is None:
             self.connect()
@@ -81,16 +87,20 @@ class Hedge(Holder):
             stream.put_back()
         else:
             self.stream = stream
+            if self.journal is not None:
+                self.journal.sends(self.noted, self.context.clock())
             stream.send_request(original.user.outgoing_head(), [], None)
 
     def connect_failed(self, failure: Failure) -> None:
         self.note_connected()
         self.let_go()
+        self.note_failed(failure.reason)
         self.peer.failed(failure.reason)
         self._give_in(504 if failure.timed_out else 502)
 
     def peer_failed(self, stream: PeerStream, failure: Failure) -> None:
         self.peer_done()
+        self.note_failed(failure.reason)
         if not stream.went_stale(self.ended - self.started):
             self.peer.failed(failure.reason)
         self._give_in(504 if failure.timed_out else 502)

@@ -9,7 +9,7 @@ cdef class Try:
     cdef public bytes id, peer
     cdef public double connected, ended, first_byte, sent, started
     cdef public int status
-    cdef public str failure
+    cdef public str failure, left
     cdef public bint hedge
 
 
@@ -27,6 +27,7 @@ cdef class Journal:
     cdef public bint cut
     cdef public int left_out
     cpdef Try begin_try(self, bytes peer, double started)
+    cpdef sends(self, Try noted, double now)
     cpdef begin_hook(self, str phase, double now)
     cpdef end_hook(self, double now)
     cpdef Journal begin_call(self, RequestHead head)

@@ -23,12 +23,25 @@ def new_span_id() -> bytes:
 class Try:
     """One peer that was asked.  ``id``: of its span.
 
-    ``connected``  when a connection that was made for it was there; 0.0: there was one already, or it failed
+    ``connected``  when a connection that was made for it was there, or had failed; 0.0: there was one already
     ``sent``       when the head went out; ``first_byte``: when the response's head came
-    ``status``     of the response; 0: there was none.  ``failure``: why it came to nothing, or was of no more use
+    ``status``     of the response; 0: there was none
+    ``failure``    why it came to nothing; ``left``: why its response was of no more use
     """
 
-    __slots__ = ("connected", "ended", "failure", "first_byte", "hedge", "id", "peer", "sent", "started", "status")
+    __slots__ = (
+        "connected",
+        "ended",
+        "failure",
+        "first_byte",
+        "hedge",
+        "id",
+        "left",
+        "peer",
+        "sent",
+        "started",
+        "status",
+    )
 
     def __init__(self, peer: bytes, started: float) -> None:
         self.id = new_span_id()
@@ -36,7 +49,7 @@ class Try:
         self.started = started
         self.connected = self.sent = self.first_byte = self.ended = 0.0
         self.status = 0
-        self.failure = ""
+        self.failure = self.left = ""
         self.hedge = False
 
 
@@ -80,6 +93,12 @@ class Journal:
         else:
             self.left_out += 1
         return made
+
+    def sends(self, noted: Try | None, now: float) -> None:
+        """The head for that try is made next."""
+        if noted is not None:
+            noted.sent = now
+        self.sending = noted
 
     def begin_hook(self, phase: str, now: float) -> None:
         if len(self.hooks) < _MOST_RUNS:

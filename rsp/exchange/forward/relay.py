@@ -64,6 +64,8 @@ class Relay(Holder):
     def send(self, stream: PeerStream) -> None:
         """The head, and what there is of the body."""
         self.stream = stream
+        if self.journal is not None:
+            self.journal.sends(self.noted, self.context.clock())
         body, pieces, trailers = self.body, _NOTHING, None
         if body is not None and body.waiting:
             pieces = body.take(self._most_kept())
