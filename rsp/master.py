@@ -72,6 +72,8 @@ class Master:
         setproctitle(f"rsp: master {self._path}")
         loaded = load(self._path)
         bundle = loaded.bundle
+        log.use(bundle.config.settings.log_level, bundle.config.settings.log_format)
+        log.catch()
         self._catch_signals()
         fleet = self._fleet
         fleet.secrets.use(Certificates(loaded, self._path, self._poll))
@@ -196,7 +198,7 @@ class Master:
         elif number == signal.SIGHUP:
             self._reloads.order("reload")
         elif number == signal.SIGUSR1:
-            self._fleet.reopen_log()
+            self._fleet.reopen_logs()
         elif number == signal.SIGUSR2:
             self._upgrade()
         elif number == signal.SIGWINCH and not self._fleet.stopping:

@@ -21,14 +21,15 @@ from rsp.config.schema import Config
 from rsp.exchange.assemble import assemble
 from rsp.exchange.hooks.hooks import Hooks
 from rsp.exchange.service import HttpService
+from rsp.exchange.watched import Watched
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle, Configure
 from rsp.ipc.instance import Instance
 from rsp.ipc.packets import Broken, Stuck, close_all
 from rsp.ipc.peer_table import PeerTable
-from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, VERSION
+from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LOG_LINES_LOST, VERSION
 from rsp.logs import log
-from rsp.logs.access_log import AccessLog
+from rsp.logs.access_logs import AccessLogs
 from rsp.net.acceptor import Acceptor
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import Handshakes
@@ -77,7 +78,7 @@ class Worker:
         self._handshakes: Handshakes
         self._tls: ServerNames | None = None  # where no listener speaks it
         self._keyring = Keyring()
-        self._access_log = AccessLog("off")
+        self._logs = AccessLogs(lambda count: self._context.stats.add(LOG_LINES_LOST, count))
         self._stopped: asyncio.Event
 
     def run(self) -> int:
@@ -99,17 +100,19 @@ class Worker:
         try:
             return loop.run_until_complete(self._main(loop))
         finally:
-            self._access_log.close()
+            self._logs.close()
 
     async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
         self._stopped = asyncio.Event()
         instance = self._instance
         context = self._context = WorkerContext(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
         self._service = HttpService(context)
+        context.tickers += (self._logs, Watched(context, instance.tap, instance.watches))
+        context.tap = instance.tap
         self._handshakes = Handshakes(context, self._service, lambda: self._tls)
         try:
             keyring = instance.keyring.content() if instance.keyring is not None else b""
-            self._use(self._bundle, self._members, instance.log, keyring, instance.renewable)
+            self._use(self._bundle, self._members, instance.logs, keyring, instance.renewable)
         except ConfigError as error:
             self._complain(error)
             return 1
@@ -133,33 +136,31 @@ class Worker:
 
     # -- configuration
 
-    def _use(self, bundle: Bundle, members: PeerTable, log_file: int, keyring: bytes, state: bytes) -> None:
+    def _use(self, bundle: Bundle, members: PeerTable, files: dict[str, int], keyring: bytes, state: bytes) -> None:
         """Serve new exchanges by ``bundle``.  Raises :class:`ConfigError`, and changes nothing then."""
         context, service = self._context, self._service
+        self._logs.use(files)
         tls = self._secure(bundle.config, keyring, state)
         hooks: Hooks | None = None
         if bundle.config.hooks:
             hooks = Hooks(context, bundle.config, bundle.main, bundle.files, self._instance.store)
-        wanted = bundle.config.settings.access_log
-        if wanted != self._access_log.target:  # what has begun goes into the log that it began with
-            self._access_log = AccessLog(wanted, log_file)
-        elif log_file >= 0:
-            self._access_log.replace(log_file)
-        config = assemble(bundle.config, context, service.directory, self._access_log, hooks, self._offset, tls[0])
+        config = assemble(bundle.config, context, service.directory, self._logs, hooks, self._offset, tls[0])
         self._keyring, self._tls = tls
         before = service.use(config, members)
         if hooks is not None:
             hooks.start(before.hooks if before is not None else None)
         self._bundle = bundle
+        log.use(bundle.config.settings.log_level, bundle.config.settings.log_format)
         self._row[VERSION] = bundle.version
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
         bundle, members = channel.bundle_from(descriptors[0]), channel.members_from(descriptors[1])
         keyring, state = content(descriptors[2]), content(descriptors[3])
-        rest = descriptors[4:]
+        files = dict(zip(message.logs, descriptors[4:], strict=False))
+        rest = descriptors[4 + len(files) :]
         try:
-            self._use(bundle, members, rest.pop(0) if message.log else -1, keyring, state)
+            self._use(bundle, members, files, keyring, state)
         except ConfigError as error:
             self._complain(error)  # the master will hear nothing, and take it back
             close_all(rest)
@@ -300,7 +301,8 @@ class Worker:
         elif isinstance(message, channel.Drain):
             self._drain(message.seconds)
         elif isinstance(message, channel.Reopen):
-            self._access_log.replace(descriptors[0])
+            self._logs.use(dict(zip(message.paths, descriptors, strict=True)))
+            self._logs.forget_files()
 
     # -- time
 

@@ -30,7 +30,7 @@ from rsp.ipc.peer_table import PeerEntry, PeerTable
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.shared_memory import Shared
 from rsp.ipc.worker_cells import ROWS
-from rsp.logs.access_log import AccessLog
+from rsp.logs.access_logs import Unwritten
 from rsp.lua.evaluate import Hook
 from rsp.lua.runtime import text
 from rsp.net.context import WorkerContext
@@ -132,7 +132,7 @@ class Rehearsal:
                 for index, peer in enumerate(upstream.peers)
             ]
             place += len(upstream.peers)
-        running = assemble(config, context, self._service.directory, AccessLog("off"), hooks)
+        running = assemble(config, context, self._service.directory, Unwritten(), hooks)
         running.use_keyring(authorities(config))
         self._running = running
         self._service.use(running, PeerTable(upstreams, []))

@@ -3,8 +3,10 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
+from rsp.config.log_settings import is_file, paths, unix_socket
 from rsp.config.schema import Config
 
 
@@ -12,8 +14,8 @@ def problems(config: Config) -> list[str]:
     """A line for each log, pid file and socket that could not be had."""
     settings = config.settings
     found = []
-    if settings.access_log not in ("stdout", "off"):
-        found.append(("access_log", settings.access_log, _file(Path(settings.access_log))))
+    for path in paths(config):
+        found += [("access_log", name, wrong(Path(name))) for name, wrong in _checks(path)]
     if settings.pid_file is not None:
         found.append(("pid_file", settings.pid_file, _replaced(Path(settings.pid_file))))
     if settings.admin not in ("auto", "off"):
@@ -23,6 +25,25 @@ def problems(config: Config) -> list[str]:
             path = listener.address.path
             found.append((f'listen "{listener.address}"', path, _socket(Path(path))))
     return [f"{what}: {path} cannot be written: {os.strerror(wrong)}" for what, path, wrong in found if wrong]
+
+
+def _checks(path: str) -> list[tuple[str, Callable[[Path], int]]]:
+    """Of an access log: the file that has to be there or to be made, or the socket that lines are sent to."""
+    if is_file(path):
+        return [(path, _file)]
+    sock = unix_socket(path)
+    return [(sock, _daemon)] if sock is not None else []
+
+
+def _daemon(path: Path) -> int:
+    """0, or why nothing can be sent to it."""
+    try:
+        kind = path.stat().st_mode
+    except OSError as error:
+        return error.errno or errno.EACCES
+    if not stat.S_ISSOCK(kind):
+        return errno.ENOTSOCK
+    return 0 if os.access(path, os.W_OK, effective_ids=True) else errno.EACCES
 
 
 def _file(path: Path) -> int:

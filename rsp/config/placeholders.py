@@ -57,6 +57,11 @@ class Template:
         first = self._parts[0]
         return first if isinstance(first, bytes) else b""
 
+    @property
+    def parts(self) -> list[str | bytes]:
+        """Names (text) and what stands between them (bytes)."""
+        return self._parts
+
     def fill(self, source: "Source | None" = None) -> bytes:
         if source is None or len(self._parts) == 1:
             return b"".join(part for part in self._parts if isinstance(part, bytes))

@@ -265,6 +265,13 @@ class Settings(Struct, frozen=True):
         LogLevel, Meta(description="Of the lines about rsp itself, on standard error: these and what is graver.")
     ] = "info"
     log_format: Annotated[LogFormat, Meta(description="Of the lines about rsp itself.")] = "text"
+    log_mask: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Keys of queries whose values are masked in logs and traces, in addition to "
+            "[those that are](logs.md#secrets)."
+        ),
+    ] = ()
     metrics: Annotated[
         Text | Metrics | None,
         Meta(description='An address for Prometheus, `"127.0.0.1:9145"`, or a table. See [metrics.md](metrics.md).'),

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from functools import partial
 
 from rsp.config.errors import ConfigError
+from rsp.config.route_names import route_names
 from rsp.config.schema import Config, Listener, Route
 from rsp.exchange.answers import Pages
 from rsp.exchange.filter import Filter
@@ -18,11 +19,14 @@ from rsp.exchange.handlers.fixed import Fixed
 from rsp.exchange.handlers.proxy import Proxy
 from rsp.exchange.handlers.to_https import ToHttps
 from rsp.exchange.hooks.hooks import Hooks
+from rsp.exchange.request_log import RequestLog
+from rsp.exchange.request_logs import RequestLogs
 from rsp.exchange.requirement import Requirement
 from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.http.limits import Limits
 from rsp.http.routing import Router
-from rsp.logs.access_log import AccessLog
+from rsp.logs.access_logs import AccessLogs
+from rsp.logs.secrets import Secrets
 from rsp.net.context import WorkerContext
 from rsp.system.descriptors import Room
 from rsp.tls import certificate
@@ -37,7 +41,7 @@ def assemble(
     config: Config,
     context: WorkerContext,
     directory: PeerDirectory,
-    access_log: AccessLog,
+    access_logs: AccessLogs,
     hooks: Hooks | None = None,
     offset: float = 0.0,
     keyring: Keyring = _EMPTY,
@@ -49,7 +53,8 @@ def assemble(
     Raises :class:`ConfigError`.
     """
     settings = config.settings
-    made = RunningConfig(access_log, Forwarded(settings), Pages(config.pages))
+    made = RunningConfig(Forwarded(settings), Pages(config.pages), Secrets(settings.log_mask))
+    logs = RequestLogs(settings.access_log, access_logs, made.secrets)
     made.directory = directory
     made.dns = settings.dns
     made.hooks = hooks
@@ -69,15 +74,17 @@ def assemble(
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), made.filters, (None, own_rules))
     made.nowhere.is_anywhere = True
     made.nowhere.hsts = hsts_line(settings.hsts)
-    made.nowhere.logs = made.logs
+    made.nowhere.logs = logs.of("")
     made.request_id = settings.request_id
     made.via = via_lines(settings.via) if settings.via else None
-    made.router = Router(
-        (route.host, route.path, _target(config, route, made, number, room, keyring))
-        for number, route in enumerate(config.routes)
-    )
+    targets = [_target(config, route, made, number, room, keyring) for number, route in enumerate(config.routes)]
+    for target, name in zip(targets, route_names(config), strict=True):
+        target.name = name
+        target.logs = logs.of(name, target.config.access_log)
+    made.router = Router((target.config.host, target.config.path, target) for target in targets)
     # Not ``made``, which would hold itself.
-    made.direct_to = partial(_direct, config, made.listeners, made.filters, _certified(made.requirements), made.logs)
+    certified = _certified(made.requirements)
+    made.direct_to = partial(_direct, config, made.listeners, made.filters, certified, made.nowhere.logs)
     made.redirecting = dict.fromkeys(
         (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
     )
@@ -99,7 +106,7 @@ def _certified(requirements: Collection[Requirement | None]) -> tuple[Filter, ..
 
 def _direct(
     config: Config, limits: dict[str, Limits], everywhere: tuple[Filter, ...], certified: tuple[Filter, ...],
-    logs: tuple[AccessLog, ...], upstream: Upstream,
+    logs: tuple[RequestLog, ...], upstream: Upstream,
 ) -> RouteTarget:  # fmt: skip
     """For requests that a hook sends past all routes; the rules of their host for certificates hold as well."""
     rules = response_rules(config.settings.response_headers)
@@ -114,13 +121,13 @@ def _direct(
 def _redirecting(config: Config, main: RunningConfig) -> RunningConfig:
     """For listeners that redirect all requests: one route, and neither hooks nor upstreams."""
     settings = config.settings
-    made = RunningConfig(main.access_log, main.forwarded, main.pages)
+    made = RunningConfig(main.forwarded, main.pages, main.secrets)
     made.directory, made.dns, made.limits, made.listeners = main.directory, main.dns, main.limits, main.listeners
     made.request_id, made.via = main.request_id, main.via
     rules = response_rules(settings.response_headers)
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), (), (None, rules[1]))
     target = RouteTarget(Route(), ToHttps(config.listeners), None, made.listeners, (), (), rules)
-    target.logs = made.nowhere.logs = made.logs
+    target.logs = made.nowhere.logs = main.nowhere.logs
     made.router = Router([(None, "/", target)])
     return made
 
@@ -140,7 +147,6 @@ def _target(
     target = RouteTarget(route, handler, upstream, limits, filters, made.filters, rules)
     target.hsts = hsts_line(config.settings.hsts if route.hsts is None else route.hsts)
     target.requirement = requirement
-    target.logs = made.logs
     target.filters = (*_certified((requirement,)), *filters)  # this one does nothing with responses
     if requirement is not None:
         made.requirements.append(requirement)

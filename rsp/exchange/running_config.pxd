@@ -7,7 +7,6 @@ from rsp.exchange.handler cimport Handler
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 from rsp.http.stream cimport ClientSession, ClientStream
-from rsp.logs.access_log cimport AccessLog
 
 
 cdef class RouteTarget:
@@ -19,6 +18,7 @@ cdef class RouteTarget:
     cdef public bint is_anywhere
     cdef public bytes hsts, rewrite, send_host
     cdef public object config, requirement
+    cdef public str name
     cdef public Upstream upstream
     cpdef bytes rewritten(self, bytes target, bytes rewrite)
     @cython.locals(outgoing=OutgoingHead, rules=Rules)
@@ -32,14 +32,14 @@ cdef class RouteTarget:
 
 cdef class RunningConfig:
     cdef object __weakref__
-    cdef public AccessLog access_log
     cdef public Forwarded forwarded
     cdef public object direct_to, directory, dns, hooks, pages, router
     cdef public Limits limits
     cdef public dict listeners, redirecting, upstreams, via
     cdef public list requirements
-    cdef public tuple filters, logs
+    cdef public tuple filters
     cdef public RouteTarget nowhere
+    cdef public object secrets
     cdef public str request_id
     cdef public Py_ssize_t weight
     cdef dict _direct

@@ -13,13 +13,14 @@ from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.forward.sticky import Binding
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.handler import Handler
+from rsp.exchange.request_log import RequestLog
 from rsp.exchange.requirement import Requirement
 from rsp.http.limits import Limits
 from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
 from rsp.http.names import lines_without, request_trailers, without
 from rsp.http.routing import Router
 from rsp.http.stream import ClientSession, ClientStream
-from rsp.logs.access_log import AccessLog
+from rsp.logs.secrets import Secrets
 from rsp.tls.material import Keyring
 
 _HSTS: Final = (b"strict-transport-security",)
@@ -32,7 +33,8 @@ class RouteTarget:
     ``filters``    its own, in the order in which requests pass them; ``response_filters``: all, as responses do
     ``prefix``     bytes of the path that ``rewrite``, if it is not ``None``, stands in the place of
     ``upstream``   if its requests go to one
-    ``logs``       the access logs with a line for each of its requests
+    ``name``       in logs and metrics; empty: it stands for no route
+    ``logs``       those that have a line for each of its requests
     ``hsts``       the line of Strict-Transport-Security, or empty; it is the only one then
     ``requirement``  what clients have to show; ``is_anywhere``: it stands for no route, so the request's host says it
     ``own_rules``  header rules for rsp's own answers; ``response_rules``: for those of peers
@@ -40,7 +42,7 @@ class RouteTarget:
 
     # fmt: off
     __slots__ = (
-        "config", "filters", "handler", "hsts", "is_anywhere", "limits", "logs", "own_rules", "prefix",
+        "config", "filters", "handler", "hsts", "is_anywhere", "limits", "logs", "name", "own_rules", "prefix",
         "request_rules", "requirement", "response_filters", "response_rules", "rewrite", "send_host", "upstream",
     )
     # fmt: on
@@ -68,7 +70,8 @@ class RouteTarget:
         self.send_host = config.send_host.encode() if config.send_host else b""
         self.request_rules = Rules(config.request_headers) if config.request_headers else None
         self.response_rules, self.own_rules = response_rules
-        self.logs: tuple[AccessLog, ...] = ()
+        self.logs: tuple[RequestLog, ...] = ()
+        self.name = ""
         self.hsts = b""
         self.requirement: Requirement | None = None
         self.is_anywhere = False
@@ -147,6 +150,7 @@ class RunningConfig:
     ``nowhere``     the route of requests as long as theirs is not known
     ``request_id``  ``make``, ``keep`` or ``off``
     ``via``         the Via lines by version, or ``None``
+    ``secrets``     what is masked in logs and traces
     ``weight``      how many requests one of its requests counts for in a connection's share of a turn
     ``direct_to``   makes the target for requests that a hook sends to an upstream past all routes
     ``hooks``       the Lua side of its filters, if it has any
@@ -155,15 +159,14 @@ class RunningConfig:
 
     # fmt: off
     __slots__ = (
-        "__weakref__", "_direct", "access_log", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
-        "limits", "listeners", "logs", "nowhere", "pages", "redirecting", "request_id", "requirements", "router",
+        "__weakref__", "_direct", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
+        "limits", "listeners", "nowhere", "pages", "redirecting", "request_id", "requirements", "router", "secrets",
         "upstreams", "via", "weight",
     )
     # fmt: on
 
-    def __init__(self, access_log: AccessLog, forwarded: Forwarded, pages: Pages) -> None:
-        self.access_log = access_log
-        self.logs: tuple[AccessLog, ...] = (access_log,) if access_log.enabled else ()
+    def __init__(self, forwarded: Forwarded, pages: Pages, secrets: Secrets) -> None:
+        self.secrets = secrets
         self.forwarded = forwarded
         self.pages = pages
         self.directory: PeerDirectory
@@ -217,12 +220,10 @@ class RunningConfig:
             known = self._direct[upstream] = self.direct_to(upstream)
         return known
 
-    def tick(self, now: float, wall: float, *, former: bool) -> None:
+    def tick(self, now: float, *, former: bool) -> None:
         """Once a second; ``former``: it is not in force, and only the exchanges that began with it use it."""
         for upstream in self.upstreams.values():
             if former:
                 upstream.tick_requests(now)
             else:
                 upstream.tick(now)
-        self.access_log.set_time(wall)
-        self.access_log.flush()

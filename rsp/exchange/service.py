@@ -5,14 +5,16 @@ from weakref import WeakSet
 
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.forward.directory import PeerDirectory
+from rsp.exchange.record import record
 from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.exchange.unread import unread
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.codec import end_of_head, parse_request
 from rsp.http.h1.server import ServerConnection
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream, Service
 from rsp.ipc.peer_table import PeerTable
-from rsp.logs.combined import combined
+from rsp.ipc.worker_cells import IN_FLIGHT
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import ServerHandshake
 from rsp.net.transport import Transport
@@ -101,12 +103,12 @@ class HttpService(Service):
         places = {peer.stats.number for upstream in config.upstreams.values() for peer in upstream.peers}
         self.directory.retire_all_but(places)
 
-    def tick(self, now: float, wall: float) -> None:
+    def tick(self, now: float, _wall: float) -> None:
         if self.config is not None:
-            self.config.tick(now, wall, former=False)
+            self.config.tick(now, former=False)
         self.directory.tick(now)
         for config in list(self.former):
-            config.tick(now, wall, former=True)
+            config.tick(now, former=True)
 
     # -- what connections ask
 
@@ -147,13 +149,8 @@ class HttpService(Service):
         request_id = context.new_id()
         answer = config.pages.error(status, reason, request_id, None)
         head, pieces = config.nowhere.own_response(answer, b"", context.own_lines, None, session.scheme)
-        sent = sum(map(len, pieces))
-        context.stats.answered(status, sent)
-        log = config.access_log
-        if log.enabled:
-            log.add(combined(
-                session.client, log.stamp, b"", b"", b"1.1", status, sent, b"", b"", b"", 0.0, 0.0, request_id
-            ))  # fmt: skip
+        context.stats.add(IN_FLIGHT, 1)
+        record(unread(context, config, session, request_id, status, sum(map(len, pieces))))
         return head, pieces
 
 

@@ -31,8 +31,8 @@ class Subject(ClientEvents):
 
     # fmt: off
     __slots__ = (
-        "client", "config", "context", "head", "journal", "logged", "over", "own", "received", "request_id", "responder", "response_head", "route", "sent",
-        "session", "started", "status", "stream", "target", "upstream",
+        "client", "config", "context", "head", "journal", "logged", "over", "own", "received", "request_id",
+        "responder", "response_head", "route", "sent", "session", "started", "status", "stream", "target", "upstream",
     )
     # fmt: on
 

@@ -28,11 +28,17 @@ HEDGES: Final = TABLE.counter("hedges", "Requests that were sent to a second pee
 HANDSHAKES: Final = TABLE.counter("handshakes", "TLS handshakes of clients that have been completed.")
 RESUMED: Final = TABLE.counter("resumed", "TLS handshakes of clients that resumed a session.")
 HANDSHAKE_FAILURES: Final = TABLE.counter("handshake_failures", "TLS handshakes of clients that have failed.")
+LOG_LINES_LOST: Final = TABLE.counter(
+    "log_lines_lost", "Lines of access logs that were lost, because what they go to took no more."
+)
 PUBLISHED: Final = TABLE.size  # the cells up to here
 
 # What is written when it happens.
 CUT: Final = TABLE.counter("cut", "Requests that were cut off when a worker had to end.")
 CUT_TUNNELS: Final = TABLE.counter("cut_tunnels", "Upgraded connections that were cut off when a worker had to end.")
+TAP_DROPPED: Final = TABLE.counter(
+    "observations_dropped", "Requests and spans that the control process was too slow to be shown."
+)
 VERSION: Final = TABLE.cell()  # of the configuration that it serves
 
 # What the master writes, of the control process too.

@@ -1,9 +1,12 @@
 cdef class AccessLog:
-    cdef public bint enabled
+    cdef object __weakref__
+    cdef public bint json
     cdef public bytes stamp
-    cdef public str target
+    cdef public double offset
+    cdef public str path
+    cdef public Py_ssize_t widest
     cdef list _lines
     cdef Py_ssize_t _size, _lost
-    cdef object _outlet
+    cdef object _taker, _tell_lost
     cdef bint _stuck
     cpdef add(self, bytes line)

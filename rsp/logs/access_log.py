@@ -1,52 +1,74 @@
-"""The access log: whole lines, written in batches.
+"""Where lines of access logs go, in batches of whole lines.
 
-Nothing here may block a worker: a pipe or terminal that takes no more keeps the lines for later, within bounds, and
-what is lost beyond them is counted in a line of the log itself.
+Nothing here may block a worker: a pipe or a daemon that takes no more keeps the lines for later, within bounds, and
+what is lost beyond them is counted, and told in a line of the log itself.
 """
 
 import errno
+import json
 import os
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
+from rsp.config.log_settings import STDOUT
 from rsp.logs import log
-from rsp.logs.outlet import Outlet, standard
 
 _BATCH: Final = 64 << 10  # bytes that are written without waiting for the tick
-_HELD: Final = 4 << 20  # bytes that may wait for a pipe that is full
+_HELD: Final = 4 << 20  # bytes that may wait for what takes no more
 
 
-def open_file(target: str) -> int:
-    """The descriptor of a log that is a file; -1 for others.  Raises :class:`OSError`.
+class Taker(Protocol):
+    """An :class:`Outlet`, or one that sends.  ``widest``: bytes that a line may have; 0: any number."""
+
+    widest: int
+
+    def put(self, data: bytes) -> bool:
+        """Whether it takes ``data``, the end of which may be written later.  Raises :class:`OSError`."""
+
+    def flush(self) -> bool:
+        """Whether all is written that has been taken.  Raises :class:`OSError`."""
+
+    def close(self) -> None: ...
+
+
+def open_file(path: str) -> int:
+    """The descriptor of a log that is a file.  Raises :class:`OSError`.
 
     The master opens it, with its rights; workers are given it.
     """
-    if target in ("stdout", "off"):
-        return -1
-    return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+
+
+def _unheard(_count: int) -> None:
+    pass
 
 
 class AccessLog:
-    """``target``: ``stdout``, ``off`` or a path; the file's descriptor is ours to close.  ``stamp`` is the time of the
-    lines, set once a tick."""
+    """``path``: as the configuration has it.  ``lost(count)`` is told how many lines were lost.
 
-    def __init__(self, target: str, descriptor: int = -1) -> None:
-        self.enabled = target != "off"
+    ``stamp``   the time of the lines, set once a tick; ``offset``: from the monotonic clock to the time of day
+    ``widest``  bytes that a line may have; 0: any number
+    ``json``    its lines are JSON
+    """
+
+    def __init__(self, path: str, taker: Taker | None = None, lost: Callable[[int], None] = _unheard) -> None:
+        self.path = path
         self.stamp = b""
-        self.target = target
+        self.offset = 0.0
+        self.json = False
+        self.widest = taker.widest if taker is not None else 0
+        self._taker = taker
+        self._tell_lost = lost
         self._lines: list[bytes] = []
         self._size = 0
-        self._lost = 0
-        self._outlet: Outlet | None = None
+        self._lost = 0  # since the last line that told of it
         self._stuck = False  # it took no more: wait for the tick
         self.set_time(time.time())
-        if target == "stdout":
-            self._outlet = standard(1)
-        elif descriptor >= 0:
-            self._outlet = Outlet.opened(descriptor)
 
     def set_time(self, now: float) -> None:
         self.stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now)).encode()
+        self.offset = now - time.monotonic()
 
     def add(self, line: bytes) -> None:
         """``line`` ends in a line feed."""
@@ -60,41 +82,53 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what is waiting; called every tick."""
-        outlet = self._outlet
-        if outlet is None:
+        taker = self._taker
+        if taker is None:
+            self._lines.clear()
+            self._size = 0
             return
         try:
-            self._stuck = not outlet.flush()
+            self._stuck = not taker.flush()
             if self._stuck:
                 return
             if self._lost and not self._lines:
-                self._lines.append(b"rsp: %d lines of the access log were lost: its reader is too slow\n" % self._lost)
+                self._lines.append(self._lost_line())
                 self._lost = 0
             if self._lines:
-                self._stuck = not outlet.put(b"".join(self._lines))
+                self._stuck = not taker.put(b"".join(self._lines))
         except OSError as error:
             self._stuck = False
             if error.errno != errno.EPIPE:  # without a reader there is nothing to repair here
-                log.once_a_second("access_log", f"Cannot write the access log {self.target}: {error.strerror}")
+                log.once_a_second("access_log", f"Cannot write the access log {self.path}: {error.strerror}")
+            self._tell_lost(len(self._lines))
         if not self._stuck:
             self._lines.clear()
             self._size = 0
 
-    def replace(self, descriptor: int) -> None:
-        """After a log rotation: this is the file from now on."""
+    def replace(self, taker: Taker) -> None:
+        """After a rotation of log files: this is the file from now on."""
         self.close()
-        self._outlet = Outlet.opened(descriptor)
+        self._taker = taker
+        self.widest = taker.widest
 
     def close(self) -> None:
         self.flush()
-        if self._outlet is not None and self.target != "stdout":
-            self._outlet.close()
-        self._outlet = None
+        if self._taker is not None and self.path != STDOUT:
+            self._taker.close()
+        self._taker = None
 
     def __del__(self) -> None:
         self.close()
 
     def _lose(self) -> None:
         self._lost += len(self._lines)
+        self._tell_lost(len(self._lines))
         self._lines.clear()
         self._size = 0
+
+    def _lost_line(self) -> bytes:
+        text = f"{self._lost} lines of the access log were lost: its reader is too slow"
+        if not self.json:
+            return b"rsp: %b\n" % text.encode()
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return json.dumps({"time": now, "lost": self._lost, "message": text}, separators=(",", ":")).encode() + b"\n"

@@ -37,6 +37,7 @@ class Outlet:
         self.descriptor = descriptor
         self._send = send
         self._whole = whole
+        self.widest = _WIDEST if whole else 0  # bytes of a line that is not folded
         self._rest = b""  # of what has been taken: not written yet
 
     @classmethod

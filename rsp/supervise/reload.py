@@ -1,6 +1,5 @@
 """Reloads: a file becomes a configuration, one worker tries it, all follow or none; the log says how it ended."""
 
-import os
 import select
 import signal
 import time

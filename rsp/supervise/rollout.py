@@ -9,6 +9,7 @@ from rsp.ipc.channel import Bundle
 from rsp.ipc.peer_table import PATIENCE_WITH_NAMES, PeerTable
 from rsp.supervise.canary import Sample
 from rsp.supervise.child import Process, Slot
+from rsp.supervise.log_files import LogFiles
 from rsp.supervise.secrets import Secrets
 from rsp.system.memory import sealed
 
@@ -19,17 +20,17 @@ _TICK: Final = 1.0
 class Rollout:
     """``members``: of its upstreams.  ``added``: addresses that are new in ``bundle``; their sockets travel with it.
 
-    ``log``: the descriptor of its access log, if that is a file.  ``trial``: seconds.
+    ``logs``: the files of access logs.  ``trial``: seconds.
     """
 
     def __init__(
-        self, bundle: Bundle, members: PeerTable, secrets: Secrets, added: list[str], log: int, trial: float
+        self, bundle: Bundle, members: PeerTable, secrets: Secrets, logs: LogFiles, added: list[str], trial: float
     ) -> None:
         self.bundle = bundle
         self.members = members
         self._secrets = secrets
         self.added = added
-        self.log = log
+        self._logs = logs
         self.trial = trial
         self.canary: Process | None = None
         self.committed = False
@@ -52,7 +53,7 @@ class Rollout:
 
     def send(self, slot: Slot, *, trial: bool = False) -> None:
         """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""
-        configure(slot, self.bundle, self.members, self._secrets, self.log, self.added, trial=trial)
+        configure(slot, self.bundle, self.members, self._secrets, self._logs, self.added, trial=trial)
 
 
 def configure(
@@ -60,7 +61,7 @@ def configure(
     bundle: Bundle,
     members: PeerTable,
     secrets: Secrets,
-    log: int,
+    logs: LogFiles,
     added: list[str],
     *,
     trial: bool = False,
@@ -75,5 +76,6 @@ def configure(
         secrets.for_worker(certificates) as others,
     ):
         sockets = [slot.sockets[address].fileno() for address in added]
-        descriptors = [first, second, *others, *([log] if log >= 0 else []), *sockets]
-        slot.process.send(channel.Configure(bundle.version, added, log >= 0, trial), descriptors)
+        files = logs.descriptors(tried=trial)
+        descriptors = [first, second, *others, *files.values(), *sockets]
+        slot.process.send(channel.Configure(bundle.version, added, list(files), trial), descriptors)

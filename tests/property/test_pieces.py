@@ -17,7 +17,7 @@ from rsp.exchange.service import HttpService
 from rsp.ipc.peer_table import PeerRegistry
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.worker_cells import IN_FLIGHT
-from rsp.logs.access_log import AccessLog
+from rsp.logs.access_logs import Unwritten
 from rsp.lua.evaluate import evaluate
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
@@ -46,7 +46,7 @@ class Worker:
         board = Scoreboard()
         self.context = WorkerContext(board, 0, b"secret", Poller(self.loop))
         self.service = HttpService(self.context)
-        running = assemble(config, self.context, self.service.directory, AccessLog("off"))
+        running = assemble(config, self.context, self.service.directory, Unwritten())
         self.service.use(running, PeerRegistry(board).arrange(config)[0])
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(directory / "peer"))

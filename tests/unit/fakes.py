@@ -23,6 +23,7 @@ from rsp.ipc import peer_cells, worker_cells
 from rsp.ipc.peer_table import PeerRegistry
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.logs.access_log import AccessLog
+from rsp.logs.access_logs import AccessLogs
 from rsp.lua.evaluate import Evaluation
 from rsp.lua.services import Services
 from rsp.net.context import WorkerContext
@@ -107,6 +108,17 @@ class FakeAccessLog(AccessLog):
 
     def add(self, line: bytes) -> None:
         self.lines.append(line.decode())
+
+
+class FakeAccessLogs(AccessLogs):
+    """One log, whatever the configuration says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = FakeAccessLog()
+
+    def at(self, path: str) -> AccessLog:
+        return self.log
 
 
 # -- filters
@@ -201,7 +213,8 @@ class FakeWorker:
         self.loop = self.context.loop = FakeLoop(self.context.now)
         gc.disable()  # what an exchange leaves behind must not need it
         asyncio._set_running_loop(self.loop)
-        self.log = FakeAccessLog()
+        self.logs = FakeAccessLogs()
+        self.log = self.logs.log
         self.directory = FakeDirectory(self.context)
         self.service = HttpService(self.context, self.directory)
         self.clients = []
@@ -215,7 +228,7 @@ class FakeWorker:
     def use(self, text: str) -> None:
         """Serve by another configuration from here on."""
         config = configuration(text)
-        running = assemble(config, self.context, self.directory, self.log)
+        running = assemble(config, self.context, self.directory, self.logs)
         place_filters(running, *self._filters)
         self.service.use(running, self._registry.arrange(config)[0])
 

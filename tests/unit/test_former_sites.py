@@ -12,7 +12,7 @@ from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
 from rsp.ipc.worker_cells import IN_FLIGHT
-from rsp.logs.access_log import AccessLog
+from rsp.logs.access_logs import Unwritten
 from rsp.lua.evaluate import evaluate
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
@@ -51,7 +51,7 @@ class Process:
         self.path.write_text(TEXT.replace("NN", f"{self.generation}."))
         config, files = evaluate(str(self.path))
         hooks = Hooks(self.context, config, str(self.path), files, self.store)
-        running = assemble(config, self.context, self.service.directory, AccessLog("off"), hooks)
+        running = assemble(config, self.context, self.service.directory, Unwritten(), hooks)
         before = self.service.use(running, PeerTable({}, []))
         hooks.start(before.hooks if before is not None else None)
         self.context.tick()

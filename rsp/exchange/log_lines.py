@@ -1,0 +1,79 @@
+"""The two formats that most access logs have: a line is made of what an exchange knows anyway."""
+
+import time
+from typing import Any, Final
+
+from rsp.exchange.request_log import RequestLog
+from rsp.exchange.subject import Subject
+from rsp.logs.access_log import AccessLog
+from rsp.logs.combined import combined
+from rsp.logs.json_line import json_line, text
+from rsp.logs.secrets import Secrets
+
+_CUT: Final = b"..."
+
+
+def default_line(exchange: Subject, ended: float) -> bytes:
+    """What a log in JSON says of ``exchange``, which is over since ``ended``, by the clock of its context."""
+    head, responder = exchange.head, exchange.responder
+    wall = time.time() - (exchange.context.clock() - ended)
+    return json_line(
+        wall, exchange.client, head.method, exchange.config.secrets.target(head.target), head.version, exchange.status,
+        exchange.sent, ended - exchange.started, responder.peers_tried, responder.seconds,
+        text(exchange.route.name.encode()), exchange.request_id,
+    )  # fmt: skip
+
+
+class CombinedLog(RequestLog):
+    """As ``logs/combined.py`` has it."""
+
+    __slots__ = ("_log", "_secrets")
+
+    def __init__(self, log: AccessLog, secrets: Secrets) -> None:
+        self._log = log
+        self._secrets = secrets
+
+    def write(self, exchange: Any, ended: float) -> None:
+        subject: Subject = exchange  # typed in the compiled build
+        log, head, responder = self._log, subject.head, subject.responder
+        target, referer = head.target, head.referer
+        if b"?" in target:
+            target = self._secrets.target(target)
+        if referer:
+            referer = self._secrets.url(referer)
+        log.add(combined(
+            subject.client, log.stamp, head.method, target, head.version, subject.status, subject.sent, referer,
+            head.user_agent, responder.peers_tried, ended - subject.started, responder.seconds, subject.request_id,
+        ))  # fmt: skip
+
+
+class JsonLog(RequestLog):
+    """As ``logs/json_line.py`` has it.  ``route``: its name as the inside of a string of JSON."""
+
+    __slots__ = ("_log", "_route", "_secrets")
+
+    def __init__(self, log: AccessLog, secrets: Secrets, route: bytes) -> None:
+        log.json = True
+        self._log = log
+        self._secrets = secrets
+        self._route = route
+
+    def write(self, exchange: Any, ended: float) -> None:
+        subject: Subject = exchange
+        log, target = self._log, subject.head.target
+        if b"?" in target:
+            target = self._secrets.target(target)
+        line = self._line(subject, ended, target)
+        if log.widest:
+            while len(line) > log.widest and len(target) > len(_CUT):
+                target = target[: max(0, len(target) // 2 - len(_CUT))] + _CUT
+                line = self._line(subject, ended, target)
+        log.add(line)
+
+    def _line(self, exchange: Subject, ended: float, target: bytes) -> bytes:
+        head, responder = exchange.head, exchange.responder
+        return json_line(
+            ended + self._log.offset, exchange.client, head.method, target, head.version, exchange.status,
+            exchange.sent, ended - exchange.started, responder.peers_tried, responder.seconds, self._route,
+            exchange.request_id,
+        )  # fmt: skip

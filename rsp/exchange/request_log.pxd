@@ -1,0 +1,2 @@
+cdef class RequestLog:
+    cpdef write(self, exchange, double ended)

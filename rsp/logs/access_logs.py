@@ -1,0 +1,74 @@
+"""All that a worker's access logs go to, by path.  Configurations that name the same path share it."""
+
+import os
+from collections.abc import Callable, Mapping
+from weakref import WeakValueDictionary
+
+from rsp.config.log_settings import STDOUT, SYSLOG, log_address, unix_socket
+from rsp.logs.access_log import AccessLog, Taker
+from rsp.logs.datagrams import journal, syslog
+from rsp.logs.outlet import Outlet, standard
+
+
+class AccessLogs:
+    """One lives as long as something writes to it: what has begun goes into the log that it began with.
+
+    ``lost(count)`` is told how many lines were lost.
+    """
+
+    def __init__(self, lost: Callable[[int], None] | None = None) -> None:
+        self._logs: WeakValueDictionary[str, AccessLog] = WeakValueDictionary()
+        self._files: dict[str, int] = {}  # descriptors that no log has taken yet
+        self._more = () if lost is None else (lost,)
+
+    def use(self, files: Mapping[str, int]) -> None:
+        """After a rotation, or for another configuration: these are the files from now on."""
+        self.forget_files()
+        for path, descriptor in files.items():
+            known = self._logs.get(path)
+            if known is not None:
+                known.replace(Outlet.opened(descriptor))
+            else:
+                self._files[path] = descriptor
+
+    def at(self, path: str) -> AccessLog:
+        """The log at ``path``; a file is among those that :meth:`use` was given.  Raises :class:`OSError`."""
+        found = self._logs.get(path)
+        if found is None:
+            found = self._logs[path] = AccessLog(path, self._open(path), *self._more)
+        return found
+
+    def _open(self, path: str) -> Taker | None:
+        if path == STDOUT:
+            return standard(1)
+        if path.startswith(SYSLOG):
+            return syslog(path, log_address(path))
+        sock = unix_socket(path)
+        if sock is not None:
+            return journal(path, sock)
+        descriptor = self._files.pop(path, -1)
+        return Outlet.opened(descriptor) if descriptor >= 0 else None
+
+    def forget_files(self) -> None:
+        """Close those that nothing writes to."""
+        for descriptor in self._files.values():
+            os.close(descriptor)
+        self._files.clear()
+
+    def tick(self, _now: float, wall: float) -> None:
+        """Once a second."""
+        for log in list(self._logs.values()):
+            log.set_time(wall)
+            log.flush()
+
+    def close(self) -> None:
+        """At the end: write what is left."""
+        for log in list(self._logs.values()):
+            log.close()
+
+
+class Unwritten(AccessLogs):
+    """For what only looks like a worker: nothing is written anywhere."""
+
+    def _open(self, _path: str) -> Taker | None:
+        return None
