@@ -4,9 +4,7 @@ Exit status: 0, or 1 with one clear line on stderr, or 2 for the command line it
 """
 
 import argparse
-import http.client
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,28 +12,12 @@ from typing import Any
 
 from rsp import __version__
 from rsp.config.units import Duration
-from rsp.ipc.admin_socket import directory
 from rsp.system.console import guarded
+from rsp.terminal.instance import Failure, ask, find_socket
 
-_PATIENCE = 3600.0  # seconds: a reload takes as long as its trial
 _SOON = 30.0  # days before a certificate expires
 _SILENT = 5.0  # seconds that a worker's loop has not run: it hangs
 _COLUMNS = ("upstream", "peer", "state", "weight", "in_flight", "requests", "errors", "failures", "retries", "latency")
-
-
-class Failure(Exception):
-    """The message is for the user."""
-
-
-class _Unix(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("rsp", timeout=_PATIENCE)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     how = reload.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true", help="only show what would change")
     how.add_argument("--now", action="store_true", help="for all workers at once, whatever `reload.canary` says")
+    for name, text, run in (
+        ("log", "Requests of all workers, as they end.", _log),
+        ("trace", "What happens to requests, moment by moment, with both heads.", _trace),
+    ):
+        watch = command(name, text, run, peer=False)
+        example = """'path ~ "^/api" and status >= 500'"""
+        watch.add_argument("condition", nargs="?", default="", help=f"which of them, as in {example}")
+        watch.add_argument("-n", type=_number, default=0, metavar="NUMBER", help="end after so many")
     command("upgrade", "Hand over to a new master, of the code that is installed now.", _upgrade, peer=False)
     return parser
 
@@ -249,6 +239,18 @@ def _upgrade(options: argparse.Namespace) -> int:
     return _outcome(options, "/upgrade", {}, "upgraded")
 
 
+def _log(options: argparse.Namespace) -> int:
+    from rsp.terminal.log import show_log  # what draws on terminals is no burden to the other commands
+
+    return show_log(options.socket or find_socket(), options.condition, options.n, as_json=options.json)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from rsp.terminal.trace import show_traces
+
+    return show_traces(options.socket or find_socket(), options.condition, options.n, as_json=options.json)
+
+
 def _outcome(options: argparse.Namespace, path: str, order: dict[str, object], key: str) -> int:
     data = _ask(options, "POST", path, order, good=(200, 409))
     if options.json:
@@ -259,6 +261,12 @@ def _outcome(options: argparse.Namespace, path: str, order: dict[str, object], k
 
 
 # -- tools
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:10]) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f'expected a number from 1 to 1000000, got "{text}"')
+    return int(text)
 
 
 def _order(options: argparse.Namespace) -> dict[str, object]:
@@ -282,48 +290,6 @@ def _ask(
     options: argparse.Namespace, method: str, path: str, order: object = None, good: Sequence[int] = (200,)
 ) -> dict[str, Any]:
     return ask(options.socket or find_socket(), method, path, order, good)
-
-
-def ask(where: str, method: str, path: str, order: object = None, good: Sequence[int] = (200,)) -> dict[str, Any]:
-    """What the instance at the socket ``where`` answers.  Raises :class:`Failure`."""
-    connection = _Unix(where)
-    try:
-        body = json.dumps(order).encode() if order is not None else None
-        connection.request(method, path, body)
-        response = connection.getresponse()
-        data: dict[str, Any] = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise Failure(f"{where}: {reason}") from None
-    finally:
-        connection.close()
-    if response.status not in good:
-        raise Failure(str(data.get("error", f"status {response.status}")))
-    return data
-
-
-def find_socket() -> str:
-    """The socket of the one instance that runs."""
-    found = sockets()
-    if len(found) > 1:
-        raise Failure(f"several instances run; say -s PATH with one of: {', '.join(found)}")
-    return found[0]
-
-
-def sockets() -> list[str]:
-    """The sockets at the place by default that an instance listens on, at least one.  Raises :class:`Failure`."""
-    place = directory()
-    found = []
-    for path in sorted(place.glob("rsp-*.sock")) if place.is_dir() else ():
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(str(path))
-            except OSError:
-                continue
-            found.append(str(path))
-    if not found:
-        raise Failure(f"no rsp runs here with a socket in {place}; if it has another, say -s PATH")
-    return found
 
 
 def _json(data: object) -> int:

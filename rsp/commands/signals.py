@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rsp.config.schema import Settings
-from rsp.rspctl import Failure, ask, sockets
 from rsp.supervise.pid_file import read
+from rsp.terminal.instance import Failure, ask, sockets
 
 
 def send(name: str, number: int, file: str, settings: Settings) -> int:

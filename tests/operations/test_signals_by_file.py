@@ -69,7 +69,7 @@ def test_a_signal_goes_to_the_master_of_the_file_and_to_no_other(tmp_path):
 @pytest.mark.parametrize("title", ["site.lua", "other.lua"])
 def test_a_master_that_does_not_say_its_file_is_known_by_its_title(tmp_path, monkeypatch, title):
     from rsp.commands import signals
-    from rsp.rspctl import Failure
+    from rsp.terminal.instance import Failure
 
     monkeypatch.chdir(tmp_path)
     script = f"import setproctitle, time; setproctitle.setproctitle('rsp: master {title}'); print(flush=True); time.sleep(60)"

@@ -1,0 +1,112 @@
+"""Requests that an operator wants to see: found as they end, and shown to the control process by way of the tap.
+
+Rules of this room: nothing here may keep a request from its end, or take more than its share of a second.
+"""
+
+from typing import Any, Final
+
+from rsp.config.predicate import Predicate
+from rsp.exchange.fields import Reader, reader
+from rsp.exchange.forward.journal import Journal
+from rsp.exchange.log_lines import default_line
+from rsp.exchange.report import report
+from rsp.exchange.subject import Subject
+from rsp.ipc.tap import Seen, Tap
+from rsp.ipc.watches import Watch, Watches
+from rsp.ipc.worker_cells import TAP_DROPPED
+from rsp.logs import log
+from rsp.net.context import WorkerContext
+from rsp.net.watcher import Watcher
+
+_MANY: Final = 1 << 60
+_SHARE: Final = {"line": 2000, "trace": 500}  # what one watch may show between two ticks
+
+
+class Watched(Watcher):
+    """Those of one worker.  A watch begins, changes and ends at a tick; while there are none, the context has no
+    watcher."""
+
+    __slots__ = ("_active", "_context", "_least", "_page", "_tap", "_traces")
+
+    def __init__(self, context: WorkerContext, tap: Tap, page: Watches) -> None:
+        self._context = context
+        self._tap = tap
+        self._page = page
+        self._active: list[Active] = []
+        self._least = 0.0  # seconds: requests that took less are wanted by no watch
+        self._traces = False  # a watch wants to see what happens to requests
+
+    def tick(self, now: float, _wall: float) -> None:
+        changed = self._page.changed(now)
+        if changed is not None:
+            before = {active.watch: active for active in self._active}
+            self._active = [before.get(watch) or Active(watch, self._context, self._tap) for watch in changed]
+        elif not self._active:
+            return
+        for active in self._active:
+            active.tick()
+        wanting = [active.watch for active in self._active if active.left > 0]
+        self._traces = any(watch.kind == "trace" for watch in wanting)
+        self._least = min((watch.slower for watch in wanting), default=0.0)
+        self._context.watch = self if wanting else None
+
+    def begin(self, head: Any) -> Any:
+        return Journal(head) if self._traces else None
+
+    def see(self, exchange: Any, ended: float) -> None:
+        subject: Subject = exchange  # typed in the compiled build
+        if ended - subject.started < self._least:
+            return
+        for active in self._active:
+            active.see(subject, ended)
+
+
+class Active:
+    """A watch at work.  ``left``: how many requests it may show yet."""
+
+    def __init__(self, watch: Watch, context: WorkerContext, tap: Tap) -> None:
+        self.watch = watch
+        self.left = watch.most or _MANY
+        self._context = context
+        self._tap = tap
+        self._readers: dict[str, Reader] = {}
+        self._predicate: Predicate | None = None
+        self._room = _SHARE[watch.kind]
+        self._dropped = 0
+        try:
+            if watch.where:
+                self._predicate = Predicate.parse(watch.where)
+                self._readers = {name: reader(name, raw=True) for name in self._predicate.fields}
+        except ValueError:  # the control process has checked it, so another process has spoilt it
+            self.left = 0
+
+    def tick(self) -> None:
+        self._room = _SHARE[self.watch.kind]
+        if self._dropped and self._tap.put(Seen(self.watch.number, b"", self._dropped)):
+            self._dropped = 0
+
+    def see(self, exchange: Subject, ended: float) -> None:
+        if self.left <= 0 or ended - exchange.started < self.watch.slower:
+            return
+        try:
+            if self._matches(exchange, ended):
+                self._show(exchange, ended)
+        except Exception as error:  # a defect of ours; requests go on
+            log.once_a_second("watch", f"A watch has failed: {type(error).__name__}: {error}", log.ERROR)
+
+    def _matches(self, exchange: Subject, ended: float) -> bool:
+        readers = self._readers
+        return self._predicate is None or self._predicate.matches(lambda name: readers[name](exchange, ended))
+
+    def _show(self, exchange: Subject, ended: float) -> None:
+        if self._room > 0 and self._put(exchange, ended):
+            self._room -= 1
+            self.left -= 1
+            self._dropped = 0
+        else:
+            self._dropped += 1
+            self._context.stats.add(TAP_DROPPED, 1)
+
+    def _put(self, exchange: Subject, ended: float) -> bool:
+        data = default_line(exchange, ended) if self.watch.kind == "line" else report(exchange, ended)
+        return self._tap.put(Seen(self.watch.number, data, self._dropped))

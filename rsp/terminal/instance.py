@@ -1,0 +1,90 @@
+"""A running instance, over its admin socket: what it answers, and what it streams."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from rsp.ipc.admin_socket import directory
+
+_PATIENCE: Final = 3600.0  # seconds: a reload takes as long as its trial
+_LONGEST: Final = 1 << 20  # bytes of a line in a stream
+
+
+class Failure(Exception):
+    """The message is for the user."""
+
+
+class _Unix(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("rsp", timeout=_PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def ask(where: str, method: str, path: str, order: object = None, good: Sequence[int] = (200,)) -> dict[str, Any]:
+    """What the instance at the socket ``where`` answers.  Raises :class:`Failure`."""
+    connection = _Unix(where)
+    try:
+        body = json.dumps(order).encode() if order is not None else None
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        data: dict[str, Any] = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _failure(where, error) from None
+    finally:
+        connection.close()
+    if response.status not in good:
+        raise Failure(str(data.get("error", f"status {response.status}")))
+    return data
+
+
+def stream(where: str, path: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects that the instance sends, as they come, until it ends.  Raises :class:`Failure`."""
+    connection = _Unix(where)
+    try:
+        connection.timeout = None  # as long as there is nothing to see
+        connection.request("GET", path)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise Failure(str(json.loads(response.read()).get("error", f"status {response.status}")))
+        while line := response.readline(_LONGEST):
+            if isinstance(data := json.loads(line), dict):
+                yield data
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+        raise _failure(where, error) from None
+    finally:
+        connection.close()
+
+
+def _failure(where: str, error: Exception) -> Failure:
+    return Failure(f"{where}: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}")
+
+
+def find_socket() -> str:
+    """The socket of the one instance that runs."""
+    found = sockets()
+    if len(found) > 1:
+        raise Failure(f"several instances run; say -s PATH with one of: {', '.join(found)}")
+    return found[0]
+
+
+def sockets() -> list[str]:
+    """The sockets at the place by default that an instance listens on, at least one.  Raises :class:`Failure`."""
+    place = directory()
+    found = []
+    for path in sorted(place.glob("rsp-*.sock")) if place.is_dir() else ():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(path))
+            except OSError:
+                continue
+            found.append(str(path))
+    if not found:
+        raise Failure(f"no rsp runs here with a socket in {place}; if it has another, say -s PATH")
+    return found

@@ -1,0 +1,75 @@
+"""``rspctl log``: the requests of all workers, one line each, as they end."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from rich.console import Console
+from rich.text import Text
+
+from rsp.terminal.instance import stream
+from rsp.terminal.plain import plain
+
+_STYLES: Final = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "bold red"}  # by the class of a status
+_DELETE: Final = "\x7f"  # the one control character that JSON does not escape
+
+
+def watch(where: str, kind: str, condition: str, most: int) -> Iterator[dict[str, Any]]:
+    """``most`` requests that meet ``condition``, or all; between them, how many were dropped.
+
+    Raises :class:`rsp.terminal.instance.Failure`.
+    """
+    shown = 0
+    for data in stream(where, "/watch?" + urlencode({"kind": kind, "where": condition, "most": most})):
+        yield data
+        shown += "dropped" not in data
+        if most and shown >= most:
+            return
+
+
+def show_log(where: str, condition: str, most: int, *, as_json: bool) -> int:
+    """Raises :class:`rsp.terminal.instance.Failure`."""
+    console = Console(highlight=False, soft_wrap=True)
+    for data in watch(where, "line", condition, most):
+        if as_json:
+            print(as_line(data), flush=True)
+        else:
+            console.print(missing(data) if "dropped" in data else _line(data))
+    return 0
+
+
+def as_line(data: dict[str, Any]) -> str:
+    """JSON that a terminal may show."""
+    return json.dumps(data).replace(_DELETE, "\\u007f")
+
+
+def missing(data: dict[str, Any]) -> Text:
+    return Text(f"... {plain(data['dropped'])} requests were too many to show ...", "dim")
+
+
+def status_style(status: object) -> str:
+    return _STYLES.get(status // 100, "") if isinstance(status, int) else ""
+
+
+def time_of(data: dict[str, Any]) -> str:
+    """``12:59:00.123``, of a time in UTC."""
+    return plain(data.get("time", ""), 40).partition("T")[2].rstrip("Z") or "-"
+
+
+def milliseconds(seconds: object) -> str:
+    return f"{seconds * 1000:,.1f} ms" if isinstance(seconds, int | float) else "-"
+
+
+def _line(data: dict[str, Any]) -> Text:
+    status, upstream = data.get("status"), plain(data.get("upstream") or "-", 200)
+    return Text.assemble(
+        (time_of(data), "dim"),
+        " ",
+        (plain(status, 10), status_style(status)),
+        f" {milliseconds(data.get('duration')):>12} {plain(data.get('bytes', '-'), 20):>9} ",
+        f"{plain(data.get('client', '-'), 60)} ",
+        (f"{plain(data.get('method') or '-', 40)} {plain(data.get('target') or '-')}", "bold"),
+        f" {upstream}",
+        (f" {plain(data.get('route') or '-', 200)}", "dim"),
+    )
