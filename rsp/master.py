@@ -284,6 +284,7 @@ class Master:
             return
         if not fleet.control.members.unknown or time.monotonic() > self._born + PATIENCE_WITH_NAMES:
             fleet.started = True
+            fleet.rows.stage(worker_cells.SERVING)
             log.line(f"Started.  Listening on {fleet.listeners.where()}.")
             if self._predecessor is not None:
                 self._predecessor.ready()

@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +28,7 @@ from rsp.ipc.channel import Bundle, Configure
 from rsp.ipc.instance import Instance
 from rsp.ipc.packets import Broken, Stuck, close_all
 from rsp.ipc.peer_table import PeerTable
-from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LOG_LINES_LOST, VERSION
+from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LOG_LINES_LOST, LOOP_LAG, VERSION
 from rsp.logs import log
 from rsp.logs.access_logs import AccessLogs
 from rsp.net.acceptor import Acceptor
@@ -308,6 +309,8 @@ class Worker:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK, self._tick, loop)
+        late = time.monotonic() - self._context.now - _TICK
+        self._row[LOOP_LAG] = max(int(late * 1e6), self._row[LOOP_LAG] * 15 // 16)
         self._context.tick()
         log.tick()
         self._channel.flush()

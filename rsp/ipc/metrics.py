@@ -12,7 +12,7 @@ from typing import Literal, TypedDict, Unpack
 import msgspec
 
 Kind = Literal["counter", "gauge"]  # a counter only grows, over all processes, those that are gone included
-Scope = Literal["process", "worker", "upstream", "peer"]
+Scope = Literal["instance", "process", "worker", "upstream", "peer"]
 Unit = Literal["", "bytes", "seconds"]
 
 

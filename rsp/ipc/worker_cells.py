@@ -8,7 +8,7 @@ from typing import Final
 
 from rsp.ipc.metrics import Table
 
-ROW: Final = 32  # cells in a row
+ROW: Final = 64  # cells in a row
 TABLE: Final = Table("worker", ROW)
 
 # What a worker has in its WorkerStats, published once a tick.
@@ -39,6 +39,14 @@ CUT_TUNNELS: Final = TABLE.counter("cut_tunnels", "Upgraded connections that wer
 TAP_DROPPED: Final = TABLE.counter(
     "observations_dropped", "Requests and spans that the control process was too slow to be shown."
 )
+HOOK_RUNS: Final = TABLE.counter(
+    "hook_runs", "Stretches of hooks that have run: from a beginning or a wait to the next."
+)
+HOOK_TIME: Final = TABLE.counter(
+    "hook_time", "Time that hooks have run, without their waits.", unit="seconds", scale=10**9
+)
+HOOK_FAILURES: Final = TABLE.counter("hook_failures", "Hooks that have failed.")
+LOOP_LAG: Final = TABLE.gauge("loop_lag", "How late the loop was, at worst, lately.", unit="seconds", scale=10**6)
 VERSION: Final = TABLE.cell()  # of the configuration that it serves
 
 # What the master writes, of the control process too.
@@ -47,4 +55,18 @@ RSS: Final = TABLE.gauge("memory", "Resident memory.", scope="process", unit="by
 PID: Final = TABLE.cell()  # 0: the row is free
 SLOT: Final = TABLE.cell()
 STARTED: Final = TABLE.cell()
-ROWS: Final = TABLE.cell()  # in the retired row only: one more than the highest row in use
+
+# What the master writes in the retired row only.
+ROWS: Final = TABLE.cell()  # one more than the highest row in use
+STAGE: Final = TABLE.cell()  # STARTING, and so on
+RESTARTS: Final = TABLE.counter("worker_restarts", "Workers that ended by themselves.", scope="instance")
+CONTROL_RESTARTS: Final = TABLE.counter(
+    "control_restarts", "Control processes that ended by themselves.", scope="instance"
+)
+RELOADS: Final = TABLE.counter("reloads", "Reloads that went well.", scope="instance")
+RELOADS_REFUSED: Final = TABLE.counter("reloads_refused", "Reloads that were refused.", scope="instance")
+
+# What the master is at.
+STARTING: Final = 0
+SERVING: Final = 1
+STOPPING: Final = 2

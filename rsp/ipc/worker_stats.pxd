@@ -8,7 +8,7 @@ cdef count MOST
 
 @cython.final
 cdef class WorkerStats:
-    cdef count[32] _counts  # worker_cells.ROW
+    cdef count[64] _counts  # worker_cells.ROW
     cpdef add(self, int cell, Py_ssize_t amount)
     cpdef answered(self, int status, Py_ssize_t sent)
     cpdef count get(self, int cell) except? 0

@@ -18,7 +18,8 @@ from rsp.ipc.admin_socket import AdminSocket
 from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
 from rsp.ipc.peer_table import PeerRegistry, PeerTable
-from rsp.ipc.scoreboard import CONTROL_ROW, Scoreboard
+from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Scoreboard
+from rsp.ipc.worker_cells import CONTROL_RESTARTS, RELOADS, RELOADS_REFUSED
 from rsp.logs import log
 from rsp.supervise.child import Closable, Process, Slot, spawn
 from rsp.supervise.operator_sockets import OperatorSockets
@@ -41,6 +42,7 @@ class ControlChild:
         self.operators = OperatorSockets(given)
         self._settings: Settings
         self._scoreboard = scoreboard
+        self._counts = scoreboard.row(RETIRED_ROW)  # the master's own
         self._tell_workers = tell_workers
         self._admin: AdminSocket | None = None
         self._last: channel.Outcome | None = None
@@ -111,6 +113,7 @@ class ControlChild:
         delay = self.slot.ended(process)
         self.slot.process = None
         self._ended_at = time.time()
+        self._counts[CONTROL_RESTARTS] += 1
         again = f"in {delay:.1f} s" if delay else "now"
         log.line(f"{process.name} {how}; it is started again {again}")
 
@@ -124,6 +127,8 @@ class ControlChild:
         outcome = channel.Outcome(numbers, what, good, text, bundle.version, bundle.digest, time.time())
         if what != "dry-run":
             log.line(text, log.INFO if good else log.ERROR)
+            if what != "upgrade":
+                self._counts[RELOADS if good else RELOADS_REFUSED] += 1
             self._last = msgspec.structs.replace(outcome, numbers=[])
         self.tell(outcome)
 

@@ -257,6 +257,7 @@ class Fleet:
     def stop(self, seconds: float, message: str) -> None:
         log.line(message)
         self.stopping = True
+        self.rows.stage(worker_cells.STOPPING)
         for slot in self.slots:
             slot.wanted = False
             slot.restart_at = None
@@ -342,6 +343,7 @@ class Fleet:
             slot.process, slot.replacing = slot.replacing, None
             return
         delay = slot.ended(process)
+        self.rows.note(worker_cells.RESTARTS)
         again = f"in {delay:.1f} s" if delay else "now"
         log.line(f"{process.name} {how} ({process.usage()}); it is started again {again}", log.WARNING)
         self.adopt_orphans()

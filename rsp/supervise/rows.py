@@ -44,6 +44,14 @@ class Rows:
         """Of all workers, those that have ended included."""
         return self._retired[cell] + sum(row[cell] for row in self._used.values())
 
+    def note(self, cell: int) -> None:
+        """What the master counts: one more."""
+        self._retired[cell] += 1
+
+    def stage(self, stage: int) -> None:
+        """What the master is at: ``worker_cells.SERVING`` and so on."""
+        self._retired[worker_cells.STAGE] = stage
+
     def sample(self, number: int, places: int) -> Sample:
         """The responses of one worker since its start."""
         board, row = self._scoreboard, self._scoreboard.row(number)

@@ -18,6 +18,7 @@ from rsp.exchange.hooks.notes import HookNotes
 from rsp.exchange.hooks.tasks import FAILED, WAITS, Answer, Operation, Runner, Task, Then
 from rsp.exchange.running_config import RunningConfig
 from rsp.ipc.shared_memory import Shared
+from rsp.ipc.worker_cells import HOOK_FAILURES, HOOK_RUNS, HOOK_TIME
 from rsp.logs import log
 from rsp.lua.evaluate import Evaluation, Hook
 from rsp.lua.services import Services
@@ -122,13 +123,21 @@ class Hooks(Runner):
         host = self.host
         before, host.current = host.current, notes
         host.head = notes.exchange.head if notes is not None else None
+        begun = self.context.clock()
         try:
             return function(*given)
         except Exception as error:
             return self._failure(error)
         finally:
+            self._count(begun)
             host.current = before
             host.head = before.exchange.head if before is not None else None
+
+    def _count(self, begun: float) -> None:
+        """A stretch of Lua has run since ``begun``."""
+        stats = self.context.stats
+        stats.add(HOOK_RUNS, 1)
+        stats.add(HOOK_TIME, int((self.context.clock() - begun) * 1e9))
 
     def _failure(self, error: Exception) -> Any:
         """What Lua raised outside of any hook: memory ran out there, or it is a defect of ours."""
@@ -148,11 +157,13 @@ class Hooks(Runner):
         host, exchange = self.host, notes.exchange
         head = exchange.head
         before, host.current, host.head = host.current, notes, head
+        begun = self.context.clock()
         try:
             outcome = self.request(number, notes.number, head.method, head.target, head.host, exchange.client)
         except Exception as error:
             outcome = self._failure(error)
         finally:
+            self._count(begun)
             host.current = before
             host.head = before.exchange.head if before is not None else None
         return None if outcome is None else self._settle(notes, then, outcome)
@@ -197,6 +208,7 @@ class Hooks(Runner):
 
     def report(self, outcome: Any) -> None:
         """What a hook threw, in the log: once a second for each line."""
+        self.context.stats.add(HOOK_FAILURES, 1)
         text = self.text_of(outcome)
         place = _PLACE.match(text)
         log.once_a_second(f"hook {place[0] if place else text}", f"A hook failed: {text}")
