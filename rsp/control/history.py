@@ -7,7 +7,7 @@ those of all requests in between.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from math import isnan, nan
 from typing import Final, NamedTuple
 
@@ -47,7 +47,7 @@ class Level:
         self.span = span
         self.end = 0  # number of the next point: its time, in steps
         self._width = width
-        self._points = array("f")  # a ring, once it is full
+        self._points = array("f")
         self._at = 0.0
         self._counts: Sequence[int] = ()
         self._histogram: Sequence[int] = ()
@@ -73,13 +73,15 @@ class Level:
         return point
 
     def _put(self, point: list[float]) -> None:
-        if len(self._points) == self.span.points * self._width:
-            del self._points[: self._width * max(1, self.span.points // 10)]  # one move for many points
         self._points.extend(point)
+        surplus = len(self._points) // self._width - self.span.points
+        if surplus > self.span.points // 10:  # one move for many points
+            del self._points[: surplus * self._width]
 
     def column(self, index: int) -> list[float | None]:
         """The oldest first; ``None``: no requests."""
-        return [None if isnan(value) else round(value, 6) for value in self._points[index :: self._width]]
+        newest = self._points[index :: self._width][-self.span.points :]
+        return [None if isnan(value) else round(value, 6) for value in newest]
 
 
 class Track:
@@ -145,7 +147,7 @@ class Tracks:
         del self._tracks[name]
         return True
 
-    def keep(self, names: set[str]) -> None:
+    def keep(self, names: Set[str]) -> None:
         """Nothing else exists any more."""
         for name in self._tracks.keys() - names:
             del self._tracks[name]
