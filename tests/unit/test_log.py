@@ -1,0 +1,54 @@
+"""The log: its levels, its records as JSON, and what else is told of it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsp.logs import json_lines, log
+from rsp.logs.outlet import Outlet
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """What is written."""
+    written = []
+    monkeypatch.setattr(log, "_outlet", Outlet(2, lambda data: written.append(data) or len(data), whole=True))
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    shown = []
+    log.show(lambda *message: shown.append(message))
+    yield written, shown
+    log.show(lambda *_: None)
+    log.use("info", "text")
+
+
+def test_a_level(lines):
+    written, shown = lines
+    for level, expected in (("info", 3), ("warning", 2), ("error", 1)):
+        log.use(level, "text")
+        written.clear()
+        for grave in (log.INFO, log.WARNING, log.ERROR):
+            log.line("something", grave)
+        assert len(written) == expected
+    assert [message[0] for message in shown] == [log.WARNING, log.ERROR] * 3, "whatever the level of the log is"
+
+
+def test_records(lines):
+    written, _ = lines
+    log.use("info", "json")
+    log.line('a "b"\n  c\x1b[31m\u00e9', log.WARNING)
+    (line,) = written
+    assert line.endswith(b"}\n") and b"\x1b" not in line
+    record = json.loads(line)
+    assert list(record) == ["time", "level", "pid", "message"]
+    assert record["level"] == "warning" and record["message"] == 'a "b"\n  c\x1b[31m\u00e9'
+    assert record["time"].endswith("Z") and len(record["time"]) == 24
+
+
+@given(st.text(max_size=50).map(lambda text: text * 300) | st.text())
+def test_any_message_becomes_short_lines_of_json(text):
+    records = json_lines.records(text, 3, 1.5)
+    assert all(len(record) <= 4000 and record.count(b"\n") == 1 for record in records)
+    said = "".join(json.loads(record)["message"] for record in records)
+    assert said == text.encode("utf-8", "replace").decode()
