@@ -71,6 +71,11 @@ class Template:
         )
 
 
+def names(text: str) -> list[str]:
+    """Those of all placeholders in ``text``, known or not, each once."""
+    return list(dict.fromkeys(match[2] for match in _PIECE.finditer(text) if match[2] is not None))
+
+
 def unknown(text: str, known: Collection[str]) -> Iterator[str]:
     """What is wrong with each placeholder of ``text`` that is none of ``known``."""
     for match in _PIECE.finditer(text):

@@ -88,7 +88,7 @@ def _as_json(value: Value) -> bytes:
         return b"null"
     if isinstance(value, bytes):
         return b'"' + text(value) + b'"'
-    return b"%d" % value if isinstance(value, int) else number(value)
+    return _digits(value)
 
 
 def _as_text(value: Value) -> bytes:
@@ -96,7 +96,13 @@ def _as_text(value: Value) -> bytes:
         return b"-"
     if isinstance(value, bytes):
         return escape(value) or b"-"
-    return b"%d" % value if isinstance(value, int) else number(value)
+    return _digits(value)
+
+
+def _digits(value: float) -> bytes:
+    if isinstance(value, int):
+        return b"%d" % value
+    return number(value) if value >= 0 else b"-" + number(-value)
 
 
 def _shorten(values: list[Value]) -> bool:

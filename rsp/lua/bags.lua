@@ -1,4 +1,5 @@
--- req.args and req.cookies: tables of text that are made when they are touched, and written back when they are changed.
+-- req.args and req.cookies: tables of text that are made when they are touched, and written back when they are changed;
+-- req.log, which the host has.
 -- Takes the sandbox, the driver, the host, and tables of what objects.lua, fields.lua and targets.lua have.
 
 local sandbox, driver, host, here, fields, targets = ...
@@ -93,4 +94,27 @@ end, function(_, known, name, value)
   set(REQUEST, "Cookie", pairs_[1] and concat(pairs_, "; ") or nil)
 end)
 
-return { args = args, cookies = cookies, cookies_of = cookies_of }
+-- What is assigned is for the access log; the host bounds it.
+local Log = { __metatable = false }
+
+function Log.__index(_, name)
+  request_now()
+  return host.get_logged(name)
+end
+
+function Log.__newindex(_, name, value)
+  request_now()
+  local kind = type(value)
+  if type(name) ~= "string" or #name > 64 or not find(name, "^[%w_][%w_%.%-]*$") then
+    fail("req.log: expected a name of letters, digits, _, . and -")
+  end
+  if kind ~= "nil" and kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+    fail("req.log." .. name .. ": expected a string, a number, a boolean or nil, got a " .. kind)
+  end
+  local wrong = host.set_logged(name, value)
+  if wrong then
+    fail("req.log." .. name .. ": " .. wrong)
+  end
+end
+
+return { args = args, cookies = cookies, cookies_of = cookies_of, log = opaque(Log) }

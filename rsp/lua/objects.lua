@@ -52,7 +52,7 @@ local opaque = fields.opaque
 local targets = sandbox.room("targets", driver, here)
 local split_target, join_target = targets.split, targets.join
 local bags = sandbox.room("bags", sandbox, driver, host, here, fields, targets)
-local args, cookies = bags.args, bags.cookies
+local args, cookies, log = bags.args, bags.cookies, bags.log
 
 -- -- req
 
@@ -85,6 +85,7 @@ local getters = {
   args = function() return args end,
   headers = function() return request_headers end,
   cookies = function() return cookies end,
+  log = function() return log end,
   host = function(s)
     local name = lower(s.host)
     if byte(name) == 91 then

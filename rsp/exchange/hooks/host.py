@@ -38,7 +38,7 @@ class Host:
     def offered(self) -> dict[str, Callable[..., Any]]:
         names = (
             "describe", "about", "get_field", "set_field", "all_fields", "add_field", "each_field", "hold",
-            "shared_incr", "shared_rate", "wrong_peer", "wrong_upstream",
+            "get_logged", "set_logged", "shared_incr", "shared_rate", "wrong_peer", "wrong_upstream",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -96,6 +96,16 @@ class Host:
     def each_field(self, which: bytes) -> Any:
         current = self.current
         return self.table(flat(current.block(which)) if current is not None else [])
+
+    def get_logged(self, name: object) -> object:
+        """What `req.log` has there."""
+        current = self.current
+        return current.logged(name) if current is not None else None
+
+    def set_logged(self, name: bytes, value: bytes | float | None) -> bytes | None:
+        """What is wrong with it; nil: nothing."""
+        current = self.current
+        return current.set_logged(name, value) if current is not None else None
 
     # -- state that all workers share
 

@@ -20,6 +20,11 @@ from rsp.http.values import SOUND_ID
 REQUEST: Final = b"request"  # whose fields are meant, as fields.lua names them; else the response's
 
 
+_LOGGED: Final = 20  # values of one request
+_LOGGED_BYTES: Final = 1024  # of one value
+_WHOLE: Final = 2.0**53  # up to here, a float says integers as they are
+
+
 class HookNotes(Notes):
     """``number``: under which Lua keeps its ``req`` for later phases; 0: it is forgotten after its hook.
 
@@ -111,6 +116,25 @@ class HookNotes(Notes):
     def last_peer(self) -> bytes | None:
         return self.exchange.responder.peers_tried.rpartition(b",")[2] or self._peer
 
+    # -- for the access log
+
+    def logged(self, name: object) -> bytes | float | None:
+        given = self.exchange.logged
+        return given.get(name.decode("utf-8", "replace")) if given and isinstance(name, bytes) else None
+
+    def set_logged(self, name: bytes, value: bytes | float | None) -> bytes | None:
+        """What is wrong with it, or ``None``."""
+        given = self.exchange.logged or {}
+        key = name.decode("utf-8", "replace")
+        if value is None or value != value:
+            given.pop(key, None)
+        elif key not in given and len(given) >= _LOGGED:
+            return b"a request has at most %d of these" % _LOGGED
+        else:
+            given[key] = _for_log(value)
+        self.exchange.logged = given
+        return None
+
     def leave(self) -> None:
         """The exchange is over; hooks of on_log may still wait, and ask."""
         self.left = True
@@ -170,3 +194,12 @@ class HookNotes(Notes):
             given = get(lines, name)
             if folded == b"x-request-id" and given is not None and SOUND_ID.fullmatch(given):
                 exchange.request_id = given
+
+
+def _for_log(value: bytes | float) -> bytes | float:
+    """Within bounds."""
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < _WHOLE else max(-_WHOLE, min(_WHOLE, value))
+    return value[:_LOGGED_BYTES] if isinstance(value, bytes) else value

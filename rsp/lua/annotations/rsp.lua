@@ -41,6 +41,7 @@ function Headers:add(name, value) end
 ---@field scheme string
 ---@field id string|nil
 ---@field tls rsp.Tls|nil over plain HTTP: nil
+---@field log table<string, string|number|boolean|nil> values of your own in access logs: the fields `log.NAME`
 ---@field ctx table your own, as long as the request lives
 ---@field upstream string|nil
 ---@field peer string|nil
