@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     peers = command("peers", "Every peer, how it stands, and how it does.", _peers, peer=False)
     peers.add_argument("upstream", nargs="?", help="only those of this upstream")
     command("certs", "Every certificate: names, issuer, when it expires, where it is used.", _certs, peer=False)
+    top = command("top", "Traffic, upstreams, routes and processes, live.", _top, peer=False)
+    top.add_argument("--once", action="store_true", help="show it once, after one interval")
+    top.add_argument("--every", metavar="TIME", default="1s", help='between two looks, as in "2s" (default: 1s)')
     drain = command("drain", "No new requests for a peer; what runs there is finished.", _drain, peer=True)
     drain.add_argument(
         "--within", metavar="TIME", help='for sticky clients and tunnels, as in "30s" (default: `drain`)'
@@ -208,13 +211,30 @@ def _use(certificate: dict[str, Any]) -> str:
     return ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "") or "nothing"
 
 
+def _top(options: argparse.Namespace) -> int:
+    interval = _duration("--every", options.every)
+    where = options.socket or find_socket()
+    if options.json:
+        return _json(ask(where, "GET", "/figures"))
+    from rsp.terminal.top import show_top  # rich takes long to import
+
+    try:
+        return show_top(where, max(0.1, interval), once=options.once)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _duration(option: str, text: str) -> float:
+    try:
+        return float(Duration.parse(text))
+    except ValueError as error:
+        raise Failure(f"{option}: {error}") from None
+
+
 def _drain(options: argparse.Namespace) -> int:
     order = _order(options)
     if options.within is not None:
-        try:
-            order["seconds"] = float(Duration.parse(options.within))
-        except ValueError as error:
-            raise Failure(f"--within: {error}") from None
+        order["seconds"] = _duration("--within", options.within)
     return _change(options, "/drain", order)
 
 

@@ -48,12 +48,14 @@ class Admin:
             "GET /status": self._status,
             "GET /peers": self._peers,
             "GET /certs": self._certs,
-            "POST /drain": self._drain,
-            "POST /enable": self._enable,
-            "POST /weight": self._weight,
+            **self.peer_orders(),
             "POST /reload": self._reload,
             "POST /upgrade": self._upgrade,
         }
+
+    def peer_orders(self) -> dict[str, Handler]:
+        """What may be ordered of peers."""
+        return {"POST /drain": self._drain, "POST /enable": self._enable, "POST /weight": self._weight}
 
     async def _status(self, _request: Request) -> Response:
         return answer(self._state.status())

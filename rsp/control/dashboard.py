@@ -44,7 +44,8 @@ class Dashboard:
         self._actions = False
         self._token = secrets.token_urlsafe(24)
         self._streams = 0
-        self._generation = 0  # of what decides who may see it
+        self._generation = 0  # of what decides which users see it
+        _assembled()  # later, the process may not be allowed to read it
         shown = {"GET /": self._page, "GET /events": self._events, "GET /history": self._history}
         handlers = {path: self._for_users(handler) for path, handler in shown.items()}
         handlers |= {path: self._for_users(self._ordered(handler)) for path, handler in orders.items()}
@@ -178,11 +179,6 @@ def _assembled() -> tuple[bytes, str]:
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return page.encode(), policy
-
-
-def preload() -> None:
-    """Read what is wanted later, while it can be read."""
-    _assembled()
 
 
 def _hash(text: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 
 from setproctitle import setproctitle
 
@@ -13,11 +14,14 @@ from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.control.admin import Admin, refuse
 from rsp.control.dns import Names
+from rsp.control.export import Export
 from rsp.control.health import Checks
 from rsp.control.outliers import Outliers
+from rsp.control.panel import Panel
 from rsp.control.sites import Sites
 from rsp.control.staples import Staples
 from rsp.control.state import Mistake, State
+from rsp.control.watch_stream import watch_handler
 from rsp.control.watching import Watching
 from rsp.control.web import Site
 from rsp.control.web_server import Server
@@ -28,7 +32,8 @@ from rsp.ipc.packets import RETRY, Broken, Stuck
 from rsp.ipc.peer_cells import LAST_FAILURE, LAST_SUCCESS
 from rsp.ipc.peer_table import PeerTable, Target
 from rsp.ipc.scoreboard import CONTROL_ROW
-from rsp.ipc.worker_cells import HEARTBEAT, VERSION
+from rsp.ipc.sheet import Read
+from rsp.ipc.worker_cells import HEARTBEAT, SPANS, SPANS_DROPPED, VERSION
 from rsp.logs import log
 from rsp.system import core
 from rsp.system.descriptors import for_operators
@@ -62,8 +67,11 @@ class Control:
         self._outliers = Outliers(instance.scoreboard)
         self._names = Names(self._found, self._failing)
         self._watching = Watching(instance.tap, instance.watches)
+        self._export = Export(self._count_spans)
+        self._watching.on_spans = self._export.add
         self._admin = Admin(self._state, self._order)
-        self._sites = Sites({"metrics": Site({})})
+        self._panel = Panel(self._state, self._watching, self._counted, self._admin.peer_orders())
+        self._sites = Sites({"metrics": Site({}), "dashboard": self._panel.site})
         self._serving: asyncio.Task[None] | None = None
         self._board = instance.scoreboard
         self._places: dict[Peer, list[int]] = {}  # of the peers that a name stands for
@@ -91,6 +99,7 @@ class Control:
         if identity.changes:
             import ssl  # noqa: F401 - what may be wanted later has to be read while it can be
 
+            import bcrypt  # noqa: F401
             import dns.asyncresolver
             import dns.nameserver  # noqa: F401
 
@@ -103,11 +112,14 @@ class Control:
         self._watching.start(loop)
         self._tick(loop)
         self._arrange()
-        admin = Server(Site(self._admin.handlers(), refuse=refuse), 4 * for_operators())  # orders take long
+        handlers = {
+            **self._admin.handlers(), **self._panel.handlers(), "GET /watch": watch_handler(self._watching),
+        }  # fmt: skip
+        admin = Server(Site(handlers, refuse=refuse), 4 * for_operators())  # orders take long
         if self._admin_socket is not None:
             await admin.serve(self._admin_socket)
         await self._stopped.wait()
-        await asyncio.gather(admin.finish(), self._sites.finish())
+        await asyncio.gather(admin.finish(), self._sites.finish(), self._export.finish())
         return 0
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -115,9 +127,18 @@ class Control:
         now = time.monotonic()
         self._row[HEARTBEAT] = int(now * 1000)
         self._watching.tick(now)
+        self._panel.tick(now)
         self._outliers.tick(now)
         self._state.certificates.tick()
         log.tick()
+
+    def _counted(self, *_families: str) -> Iterator[Read]:
+        """What all processes have counted for routes, upstreams and listeners."""
+        return iter(())
+
+    def _count_spans(self, exported: int, dropped: int) -> None:
+        self._row[SPANS] += exported
+        self._row[SPANS_DROPPED] += dropped
 
     def _arrange(self) -> None:
         """All parts work on the configuration and the members in force."""
@@ -133,9 +154,11 @@ class Control:
         self._state.certificates.use(config, described, self._keyring)
         self._staples.arrange(config, described)
         self._sites.use(config.settings)
+        self._panel.arrange(config)
         self._names.arrange(config, self._considered)
         self._checks.arrange(config, members, self._keyring)
         self._outliers.arrange(config, members)
+        self._export.arrange(config.settings)
 
     # -- the master
 
@@ -184,7 +207,8 @@ class Control:
             return
         message, descriptors = received
         if isinstance(message, channel.Configure):
-            self._state.bundle = channel.bundle_from(descriptors[0])
+            before, self._state.bundle = self._state.bundle, channel.bundle_from(descriptors[0])
+            self._panel.changes(before.config, self._state.bundle.config)
             self._state.members = channel.members_from(descriptors[1])
             self._renew(descriptors[2:4])
             self._consider(None, channel.Consider())
@@ -205,6 +229,7 @@ class Control:
         elif isinstance(message, channel.Outcome):
             if message.what != "dry-run":
                 self._state.last = message
+                self._panel.ended(message)
             for number in message.numbers:
                 waiting = self._orders.pop(number, None)
                 if waiting is not None and not waiting.done():
