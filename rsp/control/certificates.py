@@ -46,7 +46,7 @@ class Certificates:
 
     def warn(self, now: float) -> None:
         """Tell of what expires, each time once."""
-        used = {one.digest: one for one in self._all()}
+        used = {one.digest: one for one in self.each()}
         for digest, one in used.items():
             if digest not in self._told:
                 self._told[digest] = _due(one, self._told_until) if self._told_until else 0
@@ -57,7 +57,8 @@ class Certificates:
         self._told = {digest: told for digest, told in self._told.items() if digest in used}
         self._told_until = 0.0
 
-    def _all(self) -> Iterator[Described]:
+    def each(self) -> Iterator[Described]:
+        """Those in use, for clients first."""
         yield from self._for_clients
         yield from self._for_peers.values()
 
@@ -65,8 +66,8 @@ class Certificates:
 
     def summary(self) -> Data:
         """How many there are, and which one is the next to expire."""
-        soonest = min(self._all(), key=lambda one: one.not_after, default=None)
-        count = len({one.digest for one in self._all()})
+        soonest = min(self.each(), key=lambda one: one.not_after, default=None)
+        count = len({one.digest for one in self.each()})
         if soonest is None:
             return {"count": count, "next": None}
         names = {"names": soonest.names, "subject": soonest.subject}

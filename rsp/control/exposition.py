@@ -8,6 +8,7 @@ that a Prometheus that changes from one to the other goes on with its series.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, Literal
 
 PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -20,16 +21,21 @@ Number = int | float
 
 @dataclass(slots=True)
 class Family:
-    """``name``: with its unit, and without ``_total``.  ``series``: by labels as :func:`labels` writes them."""
+    """``name``: with its unit, and without ``_total``.
+
+    ``series``      values of counters and gauges, by labels as :func:`labels` writes them; ``many``: more of them
+    ``summaries``   labels, count, sum
+    ``histograms``  labels, bounds, how many are in each bucket (one more than there are bounds), sum
+    """
 
     name: str
     kind: Kind
     help: str
     unit: str = ""
-    series: list[tuple[str, Number]] = field(default_factory=list)  # of counters and gauges
-    summaries: list[tuple[str, Number, Number]] = field(default_factory=list)  # count and sum
-    histograms: list[tuple[str, Sequence[Number], Sequence[int], Number]] = field(default_factory=list)
-    """Bounds, how many are in each bucket (one more than there are bounds), and the sum."""
+    series: list[tuple[str, Number]] = field(default_factory=list)
+    many: Iterable[tuple[str, Number]] = ()
+    summaries: list[tuple[str, Number, Number]] = field(default_factory=list)
+    histograms: Iterable[tuple[str, Sequence[Number], Sequence[int], Number]] = ()
 
 
 _SPECIAL: Final = re.compile(r'[\\"\n]')
@@ -63,13 +69,16 @@ def pieces(families: Iterable[Family], *, openmetrics: bool) -> Iterator[bytes]:
     """The whole text, in pieces of bounded size.  Families without series are left out."""
     lines: list[str] = []
     for family in families:
-        if family.series or family.summaries or family.histograms:
-            lines += _head(family, openmetrics=openmetrics)
-            for line in _samples(family):
-                lines.append(line)
-                if len(lines) >= _LINES:
-                    yield "".join(lines).encode()
-                    lines.clear()
+        samples = _samples(family)
+        first = next(samples, None)
+        if first is None:
+            continue
+        lines += (*_head(family, openmetrics=openmetrics), first)
+        for line in samples:
+            lines.append(line)
+            if len(lines) >= _LINES:
+                yield "".join(lines).encode()
+                lines.clear()
     if openmetrics:
         lines.append("# EOF\n")
     yield "".join(lines).encode()
@@ -87,7 +96,7 @@ def _head(family: Family, *, openmetrics: bool) -> list[str]:
 def _samples(family: Family) -> Iterator[str]:
     name = family.name
     suffix = "_total" if family.kind == "counter" else ""
-    for given, value in family.series:
+    for given, value in chain(family.series, family.many):
         yield f"{name}{suffix}{{{given}}} {number(value)}\n" if given else f"{name}{suffix} {number(value)}\n"
     for given, count, total in family.summaries:
         yield f"{name}_sum{{{given}}} {number(total)}\n"

@@ -5,6 +5,7 @@ Everything is read from the scoreboard and the members, so no other process is a
 
 import os
 import time
+from collections.abc import Iterator
 from typing import Final
 
 from rsp import __version__
@@ -14,7 +15,7 @@ from rsp.control.certificates import Certificates
 from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.channel import Bundle, Outcome
 from rsp.ipc.peer_table import PeerEntry, PeerTable
-from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
+from rsp.ipc.scoreboard import CONTROL_ROW, Row, Scoreboard
 
 _FOREVER: Final = (1 << 63) - 1
 _HEALTH: Final = ("unknown", "up", "doubtful", "dead")  # by the mark
@@ -39,7 +40,7 @@ class State:
         file: str = "",
         told_until: float = 0.0,
     ) -> None:
-        self._scoreboard = scoreboard
+        self.scoreboard = scoreboard
         self.bundle = bundle
         self.members = members
         self._path = path
@@ -50,13 +51,8 @@ class State:
 
     def status(self) -> Data:
         """The instance, its workers, its totals."""
-        board = self._scoreboard
-        workers = [board.row(number) for number in range(board.rows)]
-        workers = sorted((row for row in workers if row[worker_cells.PID]), key=lambda row: row[worker_cells.SLOT])
-        retired = board.row(RETIRED_ROW)
-        totals = worker_cells.TABLE.values(
-            lambda cell: retired[cell] + sum(row[cell] for row in workers), "worker", "counter"
-        )
+        board, workers = self.scoreboard, self.workers()
+        totals = worker_cells.TABLE.values(board.worker_total, "worker", "counter")
         now = worker_cells.TABLE.values(lambda cell: sum(row[cell] for row in workers), "worker", "gauge")
         return {
             "rsp": __version__,
@@ -72,6 +68,12 @@ class State:
             "workers": [self._worker(row) for row in workers],
             "control": self._process(board.row(CONTROL_ROW)),
         }
+
+    def workers(self) -> list[Row]:
+        """Of the workers that run, by their number."""
+        board = self.scoreboard
+        rows = [board.row(number) for number in range(board.rows)]
+        return sorted((row for row in rows if row[worker_cells.PID]), key=lambda row: row[worker_cells.SLOT])
 
     def _trial(self) -> Data | None:
         """The configuration that one worker tries."""
@@ -95,22 +97,22 @@ class State:
 
     @staticmethod
     def _process(row: Row) -> Data:
-        now = time.monotonic() * 1000
         return {
             "pid": row[worker_cells.PID],
             "version": row[worker_cells.VERSION],
-            "uptime": round((now - row[worker_cells.STARTED]) / 1000, 1),
-            "silent": round(max(0.0, now - row[worker_cells.HEARTBEAT]) / 1000, 1),
+            "uptime": round(time.monotonic() - row[worker_cells.STARTED] / 1000, 1),
+            "silent": round(silence(row), 1),
             **worker_cells.TABLE.values(row.__getitem__, "process"),
         }
 
     def peers(self) -> list[Data]:
         """Every peer of every upstream."""
-        return [
-            self._peer(upstream, member)
-            for upstream in self.bundle.config.upstreams
-            for member in self.members.upstreams.get(upstream.name, [])
-        ]
+        return [row for _, _, row in self.each_peer()]
+
+    def each_peer(self) -> Iterator[tuple[Upstream, PeerEntry, Data]]:
+        for upstream in self.bundle.config.upstreams:
+            for member in self.members.upstreams.get(upstream.name, []):
+                yield upstream, member, self._peer(upstream, member)
 
     def unknown(self) -> list[str]:
         """Names that have not been looked up yet, and those without any peer."""
@@ -123,7 +125,7 @@ class State:
         return unknown
 
     def _peer(self, upstream: Upstream, member: PeerEntry) -> Data:
-        board, place = self._scoreboard, member.place
+        board, place = self.scoreboard, member.place
         now = time.monotonic() * 1000
         given = upstream.peers[member.given].address
         weight = board.mark(place, peer_marks.WEIGHT)
@@ -150,14 +152,14 @@ class State:
 
     def _latency(self, place: int) -> float:
         """The workers' decaying means, in milliseconds: the highest, as a worker avoids a peer by its own."""
-        return max(self._scoreboard.each(place, peer_cells.LATENCY), default=0) / 1000
+        return max(self.scoreboard.each(place, peer_cells.LATENCY), default=0) / 1000
 
     def _standing(self, place: int, now: float) -> tuple[str, int | None, str | None]:
         """State, until when in milliseconds if that is known, and why."""
-        mark = self._scoreboard.mark
+        mark = self.scoreboard.mark
         drain = mark(place, peer_marks.DRAIN)
         if drain:
-            busy = self._scoreboard.total(place, peer_cells.IN_FLIGHT)
+            busy = self.scoreboard.total(place, peer_cells.IN_FLIGHT)
             return "draining" if busy else "drained", drain if now < drain < _FOREVER else None, "operator"
         health = mark(place, peer_marks.HEALTH)
         if health == peer_marks.HEALTH_DEAD:
@@ -176,7 +178,7 @@ class State:
         for group, member in found:
             wait = float(group.drain) if seconds is None else seconds
             until = min(int((time.monotonic() + wait) * 1000) + 1, _FOREVER)
-            self._scoreboard.set_mark(member.place, peer_marks.DRAIN, until)
+            self.scoreboard.set_mark(member.place, peer_marks.DRAIN, until)
         return [self._peer(*pair) for pair in found]
 
     def left_without(self, drained: list[Data]) -> str | None:
@@ -194,15 +196,15 @@ class State:
         found = self._find(upstream, peer)
         for _, member in found:
             for mark in (peer_marks.DRAIN, peer_marks.EJECTED_UNTIL, peer_marks.EJECTIONS):
-                self._scoreboard.set_mark(member.place, mark, 0)
-            self._scoreboard.set_mark(member.place, peer_marks.SINCE, int(time.monotonic() * 1000))
+                self.scoreboard.set_mark(member.place, mark, 0)
+            self.scoreboard.set_mark(member.place, peer_marks.SINCE, int(time.monotonic() * 1000))
         return [self._peer(*pair) for pair in found]
 
     def weigh(self, upstream: str | None, peer: str, weight: int | None) -> list[Data]:
         """``None``: as configured."""
         found = self._find(upstream, peer)
         for _, member in found:
-            self._scoreboard.set_mark(member.place, peer_marks.WEIGHT, 0 if weight is None else weight + 1)
+            self.scoreboard.set_mark(member.place, peer_marks.WEIGHT, 0 if weight is None else weight + 1)
         return [self._peer(*pair) for pair in found]
 
     def _find(self, upstream: str | None, peer: str) -> list[tuple[Upstream, PeerEntry]]:
@@ -225,3 +227,8 @@ class State:
             names = [known.name for known, _ in found]
             raise Mistake(f'peer "{peer}" is in several upstreams, say which: {", ".join(dict.fromkeys(names))}')
         return found
+
+
+def silence(row: Row) -> float:
+    """Seconds since the loop of the process last ran its tick."""
+    return max(0.0, time.monotonic() - row[worker_cells.HEARTBEAT] / 1000)
