@@ -114,6 +114,7 @@ class ControlChild:
         self.slot.process = None
         self._ended_at = time.time()
         self._counts[CONTROL_RESTARTS] += 1
+        self._scoreboard.retire(CONTROL_ROW, 0)
         again = f"in {delay:.1f} s" if delay else "now"
         log.line(f"{process.name} {how}; it is started again {again}")
 
