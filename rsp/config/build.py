@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import dashboard_rules, keys, metrics_rules, rules, slips, tls_rules, wording
+from rsp.config import dashboard_rules, keys, log_rules, metrics_rules, rules, slips, tls_rules, tracing_rules, wording
 from rsp.config.declaration import EMPTY, Declaration, plain, with_first, with_peers
 from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_assignment, find_line
@@ -122,7 +122,8 @@ class Builder:
         settings = Settings(**values)
         found = (*rules.setting_mistakes(settings), *tls_rules.setting_mistakes(settings))
         observed = (*metrics_rules.mistakes(settings), *dashboard_rules.mistakes(settings, self._main))
-        for path, message in (*found, *observed):
+        traced = tracing_rules.mistakes(settings.tracing)
+        for path, message in (*found, *observed, *traced, *log_rules.mistakes(settings.access_log)):
             item = next(item for item in self._of("global") if item.name == path[0])
             self._complain(item, path, message)
         return settings
@@ -159,7 +160,8 @@ class Builder:
                 continue
             self._origins[id(route)] = item, "route"
             given = tls_rules.route_mistakes(route, item.value["map"] if isinstance(item.value, dict) else ())
-            for path, message in (*rules.route_mistakes(route, list(seen)), *given):
+            logged = log_rules.mistakes(route.access_log)
+            for path, message in (*rules.route_mistakes(route, list(seen)), *given, *logged):
                 self._judge(item, path, f"route: {message}")
             if self._is_whole(item):
                 routes.append(route)

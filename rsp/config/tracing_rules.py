@@ -43,7 +43,7 @@ class Endpoint(NamedTuple):
         return cls(is_secure, address, authority, target if target[0] == "/" else "/" + target)
 
 
-def tracing_mistakes(tracing: Tracing | None) -> Iterator[tuple[Path, str]]:
+def mistakes(tracing: Tracing | None) -> Iterator[tuple[Path, str]]:
     if tracing is None:
         return
     try:

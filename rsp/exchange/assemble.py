@@ -12,6 +12,7 @@ from rsp.exchange.filters.client_certificate import ClientCertificateFilter
 from rsp.exchange.filters.forwarded import Forwarded
 from rsp.exchange.filters.headers import hsts_line, response_rules, via_lines
 from rsp.exchange.filters.hooks import HooksFilter
+from rsp.exchange.filters.tracing import TracingFilter
 from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.handler import Handler
@@ -88,6 +89,10 @@ def assemble(
     made.redirecting = dict.fromkeys(
         (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
     )
+    if settings.tracing is not None:  # only now: it is no filter of responses
+        tracing = TracingFilter(settings.tracing)
+        for each in {made, *made.redirecting.values()}:
+            each.filters = (tracing, *each.filters)
     if made.requirements and (hooks is not None or _SUBJECT in str(config)):
         _warm_up()
     return made

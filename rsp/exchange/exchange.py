@@ -148,7 +148,7 @@ class Exchange(Subject):
             request_id = b"" if b"x-request-id" in passage.overridden else request_id
         outgoing = self.route.outgoing_head(self.head, self.target, extra, request_id, self)
         if self.journal is not None and self.journal.trace is not None:
-            self.journal.trace.name_try(outgoing)
+            self.journal.trace.name_try(outgoing, self.journal.sending)
         return outgoing
 
     def outgoing_trailers(self, trailers: list[bytes]) -> list[bytes]:

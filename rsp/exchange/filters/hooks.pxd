@@ -41,5 +41,7 @@ cdef class HooksFilter(Filter):
     cdef _let_go(self, HookNotes notes)
 
 
+cdef _begin(Exchange exchange, str phase)
+cdef _end(Exchange exchange)
 @cython.locals(passage=Passage)
 cdef HeldResponse _held(Exchange exchange)

@@ -82,13 +82,17 @@ class HooksFilter(Filter):
         number = self._phases.request
         if not number:
             return PASS
+        _begin(exchange, "on_request")
         outcome = hooks.call_request(notes, self._request_seen, number)
+        if outcome is not WAITS:
+            _end(exchange)
         if outcome is None:
             return PASS
         return HOLD if outcome is WAITS else self._after_request(notes, outcome)
 
     def _request_seen(self, notes: HookNotes, outcome: Any) -> None:
         """It has waited."""
+        _end(notes.exchange)
         if self._after_request(notes, outcome) == PASS:
             self._go_on(notes.exchange)
 
@@ -172,12 +176,16 @@ class HooksFilter(Filter):
         fresh = not notes.asked
         notes.asked.append(self)
         notes.asking = self
+        _begin(exchange, "on_response")
         outcome = hooks.call(
             notes, self._response_seen, hooks.response, (number, notes.number, held.head.status, fresh)
         )
+        if outcome is not WAITS:
+            _end(exchange)
         return HOLD if outcome is WAITS else self._after_response(notes, outcome)
 
     def _response_seen(self, notes: HookNotes, outcome: Any) -> None:
+        _end(notes.exchange)
         if self._after_response(notes, outcome) == PASS:
             self._go_on(notes.exchange)
 
@@ -244,10 +252,14 @@ class HooksFilter(Filter):
             return PASS
         exchange.own = notes.in_error = True
         text = (reason or PHRASES.get(status, b"Error").decode()).encode()
+        _begin(exchange, "on_error")
         outcome = hooks.call(notes, self._error_seen, hooks.phases[b"error"], (number, notes.number, status, text))
+        if outcome is not WAITS:
+            _end(exchange)
         return HOLD if outcome is WAITS else self._after_error(exchange, outcome)
 
     def _error_seen(self, notes: HookNotes, outcome: Any) -> None:
+        _end(notes.exchange)
         if self._after_error(notes.exchange, outcome) == PASS:
             self._go_on(notes.exchange)
 
@@ -282,6 +294,17 @@ class HooksFilter(Filter):
             hooks.witness(notes.upstream_name(), notes.last_peer(), place)
         if notes.filter:
             hooks.invoke(notes, hooks.phases[b"forget_filter"], (notes.filter,))
+
+
+def _begin(exchange: Exchange, phase: str) -> None:
+    """For those who look at single requests."""
+    if exchange.journal is not None:
+        exchange.journal.begin_hook(phase, exchange.context.clock())
+
+
+def _end(exchange: Exchange) -> None:
+    if exchange.journal is not None:
+        exchange.journal.end_hook(exchange.context.clock())
 
 
 def _held(exchange: Exchange) -> HeldResponse | None:

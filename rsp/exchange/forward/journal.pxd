@@ -23,9 +23,12 @@ cdef class Journal:
     cdef public RequestHead head
     cdef public list calls, hooks, tries
     cdef public Try sending
+    cdef public str upstream
+    cdef public bytes scheme
     cdef public object trace
     cdef public bint cut
     cdef public int left_out
+    cpdef asks(self, str upstream, bint secure)
     cpdef Try begin_try(self, bytes peer, double started)
     cpdef sends(self, Try noted, double now)
     cpdef begin_hook(self, str phase, double now)

@@ -21,7 +21,7 @@ def new_span_id() -> bytes:
 
 
 class Try:
-    """One peer that was asked.  ``id``: of its span.
+    """One peer that was asked.  ``id``: of its span, empty where it has none.
 
     ``connected``  when a connection that was made for it was there, or had failed; 0.0: there was one already
     ``sent``       when the head went out; ``first_byte``: when the response's head came
@@ -68,13 +68,14 @@ class HookRun:
 class Journal:
     """Of one request.  ``head``: what is asked; ``hooks`` and ``calls``: what its hooks did, and asked for.
 
+    ``upstream`` whose peers are tried, and the ``scheme`` that they are asked by
     ``sending``  the try whose head is being made
     ``trace``    the trace that the request is part of, if there is one (``exchange/trace.py``)
     ``cut``      the response broke off
     ``left_out`` how much was not noted, because there was more of it than is kept
     """
 
-    __slots__ = ("calls", "cut", "head", "hooks", "left_out", "sending", "trace", "tries")
+    __slots__ = ("calls", "cut", "head", "hooks", "left_out", "scheme", "sending", "trace", "tries", "upstream")
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
@@ -83,14 +84,22 @@ class Journal:
         self.calls: list[Journal] = []
         self.sending: Try | None = None
         self.trace: Any = None
+        self.upstream = ""
+        self.scheme = b"http"
         self.cut = False
         self.left_out = 0
+
+    def asks(self, upstream: str, secure: bool) -> None:
+        """Peers of ``upstream`` are asked next."""
+        self.upstream = upstream
+        self.scheme = b"https" if secure else b"http"
 
     def begin_try(self, peer: bytes, started: float) -> Try:
         made = Try(peer, started)
         if len(self.tries) < _MOST_TRIES:
             self.tries.append(made)
         else:
+            made.id = b""  # it will have no span
             self.left_out += 1
         return made
 
@@ -111,11 +120,11 @@ class Journal:
         if self.hooks and self.hooks[-1].ended == 0.0:
             self.hooks[-1].ended = now
 
-    def begin_call(self, head: RequestHead) -> "Journal":
-        """For a request of a hook's own."""
-        made = Journal(head)
-        if len(self.calls) < _MOST_CALLS:
-            self.calls.append(made)
-        else:
+    def begin_call(self, head: RequestHead) -> "Journal | None":
+        """For a request of a hook's own, if there is room."""
+        if len(self.calls) >= _MOST_CALLS:
             self.left_out += 1
+            return None
+        made = Journal(head)
+        self.calls.append(made)
         return made

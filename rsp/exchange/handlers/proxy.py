@@ -32,7 +32,9 @@ def forward_to(exchange: Exchange, upstream: Upstream) -> None:
         exchange.context, exchange, upstream, exchange.head, exchange.limits, exchange.client, body,
         body is None or body.trailers is not None,
     )  # fmt: skip
-    forward.journal = exchange.journal
+    if exchange.journal is not None:
+        forward.journal = exchange.journal
+        forward.journal.asks(upstream.name, upstream.rules is not None)
     if exchange.passage is not None:
         forward.chooser, forward.pinned = exchange.passage.chooser, exchange.passage.pinned
     conversations = exchange.session.conversations

@@ -8,11 +8,15 @@ from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer as Address
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.forward import Forward
+from rsp.exchange.forward.journal import Journal
 from rsp.exchange.forward.outside import Outside
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.running_config import RunningConfig
+from rsp.exchange.subject import Subject
+from rsp.exchange.trace import Trace
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.codec import parse_request
+from rsp.http.lines import get
 from rsp.http.message import OutgoingHead, ResponseHead
 from rsp.http.peer_stream import ResponseReceiver
 from rsp.http.values import is_authority
@@ -107,14 +111,16 @@ class Call(ResponseReceiver):
 
     # fmt: off
     __slots__ = (
-        "_body", "_client", "_config", "_context", "_done", "_fields", "_finding", "_forward", "_outside", "_over",
-        "_plan", "_size", "_status", "_timer",
+        "_body", "_client", "_config", "_context", "_done", "_fields", "_finding", "_forward", "_journal", "_outside",
+        "_over", "_plan", "_size", "_status", "_timer", "_trace",
     )
     # fmt: on
 
     def __init__(
         self, context: WorkerContext, outside: Outside, config: RunningConfig, plan: Plan, client: bytes, done: "Done"
     ) -> None:
+        self._journal: Journal | None = None
+        self._trace: Trace | None = None
         self._context = context
         self._outside = outside
         self._config = config
@@ -130,6 +136,19 @@ class Call(ResponseReceiver):
         self._fields = b""
         self._body: list[bytes] = []
         self._size = 0
+
+    def follow(self, exchange: Subject) -> None:
+        """It is part of that request's trace, unless the hook has written the field itself.
+
+        When the request is over, its spans have been sent on, so the peer's caller is the request itself.
+        """
+        journal, head = exchange.journal, self._plan.head
+        if journal is None:
+            return
+        if not exchange.over:
+            self._journal = journal.begin_call(head)
+        if get(head.fields, b"traceparent") is None:
+            self._trace = journal.trace
 
     def begin(self) -> "Answer | Callable[[], None]":
         """The answer, if it is there at once; else what calls it off."""
@@ -160,6 +179,9 @@ class Call(ResponseReceiver):
             self._context, self, upstream, plan.head, self._config.limits, self._client, body, request_done=True
         )
         forward.hedges = False
+        if self._journal is not None:
+            forward.journal = self._journal
+            forward.journal.asks(upstream.name, upstream.rules is not None)
         self._forward = forward
         upstream.requests += 1
         forward.begin()
@@ -188,8 +210,10 @@ class Call(ResponseReceiver):
     # -- what its way to a peer asks and tells
 
     def outgoing_head(self) -> OutgoingHead:
-        head = self._plan.head
-        return OutgoingHead(head, head.target, head.host, head.fields, b"", head.request_id)
+        head, extra = self._plan.head, b""
+        if self._trace is not None:
+            extra = self._trace.lines(self._journal.sending if self._journal is not None else None)
+        return OutgoingHead(head, head.target, head.host, head.fields, extra, head.request_id)
 
     def refuse(self, status: int, reason: str) -> None:
         self._finish((True, None, (reason or _REASONS.get(status, str(status))).encode()))

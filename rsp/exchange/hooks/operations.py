@@ -124,7 +124,10 @@ def _http(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[
     if running is None:
         return False, b"http: the configuration is not in force any more"
     client = notes.exchange.client if notes is not None else b""
-    return Call(runner.context, running.directory.outside, running, plan, client, done).begin()
+    call = Call(runner.context, running.directory.outside, running, plan, client, done)
+    if notes is not None:
+        call.follow(notes.exchange)
+    return call.begin()
 
 
 ALL: Final[dict[bytes, Operation]] = {

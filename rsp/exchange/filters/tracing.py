@@ -1,0 +1,94 @@
+"""Tracing: each request becomes part of a trace, its caller's or a new one, and its spans are sent on if they count.
+
+Rules of this room: whether a trace is recorded is decided when the request begins, so that all who take part in it do
+the same.  What fails or takes long is kept in any case, with rsp's own spans alone, and only so much of it in a
+second: clients can make errors.  What the fields of a client say is taken for a name and no more, unless ``trusted``
+has it: it decides nothing.
+"""
+
+from math import inf
+from random import random
+from typing import Any, Final
+
+from rsp.config.observe import Tracing
+from rsp.exchange.filter import PASS, Filter
+from rsp.exchange.forward.journal import Journal
+from rsp.exchange.hooks.fields import bar
+from rsp.exchange.spans import spans_of
+from rsp.exchange.subject import Subject
+from rsp.exchange.trace import Trace
+from rsp.http.lines import drop, each
+from rsp.http.message import RequestHead
+from rsp.http.trace_context import SAMPLED, TraceParent, parse_traceparent, sound_tracestate
+from rsp.ipc.tap import Spans
+from rsp.ipc.worker_cells import SPANS_DROPPED
+
+_MOST_KEPT: Final = 100  # requests in a second of one worker that are kept without having been chosen
+
+
+class TracingFilter(Filter):
+    """The first of all, so that the others see its fields.  It looks at no response; ``exchange.journal`` ends here."""
+
+    __slots__ = ("_kept", "_second", "_share", "_slow")
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._share = tracing.sample
+        self._slow = inf if tracing.slow is None else float(tracing.slow)
+        self._second = 0.0  # the tick that ``_kept`` is about
+        self._kept = 0
+
+    def request(self, exchange: Any) -> int:
+        head = exchange.head
+        caller, state = _take(head)
+        trusted = exchange.config.forwarded.trusts(exchange.session.client)
+        trace = Trace(self, caller, state, self._samples(caller if trusted else None))
+        head.fields += trace.lines(None)
+        if exchange.journal is None:
+            exchange.journal = Journal(head)
+        exchange.journal.trace = trace
+        return PASS
+
+    def _samples(self, trusted: TraceParent | None) -> bool:
+        """Whether the trace is recorded: as a caller that is trusted has decided, else by lot."""
+        if trusted is not None:
+            return trusted.flags & SAMPLED != 0
+        return random() < self._share  # noqa: S311 - no secret, and clients do not see it
+
+    def end(self, exchange: Subject, trace: Trace) -> None:
+        """The request is over."""
+        context, journal = exchange.context, exchange.journal
+        ended = context.clock()
+        if journal is None or not (trace.is_sampled or self._is_kept(exchange, journal, ended - exchange.started)):
+            return
+        spans = spans_of(exchange, trace, journal, ended)
+        if context.tap is None or not context.tap.put(Spans(spans)):
+            context.stats.add(SPANS_DROPPED, len(spans))
+
+    def _is_kept(self, exchange: Subject, journal: Journal, seconds: float) -> bool:
+        """Whether it is worth that, and there is room.  An upgraded connection that lasts is not slow."""
+        status, now = exchange.status, exchange.context.now
+        if status < 500 and not journal.cut and (seconds <= self._slow or status == 101):
+            return False
+        if now != self._second:
+            self._second, self._kept = now, 0
+        self._kept += 1
+        if self._kept > _MOST_KEPT:
+            exchange.context.stats.add(SPANS_DROPPED, 1)
+        return self._kept <= _MOST_KEPT
+
+
+def _take(head: RequestHead) -> tuple[TraceParent | None, bytes]:
+    """What the client says of its trace, which is gone from the head then, and may not come back in trailers."""
+    fields = head.fields
+    given = each(fields, b"traceparent")
+    states = each(fields, b"tracestate")
+    if given:
+        fields = drop(fields, b"traceparent")
+    if states:
+        fields = drop(fields, b"tracestate")
+    head.fields = fields
+    if head.framing != 0:
+        bar(head, b"traceparent")
+        bar(head, b"tracestate")
+    caller = parse_traceparent(given)
+    return caller, sound_tracestate(states) if caller is not None else b""
