@@ -23,6 +23,8 @@ _TONES: Final = {"up": "green", "down": "bold red", "ejected": "bold red"}
 _SILENT: Final = 3.0  # seconds without a turn of a worker's loop
 _LONGEST: Final = 60  # characters of a name
 _LEAST: Final = 5  # rows of a table
+_NAME: Final = 30  # columns of the terminal for a name, at least
+_CELL: Final = 11  # for each other cell
 _UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
 
 
@@ -35,13 +37,13 @@ def show_top(where: str, interval: float, *, once: bool) -> int:
         time.sleep(interval)
         after = ask(where, "GET", "/figures")
         loads.note(after)
-        console.print(screen(Rates(before, after), loads, console.height))
+        console.print(screen(Rates(before, after), loads, console.width, console.height))
         return 0
     with keys() as pressed, Live(Text("..."), console=console, screen=True, auto_refresh=False) as live:
         while not pressed(interval):
             after = ask(where, "GET", "/figures")
             loads.note(after)
-            live.update(screen(Rates(before, after), loads, console.height), refresh=True)
+            live.update(screen(Rates(before, after), loads, console.width, console.height), refresh=True)
             before = after
     return 0
 
@@ -78,13 +80,14 @@ def _key_within(seconds: float) -> bool:
 # -- what is on the screen
 
 
-def screen(rates: Rates, loads: Loads, height: int) -> Group:
-    """As much as fits into ``height`` lines: all upstreams first, then the busiest routes."""
+def screen(rates: Rates, loads: Loads, width: int, height: int) -> Group:
+    """As much as fits: all upstreams first, then the busiest routes."""
     processes = _processes(rates, loads)
-    room = max(2 * _LEAST, height - 12 - len(processes.rows))
+    room = max(2 * _LEAST, height - 15 - len(processes.rows))
     upstreams = _upstreams(rates, max(_LEAST, room * 3 // 5))
     routes = _routes(rates, max(_LEAST, room - len(upstreams.rows)))
-    return Group(_head(rates), upstreams, routes, processes, *_last_words(rates))
+    tables = (table.made(width) for table in (upstreams, routes, processes))
+    return Group(_head(rates), *tables, *_last_words(rates))
 
 
 def _head(rates: Rates) -> Group:
@@ -111,17 +114,30 @@ def _head(rates: Rates) -> Group:
     return Group(first, second, third, Text())
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=True, header_style="dim")
-    table.add_column(title, no_wrap=True, overflow="ellipsis", ratio=1)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+class _Table:
+    """The first cell of a row is a name; the last ones are left out where the terminal is narrow."""
+
+    def __init__(self, *columns: str) -> None:
+        self._columns = columns
+        self.rows: list[tuple[str | Text, ...]] = []
+
+    def add(self, *cells: str | Text) -> None:
+        self.rows.append(cells)
+
+    def made(self, width: int) -> Table:
+        shown = 1 + max(2, (width - _NAME) // _CELL)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=True, header_style="dim")
+        table.add_column(self._columns[0], no_wrap=True, overflow="ellipsis", ratio=1)
+        for column in self._columns[1:shown]:
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in self.rows:
+            table.add_row(*row[:shown])
+        return table
 
 
-def _upstreams(rates: Rates, most: int) -> Table:
+def _upstreams(rates: Rates, most: int) -> _Table:
     """Peers below their upstreams; where there are too many, those that are up are left out first."""
-    table = _table("upstream, peer", "state", "req/s", "5xx/s", "median", "99 %", "running", "failures", "retries")
+    table = _Table("upstream, peer", "state", "req/s", "5xx/s", "median", "99 %", "running", "failures", "retries")
     rows = rates.upstreams()
     peers = rates.peers()
     if len(rows) + len(peers) > most:
@@ -130,14 +146,14 @@ def _upstreams(rates: Rates, most: int) -> Table:
         own = [one for one in rates.after["peers"] if one["upstream"] == row.name]
         up = sum(one["state"] == "up" for one in own)
         tone = "green" if up == len(own) else "yellow" if up else "bold red"
-        table.add_row(
+        table.add(
             Text(plain(row.name, _LONGEST), "bold"), Text(f"{up} of {len(own)} up", tone), number(row.requests),
             _wrong(row.status_5xx), duration(row.median), duration(row.slow),
             str(sum(one["in_flight"] for one in own)), "", "",
         )  # fmt: skip
         for peer, requests, errors in peers:
             if peer["upstream"] == row.name:
-                table.add_row(*_peer(peer, requests, errors))
+                table.add(*_peer(peer, requests, errors))
     return table
 
 
@@ -151,41 +167,39 @@ def _peer(peer: Any, requests: float, errors: float) -> list[Any]:
     ]  # fmt: skip
 
 
-def _routes(rates: Rates, most: int) -> Table:
+def _routes(rates: Rates, most: int) -> _Table:
     rows = rates.routes()
     left = f", the busiest {most} of {len(rows)}" if len(rows) > most else ""
-    table = _table(f"route{left}", "upstream", "req/s", "4xx/s", "5xx/s", "sent/s", "requests")
+    table = _Table(f"route{left}", "req/s", "5xx/s", "4xx/s", "upstream", "sent/s", "requests")
     for row in rows[:most]:
-        table.add_row(*_route(row))
+        table.add(*_route(row))
     return table
 
 
 def _route(row: Row) -> list[Any]:
     return [
-        Text(plain(row.name, _LONGEST) or "(no route)"), Text(plain(row.upstream, _LONGEST)), number(row.requests),
-        Text(number(row.status_4xx), "yellow" if row.status_4xx else "dim"), _wrong(row.status_5xx),
+        Text(plain(row.name, _LONGEST) or "(no route)"), number(row.requests), _wrong(row.status_5xx),
+        Text(number(row.status_4xx), "yellow" if row.status_4xx else "dim"), Text(plain(row.upstream, 20)),
         size(row.bytes_sent), number(row.total),
     ]  # fmt: skip
 
 
-def _processes(rates: Rates, loads: Loads) -> Table:
-    table = _table("process", "pid", "version", "up", "processor", "memory", "connections", "running", "requests")
+def _processes(rates: Rates, loads: Loads) -> _Table:
+    table = _Table("process", "processor", "memory", "running", "connections", "requests", "up", "pid", "version")
     status = rates.after["status"]
     for one in status["workers"]:
         hangs = one["silent"] >= _SILENT
         name = Text(f"worker {one['slot']}" + (f", silent for {one['silent']:.0f} s" if hangs else ""), "red" * hangs)
-        counts = (str(one["connections"]), str(one["in_flight"]), number(one["requests"]))
-        table.add_row(name, *_process(loads, one), *counts)
-    table.add_row("control", *_process(loads, status["control"]), "", "", "")
+        table.add(name, *_process(loads, one))
+    table.add("control", *_process(loads, status["control"]))
     return table
 
 
 def _process(loads: Loads, one: Any) -> list[str]:
     load = loads.share(one["pid"])
-    return [
-        str(one["pid"]), str(one["version"]), f"{one['uptime']:.0f} s", "-" if load is None else f"{load:.0%}",
-        size(one["memory"]),
-    ]  # fmt: skip
+    counts = [str(one["in_flight"]), str(one["connections"]), number(one["requests"])] if "slot" in one else [""] * 3
+    used = ["-" if load is None else f"{load:.0%}", size(one["memory"])]
+    return [*used, *counts, f"{one['uptime']:.0f} s", str(one["pid"]), str(one["version"])]
 
 
 def _last_words(rates: Rates) -> list[Text]:

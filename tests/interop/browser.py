@@ -85,7 +85,9 @@ class Browser:
         """Until it is true."""
         give_up = time.monotonic() + patience
         while not (value := self.run(expression)):
-            assert time.monotonic() < give_up, f"waited for {expression}: {self.errors} {self.run('document.body.innerText')}"
+            assert time.monotonic() < give_up, (
+                f"waited for {expression}: {self.errors} {self.run('document.body.innerText')}"
+            )
             time.sleep(0.05)
         return value
 
