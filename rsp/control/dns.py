@@ -61,12 +61,12 @@ class Names:
                 missing = missing + 1 if isinstance(error, NoSuchName) else 0
                 if not failing:
                     kept = "; what was known stays in use" if known else ""
-                    log.line(f"Peer {name}: {error}{kept}")
+                    log.line(f"Peer {name}: {error}{kept}", log.WARNING)
                 failing = True
                 if known is None:
                     self._found(name, None)
                 elif missing >= 2 and known:
-                    log.line(f"Peer {name}: there is no such name any more, its peers go")
+                    log.line(f"Peer {name}: there is no such name any more, its peers go", log.WARNING)
                     known = []
                     self._found(name, known)
                 await asyncio.sleep(settings.retry)

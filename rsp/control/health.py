@@ -135,7 +135,7 @@ class _Watch:
             self._good, self._bad = 0, self._bad + 1
             if before != found and (before != HEALTH_UP or self._bad >= self._config.fall):
                 self._scoreboard.set_mark(self._place, peer_marks.HEALTH, found)
-                log.line(f"{self._label} is {'down' if found == HEALTH_DEAD else 'doubtful'}: {why}")
+                log.line(f"{self._label} is {'down' if found == HEALTH_DEAD else 'doubtful'}: {why}", log.WARNING)
 
 
 async def check(

@@ -89,4 +89,4 @@ class _Watch:
         board.eject(place, reason, times + 1, now, seconds)
         self._past[place].clear()
         self._past[place].append((now, tuple(board.total(place, tally) for tally in _COUNTED)))
-        log.line(f'upstream "{self._upstream}": peer {member.address} is out for {seconds:g} s: {why}')
+        log.line(f'upstream "{self._upstream}": peer {member.address} is out for {seconds:g} s: {why}', log.WARNING)

@@ -79,7 +79,7 @@ class _Report:
             "queue": responder.begun,
             "connect": responder.started,
             "sent": last.sent if last is not None else 0.0,
-            "first_byte": responder.first_byte,
+            "first_byte": min(responder.first_byte, self._ended),
             "last_byte": self._ended,
         }
         return {name: self._at(moment) for name, moment in moments.items() if moment}
@@ -105,10 +105,15 @@ class _Report:
         return {"phase": run.phase, "started": self._at(run.started), "ended": self._at(run.ended)}
 
     def _try(self, one: Try) -> Data:
-        moments = ("started", "connected", "sent", "first_byte", "ended")
+        # A response that came as a whole had ended before its head was looked at.
+        first_byte = min(one.first_byte, one.ended or one.first_byte)
         return {
             "peer": self._text(one.peer),
-            **{name: self._at(getattr(one, name)) for name in moments},
+            "started": self._at(one.started),
+            "connected": self._at(one.connected),
+            "sent": self._at(one.sent),
+            "first_byte": self._at(first_byte),
+            "ended": self._at(one.ended),
             "status": one.status,
             "failure": one.failure[: self._limit],
             "hedge": one.hedge,

@@ -51,9 +51,9 @@ class AdminSocket:
             _sweep(place)
             return cls(path, path)
         except OSError as error:
-            log.line(f"No socket for rspctl: {place}: {error.strerror}")
+            log.line(f"No socket for rspctl: {place}: {error.strerror}", log.WARNING)
         except sockets.BindError as error:
-            log.line(f"No socket for rspctl: {error}")
+            log.line(f"No socket for rspctl: {error}", log.WARNING)
         return None
 
     def install(self) -> None:

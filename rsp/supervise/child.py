@@ -243,7 +243,7 @@ def spawn(
         except KeyboardInterrupt:
             status = 0
         except BaseException as error:
-            log.line(f"{what} (pid {os.getpid()}) cannot go on: {type(error).__name__}: {error}")
+            log.line(f"{what} (pid {os.getpid()}) cannot go on: {type(error).__name__}: {error}", log.ERROR)
         finally:
             os._exit(status)
     theirs.close()

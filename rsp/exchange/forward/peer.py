@@ -247,7 +247,8 @@ class Peer(Candidate):
         self.pool.forget_idle()
         log.line(
             f'upstream "{self.owner.name}": peer {self.address} is out for {seconds:g} s: {reason}'
-            + ("" if until else f" ({run} failures in a row)")
+            + ("" if until else f" ({run} failures in a row)"),
+            log.WARNING,
         )
 
     def tick(self, now: float) -> None:
