@@ -227,42 +227,42 @@ class Series:
     """Families of what is counted in blocks."""
 
     def __init__(self) -> None:
-        self._blocks: dict[Block, dict[Sequence[str], Sequence[int]]] = {}
+        self._blocks: dict[Block, dict[str, Sequence[int]]] = {}  # by labels
 
     def add(self, family: Block, names: Sequence[str], counts: Sequence[int]) -> None:
-        """What was never used is left out, where there may be very many; a label that names two things, their sum."""
+        """What was never used is left out, where there may be very many; labels that name two things get their sum."""
         if not any(counts) and (names[0] in (REMOVED, OTHER) or family.name.startswith("route")):
             return
         blocks = self._blocks.setdefault(family, {})
-        known = blocks.get(tuple(names))
-        blocks[tuple(names)] = (
-            counts if known is None else [one + other for one, other in zip(known, counts, strict=True)]
-        )
+        about = labels(*zip(family.labels, names, strict=True))
+        known = blocks.get(about)
+        blocks[about] = counts if known is None else [one + other for one, other in zip(known, counts, strict=True)]
 
     def families(self) -> Iterator[Family]:
         for family, blocks in self._blocks.items():
-            given = [(labels(*zip(family.labels, names, strict=True)), counts) for names, counts in blocks.items()]
             for measure in family.measures:
-                yield _family(measure, given)
+                yield _family(measure, blocks)
 
 
-def _family(measure: Measure, given: Sequence[tuple[str, Sequence[int]]]) -> Family:
+def _family(measure: Measure, blocks: Mapping[str, Sequence[int]]) -> Family:
     family = Family(measure.name, measure.kind, measure.help, measure.unit)
     start, end = measure.cell, measure.cell + measure.width
     if measure.kind == "histogram":
         family.histograms = (
-            (about, measure.bounds, counts[start : end - 1], counts[end - 1] / measure.scale) for about, counts in given
+            (about, measure.bounds, counts[start : end - 1], counts[end - 1] / measure.scale)
+            for about, counts in blocks.items()
         )
     elif measure.values:
         more = [f",{labels((measure.label, value))}" for value in measure.values]
         family.many = (
             (about + label, count)
-            for about, counts in given
+            for about, counts in blocks.items()
             for label, count in zip(more, counts[start:end], strict=True)
         )
     else:
         family.many = (
-            (about, counts[start] / measure.scale if measure.scale != 1 else counts[start]) for about, counts in given
+            (about, counts[start] / measure.scale if measure.scale != 1 else counts[start])
+            for about, counts in blocks.items()
         )
     return family
 

@@ -17,7 +17,8 @@ from rsp.ipc import worker_cells
 from rsp.ipc.scoreboard import RETIRED_ROW
 from rsp.ipc.sheet import Read
 
-_AT_ONCE: Final = 50  # peers, or series, in one turn: about a millisecond
+_SERIES: Final = 50  # in one turn: less than a millisecond
+_PEERS: Final = 10
 _SCRAPES: Final = 4
 _PATIENCE: Final = 15.0  # seconds for one; Prometheus waits 10
 _SILENT: Final = 3.0  # seconds: a worker whose loop has not run for so long does not accept
@@ -57,10 +58,10 @@ class Metrics:
         series, peers = Series(), Peers(state.scoreboard)
         for number, (family, names, counts) in enumerate(self._blocks(), 1):
             series.add(family, names, counts)
-            await _now_and_then(number)
+            await _turn(number, _SERIES)
         for number, (upstream, member, row) in enumerate(state.each_peer(), 1):
             peers.add(upstream.name, member, row)
-            await _now_and_then(number)
+            await _turn(number, _PEERS)
         once = [*instance(state), *processes(state), *certificates(state.certificates)]
         return [*series.families(), *once, *peers.families()]
 
@@ -87,7 +88,7 @@ class Metrics:
         return f"no worker accepts connections ({len(workers)} run)"
 
 
-async def _now_and_then(number: int) -> None:
-    """A turn for everything else."""
-    if number % _AT_ONCE == 0:
+async def _turn(number: int, most: int) -> None:
+    """After each ``most``, a turn for everything else."""
+    if number % most == 0:
         await asyncio.sleep(0)
