@@ -1,0 +1,182 @@
+"""The dashboard in Chromium, clicked through while there is traffic.  ``RSP_PICTURES``: a folder for pictures of it."""
+
+import base64
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from tests.harness import Backend, Rsp, get, wait_until
+from tests.interop.browser import Browser
+from tests.ports import free_port
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def answer(connection, head, _rest):
+    """As the path says: /500 fails, /slow takes its time."""
+    path = head.split(b" ")[1]
+    if path.startswith(b"/slow"):
+        time.sleep(0.3)
+    status = b"500 Internal Server Error" if path.startswith(b"/api/500") else b"200 OK"
+    connection.sendall(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\nok" % status)
+    return True
+
+
+class Traffic:
+    """Requests, one after the other, until the end of the block."""
+
+    def __init__(self, port):
+        self._port = port
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        paths = ("/", "/", "/api/v1", "/api/500", f"/slow?{HOSTILE}&token=hidden")
+        number = 0
+        while not self._over.is_set():
+            get(self._port, paths[number % len(paths)].replace(" ", "%20"))
+            number += 1
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def browser(tmp_path, program):
+    opened = Browser(program("chromium"), tmp_path / "profile")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def picture(browser, tmp_path):
+    folder = Path(os.environ.get("RSP_PICTURES", tmp_path))
+
+    def take(name, *, whole=False):
+        browser.picture(folder / f"{name}.png", whole=whole)
+        assert (folder / f"{name}.png").stat().st_size > 10_000
+
+    return take
+
+
+def rows(browser, table):
+    """The texts of a table's cells."""
+    script = (
+        f"[...document.querySelectorAll('#{table} tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
+    )
+    return browser.run(script)
+
+
+def state(browser, peer):
+    found = [row[1] for row in rows(browser, "upstream-table") if row[0] == peer]
+    return found[0] if found else None
+
+
+def test_a_browser_shows_the_traffic_and_drains_a_peer(tmp_path, browser, picture):
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    (tmp_path / "htpasswd").write_text(f"ada:{hashed}\n")
+    port = free_port()
+    with Backend(answer) as one, Backend(answer) as two:
+        text = f"""
+        dashboard = {{ address = "127.0.0.1:{port}", actions = true, users = "htpasswd" }}
+        listen "127.0.0.1:{{port}}"
+        upstream "app" {{ "{one.address}", "{two.address}", failures = false }}
+        route {{ to = "app" }}
+        route {{ path = "/api", to = "app", name = "api {HOSTILE}" }}
+        """
+        with Rsp(tmp_path, text, workers=2) as rsp, Traffic(rsp.port):
+            browser.look(1440, 1000)
+            login = {"Authorization": "Basic " + base64.b64encode(b"ada:secret").decode()}
+            browser.open(f"http://127.0.0.1:{port}/", login)
+            browser.wait("document.querySelector('#link')?.textContent === 'live'")
+            browser.wait("document.querySelectorAll('#route-table tbody tr').length === 2")
+            browser.wait("/[1-9]/.test(document.querySelector('#numbers dd').innerText)")
+            browser.wait("document.querySelector('#request-table tbody tr')")
+            browser.wait("document.querySelector('#rate path.line').getAttribute('d').length > 60")
+            slow = rows(browser, "request-table")[0]
+            assert "/slow" in slow[2] and "hidden" not in json.dumps(rows(browser, "request-table"))
+            assert any("api <img" in row[0] for row in rows(browser, "route-table"))
+            assert not browser.run("document.querySelector('main img')")
+            picture("light", whole=True)
+
+            # one route's traffic, by the mouse; then all again, by the keyboard
+            browser.click("#route-table tbody tr:first-child button")
+            browser.wait(
+                "!document.querySelector('#all').hidden && /route/.test(document.querySelector('#traffic-title').innerText)"
+            )
+            browser.press("Escape")
+            browser.wait("document.querySelector('#all').hidden")
+
+            # time ranges; a chart read with the keyboard
+            browser.press("2")
+            browser.wait("document.querySelector('[data-range=\"3600\"]').getAttribute('aria-pressed') === 'true'")
+            browser.click("[data-range='300']")
+            browser.run("document.querySelector('#rate .plot').focus()")
+            browser.press("ArrowLeft")
+            browser.wait("/ at \\d/.test(document.querySelector('#rate .plot').getAttribute('aria-label'))")
+
+            # find
+            browser.press("Escape")
+            browser.run("document.activeElement.blur()")
+            browser.press("/")
+            browser.type("api")
+            browser.wait("document.querySelectorAll('#route-table tbody tr').length === 1")
+            browser.press("Escape")
+            browser.wait("document.querySelectorAll('#route-table tbody tr').length === 2")
+
+            # orders
+            assert state(browser, one.address) == "up"
+            browser.click(f'button[aria-label="Drain {one.address} of app"]')
+            browser.wait("document.querySelector('#dialog').open")
+            picture("dialog")
+            browser.press("Escape")
+            browser.wait("!document.querySelector('#dialog').open")
+            assert rsp.state(one.address) == "up"
+            browser.click(f'button[aria-label="Drain {one.address} of app"]')
+            browser.wait("document.querySelector('#dialog').open")
+            browser.click("#dialog-do")
+            wait_until(lambda: rsp.state(one.address).startswith("drain"), "drained")
+            wait_until(lambda: (state(browser, one.address) or "").startswith("drain"), "drained on the page")
+            browser.click(f'button[aria-label="Enable {one.address} of app"]')
+            browser.press("Enter")  # the button has the focus
+            wait_until(lambda: rsp.state(one.address) == "up", "enabled")
+            browser.click(f'button[aria-label="Weight {two.address} of app"]')
+            browser.wait("document.activeElement.id === 'dialog-weight'")
+            browser.run("document.querySelector('#dialog-weight').value = 7")
+            browser.click("#dialog-do")
+            wait_until(lambda: rsp.peers()[two.address]["weight"] == 7, "the weight")
+
+            # dark, and on a phone
+            browser.look(1440, 1000, dark=True)
+            assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
+            picture("dark", whole=True)
+            browser.look(390, 844, phone=True)
+            assert browser.run("document.documentElement.scrollWidth") <= 390
+            picture("phone", whole=True)
+            browser.look(1440, 1000)
+
+            # the control process dies: the page says so, or has not noticed, and goes on
+            for _ in range(2):
+                os.kill(rsp.admin("/status")["control"]["pid"], signal.SIGKILL)
+                browser.run("window.before = page.view.at; 1")
+                browser.wait("page.view.at > window.before && document.querySelector('#link').textContent === 'live'")
+
+            # a reload, with what it changes
+            rsp.reload(text + '\nroute { path = "/new", to = "app" }')
+            browser.wait("document.querySelector('#reload-list details')")
+            browser.click("#reload-list summary")
+            browser.wait("/\\+route .*new/.test(document.querySelector('#reload-list pre').innerText)")
+            picture("reload")
+            lost = [one for one in browser.errors if "ERR_CONNECTION" not in one and "ERR_INCOMPLETE" not in one]
+            assert not lost, lost
