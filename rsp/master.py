@@ -167,6 +167,8 @@ class Master:
         if now >= self._measure_at:
             self._measure_at = now + _MEASURE_EVERY
             self._fleet.measure()
+            if self._fleet.logs.find_daemons():
+                self._fleet.tell_logs()
             if self._is_in_charge():
                 self._notifier.status(self._fleet.summary())
         if self._is_in_charge() and self._fleet.is_alive():

@@ -64,11 +64,6 @@ def paths(config: Config) -> list[str]:
     return list(dict.fromkeys(log.path for log in _all(config)))
 
 
-def files(config: Config) -> list[str]:
-    """Those that are files."""
-    return [path for path in paths(config) if is_file(path)]
-
-
 def _all(config: Config) -> Iterator[AccessLog]:
     yield from logs_of(config)
     for route in config.routes:

@@ -7,6 +7,7 @@ cdef class AccessLog:
     cdef public Py_ssize_t widest
     cdef list _lines
     cdef Py_ssize_t _size, _lost
-    cdef object _taker, _tell_lost
+    cdef readonly object taker
+    cdef object _tell_lost
     cdef bint _stuck
     cpdef add(self, bytes line)

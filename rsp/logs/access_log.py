@@ -50,6 +50,7 @@ class AccessLog:
     ``stamp``   the time of the lines, set once a tick; ``offset``: from the monotonic clock to the time of day
     ``widest``  bytes that a line may have; 0: any number
     ``json``    its lines are JSON
+    ``taker``   what they go to now
     """
 
     def __init__(self, path: str, taker: Taker | None = None, lost: Callable[[int], None] = _unheard) -> None:
@@ -58,7 +59,7 @@ class AccessLog:
         self.offset = 0.0
         self.json = False
         self.widest = taker.widest if taker is not None else 0
-        self._taker = taker
+        self.taker = taker
         self._tell_lost = lost
         self._lines: list[bytes] = []
         self._size = 0
@@ -82,7 +83,7 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what is waiting; called every tick."""
-        taker = self._taker
+        taker = self.taker
         if taker is None:
             self._lines.clear()
             self._size = 0
@@ -108,14 +109,14 @@ class AccessLog:
     def replace(self, taker: Taker) -> None:
         """After a rotation of log files: this is the file from now on."""
         self.close()
-        self._taker = taker
+        self.taker = taker
         self.widest = taker.widest
 
     def close(self) -> None:
         self.flush()
-        if self._taker is not None and self.path != STDOUT:
-            self._taker.close()
-        self._taker = None
+        if self.taker is not None and self.path != STDOUT:
+            self.taker.close()
+        self.taker = None
 
     def __del__(self) -> None:
         self.close()

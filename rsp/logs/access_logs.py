@@ -1,12 +1,13 @@
 """All that a worker's access logs go to, by path.  Configurations that name the same path share it."""
 
 import os
+import socket
 from collections.abc import Callable, Mapping
 from weakref import WeakValueDictionary
 
-from rsp.config.log_settings import STDOUT, SYSLOG, log_address, unix_socket
+from rsp.config.log_settings import STDOUT, SYSLOG, is_file, log_address, unix_socket
 from rsp.logs.access_log import AccessLog, Taker
-from rsp.logs.datagrams import journal, syslog
+from rsp.logs.datagrams import Datagrams, journal, syslog
 from rsp.logs.outlet import Outlet, standard
 
 
@@ -26,10 +27,12 @@ class AccessLogs:
         self.forget_files()
         for path, descriptor in files.items():
             known = self._logs.get(path)
-            if known is not None:
-                known.replace(Outlet.opened(descriptor))
-            else:
+            if known is None:
                 self._files[path] = descriptor
+            elif isinstance(known.taker, Datagrams):
+                known.taker.use(socket.socket(fileno=descriptor))
+            else:
+                known.replace(Outlet.opened(descriptor))
 
     def at(self, path: str) -> AccessLog:
         """The log at ``path``; a file is among those that :meth:`use` was given.  Raises :class:`OSError`."""
@@ -41,13 +44,8 @@ class AccessLogs:
     def _open(self, path: str) -> Taker | None:
         if path == STDOUT:
             return standard(1)
-        if path.startswith(SYSLOG):
-            return syslog(path, log_address(path))
-        sock = unix_socket(path)
-        if sock is not None:
-            return journal(path, sock)
-        descriptor = self._files.pop(path, -1)
-        return Outlet.opened(descriptor) if descriptor >= 0 else None
+        descriptor = self._files.pop(path, None)
+        return _taker(path, descriptor) if descriptor is not None or not is_file(path) else None
 
     def forget_files(self) -> None:
         """Close those that nothing writes to."""
@@ -65,6 +63,16 @@ class AccessLogs:
         """At the end: write what is left."""
         for log in list(self._logs.values()):
             log.close()
+
+
+def _taker(path: str, descriptor: int | None) -> Taker:
+    """``descriptor``: of what the master has opened for it."""
+    if descriptor is not None and is_file(path):
+        return Outlet.opened(descriptor)
+    connected = socket.socket(fileno=descriptor) if descriptor is not None else None
+    if path.startswith(SYSLOG):
+        return syslog(path, log_address(path), connected)
+    return journal(path, unix_socket(path) or "", connected)
 
 
 class Unwritten(AccessLogs):

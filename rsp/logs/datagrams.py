@@ -1,7 +1,7 @@
 """Logs that are sent, a message for each line: syslog (RFC 5424) over a unix socket or UDP, and systemd's journal.
 
-Sending never blocks.  The socket is not connected, so a daemon that is started again is found again; while there is
-none, and while it takes no more, lines wait.
+Sending never blocks.  While there is no daemon, and while it takes no more, lines wait.  A unix socket is connected by
+the master, with its rights; once that daemon is gone, each message looks for another one at the same path.
 """
 
 import errno
@@ -16,21 +16,25 @@ from rsp.logs import log
 _PRIORITY: Final = 23 * 8 + 6  # local7.info
 _WIDEST_SYSLOG: Final = 8000  # bytes of a line; RFC 5424 section 6.1 lets receivers cut long messages off
 _WIDEST_JOURNAL: Final = 48_000
-_AWAY: Final = (errno.ENOENT, errno.ECONNREFUSED, errno.ENOBUFS, errno.EACCES, errno.ENETUNREACH, errno.EHOSTUNREACH)
+_ENDED: Final = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE, errno.EDESTADDRREQ)
+_AWAY: Final = (*_ENDED, errno.ENOENT, errno.ENOBUFS, errno.EACCES, errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 Address = str | tuple[str, int]
 
 
 class Datagrams:
-    """``start``: what each message of a moment begins with; ``end``: with what it ends.  ``name``: for messages."""
+    """``start``: what each message of a moment begins with; ``end``: with what it ends.  ``name``: for messages.
+
+    ``connected``: a socket that is, for as long as its daemon lives.
+    """
 
     def __init__(
-        self, name: str, sock: socket.socket, address: Address, start: Callable[[], bytes], end: bytes
+        self, name: str, address: Address, start: Callable[[], bytes], end: bytes, connected: socket.socket | None
     ) -> None:
-        sock.setblocking(False)
         self._name = name
-        self._sock = sock
         self._address = address
+        self._sock = socket.socket(_family(address), socket.SOCK_DGRAM)
+        self._connected = connected
         self._start = start
         self._end = end
         self._rest: list[bytes] = []  # messages that have been taken, the next one at the end
@@ -47,10 +51,10 @@ class Datagrams:
 
     def flush(self) -> bool:
         """Whether all is sent that has been taken.  Raises :class:`OSError`."""
-        rest, send, address = self._rest, self._sock.sendto, self._address
+        rest = self._rest
         while rest:
             try:
-                send(rest[-1], address)
+                self._send(rest[-1])
             except BlockingIOError:
                 return False
             except OSError as error:
@@ -64,26 +68,63 @@ class Datagrams:
 
     def close(self) -> None:
         self._sock.close()
+        self._disconnect()
+
+    def use(self, connected: socket.socket) -> None:
+        """There is a daemon again, or another one."""
+        self._disconnect()
+        self._connected = connected
+
+    def _send(self, message: bytes) -> None:
+        if self._connected is not None:
+            try:
+                self._connected.send(message, socket.MSG_DONTWAIT)
+                return
+            except OSError as error:
+                if error.errno not in _ENDED:
+                    raise
+                self._disconnect()
+        self._sock.sendto(message, socket.MSG_DONTWAIT, self._address)
+
+    def _disconnect(self) -> None:
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
 
 
-def syslog(name: str, address: Address) -> Datagrams:
+def syslog(name: str, address: Address, connected: socket.socket | None = None) -> Datagrams:
     """``address``: of a unix socket, or of a UDP port."""
-    own = _printable(socket.gethostname())
-    behind = f" {own} rsp {os.getpid()} access - ".encode()
+    behind = f" {_printable(socket.gethostname())} rsp {os.getpid()} access - ".encode()
 
     def start() -> bytes:
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         return f"<{_PRIORITY}>1 {stamp}.{int(now * 1000) % 1000:03d}Z".encode() + behind
 
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    return Datagrams(name, socket.socket(family, socket.SOCK_DGRAM), address, start, b"")
+    return Datagrams(name, address, start, b"", connected)
 
 
-def journal(name: str, path: str) -> Datagrams:
+def journal(name: str, path: str, connected: socket.socket | None = None) -> Datagrams:
     """Its native protocol: fields, a line for each."""
     start = b"PRIORITY=6\nSYSLOG_FACILITY=23\nSYSLOG_IDENTIFIER=rsp\nMESSAGE="
-    return Datagrams(name, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), path, lambda: start, b"\n")
+    return Datagrams(name, path, lambda: start, b"\n", connected)
+
+
+def connect(path: str) -> int:
+    """The descriptor of a socket to the daemon at ``path``.  Raises :class:`OSError`."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(path)
+        return sock.detach()
+    finally:
+        sock.close()
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    if isinstance(address, str):
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
 def _printable(name: str) -> str:

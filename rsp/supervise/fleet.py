@@ -15,10 +15,9 @@ from rsp.config.units import MOST_WORKERS
 from rsp.ipc import channel, worker_cells
 from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
+from rsp.ipc.observed import Observed
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
-from rsp.ipc.tap import Tap
-from rsp.ipc.watches import Watches
 from rsp.logs import log
 from rsp.supervise import orphans
 from rsp.supervise.child import Closable, Process, Slot, cut_text, spawn
@@ -53,8 +52,8 @@ class Fleet:
         self._secret = self._legacy.secret if self._legacy is not None else os.urandom(32)
         self._scoreboard = Scoreboard()
         self._store: Shared
-        self._shown = Tap(), Watches()
-        log.show(self._shown[0].log)
+        self._observed = Observed.make(self._scoreboard)
+        log.show(self._observed.tap.log)
         self.rows = Rows(self._scoreboard)
         self.bundle: Bundle
         self.slots: list[Slot] = []
@@ -63,7 +62,7 @@ class Fleet:
         self.listeners = Listeners(self.slots, self._passed, given, self._legacy.shared if self._legacy else [])
         self.logs = LogFiles()
         self.trying: Process | None = None
-        self.control = ControlChild(self._scoreboard, self._tell_workers, given)
+        self.control = ControlChild(self._observed.sheet, self._tell_workers, given)
         self.secrets = Secrets(self._tell_workers, self.control.tell)
         self.by_descriptor: dict[int, tuple[Slot, Process]] = {}
         self.started = False
@@ -77,10 +76,10 @@ class Fleet:
         self.check_room(bundle, self.workers_wanted(bundle))
         self._store = Shared(quota.shared_memory(bundle.config.settings.lua.shared))
         self.logs.attempt(bundle.config)
-        self.logs.commit()
+        self.logs.commit(bundle.config)
         self.listeners.add(bundle.config)
         for unused in self.listeners.unused():
-            log.line(f"A socket that was passed is at no address in the configuration: {unused}")
+            log.line(f"A socket that was passed is at no address in the configuration: {unused}", log.WARNING)
         if self._legacy is not None:
             for name, targets in self._legacy.names.items():
                 self.control.table.learn(name, targets)
@@ -129,6 +128,10 @@ class Fleet:
     def reopen_logs(self) -> None:
         """After a rotation."""
         self.logs.reopen()
+        self.tell_logs()
+
+    def tell_logs(self) -> None:
+        """Workers get what access logs go to."""
         for trying in (False, True):
             files = self.logs.descriptors(tried=trying)
             if files:
@@ -207,7 +210,7 @@ class Fleet:
         sockets_for = self.listeners.sockets_for(slot, self.bundle.config)
         try:
             own.update((address, sock.dup()) for address, sock in sockets_for.items())
-            private = self._private() - {keyring} | self.logs.unused_by_workers() | {self._shown[0].reading}
+            private = self._private() - {keyring} | self.logs.unused_by_workers() | {self._observed.tap.reading}
             process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, private)
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
@@ -225,7 +228,7 @@ class Fleet:
 
     def _instance(self, keyring: Memory, renewable: bytes) -> Instance:
         workers, board, logs = self.wanted_slots() or 1, self._scoreboard, self.logs.descriptors()
-        members, common = self.control.members, (self._store, *self._shown)
+        members, common = self.control.members, (self._store, self._observed, self.control.series.contents)
         return Instance(board, self._secret, workers, self.bundle, members, logs, *common, keyring, renewable)
 
     def _private(self) -> set[Closable]:
@@ -304,9 +307,9 @@ class Fleet:
                 if slot.process is None:
                     self.start(slot)
         except sockets.BindError as error:
-            log.line(str(error))
+            log.line(str(error), log.ERROR)
         except OSError as error:
-            log.line(f"{error.filename}: {error.strerror}")
+            log.line(f"{error.filename}: {error.strerror}", log.ERROR)
         while self.wanted_slots() > wanted:
             slot = [slot for slot in self.slots if slot.wanted][-1]
             slot.wanted = False
@@ -390,7 +393,8 @@ class Fleet:
                 if size > limit and not process_now.draining and not self.stopping:
                     log.line(
                         f"Worker {slot.index} (pid {process_now.pid}) uses {size >> 20} MB, more than max_memory; "
-                        "it is replaced"
+                        "it is replaced",
+                        log.WARNING,
                     )
                     slot.replacing = process_now
                     self.start(slot)

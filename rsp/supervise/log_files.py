@@ -1,45 +1,58 @@
-"""The files of access logs.  The master opens them, with its rights; workers are given the descriptors."""
+"""What access logs go to and the master opens, with its rights: files, and sockets of daemons.  Workers are given the
+descriptors."""
 
 import os
 
-from rsp.config.log_settings import files
+from rsp.config.log_settings import is_file, paths, unix_socket
 from rsp.config.schema import Config
 from rsp.logs import log
 from rsp.logs.access_log import open_file
+from rsp.logs.datagrams import connect
+
+Identity = tuple[int, int]
 
 
 class LogFile:
-    """``descriptor`` is ours to close."""
+    """``descriptor`` is ours to close.  ``identity``: of the socket that it is connected to, as a file."""
 
-    __slots__ = ("descriptor",)
+    __slots__ = ("descriptor", "identity")
 
     def __init__(self, path: str) -> None:
-        self.descriptor = open_file(path)
+        sock = unix_socket(path)
+        self.identity = _identity(sock) if sock is not None else None
+        self.descriptor = open_file(path) if sock is None else connect(sock)
 
     def close(self) -> None:
         os.close(self.descriptor)
 
 
 class LogFiles:
-    """Those of the configuration in force by path, and those of one that is being tried."""
+    """Those of the configuration in force by path, and those of one that is being tried.
+
+    A daemon that is not there is waited for: it is no reason to refuse a configuration.
+    """
 
     def __init__(self) -> None:
         self._used: dict[str, LogFile] = {}
         self._tried: dict[str, LogFile] | None = None
+        self._daemons: list[str] = []  # of the configuration in force
 
     def attempt(self, config: Config) -> None:
         """Open those of ``config``.  Raises :class:`OSError`."""
-        opened: dict[str, LogFile] = {}
+        self._tried = {}
         try:
-            for path in files(config):
-                opened[path] = LogFile(path)
+            for path in paths(config):
+                if is_file(path):
+                    self._tried[path] = LogFile(path)
+                elif unix_socket(path) is not None:
+                    _connect(self._tried, path)
         except OSError:
-            _close(opened)
+            self.refuse()
             raise
-        self._tried = opened
 
-    def commit(self) -> None:
+    def commit(self, config: Config) -> None:
         """What was tried is in force."""
+        self._daemons = [path for path in paths(config) if unix_socket(path) is not None]
         if self._tried is not None:
             _close(self._used)
             self._used, self._tried = self._tried, None
@@ -58,13 +71,23 @@ class LogFiles:
     def reopen(self) -> None:
         """After a rotation; a file that cannot be opened leaves the old one in use."""
         for opened in (self._used, self._tried or {}):
-            for path, former in opened.items():
+            for path in [path for path in opened if is_file(path)]:
                 try:
-                    opened[path] = LogFile(path)
+                    file = LogFile(path)
                 except OSError as error:
-                    log.line(f"Cannot reopen the access log {path}: {error.strerror}")
+                    log.line(f"Cannot reopen the access log {path}: {error.strerror}", log.ERROR)
                 else:
-                    former.close()
+                    opened.pop(path).close()
+                    opened[path] = file
+
+    def find_daemons(self) -> bool:
+        """Once a second: whether one has come, or come back, and is connected now."""
+        found = [path for path in self._daemons if self._has_changed(path) and _connect(self._used, path)]
+        return bool(found)
+
+    def _has_changed(self, path: str) -> bool:
+        now, known = _identity(unix_socket(path) or ""), self._used.get(path)
+        return now is not None and (known is None or known.identity != now)
 
     def unused_by_workers(self) -> set[LogFile]:
         """What a worker that is forked now has no use for."""
@@ -73,6 +96,27 @@ class LogFiles:
     def all(self) -> set[LogFile]:
         """What the control process has no use for."""
         return {*self._used.values(), *self.unused_by_workers()}
+
+
+def _identity(path: str) -> Identity | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _connect(opened: dict[str, LogFile], path: str) -> bool:
+    """Whether there is a daemon."""
+    try:
+        file = LogFile(path)
+    except OSError:
+        return False
+    former = opened.pop(path, None)
+    if former is not None:
+        former.close()
+    opened[path] = file
+    return True
 
 
 def _close(opened: dict[str, LogFile]) -> None:

@@ -128,7 +128,8 @@ class Reloads:
             for slot in self._fleet.slots[:MOST_WORKERS]:
                 slot.wanted = True
         trial = float(bundle.config.settings.reload.canary) if self._what == "reload" else 0.0
-        self._rollout = Rollout(bundle, members, self._fleet.secrets, self._fleet.logs, added, trial)
+        series = self._fleet.control.series
+        self._rollout = Rollout(bundle, members, series, self._fleet.secrets, self._fleet.logs, added, trial)
         self._fleet.control.consider(bundle, trial)
         self.step()
 
@@ -221,7 +222,7 @@ class Reloads:
         fleet.bundle = rollout.bundle
         log.use(fleet.bundle.config.settings.log_level, fleet.bundle.config.settings.log_format)
         log.catch()
-        fleet.logs.commit()
+        fleet.logs.commit(rollout.bundle.config)
         fleet.trying = None
         fleet.secrets.commit()
         fleet.control.configure(rollout.bundle, rollout.members, fleet.secrets)
@@ -255,7 +256,8 @@ class Reloads:
         fleet.control.adopt(fleet.bundle)
         slot = next((slot for slot in fleet.slots if slot.process is canary and canary is not None), None)
         if slot is not None:
-            configure(slot, fleet.bundle, fleet.control.members, fleet.secrets, fleet.logs, [])
+            members, contents = fleet.control.members, fleet.control.series.contents
+            configure(slot, fleet.bundle, members, contents, fleet.secrets, fleet.logs, [])
         fleet.listeners.drop(rollout.added)
         self._end(False, f"Reload refused, {_STAYS}: {reason}", rollout.bundle)
 
