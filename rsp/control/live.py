@@ -26,6 +26,11 @@ _TOTAL: Final = ("requests", "status_4xx", "status_5xx", "bytes_sent")
 _NOTHING: Final = (0,) * len(COUNTERS)
 _BUCKETS: Final = (0,) * (len(SECONDS) + 1)
 
+_OF_A_PEER: Final = (
+    "upstream", "peer", "name", "tls", "state", "reason", "for", "weight", "backup", "in_flight", "failures", "retries",
+    "latency_now_ms",
+)  # fmt: skip
+
 View = dict[str, Any]
 
 
@@ -180,7 +185,7 @@ def _peer_rows(before: Reading, now: Reading, seconds: float, find: str) -> View
     for one in found[:_PEERS]:
         counts = old.get((str(one["upstream"]), str(one["peer"])), (0, 0))
         requests, errors = _rates(counts, (one["requests"], one["errors"]), seconds)  # type: ignore[arg-type]
-        rows.append({**one, "rate": requests, "error_rate": errors})
+        rows.append({**{name: one[name] for name in _OF_A_PEER}, "rate": requests, "error_rate": errors})
     return {"rows": rows, "found": len(found), "all": len(now.rows)}
 
 
