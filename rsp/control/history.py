@@ -125,6 +125,7 @@ class Tracks:
         self._most = most
         self._kind = (counters, bounds, spans)
         self._tracks: dict[str, Track] = {}
+        self._busy_until = 0.0  # none of them has been idle for so long before that
 
     def __len__(self) -> int:
         return len(self._tracks)
@@ -141,8 +142,11 @@ class Tracks:
         track.add(now, counts, histogram)
 
     def _make_room(self, now: float) -> bool:
+        if now < self._busy_until:
+            return False
         name, track = min(self._tracks.items(), key=lambda item: item[1].active)
-        if now - track.active < self._IDLE:
+        self._busy_until = track.active + self._IDLE
+        if now < self._busy_until:
             return False
         del self._tracks[name]
         return True

@@ -5,6 +5,7 @@ the process's time.  A view is plain data, made for one reader; what it shows of
 """
 
 import asyncio
+import heapq
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
@@ -43,6 +44,7 @@ class Live:
         self._routes = Tracks(_TRACKED, COUNTERS)
         self._upstreams = Tracks(_TRACKED, COUNTERS, SECONDS)
         self._peers = Tracks(_TRACKED_PEERS, ("requests", "errors"), spans=SHORT)
+        self._views: dict[str, View] = {}  # of this reading, by what they are to find
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -60,6 +62,7 @@ class Live:
         reading = await self._figures.read()
         begun = time.perf_counter()
         self._before, self._now = self._now or reading, reading
+        self._views = {}
         self._track(reading, time.time())
         self._news.set()
         self._news = asyncio.Event()
@@ -80,11 +83,16 @@ class Live:
 
     def view(self, find: str = "") -> View | None:
         """What there is now; ``None``: nothing yet.  ``find``: only routes and peers with this in their name."""
-        before, now = self._before, self._now
-        if before is None or now is None:
+        if self._before is None or self._now is None:
             return None
-        seconds = max(1e-3, now.at - before.at)
         find = find.lower()
+        view = self._views.get(find)
+        if view is None:
+            view = self._views[find] = self._made(self._before, self._now, find)
+        return view
+
+    def _made(self, before: Reading, now: Reading, find: str) -> View:
+        seconds = max(1e-3, now.at - before.at)
         return {
             "at": round(time.time(), 3),
             "status": now.status,
@@ -148,9 +156,16 @@ def _row(counts: Sequence[int], rates: Sequence[float]) -> View:
 def _route_rows(before: Reading, now: Reading, seconds: float, find: str) -> View:
     """The busiest come first."""
     found = [key for key in now.routes if not find or any(find in name.lower() for name in key)]
-    rates = {key: _rates(before.routes.get(key, _NOTHING), now.routes[key], seconds) for key in found}
-    found.sort(key=lambda key: (-rates[key][0], -now.routes[key][0], key))
-    rows = [{"name": key[0], "upstream": key[1], **_row(now.routes[key], rates[key])} for key in found[:_ROUTES]]
+
+    def busy(key: tuple[str, str]) -> tuple[int, int]:
+        requests = now.routes[key][0]
+        return requests - before.routes.get(key, _NOTHING)[0], requests
+
+    rows = []
+    for key in heapq.nlargest(_ROUTES, found, busy):
+        counts = now.routes[key]
+        rates = _rates(before.routes.get(key, _NOTHING), counts, seconds)
+        rows.append({"name": key[0], "upstream": key[1], **_row(counts, rates)})
     return {"rows": rows, "found": len(found), "all": len(now.routes)}
 
 
