@@ -18,6 +18,7 @@ from rsp.logs import log
 
 _EVERY: Final = 1.0  # seconds
 _SHARE: Final = 20  # reading and tracking may take one of so many seconds
+_VIEWS: Final = 24  # that are kept until the next reading
 _ROUTES: Final = 100  # rows of a view
 _UPSTREAMS: Final = 100
 _PEERS: Final = 300
@@ -88,7 +89,9 @@ class Live:
         find = find.lower()
         view = self._views.get(find)
         if view is None:
-            view = self._views[find] = self._made(self._before, self._now, find)
+            view = self._made(self._before, self._now, find)
+            if len(self._views) < _VIEWS:
+                self._views[find] = view
         return view
 
     def _made(self, before: Reading, now: Reading, find: str) -> View:
