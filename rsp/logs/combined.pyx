@@ -49,6 +49,13 @@ cdef inline char *put_escaped(char *at, bytes piece) noexcept:
     return at
 
 
+cpdef bytes escape(bytes value):
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+    cdef bytes large = PyBytes_FromStringAndSize(NULL, 4 * size + 1)
+    cdef char *start = PyBytes_AS_STRING(large)
+    return large[: put_escaped(start, value) - start] if size else value
+
+
 cdef inline char *put_seconds(char *at, double seconds) noexcept nogil:
     cdef Py_ssize_t milliseconds = 0
     if seconds > 0:  # a conversion of what does not fit is not defined

@@ -39,7 +39,8 @@ cdef inline bint is_safe(bytes value) noexcept:
 cpdef bytes text(bytes value):
     if is_safe(value):
         return value
-    return json.dumps(value.decode("utf-8", "replace"))[1:-1].replace("\x7f", "\\u007f").encode()
+    cdef str quoted = json.dumps(value.decode("utf-8", "replace"))
+    return quoted[1 : len(quoted) - 1].replace("\x7f", "\\u007f").encode()
 
 
 cdef inline char *put(char *at, bytes piece) noexcept:

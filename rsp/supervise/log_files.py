@@ -2,6 +2,7 @@
 descriptors."""
 
 import os
+from pathlib import Path
 
 from rsp.config.log_settings import is_file, paths, unix_socket
 from rsp.config.schema import Config
@@ -100,7 +101,7 @@ class LogFiles:
 
 def _identity(path: str) -> Identity | None:
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino
