@@ -25,9 +25,11 @@ from rsp.exchange.service import HttpService
 from rsp.exchange.watched import Watched
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle, Configure
+from rsp.ipc.counting import Counting
 from rsp.ipc.instance import Instance
 from rsp.ipc.packets import Broken, Stuck, close_all
 from rsp.ipc.peer_table import PeerTable
+from rsp.ipc.sheet import Contents
 from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LOG_LINES_LOST, LOOP_LAG, VERSION
 from rsp.logs import log
 from rsp.logs.access_logs import AccessLogs
@@ -108,12 +110,12 @@ class Worker:
         instance = self._instance
         context = self._context = WorkerContext(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
         self._service = HttpService(context)
-        context.tickers += (self._logs, Watched(context, instance.tap, instance.watches))
-        context.tap = instance.tap
+        context.tickers += (self._logs, Watched(context, instance.observed.tap, instance.observed.watches))
+        context.tap = instance.observed.tap
         self._handshakes = Handshakes(context, self._service, lambda: self._tls)
         try:
             keyring = instance.keyring.content() if instance.keyring is not None else b""
-            self._use(self._bundle, self._members, instance.logs, keyring, instance.renewable)
+            self._use(self._bundle, self._members, instance.contents, instance.logs, keyring, instance.renewable)
         except ConfigError as error:
             self._complain(error)
             return 1
@@ -137,7 +139,15 @@ class Worker:
 
     # -- configuration
 
-    def _use(self, bundle: Bundle, members: PeerTable, files: dict[str, int], keyring: bytes, state: bytes) -> None:
+    def _use(
+        self,
+        bundle: Bundle,
+        members: PeerTable,
+        contents: Contents,
+        files: dict[str, int],
+        keyring: bytes,
+        state: bytes,
+    ) -> None:
         """Serve new exchanges by ``bundle``.  Raises :class:`ConfigError`, and changes nothing then."""
         context, service = self._context, self._service
         self._logs.use(files)
@@ -145,7 +155,8 @@ class Worker:
         hooks: Hooks | None = None
         if bundle.config.hooks:
             hooks = Hooks(context, bundle.config, bundle.main, bundle.files, self._instance.store)
-        config = assemble(bundle.config, context, service.directory, self._logs, hooks, self._offset, tls[0])
+        counting = Counting(self._instance.observed.sheet, self._row_number, contents)
+        config = assemble(bundle.config, context, service.directory, self._logs, hooks, self._offset, tls[0], counting)
         self._keyring, self._tls = tls
         before = service.use(config, members)
         if hooks is not None:
@@ -158,10 +169,11 @@ class Worker:
         """A reload: swap the configuration, then bring the listeners in line."""
         bundle, members = channel.bundle_from(descriptors[0]), channel.members_from(descriptors[1])
         keyring, state = content(descriptors[2]), content(descriptors[3])
-        files = dict(zip(message.logs, descriptors[4:], strict=False))
-        rest = descriptors[4 + len(files) :]
+        contents = channel.contents_from(descriptors[4])
+        files = dict(zip(message.logs, descriptors[5:], strict=False))
+        rest = descriptors[5 + len(files) :]
         try:
-            self._use(bundle, members, files, keyring, state)
+            self._use(bundle, members, contents, files, keyring, state)
         except ConfigError as error:
             self._complain(error)  # the master will hear nothing, and take it back
             close_all(rest)
@@ -354,4 +366,4 @@ def _unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) ->
             frame = frame.tb_next
         if frame is not None:
             place = f" at {os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}"  # noqa: PTH119
-    log.once_a_second(f"unexpected {place}", f"Unexpected: {context.get('message')}: {error!r}{place}")
+    log.once_a_second(f"unexpected {place}", f"Unexpected: {context.get('message')}: {error!r}{place}", log.ERROR)

@@ -8,10 +8,11 @@ from collections import deque
 from rsp.balance.outliers import Sample, by_errors, by_latency, ejections, time_out
 from rsp.config.schema import Config
 from rsp.config.upstreams import Outliers as Rules
-from rsp.ipc.peer_cells import ERRORS, LATENCY_SUM, REQUESTS
+from rsp.ipc.peer_cells import EJECTED, ERRORS, LATENCY_SUM, REQUESTS
 from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, EJECTIONS, HEALTH, HEALTH_UP, SINCE, Reason
+from rsp.ipc.peer_stats import PeerStats
 from rsp.ipc.peer_table import PeerEntry, PeerTable
-from rsp.ipc.scoreboard import Scoreboard
+from rsp.ipc.scoreboard import CONTROL_ROW, Scoreboard
 from rsp.logs import log
 
 _COUNTED = (REQUESTS, ERRORS, LATENCY_SUM)
@@ -75,7 +76,7 @@ class _Watch:
         past.append((now, totals))
         while len(past) > 1 and past[1][0] <= now - self.rules.interval:
             past.popleft()
-        requests, errors, latency = (new - old for new, old in zip(totals, past[0][1], strict=True))
+        requests, errors, latency = (max(0, new - old) for new, old in zip(totals, past[0][1], strict=True))
         return Sample(requests, errors, latency / 1e6 / max(1, requests))
 
     def _is_out(self, place: int) -> bool:
@@ -87,6 +88,7 @@ class _Watch:
         times = ejections(board.mark(place, EJECTIONS), now - board.mark(place, SINCE) / 1000, rules.out)
         seconds = time_out(rules.out, rules.longest, times)
         board.eject(place, reason, times + 1, now, seconds)
+        PeerStats(board, place, CONTROL_ROW).add(EJECTED, 1)
         self._past[place].clear()
         self._past[place].append((now, tuple(board.total(place, tally) for tally in _COUNTED)))
         log.line(f'upstream "{self._upstream}": peer {member.address} is out for {seconds:g} s: {why}', log.WARNING)

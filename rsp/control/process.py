@@ -16,6 +16,7 @@ from rsp.control.admin import Admin, refuse
 from rsp.control.dns import Names
 from rsp.control.export import Export
 from rsp.control.health import Checks
+from rsp.control.metrics import Metrics
 from rsp.control.outliers import Outliers
 from rsp.control.panel import Panel
 from rsp.control.sites import Sites
@@ -66,12 +67,14 @@ class Control:
         self._checks = Checks(instance.scoreboard)
         self._outliers = Outliers(instance.scoreboard)
         self._names = Names(self._found, self._failing)
-        self._watching = Watching(instance.tap, instance.watches)
+        self._watching = Watching(instance.observed.tap, instance.observed.watches)
         self._export = Export(self._count_spans)
         self._watching.on_spans = self._export.add
         self._admin = Admin(self._state, self._order)
+        self._sheet, self._contents = instance.observed.sheet, instance.contents
         self._panel = Panel(self._state, self._watching, self._counted, self._admin.peer_orders())
-        self._sites = Sites({"metrics": Site({}), "dashboard": self._panel.site})
+        self._metrics = Metrics(self._state, self._counted)
+        self._sites = Sites({"metrics": Site(self._metrics.handlers()), "dashboard": self._panel.site})
         self._serving: asyncio.Task[None] | None = None
         self._board = instance.scoreboard
         self._places: dict[Peer, list[int]] = {}  # of the peers that a name stands for
@@ -114,11 +117,13 @@ class Control:
         self._arrange()
         handlers = {
             **self._admin.handlers(), **self._panel.handlers(), "GET /watch": watch_handler(self._watching),
+            "GET /metrics": self._metrics.scrape,
         }  # fmt: skip
         admin = Server(Site(handlers, refuse=refuse), 4 * for_operators())  # orders take long
         if self._admin_socket is not None:
             await admin.serve(self._admin_socket)
         await self._stopped.wait()
+        self._watching.finish()
         await asyncio.gather(admin.finish(), self._sites.finish(), self._export.finish())
         return 0
 
@@ -132,9 +137,9 @@ class Control:
         self._state.certificates.tick()
         log.tick()
 
-    def _counted(self, *_families: str) -> Iterator[Read]:
+    def _counted(self, *families: str) -> Iterator[Read]:
         """What all processes have counted for routes, upstreams and listeners."""
-        return iter(())
+        return self._sheet.blocks(self._contents, *families)
 
     def _count_spans(self, exported: int, dropped: int) -> None:
         self._row[SPANS] += exported
@@ -223,6 +228,8 @@ class Control:
         elif isinstance(message, channel.Update):
             self._state.members = channel.members_from(descriptors[0])
             self._arrange()
+        elif isinstance(message, channel.Counted):
+            self._contents = channel.contents_from(descriptors[0])
         elif isinstance(message, channel.Renew):
             self._renew(descriptors)
             self._arrange()

@@ -26,6 +26,7 @@ from rsp.exchange.requirement import Requirement
 from rsp.exchange.running_config import RouteTarget, RunningConfig
 from rsp.http.limits import Limits
 from rsp.http.routing import Router
+from rsp.ipc.counting import Counting
 from rsp.logs.access_logs import AccessLogs
 from rsp.logs.secrets import Secrets
 from rsp.net.context import WorkerContext
@@ -46,16 +47,19 @@ def assemble(
     hooks: Hooks | None = None,
     offset: float = 0.0,
     keyring: Keyring = _EMPTY,
+    counting: Counting | None = None,
 ) -> RunningConfig:
     """Peers are shared with the previous configuration: their connections, and what is known of them, outlive a reload.
 
     ``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
     ``hooks``: those of the configuration, if it has any.  ``keyring``: what its certificate files hold.
+    ``counting``: where its requests are counted; without it, where it is seen by this process alone.
     Raises :class:`ConfigError`.
     """
     settings = config.settings
     made = RunningConfig(Forwarded(settings), Pages(config.pages), Secrets(settings.log_mask))
     logs = RequestLogs(settings.access_log, access_logs, made.secrets)
+    counting = counting or Counting.alone(context.scoreboard, context.row_number)
     made.directory = directory
     made.dns = settings.dns
     made.hooks = hooks
@@ -67,25 +71,31 @@ def assemble(
         upstream.name: Upstream(context, directory, upstream, offset, directory.rules(upstream, keyring))
         for upstream in config.upstreams
     }
+    for upstream in made.upstreams.values():
+        upstream.series = counting.upstream(upstream.name)
     directory.keyring = keyring
     room = Room.of(len(config.listeners))
     made.limits = Limits((settings.timeouts,), (settings.limits,), room)
+    made.series = {listener.address: counting.listener(str(listener.address)) for listener in config.listeners}
     made.listeners = {listener.address: _limits(config, listener, None, room) for listener in config.listeners}
     own_rules = response_rules(settings.response_headers)[1]
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), made.filters, (None, own_rules))
     made.nowhere.is_anywhere = True
     made.nowhere.hsts = hsts_line(settings.hsts)
     made.nowhere.logs = logs.of("")
+    made.nowhere.series = counting.route("", "")
     made.request_id = settings.request_id
     made.via = via_lines(settings.via) if settings.via else None
     targets = [_target(config, route, made, number, room, keyring) for number, route in enumerate(config.routes)]
     for target, name in zip(targets, route_names(config), strict=True):
         target.name = name
         target.logs = logs.of(name, target.config.access_log)
+        target.series = counting.route(name, target.config.to or "")
+        target.times = counting.route_times(name) if target.config.metrics else None
     made.router = Router((target.config.host, target.config.path, target) for target in targets)
     # Not ``made``, which would hold itself.
     certified = _certified(made.requirements)
-    made.direct_to = partial(_direct, config, made.listeners, made.filters, certified, made.nowhere.logs)
+    made.direct_to = partial(_direct, config, made.listeners, made.filters, certified, made.nowhere.logs, counting)
     made.redirecting = dict.fromkeys(
         (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
     )
@@ -111,7 +121,7 @@ def _certified(requirements: Collection[Requirement | None]) -> tuple[Filter, ..
 
 def _direct(
     config: Config, limits: dict[str, Limits], everywhere: tuple[Filter, ...], certified: tuple[Filter, ...],
-    logs: tuple[RequestLog, ...], upstream: Upstream,
+    logs: tuple[RequestLog, ...], counting: Counting, upstream: Upstream,
 ) -> RouteTarget:  # fmt: skip
     """For requests that a hook sends past all routes; the rules of their host for certificates hold as well."""
     rules = response_rules(config.settings.response_headers)
@@ -120,6 +130,7 @@ def _direct(
     target.is_anywhere = True
     target.hsts = hsts_line(config.settings.hsts)
     target.logs = logs
+    target.series = counting.route("", upstream.name if upstream.series is not None else "")
     return target
 
 
@@ -128,11 +139,12 @@ def _redirecting(config: Config, main: RunningConfig) -> RunningConfig:
     settings = config.settings
     made = RunningConfig(main.forwarded, main.pages, main.secrets)
     made.directory, made.dns, made.limits, made.listeners = main.directory, main.dns, main.limits, main.listeners
-    made.request_id, made.via = main.request_id, main.via
+    made.request_id, made.via, made.series = main.request_id, main.via, main.series
     rules = response_rules(settings.response_headers)
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), (), (None, rules[1]))
     target = RouteTarget(Route(), ToHttps(config.listeners), None, made.listeners, (), (), rules)
     target.logs = made.nowhere.logs = main.nowhere.logs
+    target.series = made.nowhere.series = main.nowhere.series
     made.router = Router([(None, "/", target)])
     return made
 

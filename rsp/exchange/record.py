@@ -9,8 +9,24 @@ def record(exchange: Subject) -> None:
     context, responder, route = exchange.context, exchange.responder, exchange.route
     ended = responder.ended or context.clock()
     context.stats.add(IN_FLIGHT, -1)
-    context.stats.answered(exchange.status, exchange.sent)
+    _count(exchange, ended)
     for log in route.logs:
         log.write(exchange, ended)
     if context.watch is not None:
         context.watch.see(exchange, ended)
+
+
+def _count(exchange: Subject, ended: float) -> None:
+    route, responder, session, upstream = exchange.route, exchange.responder, exchange.session, exchange.upstream
+    status, sent = exchange.status, exchange.sent
+    exchange.context.stats.answered(status, sent)
+    route.series.answered(status, sent, exchange.received)
+    if session.series is not None:
+        session.series.answered(status, exchange.head.version if exchange.head.method else b"")
+    first, connect = responder.first_byte, responder.connect_seconds
+    if upstream is not None and upstream.series is not None and responder.begun > 0.0:
+        begun = responder.begun
+        upstream.series.took(ended - begun, first - begun if first > 0.0 else 0.0, connect, sent)
+    if route.times is not None:
+        started = exchange.started
+        route.times.took(ended - started, first - started if first > 0.0 else 0.0, connect, sent)

@@ -7,6 +7,7 @@ from rsp.exchange.handler cimport Handler
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 from rsp.http.stream cimport ClientSession, ClientStream
+from rsp.ipc.series cimport RouteSeries, TimesSeries
 
 
 cdef class RouteTarget:
@@ -19,6 +20,8 @@ cdef class RouteTarget:
     cdef public bytes hsts, rewrite, send_host
     cdef public object config, requirement
     cdef public str name
+    cdef public RouteSeries series
+    cdef public TimesSeries times
     cdef public Upstream upstream
     cpdef bytes rewritten(self, bytes target, bytes rewrite)
     @cython.locals(outgoing=OutgoingHead, rules=Rules)
@@ -35,7 +38,7 @@ cdef class RunningConfig:
     cdef public Forwarded forwarded
     cdef public object direct_to, directory, dns, hooks, pages, router
     cdef public Limits limits
-    cdef public dict listeners, redirecting, upstreams, via
+    cdef public dict listeners, redirecting, series, upstreams, via
     cdef public list requirements
     cdef public tuple filters
     cdef public RouteTarget nowhere

@@ -20,6 +20,7 @@ from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
 from rsp.http.names import lines_without, request_trailers, without
 from rsp.http.routing import Router
 from rsp.http.stream import ClientSession, ClientStream
+from rsp.ipc.series import ListenerSeries, RouteSeries, TimesSeries
 from rsp.logs.secrets import Secrets
 from rsp.tls.material import Keyring
 
@@ -35,6 +36,7 @@ class RouteTarget:
     ``upstream``   if its requests go to one
     ``name``       in logs and metrics; empty: it stands for no route
     ``logs``       those that have a line for each of its requests
+    ``series``     what is counted of its requests; ``times``: how long they take, where that is noted
     ``hsts``       the line of Strict-Transport-Security, or empty; it is the only one then
     ``requirement``  what clients have to show; ``is_anywhere``: it stands for no route, so the request's host says it
     ``own_rules``  header rules for rsp's own answers; ``response_rules``: for those of peers
@@ -43,7 +45,8 @@ class RouteTarget:
     # fmt: off
     __slots__ = (
         "config", "filters", "handler", "hsts", "is_anywhere", "limits", "logs", "name", "own_rules", "prefix",
-        "request_rules", "requirement", "response_filters", "response_rules", "rewrite", "send_host", "upstream",
+        "request_rules", "requirement", "response_filters", "response_rules", "rewrite", "send_host", "series",
+        "times", "upstream",
     )
     # fmt: on
 
@@ -72,6 +75,8 @@ class RouteTarget:
         self.response_rules, self.own_rules = response_rules
         self.logs: tuple[RequestLog, ...] = ()
         self.name = ""
+        self.series: RouteSeries
+        self.times: TimesSeries | None = None
         self.hsts = b""
         self.requirement: Requirement | None = None
         self.is_anywhere = False
@@ -146,6 +151,7 @@ class RunningConfig:
     """What exchanges ask of their configuration.  One exchange sees one of these, whatever comes into force meanwhile.
 
     ``limits``      of the instance; ``listeners``: of each listener, by its address
+    ``series``      what is counted for each listener, by its address
     ``filters``     those for all routes
     ``nowhere``     the route of requests as long as theirs is not known
     ``request_id``  ``make``, ``keep`` or ``off``
@@ -161,7 +167,7 @@ class RunningConfig:
     __slots__ = (
         "__weakref__", "_direct", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
         "limits", "listeners", "nowhere", "pages", "redirecting", "request_id", "requirements", "router", "secrets",
-        "upstreams", "via", "weight",
+        "series", "upstreams", "via", "weight",
     )
     # fmt: on
 
@@ -173,6 +179,7 @@ class RunningConfig:
         self.dns: Dns
         self.limits: Limits
         self.listeners: dict[str, Limits] = {}
+        self.series: dict[str, ListenerSeries] = {}
         self.filters: tuple[Filter, ...] = ()
         self.nowhere: RouteTarget
         self.request_id = "keep"

@@ -9,6 +9,8 @@ from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
 from rsp.tls.facts cimport Facts
 
+cdef int IN_FLIGHT
+
 
 cdef class HttpService(Service):
     cdef WorkerContext _context

@@ -130,6 +130,7 @@ class HttpService(Service):
             return
         session.config = config
         session.limits = config.listeners.get(session.listener, config.limits)
+        session.series = config.series.get(session.listener)
         session.weight = config.weight
         session.known_host = None
         session.entries = _NOWHERE  # those of before would keep their configuration alive

@@ -1,6 +1,7 @@
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.peer_stream cimport ResponseReceiver
+from rsp.ipc.series cimport ListenerSeries
 from rsp.tls.facts cimport Facts
 
 
@@ -11,6 +12,7 @@ cdef class ClientSession:
     cdef public int weight
     cdef public list entries
     cdef public object config, conversations, listener
+    cdef public ListenerSeries series
     cdef public Facts tls
     cdef public Limits limits
     cpdef secure(self, Facts tls)

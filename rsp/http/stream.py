@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import ResponseReceiver
+from rsp.ipc.series import ListenerSeries
 from rsp.tls.facts import Facts
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ClientSession:
     ``tls``       what is known of its TLS connection, or ``None``
     ``counted``   whether ``limits.per_client`` counts it
     ``config``    the configuration for its next request, ``limits`` the limits of its listener there
+    ``series``    what is counted for its listener there, if that is counted
     ``conversations``  connections to peers that only this client may use (``forward/conversations.py``)
     ``weight``    what its next request counts in the share of a turn of the loop that a connection has; 1: the least
 
@@ -48,7 +50,7 @@ class ClientSession:
     # fmt: off
     __slots__ = (
         "accepted", "client", "config", "conversations", "counted", "entries", "forwarded", "known_host", "limits",
-        "listener", "scheme", "tls", "weight",
+        "listener", "scheme", "series", "tls", "weight",
     )
     # fmt: on
 
@@ -63,6 +65,7 @@ class ClientSession:
         self.limits: Limits
         self.conversations: Closable | None = None
         self.weight = 1
+        self.series: ListenerSeries | None = None
         self.known_host: bytes | None = None
         self.entries: list[list[tuple[bytes, bytes, Any]]] = []
         self.forwarded = b""

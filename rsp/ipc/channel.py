@@ -18,6 +18,7 @@ from rsp.config.units import Peer
 from rsp.ipc.packets import Broken, Inbox, Outbox, close_all, refuse_descriptors
 from rsp.ipc.peer_table import MOST_WEIGHT, PeerTable, Target
 from rsp.ipc.scoreboard import PLACES
+from rsp.ipc.sheet import Contents
 from rsp.system.memory import content
 
 What = Literal["reload", "reload-now", "dry-run", "upgrade"]
@@ -51,7 +52,8 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
     """To a child: use the bundle in the first descriptor, with the members in the second; the next two as in
     :class:`Renew`.
 
-    To workers there is more: the files of access logs at ``logs``, then sockets that listen on ``addresses``, in order.
+    To workers there is more: the contents of the sheet, the files of access logs at ``logs``, sockets that listen on
+    ``addresses``, in order.
     ``trial``: it may be taken back, so listeners that it does not have stay until :class:`Settle`.
     """
 
@@ -86,6 +88,10 @@ class Sites(msgspec.Struct, frozen=True, tag=True):
 
 class Update(msgspec.Struct, frozen=True, tag=True):
     """To a child: the members in the descriptor are those of the upstreams from now on."""
+
+
+class Counted(msgspec.Struct, frozen=True, tag=True):
+    """To the control process: the contents of the sheet are those in the descriptor from now on."""
 
 
 class Renew(msgspec.Struct, frozen=True, tag=True):
@@ -173,12 +179,13 @@ class Outcome(msgspec.Struct, frozen=True, tag=True):
     at: float
 
 
-ToChild = Configure | Settle | Consider | Sites | Update | Renew | Adopt | Release | Drain | Reopen | Outcome
+ToChild = Configure | Settle | Counted | Consider | Sites | Update | Renew | Adopt | Release | Drain | Reopen | Outcome
 Message = ToChild | Ready | Found | Stapled | Order
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 _bundle_decoder = msgspec.msgpack.Decoder(Bundle, dec_hook=decode_hook)
 _members_decoder = msgspec.msgpack.Decoder(PeerTable, dec_hook=decode_hook)
+_contents_decoder = msgspec.msgpack.Decoder(Contents)
 _state_decoder = msgspec.msgpack.Decoder(TlsState)
 
 
@@ -235,7 +242,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def pack(data: Bundle | PeerTable | TlsState) -> bytes:
+def pack(data: Bundle | PeerTable | Contents | TlsState) -> bytes:
     return _encoder.encode(data)
 
 
@@ -252,6 +259,11 @@ def bundle_from(descriptor: int) -> Bundle:
 def members_from(descriptor: int) -> PeerTable:
     """Reads and closes ``descriptor``."""
     return _members_decoder.decode(content(descriptor))
+
+
+def contents_from(descriptor: int) -> Contents:
+    """Reads and closes ``descriptor``."""
+    return _contents_decoder.decode(content(descriptor))
 
 
 def tls_state(data: bytes) -> TlsState:

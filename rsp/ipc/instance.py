@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 
 from rsp.ipc.channel import Bundle
+from rsp.ipc.observed import Observed
 from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
+from rsp.ipc.sheet import Contents
 from rsp.system.memory import Memory
 
 
 @dataclass(frozen=True)
 class Instance:
-    """``secret``: the instance's own, for signatures.  ``log``: the descriptor of the access log, if it is a file.
+    """``secret``: the instance's own, for signatures.  ``logs``: the descriptors of access logs that are files, by
+    path; workers have them.  ``contents``: of the sheet.
 
     ``told_until``: when an earlier control process ended, in seconds since the epoch; 0: there was none.
     ``keyring`` and ``renewable``: what :class:`channel.Renew` brings in its descriptors; a child closes the first.
@@ -22,8 +25,10 @@ class Instance:
     workers: int
     bundle: Bundle
     members: PeerTable
-    log: int
+    logs: dict[str, int]
     store: Shared
+    observed: Observed
+    contents: Contents
     keyring: Memory | None = None
     renewable: bytes = b""
     told_until: float = 0.0

@@ -9,8 +9,9 @@ from typing import Final
 
 from rsp.ipc.metrics import Table
 
-MARKS: Final = 32  # cells for marks and retired counts
+MARKS: Final = 64  # cells for marks and retired counts
 RETIRED: Final = 16  # from here on: sums of the tallies of processes that are gone
+BASE: Final = 40  # from here on: what was counted before the peer was removed and came back
 TABLE: Final = Table("peer", RETIRED)
 
 EJECTED_UNTIL: Final = TABLE.cell()  # then one request may try it; 0: it is in
@@ -22,6 +23,7 @@ HEALTH: Final = TABLE.cell()  # HEALTH_UP and so on, written by the control proc
 DRAIN: Final = TABLE.cell()  # no new exchanges; sticky ones and tunnels until then.  By the control process, as WEIGHT
 WEIGHT: Final = TABLE.cell()  # set by an operator: one more than the weight; 0: as configured
 CHECKED: Final = TABLE.cell()  # when active health last looked
+LEFT: Final = TABLE.cell()  # 1: no configuration has it any more
 
 # What active checks say of a peer.
 HEALTH_UNKNOWN: Final = 0

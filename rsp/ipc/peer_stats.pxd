@@ -1,6 +1,6 @@
 cimport cython
 
-cdef int ERRORS, FAILURES, LAST_FAILURE, LAST_SUCCESS, LATENCY, LATENCY_SUM, REQUESTS, RUN, TALLY
+cdef int ERRORS, FAILURES, LAST_FAILURE, LAST_SUCCESS, LATENCY, LATENCY_SUM, REQUESTS, RUN, STATUS_1XX, TALLY
 cdef int DRAIN, EJECTED_UNTIL, HEALTH, HEALTH_DEAD, HEALTH_DOUBTFUL, MARKS
 cdef int DOUBTFUL, DRAINED, HALF_OPEN, OPEN, OUT
 cdef int ROW, ROWS, SLOTS, _ROWS_AT
@@ -23,7 +23,9 @@ cdef class PeerStats:
     @cython.locals(at=Py_ssize_t, total=Py_ssize_t, _=cell)
     cpdef Py_ssize_t total(self, int tally) except? 0
     @cython.locals(own=Py_ssize_t)
-    cpdef answered(self, cell latency, cell smoothed, bint error)
+    cpdef answered(self, cell latency, cell smoothed, int status)
+    @cython.locals(own=Py_ssize_t, number=int)
+    cpdef count_status(self, int status)
     @cython.locals(own=Py_ssize_t)
     cpdef succeeded(self, cell now)
     cpdef cell last_success(self) except? 0

@@ -15,6 +15,7 @@ from rsp.ipc.peer_cells import (
     LATENCY_SUM,
     REQUESTS,
     RUN,
+    STATUS_1XX,
     TALLY,
 )  # fmt: skip
 from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, HEALTH, HEALTH_DEAD, HEALTH_DOUBTFUL, MARKS
@@ -75,14 +76,21 @@ class PeerStats:
             at += TALLY
         return total
 
-    def answered(self, latency: int, smoothed: int, error: bool) -> None:
+    def answered(self, latency: int, smoothed: int, status: int) -> None:
         """A response head after ``latency``; ``smoothed``: the mean with it.  In microseconds."""
         cells, own = self._cells, self._own
-        cells[own + REQUESTS] = (cells[own + REQUESTS] + 1) & MOST
-        if error:
+        self.count_status(status)
+        if status >= 500:
             cells[own + ERRORS] = (cells[own + ERRORS] + 1) & MOST
         cells[own + LATENCY_SUM] = (cells[own + LATENCY_SUM] + latency) & MOST
         cells[own + LATENCY] = smoothed
+
+    def count_status(self, status: int) -> None:
+        """A response head."""
+        cells, own = self._cells, self._own
+        cells[own + REQUESTS] = (cells[own + REQUESTS] + 1) & MOST
+        number = min(max(status // 100, 1), 5) - 1
+        cells[own + STATUS_1XX + number] = (cells[own + STATUS_1XX + number] + 1) & MOST
 
     def succeeded(self, now: int) -> None:
         """A whole response, at ``now`` in microseconds: failures in a row end here."""

@@ -17,7 +17,8 @@ from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream
 from rsp.ipc.peer_cells import IN_FLIGHT
 from rsp.ipc.peer_marks import SINCE
-from rsp.ipc.scoreboard import PLACES, Scoreboard
+from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Scoreboard
+from rsp.ipc.worker_cells import PLACES_USED
 
 # A start, or a reload, waits so many seconds for names that have not been looked up yet.
 PATIENCE_WITH_NAMES: Final = 2.0
@@ -104,6 +105,7 @@ class PeerRegistry:
         for key, place in old.items():
             if key not in self._places:
                 self._left[key] = (place, now)
+                self._scoreboard.leave(place)
         self._arranged = True
         return arranged
 
@@ -142,7 +144,9 @@ class PeerRegistry:
     def _new_place(self, key: tuple[str, Peer]) -> int | None:
         """The one that it had not long ago, with all that is known of it; else a free one."""
         if key in self._left:
-            return self._left.pop(key)[0]
+            known = self._left.pop(key)[0]
+            self._scoreboard.come_back(known)
+            return known
         place = next(self._free(), None)
         if place is not None:
             self._scoreboard.clear_place(place)
@@ -151,9 +155,11 @@ class PeerRegistry:
     def _free(self) -> Iterator[int]:
         rested = time.monotonic() - _REST
         for key, (place, since) in list(self._left.items()):
-            if since < rested and not self._scoreboard.total(place, IN_FLIGHT):
+            busy = self._scoreboard.total(place, IN_FLIGHT) or self._scoreboard.is_inherited(place)
+            if since < rested and not busy:
                 del self._left[key]
                 yield place
         if self._never_used < PLACES:
             self._never_used += 1
+            self._scoreboard.row(RETIRED_ROW)[PLACES_USED] = self._never_used
             yield self._never_used - 1

@@ -11,7 +11,7 @@ from rsp.ipc.metrics import Table
 ROW: Final = 64  # cells in a row
 TABLE: Final = Table("worker", ROW)
 
-# What a worker has in its WorkerStats, published once a tick.
+# What a worker writes.  Gauges: once a tick, or when they change.
 HEARTBEAT: Final = TABLE.cell()  # the last tick
 CONNECTIONS: Final = TABLE.gauge("connections", "Client connections that are open.")
 IN_FLIGHT: Final = TABLE.gauge("in_flight", "Requests that are being handled.")
@@ -29,24 +29,29 @@ HANDSHAKES: Final = TABLE.counter("handshakes", "TLS handshakes of clients that 
 RESUMED: Final = TABLE.counter("resumed", "TLS handshakes of clients that resumed a session.")
 HANDSHAKE_FAILURES: Final = TABLE.counter("handshake_failures", "TLS handshakes of clients that have failed.")
 LOG_LINES_LOST: Final = TABLE.counter(
-    "log_lines_lost", "Lines of access logs that were lost, because what they go to took no more."
+    "log_lines_lost", "Lines of access logs that were lost, because what they go to took no more.", listed=False
 )
-PUBLISHED: Final = TABLE.size  # the cells up to here
-
-# What is written when it happens.
 CUT: Final = TABLE.counter("cut", "Requests that were cut off when a worker had to end.")
 CUT_TUNNELS: Final = TABLE.counter("cut_tunnels", "Upgraded connections that were cut off when a worker had to end.")
 TAP_DROPPED: Final = TABLE.counter(
-    "observations_dropped", "Requests and spans that the control process was too slow to be shown."
+    "observations_dropped", "Requests and spans that the control process was too slow to be shown.", listed=False
 )
 HOOK_RUNS: Final = TABLE.counter(
-    "hook_runs", "Stretches of hooks that have run: from a beginning or a wait to the next."
+    "hook_runs", "Stretches of hooks that have run: from a beginning or a wait to the next.", listed=False
 )
 HOOK_TIME: Final = TABLE.counter(
-    "hook_time", "Time that hooks have run, without their waits.", unit="seconds", scale=10**9
+    "hook_time", "Time that hooks have run, without their waits.", unit="seconds", scale=10**9, listed=False
 )
-HOOK_FAILURES: Final = TABLE.counter("hook_failures", "Hooks that have failed.")
-LOOP_LAG: Final = TABLE.gauge("loop_lag", "How late the loop was, at worst, lately.", unit="seconds", scale=10**6)
+HOOK_FAILURES: Final = TABLE.counter("hook_failures", "Hooks that have failed.", listed=False)
+LOOP_LAG: Final = TABLE.gauge(
+    "loop_lag", "How late the loop was, at worst, lately.", unit="seconds", scale=10**6, listed=False
+)
+SPANS: Final = TABLE.counter("spans", "Spans that the collector of traces has taken.", listed=False)
+SPANS_DROPPED: Final = TABLE.counter(
+    "spans_dropped",
+    "Spans that were dropped: the collector of traces, or the control process, was too slow or gone.",
+    listed=False,
+)
 VERSION: Final = TABLE.cell()  # of the configuration that it serves
 
 # What the master writes, of the control process too.
@@ -58,13 +63,16 @@ STARTED: Final = TABLE.cell()
 
 # What the master writes in the retired row only.
 ROWS: Final = TABLE.cell()  # one more than the highest row in use
+PLACES_USED: Final = TABLE.cell()  # one more than the highest place of a peer in use
+SEQUENCE: Final = TABLE.cell()  # odd while counts are moved
+FOLDED: Final = TABLE.cell()  # so many predecessors have finished, and their counts are among our own
 STAGE: Final = TABLE.cell()  # STARTING, and so on
-RESTARTS: Final = TABLE.counter("worker_restarts", "Workers that ended by themselves.", scope="instance")
+RESTARTS: Final = TABLE.counter("worker_restarts", "Workers that ended by themselves.", scope="instance", listed=False)
 CONTROL_RESTARTS: Final = TABLE.counter(
-    "control_restarts", "Control processes that ended by themselves.", scope="instance"
+    "control_restarts", "Control processes that ended by themselves.", scope="instance", listed=False
 )
-RELOADS: Final = TABLE.counter("reloads", "Reloads that went well.", scope="instance")
-RELOADS_REFUSED: Final = TABLE.counter("reloads_refused", "Reloads that were refused.", scope="instance")
+RELOADS: Final = TABLE.counter("reloads", "Reloads that went well.", scope="instance", listed=False)
+RELOADS_REFUSED: Final = TABLE.counter("reloads_refused", "Reloads that were refused.", scope="instance", listed=False)
 
 # What the master is at.
 STARTING: Final = 0

@@ -1,52 +1,42 @@
-"""What one worker has counted: plain integers of its own memory, published into its row of the scoreboard once a tick.
+"""A process's own row of the scoreboard, as the hot path writes it: at the moment when something happens, so that a
+process that is killed takes no count with it.
 
-On a request's way, so it has a compiled layout: there ``_counts`` is an array of C integers.  Sums wrap at the end of
-what a cell holds, as those of all counters in shared memory do.
+On a request's way, so it has a compiled layout.  Sums wrap at the end of what a cell holds, as those of all counters in
+shared memory do.
 """
 
-from rsp.ipc.scoreboard import MOST, Row
-from rsp.ipc.worker_cells import (
-    BYTES_SENT,
-    PUBLISHED,
-    REQUESTS,
-    ROW,
-    STATUS_2XX,
-    STATUS_3XX,
-    STATUS_4XX,
-    STATUS_5XX,
-)  # fmt: skip
+from rsp.ipc.scoreboard import MOST, Scoreboard
+from rsp.ipc.worker_cells import BYTES_SENT, REQUESTS, ROW, STATUS_2XX, STATUS_3XX, STATUS_4XX, STATUS_5XX
 
 
 class WorkerStats:
-    """``_counts``: by their numbers in ``worker_cells.py``."""
+    """``row``: the process's own; its cells by their numbers in ``worker_cells.py``."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_cells", "_start")
 
-    def __init__(self) -> None:
-        self._counts = list(bytes(ROW))  # zeros
+    def __init__(self, scoreboard: Scoreboard, row: int) -> None:
+        self._cells = scoreboard.cells
+        self._start = row * ROW
 
     def add(self, cell: int, amount: int) -> None:
-        self._counts[cell] += amount
+        self._cells[self._start + cell] = (self._cells[self._start + cell] + amount) & MOST
 
     def answered(self, status: int, sent: int) -> None:
         """One request answered with ``status`` and ``sent`` body bytes."""
-        self._counts[REQUESTS] += 1
-        self._counts[BYTES_SENT] += sent
+        self.add(REQUESTS, 1)
+        self.add(BYTES_SENT, sent)
         if status < 300:
-            self._counts[STATUS_2XX] += status >= 200
+            if status >= 200:
+                self.add(STATUS_2XX, 1)
         elif status < 400:
-            self._counts[STATUS_3XX] += 1
+            self.add(STATUS_3XX, 1)
         elif status < 500:
-            self._counts[STATUS_4XX] += 1
+            self.add(STATUS_4XX, 1)
         else:
-            self._counts[STATUS_5XX] += 1
+            self.add(STATUS_5XX, 1)
 
     def get(self, cell: int) -> int:
-        return self._counts[cell] & MOST
+        return self._cells[self._start + cell]
 
     def put(self, cell: int, value: int) -> None:
-        self._counts[cell] = value
-
-    def publish(self, row: Row) -> None:
-        for cell in range(PUBLISHED):
-            row[cell] = self.get(cell)
+        self._cells[self._start + cell] = value

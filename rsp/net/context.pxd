@@ -24,7 +24,6 @@ cdef class WorkerContext:
     cdef bytes _id_prefix
     cdef dict _by_client
     cdef public Py_ssize_t _ids
-    cdef object _row
     cdef list _due
     cpdef double clock(self) except? -1
     cpdef bytes new_id(self)

@@ -39,7 +39,7 @@ class Ticker(Protocol):
 
 
 class WorkerContext:
-    """One for each worker.  ``row_number``: its row of the scoreboard, written here once a tick.
+    """One for each worker.  ``row_number``: its row of the scoreboard.
 
     ``secret``     the instance's own, for signatures
     ``limits``     the instance's, of the configuration that is in force; idle connections to peers know no others
@@ -68,8 +68,7 @@ class WorkerContext:
         self._by_client: dict[bytes, int] = {}  # open connections, where they are counted
         self._id_prefix = os.urandom(5).hex().encode()
         self._ids = 0
-        self.stats = WorkerStats()
-        self._row = scoreboard.row(row_number)
+        self.stats = WorkerStats(scoreboard, row_number)
         self._due: list[Waiting] = []
         self.tick()
 
@@ -78,7 +77,7 @@ class WorkerContext:
         return monotonic()
 
     def tick(self) -> None:
-        """Once a second: move the clocks, end what has waited too long, publish the counters."""
+        """Once a second: move the clocks, end what has waited too long, publish gauges."""
         now = self.now = time.monotonic()
         wall = time.time()
         self.date = formatdate(wall, usegmt=True).encode()
@@ -122,7 +121,6 @@ class WorkerContext:
         return make_id(self._id_prefix, self._ids)
 
     def publish(self) -> None:
-        """The counters, into the scoreboard."""
+        """What is not counted when it happens."""
         self.stats.put(CONNECTIONS, len(self.connections))
         self.stats.put(HEARTBEAT, int(self.now * 1000))
-        self.stats.publish(self._row)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from typing import Protocol as Interface
 
 from rsp.http.limits import Limits
+from rsp.ipc.series import ListenerSeries
 from rsp.ipc.worker_cells import HANDSHAKE_FAILURES, HANDSHAKES, RESUMED
 from rsp.logs import log
 from rsp.net.calls import monotonic
@@ -36,11 +37,13 @@ Done = Callable[[TlsTransport | None, str], None]
 
 
 class Session(Interface):
-    """A client.  ``limits``: of its listener; ``counted``: whether ``limits.per_client`` counts it."""
+    """A client.  ``limits``: of its listener; ``counted``: whether ``limits.per_client`` counts it; ``series``: what is
+    counted for its listener."""
 
     client: bytes
     limits: Limits
     counted: bool
+    series: ListenerSeries | None
 
 
 class Service(Interface):
@@ -252,6 +255,8 @@ class ServerHandshake(Protocol):
         context, transport = self._owner.context, self._secure
         facts = self._facts = engine.facts()
         context.stats.add(HANDSHAKES, 1)
+        if self._session.series is not None:
+            self._session.series.shaken(facts.version, facts.resumed)
         if facts.resumed:
             context.stats.add(RESUMED, 1)
         if transport.paused:
@@ -274,7 +279,7 @@ class ServerHandshake(Protocol):
 
     def _refuse(self, error: HelloError, received: bytes) -> None:
         if looks_like_http(received):
-            self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
+            self._count_failure()
             self._leave()
             self._owner.service.refuse_plain(self._secure, self._session, received)
         else:
@@ -291,11 +296,16 @@ class ServerHandshake(Protocol):
         if self._noted:
             return
         self._noted = True
-        self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
+        self._count_failure()
         name = f' for "{self._sni.decode()}"' if self._sni else ""
         log.once_a_second(
             f"handshake {kind}", f"TLS handshake with {self._session.client.decode()}{name} failed: {why}"
         )
+
+    def _count_failure(self) -> None:
+        self._owner.context.stats.add(HANDSHAKE_FAILURES, 1)
+        if self._session.series is not None:
+            self._session.series.failed()
 
     # -- the clock's side
 

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from rsp.config.schema import Settings
+from rsp.config.schema import Config, Settings
 from rsp.ipc import channel
 from rsp.ipc.admin_socket import AdminSocket
 from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
 from rsp.ipc.peer_table import PeerRegistry, PeerTable
-from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Scoreboard
+from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW
+from rsp.ipc.series_table import SeriesRegistry
+from rsp.ipc.sheet import Sheet
 from rsp.ipc.worker_cells import CONTROL_RESTARTS, RELOADS, RELOADS_REFUSED
 from rsp.logs import log
 from rsp.supervise.child import Closable, Process, Slot, spawn
@@ -32,12 +34,12 @@ class ControlChild:
     """``tell_workers(message, descriptors)`` reaches all that serve what is in force.  ``members``: what they have.
     ``file``: the configuration's absolute path, for the status.  ``given``: a predecessor's sockets."""
 
-    def __init__(
-        self, scoreboard: Scoreboard, tell_workers: Callable[[channel.Message, list[int]], None], given: Given
-    ) -> None:
+    def __init__(self, sheet: Sheet, tell_workers: Callable[[channel.Message, list[int]], None], given: Given) -> None:
+        scoreboard = sheet.board
         self.slot = Slot(-1)
         self.members = PeerTable({}, [])
         self.table = PeerRegistry(scoreboard)
+        self.series = SeriesRegistry(sheet)
         self.file = ""
         self.operators = OperatorSockets(given)
         self._settings: Settings
@@ -116,7 +118,7 @@ class ControlChild:
         self._counts[CONTROL_RESTARTS] += 1
         self._scoreboard.retire(CONTROL_ROW, 0)
         again = f"in {delay:.1f} s" if delay else "now"
-        log.line(f"{process.name} {how}; it is started again {again}")
+        log.line(f"{process.name} {how}; it is started again {again}", log.WARNING)
 
     def tell(self, message: channel.Message, descriptors: Sequence[int] = ()) -> None:
         if self.slot.process is not None:
@@ -153,7 +155,19 @@ class ControlChild:
         arranged = self.table.arrange(*(bundle.config for bundle in bundles))
         for name in sorted(self.table.overflow):
             log.once_a_second(f"overflow {name}", f'upstream "{name}": too many peers; some are left out')
+        self._arrange_series([bundle.config for bundle in bundles])
         return arranged
+
+    def _arrange_series(self, configs: list[Config]) -> None:
+        before = self.series.contents
+        contents = self.series.arrange(*configs)
+        if contents is before:
+            return
+        with sealed(channel.pack(contents)) as descriptor:
+            self.tell(channel.Counted(), [descriptor])
+        if self.series.overflow:
+            many = f'{self.series.overflow} of them share the series "other"'
+            log.line(f"Too many routes, upstreams and listeners to count each by itself: {many}", log.WARNING)
 
     def adopt(self, bundle: Bundle, *tried: Bundle) -> list[PeerTable]:
         """``bundle`` is in force: all children get its members, if they have changed.  Returns those of ``tried``."""

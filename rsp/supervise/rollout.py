@@ -7,6 +7,8 @@ from typing import Final
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle
 from rsp.ipc.peer_table import PATIENCE_WITH_NAMES, PeerTable
+from rsp.ipc.series_table import SeriesRegistry
+from rsp.ipc.sheet import Contents
 from rsp.supervise.canary import Sample
 from rsp.supervise.child import Process, Slot
 from rsp.supervise.log_files import LogFiles
@@ -24,10 +26,18 @@ class Rollout:
     """
 
     def __init__(
-        self, bundle: Bundle, members: PeerTable, secrets: Secrets, logs: LogFiles, added: list[str], trial: float
+        self,
+        bundle: Bundle,
+        members: PeerTable,
+        series: SeriesRegistry,
+        secrets: Secrets,
+        logs: LogFiles,
+        added: list[str],
+        trial: float,
     ) -> None:
         self.bundle = bundle
         self.members = members
+        self._series = series
         self._secrets = secrets
         self.added = added
         self._logs = logs
@@ -53,13 +63,15 @@ class Rollout:
 
     def send(self, slot: Slot, *, trial: bool = False) -> None:
         """Give the bundle, and the slot's sockets for the new addresses, to the slot's worker."""
-        configure(slot, self.bundle, self.members, self._secrets, self._logs, self.added, trial=trial)
+        contents = self._series.contents
+        configure(slot, self.bundle, self.members, contents, self._secrets, self._logs, self.added, trial=trial)
 
 
 def configure(
     slot: Slot,
     bundle: Bundle,
     members: PeerTable,
+    contents: Contents,
     secrets: Secrets,
     logs: LogFiles,
     added: list[str],
@@ -74,8 +86,9 @@ def configure(
         sealed(channel.pack(bundle)) as first,
         sealed(channel.pack(members)) as second,
         secrets.for_worker(certificates) as others,
+        sealed(channel.pack(contents)) as third,
     ):
         sockets = [slot.sockets[address].fileno() for address in added]
         files = logs.descriptors(tried=trial)
-        descriptors = [first, second, *others, *files.values(), *sockets]
+        descriptors = [first, second, *others, third, *files.values(), *sockets]
         slot.process.send(channel.Configure(bundle.version, added, list(files), trial), descriptors)

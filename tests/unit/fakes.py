@@ -209,6 +209,7 @@ class FakeWorker:
         self._registry = PeerRegistry(scoreboard())
 
     def __enter__(self) -> "FakeWorker":
+        scoreboard().row(0).clear()
         self.context = FakeContext(scoreboard(), 0, b"secret", FakePoller())
         self.loop = self.context.loop = FakeLoop(self.context.now)
         gc.disable()  # what an exchange leaves behind must not need it

@@ -96,7 +96,7 @@ def test_counters_in_cells_go_over_every_edge():
     for edge in EDGES:
         board.cells[FIRST_PLACE + 3 * PLACE + MARKS + peer_cells.REQUESTS] = edge
         for _ in range(6):
-            place.answered(1, 1, False)
+            place.answered(1, 1, 200)
         assert board.total(3, peer_cells.REQUESTS) == edge + 6
         assert place.own(peer_cells.REQUESTS) == edge + 6
     row = board.row(0)

@@ -35,7 +35,8 @@ class Service:
         self.accepted = []
 
     def session(self, client, listener):
-        return SimpleNamespace(client=client, limits=self.limits, counted=self.limits.per_client > 0)
+        counted = self.limits.per_client > 0
+        return SimpleNamespace(client=client, limits=self.limits, counted=counted, series=None)
 
     def accept_secure(self, transport, session, tls, admitted):
         owner = Owner()

@@ -128,10 +128,9 @@ def test_a_table_that_is_full_says_so():
 
 
 def test_answers_are_counted_by_their_status(board):
-    stats = WorkerStats()
+    stats = WorkerStats(board, 0)
     for status in (101, 200, 299, 304, 404, 499, 500, 599):
         stats.answered(status, 10)
-    stats.publish(board.row(0))
     row = board.row(0)
     assert [row[worker_cells.STATUS_2XX + at] for at in range(4)] == [2, 1, 2, 2]
     assert row[worker_cells.REQUESTS] == 8
@@ -139,18 +138,17 @@ def test_answers_are_counted_by_their_status(board):
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_what_a_worker_counts_is_published_exactly(board, edge):
-    stats = WorkerStats()
+def test_what_a_worker_counts_is_there_at_once_and_exactly(board, edge):
+    stats = WorkerStats(board, 0)
     row = board.row(0)
-    row[worker_cells.CUT] = 1  # not the stats' to write
-    for cell in range(worker_cells.PUBLISHED):
+    other = [board.row(1)[cell] for cell in range(worker_cells.ROW)]
+    for cell in range(worker_cells.VERSION):
         stats.put(cell, edge + cell)
     for _ in range(6):
         stats.answered(200, edge)
     stats.add(worker_cells.HEDGES, 3)
     stats.add(worker_cells.IN_FLIGHT, -5)
-    stats.publish(row)
-    expected = {cell: edge + cell for cell in range(worker_cells.PUBLISHED)}
+    expected = {cell: edge + cell for cell in range(worker_cells.VERSION)}
     expected[worker_cells.REQUESTS] += 6
     expected[worker_cells.STATUS_2XX] += 6
     expected[worker_cells.BYTES_SENT] += 6 * edge
@@ -158,27 +156,26 @@ def test_what_a_worker_counts_is_published_exactly(board, edge):
     expected[worker_cells.IN_FLIGHT] -= 5
     for cell, value in expected.items():
         assert row[cell] == stats.get(cell) == value % 2**64
-    assert row[worker_cells.CUT] == 1
     assert row[worker_cells.PID] == 100
+    assert [board.row(1)[cell] for cell in range(worker_cells.ROW)] == other
 
 
-def test_a_line_in_the_table_is_counted_and_published():
+def test_a_line_in_the_table_is_counted():
     """The same with a line in the source, where the layout is made."""
     script = """
 import importlib.util, pathlib, sys
 spec = importlib.util.find_spec("rsp.ipc.worker_cells")
 source = pathlib.Path(spec.origin).read_text()
 line = 'TEAPOTS: Final = TABLE.counter("teapots", "Requests for coffee.")'
-source = source.replace("PUBLISHED: Final", line + "\\nPUBLISHED: Final")
+source = source.replace("VERSION: Final", line + "\\nVERSION: Final")
 import rsp.ipc
 module = importlib.util.module_from_spec(spec)
 sys.modules[spec.name] = rsp.ipc.worker_cells = module
 exec(compile(source, spec.origin, "exec"), module.__dict__)
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_stats import WorkerStats
-stats, board = WorkerStats(), Scoreboard()
-stats.add(module.TEAPOTS, 7)
-stats.publish(board.row(0))
+board = Scoreboard()
+WorkerStats(board, 0).add(module.TEAPOTS, 7)
 board.retire(0, 0)
 assert module.TABLE.values(board.row(RETIRED_ROW).__getitem__, "worker")["teapots"] == 7
 """

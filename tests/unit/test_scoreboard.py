@@ -81,8 +81,8 @@ def test_old_failures_do_not_count(board):
 
 def test_answers_are_counted(board):
     place = PeerStats(board, 1, 0)
-    place.answered(2000, 2000, False)
-    place.answered(4000, 3000, True)
+    place.answered(2000, 2000, 200)
+    place.answered(4000, 3000, 503)
     place.succeeded(second(2))
     assert [
         place.own(tally)
@@ -99,7 +99,7 @@ def test_answers_are_counted(board):
 def test_what_a_dead_worker_counted_stays_and_what_it_had_running_goes(board):
     place = PeerStats(board, 2, 1)
     place.add(peer_cells.IN_FLIGHT, 5)
-    place.answered(2000, 2000, True)
+    place.answered(2000, 2000, 500)
     board.retire(1, 3)
     assert board.total(2, peer_cells.REQUESTS) == 1
     assert board.total(2, peer_cells.ERRORS) == 1

@@ -9,7 +9,7 @@ from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.peer_stream cimport PeerStream, ResponseReceiver
 from rsp.net.context cimport WorkerContext
 
-cdef int ERRORS, HEDGES, MOST_NAMES, PEER_RETRIES, REQUESTS, RETRIES
+cdef int ERRORS, HEDGES, MOST_NAMES, PEER_RETRIES, RETRIES
 
 
 cdef class Forward(Relay):

@@ -14,7 +14,7 @@ from rsp.exchange.forward.retry import MOST_NAMES, SAFE, with_name
 from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import UNTRIED, Failure, PeerStream, ResponseReceiver
-from rsp.ipc.peer_cells import ERRORS, REQUESTS
+from rsp.ipc.peer_cells import ERRORS
 from rsp.ipc.peer_cells import RETRIES as PEER_RETRIES
 from rsp.ipc.worker_cells import HEDGES, RETRIES
 from rsp.net.context import WorkerContext
@@ -265,7 +265,7 @@ class Forward(Relay):
             if other is None:
                 return False
         self.abandon("another peer is asked")
-        peer.stats.add(REQUESTS, 1)
+        peer.stats.count_status(status)
         peer.stats.add(ERRORS, 1)
         peer.failed(f"answered {status}")
         self.take_back()

@@ -7,7 +7,7 @@ from rsp.http.peer_stream cimport PeerRequest
 from rsp.ipc.peer_stats cimport PeerStats
 from rsp.net.context cimport WorkerContext
 
-cdef int CONNECTING, EJECTED_UNTIL, FULL, IDLE, IN_FLIGHT, OPEN, OUT, REQUESTS, SINCE
+cdef int CONNECTING, EJECTED, EJECTED_UNTIL, FULL, IDLE, IN_FLIGHT, OPEN, OUT, REQUESTS, SINCE
 
 
 cdef class PeerOwner:

@@ -15,7 +15,7 @@ from rsp.exchange.forward.pool import Pool
 from rsp.exchange.forward.secure_pool import SecurePool
 from rsp.http.peer_stream import PeerRequest
 from rsp.ipc import peer_marks
-from rsp.ipc.peer_cells import CONNECTING, IDLE, IN_FLIGHT, REQUESTS
+from rsp.ipc.peer_cells import CONNECTING, EJECTED, IDLE, IN_FLIGHT, REQUESTS
 from rsp.ipc.peer_marks import EJECTED_UNTIL, SINCE, Reason
 from rsp.ipc.peer_stats import PeerStats
 from rsp.ipc.peer_table import PeerEntry
@@ -204,7 +204,7 @@ class Peer(Candidate):
         """The head of a response that was sent for ``latency`` seconds ago; ``now``: the clock."""
         latency = max(latency, 0.0)
         self.ewma.add(latency, now)
-        self.stats.answered(int(latency * 1e6), int(self.ewma.value * 1e6), status >= 500)
+        self.stats.answered(int(latency * 1e6), int(self.ewma.value * 1e6), status)
         if self.stats.mark(EJECTED_UNTIL):
             self._returned(now, now - latency)
 
@@ -244,6 +244,7 @@ class Peer(Candidate):
         times = ejections(self.stats.mark(peer_marks.EJECTIONS), healthy, failures.out)
         seconds = time_out(failures.out, failures.longest, times)
         self.scoreboard.eject(self.stats.number, Reason.FAILURES, times + 1, now, seconds)
+        self.stats.add(EJECTED, 1)
         self.pool.forget_idle()
         log.line(
             f'upstream "{self.owner.name}": peer {self.address} is out for {seconds:g} s: {reason}'

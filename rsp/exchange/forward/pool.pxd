@@ -5,7 +5,7 @@ from rsp.http.limits cimport Limits
 from rsp.http.peer_stream cimport PeerRequest, PeerStream
 from rsp.net.context cimport WorkerContext
 
-cdef int CONNECTING
+cdef int CONNECTING, CONNECTS
 
 
 cdef class Attempt:

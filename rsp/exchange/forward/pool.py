@@ -7,7 +7,7 @@ from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.http.h1.client import ConnectionOwner, PeerConnection
 from rsp.http.peer_stream import Failure, PeerRequest, PeerStream
-from rsp.ipc.peer_cells import CONNECTING
+from rsp.ipc.peer_cells import CONNECTING, CONNECTS
 from rsp.ipc.peer_stats import PeerStats
 from rsp.logs import log
 from rsp.net.connector import Connector
@@ -68,6 +68,8 @@ class Attempt:
         pool, request = self._pool, self._request
         pool.context.attempts.discard(self)
         pool.peer.stats.add(CONNECTING, -1)
+        if transport is not None:
+            pool.peer.stats.add(CONNECTS, 1)
         if request is not None and not request.waits:
             request = None
         if transport is not None:

@@ -4,6 +4,7 @@ from rsp.balance.policies cimport Policy
 from rsp.exchange.forward.peer cimport Peer, PeerOwner
 from rsp.exchange.forward.queue cimport Queue
 from rsp.http.peer_stream cimport PeerRequest
+from rsp.ipc.series cimport TimesSeries
 from rsp.net.context cimport WorkerContext
 
 cdef int DOUBTFUL, DRAINED, FULL, HALF_OPEN, OPEN, OUT
@@ -24,6 +25,7 @@ cdef class Upstream(PeerOwner):
     cdef public Queue queue
     cdef public bint bounded, full, hedges
     cdef public list peers
+    cdef public TimesSeries series
     cdef public Py_ssize_t replay_limit, requests, tries
     @cython.locals(peer=Peer, standing=int, now=cython.ulonglong, eligible=list, tried=set)
     cpdef Peer pick(self, PeerRequest request, bint desperate)

@@ -21,6 +21,7 @@ from rsp.http.fields import cookie, field
 from rsp.http.peer_stream import PeerRequest
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_table import PeerEntry
+from rsp.ipc.series import TimesSeries
 from rsp.ipc.standing import DOUBTFUL, DRAINED, FULL, HALF_OPEN, OPEN, OUT
 from rsp.logs import log
 from rsp.net.context import WorkerContext
@@ -40,7 +41,7 @@ class PeerSource(Protocol):
 class Upstream(PeerOwner):
     """``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
 
-    ``rules``: how its peers are asked over TLS, if they are.
+    ``rules``: how its peers are asked over TLS, if they are.  ``series``: how long requests take, if that is noted.
     """
 
     # fmt: off
@@ -48,7 +49,7 @@ class Upstream(PeerOwner):
         "__weakref__", "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_hedge",
         "_hedge_after", "_key_kind", "_key_name", "_out", "_panic", "_panic_share", "_policy", "_primaries", "_source",
         "_unknown", "_up", "_watched", "binding", "bounded", "config", "full", "hedges", "latencies", "peers", "queue",
-        "replay_limit", "requests", "retry_on", "tries",
+        "replay_limit", "requests", "retry_on", "series", "tries",
     )
     # fmt: on
 
@@ -96,6 +97,7 @@ class Upstream(PeerOwner):
         self.queue = Queue(context, config.queue, self)
         self.full = False  # after ``pick`` found none: it is worth waiting
         self.typical_latency = 0.001
+        self.series: TimesSeries | None = None
 
     def arrange(self, entries: list[PeerEntry], unknown: bool) -> None:
         """These are the peers now; ``unknown``: more may come when their names have been looked up."""
@@ -302,7 +304,7 @@ class Upstream(PeerOwner):
             panic = up < self._panic_share * asked
             if panic and not self._panic and DOUBTFUL in standings:
                 few = f"only {up} of {asked} peers are up"
-                log.line(f'upstream "{self.name}": {few}, so wrong answers to checks are ignored')
+                log.line(f'upstream "{self.name}": {few}, so wrong answers to checks are ignored', log.WARNING)
             self._panic = panic
         if isinstance(self._policy, Hash) and self._policy.weights != [peer.weight for peer in self._primaries]:
             self._policy.arrange(self._primaries)

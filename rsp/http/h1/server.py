@@ -74,6 +74,8 @@ class ServerConnection(StreamOwner):
         """Count it; by how many connections it is too many for the limits in force, 0 or less if it is welcome."""
         context = self.context
         context.stats.add(ACCEPTED, 1)
+        if self.session.series is not None:
+            self.session.series.accepted()
         context.connections.add(self)
         excess = len(context.connections) - limits.connections
         if excess <= 0 and limits.per_client and self.session.counted:
