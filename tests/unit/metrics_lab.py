@@ -5,6 +5,7 @@ import time
 from typing import Final
 
 import msgspec
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
@@ -12,13 +13,14 @@ from rsp.config.schema import Config, decode_hook
 from rsp.control.metrics import Metrics
 from rsp.control.state import State
 from rsp.control.web import Request, Response
-from rsp.ipc import worker_cells
-from rsp.ipc.channel import Bundle
+from rsp.ipc import peer_marks, worker_cells
+from rsp.ipc.channel import Bundle, Outcome
 from rsp.ipc.counting import Counting
 from rsp.ipc.peer_table import PeerRegistry
 from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
 from rsp.ipc.series_table import SeriesRegistry
 from rsp.ipc.sheet import Sheet
+from rsp.tls.material import Described, Keyring
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 OPENMETRICS: Final = {b"accept": b"application/openmetrics-text"}
@@ -95,3 +97,17 @@ def value(samples: Samples, name: str, /, **labels: str) -> float:
     """The sum of all samples ``name`` with these labels, and others."""
     wanted = labels.items()
     return sum(each for (known, given), each in samples.items() if known == name and wanted <= dict(given).items())
+
+
+def everything() -> list[Metric]:
+    """All that can be measured, as prometheus_client reads it."""
+    lab = Lab(config_of(upstreams=upstreams(1), routes=[{"to": "u0", "path": "/a", "metrics": True}]))
+    counting = lab.worker(0)
+    counting.route("/a", "u0").answered(200, 1, 1)
+    counting.route_times("/a").took(0.1, 0.1, 0.1, 1)
+    lab.board.set_mark(lab.place("u0", "10.0.0.0:80"), peer_marks.HEALTH, peer_marks.HEALTH_UP)
+    lab.state.last = Outcome([], "reload", False, "text", 8, "d", 1.0)
+    one = Described("site.lua:3", "a.pem", ("a.example",), "CN=a", "CN=ca", "ecdsa", "ab" * 32, 0.0, 2e9)
+    lab.state.certificates.use(lab.config, (one,), Keyring())
+    lab.state.certificates.stapled[one.digest] = {"good_until": 1.9e9}
+    return list(read_plain(asyncio.run(lab.text())))
