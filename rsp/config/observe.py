@@ -69,7 +69,8 @@ class Tracing(Struct, frozen=True):
     endpoint: Annotated[Text, Meta(description='`"http://127.0.0.1:4318/v1/traces"`.')]
     sample: Annotated[float, Meta(ge=0, le=1, description="Share of requests that is traced.")] = 0.01
     slow: Annotated[
-        Duration | None, Meta(description="Requests that take longer are kept in any case, as those with errors are.")
+        Duration | None,
+        Meta(description="Requests that take longer are kept in any case, as those with errors are. 0: none is."),
     ] = Duration(1)
     service: Annotated[Text, Meta(description="The `service.name` of the spans.")] = "rsp"
     headers: Annotated[dict[str, str], Meta(description="Fields to send along, such as Authorization.")] = {}

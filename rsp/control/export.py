@@ -29,6 +29,7 @@ from rsp.tls.material import Keyring
 _PATIENCE: Final = 10.0  # seconds for a batch, the name's look-up included
 _FAREWELL: Final = 1.0  # when the process ends
 _LONGEST_WAIT: Final = 60.0
+_UNTIL_CONFIGURED: Final = 5.0
 
 
 class Export:
@@ -44,6 +45,7 @@ class Export:
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._attempts = 0
+        self._forgetting = False
         self._was_failing = False
 
     def arrange(self, settings: Settings) -> None:
@@ -63,27 +65,33 @@ class Export:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def add(self, spans: Sequence[Span]) -> None:
-        """Send them, if there is a collector."""
-        if self._tracing is None:
-            self._counted(0, len(spans))
-            return
-        now = asyncio.get_running_loop().time()
+        """Send them, if there is a collector; workers may know of one a moment before this process does."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         for span in spans:
             self._queue.add(encode_span(span), now)
         self._news.set()
+        if self._tracing is None and not self._forgetting:
+            self._forgetting = True
+            loop.call_later(_UNTIL_CONFIGURED, self._forget)
+
+    def _forget(self) -> None:
+        """There is no collector after all."""
+        self._forgetting = False
+        if self._tracing is None and self._task is None:
+            self._queue.clear()
 
     async def finish(self) -> None:
-        """The process ends: one last batch, if the collector is quick."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.wait((self._task,))
-        if len(self._queue) and not self._queue.failing:
-            try:
-                async with asyncio.timeout(_FAREWELL):
+        """The process ends: what waits is sent, if the collector is quick."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        try:
+            async with asyncio.timeout(_FAREWELL):
+                while self._tracing is not None and len(self._queue) and not self._queue.failing:
                     await self._send(at_once=True)
-            except TimeoutError:
-                pass
+        except TimeoutError:
+            pass
         self._queue.clear()
 
     async def _run(self) -> None:

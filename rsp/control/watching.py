@@ -21,6 +21,7 @@ from rsp.ipc.watches import Kind, Watch, Watches
 from rsp.logs import log
 
 _AT_ONCE: Final = 200  # datagrams in one turn of the loop
+_LAST_ROUNDS: Final = 50  # of these, when the process ends
 
 Take = Callable[[bytes, int], None]  # a line of JSON, or none; how many were dropped before it
 
@@ -92,13 +93,22 @@ class Watching:
     def _publish(self) -> None:
         self._page.publish([handle.watch for handle in self._open.values()], time.monotonic())
 
-    def _read(self) -> None:
-        for message in self._tap.take(_AT_ONCE):
+    def finish(self) -> None:
+        """The process ends: what is there still counts, within bounds."""
+        for _ in range(_LAST_ROUNDS):
+            if not self._read():
+                return
+
+    def _read(self) -> int:
+        """Some of what is there; how much."""
+        messages = self._tap.take(_AT_ONCE)
+        for message in messages:
             try:
                 self._handle(message)
             except Exception as error:  # whatever a worker may have sent, the next message counts
                 what = f"{type(error).__name__}: {error}"[:500]
                 log.once_a_second("watching", f"The control process (pid {os.getpid()}): {what}", log.ERROR)
+        return len(messages)
 
     def _handle(self, message: Seen | Logged | Spans) -> None:
         if isinstance(message, Seen):

@@ -26,13 +26,17 @@ def traceparent(head: bytes) -> tuple[str, str, str]:
 
 
 def told(flags: str = "01", **more: str) -> str:
-    return f"traceparent: 00-{TRACE}-{CALLER}-{flags}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in more.items())
+    return f"traceparent: 00-{TRACE}-{CALLER}-{flags}\r\n" + "".join(
+        f"{name}: {value}\r\n" for name, value in more.items()
+    )
 
 
 def one(spans, **wanted):
     """The span with that name, kind or attribute."""
     found = [
-        span for span in spans if all(getattr(span, key, attributes(span).get(key)) == want for key, want in wanted.items())
+        span
+        for span in spans
+        if all(getattr(span, key, attributes(span).get(key)) == want for key, want in wanted.items())
     ]
     assert len(found) == 1, [(span.name, attributes(span)) for span in spans]
     return found[0]
@@ -126,7 +130,9 @@ def test_a_trace_begins_here(all_kept):
     assert (trace, caller, flags) == (server.trace_id.hex(), peer.span_id.hex(), "03")
     assert (server.name, server.kind, server.parent_span_id) == ("GET /", 2, b"")
     assert (peer.name, peer.kind, peer.parent_span_id) == ("GET app", 3, server.span_id)
-    assert server.start_time_unix_nano <= peer.start_time_unix_nano <= peer.end_time_unix_nano <= server.end_time_unix_nano
+    assert (
+        server.start_time_unix_nano <= peer.start_time_unix_nano <= peer.end_time_unix_nano <= server.end_time_unix_nano
+    )
     assert abs(server.start_time_unix_nano / 1e9 - time.time()) < 60
     known = attributes(server)
     assert known.pop("rsp.request_id") and known.pop("network.peer.address") == "127.0.0.1"
@@ -222,7 +228,9 @@ def test_each_peer_that_is_asked_has_a_span(all_kept):
     collector, backend, rsp = all_kept
     for number in range(4):  # one of them begins at the peer that is gone
         get(rsp.port, f"/two/{number}")
-    spans = collector.wait(lambda spans: sum(1 for span in spans if attributes(span).get("rsp.upstream") == "two" and span.kind == 2) == 4)
+    spans = collector.wait(
+        lambda spans: sum(1 for span in spans if attributes(span).get("rsp.upstream") == "two" and span.kind == 2) == 4
+    )
     failed = next(span for span in spans if span.kind == 3 and span.name == "GET two" and span.status.code == 2)
     trace = by_trace(spans)[failed.trace_id.hex()]
     server, second = one(trace, kind=2), one(trace, **{"http.request.resend_count": 1})
@@ -321,7 +329,9 @@ def test_errors_are_kept_within_bounds(none_chosen):
     collector, _, rsp = none_chosen
 
     def kept():
-        return len([span for span in collector.spans() if span.kind == 2 and attributes(span).get("url.path") == "/none/many"])
+        return len(
+            [span for span in collector.spans() if span.kind == 2 and attributes(span).get("url.path") == "/none/many"]
+        )
 
     with socket.create_connection(("127.0.0.1", rsp.port)) as client:
         for _ in range(1000):
@@ -393,6 +403,7 @@ def test_a_control_process_that_dies_loses_what_it_had_and_no_more(tmp_path):
 
 def test_the_last_spans_are_sent_at_the_end(tmp_path):
     with Collector() as collector, Backend() as backend, Rsp(tmp_path, site(collector.url, backend, 1.0)) as rsp:
+        rsp.admin("/status")  # the control process is there
         for number in range(20):
             get(rsp.port, f"/old/{number}")
         assert rsp.stop() == 0

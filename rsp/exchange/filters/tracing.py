@@ -33,7 +33,7 @@ class TracingFilter(Filter):
 
     def __init__(self, tracing: Tracing) -> None:
         self._share = tracing.sample
-        self._slow = inf if tracing.slow is None else float(tracing.slow)
+        self._slow = float(tracing.slow or inf)
         self._second = 0.0  # the tick that ``_kept`` is about
         self._kept = 0
 
