@@ -6,7 +6,7 @@ import msgspec
 
 from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS
 from rsp.config.schema import Config, Route, Settings
-from rsp.config.units import Function
+from rsp.config.units import Function, Secret
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -65,6 +65,8 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(map(_value, value)) + " }"
     if isinstance(value, Function):
         return f"nil --[[ the function at {value} ]]"
+    if isinstance(value, Secret):
+        return repr(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) or type(value) not in (int, float):

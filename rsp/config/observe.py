@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from rsp.config.struct import Struct, Text
-from rsp.config.units import Duration, Listen
+from rsp.config.units import Duration, Listen, Secret
 
 _HOSTS = (
     "Names that the Host of a request may have, beside IP addresses of loopback, `localhost` and the address itself; "
@@ -73,7 +73,9 @@ class Tracing(Struct, frozen=True):
         Meta(description="Requests that take longer are kept in any case, as those with errors are. 0: none is."),
     ] = Duration(1)
     service: Annotated[Text, Meta(description="The `service.name` of the spans.")] = "rsp"
-    headers: Annotated[dict[str, str], Meta(description="Fields to send along, such as Authorization.")] = {}
+    headers: Annotated[
+        dict[str, Secret], Meta(description="Fields to send along, such as Authorization; `rsp -T` hides their values.")
+    ] = {}
 
 
 LogLevel = Literal["error", "warning", "info"]

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from rsp.config import limits, schema, tls, upstreams
-from rsp.config.units import Duration, Function, Listen, Network, Peer, Size
+from rsp.config import limits, observe, schema, tls, upstreams
+from rsp.config.units import Duration, Function, Listen, Network, Peer, Secret, Size
 
 _INTRO = """\
 # Configuration
@@ -82,6 +82,7 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("`dns = { key = value }`", "", schema.Dns),
     ("`lua = { key = value }`", "For hooks; see [lua.md](lua.md).", schema.Lua),
     ("`every(interval, function, { key = value })`", "See [lua.md](lua.md).", schema.Timer),
+    ("`tracing = { key = value }`", "See [tracing.md](tracing.md).", observe.Tracing),
     ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", limits.Timeouts),
     ("`limits = { key = value }`", "For all, for a listener, or for a route.", limits.Limits),
 )  # fmt: skip
@@ -89,6 +90,7 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
 _KINDS = {
     Duration: "duration",
     Function: "function",
+    Secret: "string",
     Size: "size",
     Listen: "address",
     Peer: "address",

@@ -13,7 +13,7 @@ from rsp.config.limits import Limits, Timeouts
 from rsp.config.observe import AccessLog, Dashboard, LogFormat, LogLevel, Metrics, Tracing
 from rsp.config.struct import Struct, Text, UrlPath
 from rsp.config.tls import Certificate, Hsts, Tls
-from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Size
+from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Secret, Size
 from rsp.config.upstreams import Upstream
 
 
@@ -370,7 +370,7 @@ class Config(Struct, frozen=True):
 
 def decode_hook(wanted: type, value: object) -> object:
     """Turns what people write into our own value types, for ``msgspec.convert``."""
-    if wanted in (Duration, Function, Size, Listen, Peer, Network):
+    if wanted in (Duration, Function, Size, Listen, Peer, Network, Secret):
         return wanted.parse(value)
     raise NotImplementedError(wanted)
 

@@ -78,6 +78,22 @@ class Function(str):
         raise ValueError(f"expected a function, got {show(value)}")
 
 
+class Secret(str):
+    """A text that ``rsp -T`` does not show, and no message does either."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> "Secret":
+        """Raises :class:`ValueError` saying what was expected."""
+        if isinstance(value, str):
+            return cls(value)
+        raise ValueError("expected a text")
+
+    def __repr__(self) -> str:
+        return '"***"'
+
+
 def _without_scheme(url: str) -> str:
     """How to write the address in ``url``."""
     scheme, _, rest = url.partition("://")
