@@ -86,7 +86,7 @@ class Figures:
         begun = time.perf_counter()
         families = (ROUTE.name, UPSTREAM.name, LISTENER.name)
         for number, (family, labels, values) in enumerate(self._blocks(*families), 1):
-            if labels[0] in (REMOVED, OTHER) and not any(values):
+            if labels[0] in ("", REMOVED, OTHER) and not any(values):
                 pass
             elif family is ROUTE:
                 routes[labels[0], labels[1]] = _counters(values)

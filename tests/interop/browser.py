@@ -6,12 +6,12 @@ import json
 import re
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from websockets.sync.client import connect
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 _KEYS = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39}
 
 
@@ -29,7 +29,9 @@ class Browser:
         self._numbers = itertools.count(1)
         self._session = ""
         self.errors: list[str] = []
-        self._socket = connect(self._address(Path(log.name)), max_size=None, open_timeout=PATIENCE)
+        self._opened = ExitStack()
+        address = self._address(Path(log.name))
+        self._socket = self._opened.enter_context(connect(address, max_size=None, open_timeout=PATIENCE))
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -119,7 +121,7 @@ class Browser:
             self._session = ""
             self._call("Browser.close")
         with suppress(Exception):
-            self._socket.close()
+            self._opened.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

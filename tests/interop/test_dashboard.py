@@ -91,7 +91,7 @@ def test_a_browser_shows_the_traffic_and_drains_a_peer(tmp_path, browser, pictur
         text = f"""
         dashboard = {{ address = "127.0.0.1:{port}", actions = true, users = "htpasswd" }}
         listen "127.0.0.1:{{port}}"
-        upstream "app" {{ "{one.address}", "{two.address}", failures = false }}
+        upstream "app" {{ "{one.address}", "{two.address}", failures = {{ count = 0 }} }}
         route {{ to = "app" }}
         route {{ path = "/api", to = "app", name = "api {HOSTILE}" }}
         """
@@ -102,7 +102,7 @@ def test_a_browser_shows_the_traffic_and_drains_a_peer(tmp_path, browser, pictur
             browser.wait("document.querySelector('#link')?.textContent === 'live'")
             browser.wait("document.querySelectorAll('#route-table tbody tr').length === 2")
             browser.wait("/[1-9]/.test(document.querySelector('#numbers dd').innerText)")
-            browser.wait("document.querySelector('#request-table tbody tr')")
+            browser.wait("!!document.querySelector('#request-table tbody tr')")
             browser.wait("document.querySelector('#rate path.line').getAttribute('d').length > 60")
             slow = rows(browser, "request-table")[0]
             assert "/slow" in slow[2] and "hidden" not in json.dumps(rows(browser, "request-table"))
@@ -174,7 +174,7 @@ def test_a_browser_shows_the_traffic_and_drains_a_peer(tmp_path, browser, pictur
 
             # a reload, with what it changes
             rsp.reload(text + '\nroute { path = "/new", to = "app" }')
-            browser.wait("document.querySelector('#reload-list details')")
+            browser.wait("!!document.querySelector('#reload-list details')")
             browser.click("#reload-list summary")
             browser.wait("/\\+route .*new/.test(document.querySelector('#reload-list pre').innerText)")
             picture("reload")
