@@ -1,0 +1,257 @@
+"""``/metrics``, ``/live`` and ``/ready`` of a running instance: what they say, and that they outlive what dies."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_plain
+
+from tests.faults.lab import Lab, load, under_load
+from tests.harness import Rsp, get, wait_until
+from tests.ports import free_port
+from tests.promtool import promtool
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as one:
+        yield one
+
+
+class Site:
+    """An instance with metrics at a port of their own."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.port = free_port()
+
+    def text(self, route: str = 'route { to = "app" }') -> str:
+        return f'metrics = "127.0.0.1:{self.port}" {self.lab.site()}'.replace('route { to = "app" }', route)
+
+    def ask(self, path: str, **fields: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path, headers=fields)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def samples(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        status, text = self.ask("/metrics")
+        assert status == 200
+        families = list(read_plain(text))
+        found = {(one.name, tuple(sorted(one.labels.items()))): one.value for each in families for one in each.samples}
+        assert len(found) == sum(len(each.samples) for each in families), "a series is there twice"
+        return found
+
+    def value(self, wanted: str, **labels: str) -> float:
+        return sum(
+            value
+            for (name, given), value in self.samples().items()
+            if name == wanted and labels.items() <= dict(given).items()
+        )
+
+
+@pytest.fixture
+def site(lab: Lab) -> Site:
+    return Site(lab)
+
+
+def test_what_prometheus_reads(tmp_path, site):
+    with Rsp(tmp_path, site.text(), workers=2) as rsp:
+        load(rsp.port, 4, requests=50)
+        wait_until(lambda: site.value("rsp_requests_total", route="/", upstream="app", status_class="2xx") == 50, "all")
+        assert site.value("rsp_requests_total") == 50
+        assert site.value("rsp_peer_responses_total", upstream="app") == 50
+        assert site.value("rsp_upstream_duration_seconds_count", upstream="app") == 50
+        assert site.value("rsp_listener_requests_total", listener=f"127.0.0.1:{rsp.port}", status_class="2xx") == 50
+        assert site.value("rsp_configuration_version") == 1
+        wait_until(lambda: site.value("rsp_process_memory_bytes", process="worker 1") > 1 << 20, "its memory")
+        plain = site.ask("/metrics")[1]
+        assert promtool("check", "metrics", text=plain) == ""
+        wanted = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+        openmetrics = site.ask("/metrics", Accept=wanted)[1]
+        assert openmetrics.endswith("# EOF\n")
+        names = [each.name for each in read_openmetrics(openmetrics)]
+        assert names == [each.name for each in read_plain(plain)]
+        assert all(name.startswith("rsp_") for name in names)
+        assert site.ask("/live") == (200, "live\n") and site.ask("/ready") == (200, "ready\n")
+        assert site.ask("/nowhere")[0] == 404
+        assert site.ask("/metrics", Host="localhost")[0] == 200
+        assert site.ask("/metrics", Host="evil.example:80")[0] == 421
+        assert site.ask("/ready", Host="127.0.0.1.evil.example")[0] == 421
+        admin = subprocess.run(
+            ["curl", "-s", "--unix-socket", str(tmp_path / "admin.sock"), "http://rsp/metrics"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert "rsp_requests_total{" in admin.stdout
+
+
+def test_the_control_process_dies_and_the_socket_stays(tmp_path, site):
+    with Rsp(tmp_path, site.text(), workers=2) as rsp:
+        load(rsp.port, 4, requests=20)
+        wait_until(lambda: site.value("rsp_requests_total") == 20, "all")
+        for number in range(1, 4):
+            os.kill(rsp.admin("/status")["control"]["pid"], signal.SIGKILL)
+            assert site.value("rsp_requests_total") == 20, "the next control process answers who waits"
+            assert site.value("rsp_control_restarts_total") == number
+        assert get(rsp.port)[9:12] == b"200"
+
+
+def test_counters_never_go_backwards(tmp_path, site):
+    """Workers and control processes are killed, and configurations change, all under load."""
+    with Rsp(tmp_path, site.text(), workers=2) as rsp:
+        with Scraper(site) as scraper, under_load(rsp.port, 4):
+            wait_until(lambda: scraper.number, "the first one")
+            os.kill(rsp.workers()[0], signal.SIGKILL)
+            wait_until(lambda: site.value("rsp_worker_restarts_total") == 1, "the death")
+            rsp.reload(site.text('route { path = "/", name = "other", to = "app" }'))
+            wait_until(lambda: site.value("rsp_requests_total", route="other") > 50, "requests on the other route")
+            assert site.value("rsp_requests_total", route="removed") > 0
+            os.kill(rsp.admin("/status")["control"]["pid"], signal.SIGKILL)
+            rsp.reload(site.text())
+        assert site.value("rsp_reloads_total") == 2
+        assert scraper.cut <= 1
+
+
+def test_an_upgrade_goes_on_counting(tmp_path, site):
+    with Rsp(tmp_path, site.text(), workers=2) as rsp:
+        with Scraper(site) as scraper, under_load(rsp.port, 4):
+            wait_until(lambda: site.value("rsp_requests_total") > 100, "requests")
+            rsp.signal(signal.SIGUSR2)
+            wait_until(lambda: "Upgraded" in rsp.log, "the upgrade")
+            before = scraper.number
+            wait_until(lambda: scraper.number > before + 10, "scrapes of the new one")
+        (pid,) = {int(line.split("pid ")[1].split(")")[0]) for line in rsp.log.splitlines() if "Upgraded" in line}
+        os.kill(pid, signal.SIGTERM)
+        rsp.process.wait(30)
+        wait_until(lambda: not _runs(pid), "its end")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class Scraper(threading.Thread):
+    """Scrapes all the time.  Each is answered, and no counter falls, in the sum over its routes, peers and so on."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self._site = site
+        self._over = threading.Event()
+        self.number = 0
+        self.cut = 0  # while the control process was killed
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        before: dict = {}
+        while not self._over.is_set():
+            try:
+                samples = self._site.samples()
+            except (ConnectionResetError, http.client.HTTPException):
+                self.cut += 1
+                continue
+            except OSError as error:
+                self.wrong.append(repr(error))
+                return
+            now = _sums(samples)
+            self.wrong += [
+                f"{key}: {now.get(key)} after {old}" for key, old in before.items() if now.get(key, -1) < old - 1e-6
+            ]
+            before = now
+            self.number += 1
+
+    def __enter__(self) -> "Scraper":
+        self.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._over.set()
+        self.join()
+        assert kind is not None or not self.wrong, self.wrong[:5]
+
+
+def _sums(samples: dict) -> dict:
+    sums: dict = {}
+    for (name, labels), value in samples.items():
+        if name.endswith(("_total", "_count", "_sum", "_bucket")):
+            kept = tuple(pair for pair in labels if pair[0] in ("le", "status_class"))
+            sums[name, kept] = sums.get((name, kept), 0) + value
+    return sums
+
+
+def test_reloads_move_it(tmp_path, site):
+    with Rsp(tmp_path, site.text()) as rsp:
+        assert site.ask("/ready")[0] == 200
+        first, site.port = site.port, free_port()
+        with socket.create_server(("127.0.0.1", site.port)):
+            rsp.reload(site.text())
+            assert "Reload refused" in rsp.log
+            assert f"metrics: cannot listen on 127.0.0.1:{site.port}: another program listens there" in rsp.log
+            moved, site.port = site.port, first
+            assert site.ask("/ready")[0] == 200
+            assert site.value("rsp_last_reload_successful") == 0
+            [reason] = [dict(labels)["reason"] for name, labels in site.samples() if name == "rsp_last_reload_error"]
+            assert "another program listens there" in reason
+        site.port = moved
+        rsp.reload(site.text())
+        assert site.ask("/ready")[0] == 200
+        assert site.value("rsp_reloads_refused_total") == 1 and site.value("rsp_last_reload_successful") == 1
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", first), 5)
+        rsp.reload(site.lab.site())
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", moved), 5)
+        rsp.reload(
+            site.text().replace(
+                f'"127.0.0.1:{moved}"', f'{{ address = "127.0.0.1:{moved}", hosts = {{ "a.example" }} }}'
+            )
+        )
+        wait_until(lambda: site.ask("/ready", Host="a.example")[0] == 200, "the name")
+        rsp.reload(site.text())
+        wait_until(lambda: site.ask("/ready", Host="a.example")[0] == 421, "the name to be gone")
+
+
+def test_a_unix_socket(tmp_path, lab):
+    path = tmp_path / "metrics.sock"
+    with Rsp(tmp_path, f'metrics = "unix:{path}" {lab.site()}') as rsp:
+        command = ["curl", "-s", "--unix-socket", str(path), "http://any/ready"]
+        assert subprocess.run(command, capture_output=True, check=True).stdout == b"ready\n"
+        assert path.stat().st_mode & 0o777 == 0o600
+        rsp.reload(lab.site())
+        assert not path.exists()
+
+
+def test_ready_while_it_stops(tmp_path, site):
+    with Rsp(tmp_path, site.text(), workers=2) as rsp:
+        for backend in site.lab.backends:
+            backend.delay = 3.0
+        thread = threading.Thread(target=lambda: get(rsp.port))
+        thread.start()
+        wait_until(lambda: any(backend.running for backend in site.lab.backends), "a request to run")
+        rsp.signal(signal.SIGTERM)
+        wait_until(lambda: "Stopping" in rsp.log, "the signal")
+        assert site.ask("/ready") == (503, "not ready: rsp stops\n")
+        assert site.ask("/live")[0] == 200
+        thread.join()
+        assert rsp.process.wait(30) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", site.port), 5)
+
+
+def test_an_address_that_is_taken(tmp_path, site):
+    with socket.create_server(("127.0.0.1", site.port)):
+        rsp = Rsp(tmp_path, site.text(), started=False)
+        assert rsp.process.wait(30) == 1
+        assert f"metrics: cannot listen on 127.0.0.1:{site.port}: another program listens there" in rsp.log
