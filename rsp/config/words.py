@@ -39,7 +39,7 @@ _FAILURES = 'failures = { count = 3, out = "1s" } in an upstream'
 _NO_FILES = "rsp does not serve files yet"
 _NO_CACHE = "rsp has no cache yet"
 _NO_COMPRESSION = "rsp does not compress yet"
-_NO_METRICS = "rsp has no metrics yet; rspctl status shows its counters"
+_METRICS = 'metrics = "127.0.0.1:9145"'
 
 _SAID: Final[dict[str, str]] = {
     # the whole instance
@@ -72,8 +72,6 @@ _SAID: Final[dict[str, str]] = {
     "logs": 'access_log = "stdout"; errors go to standard error',
     "logging": 'access_log = "stdout"; errors go to standard error',
     "accesslogs": 'access_log = "stdout"',
-    "loglevel": 'log_level = "warning"',
-    "logformat": 'access_log = { format = "json" }',
     "resolver": 'dns = { servers = { "10.0.0.53:53" } }',
     "resolvers": 'dns = { servers = { "10.0.0.53:53" } }',
     "setrealipfrom": 'trusted = { "10.0.0.0/8" }',
@@ -83,8 +81,7 @@ _SAID: Final[dict[str, str]] = {
     "forwardedallowips": 'trusted = { "10.0.0.0/8" }',
     "stats": 'admin = "/run/rsp/admin.sock", and rspctl status',
     "api": 'admin = "/run/rsp/admin.sock", and rspctl',
-    "metrics": _NO_METRICS,
-    "prometheus": _NO_METRICS,
+    "prometheus": _METRICS,
     **SAID,
     "http2": "rsp does not speak HTTP/2 yet",
     "http3": "rsp does not speak HTTP/3 yet",

@@ -7,6 +7,7 @@ from rsp.http.peer_stream cimport Responder
 from rsp.logs.access_log cimport AccessLog
 from rsp.logs.combined cimport combined
 from rsp.logs.json_line cimport json_line, text
+from rsp.logs.secrets cimport Secrets
 
 cdef bytes _CUT
 
@@ -17,7 +18,7 @@ cpdef bytes default_line(Subject exchange, double ended)
 
 cdef class CombinedLog(RequestLog):
     cdef AccessLog _log
-    cdef object _secrets
+    cdef Secrets _secrets
     @cython.locals(
         subject=Subject, log=AccessLog, head=RequestHead, responder=Responder, target=bytes, referer=bytes,
     )
@@ -27,7 +28,7 @@ cdef class CombinedLog(RequestLog):
 cdef class JsonLog(RequestLog):
     cdef AccessLog _log
     cdef bytes _route
-    cdef object _secrets
+    cdef Secrets _secrets
     @cython.locals(subject=Subject, log=AccessLog, target=bytes, line=bytes)
     cpdef write(self, exchange, double ended)
     @cython.locals(head=RequestHead, responder=Responder)

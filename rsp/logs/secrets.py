@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from rsp.logs.suspicion import is_suspect, table
+
 MASK: Final = b"***"
 
 # Keys of queries, in lower case; `log_mask` adds to them.
@@ -30,14 +32,15 @@ _SCHEME: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,30} ")
 class Secrets:
     """``more``: further keys of queries."""
 
-    __slots__ = ("_keys", "_pairs")
+    __slots__ = ("_keys", "_lengths", "_pairs")
 
     def __init__(self, more: Iterable[str] = ()) -> None:
         self._keys = frozenset(key.lower().encode() for key in (*KEYS, *more))
+        self._lengths = table(self._keys)
         names = b"|".join(map(re.escape, sorted(self._keys)))
         # A key of a URL that is itself a value is encoded, and so is what ends its own value.
         self._pairs = re.compile(
-            rb"((?:[?&;#]|%(?:3f|26|3b|23))(?:" + names + rb"))(?:(=)[^&#]*|(%3d)(?:(?!%(?:26|3b|23))[^&;#])*)",
+            rb"((?:[?&;#]|%(?:3f|26|3b|23))(?:" + names + rb"))(?:(=)[^&#]*|(%3d)(?:(?!%(?:26|23))[^&#])*)",
             re.IGNORECASE,
         )
 
@@ -53,7 +56,7 @@ class Secrets:
         """A URL, or any text that may have one: the value of a field."""
         if b"@" in text:
             text = _USER.sub(b"//" + MASK + b"@", text)
-        return self._masked(text) if b"=" in text or b"%" in text else text
+        return self._masked(text)
 
     def is_secret(self, key: bytes) -> bool:
         """Whether values of ``key`` in a query are masked."""
@@ -79,6 +82,8 @@ class Secrets:
         return line if not colon or masked == text else name + b": " + masked + b"\r\n"
 
     def _masked(self, text: bytes) -> bytes:
+        if not is_suspect(text, self._lengths):
+            return text
         text = self._pairs.sub(_replacement, text)
         return _ENCODED_KEY.sub(self._decoded, text) if b"%" in text else text
 

@@ -38,7 +38,7 @@ def mistakes(config):
 UNKNOWN = [
     ("ssl = true", 'site.lua:3: unknown setting "ssl" (in rsp: listen "0.0.0.0:443" { tls = true } and certificate { "cert.pem"'),
     ("gzip = true", 'unknown setting "gzip" (rsp does not compress yet)'),
-    ("metrics = '127.0.0.1:9145'", 'unknown setting "metrics" (rsp has no metrics yet'),
+    ("prometheus = '127.0.0.1:9145'", 'unknown setting "prometheus" (in rsp: metrics = "127.0.0.1:9145")'),
     ('\nclient_max_body_size = "10m"', 'site.lua:4: unknown setting "client_max_body_size" (in rsp: limits = { body = "10MB" }); make it local'),
     ("acces_log = 'off'", 'unknown setting "acces_log" (did you mean "access_log"?); make it local if it is your own'),
     ("peers = { 'a:1' }", 'unknown setting "peers"; make it local if it is your own'),

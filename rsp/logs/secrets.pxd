@@ -1,0 +1,12 @@
+from rsp.logs.suspicion cimport is_suspect
+
+
+cdef class Secrets:
+    cdef frozenset _keys
+    cdef bytes _lengths
+    cdef object _pairs
+    cpdef bytes target(self, bytes target)
+    cpdef bytes query(self, bytes query)
+    cpdef bytes url(self, bytes text)
+    cpdef bytes field(self, bytes name, bytes value)
+    cdef bytes _masked(self, bytes text)

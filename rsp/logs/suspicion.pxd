@@ -1,0 +1,1 @@
+cpdef bint is_suspect(bytes text, bytes lengths)

@@ -1,0 +1,35 @@
+"""Whether a text may have a secret in a query: a quick look, because most have none.
+
+``suspicion.pyx`` is the compiled twin of this file.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+_WIDTH: Final = 8  # bytes of the table for each first letter: a bit for each length
+_LONGEST: Final = 63
+_KEY: Final = re.compile(rb"[?&;#]([^?&;#=]*)=")
+
+
+def table(keys: Iterable[bytes]) -> bytes:
+    """For :func:`is_suspect`: which lengths there are of keys, in lower case, that begin with each letter."""
+    lengths = [0] * 256
+    for key in keys:
+        for first in {key[0], key[:1].upper()[0]}:
+            lengths[first] |= 1 << min(len(key), _LONGEST)
+    return b"".join(bits.to_bytes(_WIDTH, "little") for bits in lengths)
+
+
+def is_suspect(text: bytes, lengths: bytes) -> bool:
+    """False: no query in ``text`` has one of the keys; it has no escaped key either, and no ``=`` that is escaped."""
+    if b"%3d" in text or b"%3D" in text:
+        return True
+    for match in _KEY.finditer(text):
+        key = match[1]
+        if b"%" in key:
+            return True
+        bits = int.from_bytes(lengths[key[0] * _WIDTH : key[0] * _WIDTH + _WIDTH], "little") if key else 0
+        if bits >> min(len(key), _LONGEST) & 1:
+            return True
+    return False
