@@ -156,6 +156,7 @@ class Master:
         suspended = now - self._last_round > 3.0
         self._last_round = now
         self._fleet.look_after(now, suspended)
+        self._fleet.heritage.look_after()
         self._check_started()
         self._reloads.look_after(now)
         if not self._fleet.stopping:
@@ -307,6 +308,7 @@ class Master:
             try:
                 self._successor = Successor(*fleet.legacy())
             except OSError as error:
+                fleet.heritage.keep()
                 self._upgrade_ends(False, f"Upgrade failed: {error.strerror}.  The running master goes on.")
                 return
             self._poll.register(self._successor.end, select.POLLIN)
@@ -326,6 +328,7 @@ class Master:
     def _upgrade_failed(self, successor: Successor) -> None:
         self._forget(successor)
         how = successor.give_up()
+        self._fleet.heritage.keep()
         self._upgrade_ends(False, f"Upgrade failed: {how}.  The running master goes on.")
 
     def _forget(self, successor: Successor) -> None:

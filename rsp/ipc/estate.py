@@ -54,6 +54,11 @@ class Legacy:
         if last >= len(memory):
             raise IndexError(f"a block ends at {last} of {len(memory)} cells")
 
+    @property
+    def size(self) -> int:
+        """How many of our cells it has."""
+        return len(self._picks)
+
     def cells(self, size: int) -> list[int]:
         """What its first ``size`` cells have counted, in our order."""
         counts = [sum(each) for each in zip(*map(self._read, self._columns), strict=True)]

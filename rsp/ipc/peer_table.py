@@ -91,6 +91,15 @@ class PeerRegistry:
         """Upstream, address and place of each peer that has a place."""
         return [(upstream, address, place) for (upstream, address), place in self._places.items()]
 
+    def place_of(self, upstream: str, address: Peer) -> int | None:
+        """The place of a peer; ``None``: it has none."""
+        return self._places.get((upstream, address))
+
+    @property
+    def left(self) -> list[int]:
+        """The places of peers that are none any more, until they are given to others."""
+        return [place for place, _ in self._left.values()]
+
     def arrange(self, *configs: Config) -> list[PeerTable]:
         """The members for each of ``configs``, by what is known; no other peer has a place any more."""
         upstreams = [upstream for config in configs for upstream in config.upstreams]

@@ -74,7 +74,7 @@ class Scoreboard:
         self.descriptor, self._memory = memory.shared("rsp-scoreboard", size)
         self.cells = memoryview(self._memory).cast("Q")
         self.inherited: Inherited = {}
-        self._sequences = [(self.cells, SEQUENCE_AT)]
+        self._sequences = {-1: (self.cells, SEQUENCE_AT)}  # by generation of predecessors
         self._moving = False
         self._stuck: list[int] = []
 
@@ -120,16 +120,20 @@ class Scoreboard:
             time.sleep(0)
 
     def _sequence(self) -> list[int]:
-        return [cells[at] for cells, at in self._sequences]
+        return [cells[at] for cells, at in self._sequences.values()]
 
-    def inherit(self, predecessor: memoryview, sequence: int) -> None:
-        """Its counts are read as well, and it moves them itself."""
-        self._sequences.append((predecessor, sequence))
+    def inherit(self, predecessor: memoryview, sequence: int, generation: int) -> None:
+        """Its counts are read as well, and it moves them itself.  Raises :class:`IndexError`."""
+        predecessor[sequence]
+        self._sequences[generation] = predecessor, sequence
+
+    def forget(self, generation: int) -> None:
+        self._sequences.pop(generation, None)
 
     def counts(self, legacy: Legacy) -> bool:
         """Whether a predecessor's counts are not yet among our own."""
         folded: int = self.cells[RETIRED_ROW * ROW + worker_cells.FOLDED]
-        return legacy.generation >= folded
+        return not folded >> legacy.generation & 1
 
     def _inherited(self, at: int, cell: int) -> int:
         legacies = self.inherited.get(at)

@@ -42,6 +42,14 @@ def cut_text(requests: int, tunnels: int) -> str:
     return f"{' and '.join(parts)} {'was' if requests + tunnels == 1 else 'were'}" if parts else ""
 
 
+def ending(status: int) -> str:
+    """How a child has ended, by its wait status."""
+    if os.WIFSIGNALED(status):
+        return f"was killed by signal {os.WTERMSIG(status)}"
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
+    return f"has ended with status {code}" if code else "has ended"
+
+
 class Process:
     """One forked child.  ``version`` is of the configuration that it last said to be ready with; 0 before.
 
@@ -149,6 +157,12 @@ class Process:
 
     def usage(self) -> str:
         return f"{self.row[worker_cells.CPU_MS] / 1000:.1f} s CPU, {self.row[worker_cells.RSS] / 2**20:.0f} MB"
+
+    def tell_cut(self) -> None:
+        """What it had to leave unfinished."""
+        cut = cut_text(self.row[worker_cells.CUT], self.row[worker_cells.CUT_TUNNELS])
+        if cut:
+            log.line(f"{self.name}: time was up, {cut} cut", log.WARNING)
 
     def reap(self) -> int | None:
         """The wait status, once, when it has ended."""

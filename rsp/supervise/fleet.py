@@ -20,8 +20,9 @@ from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
 from rsp.logs import log
 from rsp.supervise import orphans
-from rsp.supervise.child import Closable, Process, Slot, cut_text, spawn
+from rsp.supervise.child import Closable, Process, Slot, ending, spawn
 from rsp.supervise.control_child import ControlChild
+from rsp.supervise.heritage import Heritage
 from rsp.supervise.listeners import Listeners
 from rsp.supervise.log_files import LogFiles
 from rsp.supervise.rows import MOST, Rows
@@ -64,6 +65,8 @@ class Fleet:
         self.trying: Process | None = None
         self.control = ControlChild(self._observed.sheet, self._tell_workers, given)
         self.secrets = Secrets(self._tell_workers, self.control.tell)
+        self.heritage = Heritage(self._observed.sheet, predecessor.ancestors if predecessor is not None else [])
+        private |= self.heritage.private()
         self.by_descriptor: dict[int, tuple[Slot, Process]] = {}
         self.started = False
         self.stopping = False
@@ -87,6 +90,7 @@ class Fleet:
         if self._legacy is not None:
             self.secrets.inherit(self._legacy.tickets, self._legacy.tickets_since, self._legacy.staples)
             restore(self._legacy.peers, self.control.table, self._scoreboard)
+        self.heritage.link(self.control.series, self.control.table)
         wanted = self.workers_wanted(bundle)
         for index in range(max(wanted, self.listeners.given_slots)):
             self._new_slot().wanted = index < wanted
@@ -100,12 +104,14 @@ class Fleet:
         if self._legacy is not None:
             self.listeners.inherit(self._legacy.files)
 
-    def legacy(self) -> tuple[Legacy, list[socket.socket]]:
-        """For a successor, with its sockets."""
+    def legacy(self) -> tuple[Legacy, list[int], list[socket.socket]]:
+        """For a successor, with the descriptors of its counters, and its sockets."""
         table, given = self.control.table, {**self.listeners.all(), **self.control.operators.all()}
         peers, files, shared = known(table, self._scoreboard), self.listeners.files, self.listeners.shared
-        legacy = Legacy(self._secret, table.found, peers, list(given), files, shared, *self.secrets.inheritance())
-        return legacy, list(given.values())
+        estates, counters = self.heritage.hand_over(self.control.series, table)
+        inheritance = (*self.secrets.inheritance(), estates)
+        legacy = Legacy(self._secret, table.found, peers, list(given), files, shared, *inheritance)
+        return legacy, counters, list(given.values())
 
     def hand_over(self) -> None:
         """A successor is there: finish what runs, and leave everything else to it."""
@@ -320,9 +326,7 @@ class Fleet:
         """A child has ended, with ``status`` as ``waitpid`` gives it."""
         self.ignore(process)
         process.close()
-        how = f"was killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "has ended"
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-            how += f" with status {os.WEXITSTATUS(status)}"
+        how = ending(status)
         process.row[worker_cells.PID] = 0
         if slot is self.control.slot:
             self.control.ended(process, how, stopping=self.stopping)
@@ -330,7 +334,7 @@ class Fleet:
         if self.stopping or process in slot.leaving:
             if os.WIFSIGNALED(status):
                 process.row[worker_cells.CUT] = process.row[worker_cells.IN_FLIGHT]
-            self._tell_cut(process)
+            process.tell_cut()
         self.rows.retire(process.row_number, self.control.table.places)
         orphans.lose(self.slots, process)
         if process in slot.leaving:
@@ -350,11 +354,6 @@ class Fleet:
         again = f"in {delay:.1f} s" if delay else "now"
         log.line(f"{process.name} {how} ({process.usage()}); it is started again {again}", log.WARNING)
         self.adopt_orphans()
-
-    def _tell_cut(self, process: Process) -> None:
-        cut = cut_text(process.row[worker_cells.CUT], process.row[worker_cells.CUT_TUNNELS])
-        if cut:
-            log.line(f"{process.name}: time was up, {cut} cut", log.WARNING)
 
     # -- supervision
 

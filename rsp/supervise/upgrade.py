@@ -18,10 +18,12 @@ import msgspec
 from rsp.config.schema import decode_hook, encode_hook
 from rsp.config.units import Peer
 from rsp.ipc import peer_marks
+from rsp.ipc.estate import Estate
 from rsp.ipc.packets import Outbox, refuse_descriptors
 from rsp.ipc.peer_table import PeerRegistry, Target
 from rsp.ipc.scoreboard import SLOTS, Scoreboard
 from rsp.logs.outlet import standard
+from rsp.supervise.heritage import MOST, PARTS, ancestors
 from rsp.system import sockets
 from rsp.system.memory import content, sealed
 
@@ -51,7 +53,8 @@ class Legacy(msgspec.Struct, frozen=True):
 
     ``sockets``: slot and address of each descriptor that follows.  ``files``: addresses whose socket files are the
     successor's to remove.  ``shared``: addresses that have one socket for all slots.  ``tickets``: keys of session
-    tickets, the first one in use since ``tickets_since``; ``staples``: OCSP responses.
+    tickets, the first one in use since ``tickets_since``; ``staples``: OCSP responses.  ``estates``: counters, whose
+    descriptors come with this.
     """
 
     secret: bytes
@@ -63,6 +66,7 @@ class Legacy(msgspec.Struct, frozen=True):
     tickets: list[bytes] = []
     tickets_since: float = 0.0
     staples: dict[str, bytes] = {}
+    estates: list[Estate] = []
 
 
 def known(table: PeerRegistry, scoreboard: Scoreboard) -> list[Standing]:
@@ -87,7 +91,7 @@ def restore(standings: list[Standing], table: PeerRegistry, scoreboard: Scoreboa
 class Successor:
     """The new master, as the old one sees it.  Raises :class:`OSError` when it cannot be started."""
 
-    def __init__(self, legacy: Legacy, listening: list[socket.socket]) -> None:
+    def __init__(self, legacy: Legacy, counters: list[int], listening: list[socket.socket]) -> None:
         self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.end.setblocking(False)
         refuse_descriptors(self.end)
@@ -104,7 +108,7 @@ class Successor:
                 stderr=standard(2).descriptor,
             )
             self.deadline = time.monotonic() + _PATIENCE
-            self._send(legacy, listening)
+            self._send(legacy, counters, listening)
         except OSError:
             self._outbox.clear()
             self.end.close()
@@ -112,9 +116,9 @@ class Successor:
         finally:
             theirs.close()
 
-    def _send(self, legacy: Legacy, listening: list[socket.socket]) -> None:
+    def _send(self, legacy: Legacy, counters: list[int], listening: list[socket.socket]) -> None:
         with sealed(msgspec.json.encode(legacy, enc_hook=encode_hook)) as descriptor:
-            self._outbox.put(b"legacy", [descriptor])
+            self._outbox.put(b"legacy", [descriptor, *counters])
         for start in range(0, len(listening), _AT_ONCE):
             self._outbox.put(b"sockets", [sock.fileno() for sock in listening[start : start + _AT_ONCE]])
 
@@ -155,8 +159,9 @@ class Predecessor:
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end
-        self.legacy, descriptors = _receive(end)
-        self.given: Given = dict(zip(self.legacy.sockets, descriptors, strict=True))
+        self.legacy, counters, listening = _receive(end)
+        self.given: Given = dict(zip(self.legacy.sockets, listening, strict=True))
+        self.ancestors = ancestors(self.legacy.estates, counters)
 
     @classmethod
     def find(cls) -> "Predecessor | None":
@@ -189,10 +194,12 @@ class Predecessor:
         return True
 
 
-def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
-    _, descriptors, _, _ = socket.recv_fds(end, 100, 1)
+def _receive(end: socket.socket) -> tuple[Legacy, list[int], list[socket.socket]]:
+    """With the descriptors of its estates, and those of its sockets."""
+    _, descriptors, _, _ = socket.recv_fds(end, 100, 1 + MOST * PARTS)
     if not descriptors:
         raise ValueError("the predecessor hands nothing over")
+    counters = descriptors[1:]
     legacy = msgspec.json.decode(content(descriptors[0]), type=Legacy, dec_hook=decode_hook)
     listening: list[socket.socket] = []
     while len(listening) < len(legacy.sockets):
@@ -205,4 +212,4 @@ def _receive(end: socket.socket) -> tuple[Legacy, list[socket.socket]]:
     for sock in listening:
         sock.set_inheritable(False)
         sock.setblocking(False)
-    return legacy, listening
+    return legacy, counters, listening
