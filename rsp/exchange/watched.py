@@ -12,14 +12,16 @@ from rsp.exchange.log_lines import default_line
 from rsp.exchange.report import report
 from rsp.exchange.subject import Subject
 from rsp.ipc.tap import Seen, Tap
-from rsp.ipc.watches import Watch, Watches
+from rsp.ipc.watches import Kind, Watch, Watches
 from rsp.ipc.worker_cells import TAP_DROPPED
 from rsp.logs import log
 from rsp.net.context import WorkerContext
 from rsp.net.watcher import Watcher
 
 _MANY: Final = 1 << 60
-_SHARE: Final = {"line": 2000, "trace": 500}  # what one watch may show between two ticks
+# What one watch may show: so much a second, and so much at once.  A report of 60 us keeps other requests waiting.
+_RATE: Final[dict[Kind, float]] = {"line": 2000.0, "trace": 250.0}
+_BURST: Final[dict[Kind, float]] = {"line": 200.0, "trace": 50.0}
 
 
 class Watched(Watcher):
@@ -61,6 +63,24 @@ class Watched(Watcher):
             active.see(subject, ended)
 
 
+class Share:
+    """``rate`` a second, ``burst`` at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = self._room = burst
+        self._at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether there is room for one more."""
+        self._room = min(self._burst, self._room + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if self._room < 1:
+            return False
+        self._room -= 1
+        return True
+
+
 class Active:
     """A watch at work.  ``left``: how many requests it may show yet."""
 
@@ -71,7 +91,7 @@ class Active:
         self._tap = tap
         self._readers: dict[str, Reader] = {}
         self._predicate: Predicate | None = None
-        self._room = _SHARE[watch.kind]
+        self._share = Share(_RATE[watch.kind], _BURST[watch.kind])
         self._dropped = 0
         try:
             if watch.where:
@@ -81,7 +101,6 @@ class Active:
             self.left = 0
 
     def tick(self) -> None:
-        self._room = _SHARE[self.watch.kind]
         if self._dropped and self._tap.put(Seen(self.watch.number, b"", self._dropped)):
             self._dropped = 0
 
@@ -99,8 +118,7 @@ class Active:
         return self._predicate is None or self._predicate.matches(lambda name: readers[name](exchange, ended))
 
     def _show(self, exchange: Subject, ended: float) -> None:
-        if self._room > 0 and self._put(exchange, ended):
-            self._room -= 1
+        if self._share.take(ended) and self._put(exchange, ended):
             self.left -= 1
             self._dropped = 0
         else:
