@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 
+import msgspec
+
 from rsp.config.dashboard_rules import dashboard_of
 from rsp.config.difference import difference
-from rsp.config.schema import Config
-from rsp.control.admin import answer
+from rsp.config.schema import Config, encode_hook
 from rsp.control.dashboard import Dashboard
 from rsp.control.figures import Blocks, Figures
 from rsp.control.live import Live
@@ -39,7 +40,8 @@ class Panel:
         return {"GET /figures": self._snapshot}
 
     async def _snapshot(self, _request: Request) -> Response:
-        return answer(await self._figures.snapshot())
+        data = await self._figures.snapshot()
+        return Response(200, "application/json", msgspec.json.encode(data, enc_hook=encode_hook))
 
     def arrange(self, config: Config) -> None:
         """``config`` is in force.  Without a dashboard nothing is read and nothing is watched."""
@@ -75,7 +77,7 @@ class Panel:
     def changes(self, before: Config, after: Config) -> None:
         """Another configuration is in force.  Comparing large ones takes a while, so a thread does it."""
         loop = asyncio.get_running_loop()
-        self._change = loop.run_in_executor(None, lambda: without_secrets(difference(before, after)))
+        self._change = loop.run_in_executor(None, _difference, before, after)
 
     def ended(self, outcome: Outcome) -> None:
         """A reload or an upgrade."""
@@ -84,3 +86,10 @@ class Panel:
 
     async def _tell(self, outcome: Outcome, change: asyncio.Future[str] | None) -> None:
         self._recent.ended(outcome, await change if change is not None else "")
+
+
+def _difference(before: Config, after: Config) -> str:
+    try:
+        return without_secrets(difference(before, after))
+    except Exception as error:  # the reload is shown without it
+        return f"cannot be shown: {type(error).__name__}"

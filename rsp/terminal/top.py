@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rsp.terminal.instance import ask
+from rsp.terminal.instance import Failure, ask
 from rsp.terminal.plain import plain
 from rsp.terminal.rates import Loads, Rates, Row
 
@@ -41,7 +41,11 @@ def show_top(where: str, interval: float, *, once: bool) -> int:
         return 0
     with keys() as pressed, Live(Text("..."), console=console, screen=True, auto_refresh=False) as live:
         while not pressed(interval):
-            after = ask(where, "GET", "/figures")
+            try:
+                after = ask(where, "GET", "/figures")
+            except Failure as error:  # the control process may be on its way back
+                live.update(Text(f"{plain(error)}; trying again, q ends this", "bold red"), refresh=True)
+                continue
             loads.note(after)
             live.update(screen(Rates(before, after), loads, console.width, console.height), refresh=True)
             before = after

@@ -1,12 +1,16 @@
 """The dashboard of a running rsp: the page, its Host, its users, its orders; and the death of what serves it."""
 
 import base64
+import fcntl
 import http.client
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +31,9 @@ def site(backend, dashboard, more=""):
     route {{ to = "app", name = "shop" }}
     {more}
     """
+
+
+TERMINAL = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "40"}
 
 
 class Page:
@@ -123,6 +130,35 @@ def test_what_was_counted_is_on_the_page(tmp_path, backend):
         top = rsp.rspctl("top", "--once", "--every", "100ms")
         assert top.returncode == 0 and "shop" in top.stdout and backend.address in top.stdout, top.stderr
         assert json.loads(rsp.rspctl("top", "--json").stdout)["status"]["totals"]["requests"] == 7
+
+
+def test_top_is_live_in_a_terminal_until_q(tmp_path, backend):
+    with Rsp(tmp_path, site(backend, "")) as rsp:
+        ours, theirs = pty.openpty()
+        before = termios.tcgetattr(theirs)
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+        command = [sys.executable, "-m", "rsp.rspctl", "-s", "admin.sock", "top", "--every", "100ms"]
+        top = subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=TERMINAL)
+        os.set_blocking(ours, False)
+        shown = b""
+
+        def sees(text):
+            nonlocal shown
+            with suppress(BlockingIOError):
+                shown += os.read(ours, 1 << 16)
+            return text in shown
+
+        wait_until(lambda: sees(b"shop"), "the route")
+        os.kill(control_of(rsp), signal.SIGKILL)
+        get(rsp.port)
+        shown = b""
+        wait_until(lambda: sees(b"was killed"), "the control process that is back, and what the log says")
+        os.write(ours, b"q")
+        wait_until(lambda: sees(b"") and top.poll() is not None, "the end of top")
+        assert top.returncode == 0
+        assert termios.tcgetattr(theirs)[3] == before[3]  # echo and lines are on again
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_it_dies_with_the_control_process_and_comes_back_and_traffic_does_not_notice(tmp_path, backend):

@@ -45,6 +45,8 @@ function setLink(text, tone) {
 }
 
 function notice(text) {
+  clearTimeout(page.noticed);
+  if (text) page.noticed = setTimeout(notice, 30000);
   $("notice").hidden = !text;
   setText($("notice"), text || "");
 }

@@ -231,11 +231,11 @@ function showTables() {
   upstreamTable.show(peerRows(view), (row) => `${row.table} ${row.key}`, (row) =>
     `${row.peer ? "member" : "group"}${!row.peer && chosen.kind === "upstream" && chosen.name === row.name ? " chosen" : ""}`);
   const unknown = view.peers.unknown.length ? `; without an address: ${view.peers.unknown.join(", ")}` : "";
-  const peers = view.peers.found > view.peers.rows.length ? `${view.peers.rows.length} of ${count(view.peers.found)} peers` : `${count(view.peers.all)} peers`;
-  setText($("upstreams-count"), `${view.upstreams.length} upstreams, ${peers}${unknown}`);
+  const peers = view.peers.found > view.peers.rows.length ? `${view.peers.rows.length} of ${count(view.peers.found)} peers` : `${count(view.peers.all)} peer${view.peers.all === 1 ? "" : "s"}`;
+  setText($("upstreams-count"), `${view.upstreams.length} upstream${view.upstreams.length === 1 ? "" : "s"}, ${peers}${unknown}`);
   const { workers, control } = view.status;
   workerTable.show([...workers, control].map((row) => ({ ...row, load: load(row) })), (row) => String(row.slot ?? "control"));
-  setText($("workers-count"), `${workers.length} workers, master ${view.status.master}`);
+  setText($("workers-count"), `${workers.length} worker${workers.length === 1 ? "" : "s"}, master ${view.status.master}`);
 }
 
 // The share of a processor that it has used of late; the master measures every five seconds.
