@@ -189,7 +189,7 @@ def test_what_is_not_valid_begins_a_new_one(all_kept, fields):
 
 
 def test_a_wrong_tracestate_is_dropped_alone(all_kept):
-    collector, backend, rsp = all_kept
+    _, backend, rsp = all_kept
     get(rsp.port, "/state", extra=told(tracestate="a=1,,wrong"))
     head = head_for(backend, "/state")
     assert traceparent(head)[0] == TRACE
