@@ -21,6 +21,7 @@ _SHARE: Final = 20  # reading and tracking may take one of so many seconds
 _VIEWS: Final = 24  # that are kept until the next reading
 _ROUTES: Final = 100  # rows of a view
 _UPSTREAMS: Final = 100
+_LISTENERS: Final = 100
 _PEERS: Final = 300
 _TRACKED: Final = 200  # routes, and as many upstreams, whose history is kept; it takes 60 KB each
 _TRACKED_PEERS: Final = 500
@@ -106,10 +107,7 @@ class Live:
             "routes": _route_rows(before, now, seconds, find),
             "upstreams": _upstream_rows(before, now, seconds),
             "peers": {**_peer_rows(before, now, seconds, find), "unknown": self._figures.state.unknown()[:50]},
-            "listeners": [
-                {"name": name, "connections": counts[0], "requests": counts[1]}
-                for name, counts in list(now.listeners.items())[:_UPSTREAMS]
-            ],
+            "listeners": _listener_rows(before, now, seconds),
         }
 
     def sparks(self, view: View) -> View:
@@ -185,6 +183,14 @@ def _upstream_rows(before: Reading, now: Reading, seconds: float) -> list[View]:
         }
         for name, counts in list(now.upstreams().items())[:_UPSTREAMS]
     ]
+
+
+def _listener_rows(before: Reading, now: Reading, seconds: float) -> list[View]:
+    rows = []
+    for name, counts in list(now.listeners.items())[:_LISTENERS]:
+        connections, requests = _rates(before.listeners.get(name, (0, 0)), counts, seconds)
+        rows.append({"name": name, "connections": connections, "requests": requests, "total": counts[1]})
+    return rows
 
 
 def _by_upstream(rows: Iterable[View]) -> dict[str, list[View]]:

@@ -157,6 +157,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.addEventListener("visibilitychange", drawCharts);
+
 let typed = 0;
 $("find").addEventListener("input", () => {
   clearTimeout(typed);

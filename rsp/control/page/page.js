@@ -23,6 +23,7 @@ const charts = [
 ];
 
 async function drawCharts() {
+  if (document.hidden) return;
   const { kind, name } = page.chosen;
   const asked = JSON.stringify([kind, name, page.range]);
   page.asked = asked;
@@ -197,6 +198,13 @@ const workerTable = new Table("worker-table", [
   { head: "Requests", cell: (row) => (row.slot == null ? "" : count(row.requests)) },
 ], "No process.");
 
+const listenerTable = new Table("listener-table", [
+  { head: "Address", kind: "text wide", cell: (row) => toned(row.name, "", row.name) },
+  { head: "Connections/s", cell: (row) => rate(row.connections) },
+  { head: "Requests/s", cell: (row) => rate(row.requests) },
+  { head: "Requests", cell: (row) => toned(count(row.total), "dim") },
+], "There is no listener.");
+
 function processName(row) {
   const name = row.slot == null ? "control" : `worker ${row.slot}`;
   return row.silent >= 3 ? toned(`${name}, silent for ${span(row.silent)}`, "bad", "its loop has not run for so long") : name;
@@ -233,6 +241,7 @@ function showTables() {
   const unknown = view.peers.unknown.length ? `; without an address: ${view.peers.unknown.join(", ")}` : "";
   const peers = view.peers.found > view.peers.rows.length ? `${view.peers.rows.length} of ${count(view.peers.found)} peers` : `${count(view.peers.all)} peer${view.peers.all === 1 ? "" : "s"}`;
   setText($("upstreams-count"), `${view.upstreams.length} upstream${view.upstreams.length === 1 ? "" : "s"}, ${peers}${unknown}`);
+  listenerTable.show(view.listeners, (row) => row.name);
   const { workers, control } = view.status;
   workerTable.show([...workers, control].map((row) => ({ ...row, load: load(row) })), (row) => String(row.slot ?? "control"));
   setText($("workers-count"), `${workers.length} worker${workers.length === 1 ? "" : "s"}, master ${view.status.master}`);
