@@ -78,6 +78,7 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ),
     ("`page { key = value }`", "", schema.Page),
     ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
+    ("`access_log = { key = value }`", "Several in a list, for all or for a route; see [logs.md](logs.md).", observe.AccessLog),
     ("`reload = { key = value }`", "", schema.Reload),
     ("`dns = { key = value }`", "", schema.Dns),
     ("`lua = { key = value }`", "For hooks; see [lua.md](lua.md).", schema.Lua),

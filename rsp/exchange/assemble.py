@@ -4,6 +4,7 @@ from collections.abc import Collection
 from functools import partial
 
 from rsp.config.errors import ConfigError
+from rsp.config.log_settings import paths
 from rsp.config.route_names import route_names
 from rsp.config.schema import Config, Listener, Route
 from rsp.exchange.answers import Pages
@@ -74,7 +75,7 @@ def assemble(
     for upstream in made.upstreams.values():
         upstream.series = counting.upstream(upstream.name)
     directory.keyring = keyring
-    room = Room.of(len(config.listeners))
+    room = Room.of(len(config.listeners), len(paths(config)))
     made.limits = Limits((settings.timeouts,), (settings.limits,), room)
     made.series = {listener.address: counting.listener(str(listener.address)) for listener in config.listeners}
     made.listeners = {listener.address: _limits(config, listener, None, room) for listener in config.listeners}

@@ -1,7 +1,8 @@
 """What rsp says: messages, access logs, and the descriptors that they go to.
 
-``log``         messages
-``access_log``  a line for each request
-``combined``    how that line is made (and ``combined.pyx``, the compiled twin)
-``outlet``      descriptors that never block
+``log``           messages about rsp itself
+``access_log``    where lines about requests go; ``access_logs``: all of a worker
+``combined``, ``json_line``  how such a line is made (with compiled twins)
+``secrets``       what may not be in it; ``suspicion``: a quick look whether there is any
+``outlet``        descriptors that never block; ``datagrams``: daemons that lines are sent to
 """

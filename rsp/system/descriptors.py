@@ -8,6 +8,7 @@ import errno
 import resource
 from typing import Final, NamedTuple
 
+from rsp.config.log_settings import paths
 from rsp.config.schema import Config
 from rsp.logs import log
 
@@ -28,8 +29,9 @@ class Room(NamedTuple):
     lingering: int
 
     @classmethod
-    def of(cls, listeners: int) -> "Room":
-        spare = limit() - _reserve(listeners)
+    def of(cls, listeners: int, logs: int = 1) -> "Room":
+        """In a worker with so many listeners and access logs."""
+        spare = limit() - _reserve(listeners, logs)
         lingering = max(1, min(_LINGERING, spare // 8))
         return cls(max(1, (spare - lingering) // 2), lingering)
 
@@ -48,9 +50,10 @@ def for_checks() -> int:
     return max(4, limit() - _CONTROL - 6 * for_operators())
 
 
-def _reserve(listeners: int) -> int:
-    """Of a worker: its listening sockets, a sibling's that it adopts, and those that a reload adds."""
-    return _WORKER + 3 * listeners
+def _reserve(listeners: int, logs: int) -> int:
+    """Of a worker: its listening sockets, a sibling's that it adopts, and those that a reload adds; its access logs
+    beyond the first, and those that a reload adds."""
+    return _WORKER + 3 * listeners + 2 * max(0, logs - 1)
 
 
 def check(config: Config, workers: int, listeners: int) -> None:
@@ -58,12 +61,14 @@ def check(config: Config, workers: int, listeners: int) -> None:
 
     The master has a socket for each address and worker, and a channel to each worker, and to its predecessor.
     """
-    master = _MASTER + workers * (listeners + 2) + listeners
-    worker = _reserve(listeners) + 2 * _FEWEST + max(1, 2 * _FEWEST // 7)
-    needed = max(master, worker, _CONTROL + 6 * 2 + 4)
+    logs = len(paths(config))
+    master = _MASTER + workers * (listeners + 2) + listeners + 2 * logs
+    worker = _reserve(listeners, logs) + 2 * _FEWEST + max(1, 2 * _FEWEST // 7)
+    needed = max(master, worker, _CONTROL + 4)
     allowed = limit()
     if needed > allowed:
         what = f"{workers} worker{'s' * (workers != 1)} at {listeners} address{'es' * (listeners != 1)}"
+        what += f" with {logs} access logs" if logs > 1 else ""
         raise OSError(
             errno.EMFILE,
             f"too few open files are allowed: {what} need {needed}; raise the limit (`ulimit -n {needed}`, "
@@ -82,9 +87,10 @@ def _capped(config: Config) -> list[str]:
         (f'listen "{listener.address}": limits.connections', listener.limits.connections if listener.limits else None)
         for listener in config.listeners
     ]
-    room = Room.of(len(config.listeners))
+    reserve = _reserve(len(config.listeners), len(paths(config)))
+    room = Room.of(len(config.listeners), len(paths(config)))
     return [
-        f"{where} = {wanted} needs {_reserve(len(config.listeners)) + 2 * wanted + _LINGERING} open files in a worker; "
+        f"{where} = {wanted} needs {reserve + 2 * wanted + _LINGERING} open files in a worker; "
         f"with {limit()} it serves {room.clients} connections"
         for where, wanted in places
         if wanted is not None and wanted > room.clients
