@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rsp.config.units import Listen
 from rsp.control import web_server
@@ -13,6 +15,12 @@ from rsp.control.hosts import Hosts
 from rsp.control.web import Refused, Request, Response, Site
 from rsp.control.web_server import Server
 
+PARTS = [
+    b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\n", b"GET /pieces HTTP/1.0\r\n", b"HEAD /live HTTP/1.1\r\n", b"Host: a\r\n",
+    b"Content-Length: 3\r\n", b"Expect: 100-continue\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
+    b"\r\n", b"abc", b"GET /a%00%ff?%&=&;=%zz HTTP/1.1\r\n", b"GET http://b/ HTTP/1.1\r\n", b"GET /breaks HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /field HTTP/1.1\r\nHost: a\r\n\r\n", b"OPTIONS * HTTP/1.1\r\n", b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n",
+]  # fmt: skip
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -315,3 +323,22 @@ def test_names_of_other_pages(host: str) -> None:
 
 def test_no_browser_reaches_a_unix_socket() -> None:
     assert Hosts(Listen.parse("unix:/run/m.sock"), [])(Request("GET", "/", fields={b"host": b"any"})) is None
+
+
+@given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=30), max_size=12))
+@settings(max_examples=60)
+def test_any_bytes(parts: list[bytes]) -> None:
+    """A response, or the end; and the next client is served."""
+
+    async def test() -> None:
+        async with lab() as (_, connect):
+            reader, writer = await connect()
+            writer.write(b"".join(parts))
+            writer.write_eof()
+            answered = await reader.read()
+            assert not answered or answered.startswith(b"HTTP/1.1 "), answered[:100]
+            assert b"secret" not in answered and b"Traceback" not in answered
+            writer.close()
+            assert (await ask(connect, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
+
+    run(test)
