@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 Snapshot = Mapping[str, Any]
+_MEASURED: Final = 11.0  # seconds: two measurements at least
 _COUNTED: Final = ("requests", "status_4xx", "status_5xx", "bytes_sent")
 
 
@@ -100,10 +101,10 @@ class Rates:
 
 class Loads:
     """Shares of a processor that processes use.  The master measures every few seconds, so a share is that between the
-    last two measurements that differ."""
+    last two measurements whose moments are known: those that were seen to change."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[float, float, float | None]] = {}  # processor time, when in its life, share
+        self._known: dict[int, tuple[float, float | None, float | None]] = {}  # processor time, since when, share
 
     def note(self, snapshot: Snapshot) -> None:
         status = snapshot["status"]
@@ -112,11 +113,13 @@ class Loads:
             cpu, uptime = float(one["cpu"]), float(one["uptime"])
             known = before.get(one["pid"])
             if known is None:
-                self._known[one["pid"]] = cpu, uptime, None
-            elif cpu == known[0] or uptime <= known[1]:
-                self._known[one["pid"]] = known
+                self._known[one["pid"]] = cpu, None, None
+            elif cpu == known[0] or uptime == known[1]:
+                idle = known[1] is not None and uptime - known[1] > _MEASURED
+                self._known[one["pid"]] = (cpu, uptime - _MEASURED, 0.0) if idle else known
             else:
-                self._known[one["pid"]] = cpu, uptime, (cpu - known[0]) / (uptime - known[1])
+                share = (cpu - known[0]) / (uptime - known[1]) if known[1] is not None else None
+                self._known[one["pid"]] = cpu, uptime, share
 
     def share(self, pid: int) -> float | None:
         """``None``: not known yet."""

@@ -67,9 +67,13 @@ def test_counters_that_begin_anew_are_no_negative_rates():
 
 def test_processor_time_is_measured_every_few_seconds():
     loads = Loads()
-    for at, cpu in ((0.0, 0.0), (1.0, 0.0), (5.0, 2.5), (6.0, 2.5)):
+    for at, cpu in ((0.0, 0.0), (1.0, 0.0), (5.0, 9.0), (6.0, 9.0), (10.0, 11.5)):
+        assert loads.share(7) is None
         loads.note(snapshot(at, 0, cpu=cpu))
     assert loads.share(7) == pytest.approx(0.5) and loads.share(99) is None
+    for at, share in ((11.0, 0.5), (20.0, 0.5), (21.5, 0.0), (40.0, 0.0)):
+        loads.note(snapshot(at, 0, cpu=11.5))
+        assert loads.share(7) == share
     loads.note(snapshot(7.0, 0, pid=9))
     assert loads.share(9) is None and loads.share(7) is None
 

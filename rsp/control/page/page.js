@@ -247,13 +247,14 @@ function showTables() {
   setText($("workers-count"), `${workers.length} worker${workers.length === 1 ? "" : "s"}, master ${view.status.master}`);
 }
 
-// The share of a processor that it has used of late; the master measures every five seconds.
+// The share of a processor between the last two measurements that were seen to change; the master measures every 5 s.
 const used = new Map();
 function load(row) {
   const last = used.get(row.pid);
+  if (last?.since != null && row.cpu === last.cpu && row.uptime - last.since > 11) last.share = 0;
   if (!last || row.cpu !== last.cpu) {
-    const share = last ? (row.cpu - last.cpu) / Math.max(0.001, row.uptime - last.uptime) : null;
-    used.set(row.pid, { cpu: row.cpu, uptime: row.uptime, share });
+    const share = last?.since != null ? (row.cpu - last.cpu) / Math.max(0.001, row.uptime - last.since) : null;
+    used.set(row.pid, { cpu: row.cpu, since: last ? row.uptime : null, share });
   }
   return used.get(row.pid).share;
 }
