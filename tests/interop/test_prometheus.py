@@ -72,7 +72,7 @@ def test_scrapes_and_queries(tmp_path, prometheus) -> None:
             target = server.ask("targets")["data"]["activeTargets"][0]
             assert target["health"] == "up" and not target["lastError"]
             empty = [one for one in queries() if not server.query(_filled(one))]
-                        assert all(_may_be_empty(one) for one in empty), empty
+            assert all(_may_be_empty(one) for one in empty), empty
             rules = [rule for group in server.ask("rules")["data"]["groups"] for rule in group["rules"]]
             assert len(rules) > 10 and all(rule["health"] in ("ok", "unknown") for rule in rules), rules
             wait_until(lambda: _all_evaluated(server), "the alerts to be evaluated")
