@@ -14,6 +14,7 @@ from rsp.ipc.series_cells import (
     ROUTE,
     ROUTE_SENT,
     ROUTE_STATUS,
+    ROUTE_TIMES,
     SECONDS,
     TIMES_DURATION,
     UPSTREAM,
@@ -36,6 +37,7 @@ class Reading(NamedTuple):
 
     ``routes``     :data:`COUNTERS` by route and upstream
     ``times``      histograms of the whole time of requests, by upstream
+    ``own_times``  the same by route, of those with ``metrics = true``
     ``listeners``  connections and requests, by address
     ``peers``      requests and errors, by upstream and address
     """
@@ -46,6 +48,7 @@ class Reading(NamedTuple):
     rows: list[Data]  # of peers
     routes: Mapping[Key, Sequence[int]]
     times: Mapping[str, Sequence[int]]
+    own_times: Mapping[str, Sequence[int]]
     listeners: Mapping[str, Sequence[int]]
 
     @property
@@ -82,14 +85,17 @@ class Figures:
         cost = 0.0
         routes: dict[Key, Sequence[int]] = {}
         times: dict[str, Sequence[int]] = {}
+        own_times: dict[str, Sequence[int]] = {}
         listeners: dict[str, Sequence[int]] = {}
         begun = time.perf_counter()
-        families = (ROUTE.name, UPSTREAM.name, LISTENER.name)
+        families = (ROUTE.name, ROUTE_TIMES.name, UPSTREAM.name, LISTENER.name)
         for number, (family, labels, values) in enumerate(self._blocks(*families), 1):
             if labels[0] in ("", REMOVED, OTHER) and not any(values):
                 pass
             elif family is ROUTE:
                 routes[labels[0], labels[1]] = _counters(values)
+            elif family is ROUTE_TIMES:  # its cells are those of an upstream
+                own_times[labels[0]] = values[TIMES_DURATION : TIMES_DURATION + _BUCKETS]
             elif family is UPSTREAM:
                 times[labels[0]] = values[TIMES_DURATION : TIMES_DURATION + _BUCKETS]
             else:
@@ -100,7 +106,7 @@ class Figures:
                 begun = time.perf_counter()
         status, peers = self.state.status(), self.state.peers()
         cost += time.perf_counter() - begun
-        return Reading(time.monotonic(), cost, status, peers, routes, times, listeners)
+        return Reading(time.monotonic(), cost, status, peers, routes, times, own_times, listeners)
 
     async def snapshot(self) -> Data:
         """Everything, as plain data."""

@@ -94,6 +94,10 @@ class Track:
         self._bounds = bounds
         self._requests = -1
 
+    @property
+    def has_times(self) -> bool:
+        return bool(self._bounds)
+
     def add(self, now: float, counts: Sequence[int], histogram: Sequence[int] = ()) -> None:
         """``counts``: of each counter until now, requests first."""
         if counts[0] != self._requests:
@@ -115,7 +119,10 @@ class Track:
 
 
 class Tracks:
-    """Tracks by name, at most ``most``: where there are more things than that, those with traffic have one."""
+    """Tracks by name, at most ``most``: where there are more things than that, those with traffic have one.
+
+    ``bounds``: of histograms; things that come without one have no percentiles.
+    """
 
     _IDLE = 60.0  # seconds without traffic after which a track's place may go to another
 
@@ -123,7 +130,7 @@ class Tracks:
         self, most: int, counters: Sequence[str], bounds: Sequence[float] = (), spans: Sequence[Span] = SPANS
     ) -> None:
         self._most = most
-        self._kind = (counters, bounds, spans)
+        self._counters, self._bounds, self._spans = counters, bounds, spans
         self._tracks: dict[str, Track] = {}
         self._busy_until = 0.0  # none of them has been idle for so long before that
 
@@ -135,10 +142,11 @@ class Tracks:
 
     def add(self, name: str, now: float, counts: Sequence[int], histogram: Sequence[int] = ()) -> None:
         track = self._tracks.get(name)
-        if track is None:
-            if len(self._tracks) >= self._most and not (counts[0] and self._make_room(now)):
+        if track is None or track.has_times != bool(histogram):
+            if track is None and len(self._tracks) >= self._most and not (counts[0] and self._make_room(now)):
                 return
-            track = self._tracks[name] = Track(*self._kind)
+            track = Track(self._counters, self._bounds if histogram else (), self._spans)
+            self._tracks[name] = track
         track.add(now, counts, histogram)
 
     def _make_room(self, now: float) -> bool:

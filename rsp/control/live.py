@@ -43,7 +43,7 @@ class Live:
         self._before: Reading | None = None
         self._now: Reading | None = None
         self._total = Track(_TOTAL, SECONDS)
-        self._routes = Tracks(_TRACKED, COUNTERS)
+        self._routes = Tracks(_TRACKED, COUNTERS, SECONDS)
         self._upstreams = Tracks(_TRACKED, COUNTERS, SECONDS)
         self._peers = Tracks(_TRACKED_PEERS, ("requests", "errors"), spans=SHORT)
         self._views: dict[str, View] = {}  # of this reading, by what they are to find
@@ -77,9 +77,9 @@ class Live:
     def _track(self, reading: Reading, now: float) -> None:
         upstreams = reading.upstreams()
         self._total.add(now, [int(reading.totals[name]) for name in _TOTAL], reading.all_times())
-        _add(self._routes, now, {"\0".join(key): counts for key, counts in reading.routes.items()})
+        _add(self._routes, now, {"\0".join(key): counts for key, counts in reading.routes.items()}, reading.own_times)
         _add(self._upstreams, now, upstreams, reading.times)
-        _add(self._peers, now, {"\0".join(key): counts for key, counts in reading.peers.items()})
+        _add(self._peers, now, {"\0".join(key): counts for key, counts in reading.peers.items()}, {})
 
     # -- views
 
@@ -127,12 +127,11 @@ class Live:
         return track.points(seconds) if track is not None else None
 
 
-def _add(
-    tracks: Tracks, now: float, counted: Mapping[str, Sequence[int]], times: Mapping[str, Sequence[int]] | None = None
-) -> None:
+def _add(tracks: Tracks, now: float, counted: Mapping[str, Sequence[int]], times: Mapping[str, Sequence[int]]) -> None:
+    """``times``: by the first part of the name."""
     tracks.keep(counted.keys())
     for name, counts in counted.items():
-        tracks.add(name, now, counts, times[name] if times is not None else ())
+        tracks.add(name, now, counts, times.get(name.partition("\0")[0], ()))
 
 
 def _rate(old: float, new: float, seconds: float) -> float:
@@ -166,7 +165,9 @@ def _route_rows(before: Reading, now: Reading, seconds: float, find: str) -> Vie
     for key in heapq.nlargest(_ROUTES, found, busy):
         counts = now.routes[key]
         rates = _rates(before.routes.get(key, _NOTHING), counts, seconds)
-        rows.append({"name": key[0], "upstream": key[1], **_row(counts, rates)})
+        times = now.own_times.get(key[0])
+        own = _percentiles(before.own_times.get(key[0], ()), times) if times is not None else {}
+        rows.append({"name": key[0], "upstream": key[1], **_row(counts, rates), **own})
     return {"rows": rows, "found": len(found), "all": len(now.routes)}
 
 

@@ -58,6 +58,7 @@ class Lab:
     def __init__(self, routes=(("shop/", "app"), ("/old", ""))):
         self.counted = {"requests": 0}
         self.routes = routes
+        self.measured = []
         self.state = State(self.counted)
         self.figures = Figures(self.state, Recent(), self._blocks)
         self.live = Live(self.figures)
@@ -83,6 +84,10 @@ class Lab:
             cells[series_cells.ROUTE_STATUS + 1] = requests
             cells[series_cells.ROUTE_SENT] = requests * 100
             yield series_cells.ROUTE, route, cells
+        for route in self.measured:
+            times = [0] * series_cells.ROUTE_TIMES.size
+            times[series_cells.TIMES_DURATION + 1] = requests
+            yield series_cells.ROUTE_TIMES, (route,), times
         times = [0] * series_cells.UPSTREAM.size
         times[series_cells.TIMES_DURATION + 3] = requests
         yield series_cells.UPSTREAM, ("app",), times
@@ -198,6 +203,42 @@ def test_history_is_of_all_traffic_or_of_one_thing():
     assert lab.ask("GET", "/history", query={"kind": "nothing"}).status == 404
     for wrong in ("x", "", "1e999", "-5", "nan"):
         assert lab.ask("GET", "/history", query={"seconds": wrong}).status in (200, 400)
+
+
+def test_routes_with_metrics_have_response_times():
+    async def scenario(lab):
+        for now in range(3):
+            lab.counted["requests"] = now * 10
+            lab.live._track(await lab.figures.read(), 1000.0 + now)
+        lab.measured = ["shop/"]
+        for now in range(3, 6):
+            lab.counted["requests"] = now * 10
+            lab.live._track(await lab.figures.read(), 1000.0 + now)
+            await lab.live._read()
+        return lab.live.view()
+
+    view = asyncio.run(scenario(lab := Lab()))
+    times = {row["name"]: row.get("p50") for row in view["routes"]["rows"]}
+    assert times == {"shop/": pytest.approx(0.00175), "/old": None}
+    assert "p99" in lab.live.history("route", "shop/\0app", 300)["columns"]
+    assert "p99" not in lab.live.history("route", "/old\0", 300)["columns"]
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1000)), max_size=4), min_size=2, max_size=8))
+def test_whatever_comes_and_goes_there_is_a_view_without_a_negative_number(readings):
+    async def scenario():
+        lab = Lab()
+        for number, reading in enumerate(readings):
+            lab.routes = [(name, "app") for name, _ in reading]
+            lab.measured = [name for name, requests in reading if requests % 2]
+            lab.counted.update(requests=sum(requests for _, requests in reading), peers=number % 3)
+            await lab.live._read()
+            view = lab.live.view()
+            rates = [rate for row in view["routes"]["rows"] + view["upstreams"] for rate in row["rates"].values()]
+            assert all(rate >= 0 for rate in rates) and all(row["rate"] >= 0 for row in view["peers"]["rows"])
+            assert json.loads(json.dumps([view, lab.live.sparks(view), lab.live.history("total", "", 300)]))
+
+    asyncio.run(scenario())
 
 
 # -- users

@@ -86,7 +86,7 @@ class Chart {
   }
 
   get length() {
-    return this.points ? this.points.columns[this.series[0][0]].length : 0;
+    return this.points ? Object.values(this.points.columns)[0].length : 0;
   }
 
   point(index) {
@@ -99,6 +99,7 @@ class Chart {
     const columns = this.series.map(([name]) => points.columns[name] || []);
     const most = ceiling(largest(columns));
     this.none.hidden = columns.some((column) => column.some((value) => value != null));
+    setText(this.none, points.columns[this.series[0][0]] ? "No requests yet" : "Routes with metrics = true have response times");
     columns.forEach((column, index) => this.lines[index].setAttribute("d", path(column, most)));
     this.area.setAttribute("d", this.filled ? path(columns[0], most, true) : "");
     for (const { part, label } of this.marks) setText(label, this.none.hidden ? this.show(most * part) : "");

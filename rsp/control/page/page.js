@@ -19,7 +19,7 @@ const peerKey = (row) => `${row.upstream}\0${row.peer}`;
 
 const charts = [
   new Chart($("rate"), [["requests", "all", "c-all"], ["status_4xx", "4xx", "c-4xx"], ["status_5xx", "5xx", "c-5xx"]], rate, true),
-  new Chart($("latency"), [["p50", "p50", "c-p50"], ["p90", "p90", "c-p90"], ["p99", "p99", "c-p99"]], seconds, false),
+  new Chart($("latency"), [["p50", "median", "c-p50"], ["p90", "p90", "c-p90"], ["p99", "p99", "c-p99"]], seconds, false),
 ];
 
 async function drawCharts() {
@@ -119,6 +119,7 @@ const routeTable = new Table("route-table", [
   { head: "Route", kind: "text wide", own: nameCell((row) => row.name || "(no route)", (row) => choose("route", row.key, row.name || "(none)"), (row) => row.name) },
   { head: "Upstream", kind: "text", cell: (row) => toned(row.upstream || "–", row.upstream ? "" : "dim") },
   ...rateColumns,
+  { head: "99 %", kind: "minor", cell: (row) => toned(row.p99 === undefined ? "" : seconds(row.p99), "", "of routes with metrics = true") },
 ], "No route has had a request.");
 
 const upstreamTable = new Table("upstream-table", [
