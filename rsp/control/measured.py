@@ -33,8 +33,8 @@ _WORKER: Final = {
     "queued": "requests_queued",
 }  # fmt: skip
 _PEER: Final = {
-    "requests": "", "errors": "", "status_1xx": "", "status_2xx": "", "status_3xx": "", "status_4xx": "", "status_5xx": "",
-    "latency": "", "ejections": "", "in_flight": "requests_in_flight", "connecting": "connections_opening",
+    "requests": "", "errors": "", "status_1xx": "", "status_2xx": "", "status_3xx": "", "status_4xx": "",
+    "status_5xx": "", "latency": "", "ejections": "", "in_flight": "requests_in_flight", "connecting": "connections_opening",
     "idle": "connections_idle", "connects": "connections_opened", "ejected": "ejections",
 }  # fmt: skip
 _CLASSES: Final = {
@@ -42,6 +42,7 @@ _CLASSES: Final = {
     "4xx": peer_cells.STATUS_4XX, "5xx": peer_cells.STATUS_5XX,
 }  # fmt: skip
 _REASON: Final = 200  # characters
+_MANY: Final = 1000  # routes
 
 
 def _named(prefix: str, metric: Metric, names: Mapping[str, str]) -> Family | None:
@@ -224,21 +225,32 @@ class Peers:
 
 
 class Series:
-    """Families of what is counted in blocks."""
+    """Families of what is counted in blocks.
+
+    What is removed, and what a hook sends past all routes, is there once it has counted something.  A route is there
+    from the start, so that its first error is a rise; but of very many, those that are used are enough.
+    """
 
     def __init__(self) -> None:
         self._blocks: dict[Block, dict[str, Sequence[int]]] = {}  # by labels
+        self._unused: dict[Block, dict[str, Sequence[int]]] = {}  # of routes
 
     def add(self, family: Block, names: Sequence[str], counts: Sequence[int]) -> None:
-        """What was never used is left out, where there may be very many; labels that name two things get their sum."""
-        if not any(counts) and (names[0] in (REMOVED, OTHER) or family.name.startswith("route")):
+        """Labels that name two things get their sum."""
+        used = any(counts)
+        if not used and (names[0] in (REMOVED, OTHER) or (names[0] == "" and names[-1] != "")):
             return
-        blocks = self._blocks.setdefault(family, {})
+        routes = family.name.startswith("route")
+        blocks = (self._blocks if used or not routes else self._unused).setdefault(family, {})
         about = labels(*zip(family.labels, names, strict=True))
         known = blocks.get(about)
         blocks[about] = counts if known is None else [one + other for one, other in zip(known, counts, strict=True)]
 
     def families(self) -> Iterator[Family]:
+        for family, unused in self._unused.items():
+            blocks = self._blocks.setdefault(family, {})
+            if len(blocks) + len(unused) <= _MANY:
+                blocks.update((about, counts) for about, counts in unused.items() if about not in blocks)
         for family, blocks in self._blocks.items():
             for measure in family.measures:
                 yield _family(measure, blocks)
