@@ -9,10 +9,12 @@ def route_names(config: Config) -> list[str]:
     """Of all routes, in their order, each another one: as set, else host and path as written; ``#2`` for a second."""
     taken: dict[str, int] = {}
     names = [""] * len(config.routes)
-    for given in (True, False):  # a name that is set goes to its route, wherever that stands
-        for index, route in enumerate(config.routes):
-            if bool(route.name) == given:
-                names[index] = _unique(route.name or f"{route.host or ''}{route.path}", taken)
+    given = [route.name for route in config.routes]
+    first = {name: given.index(name) for name in set(given) if name}
+    # A name that is set goes to its route, wherever that stands.
+    for index in (*first.values(), *(index for index in range(len(given)) if first.get(given[index] or "") != index)):
+        route = config.routes[index]
+        names[index] = _unique(route.name or f"{route.host or ''}{route.path}", taken)
     return names
 
 

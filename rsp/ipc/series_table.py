@@ -2,13 +2,14 @@
 
 A route, upstream or listener keeps its block as long as a configuration has it, through reloads and restarts of any
 child.  When it is gone, its block goes on being counted in, because requests may still end there, but as one of those
-that have been removed; if it comes back it gets another one, so no total ever goes backwards.  When room gets scarce,
-the blocks that were removed first are added to one for all that is gone, and are given away again.
+that have been removed; if it comes back it gets another one, so no total ever goes backwards.  When there is no room,
+or many blocks are left over, the one that was removed first is given away: what it has counted becomes a part of one
+block for all that is gone.
 """
 
 import time
-from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
 from rsp.config.route_names import route_names
 from rsp.config.schema import Config
@@ -19,6 +20,7 @@ from rsp.ipc.sheet import ARENA, FIRST, FIXED, OTHER, REMOVED, Block, Contents, 
 Key = tuple[str, Labels]
 # A block is not given away before all processes know that it was removed, and most of its requests have ended.
 _REST: float = 10.0
+_MANY: Final = 16_384  # removed blocks, of which a scrape reads each
 
 
 def keys(config: Config) -> Iterator[Key]:
@@ -42,8 +44,7 @@ class SeriesRegistry:
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self._blocks: dict[Key, int] = {}
-        self._removed: dict[int, tuple[str, float]] = {}  # family, and since when; the oldest first
-        self._free: dict[int, deque[tuple[int, str, float]]] = {}  # by size
+        self._removed: dict[int, dict[int, tuple[str, float]]] = {}  # by size and place: family and since when
         self._unused = FIRST  # the arena's cells from here on
         self._configs: tuple[Config, ...] = ()
         self.contents = Contents()
@@ -55,9 +56,9 @@ class SeriesRegistry:
         return self._blocks
 
     @property
-    def removed(self) -> dict[int, str]:
-        """The families of those that have been removed."""
-        return {at: family for at, (family, _) in self._removed.items()}
+    def removed(self) -> list[tuple[int, str]]:
+        """Place and family of those that have been removed."""
+        return [(at, family) for blocks in self._removed.values() for at, (family, _) in blocks.items()]
 
     def arrange(self, *configs: Config) -> Contents:
         """The series of ``configs`` are those that there are."""
@@ -66,30 +67,25 @@ class SeriesRegistry:
         self._configs = configs
         wanted = dict.fromkeys(key for config in configs for key in keys(config))
         self._remove(wanted)
-        self._make_room(wanted)
-        missing = [key for key in wanted if key not in self._blocks]
         self.overflow = 0
-        for key in missing:
-            at = self._take(key)
-            if at is None:
-                self.overflow += 1
-            else:
-                self._blocks[key] = at
+        for key in wanted:
+            if key not in self._blocks:
+                at = self._take(key)
+                if at is not None:
+                    self._blocks[key] = at
+                else:
+                    self.overflow += 1
         blocks = [Block(family, labels, at) for (family, labels), at in self._blocks.items() if at >= FIRST]
-        removed: dict[str, list[int]] = {}
-        for at, (family, _) in self._removed.items():
-            removed.setdefault(family, []).append(at)
-        self.contents = Contents(blocks, removed)
+        self.contents = Contents(blocks, self._left_over())
         return self.contents
 
     def _remove(self, wanted: dict[Key, None]) -> None:
         """Those that no configuration has any more."""
         now = time.monotonic()
-        gone = [key for key in self._blocks if key not in wanted]
-        for key in gone:
+        for key in [key for key in self._blocks if key not in wanted]:
             at = self._blocks.pop(key)
             if at >= FIRST:
-                self._removed[at] = (key[0], now)
+                self._removed.setdefault(FAMILIES[key[0]].size, {})[at] = (key[0], now)
 
     def _take(self, key: Key) -> int | None:
         """A block for a new series; ``None``: there is no room."""
@@ -98,38 +94,40 @@ class SeriesRegistry:
         for fixed, word in zip(FIXED[name], (REMOVED, OTHER), strict=True):
             if labels == (word,) * len(labels):  # a name that means this series anyway
                 return fixed
-        if self._unused + size <= ARENA:
-            self._unused += size
-            return self._unused - size
-        free = self._free.get(size)
-        if free and free[0][2] < time.monotonic() - _REST:
-            at, family, _ = free.popleft()
-            self._fold(at, family)  # requests may have ended there since
-            return at
-        return None
+        removed = self._removed.get(size, {})
+        there_is_room = self._unused + size <= ARENA
+        if not there_is_room or len(removed) > _MANY:
+            oldest = self._oldest(removed)
+            if oldest is not None:
+                self._fold(oldest, removed.pop(oldest)[0])
+                return oldest
+        if not there_is_room:
+            return None
+        self._unused += size
+        return self._unused - size
 
-    # -- room
-
-    def _make_room(self, wanted: dict[Key, None]) -> None:
-        """Where that gets scarce, give up blocks that were removed long ago."""
-        room = ARENA - self._unused + sum(size * len(free) for size, free in self._free.items())
-        room -= sum(FAMILIES[name].size for name, labels in wanted if (name, labels) not in self._blocks)
+    def _oldest(self, removed: dict[int, tuple[str, float]]) -> int | None:
+        """The block that was removed first, if that was long enough ago."""
         rested = time.monotonic() - _REST
-        for at, (name, since) in list(self._removed.items()):
-            if room >= ARENA // 4 or since > rested:
-                return
-            if self._sheet.is_inherited(at):
-                continue
-            del self._removed[at]
-            self._fold(at, name)
-            size = FAMILIES[name].size
-            self._free.setdefault(size, deque()).append((at, name, time.monotonic()))
-            room += size
+        long_ago = (at for at, (_, since) in removed.items() if since > rested or not self._sheet.is_inherited(at))
+        at = next(long_ago, None)
+        return None if at is None or removed[at][1] > rested else at
 
     def _fold(self, at: int, name: str) -> None:
-        """What was counted there becomes a part of what removed series have counted."""
+        """What was counted there becomes a part of what all removed series have counted."""
         sheet = self._sheet
         with sheet.board.moving():
             counted = sheet.sums(at, FAMILIES[name].size)
             sheet.add(FIXED[name][0], counted)
             sheet.add(at, [-count & MOST for count in counted])
+
+    def _left_over(self) -> dict[str, list[tuple[int, int]]]:
+        """The removed blocks of each family as runs: the first one's place, and how many there are side by side."""
+        runs: dict[str, list[tuple[int, int]]] = {}
+        for at, name in sorted(self.removed):
+            own = runs.setdefault(name, [])
+            if own and own[-1][0] + own[-1][1] * FAMILIES[name].size == at:
+                own[-1] = (own[-1][0], own[-1][1] + 1)
+            else:
+                own.append((at, 1))
+        return runs

@@ -52,10 +52,11 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """``blocks``: those in use; ``removed``: those whose routes, upstreams and listeners are gone, by family."""
+    """``blocks``: those in use; ``removed``: those whose routes, upstreams and listeners are gone, by family: the place
+    of one, and how many there are side by side."""
 
     blocks: list[Block] = []
-    removed: dict[str, list[int]] = {}
+    removed: dict[str, list[tuple[int, int]]] = {}
 
 
 class Sheet:
@@ -100,11 +101,20 @@ class Sheet:
         families = ((block, FAMILIES[block.family]) for block in blocks)
         return [(family, block.labels, self.sums(block.at, family.size)) for block, family in families]
 
-    def _gone(self, family: Family, removed: list[int]) -> Read:
+    def _gone(self, family: Family, removed: list[tuple[int, int]]) -> Read:
         """What the series that have been removed had counted, all together."""
 
         def read() -> list[int]:
-            each = [self.sums(at, family.size) for at in (FIXED[family.name][0], *removed)]
+            each = [self._run(at, count, family.size) for at, count in ((FIXED[family.name][0], 1), *removed)]
             return [total & MOST for total in map(sum, zip(*each, strict=True))]
 
         return family, (REMOVED,) * len(family.labels), self.board.consistent(read)
+
+    def _run(self, at: int, count: int, size: int) -> list[int]:
+        """The sums of the totals of blocks side by side."""
+        if count == 1 or self.inherited:
+            each = (self.sums(at + index * size, size) for index in range(count))
+            return list(map(sum, zip(*each, strict=True)))
+        starts = (row * ARENA + at for row in (*range(self.board.rows), RETIRED_ROW))
+        columns = [self.cells[start : start + count * size].tolist() for start in starts]
+        return [sum(sum(column[cell::size]) for column in columns) for cell in range(size)]

@@ -188,7 +188,7 @@ def _blocks(family: Family, series: SeriesRegistry) -> Iterator[tuple[Labels, in
     for (name, labels), at in series.blocks.items():
         if name == family.name and at not in (gone, other):
             yield labels, at
-    for at, name in series.removed.items():
+    for at, name in series.removed:
         if name == family.name:
             yield (REMOVED,) * many, at
 
