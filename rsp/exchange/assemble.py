@@ -13,7 +13,6 @@ from rsp.exchange.filters.client_certificate import ClientCertificateFilter
 from rsp.exchange.filters.forwarded import Forwarded
 from rsp.exchange.filters.headers import hsts_line, response_rules, via_lines
 from rsp.exchange.filters.hooks import HooksFilter
-from rsp.exchange.filters.tracing import TracingFilter
 from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.handler import Handler
@@ -25,6 +24,7 @@ from rsp.exchange.request_log import RequestLog
 from rsp.exchange.request_logs import RequestLogs
 from rsp.exchange.requirement import Requirement
 from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.exchange.tracer import Tracer
 from rsp.http.limits import Limits
 from rsp.http.routing import Router
 from rsp.ipc.counting import Counting
@@ -100,10 +100,10 @@ def assemble(
     made.redirecting = dict.fromkeys(
         (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
     )
-    if settings.tracing is not None:  # only now: it is no filter of responses
-        tracing = TracingFilter(settings.tracing)
-        for each in {made, *made.redirecting.values()}:
-            each.filters = (tracing, *each.filters)
+    if settings.tracing is not None:
+        made.tracer = Tracer(settings.tracing)
+        for each in made.redirecting.values():
+            each.tracer = made.tracer
     if made.requirements and (hooks is not None or _SUBJECT in str(config)):
         _warm_up()
     return made

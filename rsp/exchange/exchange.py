@@ -70,6 +70,8 @@ class Exchange(Subject):
         config = self.config
         if config.request_id == "make" or not (self.request_id or config.request_id == "off"):
             self.request_id = self.context.new_id()
+        if config.tracer is not None:
+            config.tracer.begin(self)
         if config.filters:
             config.learn_host(self.session, self.head.host, self.stream)
             self.tell()

@@ -42,7 +42,7 @@ cdef class RunningConfig:
     cdef public list requirements
     cdef public tuple filters
     cdef public RouteTarget nowhere
-    cdef public object secrets
+    cdef public object secrets, tracer
     cdef public str request_id
     cdef public Py_ssize_t weight
     cdef dict _direct

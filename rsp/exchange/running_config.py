@@ -157,6 +157,7 @@ class RunningConfig:
     ``request_id``  ``make``, ``keep`` or ``off``
     ``via``         the Via lines by version, or ``None``
     ``secrets``     what is masked in logs and traces
+    ``tracer``      makes requests parts of traces, or ``None``
     ``weight``      how many requests one of its requests counts for in a connection's share of a turn
     ``direct_to``   makes the target for requests that a hook sends to an upstream past all routes
     ``hooks``       the Lua side of its filters, if it has any
@@ -167,7 +168,7 @@ class RunningConfig:
     __slots__ = (
         "__weakref__", "_direct", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
         "limits", "listeners", "nowhere", "pages", "redirecting", "request_id", "requirements", "router", "secrets",
-        "series", "upstreams", "via", "weight",
+        "series", "tracer", "upstreams", "via", "weight",
     )
     # fmt: on
 
@@ -184,6 +185,7 @@ class RunningConfig:
         self.nowhere: RouteTarget
         self.request_id = "keep"
         self.via: dict[bytes, bytes] | None = None
+        self.tracer: Any = None  # ``tracer.py``, which is above this room
         self.weight = 1
         self.upstreams: dict[str, Upstream] = {}
         self.router: Router[RouteTarget]

@@ -13,7 +13,7 @@ from rsp.exchange.filters.forwarded import name_of
 from rsp.exchange.forward.journal import HookRun, Journal
 from rsp.exchange.subject import Subject
 from rsp.exchange.told import scheme_of
-from rsp.exchange.trace import Trace
+from rsp.exchange.trace import Trace, new_span_id
 from rsp.ipc.spans import CLIENT, INTERNAL, MOST_SPANS, SERVER, TEXT, Attributes, Span, Value
 
 _METHODS: Final = frozenset(
@@ -75,7 +75,7 @@ class _Maker:
                           attributes, reason, failed)  # fmt: skip
 
     def hooks(self, run: HookRun) -> Span:
-        return self._child(run.id, run.phase, INTERNAL, run.started, run.ended, {})
+        return self._child(new_span_id(), run.phase, INTERNAL, run.started, run.ended, {})
 
     def tries(self, journal: Journal, by_hook: bool) -> Iterator[Span]:
         target = journal.head.target if by_hook else self._exchange.target
@@ -97,7 +97,9 @@ class _Maker:
                 "rsp.abandoned": noted.left[:TEXT],
             })  # fmt: skip
             name = _name(journal.head.method) + (f" {journal.upstream[:200]}" if not by_hook else "")
-            yield self._child(noted.id, name, CLIENT, noted.started, noted.ended, attributes, noted.failure, failed)
+            yield self._child(
+                noted.id or new_span_id(), name, CLIENT, noted.started, noted.ended, attributes, noted.failure, failed
+            )
 
     def _child(
         self, span_id: bytes, name: str, kind: int, started: float, ended: float, attributes: Attributes,

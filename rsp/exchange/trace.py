@@ -1,52 +1,69 @@
 """The part of one request in a trace (W3C Trace Context): its ids, and what peers are told of it."""
 
-from random import getrandbits
-from typing import Any
+from binascii import hexlify
+from random import getrandbits  # of the shared generator, which is seeded anew after a fork
+from typing import Any, Final
 
-from rsp.exchange.forward.journal import Try, new_span_id
+from rsp.exchange.forward.journal import Try
 from rsp.exchange.subject import Subject
 from rsp.http.message import OutgoingHead
-from rsp.http.trace_context import RANDOM, SAMPLED, TraceParent, traceparent
+from rsp.http.trace_context import TraceParent
+
+# An id of zeros is not valid.  The last 7 bytes of a trace's are random all the same, as its flag says.
+_NOT_ZERO: Final = 1 << 191 | 1 << 63
+_CONTINUED: Final = (b"-00\r\n", b"-01\r\n")  # behind the ids, by whether the trace is recorded
+_RANDOM: Final = (b"-02\r\n", b"-03\r\n")  # where the trace's id is known to be random
+
+
+def new_ids() -> bytes:
+    """Two in base 16: of a trace, and of its first span."""
+    return hexlify((getrandbits(192) | _NOT_ZERO).to_bytes(24, "big"))
+
+
+def new_span_id() -> bytes:
+    return new_ids()[32:]
 
 
 class Trace:
     """``parent``: the caller's span, empty where the trace begins; ``state``: its tracestate.
 
-    ``flags``: those of the field; ``is_sampled``: spans are recorded, here and by those who are asked.
+    ``is_sampled``: spans are recorded, here and by those who are asked; ``flags``: those of the field.
     """
 
-    __slots__ = ("_field", "_tracer", "flags", "parent", "span_id", "state", "trace_id")
+    __slots__ = ("_end", "_line", "_tracer", "flags", "is_sampled", "parent", "span_id", "state", "trace_id")
 
-    def __init__(self, tracer: Any, caller: TraceParent | None, state: bytes, is_sampled: bool) -> None:
-        """``tracer``: ``filters/tracing.py``, which is above this room."""
+    def set_up(self, tracer: Any, caller: TraceParent | None, state: bytes, is_sampled: bool) -> None:
+        """``tracer``: ``tracer.py``, which is above this room."""
+        ids = new_ids()
         self._tracer = tracer
-        self.span_id = new_span_id()
+        self.span_id = ids[32:]
         self.state = state
+        self.is_sampled = is_sampled
         if caller is None:
-            self.trace_id, self.parent, self.flags = b"%032x" % (getrandbits(128) or 1), b"", RANDOM
+            self.trace_id, self.parent, is_random = ids[:32], b"", True
         else:
-            self.trace_id, self.parent, self.flags = caller.trace_id, caller.span_id, caller.flags & RANDOM
-        if is_sampled:
-            self.flags |= SAMPLED
-        self._field = traceparent(self.trace_id, self.span_id, self.flags)
+            self.trace_id, self.parent, is_random = caller.trace_id, caller.span_id, caller.is_random
+        self.flags = 2 * is_random + is_sampled
+        self._end = (_RANDOM if is_random else _CONTINUED)[is_sampled]
+        self._line = self._about(self.span_id)
 
-    @property
-    def is_sampled(self) -> bool:
-        return self.flags & SAMPLED != 0
+    def _about(self, span_id: bytes) -> bytes:
+        """The field, for those whose caller is that span."""
+        return b"traceparent: 00-" + self.trace_id + b"-" + span_id + self._end
 
     def lines(self, noted: Try | None) -> bytes:
-        """The fields.  For the peer, the caller is the span of that try; where it is not noted, the request's own."""
-        state = b"tracestate: %b\r\n" % self.state if self.state else b""
-        return b"traceparent: %b\r\n%b" % (self._told(noted), state)
+        """The fields.  The caller of a peer is the span of that try; where nothing is recorded, the request's own."""
+        state = b"tracestate: " + self.state + b"\r\n" if self.state else b""
+        return (self._line if noted is None or not self.is_sampled else self._of_try(noted)) + state
 
-    def _told(self, noted: Try | None) -> bytes:
-        if noted is None or not noted.id:
-            return self._field
-        return traceparent(self.trace_id, noted.id, self.flags)
+    def _of_try(self, noted: Try) -> bytes:
+        noted.id = noted.id or new_span_id()
+        return self._about(noted.id)
 
     def name_try(self, outgoing: OutgoingHead, noted: Try | None) -> None:
         """In the field that :meth:`lines` has made.  A hook, or a rule, that has written another one has its way."""
-        outgoing.fields = outgoing.fields.replace(self._field, self._told(noted), 1)
+        if noted is not None and self.is_sampled:
+            outgoing.fields = outgoing.fields.replace(self._line, self._of_try(noted), 1)
 
     def end(self, exchange: Subject) -> None:
         """The request is over."""

@@ -7,8 +7,8 @@ grammar has, or nothing; no work grows faster than a value's length.
 import re
 from typing import Final, NamedTuple
 
-SAMPLED: Final = 1  # flags: spans of this trace are recorded
-RANDOM: Final = 2  # the last 7 bytes of the trace's id are random
+_SAMPLED: Final = 1  # flags: spans of this trace are recorded
+_RANDOM: Final = 2  # the last 7 bytes of the trace's id are random
 _MOST_MEMBERS: Final = 32  # of tracestate
 
 # Section 3.2.2.3: what may follow in a later version begins with a dash; version 00 has nothing behind the flags.
@@ -20,11 +20,15 @@ _NO_SPAN: Final = b"0" * 16
 
 
 class TraceParent(NamedTuple):
-    """``trace_id`` and ``span_id``: in base 16; the second is the caller's span."""
+    """``trace_id`` and ``span_id``: in base 16; the second is the caller's span.
+
+    ``is_sampled``: the caller records the trace; ``is_random``: the last 7 bytes of its id are random.
+    """
 
     trace_id: bytes
     span_id: bytes
-    flags: int
+    is_sampled: bool
+    is_random: bool
 
 
 def parse_traceparent(values: list[bytes]) -> TraceParent | None:
@@ -37,7 +41,8 @@ def parse_traceparent(values: list[bytes]) -> TraceParent | None:
     version, trace_id, span_id, flags, more = found.groups()
     if version == b"ff" or (version == b"00" and more is not None) or trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
-    return TraceParent(trace_id, span_id, int(flags, 16) & (SAMPLED | RANDOM))  # others are to be 0 (section 3.2.2.5.3)
+    bits = int(flags, 16)  # further ones mean nothing yet
+    return TraceParent(trace_id, span_id, bits & _SAMPLED != 0, bits & _RANDOM != 0)
 
 
 def sound_tracestate(values: list[bytes]) -> bytes:
@@ -50,8 +55,3 @@ def sound_tracestate(values: list[bytes]) -> bytes:
     if len(members) > _MOST_MEMBERS or any(_MEMBER.fullmatch(member) is None for member in members):
         return b""
     return b",".join(members)
-
-
-def traceparent(trace_id: bytes, span_id: bytes, flags: int) -> bytes:
-    """The value of the field."""
-    return b"00-%b-%b-%02x" % (trace_id, span_id, flags)

@@ -2,8 +2,6 @@ from rsp.http.message cimport RequestHead
 
 cdef int _MOST_TRIES, _MOST_RUNS, _MOST_CALLS
 
-cpdef bytes new_span_id()
-
 
 cdef class Try:
     cdef public bytes id, peer
@@ -14,7 +12,6 @@ cdef class Try:
 
 
 cdef class HookRun:
-    cdef public bytes id
     cdef public str phase
     cdef public double ended, started
 

@@ -5,7 +5,6 @@ at have no journal.  Moments are by the clock of the worker's context; 0.0: it h
 bounded, whatever a request does.
 """
 
-from random import getrandbits  # of the shared generator, which is seeded anew after a fork
 from typing import Any, Final
 
 from rsp.http.message import RequestHead
@@ -15,13 +14,8 @@ _MOST_RUNS: Final = 16
 _MOST_CALLS: Final = 8
 
 
-def new_span_id() -> bytes:
-    """Random, and not all zeros (W3C Trace Context, section 3.2.2.4)."""
-    return b"%016x" % (getrandbits(64) or 1)
-
-
 class Try:
-    """One peer that was asked.  ``id``: of its span, empty where it has none.
+    """One peer that was asked.  ``id``: of its span, empty until it has one.
 
     ``connected``  when a connection that was made for it was there, or had failed; 0.0: there was one already
     ``sent``       when the head went out; ``first_byte``: when the response's head came
@@ -44,7 +38,7 @@ class Try:
     )
 
     def __init__(self, peer: bytes, started: float) -> None:
-        self.id = new_span_id()
+        self.id = b""
         self.peer = peer
         self.started = started
         self.connected = self.sent = self.first_byte = self.ended = 0.0
@@ -56,10 +50,9 @@ class Try:
 class HookRun:
     """One phase of hooks, its waits included."""
 
-    __slots__ = ("ended", "id", "phase", "started")
+    __slots__ = ("ended", "phase", "started")
 
     def __init__(self, phase: str, started: float) -> None:
-        self.id = new_span_id()
         self.phase = phase
         self.started = started
         self.ended = 0.0
@@ -94,13 +87,13 @@ class Journal:
         self.upstream = upstream
         self.scheme = b"https" if secure else b"http"
 
-    def begin_try(self, peer: bytes, started: float) -> Try:
-        made = Try(peer, started)
-        if len(self.tries) < _MOST_TRIES:
-            self.tries.append(made)
-        else:
-            made.id = b""  # it will have no span
+    def begin_try(self, peer: bytes, started: float) -> Try | None:
+        """What is to be noted of it, if there is room."""
+        if len(self.tries) >= _MOST_TRIES:
             self.left_out += 1
+            return None
+        made = Try(peer, started)
+        self.tries.append(made)
         return made
 
     def sends(self, noted: Try | None, now: float) -> None:

@@ -1,7 +1,5 @@
 cimport cython
 
-from rsp.exchange.exchange cimport Exchange
-from rsp.exchange.filter cimport Filter
 from rsp.exchange.forward.journal cimport Journal
 from rsp.exchange.hooks.fields cimport bar
 from rsp.exchange.subject cimport Subject
@@ -10,17 +8,17 @@ from rsp.http.lines cimport drop, each
 from rsp.http.message cimport RequestHead
 from rsp.net.context cimport WorkerContext
 
-cdef int PASS, SAMPLED, SPANS_DROPPED
+cdef int SPANS_DROPPED
 
 
-cdef class TracingFilter(Filter):
+cdef class Tracer:
     cdef double _second, _share, _slow
     cdef int _kept
     @cython.locals(head=RequestHead, trace=Trace, trusted=bint)
-    cpdef int request(self, exchange) except -1
+    cpdef begin(self, Subject exchange)
+    cdef bint _samples(self, trusted) except -1
     @cython.locals(context=WorkerContext, journal=Journal, ended=double)
     cpdef end(self, Subject exchange, Trace trace)
-    cdef bint _samples(self, trusted) except -1
     @cython.locals(now=double, status=int)
     cdef bint _is_kept(self, Subject exchange, Journal journal, double seconds) except -1
 

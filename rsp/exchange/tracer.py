@@ -8,10 +8,9 @@ has it: it decides nothing.
 
 from math import inf
 from random import random
-from typing import Any, Final
+from typing import Final
 
 from rsp.config.observe import Tracing
-from rsp.exchange.filter import PASS, Filter
 from rsp.exchange.forward.journal import Journal
 from rsp.exchange.hooks.fields import bar
 from rsp.exchange.spans import spans_of
@@ -19,15 +18,15 @@ from rsp.exchange.subject import Subject
 from rsp.exchange.trace import Trace
 from rsp.http.lines import drop, each
 from rsp.http.message import RequestHead
-from rsp.http.trace_context import SAMPLED, TraceParent, parse_traceparent, sound_tracestate
+from rsp.http.trace_context import TraceParent, parse_traceparent, sound_tracestate
 from rsp.ipc.tap import Spans
 from rsp.ipc.worker_cells import SPANS_DROPPED
 
 _MOST_KEPT: Final = 100  # requests in a second of one worker that are kept without having been chosen
 
 
-class TracingFilter(Filter):
-    """The first of all, so that the others see its fields.  It looks at no response; ``exchange.journal`` ends here."""
+class Tracer:
+    """Of one configuration.  Before all filters, so that hooks see its fields."""
 
     __slots__ = ("_kept", "_second", "_share", "_slow")
 
@@ -37,21 +36,22 @@ class TracingFilter(Filter):
         self._second = 0.0  # the tick that ``_kept`` is about
         self._kept = 0
 
-    def request(self, exchange: Any) -> int:
+    def begin(self, exchange: Subject) -> None:
+        """The request's head is there."""
         head = exchange.head
         caller, state = _take(head)
-        trusted = exchange.config.forwarded.trusts(exchange.session.client)
-        trace = Trace(self, caller, state, self._samples(caller if trusted else None))
+        trusted = caller is not None and exchange.config.forwarded.trusts(exchange.session.client)
+        trace = Trace.__new__(Trace)  # in the compiled build this is no call of Python
+        trace.set_up(self, caller, state, self._samples(caller if trusted else None))
         head.fields += trace.lines(None)
         if exchange.journal is None:
             exchange.journal = Journal(head)
         exchange.journal.trace = trace
-        return PASS
 
     def _samples(self, trusted: TraceParent | None) -> bool:
         """Whether the trace is recorded: as a caller that is trusted has decided, else by lot."""
         if trusted is not None:
-            return trusted.flags & SAMPLED != 0
+            return trusted.is_sampled
         return random() < self._share  # noqa: S311 - no secret, and clients do not see it
 
     def end(self, exchange: Subject, trace: Trace) -> None:
