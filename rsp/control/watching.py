@@ -60,8 +60,7 @@ class Watching:
 
     def tick(self, now: float) -> None:
         """Once a second, or the watches end."""
-        if self._open:
-            self._page.renew(now)
+        self._page.renew(now)
 
     def open(self, kind: Kind, where: str, take: Take, most: int = 0, slower: float = 0.0) -> Handle:
         """Show the requests that meet ``where`` (empty: all) and took longer than ``slower`` seconds, ``most`` of each

@@ -5,6 +5,9 @@ from rsp.net.context cimport WorkerContext
 from rsp.net.watcher cimport Watcher
 
 
+cdef int TAP_DROPPED
+
+
 cdef class Watched(Watcher):
     cdef WorkerContext _context
     cdef object _page, _tap

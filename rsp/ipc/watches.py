@@ -51,19 +51,30 @@ class Watches:
         self._memory = memory.shared("rsp-watches", _SIZE)[1]
         self._cells = memoryview(self._memory).cast("Q")
         self._seen = 0  # the generation that this process has read
+        self._published = _encoder.encode([])
+        self._generation = 0
 
     # -- the control process
 
     def publish(self, watches: list[Watch], now: float) -> None:
         """These, and no others, until ``now`` and a few seconds."""
-        data, cells = _encoder.encode(watches), self._cells
-        self._memory[_HEAD : _HEAD + len(data)] = data
-        cells[_LENGTH], cells[_CHECK] = len(data), zlib.crc32(data)
-        cells[_GENERATION] = (cells[_GENERATION] + 1) % (1 << 63)
-        self.renew(now)
+        self._published = _encoder.encode(watches)
+        self._write(now)
 
     def renew(self, now: float) -> None:
-        self._cells[_UNTIL] = int((now + _LEASE) * 1000)
+        """What was published, even where another process has spoilt it."""
+        cells, data = self._cells, self._published
+        held = self._memory[_HEAD : _HEAD + len(data)], cells[_LENGTH], cells[_CHECK], cells[_GENERATION]
+        if held != (data, len(data), zlib.crc32(data), self._generation):
+            self._write(now)
+        cells[_UNTIL] = _until(now)
+
+    def _write(self, now: float) -> None:
+        cells, data = self._cells, self._published
+        self._memory[_HEAD : _HEAD + len(data)] = data
+        cells[_LENGTH], cells[_CHECK], cells[_UNTIL] = len(data), zlib.crc32(data), _until(now)
+        # One that no worker has seen, whatever another process has written there.
+        cells[_GENERATION] = self._generation = max(cells[_GENERATION], self._generation) % _TOTAL + 1
 
     # -- workers
 
@@ -85,3 +96,7 @@ class Watches:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return []
         return found
+
+
+def _until(now: float) -> int:
+    return int((now + _LEASE) * 1000)

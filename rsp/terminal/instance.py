@@ -54,12 +54,20 @@ def stream(where: str, path: str) -> Iterator[dict[str, Any]]:
         if response.status != 200:
             raise Failure(str(json.loads(response.read()).get("error", f"status {response.status}")))
         while line := response.readline(_LONGEST):
-            if isinstance(data := json.loads(line), dict):
-                yield data
+            yield _object(line)
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise _failure(where, error) from None
     finally:
         connection.close()
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """A line that is none was sent by a process that was taken over."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        data = None
+    return data if isinstance(data, dict) else {"dropped": 1}
 
 
 def _failure(where: str, error: Exception) -> Failure:

@@ -10,12 +10,16 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 import rsp.control.process
 import rsp.supervise.child
 import rsp.supervise.fleet
 from rsp.cli import main
 from rsp.ipc import channel
 from rsp.ipc.scoreboard import FIRST_PLACE, PLACE
+from rsp.ipc.tap import Seen
+from rsp.ipc.watches import Watch
 
 _worker, _control = rsp.supervise.fleet.Worker, rsp.control.process.Control
 
@@ -75,6 +79,30 @@ def _overwrite(_end: socket.socket, instance) -> None:
     os._exit(7)
 
 
+def _spoil_watches(_end: socket.socket, instance) -> None:
+    """What other processes are shown and asked: datagrams of any kind, then any watch, then no list at all."""
+    tap, page = instance.observed.tap, instance.observed.watches
+    give_up = time.monotonic() + 2.0
+    while time.monotonic() < give_up:
+        for watch in (page.changed(time.monotonic()) or []) + [Watch(7, "line")]:
+            page._seen = 0
+            tap.put(Seen(watch.number, b"\x1b[31m not JSON\n", 1 << 53))
+            tap.put(Seen(watch.number, b'{"target":"\\u001b[31m","status":[{}],"time":{},"phases":[1],"tries":[[]]}'))
+        for data in (b"", b"\xff" * 1000, b"\x91" * 60_000, msgspec.msgpack.encode({"type": "l", "level": 9})):
+            try:
+                tap.writing.send(data)
+            except BlockingIOError:
+                pass
+    page.publish([Watch(number, "trace", "not ( nonsense", slower=-1.0) for number in range(8)], time.monotonic())
+    time.sleep(1.2)
+    page.publish([Watch(number, "trace", 'path ~ "' + "(a|b)*" * 300 + '"') for number in range(8)], time.monotonic())
+    time.sleep(1.2)
+    page._cells[2] = (1 << 64) - 1
+    page._memory[32:] = b"\xff" * (len(page._memory) - 32)
+    time.sleep(1.2)
+    os._exit(7)
+
+
 TURNS = {
     "garbage": _say(b"\xff" * 1000),
     "empty": _say(b"."),
@@ -94,6 +122,7 @@ TURNS = {
     "descriptors": _send_descriptors,
     "close": _close,
     "overwrite": _overwrite,
+    "watches": _spoil_watches,
 }
 
 

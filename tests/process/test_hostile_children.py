@@ -1,6 +1,8 @@
 """A worker or a control process that was taken over: the master outlives whatever it sends, and replaces it."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,28 @@ def test_a_scoreboard_that_a_worker_overwrote_ends_neither_master_nor_control_pr
         assert rsp.process.poll() is None
         assert "The control process (pid" not in rsp.log, "it has not ended"
         assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
+
+
+def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_terminal(tmp_path, backend):
+    with Hostile(tmp_path, proxy_to(backend.address), "worker", ["watches"]) as rsp:
+        wait_until(lambda: (tmp_path / "admin.sock").exists(), "the control process")
+        asked = [sys.executable, "-m", "rsp.rspctl", "-s", "admin.sock"]
+        with (tmp_path / "log").open("wb") as log, (tmp_path / "trace").open("wb") as trace:
+            watching = [
+                subprocess.Popen([*asked, "log"], cwd=tmp_path, stdout=log, stderr=log),
+                subprocess.Popen([*asked, "trace"], cwd=tmp_path, stdout=trace, stderr=trace),
+            ]
+        before = rsp.admin("/status")["control"]["pid"]
+        wait_until(lambda: "Worker 1" in rsp.log and "has ended with status 7" in rsp.log, "its end")
+        wait_until(lambda: "Started." in rsp.log, "all workers")
+        assert get(rsp.port).startswith(b"HTTP/1.1 200")
+        assert rsp.admin("/status")["control"]["pid"] == before
+        assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
+        wait_until(lambda: get(rsp.port, "/seen") and b"/seen" in (tmp_path / "trace").read_bytes(), "it to be seen")
+        for one in watching:
+            one.terminate()
+            one.wait()
+        for name in ("log", "trace"):
+            said = (tmp_path / name).read_bytes()
+            assert b"\\x1b[31m" in said, "it was shown, as text"
+            assert b"\x1b" not in said and b"Traceback" not in said

@@ -39,7 +39,9 @@ def test_what_is_too_large_is_dropped(tap):
     assert tap.put(Seen(1, b"x" * (LARGEST - 100)))
 
 
-@given(st.binary(max_size=300) | st.builds(msgspec.msgpack.encode, st.lists(st.integers(-9, 9) | st.text(), max_size=5)))
+@given(
+    st.binary(max_size=300) | st.builds(msgspec.msgpack.encode, st.lists(st.integers(-9, 9) | st.text(), max_size=5))
+)
 def test_a_datagram_that_no_process_should_send_is_skipped(data):
     tap = Tap()
     try:
@@ -101,6 +103,17 @@ def test_a_page_that_is_spoilt_is_ignored(data, at, checked):
         page._memory[at : at + len(data)] = data
     found = page.changed(1.0)
     assert found is None or all(isinstance(watch, Watch) for watch in found)
+
+
+@given(st.binary(min_size=1, max_size=200), st.integers(0, 199))
+def test_what_was_spoilt_is_published_again(data, at):
+    page = Watches()
+    page.publish([WATCH], 1.0)
+    page._memory[at : at + len(data)] = data
+    page.changed(1.0)
+    page.renew(2.0)
+    page._seen = 0
+    assert page.changed(2.0) == [WATCH]
 
 
 def test_a_list_that_is_being_written_waits_for_the_next_tick():
