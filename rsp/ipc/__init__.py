@@ -9,6 +9,7 @@
 ``shared_memory``  keys and values for hooks
 ``entries``        how they lie in memory
 ``lock``           a lock that the kernel frees when its holder dies
+``tap``, ``spans`` what single requests and messages the control process is shown; ``watches``: which it wants to see
 ``instance``       what a child gets when it is forked
 ``admin_socket``   the socket that ``rspctl`` connects to
 """
