@@ -253,6 +253,30 @@ def test_users_and_orders(tmp_path, backend):
         assert page.ask(user="bob:secret")[0] == 200
 
 
+def test_rsp_itself_can_bring_it_to_other_machines(tmp_path, backend):
+    page = Page(free_port())
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    (tmp_path / "htpasswd").write_text(f"ada:{hashed}\n")
+    setting = f"""dashboard = {{
+      address = "127.0.0.1:{page.port}", hosts = {{ "dash.example" }}, users = "htpasswd", actions = true }}"""
+    route = f"""upstream "dashboard" {{ "127.0.0.1:{page.port}" }}
+    route {{ host = "dash.example", to = "dashboard" }}"""
+    with Rsp(tmp_path, site(backend, setting, route)) as rsp:
+        outside = Page(rsp.port)
+        assert outside.ask(Host="dash.example")[0] == 401
+        assert outside.ask(Host="dash.example", user="ada:secret")[0] == 200
+        token = page.events("ada:secret")[1]["token"]
+        fields = {
+            "Host": "dash.example",
+            "Content_Type": "application/json",
+            "X_CSRF_Token": token,
+            "user": "ada:secret",
+        }
+        order = json.dumps({"upstream": "app", "peer": backend.address})
+        assert outside.ask("/drain", "POST", order, **fields, Origin="https://evil.example")[0] == 403
+        assert outside.ask("/drain", "POST", order, **fields, Origin="https://dash.example")[0] == 200
+
+
 def test_an_open_address_without_users_is_a_mistake(tmp_path, backend):
     file = Path(tmp_path, "site.lua")
     file.write_text(site(backend, 'dashboard = "0.0.0.0:9146"').replace("{port}", "8000"))

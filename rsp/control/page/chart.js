@@ -28,7 +28,7 @@ function path(values, most, closed = false) {
 function ceiling(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 1.5, 2, 3, 4, 5, 7.5, 10].find((factor) => factor * power >= value * 1.02) * power;
+  return [1, 1.5, 2, 3, 4, 5, 7.5, 10, 15].find((factor) => factor * power >= value * 1.02) * power;
 }
 
 function largest(columns) {
