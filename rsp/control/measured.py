@@ -34,8 +34,9 @@ _WORKER: Final = {
 }  # fmt: skip
 _PEER: Final = {
     "requests": "", "errors": "", "status_1xx": "", "status_2xx": "", "status_3xx": "", "status_4xx": "",
-    "status_5xx": "", "latency": "", "ejections": "", "in_flight": "requests_in_flight", "connecting": "connections_opening",
-    "idle": "connections_idle", "connects": "connections_opened", "ejected": "ejections",
+    "status_5xx": "", "latency": "", "ejections": "", "in_flight": "requests_in_flight",
+    "connecting": "connections_opening", "idle": "connections_idle", "connects": "connections_opened",
+    "ejected": "ejections",
 }  # fmt: skip
 _CLASSES: Final = {
     "1xx": peer_cells.STATUS_1XX, "2xx": peer_cells.STATUS_2XX, "3xx": peer_cells.STATUS_3XX,
