@@ -132,13 +132,6 @@ class Route(Struct, frozen=True):
         Literal["required", "optional"],
         Meta(description="`optional`: clients without a certificate are served as well; a wrong one is refused."),
     ] = "required"
-    name: Annotated[
-        Text | None, Meta(description="In metrics and logs. Default: host and path as written, `#2` for a second one.")
-    ] = None
-    metrics: Annotated[bool, Meta(description="Whether it has histograms of its own.")] = False
-    access_log: Annotated[
-        Text | AccessLog | tuple[Text | AccessLog, ...] | None, Meta(description="Overrides `access_log`.")
-    ] = None
     hsts: Annotated[bool | str | Hsts | None, Meta(description="Overrides `hsts`.")] = None
     strip: Annotated[bool, Meta(description="Take `path` off before the request goes to the peer.")] = False
     rewrite: Annotated[UrlPath | None, Meta(description="What to put in the place of `path`, for the peer.")] = None
@@ -152,6 +145,13 @@ class Route(Struct, frozen=True):
         Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `half_close`, `request`, `tunnel`."),
     ] = None
     limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate`.")] = None
+    name: Annotated[
+        Text | None, Meta(description="In metrics and logs. Default: host and path as written, `#2` for a second one.")
+    ] = None
+    metrics: Annotated[bool, Meta(description="Whether it has histograms of its own.")] = False
+    access_log: Annotated[
+        Text | AccessLog | tuple[Text | AccessLog, ...] | None, Meta(description="Overrides `access_log`.")
+    ] = None
     on_request: Annotated[
         Function | None, Meta(description="Hook, `function(req)`; see [lua.md](lua.md) for all of them.")
     ] = None
