@@ -241,6 +241,26 @@ def test_whatever_comes_and_goes_there_is_a_view_without_a_negative_number(readi
     asyncio.run(scenario())
 
 
+@given(
+    st.sampled_from(["/", "/events", "/history", "/drain", "/nothing"]),
+    st.sampled_from(["GET", "HEAD", "POST", "PUT"]),
+    st.dictionaries(st.sampled_from(["kind", "name", "seconds", "find"]), st.text(max_size=300)),
+    st.dictionaries(
+        st.sampled_from([b"origin", b"content-type", b"x-csrf-token", b"sec-fetch-site", b"authorization", b"host"]),
+        st.binary(max_size=50),
+    ),
+    st.binary(max_size=100),
+)
+def test_no_request_is_an_internal_error(path, method, query, fields, body):
+    for lab in (OPEN, USERS):
+        response = lab.ask(method, path, fields, body, query)
+        assert response.status != 500 and "Content-Security-Policy" in response.fields
+        assert not lab.orders
+
+
+OPEN = Lab()
+
+
 # -- users
 
 
