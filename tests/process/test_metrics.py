@@ -255,3 +255,26 @@ def test_an_address_that_is_taken(tmp_path, site):
         rsp = Rsp(tmp_path, site.text(), started=False)
         assert rsp.process.wait(30) == 1
         assert f"metrics: cannot listen on 127.0.0.1:{site.port}: another program listens there" in rsp.log
+
+
+def test_hooks(tmp_path, site):
+    hook = 'on_request = function(req) if req.path == "/bad" then error("no") end end'
+    with Rsp(tmp_path, site.text(f'route {{ to = "app", {hook} }}')) as rsp:
+        assert get(rsp.port)[9:12] == b"200"
+        assert get(rsp.port, "/bad")[9:12] == b"500"
+        assert site.value("rsp_hook_runs_total") == 2
+        assert site.value("rsp_hook_failures_total") == 1
+        assert 0 < site.value("rsp_hook_time_seconds_total") < 1
+        assert site.value("rsp_requests_total", status_class="5xx") == 1
+
+
+def test_a_worker_that_hangs(tmp_path, site):
+    with Rsp(tmp_path, site.text()) as rsp:
+        assert site.ask("/ready")[0] == 200
+        os.kill(rsp.workers()[0], signal.SIGSTOP)
+        wait_until(lambda: site.ask("/ready")[0] == 503, "the silence")
+        assert site.ask("/ready")[1] == "not ready: no worker accepts connections (1 run)\n"
+        assert site.value("rsp_worker_silent_seconds", worker="0") >= 3
+        os.kill(rsp.workers()[0], signal.SIGCONT)
+        wait_until(lambda: site.ask("/ready")[0] == 200, "its return")
+        assert site.value("rsp_worker_loop_lag_seconds", worker="0") > 1.5
