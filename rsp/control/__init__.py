@@ -6,6 +6,9 @@
 ``outliers``  peers that do worse than their siblings
 ``state``     the scoreboard and the members, as operators see them; what operators may change
 ``admin``     the unix socket that ``rspctl`` talks to
+``web``, ``web_server``, ``hosts``, ``sites``  HTTP for it, and at the addresses of metrics and the dashboard
+``figures``, ``live``, ``history``, ``recent``  what is counted, what has been, what has happened lately
+``dashboard``, ``panel``, ``page/``  the dashboard: its site, its parts at work, what a browser gets
 
 It writes marks into the scoreboard and tells the master what names stand for.  No byte of traffic passes through it,
 so when it dies or hangs, workers go on with what they know.

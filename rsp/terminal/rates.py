@@ -1,7 +1,10 @@
 """What happened between two snapshots of an instance (``GET /figures``), as rates.  Plain data in, plain data out."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any, Final, NamedTuple
+
+from rsp.control.history import quantile
 
 Snapshot = Mapping[str, Any]
 _MEASURED: Final = 11.0  # seconds: two measurements at least
@@ -20,18 +23,6 @@ class Row(NamedTuple):
     total: int
     median: float | None = None
     slow: float | None = None  # 99 % take less
-
-
-def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float | None:
-    """Linear within a bucket of the histogram; ``None``: there were no requests."""
-    rank, below, lower = share * sum(counts), 0, 0.0
-    if not rank:
-        return None
-    for bound, count in zip(bounds, counts, strict=False):
-        if count and below + count >= rank:
-            return lower + (bound - lower) * max(0.0, rank - below) / count
-        below, lower = below + count, bound
-    return lower
 
 
 class Rates:
@@ -89,7 +80,8 @@ class Rates:
         return [max(0, after - before) for before, after in zip(earlier, counts, strict=True)]
 
     def _share(self, counts: Sequence[int], share: float) -> float | None:
-        return quantile(self.after["bounds"], counts, share)
+        value = quantile(self.after["bounds"], counts, share)
+        return None if isnan(value) else value
 
     def _row(self, name: str, upstream: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Row:
         requests, wrong, failed, sent = (self._rate(old.get(key, 0), new[key]) for key in _COUNTED)
