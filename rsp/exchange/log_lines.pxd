@@ -21,6 +21,7 @@ cdef class CombinedLog(RequestLog):
     cdef Secrets _secrets
     @cython.locals(
         subject=Subject, log=AccessLog, head=RequestHead, responder=Responder, target=bytes, referer=bytes,
+        secrets=Secrets,
     )
     cpdef write(self, exchange, double ended)
 

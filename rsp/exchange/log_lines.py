@@ -36,11 +36,8 @@ class CombinedLog(RequestLog):
     def write(self, exchange: Any, ended: float) -> None:
         subject: Subject = exchange  # typed in the compiled build
         log, head, responder = self._log, subject.head, subject.responder
-        target, referer = head.target, head.referer
-        if b"?" in target:
-            target = self._secrets.target(target)
-        if referer:
-            referer = self._secrets.url(referer)
+        secrets = self._secrets
+        target, referer = secrets.target(head.target), secrets.url(head.referer)
         log.add(combined(
             subject.client, log.stamp, head.method, target, head.version, subject.status, subject.sent, referer,
             head.user_agent, responder.peers_tried, ended - subject.started, responder.seconds, subject.request_id,
@@ -60,9 +57,7 @@ class JsonLog(RequestLog):
 
     def write(self, exchange: Any, ended: float) -> None:
         subject: Subject = exchange
-        log, target = self._log, subject.head.target
-        if b"?" in target:
-            target = self._secrets.target(target)
+        log, target = self._log, self._secrets.target(subject.head.target)
         line = self._line(subject, ended, target)
         if log.widest:
             while len(line) > log.widest and len(target) > len(_CUT):

@@ -1,4 +1,4 @@
-from rsp.logs.suspicion cimport is_suspect
+from rsp.logs.suspicion cimport has_at, is_suspect
 
 
 cdef class Secrets:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from rsp.logs.suspicion import is_suspect, table
+from rsp.logs.suspicion import has_at, is_suspect, table
 
 MASK: Final = b"***"
 
@@ -46,7 +46,7 @@ class Secrets:
 
     def target(self, target: bytes) -> bytes:
         """The target of a request."""
-        return self._masked(target) if b"?" in target else target
+        return self._masked(target)
 
     def query(self, query: bytes) -> bytes:
         """Without its question mark."""
@@ -54,7 +54,7 @@ class Secrets:
 
     def url(self, text: bytes) -> bytes:
         """A URL, or any text that may have one: the value of a field."""
-        if b"@" in text:
+        if has_at(text):
             text = _USER.sub(b"//" + MASK + b"@", text)
         return self._masked(text)
 

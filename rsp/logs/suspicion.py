@@ -21,6 +21,11 @@ def table(keys: Iterable[bytes]) -> bytes:
     return b"".join(bits.to_bytes(_WIDTH, "little") for bits in lengths)
 
 
+def has_at(text: bytes) -> bool:
+    """Whether there is an ``@`` in it, as behind a user's password."""
+    return b"@" in text
+
+
 def is_suspect(text: bytes, lengths: bytes) -> bool:
     """False: no query in ``text`` has one of the keys; it has no escaped key either, and no ``=`` that is escaped."""
     if b"%3d" in text or b"%3D" in text:

@@ -3,7 +3,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcpy
 
 cdef enum:
     LONGEST = 63
@@ -15,6 +15,10 @@ def table(keys):
         for first in {key[0], key[:1].upper()[0]}:
             lengths[first] |= 1 << min(len(key), LONGEST)
     return b"".join([bits.to_bytes(8, "little") for bits in lengths])
+
+
+cpdef bint has_at(bytes text):
+    return memchr(PyBytes_AS_STRING(text), c"@", PyBytes_GET_SIZE(text)) != NULL
 
 
 cpdef bint is_suspect(bytes text, bytes lengths):
