@@ -45,7 +45,7 @@ def ask(where: str, method: str, path: str, order: object = None, good: Sequence
 
 
 def stream(where: str, path: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects that the instance sends, as they come, until it ends.  Raises :class:`Failure`."""
+    """The JSON objects that the instance sends, as they come.  Raises :class:`Failure`, also when there are no more."""
     connection = _Unix(where)
     try:
         connection.timeout = None  # as long as there is nothing to see
@@ -55,6 +55,7 @@ def stream(where: str, path: str) -> Iterator[dict[str, Any]]:
             raise Failure(str(json.loads(response.read()).get("error", f"status {response.status}")))
         while line := response.readline(_LONGEST):
             yield _object(line)
+        raise Failure(f"{where}: the instance has ended the stream")
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise _failure(where, error) from None
     finally:

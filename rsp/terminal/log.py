@@ -1,6 +1,8 @@
 """``rspctl log``: the requests of all workers, one line each, as they end."""
 
+import io
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -30,13 +32,20 @@ def watch(where: str, kind: str, condition: str, most: int) -> Iterator[dict[str
 
 def show_log(where: str, condition: str, most: int, *, as_json: bool) -> int:
     """Raises :class:`rsp.terminal.instance.Failure`."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     for data in watch(where, "line", condition, most):
         if as_json:
             print(as_line(data), flush=True)
         else:
             console.print(missing(data) if "dropped" in data else _line(data))
     return 0
+
+
+def open_console() -> Console:
+    """Of standard output; what its encoding does not have is written as an escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Console(highlight=False, soft_wrap=True)
 
 
 def as_line(data: dict[str, Any]) -> str:

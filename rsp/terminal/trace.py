@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rich.console import Console
 from rich.text import Text
 
-from rsp.terminal.log import as_line, milliseconds, missing, status_style, time_of, watch
+from rsp.terminal.log import as_line, milliseconds, missing, open_console, status_style, time_of, watch
 from rsp.terminal.plain import plain
 
 _PHASES: Final = {
@@ -24,7 +23,7 @@ Event = tuple[int, str]
 
 def show_traces(where: str, condition: str, most: int, *, as_json: bool) -> int:
     """Raises :class:`rsp.terminal.instance.Failure`."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     for data in watch(where, "trace", condition, most):
         if as_json:
             print(as_line(data), flush=True)

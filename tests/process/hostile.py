@@ -71,7 +71,7 @@ def _overwrite(_end: socket.socket, instance) -> None:
     board.cells[:cells] = memoryview(b"\xff" * 8 * cells).cast("Q")
     for size in (0, 1 << 40):
         try:
-            os.ftruncate(board._descriptor, size)
+            os.ftruncate(board.descriptor, size)
         except PermissionError:
             continue
         os._exit(99)  # the seal is broken

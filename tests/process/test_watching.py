@@ -63,9 +63,12 @@ class Watch:
         self._socket.close()
 
 
-def command(rsp: Rsp, *arguments: str) -> subprocess.Popen:
+def command(rsp: Rsp, *arguments: str, encoding: str = "utf-8") -> subprocess.Popen:
     asked = [sys.executable, "-m", "rsp.rspctl", "-s", "admin.sock", *arguments]
-    return subprocess.Popen(asked, cwd=rsp.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    return subprocess.Popen(
+        asked, cwd=rsp.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )  # fmt: skip
 
 
 def output(process: subprocess.Popen, rsp: Rsp, *requests: tuple[str, str]) -> str:
@@ -134,6 +137,16 @@ def test_a_terminal_obeys_no_client_and_no_peer(tmp_path, kind):
         assert "X-Odd: \\u202e\\x9b31m" in out
 
 
+def test_a_terminal_that_knows_few_letters(tmp_path):
+    with Backend() as backend, Rsp(tmp_path, proxy_to(backend.address)) as rsp:
+        process = command(rsp, "trace", "-n", "1", encoding="ascii")
+        extra = "User-Agent: \u4e2d\r\n"
+        wait_until(lambda: get(rsp.port, extra=extra) and process.poll() is not None, "its end")
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        assert b"User-Agent: \\u4e2d" in out
+
+
 def test_requests_that_cannot_be_read_are_seen(tmp_path):
     with Backend() as backend, Rsp(tmp_path, proxy_to(backend.address)) as rsp:
         process = command(rsp, "log", "--json", "-n", "1", "status = 400")
@@ -164,8 +177,9 @@ def test_traffic_goes_on_when_the_control_process_dies(tmp_path):
         Watch(rsp, kind="trace").until_all_look(rsp, 2)
         with background_load(rsp.port, 4) as load:
             os.kill(rsp.admin("/status")["control"]["pid"], signal.SIGKILL)
-            process.communicate(timeout=PATIENCE)
-            assert process.returncode in (0, 1)
+            said = process.communicate(timeout=PATIENCE)[1]
+            assert process.returncode == 1
+            assert said.startswith(b"rspctl: admin.sock: ") and b"Traceback" not in said
             good = load.good
             wait_until(lambda: load.good > good + 50, "requests")
         assert not load.failures

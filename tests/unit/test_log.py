@@ -52,3 +52,14 @@ def test_any_message_becomes_short_lines_of_json(text):
     assert all(len(record) <= 4000 and record.count(b"\n") == 1 for record in records)
     said = "".join(json.loads(record)["message"] for record in records)
     assert said == text.encode("utf-8", "replace").decode()
+
+
+def test_the_journal_gets_priorities(lines, monkeypatch):
+    written, _ = lines
+    monkeypatch.setattr(log, "_to_journal", lambda: True)
+    log.use("info", "json")
+    log.line("a\nb", log.ERROR)
+    log.line("x" * 5000, log.WARNING)
+    first, *rest = b"".join(written).splitlines()
+    assert first.startswith(b"<3>{") and json.loads(first[3:])["message"] == "a\nb"
+    assert len(rest) > 1 and all(line.startswith(b"<4>{") and len(line) < 4000 for line in rest)
