@@ -15,6 +15,7 @@ expressions.  What a request does not have is the empty text; as a number it mak
 
 import re
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 from rsp.config import log_fields
@@ -137,14 +138,14 @@ class _Parser:
         while self._is("or"):
             self._take()
             tests.append(self._conjunction())
-        return _any(tests)
+        return reduce(_either, tests)
 
     def _conjunction(self) -> Test:
         tests = [self._negation()]
         while self._is("and"):
             self._take()
             tests.append(self._negation())
-        return _all(tests)
+        return reduce(_both, tests)
 
     def _negation(self) -> Test:
         if not (self._is("not") or self._is("(")):
@@ -300,12 +301,12 @@ def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def _any(tests: list[Test]) -> Test:
-    return tests[0] if len(tests) == 1 else lambda get: any(test(get) for test in tests)
+def _either(one: Test, other: Test) -> Test:
+    return lambda get: one(get) or other(get)
 
 
-def _all(tests: list[Test]) -> Test:
-    return tests[0] if len(tests) == 1 else lambda get: all(test(get) for test in tests)
+def _both(one: Test, other: Test) -> Test:
+    return lambda get: one(get) and other(get)
 
 
 def _opposite(test: Test) -> Test:
