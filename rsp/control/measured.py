@@ -15,7 +15,7 @@ import psutil
 from rsp import __version__
 from rsp.control.certificates import Certificates
 from rsp.control.exposition import Family, Number, labels
-from rsp.control.state import Data, State, silence
+from rsp.control.state import State, silence
 from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.families import Family as Block
 from rsp.ipc.families import Measure
@@ -163,8 +163,9 @@ def _usage(rows: Sequence[Row], board: Scoreboard) -> Iterator[Family]:
 class Peers:
     """Families of all peers; :meth:`add` takes them one by one, so that others have turns between."""
 
-    def __init__(self, board: Scoreboard) -> None:
-        self._board = board
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._board = state.scoreboard
         self._counters = list(_derived("rsp_peer_", peer_cells.TABLE, _PEER, "counter", "peer"))
         self._gauges = list(_derived("rsp_peer_", peer_cells.TABLE, _PEER, "gauge", "peer"))
         self._responses = Family("rsp_peer_responses", "counter", "Response heads received.")
@@ -184,8 +185,7 @@ class Peers:
         self._seen: set[int] = set()  # places
         self._upstreams: set[str] = set()
 
-    def add(self, upstream: str, member: PeerEntry, row: Data) -> None:
-        """``row``: as the admin interface has it."""
+    def add(self, upstream: str, member: PeerEntry) -> None:
         board, place = self._board, member.place
         pairs = (("upstream", upstream), ("peer", str(member.address)))
         if place in self._seen:
@@ -198,13 +198,13 @@ class Peers:
         self._count(pairs, lambda cell: board.total(place, cell))
         for metric, family in self._gauges:
             family.series.append((about, metric.value(board.total(place, metric.cell))))
-        state, health = row["state"], board.mark(place, peer_marks.HEALTH)
+        state, health = self._state.standing(member), board.mark(place, peer_marks.HEALTH)
         self._states["up"].series.append((about, int(state in ("up", "doubtful"))))
         self._states["ejected"].series.append((about, int(state in ("ejected", "probing"))))
         self._states["drained"].series.append((about, int(state in ("draining", "drained"))))
         if health != peer_marks.HEALTH_UNKNOWN:
             self._states["healthy"].series.append((about, int(health == peer_marks.HEALTH_UP)))
-        self._weight.series.append((about, int(str(row["weight"]))))
+        self._weight.series.append((about, self._state.weight(member)))
 
     def _count(self, pairs: Sequence[tuple[str, str]], read: Callable[[int], int]) -> None:
         about = labels(*pairs)

@@ -1,7 +1,7 @@
 """``/metrics`` for Prometheus, ``/live`` and ``/ready``.
 
 A scrape reads shared memory and asks no other process.  It is made in pieces, with turns for everything else in this
-process between them; a few at a time, because each holds what it has read until its client has it.
+process between them; not too many at a time, because each holds what it has read until its client has it.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from rsp.ipc.sheet import Read
 
 _SERIES: Final = 50  # in one turn: less than a millisecond
 _PEERS: Final = 10
-_SCRAPES: Final = 4
+_SCRAPES: Final = 16  # at a time; each holds some megabytes where there are 10,000 routes
 _PATIENCE: Final = 15.0  # seconds for one; Prometheus waits 10
 _SILENT: Final = 3.0  # seconds: a worker whose loop has not run for so long does not accept
 _STAGES: Final = {worker_cells.STARTING: "rsp starts", worker_cells.STOPPING: "rsp stops"}
@@ -55,12 +55,12 @@ class Metrics:
     async def _families(self) -> list[Family]:
         """All that is measured, at one time as far as pieces allow."""
         state = self._state
-        series, peers = Series(), Peers(state.scoreboard)
+        series, peers = Series(), Peers(state)
         for number, (family, names, counts) in enumerate(self._blocks(), 1):
             series.add(family, names, counts)
             await _turn(number, _SERIES)
-        for number, (upstream, member, row) in enumerate(state.each_peer(), 1):
-            peers.add(upstream.name, member, row)
+        for number, (upstream, member) in enumerate(state.each_member(), 1):
+            peers.add(upstream.name, member)
             await _turn(number, _PEERS)
         once = [*instance(state), *processes(state), *certificates(state.certificates)]
         return [*series.families(), *once, *peers.families()]

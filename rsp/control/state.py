@@ -107,28 +107,34 @@ class State:
 
     def peers(self) -> list[Data]:
         """Every peer of every upstream."""
-        return [row for _, _, row in self.each_peer()]
+        return [self._peer(*pair) for pair in self.each_member()]
 
-    def each_peer(self) -> Iterator[tuple[Upstream, PeerEntry, Data]]:
+    def each_member(self) -> Iterator[tuple[Upstream, PeerEntry]]:
         for upstream in self.bundle.config.upstreams:
             for member in self.members.upstreams.get(upstream.name, []):
-                yield upstream, member, self._peer(upstream, member)
+                yield upstream, member
+
+    def standing(self, member: PeerEntry) -> str:
+        """``up``, ``ejected`` and so on."""
+        return self._standing(member.place, time.monotonic() * 1000)[0]
+
+    def weight(self, member: PeerEntry) -> int:
+        """The one in force."""
+        given = self.scoreboard.mark(member.place, peer_marks.WEIGHT)
+        return given - 1 if given else member.weight
 
     def unknown(self) -> list[str]:
         """Names that have not been looked up yet, and those without any peer."""
-        unknown: list[str] = [*self.members.unknown]
+        unknown: dict[str, None] = dict.fromkeys(self.members.unknown)
         for upstream in self.bundle.config.upstreams:
-            members = self.members.upstreams.get(upstream.name, [])
-            for given, peer in enumerate(upstream.peers):
-                if peer.address not in unknown and not any(member.given == given for member in members):
-                    unknown.append(peer.address)
-        return unknown
+            known = {member.given for member in self.members.upstreams.get(upstream.name, [])}
+            unknown.update((peer.address, None) for given, peer in enumerate(upstream.peers) if given not in known)
+        return list(unknown)
 
     def _peer(self, upstream: Upstream, member: PeerEntry) -> Data:
         board, place = self.scoreboard, member.place
         now = time.monotonic() * 1000
         given = upstream.peers[member.given].address
-        weight = board.mark(place, peer_marks.WEIGHT)
         requests = board.total(place, peer_cells.REQUESTS)
         health = board.mark(place, peer_marks.HEALTH)
         state, until, why = self._standing(place, now)
@@ -140,7 +146,7 @@ class State:
             "state": state,
             "reason": why,
             "for": None if until is None else round(max(0.0, until - now) / 1000, 1),
-            "weight": weight - 1 if weight else member.weight,
+            "weight": self.weight(member),
             "backup": member.backup,
             "max_conns": member.max_conns,
             **peer_cells.TABLE.values(lambda cell: board.total(place, cell), "peer"),
