@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rsp.config.log_settings import is_file, paths, unix_socket
+from rsp.config.metrics_rules import operators_addresses
 from rsp.config.schema import Config
 
 
@@ -20,6 +21,9 @@ def problems(config: Config) -> list[str]:
         found.append(("pid_file", settings.pid_file, _replaced(Path(settings.pid_file))))
     if settings.admin not in ("auto", "off"):
         found.append(("admin", settings.admin, _socket(Path(settings.admin))))
+    for name, address in operators_addresses(settings).items():
+        if address.is_unix:
+            found.append((name, address.path, _socket(Path(address.path))))
     for listener in config.listeners:
         if listener.address.is_unix:
             path = listener.address.path

@@ -11,6 +11,7 @@ from rsp.config.tls_rules import Declared, Finding
 from rsp.config.units import Listen
 
 _ANY: Final = ("0.0.0.0", "::")
+_EXAMPLES: Final = {"metrics": "127.0.0.1:9145", "dashboard": "127.0.0.1:9146"}
 
 
 def metrics_of(settings: Settings) -> Metrics | None:
@@ -28,13 +29,18 @@ def operators_addresses(settings: Settings) -> dict[str, Listen]:
 def mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
     """Each mistake: the path to it, and what is wrong."""
     try:
-        metrics = metrics_of(settings)
+        metrics_of(settings)
     except ValueError as error:
         yield ("metrics",), f"metrics: {error}"
         return
-    if metrics is not None and metrics.address.is_passed:
-        path = ("metrics",) if isinstance(settings.metrics, str) else ("metrics", "address")
-        yield path, f'metrics: "{metrics.address}": expected "127.0.0.1:9145" or "unix:/path"; rsp binds it itself'
+    try:
+        addresses = operators_addresses(settings)
+    except ValueError:  # the dashboard's rules say so
+        return
+    for name, address in addresses.items():
+        if address.is_passed or (not address.is_unix and address.port == 0):
+            path = (name,) if isinstance(getattr(settings, name), str) else (name, "address")
+            yield path, f'{name}: "{address}": expected an address with a port, "{_EXAMPLES[name]}", or "unix:/path"'
 
 
 def clashes(declared: Declared) -> Iterator[Finding]:
