@@ -133,7 +133,7 @@ def test_the_page_allows_only_what_is_in_it():
         text = re.search(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)[1]
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{name} 'sha256-{digest}'" in policy
-    assert not re.search(r"""(?:src|href|action)\s*=\s*["']?(?:https?:)?//""", page)
+    assert "//" not in re.sub(r"(?m)^\s*//.*$", "", page), "nothing leads to another place"
     assert not re.search(r"\son\w+\s*=|style\s*=\s*[\"']", page), "what the policy does not allow"
     assert "innerHTML" not in page and "document.write" not in page and "insertAdjacentHTML" not in page
 

@@ -16,7 +16,7 @@ function element(name, options = {}, ...children) {
 }
 
 const drawn = (name, attributes = {}) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  const made = document.createElementNS($("logo").namespaceURI, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 };
