@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from urllib.parse import parse_qsl
 
 import pytest
@@ -64,6 +65,17 @@ def test_a_watch_changes(watching, page):
     with pytest.raises(Mistake, match="column 1"):
         one.change("nonsense")
     assert published(page) == [watch]
+
+
+def test_watches_go_on_while_the_process_ticks(watching, page):
+    watching.open("line", "", print)
+    now = time.monotonic()
+    assert len(page.changed(now)) == 1
+    for _ in range(10):
+        now += 1.0
+        watching.tick(now)
+        assert page.changed(now) is None
+    assert page.changed(now + 10.0) == []
 
 
 def test_mistakes(watching):
