@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rsp.config.log_fields import DEFAULT_JSON, Known
@@ -42,6 +42,16 @@ class JsonFieldsLog(RequestLog):
         return b"{" + b",".join(key + _as_json(value) for (key, _), value in pairs) + b"}\n"
 
 
+def added(fields: Mapping[str, str]) -> Callable[[Any, float], bytes]:
+    """What comes behind the fields of the default: ``fields``, and the end of the line."""
+    parts = [(b"," + json.dumps(key).encode() + b":", reader(name)) for key, name in fields.items() if name]
+
+    def more(exchange: Any, ended: float) -> bytes:
+        return b"".join([key + _as_json(read(exchange, ended)) for key, read in parts]) + b"}\n"
+
+    return more
+
+
 class TemplateLog(RequestLog):
     """``template``: a text with placeholders."""
 
@@ -58,29 +68,36 @@ class TemplateLog(RequestLog):
         )
 
 
+class Condition:
+    """Which requests are logged, by the text of `when`."""
+
+    __slots__ = ("_matches", "_readers")
+
+    def __init__(self, text: str) -> None:
+        predicate = Predicate.parse(text)
+        self._matches = predicate.matches
+        self._readers = {name: reader(name, raw=True) for name in predicate.fields}
+
+    def holds(self, exchange: Any, ended: float) -> bool:
+        readers = self._readers
+        return self._matches(lambda name: readers[name](exchange, ended))
+
+
 class SelectiveLog(RequestLog):
-    """``inner``, for requests that ``when`` matches, if there is one, and of them for the share ``sample``."""
+    """``inner``, for requests that ``condition`` holds for, if there is one, and of them for the share ``sample``."""
 
-    __slots__ = ("_inner", "_matches", "_readers", "_sample")
+    __slots__ = ("_condition", "_inner", "_sample")
 
-    def __init__(self, inner: RequestLog, when: Predicate | None, sample: float) -> None:
+    def __init__(self, inner: RequestLog, condition: Condition | None, sample: float) -> None:
         self._inner = inner
+        self._condition = condition
         self._sample = sample
-        self._matches = when.matches if when is not None else None
-        self._readers = _raw_readers(when.fields if when is not None else ())
 
     def write(self, exchange: Any, ended: float) -> None:
         if self._sample < 1 and random.random() >= self._sample:  # noqa: S311 - nothing depends on it
             return
-        if self._matches is not None:
-            readers = self._readers
-            if not self._matches(lambda name: readers[name](exchange, ended)):
-                return
-        self._inner.write(exchange, ended)
-
-
-def _raw_readers(names: Iterable[str]) -> dict[str, Reader]:
-    return {name: reader(name, raw=True) for name in names}
+        if self._condition is None or self._condition.holds(exchange, ended):
+            self._inner.write(exchange, ended)
 
 
 def _as_json(value: Value) -> bytes:

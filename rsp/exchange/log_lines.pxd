@@ -29,8 +29,12 @@ cdef class CombinedLog(RequestLog):
 cdef class JsonLog(RequestLog):
     cdef AccessLog _log
     cdef bytes _route
+    cdef object _more
+    cdef RequestLog _slow
     cdef Secrets _secrets
     @cython.locals(subject=Subject, log=AccessLog, target=bytes, line=bytes)
     cpdef write(self, exchange, double ended)
+    @cython.locals(line=bytes)
+    cdef _write_cut(self, Subject subject, double ended, bytes target)
     @cython.locals(head=RequestHead, responder=Responder)
     cdef bytes _line(self, Subject exchange, double ended, bytes target)

@@ -1,6 +1,7 @@
 """The two formats that most access logs have: a line is made of what an exchange knows anyway."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from rsp.exchange.request_log import RequestLog
@@ -11,6 +12,8 @@ from rsp.logs.json_line import json_line, text
 from rsp.logs.secrets import Secrets
 
 _CUT: Final = b"..."
+
+More = Callable[[Subject, float], bytes]
 
 
 def default_line(exchange: Subject, ended: float) -> bytes:
@@ -45,25 +48,44 @@ class CombinedLog(RequestLog):
 
 
 class JsonLog(RequestLog):
-    """As ``logs/json_line.py`` has it.  ``route``: its name as the inside of a string of JSON."""
+    """As ``logs/json_line.py`` has it.  ``route``: its name as the inside of a string of JSON.
 
-    __slots__ = ("_log", "_route", "_secrets")
+    ``more(exchange, ended)``: further fields, with the end of the line; ``slow`` writes all of them where the line has
+    to be cut.
+    """
 
-    def __init__(self, log: AccessLog, secrets: Secrets, route: bytes) -> None:
+    __slots__ = ("_log", "_more", "_route", "_secrets", "_slow")
+
+    def __init__(
+        self, log: AccessLog, secrets: Secrets, route: bytes, more: More | None = None, slow: RequestLog | None = None
+    ) -> None:
         log.json = True
         self._log = log
         self._secrets = secrets
         self._route = route
+        self._more = more
+        self._slow = slow
 
     def write(self, exchange: Any, ended: float) -> None:
         subject: Subject = exchange
         log, target = self._log, self._secrets.target(subject.head.target)
         line = self._line(subject, ended, target)
-        if log.widest:
-            while len(line) > log.widest and len(target) > len(_CUT):
-                target = target[: max(0, len(target) // 2 - len(_CUT))] + _CUT
-                line = self._line(subject, ended, target)
-        log.add(line)
+        if self._more is not None:
+            line = line[:-2] + self._more(subject, ended)
+        if log.widest and len(line) > log.widest:
+            self._write_cut(subject, ended, target)
+        else:
+            log.add(line)
+
+    def _write_cut(self, subject: Subject, ended: float, target: bytes) -> None:
+        if self._slow is not None:
+            self._slow.write(subject, ended)
+            return
+        line = self._line(subject, ended, target)
+        while len(line) > self._log.widest and len(target) > len(_CUT):
+            target = target[: max(0, len(target) // 2 - len(_CUT))] + _CUT
+            line = self._line(subject, ended, target)
+        self._log.add(line)
 
     def _line(self, exchange: Subject, ended: float, target: bytes) -> bytes:
         head, responder = exchange.head, exchange.responder

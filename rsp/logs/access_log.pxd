@@ -1,3 +1,6 @@
+cdef Py_ssize_t _BATCH, _HELD
+
+
 cdef class AccessLog:
     cdef object __weakref__
     cdef public bint json

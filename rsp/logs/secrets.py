@@ -25,7 +25,6 @@ _COOKIES: Final = (b"cookie", b"set-cookie")
 
 _ENCODED_KEY: Final = re.compile(rb"([?&;#])([^=&;#]*%[^=&;#]*)=[^&#]*")
 _USER: Final = re.compile(rb"//[^/?#\s]*@")
-_COOKIE: Final = re.compile(rb"=[^;]*")
 _SCHEME: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,30} ")
 
 
