@@ -28,6 +28,8 @@ cpdef bint is_suspect(bytes text, bytes lengths):
     cdef bint escaped = False  # there is one in the key
     cdef Py_ssize_t size
     cdef uint64_t bits
+    if memchr(next, c"=", end - next) == NULL and memchr(next, c"%", end - next) == NULL:
+        return False
     while next < end:
         if next[0] == c"?" or next[0] == c"&" or next[0] == c";" or next[0] == c"#":
             key = next + 1
