@@ -12,7 +12,7 @@ cdef class RouteSeries(Series):
 
 cdef class ListenerSeries(Series):
     cpdef accepted(self)
-    cpdef answered(self, int status, bytes version)
+    cpdef answered(self, int status, int minor)
     cpdef shaken(self, bytes version, bint resumed)
     cpdef failed(self)
 

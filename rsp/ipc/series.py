@@ -68,11 +68,11 @@ class ListenerSeries(Series):
         """A connection, ready for requests."""
         self._add(LISTENER_ACCEPTED, 1)
 
-    def answered(self, status: int, version: bytes) -> None:
-        """A request has ended; ``version``: of HTTP, empty where it is not known."""
+    def answered(self, status: int, minor: int) -> None:
+        """A request has ended; ``minor``: the second number of its version of HTTP/1, -1 where it is not known."""
         self._class(LISTENER_STATUS, status)
-        if version:
-            self._add(LISTENER_VERSION + (version != b"1.0"), 1)
+        if minor >= 0:
+            self._add(LISTENER_VERSION + (minor > 0), 1)
 
     def shaken(self, version: bytes, resumed: bool) -> None:
         """A TLS handshake is complete."""

@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """The compiled twin of series.py: pointers into the process's own column."""
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -36,7 +37,7 @@ for _bound in series_cells.BYTES[:_MOST_BOUNDS]:
 
 
 cdef inline void _count_class(cell *first, int status) noexcept:
-    cdef int number = status // 100
+    cdef int number = status / 100
     first[0 if number < 1 else 4 if number > 5 else number - 1] += 1
 
 
@@ -73,10 +74,10 @@ cdef class ListenerSeries(Series):
     cpdef accepted(self):
         self._cells[LISTENER_ACCEPTED] += 1
 
-    cpdef answered(self, int status, bytes version):
+    cpdef answered(self, int status, int minor):
         _count_class(self._cells + LISTENER_STATUS, status)
-        if version:
-            self._cells[LISTENER_VERSION + (version != b"1.0")] += 1
+        if minor >= 0:
+            self._cells[LISTENER_VERSION + (minor > 0)] += 1
 
     cpdef shaken(self, bytes version, bint resumed):
         self._cells[LISTENER_TLS + (0 if version == b"TLSv1.2" else 1 if version == b"TLSv1.3" else _OTHER)] += 1

@@ -1,8 +1,8 @@
 """A process's own row of the scoreboard, as the hot path writes it: at the moment when something happens, so that a
 process that is killed takes no count with it.
 
-On a request's way, so it has a compiled layout.  Sums wrap at the end of what a cell holds, as those of all counters in
-shared memory do.
+Sums wrap at the end of what a cell holds, as those of all counters in shared memory do.  ``worker_stats.pyx`` is the
+compiled twin of this file.
 """
 
 from rsp.ipc.scoreboard import MOST, Scoreboard

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import rsp.ipc.series_table
 from rsp.config.route_names import route_names
-from rsp.ipc import peer_cells, series, series_cells, worker_cells
+from rsp.ipc import peer_cells, series, series_cells, worker_cells, worker_stats
 from rsp.ipc.counting import Counting
 from rsp.ipc.estate import MASK, Estate
 from rsp.ipc.families import Family
@@ -203,7 +203,7 @@ SIZES = st.integers(0, 2**62) | st.sampled_from([int(bound) + more for bound in 
 VERSIONS = st.sampled_from([b"", b"1.0", b"1.1", b"2", b"TLSv1.2", b"TLSv1.3", b"TLSv1.1"])
 CALLS = st.lists(
     st.tuples(st.just("RouteSeries"), st.just("answered"), st.tuples(st.integers(0, 999), SIZES, SIZES))
-    | st.tuples(st.just("ListenerSeries"), st.just("answered"), st.tuples(st.integers(0, 999), VERSIONS))
+    | st.tuples(st.just("ListenerSeries"), st.just("answered"), st.tuples(st.integers(0, 999), st.integers(-1, 2)))
     | st.tuples(st.just("ListenerSeries"), st.just("shaken"), st.tuples(VERSIONS, st.booleans()))
     | st.tuples(st.just("ListenerSeries"), st.sampled_from(["accepted", "failed"]), st.just(()))
     | st.tuples(st.just("TimesSeries"), st.just("took"), st.tuples(SECONDS, SECONDS, SECONDS, SIZES)),
@@ -223,6 +223,22 @@ def test_the_twin_counts_the_same(calls):
         written.append(cells.tolist())
     assert written[0] == written[1]
     assert not any(written[1][:64] + written[1][128:])
+
+
+@given(st.lists(st.tuples(st.integers(0, 999), SIZES)), st.integers(-(2**63), 2**63 - 1))
+def test_the_twin_of_worker_stats_counts_the_same(answers, amount):
+    written = []
+    for module in (specification("ipc/worker_stats"), worker_stats):
+        board = new_sheet().board
+        stats = module.WorkerStats(board, 1)
+        for status, sent in answers:
+            stats.answered(status, sent)
+        stats.add(worker_cells.IN_FLIGHT, amount)
+        stats.put(worker_cells.HEARTBEAT, MASK)
+        assert stats.get(worker_cells.IN_FLIGHT) == amount & MASK
+        written.append(board.cells[: 3 * ROW].tolist())
+    assert written[0] == written[1]
+    assert not any(written[1][:ROW] + written[1][2 * ROW :])
 
 
 @given(SECONDS)

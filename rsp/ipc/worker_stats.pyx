@@ -1,0 +1,49 @@
+# cython: cdivision=True
+"""The compiled twin of worker_stats.py: a pointer to the process's own row."""
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+
+from rsp.ipc import worker_cells
+
+cdef int BYTES_SENT = worker_cells.BYTES_SENT
+cdef int REQUESTS = worker_cells.REQUESTS
+cdef int ROW = worker_cells.ROW
+cdef int STATUS_2XX = worker_cells.STATUS_2XX
+cdef int STATUS_3XX = worker_cells.STATUS_3XX
+cdef int STATUS_4XX = worker_cells.STATUS_4XX
+cdef int STATUS_5XX = worker_cells.STATUS_5XX
+
+
+cdef class WorkerStats:
+    def __init__(self, scoreboard, Py_ssize_t row):
+        cdef Py_buffer view
+        self._memory = scoreboard.cells  # is mapped as long as this is there
+        PyObject_GetBuffer(self._memory, &view, PyBUF_WRITABLE)
+        try:
+            if not 0 <= row < view.len // 8 // ROW:
+                raise IndexError(f"row {row}")
+            self._cells = <count *>view.buf + row * ROW
+        finally:
+            PyBuffer_Release(&view)
+
+    cpdef add(self, int cell, Py_ssize_t amount):
+        self._cells[cell] += <count>amount
+
+    cpdef answered(self, int status, Py_ssize_t sent):
+        cdef count *cells = self._cells
+        cells[REQUESTS] += 1
+        cells[BYTES_SENT] += <count>sent
+        if status < 300:
+            cells[STATUS_2XX] += status >= 200
+        elif status < 400:
+            cells[STATUS_3XX] += 1
+        elif status < 500:
+            cells[STATUS_4XX] += 1
+        else:
+            cells[STATUS_5XX] += 1
+
+    cpdef count get(self, int cell) except? 0:
+        return self._cells[cell]
+
+    cpdef put(self, int cell, count value):
+        self._cells[cell] = value
