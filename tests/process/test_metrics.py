@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -129,10 +130,15 @@ def test_an_upgrade_goes_on_counting(tmp_path, site):
             wait_until(lambda: "Upgraded" in rsp.log, "the upgrade")
             before = scraper.number
             wait_until(lambda: scraper.number > before + 10, "scrapes of the new one")
-        (pid,) = {int(line.split("pid ")[1].split(")")[0]) for line in rsp.log.splitlines() if "Upgraded" in line}
-        os.kill(pid, signal.SIGTERM)
-        rsp.process.wait(30)
-        wait_until(lambda: not _runs(pid), "its end")
+        _stop_successor(rsp)
+
+
+def _stop_successor(rsp: Rsp) -> None:
+    """And see both masters end."""
+    pid = int(re.findall(r"Upgraded: the new master \(pid (\d+)\)", rsp.log)[-1])
+    os.kill(pid, signal.SIGTERM)
+    rsp.process.wait(30)
+    wait_until(lambda: not _runs(pid), "its end")
 
 
 def _runs(pid: int) -> bool:
@@ -231,6 +237,39 @@ def test_a_unix_socket(tmp_path, lab):
         assert path.stat().st_mode & 0o777 == 0o600
         rsp.reload(lab.site())
         assert not path.exists()
+
+
+def test_an_upgrade_passes_a_unix_socket_on(tmp_path, lab):
+    path = tmp_path / "metrics.sock"
+    command = ["curl", "-s", "--unix-socket", str(path), "http://any/ready"]
+    with Rsp(tmp_path, f'metrics = "unix:{path}" {lab.site()}') as rsp:
+        file = path.stat().st_ino
+        rsp.signal(signal.SIGUSR2)
+        wait_until(lambda: "Upgraded" in rsp.log and "Stopped." in rsp.log, "the upgrade")
+        assert path.stat().st_ino == file
+        assert subprocess.run(command, capture_output=True, check=True).stdout == b"ready\n"
+        _stop_successor(rsp)
+        assert not path.exists()
+
+
+def test_an_upgrade_without_metrics_ends_them(tmp_path, lab):
+    path = tmp_path / "metrics.sock"
+    with Rsp(tmp_path, f'metrics = "unix:{path}" {lab.site()}') as rsp:
+        rsp.write(lab.site())
+        rsp.signal(signal.SIGUSR2)
+        wait_until(lambda: "Upgraded" in rsp.log, "the upgrade")
+        wait_until(lambda: not path.exists(), "the file to be gone")
+        _stop_successor(rsp)
+
+
+def test_an_upgrade_that_fails_changes_nothing(tmp_path, lab):
+    path = tmp_path / "metrics.sock"
+    command = ["curl", "-s", "--unix-socket", str(path), "http://any/ready"]
+    with Rsp(tmp_path, f'metrics = "unix:{path}" {lab.site()}') as rsp:
+        rsp.file.write_text(rsp.file.read_text().replace('"admin.sock"', '"/nowhere/admin.sock"'))
+        rsp.signal(signal.SIGUSR2)
+        wait_until(lambda: "Upgrade failed" in rsp.log, "the failure")
+        assert subprocess.run(command, capture_output=True, check=True).stdout == b"ready\n"
 
 
 def test_ready_while_it_stops(tmp_path, site):
