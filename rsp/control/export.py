@@ -68,6 +68,9 @@ class Export:
         """Send them, if there is a collector; workers may know of one a moment before this process does."""
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if self._queue.is_full():  # found out before any work is done on them
+            self._counted(0, len(spans))
+            return
         for span in spans:
             self._queue.add(encode_span(span), now)
         self._news.set()
@@ -180,8 +183,8 @@ def _resource(service: str) -> dict[str, Value]:
     return {
         "service.name": service[:256],
         "service.version": __version__,
+        "service.instance.id": f"{socket.gethostname()}:{os.getppid()}",  # the master's number is the instance's
         "host.name": socket.gethostname(),
-        "process.pid": os.getppid(),  # the master's, which stands for the instance
     }
 
 

@@ -17,6 +17,7 @@ MOST: Final = 8192  # spans that wait
 MOST_BYTES: Final = 8 << 20
 BATCH: Final = 512
 BATCH_BYTES: Final = 1 << 20
+_SMALL: Final = 256  # bytes
 _DELAY: Final = 1.0  # seconds that a batch which is not full waits for more
 _FIRST_PAUSE: Final = 1.0  # after a failure; twice as long after each further one
 _LONGEST_PAUSE: Final = 30.0
@@ -40,6 +41,10 @@ class SpanQueue:
     def __len__(self) -> int:
         """Spans that wait, those under way included."""
         return len(self._waiting) + len(self._batch)
+
+    def is_full(self) -> bool:
+        """Whether there is no room even for a small one."""
+        return len(self) >= MOST or self._size >= MOST_BYTES - _SMALL
 
     def add(self, span: bytes, now: float) -> None:
         if len(self) >= MOST or self._size + len(span) > MOST_BYTES:

@@ -374,6 +374,48 @@ def test_a_collector_that_is_gone_is_none_of_traffics_business(tmp_path):
             trace_of(collector, "/later")
 
 
+def metrics(port: int) -> dict[str, float]:
+    text = get(port, "/metrics", host="127.0.0.1").decode().partition("\r\n\r\n")[2]
+    return {name: float(value) for name, value in re.findall(r"(?m)^(rsp_spans\w*) (\S+)$", text)}
+
+
+def test_each_span_is_sent_or_counted_and_traffic_goes_on(tmp_path):
+    """The collector takes part of the batches, late, refuses others, and rejects some of what it takes."""
+
+    def answer(number: int) -> tuple[int, dict[str, str], bytes]:
+        if number % 4 == 0:
+            return 400, {}, b""
+        if number % 4 == 1:
+            time.sleep(0.5)
+            return 200, {}, b"{}"
+        if number % 4 == 2:
+            return 200, {}, b'{"partialSuccess":{"rejectedSpans":"7","errorMessage":"no"}}'
+        return 503, {"Retry-After": "0"}, b""
+
+    requests = 2500
+    with Collector(answer) as collector, Backend() as backend:
+        port = free_port()
+        with Rsp(tmp_path, f'metrics = "127.0.0.1:{port}"\n' + site(collector.url, backend, 1.0)) as rsp:
+            wait_until(lambda: metrics(port), "metrics")
+            with socket.create_connection(("127.0.0.1", rsp.port)) as client:
+                for _ in range(requests):
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    data = b""
+                    while not data.endswith(b"one"):
+                        data += client.recv(65536)
+            wait_until(lambda: sum(metrics(port).values()) == 2 * requests, "all spans are accounted for")
+            counted = metrics(port)
+            taken = sum(
+                len(scope.spans)
+                for request in collector.requests
+                for group in request.resource_spans
+                for scope in group.scope_spans
+            )
+            partly = len([number for number in range(len(collector.heads)) if number % 4 == 2])
+            assert counted["rsp_spans_total"] == taken - 7 * partly
+            assert counted["rsp_spans_dropped_total"] > 0
+
+
 def test_without_tracing_nothing_is_touched(tmp_path):
     with Collector() as collector, Backend() as backend:
         text = site(collector.url, backend, 1.0)
