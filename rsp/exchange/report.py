@@ -86,7 +86,7 @@ class _Report:
 
     def _journal(self, journal: Journal | None) -> Data:
         if journal is None:  # it began before the watch did
-            return {"hooks": [], "tries": [], "calls": []}
+            return {"hooks": [], "tries": [], "calls": [], "left_out": 0}
         calls: list[Data] = [
             {
                 "method": self._text(call.head.method),
@@ -99,6 +99,7 @@ class _Report:
             "hooks": [self._run(run) for run in journal.hooks],
             "tries": [self._try(one) for one in journal.tries],
             "calls": calls,
+            "left_out": journal.left_out,
         }
 
     def _run(self, run: HookRun) -> Data:
@@ -115,7 +116,7 @@ class _Report:
             "first_byte": self._at(first_byte),
             "ended": self._at(one.ended),
             "status": one.status,
-            "failure": one.failure[: self._limit],
+            "failure": (one.failure or one.left)[: self._limit],
             "hedge": one.hedge,
         }
 

@@ -62,10 +62,14 @@ def _events(data: dict[str, Any]) -> Iterator[Event]:
         yield from _event(run.get("ended"), f"{name} ends")
     for one in _tables(data.get("tries")):
         yield from _try(one)
+    for call in _tables(data.get("calls")):
+        asked = f"{plain(call.get('method', '-'), 40)} {plain(call.get('target', '-'), 200)}"
+        for one in _tables(call.get("tries")):
+            yield from _try(one, f"a hook's {asked}: ")
 
 
-def _try(one: dict[str, Any]) -> Iterator[Event]:
-    peer = plain(one.get("peer", "-"), 200)
+def _try(one: dict[str, Any], of: str = "") -> Iterator[Event]:
+    peer = of + plain(one.get("peer", "-"), 200)
     yield from _event(one.get("started"), f"{peer} is {'asked as well (hedge)' if one.get('hedge') else 'asked'}")
     for name, what in _MOMENTS.items():
         yield from _event(one.get(name), f"{peer} {what}")
