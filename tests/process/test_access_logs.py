@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import authority
 from tests.harness import Backend, Rsp, background_load, exchange, free_port, get, proxy_to, wait_until
 
 DEFAULT = [
@@ -213,6 +215,67 @@ def test_what_hooks_say(tmp_path, backend):
     assert entry["none"] is None
 
 
+def test_what_hooks_may_not_say(tmp_path, backend):
+    text = f"""listen "127.0.0.1:{{port}}" upstream "app" {{ "{backend.address}" }}
+    access_log = {{ path = "a.json", format = "json", fields = {{ long = "log.long", last = "log.n20", big = "log.big",
+        nan = "log.nan", huge = "log.huge", minus = "log.minus" }} }}
+    local function try(req, name, value)
+      local good, message = pcall(function() req.log[name] = value end)
+      return good and "good" or tostring(message)
+    end
+    route {{ to = "app", on_request = function(req)
+        local said = {{ try(req, "a b", 1), try(req, "", 1), try(req, ("x"):rep(65), 1), try(req, "t", {{}}), try(req, "f", print), try(req, 1, 1) }}
+        req.log.long = ("y"):rep(5000)
+        req.log.big, req.log.nan, req.log.huge, req.log.minus = 2^53 + 2, 0/0, 1/0, -1.5
+        for number = 1, 16 do said[#said + 1] = try(req, "n" .. number, number) end
+        said[#said + 1] = try(req, "n20", 1)
+        return respond(200, table.concat(said, "\\n"))
+      end }}"""
+    with Rsp(tmp_path, text) as rsp:
+        said = asked(rsp, "/x").partition(b"\r\n\r\n")[2].decode().splitlines()
+        wait_for(tmp_path / "a.json", 1)
+        (entry,) = entries(tmp_path / "a.json")
+    assert all("expected a name of letters" in line for line in (*said[:3], said[5])), said
+    assert "expected a string, a number, a boolean or nil, got a table" in said[3] and "function" in said[4]
+    assert said[6:22] == ["good"] * 16 and "at most 20 of these" in said[22]
+    assert entry["long"] == "y" * 1024 and entry["last"] is None and entry["nan"] is None
+    assert entry["big"] == 2**53 + 2 and entry["huge"] is None and entry["minus"] == -1.5
+
+
+def test_what_is_known_of_tls(tmp_path, backend):
+    staff = authority("Staff CA")
+    authority().issue("a.example").write(tmp_path, "site")
+    staff.write(tmp_path / "staff.pem")
+    staff.issue("alice.example", client=True, subject="alice").write(tmp_path, "alice")
+    names = ("scheme", "tls_version", "tls_resumed", "sni", "client_cert_subject", "listener")
+    fields = ", ".join(f'{name} = "{name}"' for name in names)
+    port = free_port()
+    text = f"""listen "127.0.0.1:{{port}}" listen "127.0.0.1:{port}" {{ tls = true }} certificate {{ "site.bundle.pem" }}
+    upstream "app" {{ "{backend.address}" }} route {{ to = "app", client_ca = "staff.pem", client_verify = "optional" }}
+    access_log = {{ path = "a.json", format = "json", fields = {{ {fields}, c = "tls_cipher", p = "client_cert_fingerprint" }} }}"""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(tmp_path / "alice.bundle.pem")
+    with Rsp(tmp_path, text):
+        session = None
+        for _ in range(2):
+            with (
+                socket.create_connection(("127.0.0.1", port), 20) as raw,
+                context.wrap_socket(raw, server_hostname="a.example", session=session) as client,
+            ):
+                client.sendall(b"GET /x HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
+                while client.recv(1000):
+                    pass
+                session = client.session
+        wait_for(tmp_path / "a.json", 2)
+        found = [{name: entry[name] for name in names} for entry in entries(tmp_path / "a.json")]
+        ciphers = {(entry["c"], len(entry["p"])) for entry in entries(tmp_path / "a.json")}
+    expected = dict(zip(names, ("https", "TLSv1.2", 0, "a.example", "CN=alice", f"127.0.0.1:{port}"), strict=True))
+    assert found == [expected, expected | {"tls_resumed": 1}]
+    assert len(ciphers) == 1 and "-" in next(iter(ciphers))[0]
+
+
 # -- secrets
 
 SECRETS = (
@@ -331,16 +394,19 @@ def test_a_reload_changes_logs_and_loses_no_line(tmp_path, backend):
 
     with Rsp(tmp_path, site('"a.log"'), workers=2) as rsp:
         with background_load(rsp.port, 8) as load:
-            for log in ('{ "a.log", { path = "b.log", format = "{status} {path}" } }', '"b.log"', '{ "c.log" }'):
+            for log in (
+                '{ path = "b.log", format = "{status}" }',
+                '{ { path = "c.log", format = "json" }, { path = "none.log", when = "status >= 500" } }',
+                '"a.log"',
+                '{ "d.log" }',
+            ):
                 wait_until(lambda seen=load.good: load.good > seen + 50, "requests")
                 rsp.reload(site(log))
         assert not load.failures
-        answered = load.good
         assert rsp.stop() == 0
     assert "Reload refused" not in rsp.log
-    first, both, last = (len(lines(tmp_path / name)) for name in ("a.log", "b.log", "c.log"))
-    assert first and both and last
-    assert answered <= first + both + last  # those of the second configuration are in two of them
+    seen = [len(lines(tmp_path / name)) for name in ("a.log", "b.log", "c.log", "d.log")]
+    assert all(seen) and sum(seen) == load.good
 
 
 # -- syslog, the journal

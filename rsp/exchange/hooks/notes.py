@@ -4,6 +4,7 @@ What a hook assigns to ``req`` and ``res`` comes with its outcome; fields stay h
 """
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Final
 
 from rsp.exchange.exchange import Exchange
@@ -22,7 +23,6 @@ REQUEST: Final = b"request"  # whose fields are meant, as fields.lua names them;
 
 _LOGGED: Final = 20  # values of one request
 _LOGGED_BYTES: Final = 1024  # of one value
-_WHOLE: Final = 2.0**53  # up to here, a float says integers as they are
 
 
 class HookNotes(Notes):
@@ -126,7 +126,7 @@ class HookNotes(Notes):
         """What is wrong with it, or ``None``."""
         given = self.exchange.logged or {}
         key = name.decode("utf-8", "replace")
-        if value is None or value != value:
+        if value is None or (isinstance(value, float) and not isfinite(value)):
             given.pop(key, None)
         elif key not in given and len(given) >= _LOGGED:
             return b"a request has at most %d of these" % _LOGGED
@@ -201,5 +201,5 @@ def _for_log(value: bytes | float) -> bytes | float:
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < _WHOLE else max(-_WHOLE, min(_WHOLE, value))
+        return int(value) if value.is_integer() else value
     return value[:_LOGGED_BYTES] if isinstance(value, bytes) else value
