@@ -93,7 +93,8 @@ def test_the_log_shows_the_requests_that_match(tmp_path):
 def test_a_trace_shows_what_happened(tmp_path):
     dead = f"127.0.0.1:{free_port()}"
     with Backend(answering(ESCAPE)) as backend:
-        text = proxy_to(backend.address, dead, extra="function on_request(req) sleep(0.001) end")
+        hook = f'sleep(0.001) http.get("http://{backend.address}/hook?token=secret")'
+        text = proxy_to(backend.address, dead, extra=f"function on_request(req) {hook} end")
         with Rsp(tmp_path, text) as rsp:
             process = command(rsp, "trace", "--json", "-n", "2", 'retries >= 1 and request.header.x-a = "b"')
             extra = "X-A: b\r\nAuthorization: Basic c2VjcmV0\r\nCookie: s=secret; t\r\n"
@@ -113,6 +114,9 @@ def test_a_trace_shows_what_happened(tmp_path):
     assert moments == sorted(moments)
     assert phases["hooks"] >= 1000
     assert [run["phase"] for run in one["hooks"]] == ["on_request"]
+    (call,) = one["calls"]
+    assert (call["method"], call["target"]) == ("GET", "/hook?token=***")
+    assert [(each["peer"], each["status"]) for each in call["tries"]] == [(backend.address, 200)]
     first, second = one["tries"][-2:]
     assert (first["peer"], first["status"], first["failure"]) == (dead, 0, "Connection refused")
     assert (second["peer"], second["status"], second["failure"]) == (backend.address, 200, "")
