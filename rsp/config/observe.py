@@ -9,7 +9,7 @@ from rsp.config.units import Duration, Listen, Secret
 
 _HOSTS = (
     "Names that the Host of a request may have, beside IP addresses of loopback, `localhost` and the address itself; "
-    "others get 421 (against DNS rebinding)."
+    '`"*"`: any. Others get 421 (against DNS rebinding).'
 )
 
 

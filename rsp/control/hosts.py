@@ -18,10 +18,10 @@ _PORT = re.compile(r":[0-9]*$")
 
 
 class Hosts:
-    """A check of a :class:`Site` at ``address``; ``names``: what else it is called."""
+    """A check of a :class:`Site` at ``address``; ``names``: what else it is called, or ``*``."""
 
     def __init__(self, address: Listen, names: Collection[str]) -> None:
-        self._any = address.is_unix  # no browser reaches it
+        self._any = address.is_unix or "*" in names  # no browser reaches a unix socket
         self._names = {"localhost", *map(_folded, names)} | ({address.host.lower()} - {""})
 
     def __call__(self, request: Request) -> Response | None:

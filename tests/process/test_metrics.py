@@ -101,7 +101,7 @@ def test_the_control_process_dies_and_the_socket_stays(tmp_path, site):
         wait_until(lambda: site.value("rsp_requests_total") == 20, "all")
         for number in range(1, 4):
             os.kill(rsp.admin("/status")["control"]["pid"], signal.SIGKILL)
-            assert site.value("rsp_requests_total") == 20, "the next control process answers who waits"
+            assert site.value("rsp_requests_total") == 20, "the next control process answers"
             assert site.value("rsp_control_restarts_total") == number
         assert get(rsp.port)[9:12] == b"200"
 

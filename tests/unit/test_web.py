@@ -321,6 +321,10 @@ def test_names_of_other_pages(host: str) -> None:
     assert response is not None and response.status == 421
 
 
+def test_any_name_where_that_is_asked_for() -> None:
+    assert Hosts(Listen.parse("0.0.0.0:9145"), ["*"])(Request("GET", "/", fields={b"host": b"10.1.2.3"})) is None
+
+
 def test_no_browser_reaches_a_unix_socket() -> None:
     assert Hosts(Listen.parse("unix:/run/m.sock"), [])(Request("GET", "/", fields={b"host": b"any"})) is None
 
