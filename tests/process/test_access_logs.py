@@ -227,7 +227,7 @@ def test_what_hooks_may_not_say(tmp_path, backend):
         local said = {{ try(req, "a b", 1), try(req, "", 1), try(req, ("x"):rep(65), 1), try(req, "t", {{}}), try(req, "f", print), try(req, 1, 1) }}
         req.log.long = ("y"):rep(5000)
         req.log.big, req.log.nan, req.log.huge, req.log.minus = 2^53 + 2, 0/0, 1/0, -1.5
-        for number = 1, 16 do said[#said + 1] = try(req, "n" .. number, number) end
+        for number = 1, 17 do said[#said + 1] = try(req, "n" .. number, number) end
         said[#said + 1] = try(req, "n20", 1)
         return respond(200, table.concat(said, "\\n"))
       end }}"""
@@ -237,7 +237,7 @@ def test_what_hooks_may_not_say(tmp_path, backend):
         (entry,) = entries(tmp_path / "a.json")
     assert all("expected a name of letters" in line for line in (*said[:3], said[5])), said
     assert "expected a string, a number, a boolean or nil, got a table" in said[3] and "function" in said[4]
-    assert said[6:22] == ["good"] * 16 and "at most 20 of these" in said[22]
+    assert said[6:23] == ["good"] * 17 and "at most 20 of these" in said[23]
     assert entry["long"] == "y" * 1024 and entry["last"] is None and entry["nan"] is None
     assert entry["big"] == 2**53 + 2 and entry["huge"] is None and entry["minus"] == -1.5
 
