@@ -98,6 +98,7 @@ class Master:
 
     def _farewell(self) -> int:
         """The last line, which says what was cut; the exit status."""
+        log.tick()  # what children have said at their end
         fleet = self._fleet
         requests, tunnels = fleet.rows.total(worker_cells.CUT), fleet.rows.total(worker_cells.CUT_TUNNELS)
         cut = cut_text(requests, tunnels)

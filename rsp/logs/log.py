@@ -9,8 +9,11 @@ to stderr by themselves.
 """
 
 import os
+import sys
 import time
+import traceback
 from collections.abc import Callable
+from types import TracebackType
 from typing import Final
 
 from rsp.logs.json_lines import records
@@ -45,6 +48,7 @@ def catch() -> None:
     global _outlet
     if _json and _outlet is not None:
         _outlet = catch_strays(2)
+        sys.excepthook = _exception  # what Python says at its end would be read by no process
 
 
 def show(to: Callable[[int, float, str], object]) -> None:
@@ -75,6 +79,10 @@ def tick() -> None:
         told = f"{_lost} lines of this log were lost: standard error took no more"
         if _write(_stamped(told, WARNING, time.time())):
             _lost = 0
+
+
+def _exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    line("".join(traceback.format_exception(kind, error, trace)).rstrip(), ERROR)
 
 
 def _stray(data: bytes) -> bytes:

@@ -44,6 +44,22 @@ def test_every_line_is_json_stacks_of_children_too(tmp_path):
             assert rsp.stop() == 0
 
 
+def test_a_master_that_fails_says_so_as_json(tmp_path):
+    (tmp_path / "failing.py").write_text(
+        "import sys, rsp.master\n"
+        "from rsp.cli import main\n"
+        "def fail(_): raise RuntimeError('no\\x1b')\n"
+        "rsp.master.Master._round = fail\n"
+        "sys.exit(main())\n"
+    )
+    with Backend() as backend:
+        text = 'log_format = "json"\n' + proxy_to(backend.address)
+        with Rsp(tmp_path, text, program="failing", started=False) as rsp:
+            assert rsp.process.wait(30)
+            said = "".join(one["message"] for one in records(rsp))
+            assert "Traceback" in said and "RuntimeError: no\x1b" in said
+
+
 def accepts(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 5).close()
