@@ -49,12 +49,12 @@ class Server:
             self._server = await asyncio.start_server(self._client, sock=listening, limit=_HEAD_LIMIT)
 
     def close(self) -> None:
-        """Accept no more; the connections end, with their response where one is being sent."""
+        """Accept no more; the connections end, with their response where one is being sent that has an end."""
         if self._server is not None:
             self._server.close()
         for connection in list(self._open):
             connection.last = True
-            if not connection.busy:
+            if connection.live or not connection.busy:
                 connection.abort()
 
     async def finish(self) -> None:
@@ -100,7 +100,9 @@ class Server:
 
 
 class _Connection:
-    """One client's requests, one after the other.  ``busy``: one is being answered.  ``last``: no more of them."""
+    """One client's requests, one after the other.
+
+    ``busy``: one is being answered; ``live``: with a body that has no end.  ``last``: no more of them."""
 
     def __init__(
         self,
@@ -114,6 +116,7 @@ class _Connection:
         self._writer = writer
         self._waits = waits
         self.busy = False
+        self.live = False
         self.last = False
         writer.transport.set_write_buffer_limits(0)  # drain() waits until the kernel has all
 
@@ -178,6 +181,7 @@ class _Connection:
         pieces = response.body if not isinstance(response.body, bytes) else _cut(response.body)
         chunked = not isinstance(response.body, bytes) and head.minor == 1
         self.last = self.last or response.live or not (chunked or isinstance(response.body, bytes))
+        self.live = response.live
         async with aclosing(pieces):
             await self._send(_head(response, chunked=chunked, close=self.last))
             if head.method != b"HEAD":

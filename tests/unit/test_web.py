@@ -204,6 +204,25 @@ def test_a_live_body_ends_with_its_client() -> None:
     run(test)
 
 
+def test_a_server_that_closes_ends_live_bodies_and_finishes_others() -> None:
+    async def test() -> None:
+        async with lab() as (site, connect):
+            live, busy, idle = await connect(), await connect(), await connect()
+            live[1].write(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
+            await live[0].readuntil(b"data: 1\n\n\r\n")
+            busy[1].write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            while sum(connection.busy for connection in site.server._open) < 2:
+                await asyncio.sleep(0.001)
+            site.server.close()
+            assert not any([await live[0].read(), await idle[0].read()])
+            await site.ended.wait()
+            assert (await answer(busy[0]))[0] == 200 and await busy[0].read() == b""
+            with pytest.raises(ConnectionRefusedError):
+                await connect()
+
+    run(test)
+
+
 def test_errors_of_handlers_stay_inside() -> None:
     async def test() -> None:
         async with lab() as (_, connect):
