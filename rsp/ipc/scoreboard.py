@@ -40,7 +40,10 @@ PLACE: Final = MARKS + SLOTS * TALLY
 FIRST_PLACE: Final = SLOTS * ROW
 SEQUENCE_AT: Final = RETIRED_ROW * ROW + worker_cells.SEQUENCE
 MOST: Final = (1 << 64) - 1  # what a cell holds
-_WAIT: Final = 0.02  # seconds for a move; a master that was killed does not end its own
+# Seconds for a move.  A master that was killed does not end its own, and another process may write there: then nothing
+# is waited for in the next seconds.
+_WAIT: Final = 0.02
+_HURRY: Final = 2.0
 _Result = TypeVar("_Result")
 
 
@@ -76,7 +79,7 @@ class Scoreboard:
         self.inherited: Inherited = {}
         self._sequences = {-1: (self.cells, SEQUENCE_AT)}  # by generation of predecessors
         self._moving = False
-        self._stuck: list[int] = []
+        self._hurry_until = 0.0  # nothing is waited for
 
     def row(self, slot: int) -> Row:
         return Row(self.cells, slot)
@@ -110,12 +113,14 @@ class Scoreboard:
         while True:
             before = self._sequence()
             result = read()
-            if before == self._sequence() and (before == self._stuck or not any(number & 1 for number in before)):
+            if before == self._sequence() and not any(number & 1 for number in before):
                 return result
             now = time.monotonic()
+            if now < self._hurry_until:
+                return result
             give_up = give_up or now + _WAIT
             if now > give_up:
-                self._stuck = before
+                self._hurry_until = now + _HURRY
                 return result
             time.sleep(0)
 

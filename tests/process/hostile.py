@@ -17,7 +17,8 @@ import rsp.supervise.child
 import rsp.supervise.fleet
 from rsp.cli import main
 from rsp.ipc import channel
-from rsp.ipc.scoreboard import FIRST_PLACE, PLACE
+from rsp.ipc.scoreboard import FIRST_PLACE, PLACE, RETIRED_ROW, SEQUENCE_AT
+from rsp.ipc.sheet import ARENA
 from rsp.ipc.tap import Seen
 from rsp.ipc.watches import Watch
 
@@ -79,6 +80,24 @@ def _overwrite(_end: socket.socket, instance) -> None:
     os._exit(7)
 
 
+def _spoil_sheet(_end: socket.socket, instance) -> None:
+    """All that is counted there, then what says that counts are being moved, again and again; then cut it off."""
+    sheet = instance.observed.sheet
+    for row in (0, 1, RETIRED_ROW):
+        sheet.cells[row * ARENA : row * ARENA + 4096] = memoryview(b"\xff" * 8 * 4096).cast("Q")
+    for size in (0, 1 << 40):
+        try:
+            os.ftruncate(sheet.descriptor, size)
+        except PermissionError:
+            continue
+        os._exit(99)  # the seal is broken
+    give_up = time.monotonic() + 2.0
+    while time.monotonic() < give_up:
+        sheet.board.cells[SEQUENCE_AT] = (sheet.board.cells[SEQUENCE_AT] + 1) % (1 << 64)
+    sheet.board.cells[SEQUENCE_AT] = 1
+    os._exit(7)
+
+
 def _spoil_watches(_end: socket.socket, instance) -> None:
     """What other processes are shown and asked: datagrams of any kind, then any watch, then no list at all."""
     tap, page = instance.observed.tap, instance.observed.watches
@@ -122,6 +141,7 @@ TURNS = {
     "descriptors": _send_descriptors,
     "close": _close,
     "overwrite": _overwrite,
+    "sheet": _spoil_sheet,
     "watches": _spoil_watches,
 }
 

@@ -88,6 +88,22 @@ def test_a_scoreboard_that_a_worker_overwrote_ends_neither_master_nor_control_pr
         assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
 
 
+def test_a_sheet_that_a_worker_spoils_delays_no_scrape_and_no_reload(tmp_path, backend):
+    with Hostile(tmp_path, proxy_to(backend.address), "worker", ["sheet"]) as rsp:
+        wait_until(lambda: (tmp_path / "admin.sock").exists(), "the control process")
+        before = rsp.admin("/status")["control"]["pid"]
+        scrape = ["curl", "-sf", "-m", "5", "--unix-socket", "admin.sock", "http://rsp/metrics"]
+        for _ in range(5):
+            assert b"rsp_requests_total" in subprocess.run(scrape, cwd=tmp_path, capture_output=True, check=True).stdout
+        wait_until(lambda: "Worker 1" in rsp.log and "has ended with status 7" in rsp.log, "its end")
+        wait_until(lambda: "Started." in rsp.log, "all workers")
+        assert get(rsp.port).startswith(b"HTTP/1.1 200"), "workers can count on"
+        assert rsp.rspctl("reload").returncode in (0, 1)
+        subprocess.run(scrape, cwd=tmp_path, capture_output=True, check=True)
+        assert rsp.admin("/status")["control"]["pid"] == before
+        assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
+
+
 def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_terminal(tmp_path, backend):
     with Hostile(tmp_path, proxy_to(backend.address), "worker", ["watches"]) as rsp:
         wait_until(lambda: (tmp_path / "admin.sock").exists(), "the control process")

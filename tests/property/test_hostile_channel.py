@@ -371,7 +371,7 @@ def test_a_socket_that_nobody_reads_does_not_stop_a_successor(monkeypatch):
         many = [one] * 60_000
         legacy = upgrade.Legacy(b"", {}, [], [(0, "a")] * len(many), [], [])
         started = time.monotonic()
-        successor = upgrade.Successor(legacy, many[:5000])
+        successor = upgrade.Successor(legacy, [], many[:5000])
         assert time.monotonic() - started < 10
         successor._process.kill()
         successor.give_up()
