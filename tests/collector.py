@@ -72,7 +72,7 @@ class Collector:
         self.targets: list[str] = []
         self.requests: list[ExportTraceServiceRequest] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.handle_error = lambda request, address: None  # whoever asked has given up
+        self._server.handle_error = lambda request, address: None  # the client has given up
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/v1/traces"

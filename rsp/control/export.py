@@ -29,7 +29,7 @@ from rsp.tls.material import Keyring
 _PATIENCE: Final = 10.0  # seconds for a batch, the name's look-up included
 _FAREWELL: Final = 1.0  # when the process ends
 _LONGEST_WAIT: Final = 60.0
-_UNTIL_CONFIGURED: Final = 5.0
+_UNTIL_CONFIGURED: Final = 5.0  # seconds that spans are kept before there is a collector
 
 
 class Export:

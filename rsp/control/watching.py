@@ -21,7 +21,7 @@ from rsp.ipc.watches import Kind, Watch, Watches
 from rsp.logs import log
 
 _AT_ONCE: Final = 200  # datagrams in one turn of the loop
-_LAST_ROUNDS: Final = 50  # of these, when the process ends
+_LAST_ROUNDS: Final = 25  # of these, when the process ends
 
 Take = Callable[[bytes, int], None]  # a line of JSON, or none; how many were dropped before it
 

@@ -27,7 +27,7 @@ def new_span_id() -> bytes:
 class Trace:
     """``parent``: the caller's span, empty where the trace begins; ``state``: its tracestate.
 
-    ``is_sampled``: spans are recorded, here and by those who are asked; ``flags``: those of the field.
+    ``is_sampled``: spans are recorded, here and by peers; ``flags``: those of the field.
     """
 
     __slots__ = ("_end", "_line", "_tracer", "flags", "is_sampled", "parent", "span_id", "state", "trace_id")
@@ -48,11 +48,11 @@ class Trace:
         self._line = self._about(self.span_id)
 
     def _about(self, span_id: bytes) -> bytes:
-        """The field, for those whose caller is that span."""
+        """The field that names that span as the caller."""
         return b"traceparent: 00-" + self.trace_id + b"-" + span_id + self._end
 
     def lines(self, noted: Try | None) -> bytes:
-        """The fields.  The caller of a peer is the span of that try; where nothing is recorded, the request's own."""
+        """The fields.  They name the span of that try as the caller; where nothing is recorded, the request's own."""
         state = b"tracestate: " + self.state + b"\r\n" if self.state else b""
         return (self._line if noted is None or not self.is_sampled else self._of_try(noted)) + state
 
@@ -61,7 +61,10 @@ class Trace:
         return self._about(noted.id)
 
     def name_try(self, outgoing: OutgoingHead, noted: Try | None) -> None:
-        """In the field that :meth:`lines` has made.  A hook, or a rule, that has written another one has its way."""
+        """Put the try's span into the field that :meth:`lines` has made.
+
+        A value that a hook, or a rule of the route, has put in its place stays.
+        """
         if noted is not None and self.is_sampled:
             outgoing.fields = outgoing.fields.replace(self._line, self._of_try(noted), 1)
 

@@ -1,9 +1,9 @@
 """Tracing: each request becomes part of a trace, its caller's or a new one, and its spans are sent on if they count.
 
-Rules of this room: whether a trace is recorded is decided when the request begins, so that all who take part in it do
-the same.  What fails or takes long is kept in any case, with rsp's own spans alone, and only so much of it in a
-second: clients can make errors.  What the fields of a client say is taken for a name and no more, unless ``trusted``
-has it: it decides nothing.
+Rules of this room: whether a trace is recorded is decided when the request begins, so that rsp and its peers do the
+same.  What fails or takes long is kept in any case, with rsp's own spans alone, and only so much of it in a
+second: clients can make errors.  What a client says decides nothing but the trace's id, unless the client
+is ``trusted``.
 """
 
 from math import inf
@@ -49,7 +49,7 @@ class Tracer:
         exchange.journal.trace = trace
 
     def _samples(self, trusted: TraceParent | None) -> bool:
-        """Whether the trace is recorded: as a caller that is trusted has decided, else by lot."""
+        """Whether the trace is recorded: as a caller that is trusted has decided, else at random."""
         if trusted is not None:
             return trusted.is_sampled
         return random() < self._share  # noqa: S311 - no secret, and clients do not see it

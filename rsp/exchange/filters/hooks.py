@@ -297,7 +297,7 @@ class HooksFilter(Filter):
 
 
 def _begin(exchange: Exchange, phase: str) -> None:
-    """For those who look at single requests."""
+    """For spans, and ``rspctl trace``."""
     if exchange.journal is not None:
         exchange.journal.begin_hook(phase, exchange.context.clock())
 

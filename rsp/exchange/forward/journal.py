@@ -1,4 +1,4 @@
-"""What happened to one request, step by step, for those who look at single requests: spans, and ``rspctl trace``.
+"""What happened to one request, step by step, for spans and for ``rspctl trace``.
 
 Rules of this room: nothing is decided here, and nothing reads it while the request runs.  Requests that are not looked
 at have no journal.  Moments are by the clock of the worker's context; 0.0: it has not happened.  What is noted is
