@@ -38,13 +38,19 @@ class Estate(msgspec.Struct, frozen=True):
 
 
 class Legacy:
-    """One block of a predecessor's.  ``picks``: the places of its cells, in our order; -1: it has no such cell."""
+    """One block of a predecessor's, its ``number``-th.  ``generation``: which predecessor that is.
 
-    __slots__ = ("_columns", "_less", "_memory", "_picks", "_whole", "generation")
+    ``picks``: the places of its cells, in our order; -1: it has no such cell.
+    """
 
-    def __init__(self, memory: memoryview, group: Group, at: int, picks: list[int], generation: int) -> None:
+    __slots__ = ("_columns", "_less", "_memory", "_picks", "_whole", "generation", "number")
+
+    def __init__(
+        self, memory: memoryview, group: Group, at: int, picks: list[int], generation: int, number: int
+    ) -> None:
         """Raises :class:`IndexError` where it is not within ``memory``."""
         self.generation = generation
+        self.number = number
         self._memory = memory
         self._columns = [at + column for column in group.columns]
         self._less = at + group.less if group.less >= 0 else -1

@@ -57,6 +57,13 @@ class Table:
         self.size += 1
         return self.size - 1
 
+    def cells(self, number: int) -> int:
+        """Several; the first one."""
+        first = self.size
+        for _ in range(number):
+            self.cell()
+        return first
+
     def counter(self, name: str, description: str, **options: Unpack[Options]) -> int:
         cell = self._metric(name, description, "counter", options)
         self.counters += (cell,)

@@ -137,8 +137,8 @@ class Scoreboard:
 
     def counts(self, legacy: Legacy) -> bool:
         """Whether a predecessor's counts are not yet among our own."""
-        folded: int = self.cells[RETIRED_ROW * ROW + worker_cells.FOLDED]
-        return not folded >> legacy.generation & 1
+        folded: int = self.cells[RETIRED_ROW * ROW + worker_cells.FOLDED + legacy.generation]
+        return legacy.number >= folded
 
     def _inherited(self, at: int, cell: int) -> int:
         legacies = self.inherited.get(at)
@@ -228,20 +228,19 @@ class Scoreboard:
 
     def retire(self, row: int, places: int) -> None:
         """The process of ``row`` is gone: what it counted, at the first ``places`` too, goes to the retired sums."""
-        own, retired = row * ROW, RETIRED_ROW * ROW
-        with self.moving():
-            self._move(own, retired, worker_cells.TABLE.counters)
-            for place in range(places):
-                start = FIRST_PLACE + place * PLACE
-                tally = start + MARKS + row * TALLY
-                self._move(tally, start + peer_marks.RETIRED, peer_cells.TABLE.counters)
-                for offset in range(TALLY):
-                    self.cells[tally + offset] = 0
+        self._move(row * ROW, RETIRED_ROW * ROW, worker_cells.TABLE.counters)
+        for place in range(places):
+            start = FIRST_PLACE + place * PLACE
+            tally = start + MARKS + row * TALLY
+            self._move(tally, start + peer_marks.RETIRED, peer_cells.TABLE.counters)
+            for offset in range(TALLY):
+                self.cells[tally + offset] = 0
 
     def _move(self, source: int, target: int, cells: tuple[int, ...]) -> None:
-        for cell in cells:
-            self.cells[target + cell] = (self.cells[target + cell] + self.cells[source + cell]) & MOST
-            self.cells[source + cell] = 0
+        with self.moving():
+            for cell in cells:
+                self.cells[target + cell] = (self.cells[target + cell] + self.cells[source + cell]) & MOST
+                self.cells[source + cell] = 0
 
     def eject(self, place: int, reason: Reason, times: int, now: float, seconds: float) -> None:
         """It is out from ``now`` (CLOCK_MONOTONIC in seconds) for ``seconds``, for the ``times``-th time in a row."""

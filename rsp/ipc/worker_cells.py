@@ -65,7 +65,7 @@ STARTED: Final = TABLE.cell()
 ROWS: Final = TABLE.cell()  # one more than the highest row in use
 PLACES_USED: Final = TABLE.cell()  # one more than the highest place of a peer in use
 SEQUENCE: Final = TABLE.cell()  # odd while counts are moved
-FOLDED: Final = TABLE.cell()  # a bit for each predecessor that has finished: its counts are among our own
+FOLDED: Final = TABLE.cells(8)  # by predecessor: so many of its blocks are among our own counts
 STAGE: Final = TABLE.cell()  # STARTING, and so on
 RESTARTS: Final = TABLE.counter("worker_restarts", "Workers that ended by themselves.", scope="instance", listed=False)
 CONTROL_RESTARTS: Final = TABLE.counter(

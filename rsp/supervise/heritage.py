@@ -39,6 +39,7 @@ _BOARD: Final = 1
 _WORKER: Final = "worker"
 _PEER: Final = "peer"
 _MORE_ROWS: Final = 4  # workers that a predecessor may start yet
+_AT_ONCE: Final = 32
 
 
 class Heritage:
@@ -54,22 +55,16 @@ class Heritage:
         """From here on what predecessors count is a part of our totals.  Before any child is started."""
         board = self._sheet.board
         for generation, ancestor in list(self._kept.items()):
-            sheet, peers = dict[int, list[Legacy]](), dict[int, list[Legacy]]()
             try:
-                for group in ancestor.estate.groups:
-                    inherited = sheet if group.family in FAMILIES else peers
-                    for labels, at in group.blocks:
-                        target = _target(group.family, labels, series, table)
-                        if target is not None:
-                            legacy = Legacy(ancestor.cells[group.memory], group, at, _picks(group), generation)
-                            inherited.setdefault(target, []).append(legacy)
+                found = list(_legacies(ancestor, generation, series, table))
                 board.inherit(ancestor.cells[_BOARD], ancestor.estate.sequence, generation)
             except (IndexError, ValueError) as error:
                 log.line(f"Counters of the running master cannot be read, they begin anew: {error}", log.WARNING)
                 self._forget(generation)
                 continue
-            _merge(self._sheet.inherited, sheet)
-            _merge(board.inherited, peers)
+            for in_sheet, at, legacy in found:
+                inherited = self._sheet.inherited if in_sheet else board.inherited
+                inherited.setdefault(at, []).append(legacy)
 
     def look_after(self) -> None:
         """Take over what predecessors have counted of which no process is left."""
@@ -81,14 +76,18 @@ class Heritage:
                 self._forget(generation)
 
     def _fold(self, generation: int) -> None:
+        """A few blocks at a time, because readers wait."""
         sheet, board = self._sheet, self._sheet.board
-        with board.moving():
-            for at, legacy in _take(sheet.inherited, generation):
-                sheet.add(at, legacy.cells(legacy.size))
-            for at, legacy in _take(board.inherited, generation):
-                for cell, count in enumerate(legacy.cells(legacy.size), at):
-                    board.cells[cell] = (board.cells[cell] + count) & MASK
-            board.row(RETIRED_ROW)[worker_cells.FOLDED] |= 1 << generation
+        own = [(sheet.cells, RETIRED_ROW * ARENA + at, legacy) for at, legacy in _take(sheet.inherited, generation)]
+        own += [(board.cells, at, legacy) for at, legacy in _take(board.inherited, generation)]
+        own.sort(key=lambda each: each[2].number)
+        for start in range(0, len(own), _AT_ONCE):
+            counts = [(cells, at, legacy.cells(legacy.size)) for cells, at, legacy in own[start : start + _AT_ONCE]]
+            with board.moving():
+                for cells, at, each in counts:
+                    for cell, count in enumerate(each, at):
+                        cells[cell] = (cells[cell] + count) & MASK
+                board.row(RETIRED_ROW)[worker_cells.FOLDED + generation] = start + len(counts)
 
     def _forget(self, generation: int) -> None:
         self._sheet.board.forget(generation)
@@ -210,6 +209,27 @@ def _picks(group: Group) -> list[int]:
     return [cells.get(cell, -1) for cell in range(max(cells) + 1)]
 
 
+def _legacies(
+    ancestor: Ancestor, generation: int, series: SeriesRegistry, table: PeerRegistry
+) -> Iterator[tuple[bool, int, Legacy]]:
+    """Whether it is for a block of our sheet, that block's place, and what is to be added there.
+
+    Raises :class:`IndexError`, :class:`ValueError`.
+    """
+    number = 0
+    for group in ancestor.estate.groups:
+        picks = _picks(group)
+        for labels, at in group.blocks:
+            target = _target(group.family, labels, series, table)
+            if target is not None:
+                yield (
+                    group.family in FAMILIES,
+                    target,
+                    Legacy(ancestor.cells[group.memory], group, at, picks, generation, number),
+                )
+                number += 1
+
+
 def _target(family: str, labels: Labels, series: SeriesRegistry, table: PeerRegistry) -> int | None:
     """Where our block is for what a predecessor counted as ``labels``; ``None``: we count no such thing."""
     if family in FAMILIES:
@@ -221,11 +241,6 @@ def _target(family: str, labels: Labels, series: SeriesRegistry, table: PeerRegi
         return None
     place = table.place_of(labels[0], Peer(labels[1]))
     return FIRST_PLACE + (REMOVED_PLACE if place is None else place) * PLACE + peer_marks.RETIRED
-
-
-def _merge(inherited: Inherited, more: Inherited) -> None:
-    for at, legacies in more.items():
-        inherited.setdefault(at, []).extend(legacies)
 
 
 def _take(inherited: Inherited, generation: int) -> Iterator[tuple[int, Legacy]]:

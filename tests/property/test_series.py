@@ -448,11 +448,12 @@ def test_nothing_is_taken_over_while_a_successor_reads_it():
     two.heritage.look_after()  # it has handed over, so it is not its business any more
     three.heritage.look_after()
     Counting(one.sheet, 0, one.contents)  # nothing counts there any more
-    assert two.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED] == 0
-    assert three.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED] == 2
+    assert [two.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED + number] for number in (0, 1)] == [0, 0]
+    assert three.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED] == 0
+    assert three.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED + 1] > 0
     two.heritage.keep()
     two.heritage.look_after()
-    assert two.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED] == 1
+    assert two.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED] > 0
 
 
 def test_removed_blocks_are_read_in_runs_as_each_by_itself():

@@ -1,6 +1,7 @@
 """Places: what one process writes and all read; claims; places that are given, kept, and given again."""
 
 import os
+import time
 
 import pytest
 
@@ -11,7 +12,7 @@ from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.ipc import peer_cells, peer_marks, standing, worker_cells
 from rsp.ipc.peer_stats import PeerStats
 from rsp.ipc.peer_table import PeerRegistry, Target
-from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Scoreboard
+from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, SEQUENCE_AT, Scoreboard
 
 
 @pytest.fixture
@@ -224,3 +225,72 @@ def test_more_peers_than_places(board):
     many = [f"10.{number >> 8}.{number & 255}.1:80" for number in range(PLACES + 1)]
     assert len(arrange(table, config(app=many)).upstreams["app"]) == PLACES
     assert table.overflow == {"app"}
+
+
+# -- counts that are moved
+
+
+def of_peers(*addresses):
+    return Config(
+        settings=Settings(), listeners=(), routes=(),
+        upstreams=(Upstream(name="app", peers=tuple(UpstreamPeer(address=Peer(each)) for each in addresses)),),
+    )  # fmt: skip
+
+
+def counted(board, registry):
+    """By address, and of all that are none any more."""
+    found = {address: board.total(place, peer_cells.REQUESTS) for _, address, place in registry.peers}
+    return found | {"removed": board.removed(peer_cells.REQUESTS)}
+
+
+def test_what_removed_peers_have_counted_is_kept_together(board, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(rsp.ipc.peer_table.time, "monotonic", lambda: now)
+    registry = PeerRegistry(board)
+    registry.arrange(of_peers("10.0.0.1:80", "10.0.0.2:80"))
+    (_, _, first), (_, _, second_place) = registry.peers
+    for place, row in ((first, 0), (first, 2), (second_place, 1)):
+        PeerStats(board, place, row).answered(10, 10, 200)
+    registry.arrange(of_peers("10.0.0.2:80"))
+    assert counted(board, registry) == {"10.0.0.2:80": 1, "removed": 2}
+    PeerStats(board, first, 1).answered(10, 10, 200)  # a request that took long
+    assert counted(board, registry) == {"10.0.0.2:80": 1, "removed": 3}
+    registry.arrange(of_peers("10.0.0.1:80", "10.0.0.2:80"))  # it comes back, with what is known of it
+    assert counted(board, registry) == {"10.0.0.1:80": 0, "10.0.0.2:80": 1, "removed": 3}
+    PeerStats(board, first, 1).answered(10, 10, 200)
+    board.retire(1, registry.places)
+    assert counted(board, registry) == {"10.0.0.1:80": 1, "10.0.0.2:80": 1, "removed": 3}
+    registry.arrange(of_peers("10.0.0.2:80"))
+    now += 60
+    registry.arrange(of_peers("10.0.0.2:80", "10.0.0.3:80"))  # another one gets its place
+    assert {place for _, _, place in registry.peers} == {first, second_place}
+    assert counted(board, registry) == {"10.0.0.3:80": 0, "10.0.0.2:80": 1, "removed": 4}
+
+
+def test_no_reader_sees_a_count_twice_or_not_at_all(board):
+    """While the master moves what a dead process has counted, and back."""
+    row, retired = board.row(1), board.row(RETIRED_ROW)
+    row[worker_cells.REQUESTS] = 1000
+    PeerStats(board, 0, 1).add(peer_cells.REQUESTS, 1000)
+    pid = os.fork()
+    if pid == 0:
+        for _ in range(300):
+            board.retire(1, 30)
+            with board.moving():
+                row[worker_cells.REQUESTS], retired[worker_cells.REQUESTS] = 1000, 0
+                board.set_mark(0, peer_marks.RETIRED + peer_cells.REQUESTS, 0)
+                PeerStats(board, 0, 1).add(peer_cells.REQUESTS, 1000)
+            time.sleep(0.0005)
+        os._exit(0)
+    seen = set()
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        seen |= {board.worker_total(worker_cells.REQUESTS), board.total(0, peer_cells.REQUESTS)}
+    assert seen == {1000}
+
+
+def test_a_master_that_died_in_a_move_delays_readers_once(board):
+    board.cells[SEQUENCE_AT] = 7
+    started = time.monotonic()
+    for _ in range(1000):
+        board.total(0, peer_cells.REQUESTS)
+    assert time.monotonic() - started < 1.0
