@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,7 +40,12 @@ class Collector:
     ``requests``: what was taken, decoded; ``heads``: the fields that came with each request, in lower case.
     """
 
-    def __init__(self, answer: Callable[[int], tuple[int, dict[str, str], bytes]] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        answer: Callable[[int], tuple[int, dict[str, str], bytes]] | None = None,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -74,6 +80,8 @@ class Collector:
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.handle_error = lambda request, address: None  # the client has given up
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/v1/traces"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)

@@ -25,6 +25,8 @@ from rsp.logs import log
 from rsp.net.lookup import Lookup, LookupFailed, NoSuchName
 from rsp.tls.contexts import ContextError, client_ssl_context
 from rsp.tls.material import Keyring
+from rsp.tls.stdlib import TlsError, meaning
+from rsp.tls.words import of_peer
 
 _PATIENCE: Final = 10.0  # seconds for a batch, the name's look-up included
 _FAREWELL: Final = 1.0  # when the process ends
@@ -41,7 +43,6 @@ class Export:
         self._tracing: Tracing | None = None
         self._endpoint: Endpoint
         self._lookup: Lookup
-        self._tls: ssl.SSLContext | None = None
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._attempts = 0
@@ -54,11 +55,6 @@ class Export:
         self._lookup = Lookup(settings.dns)
         if tracing is not None and tracing != self._tracing:
             self._endpoint = Endpoint.parse(tracing.endpoint)
-            try:
-                self._tls = client_ssl_context(UpstreamTls(), Keyring()) if self._endpoint.is_secure else None
-            except ContextError as error:
-                log.line(f"Tracing: {self._endpoint.address}: {error}; no spans are sent", log.ERROR)
-                tracing = None
         self._tracing = tracing
         self._news.set()
         if tracing is not None and self._task is None:
@@ -132,13 +128,14 @@ class Export:
         endpoint, count = self._endpoint, len(spans)
         try:
             async with asyncio.timeout(_PATIENCE):
+                tls = client_ssl_context(UpstreamTls(), Keyring()) if endpoint.is_secure else None
                 where = await self._address(), endpoint.address.port
-                head, body = await ask(
-                    where, self._request(spans), b"POST", tls=self._tls, name=endpoint.address.host
-                )  # fmt: skip
+                head, body = await ask(where, self._request(spans), b"POST", tls=tls, name=endpoint.address.host)
         except TimeoutError:
             return Verdict(count, "it does not answer", again=True)
-        except (NoSuchName, LookupFailed, ProtocolError, EOFError, OSError) as error:
+        except ssl.SSLError as error:
+            return Verdict(count, of_peer(TlsError(*meaning(error)), endpoint.address.host), again=True)
+        except (NoSuchName, LookupFailed, ContextError, ProtocolError, EOFError, OSError) as error:
             return Verdict(count, _clause(error), again=True)
         return verdict(head.status, get(head.fields, b"retry-after") or b"", body, count)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,7 @@ from rsp.control import export as module
 from rsp.control.export import Export
 from rsp.ipc.spans import Span
 from rsp.logs import log
+from tests.certificates import authority
 from tests.collector import Collector, attributes
 from tests.unit.test_otlp import span
 
@@ -221,3 +223,32 @@ def test_a_span_of_the_largest_size_is_sent(lab: Lab) -> None:
     with Collector() as collector:
         in_loop(run(collector))
         assert len(ids(collector)) == lab.exported >= 50
+
+
+@pytest.fixture
+def system(monkeypatch, tmp_path):
+    """The file with the system's authorities."""
+    file = authority("of collectors").write(tmp_path / "system.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    return file
+
+
+@pytest.mark.parametrize("name", ["localhost", "other.example"])
+def test_a_collector_over_tls_is_verified(lab: Lab, system, tmp_path, name: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority("of collectors").issue(name).write(tmp_path, "collector"))
+
+    async def run(collector: Collector) -> None:
+        export = Export(lab.counted)
+        export.arrange(lab.settings(f"https://localhost:{collector.port}/v1/traces"))
+        export.add(spans(512))
+        await lab.until(lambda: lab.exported or lab.lines)
+        await export.finish()
+
+    with Collector(tls=context) as collector:
+        in_loop(run(collector))
+        assert len(ids(collector)) == lab.exported == (512 if name == "localhost" else 0)
+        if name != "localhost":
+            assert collector.heads == []
+            assert "takes no spans: " in lab.lines[0] and "localhost" in lab.lines[0], lab.lines
