@@ -14,15 +14,20 @@ from typing import Final, NamedTuple
 SHARES: Final = (0.5, 0.9, 0.99)
 
 
-class Span(NamedTuple):
+class Resolution(NamedTuple):
     """``points``, one each ``step`` seconds."""
 
     step: int
     points: int
 
+    @property
+    def reach(self) -> int:
+        """Seconds."""
+        return self.step * self.points
 
-SPANS: Final = (Span(1, 300), Span(10, 360), Span(60, 1440))
-SHORT: Final = (Span(5, 60),)
+
+RESOLUTIONS: Final = (Resolution(1, 300), Resolution(10, 360), Resolution(60, 1440))
+SHORT: Final = (Resolution(5, 60),)
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float:
@@ -43,8 +48,8 @@ def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> fl
 class Level:
     """The newest points of one resolution.  A point: a rate for each counter, then percentiles."""
 
-    def __init__(self, span: Span, width: int) -> None:
-        self.span = span
+    def __init__(self, resolution: Resolution, width: int) -> None:
+        self.resolution = resolution
         self.end = 0  # number of the next point: its time, in steps
         self._width = width
         self._points = array("f")
@@ -54,12 +59,12 @@ class Level:
 
     def add(self, now: float, counts: Sequence[int], bounds: Sequence[float], histogram: Sequence[int]) -> None:
         """What has been counted until ``now``, in seconds."""
-        number = int(now // self.span.step)
+        number = int(now // self.resolution.step)
         if not self._counts:
             self.end, self._at, self._counts, self._histogram = number, now, counts, histogram
         elif number > self.end:
             point = self._point(now - self._at, counts, bounds, histogram)
-            for _ in range(min(number - self.end, self.span.points)):  # several after a pause
+            for _ in range(min(number - self.end, self.resolution.points)):  # several after a pause
                 self._put(point)
             self.end, self._at, self._counts, self._histogram = number, now, counts, histogram
 
@@ -74,22 +79,24 @@ class Level:
 
     def _put(self, point: list[float]) -> None:
         self._points.extend(point)
-        surplus = len(self._points) // self._width - self.span.points
-        if surplus > self.span.points // 10:  # one move for many points
+        surplus = len(self._points) // self._width - self.resolution.points
+        if surplus > self.resolution.points // 10:  # one move for many points
             del self._points[: surplus * self._width]
 
     def column(self, index: int) -> list[float | None]:
         """The oldest first; ``None``: no requests."""
-        newest = self._points[index :: self._width][-self.span.points :]
+        newest = self._points[index :: self._width][-self.resolution.points :]
         return [None if isnan(value) else round(value, 6) for value in newest]
 
 
 class Track:
     """``bounds``: of the histogram that comes with the counters; without: there is none."""
 
-    def __init__(self, counters: Sequence[str], bounds: Sequence[float] = (), spans: Sequence[Span] = SPANS) -> None:
+    def __init__(
+        self, counters: Sequence[str], bounds: Sequence[float] = (), resolutions: Sequence[Resolution] = RESOLUTIONS
+    ) -> None:
         self.names = (*counters, *(f"p{share * 100:g}" for share in SHARES if bounds))
-        self.levels = [Level(span, len(self.names)) for span in spans]
+        self.levels = [Level(resolution, len(self.names)) for resolution in resolutions]
         self.active = 0.0  # when it was last counted something
         self._bounds = bounds
         self._requests = -1
@@ -108,10 +115,10 @@ class Track:
     def points(self, seconds: float) -> dict[str, object]:
         """Those of the finest level that reaches back so far; ``end``: when the last one ends, by the clock of
         :meth:`add`."""
-        level = next((one for one in self.levels if one.span.step * one.span.points >= seconds), self.levels[-1])
-        most = min(level.span.points, int(-(-seconds // level.span.step)))
+        level = next((level for level in self.levels if level.resolution.reach >= seconds), self.levels[-1])
+        most = min(level.resolution.points, int(-(-seconds // level.resolution.step)))
         columns = {name: level.column(index)[-most:] for index, name in enumerate(self.names)}
-        return {"step": level.span.step, "end": level.end * level.span.step, "columns": columns}
+        return {"step": level.resolution.step, "end": level.end * level.resolution.step, "columns": columns}
 
     def column(self, name: str) -> list[float | None]:
         """Of the finest level."""
@@ -127,10 +134,14 @@ class Tracks:
     _IDLE = 60.0  # seconds without traffic after which a track's place may go to another
 
     def __init__(
-        self, most: int, counters: Sequence[str], bounds: Sequence[float] = (), spans: Sequence[Span] = SPANS
+        self,
+        most: int,
+        counters: Sequence[str],
+        bounds: Sequence[float] = (),
+        resolutions: Sequence[Resolution] = RESOLUTIONS,
     ) -> None:
         self._most = most
-        self._counters, self._bounds, self._spans = counters, bounds, spans
+        self._counters, self._bounds, self._resolutions = counters, bounds, resolutions
         self._tracks: dict[str, Track] = {}
         self._busy_until = 0.0  # none of them has been idle for so long before that
 
@@ -145,7 +156,7 @@ class Tracks:
         if track is None or track.has_times != bool(histogram):
             if track is None and len(self._tracks) >= self._most and not (counts[0] and self._make_room(now)):
                 return
-            track = Track(self._counters, self._bounds if histogram else (), self._spans)
+            track = Track(self._counters, self._bounds if histogram else (), self._resolutions)
             self._tracks[name] = track
         track.add(now, counts, histogram)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsp.control.history import SHORT, SPANS, Span, Track, Tracks, quantile
+from rsp.control.history import RESOLUTIONS, SHORT, Resolution, Track, Tracks, quantile
 
 BOUNDS = (0.01, 0.1, 1.0)
 
@@ -43,7 +43,7 @@ def test_each_level_has_the_rates_of_its_own_steps():
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=80))
 def test_what_is_counted_is_in_the_points_of_each_level(steps):
-    track, total = Track(("requests",), spans=(Span(1, 100), Span(5, 100))), 0
+    track, total = Track(("requests",), resolutions=(Resolution(1, 100), Resolution(5, 100))), 0
     track.add(0.0, (0,))
     for second, count in enumerate(steps, 1):
         total += count
@@ -74,13 +74,13 @@ def test_memory_is_bounded():
     track = Track(("requests", "errors"), BOUNDS)
     for second in range(0, 200_000, 20):
         track.add(float(second), (second, 0), (second, 0, 0, 0))
-    for level, span in zip(track.levels, SPANS, strict=True):
-        assert len(level.column(0)) <= span.points
+    for level, resolution in zip(track.levels, RESOLUTIONS, strict=True):
+        assert len(level.column(0)) <= resolution.points
     assert len(track.points(300)["columns"]["p99"]) <= 300
 
 
 def test_only_things_with_traffic_have_tracks_where_there_are_too_many():
-    tracks = Tracks(2, ("requests",), spans=SHORT)
+    tracks = Tracks(2, ("requests",), resolutions=SHORT)
     for name in ("a", "b", "c"):
         tracks.add(name, 0.0, (1,))
     assert len(tracks) == 2 and tracks.get("c") is None
@@ -94,7 +94,7 @@ def test_only_things_with_traffic_have_tracks_where_there_are_too_many():
 
 
 def test_an_idle_thing_does_not_displace():
-    tracks = Tracks(1, ("requests",), spans=SHORT)
+    tracks = Tracks(1, ("requests",), resolutions=SHORT)
     tracks.add("a", 0.0, (1,))
     tracks.add("b", 100.0, (0,))
     assert tracks.get("a") is not None
