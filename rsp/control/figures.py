@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from rsp.control.recent import Recent
@@ -19,17 +19,16 @@ from rsp.ipc.series_cells import (
     TIMES_DURATION,
     UPSTREAM,
 )  # fmt: skip
-from rsp.ipc.sheet import OTHER, REMOVED, Read
+from rsp.ipc.sheet import OTHER, REMOVED, ReadBlocks
 
 _PIECE: Final = 100  # series that are read in one turn of the loop
 _BUCKETS: Final = len(SECONDS) + 1
 _CLASSES: Final = 5
 
-# What is followed over time, of a route and of an upstream.
+# What is followed over time: of all traffic, of a route, of an upstream.
 COUNTERS: Final = ("requests", "status_4xx", "status_5xx", "bytes_sent")
 
 Key = tuple[str, str]
-Blocks = Callable[..., Iterator[Read]]  # of the families that it is given by name; sums over all processes
 
 
 class Reading(NamedTuple):
@@ -75,7 +74,7 @@ class Reading(NamedTuple):
 class Figures:
     """``blocks(*families)``: what has been counted for routes, upstreams and listeners."""
 
-    def __init__(self, state: State, recent: Recent, blocks: Blocks) -> None:
+    def __init__(self, state: State, recent: Recent, blocks: ReadBlocks) -> None:
         self.state = state
         self.recent = recent
         self._blocks = blocks

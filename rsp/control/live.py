@@ -25,7 +25,6 @@ _LISTENERS: Final = 100
 _PEERS: Final = 300
 _TRACKED: Final = 200  # routes, and as many upstreams, whose history is kept; it takes 60 KB each
 _TRACKED_PEERS: Final = 500
-_TOTAL: Final = ("requests", "status_4xx", "status_5xx", "bytes_sent")
 _NOTHING: Final = (0,) * len(COUNTERS)
 _BUCKETS: Final = (0,) * (len(SECONDS) + 1)
 
@@ -42,10 +41,10 @@ class Live:
         self._figures = figures
         self._before: Reading | None = None
         self._now: Reading | None = None
-        self._total = Track(_TOTAL, SECONDS)
+        self._total = Track(COUNTERS, SECONDS)
         self._routes = Tracks(_TRACKED, COUNTERS, SECONDS)
         self._upstreams = Tracks(_TRACKED, COUNTERS, SECONDS)
-        self._peers = Tracks(_TRACKED_PEERS, ("requests", "errors"), spans=SHORT)
+        self._peers = Tracks(_TRACKED_PEERS, ("requests", "errors"), resolutions=SHORT)
         self._views: dict[str, View] = {}  # of this reading, by what they are to find
         self._news = asyncio.Event()
 
@@ -76,7 +75,7 @@ class Live:
 
     def _track(self, reading: Reading, now: float) -> None:
         upstreams = reading.upstreams()
-        self._total.add(now, [int(reading.totals[name]) for name in _TOTAL], reading.all_times())
+        self._total.add(now, [int(reading.totals[name]) for name in COUNTERS], reading.all_times())
         _add(self._routes, now, {"\0".join(key): counts for key, counts in reading.routes.items()}, reading.own_times)
         _add(self._upstreams, now, upstreams, reading.times)
         _add(self._peers, now, {"\0".join(key): counts for key, counts in reading.peers.items()}, {})

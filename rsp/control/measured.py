@@ -17,7 +17,7 @@ from rsp.control.certificates import Certificates
 from rsp.control.exposition import Family, Number, labels
 from rsp.control.state import State, silence
 from rsp.ipc import peer_cells, peer_marks, worker_cells
-from rsp.ipc.families import Family as Block
+from rsp.ipc.families import Family as SeriesFamily
 from rsp.ipc.families import Measure
 from rsp.ipc.metrics import Metric, Scope, Table
 from rsp.ipc.peer_table import PeerEntry
@@ -233,10 +233,10 @@ class Series:
     """
 
     def __init__(self) -> None:
-        self._blocks: dict[Block, dict[str, Sequence[int]]] = {}  # by labels
-        self._unused: dict[Block, dict[str, Sequence[int]]] = {}  # of routes
+        self._blocks: dict[SeriesFamily, dict[str, Sequence[int]]] = {}  # by labels
+        self._unused: dict[SeriesFamily, dict[str, Sequence[int]]] = {}  # of routes
 
-    def add(self, family: Block, names: Sequence[str], counts: Sequence[int]) -> None:
+    def add(self, family: SeriesFamily, names: Sequence[str], counts: Sequence[int]) -> None:
         """Labels that name two things get their sum."""
         used = any(counts)
         if not used and (names[0] in (REMOVED, OTHER) or (names[0] == "" and names[-1] != "")):

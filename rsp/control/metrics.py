@@ -6,7 +6,7 @@ process between them; not too many at a time, because each holds what it has rea
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from rsp.control.exposition import OPENMETRICS, PLAIN, Family, pieces, wants_openmetrics
@@ -15,7 +15,7 @@ from rsp.control.state import State, silence
 from rsp.control.web import Handler, Request, Response
 from rsp.ipc import worker_cells
 from rsp.ipc.scoreboard import RETIRED_ROW
-from rsp.ipc.sheet import Read
+from rsp.ipc.sheet import ReadBlocks
 
 _SERIES: Final = 50  # in one turn: less than a millisecond
 _PEERS: Final = 10
@@ -24,13 +24,11 @@ _PATIENCE: Final = 15.0  # seconds for one; Prometheus waits 10
 _SILENT: Final = 3.0  # seconds: a worker whose loop has not run for so long does not accept
 _STAGES: Final = {worker_cells.STARTING: "rsp starts", worker_cells.STOPPING: "rsp stops"}
 
-Blocks = Callable[..., Iterator[Read]]  # of the families that are named, or of all
-
 
 class Metrics:
     """``blocks``: what has been counted for routes, upstreams and listeners."""
 
-    def __init__(self, state: State, blocks: Blocks) -> None:
+    def __init__(self, state: State, blocks: ReadBlocks) -> None:
         self._state = state
         self._blocks = blocks
         self._places = asyncio.Semaphore(_SCRAPES)

@@ -9,20 +9,21 @@ from rsp.config.dashboard_rules import dashboard_of
 from rsp.config.difference import difference
 from rsp.config.schema import Config, encode_hook
 from rsp.control.dashboard import Dashboard
-from rsp.control.figures import Blocks, Figures
+from rsp.control.figures import Figures
 from rsp.control.live import Live
 from rsp.control.recent import Recent, without_secrets
 from rsp.control.state import Mistake, State
 from rsp.control.watching import Handle, Watching
 from rsp.control.web import Handler, Request, Response
 from rsp.ipc.channel import Outcome
+from rsp.ipc.sheet import ReadBlocks
 from rsp.ipc.tap import Logged
 
 
 class Panel:
     """``orders``: handlers for what operators may order, by method and path."""
 
-    def __init__(self, state: State, watching: Watching, blocks: Blocks, orders: dict[str, Handler]) -> None:
+    def __init__(self, state: State, watching: Watching, blocks: ReadBlocks, orders: dict[str, Handler]) -> None:
         self._watching = watching
         self._recent = Recent()
         self._figures = Figures(state, self._recent, blocks)
@@ -67,7 +68,7 @@ class Panel:
                 take = lambda line, _dropped: slow.seen(line)  # noqa: E731
                 self._slow = self._watching.open("line", "", take, slower=slow.threshold)
             elif changed:
-                self._slow.change("", slower=slow.threshold)
+                self._slow.change(slow.threshold)
 
     def _logged(self, message: Logged) -> None:
         self._recent.logged(message.level, message.at, message.pid, message.text)

@@ -34,9 +34,9 @@ class Handle:
         self.watch = watch
         self.take = take
 
-    def change(self, where: str, slower: float = 0.0) -> None:
-        """Another condition.  Raises :class:`Mistake`."""
-        self._watching.change(self, msgspec.structs.replace(self.watch, where=where, slower=slower))
+    def change(self, slower: float) -> None:
+        """Only requests that took longer than ``slower`` seconds from now on."""
+        self._watching.change(self, msgspec.structs.replace(self.watch, slower=slower))
 
     def close(self) -> None:
         """Once or more often."""
@@ -79,8 +79,6 @@ class Watching:
             raise Mistake(f"{watches.MOST} watches are open already; end one of them")
 
     def change(self, handle: Handle, watch: Watch) -> None:
-        """Raises :class:`Mistake`."""
-        _check(watch.where)
         handle.watch = watch
         self._publish()
 

@@ -17,14 +17,13 @@ TEXT: Final = "text/plain; charset=utf-8"
 @dataclass(frozen=True, slots=True)
 class Request:
     """``fields``: by name in lower case, those of one name as a list; Host is the authority that the request is for,
-    and empty only in HTTP/1.0.  ``client``: its IP address, or ``unix:``."""
+    and empty only in HTTP/1.0."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
-    client: str = "unix:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,8 @@ def refusal(status: int, why: str) -> Response:
 class Site:
     """``handlers``: by method and path, ``"GET /metrics"``; HEAD goes where GET goes.
 
-    ``check`` is asked first; it and ``handlers`` may be replaced while connections are open.  ``refuse`` makes the
-    response to a request that no handler takes, or that one refuses.
+    ``check`` is asked first; it may be replaced while connections are open.  ``refuse`` makes the response to a request
+    that no handler takes, or that one refuses.
     """
 
     def __init__(

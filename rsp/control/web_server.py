@@ -170,10 +170,8 @@ class _Connection:
             await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         async with asyncio.timeout(_PATIENCE):
             body = await self._reader.readexactly(head.framing)
-        peer = self._writer.get_extra_info("peername")
-        client = str(peer[0]) if isinstance(peer, tuple) else "unix:"
         path, _, query = head.target.decode("latin-1").partition("?")
-        return Request(head.method.decode(), unquote(path), _parameters(query), _fields(head), body, client)
+        return Request(head.method.decode(), unquote(path), _parameters(query), _fields(head), body)
 
     # -- the response
 
@@ -188,7 +186,7 @@ class _Connection:
                 await (self._live(pieces, chunked) if response.live else self._stream(pieces, chunked))
 
     async def _live(self, pieces: AsyncGenerator[bytes, None], chunked: bool) -> None:
-        """Until the client ends it, who has nothing more to say."""
+        """Until the client hangs up, or sends more, which is not expected."""
         sending = asyncio.ensure_future(self._stream(pieces, chunked))
         heard = asyncio.ensure_future(self._reader.read(1))
         try:

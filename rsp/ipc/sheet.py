@@ -9,7 +9,7 @@ The master alone decides which block is whose (``series_table.py``), and moves t
 into its own column; sums wrap, so that may be less than nothing.  The memory is sparse: only what is used exists.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -27,6 +27,7 @@ _AT_ONCE: Final = 64  # blocks that are read in one step
 
 Labels = tuple[str, ...]
 Read = tuple[Family, Labels, list[int]]
+ReadBlocks = Callable[..., Iterator[Read]]  # of the families that are named, or of all: as :meth:`Sheet.blocks`
 
 
 def _fixed() -> tuple[dict[str, tuple[int, int]], int]:
