@@ -16,7 +16,7 @@ expressions.  What a request does not have is the empty text; as a number it mak
 import re
 from collections.abc import Callable, Iterator
 from functools import reduce
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from rsp.config import log_fields
 from rsp.config.units import Duration, Size
@@ -207,13 +207,13 @@ class _Parser:
     def _is_in(self) -> bool:
         return self._is("in") or self._is("not")
 
-    def _among(self, name: str, read: Callable[[str], Any], value_of: Callable[[object], Any]) -> Test:
+    def _among(self, name: str, read: Callable[[str], object], value_of: Callable[[object], object]) -> Test:
         opposite = self._is("not")
         if opposite:
             self._take()
         self._expect("in", "after `not`" if opposite else "")
         self._expect("(", "after `in`")
-        values = {read(name)}
+        values: set[object] = {read(name)}
         while not self._is(")"):
             self._expect(",", "between values")
             values.add(read(name))
@@ -317,7 +317,7 @@ def _differs(name: str, wanted: object) -> Test:
     return lambda get: _text(get(name)) != wanted
 
 
-def _is_among(name: str, values: set[Any], value_of: Callable[[object], Any]) -> Test:
+def _is_among(name: str, values: set[object], value_of: Callable[[object], object]) -> Test:
     return lambda get: value_of(get(name)) in values
 
 

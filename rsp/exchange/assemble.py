@@ -72,27 +72,18 @@ def assemble(
         upstream.name: Upstream(context, directory, upstream, offset, directory.rules(upstream, keyring))
         for upstream in config.upstreams
     }
-    for upstream in made.upstreams.values():
-        upstream.series = counting.upstream(upstream.name)
     directory.keyring = keyring
     room = Room.of(len(config.listeners), len(paths(config)))
     made.limits = Limits((settings.timeouts,), (settings.limits,), room)
-    made.series = {listener.address: counting.listener(str(listener.address)) for listener in config.listeners}
     made.listeners = {listener.address: _limits(config, listener, None, room) for listener in config.listeners}
     own_rules = response_rules(settings.response_headers)[1]
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), made.filters, (None, own_rules))
     made.nowhere.is_anywhere = True
     made.nowhere.hsts = hsts_line(settings.hsts)
-    made.nowhere.logs = logs.of("")
-    made.nowhere.series = counting.route("", "")
     made.request_id = settings.request_id
     made.via = via_lines(settings.via) if settings.via else None
     targets = [_target(config, route, made, number, room, keyring) for number, route in enumerate(config.routes)]
-    for target, name in zip(targets, route_names(config), strict=True):
-        target.name = name
-        target.logs = logs.of(name, target.config.access_log)
-        target.series = counting.route(name, target.config.to or "")
-        target.times = counting.route_times(name) if target.config.metrics else None
+    _observe(config, made, targets, logs, counting)
     made.router = Router((target.config.host, target.config.path, target) for target in targets)
     # Not ``made``, which would hold itself.
     certified = _certified(made.requirements)
@@ -107,6 +98,22 @@ def assemble(
     if made.requirements and (hooks is not None or _SUBJECT in str(config)):
         _warm_up()
     return made
+
+
+def _observe(
+    config: Config, made: RunningConfig, targets: list[RouteTarget], logs: RequestLogs, counting: Counting
+) -> None:
+    """Where its requests are counted, and the logs that have a line for each."""
+    made.series = {listener.address: counting.listener(str(listener.address)) for listener in config.listeners}
+    for upstream in made.upstreams.values():
+        upstream.series = counting.upstream(upstream.name)
+    made.nowhere.logs = logs.of("")
+    made.nowhere.series = counting.route("", "")
+    for target, name in zip(targets, route_names(config), strict=True):
+        target.name = name
+        target.logs = logs.of(name, target.config.access_log)
+        target.series = counting.route(name, target.config.to or "")
+        target.times = counting.route_times(name) if target.config.metrics else None
 
 
 def _warm_up() -> None:

@@ -10,6 +10,7 @@ from rsp.config.placeholders import Template
 from rsp.config.predicate import Predicate
 from rsp.exchange.fields import Reader, Value, reader
 from rsp.exchange.request_log import RequestLog
+from rsp.exchange.subject import Subject
 from rsp.logs.access_log import AccessLog
 from rsp.logs.combined import escape
 from rsp.logs.json_line import number, text
@@ -42,11 +43,11 @@ class JsonFieldsLog(RequestLog):
         return b"{" + b",".join(key + _as_json(value) for (key, _), value in pairs) + b"}\n"
 
 
-def added(fields: Mapping[str, str]) -> Callable[[Any, float], bytes]:
+def added(fields: Mapping[str, str]) -> Callable[[Subject, float], bytes]:
     """What comes behind the fields of the default: ``fields``, and the end of the line."""
     parts = [(b"," + json.dumps(key).encode() + b":", reader(name)) for key, name in fields.items() if name]
 
-    def more(exchange: Any, ended: float) -> bytes:
+    def more(exchange: Subject, ended: float) -> bytes:
         return b"".join([key + _as_json(read(exchange, ended)) for key, read in parts]) + b"}\n"
 
     return more
@@ -78,7 +79,7 @@ class Condition:
         self._matches = predicate.matches
         self._readers = {name: reader(name, raw=True) for name in predicate.fields}
 
-    def holds(self, exchange: Any, ended: float) -> bool:
+    def holds(self, exchange: Subject, ended: float) -> bool:
         readers = self._readers
         return self._matches(lambda name: readers[name](exchange, ended))
 

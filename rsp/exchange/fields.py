@@ -33,10 +33,6 @@ def reader(name: str, *, raw: bool = False) -> Reader:
     return _FAMILIES[prefix](name.removeprefix(prefix), raw)
 
 
-def value(exchange: Subject, name: str, ended: float) -> Value:
-    return reader(name)(exchange, ended)
-
-
 # -- the request
 
 

@@ -8,6 +8,7 @@ from rsp.http.limits cimport Limits
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 from rsp.http.stream cimport ClientSession, ClientStream
 from rsp.ipc.series cimport RouteSeries, TimesSeries
+from rsp.logs.secrets cimport Secrets
 
 
 cdef class RouteTarget:
@@ -42,7 +43,8 @@ cdef class RunningConfig:
     cdef public list requirements
     cdef public tuple filters
     cdef public RouteTarget nowhere
-    cdef public object secrets, tracer
+    cdef public Secrets secrets
+    cdef public object tracer
     cdef public str request_id
     cdef public Py_ssize_t weight
     cdef dict _direct

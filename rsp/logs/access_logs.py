@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from weakref import WeakValueDictionary
 
 from rsp.config.log_settings import STDOUT, SYSLOG, is_file, log_address, unix_socket
-from rsp.logs.access_log import AccessLog, Taker
+from rsp.logs.access_log import AccessLog, Taker, unheard
 from rsp.logs.datagrams import Datagrams, journal, syslog
 from rsp.logs.outlet import Outlet, standard
 
@@ -17,10 +17,10 @@ class AccessLogs:
     ``lost(count)`` is told how many lines were lost.
     """
 
-    def __init__(self, lost: Callable[[int], None] | None = None) -> None:
+    def __init__(self, lost: Callable[[int], None] = unheard) -> None:
         self._logs: WeakValueDictionary[str, AccessLog] = WeakValueDictionary()
         self._files: dict[str, int] = {}  # descriptors that no log has taken yet
-        self._more = () if lost is None else (lost,)
+        self._lost = lost
 
     def use(self, files: Mapping[str, int]) -> None:
         """After a rotation, or for another configuration: these are the files from now on."""
@@ -38,7 +38,7 @@ class AccessLogs:
         """The log at ``path``; a file is among those that :meth:`use` was given.  Raises :class:`OSError`."""
         found = self._logs.get(path)
         if found is None:
-            found = self._logs[path] = AccessLog(path, self._open(path), *self._more)
+            found = self._logs[path] = AccessLog(path, self._open(path), self._lost)
         return found
 
     def _open(self, path: str) -> Taker | None:
