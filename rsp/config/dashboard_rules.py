@@ -12,6 +12,7 @@ from rsp.config.schema import Settings
 from rsp.config.units import Listen
 
 MOST_USERS: Final = 1 << 20  # bytes of their file
+_HOW: Final = 'users = "htpasswd", a file that  htpasswd -cB htpasswd NAME  makes'
 _LINE: Final = re.compile(rb"[^:\s][^:]*:(?:\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$apr1\$.+|\{SHA\}.+)")
 
 
@@ -55,11 +56,8 @@ def mistakes(settings: Settings, main: str) -> Iterator[tuple[Path, str]]:
         )
 
 
-_HOW: Final = 'users = "htpasswd", a file that  htpasswd -cB htpasswd NAME  makes'
-
-
 def operators(settings: Settings, main: str) -> bytes:
-    """Names and hashed passwords of those that may see the dashboard; without ``users`` none.
+    """The content of the file ``users``: names and hashed passwords for the dashboard; empty without the setting.
 
     Raises :class:`ValueError` for a file that cannot be read, or has none.
     """

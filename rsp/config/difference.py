@@ -11,7 +11,7 @@ _AROUND: Final = 2  # lines of context
 
 
 def difference(before: Config, after: Config) -> str:
-    """Empty: none."""
+    """Its lines, without names of files; empty where nothing has changed."""
     old, new = to_lua(before).splitlines(), to_lua(after).splitlines()
     start = _alike(old, new)
     end = _alike(old[start:][::-1], new[start:][::-1])

@@ -7,6 +7,9 @@
 ``state``     the scoreboard and the members, as operators see them; what operators may change
 ``admin``     the unix socket that ``rspctl`` talks to
 ``web``, ``web_server``, ``hosts``, ``sites``  HTTP for it, and at the addresses of metrics and the dashboard
+``metrics``, ``measured``, ``exposition``  a scrape: its text, what is measured, how it is written
+``watching``, ``watch_stream``  what workers show of single requests, and how ``rspctl`` gets it
+``export``, ``span_queue``, ``otlp``  the way of spans to a collector
 ``figures``, ``live``, ``history``, ``recent``  what is counted, what has been, what has happened lately
 ``dashboard``, ``panel``, ``page/``  the dashboard: its site, its parts at work, what a browser gets
 

@@ -5,6 +5,9 @@
 ``scoreboard``     cells for each process and each peer, without locks
 ``worker_cells``, ``peer_cells``, ``peer_marks``, ``metrics``  the tables that say what a cell means
 ``peer_stats``, ``worker_stats``  a process's own cells, as the hot path writes them
+``sheet``          what is counted for routes, upstreams and listeners; ``series_table``: which block is whose
+``series_cells``, ``families``  the tables that say what it is; ``series``, ``counting``: a process's own
+``estate``         what a master leaves to its successor
 ``peer_table``     the peers of each upstream
 ``shared_memory``  keys and values for hooks
 ``entries``        how they lie in memory

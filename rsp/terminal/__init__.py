@@ -4,5 +4,4 @@
 ``plain``     text of clients and peers, without what a terminal would obey
 ``log``, ``trace``  requests as they end
 ``top``       all that goes on, every second; ``rates``: between two readings
-``top``, ``rates``  all that is counted, live
 """
