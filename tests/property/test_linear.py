@@ -27,6 +27,8 @@ from rsp.http.lines import drop, each, get
 from rsp.http.names import without
 from rsp.http.routing import Router, match, normalise_path
 from rsp.logs.combined import combined
+from rsp.logs.json_line import json_line
+from rsp.logs.secrets import Secrets
 from rsp.lua.evaluate import Evaluation
 from rsp.lua.passwords import Users
 from rsp.lua.services import Services
@@ -143,6 +145,7 @@ class Asked:
 ROUTER = Router([("a.example", "/", 1), ("*.example.com", "/x/", 2), ("*.y", "/", 3), (None, "/", 4)])
 PAGES = Pages(())
 FIXED = Fixed(Route(redirect="https://{host}/x{path}"))
+SECRETS = Secrets()
 USERS = Users(b"a:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=")
 VALUE = b"X-A: 1\r\nX-B: %b\r\nX-C: 1\r\n"
 
@@ -178,6 +181,10 @@ PYTHON: dict[str, Callable[[bytes], object]] = {
     "the route of a path": lambda data: match(ROUTER.entries(b"x"), b"/" + data, False),
     "a path with everything in it": normalise_path,
     "the access log": lambda data: combined(b"c", b"", b"GET", data, b"1.1", 200, 1, data, data, b"u", 0.1, 0.1, b"i"),
+    "the access log in JSON": lambda data: json_line(1.0, b"c", b"GET", data, b"1.1", 200, 1, 0.1, b"u", 0.1, b"r", b"i"),
+    "secrets in a target": lambda data: SECRETS.target(b"/?" + data),
+    "secrets in a URL": lambda data: SECRETS.url(b"http://a/?token=" + data),
+    "secrets in fields": lambda data: (SECRETS.field(b"cookie", data), SECRETS.field(b"set-cookie", data), SECRETS.block(data)),
     "credentials": lambda data: (USERS.check(base64.b64encode(data)), USERS.check(data), USERS.recall(data)),
     "a URL": lambda data: Plan(b"GET", data, None, None, b"", b"", 1.0, 1),
     "a peer's name": lambda data: Peer.parse(data.decode("latin-1")),
