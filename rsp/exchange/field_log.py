@@ -33,9 +33,10 @@ class JsonFieldsLog(RequestLog):
     def write(self, exchange: Any, ended: float) -> None:
         values = [read(exchange, ended) for _, read in self._parts]
         line = self._line(values)
-        widest = self._log.widest
-        while widest and len(line) > widest and _shorten(values):
-            line = self._line(values)
+        widest = limit = self._log.widest
+        while widest and len(line) > widest and limit > _TINY:
+            limit //= 2
+            line = self._line([_cut(value, limit) for value in values])
         self._log.add(line)
 
     def _line(self, values: list[Value]) -> bytes:
@@ -123,11 +124,5 @@ def _digits(value: float) -> bytes:
     return number(value) if value >= 0 else b"-" + number(-value)
 
 
-def _shorten(values: list[Value]) -> bool:
-    """Whether the longest text among them can be halved, and has been."""
-    at = max(range(len(values)), key=lambda index: len(value) if isinstance(value := values[index], bytes) else 0)
-    longest = values[at]
-    if not isinstance(longest, bytes) or len(longest) <= _TINY:
-        return False
-    values[at] = longest[: len(longest) // 2 - len(_CUT)] + _CUT
-    return True
+def _cut(value: Value, limit: int) -> Value:
+    return value[: limit - len(_CUT)] + _CUT if isinstance(value, bytes) and len(value) > limit else value
