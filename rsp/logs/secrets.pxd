@@ -4,7 +4,6 @@ from rsp.logs.suspicion cimport has_at, is_suspect
 cdef class Secrets:
     cdef frozenset _keys
     cdef bytes _lengths
-    cdef object _pairs
     cpdef bytes target(self, bytes target)
     cpdef bytes query(self, bytes query)
     cpdef bytes url(self, bytes text)

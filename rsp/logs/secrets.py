@@ -5,7 +5,7 @@ without taking it apart.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -23,43 +23,52 @@ KEYS: Final = (
 _CREDENTIALS: Final = (b"authorization", b"proxy-authorization", b"x-api-key", b"x-auth-token", b"x-amz-security-token")
 _COOKIES: Final = (b"cookie", b"set-cookie")
 
-_ENCODED_KEY: Final = re.compile(rb"([?&;#])([^=&;#]*%[^=&;#]*)=[^&#]*")
-_USER: Final = re.compile(rb"//[^/?#\s]*@")
-_SCHEME: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,30} ")
+# A key of a query, and what is before and behind it.  In a URL that is a value they are escaped, and once more at each
+# further level.
+_PAIR: Final = re.compile(
+    rb"(?:[?&;#]|%(?:25)*(?:3[bf]|2[36]))((?:[^?&;#=%]|%(?!(?:25)*(?:3[bdf]|2[36])))*)(=|%(?:25)*3d)", re.IGNORECASE
+)
+_BEHIND: Final = re.compile(rb"[&#]|%(?:25)*2[36]")  # a value
+_SLASHES: Final = re.compile(rb"((?:/|%(?:25)*2f){2,})", re.IGNORECASE)
+_AUTHORITY: Final = re.compile(rb"(?:[^/?#&\s%]|%(?!(?:25)*(?:2[f36]|3f)))*", re.IGNORECASE)
+_AT: Final = re.compile(rb"@|%(?:25)*40")
+_DEEPEST: Final = 4  # times that a key may be escaped
+_ODD: Final = re.compile(rb"[%+\s\0\[\].]")  # in a key that may be another one for a program
+_AROUND: Final = b" +\t\r\n\0"  # a program may drop it around a key
+_PARTS: Final = re.compile(rb"[\[\].]")  # of a key such as user[password]
+# Only what looks like one: a client that sends no scheme may send a secret with a blank in it.
+_SCHEME: Final = re.compile(rb"(?:[A-Za-z]{2,12}|AWS4-HMAC-SHA256|SCRAM-SHA-(?:1|256)) ")
 
 
 class Secrets:
     """``more``: further keys of queries."""
 
-    __slots__ = ("_keys", "_lengths", "_pairs")
+    __slots__ = ("_keys", "_lengths")
 
     def __init__(self, more: Iterable[str] = ()) -> None:
         self._keys = frozenset(key.lower().encode() for key in (*KEYS, *more))
         self._lengths = table(self._keys)
-        names = b"|".join(map(re.escape, sorted(self._keys)))
-        # A key of a URL that is itself a value is encoded, and so is what ends its own value.
-        self._pairs = re.compile(
-            rb"((?:[?&;#]|%(?:3f|26|3b|23))(?:" + names + rb"))(?:(=)[^&#]*|(%3d)(?:(?!%(?:26|23))[^&#])*)",
-            re.IGNORECASE,
-        )
 
     def target(self, target: bytes) -> bytes:
         """The target of a request."""
-        return self._masked(target)
+        return self.url(target)
 
     def query(self, query: bytes) -> bytes:
         """Without its question mark."""
-        return self._masked(b"?" + query)[1:]
+        return self.url(b"?" + query)[1:]
 
     def url(self, text: bytes) -> bytes:
         """A URL, or any text that may have one: the value of a field."""
         if has_at(text):
-            text = _USER.sub(b"//" + MASK + b"@", text)
+            text = _without_users(text)
         return self._masked(text)
 
     def is_secret(self, key: bytes) -> bool:
         """Whether values of ``key`` in a query are masked."""
-        return key.lower() in self._keys
+        if _ODD.search(key) is None:
+            return key.lower() in self._keys
+        key = _unescaped(key).strip(_AROUND).lower()
+        return key in self._keys or not self._keys.isdisjoint(_PARTS.split(key))
 
     def field(self, name: bytes, value: bytes) -> bytes:
         """The value of a field; ``name`` in lower case."""
@@ -83,17 +92,49 @@ class Secrets:
     def _masked(self, text: bytes) -> bytes:
         if not is_suspect(text, self._lengths):
             return text
-        text = self._pairs.sub(_replacement, text)
-        return _ENCODED_KEY.sub(self._decoded, text) if b"%" in text else text
+        return b"".join(self._pieces(text))
 
-    def _decoded(self, match: "re.Match[bytes]") -> bytes:
-        """A key that is written with escapes."""
-        secret = unquote_to_bytes(match[2]).lower() in self._keys
-        return match[1] + match[2] + b"=" + MASK if secret else match[0]
+    def _pieces(self, text: bytes) -> Iterator[bytes]:
+        """In one pass, because clients choose the text."""
+        done = start = 0  # what comes before ``done`` is in the pieces
+        while (pair := _PAIR.search(text, start)) is not None:
+            start = pair.end()
+            if self.is_secret(pair[1]):
+                yield text[done:start] + MASK
+                done = start = _end_of_value(text, start, _level(pair[2]))
+        yield text[done:]
 
 
-def _replacement(match: "re.Match[bytes]") -> bytes:
-    return match[1] + (match[2] or match[3]) + MASK
+def _level(mark: bytes) -> int:
+    """How often it is escaped."""
+    return mark.count(b"25") + 1 if mark.startswith(b"%") else 0
+
+
+def _end_of_value(text: bytes, start: int, level: int) -> int:
+    """``level``: of the equals sign before it."""
+    for mark in _BEHIND.finditer(text, start):
+        if _level(mark[0]) <= level:
+            return mark.start()
+    return len(text)
+
+
+def _unescaped(key: bytes) -> bytes:
+    for _ in range(_DEEPEST):
+        if b"%" not in key:
+            break
+        key = unquote_to_bytes(key)
+    return key
+
+
+def _without_users(text: bytes) -> bytes:
+    """Without what is before the last ``@`` of an authority."""
+    pieces = _SLASHES.split(text)
+    for index in range(2, len(pieces), 2):
+        authority = _AUTHORITY.match(pieces[index])
+        found = [at.start() for at in _AT.finditer(authority[0])] if authority is not None else []
+        if found:
+            pieces[index] = MASK + pieces[index][found[-1] :]
+    return b"".join(pieces)
 
 
 def _masked_cookies(name: bytes, value: bytes) -> bytes:

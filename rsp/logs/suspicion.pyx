@@ -18,14 +18,24 @@ def table(keys):
 
 
 cpdef bint has_at(bytes text):
-    return memchr(PyBytes_AS_STRING(text), c"@", PyBytes_GET_SIZE(text)) != NULL
+    cdef const unsigned char *next = <const unsigned char *>PyBytes_AS_STRING(text)
+    cdef const unsigned char *end = next + PyBytes_GET_SIZE(text)
+    if memchr(next, c"@", end - next) != NULL:
+        return True
+    next = <const unsigned char *>memchr(next, c"%", end - next)
+    while next != NULL:
+        if (next[1] == c"4" and next[2] == c"0") or (next[1] == c"2" and next[2] == c"5"):
+            return True
+        next += 1
+        next = <const unsigned char *>memchr(next, c"%", end - next)
+    return False
 
 
 cpdef bint is_suspect(bytes text, bytes lengths):
     cdef const unsigned char *next = <const unsigned char *>PyBytes_AS_STRING(text)
     cdef const unsigned char *end = next + PyBytes_GET_SIZE(text)
     cdef const unsigned char *key = NULL  # where it begins; NULL: this is no key
-    cdef bint escaped = False  # there is one in the key
+    cdef bint odd = False  # the key
     cdef Py_ssize_t size
     cdef uint64_t bits
     if memchr(next, c"=", end - next) == NULL and memchr(next, c"%", end - next) == NULL:
@@ -33,14 +43,24 @@ cpdef bint is_suspect(bytes text, bytes lengths):
     while next < end:
         if next[0] == c"?" or next[0] == c"&" or next[0] == c";" or next[0] == c"#":
             key = next + 1
-            escaped = False
+            odd = False
         elif next[0] == c"%":
             # What is written as one byte ends in a zero byte, so there are two more to look at.
             if next[1] == c"3" and (next[2] == c"d" or next[2] == c"D"):
                 return True
-            escaped = True
+            if next[1] == c"2" and next[2] == c"5":
+                return True
+            if (next[1] == c"3" and (next[2] | 32 == c"b" or next[2] | 32 == c"f")) or (
+                next[1] == c"2" and (next[2] == c"3" or next[2] == c"6")
+            ):
+                key = next + 3
+                odd = False
+            else:
+                odd = True
+        elif next[0] == c"+" or next[0] == c"." or next[0] == c"[" or next[0] == c" " or next[0] == c"\t" or not next[0]:
+            odd = True
         elif next[0] == c"=" and key != NULL:
-            if escaped:
+            if odd:
                 return True
             size = next - key
             if size:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,7 +145,37 @@ def test_secrets_in_a_url_that_is_a_value_are_masked(inner):
 @given(
     text=st.lists(
         st.sampled_from(
-            [b"?", b"&", b";", b"#", b"=", b"%", b"%3d", b"%3D", b"%26", b"token", b"PWD", b"a", b"sig", b"x", b"%3"]
+            [
+                b"?",
+                b"&",
+                b";",
+                b"#",
+                b"=",
+                b"%",
+                b"%3d",
+                b"%3D",
+                b"%26",
+                b"token",
+                b"PWD",
+                b"a",
+                b"sig",
+                b"x",
+                b"%3",
+                b"%3F",
+                b"%3b",
+                b"%23",
+                b"%2",
+                b"25",
+                b"%74",
+                b"+",
+                b".",
+                b"[",
+                b"]",
+                b" ",
+                b"\t",
+                b"\0",
+                b"\x80",
+            ]
         ),
         max_size=12,
     ).map(b"".join)
@@ -152,11 +184,46 @@ def test_what_is_suspect_is_the_same_in_both_builds(text):
     own, lengths = specification("logs/suspicion"), suspicion.table(key.encode() for key in KEYS)
     assert lengths == own.table(key.encode() for key in KEYS)
     assert suspicion.is_suspect(text, lengths) == own.is_suspect(text, lengths)
+    assert suspicion.has_at(text) == own.has_at(text)
     if not own.is_suspect(text, lengths):  # it would have been found slowly
         slow = Secrets()
         assert slow.url(text) == text and not re.search(
             rb"(?i)[?&;#](?:%b)=" % b"|".join(key.encode() for key in KEYS), text
         )
+
+
+@pytest.mark.parametrize("target", [
+    "/?token=S", "/?TOK%45N=S", "/?%2574oken=S", "/?%25252574oken=S", "/?a&token=S", "/?a=1;token=S", "/?a=b?token=S",
+    "/?token[]=S", "/?token%5B%5D=S", "/?user[password]=S", "/?user%5Bpassword%5D=S", "/?user.password=S",
+    "/?+token=S", "/?%20token=S", "/?token+=S", "/?token%00=S", "/?token=1&token=S", "/?token%3DS", "/x%3Ftoken=S",
+    "/x%3ftoken%3dS", "/;token=S", "/?u=http%3A%2F%2Fa%2F%3F%74oken%3DS", "/?u=a%3F%2574oken%3DS",
+    "/?u=http%253A%252F%252Fa%252F%253Ftoken%253DS", "/?u=a%253Fb%253D1%2526token%253DS", "/?u=a%3Ftoken%3D1%2526S",
+    "/?u=http://me:S@a/", "/?u=http://me:a@S@a/", "/?u=http%3A%2F%2Fme:S%40a%2F", "/?u=http%253A%252F%252Fme:S%2540a",
+    "http://me:S@a/x", "///me:S@a/x",
+])  # fmt: skip
+def test_no_spelling_of_a_secret_is_shown(target):
+    secrets = Secrets()
+    for found in (secrets.target(target.encode()), secrets.url(b"http://h" + target.encode()),
+                  secrets.query(target.partition("?")[2].encode())):  # fmt: skip
+        assert b"S" not in found, found
+
+
+@pytest.mark.parametrize("target", [
+    "/a//b/c?d=e", "/@scope/x", "/?mail=a%40b.example", "/?a.b=1&c[]=2&d+e=3", "/?tokens=1&my%74oken=2", "/a%2f%2fb?c=%25",
+    "/?u=http%3A%2F%2Fa%2F%3Fb%3Dc%26d%3De", "/?a=b@c//d", "/%3F=1",
+])  # fmt: skip
+def test_what_is_no_secret_stays(target):
+    assert Secrets().target(target.encode()) == target.encode()
+
+
+@pytest.mark.parametrize("unit", [
+    b"?%", b"%25", b"&a%25", b"?token", b"?token=&", b"//", b"//a@", b"%2f%2f", b"%40", b"%3ftoken%3d", b"%26", b"[", b"%",
+])  # fmt: skip
+def test_masking_takes_time_in_proportion(unit):
+    secrets, text = Secrets(), b"/?%3d&@" + unit * (32_000 // len(unit))
+    began = time.process_time()
+    secrets.url(text)
+    assert time.process_time() - began < 1, "it was 40 seconds for 4 KB"
 
 
 def test_fields_are_masked():
@@ -166,6 +233,7 @@ def test_fields_are_masked():
         (b"proxy-authorization", b"Basic YTpi", b"Basic ***"), (b"x-api-key", b"key with blanks", b"***"),
         (b"cookie", b"a=1; b=2;c", b"a=***; b=***; ***"), (b"set-cookie", b"a=1; Path=/", b"a=***; Path=/"),
         (b"set-cookie", b"abc", b"***"), (b"location", b"/?ticket=1&a=2", b"/?ticket=***&a=2"),
+        (b"authorization", b"a1 b2", b"***"), (b"authorization", b"AWS4-HMAC-SHA256 Credential=a", b"AWS4-HMAC-SHA256 ***"),
         (b"user-agent", b"x/1 (a; b)", b"x/1 (a; b)"), (b"accept", b"text/html;q=0.9", b"text/html;q=0.9"),
     ):  # fmt: skip
         assert masked.field(name, value) == wanted
