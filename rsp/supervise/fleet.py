@@ -241,8 +241,8 @@ class Fleet:
         """Descriptors that a child has no use for."""
         ends = {process.end for slot in self.all_slots() for process in slot.processes}
         listening = {sock for slot in self.slots for sock in slot.sockets.values()}
-        passed = (passed.sock for passed in self._passed)
-        return {*self.private, *ends, *listening, *self.control.owned(), *passed, *self.secrets.memories()}
+        given = self.listeners.raw()
+        return {*self.private, *ends, *listening, *self.control.owned(), *given, *self.secrets.memories()}
 
     def _start_control(self) -> None:
         peers = self.secrets.certificates.stored.peers

@@ -129,6 +129,11 @@ class Listeners:
         ports = dict.fromkeys(str(address.port) for address in addresses if address not in named)
         return ", ".join(([f"port {', '.join(ports)}"] if ports else []) + [str(address) for address in named])
 
+    def raw(self) -> set[socket.socket]:
+        """As we were given them, by a service manager or a predecessor: no child has a use for these.  In a child they
+        would go on listening after we have closed them, where nothing accepts."""
+        return {*(passed.sock for passed in self._passed), *self._given.values()}
+
     def unused(self) -> list[str]:
         """Passed sockets that the configuration says nothing of."""
         used = {passed.sock.fileno() for listener in self._listeners.values() for passed in self._passed_for(listener)}

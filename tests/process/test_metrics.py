@@ -262,6 +262,29 @@ def test_an_upgrade_without_metrics_ends_them(tmp_path, lab):
         _stop_successor(rsp)
 
 
+def test_what_an_upgrade_leaves_out_is_free(tmp_path, site):
+    """Of metrics and of listeners: no process of the new master keeps the old address open, where nothing accepts."""
+    first, other = site.port, free_port()
+    with Rsp(tmp_path, f'listen "127.0.0.1:{other}" {site.text()}', workers=2) as rsp:
+        site.port = free_port()
+        rsp.write(site.text())
+        rsp.signal(signal.SIGUSR2)
+        wait_until(lambda: "Upgraded" in rsp.log and "Stopped." in rsp.log, "the upgrade")
+        wait_until(lambda: site.ask("/ready")[0] == 200, "the new address")
+        for port in (first, other):
+            wait_until(lambda port=port: _is_refused(port), f"the end of port {port}")
+            socket.create_server(("127.0.0.1", port)).close()
+        _stop_successor(rsp)
+
+
+def _is_refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def test_an_upgrade_that_fails_changes_nothing(tmp_path, lab):
     path = tmp_path / "metrics.sock"
     command = ["curl", "-s", "--unix-socket", str(path), "http://any/ready"]
