@@ -39,7 +39,10 @@ def keys(config: Config) -> Iterator[Key]:
 
 
 class SeriesRegistry:
-    """``overflow``: how many series of the last configurations have no block of their own."""
+    """``overflow``: how many series of the last configurations have no block of their own for want of room.
+
+    ``closed``: a successor has been told what blocks there are, so further series are counted as "other".
+    """
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
@@ -48,7 +51,9 @@ class SeriesRegistry:
         self._unused = FIRST  # the arena's cells from here on
         self._configs: tuple[Config, ...] = ()
         self.contents = Contents()
+        self.closed = False
         self.overflow = 0
+        self._missing = False  # some series has no block of its own
 
     @property
     def blocks(self) -> dict[Key, int]:
@@ -62,19 +67,16 @@ class SeriesRegistry:
 
     def arrange(self, *configs: Config) -> Contents:
         """The series of ``configs`` are those that there are."""
-        if configs == self._configs and not self.overflow:
+        if configs == self._configs and not self._missing:
             return self.contents
         self._configs = configs
         wanted = dict.fromkeys(key for config in configs for key in keys(config))
         self._remove(wanted)
-        self.overflow = 0
-        for key in wanted:
-            if key not in self._blocks:
-                at = self._take(key)
-                if at is not None:
-                    self._blocks[key] = at
-                else:
-                    self.overflow += 1
+        missing = [key for key in wanted if key not in self._blocks]
+        taken = {} if self.closed else {key: self._take(key) for key in missing}
+        self._blocks |= {key: at for key, at in taken.items() if at is not None}
+        self.overflow = list(taken.values()).count(None)
+        self._missing = any(taken.get(key) is None for key in missing)
         blocks = [Block(family, labels, at) for (family, labels), at in self._blocks.items() if at >= FIRST]
         self.contents = Contents(blocks, self._left_over())
         return self.contents

@@ -108,7 +108,7 @@ class Fleet:
         """For a successor, with the descriptors of its counters, and its sockets."""
         table, given = self.control.table, {**self.listeners.all(), **self.control.operators.all()}
         peers, files, shared = known(table, self._scoreboard), self.listeners.files, self.listeners.shared
-        estates, counters = self.heritage.hand_over(self.control.series, table)
+        estates, counters = self.heritage.hand_over()
         inheritance = (*self.secrets.inheritance(), estates)
         legacy = Legacy(self._secret, table.found, peers, list(given), files, shared, *inheritance)
         return legacy, counters, list(given.values())

@@ -23,6 +23,7 @@ from rsp.ipc.scoreboard import (
     FIRST_PLACE,
     INHERITED_ROW,
     PLACE,
+    PLACES,
     REMOVED_PLACE,
     RETIRED_ROW,
     SEQUENCE_AT,
@@ -38,7 +39,9 @@ _SHEET: Final = 0
 _BOARD: Final = 1
 _WORKER: Final = "worker"
 _PEER: Final = "peer"
-_MORE_ROWS: Final = 4  # workers that a predecessor may start yet
+# Workers, and peers, that a predecessor may yet start and get.
+_MORE_ROWS: Final = 4
+_MORE_PLACES: Final = 64
 _AT_ONCE: Final = 32
 
 
@@ -49,10 +52,13 @@ class Heritage:
         self._sheet = sheet
         self._kept = dict(enumerate(kept[:MOST]))
         self._handing = False  # a successor reads what we keep where it is
+        self._series: SeriesRegistry
+        self._table: PeerRegistry
         self._life, self._alive = socket.socketpair()  # all our processes have the second
 
     def link(self, series: SeriesRegistry, table: PeerRegistry) -> None:
         """From here on what predecessors count is a part of our totals.  Before any child is started."""
+        self._series, self._table = series, table
         board = self._sheet.board
         for generation, ancestor in list(self._kept.items()):
             try:
@@ -95,17 +101,17 @@ class Heritage:
 
     # -- for a successor
 
-    def hand_over(self, series: SeriesRegistry, table: PeerRegistry) -> tuple[list[Estate], list[int]]:
+    def hand_over(self) -> tuple[list[Estate], list[int]]:
         """What it gets, with its descriptors.  Nothing is taken over meanwhile: it would be counted twice."""
-        self._handing = True
+        self._handing = self._series.closed = True
         sheet, kept = self._sheet, list(self._kept.values())[: MOST - 1]
-        estates = [_estate(sheet, series, table), *(ancestor.estate for ancestor in kept)]
+        estates = [_estate(sheet, self._series, self._table), *(ancestor.estate for ancestor in kept)]
         descriptors = [sheet.descriptor, sheet.board.descriptor, self._life.fileno()]
         return estates, descriptors + [each for ancestor in kept for each in ancestor.descriptors]
 
     def keep(self) -> None:
         """There is no successor after all."""
-        self._handing = False
+        self._handing = self._series.closed = False
 
     def private(self) -> set[socket.socket]:
         """What no child may have open."""
@@ -172,7 +178,8 @@ def _estate(sheet: Sheet, series: SeriesRegistry, table: PeerRegistry) -> Estate
     groups.append(Group(_WORKER, _BOARD, own_rows, _counters(worker_cells.TABLE.metrics), [((), 0)]))
     tallies = [peer_marks.MARKS + row * peer_cells.TALLY for row in (*rows, CONTROL_ROW)]
     known: list[tuple[Labels, int]] = [((upstream, address), place) for upstream, address, place in table.peers]
-    known += [((REMOVED, REMOVED), place) for place in (REMOVED_PLACE, *table.left)]
+    new = range(table.places, min(table.places + _MORE_PLACES, PLACES))
+    known += [((REMOVED, REMOVED), place) for place in (REMOVED_PLACE, *table.left, *new)]
     places = [(labels, FIRST_PLACE + place * PLACE) for labels, place in known]
     counters = _counters(peer_cells.TABLE.metrics)
     groups.append(Group(_PEER, _BOARD, [peer_marks.RETIRED, *tallies], counters, places, peer_marks.BASE))

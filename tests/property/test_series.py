@@ -284,7 +284,7 @@ class Instance:
         self.table = PeerRegistry(self.sheet.board)
         kept = []
         if before is not None:
-            estates, descriptors = before.heritage.hand_over(before.registry, before.table)
+            estates, descriptors = before.heritage.hand_over()
             copies = list(map(os.dup, descriptors))
             kept = heritage.ancestors(estates, copies)
         self.heritage = Heritage(self.sheet, kept)
@@ -349,9 +349,10 @@ class Upgrades(RuleBasedStateMachine):
             self.running.append(Instance(names, before))
             self.finishing.append(before)
 
-    @rule(names=st.lists(st.sampled_from(NAMES), unique=True))
-    def reload(self, names):
-        self.running[-1].reload(names)
+    @rule(names=st.lists(st.sampled_from(NAMES), unique=True), chance=st.randoms(use_true_random=False))
+    def reload(self, names, chance):
+        """Perhaps of one that a successor has been started for."""
+        chance.choice([self.running[-1], *self.finishing]).reload(names)
 
     @rule(row=st.integers(0, WORKERS - 1), chance=st.randoms(use_true_random=False))
     def a_worker_dies(self, row, chance):
@@ -383,7 +384,7 @@ def test_counters_of_another_version_are_found_by_their_names():
     before = Instance(["/a"])
     Counting(before.sheet, 0, before.contents).route("/a", "u0").answered(404, 7, 9)
     before.sheet.board.row(1)[worker_cells.RETRIES] = 3
-    estates, descriptors = before.heritage.hand_over(before.registry, before.table)
+    estates, descriptors = before.heritage.hand_over()
     other = Family("route", "route", "upstream")  # the same in another order, with more and less
     other.counter("rsp_response_bytes", "")
     other.counter("rsp_new", "")
@@ -407,7 +408,7 @@ def test_counters_of_another_version_are_found_by_their_names():
 @given(st.data())
 def test_an_estate_that_is_wrong_is_left_alone(data):
     before = Instance(["/a"])
-    estates, descriptors = before.heritage.hand_over(before.registry, before.table)
+    estates, descriptors = before.heritage.hand_over()
     group = data.draw(st.sampled_from(estates[0].groups))
     wrong = data.draw(st.integers(0, (1 << 40) - 1))
     change = data.draw(st.sampled_from(["columns", "blocks", "cells", "less", "sequence"]))
@@ -435,7 +436,7 @@ def test_an_estate_that_is_wrong_is_left_alone(data):
 
 def test_descriptors_that_are_missing_cost_the_counters_only():
     before = Instance(["/a"])
-    estates, descriptors = before.heritage.hand_over(before.registry, before.table)
+    estates, descriptors = before.heritage.hand_over()
     assert heritage.ancestors(estates, list(map(os.dup, descriptors[:2]))) == []
     assert isinstance(heritage.ancestors(estates, list(map(os.dup, descriptors)))[0], Ancestor)
 
