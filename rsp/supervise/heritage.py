@@ -78,8 +78,11 @@ class Heritage:
             return
         for generation, ancestor in list(self._kept.items()):
             if ancestor.is_gone():
-                self._fold(generation)
-                self._forget(generation)
+                self._take_over(generation)
+
+    def _take_over(self, generation: int) -> None:
+        self._fold(generation)
+        self._forget(generation)
 
     def _fold(self, generation: int) -> None:
         """A few blocks at a time, because readers wait."""
@@ -104,7 +107,9 @@ class Heritage:
     def hand_over(self) -> tuple[list[Estate], list[int]]:
         """What it gets, with its descriptors.  Nothing is taken over meanwhile: it would be counted twice."""
         self._handing = self._series.closed = True
-        sheet, kept = self._sheet, list(self._kept.values())[: MOST - 1]
+        for generation in list(self._kept)[MOST - 1 :]:  # too many: what the oldest counts from here on is lost
+            self._take_over(generation)
+        sheet, kept = self._sheet, list(self._kept.values())
         estates = [_estate(sheet, self._series, self._table), *(ancestor.estate for ancestor in kept)]
         descriptors = [sheet.descriptor, sheet.board.descriptor, self._life.fileno()]
         return estates, descriptors + [each for ancestor in kept for each in ancestor.descriptors]

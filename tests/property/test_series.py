@@ -457,6 +457,21 @@ def test_nothing_is_taken_over_while_a_successor_reads_it():
     assert two.sheet.board.row(RETIRED_ROW)[worker_cells.FOLDED] > 0
 
 
+def test_of_more_predecessors_than_are_kept_no_total_falls():
+    instances = [Instance(["/a"])]
+    for _ in range(heritage.MOST + 3):
+        last = instances[-1]
+        Counting(last.sheet, 0, last.contents).route("/a", "u0").answered(200, 1, 1)
+        instances.append(Instance(["/a"], last))
+        assert instances[-1].totals()[0] == len(instances) - 1
+    for instance in instances:
+        instance.end()
+    instances[-1].heritage.look_after()
+    assert instances[-1].totals()[0] == len(instances) - 1
+    for instance in instances:
+        instance.close()
+
+
 def test_removed_blocks_are_read_in_runs_as_each_by_itself():
     sheet = new_sheet()
     registry = SeriesRegistry(sheet)
