@@ -83,6 +83,8 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("`dns = { key = value }`", "", schema.Dns),
     ("`lua = { key = value }`", "For hooks; see [lua.md](lua.md).", schema.Lua),
     ("`every(interval, function, { key = value })`", "See [lua.md](lua.md).", schema.Timer),
+    ("`metrics = { key = value }`", "See [metrics.md](metrics.md).", observe.Metrics),
+    ("`dashboard = { key = value }`", "See [dashboard.md](dashboard.md).", observe.Dashboard),
     ("`tracing = { key = value }`", "See [tracing.md](tracing.md).", observe.Tracing),
     ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", limits.Timeouts),
     ("`limits = { key = value }`", "For all, for a listener, or for a route.", limits.Limits),
