@@ -284,6 +284,15 @@ def exchange(port: int, data: bytes, *, half_close: bool = False, patience: floa
         return received
 
 
+def accepts(port: int) -> bool:
+    """Whether a connection to it can be made."""
+    try:
+        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+    except OSError:
+        return False
+    return True
+
+
 def get(port: int, path: str = "/", host: str = "test", extra: str = "") -> bytes:
     """One GET on a connection of its own; the whole response as bytes."""
     return exchange(port, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{extra}\r\n".encode())

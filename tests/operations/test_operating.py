@@ -18,6 +18,7 @@ import pytest
 from tests.harness import (
     Backend,
     Rsp,
+    accepts,
     background_load,
     free_port,
     get,
@@ -213,11 +214,6 @@ def test_closed_standard_descriptors(tmp_path, backend, closed):
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-
-
-def accepts(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_without_descriptors_it_waits_and_does_not_spin(tmp_path, backend):

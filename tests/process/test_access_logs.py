@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import authority
-from tests.harness import Backend, Rsp, background_load, exchange, free_port, get, proxy_to, wait_until
+from tests.harness import Backend, Rsp, accepts, background_load, exchange, free_port, get, proxy_to, wait_until
 
 DEFAULT = [
     "time", "client", "method", "target", "protocol", "status", "bytes", "duration", "upstream", "upstream_time",
@@ -142,14 +142,6 @@ def test_a_pipe_gets_whole_lines_of_json_however_long_they_would_be(tmp_path, ba
         cut = [json.loads(line)["target"] for line in found]
         assert all(one.endswith("...") and target.startswith(one.removesuffix("...")) for one in cut)
     assert {entry["target"] for entry in entries(tmp_path / "all.json")} == {target}
-
-
-def accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-    except OSError:
-        return False
-    return True
 
 
 # -- fields and formats of one's own

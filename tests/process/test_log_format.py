@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import socket
 
 import pytest
 
-from tests.harness import Backend, Rsp, get, proxy_to, wait_until
+from tests.harness import Backend, Rsp, accepts, get, proxy_to, wait_until
 
 BEFORE = "Running in pure Python"  # said before the configuration is read
 
@@ -58,14 +57,6 @@ def test_a_master_that_fails_says_so_as_json(tmp_path):
             assert rsp.process.wait(30)
             said = "".join(one["message"] for one in records(rsp))
             assert "Traceback" in said and "RuntimeError: no\x1b" in said
-
-
-def accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(("level", "restart"), [("warning", True), ("error", False)])

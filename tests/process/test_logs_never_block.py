@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harness import Backend, free_port, get, is_root, run_load, wait_until
+from tests.harness import Backend, accepts, free_port, get, is_root, run_load, wait_until
 
 CHATTY = 'function on_request(req) print(req.headers["User-Agent"]) end'
 LONG = "User-Agent: " + "u" * 4000 + "\r\n"
@@ -51,12 +51,6 @@ def serving(
                     child.kill()
                 process.kill()
                 process.wait()
-
-
-def accepts(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
-        return True
-    return False
 
 
 def fill(port: int, number: int = 60) -> None:
