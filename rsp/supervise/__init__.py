@@ -10,6 +10,7 @@
 ``rollout``        a configuration on its way to the workers
 ``canary``         whether a trial went well
 ``upgrade``        a new master takes over from the running one
+``heritage``       counters of predecessors, until their last worker has finished
 ``systemd``        sockets that a service manager passes, and what it wants to know
 ``pid_file``       the file that names the master
 """
