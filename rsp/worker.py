@@ -30,7 +30,7 @@ from rsp.ipc.instance import Instance
 from rsp.ipc.packets import Broken, Stuck, close_all
 from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.sheet import Contents
-from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LOG_LINES_LOST, LOOP_LAG, VERSION
+from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LEAVING, LOG_LINES_LOST, LOOP_LAG, VERSION
 from rsp.logs import log
 from rsp.logs.access_logs import AccessLogs
 from rsp.net.acceptor import Acceptor
@@ -335,6 +335,7 @@ class Worker:
         if context.draining:
             return
         context.draining = True
+        self._row[LEAVING] = 1
         for key in list(self._sockets):
             self._leave(key)
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from rsp.control.measured import Peers, Series, certificates, instance, processe
 from rsp.control.state import State, silence
 from rsp.control.web import Handler, Request, Response
 from rsp.ipc import worker_cells
-from rsp.ipc.scoreboard import RETIRED_ROW
+from rsp.ipc.scoreboard import RETIRED_ROW, Row
 from rsp.ipc.sheet import ReadBlocks
 
 _SERIES: Final = 50  # in one turn: less than a millisecond
@@ -81,9 +81,15 @@ class Metrics:
         if stage is not None:
             return stage
         workers = self._state.workers()
-        if any(row[worker_cells.VERSION] and silence(row) < _SILENT for row in workers):
+        if any(map(_accepts, workers)):
             return None
         return f"no worker accepts connections ({len(workers)} run)"
+
+
+def _accepts(worker: Row) -> bool:
+    """Not yet at its start, not any more while it finishes, and not where its loop hangs."""
+    started, leaving = worker[worker_cells.VERSION], worker[worker_cells.LEAVING]
+    return bool(started) and not leaving and silence(worker) < _SILENT
 
 
 async def _turn(number: int, most: int) -> None:

@@ -53,6 +53,7 @@ SPANS_DROPPED: Final = TABLE.counter(
     listed=False,
 )
 VERSION: Final = TABLE.cell()  # of the configuration that it serves
+LEAVING: Final = TABLE.cell()  # not 0: it accepts no more
 
 # What the master writes, of the control process too.
 CPU_MS: Final = TABLE.counter("cpu", "Processor time.", scope="process", unit="seconds", scale=1000)

@@ -312,6 +312,21 @@ def test_ready_while_it_stops(tmp_path, site):
             socket.create_connection(("127.0.0.1", site.port), 5)
 
 
+def test_not_ready_while_the_last_workers_finish(tmp_path, site):
+    """After WINCH: they run still, and answer what they have, but accept nothing."""
+    with Rsp(tmp_path, site.text(), workers=2) as rsp:
+        for backend in site.lab.backends:
+            backend.delay = 3.0
+        thread = threading.Thread(target=lambda: get(rsp.port))
+        thread.start()
+        wait_until(lambda: any(backend.running for backend in site.lab.backends), "a request to run")
+        rsp.signal(signal.SIGWINCH)
+        wait_until(lambda: site.ask("/ready") == (503, "not ready: no worker accepts connections (1 run)\n"), "503")
+        thread.join()
+        rsp.reload()
+        assert site.ask("/ready")[0] == 200
+
+
 def test_an_address_that_is_taken(tmp_path, site):
     with socket.create_server(("127.0.0.1", site.port)):
         rsp = Rsp(tmp_path, site.text(), started=False)
