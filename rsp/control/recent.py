@@ -17,6 +17,8 @@ _SLOW_FOR: Final = 900.0  # seconds that a request counts as recent
 _LONGEST: Final = 2000  # characters of a line, and of a field
 _STEP: Final = 10.0  # seconds between two choices of a threshold
 _LEAST: Final = 0.005  # seconds: no request below is slow
+_HIGHEST: Final = 3600.0  # above which no threshold rises, whatever a worker says
+_LAST: Final = 1e11  # a time of day that is none any more
 _WELCOME: Final = 50  # requests in a step; more raise the threshold
 
 Data = dict[str, object]
@@ -38,6 +40,7 @@ class Recent:
     def logged(self, level: int, at: float, pid: int, text: str) -> None:
         """A line of the log that is a warning or an error."""
         text = text[:_LONGEST]
+        at = at if 0 <= at <= _LAST else time.time()  # a page and a terminal show it as a date
         last = self.errors[0] if self.errors else None
         if last is not None and (last["text"], last["level"]) == (text, level):
             last.update(at=at, times=int(str(last["times"])) + 1)
@@ -85,7 +88,7 @@ class Slow:
         """Above what most of the requests took, where there are many; lower, where there are few."""
         durations, self._durations = sorted(self._durations), []
         if len(durations) > _WELCOME:
-            self.threshold = _rounded(max(self.threshold * 1.2, durations[-_WELCOME // 2]))
+            self.threshold = _rounded(min(_HIGHEST, max(self.threshold * 1.2, durations[-_WELCOME // 2])))
         elif len(durations) < _WELCOME // 10 and len(self._found) < _SLOWEST:
             self.threshold = _rounded(max(_LEAST, self.threshold / 2))
 

@@ -16,11 +16,13 @@ from rsp.config.predicate import Predicate
 from rsp.control.state import Mistake
 from rsp.ipc import watches
 from rsp.ipc.spans import Span
-from rsp.ipc.tap import Logged, Seen, Spans, Tap
+from rsp.ipc.tap import Logged, Message, Seen, Tap
 from rsp.ipc.watches import Kind, Watch, Watches
 from rsp.logs import log
 
 _AT_ONCE: Final = 200  # datagrams in one turn of the loop
+_STEP: Final = 4  # datagrams between two looks at the clock; a worker that was taken over makes each cost 2 ms
+_TURN: Final = 0.005  # seconds of one turn
 _LAST_ROUNDS: Final = 25  # of these, when the process ends
 
 Take = Callable[[bytes, int], None]  # a line of JSON, or none; how many were dropped before it
@@ -98,16 +100,24 @@ class Watching:
 
     def _read(self) -> int:
         """Some of what is there; how much."""
-        messages = self._tap.take(_AT_ONCE)
-        for message in messages:
-            try:
-                self._handle(message)
-            except Exception as error:  # whatever a worker may have sent, the next message counts
-                what = f"{type(error).__name__}: {error}"[:500]
-                log.once_a_second("watching", f"The control process (pid {os.getpid()}): {what}", log.ERROR)
-        return len(messages)
+        give_up, count = time.perf_counter() + _TURN, 0
+        while count < _AT_ONCE and time.perf_counter() < give_up:
+            messages = self._tap.take(_STEP)
+            for message in messages:
+                self._take(message)
+            count += len(messages)
+            if not messages:
+                break
+        return count
 
-    def _handle(self, message: Seen | Logged | Spans) -> None:
+    def _take(self, message: Message) -> None:
+        try:
+            self._handle(message)
+        except Exception as error:  # whatever a worker may have sent, the next message counts
+            what = f"{type(error).__name__}: {error}"[:500]
+            log.once_a_second("watching", f"The control process (pid {os.getpid()}): {what}", log.ERROR)
+
+    def _handle(self, message: Message) -> None:
         if isinstance(message, Seen):
             handle = self._open.get(message.watch)
             if handle is not None:

@@ -9,6 +9,7 @@ to stderr by themselves.
 """
 
 import os
+import re
 import sys
 import time
 import traceback
@@ -22,6 +23,8 @@ from rsp.logs.outlet import Outlet, catch_strays, standard, strays
 INFO, WARNING, ERROR = 6, 4, 3  # syslog(3)
 LEVELS: Final = {"error": ERROR, "warning": WARNING, "info": INFO}
 _LIMIT = 2000
+# What a terminal obeys, changes of direction included.  A hook's message may have what a client has sent.
+_CONTROL: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _last: dict[str, tuple[int, int]] = {}
 _outlet: Outlet | None = None  # without: standard error as it is, which may block a command, but no server
 _lost = 0
@@ -58,9 +61,11 @@ def show(to: Callable[[int, float, str], object]) -> None:
 
 
 def line(message: str, level: int = INFO) -> None:
-    """Write one stamped line; line breaks in ``message`` become further lines, indented."""
+    """Write one stamped line; line breaks in ``message`` become further lines, indented, and whatever else a terminal
+    would obey becomes an escape."""
     global _lost
     now = time.time()
+    message = _CONTROL.sub(_escaped, message)
     if _show is not None and level <= WARNING:
         _show(level, now, message)
     if level > _level:
@@ -69,6 +74,11 @@ def line(message: str, level: int = INFO) -> None:
         tick()
     if _lost or not _write(_stamped(message, level, now)):
         _lost += 1
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def tick() -> None:
@@ -94,7 +104,8 @@ def _stamped(message: str, level: int, now: float) -> bytes:
         made = records(message, level, now)
         return b"".join(b"<%d>%b" % (level, record) for record in made) if _to_journal() else b"".join(made)
     if _to_journal():
-        return "".join(f"<{level}>{part}\n" for part in message.split("\n")).encode("utf-8", "replace")
+        # A further line is a message of its own there, so it must not look like one.
+        return (f"<{level}>" + message.replace("\n", f"\n<{level}>    ") + "\n").encode("utf-8", "replace")
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
     text = f"[{stamp}.{int(now * 1000) % 1000:03d}] {message}\n".replace("\n", "\n    ")[:-4]
     return text.encode("utf-8", "replace")

@@ -14,6 +14,7 @@ from rsp.terminal.instance import stream
 from rsp.terminal.plain import plain
 
 _STYLES: Final = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "bold red"}  # by the class of a status
+_MOST: Final = 1e12  # seconds
 _DELETE: Final = "\x7f"  # the one control character that JSON does not escape
 
 
@@ -67,7 +68,9 @@ def time_of(data: dict[str, Any]) -> str:
 
 
 def milliseconds(seconds: object) -> str:
-    return f"{seconds * 1000:,.1f} ms" if isinstance(seconds, int | float) else "-"
+    if not isinstance(seconds, int | float) or not -_MOST <= seconds <= _MOST:
+        return "-"
+    return f"{seconds * 1000:,.1f} ms"
 
 
 def _line(data: dict[str, Any]) -> Text:

@@ -42,7 +42,7 @@ def test_records(lines):
     assert line.endswith(b"}\n") and b"\x1b" not in line
     record = json.loads(line)
     assert list(record) == ["time", "level", "pid", "message"]
-    assert record["level"] == "warning" and record["message"] == 'a "b"\n  c\x1b[31m\u00e9'
+    assert record["level"] == "warning" and record["message"] == 'a "b"\n  c\\x1b[31m\u00e9'
     assert record["time"].endswith("Z") and len(record["time"]) == 24
 
 
@@ -63,3 +63,22 @@ def test_the_journal_gets_priorities(lines, monkeypatch):
     first, *rest = b"".join(written).splitlines()
     assert first.startswith(b"<3>{") and json.loads(first[3:])["message"] == "a\nb"
     assert len(rest) > 1 and all(line.startswith(b"<4>{") and len(line) < 4000 for line in rest)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nothing_that_a_terminal_obeys_gets_through(lines, form):
+    written, shown = lines
+    log.use("info", form)
+    log.line("A hook failed: \x1b]0;x\x07\x9b31m\r\b\x7f\u202e\u2028\n\tin a function", log.ERROR)
+    log.use("info", "text")
+    said = b"".join(written).decode()
+    assert not any(letter in said for letter in "\x1b\x07\x9b\r\b\x7f\u202e\u2028")
+    assert "x1b]0;x" in said and "\\u202e" in said
+    assert shown[0][2].endswith("\n\tin a function")
+
+
+def test_a_further_line_does_not_look_like_a_message_in_the_journal(lines, monkeypatch):
+    written, _ = lines
+    monkeypatch.setattr(log, "_to_journal", lambda: True)
+    log.line("a hook says\nStarted.  Listening on nothing.", log.ERROR)
+    assert b"".join(written) == b"<3>a hook says\n<3>    Started.  Listening on nothing.\n"

@@ -111,3 +111,22 @@ def test_what_a_difference_takes_and_adds(old, new):
     taken, added = (sum(one.startswith(f"{sign}route") for one in lines) for sign in "-+")
     assert len(old) - taken + added == len(new)
     assert bool(taken or added) == (old != new)
+
+
+def test_no_worker_raises_the_threshold_for_good():
+    slow, now = Slow(), 0.0
+    for _ in range(100_000):
+        slow.seen(line(1.7e308))
+    assert slow.threshold <= 3600
+    slow._found.clear()  # after a quarter of an hour
+    for _ in range(40):
+        now += 10.0
+        slow.tick(now)
+    assert slow.threshold == 0.005
+
+
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_time_that_is_none_is_now(at):
+    recent = Recent()
+    recent.logged(3, at, 1, "x")
+    assert 1e9 < recent.errors[0]["at"] < 1e11

@@ -11,7 +11,8 @@ from rsp.control.state import Mistake
 from rsp.control.watch_stream import watch_handler
 from rsp.control.watching import Watching
 from rsp.control.web import Refused, Request
-from rsp.ipc.tap import Logged, Seen, Tap
+from rsp.ipc.spans import Span
+from rsp.ipc.tap import Logged, Seen, Spans, Tap
 from rsp.ipc.watches import MOST, Watches
 
 
@@ -169,3 +170,20 @@ def test_a_client_that_takes_nothing_costs_a_bounded_amount_of_memory(watching, 
         await response.body.aclose()
 
     asyncio.run(main())
+
+
+def test_a_flood_of_what_is_dear_to_read_leaves_turns_to_others(watching, tap):
+    """As a worker that was taken over may send it."""
+    span = Span("0" * 32, "0" * 16, "", "", 0, "n", 1, 0, 0, "", False, {f"{number}": "\x01" for number in range(64)})
+    sent = 0
+    while tap.put(Spans([span] * 64)):
+        sent += 1
+    taken = []
+    watching.on_spans = lambda spans: taken.append(len(spans)) or time.sleep(0.002)
+    began = time.perf_counter()
+    watching._read()
+    assert time.perf_counter() - began < 0.1, "all of them would take longer"
+    turns = 1
+    while watching._read():
+        turns += 1
+    assert len(taken) == sent and turns > 3
