@@ -1,4 +1,4 @@
-ctypedef unsigned long long cell
+from rsp.ipc.cells cimport cell
 
 
 cdef class Series:

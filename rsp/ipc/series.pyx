@@ -1,9 +1,8 @@
 # cython: cdivision=True
 """The compiled twin of series.py: pointers into the process's own column."""
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-
 from rsp.ipc import series_cells
+from rsp.ipc.cells cimport cells_at
 
 cdef int LISTENER_ACCEPTED = series_cells.LISTENER_ACCEPTED
 cdef int LISTENER_FAILED = series_cells.LISTENER_FAILED
@@ -52,15 +51,8 @@ cdef inline void _observe(cell *first, double seconds) noexcept:
 
 cdef class Series:
     def __init__(self, memory, Py_ssize_t first):
-        cdef Py_buffer view
-        PyObject_GetBuffer(memory, &view, PyBUF_WRITABLE)
-        try:
-            if not 0 <= first < view.len // 8:
-                raise IndexError(f"cell {first} of {view.len // 8}")
-            self._memory = memory  # is mapped as long as this is there
-            self._cells = <cell *>view.buf + first
-        finally:
-            PyBuffer_Release(&view)
+        self._memory = memory
+        self._cells = cells_at(memory, first)
 
 
 cdef class RouteSeries(Series):

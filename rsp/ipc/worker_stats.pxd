@@ -1,6 +1,6 @@
 cimport cython
 
-ctypedef unsigned long long count
+from rsp.ipc.cells cimport cell as count
 
 
 @cython.final

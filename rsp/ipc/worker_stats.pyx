@@ -1,9 +1,8 @@
 # cython: cdivision=True
 """The compiled twin of worker_stats.py: a pointer to the process's own row."""
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-
 from rsp.ipc import worker_cells
+from rsp.ipc.cells cimport cell as count, cells_at
 
 cdef int BYTES_SENT = worker_cells.BYTES_SENT
 cdef int REQUESTS = worker_cells.REQUESTS
@@ -16,15 +15,8 @@ cdef int STATUS_5XX = worker_cells.STATUS_5XX
 
 cdef class WorkerStats:
     def __init__(self, scoreboard, Py_ssize_t row):
-        cdef Py_buffer view
-        self._memory = scoreboard.cells  # is mapped as long as this is there
-        PyObject_GetBuffer(self._memory, &view, PyBUF_WRITABLE)
-        try:
-            if not 0 <= row < view.len // 8 // ROW:
-                raise IndexError(f"row {row}")
-            self._cells = <count *>view.buf + row * ROW
-        finally:
-            PyBuffer_Release(&view)
+        self._memory = scoreboard.cells
+        self._cells = cells_at(self._memory, row * ROW)
 
     cpdef add(self, int cell, Py_ssize_t amount):
         self._cells[cell] += <count>amount
