@@ -77,9 +77,11 @@ class Metrics:
     def not_ready(self) -> str | None:
         """The reason, as a clause."""
         board = self._state.scoreboard
-        stage = _STAGES.get(board.row(RETIRED_ROW)[worker_cells.STAGE])
-        if stage is not None:
-            return stage
+        stage = board.row(RETIRED_ROW)[worker_cells.STAGE]
+        if stage == worker_cells.HANDED_OVER:  # for those that have asked us nevertheless
+            return None
+        if stage in _STAGES:
+            return _STAGES[stage]
         workers = self._state.workers()
         if any(map(_accepts, workers)):
             return None

@@ -40,6 +40,7 @@ class Server:
         self._most = most
         self._server: asyncio.Server | None = None  # kept, or it would be collected
         self._open: dict[_Connection, None] = {}  # the longest without a request first
+        self._closed = False
 
     async def serve(self, listening: socket.socket) -> None:
         """Accept connections; the socket is closed with the server."""
@@ -49,12 +50,14 @@ class Server:
             self._server = await asyncio.start_server(self._client, sock=listening, limit=_HEAD_LIMIT)
 
     def close(self) -> None:
-        """Accept no more; the connections end, with their response where one is being sent that has an end."""
+        """Accept no more; the connections end, with their response where one is being sent that has an end.  Those
+        that are new get one response, because their clients are about to ask, and would not ask again."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for connection in list(self._open):
             connection.last = True
-            if connection.live or not connection.busy:
+            if connection.live or connection.idle:
                 connection.abort()
 
     async def finish(self) -> None:
@@ -71,6 +74,7 @@ class Server:
                 await connection.refuse(503, f"{self._most} requests are being answered; try again later")
                 return
             self._open[connection] = None
+            connection.last = self._closed
             await connection.run()
             writer.close()
         except (OSError, EOFError, TimeoutError):
@@ -102,7 +106,8 @@ class Server:
 class _Connection:
     """One client's requests, one after the other.
 
-    ``busy``: one is being answered; ``live``: with a body that has no end.  ``last``: no more of them."""
+    ``busy``: one is being answered; ``live``: with a body that has no end; ``idle``: it waits for a further one.
+    ``last``: the next one, or the one that is being answered, is the last."""
 
     def __init__(
         self,
@@ -117,16 +122,17 @@ class _Connection:
         self._waits = waits
         self.busy = False
         self.live = False
+        self.idle = False
         self.last = False
         writer.transport.set_write_buffer_limits(0)  # drain() waits until the kernel has all
 
     async def run(self) -> None:
         """Raises :class:`OSError`, :class:`EOFError` and :class:`TimeoutError`."""
         patience = _PATIENCE
-        while not self.last:
+        while True:
             try:
                 head = await self._head(patience)
-                self.busy = True
+                self.busy, self.idle = True, False
                 request = await self._request(head)
             except ProtocolError as error:
                 await self.refuse(error.status, str(error))
@@ -134,7 +140,9 @@ class _Connection:
                 return
             self.last = self.last or not head.keep_alive
             await self._answer(head, await self._site.answer(request))
-            self.busy = False
+            if self.last:
+                return
+            self.busy, self.idle = False, True
             self._waits(self)
             patience = _IDLE
             await asyncio.sleep(0)  # clients that send many requests at once leave turns to others

@@ -79,3 +79,4 @@ RELOADS_REFUSED: Final = TABLE.counter("reloads_refused", "Reloads that were ref
 STARTING: Final = 0
 SERVING: Final = 1
 STOPPING: Final = 2
+HANDED_OVER: Final = 3  # a successor serves

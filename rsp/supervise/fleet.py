@@ -266,7 +266,7 @@ class Fleet:
     def stop(self, seconds: float, message: str) -> None:
         log.line(message)
         self.stopping = True
-        self.rows.stage(worker_cells.STOPPING)
+        self.rows.stage(worker_cells.HANDED_OVER if self.handed_over else worker_cells.STOPPING)
         for slot in self.slots:
             slot.wanted = False
             slot.restart_at = None

@@ -239,6 +239,26 @@ def test_a_unix_socket(tmp_path, lab):
         assert not path.exists()
 
 
+def test_a_client_that_the_predecessor_has_accepted_is_told_that_rsp_is_ready(tmp_path, site):
+    with Rsp(tmp_path, site.text()) as rsp:
+        for backend in site.lab.backends:
+            backend.delay = 4.0
+        with socket.create_connection(("127.0.0.1", rsp.port)) as busy, socket.socket() as client:
+            busy.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")  # so that the predecessor has to stay for a while
+            wait_until(lambda: any(backend.running for backend in site.lab.backends), "a request to run")
+            client.connect(("127.0.0.1", site.port))
+            client.settimeout(30)
+            assert site.ask("/ready")[0] == 200, "accepted after the client"
+            rsp.signal(signal.SIGUSR2)
+            wait_until(lambda: "Upgraded" in rsp.log, "the upgrade")
+            wait_until(lambda: site.value("rsp_process_cpu_seconds", process="master") >= 0, "the successor's answer")
+            client.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            received = b"".join(iter(lambda: client.recv(65536), b""))
+            assert received.startswith(b"HTTP/1.1 200 ") and b"Connection: close\r\n" in received
+            assert "Stopped." not in rsp.log, "it was the predecessor's answer"
+        _stop_successor(rsp)
+
+
 def test_an_upgrade_passes_a_unix_socket_on(tmp_path, lab):
     path = tmp_path / "metrics.sock"
     command = ["curl", "-s", "--unix-socket", str(path), "http://any/ready"]
