@@ -4,7 +4,6 @@
 """
 
 import re
-from collections.abc import Collection, Iterator
 from typing import Final, Literal, NamedTuple
 
 from rsp.config.errors import suggest
@@ -113,19 +112,3 @@ _EXAMPLES: Final = {
     "request.header.": "user-agent", "response.header.": "content-type", "query.": "page", "cookie.": "session",
     "log.": "user",
 }  # fmt: skip
-
-
-class Known(Collection[str]):
-    """The names of all fields, those of families included."""
-
-    def __contains__(self, name: object) -> bool:
-        try:
-            return isinstance(name, str) and field(name) is not None
-        except ValueError:
-            return False
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((*FIELDS, *PREFIXES))
-
-    def __len__(self) -> int:
-        return len(FIELDS) + len(PREFIXES)

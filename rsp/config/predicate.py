@@ -44,12 +44,11 @@ _SLIPS: Final = {"&": "write `and`", "|": "write `or`", "!": "write `not`"}
 
 
 class Predicate:
-    """``text``: as it was written; ``fields``: the names of those that it asks for."""
+    """``fields``: the names of those that it asks for."""
 
-    __slots__ = ("fields", "matches", "text")
+    __slots__ = ("fields", "matches")
 
-    def __init__(self, text: str, fields: frozenset[str], matches: Test) -> None:
-        self.text = text
+    def __init__(self, fields: frozenset[str], matches: Test) -> None:
         self.fields = fields
         self.matches = matches  # of a function that says what a field's value is
 
@@ -60,7 +59,7 @@ class Predicate:
             raise ValueError(f"a condition has at most {_LONGEST} characters, this one has {len(text)}")
         parser = _Parser(text)
         matches = parser.whole()
-        return cls(text, frozenset(parser.fields), matches)
+        return cls(frozenset(parser.fields), matches)
 
 
 class _Token(NamedTuple):

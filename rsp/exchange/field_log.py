@@ -5,8 +5,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from rsp.config.log_fields import DEFAULT_JSON, Known
-from rsp.config.placeholders import Template
+from rsp.config.log_fields import DEFAULT_JSON
+from rsp.config.placeholders import Template, names
 from rsp.config.predicate import Predicate
 from rsp.exchange.fields import Reader, Value, reader
 from rsp.exchange.request_log import RequestLog
@@ -61,7 +61,7 @@ class TemplateLog(RequestLog):
 
     def __init__(self, log: AccessLog, template: str) -> None:
         self._log = log
-        parts = Template(template + "\n", Known()).parts
+        parts = Template(template + "\n", names(template)).parts
         self._parts: list[bytes | Reader] = [part if isinstance(part, bytes) else reader(part) for part in parts]
 
     def write(self, exchange: Any, ended: float) -> None:

@@ -2,7 +2,7 @@
 
 The successor is given their memory with a list of what is where, and a socket that ends with the last of their
 processes.  Until then their counts are read where they are, by every process that shows counters; then the master adds
-them to its own, in one step.  So no total goes backwards, and no count is lost.
+them to its own, a few blocks at a time.  So no total goes backwards, and no count is lost.
 """
 
 import mmap
