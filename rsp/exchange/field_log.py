@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rsp.config.log_fields import DEFAULT_JSON
 from rsp.config.placeholders import Template, names
-from rsp.config.predicate import Predicate
+from rsp.exchange.condition import Condition
 from rsp.exchange.fields import Reader, Value, reader
 from rsp.exchange.request_log import RequestLog
 from rsp.exchange.subject import Subject
@@ -68,21 +68,6 @@ class TemplateLog(RequestLog):
         self._log.add(
             b"".join(part if isinstance(part, bytes) else _as_text(part(exchange, ended)) for part in self._parts)
         )
-
-
-class Condition:
-    """Which requests are logged, by the text of `when`."""
-
-    __slots__ = ("_matches", "_readers")
-
-    def __init__(self, text: str) -> None:
-        predicate = Predicate.parse(text)
-        self._matches = predicate.matches
-        self._readers = {name: reader(name, raw=True) for name in predicate.fields}
-
-    def holds(self, exchange: Subject, ended: float) -> bool:
-        readers = self._readers
-        return self._matches(lambda name: readers[name](exchange, ended))
 
 
 class SelectiveLog(RequestLog):

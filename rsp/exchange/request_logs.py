@@ -5,7 +5,8 @@ from typing import Final
 from rsp.config.log_fields import DEFAULT_JSON
 from rsp.config.log_settings import Declared, logs
 from rsp.config.observe import AccessLog as Declaration
-from rsp.exchange.field_log import Condition, JsonFieldsLog, SelectiveLog, TemplateLog, added
+from rsp.exchange.condition import Condition
+from rsp.exchange.field_log import JsonFieldsLog, SelectiveLog, TemplateLog, added
 from rsp.exchange.log_lines import CombinedLog, JsonLog
 from rsp.exchange.request_log import RequestLog
 from rsp.logs.access_log import AccessLog

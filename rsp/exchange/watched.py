@@ -5,8 +5,7 @@ Rules of this room: nothing here may keep a request from its end, or take more t
 
 from typing import Any, Final
 
-from rsp.config.predicate import Predicate
-from rsp.exchange.fields import Reader, reader
+from rsp.exchange.condition import Condition
 from rsp.exchange.forward.journal import Journal
 from rsp.exchange.log_lines import default_line
 from rsp.exchange.report import report
@@ -89,14 +88,12 @@ class Active:
         self.left = watch.most or _MANY
         self._context = context
         self._tap = tap
-        self._readers: dict[str, Reader] = {}
-        self._predicate: Predicate | None = None
+        self._condition: Condition | None = None
         self._share = Share(_RATE[watch.kind], _BURST[watch.kind])
         self._dropped = 0
         try:
             if watch.where:
-                self._predicate = Predicate.parse(watch.where)
-                self._readers = {name: reader(name, raw=True) for name in self._predicate.fields}
+                self._condition = Condition(watch.where)
         except ValueError:  # the control process has checked it, so another process has spoilt it
             self.left = 0
 
@@ -108,14 +105,10 @@ class Active:
         if self.left <= 0 or ended - exchange.started < self.watch.slower:
             return
         try:
-            if self._matches(exchange, ended):
+            if self._condition is None or self._condition.holds(exchange, ended):
                 self._show(exchange, ended)
         except Exception as error:  # a defect of ours; requests go on
             log.once_a_second("watch", f"A watch has failed: {type(error).__name__}: {error}", log.ERROR)
-
-    def _matches(self, exchange: Subject, ended: float) -> bool:
-        readers = self._readers
-        return self._predicate is None or self._predicate.matches(lambda name: readers[name](exchange, ended))
 
     def _show(self, exchange: Subject, ended: float) -> None:
         if self._share.take(ended) and self._put(exchange, ended):
