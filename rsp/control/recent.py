@@ -15,6 +15,7 @@ _ERRORS: Final = 100
 _SLOWEST: Final = 20
 _SLOW_FOR: Final = 900.0  # seconds that a request counts as recent
 _LONGEST: Final = 2000  # characters of a line, and of a field
+_MOST_FIELDS: Final = 50  # of a request; workers send fewer
 _STEP: Final = 10.0  # seconds between two choices of a threshold
 _LEAST: Final = 0.005  # seconds: no request below is slow
 _HIGHEST: Final = 3600.0  # above which no threshold rises, whatever a worker says
@@ -68,6 +69,8 @@ class Slow:
             duration = msgspec.json.decode(fields["duration"], type=float)
         except (msgspec.MsgspecError, UnicodeError, KeyError, RecursionError):
             return
+        if len(fields) > _MOST_FIELDS:
+            return
         self._durations.append(duration)
         if len(self._durations) > _WELCOME * 20:  # more than shall come before the next step
             self._choose()
@@ -116,11 +119,12 @@ def _shown(value: msgspec.Raw) -> object:
 
 # -- what a reload has changed
 
-_NAME: Final = r"(?:authorization|cookie|passw|secret|token|api[-_]?key|credential|signature)"
+_NAME: Final = r"(?:authorization|cookie|passw|passphrase|pwd|secret|token|api[-_]?key|credential|signature|jwt)"
+_USER: Final = re.compile(r"//[^/?#@\s\"]+@")
 _SECRET: Final = re.compile(rf"""({_NAME}[^="\n]{{0,40}}"?\]?\s*=\s*)"(?:[^"\\]|\\.)*\"""", re.IGNORECASE)
 _QUERY: Final = re.compile(rf"""({_NAME}[^=&"\s]{{0,40}}=)[^=&"\s]+""", re.IGNORECASE)
 
 
 def without_secrets(text: str) -> str:
     """A configuration as Lua text, or a part of it: values of keys that sound like secrets are not for a page."""
-    return _QUERY.sub(r"\1***", _SECRET.sub(r'\1"***"', text))
+    return _USER.sub("//***@", _QUERY.sub(r"\1***", _SECRET.sub(r'\1"***"', text)))

@@ -84,6 +84,7 @@ def test_the_threshold_rises_where_there_are_many_and_falls_where_there_are_few(
         ('["X-Api-Key"] = "k"', '["X-Api-Key"] = "***"'),
         ('rewrite = "/a?access_token=abc&x=1"', 'rewrite = "/a?access_token=***&x=1"'),
         ('to = "app"', 'to = "app"'),
+        ('+route { redirect = "https://me:pass@h/?pwd=1&a=2" }', '+route { redirect = "https://***@h/?pwd=***&a=2" }'),
     ],
 )
 def test_secrets_are_not_shown(text, expected):
@@ -130,3 +131,10 @@ def test_a_time_that_is_none_is_now(at):
     recent = Recent()
     recent.logged(3, at, 1, "x")
     assert 1e9 < recent.errors[0]["at"] < 1e11
+
+
+def test_a_worker_that_was_taken_over_takes_no_memory_with_many_fields():
+    slow = Slow()
+    slow.seen(line(1.0, **{str(number): 1 for number in range(5000)}))
+    slow.seen(line(1.0, target="/x"))
+    assert [one["target"] for one in slow.slowest()] == ["/x"]
