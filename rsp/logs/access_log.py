@@ -19,9 +19,13 @@ _HELD: Final = 4 << 20  # bytes that may wait for what takes no more
 
 
 class Taker(Protocol):
-    """An :class:`Outlet`, or one that sends.  ``widest``: bytes that a line may have; 0: any number."""
+    """An :class:`Outlet`, or one that sends.  ``widest``: bytes that a line may have; 0: any number.  ``waiting``:
+    lines that it has taken, and has not written yet."""
 
     widest: int
+
+    @property
+    def waiting(self) -> int: ...
 
     def put(self, data: bytes) -> bool:
         """Whether it takes ``data``, the end of which may be written later.  Raises :class:`OSError`."""
@@ -89,14 +93,7 @@ class AccessLog:
             self._size = 0
             return
         try:
-            self._stuck = not taker.flush()
-            if self._stuck:
-                return
-            if self._lost and not self._lines:
-                self._lines.append(self._lost_line())
-                self._lost = 0
-            if self._lines:
-                self._stuck = not taker.put(b"".join(self._lines))
+            self._stuck = not taker.flush() or not self._pass_on(taker)
         except OSError as error:
             self._stuck = False
             if error.errno != errno.EPIPE:  # without a reader there is nothing to repair here
@@ -106,17 +103,35 @@ class AccessLog:
             self._lines.clear()
             self._size = 0
 
+    def _pass_on(self, taker: Taker) -> bool:
+        """Whether ``taker`` takes what is waiting, behind a line that tells how many were lost before."""
+        lines = [self._lost_line(), *self._lines] if self._lost else self._lines
+        if lines and not taker.put(b"".join(lines)):
+            return False
+        self._lost = 0
+        return True
+
     def replace(self, taker: Taker) -> None:
         """After a rotation of log files: this is the file from now on."""
-        self.close()
+        self.flush()
+        self._release()
         self.taker = taker
         self.widest = taker.widest
 
     def close(self) -> None:
+        """What cannot be written now is lost."""
         self.flush()
-        if self.taker is not None and self.path != STDOUT:
-            self.taker.close()
-        self.taker = None
+        if self._lines:
+            self._lose()
+        self._release()
+
+    def _release(self) -> None:
+        taker, self.taker = self.taker, None
+        if taker is not None:
+            if taker.waiting:
+                self._tell_lost(taker.waiting)
+            if self.path != STDOUT:
+                taker.close()
 
     def __del__(self) -> None:
         self.close()

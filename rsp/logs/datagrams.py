@@ -66,6 +66,11 @@ class Datagrams:
             rest.pop()
         return True
 
+    @property
+    def waiting(self) -> int:
+        """Lines that have been taken, and are not sent yet."""
+        return len(self._rest)
+
     def close(self) -> None:
         self._sock.close()
         self._disconnect()

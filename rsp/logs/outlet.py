@@ -54,11 +54,19 @@ class Outlet:
         self._rest = data
         try:
             self.flush()
-        finally:
-            taken = len(self._rest) < len(data) or not data
-            if not taken:
+        except OSError:  # of a full disk, which may have taken some: then the rest follows when there is room
+            if len(self._rest) == len(data):
                 self._rest = b""
+                raise
+        taken = len(self._rest) < len(data) or not data
+        if not taken:
+            self._rest = b""
         return taken
+
+    @property
+    def waiting(self) -> int:
+        """Lines that have been taken, and are not written yet, not whole at least."""
+        return self._rest.count(b"\n")
 
     def flush(self) -> bool:
         """Whether all is written that has been taken.  Raises :class:`OSError`."""

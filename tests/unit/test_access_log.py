@@ -14,6 +14,7 @@ from rsp.config.observe import AccessLog as Declaration
 from rsp.logs.access_log import AccessLog
 from rsp.logs.access_logs import AccessLogs, Unwritten
 from rsp.logs.datagrams import connect, journal, syslog
+from rsp.logs.outlet import Outlet
 from rsp.logs.secrets import KEYS
 
 DOCS = Path(__file__).parents[2] / "docs" / "logs.md"
@@ -27,6 +28,7 @@ class Taker:
         self.error = error
         self.widest = widest
         self.taken = b""
+        self.waiting = 0
         self.closed = False
 
     def flush(self) -> bool:
@@ -56,9 +58,8 @@ def test_what_is_lost_is_told_and_counted(is_json):
     assert sum(lost) == 4097  # beyond 4 MB
     taker.room = 100
     log.flush()
-    log.flush()
     assert taker.taken.count(b"x\n") == (5 << 10) - 4097
-    told = taker.taken.splitlines()[-1]
+    told = taker.taken.splitlines()[0]
     if is_json:
         read = json.loads(told)
         assert list(read) == ["time", "lost", "message"] and read["lost"] == 4097
@@ -74,6 +75,78 @@ def test_an_error_loses_lines_and_counts_them(capfd):
     log.flush()
     assert lost == [2]
     assert "Cannot write the access log x: No space left on device" in capfd.readouterr().err
+
+
+class Refusing(Taker):
+    """Takes nothing."""
+
+    def put(self, data: bytes) -> bool:
+        return False
+
+
+def test_the_line_that_tells_is_none_of_those_that_are_lost():
+    lost = []
+    taker = Refusing(0)
+    log = AccessLog("x", taker, lost.append)
+    for _ in range(5 << 10):
+        log.add(b"x" * 1023 + b"\n")
+    taker.room = 1  # it says that it takes some, and does not
+    for _ in range(3):
+        log.flush()
+    log.close()
+    assert sum(lost) == 5 << 10
+
+
+def test_what_is_left_at_the_end_is_lost_and_counted():
+    lost = []
+    taker = Taker(0)
+    log = AccessLog("x", taker, lost.append)
+    log.add(b"one\n")
+    log.add(b"two\n")
+    taker.waiting = 3
+    log.close()
+    assert sum(lost) == 5 and taker.closed
+    log.close()
+    assert sum(lost) == 5
+
+
+def test_a_rotation_takes_lines_along_that_nothing_has_taken():
+    lost = []
+    former, other = Taker(0), Taker(9)
+    log = AccessLog("x", former, lost.append)
+    log.add(b"one\n")
+    former.waiting = 2
+    log.replace(other)
+    log.flush()
+    assert lost == [2] and former.closed and other.taken == b"one\n"
+
+
+@pytest.mark.parametrize("room", [0, 3, 4, 7])
+def test_a_full_disk_loses_no_line_twice(room):
+    """What is lost and what is written are all lines; one that was begun goes on when there is room."""
+    written, lost, space = [], [], [room]
+
+    def send(data: bytes) -> int:
+        count = min(len(data), space[0])
+        if not count:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        space[0] -= count
+        written.append(data[:count])
+        return count
+
+    log = AccessLog("x", Outlet(os.open(os.devnull, os.O_WRONLY), send, whole=False), lost.append)
+    log.add(b"one\n")
+    log.add(b"two\n")
+    log.flush()
+    log.add(b"six\n")
+    log.flush()
+    space[0] = 1000
+    log.add(b"end\n")
+    log.flush()
+    lines = b"".join(written).splitlines()
+    assert set(lines) <= {b"one", b"two", b"six", b"end"}
+    assert len(lines) + sum(lost) == 4 and lines[-1] == b"end"
+    assert (len(lines) == 1) == (room == 0)
 
 
 def test_configurations_share_a_log_by_its_path(tmp_path):
