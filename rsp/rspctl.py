@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-s", "--socket", metavar="PATH", help="the admin socket of the instance")
     parser.add_argument("-v", "-V", "--version", action="version", version=f"rspctl {__version__}")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="the whole answer as JSON")
+    common.add_argument("--json", action="store_true", help="the answer as JSON; of log and trace one object a line")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         example = """'path ~ "^/api" and status >= 500'"""
         watch.add_argument("condition", nargs="?", default="", help=f"which of them, as in {example}")
         watch.add_argument("-n", type=_number, default=0, metavar="NUMBER", help="end after so many")
+        watch.epilog = "The condition is one argument, in quotes.  docs/trace.md has its language and all fields."
     command("upgrade", "Hand over to a new master, of the code that is installed now.", _upgrade, peer=False)
     return parser
 

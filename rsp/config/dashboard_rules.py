@@ -9,9 +9,20 @@ from typing import Final
 from rsp.config.errors import Path
 from rsp.config.observe import Dashboard
 from rsp.config.schema import Settings
-from rsp.config.units import Listen
+from rsp.config.units import Listen, show
 
 MOST_USERS: Final = 1 << 20  # bytes of their file
+
+
+def address_mistake(given: str, example: str, error: ValueError) -> str:
+    """What is wrong with ``given``, which is no address: ``error``, unless its advice is meant for other addresses."""
+    if given in ("off", "none", "false"):
+        return f'"{given}": expected an address with a port, "{example}"; leave it out to have none'
+    if "://" in given or ":" not in given:
+        return f'{show(given)}: expected an address with a port, "{example}", or "unix:/path"'
+    return str(error)
+
+
 _HOW: Final = 'users = "htpasswd", a file that  htpasswd -cB htpasswd NAME  makes'
 _LINE: Final = re.compile(rb"[^:\s][^:]*:(?:\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$apr1\$.+|\{SHA\}.+)")
 
@@ -37,7 +48,7 @@ def mistakes(settings: Settings, main: str) -> Iterator[tuple[Path, str]]:
     try:
         dashboard = dashboard_of(settings)
     except ValueError as error:
-        yield ("dashboard",), f"dashboard: {error}"
+        yield ("dashboard",), f"dashboard: {address_mistake(str(settings.dashboard), '127.0.0.1:9146', error)}"
         return
     if dashboard is None:
         return

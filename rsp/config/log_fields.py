@@ -6,6 +6,7 @@
 import re
 from typing import Final, Literal, NamedTuple
 
+from rsp.config import field_words
 from rsp.config.errors import suggest
 
 Kind = Literal["text", "number"]
@@ -85,7 +86,9 @@ def field(name: str) -> Field:
         return FIELDS[name]
     prefix = prefix_of(name)
     if not prefix:
-        raise ValueError(f'there is no field "{_short(name)}"{suggest(name, (*FIELDS, *PREFIXES))}')
+        own = field_words.said(name)
+        near = f" (in rsp: {own})" if own else suggest(name, (*FIELDS, *PREFIXES))
+        raise ValueError(f'there is no field "{_short(name)}"{near}')
     rest = name.removeprefix(prefix)
     if not rest:
         raise ValueError(f'"{prefix}" needs a name behind it: {prefix}{_EXAMPLES[prefix]}')

@@ -1,10 +1,12 @@
 """What the types of the schema cannot say about `access_log`."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from rsp.config.errors import Path, suggest
-from rsp.config.log_fields import field
+from rsp.config.field_words import template
+from rsp.config.log_fields import DEFAULT_JSON, field
 from rsp.config.log_settings import JOURNALD, OFF, STDOUT, SYSLOG, Declared, log_address, unix_socket
 from rsp.config.observe import AccessLog
 from rsp.config.placeholders import names
@@ -15,7 +17,8 @@ FORMATS: Final = ("combined", "json")
 # What is hardly the name of a file.
 _INSTEAD: Final = {
     "stderr": f'"{STDOUT}"', "-": f'"{STDOUT}"', "syslog": '"syslog:/dev/log"', "journal": f'"{JOURNALD}"',
-    "none": f'"{OFF}"', "false": f'"{OFF}"', "json": '{ format = "json" }', "combined": '{ format = "combined" }',
+    "none": f'"{OFF}"', "false": f'"{OFF}"', "no": f'"{OFF}"', "on": f'"{STDOUT}"', "true": f'"{STDOUT}"',
+    "yes": f'"{STDOUT}"', "json": '{ format = "json" }', "combined": '{ format = "combined" }',
 }  # fmt: skip
 
 
@@ -23,6 +26,8 @@ def mistakes(declared: Declared | None) -> Iterator[tuple[Path, str]]:
     """Each mistake: the path to it, and what is wrong."""
     if isinstance(declared, tuple):
         for number, log in enumerate(declared, 1):
+            if log == OFF and len(declared) > 1:
+                yield ("access_log", number), f'access_log: "{OFF}" beside other logs has no effect; leave it out'
             for path, message in _of_one(log):
                 yield ("access_log", number, *path), f"access_log: {message}"
     elif declared is not None:
@@ -45,6 +50,8 @@ def _of_one(log: str | AccessLog) -> Iterator[tuple[Path, str]]:
         try:
             if name:
                 field(name)
+            elif key not in DEFAULT_JSON:
+                raise ValueError(f'there is nothing to leave out: "json" has no such key{suggest(key, DEFAULT_JSON)}')
         except ValueError as error:
             yield ("fields", key), f"fields: {key}: {error}"
     try:
@@ -57,6 +64,8 @@ def _of_one(log: str | AccessLog) -> Iterator[tuple[Path, str]]:
 def _path_mistakes(path: str) -> Iterator[str]:
     if path in _INSTEAD:
         yield f'write {_INSTEAD[path]}; a file of this name is "./{path}"'
+    elif re.match(r"[a-z]+[0-9]?://", path):
+        yield f'{show(path)}: expected a path, "{SYSLOG}/dev/log", "{SYSLOG}192.0.2.1:514" or "{JOURNALD}"'
     elif path.startswith(JOURNALD + ":") and unix_socket(path) is None:
         yield f'{show(path)}: expected "{JOURNALD}" or "{JOURNALD}:/run/systemd/journal.NAME/socket"'
     elif path.startswith(SYSLOG):
@@ -74,12 +83,17 @@ def _format_mistakes(text: str) -> Iterator[str]:
         return
     found = names(text)
     if not found:
-        yield (
-            f'there is no format {show(text)}{suggest(text, FORMATS)}; expected "combined", "json", or a text with '
-            'fields such as "{client} {status}"'
-        )
+        yield f"there is no format {show(text)}{suggest(text, FORMATS)}; {_format_instead(text)}"
     for name in found:
         try:
             field(name)
         except ValueError as error:
             yield f"{error}; as text: {{{{{name}}}}}"
+
+
+def _format_instead(text: str) -> str:
+    if own := template(text):
+        return f"write '{own}'"
+    if "{" in text or "}" in text:
+        return 'a field has a brace on either side, as in "{client} {status}"'
+    return 'expected "combined", "json", or a text with fields such as "{client} {status}"'

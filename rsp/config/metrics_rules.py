@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from rsp.config.dashboard_rules import dashboard_of
+from rsp.config.dashboard_rules import address_mistake, dashboard_of
 from rsp.config.errors import Path
 from rsp.config.observe import Metrics
 from rsp.config.schema import Settings
@@ -31,7 +31,7 @@ def mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
     try:
         metrics_of(settings)
     except ValueError as error:
-        yield ("metrics",), f"metrics: {error}"
+        yield ("metrics",), f"metrics: {address_mistake(str(settings.metrics), _EXAMPLES['metrics'], error)}"
         return
     try:
         addresses = operators_addresses(settings)

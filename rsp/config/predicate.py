@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Final, NamedTuple
 
-from rsp.config import log_fields
+from rsp.config import log_fields, regex
 from rsp.config.units import Duration, Size
 
 Get = Callable[[str], object]  # a field's value: text as bytes (or str), a number, or None
@@ -40,7 +40,7 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _DURATION: Final = re.compile(r"\d+(?:\.\d+)?(?:us|ms|s|m|h|d)")
 _SIZE: Final = re.compile(r"\d+(?:[kmg]i?b|b)", re.IGNORECASE)
 _WORDS: Final = ("and", "or", "not", "in")
-_SLIPS: Final = {"&": "write `and`", "|": "write `or`", "!": "write `not`"}
+_SLIPS: Final = {"&": "write `and`", "|": "write `or`", "!": "write `not`", "$": "write the field's name alone"}
 
 
 class Predicate:
@@ -270,19 +270,11 @@ _END: Final = _Token("end", "", 0)
 
 def _compiled(pattern: bytes) -> tuple[Callable[[bytes], object], int]:
     """How to search for it, and its size in instructions.  Raises :class:`ValueError`."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _AUTOMATON
-    options.never_capture = True
-    options.encoding = re2.Options.Encoding.LATIN1
     try:
-        compiled = re2.compile(pattern, options)
-    except re2.error as error:
-        message = error.args[0] if error.args else error
-        raise ValueError(f"regular expression: {message.decode() if isinstance(message, bytes) else message}") from None
-    return compiled.search, compiled.programsize
+        made = regex.compiled(pattern, groups=False, memory=_AUTOMATON)
+    except ValueError as error:
+        raise ValueError(f"regular expression: {error}") from None
+    return made.search, made.programsize
 
 
 # -- what is run for each request

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rsp.config import keys
+from rsp.config import keys, observe_words
 from rsp.config.errors import Path, suggest
 from rsp.config.instead import instead
 from rsp.config.schema import HeaderRules, Route
@@ -63,7 +63,7 @@ def unknown_key(wanted: type, path: Path) -> str:
         return f'unknown key "{key}" (it belongs to a peer: {{ "10.0.0.1:8000", {key} = ... }})'
     if struct is UpstreamPeer and str(key).lower() in _ADDRESSES:
         return f'unknown key "{key}" (in rsp: {{ "10.0.0.1:8000", weight = 2 }}, the address without a key)'
-    if said := hint_within(struct, str(key)):
+    if said := hint_within(struct, str(key)) or observe_words.hint_within(struct, str(key)):
         return f'unknown key "{key}"{said}'
     own = [name for name in struct.__struct_fields__ if name != "at" and (name != "name" or struct is not Upstream)]
     return f'unknown key "{key}"{hint(str(key), own) or home(str(key))}'
@@ -162,7 +162,7 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
         choices = _literals(field.type)
         got = _value_at(value, path)
         wanted_words = _one_of(choices)
-        near = suggest(str(got), map(str, choices))
+        near = suggest(str(got), map(str, choices)) or observe_words.of_what(path[-1])
         if not near and int in keys.types(field.type):
             near = instead(parent, path, ("int",), got)
             wanted_words = f"a whole number or {wanted_words}" if near else wanted_words

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from rsp.config import observe_words
 from rsp.config.errors import suggest
 from rsp.config.schema import Settings
 from rsp.config.tls_words import SAID
@@ -39,7 +40,6 @@ _FAILURES = 'failures = { count = 3, out = "1s" } in an upstream'
 _NO_FILES = "rsp does not serve files yet"
 _NO_CACHE = "rsp has no cache yet"
 _NO_COMPRESSION = "rsp does not compress yet"
-_METRICS = 'metrics = "127.0.0.1:9145"'
 
 _SAID: Final[dict[str, str]] = {
     # the whole instance
@@ -67,11 +67,6 @@ _SAID: Final[dict[str, str]] = {
     "pid": 'pid_file = "/run/rsp.pid"',
     "daemon": "rsp stays in the foreground; a service manager starts it",
     "daemonize": "rsp stays in the foreground; a service manager starts it",
-    "errorlog": "errors go to standard error",
-    "log": 'access_log = "stdout"; errors go to standard error',
-    "logs": 'access_log = "stdout"; errors go to standard error',
-    "logging": 'access_log = "stdout"; errors go to standard error',
-    "accesslogs": 'access_log = "stdout"',
     "resolver": 'dns = { servers = { "10.0.0.53:53" } }',
     "resolvers": 'dns = { servers = { "10.0.0.53:53" } }',
     "setrealipfrom": 'trusted = { "10.0.0.0/8" }',
@@ -79,10 +74,9 @@ _SAID: Final[dict[str, str]] = {
     "trustedproxies": 'trusted = { "10.0.0.0/8" }',
     "trustproxy": 'trusted = { "10.0.0.0/8" }',
     "forwardedallowips": 'trusted = { "10.0.0.0/8" }',
-    "stats": 'admin = "/run/rsp/admin.sock", and rspctl status',
     "api": 'admin = "/run/rsp/admin.sock", and rspctl',
-    "prometheus": _METRICS,
     **SAID,
+    **observe_words.SAID,
     "http2": "rsp does not speak HTTP/2 yet",
     "http3": "rsp does not speak HTTP/3 yet",
     "quic": "rsp does not speak HTTP/3 yet",
@@ -231,10 +225,10 @@ def hint_of_syntax(message: str, source: str) -> str:
     lines = source.split("\n")
     if match is None or int(match[1]) > len(lines):
         return message
-    near = match[2].split("'")[0]
-    found = re.search(
-        rf"\b(listen|upstream|route|page|certificate)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", lines[int(match[1]) - 1]
-    )
+    near, line = match[2].split("'")[0], lines[int(match[1]) - 1]
+    found = re.search(rf"\b(listen|upstream|route|page|certificate)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", line)
+    if not found and (said := observe_words.hint_of_directive(line.split()[0] if line.split() else "")):
+        return message + said
     return f'{message}; write {found[1]} "{found[2]}"' if near and found else message
 
 

@@ -13,7 +13,7 @@ from rsp.config.build import HOOKS, Builder
 from rsp.config.declaration import Declaration
 from rsp.config.errors import ConfigError, Position
 from rsp.config.foreign import complaint
-from rsp.config.schema import Config
+from rsp.config.schema import Config, Settings
 from rsp.config.units import Function
 from rsp.logs import log
 from rsp.lua.runtime import Runtime, text
@@ -159,7 +159,8 @@ class Evaluation:
         if kind in ("upstream", "route", "page") and self.runtime.kind(value) != "table":
             raise ConfigError(f"{at}: {label}: expected a table")
         try:
-            plain = self._plain(value, 0, strict=kind != "global", route=kind == "route")
+            strict = kind != "global" or name in Settings.__struct_fields__
+            plain = self._plain(value, 0, strict=strict, route=kind == "route")
             return Declaration(kind, name, plain, at, top=bool(record[b"top"]))
         except ValueError as error:
             raise ConfigError(f"{at}: {label}: {error}") from None

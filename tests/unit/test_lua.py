@@ -7,6 +7,7 @@ import pytest
 
 from rsp.commands.rehearsal import Rehearsal
 from rsp.config.errors import ConfigError
+from rsp.config.schema import Settings
 from rsp.lua.evaluate import Evaluation, evaluate
 from rsp.lua.services import Services
 from tests.paths import ROOT
@@ -573,6 +574,7 @@ def test_editors_and_luacheck_know_every_word(tmp_path):
     assert len(words) > 30
     annotations = (ROOT / "rsp" / "lua" / "annotations" / "rsp.lua").read_text()
     luacheck = (ROOT / "examples" / ".luacheckrc").read_text()
+    assert not [name for name in Settings.__struct_fields__ if f'"{name}"' not in luacheck]
     reference = (ROOT / "docs" / "lua.md").read_text() + (ROOT / "docs" / "configuration.md").read_text()
     for word in words:
         assert word.startswith("on_") or re.search(rf"^(function )?{word}\b", annotations, re.MULTILINE), word

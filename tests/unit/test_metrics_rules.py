@@ -34,12 +34,12 @@ def test_what_it_means(tmp_path, text, address, hosts):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('metrics = "127.0.0.1"', 'metrics: "127.0.0.1": expected "host:port"'),
+        ('metrics = "127.0.0.1"', 'metrics: "127.0.0.1": expected an address with a port, "127.0.0.1:9145"'),
         ('metrics = "127.0.0.1:0"', 'metrics: "127.0.0.1:0": expected an address with a port, "127.0.0.1:9145"'),
         ('metrics = { address = "systemd:m" }', 'metrics: "systemd:m": expected an address with a port'),
         ('dashboard = "127.0.0.1:0"', 'dashboard: "127.0.0.1:0": expected an address with a port, "127.0.0.1:9146"'),
         ('metrics = { adress = "127.0.0.1:9145" }', 'metrics: unknown key "adress" (did you mean "address"?)'),
-        ("metrics = 9145", 'metrics: expected a string or a table, got 9145; write "9145"'),
+        ("metrics = 9145", 'metrics: expected a string or a table, got 9145; write metrics = "127.0.0.1:9145"'),
         ('metrics = "127.0.0.1:8000"', 'metrics: "127.0.0.1:8000": listen "0.0.0.0:8000" has this address already'),
         (
             'metrics = "127.0.0.1:9145" dashboard = "127.0.0.1:9145"',
