@@ -9,8 +9,6 @@ from rsp.logs.combined cimport combined
 from rsp.logs.json_line cimport json_line, text
 from rsp.logs.secrets cimport Secrets
 
-cdef bytes _CUT
-
 
 @cython.locals(head=RequestHead, responder=Responder)
 cpdef bytes default_line(Subject exchange, double ended)
@@ -34,7 +32,5 @@ cdef class JsonLog(RequestLog):
     cdef Secrets _secrets
     @cython.locals(subject=Subject, log=AccessLog, target=bytes, line=bytes)
     cpdef write(self, exchange, double ended)
-    @cython.locals(line=bytes)
-    cdef _write_cut(self, Subject subject, double ended, bytes target)
     @cython.locals(head=RequestHead, responder=Responder)
     cdef bytes _line(self, Subject exchange, double ended, bytes target)

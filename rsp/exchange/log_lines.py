@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from rsp.exchange.request_log import RequestLog
 from rsp.exchange.subject import Subject
@@ -10,8 +10,6 @@ from rsp.logs.access_log import AccessLog
 from rsp.logs.combined import combined
 from rsp.logs.json_line import json_line, text
 from rsp.logs.secrets import Secrets
-
-_CUT: Final = b"..."
 
 More = Callable[[Subject, float], bytes]
 
@@ -50,15 +48,12 @@ class CombinedLog(RequestLog):
 class JsonLog(RequestLog):
     """As ``logs/json_line.py`` has it.  ``route``: its name as the inside of a string of JSON.
 
-    ``more(exchange, ended)``: further fields, with the end of the line; ``slow`` writes all of them where the line has
-    to be cut.
+    ``more(exchange, ended)``: further fields, with the end of the line; ``slow`` writes the lines that have to be cut.
     """
 
     __slots__ = ("_log", "_more", "_route", "_secrets", "_slow")
 
-    def __init__(
-        self, log: AccessLog, secrets: Secrets, route: bytes, more: More | None = None, slow: RequestLog | None = None
-    ) -> None:
+    def __init__(self, log: AccessLog, secrets: Secrets, route: bytes, more: More | None, slow: RequestLog) -> None:
         log.json = True
         self._log = log
         self._secrets = secrets
@@ -73,19 +68,9 @@ class JsonLog(RequestLog):
         if self._more is not None:
             line = line[:-2] + self._more(subject, ended)
         if log.widest and len(line) > log.widest:
-            self._write_cut(subject, ended, target)
+            self._slow.write(subject, ended)
         else:
             log.add(line)
-
-    def _write_cut(self, subject: Subject, ended: float, target: bytes) -> None:
-        if self._slow is not None:
-            self._slow.write(subject, ended)
-            return
-        line = self._line(subject, ended, target)
-        while len(line) > self._log.widest and len(target) > len(_CUT):
-            target = target[: max(0, len(target) // 2 - len(_CUT))] + _CUT
-            line = self._line(subject, ended, target)
-        self._log.add(line)
 
     def _line(self, exchange: Subject, ended: float, target: bytes) -> bytes:
         head, responder = exchange.head, exchange.responder

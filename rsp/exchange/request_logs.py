@@ -43,21 +43,20 @@ class _Made:
         self._secrets = secrets
         self._sample = declared.sample
         self._condition = Condition(declared.when) if declared.when is not None else None
-        self._fields = JsonFieldsLog(log, declared.fields) if declared.format == JSON else None
         self._more = added(declared.fields) if declared.fields else None
         # A log in JSON that has all fields of the default has the name of its route made ready.
         self._knows_route = declared.format == JSON and declared.fields.keys().isdisjoint(DEFAULT_JSON)
         self._one: RequestLog | None = None  # for all routes
+        if declared.format == JSON:
+            self._fields = JsonFieldsLog(log, declared.fields)
         if not self._knows_route:
-            self._one = self._selective(self._fields or self._of_text(declared.format))
+            self._one = self._selective(self._fields if declared.format == JSON else self._of_text(declared.format))
 
     def of(self, route: str) -> RequestLog:
         if self._one is not None:
             return self._one
         name = text(route.encode())
-        return self._selective(
-            JsonLog(self._log, self._secrets, name, self._more, self._fields if self._more else None)
-        )
+        return self._selective(JsonLog(self._log, self._secrets, name, self._more, self._fields))
 
     def _of_text(self, form: str) -> RequestLog:
         return CombinedLog(self._log, self._secrets) if form == COMBINED else TemplateLog(self._log, form)

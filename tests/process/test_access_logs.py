@@ -126,6 +126,8 @@ def test_a_pipe_gets_whole_lines_of_json_however_long_they_would_be(tmp_path, ba
             agent = "\xff\x1b" * 2000
             for _ in range(10):
                 assert get(port, target, extra=f"User-Agent: {agent[::2]}\r\n").startswith(b"HTTP/1.1 200")
+            method = "M'" * 3500
+            exchange(port, f"{method} / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".encode())
             process.terminate()
             out, _ = process.communicate(timeout=30)
         finally:
@@ -138,10 +140,12 @@ def test_a_pipe_gets_whole_lines_of_json_however_long_they_would_be(tmp_path, ba
         os.close(reader)
     for text in (out, from_pipe.decode()):
         found = text.splitlines()
-        assert len(found) == 10 and all(len(line) < 4096 for line in found)
-        cut = [json.loads(line)["target"] for line in found]
-        assert all(one.endswith("...") and target.startswith(one.removesuffix("...")) for one in cut)
-    assert {entry["target"] for entry in entries(tmp_path / "all.json")} == {target}
+        assert len(found) == 11 and all(len(line) < 4096 for line in found)
+        cut = [entry["target"] if entry["method"] == "GET" else entry["method"] for entry in map(json.loads, found)]
+        assert all(
+            one.endswith("...") and (target + method).find(one.removesuffix("...")) in (0, len(target)) for one in cut
+        )
+    assert {entry["target"] for entry in entries(tmp_path / "all.json")} == {target, "/"}
 
 
 # -- fields and formats of one's own
