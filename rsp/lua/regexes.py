@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from rsp.config import regex
+
 _REMEMBERED: Final = 32  # patterns that hooks have made, each with an automaton of some hundred kilobytes
 _AUTOMATON: Final = 256 << 10  # bytes
 _LONGEST: Final = 8192  # bytes of a pattern
@@ -118,21 +120,13 @@ class Regexes:
 
 
 def _compiled(pattern: bytes, *, groups: bool, memory: int = 8 << 20) -> Any:
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = memory
-    options.never_capture = not groups
-    options.encoding = re2.Options.Encoding.LATIN1
     try:
-        compiled = re2.compile(pattern, options)
-    except re2.error as error:
-        message = error.args[0] if error.args else error
-        raise ValueError(f"regex: {message.decode() if isinstance(message, bytes) else message}") from None
-    if compiled.programsize > _LARGEST:
+        made = regex.compiled(pattern, groups=groups, memory=memory)
+    except ValueError as error:
+        raise ValueError(f"regex: {error}") from None
+    if made.programsize > _LARGEST:
         raise ValueError("regex: pattern too large")
-    return compiled
+    return made
 
 
 def _cost(pattern: Any) -> float:
