@@ -39,7 +39,7 @@ class LogFiles:
         self._daemons: list[str] = []  # of the configuration in force
 
     def attempt(self, config: Config) -> None:
-        """Open those of ``config``.  Raises :class:`OSError`."""
+        """Open those of ``config``.  Raises :class:`OSError`, whose ``filename`` tells the key as well."""
         self._tried = {}
         try:
             for path in paths(config):
@@ -47,8 +47,10 @@ class LogFiles:
                     self._tried[path] = LogFile(path)
                 elif unix_socket(path) is not None:
                     _connect(self._tried, path)
-        except OSError:
+        except OSError as error:
             self.refuse()
+            if error.filename is not None:
+                error.filename = f"access_log: {error.filename}"
             raise
 
     def commit(self, config: Config) -> None:

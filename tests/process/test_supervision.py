@@ -193,7 +193,7 @@ def test_a_reload_onto_a_busy_port_or_an_impossible_log_is_refused(tmp_path, bac
         rsp.reload(proxy_to(backend.address) + f'listen "127.0.0.1:{busy.getsockname()[1]}"')
         assert "another program listens there" in rsp.log
         rsp.reload(proxy_to(backend.address, extra='access_log = "/no/such/place"'))
-        assert "Reload refused, the running configuration stays: /no/such/place" in rsp.log
+        assert "Reload refused, the running configuration stays: access_log: /no/such/place" in rsp.log
         assert get(rsp.port).endswith(b"one")
         rsp.reload(proxy_to(backend.address))
         assert "Reloaded: version 4" in rsp.log
