@@ -132,8 +132,9 @@ class _Connection:
         while True:
             try:
                 head = await self._head(patience)
-                self.busy, self.idle = True, False
+                self.idle = False
                 request = await self._request(head)
+                self.busy = True  # not before: clients whose body never comes make room for others
             except ProtocolError as error:
                 await self.refuse(error.status, str(error))
                 await self._linger()

@@ -287,6 +287,18 @@ def test_a_connection_without_a_request_makes_room() -> None:
     run(test)
 
 
+def test_bodies_that_never_come_keep_no_client_out() -> None:
+    async def test() -> None:
+        async with lab(most=3) as (_, connect):
+            for _ in range(5):
+                _, writer = await connect()
+                writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+                await asyncio.sleep(0.01)
+            assert (await ask(connect, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
+
+    run(test)
+
+
 def test_a_client_that_reads_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_server, "_PATIENCE", 0.2)
 
