@@ -1,4 +1,4 @@
-cdef Py_ssize_t _BATCH, _HELD
+cdef Py_ssize_t _AGAIN, _BATCH, _HELD
 
 
 cdef class AccessLog:
@@ -9,7 +9,7 @@ cdef class AccessLog:
     cdef public str path
     cdef public Py_ssize_t widest
     cdef list _lines
-    cdef Py_ssize_t _size, _lost
+    cdef Py_ssize_t _size, _flush_at, _lost
     cdef readonly object taker
     cdef object _tell_lost
     cdef bint _stuck

@@ -16,6 +16,9 @@ from rsp.logs import log
 
 _BATCH: Final = 64 << 10  # bytes that are written without waiting for the tick
 _HELD: Final = 4 << 20  # bytes that may wait for what takes no more
+# After so many bytes more it is asked again: a daemon's queue may have room for ten messages, and be empty long before
+# the next tick.
+_AGAIN: Final = 2 << 10
 
 
 class Taker(Protocol):
@@ -68,7 +71,8 @@ class AccessLog:
         self._lines: list[bytes] = []
         self._size = 0
         self._lost = 0  # since the last line that told of it
-        self._stuck = False  # it took no more: wait for the tick
+        self._stuck = False  # it took no more
+        self._flush_at = _BATCH  # bytes that wait
         self.set_time(time.time())
 
     def set_time(self, now: float) -> None:
@@ -79,14 +83,18 @@ class AccessLog:
         """``line`` ends in a line feed."""
         self._lines.append(line)
         self._size += len(line)
-        if self._size >= _BATCH:
-            if not self._stuck:
-                self.flush()
-            elif self._size > _HELD:
+        if self._size >= self._flush_at:
+            self.flush()
+            if self._size > _HELD:
                 self._lose()
 
     def flush(self) -> None:
         """Write what is waiting; called every tick."""
+        self._write()
+        held = self._stuck or (self.taker is not None and self.taker.waiting)
+        self._flush_at = min(self._size + _AGAIN, _HELD + 1) if held else _BATCH
+
+    def _write(self) -> None:
         taker = self.taker
         if taker is None:
             self._lines.clear()
@@ -141,6 +149,7 @@ class AccessLog:
         self._tell_lost(len(self._lines))
         self._lines.clear()
         self._size = 0
+        self._flush_at = _AGAIN
 
     def _lost_line(self) -> bytes:
         text = f"{self._lost} lines of the access log were lost: its reader is too slow"

@@ -97,6 +97,19 @@ def test_the_line_that_tells_is_none_of_those_that_are_lost():
     assert sum(lost) == 5 << 10
 
 
+def test_what_took_no_more_is_asked_again_before_the_next_tick():
+    lost = []
+    taker = Taker(0)
+    log = AccessLog("x", taker, lost.append)
+    log.flush()  # it takes no more
+    log.add(b"one\n")
+    taker.room = 2
+    log.add(b"x" * 1000 + b"\n")
+    assert taker.taken == b""
+    log.add(b"x" * 1100 + b"\n")
+    assert taker.taken.count(b"\n") == 3 and not lost
+
+
 def test_what_is_left_at_the_end_is_lost_and_counted():
     lost = []
     taker = Taker(0)
