@@ -87,7 +87,8 @@ def _of_query(name: str, raw: bool) -> Reader:
         for pair in exchange.head.target.partition(b"?")[2].split(b"&"):
             found, _, text = pair.partition(b"=")
             if found == key:
-                return text if raw or not exchange.config.secrets.is_secret(key) else b"***"
+                secrets = exchange.config.secrets
+                return text if raw else b"***" if secrets.is_secret(key) else secrets.url(text)
         return None
 
     return read

@@ -287,11 +287,13 @@ def test_secrets_are_in_no_log(tmp_path, backend):
     )
     extra = f"""log_mask = {{ "Ticket" }} access_log = {{
         "combined.log", {{ path = "a.json", format = "json" }},
-        {{ path = "own.log", format = "{{target}} {{query}} {{referer}} {{cookie.sid}} {{query.token}} {headers}" }},
+        {{ path = "own.log", format = "{{target}} {{query}} {{referer}} {{cookie.sid}} {{query.token}} {{query.next}} {headers}" }},
         {{ path = "if.log", format = "{{target}}", when = 'query.token = "s3cret-9" and cookie.b ~ "s3c"' }} }}"""
     targets = (
         "/?token=s3cret-9&a=b", "/?a=b&TOKEN=s3cret-9", "/?a;access_token=s3cret-9;x", "/?%74oken=s3cret-9",
         "/?next=%2Fx%3Ftoken%3Ds3cret-9%26y%3Dz", "/?ticket=s3cret-9", "/?token=a%26s3cret-9",
+        "/?%2574oken=s3cret-9", "/?user[password]=s3cret-9", "/?next=http%253A%252F%252Fa%252F%253Ftoken%253Ds3cret-9",
+        "/?next=http://me:s3cret-9@a/",
     )  # fmt: skip
     with Rsp(tmp_path, proxy_to(backend.address, extra=extra)) as rsp:
         for target in targets:
