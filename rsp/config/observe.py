@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from rsp.config.struct import Struct, Text
 from rsp.config.units import Duration, Listen, Secret
@@ -41,6 +42,11 @@ class AccessLog(Struct, frozen=True):
         Text | None, Meta(description="Which requests: a [condition](logs.md#conditions), `'status >= 500'`.")
     ] = None
     sample: Annotated[float, Meta(gt=0, le=1, description="Share of them that is logged, chosen at random.")] = 1.0
+
+    def __post_init__(self) -> None:
+        """A table of Lua has no order, so keys have that of their names: lines look the same after each start."""
+        if self.fields:
+            force_setattr(self, "fields", dict(sorted(self.fields.items())))
 
 
 class Metrics(Struct, frozen=True):

@@ -81,3 +81,12 @@ def test_names_of_other_programs_lead_to_fields_that_there_are():
 def test_a_template_of_nginx_is_translated_only_as_a_whole():
     assert template("$remote_addr - [$time_local] ${status}") == "{client} - [{time}] {status}"
     assert template("$remote_addr $nonsense") == template("combined") == ""
+
+
+def test_fields_have_the_order_of_their_names(tmp_path):
+    """What broke: the order of a Lua table, which is that of its hashes."""
+    file = tmp_path / "site.lua"
+    given = ("zone", "agent", "user", "host", "bytes_received", "wait", "connect", "first_byte", "retries")
+    fields = ", ".join(f'{name} = "status"' for name in given)
+    file.write_text(SITE + f'access_log = {{ format = "json", fields = {{ {fields} }} }}')
+    assert list(evaluate(str(file))[0].settings.access_log.fields) == sorted(given)
