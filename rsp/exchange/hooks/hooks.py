@@ -25,7 +25,7 @@ from rsp.lua.services import Services
 from rsp.net.context import WorkerContext
 
 _OURS: Final = re.compile(r"\[C\]|[a-z]+:[ \d]")  # lines of a traceback in our own rooms
-_PLACE: Final = re.compile(r".*?:\d+:")
+_KEY: Final = 40  # characters of what rsp says itself
 _LAST_NUMBER: Final = 2**53
 _LATER: Final = ("on_upstream", "on_response", "on_error", "on_log")
 
@@ -207,11 +207,11 @@ class Hooks(Runner):
         self.report((b"failed", text.encode(), b""))
 
     def report(self, outcome: Any) -> None:
-        """What a hook threw, in the log: once a second for each line."""
+        """What a hook threw, in the log: once a second for each place.  The text may be a client's, so it is no key."""
         self.context.stats.add(HOOK_FAILURES, 1)
         text = self.text_of(outcome)
-        place = _PLACE.match(text)
-        log.once_a_second(f"hook {place[0] if place else text}", f"A hook failed: {text}")
+        place = outcome[2].decode("utf-8", "replace") or text[:_KEY]
+        log.once_a_second(f"hook {place}", f"A hook failed: {text}")
 
     def text_of(self, outcome: Any) -> str:
         """Message and traceback of a failure."""
