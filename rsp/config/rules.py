@@ -27,6 +27,7 @@ _KEYS = ("client", "uri", "path", "host", "header", "cookie")
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]+")
 _HOST_VALUE = re.compile(r"\{(?:host|authority)\}")
 _ROUTE_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*|\[[0-9A-Fa-f:.]+\]")
+_REMOVED = "removed"  # the label of metrics
 _RESERVED = RESERVED | {b"host"}  # Host has a rule of its own, in requests
 
 
@@ -108,6 +109,11 @@ def _host_mistakes(host: str) -> Iterator[tuple[Path, str]]:
         yield ("host",), f'host = {show(host)}: expected a name such as "example.com" or "*.example.com"'
 
 
+def _name_mistakes(name: str | None) -> Iterator[tuple[Path, str]]:
+    if name == _REMOVED:
+        yield ("name",), f'name: metrics count routes that a reload has removed as "{name}"; choose another name'
+
+
 def _path_mistakes(path: str) -> Iterator[tuple[Path, str]]:
     """Why ``path`` of a route can never be that of a request, or is not what it looks like."""
     for mark in "?#":
@@ -148,6 +154,7 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
     if route.host is not None:
         yield from _host_mistakes(route.host)
     yield from _path_mistakes(route.path)
+    yield from _name_mistakes(route.name)
     if route.rewrite is not None:
         yield from _url_path("rewrite", route.rewrite)
     if route.send_host is not None and not _HOST.fullmatch(route.send_host):

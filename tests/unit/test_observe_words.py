@@ -55,6 +55,7 @@ MISTAKES = [
     ('tracing = "http://h:1/v1/traces"', '; write tracing = { endpoint = "http://h:1/v1/traces" }'),
     ('tracing = { url = "http://h:1/v1/traces" }', 'unknown key "url" (in rsp: tracing = { endpoint ='),
     ("tracing = { " + ENDPOINT + ', sample = "10%" }', 'sample: expected a number, got "10%"; write 0.1'),
+    ('route { to = "app", name = "removed" }', 'route: name: metrics count routes that a reload has removed as "removed"'),
     ("timeouts = { head = function() end }", "timeouts: head: a function is not expected here"),
 ]  # fmt: skip
 
