@@ -94,6 +94,11 @@ class AccessLog:
         held = self._stuck or (self.taker is not None and self.taker.waiting)
         self._flush_at = min(self._size + _AGAIN, _HELD + 1) if held else _BATCH
 
+    def is_done(self) -> bool:
+        """Whether all is written."""
+        self.flush()
+        return not self._lines and (self.taker is None or not self.taker.waiting)
+
     def _write(self) -> None:
         taker = self.taker
         if taker is None:

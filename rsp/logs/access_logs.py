@@ -2,13 +2,19 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
+from typing import Final
 from weakref import WeakValueDictionary
 
 from rsp.config.log_settings import STDOUT, SYSLOG, is_file, log_address, unix_socket
 from rsp.logs.access_log import AccessLog, Taker, unheard
 from rsp.logs.datagrams import Datagrams, journal, syslog
 from rsp.logs.outlet import Outlet, standard
+
+# Seconds at the end of a worker.  A daemon's queue has room for ten messages, so the last second's lines need some.
+_MOMENT: Final = 0.3
+_PAUSE: Final = 0.002
 
 
 class AccessLogs:
@@ -60,8 +66,11 @@ class AccessLogs:
             log.flush()
 
     def close(self) -> None:
-        """At the end: write what is left."""
-        for log in list(self._logs.values()):
+        """At the end: write what is left; what takes it slowly has a moment."""
+        logs, give_up = list(self._logs.values()), time.monotonic() + _MOMENT
+        while [log for log in logs if not log.is_done()] and time.monotonic() < give_up:
+            time.sleep(_PAUSE)
+        for log in logs:
             log.close()
 
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,22 @@ def test_configurations_share_a_log_by_its_path(tmp_path):
     assert (tmp_path / "new").read_text() == "after\nlast\n"
     taken.forget_files()
     assert (tmp_path / "c").read_text() == ""
+
+
+def test_at_the_end_a_slow_daemon_gets_all(tmp_path):
+    lost = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        logs = AccessLogs(lost.append)
+        log = logs.at(f"syslog:{tmp_path}/log")
+        for number in range(40):  # its queue may be shorter
+            log.add(b"%d\n" % number)
+        read = []
+        reader = threading.Thread(target=lambda: read.extend(daemon.recv(1000) for _ in range(40)))
+        reader.start()
+        logs.close()
+        reader.join(30)
+    assert len(read) == 40 and read[-1].endswith(b" 39") and not lost
 
 
 def test_what_only_looks_like_a_worker_writes_nothing(tmp_path):
