@@ -34,14 +34,17 @@ class AccessLog(Struct, frozen=True):
     fields: Annotated[
         dict[str, str],
         Meta(
-            description='Of `"json"`, in addition to its own, or in their place: '
-            '`{ agent = "request.header.user-agent" }`; `""` leaves one out.'
+            description='For `"json"`: further keys, and the field of each: `{ agent = "request.header.user-agent" }`; '
+            '`""` leaves a default key out.'
         ),
     ] = {}
     when: Annotated[
-        Text | None, Meta(description="Which requests: a [condition](logs.md#conditions), `'status >= 500'`.")
+        Text | None,
+        Meta(description="Log only requests that match this [condition](logs.md#conditions): `'status >= 500'`."),
     ] = None
-    sample: Annotated[float, Meta(gt=0, le=1, description="Share of them that is logged, chosen at random.")] = 1.0
+    sample: Annotated[
+        float, Meta(gt=0, le=1, description="Share of these requests that is logged, chosen at random: 0.01 is 1 %.")
+    ] = 1.0
 
     def __post_init__(self) -> None:
         """A table of Lua has no order, so keys have that of their names: lines look the same after each start."""
@@ -76,7 +79,7 @@ class Tracing(Struct, frozen=True):
     sample: Annotated[float, Meta(ge=0, le=1, description="Share of requests that is traced.")] = 0.01
     slow: Annotated[
         Duration | None,
-        Meta(description="Requests that take longer are kept in any case, as those with errors are. 0: none is."),
+        Meta(description="Requests that take longer are traced in any case, as are failed ones. 0: none for its time."),
     ] = Duration(1)
     service: Annotated[Text, Meta(description="The `service.name` of the spans.")] = "rsp"
     headers: Annotated[

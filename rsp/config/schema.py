@@ -146,9 +146,12 @@ class Route(Struct, frozen=True):
     ] = None
     limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate`.")] = None
     name: Annotated[
-        Text | None, Meta(description="In metrics and logs. Default: host and path as written, `#2` for a second one.")
+        Text | None,
+        Meta(description="Name in metrics and logs. Default: host and path as written, `#2` for a second one."),
     ] = None
-    metrics: Annotated[bool, Meta(description="Whether it has histograms of its own.")] = False
+    metrics: Annotated[
+        bool, Meta(description="Whether the route has histograms of its own in [metrics](metrics.md).")
+    ] = False
     access_log: Annotated[
         Text | AccessLog | tuple[Text | AccessLog, ...] | None, Meta(description="Overrides `access_log`.")
     ] = None
@@ -262,14 +265,18 @@ class Settings(Struct, frozen=True):
         ),
     ] = "stdout"
     log_level: Annotated[
-        LogLevel, Meta(description="Of the lines about rsp itself, on standard error: these and what is graver.")
+        LogLevel,
+        Meta(description="Least severe level of the messages about rsp itself that go to standard error."),
     ] = "info"
-    log_format: Annotated[LogFormat, Meta(description="Of the lines about rsp itself.")] = "text"
+    log_format: Annotated[
+        LogFormat,
+        Meta(description="Format of the messages about rsp itself; `access_log` has a `format` of its own."),
+    ] = "text"
     log_mask: Annotated[
         tuple[Text, ...],
         Meta(
             description="Keys of queries whose values are masked in logs and traces, in addition to "
-            "[those that are](logs.md#secrets)."
+            "the [built-in ones](logs.md#secrets)."
         ),
     ] = ()
     metrics: Annotated[
