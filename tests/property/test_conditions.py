@@ -67,7 +67,9 @@ def combined(inner):
     return joined("and", all) | joined("or", any) | opposite
 
 
-conditions = st.recursive(number_tests | text_tests | pattern_tests | set_tests | presence_tests, combined, max_leaves=6)
+conditions = st.recursive(
+    number_tests | text_tests | pattern_tests | set_tests | presence_tests, combined, max_leaves=6
+)
 requests = st.fixed_dictionaries(
     {name: st.none() | numbers for name in NUMBERS}
     | {name: st.none() | words.map(str.encode) for name in TEXTS}
