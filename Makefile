@@ -9,8 +9,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
 
-# Four at a time, even on two cores: most tests wait.  Those that measure the machine have it for themselves.
-SIDE_BY_SIDE := -n 4 -m "not alone and not soak"
+# Five at a time, even on two cores: most tests wait.  Those that measure the machine have it for themselves.
+SIDE_BY_SIDE := -n 5 -m "not alone and not soak"
 
 test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)

@@ -45,8 +45,10 @@ def make_peers(directory: Path) -> dict[str, Peer]:
     """Everyone who can be started here, by name."""
     variants = {
         "rsp": {}, "nginx": {}, "haproxy": {},
+        "rsp lines": {},
         "rsp pure": {"environment": {"RSP_PURE": "1"}},
-        "rsp quiet": {"log": False}, "nginx quiet": {"log": False}, "haproxy quiet": {"log": False},
+        **{f"{name} quiet": {"log": "off"} for name in ("rsp", "nginx", "haproxy")},
+        **{f"{name} json": {"log": "json"} for name in ("rsp", "nginx", "haproxy")},
         "rsp one": {"core": None}, "nginx one": {"core": None},
         "rsp two": {"core": None, "workers": 2}, "nginx two": {"core": None, "workers": 2},
         **{f"{name} tls": {"secure": True} for name in ("rsp", "nginx", "haproxy")},

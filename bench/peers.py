@@ -28,7 +28,7 @@ DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 CONNECTIONS = (DESCRIPTORS - 300) // 2  # what a proxy can hold, with one of its own to a backend for each
 
 RSP = """
-access_log = "{log}"
+access_log = {rsp_log}
 workers = {workers}
 {rsp_certificate}
 listen "127.0.0.1:{port}" {{ {rsp_tls}backlog = 8192, limits = {{ connections = {connections} }} }}
@@ -45,6 +45,10 @@ events {{ worker_connections {descriptors}; }}
 http {{
   log_format full '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
     '"$http_user_agent" upstream=$upstream_addr time=$request_time upstream_time=$upstream_response_time id=$request_id';
+  log_format fields escape=json '{{"time":"$time_iso8601","client":"$remote_addr","method":"$request_method",'
+    '"target":"$request_uri","protocol":"$server_protocol","status":$status,"bytes":$body_bytes_sent,'
+    '"duration":$request_time,"upstream":"$upstream_addr","upstream_time":"$upstream_response_time",'
+    '"route":"$uri","request_id":"$request_id"}}';
   access_log {nginx_log};
   keepalive_requests 100000000;
   upstream static {{ server 127.0.0.1:9101; keepalive 1024; keepalive_requests 100000000; }}
@@ -100,6 +104,12 @@ backend upload
   server one 127.0.0.1:9102 pool-max-conn 1024
 """
 
+HAPROXY_JSON = (
+    'log global\n  log-format {"time":"%t","client":"%ci","method":"%HM","target":"%[capture.req.uri,json(utf8ps)]",'
+    '"protocol":"%HV","status":%ST,"bytes":%B,"duration":%Ta,"upstream":"%b/%s","upstream_time":%Tr,"route":"%f",'
+    '"request_id":"%ID"}'
+).replace('"', '\\"')
+
 BACKEND = """
 daemon off; worker_processes 1; pid {directory}/backend.pid; error_log {directory}/backend.log crit; user root;
 events {{ worker_connections {descriptors}; }}
@@ -138,7 +148,8 @@ def wait_for(port: int, complaints: Path | None = None) -> None:
 
 @dataclass
 class Peer:
-    """A proxy, or (``direct``) none.  ``workers``: processes or threads; ``log``: whether it logs requests.
+    """A proxy, or (``direct``) none.  ``workers``: processes or threads; ``log``: how it logs requests, ``lines``, ``json`` (rsp
+    with metrics as well) or ``off``.
 
     ``secure``: serves TLS only, with the certificate beside its directory (:func:`make_certificate`).
     """
@@ -147,7 +158,7 @@ class Peer:
     port: int
     directory: Path
     workers: int = 1
-    log: bool = True
+    log: str = "lines"
     secure: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     core: int | None = PROXY_CORE
@@ -174,17 +185,13 @@ class Peer:
 
     def _command(self) -> list[str]:
         kind = self.name.split()[0]
-        access = f"{self.directory}/access.log"
         values = {
             "port": self.port,
             "workers": self.workers,
             "directory": self.directory,
             "descriptors": DESCRIPTORS,
             "connections": CONNECTIONS,
-            "log": access if self.log else "off",
-            "nginx_log": f"{access} full buffer=64k flush=1s" if self.log else "off",
-            "haproxy_log": "log stdout format raw local0" if self.log else "",
-            "haproxy_format": "log global\n  option httplog" if self.log else "",
+            **self._log(f"{self.directory}/access.log"),
             **self._tls(),
         }
         if kind == "rsp":
@@ -198,6 +205,19 @@ class Peer:
             return [sys.executable, "-m", "proxy", "--port", str(self.port), "--num-workers", "1",
                     "--num-acceptors", "1", "--threaded", "--log-level", "ERROR", *plugin]  # fmt: skip
         return [os.environ["RSP_ANCESTOR"], self._write("ancestor.lua", ancestor(self.port))]
+
+    def _log(self, path: str) -> dict[str, str]:
+        """In batches where the proxy can."""
+        if self.log == "off":
+            return {"rsp_log": '"off"', "nginx_log": "off", "haproxy_log": "", "haproxy_format": ""}
+        json = self.log == "json"
+        rsp = f'{{ path = "{path}", format = "json" }} metrics = "127.0.0.1:{self.port + 300}"'
+        return {
+            "rsp_log": rsp if json else f'"{path}"',
+            "nginx_log": f"{path} {'fields' if json else 'full'} buffer=64k flush=1s",
+            "haproxy_log": "log stdout format raw local0",
+            "haproxy_format": HAPROXY_JSON if json else "log global\n  option httplog",
+        }
 
     def _tls(self) -> dict[str, str]:
         """TLS 1.2 and 1.3, session tickets, the client chooses the cipher; the library's curves."""

@@ -17,6 +17,8 @@ Samples = dict[str, dict[str, list[Sample]]]  # scenario -> peer -> one for each
 TARGETS = [
     ("headline", "rate", "best", ">= 1.00"),
     ("headline", "user", "nginx", "<= 1.00"),
+    ("json", "rate", "best", ">= 1.00"),
+    ("json", "user", "rsp lines", "<= 1.08"),
     ("1m", "rate", "nginx", ">= 1.50"),
     ("1m", "rate", "haproxy", ">= 1.00"),
     ("100m", "rate", "nginx", ">= 1.50"),
@@ -55,8 +57,8 @@ def median(samples: list[Sample], figure: str) -> float | None:
 
 
 def plain(name: str) -> str:
-    """The proxy's own name: ``nginx quiet`` and ``nginx tls`` are nginx, where a scenario has no other nginx."""
-    return name.removesuffix(" tls")
+    """The proxy's own name: ``nginx json`` and ``nginx tls`` are nginx, where a scenario has no other nginx."""
+    return name.removesuffix(" tls").removesuffix(" json")
 
 
 def ratios(samples: dict[str, list[Sample]], figure: str, against: str, mine: str = "rsp") -> list[float]:

@@ -118,6 +118,8 @@ def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> 
         Scenario("bare", "small GET, Host only, 64 connections", wrk("bare", "/small", 64)),
         Scenario("quiet", "the headline without access log", wrk("browser", "/small", 64),
                  peers=("rsp quiet", "nginx quiet", "haproxy quiet")),
+        Scenario("json", "the headline with an access log in JSON, and rsp with metrics",
+                 wrk("browser", "/small", 64), peers=("rsp lines", "rsp json", "nginx json", "haproxy json")),
         Scenario("post", "POST of 4 KB, 64 connections", wrk("post", "/upload", 64, watched=False)),
         Scenario("16k", "GET of 16 KB, 64 connections", wrk("bare", "/16k", 64)),
         Scenario("1m", "GET of 1 MB, 8 connections", wrk("bare", "/1m", 8), quick=True),

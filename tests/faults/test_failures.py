@@ -18,7 +18,7 @@ def lab(request):
         yield one
 
 
-plain_and_tls = pytest.mark.parametrize("lab", ["plain", "tls"], indirect=True)
+plain_and_tls = pytest.mark.parametrize("lab", ["plain", pytest.param("tls", marks=pytest.mark.soak)], indirect=True)
 
 
 def vanish(client):

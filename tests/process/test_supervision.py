@@ -327,7 +327,7 @@ def test_a_stop_under_load_cuts_nobody_off(tmp_path, backend):
         (["site.lua"], 'listen "192.0.2.1:80" upstream "a" { "h:1" }', 1, "cannot listen on 192.0.2.1:80: cannot assign"),
         (["site.lua"], 'listen "unix:/no/such/dir/x" upstream "a" { "h:1" }', 1, "cannot listen on unix:/no/such/dir/x: no such"),
         (["site.lua"], 'listen "127.0.0.1:0" user = "nobody-here" upstream "a" { "h:1" }', 1, 'there is no user "nobody-here"'),
-        (["site.lua"], 'listen "127.0.0.1:0" access_log = "/no/x" upstream "a" { "h:1" }', 1, "Cannot start: /no/x: No such file"),
+        (["site.lua"], 'listen "127.0.0.1:0" access_log = "/no/x" upstream "a" { "h:1" }', 1, "Cannot start: access_log: /no/x: No such file"),
         (["-w", "0", "site.lua"], "", 2, "expected a number from 1 to 128"),
         ([], None, 2, "which configuration file"),
         (["-v"], None, 0, ""),

@@ -53,8 +53,8 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_in_it(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     source = {str(path.relative_to(ROOT)) for path in (ROOT / "rsp").rglob("*") if path.is_file()}
-    wanted = {name for name in source if name.endswith((".py", ".lua", ".so", "py.typed"))}
-    assert {"rsp/lua/annotations/rsp.lua", "rsp/py.typed"} < wanted
+    wanted = {name for name in source if name.endswith((".py", ".lua", ".so", "py.typed", ".html", ".js", ".css"))}
+    assert {"rsp/lua/annotations/rsp.lua", "rsp/py.typed", "rsp/control/page/page.html"} < wanted
     assert any(name.endswith(".so") for name in wanted)
     assert wanted <= names
     rest = {name for name in names - wanted if ".dist-info/" not in name}

@@ -204,7 +204,9 @@ def test_a_live_body_ends_with_its_client() -> None:
     run(test)
 
 
-def test_a_server_that_closes_ends_live_bodies_and_finishes_others() -> None:
+def test_a_server_that_closes_ends_live_bodies_and_finishes_others(monkeypatch) -> None:
+    monkeypatch.setattr("rsp.control.web_server._PATIENCE", 1.0)
+
     async def test() -> None:
         async with lab() as (site, connect):
             live, busy, idle = await connect(), await connect(), await connect()
