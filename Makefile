@@ -16,14 +16,18 @@ test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, w
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -m "alone and not soak"
 
+# Of rooms that are never compiled: `make test` runs them.
+NEVER_COMPILED := $(addprefix --ignore=tests/unit/test_,$(addsuffix .py,web dashboard dashboard_rules export exposition scrapes recent history top \
+  staples secrets tls_reader observe_words metrics_rules house quota passwords foreign certificate_warnings core dump watching log))
+
 test-pure: .venv/installed-dev     ## the tests of the data plane again, without the compiled modules
-	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py tests/process/test_serving.py \
+	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py $(NEVER_COMPILED) \
 	  tests/faults/test_failures.py -k "not faults and not config or hedg or queue or post or half"
 
 # What a client sees of HTTP; -rs says which tests cannot run over TLS, and why.  `make soak` runs the rest as well.
-SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http serving large_messages slow_streams early_answers trailers hooks))
-SEEN_SELDOM := $(addprefix tests/process/test_,$(addsuffix .py,clients_that_leave connections_ahead flawed_responses \
-  forwarded_fields header_rules stale_connections upgrades connection_auth framing_after_hooks leftovers own_answers turns))
+SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http early_answers trailers))
+SEEN_SELDOM := $(addprefix tests/process/test_,$(addsuffix .py,serving large_messages slow_streams hooks clients_that_leave \
+  connections_ahead flawed_responses forwarded_fields header_rules stale_connections upgrades connection_auth framing_after_hooks leftovers own_answers turns))
 
 test-tls: .venv/installed-dev .venv/built     ## the tests of HTTP again, with clients that speak TLS
 	RSP_TEST_TLS=1.3 $(BIN)/python -m pytest -rs $(SIDE_BY_SIDE) $(SEEN_BY_CLIENTS)

@@ -13,4 +13,4 @@ def short_and_long(name: str, short: object, long: object) -> pytest.MarkDecorat
 
 def examples(number: int) -> settings:
     """Of a property test; ``make soak`` looks at more."""
-    return settings(max_examples=number * (20 if "RSP_SOAK" in os.environ else 1))
+    return settings(max_examples=number * 20 if "RSP_SOAK" in os.environ else max(10, number // 2))

@@ -19,7 +19,6 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 from tests.harness import Backend, Rsp, free_port, proxy_to, wait_until
-from tests.soak import short_and_long
 
 ASGI = """
 import asyncio, hashlib
@@ -259,7 +258,8 @@ PNG = bytes.fromhex(
 )
 
 
-@short_and_long("images", 40, 2000)
+@pytest.mark.soak
+@pytest.mark.parametrize("images", [2000])
 def test_a_page_with_assets_in_a_browser(tmp_path, program, files, images):
     chromium = program("chromium")
     www = tmp_path / "www"

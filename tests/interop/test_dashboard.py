@@ -93,6 +93,7 @@ def state(browser, peer):
     return found[0] if found else None
 
 
+@pytest.mark.soak
 def test_a_browser_shows_the_traffic_and_drains_a_peer(tmp_path, browser, picture):
     hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
     (tmp_path / "htpasswd").write_text(f"ada:{hashed}\n")

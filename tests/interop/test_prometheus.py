@@ -57,6 +57,7 @@ def prometheus(program: Callable[..., str], processes: list, tmp_path):
     return start
 
 
+@pytest.mark.soak
 def test_scrapes_and_queries(tmp_path, prometheus) -> None:
     port = free_port()
     with Lab() as lab:

@@ -43,6 +43,7 @@ def serve_by_python(_nginx: str, tree: Path, _directory: Path) -> tuple[int, lis
     return port, [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tree)]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("serve", [serve_by_nginx, serve_by_python])
 @short_and_long("most", 300, 10_000)
 def test_a_documentation_tree_is_mirrored_file_by_file(tmp_path, processes, program, answers, serve, most):

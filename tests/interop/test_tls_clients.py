@@ -19,7 +19,6 @@ from tests.certificates import authority
 from tests.harness import Backend, Rsp, wait_until
 from tests.interop.test_clients import PAGE, PNG, files  # noqa: F401
 from tests.over_tls import not_over_tls
-from tests.soak import short_and_long
 
 pytestmark = not_over_tls("these speak TLS anyway")
 
@@ -285,7 +284,8 @@ def test_java(site, tmp_path, program):
 # -- a browser
 
 
-@short_and_long("images", 50, 1000)
+@pytest.mark.soak
+@pytest.mark.parametrize("images", [50, 1000])
 def test_a_page_with_assets_in_a_browser(tmp_path, program, files, images):  # noqa: F811
     www = tmp_path / "www"
     (www / "style.css").write_text("body { color: rgb(1, 2, 3) }")

@@ -157,6 +157,7 @@ def test_one_worker_more_than_there_are_descriptors_for(tmp_path):
         assert serves(ports[0])
 
 
+@pytest.mark.soak
 def test_idle_connections_to_many_peers_took_the_descriptors_of_clients(tmp_path):
     port = free_port()
     peers = ", ".join(f'"127.0.0.{number}:PORT"' for number in range(1, 101))
@@ -173,6 +174,7 @@ def test_idle_connections_to_many_peers_took_the_descriptors_of_clients(tmp_path
         assert all(line.count("127.0.0.") == 2 for line in lines), "a request was tried twice"
 
 
+@pytest.mark.soak
 def test_checks_of_many_peers_took_them_for_down(tmp_path):
     port = free_port()
     peers = ", ".join(f'"127.0.0.{number}:PORT"' for number in range(1, 121))
