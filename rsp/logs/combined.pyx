@@ -7,17 +7,8 @@ from libc.string cimport memcpy
 from rsp.http.text cimport put_literal, put_number
 
 cdef const char *HEX = b"0123456789ABCDEF"
-cdef unsigned char SAFE[256]
-cdef double MOST = 1e12
 
-
-def _fill():
-    cdef int byte
-    for byte in range(256):
-        SAFE[byte] = 0x20 <= byte < 0x7F and byte != c'"' and byte != c"\\"
-
-
-_fill()
+include "safe.pxi"
 
 
 cdef inline char *put(char *at, bytes piece) noexcept:

@@ -9,21 +9,12 @@ from libc.time cimport gmtime_r, strftime, time_t, tm
 
 from rsp.http.text cimport put_literal, put_number
 
-cdef unsigned char SAFE[256]
-cdef double MOST = 1e12
+include "safe.pxi"
+
 # The second that was written last, and how: many lines are of one second.
 cdef Py_ssize_t known = -1
 cdef char known_text[64]
 cdef size_t known_size = 0
-
-
-def _fill():
-    cdef int byte
-    for byte in range(256):
-        SAFE[byte] = 0x20 <= byte < 0x7F and byte != c'"' and byte != c"\\"
-
-
-_fill()
 
 
 cdef inline bint is_safe(bytes value) noexcept:
