@@ -8,6 +8,7 @@ from typing import Final
 
 from rsp.ipc.metrics import Table
 
+PREDECESSORS: Final = 8  # that still finish, when counters are handed over
 ROW: Final = 64  # cells in a row
 TABLE: Final = Table("worker", ROW)
 
@@ -66,7 +67,7 @@ STARTED: Final = TABLE.cell()
 ROWS: Final = TABLE.cell()  # one more than the highest row in use
 PLACES_USED: Final = TABLE.cell()  # one more than the highest place of a peer in use
 SEQUENCE: Final = TABLE.cell()  # odd while counts are moved
-FOLDED: Final = TABLE.cells(8)  # by predecessor: so many of its blocks are among our own counts
+FOLDED: Final = TABLE.cells(PREDECESSORS)  # by predecessor: so many of its blocks are among our own counts
 STAGE: Final = TABLE.cell()  # STARTING, and so on
 RESTARTS: Final = TABLE.counter("worker_restarts", "Workers that ended by themselves.", scope="instance", listed=False)
 CONTROL_RESTARTS: Final = TABLE.counter(

@@ -33,7 +33,7 @@ from rsp.ipc.series_table import SeriesRegistry
 from rsp.ipc.sheet import ARENA, FIXED, OTHER, REMOVED, Labels, Sheet
 from rsp.logs import log
 
-MOST: Final = 8  # predecessors that still finish
+MOST: Final = worker_cells.PREDECESSORS
 PARTS: Final = 3  # descriptors of each: the sheet, the scoreboard, what ends with its processes
 _SHEET: Final = 0
 _BOARD: Final = 1
