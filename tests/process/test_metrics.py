@@ -315,13 +315,19 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path, lab):
         assert subprocess.run(command, capture_output=True, check=True).stdout == b"ready\n"
 
 
+def slow_request(site, rsp) -> threading.Thread:
+    """One that runs for three seconds, and has begun."""
+    for backend in site.lab.backends:
+        backend.delay = 3.0
+    thread = threading.Thread(target=lambda: get(rsp.port))
+    thread.start()
+    wait_until(lambda: any(backend.running for backend in site.lab.backends), "a request to run")
+    return thread
+
+
 def test_ready_while_it_stops(tmp_path, site):
     with Rsp(tmp_path, site.text(), workers=2) as rsp:
-        for backend in site.lab.backends:
-            backend.delay = 3.0
-        thread = threading.Thread(target=lambda: get(rsp.port))
-        thread.start()
-        wait_until(lambda: any(backend.running for backend in site.lab.backends), "a request to run")
+        thread = slow_request(site, rsp)
         rsp.signal(signal.SIGTERM)
         wait_until(lambda: "Stopping" in rsp.log, "the signal")
         assert site.ask("/ready") == (503, "not ready: rsp stops\n")
@@ -335,11 +341,7 @@ def test_ready_while_it_stops(tmp_path, site):
 def test_not_ready_while_the_last_workers_finish(tmp_path, site):
     """After WINCH: they run still, and answer what they have, but accept nothing."""
     with Rsp(tmp_path, site.text(), workers=2) as rsp:
-        for backend in site.lab.backends:
-            backend.delay = 3.0
-        thread = threading.Thread(target=lambda: get(rsp.port))
-        thread.start()
-        wait_until(lambda: any(backend.running for backend in site.lab.backends), "a request to run")
+        thread = slow_request(site, rsp)
         rsp.signal(signal.SIGWINCH)
         wait_until(lambda: site.ask("/ready") == (503, "not ready: no worker accepts connections (1 run)\n"), "503")
         thread.join()
