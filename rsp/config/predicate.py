@@ -133,18 +133,21 @@ class _Parser:
     # -- the grammar, from the outside in
 
     def _condition(self) -> Test:
-        tests = [self._conjunction()]
-        while self._is("or"):
-            self._take()
-            tests.append(self._conjunction())
-        return reduce(_either, tests)
+        return self._joined("or", self._conjunction, _either)
 
     def _conjunction(self) -> Test:
-        tests = [self._negation()]
-        while self._is("and"):
+        return self._joined("and", self._negation, _both)
+
+    def _joined(self, word: str, read: Callable[[], Test], join: Callable[[Test, Test], Test]) -> Test:
+        """Tests with regular expressions, which take longest, run last."""
+        tests: list[tuple[int, Test]] = []
+        while True:
+            room = self._room
+            test = read()
+            tests.append((room - self._room, test))
+            if not self._is(word):
+                return reduce(join, (test for _, test in sorted(tests, key=lambda weighed: weighed[0])))
             self._take()
-            tests.append(self._negation())
-        return reduce(_both, tests)
 
     def _negation(self) -> Test:
         if not (self._is("not") or self._is("(")):

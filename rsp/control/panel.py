@@ -65,7 +65,7 @@ class Panel:
         changed = slow.tick(now)
         with contextlib.suppress(Mistake):  # as many watches as there may be are open: later, then
             if self._slow is None:
-                take = lambda line, _dropped: slow.seen(line)  # noqa: E731
+                take = lambda lines, _dropped: slow.seen(lines)  # noqa: E731
                 self._slow = self._watching.open("line", "", take, slower=slow.threshold)
             elif changed:
                 self._slow.change(slow.threshold)

@@ -62,8 +62,12 @@ class Slow:
         self._step_at = 0.0
         self._durations: list[float] = []  # in this step
 
-    def seen(self, line: bytes) -> None:
-        """A request, as a line of the JSON log."""
+    def seen(self, lines: bytes) -> None:
+        """Requests, as lines of the JSON log."""
+        for line in lines.splitlines():
+            self._one(line)
+
+    def _one(self, line: bytes) -> None:
         try:
             fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
             duration = msgspec.json.decode(fields["duration"], type=float)

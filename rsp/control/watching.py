@@ -25,7 +25,7 @@ _STEP: Final = 4  # datagrams between two looks at the clock; a worker that was 
 _TURN: Final = 0.005  # seconds of one turn
 _LAST_ROUNDS: Final = 25  # of these, when the process ends
 
-Take = Callable[[bytes, int], None]  # a line of JSON, or none; how many were dropped before it
+Take = Callable[[bytes, int], None]  # lines of JSON, or none; how many were dropped before them
 
 
 class Handle:

@@ -26,8 +26,8 @@ Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
 class Seen(Struct, frozen=True, tag="r"):
-    """A request that a watch matches.  ``data``: one line of JSON.  ``dropped``: how many this worker could not show
-    for this watch since the last one that it did."""
+    """Requests that a watch matches.  ``data``: a line of JSON for each.  ``dropped``: how many this worker could not
+    show for this watch since its last message."""
 
     watch: Count
     data: bytes

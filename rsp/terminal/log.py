@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -14,6 +15,7 @@ from rsp.terminal.instance import stream
 from rsp.terminal.plain import plain
 
 _STYLES: Final = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "bold red"}  # by the class of a status
+_NICE: Final = 10  # the workers go first
 _MOST: Final = 1e12  # seconds
 _DELETE: Final = "\x7f"  # the one control character that JSON does not escape
 
@@ -23,6 +25,7 @@ def watch(where: str, kind: str, condition: str, most: int) -> Iterator[dict[str
 
     Raises :class:`rsp.terminal.instance.Failure`.
     """
+    os.nice(_NICE)
     shown = 0
     for data in stream(where, "/watch?" + urlencode({"kind": kind, "where": condition, "most": most})):
         yield data

@@ -53,6 +53,13 @@ def test_what_matches(text):
     assert not Predicate.parse(f"not ({text})").matches(REQUEST.get)
 
 
+@pytest.mark.parametrize("text", ['path ~ "x" and status = 1', 'path ~ "x" or not status = 503'])
+def test_regular_expressions_are_looked_at_last(text):
+    asked = []
+    Predicate.parse(text).matches(lambda name: asked.append(name) or REQUEST[name])
+    assert asked[0] == "status"
+
+
 def test_its_fields():
     predicate = Predicate.parse('path ~ "x" and (status > 1 or query.page = "2") and path != "y"')
     assert predicate.fields == {"path", "status", "query.page"}

@@ -28,7 +28,7 @@ class Lab:
         self.tick()
 
     def tick(self) -> None:
-        self.watched.tick(self.worker.context.now, 0.0)
+        self.watched.tick(self.worker.loop.now, 0.0)
 
     def ask(self, text="GET /x", status=200, fields=b"", seconds=0.0):
         client = self.worker.ask(text)
@@ -38,8 +38,17 @@ class Lab:
         self.worker.loop.now += seconds
         peer.answer(status, b"hello", fields)
 
+    def messages(self) -> list[list[dict]]:
+        """Each begins with the watch and how many were dropped."""
+        return [
+            [{"watch": one.watch, "dropped": one.dropped}, *map(json.loads, one.data.splitlines())]
+            for one in self.tap.take(10_000)
+        ]
+
     def seen(self) -> list[dict]:
-        return [{"watch": one.watch, "dropped": one.dropped, **json.loads(one.data or "{}")} for one in self.tap.take(10_000)]  # fmt: skip
+        """What the tap has, and what is held."""
+        self.tick()
+        return [{**first, **line} for first, *lines in self.messages() for line in lines or [{}]]
 
     def targets(self) -> list[str]:
         return [one["target"] for one in self.seen() if "target" in one]
@@ -78,6 +87,38 @@ def test_each_watch_shows_what_matches_it():
         ]  # fmt: skip
 
 
+def test_the_first_is_shown_at_once_and_what_follows_soon_goes_together():
+    with lab() as one:
+        one.use(Watch(1, "line"))
+        targets = lambda: [[line["target"] for line in lines] for _, *lines in one.messages()]  # noqa: E731
+        one.ask("GET /0")
+        assert targets() == [["/0"]]
+        one.ask("GET /1")
+        one.ask("GET /2")
+        assert targets() == []
+        one.worker.loop.now += 0.25
+        one.ask("GET /3")
+        assert targets() == [["/1", "/2", "/3"]]
+        one.ask("GET /4")
+        one.tick()
+        assert targets() == [["/4"]]
+        one.ask("GET /5")
+        one.use()
+        assert targets() == [], "nobody waits for it"
+        one.use(Watch(2, "line", most=3))
+        for number in range(3):
+            one.ask(f"GET /{number}")
+        assert targets() == [["/0"], ["/1", "/2"]], "the last that are wanted do not wait"
+
+
+def test_what_is_held_is_bounded_in_bytes():
+    with lab() as one:
+        one.use(Watch(1, "line"))
+        for _ in range(60):
+            one.ask("GET /" + "x" * 3000)
+        assert one.messages()[1:] and all(len(lines) < 20 for lines in one.messages())
+
+
 def test_as_many_as_are_wanted():
     with lab() as one:
         one.use(Watch(1, "trace", most=2))
@@ -105,19 +146,20 @@ def test_those_that_take_long():
 def test_a_watch_has_a_share_of_each_second_and_says_what_is_missing():
     with lab() as one:
         one.use(Watch(1, "trace"))
-        for _ in range(60):
-            one.ask()
-        seen = one.seen()
-        assert len(seen) == 50 and not any(each["dropped"] for each in seen)
         before = one.worker.count(TAP_DROPPED)
-        one.tick()
-        assert one.seen() == [{"watch": 1, "dropped": 10}]
-        one.worker.loop.now += 1.0
-        for _ in range(51):
+        for _ in range(30):
             one.ask()
-        assert [each["dropped"] for each in one.seen()] == [0] * 50
-        before += 1
-        assert before == one.worker.count(TAP_DROPPED)
+        one.tick()
+        assert [(first["dropped"], len(lines)) for first, *lines in one.messages()] == [(0, 1), (10, 19)]
+        assert one.worker.count(TAP_DROPPED) - before == 10
+        one.ask()
+        assert one.seen() == [{"watch": 1, "dropped": 1}], "it is said, though nothing else is to be shown"
+        one.worker.loop.now += 1.0
+        for _ in range(21):
+            one.ask()
+        one.tick()
+        assert [(first["dropped"], len(lines)) for first, *lines in one.messages()] == [(0, 1), (1, 19)]
+        assert one.worker.count(TAP_DROPPED) - before == 12
 
 
 def test_what_the_tap_does_not_take_is_counted():
@@ -131,6 +173,7 @@ def test_what_the_tap_does_not_take_is_counted():
         before = one.worker.count(TAP_DROPPED)
         for _ in range(5):
             one.ask()
+        one.tick()
         assert one.worker.count(TAP_DROPPED) - before == 5
         one.tap.take(10_000)
         one.ask()
