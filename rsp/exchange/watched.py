@@ -19,7 +19,7 @@ from rsp.net.watcher import Watcher
 
 _MANY: Final = 1 << 60
 # What one watch may show: so much a second, and so much at once.  A report of 60 us keeps other requests waiting.
-_RATE: Final[dict[Kind, float]] = {"line": 2000.0, "trace": 50.0}
+_RATE: Final[dict[Kind, float]] = {"line": 2000.0, "trace": 10.0}
 _BURST: Final[dict[Kind, float]] = {"line": 200.0, "trace": 20.0}
 # What follows soon goes together: each message wakes two other processes, which take their time from the workers.
 _SOON: Final = 0.25  # seconds
