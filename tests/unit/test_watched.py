@@ -154,7 +154,7 @@ def test_a_watch_has_a_share_of_each_second_and_says_what_is_missing():
         assert one.worker.count(TAP_DROPPED) - before == 10
         one.ask()
         assert one.seen() == [{"watch": 1, "dropped": 1}], "it is said, though nothing else is to be shown"
-        one.worker.loop.now += 1.0
+        one.worker.loop.now += 2.0
         for _ in range(21):
             one.ask()
         one.tick()
