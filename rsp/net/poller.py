@@ -31,6 +31,10 @@ class Watched:
         """What :meth:`Poller.again` promised."""
         raise NotImplementedError
 
+    def flush(self) -> None:
+        """What :meth:`Poller.flush_later` promised."""
+        raise NotImplementedError
+
     def broken(self) -> None:
         """:meth:`ready` raised an exception: a defect.  Nothing may be left behind."""
         raise NotImplementedError
@@ -52,8 +56,9 @@ class Poller:
         self._epoll = Epoll()
         self._watched: list[Watched | None] = []  # by descriptor
         self._closing: list[Watched] = []
+        self._flushing: list[Watched] = []
         self.looks = 0  # so many times it has looked for events
-        self._closing_due = False
+        self._end_due = False  # of a turn: what is to be flushed and closed will be
         self._again: dict[Watched, None] = {}  # in the order in which they asked for another turn
         self.relieve: Callable[[], bool] = lambda: False
         loop.add_reader(self._epoll.fileno(), self.look)
@@ -90,14 +95,21 @@ class Poller:
     def close_later(self, watched: Watched) -> None:
         """Call ``watched.closed()`` soon, but not from within whatever runs now."""
         self._closing.append(watched)
-        if not self._closing_due:
-            self._closing_due = True
-            self._loop.call_soon(self._close_due)
+        if not self._end_due:
+            self._end_due = True
+            self._loop.call_soon(self._end_turn)
+
+    def flush_later(self, watched: Watched) -> None:
+        """Call ``watched.flush()`` when what is ready now has had its turn, so that it writes once what many say."""
+        self._flushing.append(watched)
+        if not self._end_due:
+            self._end_due = True
+            self._loop.call_soon(self._end_turn)
 
     def look(self) -> None:
         """Whatever is ready has its turn.  What has a long :meth:`Watched.turn` calls it in between."""
         by_descriptor = self._watched
-        self._closing_due = True  # at the end of this
+        self._end_due = True  # here, below
         self.looks += 1
         found = self._epoll.look(_AT_ONCE)
         for at in range(0, len(found), 2):
@@ -107,7 +119,7 @@ class Poller:
                     watched.ready(found[at + 1])
                 except Exception as error:
                     self._failed(watched, error)
-        self._close_due()
+        self._end_turn()
 
     def close(self) -> None:
         self._loop.remove_reader(self._epoll.fileno())
@@ -115,20 +127,28 @@ class Poller:
 
     def _take_turns(self) -> None:
         turns, self._again = self._again, {}
+        self._end_due = True
         for watched in turns:
             try:
                 watched.turn()
             except Exception as error:
                 self._failed(watched, error)
+        self._end_turn()
 
-    def _close_due(self) -> None:
-        while self._closing:
-            watched = self._closing.pop()
+    def _end_turn(self) -> None:
+        """Closing may bring about what is to be flushed, and the other way round."""
+        self._end_due = True
+        while self._flushing or self._closing:
+            closes = not self._flushing
+            watched = self._closing.pop() if closes else self._flushing.pop()
             try:
-                watched.closed()
+                if closes:
+                    watched.closed()
+                else:
+                    watched.flush()
             except Exception as error:
                 self._failed(watched, error)
-        self._closing_due = False
+        self._end_due = False
 
     def _failed(self, watched: Watched, error: Exception) -> None:
         self._loop.call_exception_handler({"message": "a connection is dropped", "exception": error})

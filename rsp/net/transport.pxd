@@ -8,6 +8,7 @@ cdef class Protocol:
     cdef public Transport transport
     cpdef data_received(self, bytes data)
     cpdef go_on(self)
+    cpdef flush(self)
     cpdef bint eof_received(self) except -1
     cpdef bint reads_on(self) except -1
     cpdef connection_lost(self, error)
@@ -32,6 +33,8 @@ cdef class Transport(Watched):
     cdef _read_eof(self, Protocol protocol)
     cpdef later(self)
     cpdef turn(self)
+    cpdef flush_later(self)
+    cpdef flush(self)
     cpdef pause_reading(self)
     cpdef resume_reading(self)
     cdef _want(self)

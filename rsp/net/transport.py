@@ -36,6 +36,9 @@ class Protocol:
         """Another turn for what was left, see :meth:`Transport.later`."""
         raise NotImplementedError
 
+    def flush(self) -> None:
+        """The end of the turn, see :meth:`Transport.flush_later`."""
+
     def eof_received(self) -> bool:
         """The other side sends no more.  Whether to go on writing; the transport closes otherwise."""
         raise NotImplementedError
@@ -132,6 +135,14 @@ class Transport(Watched):
         self.left = False
         if not self.closing and self._protocol is not None:
             self._protocol.go_on()
+
+    def flush_later(self) -> None:
+        """The protocol has collected something to write: it does so at the end of this turn."""
+        self._poller.flush_later(self)
+
+    def flush(self) -> None:
+        if not self.closing and self._protocol is not None:
+            self._protocol.flush()
 
     def pause_reading(self) -> None:
         self.paused = True
