@@ -20,6 +20,7 @@ cdef class WorkerContext:
     cdef public object tap
     cdef public Watcher watch
     cdef public bint draining
+    cdef public Py_ssize_t window_room
     cdef readonly WorkerStats stats
     cdef bytes _id_prefix
     cdef dict _by_client

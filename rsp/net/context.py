@@ -21,6 +21,7 @@ from rsp.net.poller import Poller
 from rsp.net.watcher import Watcher
 
 _AT_ONCE: Final = 16
+_WINDOW_ROOM: Final = 64 << 20
 
 
 class Waiting(Protocol):
@@ -46,6 +47,7 @@ class WorkerContext:
     ``date``       the Date field's value; ``own_lines``: the fields that begin each answer of rsp's own
     ``attempts``   what is under way and has a deadline, beside the connections
     ``stats``      what is counted
+    ``window_room``  bytes by which windows of HTTP/2 may yet grow, all together
     ``tap``        where the control process is shown things; ``watch``: which requests it wants to see, if any
     """
 
@@ -59,6 +61,7 @@ class WorkerContext:
         self.date = b""
         self.own_lines = b""
         self.draining = False
+        self.window_room = _WINDOW_ROOM
         self.tap: Tap | None = None
         self.watch: Watcher | None = None
         self.connections: set[Waiting] = set()  # of clients

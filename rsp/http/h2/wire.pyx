@@ -1,0 +1,92 @@
+"""Frames as bytes: the compiled twin of wire.py."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from libc.string cimport memcpy
+
+FRAME_HEAD = 9
+
+
+cdef class FrameHead:
+    def __init__(self):
+        self.size = self.kind = self.flags = self.number = 0
+
+    cpdef read(self, bytes data, Py_ssize_t at):
+        cdef const unsigned char *byte = <const unsigned char *>PyBytes_AS_STRING(data) + at
+        if at + 9 > PyBytes_GET_SIZE(data):
+            raise ValueError("no whole head of a frame")
+        self.size = <Py_ssize_t>byte[0] << 16 | <Py_ssize_t>byte[1] << 8 | byte[2]
+        self.kind = byte[3]
+        self.flags = byte[4]
+        self.number = <long long>(byte[5] & 127) << 24 | <long long>byte[6] << 16 | <long long>byte[7] << 8 | byte[8]
+
+
+cdef inline void put_head(char *at, Py_ssize_t size, int kind, int flags, long long number) noexcept:
+    at[0] = <char>(size >> 16)
+    at[1] = <char>(size >> 8)
+    at[2] = <char>size
+    at[3] = <char>kind
+    at[4] = <char>flags
+    at[5] = <char>(number >> 24)
+    at[6] = <char>(number >> 16)
+    at[7] = <char>(number >> 8)
+    at[8] = <char>number
+
+
+cpdef bytes frame_head(Py_ssize_t size, int kind, int flags, long long number):
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, 9)
+    put_head(PyBytes_AS_STRING(made), size, kind, flags, number)
+    return made
+
+
+cpdef bytes data_frames(list queue, Py_ssize_t offset, Py_ssize_t size, long long number, Py_ssize_t most, bint last):
+    cdef Py_ssize_t frames = (size + most - 1) // most if size else 1
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, size + 9 * frames)
+    cdef char *at = PyBytes_AS_STRING(made)
+    cdef Py_ssize_t piece = 0, left = size, within, part, room
+    cdef bytes source
+    if size == 0:
+        put_head(at, 0, 0, 1 if last else 0, number)
+        return made
+    while left:
+        within = min(most, left)
+        left -= within
+        put_head(at, within, 0, 1 if last and not left else 0, number)
+        at += 9
+        while within:
+            if piece >= PyList_GET_SIZE(queue):
+                raise ValueError("less than that waits")
+            source = <bytes>queue[piece]
+            room = PyBytes_GET_SIZE(source) - offset
+            part = min(room, within)
+            memcpy(at, PyBytes_AS_STRING(source) + offset, part)
+            at += part
+            within -= part
+            offset += part
+            if part == room:
+                piece += 1
+                offset = 0
+    return made
+
+
+cpdef Py_ssize_t advance(list queue, Py_ssize_t offset, Py_ssize_t size) except -1:
+    cdef Py_ssize_t gone = 0, count = PyList_GET_SIZE(queue), length
+    size += offset
+    while gone < count:
+        length = PyBytes_GET_SIZE(<bytes>queue[gone])
+        if size < length:
+            break
+        size -= length
+        gone += 1
+    if gone == 1:
+        queue.pop(0)
+    elif gone:
+        del queue[:gone]
+    return size
+
+
+cpdef long long number_at(bytes data, Py_ssize_t at) except? -1:
+    cdef const unsigned char *byte = <const unsigned char *>PyBytes_AS_STRING(data) + at
+    if at + 4 > PyBytes_GET_SIZE(data):
+        raise ValueError("no four bytes")
+    return <long long>byte[0] << 24 | <long long>byte[1] << 16 | <long long>byte[2] << 8 | byte[3]
