@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from rsp.config import observe_words
+from rsp.config import http2_words, observe_words
 from rsp.config.errors import Path
 from rsp.config.schema import Listener
 from rsp.config.tls import Tls
@@ -86,7 +86,7 @@ def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> st
     """``"; write ..."``, or ``""``.  ``expected``: msgspec's names of types."""
     key = next((step for step in reversed(path) if isinstance(step, str)), struct.__name__)
     plain = not isinstance(given, dict | list)
-    if said := observe_words.instead(struct, path, given):
+    if said := observe_words.instead(struct, path, given) or http2_words.instead(key, given):
         return said
     if given is False and key in _OFF:
         return f"; write {key} = {_OFF[key]}"

@@ -31,6 +31,13 @@ class Listener(Struct, frozen=True):
         int, Meta(ge=1, le=65535, description="Connections that may wait to be accepted, for each worker.")
     ] = 4096
     tls: Annotated[bool, Meta(description="Whether clients speak TLS here; see `certificate` and `tls`.")] = False
+    http2: Annotated[
+        bool | Literal["prior-knowledge"] | None,
+        Meta(
+            description="With `tls`: HTTP/2 by ALPN, on by default. Without: off, or `prior-knowledge`, so that "
+            "clients may begin with either version; see [http2.md](http2.md)."
+        ),
+    ] = None
     redirect: Annotated[
         Literal["https"] | None,
         Meta(description='`"https"`: answer every request with a redirect (308) to the same URL with https://.'),

@@ -99,6 +99,14 @@ def _hsts_mistakes(hsts: bool | str | Hsts | None) -> Iterator[tuple[Path, str]]
 def listener_mistakes(listener: Listener) -> Iterator[tuple[Path, str]]:
     if listener.tls and listener.redirect is not None:
         yield ("redirect",), 'redirect = "https" is for a listener without TLS, and this one has tls = true'
+    if listener.tls and listener.http2 == "prior-knowledge":
+        yield ("http2",), 'http2 = "prior-knowledge" is for a listener without TLS; tls = true has HTTP/2 already'
+    if not listener.tls and listener.http2 is True:
+        yield (
+            ("http2",),
+            "http2 = true is for a listener with tls = true; without TLS, for clients that begin with HTTP/2 at once, "
+            'write http2 = "prior-knowledge"',
+        )
 
 
 def route_mistakes(route: Route, given: Collection[str]) -> Iterator[tuple[Path, str]]:

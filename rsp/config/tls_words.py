@@ -73,7 +73,6 @@ _THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("ca", "clientca", "clientauth", "verify"), f"in rsp: {_CLIENTS}"),
         **dict.fromkeys(("ocsp", "ocspstapling"), "in rsp: stapling = true"),
         "enabled": f"in rsp: {SECURE}",
-        "alpn": "rsp offers the protocols that it speaks",
     },
     Certificate: {
         **dict.fromkeys(("cert", "crt", "certificate", "pem", "bundle", "chain", "fullchain", "path"), _FILE_FIRST),

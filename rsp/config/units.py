@@ -115,10 +115,16 @@ def _option(address: str, words: str) -> str:
     if option := re.fullmatch(r"(weight|max_conns)=(\d+)", words):
         return f': {{ "{address}", {option[1]} = {option[2]} }}'
     if re.search(r"\b(?:ssl|tls|https)\b", words):
-        return f': {{ "{address if ":" in address else f"0.0.0.0:{address}"}", tls = true }}'
-    if re.search(r"\b(?:http2|h2|quic|http3)\b", words):
-        return "; rsp speaks HTTP/1.1 to clients"
+        return f': {{ "{_with_port(address)}", tls = true }}'
+    if re.search(r"\b(?:quic|http3|h3)\b", words):
+        return "; rsp does not speak HTTP/3 yet"
+    if re.search(r"\b(?:http2|h2c?)\b", words):
+        return f': {{ "{_with_port(address)}", http2 = "prior-knowledge" }}, or tls = true for HTTP/2 over TLS'
     return ""
+
+
+def _with_port(address: str) -> str:
+    return address if ":" in address else f"0.0.0.0:{address}"
 
 
 class Address(str):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rsp.config import keys, observe_words
+from rsp.config import http2_words, keys, observe_words
 from rsp.config.errors import Path, suggest
 from rsp.config.instead import instead
 from rsp.config.schema import HeaderRules, Route
@@ -63,7 +63,8 @@ def unknown_key(wanted: type, path: Path) -> str:
         return f'unknown key "{key}" (it belongs to a peer: {{ "10.0.0.1:8000", {key} = ... }})'
     if struct is UpstreamPeer and str(key).lower() in _ADDRESSES:
         return f'unknown key "{key}" (in rsp: {{ "10.0.0.1:8000", weight = 2 }}, the address without a key)'
-    if said := hint_within(struct, str(key)) or observe_words.hint_within(struct, str(key)):
+    hints = (http2_words.hint_within, hint_within, observe_words.hint_within)
+    if said := next(filter(None, (within(struct, str(key)) for within in hints)), ""):
         return f'unknown key "{key}"{said}'
     own = [name for name in struct.__struct_fields__ if name != "at" and (name != "name" or struct is not Upstream)]
     return f'unknown key "{key}"{hint(str(key), own) or home(str(key))}'
@@ -125,6 +126,8 @@ def _of_another_type(names: str, given: str, path: Path, wanted: Any, value: Any
     kinds = [name.strip() for name in names.split("|")]
     kinds = [kind for kind in kinds if kind != "null"] or kinds
     words = {**_IN_WORDS, "object": "a table with named keys"} if isinstance(value, list) else _IN_WORDS
+    if "str" in kinds and (named := [each for each in _choices(wanted, path) if isinstance(each, str)]):
+        words = {**words, "str": _one_of([*named])}
     expected = " or ".join(words.get(kind, kind) for kind in kinds)
     struct = keys.struct_at(wanted, path)
     if kinds == ["str"] and (choices := _choices(wanted, path)):
@@ -140,6 +143,9 @@ def _of_another_type(names: str, given: str, path: Path, wanted: Any, value: Any
 
 def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
     """msgspec's message in the words of a user who writes Lua, and the path that it is about."""
+    if wanted is Upstream and path == ("http",):
+        got = value[path[0]]
+        return f"expected {_one_of(_choices(wanted, path))}, got {show(got)}{http2_words.version_of(got)}", path
     if match := _MISSING.fullmatch(text):
         what = f"the file: {CERTIFICATE}" if wanted is Certificate else f'"{match[1]}"'
         return f"missing {what}", path
@@ -163,7 +169,10 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
         got = _value_at(value, path)
         wanted_words = _one_of(choices)
         near = suggest(str(got), map(str, choices)) or observe_words.of_what(path[-1])
-        if not near and int in keys.types(field.type):
+        if bool in keys.types(field.type):
+            near = near or instead(parent, path, ("bool",), got)
+            wanted_words = f"true, false or {wanted_words}"
+        elif not near and int in keys.types(field.type):
             near = instead(parent, path, ("int",), got)
             wanted_words = f"a whole number or {wanted_words}" if near else wanted_words
         return f"expected {wanted_words}, got {show(got)}{near}", path

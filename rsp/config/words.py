@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from rsp.config import observe_words
+from rsp.config import http2_words, observe_words
 from rsp.config.errors import suggest
 from rsp.config.schema import Settings
 from rsp.config.tls_words import SAID
@@ -77,7 +77,7 @@ _SAID: Final[dict[str, str]] = {
     "api": 'admin = "/run/rsp/admin.sock", and rspctl',
     **SAID,
     **observe_words.SAID,
-    "http2": "rsp does not speak HTTP/2 yet",
+    **http2_words.SAID,
     "http3": "rsp does not speak HTTP/3 yet",
     "quic": "rsp does not speak HTTP/3 yet",
     "gzip": _NO_COMPRESSION,
@@ -227,9 +227,17 @@ def hint_of_syntax(message: str, source: str) -> str:
         return message
     near, line = match[2].split("'")[0], lines[int(match[1]) - 1]
     found = re.search(rf"\b(listen|upstream|route|page|certificate)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", line)
-    if not found and (said := observe_words.hint_of_directive(line.split()[0] if line.split() else "")):
+    if not found and (said := _hint_of_directive(line, near)):
         return message + said
     return f'{message}; write {found[1]} "{found[2]}"' if near and found else message
+
+
+def _hint_of_directive(line: str, near: str) -> str:
+    """For ``http2 on``, which is no Lua: Lua stops at ``near``."""
+    word, *rest = (*line.split(maxsplit=1), "")[:2]
+    if said := observe_words.hint_of_directive(word):
+        return said
+    return hint(word) if near and rest[0].startswith(near) and word != "return" else ""
 
 
 def hint(word: str, known: Iterable[str] = ()) -> str:

@@ -2,6 +2,7 @@
 
 from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Timeouts
 from rsp.config.limits import Limits as Sizes
+from rsp.config.units import Duration, Size
 from rsp.system.descriptors import Room
 
 
@@ -19,10 +20,10 @@ class Limits:
 
     # fmt: off
     __slots__ = (
-        "body_limit", "body_time", "buffer", "connect_time", "connections", "fields", "half_close_time",
-        "handshake_time", "head_limit", "head_time", "idle_time", "keepalive_time", "line_limit", "lingering",
-        "min_rate", "per_client", "read_time", "request_time", "response_time", "send_time", "shutdown_time",
-        "tunnel_time",
+        "_for_calls", "_layers", "body_limit", "body_time", "buffer", "connect_time", "connections", "fields",
+        "half_close_time", "handshake_time", "head_limit", "head_time", "idle_time", "keepalive_time", "line_limit",
+        "lingering", "min_rate", "per_client", "read_time", "request_time", "response_time", "send_time",
+        "shutdown_time", "streams", "tunnel_time",
     )
     # fmt: on
 
@@ -51,3 +52,16 @@ class Limits:
         self.connections = min(int(_first("connections", *sizes)) or room.clients, room.clients)
         self.lingering = room.lingering
         self.per_client = int(_first("per_client", *sizes))
+        self.streams = int(_first("streams", *sizes))
+        self._layers = timeouts, limits, room
+        self._for_calls: Limits | None = None
+
+    def for_calls(self) -> "Limits":
+        """Of calls of gRPC, which may be silent for long: ``tunnel`` in the place of ``body`` and ``read``, and no
+        ``min_rate``."""
+        if self._for_calls is None:
+            timeouts, limits, room = self._layers
+            silence = Duration(self.tunnel_time)
+            times, sizes = Timeouts(body=silence, read=silence), Sizes(min_rate=Size(0))
+            self._for_calls = Limits((times, *timeouts), (sizes, *limits), room)
+        return self._for_calls
