@@ -7,6 +7,7 @@
  *   request   resumed, and a GET with Connection: close
  *   flood     one ClientHello, the server's whole answer, RST: the server works, this side does not
  *   idle      CONNECTIONS at once with one answer each; says "held", and holds them until its input ends
+ *   idle2     the same over HTTP/2
  *
  * One line of JSON: requests (connections), errors, resumed (connections), percentiles in us.
  */
@@ -17,7 +18,7 @@ enum state { SHAKING, ASKING, CLOSING, HELD };
 struct connection { int fd; SSL *tls; double began; enum state state; size_t have; char data[1024]; };
 
 static const char *kind;
-static int port, poll_set, flooding, holding;
+static int port, poll_set, flooding, holding, http2;
 static SSL_CTX *context;
 static SSL_SESSION *session;
 static char hello[4096];
@@ -25,9 +26,17 @@ static int hello_size;
 static long errors, finished, resumed, room;
 static float *latencies;
 
-static const char *request(void) {
-    return holding ? "GET /small HTTP/1.1\r\nHost: shop.example.com\r\n\r\n"
-                   : "GET /small HTTP/1.1\r\nHost: shop.example.com\r\nConnection: close\r\n\r\n";
+static const char waiting[] = "GET /small HTTP/1.1\r\nHost: shop.example.com\r\n\r\n",
+                  closing[] = "GET /small HTTP/1.1\r\nHost: shop.example.com\r\nConnection: close\r\n\r\n",
+                  framed[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"            /* SETTINGS; HEADERS of stream 1, its last frame */
+                             "\0\0\0\4\0\0\0\0\0" "\0\0\x1c\1\5\0\0\0\1"
+                             "\x82\x87\x04\6/small\x01\x10" "shop.example.com",
+                  acknowledged[] = "\0\0\0\4\1\0\0\0\0";
+
+static void ask(SSL *tls) {
+    if (http2) SSL_write(tls, framed, sizeof framed - 1);
+    else if (holding) SSL_write(tls, waiting, sizeof waiting - 1);
+    else SSL_write(tls, closing, sizeof closing - 1);
 }
 
 static void start(struct connection *c) {
@@ -67,7 +76,22 @@ static int waits(SSL *tls, int result) {
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
+/* Stream 1 has ended, with 13 bytes of DATA. */
+static int complete2(struct connection *c) {
+    size_t at = 0, data = 0;
+    while (c->have - at >= 9) {
+        unsigned char *head = (unsigned char *)c->data + at;
+        size_t size = head[0] << 16 | head[1] << 8 | head[2];
+        at += 9 + size;
+        if (at > c->have) return 0;
+        if (head[3] == 0) data += size;
+        if (head[3] <= 1 && head[4] & 1) return data == 13 && SSL_write(c->tls, acknowledged, 9) == 9;
+    }
+    return 0;
+}
+
 static int complete(struct connection *c) {
+    if (http2) return complete2(c);
     char *over = memmem(c->data, c->have, "\r\n\r\n", 4);
     return over && c->data + c->have - over >= 4 + 13;   /* /small is 13 bytes */
 }
@@ -81,7 +105,7 @@ static void go_on(struct connection *c) {
         }
         if (holding || !strcmp(kind, "request")) {
             c->state = ASKING;
-            SSL_write(c->tls, request(), strlen(request()));
+            ask(c->tls);
         } else {
             c->state = CLOSING;
             SSL_shutdown(c->tls);
@@ -92,7 +116,7 @@ static void go_on(struct connection *c) {
         if (got > 0) {
             c->have += got;
             if (!complete(c)) continue;
-            if (strncmp(c->data, "HTTP/1.1 200", 12)) errors++;
+            if (!http2 && strncmp(c->data, "HTTP/1.1 200", 12)) errors++;
             if (holding) {
                 c->state = HELD;
                 finished++;
@@ -121,7 +145,7 @@ static SSL_SESSION *first_session(void) {
     SSL *tls = speak(context, fd, NULL);
     char answer[4096];
     if (SSL_connect(tls) != 1) exit((ERR_print_errors_fp(stderr), 1));
-    SSL_write(tls, request(), strlen(request()));
+    ask(tls);
     while (SSL_read(tls, answer, sizeof answer) > 0) continue;
     SSL_SESSION *found = SSL_get1_session(tls);
     if (!SSL_SESSION_is_resumable(found)) exit((fprintf(stderr, "handshakes: no ticket came\n"), 1));
@@ -147,8 +171,10 @@ int main(int argc, char **argv) {
     int count = atoi(argv[4]), started = 0;
     double seconds = atof(argv[5]);
     flooding = !strcmp(kind, "flood");
-    holding = !strcmp(kind, "idle");
+    holding = !strncmp(kind, "idle", 4);
+    http2 = !strcmp(kind, "idle2");
     context = client_context(strcmp(argv[3], "1.2") ? TLS1_3_VERSION : TLS1_2_VERSION);
+    if (http2) SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\2h2", 3);
     if (flooding) record_hello();
     if (*kind == 'r') session = first_session();
     room = 1000000;

@@ -100,17 +100,13 @@ WORK: dict[str, tuple[str, str, str | None]] = {
 
 @dataclass
 class Hooked(Peer):
-    """``work``: one of ``WORK``."""
+    """``work``: one of ``WORK``; without an access log."""
 
     work: str = "none"
+    log: str = "off"
 
     def _command(self) -> list[str]:
-        from bench.peers import CONNECTIONS, DESCRIPTORS
-
-        values = {
-            "port": self.port, "workers": self.workers, "directory": self.directory, "descriptors": DESCRIPTORS,
-            "connections": CONNECTIONS, "log": "off", "nginx_log": "off",
-        }  # fmt: skip
+        values = self.values()
         _, mine, nginx = WORK[self.work]
         if self.name.startswith("rsp"):
             return [sys.executable, "-m", "rsp", self._write("site.lua", RSP.format(**values) + mine)]

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import psutil
 
+from bench.more_peers import H2O, nghttpx
+
 PROXY_CORE, LOAD_CORE = 0, 1
-STATIC, UPLOAD = 9101, 9102  # the backends' ports
+STATIC, UPLOAD, GRPC = 9101, 9102, 9103  # the backends' ports
 BODIES = {"/small": b"hello, world\n", "/16k": b"k" * (16 << 10), "/1m": b"m" * (1 << 20), "/100m": b"h" * (100 << 20)}
 BUNDLE = "tls.pem"
 CIPHERS = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
@@ -37,6 +39,7 @@ upstream "upload" {{ "127.0.0.1:9102", keepalive = 1024 }}
 route "/" {{ to = "static" }}
 route "/upload" {{ to = "upload", limits = {{ body = 0 }} }}
 route "/ws" {{ to = "upload" }}
+{rsp_grpc}
 """
 
 NGINX = """
@@ -53,6 +56,7 @@ http {{
   keepalive_requests 100000000;
   upstream static {{ server 127.0.0.1:9101; keepalive 1024; keepalive_requests 100000000; }}
   upstream upload {{ server 127.0.0.1:9102; keepalive 1024; keepalive_requests 100000000; }}
+  {nginx_grpc_upstream}
   map $http_upgrade $onward {{ default ""; websocket upgrade; }}
   server {{
     listen 127.0.0.1:{port} {nginx_tls} backlog=8192 reuseport;
@@ -71,6 +75,7 @@ http {{
     location / {{ proxy_pass http://static; }}
     location /upload {{ proxy_pass http://upload; }}
     location /ws {{ proxy_pass http://upload; }}
+    {nginx_grpc}
   }}
 }}
 """
@@ -97,12 +102,24 @@ frontend in
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   {haproxy_format}
   use_backend upload if {{ path_beg /upload /ws }}
+  {haproxy_route}
   default_backend static
 backend static
   server one 127.0.0.1:9101 pool-max-conn 1024
 backend upload
   server one 127.0.0.1:9102 pool-max-conn 1024
+{haproxy_grpc}
 """
+
+# What the configurations have more where HTTP/2 is measured: a route to a gRPC server.
+GRPC_ROUTE = {
+    "rsp_grpc": 'upstream "grpc" { "127.0.0.1:9103", http = 2 } route "/bench.Echo" { to = "grpc" }',
+    "nginx_grpc_upstream": "upstream grpc { server 127.0.0.1:9103; keepalive 1024; keepalive_requests 100000000; }",
+    "nginx_grpc": "location /bench.Echo { grpc_pass grpc://grpc; grpc_set_header X-Forwarded-For $remote_addr; "
+    "grpc_set_header X-Forwarded-Proto $scheme; grpc_set_header X-Request-Id $request_id; }",
+    "haproxy_route": "use_backend grpc if { path_beg /bench.Echo }",
+    "haproxy_grpc": "backend grpc\n  server one 127.0.0.1:9103 proto h2",
+}
 
 HAPROXY_JSON = (
     'log global\n  log-format {"time":"%t","client":"%ci","method":"%HM","target":"%[capture.req.uri,json(utf8ps)]",'
@@ -151,7 +168,8 @@ class Peer:
     """A proxy, or (``direct``) none.  ``workers``: processes or threads; ``log``: how it logs requests, ``lines``, ``json`` (rsp
     with metrics as well) or ``off``.
 
-    ``secure``: serves TLS only, with the certificate beside its directory (:func:`make_certificate`).
+    ``secure``: serves TLS only, with the certificate beside its directory (:func:`make_certificate`); ``http2``: and
+    HTTP/2 by ALPN, with a route to a gRPC server.
     """
 
     name: str
@@ -160,6 +178,7 @@ class Peer:
     workers: int = 1
     log: str = "lines"
     secure: bool = False
+    http2: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     core: int | None = PROXY_CORE
     process: subprocess.Popen[bytes] | None = None
@@ -170,7 +189,7 @@ class Peer:
 
     @property
     def group(self) -> str:
-        return "tls" if self.secure else "plain"
+        return "http2" if self.http2 else "tls" if self.secure else "plain"
 
     def start(self) -> None:
         if self.name == "direct":
@@ -183,23 +202,33 @@ class Peer:
             )
         wait_for(self.port, self.directory / "stderr")
 
-    def _command(self) -> list[str]:
-        kind = self.name.split()[0]
-        values = {
+    def values(self) -> dict[str, object]:
+        """What the configurations' templates are filled with."""
+        return {
             "port": self.port,
             "workers": self.workers,
             "directory": self.directory,
+            "bundle": self.directory.parent / BUNDLE,
             "descriptors": DESCRIPTORS,
             "connections": CONNECTIONS,
             **self._log(f"{self.directory}/access.log"),
             **self._tls(),
+            **(GRPC_ROUTE if self.http2 else dict.fromkeys(GRPC_ROUTE, "")),
         }
+
+    def _command(self) -> list[str]:
+        kind = self.name.split()[0]
+        values = self.values()
         if kind == "rsp":
             return [sys.executable, "-m", "rsp", self._write("site.lua", RSP.format(**values))]
         if kind == "nginx":
             return ["nginx", "-c", self._write("nginx.conf", NGINX.format(**values))]
         if kind == "haproxy":
             return ["haproxy", "-q", "-db", "-f", self._write("haproxy.cfg", HAPROXY.format(**values))]
+        if kind == "nghttpx":
+            return nghttpx(values)
+        if kind == "h2o":
+            return ["h2o", "-c", self._write("h2o.conf", H2O.format(**values))]
         if kind == "proxy.py":
             plugin = ["--enable-reverse-proxy", "--plugins", "bench.proxy_py.ToStatic"]
             return [sys.executable, "-m", "proxy", "--port", str(self.port), "--num-workers", "1",
@@ -225,14 +254,15 @@ class Peer:
             nothing = ("rsp_tls", "rsp_certificate", "nginx_tls", "nginx_certificate", "haproxy_tls")
             return dict.fromkeys(nothing, "") | {"scheme": "http"}
         bundle = self.directory.parent / BUNDLE
+        alpn = "h2,http/1.1" if self.http2 else "http/1.1"
         return {
             "scheme": "https",
             "rsp_tls": "tls = true, ",
             "rsp_certificate": f'certificate {{ "{bundle}" }}',
-            "nginx_tls": "ssl",
+            "nginx_tls": "ssl http2" if self.http2 else "ssl",
             "nginx_certificate": f"ssl_certificate {bundle}; ssl_certificate_key {bundle}; "
             f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHERS};",
-            "haproxy_tls": f"ssl crt {bundle} alpn http/1.1 ssl-min-ver TLSv1.2 ciphers {CIPHERS} prefer-client-ciphers",
+            "haproxy_tls": f"ssl crt {bundle} alpn {alpn} ssl-min-ver TLSv1.2 ciphers {CIPHERS} prefer-client-ciphers",
         }
 
     def _write(self, name: str, text: str) -> str:
@@ -253,7 +283,8 @@ class Peer:
         if self.process is None:
             return []
         master = psutil.Process(self.process.pid)
-        return master.children(recursive=True) or [master]
+        children = [child for child in master.children(recursive=True) if child.name() == master.name()]
+        return children or [master]  # h2o has one that writes backtraces
 
     def cpu(self) -> tuple[float, float]:
         """Seconds of user and system time so far, of all that serve."""
@@ -275,7 +306,7 @@ def ancestor(port: int) -> str:
 
 @contextlib.contextmanager
 def backends(directory: Path):
-    """A static nginx on 9101 and the swallowing, echoing backend on 9102, on the load's core."""
+    """A static nginx, the swallowing, echoing backend and what answers gRPC, on the load's core."""
     files = directory / "files"
     files.mkdir(parents=True, exist_ok=True)
     for path, body in BODIES.items():

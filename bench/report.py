@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import shutil
 import ssl
 import statistics
 import subprocess
@@ -39,7 +40,25 @@ TARGETS = [
     ("tls-upload", "rate", "best", ">= 1.00"),
     ("tls-idle", "each", "nginx", "<= 1.00"),
     ("tls-flood", "p99", "nginx", "<= 1.00"),
+    ("h2-headline", "rate", "best", ">= 1.00"),
+    ("h2-headline", "user", "rsp h1", "<= 1.30"),
+    ("h2-headline", "user", "best", "<= 1.00"),
+    ("h2-single", "rate", "best", ">= 1.00"),
+    ("h2-single", "user", "rsp h1", "<= 1.30"),
+    ("h2-wide", "rate", "best", ">= 1.00"),
+    ("h2-post", "rate", "best", ">= 1.00"),
+    ("h2-1m", "rate", "best", ">= 1.00"),
+    ("h2-100m", "rate", "best", ">= 1.00"),
+    ("h2-upload", "rate", "best", ">= 1.00"),
+    ("h2-grpc", "rate", "best", ">= 1.00"),
+    ("h2-idle", "each", "best", "<= 1.00"),
 ]
+BEST = ("nginx", "haproxy", "nghttpx", "h2o")  # that is, the best of those that take part
+# What a document has in front of its tables, and the groups of scenarios in them.
+SECTIONS = {
+    "<!-- make bench writes this -->": ("plain", "tls"),
+    "<!-- make bench-http2 writes this -->": ("http2",),
+}
 NAMES = {
     "rate": "requests/s", "cpu": "CPU a connection", "user": "user CPU a request", "p99": "p99",
     "each": "memory a connection", "efficiency": "CPU a request, one worker over two",
@@ -58,15 +77,15 @@ def median(samples: list[Sample], figure: str) -> float | None:
 
 def plain(name: str) -> str:
     """The proxy's own name: ``nginx json`` and ``nginx tls`` are nginx, where a scenario has no other nginx."""
-    return name.removesuffix(" tls").removesuffix(" json")
+    return name.removesuffix(" tls").removesuffix(" json").removesuffix(" h2")
 
 
 def ratios(samples: dict[str, list[Sample]], figure: str, against: str, mine: str = "rsp") -> list[float]:
-    """One for each repeat: ``mine`` over ``against``, which may be ``best`` (of nginx and HAProxy)."""
+    """One for each repeat: ``mine`` over ``against``, which may be ``best`` (:data:`BEST`)."""
     found = []
     samples = {plain(name): values for name, values in samples.items()}
     for number, one in enumerate(samples.get(mine, ())):
-        others = ("nginx", "haproxy") if against == "best" else (against,)
+        others = BEST if against == "best" else (against,)
         theirs = [samples[name][number][figure] for name in others if name in samples]
         if theirs and max(theirs) > 0:
             found.append(one[figure] / (max(theirs) if figure == "rate" else min(theirs)))
@@ -80,7 +99,7 @@ def spread(values: list[float]) -> str:
 
 
 def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: dict[str, float]) -> str:
-    """One scenario, a row for each peer; ratios are the row's over the better of nginx and HAProxy."""
+    """One scenario, a row for each peer; ratios are the row's over the best of the others."""
     quiet = " quiet" if any(name.endswith("quiet") for name in samples) else ""
     lines = [
         f"**{scenario.name}**: {scenario.title}", "",
@@ -100,11 +119,9 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
             f"{(median(values, 'rss') or 0) / 1e6:.0f}" if name != "direct" else "",
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    if scenario.name == "headline" and calls:
-        lines += [
-            "",
-            "System calls a request: " + ", ".join(f"{name} {count:.2f}" for name, count in calls.items()) + ".",
-        ]
+    counted = [f"{name} {calls[name]:.2f}" for name in samples if name in calls]
+    if scenario.name in ("headline", "h2-headline") and counted:
+        lines += ["", f"System calls a request: {', '.join(counted)}."]
     if scenario.name.endswith("idle"):
         each = ", ".join(f"{name} {median(values, 'each') / 1000:.2f} KB" for name, values in samples.items())
         lines += ["", f"Memory for each idle connection: {each}."]
@@ -149,7 +166,7 @@ def environment() -> dict[str, str]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
-    return {
+    found = {
         "kernel": platform.release(),
         "processor": re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1],
         "python": platform.python_version(),
@@ -159,23 +176,34 @@ def environment() -> dict[str, str]:
         "wrk": output("wrk", "-v").split()[1],
         "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
     }
+    more = {"h2load": "nghttp2/", "nghttpx": "nghttp2/", "h2o": "version "}
+    return found | {
+        name: output(name, "--version").partition(before)[2] for name, before in more.items() if shutil.which(name)
+    }
 
 
 def write(
     samples: Samples, scenarios: list[Scenario], calls: dict[str, float], target: Path, document: Path | None
 ) -> None:
-    """JSON to ``target``, tables to the screen and, between its markers, to ``document``."""
+    """JSON to ``target``, tables to the screen and, between the markers of each section, to ``document``."""
     around = environment()
-    chosen = [one for one in scenarios if one.name in samples]
-    text = "\n\n".join([
-        ", ".join(f"{name} {value}" for name, value in around.items()) + ".",
-        targets_table(samples),
-        *(scenario_table(one, samples[one.name], calls) for one in chosen),
-    ])  # fmt: skip
-    print(text)
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps({"environment": around, "syscalls": calls, "samples": samples}, indent=1))
-    if document is not None:
-        begin, end = "<!-- make bench writes this -->", "<!-- until here -->"
-        before, _, rest = document.read_text().partition(begin)
-        document.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")
+    for marker, groups in SECTIONS.items():
+        chosen = [one for one in scenarios if one.name in samples and one.group in groups]
+        if not chosen:
+            continue
+        text = "\n\n".join([
+            ", ".join(f"{name} {value}" for name, value in around.items()) + ".",
+            targets_table({one.name: samples[one.name] for one in chosen}),
+            *(scenario_table(one, samples[one.name], calls) for one in chosen),
+        ])  # fmt: skip
+        print(text)
+        if document is not None:
+            replace_section(document, marker, text)
+
+
+def replace_section(document: Path, begin: str, text: str) -> None:
+    end = "<!-- until here -->"
+    before, _, rest = document.read_text().partition(begin)
+    document.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")

@@ -94,14 +94,19 @@ def ab(requests: int) -> Callable[[Peer, float], Sample]:
     return lambda peer, seconds: sample(peer, lambda: load.ab(peer.port, requests))
 
 
-def syscalls(peer: Peer, seconds: float = 1.0) -> float:
-    """System calls for each request of the headline scenario, counted by strace."""
+def syscalls(peer: Peer) -> float:
+    """System calls for each request of the headline scenario."""
+    return traced(peer, lambda: load.wrk(peer.port, "browser", "/small", 64, 1.0))
+
+
+def traced(peer: Peer, work: Callable[[], load.Result]) -> float:
+    """System calls for each request of ``work``, counted by strace."""
     command = ["strace", "-c", "-f", "-qq"]
     for process in peer.serving():
         command += ["-p", str(process.pid)]
     strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     time.sleep(0.5)
-    result = load.wrk(peer.port, "browser", "/small", 64, seconds)
+    result = work()
     strace.terminate()
     _, table = strace.communicate()
     total = [line.split() for line in table.splitlines() if line.endswith("total")]

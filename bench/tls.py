@@ -60,9 +60,9 @@ def _steady(port: int, connections: int, rate: float, seconds: float) -> load.Re
 
 
 @contextmanager
-def _held(port: int, count: int) -> Iterator[subprocess.Popen[bytes]]:
+def _held(port: int, count: int, kind: str) -> Iterator[subprocess.Popen[bytes]]:
     """``count`` idle connections; its output says what went wrong, once it is over."""
-    command = _handshakes(port, "idle", "1.3", count, 0)
+    command = _handshakes(port, kind, "1.3", count, 0)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=pin(LOAD_CORE)) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"held\n"
@@ -70,15 +70,15 @@ def _held(port: int, count: int) -> Iterator[subprocess.Popen[bytes]]:
         program.communicate()
 
 
-def idle(count: int) -> Run:
-    """Memory for each idle connection, and what a steady client notices of them."""
+def idle(count: int, kind: str = "idle") -> Run:
+    """Memory for each idle connection, and what a steady client notices of them.  ``kind``: ``idle2`` for HTTP/2."""
 
     def run(peer: Peer, seconds: float) -> Sample:
         peer.stop()  # what it once had in use would count as free
         peer.start()
         _steady(peer.port, 16, 2000, 2)
         before = peer.rss()
-        with _held(peer.port, count):
+        with _held(peer.port, count, kind):
             time.sleep(1.5)
             result = sample(peer, lambda: _steady(peer.port, 16, 2000, max(seconds, 2)))
             result["each"] = (peer.rss() - before) / count
