@@ -283,8 +283,9 @@ class Peer:
         if self.process is None:
             return []
         master = psutil.Process(self.process.pid)
-        children = [child for child in master.children(recursive=True) if child.name() == master.name()]
-        return children or [master]  # h2o has one that writes backtraces
+        if self.name.startswith("h2o"):
+            return [master]  # its child writes backtraces
+        return master.children(recursive=True) or [master]
 
     def cpu(self) -> tuple[float, float]:
         """Seconds of user and system time so far, of all that serve."""
