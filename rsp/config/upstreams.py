@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from rsp.config.struct import Count, Struct, Text, UrlPath
-from rsp.config.tls import UpstreamTls
+from rsp.config.tls import HttpVersion, UpstreamTls
 from rsp.config.units import Duration, Peer, Size
 
 
@@ -136,6 +136,18 @@ class Retry(Struct, frozen=True):
         tuple[Literal[500, 502, 503, 504, 429], ...],
         Meta(description="Statuses after which an idempotent request is tried elsewhere: `{ 502, 503, 504 }`."),
     ] = ()
+    on_grpc: Annotated[
+        tuple[
+            Literal[
+                "aborted", "cancelled", "deadline_exceeded", "internal", "resource_exhausted", "unavailable", "unknown"
+            ],
+            ...,
+        ],
+        Meta(
+            description='gRPC statuses after which a call is tried elsewhere: `{ "unavailable" }`. Only for responses '
+            "without a message; see [grpc.md](grpc.md#retries)."
+        ),
+    ] = ()
     tries: Annotated[int, Meta(ge=0, le=1000, description="Peers that a request meets at most. 0: all.")] = 0
     budget: Annotated[
         float,
@@ -172,6 +184,13 @@ class Upstream(Struct, frozen=True):
     tls: Annotated[bool | UpstreamTls, Meta(description="Peers are asked over TLS and verified: true, or a table.")] = (
         False
     )
+    http: Annotated[
+        HttpVersion,
+        Meta(
+            description='HTTP version: `1`, `2`, or `"auto"`, which takes what the peer chooses in the TLS handshake; '
+            "see [http2.md](http2.md#peers)."
+        ),
+    ] = 1
     policy: Annotated[
         Literal["round_robin", "least_conn", "random2", "ewma", "hash", "sticky"],
         Meta(description="How a peer is chosen; see [balancing.md](balancing.md)."),
@@ -235,6 +254,11 @@ class Upstream(Struct, frozen=True):
     def secure(self) -> UpstreamTls | None:
         """`tls` in full."""
         return self.tls if isinstance(self.tls, UpstreamTls) else UpstreamTls() if self.tls else None
+
+    @property
+    def shares(self) -> bool:
+        """Whether a connection to a peer may carry several requests at once."""
+        return self.http != 1
 
     @property
     def stickiness(self) -> Sticky | None:

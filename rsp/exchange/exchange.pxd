@@ -1,10 +1,12 @@
 cimport cython
 
 from rsp.exchange.forward.body cimport RequestBody
+from rsp.exchange.grpc cimport answer_call, bound_call
 from rsp.exchange.passage cimport Passage
 from rsp.exchange.record cimport record
 from rsp.exchange.running_config cimport RouteTarget, RunningConfig
-from rsp.exchange.subject cimport Subject
+from rsp.exchange.tunnel cimport Tunnel
+from rsp.http.grpc cimport status_of
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 from rsp.http.routing cimport match
@@ -12,13 +14,12 @@ from rsp.http.peer_stream cimport Responder
 from rsp.http.stream cimport ClientSession, ClientStream
 from rsp.net.context cimport WorkerContext
 
-cdef int IN_FLIGHT
+cdef int DEADLINE_EXCEEDED, IN_FLIGHT, NO_STATUS, UNAVAILABLE
 cdef Responder NO_RESPONDER
 cdef ClientStream NO_STREAM
 
 
-cdef class Exchange(Subject):
-    cdef int _open_ends
+cdef class Exchange(Tunnel):
     cdef public RequestBody body
     cdef public bytes extra
     cdef public bint dropped, request_done
@@ -29,7 +30,7 @@ cdef class Exchange(Subject):
     cpdef set_up(self, WorkerContext context, RunningConfig config, ClientStream stream, RequestHead head)
     @cython.locals(route=RouteTarget)
     cpdef find_route(self)
-    @cython.locals(limits=Limits)
+    @cython.locals(head=RequestHead, limits=Limits)
     cpdef take(self, RouteTarget route)
     cpdef handle(self, RouteTarget route)
     cpdef tell(self)
@@ -43,6 +44,7 @@ cdef class Exchange(Subject):
     cpdef response_body(self, list pieces, list trailers)
     @cython.locals(piece=bytes)
     cpdef request_body(self, list pieces, list trailers)
+    cdef list _for_client(self, list trailers)
     cpdef abort_responder(self)
     cdef _finish(self, int status, bint keep_alive)
     cdef ClientStream _end(self, int status)

@@ -10,12 +10,14 @@ from typing import Any
 from rsp.exchange.answers import Answer
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.conversations import keep_for_client
+from rsp.exchange.grpc import answer_call, bound_call, broken_off
 from rsp.exchange.inert import NO_RESPONDER, NO_STREAM
 from rsp.exchange.passage import Passage
 from rsp.exchange.record import record
 from rsp.exchange.running_config import RouteTarget, RunningConfig
-from rsp.exchange.subject import Subject
 from rsp.exchange.told import told
+from rsp.exchange.tunnel import Tunnel
+from rsp.http.grpc import DEADLINE_EXCEEDED, NO_STATUS, UNAVAILABLE, status_of
 from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
 from rsp.http.names import lines_without, without
 from rsp.http.peer_stream import BoundConnection
@@ -25,7 +27,7 @@ from rsp.ipc.worker_cells import IN_FLIGHT
 from rsp.net.context import WorkerContext
 
 
-class Exchange(Subject):
+class Exchange(Tunnel):
     """What filters and handlers may ask, beside what a :class:`Subject` says.
 
     ``extra``       field lines of rsp's own for the request
@@ -33,7 +35,7 @@ class Exchange(Subject):
     ``passage``     its way through the filters, where there are some
     """
 
-    __slots__ = ("_open_ends", "body", "dropped", "extra", "limits", "passage", "request_done")
+    __slots__ = ("body", "dropped", "extra", "limits", "passage", "request_done")
 
     def set_up(self, context: WorkerContext, config: RunningConfig, stream: ClientStream, head: RequestHead) -> None:
         session = stream.session
@@ -58,7 +60,8 @@ class Exchange(Subject):
         self.sent = self.received = 0
         self.started = context.clock()
         self.response_started = self.over = False
-        self._open_ends = 2  # of a tunnel
+        self.open_ends = 2  # of a tunnel
+        self.grpc_status = NO_STATUS
         self.passage: Passage | None = None
         self.dropped = self.own = False
         self.journal = None if context.watch is None else context.watch.begin(head)
@@ -101,16 +104,20 @@ class Exchange(Subject):
 
     def take(self, route: RouteTarget) -> None:
         """The request is for ``route``: its limits hold from here on."""
+        head = self.head
         self.route = route
-        limits = self.limits = route.limits.get(self.session.listener, self.config.limits)
+        limits = route.limits.get(self.session.listener, self.config.limits)
+        self.limits = limits = limits.for_calls() if head.grpc else limits
         self.stream.use(limits)
         if limits.body_limit:
             kept = self.body.size if self.body is not None else 0
-            if max(self.head.framing, kept, self.received) > limits.body_limit:
+            if max(head.framing, kept, self.received) > limits.body_limit:
                 self.refuse(413, "")
                 return
         if limits.request_time:
             self.stream.set_deadline(self.context.now + limits.request_time)
+        if head.grpc:
+            bound_call(self.stream, head, self.started, limits.request_time)
         if route.filters:
             self._get_passage().begin(route.filters)
         else:
@@ -206,9 +213,11 @@ class Exchange(Subject):
             self.client_gone()
             return None
         head, pieces = self._own_response(self._error(status, reason))
+        self.status = status
+        if self.head.grpc:
+            pieces = answer_call(head, pieces, self.grpc_status)
         self.sent = sum(map(len, pieces))
         self.response_head = head
-        self.status = status
         self.response_started = True
         self.client_gone()
         return head, pieces
@@ -253,10 +262,12 @@ class Exchange(Subject):
         self.response_started = True
         self.response_head = head
         self.status = head.status
+        if head.own and self.head.grpc:
+            pieces = answer_call(head, pieces, self.grpc_status)
         for piece in pieces:
             self.sent += len(piece)
         if trailers:
-            trailers = self.route.trailers_for_client(lines_without(trailers, head.barred or ()))
+            trailers = self._for_client(lines_without(trailers, head.barred or ()))
         self.stream.send_response(head, pieces, trailers)
         if trailers is not None:
             self._finish(self.status, True)
@@ -270,45 +281,18 @@ class Exchange(Subject):
                 return
             pieces = filtered
         if trailers:
-            trailers = self.route.trailers_for_client(trailers)
+            trailers = self._for_client(trailers)
         for piece in pieces:
             self.sent += len(piece)
         self.stream.send_body(pieces, trailers)
         if trailers is not None:
             self._finish(self.status, True)
 
-    # -- tunnels: after 101 Switching Protocols, bytes both ways
-
-    def switched(self, head: ResponseHead, data: bytes) -> None:
-        self.response_started = True
-        self.response_head = head
-        self.status = 101
-        self.stream.open_tunnel(head)
-        if data:
-            self.tunnel_down(data)
-
-    def tunnel_up(self, data: bytes) -> None:
-        self.received += len(data)
-        self.responder.tunnel_up(data)
-
-    def tunnel_up_eof(self) -> None:
-        self.responder.tunnel_up_eof()
-        self._half_closed()
-
-    def tunnel_down(self, data: bytes) -> None:
-        self.sent += len(data)
-        self.stream.send_raw(data)
-
-    def tunnel_down_eof(self) -> None:
-        self.stream.send_eof()
-        self._half_closed()
-
-    def _half_closed(self) -> None:
-        """One side sends no more; when both have said so, that is the end."""
-        self._open_ends -= 1
-        if self._open_ends == 0:
-            self.responder.close_tunnel()
-            self.tunnel_lost()
+    def _for_client(self, trailers: list[bytes]) -> list[bytes]:
+        """The trailers that it may have."""
+        if self.head.grpc:
+            self.grpc_status = status_of(trailers)
+        return self.route.trailers_for_client(trailers)
 
     def tunnel_lost(self) -> None:
         self._finish(101, False)
@@ -361,6 +345,7 @@ class Exchange(Subject):
             self.refuse(status, reason)
 
     def timed_out(self) -> None:
+        self.grpc_status = DEADLINE_EXCEEDED
         self._give_up(504, "")
 
     def abort_responder(self) -> None:
@@ -370,7 +355,12 @@ class Exchange(Subject):
     def cut_off(self) -> None:
         if self.journal is not None:
             self.journal.cut = True
-        self._end(self.status).reset("the response broke off")
+        if self.head.grpc:
+            self.grpc_status = UNAVAILABLE if self.grpc_status < 0 else self.grpc_status
+            self.stream.send_body([], broken_off(self.grpc_status))
+            self._finish(self.status, True)
+        else:
+            self._end(self.status).reset("the response broke off")
 
     def _finish(self, status: int, keep_alive: bool) -> None:
         self._end(status).finish(keep_alive)

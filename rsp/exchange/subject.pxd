@@ -21,7 +21,7 @@ cdef class Subject(ClientEvents):
     cdef public Py_ssize_t received, sent
     cdef public ClientSession session
     cdef public double started
-    cdef public int status
+    cdef public int grpc_status, status
     cdef public ClientStream stream
     cdef public Upstream upstream
     cpdef tell(self)

@@ -21,6 +21,7 @@ class Subject(ClientEvents):
     ``responder``   what the response comes from, and when it came
     ``target``      the request target as a peer sees it
     ``status``      of the response; 0: there is none yet
+    ``grpc_status`` of a call of gRPC, where trailers say it or rsp has given it up; else ``grpc.NO_STATUS``
     ``received``    bytes of the request's body, ``sent`` of the response's body; of a tunnel, too
     ``response_head``  as it was sent to the client; ``None``: nothing was
     ``logged``      values that hooks have given to the log, by name
@@ -31,14 +32,16 @@ class Subject(ClientEvents):
 
     # fmt: off
     __slots__ = (
-        "client", "config", "context", "head", "journal", "logged", "over", "own", "received", "request_id",
-        "responder", "response_head", "route", "sent", "session", "started", "status", "stream", "target", "upstream",
+        "client", "config", "context", "grpc_status", "head", "journal", "logged", "over", "own", "received",
+        "request_id", "responder", "response_head", "route", "sent", "session", "started", "status", "stream",
+        "target", "upstream",
     )
     # fmt: on
 
     client: bytes
     config: RunningConfig
     context: WorkerContext
+    grpc_status: int
     head: RequestHead
     journal: Journal | None
     logged: dict[str, bytes | float] | None

@@ -5,6 +5,7 @@ from typing import Final
 from rsp.exchange.inert import NO_RESPONDER, NO_STREAM
 from rsp.exchange.running_config import RunningConfig
 from rsp.exchange.subject import Subject
+from rsp.http.grpc import NO_STATUS
 from rsp.http.message import RequestFields, RequestHead
 from rsp.http.stream import ClientSession
 from rsp.net.context import WorkerContext
@@ -23,6 +24,7 @@ def unread(
     made.route, made.upstream = config.nowhere, None
     made.status, made.sent, made.received = status, sent, 0
     made.response_head = made.logged = made.journal = None
+    made.grpc_status = NO_STATUS
     made.started = context.clock()
     made.over = made.own = True
     return made

@@ -5,7 +5,7 @@ cdef class RequestHead:
     cdef public list forwarded
     cdef public int minor
     cdef public Py_ssize_t count, framing
-    cdef public bint connection_bound, expect_continue, keep_alive, plain, te_trailers
+    cdef public bint connection_bound, expect_continue, grpc, keep_alive, plain, te_trailers
     cdef public set barred
 
 

@@ -53,6 +53,7 @@ class RequestHead:
     ``upgrade``      value of Upgrade, when Connection names it; else empty
     ``connection_bound``  its credentials authenticate the connection that it is sent on (NTLM, Negotiate)
     ``version``      of HTTP in which it came, as Via and logs have it: ``1.1``
+    ``grpc``         it is a call of gRPC (``grpc.py``), which only HTTP/2 carries
     ``barred``       names, folded, that its trailers may not have either: from Connection, or written by a hook
 
     ``forwarded`` may be shared with other requests: it is not to be changed.
@@ -60,7 +61,7 @@ class RequestHead:
 
     # fmt: off
     __slots__ = (
-        "barred", "connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "host",
+        "barred", "connection_bound", "count", "expect_continue", "fields", "forwarded", "framing", "grpc", "host",
         "keep_alive", "method", "minor", "path", "plain", "referer", "request_id", "target", "te_trailers", "upgrade",
         "user_agent", "version",
     )
@@ -82,6 +83,7 @@ class RequestHead:
         self.te_trailers = fields.te_trailers
         self.connection_bound = fields.connection_bound
         self.upgrade = b""
+        self.grpc = False
         self.barred: set[bytes] | None = None
         self.forwarded = fields.forwarded
         self.request_id = fields.request_id

@@ -33,7 +33,7 @@ cdef class Forward(Relay):
     cpdef try_peer(self, Peer peer)
     cdef bint _tried_all(self) except -1
     cdef _name(self, Peer peer)
-    cdef bint _tries_another(self, int status) except -1
+    cdef bint _tries_another(self, int status, str reason) except -1
     cdef _call_off(self)
     cpdef connected(self, PeerStream stream)
     @cython.locals(now=double, peer=Peer, upstream=Upstream)

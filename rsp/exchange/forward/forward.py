@@ -215,7 +215,7 @@ class Forward(Relay):
         peer.tell(reason)
         peer.failed(reason)
         status = 504 if failure.timed_out else 502
-        if once_more and stream.may_have_gone_stale(seconds) and self._is_alone(peer):
+        if once_more and stream.may_have_gone_stale(seconds) and self.upstream.may_ask_again(peer):
             self.context.stats.add(RETRIES, 1)
             peer.stats.add(PEER_RETRIES, 1)
             self._ask_again(peer)
@@ -241,11 +241,6 @@ class Forward(Relay):
             self.user.withdraw()
         self.take_back()
 
-    def _is_alone(self, peer: "Peer") -> bool:
-        """Whether a retry, which ``tries`` and the budget allow, can go nowhere else than to ``peer``."""
-        upstream = self.upstream
-        return upstream.peers == [peer] and upstream.tries != 1 and upstream.may_retry()
-
     def _tried_all(self) -> bool:
         return 0 < self.upstream.tries <= len(self.tried)
 
@@ -253,12 +248,12 @@ class Forward(Relay):
         self.peers_tried = with_name(self.peers_tried, self.tries, peer.name) if self.tries else peer.name
         self.tries += 1
 
-    def _tries_another(self, status: int) -> bool:
-        """A status that another peer may do better than: whether one is asked instead."""
+    def _tries_another(self, status: int, reason: str) -> bool:
+        """A response that another peer may do better than: whether one is asked instead."""
         peer = self.peer
         other: Peer | None = None
         self.note_tried(peer)
-        if not self.repeatable or self._tried_all():
+        if self._tried_all():
             return False
         if self._hedge is None:
             other = self._another()
@@ -267,7 +262,7 @@ class Forward(Relay):
         self.abandon("another peer is asked")
         peer.stats.count_status(status)
         peer.stats.add(ERRORS, 1)
-        peer.failed(f"answered {status}")
+        peer.failed(reason)
         self.take_back()
         if other is not None:
             self.try_peer(other)
@@ -337,8 +332,11 @@ class Forward(Relay):
         upstream, peer = self.upstream, self.peer
         now = self.ended or self.context.clock()
         self.note_answered(head.status, now)
-        if upstream.retry_on is not None and head.status in upstream.retry_on and self._tries_another(head.status):
-            return
+        if upstream.retry_on is not None:
+            is_call = self.head.grpc and trailers is not None and self.is_whole()
+            reason = upstream.retry_on.reason(head, self.repeatable, is_call)
+            if reason and self._tries_another(head.status, reason):
+                return
         if upstream.latencies is not None:
             upstream.latencies.add(now - self.started)
         peer.answered(now, now - self.started, head.status)

@@ -96,8 +96,11 @@ class Relay(Holder):
             stream.send_body(pieces, trailers if trailers is None else self._sound(trailers))
 
     def _most_kept(self) -> int:
-        """Bytes of the body that are kept for another try."""
-        return self.upstream.replay_limit if self.head.method in IDEMPOTENT else 0
+        """Bytes of the body that are kept for another try: while there may be one."""
+        upstream = self.upstream
+        if self.user.response_started or not (upstream.replays or self.head.method in IDEMPOTENT):
+            return 0
+        return upstream.replay_limit
 
     def _sound(self, trailers: list[bytes] | None) -> list[bytes]:
         """Those that a peer may have."""

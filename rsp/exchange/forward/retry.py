@@ -5,10 +5,35 @@ Rules of this room: plain values in, plain values out.
 
 from typing import Final
 
+from rsp.http.grpc import status_in
+from rsp.http.message import ResponseHead
+
 # RFC 9110 section 9.2.1: what changes nothing, and 9.2.2: what may be sent twice without asking the client.
 SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 IDEMPOTENT: Final = SAFE | {b"PUT", b"DELETE"}
 MOST_NAMES: Final = 8  # peers that the logs name for one request; access logs also name the last one
+
+
+class RetryOn:
+    """Responses after which another peer is asked: by HTTP status, and by that of a call of gRPC."""
+
+    __slots__ = ("_codes", "_statuses")
+
+    def __init__(self, statuses: frozenset[int], codes: frozenset[int]) -> None:
+        self._statuses = statuses
+        self._codes = codes
+
+    def reason(self, head: ResponseHead, repeatable: bool, call: bool) -> str:
+        """Why the peer of this response is no longer asked, or empty.
+
+        ``repeatable``: the request may be sent again; ``call``: it is one of gRPC that can be sent again, ``head`` is
+        all of its response, and which of those may be repeated is the configuration's to say.
+        """
+        if repeatable and head.status in self._statuses:
+            return f"answered {head.status}"
+        if call and (code := status_in(head.fields)) in self._codes:
+            return f"answered with grpc-status {code}"
+        return ""
 
 
 def with_name(names: bytes, asked: int, name: bytes) -> bytes:

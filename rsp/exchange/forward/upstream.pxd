@@ -3,6 +3,7 @@ cimport cython
 from rsp.balance.policies cimport Policy
 from rsp.exchange.forward.peer cimport Peer, PeerOwner
 from rsp.exchange.forward.queue cimport Queue
+from rsp.exchange.forward.retry cimport RetryOn
 from rsp.http.peer_stream cimport PeerRequest
 from rsp.ipc.series cimport TimesSeries
 from rsp.net.context cimport WorkerContext
@@ -21,9 +22,10 @@ cdef class Upstream(PeerOwner):
     cdef WorkerContext _context
     cdef object __weakref__
     cdef object _budget, _hedge, _source, _watched
-    cdef public object binding, config, latencies, retry_on
+    cdef public object binding, config, latencies
+    cdef public RetryOn retry_on
     cdef public Queue queue
-    cdef public bint bounded, full, hedges
+    cdef public bint bounded, full, hedges, replays
     cdef public list peers
     cdef public TimesSeries series
     cdef public Py_ssize_t replay_limit, requests, tries

@@ -16,8 +16,10 @@ from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.peer import Peer, PeerOwner
 from rsp.exchange.forward.queue import Queue, WaitingRequest
 from rsp.exchange.forward.rest import Rest
+from rsp.exchange.forward.retry import RetryOn
 from rsp.exchange.forward.sticky import Binding
 from rsp.http.fields import cookie, field
+from rsp.http.grpc import CODES
 from rsp.http.peer_stream import PeerRequest
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_table import PeerEntry
@@ -49,7 +51,7 @@ class Upstream(PeerOwner):
         "__weakref__", "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_hedge",
         "_hedge_after", "_key_kind", "_key_name", "_out", "_panic", "_panic_share", "_policy", "_primaries", "_source",
         "_unknown", "_up", "_watched", "binding", "bounded", "config", "full", "hedges", "latencies", "peers", "queue",
-        "replay_limit", "requests", "retry_on", "series", "tries",
+        "replay_limit", "replays", "requests", "retry_on", "series", "tries",
     )
     # fmt: on
 
@@ -87,7 +89,9 @@ class Upstream(PeerOwner):
         self.requests = 0  # in this second
         self._budget = RetryBudget(config.retry.budget)
         self.tries = config.retry.tries
-        self.retry_on = frozenset(config.retry.on) or None
+        codes = frozenset(CODES[name] for name in config.retry.on_grpc)
+        self.retry_on = RetryOn(frozenset(config.retry.on), codes) if config.retry.on or codes else None
+        self.replays = config.shares  # whatever the method: a peer may say that it has not touched a request
         self.replay_limit = int(config.retry.body)
         self._hedge = config.hedging
         self.hedges = self._hedge is not None
@@ -245,6 +249,10 @@ class Upstream(PeerOwner):
     def may_retry(self) -> bool:
         """Whether one more request that was sent may be sent again; if so, it is counted."""
         return self._budget.withdraw(self.requests)
+
+    def may_ask_again(self, peer: Peer) -> bool:
+        """Whether a retry, which ``tries`` and the budget allow, can go nowhere else than to ``peer``."""
+        return self.peers == [peer] and self.tries != 1 and self.may_retry()
 
     def freed(self) -> None:
         if self.queue:

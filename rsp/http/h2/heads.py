@@ -7,6 +7,7 @@ has noted already (``Fields.fault``); here is what requests and responses must h
 from typing import Final
 
 from rsp.http.errors import ProtocolError
+from rsp.http.grpc import is_call
 from rsp.http.h1.codec import parse_request, parse_response
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.websocket import made_up_key
@@ -39,6 +40,8 @@ def request_of(fields: Fields, whole: bool, line_limit: int, count_limit: int) -
     start = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, path, _authority(fields))
     head = parse_request(start + extra + fields.lines + b"\r\n", count_limit + (4 if extra else 1))
     head.version = VERSION
+    if head.te_trailers and method == b"POST":
+        head.grpc = is_call(head.fields)
     if not extra and fields.length < 0 and not whole:
         head.framing = CHUNKED
     elif whole and head.framing:

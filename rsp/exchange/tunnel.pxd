@@ -1,0 +1,5 @@
+from rsp.exchange.subject cimport Subject
+
+
+cdef class Tunnel(Subject):
+    cdef public int open_ends
