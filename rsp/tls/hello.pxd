@@ -5,7 +5,7 @@ cdef int _ALPN, _CLIENT_HELLO, _HANDSHAKE, _SERVER_NAME, _SUPPORTED_VERSIONS
 
 
 cdef class Hello:
-    cdef public bytes sni
+    cdef public bytes ciphers, sni
     cdef public tuple alpn, versions
 
 
@@ -24,7 +24,7 @@ cdef class HelloReader:
 @cython.locals(size=Py_ssize_t)
 cpdef Hello whole_hello(bytes data)
 
-@cython.locals(at=Py_ssize_t, hello=Hello)
+@cython.locals(at=Py_ssize_t, hello=Hello, size=Py_ssize_t)
 cdef Hello _read(bytes data, Py_ssize_t start, Py_ssize_t end)
 
 cdef Py_ssize_t _short(bytes data, Py_ssize_t at) except -1

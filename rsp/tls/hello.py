@@ -56,14 +56,16 @@ class Hello:
     """``sni``: the name that the client asks for, in lower case, without a final dot; empty: none, or an IP address.
 
     ``alpn``      protocols that the client offers, its favourite first
+    ``ciphers``   those that it offers, two bytes each
     ``versions``  those that it offers: 0x0304 is TLS 1.3; without the extension, the newest alone
     """
 
-    __slots__ = ("alpn", "sni", "versions")
+    __slots__ = ("alpn", "ciphers", "sni", "versions")
 
     def __init__(self, version: int) -> None:
         self.sni = b""
         self.alpn: tuple[bytes, ...] = ()
+        self.ciphers = b""
         self.versions: tuple[int, ...] = (version,)
 
 
@@ -162,7 +164,9 @@ def _read(data: bytes, start: int, end: int) -> Hello:
     if data[at] > 32:
         raise _malformed("has a session id longer than 32 bytes")
     at += 1 + data[at]
-    at += 2 + _short(data, at) if at + 2 <= end else 2  # ciphers
+    size = _short(data, at) if at + 2 <= end else 0
+    hello.ciphers = data[at + 2 : at + 2 + size]
+    at += 2 + size
     at += 1 + data[at] if at < end else 1  # compression
     if at == end:
         return hello  # no extensions, as clients before TLS 1.3 may say it

@@ -18,6 +18,7 @@ from rsp.tls.engine import Context
 from rsp.tls.hello import NO_APPLICATION_PROTOCOL, UNRECOGNIZED_NAME, Hello, HelloError
 from rsp.tls.material import Chain, Keyring
 from rsp.tls.policy import Profile, Verification
+from rsp.tls.suites import suites_of
 
 _Content = tuple[tuple[bytes, bytes], ...]  # certificates with their keys
 _Key = tuple[_Content, Profile, Verification | None]
@@ -25,6 +26,7 @@ _Rules = Router[Verification | None]
 _MOST_KNOWN: Final = 4096  # names; a wildcard has any number of them
 _MOST_SHOWN: Final = 5  # protocols in a message
 _LONGEST_SHOWN: Final = 32  # bytes of one; known ones have at most 17
+_TLS_1_3: Final = 0x0304
 
 
 class ServerNames:
@@ -34,59 +36,77 @@ class ServerNames:
     def __init__(
         self, config: Config, keyring: Keyring, tickets: Sequence[bytes], before: "ServerNames | None" = None
     ) -> None:
-        self._profile = profile_of(config.settings.tls)
-        self._strict = config.settings.tls.strict_sni
-        self._alpn = frozenset(protocol.encode() for protocol in self._profile.alpn)
+        tls = config.settings.tls
+        self._profiles = profile_of(tls), profile_of(tls, http2=True)  # without and with HTTP/2
+        self._http2 = frozenset(one.address for one in config.listeners if one.tls and one.http2 is not False)
+        self._suites = suites_of(self._profiles[0].ciphers)
+        self._strict = tls.strict_sni
+        self._alpn = [frozenset(protocol.encode() for protocol in profile.alpn) for profile in self._profiles]
         self._chains = _by_name(keyring.chains)
         self._default = self._beside(keyring.chains[0]) if keyring.chains else ()
         rules = [verification_of(route, keyring) for route in config.routes]
         self._rules: _Rules = Router((route.host, "/", rule) for route, rule in zip(config.routes, rules, strict=True))
         self._tickets = tickets
         self._staples = {bytes.fromhex(digest): response for digest, response in keyring.staples.items()}
-        self._known: dict[bytes, Context] = {}  # by name: what was chosen before
+        self._known: tuple[dict[bytes, Context], ...] = {}, {}  # by name: what was chosen before; as the profiles
         self._contexts = before._unchanged(self, {*rules, None}) if before is not None else {}
         for context in self._contexts.values():
             self._equip(context)
 
-    def context_for(self, hello: Hello) -> Context:
-        """Raises :class:`HelloError` for a client that is refused; :class:`ContextError`."""
-        if hello.alpn and self._alpn.isdisjoint(hello.alpn):
-            raise HelloError(f"offers none of rsp's protocols, but {_listed(hello.alpn)}", NO_APPLICATION_PROTOCOL)
-        context = self.choose(hello.sni)
+    def context_for(self, hello: Hello, listener: str = "") -> Context:
+        """``listener``: where the client has connected.  Raises :class:`HelloError` for a client that is refused;
+        :class:`ContextError`."""
+        http2 = listener in self._http2 and self._is_fit_for_http2(hello)
+        if hello.alpn and self._alpn[http2].isdisjoint(hello.alpn):
+            unfit = ", for which its ciphers are not good enough" if listener in self._http2 and not http2 else ""
+            raise HelloError(
+                f"offers none of rsp's protocols, but {_listed(hello.alpn)}{unfit}", NO_APPLICATION_PROTOCOL
+            )
+        context = self.choose(hello.sni, http2)
         if context is None:
             name = f"{hello.sni.decode()}, which is in no certificate" if hello.sni else "no server name"
             raise HelloError(f"asks for {name}", UNRECOGNIZED_NAME)
         return context
 
-    def choose(self, sni: bytes) -> Context | None:
-        """``sni`` as in :class:`Hello`.  ``None``: there is no certificate for it.  Raises :class:`ContextError`."""
-        known = self._known.get(sni)
+    def choose(self, sni: bytes, http2: bool = False) -> Context | None:
+        """``sni`` as in :class:`Hello`; ``http2``: whether it may be agreed on.  ``None``: there is no certificate for
+        that name.  Raises :class:`ContextError`."""
+        known = self._known[http2].get(sni)
         if known is None:
-            known = self._context(sni)
-            if known is not None and len(self._known) < _MOST_KNOWN:
-                self._known[sni] = known
+            known = self._context(sni, http2)
+            if known is not None and len(self._known[http2]) < _MOST_KNOWN:
+                self._known[http2][sni] = known
         return known
 
-    def _context(self, sni: bytes) -> Context | None:
-        chains = self._chains.get(sni) or self._chains.get(b"*." + sni.partition(b".")[2])
-        if chains is None:
-            if self._strict or not self._default:
-                return None
-            chains = self._default
-        rule = _most_specific(self._rules, sni)
-        key = _content(chains), self._profile, rule
+    def _context(self, sni: bytes, http2: bool) -> Context | None:
+        chains = self._chains_for(sni)
+        if not chains:
+            return None
+        rule, profile = _most_specific(self._rules, sni), self._profiles[http2]
+        key = _content(chains), profile, rule
         context = self._contexts.get(key)
         if context is None:
-            context = server_context(chains, self._profile, rule)
+            context = server_context(chains, profile, rule)
             self._contexts[key] = self._equip(context)
         return context
+
+    def _chains_for(self, sni: bytes) -> tuple[Chain, ...]:
+        """Empty: there is no certificate for it."""
+        found = self._chains.get(sni) or self._chains.get(b"*." + sni.partition(b".")[2])
+        return found or (() if self._strict else self._default)
+
+    def _is_fit_for_http2(self, hello: Hello) -> bool:
+        """Whether the handshake ends with a cipher that HTTP/2 may be used with."""
+        if not self._suites.bad or _TLS_1_3 in hello.versions:
+            return True
+        return self._suites.find(hello.ciphers, {chain.about.kind for chain in self._chains_for(hello.sni)})
 
     def _beside(self, chain: Chain) -> tuple[Chain, ...]:
         """It and those with other kinds of key for the same name."""
         return self._chains[chain.about.names[0].encode()] if chain.about.names else (chain,)
 
     def _equip(self, context: Context) -> Context:
-        if self._profile.tickets:
+        if self._profiles[0].tickets:
             context.use_tickets(self._tickets)
         context.staple(self._staples)
         return context
@@ -97,7 +117,7 @@ class ServerNames:
         return {
             key: context
             for key, context in self._contexts.items()
-            if key[0] in certificates and key[1] == then._profile and key[2] in rules
+            if key[0] in certificates and key[1] in then._profiles and key[2] in rules
         }
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsp.config.schema import Route
+from rsp.config.schema import Listener, Route
 from rsp.config.tls import Tls
 from rsp.tls import engine
 from rsp.tls.contexts import ContextError
@@ -22,13 +22,17 @@ KEYS = [bytes([number]) * 80 for number in range(4)]
 STAFF = authority("Staff CA")
 GUARDED = Route(to="app", host="admin.example.com", client_ca="staff")
 OPEN = Route(to="app")
+LISTENERS = (
+    Listener(address="h2:443", tls=True), Listener(address="said:443", tls=True, http2=True),
+    Listener(address="h1:443", tls=True, http2=False), Listener(address="h1:80"),
+)  # fmt: skip
 complete = pytest.mark.skipif(not engine.COMPLETE, reason="tickets of several contexts need the compiled engine")
 
 
 def site(*routes: Route, chains=None, tls=None, before=None, tickets=KEYS[:1], **authorities) -> ServerNames:
     given = chains if chains is not None else (chain("example.com", "*.example.com"),)
     files = {"staff": STAFF.pem, **authorities}
-    return ServerNames(config(*routes, tls=tls), keyring(*given, **files), tickets, before)
+    return ServerNames(config(*routes, tls=tls, listeners=LISTENERS), keyring(*given, **files), tickets, before)
 
 
 def served(names: ServerNames, name: str | None, far: ssl.SSLContext | None = None) -> bytes:
@@ -36,9 +40,10 @@ def served(names: ServerNames, name: str | None, far: ssl.SSLContext | None = No
     return meet(names, name, far).certificate
 
 
-def meet(names: ServerNames, name: str | None, far: ssl.SSLContext | None = None, session=None) -> Client:
+def meet(names: ServerNames, name: str | None, far: ssl.SSLContext | None = None, session=None, at="") -> Client:
+    """``at``: the listener."""
     new = Client(far or client(None), name, session)
-    return new.shake(names.context_for(new.hello).server(new.hello.sni))
+    return new.shake(names.context_for(new.hello, at).server(new.hello.sni))
 
 
 def asking(name: bytes, *alpn: bytes) -> Hello:
@@ -153,6 +158,81 @@ def test_protocols_that_rsp_does_not_speak(alpn, text):
 def test_the_protocol_is_agreed_on():
     assert meet(site(), "example.com", client(alpn=("h2", "http/1.1"))).object.selected_alpn_protocol() == "http/1.1"
     assert meet(site(), "example.com", client(alpn=("http/1.0",))).object.selected_alpn_protocol() == "http/1.0"
+
+
+# -- HTTP/2
+
+BOTH = ("http/1.1", "h2")
+BAD = "ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"  # the first one
+POOR = Tls(ciphers=BAD)
+
+
+def agreed(met: Client) -> tuple[str | None, str]:
+    """On which protocol, and with which cipher."""
+    return met.object.selected_alpn_protocol(), met.object.cipher()[0]
+
+
+@pytest.mark.parametrize(
+    ("at", "alpn", "protocol"),
+    [
+        ("h2:443", BOTH, "h2"), ("said:443", BOTH, "h2"), ("h1:443", BOTH, "http/1.1"), ("h1:80", BOTH, "http/1.1"),
+        ("h2:443", ("h2",), "h2"), ("h2:443", ("http/1.0",), "http/1.0"), ("h2:443", (), None), ("h1:443", (), None),
+        ("h2:443", ("spdy/3", "http/1.1"), "http/1.1"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("newest", ["TLSv1_2", "TLSv1_3"])
+def test_http2_is_agreed_on_where_the_listener_speaks_it(at, alpn, protocol, newest):
+    met = meet(site(), "example.com", client(alpn=alpn, newest=newest), at=at)
+    assert met.object.selected_alpn_protocol() == protocol
+
+
+@pytest.mark.parametrize("at", ["h1:443", "h1:80", "gone:443"])
+def test_a_client_of_http2_alone_is_refused_where_the_listener_does_not_speak_it(at):
+    with pytest.raises(HelloError, match=r"offers none of rsp's protocols, but h2$") as caught:
+        site().context_for(asking(b"example.com", b"h2"), at)
+    assert caught.value.alert == 120
+
+
+def test_http2_prefers_the_ciphers_that_it_may_be_used_with():
+    """RFC 9113 section 9.2.2."""
+    far = client(alpn=BOTH, newest="TLSv1_2")
+    assert agreed(meet(site(tls=POOR), "example.com", far, at="h1:443")) == ("http/1.1", "ECDHE-ECDSA-AES128-SHA256")
+    assert agreed(meet(site(tls=POOR), "example.com", far, at="h2:443")) == ("h2", "ECDHE-ECDSA-AES128-GCM-SHA256")
+
+
+@pytest.mark.parametrize(
+    "offered", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-GCM-SHA256"]
+)
+def test_with_a_cipher_that_http2_may_not_be_used_with_it_is_http1(offered):
+    """Good ones for another kind of key than the certificate's do not count."""
+    far = client(alpn=BOTH, newest="TLSv1_2", ciphers=offered)
+    assert agreed(meet(site(tls=POOR), "example.com", far, at="h2:443")) == ("http/1.1", "ECDHE-ECDSA-AES128-SHA256")
+
+
+def test_with_both_kinds_of_key_one_good_cipher_will_do():
+    names = site(chains=(chain("example.com"), chain("example.com", kind="rsa")), tls=POOR)
+    far = client(alpn=BOTH, newest="TLSv1_2", ciphers="ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-GCM-SHA256")
+    assert agreed(meet(names, "example.com", far, at="h2:443")) == ("h2", "ECDHE-RSA-AES128-GCM-SHA256")
+
+
+def test_a_client_of_http2_alone_hears_that_its_ciphers_are_not_good_enough():
+    new = Client(client(alpn=("h2",), newest="TLSv1_2", ciphers="ECDHE-ECDSA-AES128-SHA256"), "example.com")
+    with pytest.raises(HelloError, match=r"but h2, for which its ciphers are not good enough$") as caught:
+        site(tls=POOR).context_for(new.hello, "h2:443")
+    assert caught.value.alert == 120
+
+
+def test_tls_1_3_has_no_cipher_that_http2_may_not_be_used_with():
+    far = client(alpn=BOTH, ciphers="ECDHE-ECDSA-AES128-SHA256")
+    assert agreed(meet(site(tls=POOR), "example.com", far, at="h2:443"))[0] == "h2"
+
+
+def test_contexts_for_either_kind_of_listener_outlive_a_renewal():
+    before = site()
+    kept = [before.choose(b"example.com", http2) for http2 in (False, True)]
+    assert kept[0] is not kept[1]
+    after = site(before=before)
+    assert [after.choose(b"example.com", http2) for http2 in (False, True)] == kept
 
 
 # -- verification

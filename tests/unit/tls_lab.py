@@ -4,7 +4,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from rsp.config.schema import Config, Route, Settings
+from rsp.config.schema import Config, Listener, Route, Settings
 from rsp.config.tls import Tls
 from rsp.tls.engine import Context, Engine, TlsError
 from rsp.tls.hello import Hello, HelloReader
@@ -25,8 +25,8 @@ def chain(*names: str, kind: str = "ecdsa", number: int = 0, by: Authority | Non
     return chain_of((by or authority()).issue(*names, kind=kind, number=number), *names, kind=kind)
 
 
-def config(*routes: Route, tls: Tls | None = None) -> Config:
-    return Config(Settings(tls=tls or Tls()), (), (), routes or (Route(to="app"),))
+def config(*routes: Route, tls: Tls | None = None, listeners: tuple[Listener, ...] = ()) -> Config:
+    return Config(Settings(tls=tls or Tls()), listeners, (), routes or (Route(to="app"),))
 
 
 def keyring(*chains: Chain, **authorities: bytes) -> Keyring:
