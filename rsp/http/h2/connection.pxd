@@ -35,7 +35,8 @@ cdef class Connection(Output):
     cdef public long long last
     cdef public int reset_points, share, state
     cpdef begin_connection(
-        self, WorkerContext context, Transport transport, Py_ssize_t buffer, Py_ssize_t head_limit, bytes settings
+        self, WorkerContext context, Transport transport, Py_ssize_t buffer, Py_ssize_t head_limit, bytes settings,
+        bytes preface
     )
     cpdef data_received(self, bytes data)
     cpdef go_on(self)

@@ -59,9 +59,15 @@ class Connection(Output):
     # fmt: on
 
     def begin_connection(
-        self, context: WorkerContext, transport: Transport, buffer: int, head_limit: int, settings: bytes
+        self,
+        context: WorkerContext,
+        transport: Transport,
+        buffer: int,
+        head_limit: int,
+        settings: bytes,
+        preface: bytes,
     ) -> None:
-        """``settings``: what this side announces, as the payload of a frame, behind what else it begins with."""
+        """``settings``: what this side announces, as the payload of a frame; ``preface``: what comes before it."""
         self.begin_output(context, transport, buffer)
         self.head_limit = head_limit
         self.state = OPEN
@@ -85,7 +91,7 @@ class Connection(Output):
         self._data_size = 0
         self._data_stream: Stream | None = None
         transport.begin(self, BACKLOG)
-        self.put(frame_head(len(settings), SETTINGS, 0, 0) + settings)
+        self.put(preface + frame_head(len(settings), SETTINGS, 0, 0) + settings)
         self.send_credit(0, _WINDOW - WINDOW)
 
     # -- what arrives

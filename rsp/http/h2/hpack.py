@@ -315,13 +315,14 @@ class Encoder:
 
     def _lines(self, out: bytearray, lines: list[bytes]) -> None:
         for line in lines:
-            if line:
-                self._line(out, line)
+            self._line(out, line)
 
     def _line(self, out: bytearray, line: bytes) -> None:
         if self._known(out, line):
             return
-        name, _, value = line.partition(b":")
+        name, colon, value = line.partition(b":")
+        if not colon:
+            return
         name = name.lower()
         value = value.strip(b" \t")
         number = NUMBERS.get(name, 0)
@@ -343,10 +344,10 @@ class Encoder:
         """A field that may go into the table: ``key`` tells it from others."""
         if self._known(out, key):
             return
-        size = len(name) + len(value) + OVERHEAD
-        if size * indexing.SHARE > self._capacity:
+        if (len(key) + OVERHEAD) * indexing.SHARE > self._capacity:
             _put_literal(out, 0, number, name, value)
         elif key in self._recent:
+            size = len(name) + len(value) + OVERHEAD
             _put_literal(out, 0x40, number, name, value)
             self._evict(self._capacity - size)
             self._numbers[key] = self._added

@@ -69,7 +69,7 @@ class H2ServerConnection(Connection):
         self._section_deadline = _NEVER
         self._stalled = _NEVER
         limits = session.limits
-        self.begin_connection(context, transport, limits.buffer, limits.head_limit, _settings(limits))
+        self.begin_connection(context, transport, limits.buffer, limits.head_limit, _settings(limits), b"")
         self.begins_streams = True
         self.reset_points = RESET
         self.deadline = context.now + limits.head_time
