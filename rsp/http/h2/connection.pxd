@@ -1,7 +1,7 @@
 cimport cython
 
+from rsp.http.h2.agreement cimport Agreement
 from rsp.http.h2.hpack cimport Decoder, Fields
-from rsp.http.h2.output cimport Output
 from rsp.http.h2.stream cimport Stream
 from rsp.http.h2.wire cimport FrameHead, frame_head, number_at
 from rsp.net.context cimport WorkerContext
@@ -9,17 +9,15 @@ from rsp.net.transport cimport Transport
 
 cdef int ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PRIORITIZED, PRIORITY
 cdef int PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE
-cdef int ENABLE_CONNECT_PROTOCOL, ENABLE_PUSH, HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS
-cdef int MAX_FRAME_SIZE
 cdef int ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM
 cdef int STREAM_CLOSED
-cdef int PINGED, SETTING, SMALL, UPDATE
+cdef int SETTING, SMALL
 cdef int OPEN, LINGERING, CLOSED, _SHARE, _MOST_CONTINUATIONS, _LINGER_SECONDS
-cdef Py_ssize_t BACKLOG, FRAME, FRAME_HEAD, LARGEST_WINDOW, WINDOW, _LARGEST_FRAME, _LINGER_BYTES, _WINDOW
+cdef Py_ssize_t BACKLOG, FRAME, FRAME_HEAD, LARGEST_WINDOW, WINDOW, _LINGER_BYTES, _WINDOW
 cdef double _NEVER
 
 
-cdef class Connection(Output):
+cdef class Connection(Agreement):
     cdef bytes _buffer
     cdef list _block, _data
     cdef long long _block_number
@@ -28,10 +26,8 @@ cdef class Connection(Output):
     cdef Stream _data_stream
     cdef Decoder _decoder
     cdef FrameHead _frame
-    cdef bint _greeted
-    cdef public bint begins_streams, extended_connect
     cdef public double deadline
-    cdef public Py_ssize_t head_limit, most
+    cdef public Py_ssize_t head_limit
     cdef public long long last
     cdef public int reset_points, share, state
     cpdef begin_connection(
@@ -43,8 +39,6 @@ cdef class Connection(Output):
     @cython.locals(frame=FrameHead, at=Py_ssize_t, end=Py_ssize_t, behind=Py_ssize_t, payload=bytes)
     cdef _read(self, bytes data)
     cdef _take(self, int kind, int flags, long long number, bytes payload)
-    cpdef bint _is_idle_number(self, long long number) except -1
-    cdef bint _missing(self, long long number, kind) except -1
     @cython.locals(size=Py_ssize_t, content=bytes, stream=Stream)
     cdef _take_data(self, int flags, long long number, bytes payload)
     @cython.locals(stream=Stream, pieces=list, size=Py_ssize_t)
@@ -55,19 +49,12 @@ cdef class Connection(Output):
     cdef _take_continuation(self, int flags, long long number, bytes payload)
     @cython.locals(stream=Stream, last=cython.bint, fields=Fields)
     cdef _take_section(self, long long number, int flags, bytes block)
-    @cython.locals(size=Py_ssize_t)
-    cdef _take_window_update(self, long long number, bytes payload)
     @cython.locals(stream=Stream, code=cython.int)
     cdef _take_reset(self, long long number, bytes payload)
-    cdef _take_settings(self, int flags, long long number, bytes payload)
-    cdef _set(self, int name, long long value)
-    cdef _take_ping(self, int flags, long long number, bytes payload)
-    cdef _take_priority(self, long long number, bytes payload)
     cpdef head_received(self, long long number, Fields fields, bint last)
     cpdef head_arrived(self, Stream stream, Fields fields, bint last)
     cpdef section_begins(self)
     cpdef turn_ends(self)
-    cpdef settings_received(self)
     @cython.locals(stream=Stream)
     cdef _stream_failed(self, long long number, error)
     @cython.locals(stream=Stream)

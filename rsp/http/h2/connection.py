@@ -12,26 +12,26 @@ from math import inf
 from typing import Final
 
 from rsp.http.errors import ProtocolError
+from rsp.http.h2.agreement import Agreement
 from rsp.http.h2.errors import Http2Error, StreamError
-from rsp.http.h2.frames import (
-    ACK, CONTINUATION, DATA, ENABLE_CONNECT_PROTOCOL, ENABLE_PUSH, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
-    FLOW_CONTROL_ERROR, FRAME, FRAME_HEAD, FRAME_SIZE_ERROR, GOAWAY, HEADER_TABLE_SIZE, HEADERS, INITIAL_WINDOW_SIZE,
-    LARGEST_WINDOW, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, NO_ERROR, PADDED, PING, PRIORITIZED, PRIORITY,
-    PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW, WINDOW_UPDATE,
-)  # fmt: skip
-from rsp.http.h2.guard import PINGED, SETTING, SMALL, UPDATE
+from rsp.http.h2.guard import SETTING, SMALL
 from rsp.http.h2.heads import trailers_of
 from rsp.http.h2.hpack import Decoder, Fields
-from rsp.http.h2.output import BACKLOG, Output
+from rsp.http.h2.output import BACKLOG
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.wire import FrameHead, frame_head, number_at
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 
+from rsp.http.h2.frames import (  # isort: skip
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME, FRAME_HEAD,
+    FRAME_SIZE_ERROR, GOAWAY, HEADERS, LARGEST_WINDOW, NO_ERROR, PADDED, PING, PRIORITIZED, PRIORITY, PROTOCOL_ERROR,
+    PUSH_PROMISE, REFUSED_STREAM, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW, WINDOW_UPDATE,
+)  # fmt: skip
+
 _NEVER: Final = inf
 _WINDOW: Final = 1 << 24  # of the connection
 _SHARE: Final = 1024  # of a turn: a frame counts one, one that begins a request more
-_LARGEST_FRAME: Final = 64 << 10  # that is sent, even if the other side takes larger ones
 _MOST_CONTINUATIONS: Final = 16  # of one section
 _LINGER_BYTES: Final = 16 << 20
 _LINGER_SECONDS: Final = 5
@@ -40,23 +40,18 @@ LINGERING: Final = 1  # GOAWAY is out; what still arrives is thrown away
 CLOSED: Final = 2
 
 
-class Connection(Output):
+class Connection(Agreement):
     """``state``; ``last``: the highest stream that the other side has begun; ``deadline``: of what it waits for.
 
     ``head_limit``        bytes of a field section, decoded (RFC 9113 section 6.5.2)
     ``reset_points``      what a stream that the other side resets, or has reset, costs it
-    ``begins_streams``    the other side may
-    ``most``              streams that the other side takes at once
-    ``extended_connect``  it takes CONNECT with :protocol
     """
 
-    # fmt: off
     __slots__ = (
-        "_block", "_block_number", "_block_flags", "_block_size", "_buffer", "_data", "_data_size", "_data_stream",
-        "_decoder", "_frame", "_greeted", "_receive_window", "_thrown_away", "_unread", "begins_streams", "deadline",
-        "extended_connect", "head_limit", "last", "most", "reset_points", "share", "state",
-    )
-    # fmt: on
+        "_block", "_block_flags", "_block_number", "_block_size", "_buffer", "_data", "_data_size", "_data_stream",
+        "_decoder", "_frame", "_receive_window", "_thrown_away", "_unread", "deadline", "head_limit", "last",
+        "reset_points", "share", "state",
+    )  # fmt: skip
 
     def begin_connection(
         self,
@@ -69,18 +64,15 @@ class Connection(Output):
     ) -> None:
         """``settings``: what this side announces, as the payload of a frame; ``preface``: what comes before it."""
         self.begin_output(context, transport, buffer)
+        self.begin_agreement()
         self.head_limit = head_limit
         self.state = OPEN
         self.last = 0
         self.deadline = _NEVER
         self.reset_points = 0
-        self.begins_streams = False
-        self.most = 100  # until the other side says so; no less may be expected (RFC 9113 section 6.5.2)
-        self.extended_connect = False
         self.share = 0
         self._frame = FrameHead()
         self._decoder = Decoder()
-        self._greeted = False
         self._buffer = b""
         self._receive_window = _WINDOW
         self._unread = 0  # bytes that came since the last credit
@@ -144,24 +136,24 @@ class Connection(Output):
     def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         if self._block_number and (kind != CONTINUATION or number != self._block_number):
             raise Http2Error(PROTOCOL_ERROR, "a field section is interrupted")
-        if not self._greeted and (kind != SETTINGS or flags & ACK):
+        if not self.greeted and (kind != SETTINGS or flags & ACK):
             raise Http2Error(PROTOCOL_ERROR, "SETTINGS do not come first")
         if kind == DATA:
             self._take_data(flags, number, payload)
         elif kind == HEADERS:
             self._take_headers(flags, number, payload)
         elif kind == WINDOW_UPDATE:
-            self._take_window_update(number, payload)
+            self.take_window_update(number, payload)
         elif kind == RST_STREAM:
             self._take_reset(number, payload)
         elif kind == SETTINGS:
-            self._take_settings(flags, number, payload)
+            self.take_settings(flags, number, payload)
         elif kind == PING:
-            self._take_ping(flags, number, payload)
+            self.take_ping(flags, number, payload)
         elif kind == CONTINUATION:
             self._take_continuation(flags, number, payload)
         elif kind == PRIORITY:
-            self._take_priority(number, payload)
+            self.take_priority(number, payload)
         elif kind == GOAWAY:
             if number or len(payload) < 8:
                 raise Http2Error(PROTOCOL_ERROR if number else FRAME_SIZE_ERROR, "an invalid GOAWAY")
@@ -171,20 +163,6 @@ class Connection(Output):
             raise Http2Error(PROTOCOL_ERROR, "PUSH_PROMISE")
         else:
             self.guard.spend(SMALL, self.context.now)
-
-    def _is_idle_number(self, number: int) -> bool:
-        """Whether no stream of that number has been there yet."""
-        raise NotImplementedError
-
-    def _missing(self, number: int, kind: str) -> bool:
-        """What came for a stream that is gone, or was never there: whether it is to be ignored.
-
-        It may have been on its way when this side reset the stream.  Raises :class:`Http2Error`.
-        """
-        if number == 0 or self._is_idle_number(number):
-            raise Http2Error(PROTOCOL_ERROR, f"{kind} on {'stream 0' if number == 0 else 'a stream that is idle'}")
-        self.guard.spend(SMALL, self.context.now)
-        return self._past.get(number, True)
 
     # -- bodies
 
@@ -201,7 +179,7 @@ class Connection(Output):
         content = _unpadded(payload, 0) if flags & PADDED else payload
         stream = self.streams.get(number)
         if stream is None:
-            if not self._missing(number, "DATA"):
+            if not self.missing(number, "DATA"):
                 raise Http2Error(STREAM_CLOSED, "DATA on a stream that is closed")
             return
         if stream.remote_done:
@@ -297,28 +275,12 @@ class Connection(Output):
         stream.remote_done = True
         self._pass(stream, [], 0, trailers)
 
-    # -- what is said of the connection, or of a stream
-
-    def _take_window_update(self, number: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise Http2Error(FRAME_SIZE_ERROR, "a WINDOW_UPDATE that has not 4 bytes")
-        self.guard.spend(UPDATE, self.context.now)
-        size = number_at(payload, 0) & LARGEST_WINDOW
-        if number and number not in self.streams:
-            self._missing(number, "WINDOW_UPDATE")
-        elif size == 0:
-            if number:
-                raise StreamError(PROTOCOL_ERROR, "a WINDOW_UPDATE of 0")
-            raise Http2Error(PROTOCOL_ERROR, "a WINDOW_UPDATE of 0")
-        else:
-            self.window_update(number, size)
-
     def _take_reset(self, number: int, payload: bytes) -> None:
         if len(payload) != 4:
             raise Http2Error(FRAME_SIZE_ERROR, "a RST_STREAM that has not 4 bytes")
         stream = self.streams.get(number)
         if stream is None:
-            self._missing(number, "RST_STREAM")
+            self.missing(number, "RST_STREAM")
             return
         self.guard.spend(self.reset_points, self.context.now)
         self._deliver()
@@ -326,62 +288,6 @@ class Connection(Output):
             code = number_at(payload, 0)
             self.forget(stream)
             stream.was_reset(code, code == REFUSED_STREAM)
-
-    def _take_settings(self, flags: int, number: int, payload: bytes) -> None:
-        if number:
-            raise Http2Error(PROTOCOL_ERROR, "SETTINGS on a stream")
-        if len(payload) % 6 or (flags & ACK and payload):
-            raise Http2Error(FRAME_SIZE_ERROR, "SETTINGS of an invalid size")
-        self._greeted = True
-        if flags & ACK:
-            self.guard.spend(SMALL, self.context.now)
-            return
-        self.guard.spend(SETTING + SMALL * (len(payload) // 6), self.context.now)
-        for at in range(0, len(payload), 6):
-            self._set(number_at(b"\0\0" + payload[at : at + 2], 0), number_at(payload, at + 2))
-        self.put(frame_head(0, SETTINGS, ACK, 0))
-        self.settings_received()
-
-    def _set(self, name: int, value: int) -> None:
-        if name == INITIAL_WINDOW_SIZE:
-            if value > LARGEST_WINDOW:
-                raise Http2Error(FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE above 2^31 - 1")
-            self.resize_windows(value)
-        elif name == MAX_FRAME_SIZE:
-            if not FRAME <= value < 1 << 24:
-                raise Http2Error(PROTOCOL_ERROR, "MAX_FRAME_SIZE below 16,384 or above 2^24 - 1")
-            self.frame_size = min(value, _LARGEST_FRAME)
-        elif name == HEADER_TABLE_SIZE:
-            self.encoder.resize(value)
-        elif name == MAX_CONCURRENT_STREAMS:
-            self.most = value
-        elif name == ENABLE_PUSH and (value > 1 or (value and not self.begins_streams)):
-            raise Http2Error(PROTOCOL_ERROR, "an invalid ENABLE_PUSH")
-        elif name == ENABLE_CONNECT_PROTOCOL:
-            if value > 1 or (self.extended_connect and not value):
-                raise Http2Error(PROTOCOL_ERROR, "an invalid ENABLE_CONNECT_PROTOCOL")
-            self.extended_connect = value == 1
-
-    def _take_ping(self, flags: int, number: int, payload: bytes) -> None:
-        if number:
-            raise Http2Error(PROTOCOL_ERROR, "PING on a stream")
-        if len(payload) != 8:
-            raise Http2Error(FRAME_SIZE_ERROR, "a PING that has not 8 bytes")
-        self.guard.spend(PINGED, self.context.now)
-        if flags & ACK:
-            self.ping_answered(payload)
-        else:
-            self.put(frame_head(8, PING, ACK, 0) + payload)
-
-    def _take_priority(self, number: int, payload: bytes) -> None:
-        """The priorities of RFC 7540, which nothing here obeys (RFC 9113 section 5.3.2)."""
-        if number == 0:
-            raise Http2Error(PROTOCOL_ERROR, "PRIORITY on stream 0")
-        if len(payload) != 5:
-            raise Http2Error(FRAME_SIZE_ERROR, "a PRIORITY that has not 5 bytes")
-        self.guard.spend(SMALL, self.context.now)
-        if number_at(payload, 0) & LARGEST_WINDOW == number:
-            raise Http2Error(PROTOCOL_ERROR, "a stream that depends on itself")
 
     # -- what ends are asked
 
@@ -398,12 +304,6 @@ class Connection(Output):
 
     def turn_ends(self) -> None:
         """All that is there has been looked at, or this turn's share of it."""
-
-    def settings_received(self) -> None:
-        """The other side's ``most`` and ``extended_connect`` may have changed."""
-
-    def ping_answered(self, payload: bytes) -> None:
-        """The other side has all that was sent before."""
 
     def goaway_received(self, last: int, code: int) -> None:
         """It processes no stream above ``last``."""

@@ -7,16 +7,17 @@ the other.  No more is made into frames than the transport takes, so that what i
 from typing import Final
 
 from rsp.http.h2.errors import Http2Error, StreamError
-from rsp.http.h2.frames import (
-    CONTINUATION, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, FRAME, HEADERS, LARGEST_WINDOW, RST_STREAM, WINDOW,
-    WINDOW_UPDATE,
-)  # fmt: skip
 from rsp.http.h2.guard import Guard
 from rsp.http.h2.hpack import Encoder
 from rsp.http.h2.stream import Stream, StreamOwner
 from rsp.http.h2.wire import data_frames, frame_head
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
+
+from rsp.http.h2.frames import (  # isort: skip
+    CONTINUATION, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, FRAME, HEADERS, LARGEST_WINDOW, RST_STREAM, WINDOW,
+    WINDOW_UPDATE,
+)  # fmt: skip
 
 BACKLOG: Final = 16 << 10  # bytes that may wait in the transport
 _EAGER: Final = 32 << 10  # bytes that are not left for the end of the turn
@@ -31,12 +32,10 @@ class Output(StreamOwner):
     ``initial_window``: of a new stream; ``blocked``: the transport takes no more for now.
     """
 
-    # fmt: off
     __slots__ = (
         "_flush_due", "_flushing", "_out", "_past", "_ready", "_send_window", "blocked", "encoder", "frame_size",
         "guard", "initial_window", "streams",
-    )
-    # fmt: on
+    )  # fmt: skip
 
     def begin_output(self, context: WorkerContext, transport: Transport, buffer: int) -> None:
         """Once, right after it was made."""

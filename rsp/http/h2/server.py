@@ -10,10 +10,6 @@ from typing import Final
 from rsp.http.errors import ProtocolError
 from rsp.http.h2.connection import CLOSED, OPEN, Connection
 from rsp.http.h2.errors import Http2Error
-from rsp.http.h2.frames import (
-    ENABLE_CONNECT_PROTOCOL, ENHANCE_YOUR_CALM, LAST_STREAM, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, NO_ERROR,
-    NO_RFC7540_PRIORITIES, PING, PREFACE, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED,
-)  # fmt: skip
 from rsp.http.h2.guard import RESET, SMALL
 from rsp.http.h2.heads import request_of
 from rsp.http.h2.hpack import Fields
@@ -26,6 +22,11 @@ from rsp.ipc.worker_cells import ACCEPTED
 from rsp.logs import log
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
+
+from rsp.http.h2.frames import (  # isort: skip
+    ENABLE_CONNECT_PROTOCOL, ENHANCE_YOUR_CALM, LAST_STREAM, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, NO_ERROR,
+    NO_RFC7540_PRIORITIES, PING, PREFACE, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED,
+)  # fmt: skip
 
 _NEVER: Final = inf
 _REQUEST: Final = 32  # what one counts in the share of a turn that a connection has
@@ -49,12 +50,10 @@ def _settings(limits: Limits) -> bytes:
 class H2ServerConnection(Connection):
     """``session``: for requests that begin now; those that run keep the one that they began with."""
 
-    # fmt: off
     __slots__ = (
         "_counted", "_drain_at", "_eof", "_final", "_preface", "_section_deadline", "_service", "_stalled",
         "_starting", "session",
-    )
-    # fmt: on
+    )  # fmt: skip
 
     def set_up(
         self, context: WorkerContext, service: Service, transport: Transport, session: ClientSession, admitted: bool

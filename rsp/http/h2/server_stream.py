@@ -91,12 +91,10 @@ class ServerLane(Stream):
 class H2ServerStream(ClientStream):
     """``events``: the exchange, which the connection sets right away; ``limits``: those in force for this request."""
 
-    # fmt: off
     __slots__ = (
         "_body_from", "_connection", "_paused_at", "_taken", "deadline", "events", "head", "lane", "limits",
         "request_deadline", "state",
-    )
-    # fmt: on
+    )  # fmt: skip
 
     def set_up(self, connection: Output, session: ClientSession, head: RequestHead, number: int, whole: bool) -> None:
         """``whole``: the stream has ended with the head."""

@@ -67,13 +67,11 @@ class Stream:
     ``stalled``      when it has waited too long for the other side to take something
     """
 
-    # fmt: off
     __slots__ = (
         "_credit", "_credited", "_held", "_held_size", "_held_trailers", "closing", "ended", "expected", "gone",
         "has_head", "is_full", "listed", "local_done", "number", "offset", "owner", "paused", "queue", "queued",
         "receive_window", "remote_done", "send_window", "stalled", "taken", "trailers", "urgency", "window",
-    )
-    # fmt: on
+    )  # fmt: skip
 
     def begin(self, owner: StreamOwner, number: int, send_window: int) -> None:
         """Once, right after it was made."""

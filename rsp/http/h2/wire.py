@@ -32,7 +32,7 @@ def data_frames(queue: list[bytes], offset: int, size: int, number: int, most: i
     """DATA frames of at most ``most`` bytes each, with ``size`` bytes from the front of ``queue``, of whose first
     piece ``offset`` bytes are gone; ``last``: the stream ends with them.  ``size`` may be 0 then: one empty frame."""
     body = b"".join(queue) if len(queue) > 1 else queue[0] if queue else b""
-    frames = []
+    frames: list[bytes] = []
     for at in range(offset, offset + size, most) or (offset,):
         end = min(at + most, offset + size)
         frames += (frame_head(end - at, 0, END_STREAM if last and end == offset + size else 0, number), body[at:end])
