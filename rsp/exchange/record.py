@@ -22,7 +22,7 @@ def _count(exchange: Subject, ended: float) -> None:
     exchange.context.stats.answered(status, sent)
     route.series.answered(status, sent, exchange.received)
     if session.series is not None:
-        session.series.answered(status, exchange.head.minor if exchange.head.method else -1)
+        session.series.answered(status, exchange.head.version if exchange.head.method else b"")
     first, connect = responder.first_byte, responder.connect_seconds
     if upstream is not None and upstream.series is not None and responder.begun > 0.0:
         begun = responder.begun

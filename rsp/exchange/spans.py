@@ -59,7 +59,7 @@ class _Maker:
             **_address("server", head.host),
             "client.address": text(exchange.client),
             "network.peer.address": text(exchange.session.client),
-            "network.protocol.version": text(head.version),
+            "network.protocol.version": "2" if head.version == b"2.0" else text(head.version),
             "user_agent.original": text(head.user_agent),
             "rsp.route": exchange.route.name[:TEXT],
             "rsp.upstream": exchange.upstream.name[:TEXT] if exchange.upstream is not None else "",

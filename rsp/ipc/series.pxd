@@ -12,7 +12,8 @@ cdef class RouteSeries(Series):
 
 cdef class ListenerSeries(Series):
     cpdef accepted(self)
-    cpdef answered(self, int status, int minor)
+    cpdef spoke_http2(self)
+    cpdef answered(self, int status, bytes version)
     cpdef shaken(self, bytes version, bint resumed)
     cpdef failed(self)
 

@@ -11,6 +11,7 @@ from rsp.ipc.series_cells import (
     BYTES,
     LISTENER_ACCEPTED,
     LISTENER_FAILED,
+    LISTENER_HTTP2,
     LISTENER_RESUMED,
     LISTENER_STATUS,
     LISTENER_TLS,
@@ -25,7 +26,8 @@ from rsp.ipc.series_cells import (
     TIMES_SIZE,
 )  # fmt: skip
 
-_VERSIONS: Final = {b"TLSv1.2": 0, b"TLSv1.3": 1}
+_TLS_VERSIONS: Final = {b"TLSv1.2": 0, b"TLSv1.3": 1}
+_VERSIONS: Final = {b"1.0": 0, b"1.1": 1, b"2.0": 2}
 _OTHER: Final = 2
 _LONGEST: Final = 1e9  # seconds
 
@@ -68,15 +70,19 @@ class ListenerSeries(Series):
         """A connection, ready for requests."""
         self._add(LISTENER_ACCEPTED, 1)
 
-    def answered(self, status: int, minor: int) -> None:
-        """A request has ended; ``minor``: the second number of its version of HTTP/1, -1 where it is not known."""
+    def spoke_http2(self) -> None:
+        """A connection that was accepted is one of HTTP/2."""
+        self._add(LISTENER_HTTP2, 1)
+
+    def answered(self, status: int, version: bytes) -> None:
+        """A request has ended; ``version``: of HTTP, empty where it is not known."""
         self._class(LISTENER_STATUS, status)
-        if minor >= 0:
-            self._add(LISTENER_VERSION + (minor > 0), 1)
+        if version:
+            self._add(LISTENER_VERSION + _VERSIONS[version], 1)
 
     def shaken(self, version: bytes, resumed: bool) -> None:
         """A TLS handshake is complete."""
-        self._add(LISTENER_TLS + _VERSIONS.get(version, _OTHER), 1)
+        self._add(LISTENER_TLS + _TLS_VERSIONS.get(version, _OTHER), 1)
         self._add(LISTENER_RESUMED, resumed)
 
     def failed(self) -> None:

@@ -6,6 +6,7 @@ from rsp.ipc.cells cimport cells_at
 
 cdef int LISTENER_ACCEPTED = series_cells.LISTENER_ACCEPTED
 cdef int LISTENER_FAILED = series_cells.LISTENER_FAILED
+cdef int LISTENER_HTTP2 = series_cells.LISTENER_HTTP2
 cdef int LISTENER_RESUMED = series_cells.LISTENER_RESUMED
 cdef int LISTENER_STATUS = series_cells.LISTENER_STATUS
 cdef int LISTENER_TLS = series_cells.LISTENER_TLS
@@ -66,10 +67,14 @@ cdef class ListenerSeries(Series):
     cpdef accepted(self):
         self._cells[LISTENER_ACCEPTED] += 1
 
-    cpdef answered(self, int status, int minor):
+    cpdef spoke_http2(self):
+        self._cells[LISTENER_HTTP2] += 1
+
+    cpdef answered(self, int status, bytes version):
+        cdef const char *digits = version  # 1.0, 1.1 or 2.0
         _count_class(self._cells + LISTENER_STATUS, status)
-        if minor >= 0:
-            self._cells[LISTENER_VERSION + (minor > 0)] += 1
+        if digits[0] != 0:
+            self._cells[LISTENER_VERSION + (2 if digits[0] == c"2" else digits[2] != c"0")] += 1
 
     cpdef shaken(self, bytes version, bint resumed):
         self._cells[LISTENER_TLS + (0 if version == b"TLSv1.2" else 1 if version == b"TLSv1.3" else _OTHER)] += 1

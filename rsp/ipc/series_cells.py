@@ -27,7 +27,7 @@ LISTENER_STATUS: Final = LISTENER.counters(
     "rsp_listener_requests", "Requests that have ended.", "status_class", *_CLASSES
 )
 LISTENER_VERSION: Final = LISTENER.counters(
-    "rsp_http_requests", "Requests by version of HTTP; unreadable ones not.", "version", "1.0", "1.1"
+    "rsp_http_requests", "Requests by version of HTTP; unreadable ones not.", "version", "1.0", "1.1", "2"
 )
 LISTENER_TLS: Final = LISTENER.counters(
     "rsp_tls_handshakes", "TLS handshakes that are complete.", "version", "1.2", "1.3", "other"
@@ -36,6 +36,9 @@ LISTENER_RESUMED: Final = LISTENER.counter(
     "rsp_tls_resumptions", "TLS handshakes that resumed a session, of those that are complete."
 )
 LISTENER_FAILED: Final = LISTENER.counter("rsp_tls_handshake_failures", "TLS handshakes that have failed.")
+LISTENER_HTTP2: Final = LISTENER.counter(
+    "rsp_http2_connections", "Client connections that speak HTTP/2, of those accepted."
+)
 
 UPSTREAM: Final = Family("upstream", "upstream")
 TIMES_DURATION: Final = UPSTREAM.histogram(

@@ -201,11 +201,12 @@ SECONDS = st.floats(-1, 1e12) | st.sampled_from([0.0, *series_cells.SECONDS]) | 
 )  # fmt: skip
 SIZES = st.integers(0, 2**62) | st.sampled_from([int(bound) + more for bound in series_cells.BYTES for more in (0, 1)])
 VERSIONS = st.sampled_from([b"", b"1.0", b"1.1", b"2", b"TLSv1.2", b"TLSv1.3", b"TLSv1.1"])
+HTTP_VERSIONS = st.sampled_from([b"", b"1.0", b"1.1", b"2.0"])
 CALLS = st.lists(
     st.tuples(st.just("RouteSeries"), st.just("answered"), st.tuples(st.integers(0, 999), SIZES, SIZES))
-    | st.tuples(st.just("ListenerSeries"), st.just("answered"), st.tuples(st.integers(0, 999), st.integers(-1, 2)))
+    | st.tuples(st.just("ListenerSeries"), st.just("answered"), st.tuples(st.integers(0, 999), HTTP_VERSIONS))
     | st.tuples(st.just("ListenerSeries"), st.just("shaken"), st.tuples(VERSIONS, st.booleans()))
-    | st.tuples(st.just("ListenerSeries"), st.sampled_from(["accepted", "failed"]), st.just(()))
+    | st.tuples(st.just("ListenerSeries"), st.sampled_from(["accepted", "failed", "spoke_http2"]), st.just(()))
     | st.tuples(st.just("TimesSeries"), st.just("took"), st.tuples(SECONDS, SECONDS, SECONDS, SIZES)),
     min_size=1,
 )

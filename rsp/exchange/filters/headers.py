@@ -7,7 +7,7 @@ from rsp.config.units import Duration
 from rsp.http.credentials import binds_connection
 from rsp.http.names import OURS, fold, without
 
-_VERSIONS = (b"1.0", b"1.1", b"2", b"3")
+_VERSIONS = (b"1.0", b"1.1", b"2.0")
 
 
 class Rules:
