@@ -244,8 +244,14 @@ class Worker:
             if isinstance(transport, TlsTransport):
                 handshakes.accept(transport, client, address)
 
-        if any(listener.tls for listener in self._bundle.config.listeners if listener.address == address):
+        def accepted_either(transport: Transport, client: bytes) -> None:
+            service.accept_either(transport, client, address)
+
+        listeners = [listener for listener in self._bundle.config.listeners if listener.address == address]
+        if any(listener.tls for listener in listeners):
             return TlsTransport, accepted_tls
+        if any(listener.http2 == "prior-knowledge" for listener in listeners):
+            return Transport, accepted_either
         return Transport, accepted
 
     def _leave(self, key: tuple[int, str]) -> None:
@@ -338,6 +344,7 @@ class Worker:
         self._row[LEAVING] = 1
         for key in list(self._sockets):
             self._leave(key)
+        self._service.drain()
         loop = asyncio.get_running_loop()
         self._drain_step(loop, loop.time() + _GRACE, loop.time() + seconds)
 

@@ -3,6 +3,7 @@ cimport cython
 from rsp.exchange.exchange cimport Exchange
 from rsp.exchange.running_config cimport RunningConfig
 from rsp.http.h1.server cimport ServerConnection
+from rsp.http.h2.server cimport H2ServerConnection
 from rsp.http.message cimport RequestHead
 from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream, Service
 from rsp.net.context cimport WorkerContext
@@ -20,6 +21,8 @@ cdef class HttpService(Service):
     cpdef accept_secure(self, Transport transport, ClientSession session, Facts tls, bint admitted)
     @cython.locals(connection=ServerConnection)
     cdef ServerConnection _connect(self, Transport transport, ClientSession session, bint admitted)
+    @cython.locals(connection=H2ServerConnection)
+    cdef H2ServerConnection _connect_http2(self, Transport transport, ClientSession session, bint admitted)
     @cython.locals(session=ClientSession, config=RunningConfig)
     cpdef ClientSession session(self, bytes client, listener)
     @cython.locals(session=ClientSession, config=RunningConfig)

@@ -11,18 +11,22 @@ from rsp.exchange.unread import unread
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.codec import end_of_head, parse_request
 from rsp.http.h1.server import ServerConnection
+from rsp.http.h2.server import H2ServerConnection
 from rsp.http.message import RequestHead, ResponseHead
+from rsp.http.preface import Preface
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream, Service
 from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.worker_cells import IN_FLIGHT
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import ServerHandshake
-from rsp.net.transport import Transport
+from rsp.net.transport import Protocol, Transport
 from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring
 
 _FIELDS: Final = 100  # of a head that is read for its URL alone
+_HTTP2: Final = b"h2"  # in ALPN
 _NOWHERE: Final[list[list[tuple[bytes, bytes, RouteTarget]]]] = []
+_OF_CLIENTS: Final = (ServerConnection, H2ServerConnection, ServerHandshake, Preface)
 
 
 class HttpService(Service):
@@ -41,14 +45,40 @@ class HttpService(Service):
         """Serve a new connection."""
         self._connect(transport, self.session(client, listener), False)
 
+    def accept_either(self, transport: Transport, client: bytes, listener: str) -> None:
+        """Serve a new connection that may begin with HTTP/1 or with HTTP/2."""
+        Preface(self._context, transport, self.session(client, listener), self)
+
+    def speak(self, transport: Transport, session: ClientSession, admitted: bool, http2: bool) -> Protocol:
+        """Such a connection, as it is known now what it speaks."""
+        self.renew(session)  # there may be another configuration since
+        if http2:
+            return self._connect_http2(transport, session, admitted)
+        return self._connect(transport, session, admitted)
+
+    def refuse_slow(self, transport: Transport, session: ClientSession) -> None:
+        """Such a connection, whose first bytes take too long."""
+        self.renew(session)
+        self._connect(transport, session, True).stop(408, "the head took too long")
+
     def accept_secure(self, transport: Transport, session: ClientSession, tls: Facts, admitted: bool) -> None:
         """Serve a connection after its handshake; ``admitted``: it was counted then, and was not too many."""
         session.secure(tls)
         self.renew(session)  # there may be another configuration since
-        self._connect(transport, session, admitted)
+        if tls.alpn == _HTTP2:
+            self._connect_http2(transport, session, admitted)
+        else:
+            self._connect(transport, session, admitted)
 
     def _connect(self, transport: Transport, session: ClientSession, admitted: bool) -> ServerConnection:
         connection = ServerConnection.__new__(ServerConnection)  # in the compiled build this is no call of Python
+        connection.set_up(self._context, self, transport, session, admitted)
+        return connection
+
+    def _connect_http2(self, transport: Transport, session: ClientSession, admitted: bool) -> H2ServerConnection:
+        connection = H2ServerConnection.__new__(H2ServerConnection)
+        if session.series is not None:
+            session.series.spoke_http2()
         connection.set_up(self._context, self, transport, session, admitted)
         return connection
 
@@ -58,10 +88,16 @@ class HttpService(Service):
         if connection.is_idle:  # else there are too many already
             connection.stop(400, f"this port speaks TLS; use {_https_url(transport, data)}")
 
+    def drain(self) -> None:
+        """Tell clients, as far as their protocol has a word for it, to send no more requests on their connections."""
+        for connection in list(self._context.connections):
+            if isinstance(connection, H2ServerConnection):
+                connection.drain()
+
     def close_idle(self) -> None:
         """Close the connections of clients that have no request under way."""
         for connection in list(self._context.connections):
-            if isinstance(connection, (ServerConnection, ServerHandshake)) and connection.is_idle:
+            if isinstance(connection, _OF_CLIENTS) and connection.is_idle:
                 connection.close()
 
     # -- configurations
@@ -77,7 +113,7 @@ class HttpService(Service):
                 before.hooks.stop()
             self.former.add(before)
             for connection in self._context.connections:
-                if isinstance(connection, ServerConnection):
+                if isinstance(connection, (ServerConnection, H2ServerConnection)):
                     connection.renew()
         return before
 

@@ -4,7 +4,6 @@ RFC 9113 section 3.4.  The first byte that is not the preface's decides for HTTP
 nothing; what came is for the connection that is made then.
 """
 
-from collections.abc import Callable
 from math import inf
 from typing import Final
 from typing import Protocol as Interface
@@ -16,29 +15,26 @@ from rsp.net.transport import Protocol, Transport
 
 _NEVER_FULL: Final = 1 << 10  # nothing is written here
 
-Speak = Callable[[Transport, ClientSession, bool, bool], "Speaker"]
 
+class Service(Interface):
+    """What serves connections once it is known what they speak."""
 
-class Speaker(Interface):
-    """A connection of either version."""
+    def speak(self, transport: Transport, session: ClientSession, admitted: bool, http2: bool) -> Protocol:
+        """The connection, made; ``admitted``: when it came it was not too many."""
 
-    def data_received(self, data: bytes) -> None: ...
-
-    def stop(self, status: int, reason: str) -> None: ...
+    def refuse_slow(self, transport: Transport, session: ClientSession) -> None:
+        """A client that has begun, and goes on too slowly."""
 
 
 class Preface(Protocol):
-    """A client's connection until it is known what it speaks.
+    """A client's connection until it is known what it speaks."""
 
-    ``speak(transport, session, admitted, http2)`` makes the connection; ``admitted``: when it came it was not too many.
-    """
+    __slots__ = ("_context", "_counted", "_data", "_service", "_session", "deadline")
 
-    __slots__ = ("_context", "_counted", "_data", "_session", "_speak", "deadline")
-
-    def __init__(self, context: WorkerContext, transport: Transport, session: ClientSession, speak: Speak) -> None:
+    def __init__(self, context: WorkerContext, transport: Transport, session: ClientSession, service: Service) -> None:
         self._context = context
         self._session = session
-        self._speak = speak
+        self._service = service
         self._data = b""
         self._counted = False  # among the connections of its address
         self.deadline = context.now + session.limits.idle_time
@@ -65,9 +61,9 @@ class Preface(Protocol):
             self._counted = False
             self._context.forget_client(self._session.client)
 
-    def _decide(self, *, admitted: bool, http2: bool) -> Speaker:
+    def _decide(self, *, admitted: bool, http2: bool) -> Protocol:
         self._leave()
-        return self._speak(self.transport, self._session, admitted, http2)
+        return self._service.speak(self.transport, self._session, admitted, http2)
 
     @property
     def is_idle(self) -> bool:
@@ -106,7 +102,8 @@ class Preface(Protocol):
 
     def expire(self) -> None:
         if self._data:
-            self._decide(admitted=True, http2=False).stop(408, "the head took too long")
+            self._leave()
+            self._service.refuse_slow(self.transport, self._session)
         else:
             self.close()
 

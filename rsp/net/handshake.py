@@ -37,10 +37,11 @@ Done = Callable[[TlsTransport | None, str], None]
 
 
 class Session(Interface):
-    """A client.  ``limits``: of its listener; ``counted``: whether ``limits.per_client`` counts it; ``series``: what is
-    counted for its listener."""
+    """A client.  ``limits``: of its ``listener``; ``counted``: whether ``limits.per_client`` counts it; ``series``:
+    what is counted for its listener."""
 
     client: bytes
+    listener: str
     limits: Limits
     counted: bool
     series: ListenerSeries | None
@@ -237,7 +238,7 @@ class ServerHandshake(Protocol):
         names = self._owner.names()
         if names is None:
             raise ContextError("the listener's configuration has changed")
-        return names.context_for(hello).server(hello.sni)
+        return names.context_for(hello, self._session.listener).server(hello.sni)
 
     def _advance(self, engine: Engine, data: bytes) -> None:
         """Raises :class:`TlsError`."""

@@ -36,7 +36,7 @@ class Service:
 
     def session(self, client, listener):
         counted = self.limits.per_client > 0
-        return SimpleNamespace(client=client, limits=self.limits, counted=counted, series=None)
+        return SimpleNamespace(client=client, listener=listener, limits=self.limits, counted=counted, series=None)
 
     def accept_secure(self, transport, session, tls, admitted):
         owner = Owner()
@@ -49,7 +49,7 @@ class Names:
     def __init__(self, context):
         self.context = context
 
-    def context_for(self, hello):
+    def context_for(self, hello, listener):
         return self.context
 
 
