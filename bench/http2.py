@@ -15,6 +15,8 @@ from bench.peers import GRPC as GRPC_PORT
 from bench.scenarios import Sample, Scenario, sample, traced
 
 Run = Callable[[Peer, float], Sample]
+SLOW_UPLOADS = ("nginx h2", "haproxy h2", "nghttpx h2")  # a stream's window is 64 KB with them: 80 s for 100 MB
+FAR = 9104  # the port at which a path of 50 ms begins
 PEERS = ("rsp h2", "nginx h2", "haproxy h2", "nghttpx h2", "h2o h2")
 MESSAGE = b"\0\0\0\0\x64" + b"m" * 100  # gRPC's prefix of a message, and 100 bytes
 SMALL = Load("/small", 8, 16, len(BODIES["/small"]), BROWSER, variants=2000)
@@ -25,11 +27,17 @@ MEGABYTE = Load("/1m", 8, 4, len(BODIES["/1m"]))
 UNARY = Load("/bench.Echo/Call", 8, 16, len(MESSAGE), GRPC, MESSAGE)
 DOWNLOAD = Load("/100m", 1, 2, len(BODIES["/100m"]))
 UPLOAD = Load("/upload", 1, 2, 10, body=b"u" * (100 << 20))
+FAR_DOWNLOAD = replace(DOWNLOAD, streams=1, count=1)
+FAR_UPLOAD = replace(UPLOAD, streams=1, count=1)
+
+
+def version(peer: Peer) -> int:
+    """HTTP/1.1 where the peer's name says so."""
+    return 1 if peer.name.endswith(" h1") else 2
 
 
 def ask(peer: Peer, what: Load, seconds: float) -> load.Result:
-    """By HTTP/1.1 where the peer's name says so."""
-    return h2load(peer.port, what, seconds, 1 if peer.name.endswith(" h1") else 2)
+    return h2load(peer.port, what, seconds, version(peer))
 
 
 def asked(what: Load) -> Run:
@@ -39,6 +47,21 @@ def asked(what: Load) -> Run:
 def large(what: Load) -> Run:
     """A number of requests instead of a time, so that each is whole."""
     return lambda peer, seconds: asked(replace(what, count=2 * max(2, round(seconds * 3))))(peer, seconds)
+
+
+def distant(what: Load) -> Run:
+    """Over a path of 50 ms, the handshakes' round trips included."""
+
+    def run(peer: Peer, seconds: float) -> Sample:
+        command = [str(load.compiled("far")), str(FAR), str(peer.port), "50"]
+        with subprocess.Popen(command, preexec_fn=pin(LOAD_CORE)) as path:
+            wait_for(FAR)
+            try:
+                return sample(peer, lambda: h2load(FAR, what, seconds, version(peer)))
+            finally:
+                path.terminate()
+
+    return run
 
 
 @contextmanager
@@ -71,6 +94,8 @@ def http2_scenarios(idle_connections: int) -> list[Scenario]:
         scenario("1m", "GET of 1 MB, 8 connections with 4 streams each", asked(MEGABYTE), quick=True),
         scenario("100m", "GET of 100 MB, 2 streams on one connection", large(DOWNLOAD), warm=False),
         scenario("upload", "POST of 100 MB, 2 streams on one connection", large(UPLOAD), warm=False),
+        scenario("far", "GET of 100 MB, one stream, over a path of 50 ms", distant(FAR_DOWNLOAD), more=("rsp h1",), without=("nghttpx h2", "h2o h2"), warm=False),
+        scenario("far-upload", "POST of 100 MB, one stream, over a path of 50 ms", distant(FAR_UPLOAD), more=("rsp h1",), without=SLOW_UPLOADS, warm=False),
         scenario("grpc", "unary gRPC calls to a server that speaks HTTP/2, messages of 100 bytes, 8 connections with 16 streams each",
                  asked(UNARY), without=("h2o h2",), quick=True),
         scenario("idle", f"{idle_connections} idle connections, and 2000 requests/s over HTTP/1.1 beside them",

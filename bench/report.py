@@ -50,6 +50,10 @@ TARGETS = [
     ("h2-1m", "rate", "best", ">= 1.00"),
     ("h2-100m", "rate", "best", ">= 1.00"),
     ("h2-upload", "rate", "best", ">= 1.00"),
+    ("h2-far", "rate", "rsp h1", ">= 1.00"),
+    ("h2-far", "rate", "best", ">= 1.00"),
+    ("h2-far-upload", "rate", "rsp h1", ">= 1.00"),
+    ("h2-far-upload", "rate", "best", ">= 1.00"),
     ("h2-grpc", "rate", "best", ">= 1.00"),
     ("h2-idle", "each", "best", "<= 1.00"),
 ]
