@@ -9,10 +9,10 @@ are parts of this module, not modules: the C compiler sees all of it at once.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from rsp.http.message cimport RequestHead, ResponseHead
+from rsp.http.scan cimport behind_value
 from rsp.http.text cimport put_literal, put_number
 
 from rsp.http.h1 import head as specification

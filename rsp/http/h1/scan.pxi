@@ -1,4 +1,4 @@
-# Bytes of a head: what each may be part of, where values end, which field names mean something.  Part of codec.pyx.
+# Bytes of a head: what each may be part of, which field names mean something.  Part of codec.pyx.
 
 # What a byte may be part of.
 cdef enum:
@@ -36,25 +36,6 @@ _fill()
 cdef struct Span:
     Text start
     Text end
-
-
-cdef inline Text behind_value(Text at, Text end) noexcept nogil:
-    """The first byte from ``at`` on that no field value may have; there is a NUL at ``end``."""
-    cdef uint64_t word, low, delete
-    while True:
-        while end - at >= 8:
-            memcpy(&word, at, 8)
-            low = (word - 0x2020202020202020U) & ~word & 0x8080808080808080U
-            delete = word ^ 0x7F7F7F7F7F7F7F7FU
-            delete = (delete - 0x0101010101010101U) & ~delete & 0x8080808080808080U
-            if low | delete:
-                break
-            at += 8
-        while at[0] >= 0x20 and at[0] != 0x7F:
-            at += 1
-        if at[0] != c"\t":
-            return at
-        at += 1
 
 
 cdef inline Span trimmed(Text start, Text end) noexcept nogil:
