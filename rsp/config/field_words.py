@@ -29,6 +29,9 @@ _SAID: Final = {
     "ssl_client_s_dn": "client_cert_subject",
     "ssl_client_fingerprint": "client_cert_fingerprint",
     "ssl_session_reused": "tls_resumed",
+    **dict.fromkeys(
+        ("grpc_status_number", "upstream_trailer_grpc_status", "sent_trailer_grpc_status", "grpcstatus"), "grpc_status"
+    ),
     **dict.fromkeys(("traceid", "otel_trace_id"), "trace_id"),
 }  # fmt: skip
 # What stands before a name of the user's, as a pattern.

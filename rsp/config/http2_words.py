@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from rsp.config import grpc_words
 from rsp.config.limits import Limits
 from rsp.config.schema import Listener
 from rsp.config.tls import Tls
@@ -48,6 +49,7 @@ _THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     ),
     Limits: dict.fromkeys(("maxconcurrentstreams", "http2maxconcurrentstreams"), "in rsp: streams = 128"),
     Tls: dict.fromkeys(("alpn", "alpnprotocols", "nextprotos", "npn"), f"in rsp: {HTTP2}"),
+    **grpc_words.THERE,
 }
 
 

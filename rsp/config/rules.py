@@ -13,7 +13,7 @@ from rsp.config.limits import ROUTE_LIMITS, ROUTE_TIMEOUTS
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_REDIRECTS, unknown
 from rsp.config.schema import HeaderRules, Route, Settings
 from rsp.config.units import Size, show
-from rsp.config.upstreams import Upstream
+from rsp.config.upstreams import Health, Upstream
 from rsp.http.names import FORWARDED, OWN, RESERVED, fold, learn
 from rsp.http.routing import normalise_host, normalise_path
 
@@ -232,9 +232,15 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     kind, colon, name = upstream.key.partition(":")
     if kind not in _KEYS or bool(colon) != (kind in ("header", "cookie")) or (colon and not _NAME.fullmatch(name)):
         yield ("key",), f"key: expected {' or '.join(_KEYS)}, the last two with a :NAME, got {show(upstream.key)}"
+    if upstream.http == "auto" and upstream.secure is None:
+        yield (
+            ("http",),
+            'http = "auto" needs tls: without TLS there is no handshake in which a peer could choose; add tls = true, or '
+            "write http = 1 or http = 2",
+        )
     health = upstream.checks
-    if isinstance(upstream.health, str) and upstream.health != "tcp" and not upstream.health.startswith("/"):
-        yield ("health",), f'health: expected a path, "tcp" or a table, got {show(upstream.health)}'
+    if isinstance(upstream.health, str) and upstream.health not in ("tcp", "grpc") and upstream.health[:1] != "/":
+        yield ("health",), f'health: expected a path, "tcp", "grpc" or a table, got {show(upstream.health)}'
     elif health is not None:
         try:
             statuses(health.status)
@@ -244,11 +250,14 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
             yield ("health", *path), f"health: {message}"
         if health.host is not None and _HOST.fullmatch(health.host) is None:
             yield ("health", "host"), f"health: host: expected a host name, got {show(health.host)}"
+        yield from _grpc_mistakes(upstream, health)
         if health.timeout > health.interval:
             yield (
                 ("health", "timeout"),
                 f"health: timeout: {health.timeout} is longer than the interval of {health.interval}",
             )
+    if upstream.retry.on_grpc and upstream.http == 1:
+        yield ("retry", "on_grpc"), "retry: on_grpc: gRPC needs HTTP/2 at the peers; add http = 2 to the upstream"
     sticky = upstream.stickiness
     if sticky is not None and not _NAME.fullmatch(sticky.cookie):
         yield ("sticky", "cookie"), f"sticky: {show(sticky.cookie)} is no name of a cookie"
@@ -258,6 +267,13 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
         if failing is not None and failing.longest < failing.out:
             key = "failures" if failing is upstream.failures else "outliers"
             yield (key, "longest"), f'{key}: longest: {failing.longest} is less than "out" ({failing.out})'
+
+
+def _grpc_mistakes(upstream: Upstream, health: Health) -> Iterator[tuple[Path, str]]:
+    if health.type != "grpc" and health.service:
+        yield ("health", "service"), f'health: "service" is for type = "grpc", not for "{health.type}"'
+    if health.type == "grpc" and upstream.http == 1 and health.port is None:
+        yield ("health",), "health: gRPC needs HTTP/2 at the peers; add http = 2 to the upstream"
 
 
 def statuses(wanted: int | str | tuple[int | str, ...]) -> list[range]:

@@ -4,7 +4,7 @@ Part of ``schema``: the same rules hold.  What may be written short (``health = 
 in full.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -95,7 +95,13 @@ class Outliers(Struct, frozen=True):
 class Health(Struct, frozen=True):
     """Active checks, made by the control process, once for the whole instance."""
 
-    type: Annotated[Literal["http", "tcp"], Meta(description="`tcp`: a connection will do.")] = "http"
+    type: Annotated[
+        Literal["http", "tcp", "grpc"],
+        Meta(description="`tcp`: a connection will do; `grpc`: gRPC's own protocol, `grpc.health.v1`."),
+    ] = "http"
+    service: Annotated[
+        str, Meta(description="With `grpc`: the service that has to be SERVING. Default: the server as a whole.")
+    ] = ""
     path: Annotated[UrlPath, Meta(description="What to ask for.")] = "/"
     method: Annotated[Literal["GET", "HEAD", "OPTIONS"], Meta(description="How to ask.")] = "GET"
     host: Annotated[Text | None, Meta(description="Host of the request. Default: the peer's address.")] = None
@@ -127,6 +133,9 @@ class Health(Struct, frozen=True):
             "that answer.",
         ),
     ] = 0.5
+
+
+_CHECKS: Final = {"tcp": Health(type="tcp"), "grpc": Health(type="grpc")}
 
 
 class Retry(Struct, frozen=True):
@@ -216,7 +225,7 @@ class Upstream(Struct, frozen=True):
     outliers: Annotated[bool | Outliers, Meta(description="True, or a table.")] = False
     health: Annotated[
         str | Health | None,
-        Meta(description='A path to ask for, `"tcp"`, or a table.'),
+        Meta(description='A path to ask for, `"tcp"`, `"grpc"`, or a table.'),
     ] = None
     retry: Retry = Retry()
     hedge: Annotated[bool | Hedge, Meta(description="True, or a table.")] = False
@@ -247,7 +256,7 @@ class Upstream(Struct, frozen=True):
     def checks(self) -> Health | None:
         """`health` in full."""
         if isinstance(self.health, str):
-            return Health(type="tcp") if self.health == "tcp" else Health(path=self.health)
+            return _CHECKS.get(self.health) or Health(path=self.health)
         return self.health
 
     @property

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from rsp.config import http2_words, observe_words
+from rsp.config import grpc_words, http2_words, observe_words
 from rsp.config.errors import suggest
 from rsp.config.schema import Settings
 from rsp.config.tls_words import SAID
@@ -77,6 +77,7 @@ _SAID: Final[dict[str, str]] = {
     "api": 'admin = "/run/rsp/admin.sock", and rspctl',
     **SAID,
     **observe_words.SAID,
+    **grpc_words.SAID,
     **http2_words.SAID,
     "http3": "rsp does not speak HTTP/3 yet",
     "quic": "rsp does not speak HTTP/3 yet",

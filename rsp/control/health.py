@@ -18,7 +18,9 @@ from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer
 from rsp.config.upstreams import Health as HealthConfig
 from rsp.config.upstreams import Upstream
+from rsp.control import asking_http2, grpc_health
 from rsp.control.asking import ask, connected
+from rsp.control.asking_http2 import Asked
 from rsp.http.errors import ProtocolError
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_marks import HEALTH_DEAD, HEALTH_DOUBTFUL, HEALTH_UNKNOWN, HEALTH_UP
@@ -41,13 +43,17 @@ Verdict = tuple[int, str]  # HEALTH_UP or another; the clause says why another
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is checked, and how: a change of any of it begins anew.  ``name``: what its certificate has to be for."""
+    """What is checked, and how: a change of any of it begins anew.  ``name``: what its certificate has to be for.
+
+    ``http2``: over HTTP/2.
+    """
 
     upstream: str
     address: Peer
     config: HealthConfig
     tls: ssl.SSLContext | None
     name: str
+    http2: bool
 
 
 class Checks:
@@ -85,15 +91,15 @@ def _plans(upstream: Upstream, members: list[PeerEntry], keyring: Keyring) -> It
     checks = upstream.checks
     if checks is None:
         return
-    secure = security(upstream, checks)
+    secure, http2 = security(upstream, checks), upstream.http == 2 or checks.type == "grpc"
     try:
-        tls = client_ssl_context(secure, keyring) if secure is not None else None
+        tls = client_ssl_context(secure, keyring, 2 if http2 else 1) if secure is not None else None
     except ContextError as error:
         log.line(f'upstream "{upstream.name}": peers are not checked: tls: {error}', log.ERROR)
         return
     for member in members:
         name = name_to_verify(secure, upstream.peers[member.given].address) if secure is not None else ""
-        yield member.place, _Plan(upstream.name, member.address, checks, tls, name)
+        yield member.place, _Plan(upstream.name, member.address, checks, tls, name, http2)
 
 
 class _Watch:
@@ -112,7 +118,8 @@ class _Watch:
         while True:
             async with self._turn:
                 started = time.monotonic()
-                verdict = await check(self._plan.address, self._config, self._plan.tls, self._plan.name)
+                plan = self._plan
+                verdict = await check(plan.address, plan.config, plan.tls, plan.name, http2=plan.http2)
             if verdict is not None:
                 self._judge(verdict)
             pause = self._config.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
@@ -139,7 +146,7 @@ class _Watch:
 
 
 async def check(
-    address: Peer, config: HealthConfig, tls: ssl.SSLContext | None = None, name: str = ""
+    address: Peer, config: HealthConfig, tls: ssl.SSLContext | None = None, name: str = "", *, http2: bool = False
 ) -> Verdict | None:
     """Ask once, over TLS if there is a context; ``name``: what the certificate has to be for.
 
@@ -147,7 +154,7 @@ async def check(
     """
     try:
         async with asyncio.timeout(config.timeout):
-            return await _ask(address, config, tls, name)
+            return await _ask(address, config, tls, name, http2)
     except TimeoutError:
         return HEALTH_DEAD, f"no answer within {config.timeout}"
     except ProtocolError as error:
@@ -164,18 +171,26 @@ async def check(
         return HEALTH_DEAD, words[0].lower() + words[1:]
 
 
-async def _ask(address: Peer, config: HealthConfig, tls: ssl.SSLContext | None, name: str) -> Verdict:
+async def _ask(address: Peer, config: HealthConfig, tls: ssl.SSLContext | None, name: str, http2: bool) -> Verdict:
     where = address.path if address.is_unix else (address.host, config.port or address.port)
     if config.type == "tcp":
         async with connected(where, tls, name):
             return HEALTH_UP, ""
-    host = config.host or ("localhost" if address.is_unix else address)
-    request = (
-        f"{config.method} {config.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rsp health check\r\n"
-        "Accept: */*\r\nConnection: close\r\n\r\n"
+    host = (config.host or ("localhost" if address.is_unix else address)).encode()
+    if config.type == "grpc":
+        fault = await grpc_health.fault(where, host, config.service, tls, name)
+        return (HEALTH_DOUBTFUL, fault) if fault else (HEALTH_UP, "")
+    method, path, fields = (
+        config.method.encode(),
+        config.path.encode(),
+        b"User-Agent: rsp health check\r\nAccept: */*\r\n",
     )
     limit = _BODY_LIMIT if config.body is not None else 0
-    head, body = await ask(where, request.encode(), config.method.encode(), tls=tls, name=name, body_limit=limit)
+    if http2:
+        head, body, _ = await asking_http2.ask(where, Asked(method, host, path, fields, b"", limit), tls, name)
+    else:
+        request = b"%b %b HTTP/1.1\r\nHost: %b\r\n%bConnection: close\r\n\r\n" % (method, path, host, fields)
+        head, body = await ask(where, request, method, tls=tls, name=name, body_limit=limit)
     if not any(head.status in wanted for wanted in statuses(config.status)):
         return HEALTH_DOUBTFUL, f"answered {head.status}"
     if config.body is not None and config.body.encode() not in body:

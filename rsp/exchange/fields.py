@@ -14,6 +14,7 @@ from rsp.exchange.hooks.fields import request_field, response_field
 from rsp.exchange.subject import Subject
 from rsp.exchange.tls import tls_told
 from rsp.exchange.told import scheme_of
+from rsp.http.grpc import status_in
 from rsp.http.lines import get
 from rsp.http.names import APART
 from rsp.logs.json_line import moment
@@ -123,6 +124,13 @@ def _of_response(name: str, raw: bool) -> Reader:
     return read
 
 
+def _grpc_status(exchange: Subject, _ended: float) -> int | None:
+    code, head = exchange.grpc_status, exchange.response_head
+    if code < 0 and exchange.head.grpc and head is not None:
+        code = status_in(head.fields)
+    return code if code >= 0 and exchange.head.grpc else None
+
+
 # -- its way
 
 
@@ -185,6 +193,7 @@ _READERS: Final[dict[str, Reader]] = {
     "protocol": _protocol,
     "listener": lambda exchange, ended: exchange.session.listener.encode(),
     "status": lambda exchange, ended: exchange.status,
+    "grpc_status": _grpc_status,
     "bytes": lambda exchange, ended: exchange.sent,
     "bytes_received": lambda exchange, ended: exchange.received,
     "duration": lambda exchange, ended: ended - exchange.started,

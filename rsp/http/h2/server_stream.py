@@ -78,6 +78,8 @@ class ServerLane(Stream):
         return self.stalled < now or (self.user is not None and self.user.is_due(now))
 
     def expire(self, now: float, limits: Limits) -> None:
+        if self.user is not None:
+            limits = self.user.limits
         if self.stalled < now:
             if self.taken - self.mark > limits.min_rate * limits.send_time:  # slow, but fast enough
                 self.stalled = _NEVER
@@ -206,6 +208,8 @@ class H2ServerStream(ClientStream):
 
     def use(self, limits: Limits) -> None:
         self.limits = limits
+        if self.state == BODY and not self.lane.paused:
+            self._expect_body(0)
 
     def set_deadline(self, moment: float) -> None:
         self.request_deadline = moment
