@@ -1,4 +1,4 @@
-"""The fuzz target, bounded, on its kept corpus."""
+"""The fuzz targets, bounded, on their kept corpora."""
 
 import runpy
 
@@ -9,3 +9,8 @@ from tests.soak import short_and_long
 @short_and_long("number", 15_000, 1_000_000)
 def test_the_codec_survives_mutations(number):
     runpy.run_path(str(ROOT / "fuzz" / "http1.py"))["main"]([str(number)])
+
+
+@short_and_long("number", 10_000, 1_000_000)
+def test_compressed_heads_survive_mutations(number):
+    runpy.run_path(str(ROOT / "fuzz" / "compression.py"))["main"]([str(number)])

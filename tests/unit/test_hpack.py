@@ -160,7 +160,7 @@ def test_what_fields_say():
     assert (fields.path, fields.protocol, fields.status) == (b"/x", b"websocket", None)
     assert (fields.host, fields.length, fields.count) == (b"b.example", 17, 14)
     assert fields.lines == (
-        b"accept: */*\r\ncookie: a=b; c=d; \r\ncontent-length: 17\r\nte: Trailers\r\nx-empty: \r\npriority: u=1\r\n"
+        b"accept: */*\r\ncookie: a=b; c=d\r\ncontent-length: 17\r\nte: Trailers\r\nx-empty: \r\npriority: u=1\r\n"
     )
     assert not fields.fault and not fields.too_large
 

@@ -307,7 +307,7 @@ cdef str take_cookie(Section *section, Text value, Py_ssize_t size):
     have_room(&cookies, section.cookies + size + 2)
     if section.place < 0:
         section.place = section.used
-    else:
+    if size and section.cookies:
         memcpy(cookies.start + section.cookies, b"; ", 2)
         section.cookies += 2
     memcpy(cookies.start + section.cookies, value, size)

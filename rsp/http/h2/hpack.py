@@ -201,7 +201,7 @@ class _Section:
 
     def end(self) -> Fields:
         if self._cookies:
-            self._lines.insert(self._place, b"cookie: %b\r\n" % b"; ".join(self._cookies))
+            self._lines.insert(self._place, b"cookie: %b\r\n" % b"; ".join(filter(None, self._cookies)))
         self.fields.lines = b"".join(self._lines)
         return self.fields
 
