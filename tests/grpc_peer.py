@@ -1,0 +1,139 @@
+"""A server of gRPC, grpcio's own, with calls of all four kinds; messages are bytes, so nothing is generated.
+
+What a client sends decides what happens.  ``/test.Echo/``:
+
+``Unary``    the message again, the metadata in ``seen``; ``fail:CODE:text`` aborts; ``wait`` ends with the call
+``Count``    as many messages as the message says; ``wait`` sends one, then waits for the end
+``Sum``      of all messages their bytes, joined
+``Chat``     each message again, as it comes; ``fail:...`` as above
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # pytest starts processes, but forks none that use gRPC
+
+import grpc
+import grpc.aio
+
+from tests.ports import free_port
+
+_CODES = {code.name.lower(): code for code in grpc.StatusCode}
+
+
+class GrpcPeer:
+    """``seen``: the metadata of each call; ``cancelled``: calls that their client has given up.
+
+    ``health``: what ``grpc.health.v1`` says of each service, 1 is SERVING; ``None``: there is no such service at all.
+    ``refuses``: every call ends with UNAVAILABLE.  ``tls``: private key and certificate chain.
+    """
+
+    def __init__(self, port: int = 0, *, tls: tuple[bytes, bytes] | None = None) -> None:
+        self.port = port or free_port()
+        self.seen: list[dict[str, str]] = []
+        self.cancelled = 0
+        self.calls = 0
+        self.refuses = False
+        self.health: dict[str, int] | None = {"": 1}
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._over: asyncio.Event
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "GrpcPeer":
+        self._thread.start()
+        assert self._ready.wait(20), "grpcio does not start"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._over = asyncio.Event()
+        server = grpc.aio.server(options=[("grpc.max_concurrent_streams", 4096), ("grpc.so_reuseport", 0)])
+        calls = {
+            "Unary": grpc.unary_unary_rpc_method_handler(self._unary),
+            "Count": grpc.unary_stream_rpc_method_handler(self._count),
+            "Sum": grpc.stream_unary_rpc_method_handler(self._sum),
+            "Chat": grpc.stream_stream_rpc_method_handler(self._chat),
+        }
+        check = {"Check": grpc.unary_unary_rpc_method_handler(self._check)}
+        server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler("test.Echo", calls),
+                grpc.method_handlers_generic_handler("grpc.health.v1.Health", check),
+            )
+        )
+        if self._tls is None:
+            server.add_insecure_port(self.address)
+        else:
+            server.add_secure_port(self.address, grpc.ssl_server_credentials([self._tls]))
+        await server.start()
+        self._ready.set()
+        await self._over.wait()
+        await server.stop(0)
+
+    def _note(self, context: grpc.aio.ServicerContext) -> None:
+        self.calls += 1
+        self.seen.append({name: str(value) for name, value in context.invocation_metadata() or ()})
+
+    async def _obey(self, message: bytes, context: grpc.aio.ServicerContext) -> None:
+        if self.refuses:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        if message.startswith(b"fail:"):
+            _, code, text = message.decode().split(":", 2)
+            await context.abort(_CODES[code], text, (("why", "asked"),))
+        if message == b"wait":
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+
+    async def _unary(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        self._note(context)
+        await self._obey(message, context)
+        with suppress(asyncio.CancelledError):
+            await context.send_initial_metadata((("first", "1"),))
+        context.set_trailing_metadata((("last", "2"), ("bytes-bin", b"\0\xff")))
+        return message
+
+    async def _count(self, message: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        self._note(context)
+        if message == b"wait":
+            yield b"0"
+            await self._obey(message, context)
+        for number in range(int(message) if message.isdigit() else 0):
+            yield b"%d" % number
+
+    async def _sum(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        self._note(context)
+        return b"".join([message async for message in messages])
+
+    async def _chat(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        self._note(context)
+        async for message in messages:
+            await self._obey(message, context)
+            yield message
+
+    async def _check(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        if self.health is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+            raise AssertionError
+        name = message[2:].decode()  # of fewer than 128 bytes
+        if name not in self.health:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return b"\x08" + bytes((self.health[name],))

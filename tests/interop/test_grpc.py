@@ -1,0 +1,262 @@
+"""grpcio, through rsp: its client, its server, and HTTP/2 on both sides; calls of all four kinds, and how they end."""
+
+import asyncio
+import os
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # pytest starts processes, but forks none that use gRPC
+
+import grpc
+import grpc.aio
+import pytest
+
+from tests.certificates import authority
+from tests.grpc_peer import GrpcPeer
+from tests.harness import Rsp, wait_until
+from tests.over_tls import not_over_tls
+from tests.ports import free_port
+
+pytestmark = not_over_tls("these speak HTTP/2 anyway")
+
+SITE = """
+listen "127.0.0.1:{port}" { http2 = "prior-knowledge" }
+access_log = { path = "stdout", format = "{status} {grpc_status} {protocol} {path}" }
+upstream "calls" { "%s", http = 2 }
+route { to = "calls" }
+"""
+LARGE = bytes(range(256)) * 8192  # 2 MB, which no window takes at once
+_ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+class Calls:
+    """A client; messages are bytes."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.unary = channel.unary_unary("/test.Echo/Unary")
+        self.count = channel.unary_stream("/test.Echo/Count")
+        self.sum = channel.stream_unary("/test.Echo/Sum")
+        self.chat = channel.stream_stream("/test.Echo/Chat")
+        self.unknown = channel.unary_unary("/test.Echo/Unknown")
+
+
+@pytest.fixture(scope="module")
+def peer():
+    with GrpcPeer() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, peer):
+    with Rsp(tmp_path_factory.mktemp("site"), SITE % peer.address) as rsp:
+        yield rsp
+
+
+@pytest.fixture(scope="module")
+def calls(site):
+    with grpc.insecure_channel(f"127.0.0.1:{site.port}", options=_ANY_SIZE) as channel:
+        yield Calls(channel)
+
+
+def failed(call, *arguments, **options) -> grpc.RpcError:
+    """What ``call`` is told."""
+    with pytest.raises(grpc.RpcError) as caught:
+        result = call(*arguments, **{"timeout": 20, **options})
+        list(result)
+    return caught.value
+
+
+# -- the four kinds
+
+
+def test_unary_calls_with_metadata_both_ways(calls, peer):
+    message, call = calls.unary.with_call(b"hello", timeout=20, metadata=(("x-mine", "7"), ("b-bin", b"\0\1\xff")))
+    assert message == b"hello" and call.code() is grpc.StatusCode.OK
+    assert dict(call.initial_metadata())["first"] == "1"
+    assert dict(call.trailing_metadata())["last"] == "2"
+    assert dict(call.trailing_metadata())["bytes-bin"] == b"\0\xff"
+    seen = peer.seen[-1]
+    assert (seen["x-mine"], seen["b-bin"]) == ("7", str(b"\0\1\xff"))
+    assert seen["x-forwarded-for"] == "127.0.0.1" and seen["x-request-id"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 16_379, 16_384, 65_535, len(LARGE)])
+def test_messages_of_any_size(calls, size):
+    assert calls.unary(LARGE[:size], timeout=20) == LARGE[:size]
+
+
+def test_a_stream_of_responses(calls):
+    assert [int(message) for message in calls.count(b"500", timeout=20)] == list(range(500))
+    assert list(calls.count(b"0", timeout=20)) == []
+
+
+def test_a_stream_of_requests(calls):
+    assert calls.sum(iter([b"a", b"", b"bc", LARGE]), timeout=20) == b"abc" + LARGE
+    assert calls.sum(iter([]), timeout=20) == b""
+
+
+def test_two_streams_one_message_at_a_time(calls):
+    """Each message is sent once the one before has come back, so nothing may wait for more in rsp."""
+    arrived = []
+
+    def say():
+        for number in range(20):
+            yield b"%d" % number
+            wait_until(lambda count=number: len(arrived) > count, "an echo")
+
+    for message in calls.chat(say(), timeout=20):
+        arrived += [message]
+    assert arrived == [b"%d" % number for number in range(20)]
+
+
+def test_many_large_messages_in_both_directions(calls):
+    sent = [LARGE[: 100_000 + number] for number in range(50)]
+    assert list(calls.chat(iter(sent), timeout=30)) == sent
+
+
+def test_a_stream_that_is_not_read_stops_none_of_the_others(calls):
+    unread = calls.chat(iter([LARGE] * 20), timeout=60)
+    for number in range(50):
+        assert calls.unary(b"%d" % number, timeout=20) == b"%d" % number
+    assert sum(len(message) for message in unread) == 20 * len(LARGE)
+
+
+# -- how calls end
+
+
+def test_statuses_and_messages_of_the_peer_arrive(calls, site):
+    for code in ("invalid_argument", "not_found", "unauthenticated", "unavailable", "data_loss"):
+        error = failed(calls.unary, f"fail:{code}:Grüße, 100 %\n".encode())
+        assert error.code().name.lower() == code and error.details() == "Grüße, 100 %\n"
+        assert dict(error.trailing_metadata())["why"] == "asked"
+    wait_until(lambda: "200 15 HTTP/2.0 /test.Echo/Unary" in site.access_log, "the log")
+
+
+def test_a_call_that_fails_between_messages(calls):
+    arrived = []
+    with pytest.raises(grpc.RpcError) as caught:
+        for message in calls.chat(iter([b"a", b"b", b"fail:aborted:enough", b"c"]), timeout=20):
+            arrived += [message]
+    assert arrived == [b"a", b"b"]
+    assert caught.value.code() is grpc.StatusCode.ABORTED
+
+
+def test_an_unknown_method(calls):
+    assert failed(calls.unknown, b"").code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_deadlines_end_at_the_peer_as_well(calls, peer):
+    cancelled = peer.cancelled
+    assert failed(calls.unary, b"wait", timeout=0.3).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    wait_until(lambda: peer.cancelled > cancelled, "the end of the call at the peer")
+
+
+def test_cancellation_ends_the_call_at_the_peer(calls, peer):
+    cancelled = peer.cancelled
+    stream = calls.count(b"wait", timeout=30)
+    assert next(stream) == b"0"
+    stream.cancel()
+    wait_until(lambda: peer.cancelled > cancelled, "the end of the call at the peer")
+    assert calls.unary(b"x", timeout=20) == b"x"
+
+
+def test_no_peer_is_unavailable(tmp_path):
+    with Rsp(tmp_path, SITE % f"127.0.0.1:{free_port()}") as rsp:
+        with grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
+            error = failed(Calls(channel).unary, b"x")
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            assert error.details().startswith("502 Bad Gateway; request id: ")
+        wait_until(lambda: "502 14 HTTP/2.0 /test.Echo/Unary" in rsp.access_log, "the log")
+
+
+def test_what_rsp_refuses_has_a_status_of_grpc(tmp_path, peer):
+    text = SITE % peer.address + (
+        'route { path = "/test.Echo/Unary", to = "calls", limits = { body = "1KB" } }\n'
+        'route { path = "/test.Echo/Count", respond = { status = 403, body = "not here" } }\n'
+        'route { path = "/test.Echo/Sum", to = "calls", on_request = function(req) return respond(401, "ñ?") end }\n'
+        'route { path = "/test.Echo/Chat", to = "calls", timeouts = { request = "1s" } }\n'
+    )
+    with Rsp(tmp_path, text) as rsp, grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
+        calls = Calls(channel)
+        assert calls.unary(b"x" * 1000, timeout=20) == b"x" * 1000
+        assert failed(calls.unary, b"x" * 2000).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        error = failed(calls.count, b"1")
+        assert (error.code(), error.details()) == (grpc.StatusCode.PERMISSION_DENIED, "not here")
+        error = failed(calls.sum, iter([b"x"]))
+        assert (error.code(), error.details()) == (grpc.StatusCode.UNAUTHENTICATED, "ñ?")
+        error = failed(calls.chat, iter([b"a", b"wait"]))
+        assert (error.code(), error.details()) == (grpc.StatusCode.DEADLINE_EXCEEDED, "the response broke off")
+
+
+def test_a_call_goes_on_to_a_peer_that_can_serve_it(tmp_path):
+    site = 'listen "127.0.0.1:{port}" { http2 = "prior-knowledge" }\n' + (
+        'upstream "calls" { "%s", "%s", http = 2, retry = { on_grpc = { "unavailable" } } }\nroute { to = "calls" }\n'
+    )
+    with GrpcPeer() as good, GrpcPeer() as bad:
+        bad.refuses = True
+        with Rsp(tmp_path, site % (good.address, bad.address)) as rsp:
+            with grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
+                calls = Calls(channel)
+                for number in range(6):
+                    assert calls.unary(b"%d" % number, timeout=20) == b"%d" % number
+        assert bad.calls and good.calls == 6
+
+
+# -- health checks
+
+
+@pytest.mark.parametrize("service", ["", "shop.Cart"])
+def test_health_checks_by_grpc(tmp_path, service):
+    health = f'{{ type = "grpc", service = "{service}", interval = "100ms", timeout = "100ms", fall = 1, rise = 1 }}'
+    upstream = 'upstream "calls" { "%s", http = 2, outliers = false, health = ' + health + " }"
+    text = 'listen "127.0.0.1:{port}"\nroute { to = "calls" }\n' + upstream
+    with GrpcPeer() as peer:
+        peer.health = {service: 1}
+        with Rsp(tmp_path, text % peer.address) as rsp:
+            wait_until(lambda: rsp.state(peer.address, "calls") == "up", "a peer that is up")
+            peer.health = {service: 2}
+            wait_until(lambda: "is doubtful: answered NOT_SERVING" in rsp.log, "a peer that is doubtful")
+            peer.health = {service: 1}
+            wait_until(lambda: f"peer {peer.address} is up" in rsp.log, "a peer that is up again")
+
+
+# -- TLS on both sides
+
+
+def test_over_tls_on_both_sides(tmp_path):
+    site = authority().issue("localhost", "127.0.0.1")
+    site.write(tmp_path, "site")
+    authority().write(tmp_path / "ca.pem")
+    text = """
+        listen "127.0.0.1:{port}" { tls = true }
+        certificate { "site.bundle.pem" }
+        upstream "calls" { "localhost:%d", http = 2, tls = { ca = "ca.pem" }, health = "grpc" }
+        route { to = "calls" }
+    """
+    tls = (tmp_path / "site.key").read_bytes(), (tmp_path / "site.pem").read_bytes()
+    trusted = grpc.ssl_channel_credentials((tmp_path / "ca.pem").read_bytes())
+    with GrpcPeer(tls=tls) as peer, Rsp(tmp_path, text % peer.port) as rsp:
+        with grpc.secure_channel(f"localhost:{rsp.port}", trusted) as channel:
+            calls = Calls(channel)
+            assert calls.unary(LARGE[:100_000], timeout=20) == LARGE[:100_000]
+            assert list(calls.chat(iter([b"a", b"b"]), timeout=20)) == [b"a", b"b"]
+        wait_until(lambda: rsp.state(rsp.admin("/peers")["peers"][0]["peer"], "calls") == "up", "a peer that is up")
+
+
+# -- many at once
+
+
+def test_a_thousand_streams_at_once(calls, site):
+    """All are open before the first one ends."""
+
+    async def run(count: int) -> None:
+        options = [*_ANY_SIZE, ("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{site.port}", options) as channel:
+            chat = channel.stream_stream("/test.Echo/Chat")
+            streams = [chat(timeout=60) for _ in range(count)]
+            for number, stream in enumerate(streams):
+                await stream.write(b"%d" % number)
+            assert [await stream.read() for stream in streams] == [b"%d" % number for number in range(count)]
+            for stream in streams:
+                await stream.done_writing()
+            assert [await stream.code() for stream in streams] == [grpc.StatusCode.OK] * count
+
+    asyncio.run(run(1000))
