@@ -7,6 +7,7 @@ from rsp.http.errors import ProtocolError
 
 _STRAY: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 STRAY_BUT_LF: Final = re.compile(rb"\r(?!\n|\Z)|\x00")
+_PREFACE: Final = b"PRI * HTTP/2.0"  # what a client of HTTP/2 begins with
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]")
 FIELD_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+")
 
@@ -36,6 +37,8 @@ def explain(block: bytes, *, request: bool) -> ProtocolError:
         if FIELD_LINE.fullmatch(line) is None:
             return ProtocolError("malformed field line")
     if request:
+        if start == _PREFACE:
+            return ProtocolError("this port does not speak HTTP/2", 505)
         version = start.rpartition(b" ")[2]
         if _VERSION.fullmatch(version) and version[:7] != b"HTTP/0.":
             known = version in (b"HTTP/1.0", b"HTTP/1.1")
