@@ -1,7 +1,7 @@
 # What the other side's decoder is told.  Part of hpack.pyx.
 
 cdef enum:
-    CHAINS = 64
+    CHAINS = 32
     RECENT = 64
     SHARE = 4
     LONGEST_KEY = 1024  # bytes: so much of the largest table is SHARE
@@ -11,11 +11,13 @@ cdef enum:
     NEVER_ADDED = 0x10
     NOT_ADDED = 0
 
+cdef uint32_t LAST_MARK = 0xFFFFFFFFU  # a table that has had so many fields takes no more
+
 assert RECENT == indexing.RECENT and SHARE == indexing.SHARE and LONGEST_KEY * SHARE == TABLE_SIZE
 
 # A field of the table; its key stands behind it.
 cdef struct Known:
-    uint64_t older  # the mark of the one before it in the same chain
+    uint32_t older  # the mark of the one before it in the same chain
     uint32_t hash
     uint16_t size, key_size
 
@@ -24,8 +26,8 @@ cdef struct Known:
 cdef struct Table:
     Known **ring
     Py_ssize_t room, count, size
-    uint64_t added
-    uint64_t newest[CHAINS]
+    uint32_t added
+    uint32_t newest[CHAINS]
     uint32_t recent[RECENT]
     uint32_t next_recent
 
@@ -86,12 +88,12 @@ cdef inline char *put_name(char *at, int first, int number, Text name, Py_ssize_
 
 cdef inline Py_ssize_t index_of(Table *table, Text key, Py_ssize_t size, uint32_t hash) noexcept nogil:
     """Of a field in the table, or 0."""
-    cdef uint64_t mark, gone
+    cdef uint32_t mark, gone
     cdef Known *known
     if table == NULL:
         return 0
     mark = table.newest[hash >> 8 & CHAINS - 1]
-    gone = table.added - table.count
+    gone = table.added - <uint32_t>table.count
     while mark > gone:
         known = table.ring[mark - 1 & table.room - 1]
         if known.hash == hash and known.key_size == size and memcmp(known + 1, key, size) == 0:
@@ -259,6 +261,8 @@ cdef class Encoder:
                 raise MemoryError
         for index in range(RECENT):
             found |= table.recent[index] == hash
+        if table.added == LAST_MARK:
+            return False
         if not found:
             table.recent[table.next_recent] = hash
             table.next_recent = table.next_recent + 1 & RECENT - 1
@@ -266,7 +270,7 @@ cdef class Encoder:
 
     cdef int _add(self, Text key, Py_ssize_t key_size, uint32_t hash, Py_ssize_t size) except -1:
         cdef Table *table = self._table
-        cdef uint64_t *newest = &table.newest[hash >> 8 & CHAINS - 1]
+        cdef uint32_t *newest = &table.newest[hash >> 8 & CHAINS - 1]
         cdef Known *known
         self._evict(self._capacity - size)
         if table.count == table.room:
@@ -299,10 +303,10 @@ cdef class Encoder:
 cdef int grow(Table *table) except -1:
     cdef Py_ssize_t room = 2 * table.room if table.room else FEW
     cdef Known **ring = <Known **>malloc(room * sizeof(Known *))
-    cdef uint64_t number
+    cdef uint32_t number
     if ring == NULL:
         raise MemoryError
-    for number in range(table.added - table.count, table.added):
+    for number in range(table.added - <uint32_t>table.count, table.added):
         ring[number & room - 1] = table.ring[number & table.room - 1]
     free(table.ring)
     table.ring = ring

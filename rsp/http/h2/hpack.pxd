@@ -12,8 +12,8 @@ cdef struct Entry:
     void *text  # the value as a bytes object, or NULL
     unsigned int name, value  # sizes
     unsigned char kind  # of the name
-    bint sound  # the value
-    bint plain  # nothing but a line
+    unsigned char sound  # whether the value is
+    unsigned char plain  # whether it is nothing but a line
 
 
 cdef struct Section:
