@@ -82,6 +82,9 @@ class _Pool(Pool):
         super().__init__(context, peer)
         self._play = play
 
+    def is_made_for(self, rules: object, name: str, http: object) -> bool:
+        return True  # peers are played over HTTP/1.1
+
     def connect(self, request: PeerRequest | None) -> None:
         near, far = socket.socketpair()
         for end in (near, far):

@@ -235,8 +235,8 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     if upstream.http == "auto" and upstream.secure is None:
         yield (
             ("http",),
-            'http = "auto" needs tls: without TLS there is no handshake in which a peer could choose; add tls = true, or '
-            "write http = 1 or http = 2",
+            'http = "auto" needs tls: without TLS there is no handshake in which a peer could choose; add tls = true, '
+            "or write http = 1 or http = 2",
         )
     health = upstream.checks
     if isinstance(upstream.health, str) and upstream.health not in ("tcp", "grpc") and upstream.health[:1] != "/":

@@ -8,6 +8,7 @@ from rsp.config.struct import Struct, Text
 from rsp.config.units import Duration
 
 TlsVersion = Literal["1.2", "1.3"]
+HttpVersion = Literal[1, 2, "auto"]
 
 
 class Tls(Struct, frozen=True):

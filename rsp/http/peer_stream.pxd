@@ -4,7 +4,7 @@ from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 
 cdef class Failure:
     cdef public str reason
-    cdef public bint timed_out, untouched
+    cdef public bint counts, timed_out, untouched
 
 
 cdef class PeerStream:

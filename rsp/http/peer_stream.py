@@ -19,15 +19,17 @@ class Failure:
     """Why a peer gave no response, or half of one.
 
     ``reason``: a clause for the log.  ``untouched``: the peer cannot have processed the request, so it may be sent
-    again whatever its method.
+    again whatever its method.  ``counts``: it is a failure of the peer's; not so where the peer cannot be blamed, or
+    another request on the same connection has told of it.
     """
 
-    __slots__ = ("reason", "timed_out", "untouched")
+    __slots__ = ("counts", "reason", "timed_out", "untouched")
 
-    def __init__(self, reason: str, *, timed_out: bool = False, untouched: bool = False) -> None:
+    def __init__(self, reason: str, *, timed_out: bool = False, untouched: bool = False, counts: bool = True) -> None:
         self.reason = reason
         self.timed_out = timed_out
         self.untouched = untouched
+        self.counts = counts
 
 
 class PeerStream:

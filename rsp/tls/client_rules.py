@@ -7,7 +7,7 @@ connections and sessions that were made under it are still right, and another on
 import encodings.idna  # noqa: F401 - ssl wants it for names, when it may not be readable any more
 from weakref import WeakValueDictionary
 
-from rsp.config.tls import UpstreamTls
+from rsp.config.tls import HttpVersion, UpstreamTls
 from rsp.config.units import Peer
 from rsp.tls.contexts import ClientContent, client_content, client_context
 from rsp.tls.engine import Context
@@ -15,12 +15,14 @@ from rsp.tls.material import Keyring
 
 
 class ClientRules:
-    """``context``: for connections under these rules."""
+    """``context``: for connections under these rules; ``single``: for those that carry one request at a time, where
+    ``context`` offers HTTP/2."""
 
-    __slots__ = ("__weakref__", "context")
+    __slots__ = ("__weakref__", "context", "single")
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, single: Context) -> None:
         self.context = context
+        self.single = single
 
 
 class KnownRules:
@@ -29,12 +31,14 @@ class KnownRules:
     def __init__(self) -> None:
         self._known: WeakValueDictionary[ClientContent, ClientRules] = WeakValueDictionary()
 
-    def find(self, secure: UpstreamTls, keyring: Keyring) -> ClientRules:
+    def find(self, secure: UpstreamTls, keyring: Keyring, http: HttpVersion = 1) -> ClientRules:
         """For ``secure``, with files as ``keyring`` has them.  Raises :class:`ContextError`."""
-        content = client_content(secure, keyring)
+        content = client_content(secure, keyring, http)
         rules = self._known.get(content)
         if rules is None:
-            rules = self._known[content] = ClientRules(client_context(content))
+            context = client_context(content)
+            single = client_context(client_content(secure, keyring)) if http == "auto" else context
+            rules = self._known[content] = ClientRules(context, single)
         return rules
 
 

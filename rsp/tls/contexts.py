@@ -12,12 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rsp.config.tls import Tls, UpstreamTls
+from rsp.config.tls import HttpVersion, Tls, UpstreamTls
 from rsp.system.memory import sealed
 from rsp.tls.engine import Context
 from rsp.tls.material import Chain, Keyring
 from rsp.tls.policy import Profile, Verification
 from rsp.tls.stdlib import Connection
+from rsp.tls.suites import bad_ones_last
 
 # Mozilla's guidelines, version 6.0 (ssl-config.mozilla.org/guidelines/6.0.json), in the order of their cost: all
 # are good.  A client that names ChaCha20 first gets it: a phone without AES instructions is better off so.  Both have
@@ -37,8 +38,12 @@ _NAMED: Final = {
     "modern": INTERMEDIATE,
 }  # modern: TLS 1.3 alone, so none of these is used
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-_ALPN: Final = ("http/1.1", "http/1.0")  # as nginx without HTTP/2
-_PEERS_ALPN: Final = ("http/1.1",)
+_ALPN: Final = ("http/1.1", "http/1.0")  # as nginx
+_HTTP2_ALPN: Final = ("h2", *_ALPN)
+# By the version of HTTP that an upstream is asked with.
+_PEERS_ALPN: Final[dict[HttpVersion, tuple[str, ...]]] = {
+    1: ("http/1.1",), 2: ("h2",), "auto": ("h2", "http/1.1")
+}  # fmt: skip
 _MOST_CLIENT_CONTEXTS: Final = 64
 _PRIORITIZE_CHACHA: Final = 1 << 21  # SSL_OP_PRIORITIZE_CHACHA
 _LIST: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
@@ -48,10 +53,14 @@ class ContextError(Exception):
     """OpenSSL refuses what it was given; the text says why."""
 
 
-def profile_of(tls: Tls) -> Profile:
-    """``modern`` means TLS 1.3 alone, unless ``min`` says otherwise."""
+def profile_of(tls: Tls, http2: bool = False) -> Profile:
+    """``modern`` means TLS 1.3 alone, unless ``min`` says otherwise.  ``http2``: for listeners that speak it."""
     oldest = tls.min or ("1.3" if tls.ciphers == "modern" else "1.2")
-    return Profile(oldest, _NAMED.get(tls.ciphers, tls.ciphers), _ALPN, tls.session_tickets)
+    ciphers = _NAMED.get(tls.ciphers, tls.ciphers)
+    if not http2:
+        return Profile(oldest, ciphers, _ALPN, tls.session_tickets)
+    with _reasons():
+        return Profile(oldest, bad_ones_last(ciphers), _HTTP2_ALPN, tls.session_tickets)
 
 
 def server_context(chains: Sequence[Chain], profile: Profile, verification: Verification | None) -> Context:
@@ -84,19 +93,21 @@ def _choose_ciphers(context: ssl.SSLContext, ciphers: str) -> None:
 
 
 class ClientContent(NamedTuple):
-    """All that a context for peers is made of.  ``stamp``: of the system's authorities, where those are trusted."""
+    """All that a context for peers is made of.  ``stamp``: of the system's authorities, where those are trusted.
+    ``alpn``: the protocols that it offers."""
 
     verification: Verification | None
     own: tuple[bytes, bytes] | None  # certificates and key
     oldest: str
     stamp: object
+    alpn: tuple[str, ...]
 
 
-def client_content(secure: UpstreamTls, keyring: Keyring) -> ClientContent:
+def client_content(secure: UpstreamTls, keyring: Keyring, http: HttpVersion = 1) -> ClientContent:
     """The content of files included.  Raises :class:`ContextError`."""
     verified = verification(keyring, secure.ca, secure.crl) if secure.verify else None
     stamp = system_stamp() if verified is not None and not verified.ca else None
-    return ClientContent(verified, _own(secure, keyring), secure.min, stamp)
+    return ClientContent(verified, _own(secure, keyring), secure.min, stamp, _PEERS_ALPN[http])
 
 
 def client_context(content: ClientContent) -> Context:
@@ -105,9 +116,9 @@ def client_context(content: ClientContent) -> Context:
     return Context(_client_ssl_context(content), verified.digest if verified is not None else b"")
 
 
-def client_ssl_context(secure: UpstreamTls, keyring: Keyring) -> ssl.SSLContext:
+def client_ssl_context(secure: UpstreamTls, keyring: Keyring, http: HttpVersion = 1) -> ssl.SSLContext:
     """What is under :func:`client_context`, for asyncio's streams; shared by content.  Raises :class:`ContextError`."""
-    return _client_ssl_context(client_content(secure, keyring))
+    return _client_ssl_context(client_content(secure, keyring, http))
 
 
 def verification(keyring: Keyring, ca: str | None, crl: str | None, required: bool = True) -> Verification:
@@ -140,7 +151,7 @@ def _client_ssl_context(content: ClientContent) -> ssl.SSLContext:
     with _reasons():
         context.minimum_version = _VERSIONS[content.oldest]
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-        context.set_alpn_protocols(_PEERS_ALPN)
+        context.set_alpn_protocols(content.alpn)
         context.sslobject_class = Connection
         if content.verification is None:
             context.check_hostname = False

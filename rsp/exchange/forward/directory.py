@@ -7,7 +7,7 @@ from rsp.config.errors import ConfigError
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.outside import Outside, private_scoreboard
 from rsp.exchange.forward.peer import Peer
-from rsp.exchange.forward.pool import Pool, close_unused, connections
+from rsp.exchange.forward.pool import Pool, close_unused, connections, shared_tunnels
 from rsp.exchange.forward.upstream import Upstream
 from rsp.ipc.peer_cells import CONNECTING, IN_FLIGHT
 from rsp.ipc.peer_table import PeerEntry
@@ -70,7 +70,7 @@ class PeerDirectory:
         if secure is None:
             return None
         try:
-            return self._rules.find(secure, keyring)
+            return self._rules.find(secure, keyring, config.http)
         except ContextError as error:
             raise ConfigError(f'upstream "{config.name}": tls: {error}') from None
 
@@ -112,7 +112,8 @@ class PeerDirectory:
 
     def tunnels(self) -> int:
         """Connections to peers that are tunnels now."""
-        return sum(connection.is_tunnel() for connection in connections(self._context))
+        single = sum(connection.is_tunnel() for connection in connections(self._context))
+        return single + len(shared_tunnels(self._context))
 
     def _close_idle(self) -> bool:
         """Close the connection to a peer that has been idle for longest at its peer; whether there was one."""

@@ -184,7 +184,7 @@ class Forward(Relay):
         self.note_failed(failure.reason)
         if len(self.tried) < MOST_NAMES:  # hundreds of lines say no more than some
             self.peer.tell(failure.reason)
-        self.peer.failed(failure.reason)
+        self.peer.blame(failure)
         self.note_tried(self.peer)
         status = 504 if failure.timed_out else 502
         if len(self.tried) % _AT_ONCE:
@@ -200,7 +200,7 @@ class Forward(Relay):
         peer, reason = self.peer, failure.reason
         if self.user.response_started:
             peer.tell(f"{reason}, in the middle of a response")
-            peer.failed(reason)
+            peer.blame(failure)
             self.over = True
             self.user.cut_off()
             return
@@ -213,7 +213,7 @@ class Forward(Relay):
             self._ask_again(peer)
             return
         peer.tell(reason)
-        peer.failed(reason)
+        peer.blame(failure)
         status = 504 if failure.timed_out else 502
         if once_more and stream.may_have_gone_stale(seconds) and self.upstream.may_ask_again(peer):
             self.context.stats.add(RETRIES, 1)

@@ -95,14 +95,14 @@ class Hedge(Holder):
         self.note_connected()
         self.let_go()
         self.note_failed(failure.reason)
-        self.peer.failed(failure.reason)
+        self.peer.blame(failure)
         self._give_in(504 if failure.timed_out else 502)
 
     def peer_failed(self, stream: PeerStream, failure: Failure) -> None:
         self.peer_done()
         self.note_failed(failure.reason)
         if not stream.went_stale(self.ended - self.started):
-            self.peer.failed(failure.reason)
+            self.peer.blame(failure)
         self._give_in(504 if failure.timed_out else 502)
 
     def keep_for_client(self, connection: BoundConnection) -> None:

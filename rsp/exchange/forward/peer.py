@@ -10,10 +10,11 @@ from typing import Final
 from rsp.balance.candidate import Candidate
 from rsp.balance.latency import PeakEwma
 from rsp.balance.outliers import ejections, time_out
+from rsp.config.tls import HttpVersion
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.pool import Pool
 from rsp.exchange.forward.secure_pool import SecurePool
-from rsp.http.peer_stream import PeerRequest
+from rsp.http.peer_stream import Failure, PeerRequest
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_cells import CONNECTING, EJECTED, IDLE, IN_FLIGHT, REQUESTS
 from rsp.ipc.peer_marks import EJECTED_UNTIL, SINCE, Reason
@@ -89,9 +90,8 @@ class Peer(Candidate):
         self.max_conns = entry.max_conns
         self.max_connecting = config.max_connecting
         secure = config.secure
-        self.ask_by(
-            owner.rules, name_to_verify(secure, config.peers[entry.given].address) if secure is not None else ""
-        )
+        name = name_to_verify(secure, config.peers[entry.given].address) if secure is not None else ""
+        self.ask_by(owner.rules, name, config.http)
         self.pool.configure(config)
         self._drain = float(config.drain)
         self._warm = config.warm
@@ -107,15 +107,18 @@ class Peer(Candidate):
         self._warm = 0
         self.pool.retire()
 
-    def ask_by(self, rules: ClientRules | None, name: str) -> None:
+    def ask_by(self, rules: ClientRules | None, name: str, http: HttpVersion) -> None:
         """Over TLS, where its certificate has to be for ``name``; ``None``: plainly.
 
         Connections that were made otherwise finish what they carry, and are used for nothing else.
         """
-        if not self.pool.is_made_for(rules, name):
-            self.former_pool = self.pool
-            self.pool = Pool(self.context, self) if rules is None else SecurePool(self.context, self, rules, name)
-            self.former_pool.retire()
+        if not self.pool.is_made_for(rules, name, http):
+            former = self.former_pool = self.pool
+            if rules is None:
+                self.pool = Pool(self.context, self, http)
+            else:
+                self.pool = SecurePool(self.context, self, rules, name, http)
+            former.retire()
 
     # -- what policies ask
 
@@ -134,7 +137,7 @@ class Peer(Candidate):
         if standing < OUT:
             if not self.has_room():
                 return FULL
-            if self.max_connecting and not self.pool.idle and self.stats.total(CONNECTING) >= self.max_connecting:
+            if self.max_connecting and not self.pool.has_idle() and self.stats.total(CONNECTING) >= self.max_connecting:
                 return FULL
             if self._slow_start and self.stats.mark(SINCE) != self._since:
                 self._weigh(self.context.now)  # it has come back since the last tick
@@ -226,6 +229,11 @@ class Peer(Candidate):
         self._weigh(now)
         log.line(f'upstream "{self.owner.name}": peer {self.address} is back')
 
+    def blame(self, failure: Failure) -> None:
+        """It has failed, if it is its own failure."""
+        if failure.counts:
+            self.failed(failure.reason)
+
     def failed(self, reason: str) -> None:
         """No connection, no response, or half of one."""
         now = self.context.clock()
@@ -258,7 +266,7 @@ class Peer(Candidate):
         stats = self.stats
         if not stats.own(IN_FLIGHT):
             self.ewma.fade(now)
-        stats.set_own(IDLE, len(self.pool.idle))
+        stats.set_own(IDLE, self.pool.count_idle())
         requests = stats.own(REQUESTS)
         if (
             self._warm

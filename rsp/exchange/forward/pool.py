@@ -1,15 +1,20 @@
-"""The connections of a peer that wait for the next request, and how new ones are made."""
+"""The connections of a peer that wait for the next request, and how new ones are made.
+
+A connection over HTTP/1.1 is here between two requests; those over HTTP/2 are ``shared.py``'s, where there are any.
+"""
 
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from rsp.config.units import Peer as Address
+from rsp.config.tls import HttpVersion
 from rsp.config.upstreams import Upstream as UpstreamConfig
+from rsp.exchange.forward.attempt import Attempt, Dial, PoolOwner
+from rsp.exchange.forward.shared import Shared
 from rsp.http.h1.client import ConnectionOwner, PeerConnection
+from rsp.http.h2.client import H2PeerConnection
+from rsp.http.h2.client_stream import H2PeerStream
 from rsp.http.peer_stream import Failure, PeerRequest, PeerStream
-from rsp.ipc.peer_cells import CONNECTING, CONNECTS
-from rsp.ipc.peer_stats import PeerStats
-from rsp.logs import log
+from rsp.ipc.peer_cells import CONNECTING
 from rsp.net.connector import Connector
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
@@ -20,84 +25,23 @@ if TYPE_CHECKING:
 _WARM_AT_ONCE: Final = 8  # connections that a tick makes ahead
 
 
-class PoolOwner(Protocol):
-    """The peer, as its pool knows it."""
-
-    address: Address
-    stats: PeerStats
-
-
-class Attempt:
-    """A connection on its way up, for a request or (``None``) for the pool, if ``keep``.
-
-    Without either it is a check, and closed at once: an idle connection keeps a peer busy that serves only one at a
-    time, until that gives up waiting for a request.  So it is when its request has ended meanwhile.
-    """
-
-    __slots__ = ("_dial", "_keep", "_limits", "_over", "_pool", "_request", "_timed_out", "deadline")
-
-    def __init__(self, pool: "Pool", request: PeerRequest | None, keep: bool = False) -> None:
-        self._keep = keep
-        self._over = False
-        self._pool = pool
-        self._request = request
-        self._timed_out = False
-        context = pool.context
-        self._limits = request.limits if request is not None else context.limits
-        self.deadline = context.now + self._limits.connect_time + 0.5
-        context.attempts.add(self)
-        pool.peer.stats.add(CONNECTING, 1)
-        self._dial = pool.dial(self)
-
-    def begin_handshake(self) -> None:
-        """The peer has accepted the connection; a handshake comes before anything else."""
-        self.deadline = self._pool.context.now + self._limits.handshake_time + 0.5
-
-    def is_due(self, now: float) -> bool:
-        return self.deadline < now
-
-    def expire(self) -> None:
-        self._timed_out = True
-        self._dial.cancel("timed out while connecting")
-
-    def end(self, transport: Transport | None, reason: str) -> None:
-        """Hand the connection over, or say why there is none."""
-        if self._over:
-            return
-        self._over = True
-        pool, request = self._pool, self._request
-        pool.context.attempts.discard(self)
-        pool.peer.stats.add(CONNECTING, -1)
-        if transport is not None:
-            pool.peer.stats.add(CONNECTS, 1)
-        if request is not None and not request.waits:
-            request = None
-        if transport is not None:
-            if request is not None or self._keep:
-                pool.connected(transport, request)
-            else:
-                transport.abort()
-        elif request is not None:
-            request.connect_failed(Failure(reason, timed_out=self._timed_out))
-        else:
-            address = pool.peer.address
-            log.once_a_second(f"connect {address}", f"Peer {address} cannot be reached: {reason}")
-
-
-class Dial(Protocol):
-    def cancel(self, reason: str) -> None:
-        """Give up, unless it is done."""
-
-
 class Pool(ConnectionOwner):
     """``idle``: open connections; the last one used is the first one taken again.  ``keepalive``: so many at most.
 
-    ``name``: what the peer's certificate has to be for.  This pool speaks plainly; ``secure_pool.py`` has that for TLS.
+    ``shared``  connections over HTTP/2, where that may be spoken
+    ``age``     seconds after which a connection is used no more
+    ``name``    what the peer's certificate has to be for
+
+    This pool speaks plainly; ``secure_pool.py`` has that for TLS.
     """
 
-    __slots__ = ("_age", "context", "idle", "keepalive", "name", "peer", "where")
+    # fmt: off
+    __slots__ = (
+        "age", "context", "http", "idle", "keepalive", "most_connecting", "name", "peer", "scheme", "shared", "where",
+    )
+    # fmt: on
 
-    def __init__(self, context: WorkerContext, peer: PoolOwner) -> None:
+    def __init__(self, context: WorkerContext, peer: PoolOwner, http: HttpVersion = 1) -> None:
         address = peer.address
         self.context = context
         self.peer = peer
@@ -107,29 +51,42 @@ class Pool(ConnectionOwner):
         self.keepalive = 0
         self.retired = False
         self.strict = True
-        self._age = inf
+        self.age = inf
+        self.most_connecting = 0
+        self.scheme = b"http"
+        self.http = http
+        self.shared = Shared(self, http) if http != 1 else None
 
-    def is_made_for(self, rules: object, name: str) -> bool:
+    def is_made_for(self, rules: object, name: str, http: HttpVersion) -> bool:
         """Whether its connections are right for a peer that is asked over TLS by ``rules``; ``None``: plainly."""
-        return rules is None
+        return rules is None and http == self.http
 
     def configure(self, config: UpstreamConfig) -> None:
         self.retired = False
         self.keepalive = config.keepalive
         self.strict = config.strict
-        self._age = config.keepalive_age or inf
+        self.age = config.keepalive_age or inf
+        self.most_connecting = config.max_connecting
+        if self.shared is not None:
+            self.shared.retired = False
 
     def retire(self) -> None:
         """The peer is none any more, or asked in another way: no connection waits here."""
         self.retired = True
         self.keepalive = 0
         self.forget_idle()
+        if self.shared is not None:
+            self.shared.retire()
 
     # -- for requests
 
     def take(self, request: PeerRequest) -> PeerStream | None:
-        """On an idle connection that is open as far as is known; ``None``: there is none."""
+        """On a connection with room, or an idle one, that is open as far as is known; ``None``: there is none."""
         idle = self.idle
+        if self.shared is not None:
+            stream = self.shared.take(request)
+            if stream is not None:
+                return stream
         while idle:
             connection = idle.pop()
             stream = connection.open(request)
@@ -139,14 +96,24 @@ class Pool(ConnectionOwner):
 
     def connect(self, request: PeerRequest) -> None:
         """Make a connection; then call ``request.connected(stream)`` or ``request.connect_failed(failure)``."""
+        if self.shared is None:
+            Attempt(self, request)
+        else:
+            self.shared.connect(request)
+
+    def connect_single(self, request: PeerRequest) -> None:
+        """The same, over HTTP/1.1."""
         Attempt(self, request)
 
     def check(self) -> None:
         """Say in the log if the peer cannot be reached."""
-        Attempt(self, None)
+        if self.shared is None:
+            Attempt(self, None)
+        else:
+            self.shared.make_one(None)
 
-    def dial(self, attempt: Attempt) -> Dial:
-        """A connection on its way up; it calls ``attempt.end``."""
+    def dial(self, attempt: Attempt, single: bool) -> Dial:
+        """A connection on its way up; it calls ``attempt.end``.  ``single``: over HTTP/1.1."""
         return Connector(self.context.poller, self.where, attempt.end)
 
     def make(self, transport: Transport) -> PeerConnection:
@@ -164,11 +131,23 @@ class Pool(ConnectionOwner):
         else:
             request.connect_failed(Failure("closed the connection early"))
 
+    def learn_session(self, transport: Transport, made: float) -> bool:
+        """Without TLS there is nothing to resume."""
+        return True
+
     # -- connections that wait
+
+    def has_idle(self) -> bool:
+        """Whether a request that comes now needs no connection of its own."""
+        return bool(self.idle) or (self.shared is not None and self.shared.is_ready())
+
+    def count_idle(self) -> int:
+        """Connections on which nothing runs."""
+        return len(self.idle) + (len(self.shared.idle()) if self.shared is not None else 0)
 
     def keeps(self, connection: PeerConnection) -> bool:
         context, idle = self.context, self.idle
-        if len(idle) < self.keepalive and not context.draining and context.now - connection.made < self._age:
+        if len(idle) < self.keepalive and not context.draining and context.now - connection.made < self.age:
             idle.append(connection)
             return True
         return False
@@ -179,6 +158,9 @@ class Pool(ConnectionOwner):
 
     def warm_up(self, wanted: int) -> None:
         """Make some of the connections that are missing until ``wanted`` wait here."""
+        if self.shared is not None and not self.shared.asks_http1():
+            self.shared.warm_up()
+            return
         missing = min(wanted, self.keepalive) - len(self.idle) - self.peer.stats.own(CONNECTING)
         for _ in range(min(missing, _WARM_AT_ONCE)):
             Attempt(self, None, keep=True)
@@ -187,13 +169,18 @@ class Pool(ConnectionOwner):
         """Close what is idle: the peer has gone away, or left the configuration."""
         while self.idle:
             self.idle.pop().close()
+        if self.shared is not None:
+            self.shared.forget_idle()
 
     def close_oldest(self) -> bool:
         """Close the connection that has waited for longest; whether there was one."""
-        if not self.idle:
-            return False
-        self.idle.pop(0).close()
-        return True
+        if self.idle:
+            self.idle.pop(0).close()
+            return True
+        shared = self.shared.idle() if self.shared is not None else []
+        if shared:
+            shared[0].leave()
+        return bool(shared)
 
     def end_tunnels(self) -> None:
         """The peer is leaving: what is no tunnel is finished."""
@@ -201,11 +188,23 @@ class Pool(ConnectionOwner):
             owner = connection.owner
             if isinstance(owner, Pool) and owner.peer is self.peer and connection.is_tunnel():
                 connection.close()
+        for tunnel in shared_tunnels(self.context, self.peer):
+            tunnel.end_tunnel()
 
 
 def connections(context: WorkerContext) -> list[PeerConnection]:
-    """All connections to peers."""
+    """All connections to peers over HTTP/1.1."""
     return [each for each in context.peer_connections if isinstance(each, PeerConnection)]
+
+
+def shared_tunnels(context: WorkerContext, peer: PoolOwner | None = None) -> list[H2PeerStream]:
+    """Tunnels to ``peer``, or to all, over HTTP/2."""
+    found = []
+    for connection in context.peer_connections:
+        owner = connection.owner if isinstance(connection, H2PeerConnection) else None
+        if isinstance(owner, Shared) and isinstance(connection, H2PeerConnection) and peer in (None, owner.pool.peer):
+            found += connection.tunnels()
+    return found
 
 
 def close_unused(context: WorkerContext, pools: "Collection[ConnectionOwner]") -> None:

@@ -15,4 +15,5 @@ cdef class SecureConnection(PeerConnection):
 
 cdef class SecureDial:
     cdef object _attempt, _connector, _handshake
+    cdef bint _single
     cdef SecurePool _pool

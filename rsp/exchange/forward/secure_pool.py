@@ -4,7 +4,9 @@ Rules of this room: a pool is made for the rules under which its connections are
 here asks whether a connection is still right.
 """
 
-from rsp.exchange.forward.pool import Attempt, Pool, PoolOwner
+from rsp.config.tls import HttpVersion
+from rsp.exchange.forward.attempt import Attempt, PoolOwner
+from rsp.exchange.forward.pool import Pool
 from rsp.http.h1.client import PeerConnection
 from rsp.http.peer_stream import PeerRequest
 from rsp.net.connector import Connector
@@ -24,41 +26,48 @@ class SecurePool(Pool):
 
     __slots__ = ("_session", "_session_made", "rules")
 
-    def __init__(self, context: WorkerContext, peer: PoolOwner, rules: ClientRules, name: str) -> None:
-        super().__init__(context, peer)
+    def __init__(
+        self, context: WorkerContext, peer: PoolOwner, rules: ClientRules, name: str, http: HttpVersion = 1
+    ) -> None:
+        super().__init__(context, peer, http)
         self.rules = rules
         self.name = name
+        self.scheme = b"https"
         self._session: object = None
         self._session_made = 0.0  # its connection
 
-    def is_made_for(self, rules: object, name: str) -> bool:
-        return rules is self.rules and name == self.name
+    def is_made_for(self, rules: object, name: str, http: HttpVersion) -> bool:
+        return rules is self.rules and name == self.name and http == self.http
 
-    def dial(self, attempt: Attempt) -> "SecureDial":
-        return SecureDial(self, attempt)
+    def dial(self, attempt: Attempt, single: bool) -> "SecureDial":
+        return SecureDial(self, attempt, single)
 
-    def engine(self) -> Engine:
-        """For a new connection."""
-        return self.rules.context.client(self.name, self._session)
+    def engine(self, single: bool) -> Engine:
+        """For a new connection; ``single``: over HTTP/1.1."""
+        rules = self.rules
+        if single and rules.single is not rules.context:
+            return rules.single.client(self.name, None)
+        return rules.context.client(self.name, self._session)
 
     def make(self, transport: Transport) -> PeerConnection:
         return SecureConnection(self.context, self, transport)
 
-    def learn_session(self, connection: PeerConnection) -> None:
-        """Once ``connection`` has had a response, its peer has sent its tickets, if it has any."""
-        transport = connection.transport
-        if (
-            isinstance(transport, TlsTransport)
-            and transport.engine is not None
-            and self._session_made <= connection.made
-        ):
-            session = transport.engine.session()
-            if session is not None:
-                self._session, self._session_made = session, connection.made
+    def learn_session(self, transport: Transport, made: float) -> bool:
+        """Once a connection has had a response, its peer has sent its tickets, if it has any."""
+        if not isinstance(transport, TlsTransport) or transport.engine is None or self._session_made > made:
+            return False
+        session = transport.engine.session()
+        if session is not None:
+            self._session, self._session_made = session, made
+        return session is not None
 
     def lost(self, connection: PeerConnection) -> None:
-        self.learn_session(connection)
+        self.learn_from(connection)
         Pool.lost(self, connection)
+
+    def learn_from(self, connection: PeerConnection) -> None:
+        if self.shared is None:  # else the session is one of HTTP/2
+            self.learn_session(connection.transport, connection.made)
 
 
 class SecureConnection(PeerConnection):
@@ -66,17 +75,18 @@ class SecureConnection(PeerConnection):
 
     def release(self, request: PeerRequest | None) -> None:
         if not self.reused and isinstance(self.owner, SecurePool):
-            self.owner.learn_session(self)
+            self.owner.learn_from(self)
         PeerConnection.release(self, request)  # compiled, there is no super() here
 
 
 class SecureDial:
     """A connection, then the handshake on it, each with its own time."""
 
-    __slots__ = ("_attempt", "_connector", "_handshake", "_pool")
+    __slots__ = ("_attempt", "_connector", "_handshake", "_pool", "_single")
 
-    def __init__(self, pool: SecurePool, attempt: Attempt) -> None:
+    def __init__(self, pool: SecurePool, attempt: Attempt, single: bool) -> None:
         self._pool = pool
+        self._single = single
         self._attempt = attempt
         self._handshake: ClientHandshake | None = None
         self._connector = Connector(pool.context.poller, pool.where, self._connected, TlsTransport)
@@ -87,7 +97,7 @@ class SecureDial:
             return
         self._attempt.begin_handshake()
         try:
-            engine = self._pool.engine()
+            engine = self._pool.engine(self._single)
         except (TlsError, ValueError):  # of hooks' peers, names are not checked before
             transport.abort()
             self._attempt.end(None, f'"{self._pool.name}" is not a name that a certificate can have')

@@ -127,7 +127,7 @@ class Upstream(PeerOwner):
         """Certificates, authorities or revocation lists have changed."""
         self.rules = rules
         for peer in self.peers:
-            peer.ask_by(rules, peer.pool.name)
+            peer.ask_by(rules, peer.pool.name, self.config.http)
             peer.pool.configure(self.config)
 
     # -- the choice
