@@ -16,7 +16,7 @@ cdef class Agreement(Output):
     cdef public Py_ssize_t most
     cpdef begin_agreement(self)
     cpdef bint _is_idle_number(self, long long number) except -1
-    cpdef bint missing(self, long long number, kind) except -1
+    cpdef bint missing(self, long long number, kind, int points) except -1
     @cython.locals(size=Py_ssize_t)
     cpdef take_window_update(self, long long number, bytes payload)
     cpdef take_settings(self, int flags, long long number, bytes payload)

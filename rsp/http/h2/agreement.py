@@ -35,14 +35,14 @@ class Agreement(Output):
         """Whether no stream of that number has been there yet."""
         raise NotImplementedError
 
-    def missing(self, number: int, kind: str) -> bool:
-        """What came for a stream that is gone, or was never there: whether it is to be ignored.
+    def missing(self, number: int, kind: str, points: int) -> bool:
+        """What came for a stream that is gone, or was never there, costs ``points``: whether it is to be ignored.
 
         It may have been on its way when this side reset the stream.  Raises :class:`Http2Error`.
         """
         if number == 0 or self._is_idle_number(number):
             raise Http2Error(PROTOCOL_ERROR, f"{kind} on {'stream 0' if number == 0 else 'a stream that is idle'}")
-        self.guard.spend(SMALL, self.context.now)
+        self.guard.spend(points, self.context.now)
         return self._past.get(number, True)
 
     def take_window_update(self, number: int, payload: bytes) -> None:
@@ -51,7 +51,7 @@ class Agreement(Output):
         self.guard.spend(UPDATE, self.context.now)
         size = number_at(payload, 0) & LARGEST_WINDOW
         if number and number not in self.streams:
-            self.missing(number, "WINDOW_UPDATE")
+            self.missing(number, "WINDOW_UPDATE", 0)
         elif size == 0:
             if number:
                 raise StreamError(PROTOCOL_ERROR, "a WINDOW_UPDATE of 0")

@@ -179,7 +179,8 @@ class Connection(Agreement):
         content = _unpadded(payload, 0) if flags & PADDED else payload
         stream = self.streams.get(number)
         if stream is None:
-            if not self.missing(number, "DATA"):
+            # Of a stream that this side has reset, the window that it had may still come.
+            if not self.missing(number, "DATA", 0 if content else SMALL):
                 raise Http2Error(STREAM_CLOSED, "DATA on a stream that is closed")
             return
         if stream.remote_done:
@@ -280,7 +281,7 @@ class Connection(Agreement):
             raise Http2Error(FRAME_SIZE_ERROR, "a RST_STREAM that has not 4 bytes")
         stream = self.streams.get(number)
         if stream is None:
-            self.missing(number, "RST_STREAM")
+            self.missing(number, "RST_STREAM", SMALL)
             return
         self.guard.spend(self.reset_points, self.context.now)
         self._deliver()

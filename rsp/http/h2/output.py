@@ -23,6 +23,7 @@ BACKLOG: Final = 16 << 10  # bytes that may wait in the transport
 _EAGER: Final = 32 << 10  # bytes that are not left for the end of the turn
 _AT_ONCE: Final = 128 << 10  # bytes that are made into frames and written at once
 _QUANTUM: Final = 32 << 10  # bytes of one stream, where others wait
+_COMPLETE: Final = 10 << 10  # a stream that both sides have ended makes up for one that is reset, as so many bytes do
 _PAST: Final = 256  # streams that are remembered when they are gone
 
 
@@ -121,6 +122,7 @@ class Output(StreamOwner):
         """This side's end is out."""
         stream.local_done = True
         if stream.remote_done:
+            self.guard.earn(_COMPLETE)
             self.forget(stream)
         elif stream.closing >= 0:
             self.reset(stream, stream.closing)
