@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-pure test-tls soak test-deploy check lint docs fuzz bench bench-quick bench-balancing bench-operations bench-lua wheel clean
+.PHONY: run test test-pure test-tls soak test-deploy check lint docs fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua wheel clean
 
 run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
@@ -57,6 +57,9 @@ bench: .venv/installed-dev .venv/built     ## rsp beside nginx and HAProxy, with
 
 bench-quick: .venv/installed-dev .venv/built     ## the same in two minutes, to the screen; python -m bench tls: TLS alone
 	$(BIN)/python -m bench --quick
+
+bench-http2: .venv/installed-dev .venv/built     ## HTTP/2 beside nginx, HAProxy, nghttpx and h2o, ten minutes; writes the tables of docs/benchmarks.md
+	$(BIN)/python -m bench http2 --document docs/benchmarks.md
 
 bench-balancing: .venv/installed-dev .venv/built     ## policies, failures and hedging, five minutes; writes the tables of docs/balancing.md
 	$(BIN)/python -m bench.balancing
