@@ -37,8 +37,8 @@ def request_of(fields: Fields, whole: bool, line_limit: int, count_limit: int) -
         raise ProtocolError("invalid :path")
     if len(method) + len(path) + 11 > line_limit:
         raise ProtocolError("the request line is too long", 414)
-    start = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, path, _authority(fields))
-    head = parse_request(start + extra + fields.lines + b"\r\n", count_limit + (4 if extra else 1))
+    block = (method, b" ", path, b" HTTP/1.1\r\nHost: ", _authority(fields), b"\r\n", extra, fields.lines, b"\r\n")
+    head = parse_request(b"".join(block), count_limit + (4 if extra else 1))
     head.version = VERSION
     if head.te_trailers and method == b"POST":
         head.grpc = is_call(head.fields)
@@ -84,7 +84,8 @@ def response_of(fields: Fields, whole: bool, method: bytes, count_limit: int) ->
     if status is None or len(status) != 3 or not status.isdigit() or fields.method is not None:
         raise ProtocolError("no :status of three digits" if fields.method is None else "a :method in a response")
     phrase = PHRASES.get(int(status), b"")
-    head = parse_response(b"HTTP/1.1 %b %b\r\n%b\r\n" % (status, phrase, fields.lines), method, count_limit)
+    block = (b"HTTP/1.1 ", status, b" ", phrase, b"\r\n", fields.lines, b"\r\n")
+    head = parse_response(b"".join(block), method, count_limit)
     head.version = VERSION
     head.keep_alive = True
     if head.framing == UNTIL_CLOSE:
