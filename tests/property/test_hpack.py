@@ -1,6 +1,9 @@
 """HPACK both ways against another implementation, and its compiled twin against its specification."""
 
+from contextlib import suppress
+
 import hpack as oracle
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -9,6 +12,7 @@ from rsp.http.h2 import huffman
 from rsp.http.h2.errors import Http2Error
 from rsp.http.h2.field_rules import is_value, kind_of
 from rsp.http.h2.static_table import STATIC
+from tests.property.test_linear import grow
 from tests.property.test_twins import specification
 from tests.soak import examples
 
@@ -297,3 +301,27 @@ def other_refuses(code: bytes) -> bool:
     except oracle.HPACKDecodingError:
         return True
     return False
+
+
+def decoded(data: bytes) -> None:
+    with suppress(Http2Error):
+        in_use.Decoder().decode(b"\x40\x01a\x00" + data, PLENTY, False)
+
+
+@pytest.mark.parametrize("unit", [
+    b"\x00\x06cookie\x01a", b"\x40\x01a\x00", b"\xbe", b"\x60\x01a", b"\x00\x01a\x85\xff\xff\xff\xff\x7f", b"\x00\x01A\x00", b"\x5c\x011", b"\x10\x02te\x00",
+])  # fmt: skip
+def test_cost_of_blocks_grows_with_their_size(unit):
+    grow(decoded, (b"", unit, b""))
+
+
+@pytest.mark.parametrize("unit", [b"a", b" ", b"\xff", b"\xff\xfe", b"\x00", b"\r"])
+def test_cost_of_fields_grows_with_their_size(unit):
+    for first in (b"", b"\x00\x01a\x7f\x80\x80\x02", b"\x00\x01a\xff\x80\x80\x02", b"\x00\x7f\x80\x80\x02"):
+        grow(lambda data, first=first: decoded(first + data + b"\xff" * 40_000), (b"", unit, b""))
+
+
+@pytest.mark.parametrize("line", [b"a: b\r\n", b"a: \r\n", b":\r\n", b"\r\n", b"\r", b"a: \t", b"date: x\r\n"])
+def test_cost_of_encoding_grows_with_the_lines(line):
+    encoder = in_use.Encoder()
+    grow(lambda data: encoder.response(200, data, b""), (b"", line, b""))
