@@ -84,7 +84,7 @@ def curl(program, site, *flags: str, host: str = "shop.test", check: bool = True
 
 @pytest.mark.parametrize(
     "flags",
-    [[], ["--tlsv1.3"], ["--tls-max", "1.2"], ["--tls-max", "1.2", "--ciphers", "ECDHE-RSA-AES256-GCM-SHA384"], ["--http2"],
+    [[], ["--tlsv1.3"], ["--tls-max", "1.2"], ["--tls-max", "1.2", "--ciphers", "ECDHE-RSA-AES256-GCM-SHA384"], ["--http2"], ["--http1.1"],
      ["--no-alpn"], ["-d", "a=b"], ["--no-sessionid"], ["--curves", "P-384"], ["--tls13-ciphers", "TLS_CHACHA20_POLY1305_SHA256"]],
 )  # fmt: skip
 def test_curl(program, site, flags):
@@ -164,7 +164,8 @@ def test_the_clients_choice_of_keys(program, site):
 
 
 def test_alpn(program, site):
-    assert "ALPN protocol: http/1.1" in s_client(program, site, "-alpn", "h2,http/1.1")
+    assert "ALPN protocol: h2" in s_client(program, site, "-alpn", "http/1.1,h2")
+    assert "ALPN protocol: http/1.1" in s_client(program, site, "-alpn", "http/1.1")
     said = s_client(program, site, "-alpn", "imap", check=False)
     assert re.search(r"alert (number 120|no application protocol)", said), said
 

@@ -225,11 +225,11 @@ def test_protocols_above_tls(site):
     with Rsp(site, HELLO) as rsp:
         with Client(rsp.port, context(alpn=("h2", "http/1.1"))) as client:
             client.shake()
-            assert client.tls.selected_alpn_protocol() == "http/1.1"
-        with Client(rsp.port, context(alpn=("h2", "spdy/3"))) as client:
+            assert client.tls.selected_alpn_protocol() == "h2"
+        with Client(rsp.port, context(alpn=("h3", "spdy/3"))) as client:
             client.sock.sendall(client.step())
             assert alert(client.sock) == 120  # no_application_protocol
-        assert "the client offers none of rsp's protocols, but h2, spdy/3" in rsp.log
+        assert "the client offers none of rsp's protocols, but h3, spdy/3" in rsp.log
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
