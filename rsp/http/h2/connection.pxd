@@ -1,6 +1,7 @@
 cimport cython
 
 from rsp.http.h2.agreement cimport Agreement
+from rsp.http.h2.heads cimport trailers_of
 from rsp.http.h2.hpack cimport Decoder, Fields
 from rsp.http.h2.stream cimport Stream
 from rsp.http.h2.wire cimport FrameHead, frame_head, number_at

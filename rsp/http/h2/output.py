@@ -66,8 +66,7 @@ class Output(StreamOwner):
             self.transport.flush_later()
 
     def send_head(self, stream: Stream, block: bytes, last: bool) -> None:
-        if stream.gone:
-            return
+        """``stream`` is not gone: a block that was encoded has to be sent, because the encoder's table has changed."""
         flags, size, number = END_STREAM if last else 0, self.frame_size, stream.number
         if len(block) <= size:
             self.put(frame_head(len(block), HEADERS, flags | END_HEADERS, number) + block)

@@ -1,6 +1,7 @@
 cimport cython
 
 from rsp.http.h2.connection cimport Connection
+from rsp.http.h2.heads cimport request_of
 from rsp.http.h2.hpack cimport Fields
 from rsp.http.h2.server_stream cimport H2ServerStream, ServerLane, respond
 from rsp.http.h2.stream cimport Stream

@@ -168,7 +168,7 @@ class H2ServerStream(ClientStream):
     # -- the response
 
     def send_interim(self, head: ResponseHead) -> None:
-        if not self.lane.local_done:
+        if not (self.lane.gone or self.lane.local_done):
             self._connection.send_head(
                 self.lane, self._connection.encoder.response(head.status, head.fields, b""), False
             )
@@ -188,6 +188,8 @@ class H2ServerStream(ClientStream):
 
     def open_tunnel(self, head: ResponseHead) -> None:
         self.request_deadline = _NEVER
+        if self.lane.gone:
+            return
         block = self._connection.encoder.response(200, drop(head.fields, ACCEPT), b"")
         self._connection.send_head(self.lane, block, False)
         self.state = TUNNEL
