@@ -30,6 +30,7 @@ cdef class Shared(H2Owner):
     cdef public list open
     @cython.locals(connection=H2PeerConnection, head=RequestHead)
     cpdef PeerStream take(self, PeerRequest request)
+    @cython.locals(connection=H2PeerConnection)
     cpdef bint is_ready(self) except -1
     @cython.locals(keepalive=Py_ssize_t)
     cpdef bint keeps(self, H2PeerConnection connection) except -1

@@ -173,7 +173,10 @@ class Shared(H2Owner):
 
     def is_ready(self) -> bool:
         """Whether a request that comes now needs no connection of its own."""
-        return self.attempts > 0 or any(connection.has_place() for connection in self.open)
+        ready = self.attempts > 0
+        for connection in self.open:
+            ready = ready or connection.has_place()
+        return ready
 
     def _obstacle(self, head: RequestHead, connection: H2PeerConnection) -> str:
         """Why a request cannot go over ``connection``, or nothing."""
