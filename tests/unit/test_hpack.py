@@ -94,6 +94,7 @@ BROKEN = {
     "a literal with a known name and no value": b"\x01",
     "a name that is cut": b"\x00\x05abc",
     "a value that is cut": b"\x00\x01a\x05abc",
+    "a value that is cut by a byte": b"\x00\x01a\x05abcd",
     "a value whose length is cut": b"\x00\x01a\x7f",
     "a value longer than memory": b"\x00\x01a\x7f\xff\xff\xff\x7f",
     "an empty padding of a whole byte": b"\x00\x01a\x81\xff",
@@ -130,6 +131,39 @@ def test_table_sizes_at_the_beginning_of_a_block():
     assert decoder.decode(b"\x3f\x02", PLENTY, False).count == 0
     with pytest.raises(Http2Error):
         decoder.decode(b"\xbe", PLENTY, False)
+
+
+def test_table_is_full_to_the_byte():
+    decoder = Decoder(2 * 34)
+    for letter in b"abc":
+        decoder.decode(b"\x40\x01%c\x01x" % letter, PLENTY, False)
+    assert decoder.decode(b"\xbf\xbe", PLENTY, False).lines == b"b: x\r\nc: x\r\n"
+    with pytest.raises(Http2Error):
+        decoder.decode(b"\xc0", PLENTY, False)
+    decoder.decode(b"\x40\x02bb\x01x", PLENTY, False)  # a byte more drives out both
+    with pytest.raises(Http2Error):
+        decoder.decode(b"\xbf", PLENTY, False)
+
+
+def test_larger_table_begins_when_the_encoder_says_so():
+    """It may not have seen SETTINGS before (RFC 7541 section 4.2)."""
+    decoder, large = Decoder(1 << 16), b"\x40\x01a\x7f\xa1\x0f" + b"x" * 2080
+    decoder.decode(large * 2, PLENTY, False)
+    with pytest.raises(Http2Error):
+        decoder.decode(b"\xbf", PLENTY, False)
+    assert decoder.decode(b"\x3f\xe1\xff\x03" + large * 2 + b"\xc0", PLENTY, False).count == 3
+
+
+def test_integers_are_short_whatever_they_say():
+    """RFC 7541 section 5.1: a decoder has limits of its own."""
+    assert decode(b"\x00\x01a\x7f\x80\x80\x80\x00" + b"b" * 127).lines == b"a: " + b"b" * 127 + b"\r\n"
+    with pytest.raises(Http2Error):
+        decode(b"\x00\x01a\x7f\x80\x80\x80\x80\x00" + b"b" * 127)
+
+
+def test_field_as_large_as_the_table_is_the_only_one():
+    decoder = Decoder(34)
+    assert decoder.decode(b"\x40\x01a\x01b\x40\x01c\x01d\xbe", PLENTY, False).lines == b"a: b\r\nc: d\r\nc: d\r\n"
 
 
 def test_field_larger_than_the_table_empties_it():
@@ -308,7 +342,7 @@ def test_what_seldom_repeats_stays_out_of_the_table(name):
 
 
 @pytest.mark.parametrize(("line", "never"), [
-    (b"Authorization: Basic eA==", True), (b"proxy-authorization: x", True), (b"Cookie: a=b", True), (b"cookie: " + b"x" * 20, False),
+    (b"Authorization: Basic eA==", True), (b"proxy-authorization: x", True), (b"Cookie: a=b", True), (b"cookie: " + b"x" * 19, True), (b"cookie: " + b"x" * 20, False),
 ])  # fmt: skip
 def test_secrets_never_go_into_a_table(line, never):
     encoder, decoder = Encoder(), oracle.Decoder()
