@@ -39,6 +39,7 @@ cdef class Stream:
     cpdef credit(self, Py_ssize_t size)
     cpdef pause(self)
     cpdef resume(self)
+    cpdef deliver_held(self)
     cpdef arrived(self, list pieces, list trailers)
     cpdef was_reset(self, int code, bint untouched)
     cpdef failed(self, int code, reason)

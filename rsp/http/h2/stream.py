@@ -8,6 +8,7 @@ A window begins with 64 KB.  It doubles while half of it fills within a tenth of
 longer than the window, and only out of what the worker has for that.
 """
 
+import asyncio
 from math import inf
 from typing import Final
 
@@ -144,7 +145,7 @@ class Stream:
             self.expected -= size
             if self.expected < 0 or (trailers is not None and self.expected):
                 raise StreamError(PROTOCOL_ERROR, "the body is not as long as its Content-Length says")
-        if not self.paused:
+        if not self.paused and self._held is None:
             self._deliver(pieces, size, trailers)
             return
         if self._held is None:
@@ -179,9 +180,15 @@ class Stream:
         self.paused = True
 
     def resume(self) -> None:
-        self.paused = False
+        """What is held comes next, but not from within a call of the user's; the connection may be gone by then."""
+        if self.paused:
+            self.paused = False
+            if self._held is not None:
+                asyncio.get_running_loop().call_soon(self.deliver_held)
+
+    def deliver_held(self) -> None:
         held, size, trailers = self._held, self._held_size, self._held_trailers
-        if held is not None:
+        if held is not None and not self.paused:
             self._held = None
             self._held_size = 0
             self._held_trailers = None
