@@ -10,9 +10,14 @@ What a client sends decides what happens.  ``/test.Echo/``:
 
 import asyncio
 import os
+import sys
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import cache
+from typing import Any
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # pytest starts processes, but forks none that use gRPC
 
@@ -22,6 +27,19 @@ import grpc.aio
 from tests.ports import free_port
 
 _CODES = {code.name.lower(): code for code in grpc.StatusCode}
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """All of ``grpc.aio`` in one loop that never ends: it has one queue for a process."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Beside the servers."""
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result(120)
 
 
 class GrpcPeer:
@@ -39,31 +57,27 @@ class GrpcPeer:
         self.refuses = False
         self.health: dict[str, int] | None = {"": 1}
         self._tls = tls
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._over: asyncio.Event
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._server: grpc.aio.Server
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def __enter__(self) -> "GrpcPeer":
-        self._thread.start()
-        assert self._ready.wait(20), "grpcio does not start"
+        run(self._start())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(20)
+        run(self._server.stop(0))
 
-    def _run(self) -> None:
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
+    def stop(self, grace: float) -> "Future[None]":
+        """Take no more calls; those that run have ``grace`` seconds."""
+        return asyncio.run_coroutine_threadsafe(self._server.stop(grace), _loop())
 
-    async def _serve(self) -> None:
-        self._over = asyncio.Event()
-        server = grpc.aio.server(options=[("grpc.max_concurrent_streams", 4096), ("grpc.so_reuseport", 0)])
+    async def _start(self) -> None:
+        server = self._server = grpc.aio.server(
+            options=[("grpc.max_concurrent_streams", 4096), ("grpc.so_reuseport", 0)]
+        )
         calls = {
             "Unary": grpc.unary_unary_rpc_method_handler(self._unary),
             "Count": grpc.unary_stream_rpc_method_handler(self._count),
@@ -82,9 +96,6 @@ class GrpcPeer:
         else:
             server.add_secure_port(self.address, grpc.ssl_server_credentials([self._tls]))
         await server.start()
-        self._ready.set()
-        await self._over.wait()
-        await server.stop(0)
 
     def _note(self, context: grpc.aio.ServicerContext) -> None:
         self.calls += 1
@@ -137,3 +148,9 @@ class GrpcPeer:
         if name not in self.health:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return b"\x08" + bytes((self.health[name],))
+
+
+if __name__ == "__main__":
+    with GrpcPeer(int(sys.argv[1])):
+        print("ready", flush=True)
+        time.sleep(3600)

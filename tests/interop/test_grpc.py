@@ -2,6 +2,10 @@
 
 import asyncio
 import os
+import queue
+import socket
+import subprocess
+import sys
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # pytest starts processes, but forks none that use gRPC
 
@@ -10,9 +14,10 @@ import grpc.aio
 import pytest
 
 from tests.certificates import authority
-from tests.grpc_peer import GrpcPeer
-from tests.harness import Rsp, wait_until
+from tests.grpc_peer import GrpcPeer, run
+from tests.harness import Backend, Rsp, wait_until
 from tests.over_tls import not_over_tls
+from tests.paths import ROOT
 from tests.ports import free_port
 
 pytestmark = not_over_tls("these speak HTTP/2 anyway")
@@ -200,6 +205,100 @@ def test_a_call_goes_on_to_a_peer_that_can_serve_it(tmp_path):
         assert bad.calls and good.calls == 6
 
 
+def test_a_peer_that_dies_ends_its_calls(tmp_path):
+    """Another program, which can be killed."""
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-m", "tests.grpc_peer", str(port)], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert server.stdout.readline() == b"ready\n"
+        with Rsp(tmp_path, SITE % f"127.0.0.1:{port}") as rsp:
+            with grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
+                stream = Calls(channel).count(b"wait", timeout=20)
+                assert next(stream) == b"0"
+                server.kill()
+                error = failed(lambda **_: stream)
+                assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "the response broke off")
+            wait_until(lambda: "200 14 HTTP/2.0 /test.Echo/Count" in rsp.access_log, "the log")
+    finally:
+        server.kill()
+        server.wait()
+
+
+# -- silence
+
+
+def test_streams_may_be_silent_for_longer_than_other_requests(tmp_path, peer):
+    """Another request shows how long that is: it waits for its body as long as any."""
+    text = 'timeouts = { body = "1s", read = "1s", response = "1s", send = "1s" }\n' + SITE % peer.address
+    text += 'upstream "app" { "%s" }\nroute { path = "/app", to = "app" }\n'
+    with (
+        Backend() as app,
+        Rsp(tmp_path, text % app.address) as rsp,
+        grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel,
+    ):
+        said = [queue.SimpleQueue() for _ in range(2)]
+        calls = Calls(channel)
+        silent = calls.sum.future(iter(said[0].get, None), timeout=60)  # before its first message
+        chat = calls.chat(iter(said[1].get, None), timeout=60)
+        said[1].put(b"a")
+        assert next(chat) == b"a"
+        with socket.create_connection(("127.0.0.1", rsp.port), timeout=60) as other:
+            other.sendall(b"POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+            assert other.recv(100)[9:12] in (b"408", b"504")
+        said[1].put(b"b")
+        assert next(chat) == b"b"
+        for one in (b"c", None):
+            said[0].put(one)
+        said[1].put(None)
+        assert silent.result() == b"c" and list(chat) == []
+
+
+def test_a_tunnels_silence_is_the_most(tmp_path, peer):
+    with Rsp(tmp_path, 'timeouts = { tunnel = "1s" }\n' + SITE % peer.address) as rsp:
+        with grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
+            said = queue.SimpleQueue()
+            stream = Calls(channel).chat(iter(said.get, None), timeout=60)
+            said.put(b"a")
+            assert next(stream) == b"a"
+            assert failed(lambda **_: stream).code() is not grpc.StatusCode.OK
+            said.put(None)
+
+
+# -- while other things happen
+
+
+def test_a_reload_ends_no_call(tmp_path, peer):
+    with Rsp(tmp_path, SITE % peer.address) as rsp, grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
+        calls = Calls(channel)
+        said = queue.SimpleQueue()
+        chat = calls.chat(iter(said.get, None), timeout=60)
+        for number in range(3):
+            said.put(b"%d" % number)
+            assert next(chat) == b"%d" % number
+            rsp.reload()
+            assert calls.unary(b"x", timeout=20) == b"x"
+        said.put(None)
+        assert list(chat) == []
+
+
+def test_a_server_that_stops_fails_no_call(tmp_path):
+    """It says so with GOAWAY, and ends what runs; what comes meanwhile goes to the other one."""
+    site = SITE.replace('"%s"', '"%s", "%s", retry = { on_grpc = { "cancelled" } }')
+    with GrpcPeer() as stays, GrpcPeer() as leaves, Rsp(tmp_path, site % (stays.address, leaves.address)) as rsp:
+        with grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
+            calls = Calls(channel)
+            said = queue.SimpleQueue()
+            chats = [calls.chat(iter(said.get, None), timeout=60) for _ in range(4)]
+            wait_until(lambda: leaves.calls and stays.calls, "calls at both")
+            stopped = leaves.stop(grace=30)
+            asked = [calls.unary.future(b"%d" % number, timeout=30) for number in range(200)]
+            assert [one.result() for one in asked] == [b"%d" % number for number in range(200)]
+            for _ in chats:
+                said.put(None)
+            assert [list(chat) for chat in chats] == [[]] * 4
+            stopped.result(30)
+
+
 # -- health checks
 
 
@@ -244,19 +343,24 @@ def test_over_tls_on_both_sides(tmp_path):
 # -- many at once
 
 
-def test_a_thousand_streams_at_once(calls, site):
-    """All are open before the first one ends."""
+def test_a_thousand_streams_at_once(site):
+    """All are open before the first one ends; eight connections, because each takes 128 (``limits.streams``)."""
 
-    async def run(count: int) -> None:
-        options = [*_ANY_SIZE, ("grpc.use_local_subchannel_pool", 1)]
+    async def chat(streams: int) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1)]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{site.port}", options) as channel:
-            chat = channel.stream_stream("/test.Echo/Chat")
-            streams = [chat(timeout=60) for _ in range(count)]
-            for number, stream in enumerate(streams):
+            opened = [channel.stream_stream("/test.Echo/Chat")(timeout=60) for _ in range(streams)]
+            for number, stream in enumerate(opened):
                 await stream.write(b"%d" % number)
-            assert [await stream.read() for stream in streams] == [b"%d" % number for number in range(count)]
-            for stream in streams:
-                await stream.done_writing()
-            assert [await stream.code() for stream in streams] == [grpc.StatusCode.OK] * count
+            assert [await stream.read() for stream in opened] == [b"%d" % number for number in range(streams)]
+            arrived.append(streams)
+            while sum(arrived) < 1000:
+                await asyncio.sleep(0.01)
+            await asyncio.gather(*(stream.done_writing() for stream in opened))
+            assert {await stream.code() for stream in opened} == {grpc.StatusCode.OK}
 
-    asyncio.run(run(1000))
+    async def chats() -> None:
+        await asyncio.gather(*(chat(125) for _ in range(8)))
+
+    arrived: list[int] = []
+    run(chats())

@@ -15,6 +15,8 @@ from rsp.exchange.grpc import answer_call
 from rsp.http import grpc
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.codec import parse_response
+from rsp.http.h2.heads import request_of
+from rsp.http.h2.hpack import Fields
 from rsp.http.limits import Limits
 from rsp.http.message import ResponseHead
 from rsp.ipc import peer_cells
@@ -305,6 +307,9 @@ def answered(stream, fields=b"grpc-status: 14\r\n", *, status=200, whole=True):
 
 
 def of_call(lab, body=b"once", **how):
+    """At peers with HTTP/2, which are made up: only what that means for bodies matters here."""
+    lab.upstream.replays = True
+
     def before(forward):
         forward.head.grpc = True
 
@@ -313,7 +318,7 @@ def of_call(lab, body=b"once", **how):
 
 @in_loop
 async def test_a_call_goes_on_to_another_peer_where_its_status_is_named():
-    lab = Lab(2, http=2, retry=Retry(on_grpc=("unavailable",)))
+    lab = Lab(2, retry=Retry(on_grpc=("unavailable",)))
     _, user = of_call(lab)
     first = lab.asked
     answered(first.make())
@@ -340,7 +345,7 @@ async def test_a_call_goes_on_to_another_peer_where_its_status_is_named():
 )
 @in_loop
 async def test_other_responses_are_passed_on(options, fields, whole):
-    lab = Lab(2, http=2, **options)
+    lab = Lab(2, **options)
     _, user = of_call(lab)
     stream = lab.asked.make()
     answered(stream, fields, whole=whole)
@@ -352,7 +357,7 @@ async def test_other_responses_are_passed_on(options, fields, whole):
 
 @in_loop
 async def test_what_is_no_call_is_not_repeated_by_its_grpc_status():
-    lab = Lab(2, http=2, retry=Retry(on_grpc=("unavailable",)))
+    lab = Lab(2, retry=Retry(on_grpc=("unavailable",)))
     _, user = lab.forward(b"POST", b"once")
     answered(lab.asked.make())
     assert user.statuses == [200]
@@ -361,7 +366,7 @@ async def test_what_is_no_call_is_not_repeated_by_its_grpc_status():
 
 @in_loop
 async def test_a_body_is_kept_as_long_as_there_may_be_another_try():
-    lab = Lab(2, http=2)
+    lab = Lab(2)
     forward, _ = of_call(lab, None, fields=b"Transfer-Encoding: chunked\r\n")
     stream = lab.asked.make()
     forward.request_body([b"a" * 100], None)
@@ -427,3 +432,22 @@ def test_no_answer_is_an_error_of_ours(body):
         grpc_health.verdict(health(body), "")
     except ProtocolError:
         pass
+
+
+# -- the reader of HTTP/2's heads
+
+
+@pytest.mark.parametrize(
+    ("method", "lines", "is_call"),
+    [
+        (b"POST", b"te: trailers\r\ncontent-type: application/grpc+proto\r\n", True),
+        (b"POST", b"content-type: application/grpc\r\n", False),
+        (b"POST", b"te: trailers\r\ncontent-type: application/grpc-web\r\n", False),
+        (b"GET", b"te: trailers\r\ncontent-type: application/grpc\r\n", False),
+    ],
+)
+def test_heads_of_http_2_say_whether_they_are_calls(method, lines, is_call):
+    fields = Fields()
+    fields.method, fields.scheme, fields.authority, fields.path, fields.lines = method, b"http", b"a", b"/a.B/C", lines
+    head = request_of(fields, False, 1000, 100)
+    assert head.grpc == is_call
