@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from rsp.http.h2.client_stream import H2PeerStream, PeerLane
 from rsp.http.h2.connection import CLOSED, OPEN
 from rsp.http.h2.errors import Http2Error
+from rsp.http.h2.guard import SMALL
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.link import PeerLink
 from rsp.http.h2.stream import Stream
@@ -260,7 +261,7 @@ class H2PeerConnection(PeerLink):
 
     def head_received(self, number: int, fields: Fields, last: bool) -> None:
         """Of a stream that is gone."""
-        if not self.missing(number, "HEADERS"):
+        if not self.missing(number, "HEADERS", SMALL):
             raise Http2Error(STREAM_CLOSED, "HEADERS on a stream that is closed")
 
     def head_arrived(self, stream: Stream, fields: Fields, last: bool) -> None:
