@@ -298,8 +298,8 @@ class Exchange(Tunnel):
         self._finish(101, False)
 
     def keep_for_client(self, peer: Any, connection: BoundConnection) -> None:
-        if self.over or self.config.forwarded.trusts(self.session.client):
-            connection.close()  # the client is gone, or a proxy with many users
+        if self.over or self.head.version == b"2.0" or self.config.forwarded.trusts(self.session.client):
+            connection.close()  # the client is gone, or asks several things at once, or is a proxy with many users
         else:
             keep_for_client(self.session, peer, connection)
 

@@ -213,6 +213,17 @@ def test_a_coalesced_request_for_a_host_with_other_rules_is_misdirected(tmp_path
         assert client.get("/own", authority="site.example").body == b"hello"
 
 
+def test_a_connection_that_a_client_has_authenticated_serves_no_second_request(site, backend):
+    """NTLM, which knows one request at a time; here two may run at once, and a third comes later."""
+    before = backend.connections
+    with Client(site.clear) as client:
+        bound = ("authorization", "NTLM abc")
+        running = [client.open("/x", bound) for _ in range(2)]
+        assert [client.finish(response).status for response in running] == [200, 200]
+        assert client.get("/x").status == client.get("/x", bound).status == 200
+        assert backend.connections - before >= 3
+
+
 # -- reloads and the end
 
 
