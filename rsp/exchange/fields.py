@@ -10,11 +10,11 @@ from typing import Final
 
 from rsp.config.log_fields import field, prefix_of
 from rsp.exchange.filters.forwarded import name_of
+from rsp.exchange.grpc import code_told
 from rsp.exchange.hooks.fields import request_field, response_field
 from rsp.exchange.subject import Subject
 from rsp.exchange.tls import tls_told
 from rsp.exchange.told import scheme_of
-from rsp.http.grpc import status_in
 from rsp.http.lines import get
 from rsp.http.names import APART
 from rsp.logs.json_line import moment
@@ -125,10 +125,8 @@ def _of_response(name: str, raw: bool) -> Reader:
 
 
 def _grpc_status(exchange: Subject, _ended: float) -> int | None:
-    code, head = exchange.grpc_status, exchange.response_head
-    if code < 0 and exchange.head.grpc and head is not None:
-        code = status_in(head.fields)
-    return code if code >= 0 and exchange.head.grpc else None
+    code = code_told(exchange.grpc_status, exchange.response_head) if exchange.head.grpc else -1
+    return code if code >= 0 else None
 
 
 # -- its way

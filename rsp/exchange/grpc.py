@@ -46,6 +46,11 @@ def _text(head: ResponseHead, pieces: list[bytes]) -> bytes:
     return text[:_LONGEST] or b"%d %b" % (head.status, head.reason)
 
 
+def code_told(code: int, head: ResponseHead | None) -> int:
+    """The status that a client was told, below 0 if none; ``code``: in trailers, ``head``: of the response."""
+    return status_in(head.fields) if code < 0 and head is not None else code
+
+
 def broken_off(code: int) -> list[bytes]:
     """The trailers of a response that cannot be completed."""
     return [b"grpc-status: %d" % code, b"grpc-message: the response broke off"]

@@ -1,6 +1,7 @@
 cimport cython
 
 from rsp.exchange.forward.upstream cimport Upstream
+from rsp.exchange.grpc cimport code_told
 from rsp.exchange.request_log cimport RequestLog
 from rsp.exchange.running_config cimport RouteTarget
 from rsp.exchange.subject cimport Subject
@@ -8,7 +9,7 @@ from rsp.http.peer_stream cimport Responder
 from rsp.http.stream cimport ClientSession
 from rsp.net.context cimport WorkerContext
 
-cdef int IN_FLIGHT
+cdef int GRPC_CALLS, GRPC_FAILURES, IN_FLIGHT
 
 
 @cython.locals(
@@ -20,3 +21,4 @@ cpdef record(Subject exchange)
     first=double, connect=double, begun=double, started=double,
 )
 cdef _count(Subject exchange, double ended)
+cdef _count_call(Subject exchange)

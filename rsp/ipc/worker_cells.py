@@ -44,6 +44,10 @@ HOOK_TIME: Final = TABLE.counter(
     "hook_time", "Time that hooks have run, without their waits.", unit="seconds", scale=10**9, listed=False
 )
 HOOK_FAILURES: Final = TABLE.counter("hook_failures", "Hooks that have failed.", listed=False)
+GRPC_CALLS: Final = TABLE.counter("grpc_calls", "Calls of gRPC that have ended.", listed=False)
+GRPC_FAILURES: Final = TABLE.counter(
+    "grpc_failures", "Calls of gRPC that have ended with another status than OK, or without one.", listed=False
+)
 LOOP_LAG: Final = TABLE.gauge(
     "loop_lag", "How late the loop was, at worst, lately.", unit="seconds", scale=10**6, listed=False
 )

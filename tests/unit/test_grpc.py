@@ -20,7 +20,7 @@ from rsp.http.h2.hpack import Fields
 from rsp.http.limits import Limits
 from rsp.http.message import ResponseHead
 from rsp.ipc import peer_cells
-from rsp.ipc.worker_cells import STATUS_5XX
+from rsp.ipc.worker_cells import GRPC_CALLS, GRPC_FAILURES, STATUS_5XX
 from rsp.system.descriptors import Room
 from tests.unit.fakes import serving
 from tests.unit.forward_lab import Lab, in_loop
@@ -273,6 +273,7 @@ LOGGED = 'access_log = { path = "stdout", format = "{status} {grpc_status}" }\n'
     ("end", "logged"),
     [
         (lambda peer: peer.send(last=True, trailers=(b"grpc-status: 7",)), "200 7"),
+        (lambda peer: peer.send(last=True, trailers=(b"grpc-status: 0",)), "200 0"),
         (lambda peer: peer.send(last=True), "200 -"),
         (lambda peer: peer.fail(), "200 14"),
     ],
@@ -284,6 +285,7 @@ def test_the_status_in_trailers_is_logged(end, logged):
         peer.begin(200, [MESSAGE])
         end(peer)
         assert worker.log.lines == [logged + "\n"]
+        assert (worker.count(GRPC_CALLS), worker.count(GRPC_FAILURES)) == (1, logged != "200 0")
 
 
 def test_the_status_in_heads_is_logged():
@@ -295,6 +297,7 @@ def test_the_status_in_heads_is_logged():
         worker.ask()
         worker.accept().answer(200, b"", b"grpc-status: 5\r\n")  # over HTTP/1
         assert worker.log.lines == ["200 5\n", "502 14\n", "200 -\n"]
+        assert (worker.count(GRPC_CALLS), worker.count(GRPC_FAILURES)) == (2, 2)
 
 
 # -- another peer
