@@ -23,8 +23,6 @@ CONNECTION: Final = 11  # specific to a connection of HTTP/1
 UNKNOWN: Final = 12  # pseudo-field
 INVALID: Final = 13
 
-LAST_PSEUDO: Final = STATUS
-
 KINDS: Final[dict[bytes, int]] = {
     b":method": METHOD,
     b":scheme": SCHEME,

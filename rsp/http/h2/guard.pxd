@@ -1,4 +1,3 @@
-cdef int UPDATE
 cdef double _MOST, _RATE, _PER_KILOBYTE
 
 

@@ -158,7 +158,7 @@ class _Section:
             return rules.CONNECTION_SPECIFIC
         if not rules.is_value(value):
             return rules.BAD_VALUE
-        if rules.REGULAR < kind <= rules.LAST_PSEUDO:
+        if rules.METHOD <= kind <= rules.STATUS:
             return self._pseudo(_PSEUDO[kind], value)
         self._regular = True
         if kind == rules.HOST:
