@@ -8,7 +8,7 @@ from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
 
 cdef int CONTINUATION, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, HEADERS, RST_STREAM, WINDOW_UPDATE
-cdef int _PAST
+cdef int _PAST, _ANSWERED
 cdef Py_ssize_t _COMPLETE
 cdef Py_ssize_t FRAME, LARGEST_WINDOW, WINDOW, _AT_ONCE, _EAGER, _QUANTUM
 

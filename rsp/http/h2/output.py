@@ -24,6 +24,7 @@ _EAGER: Final = 32 << 10  # bytes that are not left for the end of the turn
 _AT_ONCE: Final = 128 << 10  # bytes that are made into frames and written at once
 _QUANTUM: Final = 32 << 10  # bytes of one stream, where others wait
 _COMPLETE: Final = 10 << 10  # a stream that both sides have ended makes up for one that is reset, as so many bytes do
+_ANSWERED: Final = 512  # bytes: what the WINDOW_UPDATE that answers a frame costs (guard.py)
 _PAST: Final = 256  # streams that are remembered when they are gone
 
 
@@ -199,7 +200,7 @@ class Output(StreamOwner):
             )
             stream.take(size)
             self._send_window -= size
-            self.guard.earn(size)
+            self.guard.earn(size + _ANSWERED)
         if last:
             if trailers:
                 block = self.encoder.trailers(trailers)
