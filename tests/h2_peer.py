@@ -161,7 +161,7 @@ class Connection:
         self.running = self.at_once = 0
         config = h2.config.H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
-        self.h2.local_settings.update(backend.settings)
+        self.h2.local_settings = h2.settings.Settings(client=False, initial_values=backend.settings)
 
     def serve(self) -> None:
         try:

@@ -131,6 +131,10 @@ class H2PeerConnection(PeerLink):
 
     # -- the streams' side
 
+    def skip_to(self, number: int) -> None:
+        """The next request's stream has this number."""
+        self._number = number
+
     def begin_lane(self, lane: Stream) -> None:
         number = self._number
         self._number += 2
