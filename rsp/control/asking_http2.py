@@ -187,4 +187,6 @@ class _Conversation:
         head = response_of(fields, self._ends, self._asked.method, _FIELDS_LIMIT)
         if head.status >= 200:
             self._head = head
+        elif self._ends:
+            raise ProtocolError("ended before the response")
         return self._ends
