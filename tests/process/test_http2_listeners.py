@@ -9,7 +9,7 @@ import pytest
 from hyperframe.frame import GoAwayFrame
 
 from tests.certificates import authority
-from tests.h2_client import NO_ERROR, PREFACE, REFUSED_STREAM, Client, data, settings
+from tests.h2_client import MAX_CONCURRENT_STREAMS, NO_ERROR, PREFACE, REFUSED_STREAM, Client, data, settings
 from tests.harness import Backend, Rsp, exchange, wait_until
 from tests.over_tls import not_over_tls
 from tests.ports import free_port
@@ -192,7 +192,7 @@ def test_limits_streams_are_announced_and_hold(tmp_path, backend):
     with Site(tmp_path, backend, more="limits = { streams = 2 }") as site, Client(site.clear) as client:
         held = [begin(client) for _ in range(2)]
         third = client.finish(client.open("/own"))
-        assert third.reset == REFUSED_STREAM and client.settings[3] == 2
+        assert third.reset == REFUSED_STREAM and client.settings[MAX_CONCURRENT_STREAMS] == 2
         assert all(complete(client, response) for response in held)
         assert client.get("/own").status == 200
 
@@ -213,15 +213,23 @@ def test_a_coalesced_request_for_a_host_with_other_rules_is_misdirected(tmp_path
         assert client.get("/own", authority="site.example").body == b"hello"
 
 
-def test_a_connection_that_a_client_has_authenticated_serves_no_second_request(site, backend):
-    """NTLM, which knows one request at a time; here two may run at once, and a third comes later."""
-    before = backend.connections
-    with Client(site.clear) as client:
-        bound = ("authorization", "NTLM abc")
-        running = [client.open("/x", bound) for _ in range(2)]
+def test_a_connection_that_a_client_has_authenticated_serves_no_second_request(tmp_path):
+    """NTLM, which knows one request at a time; here two may run at once, and others come later."""
+    bound, second = set(), []
+
+    def handler(connection, head, rest):
+        if connection in bound:
+            second.append(head)
+        if b"NTLM" in head:
+            bound.add(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        return True
+
+    with Backend(handler) as peer, Site(tmp_path, peer) as site, Client(site.clear) as client:
+        running = [client.open("/x", ("authorization", "NTLM abc")) for _ in range(2)]
         assert [client.finish(response).status for response in running] == [200, 200]
-        assert client.get("/x").status == client.get("/x", bound).status == 200
-        assert backend.connections - before >= 3
+        assert client.get("/x").status == client.get("/x", ("authorization", "NTLM abc")).status == 200
+        assert len(bound) == 3 and not second
 
 
 # -- reloads and the end
@@ -237,8 +245,10 @@ def test_a_reload_keeps_connections_and_changes_what_new_ones_speak(tmp_path, ba
         assert [client.get("/own").body for client in (secure, clear)] == [b"hello", b"hello"]
         running = begin(clear)
         wait_until(lambda: site.admin("/status")["now"]["in_flight"] == 1, "the request to run")
-        site.reload(changed)
+        assert (secure.settings[MAX_CONCURRENT_STREAMS], clear.settings[MAX_CONCURRENT_STREAMS]) == (128, 128)
+        site.reload(changed + "limits = { streams = 7 }")
         assert [client.get("/own").body for client in (secure, clear)] == [b"again", b"again"]
+        assert (secure.settings[MAX_CONCURRENT_STREAMS], clear.settings[MAX_CONCURRENT_STREAMS]) == (7, 7)
         silent.send(PREFACE + settings())  # it came while the listener spoke HTTP/2
         assert silent.get("/own").body == b"again"
         assert complete(clear, running)

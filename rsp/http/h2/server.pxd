@@ -13,7 +13,8 @@ from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
 
 cdef int ACCEPTED, CLOSED, OPEN
-cdef int ENHANCE_YOUR_CALM, NO_ERROR, PING, PROTOCOL_ERROR, REFUSED_STREAM, RESET, SMALL, STREAM_CLOSED
+cdef int ENHANCE_YOUR_CALM, NO_ERROR, PING, PROTOCOL_ERROR, REFUSED_STREAM, RESET, SETTINGS, SMALL
+cdef int STREAM_CLOSED
 cdef int _MOST_FRAMES, _REQUEST
 cdef double _ECHO_SECONDS, _NEVER
 
@@ -30,6 +31,7 @@ cdef class H2ServerConnection(Connection):
     )
     cdef Py_ssize_t _enter(self, Limits limits) except? -1
     cpdef renew(self)
+    cdef _renew_limits(self, Limits before, Limits limits)
     @cython.locals(session=ClientSession, limits=Limits, head=RequestHead, stream=H2ServerStream, lane=ServerLane,
                    at=Py_ssize_t)
     cdef _serve(self, long long number, Fields fields, bint last)

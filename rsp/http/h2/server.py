@@ -25,7 +25,7 @@ from rsp.net.transport import Transport
 
 from rsp.http.h2.frames import (  # isort: skip
     ENABLE_CONNECT_PROTOCOL, ENHANCE_YOUR_CALM, LAST_STREAM, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, NO_ERROR,
-    NO_RFC7540_PRIORITIES, PING, PREFACE, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED,
+    NO_RFC7540_PRIORITIES, PING, PREFACE, PROTOCOL_ERROR, REFUSED_STREAM, SETTINGS, STREAM_CLOSED,
 )  # fmt: skip
 
 _NEVER: Final = inf
@@ -37,14 +37,12 @@ _URGENCY: Final = b"priority: u="
 _NOTHING: Final[list[bytes]] = []  # never changed
 
 
+_ALWAYS: Final = struct.pack(">HIHI", ENABLE_CONNECT_PROTOCOL, 1, NO_RFC7540_PRIORITIES, 1)
+
+
 def _settings(limits: Limits) -> bytes:
-    values = (
-        (MAX_CONCURRENT_STREAMS, limits.streams),
-        (MAX_HEADER_LIST_SIZE, limits.head_limit),
-        (ENABLE_CONNECT_PROTOCOL, 1),
-        (NO_RFC7540_PRIORITIES, 1),
-    )
-    return b"".join(struct.pack(">HI", name, value) for name, value in values)
+    """Of a payload of SETTINGS, what a reload may change."""
+    return struct.pack(">HIHI", MAX_CONCURRENT_STREAMS, limits.streams, MAX_HEADER_LIST_SIZE, limits.head_limit)
 
 
 class H2ServerConnection(Connection):
@@ -68,7 +66,7 @@ class H2ServerConnection(Connection):
         self._section_deadline = _NEVER
         self._stalled = _NEVER
         limits = session.limits
-        self.begin_connection(context, transport, limits.buffer, limits.head_limit, _settings(limits), b"")
+        self.begin_connection(context, transport, limits.buffer, limits.head_limit, _settings(limits) + _ALWAYS, b"")
         self.begins_streams = True
         self.reset_points = RESET
         self.deadline = context.now + limits.head_time
@@ -94,11 +92,18 @@ class H2ServerConnection(Connection):
 
     def renew(self) -> None:
         """A new configuration is in force: for the requests that begin from now on."""
+        before, limits = self.session, self.session.limits
         if self.streams:
-            before = self.session
             session = self.session = ClientSession(before.client, before.listener, before.scheme)
             session.accepted, session.tls, session.counted = before.accepted, before.tls, before.counted
         self._service.renew(self.session)
+        self._renew_limits(limits, self.session.limits)
+
+    def _renew_limits(self, before: Limits, limits: Limits) -> None:
+        self.head_limit, self.buffer = limits.head_limit, limits.buffer
+        announced = _settings(limits)
+        if announced != _settings(before) and self.state == OPEN:
+            self.put(frame_head(len(announced), SETTINGS, 0, 0) + announced)
 
     # -- what arrives
 
