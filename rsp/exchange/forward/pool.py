@@ -131,6 +131,10 @@ class Pool(ConnectionOwner):
         else:
             request.connect_failed(Failure("closed the connection early"))
 
+    def alpn(self, transport: Transport) -> bytes:
+        """What the peer has chosen; without TLS it is known to speak HTTP/2."""
+        return b"h2"
+
     def learn_session(self, transport: Transport, made: float) -> bool:
         """Without TLS there is nothing to resume."""
         return True

@@ -52,6 +52,10 @@ class SecurePool(Pool):
     def make(self, transport: Transport) -> PeerConnection:
         return SecureConnection(self.context, self, transport)
 
+    def alpn(self, transport: Transport) -> bytes:
+        engine = transport.engine if isinstance(transport, TlsTransport) else None
+        return engine.facts().alpn if engine is not None else b""
+
     def learn_session(self, transport: Transport, made: float) -> bool:
         """Once a connection has had a response, its peer has sent its tickets, if it has any."""
         if not isinstance(transport, TlsTransport) or transport.engine is None or self._session_made > made:

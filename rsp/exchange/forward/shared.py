@@ -17,7 +17,6 @@ from rsp.http.h2.websocket import is_websocket
 from rsp.http.message import RequestHead
 from rsp.http.peer_stream import Failure, PeerRequest, PeerStream
 from rsp.net.context import WorkerContext
-from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
 
 _AT_ONCE: Final = 8  # connections that are made at a time
@@ -37,6 +36,10 @@ class SharedOwner(Dialler, Protocol):
 
     def connect_single(self, request: PeerRequest) -> None:
         """Make a connection over HTTP/1.1 for ``request``."""
+
+    def alpn(self, transport: Transport) -> bytes:
+        """What the peer has chosen."""
+        ...
 
     def learn_session(self, transport: Transport, made: float) -> bool:
         """Keep the TLS session of ``transport``, which was made then, for the next one; false: there is none yet."""
@@ -86,7 +89,7 @@ class SharedAttempt(Attempt):
         elif transport is None:
             self.broken(reason)
         else:
-            self._agree(transport, self._shared.alpn(transport))
+            self._agree(transport, self._shared.pool.alpn(transport))
 
     def _agree(self, transport: Transport, alpn: bytes) -> None:
         """The connection is there; its first frames come next, if it is one of HTTP/2."""
@@ -209,12 +212,6 @@ class Shared(H2Owner):
         """``request``: whose time it takes."""
         self.attempts += 1
         SharedAttempt(self, request)
-
-    def alpn(self, transport: Transport) -> bytes:
-        """What the peer has chosen; without TLS it is known to speak HTTP/2."""
-        if isinstance(transport, TlsTransport) and transport.engine is not None:
-            return transport.engine.facts().alpn
-        return b"h2"
 
     def make(self, transport: Transport, attempt: SharedAttempt) -> H2PeerConnection:
         connection = H2PeerConnection.__new__(H2PeerConnection)
