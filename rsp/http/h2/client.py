@@ -9,11 +9,11 @@ from math import inf
 from typing import Final, Protocol
 
 from rsp.http.h2.client_stream import H2PeerStream, PeerLane
-from rsp.http.h2.connection import CLOSED, OPEN
 from rsp.http.h2.errors import Http2Error
 from rsp.http.h2.guard import SMALL
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.link import PeerLink
+from rsp.http.h2.states import CLOSED, OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.peer_stream import PeerRequest
 from rsp.net.context import WorkerContext

@@ -18,6 +18,7 @@ from rsp.http.h2.guard import SETTING, SMALL
 from rsp.http.h2.heads import trailers_of
 from rsp.http.h2.hpack import Decoder, Fields
 from rsp.http.h2.output import BACKLOG
+from rsp.http.h2.states import CLOSED, LINGERING, OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.wire import FrameHead, frame_head, number_at
 from rsp.net.context import WorkerContext
@@ -35,9 +36,6 @@ _SHARE: Final = 1024  # of a turn: a frame counts one, one that begins a request
 _MOST_CONTINUATIONS: Final = 16  # of one section
 _LINGER_BYTES: Final = 16 << 20
 _LINGER_SECONDS: Final = 5
-OPEN: Final = 0
-LINGERING: Final = 1  # GOAWAY is out; what still arrives is thrown away
-CLOSED: Final = 2
 
 
 class Connection(Agreement):

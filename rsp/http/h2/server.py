@@ -8,12 +8,13 @@ from math import inf
 from typing import Final
 
 from rsp.http.errors import ProtocolError
-from rsp.http.h2.connection import CLOSED, OPEN, Connection
+from rsp.http.h2.connection import Connection
 from rsp.http.h2.errors import Http2Error
 from rsp.http.h2.guard import RESET, SMALL
 from rsp.http.h2.heads import request_of
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.server_stream import H2ServerStream, ServerLane, respond
+from rsp.http.h2.states import CLOSED, OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.wire import frame_head
 from rsp.http.limits import Limits

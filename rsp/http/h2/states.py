@@ -1,0 +1,7 @@
+"""What a connection is doing; plain integers, which compiled modules declare ``cdef int``."""
+
+from typing import Final
+
+OPEN: Final = 0
+LINGERING: Final = 1  # GOAWAY is out; what still arrives is thrown away
+CLOSED: Final = 2
