@@ -256,8 +256,14 @@ class H2ServerConnection(Connection):
             self._end()
 
     def _end(self) -> None:
+        """Nothing runs."""
         if self.state != OPEN or self._preface:
             self.abort()
+        elif self._final:  # the client has been told, and what was on its way has come
+            self.state = CLOSED
+            self.deadline = self.context.now + self.session.limits.send_time
+            self.write_rest()
+            self.transport.close()
         else:
             self.shut(NO_ERROR)
 
@@ -289,7 +295,7 @@ class H2ServerConnection(Connection):
 
     def close(self) -> None:
         """It is idle: the end."""
-        self.shut(NO_ERROR)
+        self._end()
 
     def lose_streams(self) -> None:
         self._starting = None
