@@ -162,6 +162,7 @@ def test_padding_priority_continuation_and_what_is_unknown():
             frame(4, 1, b"", 0),  # SETTINGS acknowledged
             frame(8, 0, b"\0\0\1\0", 0),  # WINDOW_UPDATE
             frame(99, 7, b"?"),
+            frame(0, 1, b"of a stream that there is not", 3),
             frame(1, 8 | 32, b"\2" + b"\0\0\0\0\7" + block[:20] + b"\0\0"),
             frame(9, 0, block[20:30]),
             frame(9, 4, block[30:]),

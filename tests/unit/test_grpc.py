@@ -361,6 +361,7 @@ async def test_other_responses_are_passed_on(options, fields, whole):
 @in_loop
 async def test_what_is_no_call_is_not_repeated_by_its_grpc_status():
     lab = Lab(2, retry=Retry(on_grpc=("unavailable",)))
+    lab.upstream.replays = True
     _, user = lab.forward(b"POST", b"once")
     answered(lab.asked.make())
     assert user.statuses == [200]
