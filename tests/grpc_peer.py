@@ -5,7 +5,7 @@ What a client sends decides what happens.  ``/test.Echo/``:
 ``Unary``    the message again, the metadata in ``seen``; ``fail:CODE:text`` aborts; ``wait`` ends with the call
 ``Count``    as many messages as the message says; ``wait`` sends one, then waits for the end
 ``Sum``      of all messages their bytes, joined
-``Chat``     each message again, as it comes; ``fail:...`` as above
+``Chat``     each message again, as it comes; ``fail:...`` as above; with ``later``, one more after :meth:`release`
 """
 
 import asyncio
@@ -58,6 +58,7 @@ class GrpcPeer:
         self.health: dict[str, int] | None = {"": 1}
         self._tls = tls
         self._server: grpc.aio.Server
+        self._released = asyncio.Event()
 
     @property
     def address(self) -> str:
@@ -69,6 +70,9 @@ class GrpcPeer:
 
     def __exit__(self, *_: object) -> None:
         run(self._server.stop(0))
+
+    def release(self) -> None:
+        _loop().call_soon_threadsafe(self._released.set)
 
     def stop(self, grace: float) -> "Future[None]":
         """Take no more calls; those that run have ``grace`` seconds."""
@@ -136,9 +140,13 @@ class GrpcPeer:
 
     async def _chat(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
         self._note(context)
+        message = b""
         async for message in messages:
             await self._obey(message, context)
             yield message
+        if message == b"later":
+            await self._released.wait()
+            yield b"now"
 
     async def _check(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
         if self.health is None:

@@ -57,8 +57,8 @@ class Limits:
         self._for_calls: Limits | None = None
 
     def for_calls(self) -> "Limits":
-        """Of calls of gRPC, which may be silent for long: ``tunnel`` in the place of ``body`` and ``read``, and no
-        ``min_rate``."""
+        """Of calls of gRPC and of tunnels, which may be silent for long: ``tunnel`` in the place of ``body`` and
+        ``read``, and no ``min_rate``."""
         if self._for_calls is None:
             timeouts, limits, room = self._layers
             silence = Duration(self.tunnel_time)

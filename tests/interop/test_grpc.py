@@ -236,12 +236,16 @@ def test_streams_may_be_silent_for_longer_than_other_requests(tmp_path, peer):
         Rsp(tmp_path, text % app.address) as rsp,
         grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel,
     ):
-        said = [queue.SimpleQueue() for _ in range(2)]
+        said = [queue.SimpleQueue() for _ in range(3)]
         calls = Calls(channel)
         silent = calls.sum.future(iter(said[0].get, None), timeout=60)  # before its first message
         chat = calls.chat(iter(said[1].get, None), timeout=60)
         said[1].put(b"a")
         assert next(chat) == b"a"
+        watch = calls.chat(iter(said[2].get, None), timeout=60)
+        said[2].put(b"later")
+        assert next(watch) == b"later"
+        said[2].put(None)  # from here on only the peer speaks
         with socket.create_connection(("127.0.0.1", rsp.port), timeout=60) as other:
             other.sendall(b"POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
             assert other.recv(100)[9:12] in (b"408", b"504")
@@ -250,6 +254,8 @@ def test_streams_may_be_silent_for_longer_than_other_requests(tmp_path, peer):
         for one in (b"c", None):
             said[0].put(one)
         said[1].put(None)
+        peer.release()
+        assert list(watch) == [b"now"]
         assert silent.result() == b"c" and list(chat) == []
 
 

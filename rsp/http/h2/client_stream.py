@@ -140,6 +140,9 @@ class H2PeerStream(PeerStream):
         request = self._request
         if request is None or self._tunnel or (self.lane is not None and self.lane.paused):
             return
+        if self.lane is not None and self.lane.has_head:
+            self._expect_more()
+            return
         limits = request.limits
         # The response to a call may be about more than the part of the request that has come so far.
         asks_on = request.head.grpc and not request.request_done

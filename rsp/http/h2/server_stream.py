@@ -193,6 +193,7 @@ class H2ServerStream(ClientStream):
         block = self._connection.encoder.response(200, drop(head.fields, ACCEPT), b"")
         self._connection.send_head(self.lane, block, False)
         self.state = TUNNEL
+        self.limits = self.limits.for_calls()  # both may be as slow as they like
         self._extend_tunnel()
         self.lane.resume()
 
