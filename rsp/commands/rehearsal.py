@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rsp.commands.simulated_tls import SimulatedTls, authorities, listener_for
 from rsp.config.schema import Config
-from rsp.config.tls import UpstreamTls
+from rsp.config.tls import HttpVersion
 from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.assemble import assemble
@@ -41,6 +41,7 @@ from rsp.tls.material import Keyring
 
 _PATIENCE: Final = 15.0  # seconds for one request, and for one test
 _STORE: Final = 16 << 20
+_VERSIONS: Final[dict[HttpVersion, str]] = {1: "", 2: ", over HTTP/2", "auto": ", over HTTP/2 or HTTP/1.1"}
 
 
 class Result:
@@ -50,7 +51,7 @@ class Result:
         self.upstream: str | None = None
         self.peer: str | None = None
         self.has_others = False  # the upstream has more peers
-        self.security = ""  # how the peer is asked over TLS
+        self.manner = ""  # how the peer is asked: over HTTP/2, over TLS
         self.route: str | None = None
         self.hooks: list[str] = []
         self.log: list[str] = []
@@ -93,12 +94,12 @@ class _Pool(Pool):
         self.connected(Transport(self.context.poller, near.detach()), request)
 
 
-def _security(secure: UpstreamTls | None, peer: Address) -> str:
+def _manner(upstream: UpstreamConfig, peer: Address) -> str:
+    said, secure = _VERSIONS[upstream.http], upstream.secure
     if secure is None:
-        return ""
-    return (
-        f", over TLS, certificate for {name_to_verify(secure, peer)}" if secure.verify else ", over TLS, not verified"
-    )
+        return said
+    verified = f"certificate for {name_to_verify(secure, peer)}" if secure.verify else "not verified"
+    return f"{said}, over TLS, {verified}"
 
 
 class _Hooks(Hooks):
@@ -302,7 +303,7 @@ class Rehearsal:
         result.peer = peer.decode() if peer else None
         config = next((each for each in self._config.upstreams if each.name == result.upstream), None)
         result.has_others = config is not None and len(config.peers) > 1
-        result.security = _security(config.secure, Address(result.peer)) if config is not None and result.peer else ""
+        result.manner = _manner(config, Address(result.peer)) if config is not None and result.peer else ""
         result.route = route or None
 
     # -- peers
@@ -373,7 +374,7 @@ def describe(result: Result, request: bytes) -> list[str]:
             lines += ["", *text(result.body[:2000]).splitlines()]
         return lines
     others = " (another one in turn may be next)" * result.has_others
-    lines.append(f"upstream:  {result.upstream}, peer {result.peer}{result.security}{others}")
+    lines.append(f"upstream:  {result.upstream}, peer {result.peer}{result.manner}{others}")
     lines += ["", *text(result.peer_head).rstrip().split("\r\n")]
     if result.peer_body:
         lines += ["", text(result.peer_body[:2000])]

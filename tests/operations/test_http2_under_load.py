@@ -20,7 +20,7 @@ def site(*backends, more=""):
     peers = ", ".join(f'"{backend.address}"' for backend in backends)
     return (
         f'listen "127.0.0.1:{{port}}" {{ http2 = "prior-knowledge" }} access_log = "off" {more}\n'
-        f'upstream "app" {{ {peers} }} route {{ to = "app" }}\n'
+        f'upstream "app" {{ {peers}, failures = {{ out = "100ms" }} }} route {{ to = "app" }}\n'
     )
 
 
