@@ -111,6 +111,18 @@ def test_what_an_older_client_says():
     assert (hello.sni, hello.versions) == (b"www.example.com", (0x0303,))
 
 
+@pytest.mark.parametrize("newest", ["TLSv1_2", "TLSv1_3"])
+def test_the_ciphers_that_a_client_offers(newest):
+    """In its order; the last one says that it knows of renegotiation (RFC 5746 section 3.3)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = ssl.TLSVersion[newest]
+    known = [(cipher["id"] & 0xFFFF).to_bytes(2) for cipher in context.get_ciphers()]
+    offered = parse(real(newest=newest)).ciphers
+    pairs = [offered[at : at + 2] for at in range(0, len(offered), 2)]
+    assert pairs.pop() == b"\0\xff"
+    assert pairs == [pair for pair in known if newest == "TLSv1_3" or pair[0] != 0x13]
+
+
 def test_a_client_without_name_and_protocols():
     hello = parse(real(None, ()))
     assert (hello.sni, hello.alpn) == (b"", ())
