@@ -85,12 +85,13 @@ class Asked:
         self._head([(":status", str(status)), *lines], last)
 
     def respond(self, status: int = 200, body: bytes = b"", lines: Lines = (), trailers: Lines = ()) -> None:
-        """All at once."""
-        self.head(status, lines, last=not (body or trailers))
-        if body:
-            self.send(body, last=not trailers)
-        if trailers:
-            self._head(list(trailers), True)
+        """All at once: a connection that is dropped has had all of it, or nothing."""
+        with self.connection.changed:
+            self.head(status, lines, last=not (body or trailers))
+            if body:
+                self.send(body, last=not trailers)
+            if trailers:
+                self._head(list(trailers), True)
 
     def end(self, trailers: Lines = ()) -> None:
         if trailers:
@@ -280,7 +281,7 @@ class H2Backend:
 
     def _say_name(self, asked: Asked) -> None:
         asked.body()
-        asked.respond(200, self.name.encode())
+        asked.respond(200, self.name.encode(), [("content-length", str(len(self.name)))])
 
     def _accept(self) -> None:
         while True:

@@ -18,7 +18,7 @@ cdef class Forward(Relay):
     cdef public bint answered, hedges
     cdef public double queue_deadline, queue_limit
     cdef object _hedge
-    cdef bint _tried_stale
+    cdef Peer _stale_at
     cpdef set_up(
         self, WorkerContext context, ResponseReceiver user, Upstream upstream, RequestHead head, Limits limits,
         bytes client, RequestBody body, bint request_done,

@@ -45,7 +45,7 @@ class Forward(Relay):
 
     # fmt: off
     __slots__ = (
-        "_hedge", "_tried_stale", "answered", "chooser", "hedges", "own", "pinned", "queue_deadline", "queue_limit",
+        "_hedge", "_stale_at", "answered", "chooser", "hedges", "own", "pinned", "queue_deadline", "queue_limit",
     )
     # fmt: on
 
@@ -74,7 +74,7 @@ class Forward(Relay):
         self.hedges = upstream.hedges and head.framing == 0 and not head.upgrade and head.method in SAFE
         self.queue_deadline = self.queue_limit = 0.0
         self._hedge: Hedge | None = None
-        self._tried_stale = False  # it was sent on a connection that the peer had closed
+        self._stale_at: Peer | None = None  # it was sent on a connection that this peer had closed
 
     def begin(self) -> None:
         self.next_peer(503)
@@ -206,10 +206,10 @@ class Forward(Relay):
             return
         repeatable = self.repeatable or (failure.untouched and self.is_whole())
         seconds = self.ended - self.started
-        once_more = repeatable and not (self._tried_stale or failure.timed_out)
+        once_more = repeatable and self._stale_at is not peer and not failure.timed_out
         if once_more and stream.went_stale(seconds):
             # The peer closed an idle connection just as it was used again: no fault of its own, and the
-            # others that it has closed would only repeat it.  Once for a request, and it is no try.
+            # others that it has closed would only repeat it.  Once for a peer, and it is no try.
             self._ask_again(peer)
             return
         peer.tell(reason)
@@ -229,7 +229,7 @@ class Forward(Relay):
             self._refuse(status, "")
 
     def _ask_again(self, peer: "Peer") -> None:
-        self._tried_stale = True
+        self._stale_at = peer
         self._start_over()
         peer.pool.forget_idle()
         self.try_peer(peer)

@@ -256,6 +256,8 @@ class Connection(Agreement):
     def _take_section(self, number: int, flags: int, block: bytes) -> None:
         stream, last = self.streams.get(number), bool(flags & END_STREAM)
         fields = self._decoder.decode(block, self.head_limit, stream is not None and stream.has_head)
+        if fields.too_large:  # a bomb of 16 KB stands for megabytes, whatever becomes of it
+            self.guard.spend(fields.size >> 10, self.context.now)
         self._deliver()
         if stream is None or stream.gone:
             self.head_received(number, fields, last)
