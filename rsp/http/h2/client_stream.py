@@ -28,36 +28,43 @@ _WITH_LENGTH: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 class PeerLane(Stream):
-    """The stream on its connection.  ``user``: the request, until it is over."""
+    """The stream on its connection.  ``user``: the request, until it is over; held while it is told something, because
+    compiled calls do not, and it may let go of itself."""
 
     __slots__ = ("user",)
 
     user: "H2PeerStream | None"
 
     def head_arrived(self, fields: Fields, last: bool) -> None:
-        if self.user is not None:
-            self.user.head_arrived(fields, last)
+        user = self.user
+        if user is not None:
+            user.head_arrived(fields, last)
 
     def arrived(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if self.user is not None:
-            self.user.body_arrived(pieces, trailers)
+        user = self.user
+        if user is not None:
+            user.body_arrived(pieces, trailers)
 
     def was_reset(self, code: int, untouched: bool) -> None:
-        if self.user is not None:
-            self.user.was_reset(code, untouched)
+        user = self.user
+        if user is not None:
+            user.was_reset(code, untouched)
 
     def failed(self, code: int, reason: str) -> None:
         self.close(code)
-        if self.user is not None:
-            self.user.fail(Failure(f"sent a bad response: {reason}"))
+        user = self.user
+        if user is not None:
+            user.fail(Failure(f"sent a bad response: {reason}"))
 
     def full(self) -> None:
-        if self.user is not None:
-            self.user.peer_full()
+        user = self.user
+        if user is not None:
+            user.peer_full()
 
     def ready(self) -> None:
-        if self.user is not None:
-            self.user.peer_ready()
+        user = self.user
+        if user is not None:
+            user.peer_ready()
 
 
 class H2PeerStream(PeerStream):

@@ -41,8 +41,9 @@ class ServerLane(Stream):
     mark: int
 
     def arrived(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if self.user is not None:
-            self.user.body_arrived(pieces, trailers)
+        user = self.user  # held: compiled calls do not, and it may let go of itself
+        if user is not None:
+            user.body_arrived(pieces, trailers)
 
     def was_reset(self, code: int, untouched: bool) -> None:
         user, self.user = self.user, None
@@ -57,12 +58,14 @@ class ServerLane(Stream):
             self.close(code)
 
     def full(self) -> None:
-        if self.user is not None:
-            self.user.events.client_full()
+        user = self.user
+        if user is not None:
+            user.events.client_full()
 
     def ready(self) -> None:
-        if self.user is not None:
-            self.user.events.client_ready()
+        user = self.user
+        if user is not None:
+            user.events.client_ready()
 
     # -- time
 
@@ -78,16 +81,17 @@ class ServerLane(Stream):
         return self.stalled < now or (self.user is not None and self.user.is_due(now))
 
     def expire(self, now: float, limits: Limits) -> None:
-        if self.user is not None:
-            limits = self.user.limits
+        user = self.user
+        if user is not None:
+            limits = user.limits
         if self.stalled < now:
             if self.taken - self.mark > limits.min_rate * limits.send_time:  # slow, but fast enough
                 self.stalled = _NEVER
             else:
                 self.close(CANCEL)
                 self.was_reset(CANCEL, False)
-        elif self.user is not None:
-            self.user.expire(now)
+        elif user is not None:
+            user.expire(now)
 
 
 class H2ServerStream(ClientStream):
