@@ -27,7 +27,7 @@ class Peer(Backend):
                 while connection.recv(65536):
                     pass
             return False
-        return self._answer(connection, head, rest)
+        return self._answer(connection, head, rest) and b" /settled " not in head
 
 
 @pytest.fixture(scope="module")
