@@ -19,7 +19,7 @@ cdef RequestHead plain_request(bytes block):
     cdef Meaning meaning
     cdef Runs runs
     cdef int hosts = 0, minor
-    cdef bint chunked = False, connection = False, plain = True, keep_alive
+    cdef bint chunked = False, connection = False, plain = True, trailers = False, keep_alive
     cdef list forwarded = NOTHING
     cdef RequestHead head
 
@@ -117,6 +117,10 @@ cdef RequestHead plain_request(bytes block):
             value.start = line
             value.end = at - 2
             forwarded.append(text(value))
+        elif meaning == TRANSFERS:  # each call of gRPC has it
+            if not value_says(value, "trailers", 8):
+                return None
+            trailers = True
         elif meaning == RARE:
             return None
     if at[1] != c"\n" or at + 2 != end or hosts != 1 or not is_host(host) or (chunked and length != NO_LENGTH):
@@ -144,7 +148,8 @@ cdef RequestHead plain_request(bytes block):
     head.count = count
     head.framing = CHUNKED if chunked else (length if length != NO_LENGTH else 0)
     head.keep_alive = keep_alive
-    head.connection_bound = head.expect_continue = head.te_trailers = False
+    head.connection_bound = head.expect_continue = False
+    head.te_trailers = trailers
     head.upgrade = b""
     head.forwarded = forwarded
     head.request_id = text(request_id)

@@ -115,6 +115,7 @@ cdef enum Meaning:
     REQUEST_ID
     FORWARDED
     CREDENTIALS
+    TRANSFERS
     RARE
 
 cdef enum:
@@ -150,7 +151,7 @@ def _learn():
         names.HOST: HOST_FIELD, names.USER_AGENT: AGENT, names.REFERER: REFERER, names.CONNECTION: CONNECTION,
         names.CONTENT_LENGTH: LENGTH, names.TRANSFER_ENCODING: CODING, names.REQUEST_ID: REQUEST_ID,
         names.FORWARDED: FORWARDED, names.HOP_BY_HOP: DROP, names.DROPPED: DROP, names.CREDENTIALS: CREDENTIALS,
-        names.CHALLENGE: PASS,
+        names.CHALLENGE: PASS, names.TE: TRANSFERS,
     }
     assert len(names.MEANING) < MOST_NAMES
     for name, meaning in names.MEANING.items():
