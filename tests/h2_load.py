@@ -1,6 +1,7 @@
 """Clients of HTTP/2 that ask and ask, as ones that never lose a request: what GOAWAY and REFUSED_STREAM say was not
 processed is asked again, on another connection.  Whatever else does not come is a failure."""
 
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ class H2Load:
     port: int
     streams: int
     path: str
+    tls: ssl.SSLContext | None
     good: int = 0
     again: int = 0
     connections: int = 0
@@ -41,7 +43,7 @@ class H2Load:
         if before is not None:
             before.close()
         try:
-            client = Client(self.port)
+            client = Client(self.port, tls=self.tls)
         except OSError as error:
             self.failures[f"connect: {error.strerror}"] += 1
             return None
@@ -71,9 +73,16 @@ class H2Load:
 
 
 @contextmanager
-def h2_load(port: int, clients: int = 4, streams: int = 8, path: str = "/", at_least: int = 200) -> Iterator[H2Load]:
+def h2_load(
+    port: int,
+    clients: int = 4,
+    streams: int = 8,
+    path: str = "/",
+    at_least: int = 200,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[H2Load]:
     """``at_least``: so many answers before it begins, and as many before it ends."""
-    load = H2Load(port, streams, path)
+    load = H2Load(port, streams, path, tls)
     threads = [threading.Thread(target=load.visit, daemon=True) for _ in range(clients)]
     for thread in threads:
         thread.start()

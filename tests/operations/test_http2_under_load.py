@@ -6,21 +6,26 @@ import threading
 
 import pytest
 
+from tests.certificates import authority
 from tests.h2_load import h2_load
 from tests.harness import Backend, Rsp, wait_until
 from tests.operations.test_upgrade import Upgradable, is_gone
 from tests.over_tls import not_over_tls
 from tests.soak import short_and_long
+from tests.tls_client import context
 
 pytestmark = not_over_tls("its clients begin with HTTP/2")
 CLIENTS, STREAMS = 4, 8
 
 
-def site(*backends, more=""):
+CLEAR = 'http2 = "prior-knowledge"'
+
+
+def site(*backends, more="", listens=CLEAR):
     peers = ", ".join(f'"{backend.address}"' for backend in backends)
     return (
-        f'listen "127.0.0.1:{{port}}" {{ http2 = "prior-knowledge" }} access_log = "off" {more}\n'
-        f'upstream "app" {{ {peers}, failures = {{ out = "100ms" }} }} route {{ to = "app" }}\n'
+        f'listen "127.0.0.1:{{port}}" {{ {listens} }} access_log = "off" {more}\n'
+        f'upstream "app" {{ {peers}, failures = {{ out = "100ms", longest = "200ms" }} }} route {{ to = "app" }}\n'
     )
 
 
@@ -41,8 +46,11 @@ def test_reloads_keep_connections(tmp_path, backend, reloads):
 
 @short_and_long("upgrades", 2, 10)
 def test_upgrades_lose_no_stream(tmp_path, backend, upgrades):
-    with Upgradable(tmp_path, site(backend, more="timeouts = { shutdown = 10 }")) as rsp:
-        with h2_load(rsp.port, CLIENTS, STREAMS) as load:
+    """Nor a handshake that has begun."""
+    authority().issue("site.example").write(tmp_path, "site")
+    more = 'timeouts = { shutdown = 10 } certificate { "site.bundle.pem" }'
+    with Upgradable(tmp_path, site(backend, more=more, listens="tls = true")) as rsp:
+        with h2_load(rsp.port, CLIENTS, STREAMS, tls=context(alpn=("h2",))) as load:
             old = [rsp.upgrade() for _ in range(upgrades)]
             wait_until(lambda: all(is_gone(pid) for pid in old), "the old masters to leave")
     assert load.failures == {}

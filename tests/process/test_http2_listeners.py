@@ -9,6 +9,7 @@ import pytest
 from hyperframe.frame import GoAwayFrame
 
 from tests.certificates import authority
+from tests.collector import Collector, attributes
 from tests.h2_client import MAX_CONCURRENT_STREAMS, NO_ERROR, PREFACE, REFUSED_STREAM, Client, data, settings
 from tests.harness import Backend, Rsp, exchange, wait_until
 from tests.over_tls import not_over_tls
@@ -186,6 +187,15 @@ def test_logs_metrics_and_via_have_the_version(site, backend):
         assert b"\r\nX-Forwarded-Proto: https\r\n" in backend.heads[-1]
         wait_until(lambda: site.access_log.count('HTTP/2.0" 200 ') == lines + 2, "two lines of HTTP/2.0")
         assert [now - then for now, then in zip(figures(), before, strict=True)] == [2, 0, 1]
+
+
+def test_spans_have_the_version(tmp_path, backend):
+    with Collector() as collector:
+        more = f'tracing = {{ endpoint = "{collector.url}", sample = 1 }}'
+        with Site(tmp_path, backend, more=more) as site, Client(site.clear) as client:
+            assert client.get("/own").status == 200
+            wait_until(collector.spans, "a span")
+            assert attributes(collector.spans()[0])["network.protocol.version"] == "2"
 
 
 def test_limits_streams_are_announced_and_hold(tmp_path, backend):
