@@ -10,7 +10,16 @@ from hyperframe.frame import GoAwayFrame
 
 from tests.certificates import authority
 from tests.collector import Collector, attributes
-from tests.h2_client import MAX_CONCURRENT_STREAMS, NO_ERROR, PREFACE, REFUSED_STREAM, Client, data, settings
+from tests.h2_client import (
+    HTTP_1_1_REQUIRED,
+    MAX_CONCURRENT_STREAMS,
+    NO_ERROR,
+    PREFACE,
+    REFUSED_STREAM,
+    Client,
+    data,
+    settings,
+)
 from tests.harness import Backend, Rsp, exchange, wait_until
 from tests.over_tls import not_over_tls
 from tests.ports import free_port
@@ -240,6 +249,32 @@ def test_a_connection_that_a_client_has_authenticated_serves_no_second_request(t
         assert [client.finish(response).status for response in running] == [200, 200]
         assert client.get("/x").status == client.get("/x", ("authorization", "NTLM abc")).status == 200
         assert len(bound) == 3 and not second
+
+
+def test_a_challenge_that_needs_a_connection_sends_the_client_to_http1(tmp_path):
+    """RFC 9113 section 7, as IIS does it: browsers ask again with HTTP/1.1."""
+    answers = {
+        "ntlm": (401, "NTLM"),
+        "negotiate": (401, "Negotiate"),
+        "basic": (401, "Basic"),
+        "ok": (200, "Negotiate b2s="),
+    }
+
+    def handler(connection, head, rest):
+        status, challenge = answers[head.split()[1][1:].decode()]
+        fields = f"WWW-Authenticate: {challenge}\r\nContent-Length: 2\r\n"
+        connection.sendall(f"HTTP/1.1 {status} X\r\n{fields}\r\nno".encode())
+        return True
+
+    with Backend(handler) as peer, Site(tmp_path, peer) as site, Client(site.clear) as client:
+        upload = client.open("/ntlm", method="POST", end=False)
+        responses = {name: client.open(f"/{name}") for name in answers}
+        client.send(data(upload.number, b"x", end=True))
+        assert client.finish(upload).reset == HTTP_1_1_REQUIRED
+        found = {name: client.finish(response).reset for name, response in responses.items()}
+        assert found == {"ntlm": HTTP_1_1_REQUIRED, "negotiate": HTTP_1_1_REQUIRED, "basic": None, "ok": None}
+        assert responses["basic"].status == 401 and client.get("/own").body == b"hello"
+        wait_until(lambda: site.access_log.count('HTTP/2.0" 401 2 ') == 4, "a line for each")
 
 
 # -- reloads and the end

@@ -6,7 +6,7 @@ from rsp.http.limits cimport Limits
 from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream
 
-cdef int BODY, CANCEL, INTERNAL_ERROR, NO_ERROR, TUNNEL, WAIT
+cdef int BODY, CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, NO_ERROR, TUNNEL, WAIT, _UNAUTHORIZED
 cdef double _NEVER
 
 

@@ -4,7 +4,7 @@ from math import inf
 from typing import Final
 
 from rsp.http.h1.states import BODY, TUNNEL, WAIT
-from rsp.http.h2.frames import CANCEL, INTERNAL_ERROR, NO_ERROR
+from rsp.http.h2.frames import CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, NO_ERROR
 from rsp.http.h2.output import Output
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.websocket import ACCEPT
@@ -14,6 +14,7 @@ from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream
 
 _NEVER: Final = inf
+_UNAUTHORIZED: Final = 401
 _NOTHING: Final[list[bytes]] = []  # never changed
 
 
@@ -178,7 +179,9 @@ class H2ServerStream(ClientStream):
             )
 
     def send_response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if not self.lane.gone:
+        if head.connection_bound and head.status == _UNAUTHORIZED:
+            self.lane.close(HTTP_1_1_REQUIRED)  # for NTLM; browsers and curl ask again with HTTP/1.1
+        elif not self.lane.gone:
             respond(self._connection, self.lane, head, pieces, trailers)
             if self.state == BODY and trailers is None and not self.lane.paused:
                 self._expect_body(0)
