@@ -28,6 +28,19 @@ access_log = { path = "stdout", format = "{status} {grpc_status} {protocol} {pat
 upstream "calls" { "%s", http = 2 }
 route { to = "calls" }
 """
+REFUSES = """
+upstream "dead" { "127.0.0.1:DEAD", http = 2 }
+route { path = "/test.Echo/Unary", to = "calls", limits = { body = "1KB" } }
+route { path = "/test.Echo/Count", respond = { status = 403, body = "not here" } }
+route { path = "/test.Echo/Sum", to = "calls", on_request = function(req) return respond(401, "ñ?") end }
+route { path = "/test.Echo/Chat", to = "calls", timeouts = { request = "1s" } }
+route { path = "/test.Echo/Unknown", to = "dead" }
+route { path = "/own", to = "calls", on_request = function(req)
+  return respond { status = 200, headers = {
+    ["content-type"] = "application/grpc", ["grpc-status"] = "3", ["grpc-message"] = "a%20b",
+  } }
+end }
+"""
 LARGE = bytes(range(256)) * 8192  # 2 MB, which no window takes at once
 _ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
@@ -163,22 +176,8 @@ def test_cancellation_ends_the_call_at_the_peer(calls, peer):
     assert calls.unary(b"x", timeout=20) == b"x"
 
 
-def test_no_peer_is_unavailable(tmp_path):
-    with Rsp(tmp_path, SITE % f"127.0.0.1:{free_port()}") as rsp:
-        with grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
-            error = failed(Calls(channel).unary, b"x")
-            assert error.code() is grpc.StatusCode.UNAVAILABLE
-            assert error.details().startswith("502 Bad Gateway; request id: ")
-        wait_until(lambda: "502 14 HTTP/2.0 /test.Echo/Unary" in rsp.access_log, "the log")
-
-
 def test_what_rsp_refuses_has_a_status_of_grpc(tmp_path, peer):
-    text = SITE % peer.address + (
-        'route { path = "/test.Echo/Unary", to = "calls", limits = { body = "1KB" } }\n'
-        'route { path = "/test.Echo/Count", respond = { status = 403, body = "not here" } }\n'
-        'route { path = "/test.Echo/Sum", to = "calls", on_request = function(req) return respond(401, "ñ?") end }\n'
-        'route { path = "/test.Echo/Chat", to = "calls", timeouts = { request = "1s" } }\n'
-    )
+    text = SITE % peer.address + REFUSES.replace("DEAD", str(free_port()))
     with Rsp(tmp_path, text) as rsp, grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
         calls = Calls(channel)
         assert calls.unary(b"x" * 1000, timeout=20) == b"x" * 1000
@@ -189,6 +188,12 @@ def test_what_rsp_refuses_has_a_status_of_grpc(tmp_path, peer):
         assert (error.code(), error.details()) == (grpc.StatusCode.UNAUTHENTICATED, "ñ?")
         error = failed(calls.chat, iter([b"a", b"wait"]))
         assert (error.code(), error.details()) == (grpc.StatusCode.DEADLINE_EXCEEDED, "the response broke off")
+        error = failed(calls.unknown, b"x")
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert error.details().startswith("502 Bad Gateway; request id: ")
+        error = failed(channel.unary_unary("/own"), b"x")
+        assert (error.code(), error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "a b")
+        wait_until(lambda: "502 14 HTTP/2.0 /test.Echo/Unknown\n200 3 HTTP/2.0 /own\n" in rsp.access_log, "the log")
 
 
 def test_a_call_goes_on_to_a_peer_that_can_serve_it(tmp_path):
@@ -308,19 +313,21 @@ def test_a_server_that_stops_fails_no_call(tmp_path):
 # -- health checks
 
 
-@pytest.mark.parametrize("service", ["", "shop.Cart"])
-def test_health_checks_by_grpc(tmp_path, service):
-    health = f'{{ type = "grpc", service = "{service}", interval = "100ms", timeout = "100ms", fall = 1, rise = 1 }}'
-    upstream = 'upstream "calls" { "%s", http = 2, outliers = false, health = ' + health + " }"
-    text = 'listen "127.0.0.1:{port}"\nroute { to = "calls" }\n' + upstream
+def test_health_checks_by_grpc(tmp_path):
+    health = 'health = {{ type = "grpc", service = "{}", interval = "100ms", timeout = "100ms", fall = 1, rise = 1 }}'
     with GrpcPeer() as peer:
-        peer.health = {service: 1}
-        with Rsp(tmp_path, text % peer.address) as rsp:
-            wait_until(lambda: rsp.state(peer.address, "calls") == "up", "a peer that is up")
-            peer.health = {service: 2}
-            wait_until(lambda: "is doubtful: answered NOT_SERVING" in rsp.log, "a peer that is doubtful")
-            peer.health = {service: 1}
-            wait_until(lambda: f"peer {peer.address} is up" in rsp.log, "a peer that is up again")
+        peer.health = {"": 1, "shop.Cart": 1}
+        text = 'listen "127.0.0.1:{port}"\nroute { to = "calls" }\n'
+        for name, service in (("calls", ""), ("cart", "shop.Cart")):
+            text += f'upstream "{name}" {{ "{peer.address}", http = 2, {health.format(service)} }}\n'
+        with Rsp(tmp_path, text) as rsp:
+            wait_until(lambda: rsp.state(peer.address, "calls") == rsp.state(peer.address, "cart") == "up", "peers")
+            peer.health["shop.Cart"] = 2
+            said = f'"cart": peer {peer.address} is'
+            wait_until(lambda: f"{said} doubtful: answered NOT_SERVING" in rsp.log, "a verdict")
+            assert rsp.state(peer.address, "calls") == "up"
+            peer.health["shop.Cart"] = 1
+            wait_until(lambda: f"{said} up" in rsp.log, "a peer that is up again")
 
 
 # -- TLS on both sides
