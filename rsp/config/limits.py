@@ -45,7 +45,13 @@ class Timeouts(Struct, frozen=True):
         Duration | None,
         Meta(description="For a whole exchange, from head to the response's end. Then 504, or the cut. 0: no limit."),
     ] = None
-    tunnel: Annotated[Duration | None, Meta(description="For a byte on an upgraded connection.")] = None
+    tunnel: Annotated[
+        Duration | None,
+        Meta(
+            description="Silence on an upgraded connection, and in a call of gRPC, where it stands in for `body` and "
+            "`read`. Then it is cut."
+        ),
+    ] = None
     keepalive: Annotated[Duration | None, Meta(description="For an idle connection to a peer.")] = None
     shutdown: Annotated[
         Duration | None, Meta(description="For running requests when rsp or a worker stops. Then they are cut.")
