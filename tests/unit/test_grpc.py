@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsp.config.errors import ConfigError
 from rsp.config.limits import Timeouts
 from rsp.config.units import Duration, Size
 from rsp.config.upstreams import Retry
+from rsp.config.words import hint
 from rsp.control import grpc_health
 from rsp.control.asking_http2 import Answer
 from rsp.exchange.grpc import answer_call
@@ -22,7 +24,7 @@ from rsp.http.message import ResponseHead
 from rsp.ipc import peer_cells
 from rsp.ipc.worker_cells import GRPC_CALLS, GRPC_FAILURES, STATUS_5XX
 from rsp.system.descriptors import Room
-from tests.unit.fakes import serving
+from tests.unit.fakes import configuration, serving
 from tests.unit.forward_lab import Lab, in_loop
 
 APP = 'upstream "app" { "127.0.0.1:2" }\nroute { to = "app" }\n'
@@ -455,3 +457,34 @@ def test_heads_of_http_2_say_whether_they_are_calls(method, lines, is_call):
     fields.method, fields.scheme, fields.authority, fields.path, fields.lines = method, b"http", b"a", b"/a.B/C", lines
     head = request_of(fields, False, 1000, 100)
     assert head.grpc == is_call
+
+
+# -- the configuration
+
+
+@pytest.mark.parametrize(
+    ("upstream", "said"),
+    [
+        ('health = "grpc"', "health: gRPC needs HTTP/2 at the peers; add http = 2"),
+        ('retry = { on_grpc = { "aborted" } }', "on_grpc: gRPC needs HTTP/2 at the peers; add http = 2"),
+        ('http = 2, health = { service = "x" }', '"service" is for type = "grpc", not for "http"'),
+        ('http = 2, health = { grpc = "x" }', '(in rsp: type = "grpc", service = "name")'),
+        ("http = 2, retry = { retry_on = { 1 } }", "(in rsp: on_grpc = "),
+        ('http = 2, retry = { on_grpc = { "Aborted" } }', 'did you mean "aborted"?'),
+    ],
+)
+def test_what_makes_no_sense_is_refused(upstream, said):
+    with pytest.raises(ConfigError) as caught:
+        configuration(f'upstream "app" {{ "127.0.0.1:2", {upstream} }}\nroute {{ to = "app" }}\n')
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("upstream", ['http = 2, health = "grpc"', 'health = { type = "grpc", port = 9 }'])
+def test_checks_by_grpc(upstream):
+    text = f'upstream "app" {{ "127.0.0.1:2", {upstream} }}\nroute {{ to = "app" }}\n'
+    assert configuration(text).upstreams[0].checks.type == "grpc"
+
+
+@pytest.mark.parametrize("word", ["grpc_pass", "grpc_next_upstream", "grpc_read_timeout", "grpc_web"])
+def test_words_of_other_programs(word):
+    assert hint(word).startswith((" (in rsp: ", " (rsp "))
