@@ -180,12 +180,9 @@ def test_httpx(site):
             base = f"https://localhost:{tls}"
             all_at_once = await asyncio.gather(*(client.get(f"{base}/{number}") for number in range(60)))
             assert {(one.http_version, one.status_code, one.content) for one in all_at_once} == {("HTTP/2", 200, BODY)}
-            uploads = await asyncio.gather(
-                *(client.post(f"{base}/digest", content=BODY[:number]) for number in range(1, 200_000, 20_000))
-            )
-            assert [one.text for one in uploads] == [
-                hashlib.sha256(BODY[:number]).hexdigest() for number in range(1, 200_000, 20_000)
-            ]
+            for size in (1, 70_000, 300_000):  # one by one: httpcore stops when several wait for windows
+                upload = await client.post(f"{base}/digest", content=BODY[:size])
+                assert upload.text == hashlib.sha256(BODY[:size]).hexdigest()
 
     asyncio.run(main())
 
