@@ -353,7 +353,8 @@ def test_a_peer_that_restarts_in_good_order(tmp_path):
         asked.respond(200, b"ok")
 
     backends = [H2Backend(answer, port=port) for port in ports]
-    with Rsp(tmp_path, site(*(backend.address for backend in backends))) as rsp:
+    text = site(*(backend.address for backend in backends), more="failures = { count = 0 }")
+    with Rsp(tmp_path, text) as rsp:
         with load_of_posts(rsp.port, 6) as statuses:
             for turn in range(6):
                 leaving = backends[turn % 2]
@@ -518,7 +519,6 @@ def test_a_websocket_over_http2(tmp_path):
             assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head
             client.sendall(b"hello")
             assert client.recv(100) == b"HELLO"
-            assert status(get(rsp.port, "/chat")) == 200 or True
             client.shutdown(socket.SHUT_WR)
             assert client.recv(100) == b""
         assert backend.requests[0].fields[b":protocol"] == b"websocket"

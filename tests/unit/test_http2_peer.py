@@ -1,6 +1,7 @@
 """A connection to a peer over HTTP/2, against hyper-h2: requests on it, and what becomes of it."""
 
 import hashlib
+import socket
 
 import h2.events
 import hpack
@@ -490,6 +491,22 @@ def test_a_bomb_of_fields_ends_the_connection():
         one.play()
         assert "too many frames" in request.failures[0].reason and one.peer.goaways == [ENHANCE_YOUR_CALM]
         one.connection.expire()
+
+
+def test_after_goaway_a_reset_is_still_a_reset():
+    with process() as one:
+        request = one.ask()
+        one.peer.goaway(1)
+        one.peer.h2.reset_stream(1, CANCEL)
+        one.play()
+        assert request.told == ["reset the request (CANCEL)"] and request.failures[0].counts
+
+
+def test_a_host_that_is_gone_without_a_word_is_noticed():
+    with process() as one:
+        near = socket.socket(fileno=one.connection.transport.descriptor)
+        assert near.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+        near.detach()
 
 
 # -- before it begins, and when nothing runs on it

@@ -5,6 +5,7 @@ are used up, or when it is too old; then it ends with the last one.
 """
 
 import select
+import socket
 from math import inf
 from typing import Final, Protocol
 
@@ -27,6 +28,7 @@ from rsp.http.h2.frames import (  # isort: skip
 )  # fmt: skip
 
 _NEVER: Final = inf
+_DEAD: Final = 20_000  # milliseconds
 
 
 class Settling(Protocol):
@@ -93,6 +95,7 @@ class H2PeerConnection(PeerLink):
             context, transport, limits.buffer, limits.head_limit, _settings(limits.head_limit), PREFACE
         )
         context.peer_connections.add(self)
+        _notice_death(transport.descriptor)
 
     # -- the owner's side
 
@@ -278,6 +281,17 @@ class H2PeerConnection(PeerLink):
     def told(self, error: Http2Error) -> None:
         self._reason(f"broke the rules of HTTP/2: {error}")
         self._stop()
+
+
+def _notice_death(descriptor: int) -> None:
+    """A host that is gone without a word acknowledges nothing.  Otherwise every request would go there until the first
+    one times out; over HTTP/1.1 each takes one connection out of use."""
+    sock = socket.socket(fileno=descriptor)
+    try:
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD)
+    finally:
+        sock.detach()
 
 
 def _settings(head_limit: int) -> bytes:

@@ -13,6 +13,7 @@ from rsp.http.h2.frames import CANCEL, HTTP_1_1_REQUIRED, NO_ERROR, PROTOCOL_ERR
 from rsp.http.h2.heads import response_of
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.link import PeerLink
+from rsp.http.h2.states import OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.websocket import KEY, WEBSOCKET, accepted, is_websocket
 from rsp.http.lines import drop, get
@@ -266,12 +267,14 @@ class H2PeerStream(PeerStream):
     # -- the connection's side
 
     def peer_full(self) -> None:
-        if self._request is not None:
-            self._request.peer_full()
+        request = self._request
+        if request is not None:
+            request.peer_full()
 
     def peer_ready(self) -> None:
-        if self._request is not None:
-            self._request.peer_ready()
+        request = self._request
+        if request is not None:
+            request.peer_ready()
 
     def was_reset(self, code: int, untouched: bool) -> None:
         """By the peer, or because the connection has ended."""
@@ -280,13 +283,12 @@ class H2PeerStream(PeerStream):
             untouched = True
             link.wants_http1()
         self._untouched = untouched
-        if link.reason:
+        if link.reason and (untouched or link.state != OPEN):
             counts, link.told_of_end = not link.told_of_end, True
             self.fail(Failure(link.reason, untouched=untouched, counts=counts))
-        elif code == REFUSED_STREAM:
-            self.fail(Failure("refused the request (REFUSED_STREAM)", untouched=True))
         else:
-            self.fail(Failure(f"reset the request ({error_name(code)})", untouched=untouched))
+            verb = "refused" if code == REFUSED_STREAM else "reset"
+            self.fail(Failure(f"{verb} the request ({error_name(code)})", untouched=untouched))
 
     def head_arrived(self, fields: Fields, last: bool) -> None:
         """Raises :class:`StreamError`."""
