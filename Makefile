@@ -49,8 +49,10 @@ lint: .venv/installed-dev
 docs: .venv/installed     ## write docs/configuration.md from the schema
 	$(BIN)/python -m rsp.config.reference > docs/configuration.md
 
-fuzz: .venv/built     ## mutate the kept corpus through the codec until Ctrl-C; failures stay in fuzz/corpus
-	$(BIN)/python fuzz/http1.py
+FUZZ ?= http1
+
+fuzz: .venv/built     ## mutate the kept corpus of HTTP/1 until Ctrl-C; failures stay there; FUZZ=compression: heads of HTTP/2
+	$(BIN)/python fuzz/$(FUZZ).py
 
 bench: .venv/installed-dev .venv/built     ## rsp beside nginx and HAProxy, without TLS and with it, half an hour; writes docs/benchmarks.md
 	$(BIN)/python -m bench --document docs/benchmarks.md
