@@ -7,7 +7,7 @@ from rsp.http.lines cimport drop, get
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 from rsp.http.peer_stream cimport PeerRequest, PeerStream
 
-cdef int CANCEL, HTTP_1_1_REQUIRED, NO_ERROR, OPEN, PROTOCOL_ERROR, REFUSED_STREAM, _INTERIM
+cdef int CANCEL, HTTP_1_1_REQUIRED, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, _INTERIM
 cdef double _LATE, _LEAST_PATIENCE, _NEVER
 cdef bytes WEBSOCKET
 cdef list _NOTHING

@@ -13,7 +13,6 @@ from rsp.http.h2.frames import CANCEL, HTTP_1_1_REQUIRED, NO_ERROR, PROTOCOL_ERR
 from rsp.http.h2.heads import response_of
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.link import PeerLink
-from rsp.http.h2.states import OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.websocket import KEY, WEBSOCKET, accepted, is_websocket
 from rsp.http.lines import drop, get
@@ -283,7 +282,7 @@ class H2PeerStream(PeerStream):
             untouched = True
             link.wants_http1()
         self._untouched = untouched
-        if link.reason and (untouched or link.state != OPEN):
+        if link.reason and (untouched or code == NO_ERROR):
             counts, link.told_of_end = not link.told_of_end, True
             self.fail(Failure(link.reason, untouched=untouched, counts=counts))
         else:
