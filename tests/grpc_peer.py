@@ -101,13 +101,13 @@ class GrpcPeer:
             server.add_secure_port(self.address, grpc.ssl_server_credentials([self._tls]))
         await server.start()
 
-    def _note(self, context: grpc.aio.ServicerContext) -> None:
+    async def _begin(self, context: grpc.aio.ServicerContext) -> None:
         self.calls += 1
         self.seen.append({name: str(value) for name, value in context.invocation_metadata() or ()})
-
-    async def _obey(self, message: bytes, context: grpc.aio.ServicerContext) -> None:
         if self.refuses:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+    async def _obey(self, message: bytes, context: grpc.aio.ServicerContext) -> None:
         if message.startswith(b"fail:"):
             _, code, text = message.decode().split(":", 2)
             await context.abort(_CODES[code], text, (("why", "asked"),))
@@ -119,7 +119,7 @@ class GrpcPeer:
                 raise
 
     async def _unary(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        self._note(context)
+        await self._begin(context)
         await self._obey(message, context)
         with suppress(asyncio.CancelledError):
             await context.send_initial_metadata((("first", "1"),))
@@ -127,7 +127,7 @@ class GrpcPeer:
         return message
 
     async def _count(self, message: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-        self._note(context)
+        await self._begin(context)
         if message == b"wait":
             yield b"0"
             await self._obey(message, context)
@@ -135,11 +135,11 @@ class GrpcPeer:
             yield b"%d" % number
 
     async def _sum(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
-        self._note(context)
+        await self._begin(context)
         return b"".join([message async for message in messages])
 
     async def _chat(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-        self._note(context)
+        await self._begin(context)
         message = b""
         async for message in messages:
             await self._obey(message, context)

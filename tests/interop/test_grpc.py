@@ -197,9 +197,8 @@ def test_what_rsp_refuses_has_a_status_of_grpc(tmp_path, peer):
 
 
 def test_a_call_goes_on_to_a_peer_that_can_serve_it(tmp_path):
-    site = 'listen "127.0.0.1:{port}" { http2 = "prior-knowledge" }\n' + (
-        'upstream "calls" { "%s", "%s", http = 2, retry = { on_grpc = { "unavailable" } } }\nroute { to = "calls" }\n'
-    )
+    retried = 'retry = { on_grpc = { "unavailable" } }, failures = { count = 0 }'
+    site = SITE.replace('"%s"', f'"%s", "%s", {retried}')
     with GrpcPeer() as good, GrpcPeer() as bad:
         bad.refuses = True
         with Rsp(tmp_path, site % (good.address, bad.address)) as rsp:
@@ -207,7 +206,15 @@ def test_a_call_goes_on_to_a_peer_that_can_serve_it(tmp_path):
                 calls = Calls(channel)
                 for number in range(6):
                     assert calls.unary(b"%d" % number, timeout=20) == b"%d" % number
-        assert bad.calls and good.calls == 6
+                for number in range(6):  # refused before the second message comes, so what comes is kept
+                    said = queue.SimpleQueue()
+                    said.put(b"a")
+                    summed = calls.sum.future(iter(said.get, None), timeout=20)
+                    wait_until(lambda served=6 + number: good.calls > served, "another peer")
+                    said.put(b"b")
+                    said.put(None)
+                    assert summed.result() == b"ab"
+        assert bad.calls >= 4 and good.calls == 12
 
 
 def test_a_peer_that_dies_ends_its_calls(tmp_path):
