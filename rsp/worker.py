@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -33,7 +32,7 @@ from rsp.ipc.sheet import Contents
 from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LEAVING, LOG_LINES_LOST, LOOP_LAG, VERSION
 from rsp.logs import log
 from rsp.logs.access_logs import AccessLogs
-from rsp.net.acceptor import Acceptor
+from rsp.net.acceptor import Accepted, Acceptor
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import Handshakes
 from rsp.net.poller import Poller
@@ -79,7 +78,6 @@ class Worker:
         self._context: WorkerContext
         self._service: HttpService
         self._handshakes: Handshakes
-        self._tls: ServerNames | None = None  # where no listener speaks it
         self._keyring = Keyring()
         self._logs = AccessLogs(lambda count: self._context.stats.add(LOG_LINES_LOST, count))
         self._stopped: asyncio.Event
@@ -112,7 +110,7 @@ class Worker:
         self._service = HttpService(context)
         context.tickers += (self._logs, Watched(context, instance.observed.tap, instance.observed.watches))
         context.tap = instance.observed.tap
-        self._handshakes = Handshakes(context, self._service, lambda: self._tls)
+        self._handshakes = Handshakes(context, self._service)
         try:
             keyring = instance.keyring.content() if instance.keyring is not None else b""
             self._use(self._bundle, self._members, instance.contents, instance.logs, keyring, instance.renewable)
@@ -157,7 +155,7 @@ class Worker:
             hooks = Hooks(context, bundle.config, bundle.main, bundle.files, self._instance.store)
         counting = Counting(self._instance.observed.sheet, self._row_number, contents)
         config = assemble(bundle.config, context, service.directory, self._logs, hooks, self._offset, tls[0], counting)
-        self._keyring, self._tls = tls
+        self._keyring, self._handshakes.names = tls
         before = service.use(config, members)
         if hooks is not None:
             hooks.start(before.hooks if before is not None else None)
@@ -201,7 +199,7 @@ class Worker:
         if not any(listener.tls for listener in config.listeners):
             return whole, None
         try:
-            return whole, ServerNames(config, whole, shared.tickets, self._tls)
+            return whole, ServerNames(config, whole, shared.tickets, self._handshakes.names)
         except ContextError as error:
             raise ConfigError(str(error)) from None
 
@@ -211,7 +209,7 @@ class Worker:
         try:
             whole, tls = self._secure(self._bundle.config, keyring, state)
             self._service.use_keyring(whole)
-            self._keyring, self._tls = whole, tls
+            self._keyring, self._handshakes.names = whole, tls
         except ConfigError as error:  # the reader has checked it, but it does not run the same OpenSSL calls
             self._complain(error)
 
@@ -231,28 +229,16 @@ class Worker:
         sock = self._sockets[key]
         sock.listen(next((each.backlog for each in self._bundle.config.listeners if each.address == key[1]), 4096))
         kind, accepted = self._accepting(key[1])
-        self._acceptors[key] = Acceptor(self._context.poller, sock, accepted, kind)
+        self._acceptors[key] = Acceptor(self._context.poller, sock, accepted, key[1], kind)
 
-    def _accepting(self, address: str) -> tuple[type[Transport], Callable[[Transport, bytes], None]]:
+    def _accepting(self, address: str) -> tuple[type[Transport], Accepted]:
         """What carries new connections at ``address``, and what begins with them, in the configuration in force."""
-        service, handshakes = self._service, self._handshakes
-
-        def accepted(transport: Transport, client: bytes) -> None:
-            service.accept(transport, client, address)
-
-        def accepted_tls(transport: Transport, client: bytes) -> None:
-            if isinstance(transport, TlsTransport):
-                handshakes.accept(transport, client, address)
-
-        def accepted_either(transport: Transport, client: bytes) -> None:
-            service.accept_either(transport, client, address)
-
         listeners = [listener for listener in self._bundle.config.listeners if listener.address == address]
         if any(listener.tls for listener in listeners):
-            return TlsTransport, accepted_tls
+            return TlsTransport, self._handshakes.accept
         if any(listener.http2 == "prior-knowledge" for listener in listeners):
-            return Transport, accepted_either
-        return Transport, accepted
+            return Transport, self._service.accept_either
+        return Transport, self._service.accept
 
     def _leave(self, key: tuple[int, str]) -> None:
         """Stop listening; connections that are queued already are still served."""

@@ -149,7 +149,8 @@ class HttpService(Service):
     # -- what connections ask
 
     def session(self, client: bytes, listener: str) -> ClientSession:
-        session = ClientSession(client, listener, b"http")
+        session = ClientSession.__new__(ClientSession)  # in the compiled build this is no call of Python
+        session.set_up(client, listener, b"http")
         session.accepted = self._context.clock()
         self.renew(session)
         config = self.config

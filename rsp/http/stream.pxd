@@ -15,6 +15,7 @@ cdef class ClientSession:
     cdef public ListenerSeries series
     cdef public Facts tls
     cdef public Limits limits
+    cdef set_up(self, bytes client, listener, bytes scheme)
     cpdef secure(self, Facts tls)
 
 

@@ -55,6 +55,10 @@ class ClientSession:
     # fmt: on
 
     def __init__(self, client: bytes, listener: str, scheme: bytes) -> None:
+        self.set_up(client, listener, scheme)
+
+    def set_up(self, client: bytes, listener: str, scheme: bytes) -> None:
+        """What the constructor does."""
         self.client = client
         self.listener = listener
         self.scheme = scheme

@@ -3,14 +3,18 @@
 import errno
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from rsp.logs import log
 from rsp.net.calls import accept
 from rsp.net.poller import IN, SCARCE, Poller, Watched
 from rsp.net.transport import Transport
 
+# A connection, its client and its listener.  What begins with it may want a kind of transport of its own.
+Accepted = Callable[[Any, bytes, str], None]
+
 _AT_ONCE: Final = 64
+_MOST_PATIENCE: Final = 16
 # The connection is gone already, or the network behind it: nothing to tell (accept(2)).
 _HARMLESS: Final = frozenset((
     errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN, errno.ENONET,
@@ -19,40 +23,50 @@ _HARMLESS: Final = frozenset((
 
 
 class Acceptor(Watched):
-    """Calls ``accepted(transport, client)`` for each connection; ``kind``: which transport carries them.
+    """Calls ``accepted(transport, client, listener)`` for each connection; ``kind``: which transport carries them.
 
     ``sock`` stays its owner's.  Where a new connection cannot be had for want of descriptors or memory, it waits until
     :meth:`retry`.
     """
 
-    __slots__ = ("_exhausted", "_expected", "_poller", "_sock", "accepted", "kind")
+    __slots__ = ("_exhausted", "_expected", "_full", "_listener", "_patience", "_poller", "_sock", "accepted", "kind")
 
     def __init__(
-        self,
-        poller: Poller,
-        sock: socket.socket,
-        accepted: Callable[[Transport, bytes], None],
-        kind: type[Transport] = Transport,
+        self, poller: Poller, sock: socket.socket, accepted: Accepted, listener: str, kind: type[Transport] = Transport
     ) -> None:
         super().__init__(sock.fileno())
         self._poller = poller
         self._sock = sock
+        self._listener = listener
         self.accepted = accepted
         self.kind = kind
         self._exhausted = False
         self._expected = 1
+        self._full = 0  # so many times in a row there were as many as expected
+        self._patience = 1  # so many times, and more are expected
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted inherits it
         poller.want(self, IN)
 
     def ready(self, events: int) -> None:
-        """As many as last time, or twice as many: a call that finds none costs as much as one that does."""
+        """As many as last time, and now and then twice as many: a call that finds none costs as much as one that does.
+        What is left is ready in the next turn."""
         count = self.take(self._expected)
-        self._expected = min(2 * count, _AT_ONCE) if count == self._expected else max(count, 1)
+        if count < self._expected:
+            self._expected = max(count, 1)
+            self._full = 0
+            self._patience = min(4 * self._patience, _MOST_PATIENCE)
+            return
+        self._full += 1
+        if self._full >= self._patience:
+            self._expected = min(2 * count, _AT_ONCE)
+            self._full = 0
+            self._patience = max(self._patience // 2, 1)
 
     def take(self, most: int) -> int:
         """Accept what is queued, at most ``most``; how many there were."""
+        kind = self.kind
         for count in range(most):
             try:
                 found = accept(self.descriptor)
@@ -67,7 +81,9 @@ class Acceptor(Watched):
                 return count
             if found is None:
                 return count
-            self.accepted(self.kind(self._poller, found[0]), found[1])
+            transport = kind.__new__(kind)  # in the compiled build this is no call of Python
+            transport.set_up(self._poller, found[0])
+            self.accepted(transport, found[1], self._listener)
         return most
 
     def retry(self) -> None:

@@ -53,6 +53,11 @@ def accept(descriptor: int) -> tuple[int, bytes] | None:
     return sock.detach(), host.encode()
 
 
+def close(descriptor: int) -> None:
+    """Of a connection."""
+    os.close(descriptor)
+
+
 class Epoll:
     """An epoll set (epoll(7)).  ``IN`` and ``OUT`` of :mod:`select` are its events."""
 

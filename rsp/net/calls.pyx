@@ -3,7 +3,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_SetFromErrno
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.string cimport memcmp, memset, strchr, strlen
+from libc.string cimport memcmp, memset, strlen
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -60,6 +60,7 @@ READ_SIZE = 256 << 10
 cdef epoll_event found_events[MOST_EVENTS]
 cdef char room[256 << 10]
 cdef bytes LOCAL = b"unix:", last_client = b""
+cdef const unsigned char *MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"  # IPv4 at a socket for both families
 
 
 cpdef bytes receive(int descriptor):
@@ -107,13 +108,31 @@ cpdef Py_ssize_t send_both(int descriptor, bytes first, bytes second) except -1:
             PyErr_SetFromErrno(OSError)
 
 
+cdef Py_ssize_t dotted(const unsigned char *host, char *text) noexcept:
+    """An IPv4 address as text, with a tenth of the instructions of ``inet_ntop``; its length."""
+    cdef Py_ssize_t used = 0
+    cdef int at, number
+    for at in range(4):
+        number = host[at]
+        if number >= 100:
+            text[used] = 48 + number // 100
+            used += 1
+        if number >= 10:
+            text[used] = 48 + number // 10 % 10
+            used += 1
+        text[used] = 48 + number % 10
+        text[used + 1] = 46
+        used += 2
+    return used - 1
+
+
 cpdef tuple accept(int descriptor):
     global last_client
     cdef sockaddr_storage address
     cdef socklen_t size = sizeof(address)
     cdef char text[64]
-    cdef const void *host
-    cdef const char *start
+    cdef unsigned char *host
+    cdef Py_ssize_t length
     cdef bytes client
     cdef int found
     while True:
@@ -125,20 +144,26 @@ cpdef tuple accept(int descriptor):
         if errno != EINTR:
             PyErr_SetFromErrno(OSError)
     if address.ss_family == AF_INET:
-        host = &(<sockaddr_in *>&address).sin_addr
+        length = dotted(<unsigned char *>&(<sockaddr_in *>&address).sin_addr, text)
     elif address.ss_family == AF_INET6:
-        host = &(<sockaddr_in6 *>&address).sin6_addr
+        host = <unsigned char *>&(<sockaddr_in6 *>&address).sin6_addr
+        if memcmp(host, MAPPED, 12) == 0:
+            length = dotted(host + 12, text)
+        else:
+            inet_ntop(AF_INET6, host, text, sizeof(text))
+            length = strlen(text)
     else:
         return found, LOCAL
-    inet_ntop(address.ss_family, host, text, sizeof(text))
-    start = text
-    if memcmp(text, b"::ffff:", 7) == 0 and strchr(text, 46) != NULL:
-        start += 7
-    client = PyBytes_FromStringAndSize(start, strlen(start))
+    client = PyBytes_FromStringAndSize(text, length)
     if client == last_client:
         client = last_client
     last_client = client
     return found, client
+
+
+cpdef close(int descriptor):
+    if c_close(descriptor) < 0 and errno != EINTR:  # it is closed then as well
+        PyErr_SetFromErrno(OSError)
 
 
 cpdef double monotonic() noexcept:

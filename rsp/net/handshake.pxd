@@ -17,6 +17,7 @@ cdef Py_ssize_t _BUFFER, _MOST_QUEUED, _NEVER_FULL
 
 cdef class Handshakes(Watched):
     cdef object _begun, _fresh
+    cdef bint _due
     cdef ServerHandshake _running
     cdef public WorkerContext context
     cdef public object names, service
@@ -25,6 +26,7 @@ cdef class Handshakes(Watched):
     cpdef bint queue(self, ServerHandshake handshake, bint begun) except -1
     @cython.locals(poller=Poller, now=double, give_up=double, pause=double)
     cpdef turn(self)
+    cdef _go_on(self)
 
 
 cdef class ServerHandshake(Protocol):

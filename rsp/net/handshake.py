@@ -62,9 +62,9 @@ class Service(Interface):
 class Handshakes(Watched):
     """Those of one worker's clients.  ``names``: what is in force for those that begin now."""
 
-    __slots__ = ("_begun", "_fresh", "_running", "context", "names", "service")
+    __slots__ = ("_begun", "_due", "_fresh", "_running", "context", "names", "service")
 
-    def __init__(self, context: WorkerContext, service: Service, names: Callable[[], ServerNames | None]) -> None:
+    def __init__(self, context: WorkerContext, service: Service, names: ServerNames | None = None) -> None:
         Watched.__init__(self, -1)
         self.context = context
         self.service = service
@@ -72,6 +72,7 @@ class Handshakes(Watched):
         self._begun: deque[ServerHandshake] = deque()
         self._fresh: deque[ServerHandshake] = deque()
         self._running: ServerHandshake | None = None
+        self._due = False  # a turn
 
     def accept(self, transport: TlsTransport, client: bytes, listener: str) -> None:
         """A new connection."""
@@ -88,7 +89,9 @@ class Handshakes(Watched):
             self._fresh.append(handshake)
         else:
             return False
-        self.context.poller.again(self)
+        if not self._due:
+            self._due = True
+            self.context.poller.soon(self)
         return True
 
     def turn(self) -> None:
@@ -105,16 +108,19 @@ class Handshakes(Watched):
             if now >= pause or not (self._begun or self._fresh):
                 poller.look()
                 pause = monotonic() + _PAUSE
-        if self._begun or self._fresh:
-            poller.again(self)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._due = bool(self._begun or self._fresh)
+        if self._due:
+            self.context.poller.again(self)
 
     def broken(self) -> None:
         """The one that ran is dropped; the others go on."""
         running, self._running = self._running, None
         if running is not None:
             running.transport.abort()
-        if self._begun or self._fresh:
-            self.context.poller.again(self)
+        self._go_on()
 
 
 class ServerHandshake(Protocol):
@@ -235,7 +241,7 @@ class ServerHandshake(Protocol):
     def _begin(self, hello: Hello) -> Engine:
         """Raises :class:`HelloError`, :class:`ContextError`."""
         self._sni, self._versions = hello.sni, hello.versions
-        names = self._owner.names()
+        names = self._owner.names
         if names is None:
             raise ContextError("the listener's configuration has changed")
         return names.context_for(hello, self._session.listener).server(hello.sni)

@@ -16,7 +16,7 @@ cdef class Watched:
 cdef class Poller:
     cdef object _loop
     cdef Epoll _epoll
-    cdef list _watched, _closing, _flushing
+    cdef list _watched, _closing, _flushing, _soon
     cdef dict _again
     cdef bint _end_due
     cdef public object relieve
@@ -24,9 +24,11 @@ cdef class Poller:
     cpdef want(self, Watched watched, int events)
     cpdef forget(self, Watched watched)
     cpdef again(self, Watched watched)
+    cpdef soon(self, Watched watched)
     cpdef close_later(self, Watched watched)
     cpdef flush_later(self, Watched watched)
-    @cython.locals(at=Py_ssize_t, by_descriptor=list, found=list, watched=Watched)
+    @cython.locals(at=Py_ssize_t, by_descriptor=list, found=list, watched=Watched, outer=cython.bint)
     cpdef look(self)
     @cython.locals(watched=Watched, closes=cython.bint)
-    cpdef _end_turn(self)
+    cpdef _end_turn(self, bint outer=*)
+    cdef _take_turn(self, Watched watched)

@@ -3,14 +3,15 @@ from rsp.net.poller cimport Poller
 from rsp.net.transport cimport Protocol, Transport
 from rsp.tls.engine cimport Engine
 
-cdef Py_ssize_t _MOST_SAID
+cdef Py_ssize_t _LARGE, _MOST_SAID
 
 
 cdef class TlsTransport(Transport):
     cdef int _said
-    cdef bint _spoken
+    cdef bint _parted, _spoken
     cdef public bint exact
     cdef public Engine engine
+    cpdef set_up(self, Poller poller, int descriptor)
     cpdef begin(self, Protocol protocol, Py_ssize_t limit)
     cpdef secure(self, Engine engine, bint exact)
     cpdef deliver(self, bytes plaintext)

@@ -18,6 +18,7 @@ from rsp.tls.words import of_client, of_peer
 
 # What TLS itself may have to say while the other side reads nothing: answers to key updates, tickets.
 _MOST_SAID: Final = 16 << 10
+_LARGE: Final = 64 << 10  # bytes that are not copied for close_notify behind them
 
 
 class TlsLost(OSError):
@@ -41,13 +42,14 @@ class TlsTransport(Transport):
     ``exact``   an end without close_notify is an error (RFC 9112 section 9.8): what came may not be all
     """
 
-    __slots__ = ("_said", "_spoken", "engine", "exact")
+    __slots__ = ("_parted", "_said", "_spoken", "engine", "exact")
 
-    def __init__(self, poller: Poller, descriptor: int) -> None:
-        Transport.__init__(self, poller, descriptor)
+    def set_up(self, poller: Poller, descriptor: int) -> None:
+        Transport.set_up(self, poller, descriptor)
         self.engine: Engine | None = None
         self.exact = False
         self._said = 0  # by TLS itself since the backlog was empty
+        self._parted = False  # close_notify is out, with the last bytes
         self._spoken = False  # the owner
 
     def begin(self, protocol: Protocol, limit: int) -> None:
@@ -63,9 +65,15 @@ class TlsTransport(Transport):
         self.exact = exact
 
     def deliver(self, plaintext: bytes) -> None:
-        """``plaintext`` came with the end of the handshake: it is for the owner, and so is an end that came with it."""
-        if self._protocol is not None and self.engine is not None:
-            self._pass_on(self._protocol, self.engine, plaintext)
+        """``plaintext`` came with the end of the handshake: it is for the owner, and so is an end that came with it.
+        A ticket goes out with the owner's answer then, also with a later one."""
+        protocol, engine = self._protocol, self.engine
+        if protocol is None or engine is None:
+            return
+        if plaintext and not engine.ended and not self.closing:
+            protocol.data_received(plaintext)
+        else:
+            self._pass_on(protocol, engine, plaintext)
 
     # -- reading
 
@@ -96,14 +104,14 @@ class TlsTransport(Transport):
             self._pass_on(protocol, engine, plaintext)
 
     def _pass_on(self, protocol: Protocol, engine: Engine, plaintext: bytes) -> None:
-        """What TLS itself has to say goes out with the protocol's answer, if there is one right away."""
+        """What TLS itself has to say goes out with the protocol's answer, if there is one right away, or its end."""
         if plaintext and not self.closing:
             protocol.data_received(plaintext)
+        if engine.ended:
+            self._end_reading()
         said = engine.take()
         if said:
             self._say(said)
-        if engine.ended:
-            self._end_reading()
 
     def _refuse(self, engine: Engine, error: TlsError) -> None:
         """What has arrived is not valid, or is an alert."""
@@ -167,6 +175,9 @@ class TlsTransport(Transport):
         if engine is not None and not (self.closing or self._finishing):
             try:
                 data = engine.seal(data)
+                if self.leaving and len(data) < _LARGE:
+                    self._parted = True
+                    data += engine.close()
             except TlsError as error:
                 self._refuse(engine, error)
                 return
@@ -200,7 +211,7 @@ class TlsTransport(Transport):
 
     def _take_leave(self) -> None:
         """close_notify, unless it has been sent.  If it does not get through, nothing more is lost."""
-        if self.engine is None or self._finishing:
+        if self.engine is None or self._finishing or self._parted:
             return
         data = self.engine.close()
         if self.waiting:

@@ -1,4 +1,4 @@
-from rsp.net.calls cimport receive, send, send_both
+from rsp.net.calls cimport close, receive, send, send_both
 from rsp.net.poller cimport Poller, Watched
 
 cdef int IN, OUT, _BROKEN_PIPE, _JOIN_BELOW
@@ -23,9 +23,10 @@ cdef class Transport(Watched):
     cdef Py_ssize_t _limit, _offset
     cdef Poller _poller
     cdef Protocol _protocol
-    cdef public bint closing, left, paused
+    cdef public bint closing, leaving, left, paused
     cdef public double round_trip
     cdef public Py_ssize_t waiting
+    cpdef set_up(self, Poller poller, int descriptor)
     cpdef begin(self, Protocol protocol, Py_ssize_t limit)
     cpdef ready(self, int events)
     cpdef closed(self)

@@ -6,12 +6,11 @@ of its own.
 """
 
 import errno
-import os
 import socket
 import struct
 from typing import Final
 
-from rsp.net.calls import receive, send, send_both
+from rsp.net.calls import close, receive, send, send_both
 from rsp.net.poller import IN, OUT, Poller, Watched
 from rsp.net.timing import timing
 
@@ -66,12 +65,17 @@ class Transport(Watched):
     # fmt: off
     __slots__ = (
         "_backlog", "_ended", "_error", "_finishing", "_full", "_limit", "_offset", "_poller", "_protocol",
-        "closing", "left", "paused", "round_trip", "waiting",
+        "closing", "leaving", "left", "paused", "round_trip", "waiting",
     )
     # fmt: on
 
     def __init__(self, poller: Poller, descriptor: int) -> None:
-        super().__init__(descriptor)
+        self.set_up(poller, descriptor)
+
+    def set_up(self, poller: Poller, descriptor: int) -> None:
+        """What the constructor does, for the acceptor, which makes many."""
+        self.descriptor = descriptor
+        self.events = 0
         self._poller = poller
         self._protocol: Protocol | None = None
         self._limit = 0
@@ -83,6 +87,7 @@ class Transport(Watched):
         self._full = False  # the protocol was told to pause
         self.paused = False  # the protocol does not want to read
         self.closing = False
+        self.leaving = False  # what is written next is the last; over TLS it takes the end along
         self.left = False  # the protocol holds bytes that it will look at in the next turn
         self.round_trip = 0.0  # in seconds; known after a failure
         self.waiting = 0  # bytes of the backlog
@@ -302,7 +307,7 @@ class Transport(Watched):
         self._backlog = None
         self._error = error or self._error
         self._poller.forget(self)
-        os.close(self.descriptor)
+        close(self.descriptor)
         self.descriptor = -1
         self._poller.close_later(self)
 

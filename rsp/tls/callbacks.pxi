@@ -154,7 +154,7 @@ cdef bytes steal(PyObject *whole):
 
 cdef void on_message(int sent, int version, int kind, const void *data, size_t size, void *ssl, void *argument) noexcept:
     global late_messages
-    if not sent and kind == HANDSHAKE_RECORD and current != NULL and (<Engine>current).ready:
+    if not sent and kind == HANDSHAKE_RECORD:
         late_messages += 1
 
 

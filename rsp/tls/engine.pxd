@@ -10,6 +10,7 @@ cdef class OpenSslContext:
     cdef readonly bytes policy
     cdef _choose_groups(self)
     cdef _announce(self)
+    cpdef Engine server(self, bytes sni)
     cdef Engine _engine(self, bytes sni)
 
 

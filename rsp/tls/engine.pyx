@@ -31,17 +31,22 @@ cdef extern from "Python.h":
 
 cdef enum:
     # SSL_CTX_ctrl and SSL_ctrl: in ssl.h they are macros
-    SET_CACHE_MODE = 44, SET_NAME_CALLBACK = 53, SET_HOST_NAME = 55, SET_STATUS_CALLBACK = 63
+    SET_MODE = 33, SET_CACHE_MODE = 44, SET_NAME_CALLBACK = 53, SET_HOST_NAME = 55, SET_STATUS_CALLBACK = 63
     SET_STATUS_RESPONSE = 71, SET_GROUPS_LIST = 92, SELECT_CERTIFICATE = 116, SET_CERTIFICATE = 117
     FIRST = 1, NEXT = 2  # of a context's certificates
     SENT_AND_RECEIVED = 3
     WANT_READ = 2, ZERO_RETURN = 6  # SSL_get_error
     VERIFY_PEER = 1
+    NO_AUTO_CHAIN = 8
     KEY_SIZE = 80
     MOST_NAMES = 16 << 10  # bytes of CertificateRequest
     RECORD = 16 << 10
     OVERHEAD = 29  # of a record: header, nonce and tag of AES-GCM in TLS 1.2; CBC adds more, then the output grows
     HELD = (16 << 10) + 1024  # at most so much of a record waits in OpenSSL for its rest
+
+cdef struct Named:
+    const char *text  # OpenSSL's own
+    PyObject *name  # one of `interned`
 
 include "openssl.pxi"
 include "callbacks.pxi"
@@ -51,6 +56,7 @@ cdef char room[2 * (16 << 10) + 2048]  # what small pieces say, before it is cop
 # seldom for SHA-384, with which OpenSSL begins.
 cdef const char *SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 cdef dict interned = {}  # names of versions and suites: connections have the same
+cdef Named last_version, last_cipher
 cdef dict error_names = getattr(_ssl, "err_codes_to_names", {})
 
 
@@ -65,13 +71,18 @@ cdef class OpenSslContext:
         self._staples = {}
         self.policy = policy
         SSL_CTX_ctrl(self._handle, SET_CACHE_MODE, 0, NULL)
-        SSL_CTX_set_msg_callback(self._handle, <void *>on_message)
+        # A session of one policy is never resumed under another: OpenSSL does not verify again.
+        if not SSL_CTX_set_session_id_context(self._handle, self._bound, <unsigned int>PyBytes_GET_SIZE(self._bound)):
+            raise ValueError("a policy's digest has at most 32 bytes")
         # Python's own callbacks expect a connection of Python's; and no file is to have keys of sessions.
         SSL_CTX_set_keylog_callback(self._handle, NULL)
         SSL_CTX_callback_ctrl(self._handle, SET_NAME_CALLBACK, NULL)
         if context.protocol == ssl.PROTOCOL_TLS_SERVER:
             self._choose_groups()
             SSL_CTX_set_ciphersuites(self._handle, SUITES)
+            # Clients get what the files have.  By itself OpenSSL looks for issuers among the authorities that are
+            # trusted, which are those of clients, and verifies the chain in each handshake.
+            SSL_CTX_ctrl(self._handle, SET_MODE, NO_AUTO_CHAIN, NULL)
             if context.verify_mode != ssl.CERT_NONE:
                 self._announce()
 
@@ -122,7 +133,7 @@ cdef class OpenSslContext:
         ERR_clear_error()
         SSL_CTX_callback_ctrl(self._handle, SET_STATUS_CALLBACK, <void *>on_status if self._staples else NULL)
 
-    def server(self, bytes sni):
+    cpdef Engine server(self, bytes sni):
         cdef Engine engine = self._engine(sni)
         SSL_set_accept_state(engine._ssl)
         return engine
@@ -144,9 +155,6 @@ cdef class OpenSslContext:
             raise MemoryError
         BIO_up_ref(bio)
         SSL_set_bio(engine._ssl, bio, bio)
-        # A session of one policy is never resumed under another: OpenSSL does not verify again.
-        if not SSL_set_session_id_context(engine._ssl, self._bound, <unsigned int>PyBytes_GET_SIZE(self._bound)):
-            raise ValueError("a policy's digest has at most 32 bytes")
         return engine
 
 
@@ -225,8 +233,8 @@ cdef class Engine:
         cdef void *certificate = SSL_get0_peer_certificate(self._ssl)
         cdef Facts facts = Facts.__new__(Facts)  # no call of Python
         SSL_get0_alpn_selected(self._ssl, &alpn, &size)
-        facts.version = known(SSL_get_version(self._ssl))
-        facts.cipher = known(SSL_CIPHER_get_name(SSL_get_current_cipher(self._ssl)))
+        facts.version = known(SSL_get_version(self._ssl), &last_version)
+        facts.cipher = known(SSL_CIPHER_get_name(SSL_get_current_cipher(self._ssl)), &last_cipher)
         facts.sni = self._sni
         facts.alpn = alpn[:size]
         facts.resumed = SSL_session_reused(self._ssl) == 1
@@ -251,7 +259,9 @@ cdef class Engine:
     cdef _shake_hands(self):
         cdef int code = SSL_do_handshake(self._ssl)
         self.ready = code == 1
-        if not self.ready:
+        if self.ready:
+            SSL_set_msg_callback(self._ssl, <void *>on_message)  # it counts what comes late
+        else:
             self._end(SSL_get_error(self._ssl, code))
 
     cdef bytes _read(self, Py_ssize_t size):
@@ -330,9 +340,15 @@ cdef bytes der_of(const void *certificate):
     return der
 
 
-cdef bytes known(const char *text):
-    cdef bytes name = b"" if text == NULL else <bytes>text
-    return interned.setdefault(name, name)
+cdef bytes known(const char *text, Named *last):
+    """``last``: what has been asked for before, nearly always the same."""
+    cdef bytes name
+    if text == NULL or text != last.text:
+        name = b"" if text == NULL else <bytes>text
+        name = interned.setdefault(name, name)
+        last.name = <PyObject *>name
+        last.text = text
+    return <bytes>last.name
 
 
 cdef bytes ascii_of(str name):

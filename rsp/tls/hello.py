@@ -7,9 +7,8 @@ RFC 8446 sections 4.1.2 and 5.1, RFC 6066 section 3 (names), RFC 7301 (ALPN).  A
 """
 
 import re
-from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 LARGEST: Final = 64 << 10  # bytes of a hello with the headers of its records
 
@@ -29,7 +28,9 @@ _SERVER_NAME: Final = 0
 _ALPN: Final = 16
 _SUPPORTED_VERSIONS: Final = 43
 _NAME_SIZE: Final = 255  # as OpenSSL
-_MOST_KNOWN: Final = 512  # names, and lists of versions: clients say the same again and again, in at most 260 bytes
+_MOST_KNOWN: Final = 512  # names, and lists: clients say the same again and again
+_LONGEST_KNOWN: Final = 260
+_ONE: Final = 1
 
 _LABEL: Final = rb"[a-z0-9_-]{1,63}"
 _NAME: Final = re.compile(rb"%b(?:\.%b)*+" % (_LABEL, _LABEL))
@@ -63,6 +64,10 @@ class Hello:
     __slots__ = ("alpn", "ciphers", "sni", "versions")
 
     def __init__(self, version: int) -> None:
+        self.set_up(version)
+
+    def set_up(self, version: int) -> None:
+        """What the constructor does."""
         self.sni = b""
         self.alpn: tuple[bytes, ...] = ()
         self.ciphers = b""
@@ -160,7 +165,8 @@ def _read(data: bytes, start: int, end: int) -> Hello:
     at = start + 38  # type and size, version, random
     if end < at + 1:
         raise _malformed("ends too early")
-    hello = Hello(_short(data, start + 4))
+    hello = Hello.__new__(Hello)  # in the compiled build this is no call of Python
+    hello.set_up(_short(data, start + 4))
     if data[at] > 32:
         raise _malformed("has a session id longer than 32 bytes")
     at += 1 + data[at]
@@ -185,7 +191,8 @@ def _long(data: bytes, at: int) -> int:
 
 
 def _read_extensions(hello: Hello, data: bytes, at: int, end: int) -> None:
-    seen: set[int] = set()
+    low = 0  # bits of the kinds below 64 that have come
+    others: set[int] | None = None
     while at < end:
         if at + 4 > end:
             raise _malformed("has lengths that do not fit")
@@ -193,20 +200,65 @@ def _read_extensions(hello: Hello, data: bytes, at: int, end: int) -> None:
         at += 4
         if at + size > end:
             raise _malformed("has lengths that do not fit")
-        if kind in seen:
-            raise HelloError(f"sends a hello that has extension {kind} twice", ILLEGAL_PARAMETER)
-        seen.add(kind)
-        if kind == _SERVER_NAME:
-            hello.sni = _server_name(data[at : at + size])
-        elif kind == _ALPN:
-            hello.alpn = _protocols(data[at : at + size])
-        elif kind == _SUPPORTED_VERSIONS:
-            hello.versions = _versions(data[at : at + size])
+        if kind < 64:
+            bit = _ONE << kind
+            if low & bit:
+                raise _twice(kind)
+            low |= bit
+            if kind == _SERVER_NAME:
+                hello.sni = _name_in(data[at : at + size])
+            elif kind == _ALPN:
+                hello.alpn = _protocols_in(data[at : at + size])
+            elif kind == _SUPPORTED_VERSIONS:
+                hello.versions = _versions_in(data[at : at + size])
+        elif others is None:
+            others = {kind}
+        elif kind in others:
+            raise _twice(kind)
+        else:
+            others.add(kind)
         at += size
 
 
-@lru_cache(_MOST_KNOWN)
-def _server_name(data: bytes) -> bytes:
+# -- what they say; each is read once, as long as it is known
+
+_names: dict[bytes, bytes] = {}
+_protocols: dict[bytes, tuple[bytes, ...]] = {}
+_versions: dict[bytes, tuple[int, ...]] = {}
+
+
+def _name_in(data: bytes) -> bytes:
+    known = _names.get(data)
+    if known is None:
+        known = _read_name(data)
+        _keep(_names, data, known)
+    return known
+
+
+def _protocols_in(data: bytes) -> tuple[bytes, ...]:
+    known = _protocols.get(data)
+    if known is None:
+        known = _read_protocols(data)
+        _keep(_protocols, data, known)
+    return known
+
+
+def _versions_in(data: bytes) -> tuple[int, ...]:
+    known = _versions.get(data)
+    if known is None:
+        known = _read_versions(data)
+        _keep(_versions, data, known)
+    return known
+
+
+def _keep(known: dict[bytes, Any], data: bytes, meaning: object) -> None:
+    if len(data) <= _LONGEST_KNOWN:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        known[data] = meaning
+
+
+def _read_name(data: bytes) -> bytes:
     """A list of exactly one host_name; what else was once meant to go there never came (RFC 6066 section 3)."""
     size = len(data)
     if size < 6 or data[2] != 0 or int.from_bytes(data[:2]) != size - 2 or int.from_bytes(data[3:5]) != size - 5:
@@ -228,7 +280,7 @@ def _is_address(name: bytes) -> bool:
     return True
 
 
-def _protocols(data: bytes) -> tuple[bytes, ...]:
+def _read_protocols(data: bytes) -> tuple[bytes, ...]:
     size, at = len(data), 2
     if size < 4 or int.from_bytes(data[:2]) != size - 2:
         raise _malformed("has a list of protocols (ALPN) that is malformed")
@@ -242,11 +294,14 @@ def _protocols(data: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-@lru_cache(_MOST_KNOWN)
-def _versions(data: bytes) -> tuple[int, ...]:
+def _read_versions(data: bytes) -> tuple[int, ...]:
     if len(data) < 3 or data[0] != len(data) - 1 or data[0] % 2:
         raise _malformed("has a list of versions that is malformed")
     return tuple(data[at] << 8 | data[at + 1] for at in range(1, len(data), 2))
+
+
+def _twice(kind: int) -> HelloError:
+    return HelloError(f"sends a hello that has extension {kind} twice", ILLEGAL_PARAMETER)
 
 
 def _malformed(text: str) -> HelloError:

@@ -25,7 +25,7 @@ cdef void (*BIO_clear_flags)(void *, int) noexcept
 cdef uint64_t (*SSL_CTX_get_options)(const void *) noexcept
 cdef long (*SSL_CTX_ctrl)(void *, int, long, void *) noexcept
 cdef long (*SSL_CTX_callback_ctrl)(void *, int, void *) noexcept
-cdef void (*SSL_CTX_set_msg_callback)(void *, void *) noexcept
+cdef void (*SSL_set_msg_callback)(void *, void *) noexcept
 cdef void (*SSL_CTX_set_keylog_callback)(void *, void *) noexcept
 cdef int (*SSL_CTX_set_tlsext_ticket_key_evp_cb)(void *, void *) noexcept
 cdef void *(*SSL_CTX_get0_certificate)(const void *) noexcept
@@ -35,7 +35,7 @@ cdef void (*SSL_set_bio)(void *, void *, void *) noexcept
 cdef void (*SSL_set_accept_state)(void *) noexcept
 cdef void (*SSL_set_connect_state)(void *) noexcept
 cdef long (*SSL_ctrl)(void *, int, long, void *) noexcept
-cdef int (*SSL_set_session_id_context)(void *, const unsigned char *, unsigned int) noexcept
+cdef int (*SSL_CTX_set_session_id_context)(void *, const unsigned char *, unsigned int) noexcept
 cdef int (*SSL_do_handshake)(void *) noexcept
 cdef int (*SSL_read_ex)(void *, void *, size_t, size_t *) noexcept
 cdef int (*SSL_write_ex)(void *, const void *, size_t, size_t *) noexcept
@@ -104,7 +104,7 @@ cdef bint look_up() except -1:
         (b"SSL_CTX_get_options", <size_t>&SSL_CTX_get_options),
         (b"SSL_CTX_ctrl", <size_t>&SSL_CTX_ctrl),
         (b"SSL_CTX_callback_ctrl", <size_t>&SSL_CTX_callback_ctrl),
-        (b"SSL_CTX_set_msg_callback", <size_t>&SSL_CTX_set_msg_callback),
+        (b"SSL_set_msg_callback", <size_t>&SSL_set_msg_callback),
         (b"SSL_CTX_set_keylog_callback", <size_t>&SSL_CTX_set_keylog_callback),
         (b"SSL_CTX_set_tlsext_ticket_key_evp_cb", <size_t>&SSL_CTX_set_tlsext_ticket_key_evp_cb),
         (b"SSL_CTX_get0_certificate", <size_t>&SSL_CTX_get0_certificate),
@@ -114,7 +114,7 @@ cdef bint look_up() except -1:
         (b"SSL_set_accept_state", <size_t>&SSL_set_accept_state),
         (b"SSL_set_connect_state", <size_t>&SSL_set_connect_state),
         (b"SSL_ctrl", <size_t>&SSL_ctrl),
-        (b"SSL_set_session_id_context", <size_t>&SSL_set_session_id_context),
+        (b"SSL_CTX_set_session_id_context", <size_t>&SSL_CTX_set_session_id_context),
         (b"SSL_do_handshake", <size_t>&SSL_do_handshake),
         (b"SSL_read_ex", <size_t>&SSL_read_ex),
         (b"SSL_write_ex", <size_t>&SSL_write_ex),

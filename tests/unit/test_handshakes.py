@@ -58,7 +58,7 @@ class Lab:
         self.service = Service(**more)
         self.context = WorkerContext(Scoreboard(), 0, b"secret", poller)
         names = Names(ours())
-        self.handshakes = Handshakes(self.context, self.service, lambda: names)
+        self.handshakes = Handshakes(self.context, self.service, names)
         self.ends = []
 
     def connect(self):
@@ -153,6 +153,25 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_delivered():
         assert (tls.version, tls.sni) == (b"TLSv1.3", NAME.encode())
         assert lab.count(HANDSHAKES) == 1
         assert lab.count(HANDSHAKE_FAILURES) == 0
+        await lab.close()
+
+    run(test)
+
+
+def test_a_ticket_goes_out_with_the_answer_to_a_request_that_came_along():
+    async def test(poller):
+        lab = Lab(poller)
+        far = lab.connect()
+        await lab.greet(far)
+        far.incoming.write(await asyncio.get_running_loop().sock_recv(far.sock, 65536))
+        far.tls.do_handshake()
+        await far.send(far.outgoing.read() + far.seal(b"request"))
+        await until(lambda: lab.service.accepted and lab.service.accepted[0][0].received)
+        assert not handshake_has_begun(far)  # nothing more has come yet
+        lab.service.accepted[0][0].transport.write(b"answer")
+        assert await far.receive() == b"answer"
+        assert far.tls.session.has_ticket
+        lab.service.accepted[0][0].transport.abort()
         await lab.close()
 
     run(test)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rsp.net.acceptor import Acceptor
 from rsp.net.connector import Connector
-from rsp.net.poller import Poller
+from rsp.net.poller import Poller, Watched
 from rsp.net.transport import Protocol, Transport
 from tests.soak import examples
 
@@ -261,13 +261,14 @@ def test_connections_are_made_and_accepted():
                 listening.bind(address)  # an abstract name, where it is a local socket
                 listening.listen(8)
                 name = listening.getsockname()
-                acceptor = Acceptor(poller, listening, lambda *found: accepted.append(found))
+                acceptor = Acceptor(poller, listening, lambda *found: accepted.append(found), "here:1")
                 Connector(
                     poller, name[:2] if isinstance(name, tuple) else "\0" + name[1:].decode(),
                     lambda *found: connected_ones.append(found),
                 )  # fmt: skip
                 await until(lambda: accepted and connected_ones)
-                (ours, client), (theirs, reason) = accepted.pop(), connected_ones.pop()
+                (ours, client, listener), (theirs, reason) = accepted.pop(), connected_ones.pop()
+                assert listener == "here:1"
                 assert client == (b"unix:" if family == socket.AF_UNIX else address[0].encode())
                 assert reason == ""
                 with socket.socket(fileno=ours.descriptor) as one, socket.socket(fileno=theirs.descriptor) as other:
@@ -279,6 +280,106 @@ def test_connections_are_made_and_accepted():
                         assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                         assert other.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                 acceptor.stop()
+
+    run(test)
+
+
+@pytest.mark.parametrize("listening", [("127.0.0.1", socket.AF_INET), ("::", socket.AF_INET6)])
+@pytest.mark.parametrize("client", ["127.0.0.9", "127.90.100.255", "127.200.9.10"])
+def test_an_ipv4_client_has_its_ipv4_address(listening, client):
+    """Also at a socket for both families."""
+
+    async def test(poller):
+        accepted = []
+        address, family = listening
+        with socket.create_server((address, 0), family=family, dualstack_ipv6=family == socket.AF_INET6) as server:
+            acceptor = Acceptor(poller, server, lambda *found: accepted.append(found), "")
+            with socket.create_connection(("127.0.0.1", server.getsockname()[1]), source_address=(client, 0)):
+                await until(lambda: accepted)
+            acceptor.stop()
+        transport, found, _ = accepted.pop()
+        assert found == client.encode()
+        transport.abort()
+
+    run(test)
+
+
+class Scripted(Acceptor):
+    """``waiting``: so many connections wait; ``asked``: for how many it has asked each time."""
+
+    waiting = 0
+
+    def take(self, most):
+        self.asked.append(most)
+        count = min(most, self.waiting)
+        self.waiting -= count
+        return count
+
+
+def scripted(poller, listening):
+    acceptor = Scripted(poller, listening, lambda *_: None, "")
+    acceptor.asked = []
+    return acceptor
+
+
+def test_connections_that_come_one_by_one_cost_one_call_each():
+    async def test(poller):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            acceptor = scripted(poller, listening)
+            for _ in range(200):
+                acceptor.waiting = 1
+                acceptor.ready(0)
+            assert sum(acceptor.asked) < 200 * 1.1
+            acceptor.stop()
+
+    run(test)
+
+
+def test_a_queue_of_connections_is_soon_accepted_in_larger_portions():
+    async def test(poller):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            acceptor = scripted(poller, listening)
+            for _ in range(200):  # it has seen a quiet day
+                acceptor.waiting = 1
+                acceptor.ready(0)
+            acceptor.asked.clear()
+            acceptor.waiting = 2000
+            while acceptor.waiting:
+                acceptor.ready(0)
+            assert len(acceptor.asked) < 80
+            assert max(acceptor.asked) == 64
+            acceptor.stop()
+
+    run(test)
+
+
+class Turn(Watched):
+    def __init__(self, noted):
+        super().__init__(-1)
+        self.noted = noted
+
+    def turn(self):
+        self.noted.append("turn")
+
+
+def test_what_wants_its_turn_soon_has_it_before_the_loop_goes_on():
+    async def test(poller):
+        noted = []
+        turn = Turn(noted)
+
+        def begin(data):
+            noted.append("data")
+            asyncio.get_running_loop().call_soon(noted.append, "loop")
+            poller.soon(turn)
+
+        with connected(poller) as (owner, peer):
+            owner.on_data = begin
+            peer.send(b"x")
+            await until(lambda: len(noted) == 3)
+            assert noted == ["data", "turn", "loop"]
+        poller.soon(turn)  # nothing is looked at now
+        assert len(noted) == 3
+        await until(lambda: len(noted) == 4)
 
     run(test)
 
@@ -341,7 +442,7 @@ def test_without_descriptors_new_connections_wait():
     async def test(poller):
         accepted = []
         with socket.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as stack:
-            acceptor = Acceptor(poller, listening, lambda transport, client: accepted.append(transport.descriptor))
+            acceptor = Acceptor(poller, listening, lambda *found: accepted.append(found[0].descriptor), "")
             client = stack.enter_context(socket.socket())
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))

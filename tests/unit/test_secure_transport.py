@@ -102,6 +102,22 @@ def test_an_end_is_told_behind_the_data_that_came_with_it(version):
     run(test)
 
 
+@either_version
+def test_the_last_bytes_take_the_end_along(version):
+    async def test(poller):
+        with secured(poller, version=version) as (owner, far):
+            owner.transport.leaving = True
+            owner.call("write", b"answer")
+            assert await far.receive() == b"answer"
+            assert await far.receive() == b""
+            assert far.closed_properly
+            owner.call("close")
+            assert far.sock.recv(100) == b""  # it is not told twice
+            await until(lambda: owner.events == ["lost"])
+
+    run(test)
+
+
 def test_an_end_waits_until_the_owner_reads_again():
     async def test(poller):
         with secured(poller, keep_open=True) as (owner, far):

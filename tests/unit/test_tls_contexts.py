@@ -99,6 +99,15 @@ def test_the_cheapest_suite_of_tls_1_3_is_taken():
     assert accepted(serving(), client()) == "TLSv1.3 TLS_AES_128_GCM_SHA256"
 
 
+@pytest.mark.skipif(not engine.COMPLETE, reason="stdlib lets OpenSSL look for issuers")
+@VERSIONS
+def test_clients_get_the_chain_of_the_file_whatever_clients_are_verified_with(version):
+    alone = Issued(BETWEEN.issue("site.example").certificate, BETWEEN.issue("site.example").private)
+    server = serving(chain_of(alone), verification=Verification(BETWEEN.pem + STAFF.pem, required=False))
+    far = talk(server, client(None, newest=version), "site.example").object
+    assert len(far._sslobj.get_unverified_chain()) == 1
+
+
 def test_ciphers_of_one_s_own():
     server = serving(ciphers="ECDHE-ECDSA-AES128-SHA256")
     assert accepted(server, client(newest="TLSv1_2", ciphers="ECDHE-ECDSA-AES128-SHA256")).startswith("TLSv1.2")

@@ -201,6 +201,8 @@ class ServerStream(ClientStream):
             trailers = []
         connection = self._connection
         if not connection.transport.closing:
+            if trailers is not None and not self.head.keep_alive and self.state == WAIT:
+                connection.transport.leaving = True
             write_message(connection.transport, start, pieces, self._chunked, trailers)
             if connection.eof:
                 self.may_have_left()
