@@ -1,7 +1,9 @@
-"""What the kernel has measured of a TCP connection.  Asked only when one fails."""
+"""What the kernel knows of a TCP connection.  Asked only when one ends."""
 
+import fcntl
 import socket
 import struct
+import termios
 from math import inf
 from typing import Final
 
@@ -10,6 +12,7 @@ _INFO: Final = struct.Struct("8x16I")
 _LAST_DATA_SENT: Final = 9  # milliseconds ago
 _LAST_ACK_RECEIVED: Final = 12
 _ROUND_TRIP: Final = 15  # microseconds
+_SIZE: Final = struct.Struct("i")
 
 
 def timing(descriptor: int) -> tuple[float, float]:
@@ -25,3 +28,12 @@ def timing(descriptor: int) -> tuple[float, float]:
     finally:
         sock.detach()
     return found[_ROUND_TRIP] / 1e6, (found[_LAST_DATA_SENT] - found[_LAST_ACK_RECEIVED]) / 1e3
+
+
+def undelivered(descriptor: int) -> int:
+    """Bytes that the kernel still holds for the other side, or that it has not acknowledged."""
+    try:
+        found: bytes = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(_SIZE.size))
+    except OSError:
+        return 0
+    return int(_SIZE.unpack(found)[0])

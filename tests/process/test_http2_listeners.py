@@ -5,6 +5,7 @@ import signal
 import socket
 import ssl
 
+import psutil
 import pytest
 from hyperframe.frame import GoAwayFrame
 
@@ -12,6 +13,7 @@ from tests.certificates import authority
 from tests.collector import Collector, attributes
 from tests.h2_client import (
     HTTP_1_1_REQUIRED,
+    INITIAL_WINDOW_SIZE,
     MAX_CONCURRENT_STREAMS,
     NO_ERROR,
     PREFACE,
@@ -19,8 +21,9 @@ from tests.h2_client import (
     Client,
     data,
     settings,
+    window_update,
 )
-from tests.harness import Backend, Rsp, exchange, wait_until
+from tests.harness import Backend, Rsp, answering, exchange, wait_until
 from tests.over_tls import not_over_tls
 from tests.ports import free_port
 from tests.tls_client import context
@@ -321,3 +324,27 @@ def test_a_drain_says_goaway_twice_and_finishes_what_runs(tmp_path, backend):
             assert client.goaways[1] == (late.number, NO_ERROR)
             assert {code for _, code in idle.goaways} == {NO_ERROR} and not silent.goaways
         assert site.process.wait(30) == 0
+
+
+def test_a_drain_leaves_a_slow_client_the_end_of_its_last_response(tmp_path):
+    """It is in the kernel, and the client says WINDOW_UPDATE while it reads: a closed socket would answer with RST."""
+    size = 120_000
+    big = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, bytes(size))
+    with Backend(answering(big)) as peer, Site(tmp_path, peer) as site:
+        with Client(site.clear, (INITIAL_WINDOW_SIZE, 1 << 20), receive_buffer=8192) as client:
+            client.send(window_update(0, 1 << 20))
+            response = client.open("/x")
+            wait_until(lambda: f'HTTP/2.0" 200 {size}' in site.access_log, "the whole response to be sent")
+            site.signal(signal.SIGTERM)
+            wait_until(lambda: is_closing(site.clear, client.sock.getsockname()[1]), "the end of the connection")
+            assert len(client.finish(response).body) == size
+            client.drain()
+        assert site.process.wait(30) == 0
+
+
+def is_closing(port, other):
+    """Whether rsp has closed its side of the connection."""
+    return any(
+        each.laddr.port == port and each.raddr and each.raddr.port == other and each.status == psutil.CONN_FIN_WAIT1
+        for each in psutil.net_connections("tcp")
+    )

@@ -12,10 +12,10 @@ from rsp.http.stream cimport ClientSession, Service
 from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
 
-cdef int ACCEPTED, CLOSED, OPEN
+cdef int ACCEPTED, CLOSED, LINGERING, OPEN
 cdef int ENHANCE_YOUR_CALM, NO_ERROR, PING, PROTOCOL_ERROR, REFUSED_STREAM, RESET, SETTINGS, SMALL
 cdef int STREAM_CLOSED
-cdef int _MOST_FRAMES, _REQUEST
+cdef int _FEW, _LINGER_SECONDS, _MOST_FRAMES, _REQUEST
 cdef double _ECHO_SECONDS, _NEVER
 
 
@@ -42,3 +42,4 @@ cdef class H2ServerConnection(Connection):
     cpdef drain(self)
     cdef _say_last(self)
     cdef _end(self)
+    cdef _half_close(self)

@@ -14,7 +14,7 @@ from rsp.http.h2.guard import RESET, SMALL
 from rsp.http.h2.heads import request_of
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.server_stream import H2ServerStream, ServerLane, respond
-from rsp.http.h2.states import CLOSED, OPEN
+from rsp.http.h2.states import CLOSED, LINGERING, OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.wire import frame_head
 from rsp.http.limits import Limits
@@ -22,6 +22,7 @@ from rsp.http.stream import ClientSession, Service
 from rsp.ipc.worker_cells import ACCEPTED
 from rsp.logs import log
 from rsp.net.context import WorkerContext
+from rsp.net.timing import undelivered
 from rsp.net.transport import Transport
 
 from rsp.http.h2.frames import (  # isort: skip
@@ -34,6 +35,8 @@ _REQUEST: Final = 32  # what one counts in the share of a turn that a connection
 _MOST_FRAMES: Final = 256  # that wait for a client that takes nothing; more, and nothing is read from it
 _ECHO: Final = b"rsp-last"  # of the PING behind the first GOAWAY
 _ECHO_SECONDS: Final = 1.0
+_LINGER_SECONDS: Final = 5  # for a client that does not close either
+_FEW: Final = 4096  # bytes that may be on their way without being a response
 _URGENCY: Final = b"priority: u="
 _NOTHING: Final[list[bytes]] = []  # never changed
 
@@ -259,13 +262,19 @@ class H2ServerConnection(Connection):
         """Nothing runs."""
         if self.state != OPEN or self._preface:
             self.abort()
-        elif self._final:  # the client has been told, and what was on its way has come
-            self.state = CLOSED
-            self.deadline = self.context.now + self.session.limits.send_time
-            self.write_rest()
-            self.transport.close()
+        elif self._final:
+            self._half_close()
         else:
             self.shut(NO_ERROR)
+
+    def _half_close(self) -> None:
+        """The client knows that it is the end.  While it reads the last responses it says WINDOW_UPDATE, and a socket
+        that is closed would answer that with a reset, which takes along what the client has not read."""
+        self.state = LINGERING
+        self.write_rest()
+        reads = self.transport.waiting or undelivered(self.transport.descriptor) > _FEW
+        self.deadline = self.context.now + (self.session.limits.send_time if reads else _LINGER_SECONDS)
+        self.transport.write_eof()
 
     # -- the end
 
