@@ -29,18 +29,21 @@ GRPC = ("content-type: application/grpc", "te: trailers", "user-agent: grpc-c/41
 
 @dataclass(frozen=True)
 class Load:
-    """``size``: of each response's body; ``body``: makes the request a POST; ``variants``: paths with so many queries."""
+    """``pace``: requests for each second that a turn has; h2load's own clock waits for ever now and then.
+
+    ``size``: of each response's body; ``body``: makes the request a POST; ``variants``: paths with so many queries.
+    """
 
     path: str
+    pace: float
     clients: int
     streams: int
     size: int
     fields: tuple[str, ...] = ()
     body: bytes = b""
     variants: int = 0
-    count: int = 0  # of requests; 0: as many as the time allows
 
-    def command(self, directory: Path, port: int, version: int, seconds: float) -> list[str]:
+    def command(self, directory: Path, port: int, version: int, count: int) -> list[str]:
         """HTTP/1.1 has as many connections as HTTP/2 has streams."""
         urls = directory / "urls"
         queries = [f"?item={number * 7919}" for number in range(1, self.variants + 1)] or [""]
@@ -56,8 +59,7 @@ class Load:
             "-i",
             str(urls),
         ]
-        command += [f"-n{self.count}"] if self.count else [f"-D{max(1, round(seconds))}"]
-        command += ["--log-file", str(directory / "requests"), *(f"-H{field}" for field in self.fields)]
+        command += [f"-n{count}", "--log-file", str(directory / "requests"), *(f"-H{field}" for field in self.fields)]
         if self.body:
             (directory / "body").write_bytes(self.body)
             command += ["-d", str(directory / "body")]
@@ -66,8 +68,9 @@ class Load:
 
 def h2load(port: int, load: Load, seconds: float, version: int = 2) -> Result:
     """One error for each response that is not a 200, and one when bodies were cut short."""
+    count = max(round(load.pace * seconds), load.clients * load.streams)
     with tempfile.TemporaryDirectory() as directory:
-        command = load.command(Path(directory), port, version, seconds)
+        command = load.command(Path(directory), port, version, count)
         output = subprocess.run(command, preexec_fn=pin(LOAD_CORE), capture_output=True, text=True, check=True).stdout
         latencies = _latencies(Path(directory, "requests"))
 
@@ -81,7 +84,7 @@ def h2load(port: int, load: Load, seconds: float, version: int = 2) -> Result:
     return {
         "requests": done,
         "seconds": figure(r"finished in ([\d.]+)s") or figure(r"finished in ([\d.]+)ms") / 1000,
-        "errors": bad + (not spoken) + (figure(r"\((\d+)\) data") < done * load.size) + (load.count > done),
+        "errors": bad + (not spoken) + (figure(r"\((\d+)\) data") < done * load.size) + count - done,
         **latencies,
     }
 

@@ -19,16 +19,16 @@ SLOW_UPLOADS = ("nginx h2", "haproxy h2", "nghttpx h2")  # a stream's window is 
 FAR = 9104  # the port at which a path of 50 ms begins
 PEERS = ("rsp h2", "nginx h2", "haproxy h2", "nghttpx h2", "h2o h2")
 MESSAGE = b"\0\0\0\0\x64" + b"m" * 100  # gRPC's prefix of a message, and 100 bytes
-SMALL = Load("/small", 8, 16, len(BODIES["/small"]), BROWSER, variants=2000)
+SMALL = Load("/small", 25_000, 8, 16, len(BODIES["/small"]), BROWSER, variants=2000)
 SINGLE = replace(SMALL, clients=64, streams=1)
 WIDE = replace(SMALL, clients=1, streams=100)
-POST = Load("/upload", 8, 16, 5, ("content-type: application/json",), b"x" * 4096)
-MEGABYTE = Load("/1m", 8, 4, len(BODIES["/1m"]))
-UNARY = Load("/bench.Echo/Call", 8, 16, len(MESSAGE), GRPC, MESSAGE)
-DOWNLOAD = Load("/100m", 1, 2, len(BODIES["/100m"]))
-UPLOAD = Load("/upload", 1, 2, 10, body=b"u" * (100 << 20))
-FAR_DOWNLOAD = replace(DOWNLOAD, streams=1, count=1)
-FAR_UPLOAD = replace(UPLOAD, streams=1, count=1)
+POST = Load("/upload", 20_000, 8, 16, 5, ("content-type: application/json",), b"x" * 4096)
+MEGABYTE = Load("/1m", 500, 8, 4, len(BODIES["/1m"]))
+UNARY = Load("/bench.Echo/Call", 20_000, 8, 16, len(MESSAGE), GRPC, MESSAGE)
+DOWNLOAD = Load("/100m", 4, 1, 2, len(BODIES["/100m"]))
+UPLOAD = Load("/upload", 4, 1, 2, 10, body=b"u" * (100 << 20))
+FAR_DOWNLOAD = replace(DOWNLOAD, streams=1, pace=0)
+FAR_UPLOAD = replace(UPLOAD, streams=1, pace=0)
 
 
 def version(peer: Peer) -> int:
@@ -42,11 +42,6 @@ def ask(peer: Peer, what: Load, seconds: float) -> load.Result:
 
 def asked(what: Load) -> Run:
     return lambda peer, seconds: sample(peer, lambda: ask(peer, what, seconds))
-
-
-def large(what: Load) -> Run:
-    """A number of requests instead of a time, so that each is whole."""
-    return lambda peer, seconds: asked(replace(what, count=2 * max(2, round(seconds * 3))))(peer, seconds)
 
 
 def distant(what: Load) -> Run:
@@ -92,8 +87,8 @@ def http2_scenarios(idle_connections: int) -> list[Scenario]:
         scenario("wide", "the same, one connection with 100 streams", asked(WIDE), quick=True),
         scenario("post", "POST of 4 KB, 8 connections with 16 streams each", asked(POST)),
         scenario("1m", "GET of 1 MB, 8 connections with 4 streams each", asked(MEGABYTE), quick=True),
-        scenario("100m", "GET of 100 MB, 2 streams on one connection", large(DOWNLOAD), warm=False),
-        scenario("upload", "POST of 100 MB, 2 streams on one connection", large(UPLOAD), warm=False),
+        scenario("100m", "GET of 100 MB, 2 streams on one connection", asked(DOWNLOAD), warm=False),
+        scenario("upload", "POST of 100 MB, 2 streams on one connection", asked(UPLOAD), warm=False),
         scenario("far", "GET of 100 MB, one stream, over a path of 50 ms", distant(FAR_DOWNLOAD), more=("rsp h1",), without=("nghttpx h2", "h2o h2"), warm=False),
         scenario("far-upload", "POST of 100 MB, one stream, over a path of 50 ms", distant(FAR_UPLOAD), more=("rsp h1",), without=SLOW_UPLOADS, warm=False),
         scenario("grpc", "unary gRPC calls to a server that speaks HTTP/2, messages of 100 bytes, 8 connections with 16 streams each",
