@@ -107,7 +107,9 @@ class Exchange(Tunnel):
         head = self.head
         self.route = route
         limits = route.limits.get(self.session.listener, self.config.limits)
-        self.limits = limits = limits.for_calls() if head.grpc else limits
+        if head.grpc and route.upstream is not None and route.upstream.shares:
+            limits = limits.for_calls()
+        self.limits = limits
         self.stream.use(limits)
         if limits.body_limit:
             kept = self.body.size if self.body is not None else 0

@@ -116,9 +116,13 @@ def test_calls_may_be_silent_for_as_long_as_a_tunnel():
 
 def test_limits_of_a_call_and_of_another_request():
     with serving('timeouts = { tunnel = "20m" }\n' + APP) as worker:
+        client = call(worker)  # to peers without HTTP/2, which have no use for it
+        assert (client.limits.body_time, client.limits.min_rate) == (30, 100)
+        worker.accept().answer()
+        worker.upstream().shares = True
         client = call(worker)
         assert (client.limits.body_time, client.limits.min_rate) == (1200, 0)
-        assert worker.accept().request.limits.read_time == 1200
+        assert worker.pool().stream.request.limits.read_time == 1200
         worker.pool().stream.answer()
         client = worker.ask("POST /x\nContent-Type: application/grpc\nContent-Length: 0")  # over HTTP/1
         assert (client.limits.body_time, client.limits.min_rate) == (30, 100)
@@ -313,7 +317,7 @@ def answered(stream, fields=b"grpc-status: 14\r\n", *, status=200, whole=True):
 
 def of_call(lab, body=b"once", **how):
     """At peers with HTTP/2, which are made up: only what that means for bodies matters here."""
-    lab.upstream.replays = True
+    lab.upstream.shares = True
 
     def before(forward):
         forward.head.grpc = True
@@ -363,7 +367,7 @@ async def test_other_responses_are_passed_on(options, fields, whole):
 @in_loop
 async def test_what_is_no_call_is_not_repeated_by_its_grpc_status():
     lab = Lab(2, retry=Retry(on_grpc=("unavailable",)))
-    lab.upstream.replays = True
+    lab.upstream.shares = True
     _, user = lab.forward(b"POST", b"once")
     answered(lab.asked.make())
     assert user.statuses == [200]

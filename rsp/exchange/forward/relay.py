@@ -96,9 +96,10 @@ class Relay(Holder):
             stream.send_body(pieces, trailers if trailers is None else self._sound(trailers))
 
     def _most_kept(self) -> int:
-        """Bytes of the body that are kept for another try: while there may be one."""
+        """Bytes of the body that are kept for another try, while there may be one: with HTTP/2 whatever the method,
+        because a peer may say that it has not touched the request."""
         upstream = self.upstream
-        if self.user.response_started or not (upstream.replays or self.head.method in IDEMPOTENT):
+        if self.user.response_started or not (upstream.shares or self.head.method in IDEMPOTENT):
             return 0
         return upstream.replay_limit
 

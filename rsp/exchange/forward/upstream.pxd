@@ -25,7 +25,7 @@ cdef class Upstream(PeerOwner):
     cdef public object binding, config, latencies
     cdef public RetryOn retry_on
     cdef public Queue queue
-    cdef public bint bounded, full, hedges, replays
+    cdef public bint bounded, full, hedges, shares
     cdef public list peers
     cdef public TimesSeries series
     cdef public Py_ssize_t replay_limit, requests, tries

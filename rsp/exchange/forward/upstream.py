@@ -51,7 +51,7 @@ class Upstream(PeerOwner):
         "__weakref__", "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_hedge",
         "_hedge_after", "_key_kind", "_key_name", "_out", "_panic", "_panic_share", "_policy", "_primaries", "_source",
         "_unknown", "_up", "_watched", "binding", "bounded", "config", "full", "hedges", "latencies", "peers", "queue",
-        "replay_limit", "replays", "requests", "retry_on", "series", "tries",
+        "replay_limit", "requests", "retry_on", "series", "shares", "tries",
     )
     # fmt: on
 
@@ -91,7 +91,7 @@ class Upstream(PeerOwner):
         self.tries = config.retry.tries
         codes = frozenset(CODES[name] for name in config.retry.on_grpc)
         self.retry_on = RetryOn(frozenset(config.retry.on), codes) if config.retry.on or codes else None
-        self.replays = config.shares  # whatever the method: a peer may say that it has not touched a request
+        self.shares = config.shares
         self.replay_limit = int(config.retry.body)
         self._hedge = config.hedging
         self.hedges = self._hedge is not None
