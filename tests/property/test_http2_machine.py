@@ -40,6 +40,7 @@ class Http2(RuleBasedStateMachine):
     def begin(self, window, table):
         self.worker = FakeWorker(TEXT)
         self.worker.__enter__()
+        self.room = self.worker.context.window_room
         self.client = H2Client(self.worker, INITIAL_WINDOW_SIZE=window, HEADER_TABLE_SIZE=table)
         self.requests: dict[int, Request] = {}
         self.streams: dict[bytes, object] = {}  # of peers, by target
@@ -56,10 +57,6 @@ class Http2(RuleBasedStateMachine):
             assert self.worker.context.window_room == self.room
         finally:
             self.worker.__exit__()
-
-    @initialize()
-    def note_room(self):
-        self.room = None
 
     # -- what there is
 
@@ -215,8 +212,6 @@ class Http2(RuleBasedStateMachine):
     def holds(self):
         if self.worker is None:
             return
-        if self.room is None:
-            self.room = self.worker.context.window_room
         assert not self.client.transport.aborted
         for one in self.requests.values():
             self.bodies_arrive_in_order(one)
