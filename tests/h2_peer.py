@@ -163,6 +163,7 @@ class Connection:
         config = h2.config.H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
         self.h2.local_settings = h2.settings.Settings(client=False, initial_values=backend.settings)
+        self.h2.max_inbound_frame_size = self.h2.local_settings.max_frame_size
 
     def serve(self) -> None:
         try:

@@ -34,7 +34,7 @@ _ALERTS: Final = {
     "HANDSHAKE_FAILURE": "accepts nothing of what rsp offers: no cipher in common, or it requires a certificate",
     "INSUFFICIENT_SECURITY": "wants stronger ciphers than those in common",
     "UNRECOGNIZED_NAME": "does not know the server name",
-    "NO_APPLICATION_PROTOCOL": "does not speak HTTP/1.1 (ALPN)",
+    "NO_APPLICATION_PROTOCOL": "does not speak the version of HTTP that rsp offers (ALPN)",
     "INAPPROPRIATE_FALLBACK": "has fallen back to an older version than both sides can speak",
     "BAD_CERTIFICATE_STATUS_RESPONSE": "does not accept the stapled OCSP response",
     "USER_CANCELLED": "has cancelled the handshake",

@@ -149,6 +149,7 @@ class Peer:
         self.h2 = h2.connection.H2Connection(config)
         first = {h2.settings.SettingCodes[name]: value for name, value in settings.items()}
         self.h2.local_settings = h2.settings.Settings(client=False, initial_values=first)
+        self.h2.max_inbound_frame_size = self.h2.local_settings.max_frame_size
         self.h2.initiate_connection()
         self.heard = []
         self.received = 0  # bytes

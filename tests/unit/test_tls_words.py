@@ -211,7 +211,7 @@ def test_what_peers_speak(data, said):
         (42, "does not accept rsp's certificate (alert: bad certificate)"),
         (80, "has an internal error (alert: internal error)"),
         (112, "does not know the server name (alert: unrecognized name)"),
-        (120, "does not speak HTTP/1.1 (ALPN) (alert: no application protocol)"),
+        (120, "does not speak the version of HTTP that rsp offers (ALPN) (alert: no application protocol)"),
         (47, "refuses to go on (alert: illegal parameter)"),
         (115, "refuses to go on (alert: unknown psk identity)"),
     ],
