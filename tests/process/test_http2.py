@@ -24,7 +24,7 @@ from tests.h2_client import (
     reset,
     window_update,
 )
-from tests.harness import Backend, Rsp, free_port, wait_until
+from tests.harness import Backend, Rsp, free_port, resident, wait_until
 
 LARGE = os.urandom(1 << 20) * 3
 SITE = """
@@ -424,7 +424,12 @@ def test_clients_that_take_nothing_lose_their_streams(tmp_path):
         timeouts = {{ send = "1s" }} upstream "app" {{ "{app.address}" }} route {{ to = "app" }}"""
         with Rsp(tmp_path, text) as rsp:
             with Client(rsp.port, (INITIAL_WINDOW_SIZE, 0)) as client:
+                (worker,) = rsp.workers().values()
+                before = resident(worker)
                 stuck = [client.open("/large") for _ in range(30)]
+                client.wait(lambda: all(one.status for one in stuck), "heads")
+                client.pong()
+                assert resident(worker) - before < 20 << 20  # of 90 MB
                 client.wait(lambda: all(one.reset is not None for one in stuck), "RST_STREAM")
                 assert {one.reset for one in stuck} == {CANCEL}
             with Client(rsp.port, (INITIAL_WINDOW_SIZE, 1 << 30), receive_buffer=4096) as client:
