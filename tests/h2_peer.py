@@ -324,11 +324,14 @@ class H2Backend:
         for connection in list(self.open):
             connection.close()
 
-    def close(self) -> None:
+    def stop_listening(self) -> None:
         self._closed = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def close(self) -> None:
+        self.stop_listening()
         self.drop()
 
     def __enter__(self) -> "H2Backend":

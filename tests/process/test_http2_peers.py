@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.certificates import authority
+from tests.h2_load import h2_load
 from tests.h2_peer import ERROR, H2Backend, after
 from tests.harness import (
     Rsp,
@@ -344,34 +345,60 @@ def test_connections_that_the_peer_ends_cost_no_request(tmp_path):
         assert len(processed) == len(statuses)
 
 
+def leave(backend: H2Backend) -> None:
+    """In good order: no new connections, GOAWAY, and the end of each once its last request is answered."""
+    backend.stop_listening()
+    for connection in list(backend.open):
+        with connection.changed:
+            connection.say_goaway(max(connection.requests, default=0))
+    wait_until(lambda: not backend.open, "its connections to end")
+
+
+def say_ok(asked) -> None:
+    asked.body()
+    asked.respond(200, b"ok", [("content-length", "2")])
+
+
+@contextmanager
+def pair_of_peers():
+    backends = [H2Backend(say_ok), H2Backend(say_ok)]
+    try:
+        yield backends
+    finally:
+        for backend in backends:
+            backend.close()
+
+
+def restart(backends: list[H2Backend], number: int) -> None:
+    leave(backends[number])
+    back = backends[number] = H2Backend(say_ok, port=backends[number].port)
+    wait_until(lambda: len(back.requests) > 20, "its traffic")
+
+
+PATIENT = "failures = { count = 0 }"
+
+
 def test_a_peer_that_restarts_in_good_order(tmp_path):
     """One of two peers leaves with GOAWAY, finishes what runs, and comes back, again and again."""
-    ports = [free_port(), free_port()]
-
-    def answer(asked):
-        asked.body()
-        asked.respond(200, b"ok")
-
-    backends = [H2Backend(answer, port=port) for port in ports]
-    text = site(*(backend.address for backend in backends), more="failures = { count = 0 }")
-    with Rsp(tmp_path, text) as rsp:
-        with load_of_posts(rsp.port, 6) as statuses:
+    with pair_of_peers() as backends:
+        text = site(*(backend.address for backend in backends), more=PATIENT)
+        with Rsp(tmp_path, text) as rsp, load_of_posts(rsp.port, 6) as statuses:
             for turn in range(6):
-                leaving = backends[turn % 2]
                 answered = len(statuses)
                 wait_until(lambda answered=answered: len(statuses) > answered + 50, "traffic")
-                leaving._closed = True
-                leaving._listener.shutdown(socket.SHUT_RDWR)
-                leaving._listener.close()
-                for connection in list(leaving.open):
-                    with connection.changed:
-                        connection.say_goaway(max(connection.requests, default=0))
-                wait_until(lambda leaving=leaving: not leaving.open, "its connections to end")
-                back = backends[turn % 2] = H2Backend(answer, port=ports[turn % 2])
-                wait_until(lambda back=back: len(back.requests) > 20, "its traffic")
-        assert set(statuses) == {200}, rsp.log
-    for backend in backends:
-        backend.close()
+                restart(backends, turn % 2)
+    assert set(statuses) == {200}, rsp.log
+
+
+def test_http2_on_both_sides_while_peers_restart(tmp_path):
+    with pair_of_peers() as backends:
+        text = site(*(backend.address for backend in backends), more=PATIENT)
+        text = text.replace('{port}"', '{port}" { http2 = "prior-knowledge" }')
+        with Rsp(tmp_path, text, workers=2) as rsp, h2_load(rsp.port, 3, 8) as load:
+            for turn in range(6):
+                restart(backends, turn % 2)
+    assert load.good > 100 and not load.failures, rsp.log
+    assert load.again == 0
 
 
 def test_a_peer_that_dies_loses_only_what_it_had(tmp_path):

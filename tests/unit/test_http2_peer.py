@@ -382,6 +382,19 @@ def test_goaway_lets_finish_what_is_processed_and_gives_back_the_rest():
         assert one.peer.goaways == [0] and one.peer.closed
 
 
+def test_a_peer_that_answers_what_it_has_given_back():
+    with process() as one:
+        kept, refused = one.ask("GET /1"), one.ask("GET /2")
+        one.peer.goaway(1)
+        one.play()
+        assert refused.failures[0].untouched
+        one.peer.answer(3, 200, b"late")
+        one.play()
+        one.peer.answer(1, 200, b"still")
+        one.play()
+        assert kept.body == b"still" and refused.body == b""
+
+
 def test_goaway_twice():
     with process() as one:
         first, second = one.ask("GET /1"), one.ask("GET /2")

@@ -258,6 +258,7 @@ class H2PeerConnection(PeerLink):
             self.owner.leaves(self)
         for stream in list(self.streams.values()):
             if self.is_untouched(stream) and not stream.gone:
+                self._remember(stream.number, True)  # what the peer sends on it all the same is ignored
                 self.forget(stream)
                 stream.was_reset(REFUSED_STREAM, True)
         if not self.streams and self.state == OPEN:
