@@ -35,7 +35,7 @@ class Peer(Backend):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     with Peer() as peer:
-        text = f'''{LISTEN} upstream "app" {{ "{peer.address}" }} route {{ to = "app" }}
+        text = f'''{LISTEN} upstream "app" {{ "{peer.address}", max_conns = 16 }} route {{ to = "app" }}
         route {{ path = "/quiet", respond = {{ body = "quiet" }} }}'''
         with Rsp(tmp_path_factory.mktemp("floods"), text) as rsp:
             with Client(rsp.port) as client:
@@ -62,6 +62,7 @@ class Quiet(threading.Thread):
                     began = time.monotonic()
                     assert client.get("/quiet").status == 200
                     self.seconds.append(time.monotonic() - began)
+                    self._over.wait(0.002)
         except BaseException as error:
             self.failure = error
 
