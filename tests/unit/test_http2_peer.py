@@ -539,7 +539,7 @@ def test_nothing_is_sent_before_the_settings_of_the_peer():
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP/1.1, not HTTP/2"),
         (b"", "closed the connection before it said a word of HTTP/2"),
         (b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n", "broke the rules of HTTP/2: a frame above 16,384 bytes"),
-        (frame(6, 0, 0, b"12345678"), "broke the rules of HTTP/2: SETTINGS do not come first"),
+        (frame(6, 0, 0, b"12345678"), "broke the rules of HTTP/2: another frame before its SETTINGS"),
     ],
 )
 def test_a_peer_that_does_not_speak_http2(said, reason):

@@ -321,7 +321,8 @@ def test_drain_says_it_twice_and_serves_what_came_between():
         one.raw(ping.serialize())
         assert [frame.last_stream_id for frame in one.frames_of(0, "GoAwayFrame")] == [2**31 - 1, between]
         assert not one.connection.is_idle
-        late = one.ask(path="/own")
+        late = one.ask(method="POST", last=False)
+        one.send(late, b"of no use", True)
         assert not [frame for frame in one.frames if frame.stream_id == late]
         stream.answer(200, b"x")
         one.play()
@@ -351,3 +352,19 @@ def test_a_client_that_takes_nothing_for_too_long_loses_its_stream():
         one.connection.expire()
         one.play()
         assert one.of(number, h2.events.StreamReset)[0].error_code == 8 and not one.connection.streams
+
+
+def test_a_head_that_does_not_end_ends_the_connection_once():
+    with client() as one:
+        one.raw(b"\0\0\0\1\0\0\0\0\1")  # HEADERS without END_HEADERS
+        context = one.worker.context
+        context.now += 61
+        assert one.connection.is_due(context.now)
+        one.connection.expire()
+        one.play()
+        assert one.of(0, h2.events.ConnectionTerminated)[0].error_code == 1 and one.transport.eof
+        assert not one.connection.is_due(context.now), "it lingers"
+        context.now += 6
+        assert one.connection.is_due(context.now)
+        one.connection.expire()
+        assert one.transport.aborted, "and not for longer"

@@ -8,7 +8,7 @@ from rsp.http.peer_stream cimport PeerRequest
 from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
 
-cdef int CLOSED, NO_ERROR, OPEN, REFUSED_STREAM, SMALL, STREAM_CLOSED
+cdef int CLOSED, LINGER_SECONDS, NO_ERROR, OPEN, REFUSED_STREAM, SMALL, STREAM_CLOSED
 cdef long long LAST_STREAM
 cdef double _NEVER
 

@@ -14,7 +14,7 @@ from rsp.http.h2.errors import Http2Error
 from rsp.http.h2.guard import SMALL
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.link import PeerLink
-from rsp.http.h2.states import CLOSED, OPEN
+from rsp.http.h2.states import CLOSED, LINGER_SECONDS, OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.peer_stream import PeerRequest
 from rsp.net.context import WorkerContext
@@ -130,6 +130,7 @@ class H2PeerConnection(PeerLink):
             self.state = CLOSED
             self.put_goaway(0, NO_ERROR)
             self.write_rest()
+            self.deadline = self.context.now + LINGER_SECONDS  # the peer may take nothing
         self.transport.close()
 
     # -- the streams' side

@@ -18,7 +18,7 @@ from rsp.http.h2.guard import SETTING, SMALL
 from rsp.http.h2.heads import trailers_of
 from rsp.http.h2.hpack import Decoder, Fields
 from rsp.http.h2.output import BACKLOG
-from rsp.http.h2.states import CLOSED, LINGERING, OPEN
+from rsp.http.h2.states import CLOSED, LINGER_SECONDS, LINGERING, OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.wire import FrameHead, frame_head, number_at
 from rsp.net.context import WorkerContext
@@ -35,7 +35,6 @@ _WINDOW: Final = 1 << 24  # of the connection
 _SHARE: Final = 1024  # of a turn: a frame counts one, one that begins a request more
 _MOST_CONTINUATIONS: Final = 16  # of one section
 _LINGER_BYTES: Final = 16 << 20
-_LINGER_SECONDS: Final = 5
 
 
 class Connection(Agreement):
@@ -133,9 +132,9 @@ class Connection(Agreement):
 
     def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         if self._block_number and (kind != CONTINUATION or number != self._block_number):
-            raise Http2Error(PROTOCOL_ERROR, "a field section is interrupted")
+            raise Http2Error(PROTOCOL_ERROR, "another frame within a field section")
         if not self.greeted and (kind != SETTINGS or flags & ACK):
-            raise Http2Error(PROTOCOL_ERROR, "SETTINGS do not come first")
+            raise Http2Error(PROTOCOL_ERROR, "another frame before its SETTINGS")
         if kind == DATA:
             self._take_data(flags, number, payload)
         elif kind == HEADERS:
@@ -246,7 +245,7 @@ class Connection(Agreement):
             raise Http2Error(PROTOCOL_ERROR, "CONTINUATION without HEADERS")
         self._block.append(payload)
         self._block_size += len(payload)
-        if self._block_size > self.head_limit + FRAME or len(self._block) > _MOST_CONTINUATIONS:
+        if self._block_size > self.head_limit + FRAME or len(self._block) > 1 + _MOST_CONTINUATIONS:
             raise Http2Error(ENHANCE_YOUR_CALM, "a field section that does not end")
         if flags & END_HEADERS:
             block, self._block = b"".join(self._block), []
@@ -342,7 +341,7 @@ class Connection(Agreement):
         self.put_goaway(self.last, code)
         self.write_rest()
         self.lose_streams()
-        self.deadline = self.context.now + _LINGER_SECONDS
+        self.deadline = self.context.now + LINGER_SECONDS
         if not self.transport.closing:
             self.transport.write_eof()
 

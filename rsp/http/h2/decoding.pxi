@@ -29,7 +29,7 @@ cdef inline Py_ssize_t integer(Text *at, Text end, int bits) except -1:
     """RFC 7541 section 5.1: the number; ``at`` is behind it then."""
     cdef Py_ssize_t most = (1 << bits) - 1, number
     if at[0] >= end:
-        fail("a field block ends too early")
+        fail("a field block that ends too early")
     number = at[0][0] & most
     at[0] += 1
     return number if number < most else longer_integer(at, end, number)
@@ -40,14 +40,14 @@ cdef Py_ssize_t longer_integer(Text *at, Text end, Py_ssize_t number) except -1:
     cdef unsigned char byte
     while shift < LONGEST_INTEGER:
         if at[0] >= end:
-            fail("a field block ends too early")
+            fail("a field block that ends too early")
         byte = at[0][0]
         at[0] += 1
         number += <Py_ssize_t>(byte & 0x7F) << shift
         if byte < 0x80:
             return number
         shift += 7
-    return fail("an integer is too large")
+    return fail("an integer that is too large")
 
 
 cdef Py_ssize_t string(Text *at, Text end, Py_ssize_t offset) except -1:
@@ -55,11 +55,11 @@ cdef Py_ssize_t string(Text *at, Text end, Py_ssize_t offset) except -1:
     cdef Py_ssize_t size
     cdef bint coded
     if at[0] >= end:
-        fail("a field block ends too early")
+        fail("a field block that ends too early")
     coded = at[0][0] & 0x80
     size = integer(at, end, 7)
     if size > end - at[0]:
-        fail("a field block ends too early")
+        fail("a field block that ends too early")
     have_room(&literal, offset + 2 * size + LINE_OVERHEAD)
     at[0] += size
     if coded:

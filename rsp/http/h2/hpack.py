@@ -212,7 +212,7 @@ def _error(reason: str) -> Http2Error:
 
 def _byte(block: bytes, at: int) -> int:
     if at >= len(block):
-        raise _error("a field block ends too early")
+        raise _error("a field block that ends too early")
     return block[at]
 
 
@@ -229,7 +229,7 @@ def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
         number += (byte & 0x7F) << shift
         if byte < 0x80:
             return number, at
-    raise _error("an integer is too large")
+    raise _error("an integer that is too large")
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
@@ -238,7 +238,7 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
     size, at = _integer(block, at, 7)
     end = at + size
     if end > len(block):
-        raise _error("a field block ends too early")
+        raise _error("a field block that ends too early")
     text = block[at:end]
     return huffman.decode(text) if coded else text, end
 

@@ -66,11 +66,11 @@ cdef Py_ssize_t unpack(Text at, Py_ssize_t size, char *out) except -1:
         if length > have:
             break
         if symbol == EOS:
-            raise Http2Error(COMPRESSION_ERROR, "a Huffman code contains EOS")
+            raise Http2Error(COMPRESSION_ERROR, "EOS in a Huffman code")
         out[0] = <char>symbol
         out += 1
         bits <<= length
         have -= length
     if have > 7 or (have and bits >> 64 - have != (1 << have) - 1):
-        raise Http2Error(COMPRESSION_ERROR, "the padding of a Huffman code is not valid")
+        raise Http2Error(COMPRESSION_ERROR, "an invalid padding of a Huffman code")
     return out - start

@@ -55,9 +55,9 @@ def decode(data: bytes) -> bytes:
             symbol = _SYMBOLS.get(code)
             if symbol is not None:
                 if symbol == EOS:
-                    raise Http2Error(COMPRESSION_ERROR, "a Huffman code contains EOS")
+                    raise Http2Error(COMPRESSION_ERROR, "EOS in a Huffman code")
                 text.append(symbol)
                 code = 1
     if code & code + 1 or code > 0xFF:
-        raise Http2Error(COMPRESSION_ERROR, "the padding of a Huffman code is not valid")
+        raise Http2Error(COMPRESSION_ERROR, "an invalid padding of a Huffman code")
     return bytes(text)

@@ -62,9 +62,7 @@ class Output(StreamOwner):
     def put(self, frame: bytes) -> None:
         """It goes out at the end of this turn."""
         self._out.append(frame)
-        if not self._flush_due:
-            self._flush_due = True
-            self.transport.flush_later()
+        self._want_flush()
 
     def send_head(self, stream: Stream, block: bytes, last: bool) -> None:
         """``stream`` is not gone: a block that was encoded has to be sent, because the encoder's table has changed."""
@@ -104,9 +102,7 @@ class Output(StreamOwner):
         if stream.gone:
             return
         stream.gone = True
-        if stream.listed:
-            stream.listed = False
-            self._ready.remove(stream)
+        self._unlist(stream)
         stream.drop_queue()
         self.context.window_room += stream.window - WINDOW
         self.streams.pop(stream.number, None)
@@ -133,13 +129,10 @@ class Output(StreamOwner):
         if not stream.listed and self._may_send(stream):
             stream.listed = True
             self._ready.append(stream)
-        if self._flushing:
-            return
         if stream.queued >= _EAGER and not self.blocked:
             self.flush()
-        elif not self._flush_due:
-            self._flush_due = True
-            self.transport.flush_later()
+        else:
+            self._want_flush()
 
     def _may_send(self, stream: Stream) -> bool:
         return stream.send_window > 0 if stream.queued else stream.ended
@@ -252,7 +245,7 @@ class Output(StreamOwner):
             self._want_flush()
 
     def _want_flush(self) -> None:
-        if not self._flush_due:
+        if not (self._flush_due or self._flushing):
             self._flush_due = True
             self.transport.flush_later()
 

@@ -15,7 +15,7 @@ from rsp.net.transport cimport Transport
 cdef int ACCEPTED, CLOSED, LINGERING, OPEN
 cdef int ENHANCE_YOUR_CALM, NO_ERROR, PING, PROTOCOL_ERROR, REFUSED_STREAM, RESET, SETTINGS, SMALL
 cdef int STREAM_CLOSED
-cdef int _FEW, _LINGER_SECONDS, _MOST_FRAMES, _REQUEST
+cdef int LINGER_SECONDS, _FEW, _MOST_FRAMES, _REQUEST
 cdef double _ECHO_SECONDS, _NEVER
 
 
@@ -39,6 +39,8 @@ cdef class H2ServerConnection(Connection):
     cdef _refuse(self, long long number, error, int code, bint last)
     cdef _start(self)
     cpdef bint is_due(self, double now) except -1
+    cdef bint _drain_is_due(self, double now) except -1
+    cdef bint _section_is_late(self, double now) except -1
     cpdef drain(self)
     cdef _say_last(self)
     cdef _end(self)

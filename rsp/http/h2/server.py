@@ -14,7 +14,7 @@ from rsp.http.h2.guard import RESET, SMALL
 from rsp.http.h2.heads import request_of
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.server_stream import H2ServerStream, ServerLane, respond
-from rsp.http.h2.states import CLOSED, LINGERING, OPEN
+from rsp.http.h2.states import CLOSED, LINGER_SECONDS, LINGERING, OPEN
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.wire import frame_head
 from rsp.http.limits import Limits
@@ -35,7 +35,6 @@ _REQUEST: Final = 32  # what one counts in the share of a turn that a connection
 _MOST_FRAMES: Final = 256  # that wait for a client that takes nothing; more, and nothing is read from it
 _ECHO: Final = b"rsp-last"  # of the PING behind the first GOAWAY
 _ECHO_SECONDS: Final = 1.0
-_LINGER_SECONDS: Final = 5  # for a client that does not close either
 _FEW: Final = 4096  # bytes that may be on their way without being a response
 _URGENCY: Final = b"priority: u="
 _NOTHING: Final[list[bytes]] = []  # never changed
@@ -116,7 +115,7 @@ class H2ServerConnection(Connection):
         if preface and self.state == OPEN:
             begins = data[: len(preface)]
             if not preface.startswith(begins):
-                self.fail(Http2Error(PROTOCOL_ERROR, "its preface is not that of HTTP/2"))
+                self.fail(Http2Error(PROTOCOL_ERROR, "a preface that is not that of HTTP/2"))
                 return
             self._preface = preface[len(begins) :]
             data = data[len(begins) :]
@@ -126,7 +125,8 @@ class H2ServerConnection(Connection):
         Connection.data_received(self, data)
 
     def _is_idle_number(self, number: int) -> bool:
-        return number > self.last or number % 2 == 0
+        above = number > self.last and not self._final  # after the last GOAWAY, what is above it is ignored
+        return above or number % 2 == 0
 
     def head_received(self, number: int, fields: Fields, last: bool) -> None:
         if number % 2 == 0:
@@ -231,9 +231,7 @@ class H2ServerConnection(Connection):
 
     def is_due(self, now: float) -> bool:
         limits = self.session.limits
-        due = self.deadline < now or (self._drain_at < now and not self._final)
-        if self._block_number and self._section_deadline < now:
-            due = True
+        due = self.deadline < now or self._drain_is_due(now) or self._section_is_late(now)
         if self.blocked:
             if self._stalled == _NEVER:
                 self._stalled = now + limits.send_time
@@ -251,12 +249,18 @@ class H2ServerConnection(Connection):
                 lane.expire(now, limits)
         if self._stalled < now:
             self.abort()
-        elif self._drain_at < now and not self._final:
+        elif self._drain_is_due(now):
             self._say_last()
-        elif self._block_number and self._section_deadline < now:
+        elif self._section_is_late(now):
             self.fail(Http2Error(PROTOCOL_ERROR, "a head that took too long"))
         elif self.deadline < now:
             self._end()
+
+    def _drain_is_due(self, now: float) -> bool:
+        return self._drain_at < now and not self._final and self.state == OPEN
+
+    def _section_is_late(self, now: float) -> bool:
+        return self._section_deadline < now and self._block_number != 0 and self.state == OPEN
 
     def _end(self) -> None:
         """Nothing runs."""
@@ -273,7 +277,7 @@ class H2ServerConnection(Connection):
         self.state = LINGERING
         self.write_rest()
         reads = self.transport.waiting or undelivered(self.transport.descriptor) > _FEW
-        self.deadline = self.context.now + (self.session.limits.send_time if reads else _LINGER_SECONDS)
+        self.deadline = self.context.now + (self.session.limits.send_time if reads else LINGER_SECONDS)
         self.transport.write_eof()
 
     # -- the end
