@@ -12,7 +12,7 @@ from rsp.tls.hello cimport Hello, HelloReader, whole_hello
 
 cdef int HANDSHAKE_FAILURES, HANDSHAKES, IN, RESUMED
 cdef double _GRACE, _PAUSE, _SHARE
-cdef Py_ssize_t _BUFFER, _MOST_QUEUED, _NEVER_FULL
+cdef Py_ssize_t _BUFFER, _MOST_QUEUED, NEVER_FULL
 
 
 cdef class Handshakes(Watched):
@@ -59,18 +59,6 @@ cdef class ServerHandshake(Protocol):
     cdef _fail(self, kind, why, bytes alert=*)
     cdef _note(self, kind, why)
     cpdef bint is_due(self, double now)
-
-
-cdef class ClientHandshake(Protocol):
-    cdef object _done, _name
-    cdef Engine _engine
-    cdef TlsTransport _secure
-    cpdef data_received(self, bytes data)
-    cpdef bint eof_received(self) except -1
-    cpdef pause_writing(self)
-    cpdef resume_writing(self)
-    cpdef connection_lost(self, error)
-    cdef _end(self, reason)
 
 
 cdef _say(Engine engine, TlsTransport transport)

@@ -1,11 +1,10 @@
-"""TLS handshakes: of clients, which wait for their turn, and towards peers.
+"""TLS handshakes of clients, which wait for their turn; ``peer_handshake.py`` has those with peers.
 
 A handshake costs as much CPU as fifty requests.  So a client's is done in steps, each when its turn comes, and between
 two of them established connections have theirs.  What has been begun comes first, then whatever came first.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 from typing import Protocol as Interface
 
@@ -16,24 +15,21 @@ from rsp.logs import log
 from rsp.net.calls import monotonic
 from rsp.net.context import WorkerContext
 from rsp.net.poller import IN, Watched
-from rsp.net.secure import TlsTransport
+from rsp.net.secure import NEVER_FULL, TlsTransport
 from rsp.net.transport import Protocol, Transport
 from rsp.tls.contexts import ContextError
 from rsp.tls.engine import Engine, TlsError
 from rsp.tls.facts import Facts
 from rsp.tls.hello import Hello, HelloError, HelloReader, looks_like_http, whole_hello
 from rsp.tls.names import ServerNames
-from rsp.tls.words import of_client, of_peer
+from rsp.tls.words import of_client
 
 _SHARE: Final = 0.002  # of a turn of the loop, in seconds, with what comes between the steps
 _PAUSE: Final = 0.0002  # steps of so many seconds, and established connections have their turn
 _MOST_QUEUED: Final = 4096  # two seconds of work; clients that come later would have left by then
 _BUFFER: Final = 64 << 10  # bytes that wait for a step
-_NEVER_FULL: Final = 1 << 20  # a handshake says a few KB, and only when it is asked
 _GRACE: Final = 1.0
 _INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"  # an alert
-
-Done = Callable[[TlsTransport | None, str], None]
 
 
 class Session(Interface):
@@ -149,7 +145,7 @@ class ServerHandshake(Protocol):
         self.deadline = owner.context.now + limits.handshake_time
         self._secure = transport
         self.transport = transport
-        transport.begin(self, _NEVER_FULL)
+        transport.begin(self, NEVER_FULL)
         excess = self._enter(limits)
         self._admitted = excess <= 0
         if excess > limits.lingering:
@@ -333,66 +329,6 @@ class ServerHandshake(Protocol):
             self._secure.abort()
         else:
             self._secure.close()
-
-
-class ClientHandshake(Protocol):
-    """The same with a peer.  Calls ``done`` once: ``done(transport, "")`` hands a connection over that is secure;
-    ``done(None, reason)`` says why there is none.  ``name``: what its certificate has to be for."""
-
-    __slots__ = ("_done", "_engine", "_name", "_secure")
-
-    def __init__(self, transport: TlsTransport, engine: Engine, name: str, done: Done) -> None:
-        self._engine = engine
-        self._name = name
-        self._done: Done | None = done
-        self._secure = transport
-        self.transport = transport
-        transport.begin(self, _NEVER_FULL)
-        self.data_received(b"")
-
-    def data_received(self, data: bytes) -> None:
-        engine, transport = self._engine, self._secure
-        if self._done is None:
-            return
-        try:
-            plaintext = engine.open(data)
-        except TlsError as error:
-            _say(engine, transport)
-            self._end(of_peer(error, self._name, data))
-            return
-        _say(engine, transport)
-        if engine.ready and not transport.closing:
-            done, self._done = self._done, None
-            transport.secure(engine, True)
-            done(transport, "")
-            transport.deliver(plaintext)
-        elif engine.ended:
-            self._end("closed the connection during the TLS handshake")
-
-    def eof_received(self) -> bool:
-        return False
-
-    def pause_writing(self) -> None:
-        pass
-
-    def resume_writing(self) -> None:
-        pass
-
-    def connection_lost(self, error: OSError | None) -> None:
-        done, self._done = self._done, None
-        if done is not None:
-            what = "reset" if error else "closed"
-            done(None, f"{what} the connection during the TLS handshake")
-
-    def cancel(self, reason: str) -> None:
-        """Give up, unless it is done."""
-        self._end(reason)
-
-    def _end(self, reason: str) -> None:
-        done, self._done = self._done, None
-        self._secure.close()
-        if done is not None:
-            done(None, reason)
 
 
 def _say(engine: Engine, transport: TlsTransport) -> None:

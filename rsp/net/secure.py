@@ -18,6 +18,7 @@ from rsp.tls.words import of_client, of_peer
 
 # What TLS itself may have to say while the other side reads nothing: answers to key updates, tickets.
 _MOST_SAID: Final = 16 << 10
+NEVER_FULL: Final = 1 << 20  # for handshakes, which say a few KB, and only when they are asked
 _LARGE: Final = 64 << 10  # bytes that are not copied for close_notify behind them
 
 

@@ -272,8 +272,9 @@ class Load:
 @pytest.mark.soak
 def test_a_million_requests_with_errors_retries_kills_reloads_and_an_upgrade(tmp_path, lab):
     others = "".join(f'route {{ path = "/{number}", to = "app" }} ' for number in range(50))
-    again = """upstream "again" { "127.0.0.1:%(app)d", "127.0.0.1:%(flaky)d", failures = { count = 0 },
-        retry = { on = { 503 }, tries = 2, budget = 1.0 } } route { path = "/again", to = "again" }""" % lab.ports
+    peers = ", ".join(f'"127.0.0.1:{lab.ports[name]}"' for name in ("app", "flaky"))
+    retry = "failures = { count = 0 }, retry = { on = { 503 }, tries = 2, budget = 1.0 }"
+    again = f'upstream "again" {{ {peers}, {retry} }} route {{ path = "/again", to = "again" }}\n'
     kills, rounds = 0, itertools.cycle(["kill", others, 'route { path = "/x", to = "app" }', ""])
     with Rsp(tmp_path, lab.text(again), workers=2) as rsp:
         loads = [Load(rsp.port) for _ in range(4)]

@@ -14,7 +14,8 @@ from rsp.http.limits import Limits
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.worker_cells import HANDSHAKE_FAILURES, HANDSHAKES
 from rsp.net.context import WorkerContext
-from rsp.net.handshake import ClientHandshake, Handshakes
+from rsp.net.handshake import Handshakes
+from rsp.net.peer_handshake import ClientHandshake
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
 from rsp.system.descriptors import Room

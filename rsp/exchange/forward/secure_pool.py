@@ -11,7 +11,7 @@ from rsp.http.h1.client import PeerConnection
 from rsp.http.peer_stream import PeerRequest
 from rsp.net.connector import Connector
 from rsp.net.context import WorkerContext
-from rsp.net.handshake import ClientHandshake
+from rsp.net.peer_handshake import ClientHandshake
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
 from rsp.tls.client_rules import ClientRules
