@@ -6,6 +6,7 @@ number of frames.
 
 import asyncio
 import ssl
+import struct
 from typing import Final, NamedTuple
 
 from rsp.control.asking import Where, connected
@@ -74,14 +75,8 @@ async def ask(where: Where, asked: Asked, tls: ssl.SSLContext | None = None, nam
 
 
 def _request(asked: Asked, scheme: bytes) -> bytes:
-    settings = b"".join(
-        number.to_bytes(2) + value.to_bytes(4)
-        for number, value in (
-            (ENABLE_PUSH, 0),
-            (INITIAL_WINDOW_SIZE, asked.body_limit + FRAME),
-            (MAX_HEADER_LIST_SIZE, _HEAD_LIMIT),
-        )
-    )
+    window = INITIAL_WINDOW_SIZE, asked.body_limit + FRAME
+    settings = struct.pack(">HIHIHI", ENABLE_PUSH, 0, *window, MAX_HEADER_LIST_SIZE, _HEAD_LIMIT)
     block = Encoder().request(asked.method, scheme, asked.authority, asked.path, b"", asked.fields, b"")
     flags = END_HEADERS if asked.body else END_HEADERS | END_STREAM
     start = PREFACE + _frame(SETTINGS, 0, 0, settings) + _frame(HEADERS, flags, _STREAM, block)

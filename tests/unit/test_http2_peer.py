@@ -515,6 +515,18 @@ def test_after_goaway_a_reset_is_still_a_reset():
         assert request.told == ["reset the request (CANCEL)"] and request.failures[0].counts
 
 
+@pytest.mark.parametrize("code", [14, 1 << 31, (1 << 32) - 20])
+def test_a_reset_with_a_code_that_is_not_known(code):
+    with process() as one:
+        request, other = one.ask(), one.ask()
+        one.peer.raw(frame(3, 0, 1, code.to_bytes(4)))
+        one.play()
+        assert request.told == [f"reset the request (error {code})"]
+        one.peer.answer(3)
+        one.play()
+        assert other.told[-1] == []
+
+
 def test_a_host_that_is_gone_without_a_word_is_noticed():
     with process() as one:
         near = socket.socket(fileno=one.connection.transport.descriptor)

@@ -6,6 +6,7 @@ are used up, or when it is too old; then it ends with the last one.
 
 import select
 import socket
+import struct
 from math import inf
 from typing import Final, Protocol
 
@@ -23,8 +24,7 @@ from rsp.net.timing import timing
 from rsp.net.transport import Transport
 
 from rsp.http.h2.frames import (  # isort: skip
-    ENABLE_PUSH, INITIAL_WINDOW_SIZE, LAST_STREAM, MAX_HEADER_LIST_SIZE, NO_ERROR, PREFACE, REFUSED_STREAM,
-    STREAM_CLOSED, WINDOW, error_name,
+    ENABLE_PUSH, LAST_STREAM, MAX_HEADER_LIST_SIZE, NO_ERROR, PREFACE, REFUSED_STREAM, STREAM_CLOSED, error_name,
 )  # fmt: skip
 
 _NEVER: Final = inf
@@ -91,9 +91,8 @@ class H2PeerConnection(PeerLink):
         self._number = 1
         self._last_taken = LAST_STREAM  # streams above this one are not processed
         limits = context.limits
-        self.begin_connection(
-            context, transport, limits.buffer, limits.head_limit, _settings(limits.head_limit), PREFACE
-        )
+        settings = struct.pack(">HIHI", ENABLE_PUSH, 0, MAX_HEADER_LIST_SIZE, limits.head_limit)
+        self.begin_connection(context, transport, limits.buffer, limits.head_limit, settings, PREFACE)
         context.peer_connections.add(self)
         _notice_death(transport.descriptor)
 
@@ -294,8 +293,3 @@ def _notice_death(descriptor: int) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD)
     finally:
         sock.detach()
-
-
-def _settings(head_limit: int) -> bytes:
-    pairs = ((ENABLE_PUSH, 0), (INITIAL_WINDOW_SIZE, WINDOW), (MAX_HEADER_LIST_SIZE, head_limit))
-    return b"".join(name.to_bytes(2, "big") + value.to_bytes(4, "big") for name, value in pairs)

@@ -51,7 +51,7 @@ cdef class H2PeerStream(PeerStream):
     cpdef bint is_due(self, double now)
     cpdef peer_full(self)
     cpdef peer_ready(self)
-    cpdef was_reset(self, int code, bint untouched)
+    cpdef was_reset(self, long long code, bint untouched)
     @cython.locals(request=PeerRequest, head=ResponseHead)
     cpdef head_arrived(self, Fields fields, bint last)
     cdef _take_interim(self, PeerRequest request, ResponseHead head, Py_ssize_t size, bint last)

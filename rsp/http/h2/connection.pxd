@@ -50,7 +50,7 @@ cdef class Connection(Agreement):
     cdef _take_continuation(self, int flags, long long number, bytes payload)
     @cython.locals(stream=Stream, last=cython.bint, fields=Fields)
     cdef _take_section(self, long long number, int flags, bytes block)
-    @cython.locals(stream=Stream, code=cython.int)
+    @cython.locals(stream=Stream, code=cython.longlong)
     cdef _take_reset(self, long long number, bytes payload)
     cpdef head_received(self, long long number, Fields fields, bint last)
     cpdef head_arrived(self, Stream stream, Fields fields, bint last)

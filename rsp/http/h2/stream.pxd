@@ -41,7 +41,7 @@ cdef class Stream:
     cpdef resume(self)
     cpdef deliver_held(self)
     cpdef arrived(self, list pieces, list trailers)
-    cpdef was_reset(self, int code, bint untouched)
+    cpdef was_reset(self, long long code, bint untouched)
     cpdef failed(self, int code, reason)
     cpdef full(self)
     cpdef ready(self)
