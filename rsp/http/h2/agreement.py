@@ -43,7 +43,7 @@ class Agreement(Output):
         if number == 0 or self._is_idle_number(number):
             raise Http2Error(PROTOCOL_ERROR, f"{kind} on {'stream 0' if number == 0 else 'a stream that is idle'}")
         self.guard.spend(points, self.context.now)
-        return self._past.get(number, True)
+        return self._fate(number) is not False
 
     def take_window_update(self, number: int, payload: bytes) -> None:
         if len(payload) != 4:

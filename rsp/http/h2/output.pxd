@@ -16,7 +16,7 @@ cdef Py_ssize_t FRAME, LARGEST_WINDOW, WINDOW, _AT_ONCE, _EAGER, _QUANTUM
 cdef class Output(StreamOwner):
     cdef bint _flush_due, _flushing
     cdef list _out, _ready
-    cdef dict _past
+    cdef dict _older, _past
     cdef Py_ssize_t _send_window
     cdef public bint blocked
     cdef public Encoder encoder
@@ -27,6 +27,7 @@ cdef class Output(StreamOwner):
     cpdef put(self, bytes frame)
     cpdef put_reset(self, long long number, int code)
     cdef _remember(self, long long number, bint was_reset)
+    cdef _fate(self, long long number)
     cpdef stream_gone(self, Stream stream)
     cdef _end_locally(self, Stream stream)
     cdef bint _may_send(self, Stream stream) except -1

@@ -25,7 +25,7 @@ _AT_ONCE: Final = 128 << 10  # bytes that are made into frames and written at on
 _QUANTUM: Final = 32 << 10  # bytes of one stream, where others wait
 _COMPLETE: Final = 10 << 10  # a stream that both sides have ended makes up for one that is reset, as so many bytes do
 _ANSWERED: Final = 512  # bytes: what the WINDOW_UPDATE that answers a frame costs (guard.py)
-_PAST: Final = 256  # streams that are remembered when they are gone
+_PAST: Final = 256  # streams that are remembered when they are gone, and as many older ones
 
 
 class Output(StreamOwner):
@@ -35,8 +35,8 @@ class Output(StreamOwner):
     """
 
     __slots__ = (
-        "_flush_due", "_flushing", "_out", "_past", "_ready", "_send_window", "blocked", "encoder", "frame_size",
-        "guard", "initial_window", "streams",
+        "_flush_due", "_flushing", "_older", "_out", "_past", "_ready", "_send_window", "blocked", "encoder",
+        "frame_size", "guard", "initial_window", "streams",
     )  # fmt: skip
 
     def begin_output(self, context: WorkerContext, transport: Transport, buffer: int) -> None:
@@ -54,6 +54,7 @@ class Output(StreamOwner):
         self._out: list[bytes] = []
         self._ready: list[Stream] = []  # that may send
         self._past: dict[int, bool] = {}  # streams that are gone: whether this side has reset them
+        self._older: dict[int, bool] = {}  # to take the oldest out of one dict would cost a look at each before it
         self._flush_due = False
         self._flushing = False
 
@@ -93,10 +94,14 @@ class Output(StreamOwner):
         self._remember(number, True)
 
     def _remember(self, number: int, was_reset: bool) -> None:
-        past = self._past
-        past[number] = was_reset
-        if len(past) > _PAST:
-            del past[next(iter(past))]
+        self._past[number] = was_reset
+        if len(self._past) > _PAST:
+            self._past, self._older = {}, self._past
+
+    def _fate(self, number: int) -> bool | None:
+        """Of a stream that is gone: whether this side has reset it; ``None``: that is not remembered."""
+        known = self._past.get(number)
+        return self._older.get(number) if known is None else known
 
     def forget(self, stream: Stream) -> None:
         if stream.gone:
@@ -106,7 +111,7 @@ class Output(StreamOwner):
         stream.drop_queue()
         self.context.window_room += stream.window - WINDOW
         self.streams.pop(stream.number, None)
-        if stream.number not in self._past:
+        if self._fate(stream.number) is None:
             self._remember(stream.number, False)
         self.stream_gone(stream)
 
@@ -165,7 +170,8 @@ class Output(StreamOwner):
         while self._ready and room > 0:
             stream = self._next()
             most = min(_QUANTUM if len(self._ready) > 1 else room, self._send_window)
-            size = min(stream.queued, stream.send_window, most)
+            # An end needs no window, which may be below 0 (RFC 9113 section 6.9.2).
+            size = min(stream.queued, stream.send_window, most) if stream.queued else 0
             if size <= 0 and stream.queued:
                 if self._send_window <= 0 < stream.send_window:
                     return  # it stays first in the row

@@ -132,7 +132,7 @@ class H2ServerConnection(Connection):
         if number % 2 == 0:
             raise Http2Error(PROTOCOL_ERROR, "a client's stream with an even number")
         if number <= self.last:
-            past = self._past.get(number)
+            past = self._fate(number)
             if past is None:
                 raise Http2Error(PROTOCOL_ERROR, "a stream below the last one")
             if not past:
