@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import h2.events
+import h2.settings
 
 from rsp.ipc import worker_cells
 from tests.unit.fakes import FakeWorker
@@ -74,6 +75,22 @@ def test_a_large_response_waits_for_the_clients_window():
         stream.answer(200, b"x" * 500_000)
         one.play()
         assert one.body(number) == b"x" * 500_000 and one.ended(number)
+
+
+def test_an_end_needs_no_window():
+    """Which is below 0 once the client has made all windows smaller."""
+    for trailers in ((), (b"X-Sum: 2",)):
+        with client() as one:
+            number = one.ask()
+            stream = peer(one)
+            stream.begin(200, [b"x" * 5])
+            one.play()
+            one.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            one.play()
+            one.deaf = True  # hyper-h2 takes no DATA there, not even an empty one
+            stream.send(last=True, trailers=trailers)
+            one.play()
+            assert one.frames[-1].stream_id == number and "END_STREAM" in one.frames[-1].flags
 
 
 def test_a_client_that_leaves():

@@ -31,6 +31,8 @@ def frame_head(size: int, kind: int, flags: int, number: int) -> bytes:
 def data_frames(queue: list[bytes], offset: int, size: int, number: int, most: int, last: bool) -> bytes:
     """DATA frames of at most ``most`` bytes each, with ``size`` bytes from the front of ``queue``, of whose first
     piece ``offset`` bytes are gone; ``last``: the stream ends with them.  ``size`` may be 0 then: one empty frame."""
+    if size < 0 or most <= 0:
+        raise ValueError("no size of frames")
     body = b"".join(queue) if len(queue) > 1 else queue[0] if queue else b""
     frames: list[bytes] = []
     for at in range(offset, offset + size, most) or (offset,):

@@ -40,11 +40,14 @@ cpdef bytes frame_head(Py_ssize_t size, int kind, int flags, long long number):
 
 
 cpdef bytes data_frames(list queue, Py_ssize_t offset, Py_ssize_t size, long long number, Py_ssize_t most, bint last):
-    cdef Py_ssize_t frames = (size + most - 1) // most if size else 1
-    cdef bytes made = PyBytes_FromStringAndSize(NULL, size + 9 * frames)
-    cdef char *at = PyBytes_AS_STRING(made)
-    cdef Py_ssize_t piece = 0, left = size, within, part, room
-    cdef bytes source
+    cdef Py_ssize_t frames, piece = 0, left = size, within, part, room
+    cdef bytes made, source
+    cdef char *at
+    if size < 0 or most <= 0:  # it would write where it must not
+        raise ValueError("no size of frames")
+    frames = (size + most - 1) // most if size else 1
+    made = PyBytes_FromStringAndSize(NULL, size + 9 * frames)
+    at = PyBytes_AS_STRING(made)
     if size == 0:
         put_head(at, 0, 0, 1 if last else 0, number)
         return made
