@@ -7,7 +7,7 @@ import h2.events
 import hpack
 import pytest
 
-from rsp.http.h2.frames import CANCEL, ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED, PROTOCOL_ERROR, REFUSED_STREAM
+from rsp.http.h2.frames import CANCEL, ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM
 from tests.unit.h2_far_end import LIMITS, Request, frame, process
 
 UPLOAD = ("POST /up", "Transfer-Encoding: chunked")
@@ -223,6 +223,26 @@ def test_an_early_answer_ends_the_upload_and_not_the_connection():
         one.peer.answer(3)
         one.play()
         assert again.told == ["done", 200, []]
+
+
+@pytest.mark.parametrize("code", [NO_ERROR, CANCEL, None])
+def test_an_early_answer_that_waits_outlives_its_stream(code):
+    """A server that has answered may reset the upload, which does not take the answer back."""
+    with process() as one:
+        request = one.ask(*UPLOAD, pieces=[b"x"])
+        one.peer.answer(1, 200, b"begin", last=False)
+        one.play()
+        request.stream.pause()
+        one.peer.h2.send_data(1, b"end", end_stream=True)
+        if code is not None:
+            one.peer.h2.reset_stream(1, code)
+        one.play()
+        if code is None:
+            one.peer.hang_up()
+            one.turn()
+        assert not request.failures
+        one.soon(request.stream.resume)
+        assert request.told == [200, "done", []] and request.body == b"beginend"
 
 
 def test_a_request_that_is_given_up_is_reset():

@@ -47,7 +47,8 @@ class PeerLane(Stream):
 
     def was_reset(self, code: int, untouched: bool) -> None:
         user = self.user
-        if user is not None:
+        whole = self._held_trailers is not None  # the response, which waits: it stands (RFC 9113 section 8.1)
+        if user is not None and not whole:
             user.was_reset(code, untouched)
 
     def failed(self, code: int, reason: str) -> None:
