@@ -48,8 +48,9 @@ environment:
 use rspctl to inspect and control a running instance: rspctl --help
 rsp explain shows how a request would be handled: rsp explain --help
 
-documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/tls.md, docs/balancing.md, docs/operations.md,
-  docs/logs.md, docs/metrics.md, docs/dashboard.md, docs/tracing.md; with comments: rsp.lua, examples/observe.lua
+documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/http2.md, docs/grpc.md, docs/tls.md,
+  docs/balancing.md, docs/operations.md, docs/logs.md, docs/metrics.md, docs/dashboard.md, docs/tracing.md;
+  with comments: rsp.lua, examples/observe.lua
 """
 
 

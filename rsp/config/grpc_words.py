@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from rsp.config.limits import Timeouts
 from rsp.config.upstreams import Health, Retry
 
 _CALLS: Final = 'upstream "calls" { "10.0.0.1:50051", http = 2 } and route { to = "calls" }'
@@ -31,6 +32,10 @@ THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("grpc", "grpcservice", "servicename", "grpchealthcheck", "servicenames"), _SERVICE),
         **dict.fromkeys(("mode", "protocol", "kind"), 'in rsp: type = "http", "tcp" or "grpc"'),
     },
+    Timeouts: dict.fromkeys(
+        ("grpc", "stream", "streams", "streaming", "streamidle", "streamidletimeout", "maxstreamduration"),
+        'in rsp: tunnel = "1h": calls may be silent for that long',
+    ),
     Retry: dict.fromkeys(
         ("grpc", "ongrpcstatus", "retryablestatuscodes", "grpcstatus", "codes", "retryon"),
         'in rsp: on_grpc = { "unavailable" }, or on = { 502, 503 }',

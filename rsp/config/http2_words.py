@@ -6,33 +6,43 @@ import msgspec
 
 from rsp.config import grpc_words
 from rsp.config.limits import Limits
-from rsp.config.schema import Listener
-from rsp.config.tls import Tls
-from rsp.config.upstreams import Upstream
+from rsp.config.schema import Listener, Route
+from rsp.config.tls import Tls, UpstreamTls
+from rsp.config.upstreams import Upstream, UpstreamPeer
 
 HTTP2: Final = 'listen "0.0.0.0:443" { tls = true }: HTTP/2 is on there, http2 = false switches it off'
 _CLEAR: Final = 'listen "0.0.0.0:8080" { http2 = "prior-knowledge" }'
 _STREAMS: Final = "limits = { streams = 128 }"
 _PUSH: Final = "rsp sends no server push, which browsers no longer support"
 _PEERS: Final = 'in rsp: http = 2, or http = "auto" with tls; gRPC is http = 2'
+_BESIDE: Final = "in rsp: http = 2 belongs to the upstream, beside its peers"
+_PEER_STREAMS: Final = "in rsp: max_conns bounds requests at a peer; the peer itself says how many a connection takes"
+_WINDOWS: Final = "rsp lets the windows of HTTP/2 grow while they are used"
 _KEY: Final = 'in rsp: http2 = false, or "prior-knowledge" without TLS; with tls = true HTTP/2 is on'
 
 _VERSIONS: Final = {
     **dict.fromkeys(("1.1", "1.0", "http/1.1", "http1", "h1", "1", "false"), "1"),
     **dict.fromkeys(("2", "2.0", "http/2", "http2", "h2", "h2c", "grpc", "true"), "2"),
-    **dict.fromkeys(("alpn", "both", "any", "negotiate"), '"auto"'),
+    **dict.fromkeys(("auto", "alpn", "both", "any", "negotiate", "h2,http/1.1"), '"auto"'),
 }
+
+_LIMIT: Final = "in rsp: streams = 128"
+_TOWARDS_PEERS: Final = ("http2", "h2", "h2c", "grpc", "alpn", "proto", "httpversion", "proxyhttpversion", "scheme")
 
 # Settings, and what is a key nowhere: by the word in lower case without underscores.
 SAID: Final[dict[str, str]] = {
-    **dict.fromkeys(("http2", "h2", "alpn", "httpversion", "httpprotocols"), HTTP2),
+    **dict.fromkeys(("http2", "h2", "alpn", "httpversion", "httpprotocols", "http2protocoloptions"), HTTP2),
     **dict.fromkeys(("h2c", "cleartexthttp2", "http2cleartext", "allowh2c"), _CLEAR),
     **dict.fromkeys(
-        ("http2maxconcurrentstreams", "maxconcurrentstreams", "http2maxstreams", "h2maxconcurrentstreams"), _STREAMS
+        ("http2maxconcurrentstreams", "maxconcurrentstreams", "http2maxstreams", "h2maxconcurrentstreams", "streams"),
+        _STREAMS,
     ),
     **dict.fromkeys(("http2idletimeout", "http2recvtimeout"), 'timeouts = { idle = "75s" }'),
     **dict.fromkeys(("http2maxfieldsize", "http2maxheadersize"), 'limits = { head = "32KB" }'),
-    **dict.fromkeys(("http2bodypreread", "http2recvbuffersize", "http2chunksize"), 'limits = { buffer = "64KB" }'),
+    **dict.fromkeys(("http2bodypreread", "http2bodyprereadsize", "http2chunksize"), 'limits = { buffer = "64KB" }'),
+    **dict.fromkeys(("http2recvbuffersize", "initialwindowsize", "initialstreamwindowsize"), _WINDOWS),
+    "http2maxrequests": "rsp does not bound the number of requests of a connection",
+    **dict.fromkeys(("proxyhttpversion", "upstreamhttpversion"), "http = 2 in an upstream"),
     **dict.fromkeys(("http2push", "http2pushpreload", "push", "http2maxconcurrentpushes"), _PUSH),
 }
 
@@ -43,11 +53,15 @@ _THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("maxconcurrentstreams", "http2maxconcurrentstreams", "streams"), f"in rsp: {_STREAMS}"),
         **dict.fromkeys(("http3", "quic", "h3"), "rsp does not speak HTTP/3 yet"),
     },
-    Upstream: dict.fromkeys(
-        ("http2", "h2", "h2c", "grpc", "alpn", "proto", "protocol", "protocols", "version", "httpversion", "versions"),
-        _PEERS,
-    ),
-    Limits: dict.fromkeys(("maxconcurrentstreams", "http2maxconcurrentstreams"), "in rsp: streams = 128"),
+    Upstream: {
+        **dict.fromkeys((*_TOWARDS_PEERS, "protocol", "protocols", "version", "versions", "transport"), _PEERS),
+        **dict.fromkeys(("streams", "maxstreams", "maxconcurrentstreams", "http2maxconcurrentstreams"), _PEER_STREAMS),
+        "ongrpc": 'in rsp: retry = { on_grpc = { "unavailable" } }',
+    },
+    UpstreamPeer: dict.fromkeys((*_TOWARDS_PEERS, "http", "protocol", "version"), _BESIDE),
+    Route: dict.fromkeys((*_TOWARDS_PEERS, "http"), _BESIDE),
+    UpstreamTls: dict.fromkeys(("alpn", "alpnprotocols", "nextprotos", "npn", "http", "http2"), _BESIDE),
+    Limits: dict.fromkeys(("stream", "maxstreams", "maxconcurrentstreams", "http2maxconcurrentstreams"), _LIMIT),
     Tls: dict.fromkeys(("alpn", "alpnprotocols", "nextprotos", "npn"), f"in rsp: {HTTP2}"),
     **grpc_words.THERE,
 }

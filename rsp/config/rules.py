@@ -269,11 +269,20 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
             yield (key, "longest"), f'{key}: longest: {failing.longest} is less than "out" ({failing.out})'
 
 
+_BY_HTTP = Health()
+
+
 def _grpc_mistakes(upstream: Upstream, health: Health) -> Iterator[tuple[Path, str]]:
     if health.type != "grpc" and health.service:
         yield ("health", "service"), f'health: "service" is for type = "grpc", not for "{health.type}"'
     if health.type == "grpc" and upstream.http == 1 and health.port is None:
         yield ("health",), "health: gRPC needs HTTP/2 at the peers; add http = 2 to the upstream"
+    if health.type == "grpc" and "/" in health.service:
+        service = health.service.strip("/").partition("/")[0]
+        yield ("health", "service"), f"health: service: expected a name without a slash; write {show(service)}"
+    for key in ("path", "method", "status", "body") if health.type == "grpc" else ():
+        if getattr(health, key) != getattr(_BY_HTTP, key):
+            yield ("health", key), f'health: "{key}" is for type = "http", not for "grpc"'
 
 
 def statuses(wanted: int | str | tuple[int | str, ...]) -> list[range]:

@@ -121,7 +121,7 @@ _SAID: Final[dict[str, str]] = {
     "stripprefix": "strip = true in a route",
     "acl": _ROUTE,
     "match": _ROUTE,
-    "http": f"{_LISTEN} and {_ROUTE}; there is no block around them",
+    "http": f"{_LISTEN} and {_ROUTE}, without a block around them; http = 2 is a key of an upstream",
     "global": "settings are plain variables; there is no block around them",
     "defaults": "settings are plain variables; there is no block around them",
     "stream": "rsp proxies HTTP only",

@@ -263,6 +263,12 @@ def test_a_peer_that_speaks_http1_only(tmp_path):
         assert f"peer {bad.address}: speaks HTTP/1.1, not HTTP/2" in rsp.log
 
 
+def test_a_peer_that_speaks_http2_only_in_an_upstream_of_http1(tmp_path):
+    with H2Backend() as backend, Rsp(tmp_path, site(backend.address, http="1")) as rsp:
+        assert status(exchange(rsp.port, POST)) == 502
+        wait_until(lambda: f"peer {backend.address}: sent a bad response: HTTP/2 instead of HTTP/1.1; add" in rsp.log)
+
+
 def test_auto_needs_tls(tmp_path):
     result = run_rsp(tmp_path, "-t", "site.lua", text=site("127.0.0.1:1", http='"auto"').replace("{port}", "1234"))
     assert result.returncode == 1 and 'http = "auto" needs tls' in result.stderr + result.stdout

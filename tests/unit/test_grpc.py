@@ -474,6 +474,10 @@ def test_heads_of_http_2_say_whether_they_are_calls(method, lines, is_call):
         ('http = 2, health = { service = "x" }', '"service" is for type = "grpc", not for "http"'),
         ('http = 2, health = { grpc = "x" }', '(in rsp: type = "grpc", service = "name")'),
         ("http = 2, retry = { retry_on = { 1 } }", "(in rsp: on_grpc = "),
+        ("on_grpc = {}", "(in rsp: retry = { on_grpc = "),
+        ('http = 2, health = { type = "grpc", path = "/x" }', '"path" is for type = "http", not for "grpc"'),
+        ('http = 2, health = { type = "grpc", status = 200 }', '"status" is for type = "http", not for "grpc"'),
+        ('http = 2, health = { type = "grpc", service = "/a.B/Check" }', 'without a slash; write "a.B"'),
         ('http = 2, retry = { on_grpc = { "Aborted" } }', 'did you mean "aborted"?'),
     ],
 )

@@ -143,3 +143,10 @@ def test_a_head_in_pieces_means_the_same(kind, first):
 def test_what_can_never_become_a_response_is_refused_at_once(data):
     with pytest.raises(ProtocolError):
         read_head(data, 0, b"GET", 100, False)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_server_of_http2_is_told_from_garbage(first):
+    settings = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64"
+    with pytest.raises(ProtocolError, match=r"HTTP/2 instead of HTTP/1.1; add http = 2 to the upstream"):
+        read_head(settings, 0, b"GET", 100, first)

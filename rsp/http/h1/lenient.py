@@ -15,6 +15,8 @@ from rsp.http.message import ResponseHead
 from rsp.http.names import FRAMING
 
 _END: Final = re.compile(rb"\n\r?\n")
+# Type, flags and stream of the frame that a server of HTTP/2 begins with (RFC 9113 section 3.4).
+_SETTINGS: Final = b"\x04\0\0\0\0\0"
 _EMPTY: Final = re.compile(rb"\r?\n")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9])[\t ]++([1-9][0-9][0-9])(?:[\t ]++(.*))?", re.DOTALL)
 
@@ -32,6 +34,8 @@ def read_head(data: bytes, start: int, method: bytes, limit: int, first: bool) -
         empty = _EMPTY.match(data)
         begin = empty.end() if empty is not None else 0
     if not data.startswith((b"HTTP/", b"HTTP/"[: len(data) - begin]), begin):
+        if data[begin + 3 : begin + 9] == _SETTINGS:
+            raise ProtocolError("HTTP/2 instead of HTTP/1.1; add http = 2 to the upstream")
         raise ProtocolError("malformed status line")
     end = _END.search(data, max(begin, start))
     if end is None:
