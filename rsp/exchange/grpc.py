@@ -17,9 +17,14 @@ _REPLACED: Final = (b"content-type", b"content-encoding", b"grpc-status", b"grpc
 
 
 def bound_call(stream: ClientStream, head: RequestHead, started: float, most: float) -> None:
-    """Let ``grpc-timeout`` bound the call on ``stream``; ``most``: seconds that it may take anyway, if not 0."""
+    """Let ``grpc-timeout`` bound the call on ``stream``; ``most``: seconds that it may take anyway, if not 0.
+
+    Both count from ``started``: the time of the turn may be older, and would end the call too early.
+    """
     seconds = timeout(head.fields)
-    if seconds >= 0 and (seconds < most or not most):
+    if seconds < 0 or 0 < most < seconds:
+        seconds = most or seconds
+    if seconds >= 0:
         stream.set_deadline(started + seconds)
 
 

@@ -13,14 +13,15 @@ from rsp.config.upstreams import Retry
 from rsp.config.words import hint
 from rsp.control import grpc_health
 from rsp.control.asking_http2 import Answer
-from rsp.exchange.grpc import answer_call
+from rsp.exchange.grpc import answer_call, bound_call
 from rsp.http import grpc
 from rsp.http.errors import ProtocolError
-from rsp.http.h1.codec import parse_response
+from rsp.http.h1.codec import parse_request, parse_response
 from rsp.http.h2.heads import request_of
 from rsp.http.h2.hpack import Fields
 from rsp.http.limits import Limits
 from rsp.http.message import ResponseHead
+from rsp.http.stream import ClientStream
 from rsp.ipc import peer_cells
 from rsp.ipc.worker_cells import GRPC_CALLS, GRPC_FAILURES, STATUS_5XX
 from rsp.system.descriptors import Room
@@ -231,6 +232,22 @@ def test_a_deadline_only_shortens_the_time_of_a_request(settings, timeout, secon
         worker.wait(2)
         assert (client.status, told(client)["grpc-status"]) == (200, "4")
         assert peer.aborted and worker.statuses == [504]
+
+
+@pytest.mark.parametrize(
+    ("fields", "most", "seconds"),
+    [(b"", 0, None), (b"", 2, 2), (b"grpc-timeout: 1S\r\n", 2, 1), (b"grpc-timeout: 3S\r\n", 2, 2)],
+)
+def test_a_deadline_counts_from_the_head_of_the_request(fields, most, seconds):
+    class Stream(ClientStream):
+        deadline = None
+
+        def set_deadline(self, deadline: float) -> None:
+            self.deadline = deadline
+
+    stream = Stream()
+    bound_call(stream, parse_request(b"POST / HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n", 9), 100.5, most)
+    assert stream.deadline == (None if seconds is None else 100.5 + seconds)
 
 
 def test_no_deadline():
