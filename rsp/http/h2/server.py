@@ -165,7 +165,7 @@ class H2ServerConnection(Connection):
         lane = stream.lane
         self.streams[number] = lane
         at = fields.lines.find(_URGENCY)
-        if at >= 0 and 48 <= fields.lines[at + len(_URGENCY)] <= 55:
+        if (at == 0 or (at > 0 and fields.lines[at - 1] == 10)) and 48 <= fields.lines[at + len(_URGENCY)] <= 55:
             lane.urgency = fields.lines[at + len(_URGENCY)] - 48
         stream.events = self._service.begin(stream, head)
         if last:
