@@ -258,6 +258,20 @@ def test_a_request_that_waits_has_its_own_time():
         assert len(late.failures) == 1
 
 
+def test_those_that_have_waited_in_vain_ask_for_no_connections():
+    with lab() as one:
+        requests = [one.ask() for _ in range(100)]
+        attempt = one.dials[0].attempt
+        for waiter in list(one.context.attempts):
+            if waiter is not attempt:
+                waiter.expire()
+        assert all(request.failures[0].timed_out for request in requests)
+        for _ in range(100):
+            one.ask()
+        assert len(one.dials) == 1
+        one.dials[0].fail()
+
+
 def test_a_peer_that_takes_no_requests():
     with lab() as one:
         request = one.ask()

@@ -62,6 +62,10 @@ class Waiter:
         self._context.attempts.discard(self)
         return request if request is not None and request.waits else None
 
+    def is_over(self) -> bool:
+        """Whether it needs no connection any more."""
+        return self._request is None or not self._request.waits
+
     def is_due(self, now: float) -> bool:
         return self.deadline < now
 
@@ -167,6 +171,8 @@ class Shared(H2Owner):
         elif connection is not None and self._obstacle(request.head, connection):
             self._give(connection, request)
         else:
+            while self._waiting and self._waiting[0].is_over():
+                self._waiting.popleft().take()
             self._waiting.append(Waiter(self.context, request))
             self._make_more(request)
 
