@@ -97,6 +97,18 @@ def test_a_request_and_its_response(tmp_path):
         wait_until(lambda: '"POST /p HTTP/1.1" 200' in rsp.access_log, "the log line")
 
 
+@pytest.mark.parametrize("code", [200, 302, 401, 204, 304])
+def test_a_response_without_a_body_and_without_its_length(tmp_path, code):
+    with H2Backend(lambda asked: asked.respond(code)) as backend, Rsp(tmp_path, site(backend.address)) as rsp:
+        with socket.create_connection(("127.0.0.1", rsp.port)) as client:
+            client.settimeout(10)
+            for method in (b"GET", b"POST", b"GET"):
+                client.sendall(b"%b / HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n" % method)
+                head = client.recv(65536)
+                assert status(head) == code and head.endswith(b"\r\n\r\n")
+                assert (b"\r\nContent-Length: 0\r\n" in head) == (code not in (204, 304))
+
+
 def test_large_bodies_both_ways(tmp_path):
     def answer(asked):
         digest = hashlib.sha256()

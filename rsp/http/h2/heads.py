@@ -90,6 +90,7 @@ def response_of(fields: Fields, whole: bool, method: bytes, count_limit: int) ->
     head.keep_alive = True
     if head.framing == UNTIL_CLOSE:
         head.framing = 0 if whole else CHUNKED
+        head.has_length = whole  # a client of HTTP/1.1 has no END_STREAM to tell it that there is no body
     elif whole and head.framing:
         raise ProtocolError("no body, but a Content-Length")
     return head

@@ -5,6 +5,7 @@ from typing import Final
 
 from rsp.http.h1.states import BODY, TUNNEL, WAIT
 from rsp.http.h2.frames import CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, NO_ERROR
+from rsp.http.h2.heads import VERSION
 from rsp.http.h2.output import Output
 from rsp.http.h2.stream import Stream
 from rsp.http.h2.websocket import ACCEPT
@@ -23,7 +24,8 @@ def respond(
 ) -> None:
     """The final head, with what there is of the body."""
     length = head.length_line
-    if not length and (head.framing > 0 or head.has_length):
+    # Of an empty response of HTTP/2 END_STREAM says enough: a client of gRPC would show the length as metadata.
+    if not length and (head.framing > 0 or (head.has_length and head.version != VERSION)):
         length = b"content-length: %d\r\n" % max(head.framing, 0)
     block = connection.encoder.response(head.status, head.fields, length)
     last = trailers is not None and not (trailers or pieces)
