@@ -132,6 +132,24 @@ def test_a_stream_whose_client_takes_nothing_stops_its_peer_alone():
         assert one.ended(slow) and one.body(slow) == b"x" * 70_000 + b"y"
 
 
+def test_an_end_passes_data_that_waits_for_the_connections_window():
+    with client(INITIAL_WINDOW_SIZE=200_000) as one:
+        one.takes = False
+        large, small = one.ask(), one.ask()
+        streams = [one.worker.accept(), one.worker.accept()]
+        streams[0].begin(200, [b"x" * 100_000])
+        one.play()
+        assert len(one.body(large)) == 65_535
+        streams[1].begin(200)
+        streams[1].send(last=True, trailers=(b"grpc-status: 0",))
+        one.play()
+        assert one.ended(small)
+        one.h2.increment_flow_control_window(100_000)
+        streams[0].send(last=True)
+        one.play()
+        assert one.ended(large) and len(one.body(large)) == 100_000
+
+
 def test_a_transport_that_takes_no_more_stops_the_peer_until_it_does():
     with client() as one:
         number = one.ask()

@@ -167,14 +167,14 @@ class Output(StreamOwner):
 
     def _collect(self, relieved: list[Stream]) -> None:
         room = _AT_ONCE
-        while self._ready and room > 0:
+        while room > 0:
             stream = self._next()
+            if stream is None:
+                return
             most = min(_QUANTUM if len(self._ready) > 1 else room, self._send_window)
             # An end needs no window, which may be below 0 (RFC 9113 section 6.9.2).
             size = min(stream.queued, stream.send_window, most) if stream.queued else 0
             if size <= 0 and stream.queued:
-                if self._send_window <= 0 < stream.send_window:
-                    return  # it stays first in the row
                 self._unlist(stream)
                 continue
             self._send_some(stream, size)
@@ -182,12 +182,12 @@ class Output(StreamOwner):
             if stream.is_full and stream.queued <= self.buffer >> 2 and stream not in relieved:
                 relieved.append(stream)
 
-    def _next(self) -> Stream:
-        best: Stream = self._ready[0]
-        if len(self._ready) > 1:
-            for stream in self._ready:
-                if stream.urgency < best.urgency:
-                    best = stream
+    def _next(self) -> Stream | None:
+        """The most urgent; while the connection's window is shut, of those that have only their end to send."""
+        best: Stream | None = None
+        for stream in self._ready:
+            if (best is None or stream.urgency < best.urgency) and (self._send_window > 0 or not stream.queued):
+                best = stream
         return best
 
     def _send_some(self, stream: Stream, size: int) -> None:
