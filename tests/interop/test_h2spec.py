@@ -14,7 +14,9 @@ LISTEN = f'listen "127.0.0.1:{{port}}" {PRIOR}\n'
 ANSWER = 'route { respond = { status = 200, body = "five and more" } }'
 
 
-@pytest.fixture(scope="module", params=["fixed", "peer", pytest.param("tls", marks=pytest.mark.soak)])
+@pytest.fixture(
+    scope="module", params=["fixed", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("peer", "tls"))]
+)
 def server(request, tmp_path_factory):
     with Backend(name="five and more") as backend:
         directory = tmp_path_factory.mktemp(request.param)

@@ -44,6 +44,7 @@ def test_reloads_keep_connections(tmp_path, backend, reloads):
     assert (load.connections, load.again) == (CLIENTS, 0)
 
 
+@pytest.mark.soak
 @short_and_long("upgrades", 2, 10)
 def test_upgrades_lose_no_stream(tmp_path, backend, upgrades):
     """Nor a handshake that has begun."""
@@ -57,6 +58,7 @@ def test_upgrades_lose_no_stream(tmp_path, backend, upgrades):
     assert load.connections > CLIENTS
 
 
+@pytest.mark.soak
 def test_fewer_workers_lose_no_stream(tmp_path, backend):
     with Rsp(tmp_path, site(backend, more="workers = 3"), workers=None) as rsp:
         with h2_load(rsp.port, CLIENTS, STREAMS) as load:
@@ -77,6 +79,7 @@ def test_a_killed_worker_takes_its_own_streams_alone(tmp_path, backend, kills):
     assert all(kind.endswith("closed True") for kind in load.failures), load.failures
 
 
+@pytest.mark.soak
 @short_and_long("times", 3, 30)
 def test_a_peer_that_flaps_costs_no_stream(tmp_path, backend, times):
     """The other one answers what the first one did not."""

