@@ -15,7 +15,7 @@ from rsp.terminal.instance import stream
 from rsp.terminal.plain import plain
 
 _STYLES: Final = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "bold red"}  # by the class of a status
-_NICE: Final = 10  # the workers go first
+_NICE: Final = 5  # the workers go first
 _MOST: Final = 1e12  # seconds
 _DELETE: Final = "\x7f"  # the one control character that JSON does not escape
 

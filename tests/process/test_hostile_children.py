@@ -119,7 +119,11 @@ def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_t
         assert get(rsp.port).startswith(b"HTTP/1.1 200")
         assert rsp.admin("/status")["control"]["pid"] == before
         assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
-        wait_until(lambda: get(rsp.port, "/seen") and b"/seen" in (tmp_path / "trace").read_bytes(), "it to be seen")
+        wait_until(
+            lambda: get(rsp.port, "/seen") and b"/seen" in (tmp_path / "trace").read_bytes(),
+            "it to be seen",
+            patience=90,
+        )  # rspctl is the last to get a core
         for one in watching:
             one.terminate()
             one.wait()
