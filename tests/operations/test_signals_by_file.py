@@ -45,6 +45,7 @@ class Instance:
         self.process.wait(30)
 
 
+@pytest.mark.soak
 def test_a_signal_goes_to_the_master_of_the_file_and_to_no_other(tmp_path):
     with Instance(tmp_path, "site.lua") as site:
         (tmp_path / "p.lua").write_text(SITE.format(port=free_port()))

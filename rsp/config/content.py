@@ -1,0 +1,103 @@
+"""The schema of content: files that rsp itself answers with, and compression.
+
+Part of ``schema``: the same rules hold.
+"""
+
+import re
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from rsp.config.struct import Struct, Text
+from rsp.config.units import Size
+
+INDEX: Final = "index.html"
+CODINGS: Final = ("zstd", "br", "gzip")  # as RFC 8878, 7932 and 9110 name them; the first is preferred
+# What shrinks: text, in its many forms.
+COMPRESSIBLE: Final = (
+    "text/*", "application/json", "application/*+json", "application/javascript", "application/x-javascript",
+    "application/xml", "application/*+xml", "application/x-ndjson", "application/yaml", "application/toml",
+    "application/sql", "application/wasm", "application/vnd.apple.mpegurl", "image/svg+xml", "image/bmp",
+    "image/x-icon", "image/vnd.microsoft.icon", "font/ttf", "font/otf", "application/vnd.ms-fontobject",
+    "application/rtf",
+)  # fmt: skip
+# What does not get smaller, because it is compressed in itself.
+COMPRESSED: Final = re.compile(
+    r"(?:image/(?!svg|bmp|x-icon|vnd\.microsoft\.icon|x-ms-bmp)|video/|audio/(?!wav|x-wav|midi)|font/woff|application/"
+    r"(?:zip|gzip|x-gzip|zstd|x-bzip2?|x-xz|x-7z-compressed|x-rar|vnd\.rar|pdf|epub\+zip|java-archive|font-woff))",
+    re.IGNORECASE,
+)
+
+
+class Files(Struct, frozen=True):
+    """A directory whose files answer requests, and how."""
+
+    root: Annotated[
+        Text,
+        Meta(
+            description="The directory, absolute or relative to the configuration's own. It is resolved again every "
+            "second, so a link such as `current` may be switched."
+        ),
+    ]
+    index: Annotated[
+        str | tuple[Text, ...] | None,
+        Meta(
+            description="The file that answers for a directory: a name, or a list of which the first that exists is "
+            'taken; `""`: none. Default: `"index.html"`; none with `else_to`.'
+        ),
+    ] = None
+    list: Annotated[bool, Meta(description="Answer for a directory without an index with a list of its files.")] = False
+    hidden: Annotated[
+        bool,
+        Meta(
+            description="Serve files whose name, or the name of a directory on the way, begins with a dot. "
+            "`/.well-known/` is always served."
+        ),
+    ] = False
+    hide: Annotated[
+        tuple[Text, ...],
+        Meta(description='Patterns of files that are treated as if they did not exist: `{ "*.php", "private/*" }`.'),
+    ] = ()
+    symlinks: Annotated[
+        Literal["inside", "all", "none"],
+        Meta(description="Symbolic links that are followed: those that lead to a place below `root`, all, or none."),
+    ] = "inside"
+    precompressed: Annotated[
+        bool,
+        Meta(description="Serve `app.js.br`, `app.js.zst` or `app.js.gz` for `app.js` to clients that accept it."),
+    ] = True
+    cache_control: Annotated[
+        str | dict[str, str],
+        Meta(
+            description='Cache-Control for all files, or by pattern: `{ ["assets/*"] = "max-age=31536000, immutable", '
+            '["*.html"] = "no-cache" }`; the longest pattern that matches wins.'
+        ),
+    ] = msgspec.field(default_factory=dict)
+    types: Annotated[
+        dict[str, str],
+        Meta(description='Content-Type by extension, before the built-in table: `{ glb = "model/gltf-binary" }`.'),
+    ] = msgspec.field(default_factory=dict)
+    charset: Annotated[str, Meta(description='The `charset` in the Content-Type of text files; `""`: none.')] = "utf-8"
+
+
+class Compress(Struct, frozen=True):
+    """Which responses are compressed, and how."""
+
+    algorithms: Annotated[
+        tuple[Literal["zstd", "br", "gzip"], ...],
+        Meta(
+            min_length=1,
+            description="Algorithms that are offered; the first one is taken where a client prefers none of them.",
+        ),
+    ] = CODINGS
+    types: Annotated[
+        tuple[Text, ...],
+        Meta(description="Content types of responses that are compressed, without parameters; `*` is any text."),
+    ] = COMPRESSIBLE
+    min_size: Annotated[Size, Meta(description="Responses that are known to be smaller are not compressed.")] = Size(
+        1000
+    )
+    level: Annotated[
+        int, Meta(ge=1, le=9, description="1 is the fastest, 9 the smallest. A busy worker lowers it by itself.")
+    ] = 4

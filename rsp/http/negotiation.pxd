@@ -1,0 +1,1 @@
+cpdef bytes choose(bytes accept, tuple offered)

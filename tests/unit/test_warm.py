@@ -1,0 +1,65 @@
+"""Which parts of a file are known to be in memory: what is not there is never said to be."""
+
+import os
+
+import pytest
+
+from rsp.files.calls import read_now
+from rsp.files.warm import Warm, warm
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def cold(tmp_path):
+    """A descriptor of a file of 3 MB that the kernel does not have in memory."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 3 * MB)
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead
+    if read_now(descriptor, 0, 1) is not None:
+        pytest.skip("this file system keeps files in memory")
+    yield descriptor
+    os.close(descriptor)
+
+
+def made():
+    one = Warm.__new__(Warm)
+    one.set_up()
+    return one
+
+
+def test_what_is_read_is_there_and_nothing_else(cold):
+    one = made()
+    assert not one.has(cold, 0, MB, 1.0)
+    warm(cold, MB, MB)
+    assert one.has(cold, MB, MB, 1.0) and one.has(cold, MB + 5, 1000, 1.0)
+    assert not one.has(cold, 0, MB, 1.0) and not one.has(cold, 2 * MB, 10, 1.0)
+    os.posix_fadvise(cold, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert one.has(cold, MB, MB, 1.0)  # it is believed for a second
+    assert not one.has(cold, MB, MB, 2.0)
+
+
+def test_a_part_that_is_half_there(cold):
+    one = made()
+    warm(cold, 0, MB // 2)
+    assert one.has(cold, 0, MB // 2, 1.0)
+    assert not one.has(cold, 0, MB, 1.0)
+
+
+def test_what_a_thread_has_read_is_noted(cold):
+    one = made()
+    one.note(0, MB, 1.0)
+    assert one.has(cold, 0, MB, 1.0) and one.has(cold, MB - 1, 1, 1.0)
+    assert not one.has(cold, 0, MB, 2.0)
+    for number in range(5000):  # of a large file, in one second
+        one.note(number * 2 * MB, MB, 3.0)
+    assert one.has(cold, 4999 * 2 * MB, MB, 3.0)
+
+
+def test_behind_the_end(cold):
+    one = made()
+    warm(cold, 2 * MB, MB)
+    assert one.has(cold, 3 * MB - 10, 1000, 1.0)  # sendfile will see that it is shorter
