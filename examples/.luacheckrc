@@ -8,10 +8,11 @@ globals = {
   "workers", "user", "group", "access_log", "max_memory", "worker_timeout", "request_id", "forwarded", "trusted", "via",
   "admin", "pid_file", "reload", "lua", "timeouts", "limits", "tls", "hsts", "keep_forwarded", "response_headers",
   "log_level", "log_format", "log_mask", "metrics", "dashboard", "tracing",
+  "ready", "drain_delay", "security_headers", "compress", "discover_routes",
   "listenPort", "backendAddress", "backendPort",
 }
 read_globals = {
-  "listen", "upstream", "route", "certificate", "page", "every", "test", "simulate",
+  "listen", "upstream", "route", "store", "certificate", "page", "every", "test", "simulate",
   "respond", "redirect", "proxy", "http", "sleep", "parallel", "dns", "shared", "limit", "split",
   "json", "base64", "sha256", "hmac", "url", "cookie", "time", "jwt", "ip", "regex", "basic_auth",
 }

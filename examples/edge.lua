@@ -35,8 +35,8 @@ route { host = "www.example.com", redirect = { to = "https://shop.example.com{pa
 route { path = "/old-blog/", to = "app", rewrite = "/blog/" }
 
 -- Answers without a backend.
-route { path = "/healthz", respond = { body = "ok\n" } }
-route { path = "/robots.txt", respond = { body = "User-agent: *\nDisallow: /\n" } }
+route { exact = "/healthz", respond = { body = "ok\n" } }
+route { exact = "/robots.txt", respond = { body = "User-agent: *\nDisallow: /\n" } }
 
 route { to = "app" }
 

@@ -1,11 +1,11 @@
 """The dashboard's settings: what they mean, and what their types cannot say about them."""
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path as File
 from typing import Final
 
+from rsp.auth import htpasswd
 from rsp.config.errors import Path
 from rsp.config.observe import Dashboard
 from rsp.config.schema import Settings
@@ -24,7 +24,6 @@ def address_mistake(given: str, example: str, error: ValueError) -> str:
 
 
 _HOW: Final = 'users = "htpasswd", a file that  htpasswd -cB htpasswd NAME  makes'
-_LINE: Final = re.compile(rb"[^:\s][^:]*:(?:\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$apr1\$.+|\{SHA\}.+)")
 
 
 def dashboard_of(settings: Settings) -> Dashboard | None:
@@ -83,13 +82,8 @@ def operators(settings: Settings, main: str) -> bytes:
         raise ValueError(f"cannot open {path}: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > MOST_USERS:
         raise ValueError(f"{path} has more than {MOST_USERS >> 20} MB")
-    found = False
-    for number, line in enumerate(content.splitlines(), 1):
-        if not line.strip() or line.startswith(b"#"):
-            continue
-        if _LINE.fullmatch(line.strip()) is None:
-            raise ValueError(f"{path}:{number}: expected NAME:HASH, as  htpasswd -B  makes it")
-        found = True
-    if not found:
+    for number, wrong in htpasswd.mistakes(content):
+        raise ValueError(f"{path}:{number}: {wrong}")
+    if not any(htpasswd.lines(content)):
         raise ValueError(f"{path} has no user; add one with  htpasswd -B {path} NAME")
     return content

@@ -6,7 +6,8 @@ import msgspec
 
 from rsp.config import grpc_words
 from rsp.config.limits import Limits
-from rsp.config.schema import Listener, Route
+from rsp.config.routes import Route
+from rsp.config.schema import Listener
 from rsp.config.tls import Tls, UpstreamTls
 from rsp.config.upstreams import Upstream, UpstreamPeer
 
@@ -46,7 +47,7 @@ SAID: Final[dict[str, str]] = {
     **dict.fromkeys(("http2push", "http2pushpreload", "push", "http2maxconcurrentpushes"), _PUSH),
 }
 
-_THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
+WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     Listener: {
         **dict.fromkeys(("alpn", "protocols", "protocol", "proto", "h2", "httpversion", "http"), _KEY),
         **dict.fromkeys(("h2c", "allowh2c", "cleartext"), 'in rsp: http2 = "prior-knowledge"'),
@@ -65,12 +66,6 @@ _THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     Tls: dict.fromkeys(("alpn", "alpnprotocols", "nextprotos", "npn"), f"in rsp: {HTTP2}"),
     **grpc_words.THERE,
 }
-
-
-def hint_within(struct: type[msgspec.Struct], word: str) -> str:
-    """What to say instead of the key ``word`` of ``struct``, in brackets; or ``""``."""
-    said = _THERE.get(struct, {}).get(word.lower().replace("_", ""))
-    return f" ({said})" if said is not None else ""
 
 
 def instead(key: str, given: object) -> str:

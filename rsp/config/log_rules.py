@@ -1,7 +1,7 @@
 """What the types of the schema cannot say about `access_log`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from rsp.config.errors import Path, suggest
@@ -22,33 +22,33 @@ _INSTEAD: Final = {
 }  # fmt: skip
 
 
-def mistakes(declared: Declared | None) -> Iterator[tuple[Path, str]]:
-    """Each mistake: the path to it, and what is wrong."""
+def mistakes(declared: Declared | None, groups: Collection[str] = ()) -> Iterator[tuple[Path, str]]:
+    """Each mistake: the path to it, and what is wrong.  ``groups``: those of the route's `regex`."""
     if isinstance(declared, tuple):
         for number, log in enumerate(declared, 1):
             if log == OFF and len(declared) > 1:
                 yield ("access_log", number), f'access_log: "{OFF}" beside other logs has no effect; leave it out'
-            for path, message in _of_one(log):
+            for path, message in _of_one(log, groups):
                 yield ("access_log", number, *path), f"access_log: {message}"
     elif declared is not None:
-        for path, message in _of_one(declared):
+        for path, message in _of_one(declared, groups):
             yield ("access_log", *path), f"access_log: {message}"
 
 
-def _of_one(log: str | AccessLog) -> Iterator[tuple[Path, str]]:
+def _of_one(log: str | AccessLog, groups: Collection[str]) -> Iterator[tuple[Path, str]]:
     if isinstance(log, str):
         for message in _path_mistakes(log):
             yield (), message
         return
     for message in _path_mistakes(log.path):
         yield ("path",), f"path: {message}"
-    for message in _format_mistakes(log.format):
+    for message in _format_mistakes(log.format, groups):
         yield ("format",), f"format: {message}"
     if log.fields and log.format != "json":
         yield ("fields",), '"fields" belongs to format = "json"'
     for key, name in log.fields.items():
         try:
-            if name:
+            if name and name not in groups:
                 field(name)
             elif key not in DEFAULT_JSON:
                 raise ValueError(f'there is nothing to leave out: "json" has no such key{suggest(key, DEFAULT_JSON)}')
@@ -78,7 +78,7 @@ def _path_mistakes(path: str) -> Iterator[str]:
             )
 
 
-def _format_mistakes(text: str) -> Iterator[str]:
+def _format_mistakes(text: str, groups: Collection[str]) -> Iterator[str]:
     if text in FORMATS:
         return
     found = names(text)
@@ -86,9 +86,16 @@ def _format_mistakes(text: str) -> Iterator[str]:
         yield f"there is no format {show(text)}{suggest(text, FORMATS)}; {_format_instead(text)}"
     for name in found:
         try:
-            field(name)
+            if name not in groups:
+                field(name)
         except ValueError as error:
-            yield f"{error}; as text: {{{{{name}}}}}"
+            yield f"{error}{_of_groups(name, groups)}; as text: {{{{{name}}}}}"
+
+
+def _of_groups(name: str, groups: Collection[str]) -> str:
+    if name.isdigit():
+        return ' (it needs such a group in the route\'s "regex")'
+    return suggest(name, groups)
 
 
 def _format_instead(text: str) -> str:

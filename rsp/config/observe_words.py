@@ -31,7 +31,7 @@ SAID: Final[dict[str, str]] = {
     "loglevels": 'log_level = "info"',
 }  # fmt: skip
 
-_THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
+WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     AccessLog: {
         **dict.fromkeys(("file", "filename", "output", "destination", "target", "sink", "to"), "in rsp: path"),
         **dict.fromkeys(("if", "filter", "condition", "where", "filters"), "in rsp: when = 'status >= 500'"),
@@ -64,12 +64,6 @@ _THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
 
 # Settings of rsp's own that other programs write without "=".
 _DIRECTIVES: Final = {"log_format": _FORMAT, "access_log": _FORMAT, "error_log": SAID["errorlog"]}
-
-
-def hint_within(struct: type[msgspec.Struct], word: str) -> str:
-    """What to say instead of the key ``word`` of ``struct``, in brackets; or ``""``."""
-    said = _THERE.get(struct, {}).get(word.lower().replace("_", ""))
-    return f" ({said})" if said is not None else ""
 
 
 def hint_of_directive(word: str) -> str:

@@ -6,14 +6,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from rsp.config.engine_files import TLS_KEYS, engines
+from rsp.config.engines import Store
 from rsp.config.errors import Path, suggest
 from rsp.config.placeholders import IN_TLS, Template
-from rsp.config.schema import Listener, Route, Settings
+from rsp.config.route_rule import hosts_of, is_conditional
+from rsp.config.routes import Route
+from rsp.config.schema import Listener, Settings
 from rsp.config.tls import Certificate, Hsts, Tls, UpstreamTls
 from rsp.config.tls_words import CERTIFICATE, SECURE
 from rsp.config.units import Duration, show
 from rsp.config.upstreams import Upstream
-from rsp.http.routing import normalise_host
 
 PROFILES: Final = ("intermediate", "modern")
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9\-_.]{0,252}[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+")
@@ -30,6 +33,7 @@ class Declared(NamedTuple):
     upstreams: Sequence[Upstream]
     routes: Sequence[Route]
     certificates: Sequence[Certificate]
+    stores: Sequence[Store] = ()
 
     @property
     def is_secure(self) -> bool:
@@ -51,7 +55,7 @@ class Finding(NamedTuple):
 
 def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
     yield from _version_mistakes(settings.tls)
-    yield from _hsts_mistakes(settings.hsts)
+    yield from hsts_mistakes(settings.hsts)
 
 
 def _version_mistakes(tls: Tls) -> Iterator[tuple[Path, str]]:
@@ -83,7 +87,7 @@ def _cipher_mistake(ciphers: str) -> str | None:
     return None
 
 
-def _hsts_mistakes(hsts: bool | str | Hsts | None) -> Iterator[tuple[Path, str]]:
+def hsts_mistakes(hsts: bool | str | Hsts | None) -> Iterator[tuple[Path, str]]:
     if isinstance(hsts, str):
         try:
             Duration.parse(hsts)
@@ -111,7 +115,7 @@ def listener_mistakes(listener: Listener) -> Iterator[tuple[Path, str]]:
 
 def route_mistakes(route: Route, given: Collection[str]) -> Iterator[tuple[Path, str]]:
     """``given``: the keys that the file has, because "required" is a default as well."""
-    yield from _hsts_mistakes(route.hsts)
+    yield from hsts_mistakes(route.hsts)
     if route.client_ca is None:
         for key in ("client_crl", "client_verify"):
             if key in given:
@@ -122,10 +126,7 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     secure = upstream.secure
     if secure is None:
         return
-    if secure.certificate is None:
-        for key in ("key", "password"):
-            if getattr(secure, key) is not None:
-                yield ("tls", key), f'tls: "{key}" needs "certificate", rsp\'s own for these peers'
+    yield from secure_mistakes(secure, "these peers")
     if secure.name is None:
         unix = next((peer.address for peer in upstream.peers if peer.address.is_unix), None)
         if unix is not None and secure.verify:
@@ -133,7 +134,15 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
                 ("tls",),
                 f'tls: "{unix}" has no host name to verify; add the name in its certificate: tls = {{ name = "..." }}',
             )
-    elif _NAME.fullmatch(secure.name) is None:
+
+
+def secure_mistakes(secure: UpstreamTls, peers: str) -> Iterator[tuple[Path, str]]:
+    """``peers``: what is asked over this TLS."""
+    if secure.certificate is None:
+        for key in ("key", "password"):
+            if getattr(secure, key) is not None:
+                yield ("tls", key), f'tls: "{key}" needs "certificate", rsp\'s own for {peers}'
+    if secure.name is not None and _NAME.fullmatch(secure.name) is None:
         plain = re.split(r"[/?#]", secure.name.partition("://")[2] or secure.name)[0]
         plain = re.sub(r":\d+$", "", plain).strip("[]")
         way = f"; write {show(plain)}" if _NAME.fullmatch(plain) and plain != secure.name else ""
@@ -153,13 +162,10 @@ def mistakes(declared: Declared) -> Iterator[Finding]:
         yield Finding(asking[0], ("client_ca",), f'"client_ca" needs a listener where clients speak TLS: add  {SECURE}')
     first: dict[str, Route] = {}
     for route in declared.routes:
-        other = first.setdefault(host_of(route), route)
-        yield from _disagreement(other, route)
-
-
-def host_of(route: Route) -> str:
-    """Empty: every host."""
-    return normalise_host(route.host.encode()).decode() if route.host not in (None, "*") else ""
+        for host in hosts_of(route):
+            if _rule(first.setdefault(host, route)) != _rule(route):
+                yield _disagreement(host, first[host], route)
+                break
 
 
 def _rule(route: Route) -> tuple[str | None, str | None, str] | None:
@@ -167,15 +173,13 @@ def _rule(route: Route) -> tuple[str | None, str | None, str] | None:
     return (route.client_ca, route.client_crl, route.client_verify) if route.client_ca is not None else None
 
 
-def _disagreement(first: Route, route: Route) -> Iterator[Finding]:
-    """Between two routes of one host."""
-    if _rule(first) == _rule(route):
-        return
-    host = f"host {show(first.host)}" if host_of(first) else "every host"
+def _disagreement(name: str, first: Route, route: Route) -> Finding:
+    """Between two routes of the host ``name``."""
+    host = f"host {show(name)}" if name else "every host"
     key = next(key for key in _OF_CLIENTS if getattr(first, key) != getattr(route, key))
     blamed, other = (first, route) if getattr(first, key) is None else (route, first)
     said = getattr(blamed, key)
-    yield Finding(
+    return Finding(
         blamed,
         (key,),
         f"{'missing ' if said is None else ''}{key}{f' = {show(said)}' if said is not None else ''}: the route of "
@@ -229,30 +233,45 @@ def _out_of_reach(routes: Sequence[Route]) -> Iterator[Finding]:
     """Routes that requests reach from a more specific host, whose handshake does not ask for what they require."""
     hosts: dict[str, list[Route]] = {}
     for route in routes:
-        hosts.setdefault(host_of(route), []).append(route)
-    for route in (route for route in routes if route.client_ca is not None):
-        wider = host_of(route)
+        for host in hosts_of(route):
+            hosts.setdefault(host, []).append(route)
+    asking = [route for route in routes if route.client_ca is not None]
+    for route, wider in ((one, host) for one in asking for host in hosts_of(one)):
         for host, own in hosts.items():
-            inside = host != wider and (not wider or (wider[:2] == "*." and host.removeprefix("*").endswith(wider[1:])))
-            if inside and _rule(own[0]) != _rule(route) and not any(one.path == "/" for one in own):
+            if _is_inside(host, wider) and _rule(own[0]) != _rule(route) and not any(map(_covers_all, own)):
                 yield Finding(
                     route,
                     ("client_ca",),
-                    f"requests for {show(own[0].host)} that its own routes do not cover come here and are answered "
+                    f"requests for {show(host)} that its own routes do not cover come here and are answered "
                     "with 421, because its handshake does not ask for this; give its routes the same client_ca",
                 )
 
 
+def _is_inside(host: str, wider: str) -> bool:
+    """Whether ``host`` is a more specific one than ``wider``, or a part of it."""
+    if host == wider or not wider:
+        return host != wider
+    if wider[-2:] == ".*":
+        return host.removesuffix("*").startswith(wider[:-1])
+    return wider[:2] == "*." and host.removeprefix("*").endswith(wider[1:])
+
+
+def _covers_all(route: Route) -> bool:
+    """Whether it is for every request of its hosts."""
+    return route.path == "/" and route.exact is None and route.regex is None and not is_conditional(route)
+
+
 def _never_verified(routes: Sequence[Route]) -> Iterator[Finding]:
     """Routes whose clients show no certificate, though they require one, or tell peers of it."""
-    everywhere = next((_rule(route) for route in routes if not host_of(route)), None)
+    everywhere = next((_rule(route) for route in routes if "" in hosts_of(route)), None)
     for route in routes:
         rule = _rule(route)
-        if rule is not None and _ADDRESS.fullmatch(host_of(route)) and rule != everywhere:
+        address = next(filter(_ADDRESS.fullmatch, hosts_of(route)), None)
+        if rule is not None and address is not None and rule != everywhere:
             yield Finding(
                 route,
                 ("client_ca",),
-                f"clients send no name in the handshake for the address {show(route.host)}, so requests for it are "
+                f"clients send no name in the handshake for the address {show(address)}, so requests for it are "
                 "answered with 421; a route without a host and with the same client_ca changes that",
             )
         headers = route.request_headers
@@ -277,6 +296,13 @@ def files(declared: Declared) -> Iterator[Finding]:
                 yield Finding(route, (key,), name)
     for upstream in declared.upstreams:
         if isinstance(upstream.tls, UpstreamTls):
-            for key in ("ca", "crl", "certificate", "key", "password"):
-                if (name := getattr(upstream.tls, key)) is not None:
-                    yield Finding(upstream, ("tls", key), name)
+            yield from _files_of(upstream, ("tls",), upstream.tls)
+    for engine in engines(declared.settings, declared.upstreams, declared.stores):
+        if engine.access.tls is not None:
+            yield from _files_of(engine.owner, (*engine.path, "tls"), engine.access.tls)
+
+
+def _files_of(owner: msgspec.Struct, path: Path, tls: UpstreamTls) -> Iterator[Finding]:
+    for key in TLS_KEYS:
+        if (name := getattr(tls, key)) is not None:
+            yield Finding(owner, (*path, key), name)

@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from rsp.config.schema import Listener, Route
+from rsp.config.routes import Route
+from rsp.config.schema import Listener
 from rsp.config.tls import Certificate, Tls, UpstreamTls
 from rsp.config.upstreams import Upstream, UpstreamPeer
 
@@ -49,7 +50,7 @@ _SPEAKS: Final = f"in rsp: tls = true, and {_BY_ITSELF}"
 _ASKS: Final = 'in rsp: tls = true, or tls = { name = "...", ca = "ca.pem" }'
 _FILE_FIRST: Final = f"in rsp: {CERTIFICATE}, the file without a key"
 _FROM_CERTIFICATE: Final = "rsp takes the names in the certificate"
-_THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
+WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     Listener: dict.fromkeys(
         ("ssl", "https", "certificate", "certificates", "cert", "key", "crt", "pem", "sslcertificate", "password"),
         _SPEAKS,
@@ -91,9 +92,3 @@ _THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("minversion", "version", "protocols"), 'in rsp: min = "1.2"'),
     },
 }
-
-
-def hint_within(struct: type[msgspec.Struct], word: str) -> str:
-    """What to say instead of the key ``word`` of ``struct``, in brackets; or ``""``."""
-    said = _THERE.get(struct, {}).get(word.lower().replace("_", ""))
-    return f" ({said})" if said is not None else ""

@@ -17,6 +17,9 @@ class ClientCertificateFilter(Filter):
 
     __slots__ = ()
 
+    def is_light(self) -> bool:
+        return True
+
     def request(self, exchange: Any) -> int:
         requirement, tls = requirement_of(exchange), exchange.session.tls
         if requirement is None or (tls is None and not requirement.required):

@@ -93,11 +93,7 @@ class Forwarded:
 
         ``scheme``: that of the connection, where the proxy says nothing else.
         """
-        chain = _members(_values(head, b"x-forwarded-for"))
-        elements = [value for value in _values(head, b"forwarded") if value.strip(b", \t")]
-        if not chain and elements:
-            pairs = _PAIR.finditer(b", ".join(elements))
-            chain = [match[2].strip(b'"') for match in pairs if match[1].lower() == b"for"]
+        chain, elements = _hops(head)
         real = client
         for node in reversed(chain):
             address = _bare(node)
@@ -107,13 +103,9 @@ class Forwarded:
             if not self.trusts(address):
                 break
         told = scheme_told(head, scheme)
-        host = _last(_values(head, b"x-forwarded-host"))
-        if not is_authority(host):
-            host = head.host
+        host = _host_told(head)
         if self.style == "x-forwarded":
-            hops = [*chain, client] if client != b"unix:" else chain
-            lines = [b"X-Forwarded-For: " + b", ".join(hops)] if hops else []
-            return b"\r\n".join([*lines, b"X-Forwarded-Proto: " + told, b"X-Forwarded-Host: " + host, b""]), real
+            return _x_forwarded(chain, client, told, host), real
         if self.style == "forwarded":
             if chain and not elements:
                 elements = [b"for=" + _node(_bare(node)) for node in chain]
@@ -121,6 +113,34 @@ class Forwarded:
             own = self.direct(client, head.host, scheme)
             return (own.replace(b": ", b": " + b", ".join(elements) + b", ", 1) if elements else own), real
         return b"", real
+
+    def x_forwarded(self, session: ClientSession, head: RequestHead) -> bytes:
+        """X-Forwarded-For, -Proto and -Host, whatever the configuration sends to peers; after :meth:`tell`."""
+        if self.trusts(session.client):
+            chain = _hops(head)[0]
+            return _x_forwarded(chain, session.client, scheme_told(head, session.scheme), _host_told(head))
+        return _x_forwarded([], session.client, session.scheme, head.host)
+
+
+def _x_forwarded(chain: list[bytes], client: bytes, scheme: bytes, host: bytes) -> bytes:
+    hops = [*chain, client] if client != b"unix:" else chain
+    lines = [b"X-Forwarded-For: " + b", ".join(hops)] if hops else []
+    return b"\r\n".join([*lines, b"X-Forwarded-Proto: " + scheme, b"X-Forwarded-Host: " + host, b""])
+
+
+def _hops(head: RequestHead) -> tuple[list[bytes], list[bytes]]:
+    """The addresses that proxies have told, and the elements of Forwarded."""
+    chain = _members(_values(head, b"x-forwarded-for"))
+    elements = [value for value in _values(head, b"forwarded") if value.strip(b", \t")]
+    if not chain and elements:
+        pairs = _PAIR.finditer(b", ".join(elements))
+        chain = [match[2].strip(b'"') for match in pairs if match[1].lower() == b"for"]
+    return chain, elements
+
+
+def _host_told(head: RequestHead) -> bytes:
+    host = _last(_values(head, b"x-forwarded-host"))
+    return host if is_authority(host) else head.host
 
 
 def scheme_told(head: RequestHead, scheme: bytes) -> bytes:

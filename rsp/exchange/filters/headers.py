@@ -1,11 +1,14 @@
 """Rules for header fields, of the configuration as bytes: what is removed, what is set, what is added; and Via."""
 
-from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_TLS, Source, Template
-from rsp.config.schema import HeaderRules, ResponseRules
+from itertools import groupby
+
+from rsp.config.placeholders import CERTAIN, IN_FIELDS, IN_HOST, Names, Source, Template
+from rsp.config.routes import HeaderRules, ResponseRules
 from rsp.config.tls import Hsts
 from rsp.config.units import Duration
 from rsp.http.credentials import binds_connection
-from rsp.http.names import OURS, fold, without
+from rsp.http.lines import without
+from rsp.http.names import OURS, fold
 
 _VERSIONS = (b"1.0", b"1.1", b"2.0")
 
@@ -13,12 +16,13 @@ _VERSIONS = (b"1.0", b"1.1", b"2.0")
 class Rules:
     """Field rules as bytes: drop the names in ``remove`` (folded), then append what is added.
 
-    ``ours``: some of the names are of fields that rsp writes itself; ``host``: what Host is set to.
+    ``ours``: some of the names are of fields that rsp writes itself; ``host``: what Host is set to.  ``known``: what
+    placeholders may be there.
     """
 
-    __slots__ = ("_added", "_optional", "_template", "connection_bound", "host", "ours", "remove")
+    __slots__ = ("_added", "_gone", "_lines", "connection_bound", "host", "ours", "remove")
 
-    def __init__(self, *layers: HeaderRules) -> None:
+    def __init__(self, *layers: HeaderRules, known: Names = IN_FIELDS) -> None:
         """A later layer has the last word."""
         self.host: Template | None = None
         removed: set[bytes] = set()
@@ -33,43 +37,40 @@ class Rules:
                 else:
                     added.append((fold(name.encode()), f"{name}: {value}\r\n"))
         self.remove = frozenset(removed)
+        self._gone = tuple(removed)
         self.ours = not self.remove.isdisjoint(OURS)
-        optional = [line for _, line in added if Template(line, IN_TLS).names]
-        self._optional = tuple(_OptionalLine(line) for line in optional)
-        lines = [line for _, line in added if line not in optional]
-        template = Template("".join(lines), IN_FIELDS)
-        templates = [Template(line, IN_FIELDS) for line in lines]
-        self._added = b"".join(each.fill() for each in templates if not each.names)
-        self._template = template if template.names else None
-        self.connection_bound = binds_connection(template.fill())
+        texts = [line for _, line in added]
+        lines = [Template(text, known) for text in texts]
+        self._added = b"".join(line.fill() for line in lines if not line.names)
+        together = tuple(Template(text, known) for text in _together(texts, known))
+        self._lines = together if any(line.names for line in lines) else ()
+        self.connection_bound = binds_connection(b"".join(line.fill() for line in lines))
 
     def apply(self, fields: bytes, source: Source | None) -> bytes:
         """``source`` knows what placeholders stand for; without it, fields that have some are left out."""
-        added = self._added if self._template is None or source is None else self._template.fill(source)
-        if source is not None:
-            for line in self._optional:
-                added += line.fill(source)
-        return (without(fields, self.remove) if self.remove else fields) + added
+        if self._gone:
+            fields = without(fields, self._gone)
+        if not self._lines or source is None:
+            return fields + self._added
+        for line in self._lines:
+            fields += line.fill_some(source)
+        return fields
 
 
-class _OptionalLine:
-    """A field with placeholders of the client's TLS: left out where they all stand for nothing."""
-
-    __slots__ = ("_line", "_of_tls")
-
-    def __init__(self, line: str) -> None:
-        self._line = Template(line, IN_FIELDS)
-        self._of_tls = self._line.names.intersection(IN_TLS)
-
-    def fill(self, source: Source) -> bytes:
-        return self._line.fill(source) if any(map(source.placeholder, self._of_tls)) else b""
+def _together(lines: list[str], known: Names) -> list[str]:
+    """Neighbours that are never left out are one text, which is filled in one call."""
+    texts: list[str] = []
+    for certain, group in groupby(lines, lambda line: Template(line, known).names <= CERTAIN):
+        found = list(group)
+        texts += ["".join(found)] if certain else found
+    return texts
 
 
-def response_rules(*layers: ResponseRules | None) -> tuple[Rules | None, Rules | None]:
+def response_rules(*layers: ResponseRules | None, known: Names = IN_FIELDS) -> tuple[Rules | None, Rules | None]:
     """For what peers answer, and for rsp's own answers."""
     given = [rules for rules in layers if rules is not None]
     own = [rules for rules in given if rules.own]
-    return Rules(*given) if given else None, Rules(*own) if own else None
+    return Rules(*given, known=known) if given else None, Rules(*own, known=known) if own else None
 
 
 def via_lines(name: str) -> dict[bytes, bytes]:

@@ -6,7 +6,7 @@ from rsp.exchange.held cimport HeldResponse
 from rsp.exchange.hooks.hooks cimport Hooks, Phases
 from rsp.exchange.hooks.notes cimport HookNotes
 from rsp.exchange.passage cimport Passage
-from rsp.http.lines cimport drop
+from rsp.http.lines cimport drop, get
 from rsp.http.message cimport RequestHead, ResponseHead
 
 cdef int DONE, HOLD, PASS

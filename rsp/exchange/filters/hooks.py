@@ -9,6 +9,7 @@ import re
 from typing import Any, Final
 
 from rsp.config.errors import ConfigError
+from rsp.config.route_names import label
 from rsp.config.units import Peer as Address
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.filter import DONE, HOLD, PASS, Filter
@@ -19,7 +20,7 @@ from rsp.exchange.hooks.choice import PeerChoice
 from rsp.exchange.hooks.hooks import Hooks, Phases
 from rsp.exchange.hooks.notes import HookNotes
 from rsp.exchange.hooks.tasks import FAILED, WAITS
-from rsp.http.lines import drop
+from rsp.http.lines import drop, get
 from rsp.http.values import PHRASES
 
 _NOT_PLAIN: Final = re.compile(rb"%|//|/\.|\\")
@@ -37,15 +38,19 @@ class HooksFilter(Filter):
         self._fail_open = hooks.fail_open if phases.fail_open is None else phases.fail_open
         self._upstream = phases.upstream or hooks.everywhere.upstream
 
+    def looks_back(self) -> bool:
+        return True
+
     def _notes(self, exchange: Exchange) -> HookNotes:
         passage, hooks = exchange.passage, self._hooks
-        kept = passage.notes if passage is not None else []
-        for known in kept:
-            if isinstance(known, HookNotes):
-                return known
+        if passage is not None:
+            for known in passage.notes:
+                if isinstance(known, HookNotes):
+                    return known
         notes = HookNotes.__new__(HookNotes)
         notes.set_up(exchange, hooks.new_number() if hooks.keeps else 0)
-        kept.append(notes)
+        if passage is not None:
+            passage.note(notes)
         return notes
 
     def _fail(self, exchange: Exchange, *, fail_open: bool) -> int:
@@ -55,8 +60,8 @@ class HooksFilter(Filter):
         exchange.refuse(500, "")
         return DONE
 
-    def _answer(self, exchange: Exchange, outcome: Any) -> None:
-        """respond(...)"""
+    def _answer(self, exchange: Exchange, outcome: Any, more: bytes = b"") -> None:
+        """respond(...); ``more``: lines beside those of the hook."""
         _, status, kind, fields, body = outcome
         if body is None:
             if status >= 400:
@@ -66,7 +71,7 @@ class HooksFilter(Filter):
                 fields = more + fields
             else:
                 body = b""
-        exchange.answer((status, kind, fields, body))
+        exchange.answer((status, kind, fields + _others(more, fields), body))
 
     def _go_on(self, exchange: Exchange) -> None:
         passage = exchange.passage
@@ -266,7 +271,8 @@ class HooksFilter(Filter):
     def _after_error(self, exchange: Exchange, outcome: Any) -> int:
         if outcome is None or outcome is FAILED:
             return PASS
-        self._answer(exchange, outcome)
+        passage = exchange.passage
+        self._answer(exchange, outcome, passage.error_fields(outcome[1]) if passage is not None else b"")
         return DONE
 
     # -- the end
@@ -290,8 +296,8 @@ class HooksFilter(Filter):
             hooks.store.let_go(key, os.getpid())
         if hooks.witness is not None:
             known = route.config if route is not notes.exchange.config.nowhere and not notes.proxied else None
-            place = f"{known.host or 'any host'} {known.path}" if known is not None else ""
-            hooks.witness(notes.upstream_name(), notes.last_peer(), place)
+            place = label(known) if known is not None else ""
+            hooks.witness(notes.upstream_name(), notes.last_peer(), place, notes.exchange)
         if notes.filter:
             hooks.invoke(notes, hooks.phases[b"forget_filter"], (notes.filter,))
 
@@ -305,6 +311,12 @@ def _begin(exchange: Exchange, phase: str) -> None:
 def _end(exchange: Exchange) -> None:
     if exchange.journal is not None:
         exchange.journal.end_hook(exchange.context.clock())
+
+
+def _others(lines: bytes, fields: bytes) -> bytes:
+    """Those whose names are not in ``fields``."""
+    others = (line for line in lines.splitlines(keepends=True) if get(fields, line.partition(b":")[0]) is None)
+    return b"".join(others)
 
 
 def _held(exchange: Exchange) -> HeldResponse | None:

@@ -11,5 +11,6 @@ cdef class Proxy(Handler):
     cdef Upstream _upstream
 
 
-@cython.locals(body=RequestBody, forward=Forward)
 cpdef forward_to(Exchange exchange, Upstream upstream)
+@cython.locals(body=RequestBody, forward=Forward)
+cpdef Forward prepare(Exchange exchange, Upstream upstream)

@@ -6,6 +6,7 @@ from rsp.exchange.forward.conversations import Conversations
 from rsp.exchange.forward.forward import Forward
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.handler import Handler
+from rsp.exchange.handlers.scripts import is_for_peer
 
 
 class Proxy(Handler):
@@ -22,6 +23,12 @@ class Proxy(Handler):
 
 def forward_to(exchange: Exchange, upstream: Upstream) -> None:
     """Ask the peers of ``upstream``."""
+    if upstream.scripts is None or is_for_peer(exchange, upstream.scripts):
+        prepare(exchange, upstream).begin()
+
+
+def prepare(exchange: Exchange, upstream: Upstream) -> Forward:
+    """What asks the peers of ``upstream`` once it begins."""
     exchange.upstream = upstream
     exchange.tell()
     body = exchange.body
@@ -37,10 +44,11 @@ def forward_to(exchange: Exchange, upstream: Upstream) -> None:
         forward.journal.asks(upstream.name, upstream.rules is not None)
     if exchange.passage is not None:
         forward.chooser, forward.pinned = exchange.passage.chooser, exchange.passage.pinned
-    conversations = exchange.session.conversations
-    if isinstance(conversations, Conversations):
-        forward.own = conversations.find(upstream.name, exchange.context.now)
-        forward.only = forward.own.peer if forward.own is not None else None
+    if exchange.session.own is not None:
+        conversations = exchange.session.own.get(Conversations)
+        if isinstance(conversations, Conversations):
+            forward.own = conversations.find(upstream.name, exchange.context.now)
+            forward.only = forward.own.peer if forward.own is not None else None
     upstream.requests += 1
     exchange.responder = forward
-    forward.begin()
+    return forward

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from rsp.config.schema import Listener, Redirect, Route
+from rsp.config.routes import Redirect, Route
+from rsp.config.schema import Listener
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.filters.forwarded import name_of
 from rsp.exchange.handlers.fixed import Fixed

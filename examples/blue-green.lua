@@ -1,0 +1,43 @@
+-- Blue-green: two versions run side by side; a reload moves the clients.  A client stays with its version by a cookie,
+-- and what the new one cannot answer, the old one does.
+-- Check it and run its tests:  rsp -t examples/blue-green.lua
+
+listen "127.0.0.1:8000"
+upstream "blue" { "127.0.0.1:9001", "127.0.0.1:9002", health = "/healthz" }
+upstream "green" { "127.0.0.1:9003", "127.0.0.1:9004", health = "/healthz" }
+
+-- 1. blue = 100, green = 0: green is deployed and gets copies, so that its caches are warm.
+-- 2. blue = 95, green = 5: the first clients.
+-- 3. blue = 0, green = 100: all of them; blue stays for the way back.
+local weights = { blue = 95, green = 5 }
+
+route {
+  split = { to = weights, sticky = true },
+  failover = { to = "blue", on = { 502, 503, 504 } },
+  mirror = weights.green == 0 and { to = "green", share = 0.05 } or nil,
+}
+
+-- What belongs to one version is asked for there, whatever the share: for tests of the new one.
+route { host = "green.example.com", to = "green" }
+
+test("shares are what they say", function()
+  local seen = { blue = 0, green = 0 }
+  for _ = 1, 200 do
+    local r = simulate{}
+    seen[r.upstream] = seen[r.upstream] + 1
+  end
+  assert(seen.green >= 8 and seen.green <= 12, seen.green .. " of 200")
+end)
+
+test("a client stays with its version", function()
+  local first = simulate{}
+  local cookie = first.headers["set-cookie"]:match("^[^;]+")
+  for _ = 1, 30 do
+    local r = simulate{ headers = { Cookie = cookie } }
+    assert(r.upstream == first.upstream and not r.headers["set-cookie"])
+  end
+end)
+
+test("green by name", function()
+  assert(simulate{ host = "green.example.com" }.upstream == "green")
+end)
