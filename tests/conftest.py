@@ -1,5 +1,8 @@
 """Hypothesis: no deadlines, which would measure the machine; the same examples each time in CI.
 
+Of the files whose tests cost most, each fourth test runs always, and the others in ``make soak``: ``make check`` has to
+end within ten minutes on two cores.
+
 Budgets of hooks are processor time, so a collection of all that earlier tests have left must not fall into them.
 """
 
@@ -9,6 +12,46 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+DEAR = frozenset(
+    f"{name}.py"
+    for name in (
+        "faults/test_failures", "faults/test_families", "faults/test_health", "faults/test_http2_smuggling",
+        "faults/test_names", "faults/test_retry_counts", "interop/test_clients", "interop/test_differential",
+        "interop/test_grpc", "interop/test_h2spec", "interop/test_http2_clients", "interop/test_passwords",
+        "interop/test_php_fpm", "interop/test_tls_clients", "operations/test_certificates",
+        "operations/test_operating", "operations/test_reload", "operations/test_systemd",
+        "operations/test_tls_under_load", "operations/test_upgrade", "process/test_access_logs", "process/test_auth",
+        "process/test_buffering", "process/test_command_line", "process/test_compress",
+        "process/test_connection_auth", "process/test_control", "process/test_discovery",
+        "process/test_fastcgi_peers", "process/test_files_upstreams", "process/test_fleet",
+        "process/test_fleet_engines", "process/test_hooks",
+        "process/test_hostile_children", "process/test_http2", "process/test_http2_listeners",
+        "process/test_http2_peers", "process/test_large_messages", "process/test_log_format",
+        "process/test_logs_never_block", "process/test_many_members", "process/test_metrics", "process/test_numbers",
+        "process/test_one_configuration", "process/test_routes_from_labels", "process/test_send_proxy",
+        "process/test_serving", "process/test_stale_connections", "process/test_supervision",
+        "process/test_tls_bodies", "process/test_tls_checks", "process/test_tls_exchanges",
+        "process/test_tls_handshakes", "process/test_tls_peers", "process/test_tracing", "process/test_watching",
+        "process/test_wheel", "unit/test_redis",
+    )
+)  # fmt: skip
+ONE_IN = 4
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = config.option.keyword or any("::" in each for each in config.args)
+    if chosen or "RSP_TEST_TLS" in os.environ:
+        return
+    seen: dict[str, int] = {}
+    for item in items:
+        file = item.path.relative_to(item.path.parent.parent).as_posix()
+        if file in DEAR and item.get_closest_marker("alone") is None and item.get_closest_marker("soak") is None:
+            number = seen[file] = seen.get(file, -1) + 1
+            if number % ONE_IN:
+                item.add_marker("soak")
+
 
 settings.register_profile("rsp", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("rsp")

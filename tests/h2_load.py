@@ -3,6 +3,7 @@ processed is asked again, on another connection.  Whatever else does not come is
 
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ class H2Load:
     streams: int
     path: str
     tls: ssl.SSLContext | None
+    pause: float = 0
     good: int = 0
     again: int = 0
     connections: int = 0
@@ -36,6 +38,7 @@ class H2Load:
                 client = self._connect(client)
             if client is not None:
                 self._ask(client)
+            time.sleep(self.pause)
         if client is not None:
             client.close()
 
@@ -80,9 +83,10 @@ def h2_load(
     path: str = "/",
     at_least: int = 200,
     tls: ssl.SSLContext | None = None,
+    pause: float = 0,
 ) -> Iterator[H2Load]:
     """``at_least``: so many answers before it begins, and as many before it ends."""
-    load = H2Load(port, streams, path, tls)
+    load = H2Load(port, streams, path, tls, pause)
     threads = [threading.Thread(target=load.visit, daemon=True) for _ in range(clients)]
     for thread in threads:
         thread.start()

@@ -237,8 +237,7 @@ class Connection:
             self.lost = True
             self.changed.notify_all()
         with suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-        self.sock.close()
+            self.sock.shutdown(socket.SHUT_RDWR)  # the thread that reads closes it, see H2Backend._serve
         self.backend.open.discard(self)
 
 
@@ -307,13 +306,16 @@ class H2Backend:
                 self.raw(sock)
             sock.close()
             return
-        connection = Connection(self, sock)
-        self.made.append(connection)
-        self.open.add(connection)
-        if self._closed:
-            connection.close()
-            return
-        connection.serve()
+        # Another thread must not close it: OpenSSL answers the end that it then meets with an alert, to a number that
+        # may by then be the pipe of another test.
+        with sock:
+            connection = Connection(self, sock)
+            self.made.append(connection)
+            self.open.add(connection)
+            if self._closed:
+                connection.close()
+            else:
+                connection.serve()
 
     @property
     def last(self) -> Connection:

@@ -24,22 +24,27 @@ import psutil
 
 from tests.over_tls import secured
 from tests.ports import free_port
+from tests.starts import start
 
 PATIENCE = 30.0
 
 
 def wait_until(condition: Callable[[], object], what: str = "condition", patience: float = PATIENCE) -> None:
-    give_up = time.monotonic() + patience
+    give_up, pause = time.monotonic() + patience, 0.01
     while not condition():
         assert time.monotonic() < give_up, f"waited too long for: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.15)  # many conditions cost a process of their own
 
 
 class Rsp:
-    """A running ``rsp`` on a configuration text; ``{port}`` in the text is a free port."""
+    """A running ``rsp`` on a configuration text; ``{port}`` in the text is a free port.
+
+    ``program``: executed, as a module, where the test is not to get a fork (tests/starts.py).
+    """
 
     def __init__(
-        self, directory: Path, text: str, workers: int | None = 1, *, started: bool = True, program: str = "rsp"
+        self, directory: Path, text: str, workers: int | None = 1, *, started: bool = True, program: str = ""
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -47,9 +52,9 @@ class Rsp:
         self.stderr = directory / "stderr"
         self.stdout = directory / "stdout"
         self.write(text)
-        arguments = [sys.executable, "-m", program, *(["-w", str(workers)] if workers else []), "site.lua"]
+        arguments = [*(["-w", str(workers)] if workers else []), "site.lua"]
         with self.stderr.open("wb") as stderr, self.stdout.open("wb") as stdout:
-            self.process = subprocess.Popen(arguments, cwd=directory, stderr=stderr, stdout=stdout)
+            self.process = start(directory, arguments, stdout, stderr, program)
         self.reloads = 0
         if started:
             wait_until(lambda: "Started." in self.log or self.process.poll() is not None, "Started")
@@ -122,9 +127,10 @@ class Rsp:
             raise
 
     def kill(self) -> None:
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # one that was ending anyway
-                child.kill()
+        with suppress(psutil.NoSuchProcess):  # it was ending anyway
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
         self.process.kill()
         self.process.wait()
 
@@ -300,8 +306,12 @@ def get(port: int, path: str = "/", host: str = "test", extra: str = "") -> byte
 
 @dataclass
 class Load:
-    """What a load has seen: bodies of good answers, and what went wrong."""
+    """What a load has seen: bodies of good answers, and what went wrong.
 
+    ``pause``: seconds that each client waits after an answer.
+    """
+
+    pause: float = 0.0
     bodies: Counter[bytes] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -330,6 +340,8 @@ async def _client(port: int, load: Load, quota: list[int], stop: threading.Event
             if b"connection: close" in head.lower():
                 writer.close()
                 writer = None
+            if load.pause:
+                await asyncio.sleep(load.pause)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             load.failures.append(repr(error))
             await asyncio.sleep(0.01)  # a refusal comes without a suspension: the other clients would starve
@@ -355,10 +367,10 @@ def run_load(
 
 
 @contextmanager
-def background_load(port: int, connections: int, at_least: int = 100) -> Iterator[Load]:
+def background_load(port: int, connections: int, at_least: int = 100, pause: float = 0.0) -> Iterator[Load]:
     """Full load while the block runs, and until ``at_least`` requests were answered, or one was not."""
     stop = threading.Event()
-    load = Load()
+    load = Load(pause)
     thread = threading.Thread(target=run_load, args=(port, connections, 10**9, stop, load))
     thread.start()
     try:

@@ -124,6 +124,7 @@ def test_the_proof_one_of_three_killed_and_restarted_every_two_seconds(tmp_path,
         assert count.sent > 500 * times
 
 
+@pytest.mark.soak
 def test_all_killed_in_turns(tmp_path, lab):
     with Rsp(tmp_path, lab.site(), workers=2) as rsp:
         with under_load(rsp.port, 16) as count:
@@ -351,7 +352,7 @@ def test_a_request_waits_so_long_and_no_longer(tmp_path):
         answer = get(rsp.port)
         assert answer.startswith(b"HTTP/1.1 503") and b"Retry-After" in answer
         assert b"no peer was free in time" in answer
-        assert 0.9 < time.monotonic() - started < 5
+        assert 0.9 < time.monotonic() - started < 20
         vanish(holder)
         wait_until(lambda: rsp.peers()[lab.backends[0].address]["in_flight"] == 0, "the peer to be free")
         lab.backends[0].fault = "ok"

@@ -80,6 +80,7 @@ def test_what_is_known_stays_when_the_resolver_fails(tmp_path, names, at, fault)
         wait_until(lambda: f"127.0.0.3:{one.port}" in rsp.peers(), "the new address")
 
 
+@pytest.mark.soak
 def test_a_new_control_process_goes_on_with_what_is_known(tmp_path, names, at):
     one = at("127.0.0.2")
     names.set("app.test", "A", 1, "127.0.0.2")
@@ -96,6 +97,7 @@ def test_a_new_control_process_goes_on_with_what_is_known(tmp_path, names, at):
         assert list(rsp.peers()) == [f"127.0.0.2:{one.port}"]
 
 
+@pytest.mark.soak
 def test_requests_wait_for_the_first_answer(tmp_path, names, at):
     """The start has patience with a resolver, but less than the look-up itself; a request has more."""
     one = at("127.0.0.2")
@@ -163,6 +165,7 @@ def test_ipv6_where_there_is_no_ipv4(tmp_path, names, at):
         assert list(rsp.peers("six")) == [f"[::1]:{one.port}"]
 
 
+@pytest.mark.soak
 def test_tunnels_stay_with_a_peer_that_leaves_until_the_deadline(tmp_path, names):
     def upgrade(connection, head, rest):
         connection.sendall(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
@@ -187,6 +190,7 @@ def test_tunnels_stay_with_a_peer_that_leaves_until_the_deadline(tmp_path, names
                 assert time.monotonic() - started > 1.0
 
 
+@pytest.mark.soak
 def test_a_name_for_too_many(tmp_path, names):
     names.set("app.test", "A", 60, *(f"127.1.{number // 250}.{number % 250 + 1}" for number in range(1100)))
     with Rsp(tmp_path, site(names, '"app.test:80"'), workers=1) as rsp:

@@ -1,6 +1,7 @@
 """Chromium for tests, over its DevTools protocol: open a page, look, click, type, take pictures."""
 
 import base64
+import hashlib
 import itertools
 import json
 import re
@@ -9,14 +10,24 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.sync.client import connect
+
+from tests.certificates import Issued
 
 PATIENCE = 30.0
 _KEYS = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39}
 
 
+def trusting(host: str, issued: Issued) -> tuple[str, str]:
+    """Arguments for a name at this machine, and for its certificate: without them nothing of it would be cached."""
+    key = issued.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    digest = base64.b64encode(hashlib.sha256(key).digest()).decode()
+    return f"--ignore-certificate-errors-spki-list={digest}", f"--host-resolver-rules=MAP {host} 127.0.0.1"
+
+
 class Browser:
-    """One page.  ``errors``: what its console has said, and exceptions in it."""
+    """One page.  ``errors``: what its console has said, and exceptions in it.  ``loads``: how often a page was complete."""
 
     def __init__(self, program: str, profile: Path, *arguments: str) -> None:
         log = (profile.parent / f"{profile.name}.log").open("wb")
@@ -29,6 +40,7 @@ class Browser:
         self._numbers = itertools.count(1)
         self._session = ""
         self.errors: list[str] = []
+        self.loads = 0
         self._opened = ExitStack()
         address = self._address(Path(log.name))
         self._socket = self._opened.enter_context(connect(address, max_size=None, open_timeout=PATIENCE))
@@ -59,12 +71,24 @@ class Browser:
         method, params = message.get("method"), message.get("params", {})
         if method == "Runtime.exceptionThrown":
             self.errors.append(json.dumps(params["exceptionDetails"])[:500])
+        elif method == "Page.loadEventFired":
+            self.loads += 1
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(params["entry"]["text"][:500])
 
     def open(self, url: str, headers: dict[str, str] | None = None) -> None:
         self._call("Network.setExtraHTTPHeaders", headers=headers or {})
         self._call("Page.navigate", url=url)
+
+    def load(self, url: str | None = None) -> None:
+        """Open a page, or the same once more, and wait until it is complete."""
+        before = self.loads
+        if url is None:
+            self._call("Page.reload")
+        else:
+            self.open(url)
+        while self.loads == before:
+            self._note(json.loads(self._socket.recv(timeout=PATIENCE)))
 
     def look(self, width: int, height: int, *, dark: bool = False, phone: bool = False) -> None:
         self._call(

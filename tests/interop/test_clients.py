@@ -113,6 +113,7 @@ def test_http_client(front):
         assert text.startswith(f"{method} /p {3 if body else 0} ") or method == "HEAD"
 
 
+@pytest.mark.soak
 def test_httpx_and_aiohttp_many_at_once(front):
     async def main() -> None:
         base = f"http://127.0.0.1:{front}"
@@ -140,6 +141,7 @@ def test_httpx_and_aiohttp_many_at_once(front):
     asyncio.run(main())
 
 
+@pytest.mark.soak
 def test_websockets(tmp_path):
     """1000 messages of up to 1 MB, pings, close codes, through rsp."""
 
@@ -190,6 +192,7 @@ def files(tmp_path):
     server.shutdown()
 
 
+@pytest.mark.soak
 def test_git_clone(tmp_path, program, files):
     git = program("git")
     source = tmp_path / "source"
@@ -216,6 +219,7 @@ def test_git_clone(tmp_path, program, files):
         assert run("-C", str(tmp_path / "clone"), "rev-parse", "HEAD") == run("-C", str(source), "rev-parse", "HEAD")
 
 
+@pytest.mark.soak
 def test_pip_download(tmp_path, files):
     """pip installs from a small index of its own, through rsp."""
     project = tmp_path / "project"

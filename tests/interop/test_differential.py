@@ -159,6 +159,7 @@ def first_is_accepted(statuses: list[int]) -> bool:
     return statuses[:1] == [200]
 
 
+@pytest.mark.soak
 def test_rsp_against_nginx_and_haproxy(tmp_path, others):
     requests = battery()
     assert len(requests) > 300

@@ -19,6 +19,7 @@ from tests.harness import Backend, Rsp, wait_until
 from tests.over_tls import not_over_tls
 from tests.paths import ROOT
 from tests.ports import free_port
+from tests.soak import short_and_long
 
 pytestmark = not_over_tls("these speak HTTP/2 anyway")
 
@@ -196,6 +197,7 @@ def test_what_rsp_refuses_has_a_status_of_grpc(tmp_path, peer):
         wait_until(lambda: "502 14 HTTP/2.0 /test.Echo/Unknown\n200 3 HTTP/2.0 /own\n" in rsp.access_log, "the log")
 
 
+@pytest.mark.soak
 def test_a_call_goes_on_to_a_peer_that_can_serve_it(tmp_path):
     retried = 'retry = { on_grpc = { "unavailable" } }, failures = { count = 0 }'
     site = SITE.replace('"%s"', f'"%s", "%s", {retried}')
@@ -217,6 +219,7 @@ def test_a_call_goes_on_to_a_peer_that_can_serve_it(tmp_path):
         assert bad.calls >= 4 and good.calls == 12
 
 
+@pytest.mark.soak
 def test_a_peer_that_dies_ends_its_calls(tmp_path):
     """Another program, which can be killed."""
     port = free_port()
@@ -239,6 +242,7 @@ def test_a_peer_that_dies_ends_its_calls(tmp_path):
 # -- silence
 
 
+@pytest.mark.soak
 def test_streams_may_be_silent_for_longer_than_other_requests(tmp_path, peer):
     """Another request shows how long that is: it waits for its body as long as any."""
     text = 'timeouts = { body = "1s", read = "1s", response = "1s", send = "1s" }\n' + SITE % peer.address
@@ -271,6 +275,7 @@ def test_streams_may_be_silent_for_longer_than_other_requests(tmp_path, peer):
         assert silent.result() == b"c" and list(chat) == []
 
 
+@pytest.mark.soak
 def test_a_tunnels_silence_is_the_most(tmp_path, peer):
     with Rsp(tmp_path, 'timeouts = { tunnel = "1s" }\n' + SITE % peer.address) as rsp:
         with grpc.insecure_channel(f"127.0.0.1:{rsp.port}") as channel:
@@ -299,6 +304,7 @@ def test_a_reload_ends_no_call(tmp_path, peer):
         assert list(chat) == []
 
 
+@pytest.mark.soak
 def test_a_server_that_stops_fails_no_call(tmp_path):
     """It says so with GOAWAY, and ends what runs; what comes meanwhile goes to the other one."""
     site = SITE.replace('"%s"', '"%s", "%s", retry = { on_grpc = { "cancelled" } }')
@@ -363,7 +369,8 @@ def test_over_tls_on_both_sides(tmp_path):
 # -- many at once
 
 
-def test_a_thousand_streams_at_once(site):
+@short_and_long("connections", 2, 8)
+def test_a_thousand_streams_at_once(site, connections):
     """All are open before the first one ends; eight connections, because each takes 128 (``limits.streams``)."""
 
     async def chat(streams: int) -> None:
@@ -374,13 +381,13 @@ def test_a_thousand_streams_at_once(site):
                 await stream.write(b"%d" % number)
             assert [await stream.read() for stream in opened] == [b"%d" % number for number in range(streams)]
             arrived.append(streams)
-            while sum(arrived) < 1000:
+            while sum(arrived) < 125 * connections:
                 await asyncio.sleep(0.01)
             await asyncio.gather(*(stream.done_writing() for stream in opened))
             assert {await stream.code() for stream in opened} == {grpc.StatusCode.OK}
 
     async def chats() -> None:
-        await asyncio.gather(*(chat(125) for _ in range(8)))
+        await asyncio.gather(*(chat(125) for _ in range(connections)))
 
     arrived: list[int] = []
     run(chats())

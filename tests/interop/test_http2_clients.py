@@ -172,6 +172,7 @@ def test_h2load(site, program, shape):
         assert "status codes: 1000 2xx" in done
 
 
+@pytest.mark.soak
 def test_httpx(site):
     _, _, tls = site
     context = authority().trusted()

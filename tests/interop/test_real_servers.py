@@ -104,7 +104,7 @@ def test_a_flask_application_under_gunicorn(tmp_path, processes, answers):
         assert browser.open(base + "/upload", b"x" * 300_000).read() == b"300000"
 
 
-@short_and_long("requests", 20_000, 1_000_000)
+@short_and_long("requests", 5_000, 1_000_000)
 def test_ab_runs_clean(tmp_path, program, requests):
     ab = program("ab")
     with Backend(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")) as backend:

@@ -106,7 +106,8 @@ def test_names(program, site):
 
 def test_a_client_certificate(program, site):
     without = curl(program, site, host="staff.test", check=False)
-    assert without.returncode == 56, without  # TLS 1.3: refused after the client's part of the handshake
+    # TLS 1.3: refused after the client's part of the handshake, while curl writes its request or waits for the response.
+    assert without.returncode in (55, 56), without
     ann = ["--cert", str(site.directory / "ann.bundle.pem")]
     assert curl(program, site, *ann, host="staff.test").stdout == "one"
     assert curl(program, site, "--tls-max", "1.2", *ann, host="staff.test").stdout == "one"

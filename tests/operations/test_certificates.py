@@ -89,9 +89,9 @@ def serves(rsp, issued, name="example.com", times=8):
 
 def atomically(directory, issued):
     for end, data in (("pem", issued.chain), ("key", issued.key())):
-        new = directory / f"new.{end}"
-        new.write_bytes(data)
-        new.rename(directory / f"site.{end}")
+        (directory / f"new.{end}").write_bytes(data)
+    for end in ("pem", "key"):
+        (directory / f"new.{end}").rename(directory / f"site.{end}")
 
 
 def in_place(directory, issued):
@@ -287,7 +287,7 @@ class Returning:
         return count
 
 
-VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+VERSIONS = [pytest.param(ssl.TLSVersion.TLSv1_2, marks=pytest.mark.soak), ssl.TLSVersion.TLSv1_3]
 
 
 @resumes

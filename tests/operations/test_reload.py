@@ -37,7 +37,7 @@ def on_trial(address, seconds="1s", more=""):
     return proxy_to(address, extra=f'reload = {{ canary = "{seconds}" {more} }}')
 
 
-@short_and_long("reloads", 40, 400)
+@short_and_long("reloads", 10, 400)
 def test_reloads_leave_everything_as_it_was(tmp_path, reloads):
     """With 500 tunnels and a load: nothing fails, no tunnel closes, nothing grows."""
     backend = EchoBackend()

@@ -14,7 +14,7 @@ class Loop:
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(120)
 
 
 class EchoBackend(Loop):

@@ -17,7 +17,7 @@ import rsp.supervise.child
 import rsp.supervise.fleet
 from rsp.cli import main
 from rsp.ipc import channel
-from rsp.ipc.scoreboard import FIRST_PLACE, PLACE, RETIRED_ROW, SEQUENCE_AT
+from rsp.ipc.scoreboard import BASE_ROW, FIRST_MARK, RETIRED_ROW, SEQUENCE_AT, marks_at, tally_at
 from rsp.ipc.sheet import ARENA
 from rsp.ipc.tap import Seen
 from rsp.ipc.watches import Watch
@@ -68,8 +68,10 @@ def _close(end: socket.socket, _instance: object) -> None:
 def _overwrite(_end: socket.socket, instance) -> None:
     """Every cell of the scoreboard that is in use; then cut it off."""
     board = instance.scoreboard
-    cells = FIRST_PLACE + 4 * PLACE
-    board.cells[:cells] = memoryview(b"\xff" * 8 * cells).cast("Q")
+    parts = [(0, FIRST_MARK), (marks_at(0), marks_at(4))]
+    parts += [(tally_at(0, row), tally_at(4, row)) for row in range(BASE_ROW + 1)]
+    for start, end in parts:
+        board.cells[start:end] = memoryview(b"\xff" * 8 * (end - start)).cast("Q")
     for size in (0, 1 << 40):
         try:
             os.ftruncate(board.descriptor, size)
@@ -101,6 +103,8 @@ def _spoil_sheet(_end: socket.socket, instance) -> None:
 def _spoil_watches(_end: socket.socket, instance) -> None:
     """What other processes are shown and asked: datagrams of any kind, then any watch, then no list at all."""
     tap, page = instance.observed.tap, instance.observed.watches
+    while not Path("watched").exists():
+        time.sleep(0.01)
     give_up = time.monotonic() + 2.0
     while time.monotonic() < give_up:
         for watch in (page.changed(time.monotonic()) or []) + [Watch(7, "line")]:

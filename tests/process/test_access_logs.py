@@ -400,6 +400,7 @@ def test_a_reload_changes_logs_and_loses_no_line(tmp_path, backend):
             ):
                 wait_until(lambda seen=load.good: load.good > seen + 50, "requests")
                 rsp.reload(site(log))
+            wait_until(lambda seen=load.good: load.good > seen + 50, "requests of the last")
         assert not load.failures
         assert rsp.stop() == 0
     assert "Reload refused" not in rsp.log

@@ -37,7 +37,7 @@ def test_no_hook_harms_its_worker(tmp_path):
             for name in HOOKS:
                 began = time.monotonic()
                 assert get(port, f"/{name}").startswith(b"HTTP/1.1 500"), name
-                assert time.monotonic() - began < 5, name
+                assert time.monotonic() - began < 20, name
                 assert get(port).endswith(b"ok"), name
             assert rsp.workers() == workers
             log = rsp.log

@@ -105,7 +105,7 @@ def test_a_sheet_that_a_worker_spoils_delays_no_scrape_and_no_reload(tmp_path, b
 
 
 def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_terminal(tmp_path, backend):
-    with Hostile(tmp_path, proxy_to(backend.address), "worker", ["watches"]) as rsp:
+    with Hostile(tmp_path, proxy_to(backend.address, extra="worker_timeout = 120"), "worker", ["watches"]) as rsp:
         wait_until(lambda: (tmp_path / "admin.sock").exists(), "the control process")
         asked = [sys.executable, "-m", "rsp.rspctl", "-s", "admin.sock"]
         with (tmp_path / "log").open("wb") as log, (tmp_path / "trace").open("wb") as trace:
@@ -114,16 +114,19 @@ def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_t
                 subprocess.Popen([*asked, "trace"], cwd=tmp_path, stdout=trace, stderr=trace),
             ]
         before = rsp.admin("/status")["control"]["pid"]
+
+        def is_shown(path: str) -> bool:
+            get(rsp.port, path)
+            return all(path.encode() in (tmp_path / name).read_bytes() for name in ("log", "trace"))
+
+        wait_until(lambda: is_shown("/before"), "both to watch", patience=90)  # rspctl is the last to get a core
+        (tmp_path / "watched").touch()
         wait_until(lambda: "Worker 1" in rsp.log and "has ended with status 7" in rsp.log, "its end")
         wait_until(lambda: "Started." in rsp.log, "all workers")
         assert get(rsp.port).startswith(b"HTTP/1.1 200")
         assert rsp.admin("/status")["control"]["pid"] == before
         assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
-        wait_until(
-            lambda: get(rsp.port, "/seen") and b"/seen" in (tmp_path / "trace").read_bytes(),
-            "it to be seen",
-            patience=90,
-        )  # rspctl is the last to get a core
+        wait_until(lambda: is_shown("/seen"), "it to be seen", patience=90)
         for one in watching:
             one.terminate()
             one.wait()

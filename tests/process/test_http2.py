@@ -305,6 +305,21 @@ def test_a_head_above_the_limit(site, client):
     assert client.get("/next").status == 200
 
 
+def test_metadata_of_a_call_above_the_limit(site, client):
+    """gRPC's clients make nothing of 431: they look for grpc-status."""
+    number = client.number()
+    named = [("te", "trailers"), ("content-type", "application/grpc"), *((f"x-{at}", "y" * 8000) for at in range(6))]
+    whole = block(request_fields("/a.B/C", *named, method="POST"))
+    pieces = [whole[at : at + 16384] for at in range(0, len(whole), 16384)]
+    client.send(
+        headers(number, pieces[0], more=True, end=False),
+        *(continuation(number, piece, more=piece is not pieces[-1]) for piece in pieces[1:]),
+    )
+    done = client.finish(client.expect(number))
+    assert (done.status, done["grpc-status"]) == (200, "8")
+    assert "the head is too large" in done["grpc-message"]
+
+
 def test_a_line_above_the_limit(site, client):
     assert client.get("/" + "a" * 10000).status == 414
 

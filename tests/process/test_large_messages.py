@@ -83,6 +83,7 @@ def test_a_reload_is_answered_however_long_the_answer_is(tmp_path, backend):
         assert get(rsp.port, "/b7/").startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.soak
 def test_hundreds_of_listeners_come_in_one_reload_and_go_through_an_upgrade(tmp_path, backend):
     listeners = [f"127.0.{number // 200 + 1}.{number % 200 + 1}" for number in range(700)]
     text = proxy_to(backend.address)

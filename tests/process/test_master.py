@@ -55,7 +55,7 @@ def test_the_master_loads_nothing_that_only_its_children_need(tmp_path, backend)
 
 def test_a_worker_without_passwords_does_not_load_bcrypt(tmp_path, backend):
     hook = "on_request = function(req) end"
-    with Rsp(tmp_path, proxy_to(backend.address, extra=hook)) as rsp:
+    with Rsp(tmp_path, proxy_to(backend.address, extra=hook), program="rsp") as rsp:
         worker = rsp.workers()[0]
         assert loaded(worker, "lupa") and not loaded(worker, "bcrypt")
 

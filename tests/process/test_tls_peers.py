@@ -182,6 +182,7 @@ def test_reloads_that_change_how_a_peer_is_asked(tmp_path, peers):
     (tmp_path / "both.pem").write_bytes(CA.pem + other.pem)
     other.write(tmp_path / "other.pem")
     with Rsp(tmp_path, site(backend.address)) as rsp:
+        wait_until(lambda: backend.handshakes == 1, "the check at the start")
         assert status(get(rsp.port)) == b"200"
         before = backend.handshakes
         rsp.reload(site(backend.address, more="keepalive = 7"))

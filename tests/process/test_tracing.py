@@ -47,17 +47,22 @@ def of_path(path: str):
     return lambda spans: [span for span in spans if attributes(span).get("url.path") == path]
 
 
+def under(span, spans):
+    """What has been done for it: all below it.  Other requests may be in its trace."""
+    below = [each for each in spans if each.parent_span_id == span.span_id]
+    return below + [lower for each in below for lower in under(each, spans)]
+
+
 def trace_of(collector: Collector, path: str, number: int = 2):
     """The spans of the one request for that path, once there are so many; the request's own first."""
 
     def found(spans):
         server = of_path(path)(spans)
-        return server and len(by_trace(spans)[server[0].trace_id.hex()]) >= number
+        return server and len(under(server[0], spans)) >= number - 1
 
     spans = collector.wait(found)
     server = one(spans, **{"kind": 2, "url.path": path})
-    others = [span for span in by_trace(spans)[server.trace_id.hex()] if span is not server]
-    return server, others
+    return server, under(server, spans)
 
 
 SITE = """

@@ -7,19 +7,11 @@ from rsp.config.build import Builder
 from rsp.config.declaration import Declaration
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError, Position
+from rsp.config.limits import Limits, Timeouts
 from rsp.config.locate import find_line
-from rsp.config.schema import (
-    HeaderRules,
-    Limits,
-    Listener,
-    Page,
-    Redirect,
-    Respond,
-    Route,
-    Settings,
-    Timeouts,
-    Upstream,
-)
+from rsp.config.routes import HeaderRules, Redirect, Respond, Route
+from rsp.config.schema import Listener, Page, Settings
+from rsp.config.upstreams import Upstream
 from tests.soak import examples
 
 KEYS = sorted(
@@ -27,7 +19,7 @@ KEYS = sorted(
      for name in kind.__struct_fields__} | {"weight", "bogus", "X-A", ""}
 )  # fmt: skip
 scalars = st.sampled_from(
-    ["127.0.0.1:1", "h:2", "unix:/x", "[::1]:3", "app", "/", "/a/", "*.x", "5s", "10MB", "off", "", "\n", "auto", "x" * 200, "10.0.0.0/8",
+    ["127.0.0.1:1", "h:2", "unix:/x", "[::1]:3", "app", "/", "/a/", "*.x", "5s", "10MB", "off", "", "\n", "auto", "x" * 200, "10.0.0.0/8", "{client}", "/{1}", "^/(?P<a>x)", "(", "{nothing}", "https://{host}{path}", "/$1", "{{x}}",
      0, 1, -1, 404, 1.5, 10**12, float("inf"), True, False]
 )  # fmt: skip
 values = st.recursive(

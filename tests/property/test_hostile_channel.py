@@ -24,9 +24,9 @@ from rsp.ipc import channel, packets, peer_marks
 from rsp.ipc.channel import Bundle, Channel, Found, Order, Ready
 from rsp.ipc.packets import Broken, Inbox, Outbox, Stuck
 from rsp.ipc.peer_cells import TALLY
-from rsp.ipc.peer_marks import MARKS
-from rsp.ipc.peer_table import PeerRegistry, Target
-from rsp.ipc.scoreboard import CONTROL_ROW, FIRST_PLACE, MOST, PLACE, RETIRED_ROW, SLOTS, Scoreboard
+from rsp.ipc.peer_registry import PeerRegistry
+from rsp.ipc.peer_table import Target
+from rsp.ipc.scoreboard import BASE_ROW, CONTROL_ROW, MOST, RETIRED_ROW, SLOTS, Scoreboard, tally_at
 from rsp.ipc.worker_cells import ROW
 from rsp.master import Master
 from rsp.supervise import upgrade
@@ -211,7 +211,7 @@ cells = st.sampled_from([0, 1, 2, 999, 1 << 31, (1 << 63) - 1, 1 << 63, MOST - 1
 def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
     board = Scoreboard()
     table = PeerRegistry(board)
-    (members,) = table.arrange(CONFIG)
+    members = table.arrange(CONFIG)[0].table()
     bundle = Bundle(1, "", CONFIG)
     state = State(board, bundle, members, "")
     outliers = Outliers(board)
@@ -226,8 +226,8 @@ def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
         for mark in range(peer_marks.TABLE.size):
             board.set_mark(place, mark, chance.choice(values))
         for tally in range(TALLY):
-            board.set_mark(place, peer_marks.RETIRED + tally, chance.choice(values))
-            board.cells[board_cell(place, 1, tally)] = chance.choice(values)
+            for row in (1, RETIRED_ROW, BASE_ROW):
+                board.cells[tally_at(place, row) + tally] = chance.choice(values)
     assert board.rows <= SLOTS
     msgspec.json.encode([state.status(), state.peers()], enc_hook=encode_hook)
     outliers.tick(time.monotonic())
@@ -236,10 +236,6 @@ def test_no_value_in_the_scoreboard_is_too_strange_to_be_read(values, chance):
     state.enable("app", "[::1]:80")
     board.retire(1, table.places)
     assert all(board.row(RETIRED_ROW)[cell] <= MOST for cell in range(ROW))
-
-
-def board_cell(place: int, row: int, tally: int) -> int:
-    return FIRST_PLACE + place * PLACE + MARKS + row * TALLY + tally
 
 
 numbers = st.integers(-(2**70), 2**70) | st.integers(-3, 50)

@@ -20,14 +20,17 @@ own = specification("http/h2/hpack")
 
 PLENTY = 1 << 20
 SAID = (
-    "method", "scheme", "authority", "path", "protocol", "status", "host", "lines", "count", "size", "length", "fault", "too_large",
+    "method", "scheme", "authority", "path", "protocol", "status", "host", "lines", "count", "size", "length", "urgency", "fault", "too_large",
 )  # fmt: skip
 PSEUDO = [b":method", b":scheme", b":authority", b":path", b":protocol", b":status"]
 
 tokens = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.!~", min_size=1, max_size=20).map(str.encode)
-names = st.sampled_from([name for name, _ in STATIC if name[:1] != b":"] + [b"x-a", b"x-b", b"grpc-status"]) | tokens
+names = (
+    st.sampled_from([name for name, _ in STATIC if name[:1] != b":"] + [b"x-a", b"x-b", b"grpc-status", b"priority"])
+    | tokens
+)
 sound = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60)
-values = st.sampled_from([b"", b"gzip, deflate", b"x" * 200, b"y" * 900, b"z" * 5000]) | sound.map(
+values = st.sampled_from([b"", b"u=3", b"gzip, deflate", b"x" * 200, b"y" * 900, b"z" * 5000]) | sound.map(
     lambda text: text.encode("latin-1").strip(b" \t")
 )
 fields = st.tuples(names, values)
@@ -97,7 +100,7 @@ requests = st.tuples(
 )  # fmt: skip
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("response"), st.integers(100, 999), lines, lines),
+        st.tuples(st.just("response"), st.integers(100, 999), lines, st.integers(-1, 1 << 62)),
         st.tuples(st.just("request"), requests, lines, lines),
         st.tuples(st.just("trailers"), lines),
         st.tuples(st.just("resize"), st.lists(sizes, min_size=1, max_size=3)),
@@ -108,7 +111,7 @@ steps = st.lists(
 
 def written(encoder, step) -> bytes:
     if step[0] == "response":
-        return encoder.response(step[1], block_of(step[2]), block_of(step[3]))
+        return encoder.response(step[1], block_of(step[2]), step[3])
     if step[0] == "request":
         return encoder.request(*step[1], block_of(step[2]), block_of(step[3]))
     return encoder.trailers(block_of(step[1]).split(b"\r\n")[:-1])
@@ -116,7 +119,8 @@ def written(encoder, step) -> bytes:
 
 def expected(step) -> list[tuple[bytes, bytes]]:
     if step[0] == "response":
-        return [(b":status", b"%d" % step[1]), *meant(step[2]), *meant(step[3])]
+        length = [(b"content-length", b"%d" % step[3])] if step[3] >= 0 else []
+        return [(b":status", b"%d" % step[1]), *meant(step[2]), *length]
     if step[0] == "trailers":
         return meant(step[1])
     pseudo = zip((b":method", b":scheme", b":authority", b":path", b":protocol"), step[1], strict=True)
@@ -155,8 +159,8 @@ def test_long_run_of_both_sides():
             decoder.max_allowed_table_size = 4096
         wanted = [(b"x-%d" % (number % every), b"y" * (number % every % 50)) for every in (2, 3, 5, 30, 100, 1009)]
         lines = b"".join(b"%b: %b\r\n" % field for field in wanted)
-        block = encoder.response(200 + number % 7, lines, b"")
-        assert block == twin.response(200 + number % 7, lines, b"")
+        block = encoder.response(200 + number % 7, lines, -1)
+        assert block == twin.response(200 + number % 7, lines, -1)
         assert [tuple(field) for field in decoder.decode(block, raw=True)][1:] == wanted
         assert back.decode(block, PLENTY, False).lines == back_twin.decode(block, PLENTY, False).lines == lines
 
@@ -324,4 +328,4 @@ def test_cost_of_fields_grows_with_their_size(unit):
 @pytest.mark.parametrize("line", [b"a: b\r\n", b"a: \r\n", b":\r\n", b"\r\n", b"\r", b"a: \t", b"date: x\r\n"])
 def test_cost_of_encoding_grows_with_the_lines(line):
     encoder = in_use.Encoder()
-    grow(lambda data: encoder.response(200, data, b""), (b"", line, b""))
+    grow(lambda data: encoder.response(200, data, -1), (b"", line, b""))

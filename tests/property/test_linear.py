@@ -11,27 +11,34 @@ from contextlib import suppress
 
 import pytest
 
-from rsp.config.schema import Route, Settings
+from rsp.auth.passwords import Users
+from rsp.config.routes import Route
+from rsp.config.schema import Settings
 from rsp.config.units import Peer
 from rsp.exchange.answers import Pages
 from rsp.exchange.filters.forwarded import Forwarded
+from rsp.exchange.filters.locations import LocationRule
 from rsp.exchange.handlers.fixed import Fixed
 from rsp.exchange.hooks.call import Plan
+from rsp.exchange.rewrite import rewrite_of
+from rsp.exchange.subject import Subject
 from rsp.exchange.told import told
+from rsp.http.conditions import FieldCondition, QueryCondition, parameters
 from rsp.http.errors import ProtocolError
 from rsp.http.fields import cookie, field, flat
 from rsp.http.h1.body import ChunkedDecoder
 from rsp.http.h1.codec import parse_request, parse_response
 from rsp.http.h1.faults import check_size, find_stray
-from rsp.http.lines import drop, each, get
-from rsp.http.names import without
-from rsp.http.routing import Router, match, normalise_path
+from rsp.http.lines import drop, each, get, without
+from rsp.http.paths import normalise_path
+from rsp.http.regex import Pattern
+from rsp.http.routing import Router, Rule, match
 from rsp.logs.combined import combined
 from rsp.logs.json_line import json_line
 from rsp.logs.secrets import Secrets
 from rsp.lua.evaluate import Evaluation
-from rsp.lua.passwords import Users
 from rsp.lua.services import Services
+from tests.unit.fake_streams import response_head
 
 SEARCHED, SMALL, MIDDLE, LARGE = 4 << 10, 1 << 10, 8 << 10, 32 << 10
 WORST = 6  # inputs that are measured at all sizes
@@ -131,20 +138,40 @@ def trailers(data: bytes) -> None:
     decoder.feed(b"0\r\nX: " + data + b"\r\n\r\n")
 
 
-class Asked:
+class Asked(Subject):
     """An exchange, as far as placeholders need it."""
 
+    passage = None
+
     def __init__(self, data: bytes) -> None:
+        self.over = True
         self.head = parse_request(b"GET /" + data + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         self.client = self.request_id = b""
 
     def placeholder(self, name: str) -> bytes:
         return told(self, name)
 
+    def ask(self, name: str) -> bytes:
+        return {"authority": b"a.test:1", "host": b"a.test", "scheme": b"http", "peer": b"10.0.0.1:1"}[name]
 
-ROUTER = Router([("a.example", "/", 1), ("*.example.com", "/x/", 2), ("*.y", "/", 3), (None, "/", 4)])
+
+def mapped(lines: bytes, data: bytes) -> None:
+    """What a peer says of its paths; ``%b`` in ``lines`` is ``data``."""
+    asked = Asked(b"")
+    asked.placeholder = asked.ask
+    LOCATIONS.apply(asked, response_head(200, 0, lines.replace(b"%b", data)))
+
+
+ROUTER = Router([
+    (Rule(("a.example",)), 1), (Rule(("*.example.com", "app.*"), "/x/"), 2), (Rule(("*.y",)), 3), (Rule(), 4),
+    (Rule(path="/healthz", exact=True), 5), (Rule(pattern=Pattern("^/([a-z]+)/(.*)[.]php$")), 6),
+    (Rule(path="/", conditions=(FieldCondition("X-A", "1"), QueryCondition("a", True))), 7),
+])  # fmt: skip
 PAGES = Pages(())
 FIXED = Fixed(Route(redirect="https://{host}/x{path}"))
+ARGUMENT = Fixed(Route(redirect="/x?a={uri}&{query}#{header.x-a}"))
+STRIPPED, REWRITTEN = rewrite_of(Route(path="/", strip=True)), rewrite_of(Route(rewrite="/x/{header.x-a}/{path}"))
+LOCATIONS = LocationRule(Route(path="/api", strip=True))
 SECRETS = Secrets()
 USERS = Users(b"a:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=")
 VALUE = b"X-A: 1\r\nX-B: %b\r\nX-C: 1\r\n"
@@ -176,9 +203,14 @@ PYTHON: dict[str, Callable[[bytes], object]] = {
     "X-Forwarded-For of a proxy": from_proxy("x-forwarded", b"X-Forwarded-For"),
     "Forwarded of a proxy": from_proxy("forwarded", b"Forwarded"),
     "Accept": lambda data: PAGES.error(404, "", b"id", head_of(data, b"Accept")),
-    "a redirect": lambda data: FIXED.answer(Asked(data)),
-    "the routes of a host": ROUTER.entries,
-    "the route of a path": lambda data: match(ROUTER.entries(b"x"), b"/" + data, False),
+    "a redirect": lambda data: (FIXED.answer(Asked(data)), ARGUMENT.answer(Asked(data))),
+    "a rewritten path": lambda data: [each.target(Asked(data).head, Asked(data)) for each in (STRIPPED, REWRITTEN)],
+    "a peer's Location": lambda data: mapped(b"Location: %b\r\nLocation: /%b\r\nLocation: http://%b\r\n", data),
+    "a peer's Refresh": lambda data: mapped(b"Refresh: %b\r\nRefresh: 1;url=%b\r\nRefresh: 1;%b\r\n", data),
+    "a peer's Set-Cookie": lambda data: mapped(b"Set-Cookie: %b\r\nSet-Cookie: a;path=%b\r\nSet-Cookie: a;%b\r\n", data),
+    "the routes of a host": ROUTER.levels,
+    "the route of a path": lambda data: match(ROUTER.levels(b"x"), Asked(data).head, None),
+    "parameters of a query": lambda data: parameters(b"/?" + data),
     "a path with everything in it": normalise_path,
     "the access log": lambda data: combined(b"c", b"", b"GET", data, b"1.1", 200, 1, data, data, b"u", 0.1, 0.1, b"i"),
     "the access log in JSON": lambda data: json_line(1.0, b"c", b"GET", data, b"1.1", 200, 1, 0.1, b"u", 0.1, b"r", b"i"),

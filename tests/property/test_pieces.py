@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rsp.exchange.assemble import assemble
 from rsp.exchange.service import HttpService
-from rsp.ipc.peer_table import PeerRegistry
+from rsp.ipc.peer_registry import PeerRegistry
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.worker_cells import IN_FLIGHT
 from rsp.logs.access_logs import Unwritten
@@ -47,7 +47,7 @@ class Worker:
         self.context = WorkerContext(board, 0, b"secret", Poller(self.loop))
         self.service = HttpService(self.context)
         running = assemble(config, self.context, self.service.directory, Unwritten())
-        self.service.use(running, PeerRegistry(board).arrange(config)[0])
+        self.service.use(running, PeerRegistry(board).arrange(config)[0].table())
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(directory / "peer"))
         self.listener.listen(16)

@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsp.http.routing import match
+from rsp.http.routing import find
 from rsp.tls.material import Chain, Described, Keyring
 from rsp.tls.names import ServerNames
 from tests.certificates import authority
 from tests.unit.fakes import FakeWorker, configuration
 
-HOSTS = ("a.x.test", "b.a.x.test", "x.test", "*.x.test", "*.a.x.test", "c.test", None)
+HOSTS = ("a.x.test", "b.a.x.test", "x.test", "*.x.test", "*.a.x.test", "c.test", "a.*", "y.z.*", None)
 NAMES = ("a.x.test", "b.a.x.test", "z.a.x.test", "y.z.a.x.test", "x.test", "q.x.test", "c.test", "d.c.test", "q.test")
 PATHS = ("/", "/p", "/p/q")
 RULES = st.sampled_from((None, ("staff.pem", "required"), ("staff.pem", "optional"), ("others.pem", "required")))
@@ -48,9 +48,9 @@ def test_handshakes_and_routes_agree(text):
             assert verified == (required.policy if required is not None else b"")
             for spelling in (name.upper(), name + b".", name + b":443"):
                 assert running.requirement_of(spelling) is required
-            first = running.router.entries(name)[0]
+            levels = running.router.levels(name)
             for path in PATHS:
-                route = match(running.router.entries(name), path.encode(), True)
-                if route is None or route not in [entry[2] for entry in first]:
+                route = find(levels, path.encode(), True, None, None)
+                if route is None or route not in [choice.destination for choice in levels[0].choices]:
                     continue  # no route, or one of a less specific host
                 assert (route.requirement.policy if route.requirement is not None else b"") == verified

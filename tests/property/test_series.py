@@ -15,8 +15,8 @@ from rsp.ipc import peer_cells, series, series_cells, worker_cells, worker_stats
 from rsp.ipc.counting import Counting
 from rsp.ipc.estate import MASK, Estate
 from rsp.ipc.families import Family
+from rsp.ipc.peer_registry import PeerRegistry
 from rsp.ipc.peer_stats import PeerStats
-from rsp.ipc.peer_table import PeerRegistry
 from rsp.ipc.scoreboard import INHERITED_ROW, RETIRED_ROW, ROW, Scoreboard
 from rsp.ipc.series_table import SeriesRegistry
 from rsp.ipc.sheet import FIRST, FIXED, OTHER, REMOVED, Sheet

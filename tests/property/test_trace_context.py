@@ -102,8 +102,8 @@ def test_no_value_takes_long() -> None:
         b"a" * 200_000,
         b"a=" + b" " * 200_000,
     ]
-    started = time.perf_counter()
+    started = time.process_time()
     for text in hostile:
         assert sound_tracestate([text]) == b""
         assert parse_traceparent([text]) is None
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from rsp import pure
 from rsp.http import lines as lines_in_use
 from rsp.http import message, names, request_id
+from rsp.http import pieces as pieces_in_use
 from rsp.http.errors import ProtocolError
 from rsp.http.h1 import codec, head, write
+from rsp.ipc import peer_stats as peer_stats_in_use
+from rsp.ipc.peer_cells import TALLY
+from rsp.ipc.peer_marks import MARKS
+from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
+from rsp.ipc.worker_cells import ROWS
 from rsp.logs import combined as combined_in_use
 from rsp.tls import engine
 from tests.soak import examples
@@ -203,3 +209,82 @@ def test_single_fields_are_the_same(fields, name):
     for function in ("get", "each", "drop"):
         assert getattr(lines_in_use, function)(block_, name) == getattr(own, function)(block_, name)
     assert own.each(own.drop(block_, name), name) == []
+
+
+@examples(100)
+@given(
+    fields=st.lists(FIELD, max_size=8),
+    names=st.frozensets(st.sampled_from([b"a", b"set-cookie", b"x-a", b"x-ab", b"cookie", b"none"])),
+)
+def test_fields_that_are_left_out_are_the_same(fields, names):
+    block_ = b"".join(b"".join(parts) + b"\r\n" for parts in fields)
+    kept = specification("http/lines").without(block_, names)
+    assert lines_in_use.without(block_, names) == lines_in_use.without(block_, tuple(names)) == kept
+
+
+@examples(150)
+@given(
+    fields=st.lists(FIELD, max_size=8),
+    names=st.lists(st.sampled_from([b"a", b"set-cookie", b"x-a", b"x-ab", b"cookie", b"none"]), unique=True).map(tuple),
+)
+def test_fields_that_are_there_are_the_same(fields, names):
+    block_ = b"".join(b"".join(parts) + b"\r\n" for parts in fields)
+    assert lines_in_use.which(block_, names) == specification("http/lines").which(block_, names)
+
+
+PIECE = st.binary(max_size=20)
+
+
+@examples(100)
+@given(first=PIECE, second=PIECE, third=PIECE, start=st.integers(0, 25), stop=st.integers(0, 25))
+def test_bytes_that_are_put_together_or_cut_are_the_same(first, second, third, start, stop):
+    own = specification("http/pieces")
+    assert pieces_in_use.joined(first, second) == own.joined(first, second)
+    assert pieces_in_use.part(first, start, stop) == own.part(first, start, stop)
+    assert lines_in_use.with_line(first, second, third) == specification("http/lines").with_line(first, second, third)
+
+
+@examples(100)
+@given(value=st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\0", b"\x01", b"\xff"])).map(b"".join))
+def test_what_may_stand_in_a_line_is_the_same(value):
+    assert lines_in_use.one_line(value) == specification("http/lines").one_line(value)
+
+
+# -- what a peer has counted
+
+
+_CELL = st.integers(0, 5000) | st.sampled_from([2**63, 2**64 - 1])
+_OF_A_PEER = st.one_of(
+    st.tuples(st.just("add"), st.integers(0, TALLY - 1), st.integers(-3, 3)),
+    st.tuples(st.just("set_own"), st.integers(0, TALLY - 1), _CELL),
+    st.tuples(st.just("set_mark"), st.integers(0, MARKS - 1), _CELL),
+    st.tuples(st.just("answered"), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(100, 700)),
+    st.tuples(st.just("count_status"), st.integers(0, 1000)),
+    st.tuples(st.just("succeeded"), st.integers(1, 5000)),
+    st.tuples(st.just("failed"), st.integers(1, 5000), st.integers(0, 3000)),
+    st.tuples(st.just("standing"), st.integers(0, 6000)),
+    st.tuples(st.just("total"), st.integers(0, TALLY - 1)),
+    st.tuples(st.just("mark"), st.integers(0, MARKS - 1)),
+    st.tuples(st.just("own"), st.integers(0, TALLY - 1)),
+    st.tuples(st.just("last_success")),
+)
+_BOARDS = Scoreboard(), Scoreboard()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), _OF_A_PEER), max_size=40))
+def test_counts_of_a_peer(calls):
+    written = specification("ipc/peer_stats").PeerStats
+    sides = []
+    for board, make in zip(_BOARDS, (peer_stats_in_use.PeerStats, written), strict=True):
+        board.clear_place(5)
+        board.row(RETIRED_ROW)[ROWS] = 3
+        sides.append([make(board, 5, row) for row in range(3)])
+    for row, (name, *arguments) in calls:
+        first, second = (getattr(side[row], name)(*arguments) for side in sides)
+        assert (first is second is None) or first % 2**64 == second % 2**64, name
+    one, other = (
+        [*board.marks(0, 6), *(board.tally(5, row, cell) for row in range(3) for cell in range(TALLY))]
+        for board in _BOARDS
+    )
+    assert one == other
+    assert _BOARDS[0].all_totals(5) == [_BOARDS[0].total(5, cell) for cell in range(TALLY)]

@@ -20,7 +20,7 @@ from rsp.exchange.running_config import RunningConfig
 from rsp.exchange.service import HttpService
 from rsp.http.h1.codec import parse_request
 from rsp.ipc import peer_cells, worker_cells
-from rsp.ipc.peer_table import PeerRegistry
+from rsp.ipc.peer_registry import PeerRegistry
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.logs.access_log import AccessLog
 from rsp.logs.access_logs import AccessLogs
@@ -50,13 +50,25 @@ def scoreboard() -> Scoreboard:
 
 
 def place_filters(config: RunningConfig, everywhere: tuple[Filter, ...], own: tuple[Filter, ...]) -> None:
-    """``everywhere``: before routing; ``own``: of every route."""
+    """``everywhere``: before routing; ``own``: of every route.  Without any, those of the configuration stay."""
+    if not (everywhere or own):
+        return
     config.filters = everywhere
     config.nowhere.response_filters = everywhere[::-1]
-    for entries in config.router.entries(b"t"):
-        for _, _, route in entries:
-            route.filters = own
-            route.response_filters = own[::-1] + everywhere[::-1]
+    for level in config.router.levels(b"t"):
+        for choice in level.choices:
+            choice.destination.use_filters(own)
+            choice.destination.response_filters = own[::-1] + everywhere[::-1]
+
+
+def put_first(worker: "FakeWorker", added: Filter) -> None:
+    """Before the filters of every route of the configuration."""
+    for level in worker.service.config.router.levels(b"t"):
+        for choice in level.choices:
+            route = choice.destination
+            route.use_filters((added, *route.filters))
+            if added.looks_back():
+                route.response_filters = (*route.response_filters, added)
 
 
 class FakeLoop:
@@ -142,8 +154,9 @@ class Held(Notes):
 class FakeFilter(Filter):
     """``plan``: by phase, what it says; a function is called with the exchange, and says it.  ``seen``: its phases."""
 
-    def __init__(self, **plan) -> None:
+    def __init__(self, *, light: bool = False, **plan) -> None:
         self.plan = plan
+        self.light = light
         self.seen = []
         self.exchange = None
 
@@ -154,10 +167,13 @@ class FakeFilter(Filter):
         if callable(says):
             says = says(exchange)
         if says == HOLD:
-            if not exchange.passage.notes:
-                exchange.passage.notes.append(Held())
+            if not exchange.get_passage().notes:
+                exchange.passage.note(Held())
             exchange.passage.notes[0].waits = True
         return says
+
+    def is_light(self) -> bool:
+        return self.light
 
     def request(self, exchange) -> int:
         return self._say("request", exchange)
@@ -219,7 +235,11 @@ class FakeWorker:
         self.directory = FakeDirectory(self.context)
         self.service = HttpService(self.context, self.directory)
         self.clients = []
-        self.use(self._text)
+        try:
+            self.use(self._text)
+        except BaseException:  # else the tests that follow have neither a loop of their own nor a collector
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_) -> None:
@@ -231,7 +251,7 @@ class FakeWorker:
         config = configuration(text)
         running = assemble(config, self.context, self.directory, self.logs)
         place_filters(running, *self._filters)
-        self.service.use(running, self._registry.arrange(config)[0])
+        self.service.use(running, self._registry.arrange(config)[0].table())
 
     # -- time
 

@@ -246,7 +246,7 @@ class Lab:
         self.made = {}
         self.upstream = Upstream(self.context, self, config, 0.0)
         entries = [PeerEntry(each, place, place, 1, False, max_conns) for place, each in enumerate(addresses)]
-        self.upstream.arrange(entries, False)
+        self.upstream.arrange(entries, ())
         self.peers = self.upstream.peers
         self.forwards: list[Forward] = []
         self.users: list[User] = []

@@ -10,13 +10,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
 from rsp.config.schema import Config, decode_hook
+from rsp.control.discovery.standing import Standing
 from rsp.control.metrics import Metrics
 from rsp.control.state import State
 from rsp.control.web import Request, Response
 from rsp.ipc import peer_marks, worker_cells
 from rsp.ipc.channel import Bundle, Outcome
 from rsp.ipc.counting import Counting
-from rsp.ipc.peer_table import PeerRegistry
+from rsp.ipc.peer_registry import PeerRegistry
 from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
 from rsp.ipc.series_table import SeriesRegistry
 from rsp.ipc.sheet import Sheet
@@ -65,7 +66,7 @@ class Lab:
     def use(self, config: Config) -> None:
         self.config = config
         self.contents = self.series.arrange(config)
-        self.members = self.peers.arrange(config)[0]
+        self.members = self.peers.arrange(config)[0].table()
 
     def worker(self, number: int) -> Counting:
         return Counting(self.sheet, number, self.contents)
@@ -101,7 +102,9 @@ def value(samples: Samples, name: str, /, **labels: str) -> float:
 
 def everything() -> list[Metric]:
     """All that can be measured, as prometheus_client reads it."""
-    lab = Lab(config_of(upstreams=upstreams(1), routes=[{"to": "u0", "path": "/a", "metrics": True}]))
+    settings = {"discover_routes": {"docker": "unix:/run/docker.sock", "hosts": ["*.test"]}}
+    routes = [{"to": "u0", "path": "/a", "metrics": True}]
+    lab = Lab(config_of(settings=settings, upstreams=upstreams(1), routes=routes))
     counting = lab.worker(0)
     counting.route("/a", "u0").answered(200, 1, 1)
     counting.route_times("/a").took(0.1, 0.1, 0.1, 1)
@@ -110,4 +113,7 @@ def everything() -> list[Metric]:
     one = Described("site.lua:3", "a.pem", ("a.example",), "CN=a", "CN=ca", "ecdsa", "ab" * 32, 0.0, 2e9)
     lab.state.certificates.use(lab.config, (one,), Keyring())
     lab.state.certificates.stapled[one.digest] = {"good_until": 1.9e9}
+    source = Standing("u0", "etcd://10.0.0.5:2379/services/app/", "ok", 1.0, 2, 3, 4, [], "")
+    lab.state.sources = lambda: [source]
+    lab.state.site = lambda: {"node": "a", "running": "ab", "stable": "ab", "state": "serving", "reached": True}
     return list(read_plain(asyncio.run(lab.text())))

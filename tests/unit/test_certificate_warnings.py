@@ -2,7 +2,8 @@
 
 import pytest
 
-from rsp.config.schema import Config, Route, Settings
+from rsp.config.routes import Route
+from rsp.config.schema import Config, Settings
 from rsp.control.certificates import Certificates
 from rsp.logs import log
 from rsp.tls.material import Described, Keyring
@@ -72,9 +73,9 @@ def test_nothing_is_decided_before_it_is_known_what_is_in_use(lines):
 
 
 def test_hosts_are_found_as_routes_match_them():
-    hosts = ("A.Example", "a.example.", "b.example", "*.a.example")
+    hosts = ("A.Example", "a.example.", "b.example", "*.a.example", "a.*", ("c.example", "b.*"))
     routes = tuple(Route(host=host, to="app") for host in hosts)
     config = Config(settings=Settings(), listeners=(), upstreams=(), routes=routes)
     made = Certificates(config, 0.0)
     made.use(config, (described(DAY),), Keyring())
-    assert [one["hosts"] for one in made.report()] == [["A.Example", "a.example."]]
+    assert [one["hosts"] for one in made.report()] == [["A.Example", "a.example.", "a.*"]]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rsp.commands import explain
 from rsp.commands.rehearsal import Rehearsal
 from rsp.config.errors import ConfigError
-from rsp.config.schema import Route
+from rsp.config.routes import Route
 from rsp.exchange.filter import HOLD
 from rsp.lua.evaluate import evaluate
 from rsp.tls.certificate import ClientCertificate

@@ -37,7 +37,7 @@ def mistakes(config):
 
 UNKNOWN = [
     ("ssl = true", 'site.lua:3: unknown setting "ssl" (in rsp: listen "0.0.0.0:443" { tls = true } and certificate { "cert.pem"'),
-    ("gzip = true", 'unknown setting "gzip" (rsp does not compress yet)'),
+    ("gzip = true", 'unknown setting "gzip" (in rsp: compress = true, for all or in a route)'),
     ("prometheus = '127.0.0.1:9145'", 'unknown setting "prometheus" (in rsp: metrics = "127.0.0.1:9145")'),
     ('\nclient_max_body_size = "10m"', 'site.lua:4: unknown setting "client_max_body_size" (in rsp: limits = { body = "10MB" }); make it local'),
     ("acces_log = 'off'", 'unknown setting "acces_log" (did you mean "access_log"?); make it local if it is your own'),
@@ -113,7 +113,7 @@ ROUTES = [
     ('route { host = "m\u00fcnchen.de", to = "app" }', 'clients send it as "xn--mnchen-3ya.de"'),
     ('route { host = "::1", to = "app" }', 'goes in brackets: "[::1]"'),
     ('route { host = "", to = "app" }', "expected a name"),
-    ('route { host = "a b", to = "app" }', "expected a name"),
+    ('route { host = "a b", to = "app" }', 'several names are a list; write host = { "a", "b" }'),
     ('route { host = "a..b", to = "app" }', "expected a name"),
     ('route { host = "*.", to = "app" }', "expected a name"),
     ('route { to = "app" }\n\nroute { path = "/", to = "app" }', "site.lua:5: this route is declared twice (first at site.lua:3)"),

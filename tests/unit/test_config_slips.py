@@ -4,6 +4,7 @@ import pytest
 
 from rsp.config.errors import ConfigError
 from rsp.loader import load
+from rsp.lua.evaluate import evaluate
 from tests.harness import run_rsp
 
 SITE = 'listen "127.0.0.1:8080"\nupstream "app" { "127.0.0.1:8000" }\n'
@@ -24,6 +25,8 @@ SLIPS = [
     ('route { redirect = "localhost:8080/x" }', 'say "https://localhost:8080/x"'),
     ('route { redirect = "/login" }', 'site.lua:3: route: redirect: "/login" is answered by this route as well, for ever'),
     ('route { path = "/a", redirect = { to = "/a/?x=1" } }\nroute { to = "app" }', 'redirect: "/a/?x=1" is answered by this route'),
+    ('ready = "/readyz" route { exact = "/readyz", respond = { status = 200 } } route { to = "app" }',
+     'exact: no request comes here: the setting ready = "/readyz" answers it on every listener'),
     ('route { host = "_", to = "app" }', 'host = "_": that is nginx\'s word for every host; leave "host" out'),
     ('upstream "x" { "127.0.0.1:1 weight=2" }', 'expected one address; write "127.0.0.1:1", and options as keys behind it'),
     ('upstream "x" { "127.0.0.1:1,127.0.0.1:2" }', 'expected one address; write "127.0.0.1:1"'),
@@ -54,6 +57,25 @@ def test_what_is_hardly_meant_is_refused(tmp_path, monkeypatch, text, expected):
     with pytest.raises(ConfigError) as caught:
         load("site.lua")
     assert expected in "\n".join(caught.value.messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('route { to = "app", strip = true }', "site.lua:3: warning: route: strip: there is nothing to take off without a path"),
+        ('route { path = "/a", to = "app", strip = true }', ""),
+        ('upstream "own" { "127.0.0.1:8080" } route { to = "own" }',
+         'site.lua:3: warning: upstream "own": the peer "127.0.0.1:8080" is this file\'s own listen "127.0.0.1:8080"; a request'),
+        ('listen "9000" upstream "own" { "localhost:9000" } route { to = "own" }', 'the peer "localhost:9000" is this file\'s own listen "0.0.0.0:9000"'),
+        ('listen "9000" upstream "other" { "10.0.0.1:9000" } route { to = "other" }', ""),
+        ('ready = "/readyz" route { path = "/readyz", to = "app" }', ""),
+    ],
+)  # fmt: skip
+def test_what_is_hardly_meant_is_warned_of(tmp_path, monkeypatch, text, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.lua").write_text(SITE + text)
+    warnings = evaluate("site.lua")[0].warnings
+    assert [expected in line for line in warnings] == ([True] if expected else [])
 
 
 @pytest.mark.parametrize("text", SOUND)

@@ -211,6 +211,25 @@ def test_routes_that_a_more_specific_host_cannot_satisfy(config):
     assert config(HEAD + text).warnings == ()
 
 
+def test_routes_with_several_hosts_agree_as_well(config, mistakes):
+    text = (
+        'route { host = { "a.example", "b.example" }, path = "/x", to = "app", client_ca = "a" }\n'
+        'route { host = { "c.example", "B.example." }, to = "app" }'
+    )
+    assert (
+        mistakes(HEAD + text)[0]
+        .partition("site.lua:")[2]
+        .startswith('5: route: missing client_ca: the route of host "b.example" at ')
+    )
+    text = (
+        'route { host = "app.a.example", path = "/x", methods = { "GET" }, to = "app" }\n'
+        'route { host = { "z.example", "app.*" }, to = "app", client_ca = "a" }'
+    )
+    assert 'requests for "app.a.example" that its own routes do not cover' in config(HEAD + text).warnings[0]
+    assert config(HEAD + text.replace('path = "/x", methods = { "GET" }', 'path = "/"')).warnings == ()
+    assert config(HEAD + text.replace("app.a.example", "apps.a.example")).warnings == ()
+
+
 def test_where_files_and_hosts_are_named(config, tmp_path):
     text = (
         'route { to = "app", host = "a.example",\n client_ca = "ca" }\n'

@@ -4,7 +4,7 @@ import pytest
 
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
-from rsp.config.tracing_rules import Endpoint
+from rsp.config.tracing_rules import endpoint_of
 from rsp.ipc import channel
 from rsp.loader import load
 
@@ -34,7 +34,7 @@ def site(tmp_path, monkeypatch):
     ],
 )
 def test_an_endpoint_is_taken_apart(url, expected):
-    assert Endpoint.parse(url) == expected
+    assert endpoint_of(url) == expected
 
 
 MISTAKES = [

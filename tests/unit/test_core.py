@@ -37,6 +37,7 @@ def test_no_core_is_left(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(
     resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 or "/" in PATTERN.read_text(), reason="no core dumps here anyway"
 )

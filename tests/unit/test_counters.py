@@ -10,9 +10,8 @@ from rsp.http import request_id
 from rsp.http.h1 import codec, write
 from rsp.http.h1.codec import parse_request, parse_response
 from rsp.ipc import peer_cells, worker_cells
-from rsp.ipc.peer_marks import MARKS
 from rsp.ipc.peer_stats import PeerStats
-from rsp.ipc.scoreboard import FIRST_PLACE, PLACE, RETIRED_ROW, Scoreboard
+from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard, tally_at
 from rsp.logs import combined as combined_in_use
 from rsp.lua.evaluate import evaluate
 from tests.property.test_twins import specification
@@ -94,7 +93,7 @@ def test_counters_in_cells_go_over_every_edge():
     board.row(RETIRED_ROW)[worker_cells.ROWS] = 2
     place = PeerStats(board, 3, 0)
     for edge in EDGES:
-        board.cells[FIRST_PLACE + 3 * PLACE + MARKS + peer_cells.REQUESTS] = edge
+        board.cells[tally_at(3, 0) + peer_cells.REQUESTS] = edge
         for _ in range(6):
             place.answered(1, 1, 200)
         assert board.total(3, peer_cells.REQUESTS) == edge + 6

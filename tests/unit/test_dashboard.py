@@ -41,8 +41,8 @@ class State:
     def status(self):
         return {"totals": dict.fromkeys(NAMES, self.counted["requests"]), "now": {}, "workers": []}
 
-    def peers(self):
-        return [
+    def peers_in_pieces(self):
+        yield [
             {"upstream": "app", "peer": f"10.0.0.{n}:80", "name": None, "state": "up", "in_flight": 1,
              "requests": self.counted["requests"], "errors": 0, "tls": False, "reason": None, "for": None, "weight": 1,
              "backup": False, "failures": 0, "retries": 0, "latency_now_ms": 1.0} for n in range(self.counted.get("peers", 2))

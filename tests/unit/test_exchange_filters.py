@@ -2,7 +2,7 @@
 
 import pytest
 
-from rsp.exchange.filter import DONE, HOLD
+from rsp.exchange.filter import DONE, HOLD, Notes
 from rsp.http.message import CHUNKED
 from tests.unit.fakes import FakeFilter, serving
 
@@ -56,6 +56,75 @@ def test_a_filter_that_holds_the_request_up(where):
         assert peer.body == b"abc"
         peer.answer()
         assert client.ended == "kept" and one.seen == ["request", "response", 200]
+
+
+def test_light_filters_make_no_passage():
+    passages = []
+    one = FakeFilter(light=True, request=lambda exchange: passages.append(exchange.passage) or 0)
+    with serving(APP, own=(one, one)) as worker:
+        client = worker.ask()
+        worker.accept().answer()
+        assert client.ended == "kept" and passages == [None, None]
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_light_filter_that_holds_the_request_up(others):
+    """The request goes on behind it, once, whether filters that are not light are in the same route or not."""
+    before, one, behind = FakeFilter(light=others), FakeFilter(light=True, request=HOLD), FakeFilter(light=True)
+    with serving(APP, own=(before, one, behind)) as worker:
+        client = worker.ask(BODY, b"a", last=False)
+        assert client.events.is_moot() and not behind.seen
+        one.go_on()
+        client.send(b"b", last=True)
+        peer = worker.accept()
+        assert peer.body == b"ab"
+        peer.answer()
+        assert client.ended == "kept"
+        assert [each.seen.count("request") for each in (before, one, behind)] == [1, 1, 1]
+
+
+def test_a_light_filter_that_answers():
+    one, behind = FakeFilter(light=True, request=answer), FakeFilter(light=True)
+    with serving(APP, own=(one, behind)) as worker:
+        client = worker.ask()
+        assert (client.status, client.body, client.ended) == (403, b"no", "kept") and not behind.seen[:-2]
+
+
+def test_a_client_that_is_gone_while_a_light_filter_holds():
+    one, behind = FakeFilter(light=True, request=HOLD), FakeFilter(light=True)
+    with serving(APP, own=(one, behind)) as worker:
+        client = worker.ask(BODY, b"a", last=False)
+        passage = client.events.passage
+        client.go()
+        assert passage.notes[0].calls_off == 1
+        passage.go_on()  # too late
+        assert "request" not in behind.seen and not worker.pool().attempts
+        one.exchange = None
+        del passage
+
+
+class AtTheEnd(Notes):
+    def __init__(self, name, order):
+        self.waits, self.name, self.order = False, name, order
+
+    def ended(self, exchange, status):
+        self.order.append((self.name, status))
+
+
+def test_notes_that_are_told_of_the_end():
+    order = []
+
+    def begin(exchange):
+        for name in "ab":
+            exchange.tell_of_end(AtTheEnd(name, order))
+        return 0
+
+    with serving(APP, own=(FakeFilter(light=True, request=begin),)) as worker:
+        worker.ask()
+        peer = worker.accept()
+        assert order == []
+        peer.answer()
+        assert order == [("b", 200), ("a", 200)]
 
 
 def test_the_body_waits_up_to_the_buffer():

@@ -364,7 +364,7 @@ def test_a_proxy_keeps_none():
         worker.ask(NTLM, session=session)
         peer = worker.accept()
         peer.answer()
-        assert peer.connection.closed and session.conversations is None
+        assert peer.connection.closed and session.own is None
 
 
 def test_an_authenticated_request_is_not_sent_again():

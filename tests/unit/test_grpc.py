@@ -121,6 +121,9 @@ def test_limits_of_a_call_and_of_another_request():
         assert (client.limits.body_time, client.limits.min_rate) == (30, 100)
         worker.accept().answer()
         worker.upstream().shares = True
+        for level in worker.service.config.router.levels(b"t"):
+            for choice in level.choices:
+                choice.destination.shares = True
         client = call(worker)
         assert (client.limits.body_time, client.limits.min_rate) == (1200, 0)
         assert worker.pool().stream.request.limits.read_time == 1200

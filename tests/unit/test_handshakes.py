@@ -6,7 +6,6 @@ import socket
 import ssl
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,17 +16,23 @@ from rsp.net.context import WorkerContext
 from rsp.net.handshake import Handshakes
 from rsp.net.peer_handshake import ClientHandshake
 from rsp.net.secure import TlsTransport
+from rsp.net.session import SecureService, Session
 from rsp.net.transport import Transport
 from rsp.system.descriptors import Room
 from rsp.tls.engine import Context
+from rsp.tls.names import ServerNames
 from tests.certificates import authority
 from tests.unit.test_net import LIMIT, Owner, run, until
-from tests.unit.tls_ends import NAME, Far, ours
+from tests.unit.tls_ends import NAME, Far, ours, trusting
 
 CLIENT = b"192.0.2.1"
 
 
-class Service:
+class Client(Session):
+    pass
+
+
+class Service(SecureService):
     """Takes what a handshake hands over."""
 
     def __init__(self, per_client=0):
@@ -35,9 +40,11 @@ class Service:
         self.limits.per_client = per_client
         self.accepted = []
 
-    def session(self, client, listener):
-        counted = self.limits.per_client > 0
-        return SimpleNamespace(client=client, listener=listener, limits=self.limits, counted=counted, series=None)
+    def session(self, client, listener, proxied=None):
+        session = Client()
+        session.client, session.listener, session.limits, session.series = client, listener, self.limits, None
+        session.counted = self.limits.per_client > 0
+        return session
 
     def accept_secure(self, transport, session, tls, admitted):
         owner = Owner()
@@ -46,7 +53,7 @@ class Service:
         transport.begin(owner, LIMIT)
 
 
-class Names:
+class Names(ServerNames):
     def __init__(self, context):
         self.context = context
 
@@ -77,8 +84,12 @@ class Lab:
 
     async def shake(self, far):
         await self.greet(far)
-        far.incoming.write(await asyncio.get_running_loop().sock_recv(far.sock, 65536))
-        far.tls.do_handshake()
+        while True:
+            far.incoming.write(await asyncio.get_running_loop().sock_recv(far.sock, 65536))
+            with contextlib.suppress(ssl.SSLWantReadError):  # the last word of TLS 1.2 is the server's
+                far.tls.do_handshake()
+                break
+            await far.send(far.outgoing.read())
         await far.send(far.outgoing.read())
 
     def count(self, cell):
@@ -193,6 +204,27 @@ def test_an_end_that_comes_while_the_last_step_waits_loses_no_request():
         owners = [owner for owner, _, _ in lab.service.accepted]
         await until(lambda: all("lost" in owner.events for owner in owners))
         assert [owner.received for owner in owners] == [b"request"] * 20
+        await lab.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("answer", [b"", b"answer"], ids=["no answer", "an answer"])
+def test_a_client_that_leaves_is_sent_close_notify_if_it_was_answered(answer, version):
+    async def test(poller):
+        lab = Lab(poller)
+        far = Far(lab.connect().sock, trusting(version))
+        await lab.shake(far)
+        await until(lambda: lab.service.accepted)
+        owner = lab.service.accepted[0][0]
+        if answer:
+            owner.call("write", answer)
+            assert await far.receive() == answer
+        await far.send(far.leave())
+        assert await far.drained() == b""
+        await until(lambda: "lost" in owner.events)
+        assert far.closed_properly == bool(answer)
         await lab.close()
 
     run(test)

@@ -192,7 +192,7 @@ def test_what_fields_say():
     )  # fmt: skip
     assert (fields.method, fields.scheme, fields.authority) == (b"POST", b"https", b"a.example")
     assert (fields.path, fields.protocol, fields.status) == (b"/x", b"websocket", None)
-    assert (fields.host, fields.length, fields.count) == (b"b.example", 17, 14)
+    assert (fields.host, fields.length, fields.urgency, fields.count) == (b"b.example", 17, 1, 14)
     assert fields.lines == (
         b"accept: */*\r\ncookie: a=b; c=d\r\ncontent-length: 17\r\nte: Trailers\r\nx-empty: \r\npriority: u=1\r\n"
     )
@@ -202,7 +202,23 @@ def test_what_fields_say():
 def test_an_empty_block_says_nothing():
     fields = decode(b"")
     assert (fields.lines, fields.count, fields.size, fields.length, fields.fault) == (b"", 0, 0, -1, "")
-    assert fields.method is fields.host is None
+    assert fields.method is fields.host is None and fields.urgency == -1
+
+
+@pytest.mark.parametrize(
+    ("values", "urgency"),
+    [
+        ([b"u=0"], 0),
+        ([b"u=7, i"], 7),
+        ([b"u=8"], -1),
+        ([b"i"], -1),
+        ([b"u="], -1),
+        ([b"i", b"u=5", b"u=2"], 5),
+        ([b"U=1"], -1),
+    ],
+)
+def test_urgency_of_priority(values, urgency):
+    assert decode(block_of(*((b"priority", value) for value in values))).urgency == urgency
 
 
 FAULTS = {

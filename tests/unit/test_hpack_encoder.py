@@ -7,7 +7,7 @@ from rsp.http.h2.hpack import Encoder
 
 
 def sizes(encoder: Encoder, lines: bytes, times: int) -> list[int]:
-    return [len(encoder.response(200, lines, b"")) for _ in range(times)]
+    return [len(encoder.response(200, lines, -1)) for _ in range(times)]
 
 
 def test_field_goes_into_the_table_when_it_comes_again():
@@ -37,7 +37,7 @@ def test_many_new_values_drive_nothing_out():
     encoder = Encoder()
     sizes(encoder, b"Server: abc\r\n", 3)
     for number in range(5000):
-        encoder.response(200, b"X-Number: %d\r\n" % number, b"")
+        encoder.response(200, b"X-Number: %d\r\n" % number, -1)
     assert sizes(encoder, b"Server: abc\r\n", 1) == [2]
 
 
@@ -50,14 +50,14 @@ def test_new_size_of_the_table_is_told_once_and_obeyed():
     encoder = Encoder()
     sizes(encoder, b"A: b\r\n", 3)
     encoder.resize(1 << 20)
-    assert encoder.response(200, b"A: b\r\n", b"") == b"\x88\xbe"
+    assert encoder.response(200, b"A: b\r\n", -1) == b"\x88\xbe"
     encoder.resize(0)
-    assert encoder.response(200, b"", b"") == b"\x20\x88"
+    assert encoder.response(200, b"", -1) == b"\x20\x88"
     encoder.resize(4096)
     encoder.resize(100)
     encoder.resize(1 << 20)
-    assert encoder.response(200, b"", b"") == b"\x3f\x45\x3f\xe1\x1f\x88"
-    assert encoder.response(200, b"A: b\r\n", b"") == b"\x88\x40\x01a\x01b"  # it came a short time ago
+    assert encoder.response(200, b"", -1) == b"\x3f\x45\x3f\xe1\x1f\x88"
+    assert encoder.response(200, b"A: b\r\n", -1) == b"\x88\x40\x01a\x01b"  # it came a short time ago
 
 
 def test_requests_and_responses_as_they_are_written():
@@ -75,7 +75,7 @@ def test_requests_and_responses_as_they_are_written():
     assert decoder.decode(block) == [
         (":method", "CONNECT"), (":scheme", "http"), (":path", "/chat"), (":protocol", "websocket"),
     ]  # fmt: skip
-    assert decoder.decode(encoder.response(103, b"Link: </x>\r\n", b"")) == [(":status", "103"), ("link", "</x>")]
+    assert decoder.decode(encoder.response(103, b"Link: </x>\r\n", -1)) == [(":status", "103"), ("link", "</x>")]
     assert decoder.decode(encoder.trailers([b"Grpc-Status: 0", b"grpc-message:"])) == [
         ("grpc-status", "0"), ("grpc-message", ""),
     ]  # fmt: skip

@@ -132,6 +132,17 @@ def test_a_stream_whose_client_takes_nothing_stops_its_peer_alone():
         assert one.ended(slow) and one.body(slow) == b"x" * 70_000 + b"y"
 
 
+def test_a_stream_that_may_send_nothing_holds_one_piece():
+    """A piece of 64 KB: with another one, a connection's hundred streams would take twice the memory."""
+    with client(INITIAL_WINDOW_SIZE=0) as one:
+        one.takes = False
+        one.ask()
+        first = peer(one)
+        first.begin(200, [b"x" * (1 << 16)])
+        one.play()
+        assert first.paused
+
+
 def test_an_end_passes_data_that_waits_for_the_connections_window():
     with client(INITIAL_WINDOW_SIZE=200_000) as one:
         one.takes = False

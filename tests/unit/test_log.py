@@ -82,3 +82,18 @@ def test_a_further_line_does_not_look_like_a_message_in_the_journal(lines, monke
     monkeypatch.setattr(log, "_to_journal", lambda: True)
     log.line("a hook says\nStarted.  Listening on nothing.", log.ERROR)
     assert b"".join(written) == b"<3>a hook says\n<3>    Started.  Listening on nothing.\n"
+
+
+def test_so_many_lines_a_second(lines, monkeypatch):
+    written, _ = lines
+    now = [100.0]
+    monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
+    for number in range(7):
+        log.once_a_second("so many", f"line {number}", most=3)
+    now[0] += 1
+    for number in range(7, 9):
+        log.once_a_second("so many", f"line {number}", most=3)
+    now[0] += 1
+    log.once_a_second("so many", "line 9", most=3)
+    said = [line.partition(b"] ")[2].decode().strip() for line in written]
+    assert said == ["line 0", "line 1", "line 2", "line 7 (and 4 more like this)", "line 8", "line 9"]

@@ -12,8 +12,8 @@ from rsp.control.state import State
 from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.channel import Bundle
 from rsp.ipc.metrics import Table
+from rsp.ipc.peer_registry import PeerRegistry
 from rsp.ipc.peer_stats import PeerStats
-from rsp.ipc.peer_table import PeerRegistry
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_stats import WorkerStats
 from tests.paths import ROOT
@@ -47,7 +47,7 @@ def board():
 
 @pytest.fixture
 def state(board):
-    (members,) = PeerRegistry(board).arrange(CONFIG)
+    members = PeerRegistry(board).arrange(CONFIG)[0].table()
     return State(board, Bundle(1, "", CONFIG), members, "")
 
 
@@ -87,7 +87,7 @@ def test_the_admin_api_keeps_its_names(state):
         "requests", "accepted", "status_2xx", "status_3xx", "status_4xx", "status_5xx", "bytes_sent", "retries",
         "hedges", "handshakes", "resumed", "handshake_failures", "cut", "cut_tunnels",
     ]  # fmt: skip
-    assert list(status["now"]) == ["connections", "in_flight", "queued"]
+    assert list(status["now"]) == ["connections", "in_flight", "queued", "stores_missed"]
     process = {"pid", "version", "uptime", "silent", "cpu", "memory"}
     assert status["control"].keys() == process
     assert status["workers"][0].keys() == process | {"slot"} | status["totals"].keys() | status["now"].keys()

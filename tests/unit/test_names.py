@@ -71,7 +71,7 @@ def test_dropping_a_name_drops_all_spellings(name):
     block = b"X_User: 1\r\nX-Users: 2\r\nx.uSER: 3\r\nX-User: 4\r\nXUser: 5\r\nX-User\x80: 6\r\n"
     kept = b"X-Users: 2\r\nXUser: 5\r\nX-User\x80: 6\r\n"
     assert lines.drop(block, name) == kept
-    assert names.without(block, {names.fold(name)}) == kept
+    assert lines.without(block, {names.fold(name)}) == kept
     assert lines.get(block, b"x-user") == b"4"
 
 

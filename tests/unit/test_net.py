@@ -78,6 +78,26 @@ def connected(poller, **kwargs):
     owner.transport.abort()
 
 
+def player(lab):
+    """A fixture: runs ``test(lab(poller, **options))`` on a loop."""
+
+    @pytest.fixture
+    def play():
+        def play(test, **options):
+            async def whole(poller):
+                made = lab(poller, **options)
+                try:
+                    await test(made)
+                finally:
+                    made.close()
+
+            run(whole)
+
+        return play
+
+    return play
+
+
 def run(test):
     """Run ``test(poller)`` on uvloop."""
 
@@ -476,5 +496,109 @@ def test_an_echo_of(size):
             await until(lambda: len(owner.received) == size)
             owner.call("close")
             assert await reader == data
+
+    run(test)
+
+
+# -- parts of files
+
+
+@contextlib.contextmanager
+def opened(tmp_path, data: bytes):
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+async def send_all(owner, descriptor, first, start, size) -> int:
+    """As an owner does that goes on when it is resumed; where the file ends."""
+    while size:
+        pauses = owner.events.count("pause")
+        sent = owner.transport.write_file(first, descriptor, start, size)
+        if sent < 0:
+            break
+        first, start, size = b"", start + sent, size - sent
+        if sent < size + sent:
+            assert owner.events.count("pause") == pauses + 1
+            await until(lambda pauses=pauses: owner.events.count("resume") == pauses + 1 or "lost" in owner.events)
+            if "lost" in owner.events:
+                break
+    return start
+
+
+@pytest.mark.parametrize("before", [0, 300_000])
+def test_a_file_arrives_behind_what_was_written(before, tmp_path):
+    data = random.Random(7).randbytes(3_000_000)
+
+    async def test(poller):
+        with opened(tmp_path, data) as file, connected(poller) as (owner, peer):
+            assert owner.transport.takes_files()
+            reader = asyncio.create_task(drained(peer))
+            if before:
+                owner.call("write", b"b" * before)
+                await until(lambda: "pause" not in owner.events or "resume" in owner.events)
+            await send_all(owner, file, b"head", 1000, 2_500_000)
+            owner.call("write", b"end")
+            owner.call("close")
+            assert await reader == b"b" * before + b"head" + data[1000:2_501_000] + b"end"
+            await until(lambda: "lost" in owner.events)
+            assert owner.error is None
+
+    run(test)
+
+
+def test_a_file_that_ends_before(tmp_path):
+    async def test(poller):
+        with opened(tmp_path, b"x" * 100_000) as file, connected(poller) as (owner, peer):
+            reader = asyncio.create_task(drained(peer))
+            assert await send_all(owner, file, b"", 0, 200_000) == 100_000
+            assert owner.transport.write_file(b"", file, 100_000, 1) == -1
+            owner.call("close")
+            assert await reader == b"x" * 100_000
+
+    run(test)
+
+
+def test_a_file_that_cannot_be_sent_so_is_to_be_read(tmp_path):
+    async def test(poller):
+        with connected(poller) as (owner, peer):
+            descriptor = os.open(tmp_path, os.O_RDONLY)
+            try:
+                assert owner.transport.write_file(b"head", descriptor, 0, 10) == -1
+            finally:
+                os.close(descriptor)
+            owner.call("write", b"body")
+            owner.call("close")
+            assert await drained(peer) == b"headbody"
+
+    run(test)
+
+
+def test_a_client_that_leaves_while_a_file_is_sent(tmp_path):
+    async def test(poller):
+        with opened(tmp_path, b"x" * 3_000_000) as file, connected(poller) as (owner, peer):
+            sending = asyncio.create_task(send_all(owner, file, b"head", 0, 3_000_000))
+            await asyncio.sleep(0)
+            peer.close()
+            await sending
+            await until(lambda: "lost" in owner.events)
+            assert owner.transport.write_file(b"", file, 0, 10) == 0
+
+    run(test)
+
+
+def test_an_end_while_a_file_waits_for_room(tmp_path):
+    async def test(poller):
+        for name in ("close", "abort", "write_eof"):
+            with opened(tmp_path, b"x" * 3_000_000) as file, connected(poller) as (owner, peer):
+                while owner.transport.write_file(b"", file, 0, 1_000_000) == 1_000_000:
+                    pass
+                owner.call(name)
+                received = await drained(peer)
+                assert set(received) == {ord("x")}
 
     run(test)

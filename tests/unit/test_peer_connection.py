@@ -491,3 +491,37 @@ def test_many_small_chunks_take_turns(process):
     process.wait(lambda: request.told[-1:] == [[]])
     assert request.body == b"a" * 2000
     assert process.owner.idle
+
+
+def test_head_waits_for_the_body_that_comes_in_the_same_turn():
+    """One packet and one system call, as where they come together; a client of HTTP/2 sends other frames in between."""
+    process = Process()
+    far = process.connect()
+    request = Request(b"POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n")
+    request.send(process.connection.open(request))
+    with pytest.raises(BlockingIOError):
+        far.recv(1000, socket.MSG_DONTWAIT)
+    request.stream.send_body([b"body"], [])
+    assert far.recv(1000).endswith(b"\r\n\r\nbody")
+    process.turn()
+    with pytest.raises(BlockingIOError):
+        far.recv(1000, socket.MSG_DONTWAIT)
+
+
+def test_head_goes_out_at_the_end_of_the_turn():
+    process = Process()
+    far = process.connect()
+    request = process.ask(b"POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n")
+    assert far.recv(1000).endswith(b"Content-Length: 4\r\n\r\n")
+    request.stream.send_body([b"body"], [])
+    assert far.recv(1000) == b"body"
+
+
+def test_head_that_waited_is_not_sent_for_a_request_that_has_left():
+    process = Process()
+    far = process.connect()
+    request = Request(b"POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n")
+    request.send(process.connection.open(request))
+    request.stream.abort("the client has left")
+    process.turn()
+    assert far.recv(1000) == b""

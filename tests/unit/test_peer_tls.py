@@ -60,7 +60,7 @@ class TlsWorker(Worker):
         rules = self.directory.rules(config, keyring or ring())
         upstream = Upstream(self.context, self.directory, config, 0.0, rules)
         upstream.arrange(
-            [PeerEntry(each.address, number, number, 1, False, 0) for number, each in enumerate(peers)], False
+            [PeerEntry(each.address, number, number, 1, False, 0) for number, each in enumerate(peers)], ()
         )
         self.directory.retire_all_but({peer.stats.number for peer in upstream.peers})
         return upstream

@@ -1,5 +1,6 @@
 """Peers, their pools, and the upstream that chooses among them, with real connections to peers that only listen."""
 
+import gc
 import socket
 from math import inf
 
@@ -9,12 +10,13 @@ from msgspec.structs import replace
 from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Hedge, Queue, UpstreamPeer
 from rsp.config.upstreams import Upstream as UpstreamConfig
+from rsp.exchange.forward.attempt import PoolOwner
 from rsp.exchange.forward.conversations import Conversations
 from rsp.exchange.forward.directory import PeerDirectory
 from rsp.exchange.forward.upstream import Upstream
 from rsp.ipc.peer_cells import CONNECTING, IDLE, IN_FLIGHT, REQUESTS, WAITING
 from rsp.ipc.peer_marks import DRAIN
-from rsp.ipc.peer_table import PeerEntry
+from rsp.ipc.peer_table import Changes, PeerEntry
 from rsp.ipc.scoreboard import RETIRED_ROW
 from rsp.ipc.worker_cells import QUEUED, ROWS
 from tests.unit.test_peer_connection import OK, Process, Request
@@ -77,7 +79,7 @@ class Worker(Process):
     def upstream(self, entries, name="app", **config) -> Upstream:
         peers = tuple(UpstreamPeer(address=entry.address) for entry in entries)
         upstream = Upstream(self.context, self.directory, UpstreamConfig(name=name, peers=peers, **config), 0.0)
-        upstream.arrange(entries, False)
+        upstream.arrange(entries, ())
         return upstream
 
     def request(self, upstream) -> Asking:
@@ -463,3 +465,21 @@ def test_there_is_an_end_to_such_peers(worker):
         outside.upstream(Address(f"127.0.{number >> 8}.{number & 255}:1"))
     with pytest.raises(ValueError, match="more than 1024 peers"):
         outside.upstream(Address("127.1.0.0:1"))
+
+
+@pytest.mark.parametrize("http", [1, 2])
+def test_peers_that_have_gone_are_freed_without_the_collector(worker, http):
+    entries = [worker.entry() for _ in range(3)]
+    upstream = worker.upstream(entries, http=http)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(each, PoolOwner) for each in gc.get_objects())
+        places = [entry.place for entry in entries[1:]]
+        upstream.change(Changes([], places))
+        worker.directory.retire(places)
+        worker.directory.tick(worker.context.now)
+        assert sum(isinstance(each, PoolOwner) for each in gc.get_objects()) == before - 2
+    finally:
+        gc.enable()
+    assert [peer.stats.number for peer in upstream.peers] == [entries[0].place]

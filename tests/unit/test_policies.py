@@ -228,3 +228,54 @@ def test_without_a_key_peers_take_turns():
     policy.arrange(peers)
     order = [policy.choose(list(peers), None) for _ in range(6)]
     assert all(first is not second for first, second in pairwise(order))
+
+
+# -- a ring of very many
+
+
+def ring_of(policy, keys=3000):
+    return [next(policy.owners(b"%d" % number)).name for number in range(keys)]
+
+
+@pytest.mark.parametrize("count", [3, 70, 1000])
+def test_a_ring_that_has_changed_is_the_one_that_would_be_made_anew(count):
+    chance = random.Random(count)
+    peers = [Fake(f"10.0.{number >> 8}.{number & 255}:80", chance.choice((1, 1, 1, 2, 5))) for number in range(count)]
+    spare = [Fake(f"10.9.{number >> 8}.{number & 255}:80") for number in range(count)]
+    policy = make("hash", 0.0)
+    policy.arrange(peers)
+    for _ in range(12):
+        gone = chance.sample(peers, chance.randrange(max(1, count // 3)))
+        come = chance.sample(spare, min(len(spare), chance.randrange(max(1, count // 3))))
+        peers = [peer for peer in peers if peer not in gone] + come
+        spare = [peer for peer in spare if peer not in come]
+        for peer in chance.sample(peers, min(5, len(peers))):
+            peer.weight = chance.choice((0.05, 0.5, peer.nominal))
+        policy.change(come, gone)
+        policy.reweigh()
+        anew = make("hash", 0.0)
+        anew.arrange(peers)
+        assert ring_of(policy, 300) == ring_of(anew, 300)
+
+
+def test_a_peer_that_leaves_very_many_takes_only_its_own_keys_along():
+    peers = [Fake(f"10.0.{number >> 8}.{number & 255}:80") for number in range(2000)]
+    policy = make("hash", 0.0)
+    policy.arrange(peers)
+    before = ring_of(policy)
+    policy.change([], [peers[7]])
+    after = ring_of(policy)
+    assert all(now == then for now, then in zip(after, before, strict=True) if then != peers[7].name)
+    assert peers[7].name not in after
+    policy.change([peers[7]], [])
+    assert ring_of(policy) == before
+
+
+@pytest.mark.parametrize("name", ["round_robin", "least_conn", "random2", "ewma"])
+def test_many_are_drawn_by_their_weights(name):
+    peers = [Fake(f"10.0.{number >> 8}.{number & 255}:80", 4 if number % 2 else 1) for number in range(500)]
+    policy = make(name, 0.3)
+    policy.arrange(peers)
+    policy.meet(peers)
+    heavy = sum(policy.draw().weight == 4 for _ in range(20_000)) / 20_000
+    assert 0.77 < heavy < 0.83

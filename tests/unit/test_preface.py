@@ -12,7 +12,7 @@ from rsp.ipc.scoreboard import Scoreboard
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 from rsp.system.descriptors import Room
-from tests.unit.test_net import LIMIT, Owner, run, until
+from tests.unit.test_net import LIMIT, Owner, player, until
 
 CLIENT = b"192.0.2.1"
 
@@ -60,21 +60,7 @@ class Lab:
             made.transport.abort()
 
 
-@pytest.fixture
-def play():
-    """Runs ``test(lab)`` on a loop."""
-
-    def play(test, **limits):
-        async def whole(poller):
-            lab = Lab(poller, **limits)
-            try:
-                await test(lab)
-            finally:
-                lab.close()
-
-        run(whole)
-
-    return play
+play = player(Lab)
 
 
 HTTP1 = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.config.difference import difference
-from rsp.config.schema import Config, Listener, Route, Settings
+from rsp.config.routes import Route
+from rsp.config.schema import Config, Listener, Settings
 from rsp.config.units import Listen
 from rsp.control.recent import Recent, Slow, without_secrets
 from rsp.ipc.channel import Outcome
@@ -98,6 +99,7 @@ def test_a_difference_names_the_lines_that_differ():
     assert not difference(config("/a"), config("/a"))
 
 
+@pytest.mark.soak
 def test_comparing_takes_no_long_time():
     found = difference(config(*(f"/a{n}" for n in range(5000))), config(*(f"/b{n}" for n in range(5000))))
     assert found == "More than 2000 lines differ."

@@ -3,7 +3,9 @@
 import pytest
 
 from rsp.http.h1.codec import parse_request
-from rsp.http.routing import AmbiguousPath, Router, match, normalise_host, normalise_path
+from rsp.http.hosts import normalise_host
+from rsp.http.paths import normalise_path
+from rsp.http.routing import AmbiguousPath, Router, Rule, match
 from rsp.supervise.child import restart_delay
 
 
@@ -11,7 +13,8 @@ def routed(host: str, path: str):
     """Where a request goes, as its head is understood."""
     method = "OPTIONS" if path == "*" else "GET"
     head = parse_request(f"{method} {path} HTTP/1.1\r\nHost: {host or 'x'}\r\n\r\n".encode())
-    return match(Router(ROUTES).entries(host.encode()), head.path, head.plain)
+    router = Router((Rule((name,) if name else (), prefix), to) for name, prefix, to in ROUTES)
+    return match(router.levels(host.encode()), head, None)
 
 
 def test_restart_delay_grows_to_a_limit():
@@ -29,6 +32,8 @@ ROUTES = [
     (None, "/static/", "static"),
     (None, "/static/", "second"),
     ("*.only.org", "/x/", "only"),
+    ("app.*", "/", "app*"),
+    ("App.A.*", "/", "app.a*"),
     (None, "/", "app"),
 ]
 
@@ -38,7 +43,8 @@ ROUTES = [
     [
         ("api.example.com", "/", "api"), ("API.example.com:8080", "/v1", "api"), ("api.example.com.", "/v2/x", "api2"),
         ("www.example.com", "/static/", "wild"), ("a.b.example.com", "/", "wild"), ("x.deep.example.com", "/", "deep"),
-        ("example.com", "/", "app"), ("other", "/static/x?y=/z", "static"), ("other", "/static", "app"),
+        ("example.com", "/", "app"), ("app.example.com", "/", "wild"), ("app.test", "/", "app*"), ("app.a.test", "/x", "app.a*"), ("app", "/", "app"),
+        ("other", "/static/x?y=/z", "static"), ("other", "/static", "app"),
         ("a.only.org", "/x/1", "only"), ("a.only.org", "/y", "app"), ("[::1]:80", "/", "app"), ("", "*", "app"), ("api.example.com", "*", "api"),
     ],
 )  # fmt: skip

@@ -2,11 +2,17 @@
 
 import pytest
 
-from rsp.http.routing import AmbiguousPath, Router, match, normalise_path
+from rsp.http.h1.codec import parse_request
+from rsp.http.routing import AmbiguousPath, Router, Rule, match
+
+
+def router_of(routes):
+    return Router((Rule((host,) if host else (), path), to) for host, path, to in routes)
 
 
 def find(routes, path, host=b"h"):
-    return match(Router(routes).entries(host), path, normalise_path(path) == path)
+    head = parse_request(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % path)
+    return match(router_of(routes).levels(host), head, None)
 
 
 @pytest.mark.parametrize(
@@ -38,16 +44,16 @@ def test_an_encoded_path_is_matched_as_it_is_written():
 
 def test_hosts_share_the_lists_of_routes():
     """Each remembered Host had a list of its own: 1,024 Hosts times 20,000 routes."""
-    router = Router([("*.example.com", "/w", "wild"), *((None, f"/{number}/", number) for number in range(1000))])
-    chains = [router.entries(b"h%d.example.com" % number) for number in range(3000)]
+    router = router_of([("*.example.com", "/w", "wild"), *((None, f"/{number}/", number) for number in range(1000))])
+    chains = [router.levels(b"h%d.example.com" % number) for number in range(3000)]
     assert all(chain[-1] is chains[0][-1] and chain[0] is chains[0][0] for chain in chains)
-    assert len(router._by_host) <= 1024
-    unknown = [router.entries(b"h%d.other" % number) for number in range(3000)]
+    assert len(router._hosts._remembered) <= 1024
+    unknown = [router.levels(b"h%d.other" % number) for number in range(3000)]
     assert all(chain is unknown[0] for chain in unknown)
-    assert not any(b"other" in host for host in router._by_host)
+    assert not any(b"other" in host for host in router._hosts._remembered)
 
 
 def test_a_host_longer_than_any_name_is_not_taken_apart():
-    router = Router([("*.example.com", "/", "wild"), (None, "/", "rest")])
-    assert router.entries(b"a." * 6000 + b"example.com") == router.entries(b"other")
-    assert not router._by_host
+    router = router_of([("*.example.com", "/", "wild"), ("a.*", "/", "a"), (None, "/", "rest")])
+    assert router.levels(b"a." * 6000 + b"example.com") == router.levels(b"other")
+    assert not router._hosts._remembered

@@ -6,7 +6,7 @@ import select
 import pytest
 
 from rsp.ipc import channel
-from rsp.ipc.channel import Stapled
+from rsp.ipc.channel import Keys, Stapled
 from rsp.loader import load
 from rsp.supervise import certificates, secrets
 from rsp.supervise.certificates import Certificates
@@ -190,3 +190,42 @@ def test_what_a_worker_gets_is_sealed(master):
                 os.pwrite(descriptor, b"x", 0)
             with pytest.raises(PermissionError):
                 os.ftruncate(descriptor, 0)
+
+
+def test_keys_of_issuers_go_to_all_workers_at_once_and_are_kept(master, monkeypatch):
+    clock = 5.0
+    monkeypatch.setattr(secrets.time, "monotonic", lambda: clock)
+    master.file.write_text(
+        master.file.read_text().replace(
+            'route { to = "app" }', 'route { to = "app", auth = { jwt = { jwks = "https://a/b" } } }'
+        )
+    )
+    master.secrets.attempt(master.load())
+    master.secrets.learn_keys(Keys("https://stranger/", b"no"))
+    assert master.secrets.wait(clock) > 0.0
+    master.secrets.learn_keys(Keys("https://a/b", b"one"))
+    assert master.secrets.wait(clock) == 0.0
+    master.turn(clock)
+    assert [(to, state.key_sets) for to, _, state in master.told] == [
+        ("workers", {"https://a/b": b"one"}),
+        ("trying", {"https://a/b": b"one"}),
+    ]
+    master.told.clear()
+    master.secrets.learn_keys(Keys("https://a/b", b"one"))  # nothing new
+    master.turn(clock + 0.5)
+    assert master.told == []
+    master.secrets.learn_keys(Keys("https://a/b", b"two"))  # soon after: a second later
+    master.turn(clock + 0.5)
+    assert master.told == [] and 0.0 < master.secrets.wait(clock + 0.5) <= 0.5
+    master.turn(clock + 1.0)
+    assert {state.key_sets["https://a/b"] for _, _, state in master.told} == {b"two"}
+    tickets, since, staples, key_sets = master.secrets.inheritance()
+    assert key_sets == {"https://a/b": b"two"}
+    master.secrets.inherit(tickets, since, staples, key_sets | {"https://gone/": b"x"})
+    assert master.secrets.key_sets == key_sets
+    monkeypatch.setattr(secrets, "_MOST_KEYS", 10)
+    master.secrets.learn_keys(Keys("https://a/b", b"x" * 11))
+    assert master.secrets.key_sets == key_sets
+    master.secrets.refuse()
+    master.secrets.inherit(tickets, since, staples, key_sets)
+    assert master.secrets.key_sets == {}  # no configuration names them any more

@@ -92,7 +92,7 @@ class FakeService(Service):
         self.refused = []
         self.renewed = 0
 
-    def session(self, client, listener):
+    def session(self, client, listener, proxied=None):
         session = ClientSession(client, listener, b"http")
         session.limits = self.limits
         session.counted = client != b"unix:"
@@ -214,7 +214,7 @@ def test_it_says_whether_the_connection_stays_open(process):
         process.service.begun[-1].answer(b"", own=own)
         received = process.received(client)
         assert (b"Connection: %b\r\n" % field in received) if field else b"Connection" not in received
-    process.context.draining = True
+    process.context.leaving = True
     assert b"Connection: close\r\n" in process.send(client, GET % b"/a")
     assert process.is_closed(client)
 
@@ -419,7 +419,8 @@ def test_the_session_ends_with_the_connection(process):
             self.closed += 1
 
     client = process.connect()
-    kept = process.connection.session.conversations = Kept()
+    kept = Kept()
+    process.connection.session.own = {Kept: kept}
     process.send(client, GET % b"/held")
     client.close()
     process.turn()

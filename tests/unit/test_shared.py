@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsp.ipc.shared_memory import Full, Shared
+from rsp.ipc.shared_memory import Full, Shared, hash_of
 from tests.soak import examples
 
 KEYS = st.sampled_from([b"a", b"b" * 70, b"c", b"d" * 300])
@@ -82,13 +82,19 @@ def test_a_rate_is_exact():
 
 def test_what_the_dead_hold_is_void():
     shared = Shared(1 << 20)
-    assert shared.hold(b"k", 1, {1, 2}, 2)
-    assert shared.hold(b"k", 2, {1, 2}, 2)
-    assert not shared.hold(b"k", 2, {1, 2}, 2)
-    assert shared.hold(b"k", 2, {2}, 2)
+    assert shared.hold(b"k", 1, 2)
+    assert shared.hold(b"k", 2, 2)
+    assert not shared.hold(b"k", 2, 2)
+    holders = [shared.shard(hashed).holders(hashed) for hashed in (hash_of(b"k"), hash_of(b"other"))]
+    assert holders == [{1, 2}, set()]
+    assert not shared.void(b"k", {1, 2})
+    assert not shared.hold(b"k", 2, 2)
+    assert shared.void(b"k", {2})
+    assert shared.hold(b"k", 2, 2)
     shared.let_go(b"k", 2)
     shared.let_go(b"k", 2)
-    assert shared.hold(b"k", 1, {1, 2}, 2)
+    assert shared.usage()[0] == 0
+    assert shared.hold(b"k", 1, 2)
 
 
 def forked(work):

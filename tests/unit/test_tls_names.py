@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsp.config.schema import Listener, Route
+from rsp.config.routes import Route
+from rsp.config.schema import Listener
 from rsp.config.tls import Tls
 from rsp.tls import engine
 from rsp.tls.contexts import ContextError
@@ -237,9 +238,10 @@ def test_contexts_for_either_kind_of_listener_outlive_a_renewal():
 
 # -- verification
 
-HOSTS = st.sampled_from(
-    ["a.example", "*.a.example", "b.a.example", "*.b.a.example", "*.example", "c.b.a.example", "*", None, "A.Example"]
-)
+HOSTS = st.sampled_from([
+    "a.example", "*.a.example", "b.a.example", "*.b.a.example", "*.example", "c.b.a.example", "*", None, "A.Example",
+    "b.*", "b.a.*", "B.A.Example.*",
+])  # fmt: skip
 ASKED = st.sampled_from(
     [b"", b"a.example", b"b.a.example", b"c.b.a.example", b"d.c.b.a.example", b"x.example", b"example"]
 )
@@ -258,8 +260,10 @@ def test_the_rule_is_that_of_the_most_specific_host(hosts, asked):
         if host in (None, "*"):
             return 1
         name = host.lower().encode()
+        if name.endswith(b".*"):
+            return 1 + len(name) if asked.startswith(name[:-1]) else 0
         if name.startswith(b"*."):
-            return 1 + len(name) if asked.endswith(name[1:]) else 0
+            return 100 + len(name) if asked.endswith(name[1:]) else 0
         return 1000 if asked == name else 0
 
     best = max(routes, key=lambda route: rank(route.host), default=OPEN)

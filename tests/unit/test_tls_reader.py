@@ -437,6 +437,8 @@ def test_hosts_of_routes_that_no_certificate_is_for(site, tmp_path):
         "*.net",
         "org",
         "*",
+        "example.*",
+        "shop.*",
     )
     routes = "\n".join(f'route {{ host = "{host}", to = "app" }}' for host in hosts)
     found = notes(site(f'certificate "a.bundle.pem"\n{routes}'))
@@ -445,6 +447,7 @@ def test_hosts_of_routes_that_no_certificate_is_for(site, tmp_path):
         f"site.lua:6: warning: route: no certificate is for a.b.example.com; {tail}",
         f"site.lua:10: warning: route: no certificate is for *.net; {tail}",
         f"site.lua:11: warning: route: no certificate is for org; {tail}",
+        f"site.lua:14: warning: route: no certificate is for shop.*; {tail}",
     ]
     assert "are refused" in notes(site(f'certificate "a.bundle.pem"\n{routes}\ntls = {{ strict_sni = true }}'))[0]
 

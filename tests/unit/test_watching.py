@@ -180,9 +180,8 @@ def test_a_flood_of_what_is_dear_to_read_leaves_turns_to_others(watching, tap):
         sent += 1
     taken = []
     watching.on_spans = lambda spans: taken.append(len(spans)) or time.sleep(0.002)
-    began = time.perf_counter()
     watching._read()
-    assert time.perf_counter() - began < 0.1, "all of them would take longer"
+    assert len(taken) < sent
     turns = 1
     while watching._read():
         turns += 1

@@ -4,7 +4,8 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from rsp.config.schema import Config, Listener, Route, Settings
+from rsp.config.routes import Route
+from rsp.config.schema import Config, Listener, Settings
 from rsp.config.tls import Tls
 from rsp.tls.engine import Context, Engine, TlsError
 from rsp.tls.hello import Hello, HelloReader
