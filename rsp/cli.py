@@ -2,25 +2,21 @@
 
 import argparse
 import os
-import platform
 import resource
 import signal
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from rsp import __version__, pure
 from rsp.commands.arguments import worker_count
-from rsp.commands.writable import problems
-from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.config.foreign import command
 from rsp.config.schema import Config
 from rsp.ipc.channel import Bundle
-from rsp.loader import load
+from rsp.loader import Loader, load
 from rsp.logs import log
-from rsp.lua.runtime import engine
-from rsp.master import Master
+from rsp.nodes.node import SiteError
+from rsp.supervise.main_file import MainFile
 from rsp.system.console import guarded
 from rsp.system.sockets import BindError
 
@@ -44,12 +40,18 @@ exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up
 
 environment:
   RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
+  of a node (FILE is the URL of a site, as in etcd://10.0.0.5:2379/rsp/site; docs/many-nodes.md):
+  RSP_SITE_USERNAME, RSP_SITE_PASSWORD_FILE, RSP_SITE_TOKEN_FILE   how rsp gets into the engine
+  RSP_SITE_CA, RSP_SITE_CERTIFICATE, RSP_SITE_KEY                  PEM files, for TLS (etcds://, consuls://, rediss://)
+  RSP_NODE    the node's name (default: the host name)
+  RSP_STATE   directory for local copies (default: $STATE_DIRECTORY, /var/lib/rsp, or below ~/.local/state)
 
 use rspctl to inspect and control a running instance: rspctl --help
 rsp explain shows how a request would be handled: rsp explain --help
 
 documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/http2.md, docs/grpc.md, docs/tls.md,
-  docs/balancing.md, docs/operations.md, docs/logs.md, docs/metrics.md, docs/dashboard.md, docs/tracing.md;
+  docs/files.md, docs/compression.md, docs/balancing.md, docs/operations.md, docs/logs.md,
+  docs/metrics.md, docs/dashboard.md, docs/tracing.md, docs/many-nodes.md;
   with comments: rsp.lua, examples/observe.lua
 """
 
@@ -86,6 +88,8 @@ def _main(given: list[str]) -> int:
         print("rsp: which configuration file?  Try: rsp site.lua, or rsp --help", file=sys.stderr)
         return 2
     try:
+        if _is_site(options.file) and (options.s or options.t or options.T):
+            options.file = _local_file(options.file)
         if options.s is not None:
             from rsp.commands.signals import send  # what it needs is no burden to a master
 
@@ -96,19 +100,42 @@ def _main(given: list[str]) -> int:
             return _test(options.file, dump=options.T)
         _raise_descriptor_limit()
         log.never_block()
+        main = _site(options.file) if _is_site(options.file) else None
+        file = main.path if main is not None else options.file
+        loader = Loader(file)  # evaluates the file during the imports
         if pure.in_use():
             log.line(f"Running in pure Python, several times slower than compiled: {_why_pure()}.", log.WARNING)
-        return Master(options.file, options.workers).run()
+        from rsp.master import Master  # most of what there is to import
+
+        return Master(file, options.workers, main).run(loader)
     except ConfigError as error:
         for message in error.messages:
             log.line(f"Error parsing config file: {message}", log.ERROR)
-    except BindError as error:
+    except (BindError, SiteError) as error:
         log.line(f"Cannot start: {error}", log.ERROR)
     except OSError as error:
         log.line(f"Cannot start: {error.filename or 'rsp'}: {error.strerror}", log.ERROR)
     except KeyboardInterrupt:
         return 0
     return 1
+
+
+def _is_site(name: str) -> bool:
+    """Also one whose slashes are missing, which is no file."""
+    return "://" in name or name.startswith(("etcd:", "etcds:", "consul:", "consuls:", "redis:", "rediss:"))
+
+
+def _site(url: str) -> MainFile:
+    """Of the node that this process becomes the master of.  Raises :class:`SiteError` and :class:`OSError`."""
+    from rsp.commands.fleet_start import start  # what it needs is no burden to instances with a file
+
+    return start(url, os.environ)
+
+
+def _local_file(url: str) -> str:
+    from rsp.commands.fleet_start import local_file
+
+    return local_file(url, os.environ)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,7 +148,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", nargs="?", help="the configuration, in Lua")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="the configuration, in Lua; or the URL of a site: etcd://host:2379/rsp/site",
+    )
     parser.add_argument("-c", "--config", metavar="FILE", help="the same")
     parser.add_argument(
         "-w",
@@ -145,6 +177,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _test(path: str, *, dump: bool) -> int:
+    from rsp.commands.writable import problems  # none of this is for masters
+    from rsp.config.dump import to_lua
+
     loaded = load(path)
     bundle = loaded.bundle
     for note in (*loaded.stored.found.reading.notes, *_lacking(path, bundle.config)):
@@ -196,8 +231,11 @@ def _run_tests(bundle: Bundle, path: str) -> int:
 
 
 def _versions() -> int:
-    import ssl  # not for masters
+    import platform  # none of this is for masters
+    import ssl
+    from importlib import metadata
 
+    from rsp.lua.runtime import engine
     from rsp.tls.engine import COMPLETE
 
     print(f"rsp {__version__}, Python {platform.python_version()}")

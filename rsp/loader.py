@@ -15,8 +15,10 @@ import msgspec
 
 from rsp.config.errors import ConfigError
 from rsp.config.schema import Config, decode_hook, encode_hook
-from rsp.ipc.channel import Bundle
+from rsp.ipc.channel import Bundle, pack, unpack
+from rsp.lua.evaluate import evaluate
 from rsp.system.forked import Failed, Forked
+from rsp.system.privileges import Identity
 from rsp.tls.material import Reading
 from rsp.tls.stored import NOTHING, Found, Stored
 
@@ -93,15 +95,30 @@ class Loader(_Child):
     """One evaluation under way.
 
     ``running``: what to compare the file with, if that is all that is wanted.  ``keys``: whether the files of its TLS
-    are read.
+    are read.  ``asked``: what asks for routes by labels (``config/labels.py``).  ``prepare``: called before, in the
+    same process; raises :class:`ConfigError`.
     """
 
-    def __init__(self, path: str, version: int, running: Bundle | None = None, *, keys: bool = True) -> None:
+    def __init__(
+        self,
+        path: str,
+        version: int = 1,
+        running: Bundle | None = None,
+        *,
+        keys: bool = True,
+        asked: bytes = b"",
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
         self.path = path
         super().__init__(
             f"{path}: the evaluation of the configuration",
-            lambda stored: _evaluate(path, version, running, stored if keys else None),
+            lambda stored: _evaluate(path, version, running, stored if keys else None, asked, prepare),
         )
+
+    def finish(self) -> Loaded:
+        """Wait for the end, then :meth:`result`."""
+        self.wait()
+        return self.result()
 
     def result(self) -> Loaded:
         """After the end.  Raises :class:`ConfigError`."""
@@ -114,6 +131,18 @@ class Loader(_Child):
         """After the end, where there was something to compare with.  Raises :class:`ConfigError`."""
         self._stored.close()
         return self._answer(bytes.decode)
+
+
+class Labelling(_Child):
+    """The routes that labels ask for become those of ``running``, whose files are not read again."""
+
+    def __init__(self, running: Bundle, version: int, asked: bytes) -> None:
+        super().__init__("what labels ask for", lambda _: _relabel(running, version, asked))
+
+    def bundle(self) -> Bundle:
+        """After the end.  Raises :class:`ConfigError`."""
+        self._stored.close()
+        return self._answer(unpack)
 
 
 class Renewal(_Child):
@@ -139,9 +168,7 @@ class Renewal(_Child):
 
 def load(path: str, version: int = 1, *, keys: bool = True) -> Loaded:
     """Evaluate and wait.  Raises :class:`ConfigError`."""
-    loader = Loader(path, version, keys=keys)
-    loader.wait()
-    return loader.result()
+    return Loader(path, version, keys=keys).finish()
 
 
 def _read_again(config: Config, main: str, before: Stored, stored: Stored) -> bytes:
@@ -154,13 +181,39 @@ def _read_again(config: Config, main: str, before: Stored, stored: Stored) -> by
     return b"+" + _encoder.encode(found)
 
 
-def _evaluate(path: str, version: int, running: Bundle | None, stored: Stored | None) -> bytes:
-    from rsp.lua.evaluate import evaluate
-    from rsp.system.privileges import Identity
+def _relabel(running: Bundle, version: int, asked: bytes) -> bytes:
+    from rsp.config.label_routes import relabelled
+
+    config = relabelled(running.config, asked)
+    return b"+" + pack(msgspec.structs.replace(running, version=version, config=config))
+
+
+def _with_labels(config: Config, asked: bytes) -> Config:
+    """Whatever labels say, the configuration of the file holds."""
+    from rsp.config.label_routes import relabelled
+
+    try:
+        return relabelled(config, asked)
+    except Exception as error:
+        return msgspec.structs.replace(config, refused=(f"what labels ask for cannot be read: {error!r}",))
+
+
+def _evaluate(
+    path: str,
+    version: int,
+    running: Bundle | None,
+    stored: Stored | None,
+    asked: bytes,
+    prepare: Callable[[], None] | None,
+) -> bytes:
     from rsp.tls.reader import read, watched
 
     try:
+        if prepare is not None:
+            prepare()
         config, files = evaluate(path)
+        if asked:
+            config = _with_labels(config, asked)
         try:
             Identity.of(config.settings)
         except ConfigError as error:

@@ -5,7 +5,6 @@ network bytes, no Lua: one blocking wait on signals, on the workers' channels an
 bounded steps.  Signals only note themselves; they are acted upon in the loop, in the order of their arrival.
 """
 
-import os
 import select
 import signal
 import socket
@@ -13,17 +12,19 @@ import time
 from math import inf
 from typing import Final
 
+import msgspec
 from setproctitle import setproctitle
 
 from rsp.ipc import channel, worker_cells
 from rsp.ipc.packets import RETRY, Broken
 from rsp.ipc.peer_table import PATIENCE_WITH_NAMES
-from rsp.loader import load
+from rsp.loader import Loader
 from rsp.logs import log
 from rsp.supervise import orphans
 from rsp.supervise.certificates import Certificates
 from rsp.supervise.child import Process, Slot, cut_text, reap_strangers
 from rsp.supervise.fleet import Fleet
+from rsp.supervise.main_file import MainFile
 from rsp.supervise.pid_file import PidFile
 from rsp.supervise.reload import Reloads
 from rsp.supervise.systemd import Notifier
@@ -42,9 +43,10 @@ CUT: Final = 3  # exit status: time was up before everything was finished
 
 
 class Master:
-    """``path``: the configuration file.  ``workers``: overrides the configuration's number."""
+    """``path``: the configuration file.  ``workers``: overrides the configuration's number.  ``main``: which file is
+    loaded, on a node of a site."""
 
-    def __init__(self, path: str, workers: int | None = None) -> None:
+    def __init__(self, path: str, workers: int | None = None, main: MainFile | None = None) -> None:
         self._path = path
         self._poll = select.poll()
         self._pending: list[int] = []
@@ -57,20 +59,25 @@ class Master:
         if self._predecessor is not None:
             owned.add(self._predecessor.end)
         self._fleet = Fleet(self._poll, owned, workers, self._predecessor)
-        self._fleet.control.file = os.path.abspath(path)  # noqa: PTH100 - links may change
-        self._reloads = Reloads(path, self._fleet, self._poll, self._notifier)
+        self._main = main or MainFile(path)
+        self._fleet.control.main = self._main
+        self._reloads = Reloads(self._main, self._fleet, self._poll, self._notifier)
         self._pid_file: PidFile | None = None
         self._at_once = False  # requests that are cut were to be cut
+        self._leaving: tuple[float, float] | None = None  # when ``drain_delay`` is over; the bound of what follows
         self._measure_at = 0.0
         self._born = self._last_round = time.monotonic()
 
-    def run(self) -> int:
-        """Serve until told to stop; the exit status.
+    def run(self, loader: Loader) -> int:
+        """Serve what ``loader`` gives until told to stop; the exit status.
 
         Raises :class:`ConfigError`, :class:`sockets.BindError`, and :class:`OSError` for a file that cannot be written.
         """
         setproctitle(f"rsp: master {self._path}")
-        loaded = load(self._path)
+        loaded = loader.finish()
+        if self._predecessor is not None and self._predecessor.legacy.asked:
+            bundle = self._reloads.inherit(loaded.bundle, self._predecessor.legacy.asked)
+            loaded = loaded._replace(bundle=bundle)
         bundle = loaded.bundle
         log.use(bundle.config.settings.log_level, bundle.config.settings.log_format)
         log.catch()
@@ -122,6 +129,8 @@ class Master:
     def _round(self) -> None:
         """Wait for something to happen, for a second at most; then act on it."""
         due = [slot.restart_at for slot in self._fleet.all_slots() if slot.restart_at is not None]
+        if self._leaving is not None and not self._fleet.stopping:
+            due.append(self._leaving[0])
         now = time.monotonic()
         wait = min([self._notifier.every, self._fleet.secrets.wait(now), *(max(0.0, at - now) for at in due)])
         if not self._flush():
@@ -159,6 +168,8 @@ class Master:
         self._fleet.look_after(now, suspended)
         self._fleet.heritage.look_after()
         self._check_started()
+        if self._leaving is not None and not self._fleet.stopping and now >= self._leaving[0]:
+            self._stop(self._leaving[1])
         self._reloads.look_after(now)
         if not self._fleet.stopping:
             self._fleet.secrets.look_after(now)
@@ -192,9 +203,7 @@ class Master:
         if number == signal.SIGCHLD:
             self._reap()
         elif number in (signal.SIGTERM, signal.SIGQUIT) and not self._fleet.stopping:
-            bound = self._fleet.shutdown_time if number == signal.SIGTERM else _FOREVER
-            self._notifier.stopping("running requests are finished")
-            self._fleet.stop(bound, "Stopping: running requests are finished first.")
+            self._leave(self._fleet.shutdown_time if number == signal.SIGTERM else _FOREVER)
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._at_once = True
             self._notifier.stopping("at once")
@@ -215,6 +224,21 @@ class Master:
         elif number == signal.SIGTTOU:
             self._fleet.scale(self._fleet.wanted_slots() - 1)
 
+    def _leave(self, bound: float) -> None:
+        """Stop; with ``drain_delay`` not yet, unless this is the second signal."""
+        fleet, delay = self._fleet, self._fleet.bundle.config.settings.drain_delay
+        if not delay or self._leaving is not None or self._successor is not None or not fleet.started:
+            self._stop(bound)
+            return
+        self._leaving = time.monotonic() + delay, bound
+        log.line(f"Stopping in {delay}: connections are accepted until then, or until a second signal.")
+        fleet.rows.stage(worker_cells.STOPPING)  # everything goes on, but ``ready`` says that it will not for long
+        self._notifier.stopping(f"connections are accepted for another {delay}")
+
+    def _stop(self, bound: float) -> None:
+        self._notifier.stopping("running requests are finished")
+        self._fleet.stop(bound, "Stopping: running requests are finished first.")
+
     def _reap(self) -> None:
         for slot in self._fleet.all_slots():
             for process in slot.processes:
@@ -233,7 +257,7 @@ class Master:
         learnt = False
         try:
             for message in process.heard(most):
-                if isinstance(message, channel.Found):
+                if isinstance(message, channel.Found | channel.FoundChange):
                     learnt |= fleet.control.learn(message)
                 else:
                     self._act(slot, process, message)
@@ -254,6 +278,10 @@ class Master:
             self._ready(slot, process)
         elif isinstance(message, channel.Stapled):
             self._fleet.secrets.learn(message)
+        elif isinstance(message, channel.Keys):
+            self._fleet.secrets.learn_keys(message)
+        elif isinstance(message, channel.Labels):
+            self._reloads.label(message.asked)
         elif isinstance(message, channel.Order):
             if len(self._waiting) + self._reloads.orders >= _MOST_ORDERS:
                 raise Broken("too many orders")
@@ -261,7 +289,11 @@ class Master:
                 self._waiting.append(message.number)
                 self._upgrade()
             else:
+                if message.version:
+                    self._main.want(message.version, message.packed)
                 self._reloads.order(message.what, message.number)
+        elif isinstance(message, channel.Settled):
+            self._main.settle(message.version)
 
     def _flush(self) -> bool:
         """Send what could not be sent before; false: some of it still waits."""
@@ -300,14 +332,15 @@ class Master:
     def _upgrade(self) -> None:
         """Start a new master, of the code that is installed now."""
         fleet = self._fleet
-        if fleet.stopping or self._predecessor is not None:
-            self._upgrade_ends(
-                False, "Upgrade refused: " + ("rsp is stopping" if fleet.stopping else "one is under way")
-            )
+        stopping = fleet.stopping or self._leaving is not None
+        if stopping or self._predecessor is not None:
+            self._upgrade_ends(False, "Upgrade refused: " + ("rsp is stopping" if stopping else "one is under way"))
         elif self._successor is None:
             log.line("Upgrading: a new master is started.")
             try:
-                self._successor = Successor(*fleet.legacy())
+                legacy, counters, listening = fleet.legacy()
+                legacy = msgspec.structs.replace(legacy, asked=self._reloads.granted)
+                self._successor = Successor(legacy, counters, listening)
             except OSError as error:
                 fleet.heritage.keep()
                 self._upgrade_ends(False, f"Upgrade failed: {error.strerror}.  The running master goes on.")

@@ -13,10 +13,14 @@ from typing import Any
 from rsp import __version__
 from rsp.config.units import Duration
 from rsp.system.console import guarded
+from rsp.terminal.fleet_options import add_fleet
 from rsp.terminal.instance import Failure, ask, find_socket
+from rsp.terminal.plain import plain
+from rsp.terminal.tables import table as _table
 
 _SOON = 30.0  # days before a certificate expires
 _SILENT = 5.0  # seconds that a worker's loop has not run: it hangs
+_SOURCE_COLUMNS = ("upstream", "source", "state", "since", "members", "changes", "errors", "")
 _COLUMNS = ("upstream", "peer", "state", "weight", "in_flight", "requests", "errors", "failures", "retries", "latency")
 
 
@@ -30,7 +34,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         return run(options)
     except Failure as error:
-        print(f"rspctl: {error}", file=sys.stderr)
+        for line in f"rspctl: {error}".split("\n"):  # it may have what an engine or a node says
+            print(plain(line), file=sys.stderr)
     return 1
 
 
@@ -56,9 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     command("status", "Workers, totals, the configuration in force.", _status, peer=False)
-    command("health", "Whether it serves: exit status 0 or 1, for health checks.", _health, peer=False)
+    command("health", "Whether it takes new connections: exit status 0 or 1, for health checks.", _health, peer=False)
     peers = command("peers", "Every peer, how it stands, and how it does.", _peers, peer=False)
     peers.add_argument("upstream", nargs="?", help="only those of this upstream")
+    command("routes", "Every route, what answers it, and where it comes from.", _routes, peer=False)
     command("certs", "Every certificate: names, issuer, when it expires, where it is used.", _certs, peer=False)
     top = command("top", "Traffic, upstreams, routes and processes, live.", _top, peer=False)
     top.add_argument("--once", action="store_true", help="show it once, after one interval")
@@ -83,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         watch.add_argument("condition", nargs="?", default="", help=f"which of them, as in {example}")
         watch.add_argument("-n", type=_number, default=0, metavar="NUMBER", help="end after so many")
         watch.epilog = "The condition is one argument, in quotes.  docs/trace.md has its language and all fields."
+    add_fleet(commands, common)
     command("upgrade", "Hand over to a new master, of the code that is installed now.", _upgrade, peer=False)
     return parser
 
@@ -97,6 +104,8 @@ def _status(options: argparse.Namespace) -> int:
     totals, now, configuration = data["totals"], data["now"], data["configuration"]
     print(f"rsp {data['rsp']}, configuration {configuration['version']} ({configuration['digest'][:12]})")
     print(f"listening on {', '.join(data['listeners'])}")
+    if data.get("site"):  # an instance that was started before an upgrade does not say it
+        print(_site(data["site"]))
     certificates = data["certificates"]
     if certificates["count"]:
         following = certificates["next"]
@@ -115,6 +124,8 @@ def _status(options: argparse.Namespace) -> int:
         f"since the start: {totals['requests']} requests, {totals['status_5xx']} of them 5xx, "
         f"{totals['status_4xx']} 4xx; {totals['retries']} retries, {totals['hedges']} hedges\n"
     )
+    if now.get("stores_missed"):  # an instance that was started before an upgrade does not say it
+        print(f"stores: connections of workers that are missing: {now['stores_missed']}; the log says why\n")
     rows: list[tuple[object, ...]] = [
         ("process", "pid", "version", "uptime", "cpu", "memory", "connections", "running", "requests")
     ]
@@ -123,19 +134,38 @@ def _status(options: argparse.Namespace) -> int:
         rows.append((f"worker {worker['slot']}", *_process(worker), *counts))
     rows.append(("control", *_process(data["control"]), "", "", ""))
     _table(rows)
+    if data["discovery"]:
+        print()
+        _table([_SOURCE_COLUMNS, *map(_source, data["discovery"])])
     return 0
+
+
+def _site(site: dict[str, Any]) -> str:
+    """Of a node."""
+    engine = "" if site["reached"] else "; its engine is not reached"
+    why = f" ({site['why']})" if site["why"] else ""
+    return f"node {site['node']} of {site['url']}: version {site['running'][:12]}, {site['state']}{why}{engine}"
+
+
+def _source(row: dict[str, Any]) -> tuple[object, ...]:
+    """Of peers that are discovered."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["since"]))
+    flapping = f"{len(row['flapping'])} come and go again and again: {', '.join(row['flapping'][:3])}"
+    notes = "; ".join(filter(None, (row["problem"], flapping if row["flapping"] else "")))
+    return row["upstream"], row["source"], row["state"], since, row["members"], row["changes"], row["errors"], notes
 
 
 def _health(options: argparse.Namespace) -> int:
     data = _ask(options, "GET", "/status")
+    why = data["not_ready"]
     working = [each for each in data["workers"] if each["version"] and each["silent"] < _SILENT]
     if options.json:
-        _json({"healthy": bool(working), "workers": len(working)})
-    elif not working:
-        raise Failure("no worker is healthy")
+        _json({"healthy": why is None, "reason": why, "workers": len(working)})
+    elif why is not None:
+        raise Failure(why)
     else:
         print(f"{len(working)} of {len(data['workers'])} workers work")
-    return 0 if working else 1
+    return 0 if why is None else 1
 
 
 def _process(row: dict[str, Any]) -> tuple[object, ...]:
@@ -146,9 +176,22 @@ def _peers(options: argparse.Namespace) -> int:
     data = _ask(options, "GET", "/peers")
     if options.upstream is not None:
         data["peers"] = [each for each in data["peers"] if each["upstream"] == options.upstream]
-        if not data["peers"]:
+        if not data["peers"] and options.upstream not in {source["upstream"] for source in data["discovery"]}:
             raise Failure(f'no upstream "{options.upstream}", or it has no peer')
-    return _json(data) if options.json else _show_peers(data["peers"], data["unknown"])
+    if options.json:
+        return _json(data)
+    sources = {source["source"] for source in data["discovery"]}
+    _show_peers(data["peers"], [name for name in data["unknown"] if name not in sources])
+    for source in data["discovery"]:
+        if options.upstream not in (None, source["upstream"]):
+            continue
+        if source["state"] == "ok" and not source["members"]:
+            print(f"{source['upstream']}: {source['source']} has no members")
+        if source["state"] != "ok":
+            print(
+                f"{source['upstream']}: {source['source']} is {source['state']}: {source['problem'] or 'no answer yet'}"
+            )
+    return 0
 
 
 def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int:
@@ -168,6 +211,19 @@ def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int
     _table(rows)
     for name in unknown:
         print(f"{name}: has no address")
+    return 0
+
+
+def _routes(options: argparse.Namespace) -> int:
+    data = _ask(options, "GET", "/routes")
+    if options.json:
+        return _json(data)
+    rows = [("requests", "answered by", "from")]
+    _table([*rows, *((one["requests"], one["answer"], one["from"]) for one in data["routes"])])
+    for line in data["left_out"]:
+        print(f"left out: {line}")
+    if data["problem"]:
+        print(f"labels are not followed: {data['problem']}")
     return 0
 
 
@@ -316,13 +372,6 @@ def _ask(
 def _json(data: object) -> int:
     print(json.dumps(data, indent=2))
     return 0
-
-
-def _table(rows: Sequence[Sequence[object]]) -> None:
-    texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
-    for row in texts:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 if __name__ == "__main__":

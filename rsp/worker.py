@@ -17,8 +17,11 @@ import msgspec
 from setproctitle import setproctitle
 
 from rsp.config.errors import ConfigError
-from rsp.config.schema import Config
+from rsp.config.schema import Config, Listener
+from rsp.engines.stores import Stores
 from rsp.exchange.assemble import assemble
+from rsp.exchange.forward.script_roots import tell_of_roots
+from rsp.exchange.handlers.file_roots import tell_of_file_roots
 from rsp.exchange.hooks.hooks import Hooks
 from rsp.exchange.service import HttpService
 from rsp.exchange.watched import Watched
@@ -36,6 +39,7 @@ from rsp.net.acceptor import Accepted, Acceptor
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import Handshakes
 from rsp.net.poller import Poller
+from rsp.net.proxy_listener import ProxyListener
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
 from rsp.system import core
@@ -80,6 +84,7 @@ class Worker:
         self._handshakes: Handshakes
         self._keyring = Keyring()
         self._logs = AccessLogs(lambda count: self._context.stats.add(LOG_LINES_LOST, count))
+        self._told = False  # to end, by a signal
         self._stopped: asyncio.Event
 
     def run(self) -> int:
@@ -108,8 +113,10 @@ class Worker:
         instance = self._instance
         context = self._context = WorkerContext(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
         self._service = HttpService(context)
-        context.tickers += (self._logs, Watched(context, instance.observed.tap, instance.observed.watches))
+        stores = context.stores = Stores(instance.store, context.stats)
+        context.tickers += (self._logs, stores, Watched(context, instance.observed.tap, instance.observed.watches))
         context.tap = instance.observed.tap
+        context.usage = instance.usage
         self._handshakes = Handshakes(context, self._service)
         try:
             keyring = instance.keyring.content() if instance.keyring is not None else b""
@@ -121,17 +128,18 @@ class Worker:
             if instance.keyring is not None:
                 instance.keyring.close()
         Identity.of(self._bundle.config.settings).assume()
+        self._tell_of_roots()
         for key in self._sockets:
             self._listen(key)
         loop.add_reader(self._end.fileno(), self._on_message)
-        loop.add_signal_handler(signal.SIGTERM, lambda: self._drain(self._context.limits.shutdown_time))
-        loop.add_signal_handler(signal.SIGQUIT, lambda: self._drain(self._context.limits.shutdown_time))
+        loop.add_signal_handler(signal.SIGTERM, self._leave_soon, loop)
+        loop.add_signal_handler(signal.SIGQUIT, self._leave_soon, loop)
         self._tick(loop)
         self._tell(channel.Ready(self._bundle.version))
         if self._first:
-            for peer in self._service.directory.peers.values():
-                peer.pool.check()
+            self._service.directory.check()
         await self._stopped.wait()
+        context.stores.close()
         context.publish()
         return 0
 
@@ -150,6 +158,7 @@ class Worker:
         context, service = self._context, self._service
         self._logs.use(files)
         tls = self._secure(bundle.config, keyring, state)
+        context.stores.use(bundle.config, tls[0])
         hooks: Hooks | None = None
         if bundle.config.hooks:
             hooks = Hooks(context, bundle.config, bundle.main, bundle.files, self._instance.store)
@@ -176,6 +185,7 @@ class Worker:
             self._complain(error)  # the master will hear nothing, and take it back
             close_all(rest)
             return
+        self._tell_of_roots()
         for key, acceptor in self._acceptors.items():
             acceptor.kind, acceptor.accepted = self._accepting(key[1])
         added = {
@@ -190,12 +200,19 @@ class Worker:
         self._context.tick()
         self._tell(channel.Ready(message.version))
 
+    def _tell_of_roots(self) -> None:
+        """With the rights that requests are answered with."""
+        if self._row_number == 0:
+            tell_of_roots(self._bundle.config.upstreams)
+            tell_of_file_roots(self._bundle.config.routes)
+
     def _secure(self, config: Config, keyring: bytes, state: bytes) -> tuple[Keyring, ServerNames | None]:
         """What the TLS of ``config`` is made of.  Raises :class:`ConfigError`."""
         if keyring:
             core.forbid()
         shared = channel.tls_state(state)
-        whole = msgspec.structs.replace(unpack(keyring) if keyring else Keyring(), staples=shared.staples)
+        read = unpack(keyring) if keyring else Keyring()
+        whole = msgspec.structs.replace(read, staples=shared.staples, key_sets=shared.key_sets)
         if not any(listener.tls for listener in config.listeners):
             return whole, None
         try:
@@ -209,6 +226,7 @@ class Worker:
         try:
             whole, tls = self._secure(self._bundle.config, keyring, state)
             self._service.use_keyring(whole)
+            self._context.stores.use(self._bundle.config, whole)
             self._keyring, self._handshakes.names = whole, tls
         except ConfigError as error:  # the reader has checked it, but it does not run the same OpenSSL calls
             self._complain(error)
@@ -234,6 +252,15 @@ class Worker:
     def _accepting(self, address: str) -> tuple[type[Transport], Accepted]:
         """What carries new connections at ``address``, and what begins with them, in the configuration in force."""
         listeners = [listener for listener in self._bundle.config.listeners if listener.address == address]
+        kind, accepted = self._after_header(listeners)
+        for listener in listeners:
+            if listener.proxy_protocol is not None:
+                limits = self._service.limits_of(address)
+                accepted = ProxyListener(self._context, listener.proxy_protocol.from_, limits, accepted).accept
+        return kind, accepted
+
+    def _after_header(self, listeners: list[Listener]) -> tuple[type[Transport], Accepted]:
+        """The same, once a PROXY header has been taken off, if there is one."""
         if any(listener.tls for listener in listeners):
             return TlsTransport, self._handshakes.accept
         if any(listener.http2 == "prior-knowledge" for listener in listeners):
@@ -295,8 +322,7 @@ class Worker:
             self._settle()
             self._tell(channel.Ready(message.version))
         elif isinstance(message, channel.Update):
-            self._members = channel.members_from(descriptors[0])
-            self._service.arrange(self._members)
+            self._service.change(message.changes, message.unknown)
         elif isinstance(message, channel.Renew):
             self._renew(descriptors)
         elif isinstance(message, channel.Adopt):
@@ -321,12 +347,21 @@ class Worker:
         for acceptor in self._acceptors.values():
             acceptor.retry()
 
+    def _leave_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A signal that is meant for the master reaches the whole group under some service managers."""
+        delay = 0.0 if self._told else self._bundle.config.settings.drain_delay
+        self._told = True
+        if delay:
+            loop.call_later(delay, self._drain, self._context.limits.shutdown_time)
+        else:
+            self._drain(self._context.limits.shutdown_time)
+
     def _drain(self, seconds: float) -> None:
         """Accept no more, finish what runs, within ``seconds``."""
         context = self._context
         if context.draining:
             return
-        context.draining = True
+        context.draining = context.leaving = True
         self._row[LEAVING] = 1
         for key in list(self._sockets):
             self._leave(key)

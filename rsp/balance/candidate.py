@@ -2,16 +2,17 @@
 
 
 class Candidate:
-    """``name``: unique among its siblings; ``weight``: its share relative to them, as it is now.
+    """``name``: unique among its siblings; ``weight``: its share relative to them, as it is now; ``nominal``: the same
+    as it was configured.
 
     ``turn`` is where :class:`~rsp.balance.policies.RoundRobin` keeps its accounts.
     """
 
-    __slots__ = ("name", "turn", "weight")
+    __slots__ = ("name", "nominal", "turn", "weight")
 
     def __init__(self, name: bytes, weight: float) -> None:
         self.name = name
-        self.weight = weight
+        self.nominal = self.weight = weight
         self.turn = 0.0
 
     def load(self) -> int:

@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--certificate", metavar="FILE", help="the client's certificate, PEM; it is taken as verified by client_ca"
     )
+    parser.add_argument("--why", action="store_true", help="say which routes are looked at, and why each is not taken")
     parser.add_argument("--client", default="127.0.0.1", help="the client's address (127.0.0.1)")
     options = parser.parse_args(arguments)
     match = _REQUEST.fullmatch(options.request.strip())
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
     except (OSError, ValueError) as error:
         parser.error(f"--certificate {options.certificate}: {error}")
     try:
-        return _explain(options.file, request, options.client.encode(), (host or "localhost").encode(), tls)
+        return _explain(options, request, (host or "localhost").encode(), tls)
     except ConfigError as error:
         for message in error.messages:
             log.line(f"Error parsing config file: {message}", log.ERROR)
@@ -81,18 +82,24 @@ def _tls(scheme: str | None, sni: str | None, file: str | None) -> "SimulatedTls
     return SimulatedTls(sni.encode() if sni is not None else None, certificate)
 
 
-def _explain(path: str, request: bytes, client: bytes, host: bytes, tls: "SimulatedTls | bool | None") -> int:
-    from rsp.commands.rehearsal import Rehearsal, describe
+def _explain(options: argparse.Namespace, request: bytes, host: bytes, tls: "SimulatedTls | bool | None") -> int:
+    from rsp.commands.outcome import describe
+    from rsp.commands.rehearsal import Rehearsal
     from rsp.lua.evaluate import evaluate
 
-    config, files = evaluate(path)
-    rehearsal = Rehearsal(config, path, files)
+    config, files = evaluate(options.file)
+    rehearsal = Rehearsal(config, options.file, files)
+    looked_at = rehearsal.watch_routing() if options.why else None
     try:
-        result = rehearsal.ask(request, client, host, tls)
+        result = rehearsal.ask(request, options.client.encode(), host, tls)
     except TimeoutError:
         print("rsp explain: a hook waits for something that does not come", file=sys.stderr)
         return 1
     finally:
         rehearsal.close()
+    if looked_at is not None:
+        print("\n".join(["looked at:", *looked_at.lines, ""]))
     print("\n".join(describe(result, request)))
+    if config.settings.discover_routes is not None:
+        print("(without routes from labels: rspctl routes lists those of a running instance)")
     return 0

@@ -9,7 +9,16 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
+from rsp.commands.asked_script import spoken
+from rsp.commands.missing_file import missing_file
+from rsp.commands.outcome import Result
+from rsp.commands.played_services import Services
+from rsp.commands.played_stores import PlayedStores
+from rsp.commands.served_file import served_file
 from rsp.commands.simulated_tls import SimulatedTls, authorities, listener_for
+from rsp.commands.why import RoutesLookedAt
 from rsp.config.schema import Config
 from rsp.config.tls import HttpVersion
 from rsp.config.units import Peer as Address
@@ -32,34 +41,17 @@ from rsp.ipc.shared_memory import Shared
 from rsp.ipc.worker_cells import ROWS
 from rsp.logs.access_logs import Unwritten
 from rsp.lua.evaluate import Hook
-from rsp.lua.runtime import text
 from rsp.net.context import WorkerContext
 from rsp.net.poller import Poller
 from rsp.net.transport import Transport
 from rsp.tls.client_rules import ClientRules, name_to_verify
 from rsp.tls.material import Keyring
+from rsp.tls.plain_files import read_plain
+from rsp.tls.reader import folder_of
 
 _PATIENCE: Final = 15.0  # seconds for one request, and for one test
 _STORE: Final = 16 << 20
 _VERSIONS: Final[dict[HttpVersion, str]] = {1: "", 2: ", over HTTP/2", "auto": ", over HTTP/2 or HTTP/1.1"}
-
-
-class Result:
-    """What became of one request.  ``peer_head``: as the peer would see it; empty if no peer was asked."""
-
-    def __init__(self) -> None:
-        self.upstream: str | None = None
-        self.peer: str | None = None
-        self.has_others = False  # the upstream has more peers
-        self.manner = ""  # how the peer is asked: over HTTP/2, over TLS
-        self.route: str | None = None
-        self.hooks: list[str] = []
-        self.log: list[str] = []
-        self.peer_head = b""
-        self.peer_body = b""
-        self.status = 0
-        self.fields = b""
-        self.body = b""
 
 
 class _Peers(PeerDirectory):
@@ -80,22 +72,22 @@ class _Peers(PeerDirectory):
 
 class _Pool(Pool):
     def __init__(self, context: WorkerContext, peer: Peer, play: "Rehearsal") -> None:
-        super().__init__(context, peer)
-        self._play = play
+        super().__init__(context, peer.for_pools)
+        self._play, self._peer = play, peer  # whose upstream is known once it is asked
 
-    def is_made_for(self, rules: object, name: str, http: object) -> bool:
+    def is_made_for(self, rules: object, name: str, config: object) -> bool:
         return True  # peers are played over HTTP/1.1
 
     def connect(self, request: PeerRequest | None) -> None:
         near, far = socket.socketpair()
         for end in (near, far):
             end.setblocking(False)
-        self._play.attend(far)
+        self._play.attend(far, self._peer.owner.name)
         self.connected(Transport(self.context.poller, near.detach()), request)
 
 
 def _manner(upstream: UpstreamConfig, peer: Address) -> str:
-    said, secure = _VERSIONS[upstream.http], upstream.secure
+    said, secure = spoken(upstream) or _VERSIONS[upstream.http], upstream.secure
     if secure is None:
         return said
     verified = f"certificate for {name_to_verify(secure, peer)}" if secure.verify else "not verified"
@@ -129,24 +121,33 @@ class Rehearsal:
         hooks.keeps = True
         hooks.operations[b"http"] = self._http
         hooks.operations[b"simulate"] = self._simulate
+        self._stores = PlayedStores(config, hooks.store)
+        hooks.operations |= self._stores.operations()
         place, upstreams = 0, {}
         for upstream in config.upstreams:
             upstreams[upstream.name] = [
                 PeerEntry(peer.address, place + index, index, peer.weight, peer.backup, 0)
-                for index, peer in enumerate(upstream.peers)
+                for index, peer in enumerate(upstream.given)
             ]
-            place += len(upstream.peers)
+            place += len(upstream.given)
         running = assemble(config, context, self._service.directory, Unwritten(), hooks)
-        running.use_keyring(authorities(config))
+        files = read_plain(config, folder_of(main), None).files
+        running.use_keyring(msgspec.structs.replace(authorities(config), files=files))
         self._running = running
         self._service.use(running, PeerTable(upstreams, []))
-        self._result = Result()
+        self._services, self._result = Services(config), Result()
         self._answer = b""
         self._logged: list[str] = []  # by the last simulate of the test that runs
 
     def close(self) -> None:
         self._context.poller.close()
         self._loop.close()
+
+    def watch_routing(self) -> RoutesLookedAt:
+        """What has become of the last request's way to a route."""
+        watcher = RoutesLookedAt()
+        self._running.filters = (*self._running.filters, watcher)
+        return watcher
 
     # -- tests
 
@@ -200,11 +201,14 @@ class Rehearsal:
         already = len(hooks.failures)
 
         async def simulate() -> None:
+            self._stores.gone = plan[b"store"] is False
             try:
                 result = await self._ask(request, plan[b"client"], answer, plan[b"host"], played)
             except TimeoutError:
                 done((False, b"simulate: there was no answer in time"))
                 return
+            finally:
+                self._stores.gone = False
             result.log = self._logged = hooks.failures[already:]
             del hooks.failures[already:]
             done((True, self._table(result)))
@@ -297,19 +301,22 @@ class Rehearsal:
             parts.append(data)
         return b"".join(parts)
 
-    def _witness(self, upstream: bytes | None, peer: bytes | None, route: str) -> None:
+    def _witness(self, upstream: bytes | None, peer: bytes | None, route: str, exchange: Any) -> None:
         result = self._result
         result.upstream = upstream.decode() if upstream else None
         result.peer = peer.decode() if peer else None
         config = next((each for each in self._config.upstreams if each.name == result.upstream), None)
-        result.has_others = config is not None and len(config.peers) > 1
+        result.has_others = config is not None and len(config.given) > 1
+        result.asked = config
         result.manner = _manner(config, Address(result.peer)) if config is not None and result.peer else ""
         result.route = route or None
+        result.file = served_file(exchange)
+        result.missing = missing_file(exchange, route, self._config.routes)
 
     # -- peers
 
-    def attend(self, sock: socket.socket) -> None:
-        """Play the peer at the other end of ``sock``: note what it is asked, and answer."""
+    def attend(self, sock: socket.socket, upstream: str) -> None:
+        """Play the peer of ``upstream`` at the other end of ``sock``: note what it is asked, and answer."""
         received = bytearray()
 
         def readable() -> None:
@@ -321,9 +328,11 @@ class Rehearsal:
                 return
             whole = _whole(bytes(received))
             if whole is not None:
-                self._result.peer_head, self._result.peer_body = whole
                 received.clear()
-                sock.sendall(self._answer)
+                said = self._services.answer(upstream, *whole, self._hooks, self._hooks.plan)
+                if said is None:
+                    self._result.peer_head, self._result.peer_body = whole
+                sock.sendall(said or self._answer)
 
         self._loop.add_reader(sock, readable)
 
@@ -356,26 +365,3 @@ def _read_response(data: bytes, result: Result, method: bytes) -> None:
         body = b"".join(decoder.feed(body)) if body else b""
     fields = data[:end].partition(b"\r\n")[2][:-2]
     result.status, result.fields, result.body = head.status, fields, body
-
-
-def describe(result: Result, request: bytes) -> list[str]:
-    """For ``rsp explain``; ``request``: as it was sent."""
-    chosen = "none; the upstream is chosen by the hook" if result.upstream is not None else "none"
-    lines = [f"route:     {result.route or chosen}"]
-    lines += [f"hook:      {hook}" for hook in result.hooks] or ["hooks:     none"]
-    before, after = (text(head.partition(b" HTTP/")[0]) for head in (request, result.peer_head))
-    if after and after != before:
-        lines.append(f"rewritten: {before} -> {after}")
-    lines += [f"failed:    {line}" for line in result.log]
-    if result.upstream is None:
-        lines.append(f"answer:    {result.status}, by rsp itself")
-        lines += [f"           {text(line)}" for line in result.fields.split(b"\r\n") if line]
-        if result.body:
-            lines += ["", *text(result.body[:2000]).splitlines()]
-        return lines
-    others = " (another one in turn may be next)" * result.has_others
-    lines.append(f"upstream:  {result.upstream}, peer {result.peer}{result.manner}{others}")
-    lines += ["", *text(result.peer_head).rstrip().split("\r\n")]
-    if result.peer_body:
-        lines += ["", text(result.peer_body[:2000])]
-    return lines

@@ -5,7 +5,7 @@ from typing import Any
 
 from rsp.config.schema import Config, Listener
 from rsp.exchange.running_config import RunningConfig
-from rsp.http.routing import normalise_host
+from rsp.http.hosts import normalise_host
 from rsp.tls.certificate import ClientCertificate
 from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring

@@ -6,18 +6,26 @@ that one run names every mistake in a file.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path as File
 from typing import Any, TypeVar
 
 import msgspec
 
-from rsp.config import dashboard_rules, keys, log_rules, metrics_rules, rules, slips, tls_rules, tracing_rules, wording
-from rsp.config.declaration import EMPTY, Declaration, plain, with_first, with_peers
+from rsp.config import (  # isort: skip
+    ancestor, cluster_limits, compress_rules, dashboard_rules, files_rules, keys, log_rules, metrics_rules,
+    response_rules, route_checks, routing_rules, rules, slips, store_rules, store_words, tls_rules, tracing_rules,
+    wording,
+)  # fmt: skip
+from rsp.config.declaration import EMPTY, MEANT, Declaration, plain, with_first, with_peers
+from rsp.config.engines import Store
 from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_assignment, find_line
+from rsp.config.placeholders import groups_of
+from rsp.config.places import places
 from rsp.config.repair import original, put_aside
-from rsp.config.schema import Config, Listener, Page, Route, Settings, Timer, decode_hook
+from rsp.config.routes import Route
+from rsp.config.schema import Config, Listener, Page, Settings, Timer, decode_hook
 from rsp.config.tls import Certificate
-from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 from rsp.config.words import hint
 
@@ -26,7 +34,6 @@ T = TypeVar("T")
 HOOKS = ("on_request", "on_upstream", "on_response", "on_error", "on_log")  # of a route, or of all
 _ALL_HOOKS = (*HOOKS, "on_start", "on_reload")
 _MOST_MISTAKES = 20  # of one declaration
-_ANCESTOR = ("listenPort", "backendAddress", "backendPort")
 
 
 class Builder:
@@ -44,54 +51,71 @@ class Builder:
         self._declarations = declarations
         self._sources = sources
         self._main = main
+        self._folder = File(main).absolute().parent
         self._read = read
         self._mistakes: list[tuple[Position, str]] = []
-        self._aside: dict[
-            int, set[str]
-        ] = {}  # by the id of a declaration that is not whole: the keys that are put aside
+        self._aside: dict[int, set[Path]] = {}  # by the id of a declaration that is not whole: what is put aside
         self._origins: dict[int, tuple[Declaration, str]] = {}  # by the id of what came of it; and what it is called
 
     def build(self) -> Config:
         """Raises :class:`ConfigError` with every mistake found, in the order of their lines."""
         settings = self._settings()
         listeners, upstreams, routes = self._declared()
+        stores = self._stores()
         pages = self._pages()
         timers = self._timers()
         certificates = self._certificates()
-        ancestor = self._ancestor()
-        if ancestor is not None:
-            listeners.append(ancestor[0])
-            upstreams.append(ancestor[1])
+        former = self._ancestor()
+        if former is not None:
+            listeners.append(former[0])
+            upstreams.append(former[1])
             if not routes:
-                routes.append(Route(to=ancestor[1].name))
+                routes.append(Route(to=former[1].name))
         elif not self._mistakes:
             self._whole(listeners, upstreams, routes)
-        declared = tls_rules.Declared(settings, listeners, upstreams, routes, certificates)
+        declared = tls_rules.Declared(settings, listeners, upstreams, routes, certificates, stores)
         if not self._mistakes:
-            self._mistakes += map(self._said, (*tls_rules.mistakes(declared), *metrics_rules.clashes(declared)))
+            found = (
+                *tls_rules.mistakes(declared), *metrics_rules.clashes(declared), *response_rules.hidden(declared),
+                *cluster_limits.mistakes(routes, tuple(stores)),
+            )  # fmt: skip
+            self._mistakes += map(self._said, found)
         if self._mistakes:
             self._mistakes.sort(key=lambda mistake: (mistake[0].file, mistake[0].line))
-            raise ConfigError(*(f"{at}: {_line(message)}" for at, message in self._mistakes))
+            raise ConfigError(*self._lines())
         return Config(
             settings=settings,
             listeners=tuple(listeners),
             upstreams=tuple(upstreams),
             routes=tuple(routes),
+            stores=tuple(stores),
             certificates=tuple(certificates),
             pages=tuple(pages),
             timers=tuple(timers),
             hooks=self._hooks,
-            places=self._places(declared),
-            warnings=tuple(f"{at}: warning: {said}" for at, said in map(self._said, tls_rules.warnings(declared))),
+            places=places(declared, self._origin),
+            warnings=self._warnings(declared),
             operators=dashboard_rules.operators(settings, self._main),
         )
+
+    def beside(self) -> tuple[list[Upstream], list[Route], list[str]]:
+        """Upstreams and routes that are no whole configuration, and every mistake found."""
+        _, upstreams, routes = self._declared()
+        return upstreams, routes, self._lines()
+
+    def _lines(self) -> list[str]:
+        return [f"{at}: {_line(message)}" for at, message in self._mistakes]
+
+    def _warnings(self, declared: tls_rules.Declared) -> tuple[str, ...]:
+        found = route_checks.warnings(declared, self._folder, self._sources)
+        return tuple(f"{at}: warning: {_line(said)}" for at, said in map(self._said, found))
 
     def _whole(self, listeners: list[Listener], upstreams: list[Upstream], routes: list[Route]) -> None:
         """What no single declaration can be blamed for."""
         nowhere = Position(self._main, 0)
         if not listeners:
             self._mistakes.append((nowhere, 'nothing to listen on: add  listen "0.0.0.0:8080"  (or listenPort)'))
-        if not upstreams and self._hooks:  # they may answer
+        if not upstreams and (self._hooks or routes):  # they may answer
             return
         if not upstreams:
             self._mistakes.append((nowhere, 'no upstream: add  upstream "app" { "127.0.0.1:8000" }'))
@@ -106,26 +130,29 @@ class Builder:
         known = Settings.__struct_fields__
         values: dict[str, Any] = {}
         for item in self._of("global"):
-            if item.name in known and item.value == EMPTY:
+            if item.name in known and item.value == EMPTY and item.name not in MEANT:
                 continue
             if item.name in known:
                 value = self._checked(item, {item.name: plain(item.value)}, Settings, f"{item.name}")
                 if value is not None:
                     values[item.name] = getattr(value, item.name)
-            elif item.name not in _ANCESTOR:
-                near = suggest(item.name, (*known, *_ANCESTOR))
+            elif item.name not in ancestor.WORDS:
+                near = suggest(item.name, (*known, *ancestor.WORDS))
                 if item.top or near:
-                    said = hint(item.name, (*known, *_ANCESTOR)) or wording.home(item.name)
+                    said = hint(item.name, (*known, *ancestor.WORDS)) or wording.home(item.name)
                     self._mistakes.append(
                         (item.at, f'unknown setting "{item.name}"{said}; make it local if it is your own')
                     )
         settings = Settings(**values)
-        found = (*rules.setting_mistakes(settings), *tls_rules.setting_mistakes(settings))
+        found = (
+            *rules.setting_mistakes(settings), *tls_rules.setting_mistakes(settings),
+            *response_rules.setting_mistakes(settings), *compress_rules.setting_mistakes(settings),
+        )  # fmt: skip
         observed = (*metrics_rules.mistakes(settings), *dashboard_rules.mistakes(settings, self._main))
         traced = tracing_rules.mistakes(settings.tracing)
         for path, message in (*found, *observed, *traced, *log_rules.mistakes(settings.access_log)):
             item = next(item for item in self._of("global") if item.name == path[0])
-            self._complain(item, path, message)
+            self._judge(item, path, message)
         return settings
 
     def _declared(self) -> tuple[list[Listener], list[Upstream], list[Route]]:
@@ -140,7 +167,7 @@ class Builder:
             if self._first(item, seen, label, listener.address):
                 listeners[listener.address] = listener
                 self._origins[id(listener)] = item, label
-                for path, message in tls_rules.listener_mistakes(listener):
+                for path, message in rules.listener_mistakes(listener):
                     self._complain(item, path, f"{label}: {message}")
         seen = {}
         for item in self._of("upstream"):
@@ -153,20 +180,22 @@ class Builder:
                     self._judge(item, path, f"{label}: {message}")
         routes: list[Route] = []
         checked: list[Declaration] = []
-        declared: dict[str, Position] = {}
         for item in self._of("route"):
             route = self._checked(item, plain(item.value), Route, "route")
             if route is None:
                 continue
+            route = files_rules.absolute(route, self._folder)
             self._origins[id(route)] = item, "route"
             given = tls_rules.route_mistakes(route, item.value["map"] if isinstance(item.value, dict) else ())
-            logged = log_rules.mistakes(route.access_log)
-            for path, message in (*rules.route_mistakes(route, list(seen)), *given, *logged):
+            logged = log_rules.mistakes(route.access_log, groups_of(route))
+            checked_by = route_checks.mistakes(route, list(seen))
+            for path, message in (*rules.route_mistakes(route, list(seen)), *checked_by, *given, *logged):
                 self._judge(item, path, f"route: {message}")
             if self._is_whole(item):
                 routes.append(route)
                 checked.append(item)
-                self._first(item, declared, "this route", rules.route_key(route))
+        for number, before, message in routing_rules.shadowed(routes):
+            self._complain(checked[number], (), message.replace("{other}", str(checked[before].at)))
         if not any(item.name == "on_request" for item in self._of("hook")):  # it could answer before
             for number, message in slips.circles(routes):
                 self._complain(checked[number], ("redirect",), f"route: {message}")
@@ -195,6 +224,22 @@ class Builder:
                 self._complain(item, ("file",), f"page: {error}")
         return pages
 
+    def _stores(self) -> list[Store]:
+        stores: list[Store] = []
+        seen: dict[str, Position] = {}
+        for item in self._of("store"):
+            label = f'store "{item.name}"'
+            if isinstance(item.value, dict) and (said := store_words.several(item.value["list"])):
+                self._complain(item, (), f"{label}: {said}")
+                continue
+            store = self._checked(item, {"name": item.name, **with_first(item.value, "url")}, Store, label)
+            if self._first(item, seen, label, item.name) and store is not None:
+                stores.append(store)
+                self._origins[id(store)] = item, label
+                for path, message in store_rules.store_mistakes(store):
+                    self._complain(item, path, f"{label}: {message}")
+        return stores
+
     def _certificates(self) -> list[Certificate]:
         certificates = []
         for item in self._of("certificate"):
@@ -218,42 +263,10 @@ class Builder:
         return [timer for timer in timers if timer is not None]
 
     def _ancestor(self) -> tuple[Listener, Upstream] | None:
-        """The three globals of the C program of 2013: strings, as there, or numbers for the ports."""
-        given = {item.name: item for item in self._of("global") if item.name in _ANCESTOR}
-        if not given:
-            return None
-        main = Position(self._main, 0)
-        texts: dict[str, str] = {}
-        for name in _ANCESTOR:
-            item = given.get(name)
-            value = item.value if item is not None else None
-            at = item.at if item is not None else main
-            if isinstance(value, int) and not isinstance(value, bool) and name != "backendAddress":
-                value = str(value)
-            if not isinstance(value, str):
-                self._mistakes.append((at, f"{name} must be a string"))
-                value = "127.0.0.1" if name == "backendAddress" else "1"
-            elif name != "backendAddress" and not (value.isascii() and value.isdigit() and 0 <= int(value) <= 65535):
-                self._mistakes.append((at, f'{name} must be a string with a port from 0 to 65535, got "{value}"'))
-                value = "1"
-            texts[name] = value
-        host = texts["backendAddress"]
-        if "://" in host:
-            item, plain = given["backendAddress"], re.split(r"[/:]", host.partition("://")[2])[0]
-            self._mistakes.append((item.at, f"backendAddress: an address has no scheme; write {show(plain)}"))
-            return None
-        address = f"[{host}]:{texts['backendPort']}" if ":" in host else f"{host}:{texts['backendPort']}"
-        listener = {"address": texts["listenPort"]}
-        upstream = {"name": "backend", "peers": [{"address": address}]}
-        try:
-            return (
-                msgspec.convert(listener, Listener, dec_hook=decode_hook),
-                msgspec.convert(upstream, Upstream, dec_hook=decode_hook),
-            )
-        except msgspec.ValidationError as error:
-            at = given["backendAddress"].at if "backendAddress" in given else main
-            self._mistakes.append((at, f"backendAddress: {wording.without_place(error)}"))
-            return None
+        given = {item.name: item for item in self._of("global") if item.name in ancestor.WORDS}
+        made, mistakes = ancestor.understood(given, Position(self._main, 0)) if given else (None, [])
+        self._mistakes += mistakes
+        return made
 
     # -- tools
 
@@ -272,6 +285,9 @@ class Builder:
 
     def _position(self, item: Declaration, path: Path) -> Position:
         line = item.at.line
+        if item.labels:
+            label = item.labels.get(str(path[0])) if path else None
+            return Position(f"{item.at.file} (label {label})", 0) if label else item.at
         source = self._sources.get(item.at.file)
         if path and item.kind == "global":
             path = path[1:]
@@ -300,16 +316,6 @@ class Builder:
             message = message.replace("{other}", str(self._origin(finding.other, finding.path)[0]))
         return at, f"{label}: {message}"
 
-    def _places(self, declared: tls_rules.Declared) -> dict[str, str]:
-        """Of each file that TLS is made of, and of each host, behind its key: where it is named first."""
-        places: dict[str, str] = {}
-        for route in declared.routes if declared.is_secure else ():
-            if route.host is not None:
-                places.setdefault(f"host {route.host}", str(self._origin(route, ("host",))[0]))
-        for owner, path, name, _ in tls_rules.files(declared):
-            places.setdefault(f"{path[-1]} {name}", str(self._origin(owner, path)[0]))
-        return places
-
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
         """What ``value`` says, as far as it can be understood; the mistakes in it are noted, and put aside."""
         unknown = list(keys.unknown(wanted, value))
@@ -324,11 +330,16 @@ class Builder:
                 checked = msgspec.convert(value, wanted, dec_hook=decode_hook)
             except msgspec.ValidationError as error:
                 message, path = wording.mistake(error, wanted, value)
-                if not (message.startswith("missing ") and path in [known[:-1] for known in unknown]):
+                # What is missing now may have been put aside.
+                aside = unknown if message.startswith("missing ") else gone if message in wording.EMPTY else ()
+                place = original(wording.spot(error, value), gone)
+                if place not in gone and path not in [known[:-1] for known in aside]:
                     about = "".join(f": {name}" for name in _names(wording.keys_of(wanted, path), label))
                     self._complain(item, _as_written(original(path, gone)), f"{label}{about}: {message}")
+                if place in gone:  # what stands in for it is wrong as well
+                    return None
                 path = wording.spot(error, value)
-                gone.append(original(path, gone))
+                gone.append(place)
                 value = put_aside(wanted, value, path)
                 if value is None:
                     break
@@ -347,7 +358,7 @@ class Builder:
                 if value is None:
                     return None
         if gone:
-            self._aside[id(item)] = {str(path[-1]) for path in gone if path}
+            self._aside[id(item)] = {path for path in gone if path}
         return checked
 
     def _is_whole(self, item: Declaration) -> bool:
@@ -358,7 +369,11 @@ class Builder:
         aside = self._aside.get(id(item))
         if aside is not None and (
             not path
-            or any(re.search(rf'"{re.escape(name)}"|\b{re.escape(name)} (?:"|of\b)', message) for name in aside)
+            or any(path[: len(gone)] == gone for gone in aside)
+            or any(
+                re.search(rf'"{re.escape(name)}"|\b{re.escape(name)} (?:"|of\b)', message)
+                for name in {str(gone[-1]) for gone in aside}
+            )
         ):
             return
         self._complain(item, path, message)

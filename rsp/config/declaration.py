@@ -8,6 +8,13 @@ from rsp.config.errors import Position
 
 # {} in Lua is a list or a table without anything: the key's default will do.
 EMPTY: Final[dict[str, Any]] = {"list": [], "map": {}}
+# Where it says something, or is a mistake: without them, requests would be served that should not be.
+MEANT: Final[dict[str, Any]] = {
+    "auth": {}, "jwt": {}, "audience": [], "host": [], "methods": [], "client": [], "allow": [], "country": {},
+    "rate_limit": {}, "concurrency": {}, "bandwidth": {}, "fault": {}, "files": {}, "index": [], "compress": {},
+    "algorithms": [], "on": [],
+}  # fmt: skip
+_ALL_MEANT: Final = ("claims",)  # whatever is in it
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -16,7 +23,8 @@ class Declaration(msgspec.Struct, frozen=True):
     ``name``: of an upstream or a global.
 
     ``value``: the data; a Lua table is ``{"list": [...], "map": {...}}``.  ``top``: of a global that the file itself
-    assigns, not a function or a module of it.
+    assigns, not a function or a module of it.  ``labels``: where it is not the file that declares it, what says each
+    key.
     """
 
     kind: str
@@ -24,15 +32,24 @@ class Declaration(msgspec.Struct, frozen=True):
     value: Any
     at: Position
     top: bool = False
+    labels: dict[str, str] = {}
 
 
-def plain(value: Any) -> Any:
-    """A recorded value as data for the schema: a table with named keys, with items, or a scalar."""
+def plain(value: Any, *, all_meant: bool = False) -> Any:
+    """A recorded value as data for the schema: a table with named keys, with items, or a scalar.
+
+    ``all_meant``: what is empty in it is not left out.
+    """
     if isinstance(value, dict) and set(value) == {"list", "map"}:
         items, named = value["list"], value["map"]
         if not named:
             return [plain(item) for item in items] if items else {}
-        data = {key: plain(item) for key, item in named.items() if item != EMPTY}
+        data: dict[str, Any] = {}
+        for key, item in named.items():
+            if item != EMPTY:
+                data[key] = plain(item, all_meant=key in _ALL_MEANT)
+            elif all_meant or key in MEANT:
+                data[key] = MEANT.get(key, [])
         for number, item in enumerate(items, 1):
             data[f"[{number}]"] = plain(item)
         return data

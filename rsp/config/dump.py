@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS
-from rsp.config.schema import Config, Route, Settings
+from rsp.config.routes import Route
+from rsp.config.schema import Config, Settings
 from rsp.config.units import Function, Secret
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -29,9 +30,13 @@ def to_lua(config: Config) -> str:
         lines += [f"  {name} = {_value(value)}," for name in keys if (value := getattr(upstream, name)) is not None]
         lines += [f"  {_with_first(peer, 'address')}," for peer in upstream.peers]
         lines.append("}")
+    lines += [f"store {_value(store.name)} {_with_first(store, 'url', 'name')}" for store in config.stores]
     lines += [f"certificate {_with_first(certificate, 'file')}" for certificate in config.certificates]
     lines.append("")
-    lines += [f"route {_value(route)}" for route in config.routes]
+    own = len(config.routes) - len(config.labelled)
+    lines += [f"route {_value(route)}" for route in config.routes[:own]]
+    for route, place in zip(config.routes[own:], config.labelled, strict=True):
+        lines += [f"-- by labels of {place}:", f"route {_value(route)}"]
     lines += [f"page {_value(page)}" for page in config.pages]
     lines += [f"-- hook: the function at {place}" for place in config.hooks]
     return "\n".join(lines) + "\n"
@@ -43,17 +48,16 @@ def _filled(given: T, defaults: T) -> T:
     return msgspec.structs.replace(defaults, **values)
 
 
-def _with_first(struct: msgspec.Struct, key: str) -> str:
-    others = [
-        name for name in struct.__struct_fields__ if name not in (key, "at") and getattr(struct, name) is not None
-    ]
+def _with_first(struct: msgspec.Struct, key: str, *left_out: str) -> str:
+    unnamed = (key, "at", *left_out)
+    others = [name for name in struct.__struct_fields__ if name not in unnamed and getattr(struct, name) is not None]
     parts = [_value(getattr(struct, key)), *(f"{name} = {_value(getattr(struct, name))}" for name in others)]
     return "{ " + ", ".join(parts) + " }"
 
 
 def _value(value: Any) -> str:
     if isinstance(value, msgspec.Struct):
-        fields = [(name, getattr(value, name)) for name in value.__struct_fields__]
+        fields = [(field.encode_name, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
         if isinstance(value, Route) and value.client_ca is None:
             fields.remove(("client_verify", value.client_verify))
         return (

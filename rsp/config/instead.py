@@ -3,8 +3,22 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from rsp.config import http2_words, observe_words
+from rsp.config import (
+    auth_words,
+    compress_words,
+    discovery_words,
+    fastcgi_words,
+    files_words,
+    http2_words,
+    limit_words,
+    observe_words,
+    proxy_protocol_words,
+    response_words,
+    store_words,
+    traffic_words,
+)
 from rsp.config.errors import Path
+from rsp.config.routing_words import query
 from rsp.config.schema import Listener
 from rsp.config.tls import Tls
 from rsp.config.tls_words import CERTIFICATE
@@ -13,7 +27,10 @@ from rsp.config.units import show
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _OFF: Final = {
     "retry": "{ tries = 1 }", "queue": "{ size = 0 }", "failures": "{ count = 0 }", "admin": '"off"',
-    "access_log": '"off"', "forwarded": '"off"', "request_id": '"off"',
+    "access_log": '"off"', "forwarded": '"off"', "request_id": '"off"', **dict.fromkeys(
+        ("content_type_options", "frame_options", "referrer_policy", "content_security_policy", "permissions_policy",
+         "opener_policy"), '""'
+    ),
 }  # fmt: skip
 _COUNTED: Final = {"retry": "tries", "queue": "size", "failures": "count"}
 
@@ -60,7 +77,7 @@ def _route(given: Any) -> str:
 
 
 _SHAPES: Final[dict[str, Callable[[Any], str]]] = {
-    "redirect": _redirect, "respond": _respond, "set": _fields, "add": _fields, "headers": _fields,
+    "redirect": _redirect, "respond": _respond, "set": _fields, "add": _fields, "headers": _fields, "query": query,
     "Page": _page, "Route": _route,
 }  # fmt: skip
 
@@ -75,8 +92,10 @@ def _several(key: str, given: list[Any]) -> str:
     """A list where the schema has a single text."""
     if len(given) == 1:
         return f"; write {show(given[0])}"
-    if key in ("host", "path") and len(given) > 1:
+    if key in ("path", "exact", "regex") and len(given) > 1:
         return one_each(key, given)
+    if key == "index":
+        return fastcgi_words.one_index(given)
     if key == "to":
         return '; one upstream may have several peers: upstream "app" { "10.0.0.1:8000", "10.0.0.2:8000" }'
     return ""
@@ -85,8 +104,23 @@ def _several(key: str, given: list[Any]) -> str:
 def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> str:
     """``"; write ..."``, or ``""``.  ``expected``: msgspec's names of types."""
     key = next((step for step in reversed(path) if isinstance(step, str)), struct.__name__)
+    if path[-2:-1] == ("cache_control",):  # by a pattern
+        key = "cache_control"
     plain = not isinstance(given, dict | list)
-    if said := observe_words.instead(struct, path, given) or http2_words.instead(key, given):
+    if said := (
+        auth_words.instead(key, given)
+        or observe_words.instead(struct, path, given)
+        or limit_words.instead(key, given)
+        or http2_words.instead(key, given)
+        or traffic_words.instead(key, given)
+        or traffic_words.weights(struct, path, given)
+        or proxy_protocol_words.instead(key, given)
+        or response_words.instead(key, given)
+        or files_words.instead(path, key, given)
+        or compress_words.instead(path, key, given)
+        or store_words.instead(struct, path, given)
+        or discovery_words.instead(struct, path, given)
+    ):
         return said
     if given is False and key in _OFF:
         return f"; write {key} = {_OFF[key]}"
@@ -113,10 +147,10 @@ def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> st
             return f"; write {float(given):g}"
         if "bool" in expected and given in ("true", "false", "on", "off", "yes", "no"):
             return f"; write {'true' if given in ('true', 'on', 'yes') else 'false'}"
-    if "array" in expected and plain and given is not None:
+    if "str" in expected and isinstance(given, int | float) and not isinstance(given, bool):
+        return f'; write "{given}"'
+    if "array" in expected and plain and given is not None and not ("str" in expected and isinstance(given, bool)):
         return f"; write {{ {show(given)} }}"
     if "str" in expected and isinstance(given, list):
         return _several(key, given)
-    if "str" in expected and isinstance(given, int | float) and not isinstance(given, bool):
-        return f'; write "{given}"'
     return ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -29,16 +30,26 @@ def struct_at(wanted: Any, path: Path) -> type[msgspec.Struct]:
     return found
 
 
+@cache  # msgspec evaluates all annotations each time, which takes 0.5 ms for a route
+def _keys(wanted: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct] | None]:
+    """Those of a struct, and the struct that each leads into."""
+    fields = [field for field in msgspec.structs.fields(wanted) if field.name not in _HIDDEN]
+    return {
+        field.encode_name: next((kind for kind in types(field.type) if issubclass(kind, msgspec.Struct)), None)
+        for field in fields
+    }
+
+
 def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
     """Paths of the keys in ``value`` that the struct ``wanted``, and those within it, do not have."""
     if not isinstance(value, dict) or not issubclass(wanted, msgspec.Struct):
         return
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(wanted) if field.name not in _HIDDEN}
+    known = _keys(wanted)
     for key, item in value.items():
-        if key not in fields:
+        if key not in known:
             yield (*path, key)
             continue
-        inner = next((kind for kind in types(fields[key]) if issubclass(kind, msgspec.Struct)), None)
+        inner = known[key]
         if inner is not None:
             yield from unknown(inner, item, (*path, key))
             for index, member in enumerate(item if isinstance(item, list) else ()):

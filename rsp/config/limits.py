@@ -88,6 +88,13 @@ class Limits(Struct, frozen=True):
             description="Connections of one client address to one worker, `trusted` ones aside. More: 503. 0: no limit."
         ),
     ] = None
+    temp: Annotated[
+        Size | None,
+        Meta(
+            description="Bytes in temporary files of all workers together, for bodies that `request_buffering` and "
+            "`response_buffering` hold. Beyond it, requests get 503, and less is held of responses."
+        ),
+    ] = None
     streams: Annotated[
         Annotated[int, Meta(ge=1, le=65535)] | None,
         Meta(description="Requests at a time on one HTTP/2 connection. More are refused (REFUSED_STREAM)."),
@@ -101,7 +108,7 @@ DEFAULT_TIMEOUTS: Final = Timeouts(
 )  # fmt: skip
 DEFAULT_LIMITS: Final = Limits(
     line=Size(8 << 10), head=Size(32 << 10), fields=100, body=Size(0), min_rate=Size(100), buffer=Size(64 << 10),
-    connections=0, per_client=0, streams=128,
+    connections=0, per_client=0, streams=128, temp=Size(1 << 30),
 )  # fmt: skip
 # What is still ahead when the route is known; the rest is for listeners and for the whole instance.
 ROUTE_TIMEOUTS: Final = frozenset(("body", "connect", "response", "read", "send", "half_close", "request", "tunnel"))

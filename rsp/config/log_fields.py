@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from rsp.config import field_words
 from rsp.config.errors import suggest
+from rsp.config.value_words import ALIASES
 
 Kind = Literal["text", "number"]
 
@@ -34,7 +35,9 @@ FIELDS: Final[dict[str, Field]] = {
     "target": _text("Path and query, as received; values of secret keys masked."),
     "path": _text("The target without its query."),
     "query": _text("The target's query, without `?`; values of secret keys masked."),
+    "uri": _text("The same as `target`, which placeholders call so."),
     "host": _text("The host that the request is for, without the port."),
+    "authority": _text("The host with its port, as the request has it."),
     "scheme": _text("`http` or `https`, as a `trusted` proxy tells it."),
     "protocol": _text("`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`."),
     "listener": _text("The address of the listener, as the configuration has it."),
@@ -47,10 +50,12 @@ FIELDS: Final[dict[str, Field]] = {
     "connect": _number("For connecting to peers, all tries together; 0 if an open connection was used."),
     "first_byte": _number("From the request's head to the head of the response."),
     "upstream": _text("The peers that were tried, with commas between; the last one answered."),
+    "peer": _text("The peer that answered, or was asked last."),
     "upstream_name": _text("The upstream that the request went to."),
     "upstream_time": _number("What the peers took."),
     "retries": _number("Tries after the first one."),
     "route": _text("The route's name; empty if there is none."),
+    "user": _text("The user that `auth` has found: of a password, a token, or a service; empty if there is none."),
     "request_id": _text("Its X-Request-Id."),
     "user_agent": _text("The request's User-Agent."),
     "referer": _text("The request's Referer; values of secret keys masked."),
@@ -67,8 +72,10 @@ FIELDS: Final[dict[str, Field]] = {
 PREFIXES: Final[dict[str, Field]] = {
     "request.header.": _text("A field of the request; credentials are masked."),
     "response.header.": _text("A field of the response; cookies are masked."),
+    "header.": _text("The same as `request.header.`, as in placeholders."),
     "query.": _text("A value in the query; that of a secret key is masked."),
     "cookie.": _text("`***` if the request has such a cookie."),
+    "capture.": _text("What a group of the route's `regex` has found, by number or name."),
     "log.": _text("What a hook has assigned: `req.log.user = ...`."),
 }
 
@@ -83,6 +90,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.!#$%&'*+^`|~-]+")
 
 def field(name: str) -> Field:
     """Raises :class:`ValueError`."""
+    name = ALIASES.get(name, name)
     if name in FIELDS:
         return FIELDS[name]
     prefix = prefix_of(name)
@@ -114,5 +122,5 @@ def _short(name: str) -> str:
 
 _EXAMPLES: Final = {
     "request.header.": "user-agent", "response.header.": "content-type", "query.": "page", "cookie.": "session",
-    "log.": "user",
+    "header.": "user-agent", "capture.": "1", "log.": "user",
 }  # fmt: skip

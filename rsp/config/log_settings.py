@@ -5,7 +5,8 @@ from ipaddress import ip_address
 from typing import Final
 
 from rsp.config.observe import AccessLog
-from rsp.config.schema import Config, Route
+from rsp.config.routes import Route
+from rsp.config.schema import Config
 
 OFF: Final = "off"
 STDOUT: Final = "stdout"

@@ -1,6 +1,7 @@
 """The schema of what shows how rsp is doing: logs, metrics, dashboard, traces.  Part of ``schema``."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 from msgspec.structs import force_setattr
@@ -12,6 +13,9 @@ _HOSTS = (
     "Names that the Host of a request may have, beside IP addresses of loopback, `localhost` and the address itself; "
     '`"*"`: any. Others get 421 (against DNS rebinding).'
 )
+
+
+_BRACES: Final = re.compile(r"\A\{([^{}]+)\}\Z")
 
 
 class AccessLog(Struct, frozen=True):
@@ -47,9 +51,13 @@ class AccessLog(Struct, frozen=True):
     ] = 1.0
 
     def __post_init__(self) -> None:
-        """A table of Lua has no order, so keys have that of their names: lines look the same after each start."""
+        """A table of Lua has no order, so keys have that of their names: lines look the same after each start.
+
+        A field may stand in braces, as in ``format``.
+        """
         if self.fields:
-            force_setattr(self, "fields", dict(sorted(self.fields.items())))
+            named = {key: _BRACES.sub(r"\1", name) for key, name in sorted(self.fields.items())}
+            force_setattr(self, "fields", named)
 
 
 class Metrics(Struct, frozen=True):

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Final, NamedTuple
 
-from rsp.config import log_fields, regex
+from rsp.config import log_fields
 from rsp.config.units import Duration, Size
+from rsp.http import regex
 
 Get = Callable[[str], object]  # a field's value: text as bytes (or str), a number, or None
 Test = Callable[[Get], bool]

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from rsp.config import limits, observe, schema, tls, upstreams
-from rsp.config.units import Duration, Function, Listen, Network, Peer, Secret, Size
+from rsp.config import content, filters, limits, observe, routes, schema, tls, upstreams
+from rsp.config.units import Duration, Function, Listen, Network, Peer, Secret, Size, show
 
 _INTRO = """\
 # Configuration
@@ -67,15 +67,29 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
         '`route { key = value }` or `route "path" { key = value }`',
         "A path whose normalised form (percent-decoded, dots resolved) would take another route than its raw form is "
         "refused with 400; a request that no route matches with 404.",
-        schema.Route,
+        routes.Route,
     ),
-    ("`redirect = { key = value }`", "", schema.Redirect),
-    ("`respond = { key = value }`", "", schema.Respond),
+    ("`redirect = { key = value }`", "", routes.Redirect),
+    ("`respond = { key = value }`", "", routes.Respond),
     (
         "`request_headers = { key = value }`, `response_headers = { key = value }`",
         "Framing, Connection and Upgrade are rsp's own. Host can only be `set`, in requests.",
-        schema.ResponseRules,
+        routes.ResponseRules,
     ),
+    ("`auth = { key = value }` of a route", "", filters.Auth),
+    ("`jwt = { key = value }` of `auth`", "", filters.Jwt),
+    ("`country = { key = value }`", "", filters.Country),
+    ("`rate_limit = { key = value }`", "", filters.RateLimit),
+    ("`concurrency = { key = value }`", "", filters.Concurrency),
+    ("`bandwidth = { key = value }`", "", filters.Bandwidth),
+    ("`cors = { key = value }`", "", filters.Cors),
+    ("`security_headers = { key = value }`", "Of a route, or a setting for all.", filters.SecurityHeaders),
+    ("`mirror = { key = value }`", "", filters.Mirror),
+    ("`files = { key = value }`", "See [files.md](files.md).", content.Files),
+    ("`compress = { key = value }`", "Of a route, or a setting for all; see [compression.md](compression.md).", content.Compress),
+    ("`split = { key = value }`", "", filters.Split),
+    ("`failover = { key = value }`", "", filters.Failover),
+    ("`fault = { key = value }`", "", filters.Fault),
     ("`page { key = value }`", "", schema.Page),
     ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
     ("`access_log = { key = value }`", "Several in a list, for all or for a route; see [logs.md](logs.md).", observe.AccessLog),
@@ -158,6 +172,8 @@ def _default(value: Any) -> str:
         return "required" if value is msgspec.NODEFAULT else "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`{{ {', '.join(map(show, value))} }}`"
     return f'`"{value}"`' if isinstance(value, str | Duration | Size) else f"`{value}`"
 
 

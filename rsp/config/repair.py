@@ -7,12 +7,15 @@ import msgspec
 
 from rsp.config import keys
 from rsp.config.errors import Path
+from rsp.config.filters import Split
 
 # What stands in for a key that cannot be left out; never used, because a file with a mistake is refused.
 _STAND_INS: dict[str, Any] = {
     "address": "127.0.0.1:1", "to": "/", "status": 404, "interval": 1, "name": "x",
-    "peers": [{"address": "127.0.0.1:1"}],
+    "peers": [{"address": "127.0.0.1:1"}], "from": ["unix:"],
+    "rate": "1r/s", "max": 1, "origins": ["*"], "jwks": "https://a/",
 }  # fmt: skip
+_SHARES: dict[str, Any] = {"to": {"a": 1}}  # of `split`
 
 
 def put_aside(wanted: type, value: Any, path: Path) -> Any:
@@ -24,12 +27,14 @@ def put_aside(wanted: type, value: Any, path: Path) -> Any:
         return None
     copy = parent = deepcopy(value)
     *steps, last = path
-    required = [field.name for field in msgspec.structs.fields(keys.struct_at(wanted, tuple(steps))) if field.required]
+    struct = keys.struct_at(wanted, tuple(steps))
+    required = [field.encode_name for field in msgspec.structs.fields(struct) if field.required]
+    stand_ins = _SHARES if struct is Split else _STAND_INS
     try:
         for step in steps:
             parent = parent[step]
-        if last in required and last in _STAND_INS:
-            parent[last] = deepcopy(_STAND_INS[str(last)])
+        if last in required and last in stand_ins:
+            parent[last] = deepcopy(stand_ins[str(last)])
         else:
             del parent[last]
     except (KeyError, IndexError, TypeError):

@@ -9,12 +9,29 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from rsp.config.content import Compress
+from rsp.config.engines import DiscoverRoutes, Store
+from rsp.config.filters import SecurityHeaders
 from rsp.config.limits import Limits, Timeouts
 from rsp.config.observe import AccessLog, Dashboard, LogFormat, LogLevel, Metrics, Tracing
+from rsp.config.routes import ResponseRules, Route
 from rsp.config.struct import Struct, Text, UrlPath
 from rsp.config.tls import Certificate, Hsts, Tls
 from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Secret, Size
 from rsp.config.upstreams import Upstream
+
+
+class ProxyProtocol(Struct, frozen=True):
+    """Which connections begin with a PROXY header, version 1 or 2."""
+
+    from_: Annotated[
+        tuple[Network, ...],
+        Meta(
+            min_length=1,
+            description='Addresses and networks of the proxies that send it: `{ "10.0.0.0/8" }`; `"unix:"` for a '
+            "unix socket. Their connections must begin with it; all others are served as plain.",
+        ),
+    ] = msgspec.field(name="from")
 
 
 class Listener(Struct, frozen=True):
@@ -42,134 +59,15 @@ class Listener(Struct, frozen=True):
         Literal["https"] | None,
         Meta(description='`"https"`: answer every request with a redirect (308) to the same URL with https://.'),
     ] = None
+    proxy_protocol: Annotated[
+        ProxyProtocol | None,
+        Meta(
+            description="Connections from these addresses begin with a PROXY header, which names the client; see "
+            "[proxy-protocol.md](proxy-protocol.md)."
+        ),
+    ] = None
     timeouts: Annotated[Timeouts | None, Meta(description="Overrides `timeouts` for this listener.")] = None
     limits: Annotated[Limits | None, Meta(description="Overrides `limits` for this listener.")] = None
-
-
-class HeaderRules(Struct, frozen=True):
-    """Changes to the fields of a message, in this order."""
-
-    remove: Annotated[tuple[str, ...], Meta(description='Names: `{ "Cookie", "X-Debug" }`.')] = ()
-    set: Annotated[
-        dict[str, str],
-        Meta(
-            description='Replaces what was there: `{ ["X-Env"] = "live", ["X-Client"] = "{client}" }`. See '
-            "[placeholders](http.md#placeholders)."
-        ),
-    ] = msgspec.field(default_factory=dict)
-    add: Annotated[dict[str, str], Meta(description="Comes in addition to what was there.")] = msgspec.field(
-        default_factory=dict
-    )
-
-
-class ResponseRules(HeaderRules, frozen=True):
-    """Changes to the fields of a message, in this order."""
-
-    own: Annotated[
-        bool,
-        Meta(description="Of `response_headers`: whether they apply to rsp's own answers as well, errors included."),
-    ] = True
-
-
-class Redirect(Struct, frozen=True):
-    """An answer that sends the client elsewhere."""
-
-    to: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            description="URL, or path on the same host. [Placeholders](http.md#placeholders): `{host}` is the "
-            "request's host, `{authority}` the same with its port, `{path}` its path, `{query}` its query, which is "
-            "otherwise appended unless the URL has one.",
-        ),
-    ]
-    status: Annotated[Literal[301, 302, 303, 307, 308], Meta(description="301 and 308 are for good.")] = 302
-
-
-class Respond(Struct, frozen=True):
-    """An answer by rsp itself."""
-
-    status: Annotated[int, Meta(ge=200, le=599, description="Status code.")] = 200
-    body: Annotated[str, Meta(description="Body.")] = ""
-    type: Annotated[str, Meta(description="Content-Type.")] = "text/plain; charset=utf-8"
-    headers: Annotated[dict[str, str], Meta(description="More fields, with placeholders.")] = msgspec.field(
-        default_factory=dict
-    )
-
-
-class Route(Struct, frozen=True):
-    """Which requests go where. The most specific host wins, then the longest path, then the first declared."""
-
-    to: Annotated[str | None, Meta(description="Name of the upstream that answers.")] = None
-    redirect: Annotated[
-        str | Redirect | None, Meta(description='Instead of `to`: a URL, or `{ to = "...", status = 308 }`.')
-    ] = None
-    respond: Annotated[Respond | None, Meta(description='Instead of `to`: `{ status = 410, body = "gone" }`.')] = None
-    host: Annotated[
-        str | None,
-        Meta(
-            description="An exact host name or `*.example.com` (any depth of subdomain), without a port. Without it: "
-            "every host."
-        ),
-    ] = None
-    path: Annotated[
-        str,
-        Meta(
-            pattern="^/",
-            description="The path and all below it: `/api` covers `/api` and `/api/x`, not `/apifoo`; `/api/` covers "
-            "what begins with it. Compared with the normalised path as well. `*` stands for nothing.",
-        ),
-    ] = "/"
-    client_ca: Annotated[
-        Text | None,
-        Meta(
-            description="PEM file with the authorities that a client's certificate has to come from (mTLS). It belongs "
-            "to the host: all routes of one host name the same. Over plain HTTP: 403; on a connection that was not "
-            "verified by it: 421."
-        ),
-    ] = None
-    client_crl: Annotated[
-        Text | None,
-        Meta(
-            description="PEM file with revocation lists for `client_ca`. Certificates of authorities without a current "
-            "list are refused."
-        ),
-    ] = None
-    client_verify: Annotated[
-        Literal["required", "optional"],
-        Meta(description="`optional`: clients without a certificate are served as well; a wrong one is refused."),
-    ] = "required"
-    hsts: Annotated[bool | str | Hsts | None, Meta(description="Overrides `hsts`.")] = None
-    strip: Annotated[bool, Meta(description="Take `path` off before the request goes to the peer.")] = False
-    rewrite: Annotated[UrlPath | None, Meta(description="What to put in the place of `path`, for the peer.")] = None
-    send_host: Annotated[Text | None, Meta(description="The Host that the peer sees. Default: the client's.")] = None
-    request_headers: Annotated[HeaderRules | None, Meta(description="Changes to the request for the peer.")] = None
-    response_headers: Annotated[ResponseRules | None, Meta(description="Changes to the response for the client.")] = (
-        None
-    )
-    timeouts: Annotated[
-        Timeouts | None,
-        Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `half_close`, `request`, `tunnel`."),
-    ] = None
-    limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate`.")] = None
-    name: Annotated[
-        Text | None,
-        Meta(description="Name in metrics and logs. Default: host and path as written, `#2` for a second one."),
-    ] = None
-    metrics: Annotated[
-        bool, Meta(description="Whether the route has histograms of its own in [metrics](metrics.md).")
-    ] = False
-    access_log: Annotated[
-        Text | AccessLog | tuple[Text | AccessLog, ...] | None, Meta(description="Overrides `access_log`.")
-    ] = None
-    on_request: Annotated[
-        Function | None, Meta(description="Hook, `function(req)`; see [lua.md](lua.md) for all of them.")
-    ] = None
-    on_upstream: Annotated[Function | None, Meta(description="Hook, `function(req, peers)`.")] = None
-    on_response: Annotated[Function | None, Meta(description="Hook, `function(req, res)`.")] = None
-    on_error: Annotated[Function | None, Meta(description="Hook, `function(req, err)`.")] = None
-    on_log: Annotated[Function | None, Meta(description="Hook, `function(req, res)`.")] = None
-    fail_open: Annotated[bool | None, Meta(description="Overrides `lua.fail_open`.")] = None
 
 
 class Page(Struct, frozen=True):
@@ -332,6 +230,27 @@ class Settings(Struct, frozen=True):
         ResponseRules | None,
         Meta(description="Changes to every response, as in a route, whose own rules come after these."),
     ] = None
+    ready: Annotated[
+        UrlPath | None,
+        Meta(
+            description="A path that every listener answers itself, before all hooks and routes: 200, and 503 from "
+            'SIGTERM or SIGQUIT on. For Kubernetes and load balancers: `"/readyz"`.'
+        ),
+    ] = None
+    drain_delay: Annotated[
+        Duration,
+        Meta(
+            description="How long connections are still accepted after SIGTERM or SIGQUIT, while `ready` says 503. A "
+            "second signal ends it."
+        ),
+    ] = Duration(0)
+    compress: Annotated[
+        bool | Compress,
+        Meta(description="Compress responses for clients that take it. See [compression.md](compression.md)."),
+    ] = False
+    security_headers: Annotated[
+        bool | SecurityHeaders, Meta(description="For all responses, as in a route, whose own goes before it.")
+    ] = False
     hsts: Annotated[
         bool | str | Hsts,
         Meta(description='Strict-Transport-Security over TLS: true for a year, a duration (`"30d"`), or a table.'),
@@ -349,6 +268,13 @@ class Settings(Struct, frozen=True):
         Meta(description="File for the master's process id. Default: none."),
     ] = None
     reload: Reload = Reload()
+    discover_routes: Annotated[
+        DiscoverRoutes | None,
+        Meta(
+            description="Routes that containers or services ask for by labels; see "
+            "[routes-from-labels.md](routes-from-labels.md)."
+        ),
+    ] = None
     dns: Dns = Dns()
     lua: Lua = Lua()
     tls: Tls = Tls()
@@ -373,6 +299,7 @@ class Config(Struct, frozen=True):
     listeners: tuple[Listener, ...]
     upstreams: tuple[Upstream, ...]
     routes: tuple[Route, ...]
+    stores: tuple[Store, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     pages: tuple[Page, ...] = ()
     timers: tuple[Timer, ...] = ()
@@ -380,6 +307,9 @@ class Config(Struct, frozen=True):
     places: dict[str, str] = {}  # where files of TLS and hosts are named, by key and value: "host a.example"
     warnings: tuple[str, ...] = ()  # lines: what works, but hardly as it is meant
     operators: bytes = b""  # names and hashed passwords for the dashboard
+    labelled: tuple[str, ...] = ()  # of the last routes, which labels ask for: where these are
+    owners: dict[str, str] = {}  # of hosts of these routes
+    refused: tuple[str, ...] = ()  # lines: what labels ask for and do not get
 
 
 def decode_hook(wanted: type, value: object) -> object:

@@ -2,40 +2,38 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
+from rsp.config import value_words
 from rsp.config.errors import Path
-from rsp.config.schema import Redirect, Route
+from rsp.config.placeholders import groups_of
+from rsp.config.route_rule import is_conditional, rule_of
+from rsp.config.routes import Redirect, Route
 from rsp.config.units import show
+from rsp.http.hosts import normalise_host
 from rsp.http.names import fold
-from rsp.http.routing import Router, match, normalise_host, normalise_path
+from rsp.http.paths import normalise_path
+from rsp.http.routing import Router, Rule, find
 
 # nginx's $name and ${name}, HAProxy's %[fetch].
 _VARIABLE: Final = re.compile(r"%\[[^\]]*\]|\$\{?[a-z][a-z0-9_]*\}?")
-_OURS: Final = {
-    "$remote_addr": "{client}", "$realip_remote_addr": "{client}", "%[src]": "{client}", "$host": "{host}",
-    "$http_host": "{authority}", "$scheme": "{scheme}", "$request_id": "{request_id}", "$request_uri": "{path}",
-    "$uri": "{path}", "$document_uri": "{path}", "$args": "{query}", "$query_string": "{query}",
-    "%[path]": "{path}", "%[query]": "{query}",
-    "$ssl_protocol": "{tls_version}", "$ssl_cipher": "{tls_cipher}", "$ssl_server_name": "{sni}",
-    "$ssl_client_cert": "{client_cert}", "$ssl_client_escaped_cert": "{client_cert}",
-    "$ssl_client_s_dn": "{client_cert_subject}", "$ssl_client_fingerprint": "{client_cert_fingerprint}",
-    "%[ssl_fc_protocol]": "{tls_version}", "%[ssl_fc_cipher]": "{tls_cipher}", "%[ssl_fc_sni]": "{sni}",
-    "%[ssl_c_s_dn]": "{client_cert_subject}",
-}  # fmt: skip
 _KNOWN: Final = re.compile(
     r"%\[|\$\{?(?:arg_|cookie_|http_|sent_http_|upstream_|proxy_|ssl_|server_|remote_|request|connection|hostname"
     r"|binary_remote_addr|msec|time_|content_|body_bytes|bytes_sent|is_args)"
 )
-_TARGET: Final = re.compile(r"[/{?#.]|[A-Za-z][A-Za-z0-9+.\-]*:(?!\d)")
+_SAME: Final = re.compile(r"(?:\{scheme\}://\{authority\})?\{(?:path|uri)\}(?:[?#].*)?")
+_TARGET: Final = re.compile(r"[/?#.]|\{(?:path|uri)\}|(?:[A-Za-z][A-Za-z0-9+.\-]*|\{scheme\}):(?!\d)")
 
 
 def variable(value: str) -> str | None:
     """What is wrong with ``value`` if it has another program's variable in it."""
     for found in _VARIABLE.finditer(value):
         name = found[0].replace("{", "").replace("}", "")
-        if name in _OURS:
-            return f"{show(found[0])} is sent as it stands; say {_OURS[name]}"
+        if own := value_words.VARIABLES.get(name):
+            return f"{show(found[0])} is sent as it stands; say {own}"
+        if own := value_words.variable(name):
+            return f"{show(found[0])} is sent as it stands; there are placeholders: say {own}"
         if _KNOWN.match(found[0]):
             return f"{show(found[0])} is sent as it stands; there are placeholders such as {{client}}, and hooks"
     return None
@@ -68,21 +66,42 @@ def target_mistake(target: str) -> str | None:
     return variable(target)
 
 
+def warnings(route: Route) -> Iterator[tuple[Path, str]]:
+    """What is allowed, and probably not meant: behind a proxy it may lead elsewhere."""
+    target = route.redirect.to if isinstance(route.redirect, Redirect) else route.redirect or ""
+    if _SAME.fullmatch(target) and not {"path", "uri"}.intersection(groups_of(route)):
+        said = "is the address that was asked for, so clients are redirected in a circle"
+        yield ("redirect",), f"redirect: {show(target)} {said}"
+    if route.strip and route.path == "/":
+        yield ("strip",), 'strip: there is nothing to take off without a path; write path = "/app", or leave it out'
+
+
 def circles(routes: Iterable[Route]) -> Iterator[tuple[int, str]]:
     """The number of each route that redirects to itself, and what is wrong."""
     listed = list(routes)
-    router = Router((route.host, route.path, number) for number, route in enumerate(listed))
-    for number, route in enumerate(listed):
+    # Other routes that ask for more than host and path may well answer it.
+    suspects = [
+        (number, route)
+        for number, route in enumerate(listed)
+        if route.redirect is not None and route.on_request is None and not is_conditional(route)
+    ]
+    router = Router(_rules(listed) if suspects else ())
+    for number, route in suspects:
         redirect = route.redirect
-        if redirect is None or route.on_request is not None:
-            continue
-        target = redirect.to if isinstance(redirect, Redirect) else redirect
+        target = redirect.to if isinstance(redirect, Redirect) else redirect or ""
         path = re.split(r"[?#]", target, maxsplit=1)[0].encode()
         if target[:1] != "/" or target[:2] == "//" or "{" in target:
             continue
-        host = normalise_host(b"x" if route.host in (None, "*") else route.host.replace("*", "x", 1).encode())
-        if match(router.entries(host), normalise_path(path), True) == number:
+        names = [normalise_host(name.replace("*", "x", 1).encode()) for name in route.hosts or ("x",)]
+        if any(find(router.levels(name), normalise_path(path), True, None, None) == number for name in names):
             yield (
                 number,
                 f"redirect: {show(target)} is answered by this route as well, for ever; it needs a route of its own",
             )
+
+
+def _rules(routes: Iterable[Route]) -> Iterator[tuple[Rule, int]]:
+    """Those that can be used, with the numbers of their routes."""
+    for number, route in enumerate(routes):
+        with suppress(ValueError):
+            yield rule_of(route), number

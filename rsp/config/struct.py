@@ -1,9 +1,12 @@
 """What every part of a configuration is made of."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
+
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # names of fields, methods (RFC 9110 section 5.6.2)
 
 Text = Annotated[str, Meta(min_length=1)]
 UrlPath = Annotated[str, Meta(pattern="^/")]

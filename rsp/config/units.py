@@ -1,6 +1,7 @@
 """Durations, sizes and addresses as people write them in a configuration."""
 
 import re
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Final
 
@@ -12,8 +13,10 @@ _LARGEST: Final = 1 << 60  # bytes: twice of that is still a number in C
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
 _BYTES: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,15}://")
+_BEGINNING = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:?/+")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?")
 _PASSED = re.compile(r"[!-9;-~]{1,255}")  # sd_listen_fds_with_names(3)
+_DISCOVERED = re.compile(r"discover:.+#[0-9a-f]{16}", re.DOTALL)
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 
 
@@ -94,6 +97,15 @@ class Secret(str):
         return '"***"'
 
 
+def without_credentials(url: str) -> str:
+    """As messages may repeat it: without a user, a password and a query, however the rest is written."""
+    if url.startswith("unix:/") and url[6:7] != "/":
+        return url
+    user, at, rest = url.rpartition("@")
+    found = _BEGINNING.match(user) if at else None
+    return (found[0] if found is not None else "") + rest.partition("?")[0]
+
+
 def _without_scheme(url: str) -> str:
     """How to write the address in ``url``."""
     scheme, _, rest = url.partition("://")
@@ -114,6 +126,10 @@ def _option(address: str, words: str) -> str:
     """What to say of the ``words`` behind an address."""
     if option := re.fullmatch(r"(weight|max_conns)=(\d+)", words):
         return f': {{ "{address}", {option[1]} = {option[2]} }}'
+    if re.search(r"\b(?:proxy_protocol|accept-proxy)\b", words):
+        return f': {{ "{_with_port(address)}", proxy_protocol = {{ from = {{ "10.0.0.0/8" }} }} }}'
+    if re.search(r"\bsend-proxy", words):
+        return ': send_proxy = "v2" of the upstream'
     if re.search(r"\b(?:ssl|tls|https)\b", words):
         return f': {{ "{_with_port(address)}", tls = true }}'
     if re.search(r"\b(?:quic|http3|h3)\b", words):
@@ -141,8 +157,10 @@ class Address(str):
             if not value.startswith("unix:/") or len(value.encode()) > 107 + 5 or "\0" in value:
                 raise ValueError(f'"{value}": expected unix: and an absolute path of at most 107 bytes')
             return cls(value)
-        if _URL.match(value):
-            raise ValueError(f'"{value}": {_without_scheme(value)}')
+        if "@" in value or _URL.match(value):
+            value = without_credentials(value)
+            way = _without_scheme(value) if _URL.match(value) else 'write "host:port", without credentials'
+            raise ValueError(f'"{value}": {way}')
         host, colon, port = value.rpartition(":")
         wrong = re.search(r"[\s,;]+", value)
         if wrong and wrong.start() and (host or value[: wrong.start()].isdigit()):
@@ -223,10 +241,26 @@ class Peer(Address):
             if not _NAME.fullmatch(value[4:].rstrip(".")):
                 raise ValueError(f'"{value}": expected a name as in "srv:_http._tcp.example.com"')
             return cls(value)
+        if isinstance(value, str) and _DISCOVERED.fullmatch(value):  # which rules refuse where a file says it
+            return cls(value)
         address = Address.parse(value)
         if not address.is_unix and address.port == 0:
             raise ValueError(f'"{address}": a peer\'s port is from 1 to 65535')
         return cls(address)
+
+    @classmethod
+    def discovered(cls, source: str) -> "Peer":
+        """What stands for the peers of an upstream that are discovered at ``source``."""
+        return cls(f"discover:{source}")
+
+    @property
+    def is_discovered(self) -> bool:
+        return self.startswith("discover:")
+
+    @property
+    def port(self) -> int:
+        """0: it is known where it is looked up."""
+        return 0 if self.is_srv or self.is_discovered else super().port
 
     @property
     def is_srv(self) -> bool:
@@ -235,10 +269,19 @@ class Peer(Address):
     @property
     def is_name(self) -> bool:
         """Whether it has to be looked up."""
-        if self.is_srv:
+        if self.is_srv or self.is_discovered:
             return True
         host = self.host
         return not self.is_unix and ":" not in host and not host.replace(".", "").isdigit()
+
+
+def _network(given: object) -> str:
+    """What to write instead of ``given``, which is no network."""
+    if isinstance(given, str) and given[:5] == "file:":
+        return '; files are for "allow" and "deny"'
+    with suppress(ValueError):
+        return f'; write "{ip_network(str(given), strict=False)}" for the network, or the address alone'
+    return ""
 
 
 class Network(str):
@@ -254,7 +297,7 @@ class Network(str):
                 raise ValueError
             return cls(value if value == "unix:" else ip_network(value))
         except ValueError:
-            raise ValueError(f'expected a network such as "10.0.0.0/8", got {show(value)}') from None
+            raise ValueError(f'expected a network such as "10.0.0.0/8", got {show(value)}{_network(value)}') from None
 
 
 def show(value: object) -> str:
@@ -266,3 +309,14 @@ def show(value: object) -> str:
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "a table"
     return str(value)
+
+
+def spoken(value: object) -> str:
+    """``"; write true"`` for a word that means it elsewhere, or ``""``."""
+    return (
+        "; write true"
+        if value in ("on", "yes", "true")
+        else "; leave it out"
+        if value in ("off", "no", "false")
+        else ""
+    )

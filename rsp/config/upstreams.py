@@ -4,10 +4,13 @@ Part of ``schema``: the same rules hold.  What may be written short (``health = 
 in full.
 """
 
+from hashlib import sha256
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
+from rsp.config.engines import Discover
 from rsp.config.struct import Count, Struct, Text, UrlPath
 from rsp.config.tls import HttpVersion, UpstreamTls
 from rsp.config.units import Duration, Peer, Size
@@ -135,6 +138,7 @@ class Health(Struct, frozen=True):
     ] = 0.5
 
 
+_KEEPALIVE: Final = 64
 _CHECKS: Final = {"tcp": Health(type="tcp"), "grpc": Health(type="grpc")}
 
 
@@ -157,7 +161,9 @@ class Retry(Struct, frozen=True):
             "without a message; see [grpc.md](grpc.md#retries)."
         ),
     ] = ()
-    tries: Annotated[int, Meta(ge=0, le=1000, description="Peers that a request meets at most. 0: all.")] = 0
+    tries: Annotated[
+        int, Meta(ge=0, le=1000, description="Peers that a request meets at most. 0: all, but no more than 1,000.")
+    ] = 0
     budget: Annotated[
         float,
         Meta(
@@ -185,11 +191,15 @@ class Upstream(Struct, frozen=True):
     name: Annotated[str, Meta(min_length=1, description="The name that routes refer to.")]
     peers: Annotated[
         tuple[UpstreamPeer, ...],
+        Meta(description='The backends: addresses, or tables such as `{ "10.0.0.2:8000", weight = 2 }`.'),
+    ] = ()
+    discover: Annotated[
+        Text | Discover | None,
         Meta(
-            min_length=1,
-            description='The backends: addresses, or tables such as `{ "10.0.0.2:8000", weight = 2 }`.',
+            description="Where more peers are read: `etcd://10.0.0.5:2379/services/app/` and others, or a table; see "
+            "[discovery.md](discovery.md)."
         ),
-    ]
+    ] = None
     tls: Annotated[bool | UpstreamTls, Meta(description="Peers are asked over TLS and verified: true, or a table.")] = (
         False
     )
@@ -200,13 +210,47 @@ class Upstream(Struct, frozen=True):
             "see [http2.md](http2.md#peers)."
         ),
     ] = 1
+    protocol: Annotated[
+        Literal["http", "fastcgi", "uwsgi"],
+        Meta(description="What peers speak: `fastcgi`, as PHP-FPM does, or `uwsgi`; see [fastcgi.md](fastcgi.md)."),
+    ] = "http"
+    root: Annotated[
+        Text | None,
+        Meta(
+            description='With `fastcgi`: the directory of the scripts, as peers see it: `"/srv/www"`. rsp looks there '
+            "whether a script exists; see [fastcgi.md](fastcgi.md#scripts-that-do-not-exist)."
+        ),
+    ] = None
+    split: Annotated[
+        str,
+        Meta(
+            description="With `fastcgi`: how the names of scripts end; what of a path comes behind it is PATH_INFO. "
+            "Empty: peers run no scripts, and PATH_INFO is the whole path."
+        ),
+    ] = ".php"
+    index: Annotated[
+        Text,
+        Meta(
+            description="With `fastcgi`: the script of a path that names none: of its directory, or else of the root."
+        ),
+    ] = "index.php"
+    send_proxy: Annotated[
+        Literal["v1", "v2"] | None,
+        Meta(
+            description="Each connection to a peer begins with a PROXY header that names the client, and serves this "
+            "client's connection only; see [proxy-protocol.md](proxy-protocol.md#send)."
+        ),
+    ] = None
     policy: Annotated[
         Literal["round_robin", "least_conn", "random2", "ewma", "hash", "sticky"],
         Meta(description="How a peer is chosen; see [balancing.md](balancing.md)."),
     ] = "round_robin"
     key: Annotated[
         str,
-        Meta(description="What `hash` looks at: `client`, `uri`, `path`, `host`, `header:NAME` or `cookie:NAME`."),
+        Meta(
+            description="What `hash` looks at: `client`, `uri`, `path`, `host`, `header:NAME` or `cookie:NAME`; or a "
+            "text with [placeholders](values.md): `{host}{path}`."
+        ),
     ] = "client"
     sticky: Annotated[bool | str | Sticky, Meta(description="With any policy: true, a cookie's name, or a table.")] = (
         False
@@ -233,8 +277,12 @@ class Upstream(Struct, frozen=True):
         Duration, Meta(description="How long sticky clients and tunnels may stay with a peer that leaves.")
     ] = Duration(30)
     keepalive: Annotated[
-        int, Meta(ge=0, le=65535, description="Idle connections kept open to each peer, by each worker.")
-    ] = 64
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(
+            description="Idle connections kept open to each peer, by each worker. Default: 64; with `fastcgi` 0, "
+            "because each of them holds a process of PHP-FPM."
+        ),
+    ] = None
     keepalive_age: Annotated[
         Duration, Meta(description="An older connection is closed after its exchange. 0: no limit.")
     ] = Duration(3600)
@@ -253,6 +301,33 @@ class Upstream(Struct, frozen=True):
     ] = 0
 
     @property
+    def discovery(self) -> Discover | None:
+        """`discover` in full."""
+        found = Discover(url=self.discover) if isinstance(self.discover, str) else self.discover
+        return found.filled if found is not None else None
+
+    @property
+    def source(self) -> Peer | None:
+        """What stands for the peers that are discovered, among names that stand for several.  Another source has
+        another name, so that what one gives is never taken for what the other does."""
+        found = self.discovery
+        if found is None:
+            return None
+        said = msgspec.json.encode(found, enc_hook=str, order="deterministic")
+        return Peer.discovered(f"{self.name}#{sha256(said).hexdigest()[:16]}")
+
+    @property
+    def given(self) -> tuple[UpstreamPeer, ...]:
+        """`peers`, and behind them what stands for the discovered ones."""
+        source = self.source
+        return self.peers if source is None else (*self.peers, UpstreamPeer(address=source))
+
+    def named(self, given: int, address: Peer) -> Peer:
+        """What the configuration says for the peer at ``address``, the index of which is ``given``; of one that is
+        discovered it says nothing but where."""
+        return self.peers[given].address if given < len(self.peers) else address
+
+    @property
     def checks(self) -> Health | None:
         """`health` in full."""
         if isinstance(self.health, str):
@@ -263,6 +338,11 @@ class Upstream(Struct, frozen=True):
     def secure(self) -> UpstreamTls | None:
         """`tls` in full."""
         return self.tls if isinstance(self.tls, UpstreamTls) else UpstreamTls() if self.tls else None
+
+    @property
+    def idle_kept(self) -> int:
+        """`keepalive` in full."""
+        return self.keepalive if self.keepalive is not None else _KEEPALIVE if self.protocol == "http" else 0
 
     @property
     def shares(self) -> bool:

@@ -7,16 +7,33 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from rsp.config import grpc_words, http2_words, observe_words
+from rsp.config import (
+    auth_words,
+    compress_words,
+    discovery_words,
+    fastcgi_words,
+    files_words,
+    grpc_words,
+    http2_words,
+    limit_words,
+    observe_words,
+    proxy_protocol_words,
+    response_words,
+    store_words,
+    traffic_words,
+    value_words,
+)
 from rsp.config.errors import suggest
+from rsp.config.routes import Route
 from rsp.config.schema import Settings
 from rsp.config.tls_words import SAID
 
 _NIL: Final = re.compile(r"attempt to (?:call|index) (?:global '(\w+)' \(a nil|a nil value \(global '(\w+)')")
 _CALLED: Final = re.compile(r"attempt to call (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
+_INDEXED: Final = re.compile(r"attempt to index (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
 _FIELD: Final = re.compile(r"attempt to (?:call|index) (?:field|a nil value \(field) '(\w+)'")
 _MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): there is ([\w, ]+)$")
-_SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error) near '(.*)'$")
+_SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error|malformed number) near '(.*)'$")
 _NOT_IN_LUA: Final = {
     **dict.fromkeys(("execute", "popen"), "rsp runs no programs"),
     **dict.fromkeys(("exit",), "rsp stops by a signal; error(...) refuses a configuration"),
@@ -34,12 +51,9 @@ _UPSTREAM = 'upstream "app" { "10.0.0.1:8000" }'
 _LISTEN = 'listen "0.0.0.0:8080"'
 _SET = 'request_headers = { set = { ["X-Name"] = "value" } } in a route'
 _ADD = 'response_headers = { set = { ["X-Name"] = "value" } } in a route'
-_RATE = 'limit.rate{ key = req.client, rate = "10r/s" } in on_request'
 _HOOK = "a hook: on_request(function(req) ... end)"
 _FAILURES = 'failures = { count = 3, out = "1s" } in an upstream'
-_NO_FILES = "rsp does not serve files yet"
 _NO_CACHE = "rsp has no cache yet"
-_NO_COMPRESSION = "rsp does not compress yet"
 
 _SAID: Final[dict[str, str]] = {
     # the whole instance
@@ -76,26 +90,25 @@ _SAID: Final[dict[str, str]] = {
     "forwardedallowips": 'trusted = { "10.0.0.0/8" }',
     "api": 'admin = "/run/rsp/admin.sock", and rspctl',
     **SAID,
+    **auth_words.SAID,
+    **response_words.SAID,
     **observe_words.SAID,
+    **fastcgi_words.SAID,
+    **files_words.SAID,
+    **compress_words.SAID,
     **grpc_words.SAID,
+    **limit_words.SAID,
+    **store_words.SAID,
+    **value_words.SAID,
     **http2_words.SAID,
+    **proxy_protocol_words.SAID,
+    **traffic_words.SAID,
+    **discovery_words.SAID,
     "http3": "rsp does not speak HTTP/3 yet",
     "quic": "rsp does not speak HTTP/3 yet",
-    "gzip": _NO_COMPRESSION,
-    "brotli": _NO_COMPRESSION,
-    "zstd": _NO_COMPRESSION,
-    "compress": _NO_COMPRESSION,
-    "compression": _NO_COMPRESSION,
-    "encode": _NO_COMPRESSION,
     "cache": _NO_CACHE,
     "proxycache": _NO_CACHE,
     "proxycachepath": _NO_CACHE,
-    "root": _NO_FILES,
-    "alias": _NO_FILES,
-    "index": _NO_FILES,
-    "static": _NO_FILES,
-    "tryfiles": _NO_FILES,
-    "fileserver": _NO_FILES,
     # listeners
     "port": _LISTEN,
     "bind": _LISTEN,
@@ -107,7 +120,7 @@ _SAID: Final[dict[str, str]] = {
     # routes
     "server": f"{_LISTEN} and {_ROUTE}; a backend is {_UPSTREAM}",
     "servername": 'host = "example.com" in a route',
-    "location": 'route { path = "/api/", to = "app" }',
+    "location": 'route { path = "/api/", to = "app" }; files = "/srv/www" in the place of to serves a directory',
     "prefix": 'path = "/api/" in a route',
     "pathprefix": 'path = "/api/" in a route',
     "proxypass": f"{_UPSTREAM} and {_ROUTE}",
@@ -117,7 +130,7 @@ _SAID: Final[dict[str, str]] = {
     "routes": f"{_ROUTE}, once for each",
     "routers": f"{_ROUTE}, once for each",
     "handle": _ROUTE,
-    "handlepath": 'route { path = "/api/", strip = true, to = "app" }',
+    "handlepath": 'route { path = "/api/", strip = true, to = "app" }; with files, path is taken off anyway',
     "stripprefix": "strip = true in a route",
     "acl": _ROUTE,
     "match": _ROUTE,
@@ -132,36 +145,22 @@ _SAID: Final[dict[str, str]] = {
     "errorpage": 'page { status = { 502, 503 }, file = "down.html" }',
     "errorfile": 'page { status = 503, file = "down.html" }',
     "errorpages": 'page { status = { 502, 503 }, file = "down.html" }',
-    "proxysetheader": _SET,
+    **dict.fromkeys(("proxysetheader", "headerup", "customrequestheaders"), _SET),
+    **dict.fromkeys(("headerdown", "customresponseheaders"), _ADD),
     "addheader": _ADD,
     "header": _ADD,
     "headers": f"{_SET}; response_headers likewise",
-    "cors": _ADD,
     "hidehostheader": _ADD,
     "proxyhideheader": 'response_headers = { remove = { "X-Powered-By" } } in a route',
     "hostheader": 'send_host = "backend.example.com" in a route',
     "preservehost": "the client's Host is kept; send_host changes it",
     "passhostheader": "the client's Host is kept; send_host changes it",
-    "proxybuffering": "responses are passed on as they come",
-    "proxyrequestbuffering": "requests are passed on as they come",
-    "limitreq": _RATE,
-    "limitreqzone": _RATE,
-    "ratelimit": _RATE,
-    "limitconn": "limits = { per_client = 100 }, or limit.conn in on_request",
-    "limitconnzone": "limits = { per_client = 100 }, or limit.conn in on_request",
-    "allow": "a hook; examples/allow_list.lua is one",
-    "deny": "a hook; examples/allow_list.lua is one",
-    "authbasic": "a hook; docs/lua.md has passwords",
-    "basicauth": "a hook; docs/lua.md has passwords",
-    "authrequest": "a hook; examples/auth_request.lua is one",
-    "forwardauth": "a hook; examples/auth_request.lua is one",
     "middlewares": _HOOK,
     "middleware": _HOOK,
     "accessbylua": _HOOK,
     "rewritebylua": _HOOK,
     "contentbylua": _HOOK,
-    "methods": 'if req.method ~= "GET" then return respond(405) end in on_request',
-    "method": 'if req.method ~= "GET" then return respond(405) end in on_request',
+    "method": 'methods = { "GET" } in a route',
     "ngx": "req, res and respond(...); docs/lua.md has all words",
     # upstreams
     "backend": _UPSTREAM,
@@ -210,6 +209,10 @@ def hint_of_call(message: str, known: Iterable[str]) -> str:
     name = match[1] or match[2] if match is not None else ""
     if name in Settings.__struct_fields__:
         return f"{message} (it is a setting: {name} = ...)"
+    if name in Route.__struct_fields__:
+        return f"{message} (it is a key of a route: route {{ {name} = ... }})"
+    if (match := _INDEXED.search(message)) and (match[1] or match[2]) in Settings.__struct_fields__:
+        return f"{message} (it is a setting: {match[1] or match[2]} = {{ ... }})"
     if match := _MEMBER.search(message):
         there = match[3].split(", ")
         other = _MEMBERS.get(match[2].lower(), "")

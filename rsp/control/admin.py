@@ -6,12 +6,14 @@ POST /enable   {"peer": ...}     POST /weight  {"peer": ..., "weight": 5}
 POST /reload   {"dry_run": true} or {"now": true} or nothing               POST /upgrade
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from rsp.config.schema import encode_hook
+from rsp.control import routes
 from rsp.control.state import Data, Mistake, State
 from rsp.control.web import Handler, Refused, Request, Response
 from rsp.ipc.channel import Outcome, What
@@ -48,6 +50,7 @@ class Admin:
             "GET /status": self._status,
             "GET /peers": self._peers,
             "GET /certs": self._certs,
+            "GET /routes": self._routes,
             **self.peer_orders(),
             "POST /reload": self._reload,
             "POST /upgrade": self._upgrade,
@@ -61,10 +64,17 @@ class Admin:
         return answer(self._state.status())
 
     async def _peers(self, _request: Request) -> Response:
-        return answer({"peers": self._state.peers(), "unknown": self._state.unknown()})
+        state, peers = self._state, list[Data]()
+        for piece in state.peers_in_pieces():
+            peers += piece
+            await asyncio.sleep(0)
+        return answer({"peers": peers, "unknown": state.unknown(), "discovery": state.sources()})
 
     async def _certs(self, _request: Request) -> Response:
         return answer({"certificates": self._state.certificates.report()})
+
+    async def _routes(self, _request: Request) -> Response:
+        return answer(routes.report(self._state.bundle.config, self._state.labels_problem()))
 
     async def _drain(self, request: Request) -> Response:
         order = _decoded(request, PeerOrder)

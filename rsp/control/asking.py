@@ -6,6 +6,7 @@ Rules of this room: callers bound the time, with ``asyncio.timeout``; everything
 
 import asyncio
 import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,14 +26,20 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def connected(where: Where, tls: ssl.SSLContext | None = None, name: str = "") -> AsyncIterator[Streams]:
+async def connected(
+    where: Where, tls: ssl.SSLContext | None = None, name: str = "", greeting: bytes = b""
+) -> AsyncIterator[Streams]:
     """A connection, over TLS if there is a context; ``name``: what the certificate has to be for, and SNI.
 
-    Raises :class:`OSError`, of which :class:`ssl.SSLError` is one.
+    ``greeting``: with which it begins, before TLS.  Raises :class:`OSError`, of which :class:`ssl.SSLError` is one.
     """
     sni = name if tls is not None else None
     try:
-        if isinstance(where, str):
+        if greeting:
+            sock = await _greeted(where, greeting)
+            opens = asyncio.open_unix_connection if isinstance(where, str) else asyncio.open_connection
+            streams = await opens(sock=sock, ssl=tls, server_hostname=sni)
+        elif isinstance(where, str):
             streams = await asyncio.open_unix_connection(where, ssl=tls, server_hostname=sni)
         else:
             streams = await asyncio.open_connection(*where, ssl=tls, server_hostname=sni)
@@ -47,6 +54,21 @@ async def connected(where: Where, tls: ssl.SSLContext | None = None, name: str =
         streams[1].transport.abort()
 
 
+async def _greeted(where: Where, greeting: bytes) -> socket.socket:
+    """Connected, and ``greeting`` is sent."""
+    tcp = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+    sock = socket.socket(socket.AF_UNIX if isinstance(where, str) else tcp, socket.SOCK_STREAM)
+    loop = asyncio.get_running_loop()
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, where)
+        await loop.sock_sendall(sock, greeting)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 async def ask(
     where: Where,
     request: bytes,
@@ -54,13 +76,14 @@ async def ask(
     *,
     tls: ssl.SSLContext | None = None,
     name: str = "",
+    greeting: bytes = b"",
     body_limit: int = 64 << 10,
 ) -> tuple[ResponseHead, bytes]:
     """Send ``request``, a head and its body.  The final response, and the beginning of its body.
 
     Raises :class:`OSError`, :class:`ProtocolError`, and :class:`EOFError` for a body that breaks off.
     """
-    async with connected(where, tls, name) as (reader, writer):
+    async with connected(where, tls, name, greeting) as (reader, writer):
         writer.write(request)
         head, rest = await read_final_head(reader, method, _HEAD_LIMIT)
         body = b""

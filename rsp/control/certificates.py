@@ -6,7 +6,7 @@ from math import inf
 from typing import Final
 
 from rsp.config.schema import Config
-from rsp.http.routing import normalise_host
+from rsp.http.hosts import normalise_host
 from rsp.logs import log
 from rsp.tls.material import Described, Keyring
 
@@ -133,7 +133,7 @@ def _facts(one: Described, now: float) -> Data:
 def _hosts_by_name(config: Config) -> dict[str, list[str]]:
     """Hosts of routes by the name that a certificate needs for them: itself, or its parent's wildcard."""
     found: dict[str, list[str]] = {}
-    for host in dict.fromkeys(route.host for route in config.routes if route.host):
+    for host in dict.fromkeys(host for route in config.routes for host in route.hosts):
         known = normalise_host(host.encode()).decode().strip("[]")
         for name in {known, "*." + known.partition(".")[2]}:
             found.setdefault(name, []).append(host)
@@ -141,7 +141,13 @@ def _hosts_by_name(config: Config) -> dict[str, list[str]]:
 
 
 def _hosts_of(one: Described, hosts: dict[str, list[str]]) -> list[str]:
-    return list(dict.fromkeys(host for name in one.names for host in hosts.get(name, ())))
+    return list(dict.fromkeys(host for name in one.names for key in _keys(name) for host in hosts.get(key, ())))
+
+
+def _keys(name: str) -> Iterator[str]:
+    """The hosts of routes that ``name`` may be meant by: itself, and ``app.*`` for a name that begins so."""
+    yield name
+    yield from (f"{name[: at + 1]}*" for at, letter in enumerate(name) if letter == ".")
 
 
 def _upstreams(config: Config, files: tuple[str, str]) -> list[str]:

@@ -16,13 +16,13 @@ from typing import Final
 
 import msgspec
 
+from rsp.auth.passwords import Busy, Users
 from rsp.config.dashboard_rules import dashboard_of
 from rsp.config.schema import Config, encode_hook
 from rsp.control.live import Live
 from rsp.control.recent import Recent
 from rsp.control.state import State
 from rsp.control.web import Handler, Refused, Request, Response, Site
-from rsp.lua.passwords import Busy, Users
 
 _SCRIPTS: Final = ("format.js", "chart.js", "table.js", "page.js", "live.js")
 _MOST_STREAMS: Final = 24
@@ -163,7 +163,7 @@ async def _is_known(users: Users, request: Request) -> bool:
     except Busy:
         raise Refused(503, "too many passwords wait to be checked; try again later") from None
     if found is not None:
-        users.remember(given)
+        users.remember(given, found)
     return found is not None
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rsp import __version__
+from rsp.config.http_url import HttpUrl
 from rsp.config.observe import Tracing
 from rsp.config.schema import Settings
 from rsp.config.tls import UpstreamTls
-from rsp.config.tracing_rules import Endpoint
+from rsp.config.tracing_rules import endpoint_of
 from rsp.control.asking import ask
 from rsp.control.otlp import Verdict, batch, encode_span, verdict
 from rsp.control.span_queue import SpanQueue
@@ -41,7 +42,7 @@ class Export:
         self._counted = counted
         self._queue = SpanQueue(counted)
         self._tracing: Tracing | None = None
-        self._endpoint: Endpoint
+        self._endpoint: HttpUrl
         self._lookup: Lookup
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -54,7 +55,7 @@ class Export:
         tracing = settings.tracing
         self._lookup = Lookup(settings.dns)
         if tracing is not None and tracing != self._tracing:
-            self._endpoint = Endpoint.parse(tracing.endpoint)
+            self._endpoint = endpoint_of(tracing.endpoint)
         self._tracing = tracing
         self._news.set()
         if tracing is not None and self._task is None:

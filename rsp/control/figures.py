@@ -103,8 +103,15 @@ class Figures:
                 cost += time.perf_counter() - begun
                 await asyncio.sleep(0)
                 begun = time.perf_counter()
-        status, peers = self.state.status(), self.state.peers()
+        status = self.state.status()
         cost += time.perf_counter() - begun
+        peers: list[Data] = []
+        begun = time.perf_counter()
+        for piece in self.state.peers_in_pieces():
+            peers += piece
+            cost += time.perf_counter() - begun
+            await asyncio.sleep(0)
+            begun = time.perf_counter()
         return Reading(time.monotonic(), cost, status, peers, routes, times, own_times, listeners)
 
     async def snapshot(self) -> Data:

@@ -20,14 +20,16 @@ from rsp.config.upstreams import Health as HealthConfig
 from rsp.config.upstreams import Upstream
 from rsp.control import asking_http2, grpc_health
 from rsp.control.asking import ask, connected
+from rsp.control.asking_cgi import Manner, ask_cgi
 from rsp.control.asking_http2 import Asked
 from rsp.http.errors import ProtocolError
 from rsp.ipc import peer_marks
 from rsp.ipc.peer_marks import HEALTH_DEAD, HEALTH_DOUBTFUL, HEALTH_UNKNOWN, HEALTH_UP
-from rsp.ipc.peer_table import PeerEntry, PeerTable
+from rsp.ipc.peer_table import Changes, PeerEntry, PeerTable
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.logs import log
 from rsp.net.poller import SCARCE
+from rsp.net.proxy_header import LOCAL
 from rsp.system.descriptors import for_checks
 from rsp.tls.client_rules import name_to_verify
 from rsp.tls.contexts import ContextError, client_ssl_context
@@ -37,6 +39,7 @@ from rsp.tls.words import of_peer
 
 _BODY_LIMIT: Final = 64 << 10
 _JITTER: Final = 0.1
+_MOST_LINES: Final = 20  # of the log, in a second
 
 Verdict = tuple[int, str]  # HEALTH_UP or another; the clause says why another
 
@@ -45,7 +48,7 @@ Verdict = tuple[int, str]  # HEALTH_UP or another; the clause says why another
 class _Plan:
     """What is checked, and how: a change of any of it begins anew.  ``name``: what its certificate has to be for.
 
-    ``http2``: over HTTP/2.
+    ``http2``: over HTTP/2; ``greeting``: what the connection begins with, a PROXY header; ``manner``: not over HTTP.
     """
 
     upstream: str
@@ -54,6 +57,8 @@ class _Plan:
     tls: ssl.SSLContext | None
     name: str
     http2: bool
+    greeting: bytes
+    manner: Manner | None
 
 
 class Checks:
@@ -71,20 +76,36 @@ class Checks:
             for upstream in config.upstreams
             for place, plan in _plans(upstream, members.upstreams.get(upstream.name, []), keyring)
         }
-        for place, (plan_then, task) in list(self._tasks.items()):
-            if wanted.get(place) != plan_then:
-                task.cancel()
-                del self._tasks[place]
-                if place not in wanted:
-                    self._scoreboard.set_mark(place, peer_marks.HEALTH, HEALTH_UNKNOWN)
+        for place in [place for place in self._tasks if place not in wanted]:
+            self._stop(place)
         for upstream in config.upstreams:  # marks that a predecessor of this process left behind
             for member in members.upstreams.get(upstream.name, []):
                 if upstream.checks is None and self._scoreboard.mark(member.place, peer_marks.HEALTH):
                     self._scoreboard.set_mark(member.place, peer_marks.HEALTH, HEALTH_UNKNOWN)
         for place, plan in wanted.items():
-            if place not in self._tasks:
-                watch = _Watch(self._scoreboard, self._turns, place, plan)
-                self._tasks[place] = (plan, asyncio.get_running_loop().create_task(watch.run()))
+            self._check(place, plan)
+
+    def change(self, upstream: Upstream, changes: Changes, keyring: Keyring) -> None:
+        """Peers of ``upstream`` have come or gone."""
+        for place in changes.gone:
+            self._stop(place)
+        for place, plan in _plans(upstream, changes.come, keyring):
+            self._check(place, plan)
+
+    def _check(self, place: int, plan: _Plan) -> None:
+        """From now on as ``plan`` says; it goes on where it did so before."""
+        before = self._tasks.get(place)
+        if before is None or before[0] != plan:
+            if before is not None:
+                before[1].cancel()
+            watch = _Watch(self._scoreboard, self._turns, place, plan)
+            self._tasks[place] = (plan, asyncio.get_running_loop().create_task(watch.run()))
+
+    def _stop(self, place: int) -> None:
+        known = self._tasks.pop(place, None)
+        if known is not None:
+            known[1].cancel()
+            self._scoreboard.set_mark(place, peer_marks.HEALTH, HEALTH_UNKNOWN)
 
 
 def _plans(upstream: Upstream, members: list[PeerEntry], keyring: Keyring) -> Iterator[tuple[int, _Plan]]:
@@ -98,8 +119,9 @@ def _plans(upstream: Upstream, members: list[PeerEntry], keyring: Keyring) -> It
         log.line(f'upstream "{upstream.name}": peers are not checked: tls: {error}', log.ERROR)
         return
     for member in members:
-        name = name_to_verify(secure, upstream.peers[member.given].address) if secure is not None else ""
-        yield member.place, _Plan(upstream.name, member.address, checks, tls, name, http2)
+        name = name_to_verify(secure, upstream.named(member.given, member.address)) if secure is not None else ""
+        opening, manner = greeting(upstream, checks), Manner.of(upstream)
+        yield member.place, _Plan(upstream.name, member.address, checks, tls, name, http2, opening, manner)
 
 
 class _Watch:
@@ -119,7 +141,15 @@ class _Watch:
             async with self._turn:
                 started = time.monotonic()
                 plan = self._plan
-                verdict = await check(plan.address, plan.config, plan.tls, plan.name, http2=plan.http2)
+                verdict = await check(
+                    plan.address,
+                    plan.config,
+                    plan.tls,
+                    plan.name,
+                    http2=plan.http2,
+                    greeting=plan.greeting,
+                    manner=plan.manner,
+                )
             if verdict is not None:
                 self._judge(verdict)
             pause = self._config.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
@@ -136,25 +166,32 @@ class _Watch:
                 if before != HEALTH_UNKNOWN:
                     self._scoreboard.set_mark(self._place, peer_marks.SINCE, now)
                     self._scoreboard.set_mark(self._place, peer_marks.EJECTED_UNTIL, 0)
-                    log.line(f"{self._label} is up")
+                    _tell(f"{self._label} is up", log.INFO)
                 self._scoreboard.set_mark(self._place, peer_marks.HEALTH, HEALTH_UP)
         else:
             self._good, self._bad = 0, self._bad + 1
             if before != found and (before != HEALTH_UP or self._bad >= self._config.fall):
                 self._scoreboard.set_mark(self._place, peer_marks.HEALTH, found)
-                log.line(f"{self._label} is {'down' if found == HEALTH_DEAD else 'doubtful'}: {why}", log.WARNING)
+                _tell(f"{self._label} is {'down' if found == HEALTH_DEAD else 'doubtful'}: {why}", log.WARNING)
+
+
+def _tell(text: str, level: int) -> None:
+    """Of thousands of peers that change together, some; `rspctl peers` has all."""
+    log.once_a_second(f"health {level}", text, level, most=_MOST_LINES)
 
 
 async def check(
-    address: Peer, config: HealthConfig, tls: ssl.SSLContext | None = None, name: str = "", *, http2: bool = False
-) -> Verdict | None:
-    """Ask once, over TLS if there is a context; ``name``: what the certificate has to be for.
+    address: Peer, config: HealthConfig, tls: ssl.SSLContext | None = None, name: str = "", *, http2: bool = False,
+    greeting: bytes = b"", manner: Manner | None = None,
+) -> Verdict | None:  # fmt: skip
+    """Ask once, over TLS if there is a context; ``name``: what the certificate has to be for;
+    ``greeting``: with which the connection begins; ``manner``: how a peer is asked that does not speak HTTP.
 
     ``None``: this process has no descriptor left to ask with, which says nothing of the peer.
     """
     try:
         async with asyncio.timeout(config.timeout):
-            return await _ask(address, config, tls, name, http2)
+            return await _ask(address, config, tls, name, http2, greeting, manner)
     except TimeoutError:
         return HEALTH_DEAD, f"no answer within {config.timeout}"
     except ProtocolError as error:
@@ -171,10 +208,13 @@ async def check(
         return HEALTH_DEAD, words[0].lower() + words[1:]
 
 
-async def _ask(address: Peer, config: HealthConfig, tls: ssl.SSLContext | None, name: str, http2: bool) -> Verdict:
+async def _ask(
+    address: Peer, config: HealthConfig, tls: ssl.SSLContext | None, name: str, http2: bool, greeting: bytes,
+    manner: Manner | None,
+) -> Verdict:  # fmt: skip
     where = address.path if address.is_unix else (address.host, config.port or address.port)
     if config.type == "tcp":
-        async with connected(where, tls, name):
+        async with connected(where, tls, name, greeting):
             return HEALTH_UP, ""
     host = (config.host or ("localhost" if address.is_unix else address)).encode()
     if config.type == "grpc":
@@ -186,16 +226,23 @@ async def _ask(address: Peer, config: HealthConfig, tls: ssl.SSLContext | None, 
         b"User-Agent: rsp health check\r\nAccept: */*\r\n",
     )
     limit = _BODY_LIMIT if config.body is not None else 0
-    if http2:
+    if manner is not None:
+        head, body = await ask_cgi(where, manner, method, host, path, fields, limit)
+    elif http2:
         head, body, _ = await asking_http2.ask(where, Asked(method, host, path, fields, b"", limit), tls, name)
     else:
         request = b"%b %b HTTP/1.1\r\nHost: %b\r\n%bConnection: close\r\n\r\n" % (method, path, host, fields)
-        head, body = await ask(where, request, method, tls=tls, name=name, body_limit=limit)
+        head, body = await ask(where, request, method, tls=tls, name=name, greeting=greeting, body_limit=limit)
     if not any(head.status in wanted for wanted in statuses(config.status)):
         return HEALTH_DOUBTFUL, f"answered {head.status}"
     if config.body is not None and config.body.encode() not in body:
         return HEALTH_DOUBTFUL, "the body is not as expected"
     return HEALTH_UP, ""
+
+
+def greeting(upstream: Upstream, checks: HealthConfig) -> bytes:
+    """The PROXY header of a check: the connection is rsp's own.  What answers at another port knows nothing of it."""
+    return LOCAL[upstream.send_proxy] if upstream.send_proxy is not None and checks.port is None else b""
 
 
 def security(upstream: Upstream, checks: HealthConfig) -> UpstreamTls | None:

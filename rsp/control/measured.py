@@ -195,9 +195,10 @@ class Peers:
             self._upstreams.add(upstream)
             self._waiting.series.append((labels(pairs[0]), board.total(place, peer_cells.WAITING)))
         about = labels(*pairs)
-        self._count(pairs, lambda cell: board.total(place, cell))
+        counts = board.all_totals(place)
+        self._count(pairs, counts.__getitem__)
         for metric, family in self._gauges:
-            family.series.append((about, metric.value(board.total(place, metric.cell))))
+            family.series.append((about, metric.value(counts[metric.cell])))
         state, health = self._state.standing(member), board.mark(place, peer_marks.HEALTH)
         self._states["up"].series.append((about, int(state in ("up", "doubtful"))))
         self._states["ejected"].series.append((about, int(state in ("ejected", "probing"))))

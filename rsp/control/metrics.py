@@ -9,20 +9,19 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Final
 
+from rsp.control import routes
+from rsp.control.discovery.measured import discovery
 from rsp.control.exposition import OPENMETRICS, PLAIN, Family, pieces, wants_openmetrics
+from rsp.control.fleet_measured import site
 from rsp.control.measured import Peers, Series, certificates, instance, processes
-from rsp.control.state import State, silence
+from rsp.control.state import State
 from rsp.control.web import Handler, Request, Response
-from rsp.ipc import worker_cells
-from rsp.ipc.scoreboard import RETIRED_ROW, Row
 from rsp.ipc.sheet import ReadBlocks
 
 _SERIES: Final = 50  # in one turn: less than a millisecond
-_PEERS: Final = 10
+_PEERS: Final = 50
 _SCRAPES: Final = 16  # at a time; each holds some megabytes where there are 10,000 routes
 _PATIENCE: Final = 15.0  # seconds for one; Prometheus waits 10
-_SILENT: Final = 3.0  # seconds: a worker whose loop has not run for so long does not accept
-_STAGES: Final = {worker_cells.STARTING: "rsp starts", worker_cells.STOPPING: "rsp stops"}
 
 
 class Metrics:
@@ -60,7 +59,10 @@ class Metrics:
         for number, (upstream, member) in enumerate(state.each_member(), 1):
             peers.add(upstream.name, member)
             await _turn(number, _PEERS)
-        once = [*instance(state), *processes(state), *certificates(state.certificates)]
+        once = [
+            *instance(state), *processes(state), *certificates(state.certificates), *discovery(state.sources()),
+            *routes.families(state.bundle.config, state.labels_problem()), *site(state.site()),
+        ]  # fmt: skip
         return [*series.families(), *once, *peers.families()]
 
     # -- for what decides whether this instance gets requests, or is started anew
@@ -71,27 +73,8 @@ class Metrics:
 
     async def _ready(self, _request: Request) -> Response:
         """Whether new connections are accepted."""
-        why = self.not_ready()
+        why = self._state.not_ready()
         return Response(200, body=b"ready\n") if why is None else Response(503, body=f"not ready: {why}\n".encode())
-
-    def not_ready(self) -> str | None:
-        """The reason, as a clause."""
-        board = self._state.scoreboard
-        stage = board.row(RETIRED_ROW)[worker_cells.STAGE]
-        if stage == worker_cells.HANDED_OVER:  # for those that have asked us nevertheless
-            return None
-        if stage in _STAGES:
-            return _STAGES[stage]
-        workers = self._state.workers()
-        if any(map(_accepts, workers)):
-            return None
-        return f"no worker accepts connections ({len(workers)} run)"
-
-
-def _accepts(worker: Row) -> bool:
-    """Not yet at its start, not any more while it finishes, and not where its loop hangs."""
-    started, leaving = worker[worker_cells.VERSION], worker[worker_cells.LEAVING]
-    return bool(started) and not leaving and silence(worker) < _SILENT
 
 
 async def _turn(number: int, most: int) -> None:

@@ -5,20 +5,25 @@ Everything is read from the scoreboard and the members, so no other process is a
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from rsp import __version__
 from rsp.config.errors import suggest
+from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream
 from rsp.control.certificates import Certificates
+from rsp.control.discovery.standing import Standing
 from rsp.ipc import peer_cells, peer_marks, worker_cells
 from rsp.ipc.channel import Bundle, Outcome
 from rsp.ipc.peer_table import PeerEntry, PeerTable
-from rsp.ipc.scoreboard import CONTROL_ROW, Row, Scoreboard
+from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
 
 _FOREVER: Final = (1 << 63) - 1
+_PIECE: Final = 100  # peers that are read in one turn of the loop
 _HEALTH: Final = ("unknown", "up", "doubtful", "dead")  # by the mark
+_STAGES: Final = {worker_cells.STARTING: "rsp starts", worker_cells.STOPPING: "rsp stops"}
+_SILENT: Final = 3.0  # seconds: a worker whose loop has not run for so long does not accept
 _REASONS: Final[dict[int, str]] = {reason: reason.name.lower() for reason in peer_marks.Reason}
 
 Data = dict[str, object]
@@ -46,8 +51,15 @@ class State:
         self._path = path
         self._file = file.encode("utf-8", "backslashreplace").decode()  # its name may be any bytes
         self.certificates = Certificates(bundle.config, told_until)
+        self.sources: Callable[[], list[Standing]] = list  # of peers that are discovered
+        self.labels_problem: Callable[[], str] = str  # why what asks for routes by labels is not followed, or empty
         self.last: Outcome | None = None  # of reloads and upgrades
+        self.site: Callable[[], Data | None] = lambda: None  # of the site that this is a node of
         self.trial: tuple[int, str, float] | None = None  # version, digest, and when it will be over
+
+    def serve_file(self, file: str) -> None:
+        """The configuration's file is this one from now on."""
+        self._file = file
 
     def status(self) -> Data:
         """The instance, its workers, its totals."""
@@ -58,11 +70,14 @@ class State:
             "rsp": __version__,
             "configuration": {"version": self.bundle.version, "digest": self.bundle.digest, "file": self._file},
             "trial": self._trial(),
+            "site": self.site(),
             "last": self._last(),
             "master": os.getppid(),
             "listeners": [str(listener.address) for listener in self.bundle.config.listeners],
             "admin": self._path,
             "certificates": self.certificates.summary(),
+            "discovery": self.sources(),
+            "not_ready": self.not_ready(),
             "totals": totals,
             "now": now,
             "workers": [self._worker(row) for row in workers],
@@ -74,6 +89,18 @@ class State:
         board = self.scoreboard
         rows = [board.row(number) for number in range(board.rows)]
         return sorted((row for row in rows if row[worker_cells.PID]), key=lambda row: row[worker_cells.SLOT])
+
+    def not_ready(self) -> str | None:
+        """Why no new connections should come here, as a clause."""
+        stage = self.scoreboard.row(RETIRED_ROW)[worker_cells.STAGE]
+        if stage == worker_cells.HANDED_OVER:  # for those that have asked us nevertheless
+            return None
+        if stage in _STAGES:
+            return _STAGES[stage]
+        workers = self.workers()
+        if any(map(_accepts, workers)):
+            return None
+        return f"no worker accepts connections ({len(workers)} run)"
 
     def _trial(self) -> Data | None:
         """The configuration that one worker tries."""
@@ -109,6 +136,13 @@ class State:
         """Every peer of every upstream."""
         return [self._peer(*pair) for pair in self.each_member()]
 
+    def peers_in_pieces(self) -> Iterator[list[Data]]:
+        """The same in pieces, so that everything else in this process has turns in between: 10,000 take a third of a
+        second."""
+        members = list(self.each_member())
+        for start in range(0, len(members), _PIECE):
+            yield [self._peer(*pair) for pair in members[start : start + _PIECE]]
+
     def each_member(self) -> Iterator[tuple[Upstream, PeerEntry]]:
         for upstream in self.bundle.config.upstreams:
             for member in self.members.upstreams.get(upstream.name, []):
@@ -124,18 +158,21 @@ class State:
         return given - 1 if given else member.weight
 
     def unknown(self) -> list[str]:
-        """Names that have not been looked up yet, and those without any peer."""
-        unknown: dict[str, None] = dict.fromkeys(self.members.unknown)
+        """Names that have not been looked up yet, and those without any peer; sources by their URL."""
+        unknown: dict[Peer, None] = dict.fromkeys(self.members.unknown)
+        sources: dict[Peer, str] = {}
         for upstream in self.bundle.config.upstreams:
             known = {member.given for member in self.members.upstreams.get(upstream.name, [])}
-            unknown.update((peer.address, None) for given, peer in enumerate(upstream.peers) if given not in known)
-        return list(unknown)
+            unknown.update((peer.address, None) for given, peer in enumerate(upstream.given) if given not in known)
+            if (source := upstream.source) is not None and (discover := upstream.discovery) is not None:
+                sources[source] = discover.shown
+        return list(dict.fromkeys(sources.get(name, name) for name in unknown))
 
     def _peer(self, upstream: Upstream, member: PeerEntry) -> Data:
         board, place = self.scoreboard, member.place
         now = time.monotonic() * 1000
-        given = upstream.peers[member.given].address
-        requests = board.total(place, peer_cells.REQUESTS)
+        given = upstream.named(member.given, member.address)
+        counts = board.all_totals(place)
         health = board.mark(place, peer_marks.HEALTH)
         state, until, why = self._standing(place, now)
         return {
@@ -149,8 +186,8 @@ class State:
             "weight": self.weight(member),
             "backup": member.backup,
             "max_conns": member.max_conns,
-            **peer_cells.TABLE.values(lambda cell: board.total(place, cell), "peer"),
-            "latency_ms": round(board.total(place, peer_cells.LATENCY_SUM) / max(1, requests) / 1000, 3),
+            **peer_cells.TABLE.values(counts.__getitem__, "peer"),
+            "latency_ms": round(counts[peer_cells.LATENCY_SUM] / max(1, counts[peer_cells.REQUESTS]) / 1000, 3),
             "latency_now_ms": round(self._latency(place), 3),
             **peer_marks.TABLE.values(lambda mark: board.mark(place, mark), "peer"),
             "health": _HEALTH[health if health < len(_HEALTH) else 0],
@@ -190,7 +227,7 @@ class State:
     def left_without(self, drained: list[Data]) -> str | None:
         """What it means for requests that ``drained`` are out, where no other peer of theirs is up."""
         for name in dict.fromkeys(peer["upstream"] for peer in drained):
-            states = [peer["state"] for peer in self.peers() if peer["upstream"] == name]
+            states = [self.standing(member) for member in self.members.upstreams.get(str(name), [])]
             if all(state in ("drained", "draining") for state in states):
                 return "this was the last peer that is up; requests get 503"
             if not any(state in ("up", "doubtful") for state in states):
@@ -225,7 +262,7 @@ class State:
             if upstream in (None, known.name)
             for member in self.members.upstreams.get(known.name, [])
         ]
-        found = [pair for pair in members if peer in (pair[1].address, pair[0].peers[pair[1].given].address)]
+        found = [pair for pair in members if peer in (pair[1].address, pair[0].named(pair[1].given, pair[1].address))]
         if not found:
             where = f' in upstream "{upstream}"' if upstream is not None else ""
             raise Mistake(f'no peer "{peer}"{where}{suggest(peer, [member.address for _, member in members])}')
@@ -233,6 +270,12 @@ class State:
             names = [known.name for known, _ in found]
             raise Mistake(f'peer "{peer}" is in several upstreams, say which: {", ".join(dict.fromkeys(names))}')
         return found
+
+
+def _accepts(worker: Row) -> bool:
+    """Not yet at its start, not any more while it finishes, and not where its loop hangs."""
+    started, leaving = worker[worker_cells.VERSION], worker[worker_cells.LEAVING]
+    return bool(started) and not leaving and silence(worker) < _SILENT
 
 
 def silence(row: Row) -> float:

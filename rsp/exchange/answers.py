@@ -23,12 +23,17 @@ class Pages:
             for status in statuses:
                 self._pages[status] = (page.type.encode(), Template(page.body or "", IN_PAGES))
 
-    def error(self, status: int, reason: str, request_id: bytes, head: RequestHead | None) -> Answer:
-        """``reason``: a clause about the request, never about our inside; ``head``: of the request, if it was read."""
-        more = b"X-Request-Id: %b\r\n" % request_id
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    def error(
+        self, status: int, reason: str, request_id: bytes, head: RequestHead | None, fields: bytes = b""
+    ) -> Answer:
+        """``reason``: a clause about the request, never about our inside; ``head``: of the request, if it was read.
+
+        ``fields``: more lines of the answer.
+        """
+        more = b"X-Request-Id: %b\r\n%b" % (request_id, fields)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE and b"Retry-After:" not in fields:
             more += b"Retry-After: 1\r\n"
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        if status == HTTPStatus.METHOD_NOT_ALLOWED and b"Allow:" not in fields:
             more += b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
         page = self._pages.get(status)
         if page is not None:

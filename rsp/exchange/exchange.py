@@ -8,34 +8,31 @@ filters of its route, and what produces its response (``responder``), which the 
 from typing import Any
 
 from rsp.exchange.answers import Answer
+from rsp.exchange.coder import start
+from rsp.exchange.compression import Compression
+from rsp.exchange.filter import Notes
+from rsp.exchange.forward.announced import announced
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.conversations import keep_for_client
-from rsp.exchange.grpc import answer_call, bound_call, broken_off
+from rsp.exchange.grpc import answer_call, broken_off
+from rsp.exchange.incoming import Incoming
 from rsp.exchange.inert import NO_RESPONDER, NO_STREAM
 from rsp.exchange.passage import Passage
 from rsp.exchange.record import record
-from rsp.exchange.running_config import RouteTarget, RunningConfig
-from rsp.exchange.told import told
-from rsp.exchange.tunnel import Tunnel
+from rsp.exchange.running_config import RunningConfig
 from rsp.http.grpc import DEADLINE_EXCEEDED, NO_STATUS, UNAVAILABLE, status_of
-from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
-from rsp.http.names import lines_without, without
+from rsp.http.message import RequestHead, ResponseHead
+from rsp.http.names import lines_without
 from rsp.http.peer_stream import BoundConnection
-from rsp.http.routing import AmbiguousPath, match
 from rsp.http.stream import ClientStream
 from rsp.ipc.worker_cells import IN_FLIGHT
 from rsp.net.context import WorkerContext
 
 
-class Exchange(Tunnel):
-    """What filters and handlers may ask, beside what a :class:`Subject` says.
+class Exchange(Incoming):
+    """What filters and handlers may ask.  ``incoming.py`` has the request's way, :class:`Subject` what is known."""
 
-    ``extra``       field lines of rsp's own for the request
-    ``body``        what has arrived of the request's body and waits; ``dropped``: the client's own is not wanted
-    ``passage``     its way through the filters, where there are some
-    """
-
-    __slots__ = ("body", "dropped", "extra", "limits", "passage", "request_done")
+    __slots__ = ()
 
     def set_up(self, context: WorkerContext, config: RunningConfig, stream: ClientStream, head: RequestHead) -> None:
         session = stream.session
@@ -51,10 +48,13 @@ class Exchange(Tunnel):
         self.body: RequestBody | None = None
         self.route = config.nowhere
         self.upstream = None
+        self.captures = None
         self.response_head = None
         self.logged = None
         self.responder = NO_RESPONDER
         self.target = head.target
+        self.user = self.rate_items = b""
+        self.leaving: Notes | None = None
         self.extra = b""
         self.status = 0
         self.sent = self.received = 0
@@ -63,142 +63,16 @@ class Exchange(Tunnel):
         self.open_ends = 2  # of a tunnel
         self.grpc_status = NO_STATUS
         self.passage: Passage | None = None
-        self.dropped = self.own = False
+        self.admitted = self.dropped = self.own = False
         self.journal = None if context.watch is None else context.watch.begin(head)
         context.stats.add(IN_FLIGHT, 1)
 
-    # -- the request's way
-
-    def start(self) -> None:
-        config = self.config
-        if config.request_id == "make" or not (self.request_id or config.request_id == "off"):
-            self.request_id = self.context.new_id()
-        if config.tracer is not None:
-            config.tracer.begin(self)
-        if config.filters:
-            config.learn_host(self.session, self.head.host, self.stream)
-            self.tell()
-            self._get_passage().begin(config.filters)
-        else:
-            self.find_route()
-
-    def _get_passage(self) -> Passage:
-        """Made for the first of its filters."""
+    def get_passage(self) -> Passage:
+        """Made for the first of its filters that needs one."""
         if self.passage is None:
             passage = self.passage = Passage.__new__(Passage)
             passage.set_up(self)
         return self.passage
-
-    def find_route(self) -> None:
-        head = self.head
-        self.config.learn_host(self.session, head.host, self.stream)
-        try:
-            route = match(self.session.entries, head.path, head.plain)
-        except AmbiguousPath:
-            self.refuse(400, "ambiguous path")
-            return
-        if route is None:
-            self.refuse(404, "")
-        else:
-            self.take(route)
-
-    def take(self, route: RouteTarget) -> None:
-        """The request is for ``route``: its limits hold from here on."""
-        head = self.head
-        self.route = route
-        limits = route.limits.get(self.session.listener, self.config.limits)
-        if head.grpc and route.upstream is not None and route.upstream.shares:
-            limits = limits.for_calls()
-        self.limits = limits
-        self.stream.use(limits)
-        if limits.body_limit:
-            kept = self.body.size if self.body is not None else 0
-            if max(head.framing, kept, self.received) > limits.body_limit:
-                self.refuse(413, "")
-                return
-        if limits.request_time:
-            self.stream.set_deadline(self.context.now + limits.request_time)
-        if head.grpc:
-            bound_call(self.stream, head, self.started, limits.request_time)
-        if route.filters:
-            self._get_passage().begin(route.filters)
-        else:
-            self.handle(route)
-
-    def handle(self, route: RouteTarget) -> None:
-        """Its filters have let it pass: answer."""
-        head, passage = self.head, self.passage
-        if passage is None or not passage.path_set:
-            self.target = head.target
-            if route.rewrite is not None and head.target != b"*":
-                self.target = route.rewritten(head.target, route.rewrite)
-        if passage is not None and passage.sent_to is not None:
-            route = self.config.direct(passage.sent_to)
-        route.handler.start(self)
-
-    def tell(self) -> None:
-        """Prepare the lines that tell a peer of the client, and learn the client's real address.
-
-        Gives a request without a host (HTTP/1.0) the address that the client connected to.
-        """
-        head, session, forwarded = self.head, self.session, self.config.forwarded
-        if not head.host:
-            head.host = self.stream.local_name()
-        if head.forwarded:
-            self.extra, self.client = forwarded.tell(session, head)
-        else:
-            self.extra = session.forwarded
-
-    def outgoing_head(self) -> OutgoingHead:
-        extra, request_id, via = self.extra, self.request_id, self.config.via
-        if via is not None:
-            extra += via[self.head.version]
-        passage = self.passage
-        if passage is not None and passage.overridden:
-            extra = without(extra, passage.overridden)
-            request_id = b"" if b"x-request-id" in passage.overridden else request_id
-        outgoing = self.route.outgoing_head(self.head, self.target, extra, request_id, self)
-        if self.journal is not None and self.journal.trace is not None:
-            self.journal.trace.name_try(outgoing, self.journal.sending)
-        return outgoing
-
-    def outgoing_trailers(self, trailers: list[bytes]) -> list[bytes]:
-        return self.route.trailers_for_peer(self.head, trailers) if trailers else trailers
-
-    def placeholder(self, name: str) -> bytes:
-        """What ``{name}`` stands for."""
-        return told(self, name)
-
-    # -- the request's body
-
-    def request_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
-        if trailers is not None:
-            self.request_done = True
-        for piece in pieces:
-            self.received += len(piece)
-        if self.dropped:
-            return
-        limit = self.limits.body_limit
-        if limit and self.received > limit and self.route is not self.config.nowhere:
-            self.head.keep_alive = False
-            self._give_up(413, "")
-            return
-        if self.responder is not NO_RESPONDER:
-            self.responder.request_body(pieces, trailers)
-        elif not self.response_started:
-            body = self.body = self.body or RequestBody()
-            body.add(pieces)
-            body.trailers = trailers
-            if body.size > self.limits.buffer:
-                self.stream.pause()
-        if self.passage is not None:
-            self.passage.body_arrived()
-
-    def source_full(self) -> None:
-        self.stream.pause()
-
-    def source_ready(self) -> None:
-        self.stream.resume()
 
     # -- from the client
 
@@ -225,10 +99,42 @@ class Exchange(Tunnel):
         return head, pieces
 
     def client_full(self) -> None:
-        self.responder.pause()
+        if self.passage is not None and self.passage.down is not None:
+            self.passage.down.blocked()
+        else:
+            self.response_full()
 
     def client_ready(self) -> None:
-        if self.passage is None or not self.passage.holds:
+        if self.passage is not None and self.passage.down is not None:
+            self.passage.down.unblocked()
+        else:
+            self.response_ready()
+
+    def response_full(self) -> None:
+        """What comes of the response is more than can be passed on for now."""
+        if not self.route.response_buffer or self.upstream is None or not self.get_passage().hold_back():
+            self.pause_response()
+
+    def response_ready(self) -> None:
+        passage = self.passage
+        if passage is None:
+            self.responder.resume()
+        elif passage.backlog is not None:
+            passage.backlog.client_ready()
+        elif not passage.holds:
+            self.resume_response()
+
+    def pause_response(self) -> None:
+        """Let no more come of it: from the responder, or from what compresses it, which sees to the responder."""
+        if self.passage is not None and self.passage.coder is not None:
+            self.passage.coder.pause()
+        else:
+            self.responder.pause()
+
+    def resume_response(self) -> None:
+        if self.passage is not None and self.passage.coder is not None:
+            self.passage.coder.resume()
+        else:
             self.responder.resume()
 
     def is_moot(self) -> bool:
@@ -246,12 +152,19 @@ class Exchange(Tunnel):
         self.route.rule_response(head, self.config.via, self.responder.last_lines, self)
         self._respond(head, pieces, trailers)
 
+    def respond(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """Content of rsp's own: by the rules for what peers send, but without Via: no other server had it."""
+        if self.over:
+            return
+        self.route.rule_content(head, self)
+        self._respond(head, pieces, trailers)
+
     def _respond(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         filters = self.route.response_filters
         if not filters:
             self.send(head, pieces, trailers)
             return
-        self._get_passage().hold(filters, head, pieces, trailers, self.responder)
+        self.get_passage().hold(filters, head, pieces, trailers, self.responder)
 
     def withdraw(self) -> None:
         if self.passage is not None:
@@ -266,6 +179,10 @@ class Exchange(Tunnel):
         self.status = head.status
         if head.own and self.head.grpc:
             pieces = answer_call(head, pieces, self.grpc_status)
+        if self.route.compression is not None:
+            pieces, trailers = self._compress(self.route.compression, head, pieces, trailers)
+        if self.passage is not None and self.passage.down is not None:
+            pieces, trailers = self.passage.down.begin(pieces, trailers)
         for piece in pieces:
             self.sent += len(piece)
         if trailers:
@@ -273,6 +190,20 @@ class Exchange(Tunnel):
         self.stream.send_response(head, pieces, trailers)
         if trailers is not None:
             self._finish(self.status, True)
+
+    def _compress(
+        self, compression: Compression, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
+    ) -> tuple[list[bytes], list[bytes] | None]:
+        """What goes with the head, if it is to be compressed or not; the rest follows."""
+        whole = trailers is not None and not trailers  # a body with a length has no trailers in HTTP/1.1
+        pieces, coding = compression.begin(self.head, head, pieces, whole)
+        coder = start(self, compression, coding, head) if coding is not None else None
+        if coder is None:
+            return pieces, trailers
+        passage = self.get_passage()
+        passage.coder = coder
+        passage.note(coder)
+        return coder.begin(pieces, trailers)
 
     def response_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         if self.over:
@@ -282,6 +213,23 @@ class Exchange(Tunnel):
             if filtered is None:
                 return
             pieces = filtered
+        self.pass_on(pieces, trailers)
+
+    def pass_coded(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """The next part of the response's body, compressed."""
+        backlog = self.passage.backlog if self.passage is not None else None
+        if backlog is None or not backlog.keep(pieces, trailers):
+            self.pass_on(pieces, trailers)
+
+    def pass_on(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """The next part of the response's body, as filters have left it, to the client."""
+        if self.passage is not None and self.passage.down is not None:
+            self.passage.down.take(pieces, trailers)
+        else:
+            self.deliver(pieces, trailers)
+
+    def deliver(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        """The same, at its time."""
         if trailers:
             trailers = self._for_client(trailers)
         for piece in pieces:
@@ -289,6 +237,32 @@ class Exchange(Tunnel):
         self.stream.send_body(pieces, trailers)
         if trailers is not None:
             self._finish(self.status, True)
+
+    def takes_files(self) -> bool:
+        """Whether nothing has to see the bytes of the response's body, which has a length: :meth:`send_file`."""
+        passage = self.passage
+        if self.over or (not self.response_started and (self.route.response_filters or self.route.compression)):
+            return False
+        if passage is not None and (
+            passage.holds or passage.body_filters or passage.coder or passage.down or passage.backlog
+        ):
+            return False
+        return self.stream.takes_files()
+
+    def send_file(self, head: ResponseHead | None, file: int, start: int, size: int) -> int:
+        """Behind ``head``, if it has not been sent, what the client takes now of a part of the open ``file``.
+
+        As :meth:`ClientStream.send_file`; :meth:`takes_files` was true just now.
+        """
+        if head is not None:
+            self.route.rule_content(head, self)
+            self.response_started = True
+            self.response_head = head
+            self.status = head.status
+        sent = self.stream.send_file(head, file, start, size)
+        if sent > 0:
+            self.sent += sent
+        return sent
 
     def _for_client(self, trailers: list[bytes]) -> list[bytes]:
         """The trailers that it may have."""
@@ -299,6 +273,9 @@ class Exchange(Tunnel):
     def tunnel_lost(self) -> None:
         self._finish(101, False)
 
+    def announced(self) -> object:
+        return announced(self.session, self.stream)
+
     def keep_for_client(self, peer: Any, connection: BoundConnection) -> None:
         if self.over or self.head.version == b"2.0" or self.config.forwarded.trusts(self.session.client):
             connection.close()  # the client is gone, or asks several things at once, or is a proxy with many users
@@ -307,22 +284,22 @@ class Exchange(Tunnel):
 
     # -- answers of rsp's own
 
-    def refuse(self, status: int, reason: str) -> None:
-        """Answer with an error, unless a filter has another answer."""
+    def refuse(self, status: int, reason: str, fields: bytes = b"") -> None:
+        """Answer with an error, unless a filter has another answer.  ``fields``: more lines of its head."""
         if status == 413:
             self.dropped = True
         filters = self.route.response_filters
-        if filters and not self.over and self._get_passage().fail(filters, status, reason):
+        if filters and not self.over and self.get_passage().fail(filters, status, reason, fields):
             return
-        self.refuse_plainly(status, reason)
+        self.refuse_plainly(status, reason, fields)
 
-    def refuse_plainly(self, status: int, reason: str) -> None:
+    def refuse_plainly(self, status: int, reason: str, fields: bytes = b"") -> None:
         """Answer with the error page."""
-        self.answer(self._error(status, reason))
+        self.answer(self._error(status, reason, fields))
 
-    def _error(self, status: int, reason: str) -> Answer:
+    def _error(self, status: int, reason: str, fields: bytes = b"") -> Answer:
         self.request_id = self.request_id or self.context.new_id()
-        return self.config.pages.error(status, reason, self.request_id, self.head)
+        return self.config.pages.error(status, reason, self.request_id, self.head, fields)
 
     def answer(self, answer: Answer) -> None:
         """Like a peer's, by the rules of the route, or of all where none is known yet."""
@@ -338,9 +315,11 @@ class Exchange(Tunnel):
 
     # -- the end, once
 
-    def _give_up(self, status: int, reason: str) -> None:
+    def give_up(self, status: int, reason: str) -> None:
         """The client gets ``status``, or a cut where a response has begun."""
         self.abort_responder()
+        if self.passage is not None:
+            self.passage.stop()  # else what a filter waits for could be answered once more, while this is on its way
         if self.response_started:
             self.cut_off()
         else:
@@ -348,7 +327,7 @@ class Exchange(Tunnel):
 
     def timed_out(self) -> None:
         self.grpc_status = DEADLINE_EXCEEDED
-        self._give_up(504, "")
+        self.give_up(504, "")
 
     def abort_responder(self) -> None:
         """What it produces is of no more use."""
@@ -375,11 +354,14 @@ class Exchange(Tunnel):
         self.over = True
         filters, responder = self.route.response_filters, self.responder
         if filters or self.passage is not None:
-            self._get_passage().stop()
+            self.get_passage().stop()
         responder.abort("the exchange is over")
         self.status = status
         if self.passage is not None:  # first: hooks may have something for the log
             self.passage.end(filters, status)
+        while self.leaving is not None:
+            notes, self.leaving = self.leaving, self.leaving.following
+            notes.ended(self, status)
         record(self)
         if self.journal is not None and self.journal.trace is not None:
             self.journal.trace.end(self)

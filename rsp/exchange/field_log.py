@@ -8,7 +8,7 @@ from typing import Any, Final
 from rsp.config.log_fields import DEFAULT_JSON
 from rsp.config.placeholders import Template, names
 from rsp.exchange.condition import Condition
-from rsp.exchange.fields import Reader, Value, reader
+from rsp.exchange.fields import Reader, Value, reader_or_group
 from rsp.exchange.request_log import RequestLog
 from rsp.exchange.subject import Subject
 from rsp.logs.access_log import AccessLog
@@ -28,7 +28,7 @@ class JsonFieldsLog(RequestLog):
         log.json = True
         self._log = log
         named = {**dict(zip(DEFAULT_JSON, DEFAULT_JSON, strict=True)), **fields}
-        self._parts = [(json.dumps(key).encode() + b":", reader(name)) for key, name in named.items() if name]
+        self._parts = [(json.dumps(key).encode() + b":", reader_or_group(name)) for key, name in named.items() if name]
 
     def write(self, exchange: Any, ended: float) -> None:
         values = [read(exchange, ended) for _, read in self._parts]
@@ -46,7 +46,7 @@ class JsonFieldsLog(RequestLog):
 
 def added(fields: Mapping[str, str]) -> Callable[[Subject, float], bytes]:
     """What comes behind the fields of the default: ``fields``, and the end of the line."""
-    parts = [(b"," + json.dumps(key).encode() + b":", reader(name)) for key, name in fields.items() if name]
+    parts = [(b"," + json.dumps(key).encode() + b":", reader_or_group(name)) for key, name in fields.items() if name]
 
     def more(exchange: Subject, ended: float) -> bytes:
         return b"".join([key + _as_json(read(exchange, ended)) for key, read in parts]) + b"}\n"
@@ -62,7 +62,9 @@ class TemplateLog(RequestLog):
     def __init__(self, log: AccessLog, template: str) -> None:
         self._log = log
         parts = Template(template + "\n", names(template)).parts
-        self._parts: list[bytes | Reader] = [part if isinstance(part, bytes) else reader(part) for part in parts]
+        self._parts: list[bytes | Reader] = [
+            part if isinstance(part, bytes) else reader_or_group(part) for part in parts
+        ]
 
     def write(self, exchange: Any, ended: float) -> None:
         self._log.add(

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Final
 
 from rsp.config.log_fields import field, prefix_of
+from rsp.config.value_words import ALIASES
 from rsp.exchange.filters.forwarded import name_of
 from rsp.exchange.grpc import code_told
-from rsp.exchange.hooks.fields import request_field, response_field
 from rsp.exchange.subject import Subject
 from rsp.exchange.tls import tls_told
-from rsp.exchange.told import scheme_of
+from rsp.exchange.told import scheme_of, user_of
+from rsp.http.apart import request_field, response_field
 from rsp.http.lines import get
 from rsp.http.names import APART
 from rsp.logs.json_line import moment
@@ -26,12 +27,21 @@ Reader = Callable[[Subject, float], Value]
 def reader(name: str, *, raw: bool = False) -> Reader:
     """``raw``: values of secrets as they are.  Raises :class:`ValueError` where there is no such field."""
     field(name)
+    name = ALIASES.get(name, name)
     if raw and name in _RAW:
         return _RAW[name]
     if name in _READERS:
         return _READERS[name]
     prefix = prefix_of(name)
     return _FAMILIES[prefix](name.removeprefix(prefix), raw)
+
+
+def reader_or_group(name: str) -> Reader:
+    """As :func:`reader`; what is no field is a group of the route's ``regex``."""
+    try:
+        return reader(name)
+    except ValueError:
+        return _of_group(name, False)
 
 
 # -- the request
@@ -108,6 +118,13 @@ def _of_cookie(name: str, raw: bool) -> Reader:
     return read
 
 
+def _of_group(name: str, _raw: bool) -> Reader:
+    def read(exchange: Subject, _ended: float) -> Value:
+        return exchange.captures.get(name) if exchange.captures is not None else None
+
+    return read
+
+
 # -- the response
 
 
@@ -149,6 +166,10 @@ def _upstream_name(exchange: Subject, _ended: float) -> bytes:
     return exchange.upstream.name.encode() if exchange.upstream is not None else b""
 
 
+def _peer(exchange: Subject, _ended: float) -> bytes:
+    return exchange.responder.peers_tried.rpartition(b",")[2]
+
+
 def _retries(exchange: Subject, _ended: float) -> int:
     return max(0, exchange.responder.tries - 1)
 
@@ -177,7 +198,12 @@ def _resumed(exchange: Subject, _ended: float) -> int:
     return int(tls is not None and tls.resumed)
 
 
-_RAW: Final[dict[str, Reader]] = {"target": _raw_target, "query": _raw_query, "referer": _raw_referer}
+_RAW: Final[dict[str, Reader]] = {
+    "target": _raw_target,
+    "uri": _raw_target,
+    "query": _raw_query,
+    "referer": _raw_referer,
+}
 
 _READERS: Final[dict[str, Reader]] = {
     "time": _time,
@@ -186,7 +212,9 @@ _READERS: Final[dict[str, Reader]] = {
     "target": _target,
     "path": _path,
     "query": _query,
+    "uri": _target,
     "host": lambda exchange, ended: name_of(exchange.head.host),
+    "authority": lambda exchange, ended: exchange.head.host,
     "scheme": lambda exchange, ended: scheme_of(exchange),
     "protocol": _protocol,
     "listener": lambda exchange, ended: exchange.session.listener.encode(),
@@ -199,10 +227,12 @@ _READERS: Final[dict[str, Reader]] = {
     "connect": lambda exchange, ended: exchange.responder.connect_seconds,
     "first_byte": _first_byte,
     "upstream": lambda exchange, ended: exchange.responder.peers_tried,
+    "peer": _peer,
     "upstream_name": _upstream_name,
     "upstream_time": lambda exchange, ended: exchange.responder.seconds,
     "retries": _retries,
     "route": lambda exchange, ended: exchange.route.name.encode(),
+    "user": lambda exchange, ended: user_of(exchange),
     "request_id": lambda exchange, ended: exchange.request_id,
     "user_agent": lambda exchange, ended: exchange.head.user_agent,
     "referer": _referer,
@@ -218,6 +248,8 @@ _READERS: Final[dict[str, Reader]] = {
 _FAMILIES: Final[dict[str, Callable[[str, bool], Reader]]] = {
     "request.header.": _of_request,
     "response.header.": _of_response,
+    "header.": _of_request,
+    "capture.": _of_group,
     "query.": _of_query,
     "cookie.": _of_cookie,
     "log.": _of_hook,

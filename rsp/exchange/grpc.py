@@ -6,9 +6,8 @@ A client of gRPC looks for ``grpc-status``: in the head of a response that has n
 from typing import Final
 
 from rsp.http.grpc import TYPE, message, status_for, status_in, timeout
-from rsp.http.lines import get
+from rsp.http.lines import get, without
 from rsp.http.message import RequestHead, ResponseHead
-from rsp.http.names import without
 from rsp.http.stream import ClientStream
 
 _LONGEST: Final = 1000  # of a text that becomes a message

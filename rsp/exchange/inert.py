@@ -6,6 +6,7 @@ from rsp.http.limits import Limits
 from rsp.http.message import ResponseHead
 from rsp.http.peer_stream import Responder
 from rsp.http.stream import ClientStream
+from rsp.net.proxy_header import Address
 
 
 class _NoStream(ClientStream):
@@ -49,6 +50,9 @@ class _NoStream(ClientStream):
 
     def local_name(self) -> bytes:
         return b""
+
+    def ends(self) -> tuple[Address, Address] | None:
+        return None
 
 
 class _NoResponder(Responder):

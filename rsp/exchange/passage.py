@@ -1,20 +1,23 @@
 """An exchange's way through its filters: whose turn it is, what is on hold, the response that they look at.
 
-Exchanges whose route has no filters never make one.
+Exchanges whose route has no filters never make one, and those whose filters are all light seldom.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
+from rsp.exchange.backlog import Backlog, streams
+from rsp.exchange.coder import Coder
 from rsp.exchange.filter import PASS, Filter, Notes
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.forward import Chooser
 from rsp.exchange.forward.peer import Peer
 from rsp.exchange.forward.upstream import Upstream
 from rsp.exchange.held import HeldResponse
-from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.exchange.pace import Pace
+from rsp.exchange.passage_owner import PassageOwner
 from rsp.http.framing import reframe
-from rsp.http.message import CHUNKED, RequestHead, ResponseHead
+from rsp.http.message import CHUNKED, ResponseHead
 from rsp.http.peer_stream import Responder
 
 # Which phase is on hold.
@@ -24,66 +27,41 @@ _RESPONSE: Final = 2
 _ERROR: Final = 3
 
 _NO_NAMES: Final[frozenset[bytes]] = frozenset()
-
-
-class PassageOwner(Protocol):
-    """The exchange, as its passage knows it."""
-
-    body: RequestBody | None
-    config: RunningConfig
-    dropped: bool
-    head: RequestHead
-    over: bool
-    request_done: bool
-    responder: Responder
-    route: RouteTarget
-
-    # -- the request goes on
-
-    def find_route(self) -> None: ...
-
-    def take(self, route: RouteTarget) -> None: ...
-
-    def handle(self, route: RouteTarget) -> None: ...
-
-    def source_ready(self) -> None: ...
-
-    # -- the response goes on
-
-    def interim(self, head: ResponseHead) -> None: ...
-
-    def send(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None: ...
-
-    def refuse(self, status: int, reason: str) -> None: ...
-
-    def refuse_plainly(self, status: int, reason: str) -> None: ...
-
-    def abort_responder(self) -> None: ...
-
-    def cut_off(self) -> None: ...
+_NO_FILTERS: Final[list[Filter]] = []  # never changed
+_NO_NOTES: Final[list[Notes]] = []  # never changed
 
 
 class Passage:
     """What filters may set, and where they are.
 
-    ``notes``       what the filters know of this exchange, each kind of them its own
+    ``notes``       what the filters know of this exchange, each kind of them its own; see :meth:`note`
     ``path_set``    a filter has set ``exchange.target``, so the route does not rewrite it
     ``overridden``  names, folded, of rsp's own request fields that a filter has written
     ``sent_to``     the upstream that a filter has chosen; ``pinned``: the peer; ``chooser``: what chooses among peers
     ``held``        the response that filters look at; ``holds``: it has not been sent yet
+    ``coder``       what compresses the response, where that is not whole yet
+    ``backlog``     what a slow client has not taken yet of the response, where that is held (``response_buffering``)
+    ``by_service``  the response is that of a service that a filter has asked, not of the route's peers
+    ``tapping``     notes that want what arrives of the request's body, if there are any
+    ``up``, ``down``  how fast the bodies of request and response may go, where that is bounded
     ``body_filters``  those that the body of the response passes while it is sent
     """
 
     # fmt: off
     __slots__ = (
-        "_body_limit", "_body_wanted", "_chain", "_exchange", "_failed", "_failure", "_next", "_phase", "body_filters",
-        "chooser", "held", "holds", "notes", "overridden", "path_set", "pinned", "sent_to",
+        "_awaited", "_body_limit", "_body_wanted", "_chain", "_exchange", "_failed", "_failure", "_next", "_phase",
+        "backlog", "body_filters", "by_service", "chooser", "coder", "down", "held", "holds", "notes", "overridden",
+        "path_set", "pinned", "sent_to", "tapping", "up",
     )
     # fmt: on
 
     def set_up(self, exchange: PassageOwner) -> None:
         self._exchange = exchange
-        self.notes: list[Notes] = []
+        self.notes = _NO_NOTES
+        self.by_service = False
+        self.tapping: list[Notes] | None = None
+        self.up: Pace | None = None
+        self.down: Pace | None = None
         self.chooser: Chooser | None = None
         self.pinned: Peer | None = None
         self.sent_to: Upstream | None = None
@@ -92,19 +70,30 @@ class Passage:
         self._phase = _NONE
         self._chain: tuple[Filter, ...] = ()
         self._next = 0
-        self._failure: tuple[int, str] | None = None
+        self._failure: tuple[int, str, bytes] | None = None
         self._failed = False  # a filter of bodies has failed
         self._body_wanted: Callable[[bytes | None], None] | None = None
         self._body_limit = 0
-        self.body_filters: list[Filter] = []
+        self._awaited: Callable[[], None] | None = None
+        self.coder: Coder | None = None
+        self.backlog: Backlog | None = None
+        self.body_filters = _NO_FILTERS
         self.held: HeldResponse | None = None
         self.holds = False
+
+    def note(self, notes: Notes) -> None:
+        """Keep what a filter knows of this exchange."""
+        if self.notes is _NO_NOTES:
+            self.notes = [notes]
+        else:
+            self.notes.append(notes)
 
     def go_on(self) -> None:
         """The filter that held the exchange lets it go on."""
         phase = self._phase
         if phase == _REQUEST:
-            self._pass_request()
+            if self._pass_request():
+                self._enter()
         elif phase == _RESPONSE:
             self._pass_response()
         elif phase == _ERROR:
@@ -114,6 +103,10 @@ class Passage:
         """Nothing goes on from here: the exchange is answered otherwise, or over."""
         for notes in self.notes:
             notes.call_off(self._exchange)
+        if self.down is not None:
+            self.down.call_off(self._exchange)
+        if self.up is not None:
+            self.up.call_off(self._exchange)
         self._phase = _NONE
         self.holds = False
 
@@ -135,29 +128,39 @@ class Passage:
         """The exchange is over."""
         for current in filters:
             current.ended(self._exchange, status)
+        if self.backlog is not None:
+            self.backlog.close()
 
     # -- the request
 
-    def begin(self, filters: tuple[Filter, ...]) -> None:
-        """The request passes ``filters``; then its route is found, or answers it."""
-        self._chain, self._next = filters, 0
-        self._pass_request()
+    def begin(self, filters: tuple[Filter, ...]) -> bool:
+        """The request passes ``filters``; whether it has passed all of them already.
 
-    def _pass_request(self) -> None:
+        Where it has not, a filter has answered it, or the passage finds its route, or has that answer, later.
+        """
+        self._chain, self._next = filters, 0
+        return self._pass_request()
+
+    def wait(self, filters: tuple[Filter, ...], following: int) -> None:
+        """One of ``filters``, which were passed without a passage, holds the request; the next is the ``following``."""
+        self._chain, self._next, self._phase = filters, following, _REQUEST
+
+    def _pass_request(self) -> bool:
         while self._next < len(self._chain):
             current = self._chain[self._next]
             self._next += 1
             self._phase = _REQUEST
             if current.request(self._exchange) != PASS:
-                return
+                return False
         self._phase = _NONE
+        return True
+
+    def _enter(self) -> None:
         exchange = self._exchange
-        if exchange.route is not exchange.config.nowhere:
-            exchange.handle(exchange.route)
-        elif self.sent_to is not None:
-            exchange.take(exchange.config.direct(self.sent_to))
+        if exchange.route is exchange.config.nowhere:
+            exchange.enter()
         else:
-            exchange.find_route()
+            exchange.handle(exchange.route)
 
     # -- the request's body
 
@@ -172,14 +175,25 @@ class Passage:
             wanted(self._whole_body())
             return False
         self._body_limit, self._body_wanted = limit, wanted
+        self._ask_for_body()
+        return True
+
+    def await_body(self, arrived: Callable[[], None]) -> None:
+        """Call ``arrived`` whenever more of the body is there, until :meth:`forget_body`."""
+        self._awaited = arrived
+        self._ask_for_body()
+
+    def _ask_for_body(self) -> None:
+        exchange = self._exchange
         if exchange.head.expect_continue:
             exchange.head.expect_continue = False
             exchange.interim(ResponseHead(100, b"Continue", 1))
         exchange.source_ready()
-        return True
 
-    def _whole_body(self) -> bytes:
+    def _whole_body(self) -> bytes | None:
         body = self._exchange.body
+        if body is not None and body.source is not None:
+            return body.source.whole()
         return b"".join(body.waiting) if body is not None else b""
 
     def replace_body(self, body: bytes) -> None:
@@ -195,11 +209,17 @@ class Passage:
 
     def forget_body(self) -> None:
         """It is not wanted any more."""
-        self._body_wanted = None
+        self._body_wanted = self._awaited = None
 
-    def body_arrived(self) -> None:
+    def body_arrived(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         """More of the request's body is there."""
+        if self.tapping is not None:
+            for notes in self.tapping:
+                notes.request_body(pieces, trailers)
         wanted, exchange = self._body_wanted, self._exchange
+        if self._awaited is not None and not exchange.over:
+            self._awaited()
+            return
         if wanted is None or exchange.over:
             return
         body = exchange.body
@@ -229,7 +249,7 @@ class Passage:
         held.set_up(head, pieces, trailers, responder)
         self.holds = True
         self._chain, self._next = filters, 0
-        self.body_filters = []
+        self.body_filters = _NO_FILTERS
         self._pass_response()
 
     def _pass_response(self) -> None:
@@ -257,7 +277,7 @@ class Passage:
             head.has_length, head.length_line = False, b""
         if held.body_filters and head.framing != 0 and not self._failed:
             self.body_filters = held.body_filters
-            head.framing = CHUNKED
+            head.framing, head.has_length, head.length_line = CHUNKED, False, b""
             filtered = self.filter_body(pieces, trailers is not None)
             if filtered is None:
                 self._failed = True
@@ -274,14 +294,31 @@ class Passage:
         if self.holds and self.held is not None:
             self.held.add(pieces, trailers)
             return None
-        if not self.body_filters:
-            return pieces
-        filtered = self.filter_body(pieces, trailers is not None)
-        if filtered is None:
-            self._exchange.abort_responder()
-            self._exchange.cut_off()
+        if self.body_filters:
+            filtered = self.filter_body(pieces, trailers is not None)
+            if filtered is None:
+                self._exchange.abort_responder()
+                self._exchange.cut_off()
+                return None
+            if not filtered and trailers is None:
+                return None
+            pieces = filtered
+        if self.coder is not None:
+            self.coder.take(pieces, trailers)
             return None
-        return filtered if filtered or trailers is not None else None
+        if self.backlog is not None and self.backlog.keep(pieces, trailers):
+            return None
+        return pieces
+
+    def hold_back(self) -> bool:
+        """The client takes no more of the response for now: whether what comes of it is kept for the client."""
+        exchange = self._exchange
+        if self.backlog is None:
+            if exchange.response_head is None or streams(exchange.response_head):
+                return False
+            self.backlog = Backlog(exchange, exchange.route.response_buffer)
+        self.backlog.client_full()
+        return True
 
     def filter_body(self, pieces: list[bytes], last: bool) -> list[bytes] | None:
         """What filters make of the body's next pieces; ``None``: one has failed."""
@@ -292,20 +329,24 @@ class Passage:
 
     # -- errors
 
-    def fail(self, filters: tuple[Filter, ...], status: int, reason: str) -> bool:
+    def fail(self, filters: tuple[Filter, ...], status: int, reason: str, fields: bytes) -> bool:
         """The error passes ``filters``, then ``exchange.refuse_plainly(...)`` is called; false if it has before."""
         self.stop()
         if self._failure is not None:
             return False
-        self._failure = (status, reason)
+        self._failure = (status, reason, fields)
         self._chain, self._next = filters, 0
         self._pass_error()
         return True
 
+    def error_fields(self, status: int) -> bytes:
+        """The lines that the error brought along, as long as its status stays the same."""
+        return self._failure[2] if self._failure is not None and self._failure[0] == status else b""
+
     def _pass_error(self) -> None:
         if self._failure is None:
             return
-        status, reason = self._failure
+        status, reason, fields = self._failure
         while self._next < len(self._chain):
             current = self._chain[self._next]
             self._next += 1
@@ -313,4 +354,4 @@ class Passage:
             if current.error(self._exchange, status, reason) != PASS:
                 return
         self._phase = _NONE
-        self._exchange.refuse_plainly(status, reason)
+        self._exchange.refuse_plainly(status, reason, fields)

@@ -1,6 +1,6 @@
 """What a route requires of the clients that ask for it: a certificate, verified in the handshake."""
 
-from rsp.config.schema import Route
+from rsp.config.routes import Route
 from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring
 

@@ -1,32 +1,40 @@
 """What serves the requests of client connections: the configuration in force, and those that exchanges are still on."""
 
-from typing import Final
+from typing import Any, Final
 from weakref import WeakSet
 
+from rsp.config.units import Peer as Address
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.forward.directory import PeerDirectory
+from rsp.exchange.grpc import answer_call
 from rsp.exchange.record import record
-from rsp.exchange.running_config import RouteTarget, RunningConfig
+from rsp.exchange.running_config import RunningConfig
 from rsp.exchange.unread import unread
 from rsp.http.errors import ProtocolError
+from rsp.http.grpc import NO_STATUS
 from rsp.http.h1.codec import end_of_head, parse_request
 from rsp.http.h1.server import ServerConnection
 from rsp.http.h2.server import H2ServerConnection
+from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.preface import Preface
-from rsp.http.stream import ClientEvents, ClientSession, ClientStream, Service
-from rsp.ipc.peer_table import PeerTable
-from rsp.ipc.worker_cells import IN_FLIGHT
+from rsp.http.routing import Level
+from rsp.http.stream import ClientEvents, ClientSession, ClientStream, ProxiedSession, Service
+from rsp.ipc.peer_table import Changes, PeerTable
+from rsp.ipc.scoreboard import RETIRED_ROW
+from rsp.ipc.worker_cells import IN_FLIGHT, STAGE, STOPPING
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import ServerHandshake
+from rsp.net.proxy_header import ProxyHeader
+from rsp.net.proxy_listener import Introduction
 from rsp.net.transport import Protocol, Transport
 from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring
 
 _FIELDS: Final = 100  # of a head that is read for its URL alone
 _HTTP2: Final = b"h2"  # in ALPN
-_NOWHERE: Final[list[list[tuple[bytes, bytes, RouteTarget]]]] = []
-_OF_CLIENTS: Final = (ServerConnection, H2ServerConnection, ServerHandshake, Preface)
+_NOWHERE: Final[list[Level]] = []
+_OF_CLIENTS: Final = (ServerConnection, H2ServerConnection, ServerHandshake, Preface, Introduction)
 
 
 class HttpService(Service):
@@ -41,13 +49,17 @@ class HttpService(Service):
         self.former: WeakSet[RunningConfig] = WeakSet()
         context.tickers.append(self)
 
-    def accept(self, transport: Transport, client: bytes, listener: str) -> None:
-        """Serve a new connection."""
-        self._connect(transport, self.session(client, listener), False)
+    def accept(
+        self, transport: Transport, client: bytes, listener: str, proxied: ProxyHeader | None = None
+    ) -> None:  # fmt: skip
+        """Serve a new connection; ``proxied``: it began with this."""
+        self._connect(transport, self.session(client, listener, proxied), False)
 
-    def accept_either(self, transport: Transport, client: bytes, listener: str) -> None:
+    def accept_either(
+        self, transport: Transport, client: bytes, listener: str, proxied: ProxyHeader | None = None
+    ) -> None:  # fmt: skip
         """Serve a new connection that may begin with HTTP/1 or with HTTP/2."""
-        Preface(self._context, transport, self.session(client, listener), self)
+        Preface(self._context, transport, self.session(client, listener, proxied), self)
 
     def speak(self, transport: Transport, session: ClientSession, admitted: bool, http2: bool) -> Protocol:
         """Such a connection, as it is known now what it speaks."""
@@ -61,14 +73,15 @@ class HttpService(Service):
         self.renew(session)
         self._connect(transport, session, True).stop(408, "the head took too long")
 
-    def accept_secure(self, transport: Transport, session: ClientSession, tls: Facts, admitted: bool) -> None:
+    def accept_secure(self, transport: Transport, session: Any, tls: Facts, admitted: bool) -> None:
         """Serve a connection after its handshake; ``admitted``: it was counted then, and was not too many."""
-        session.secure(tls)
-        self.renew(session)  # there may be another configuration since
+        known: ClientSession = session
+        known.secure(tls)
+        self.renew(known)  # there may be another configuration since
         if tls.alpn == _HTTP2:
-            self._connect_http2(transport, session, admitted)
+            self._connect_http2(transport, known, admitted)
         else:
-            self._connect(transport, session, admitted)
+            self._connect(transport, known, admitted)
 
     def _connect(self, transport: Transport, session: ClientSession, admitted: bool) -> ServerConnection:
         connection = ServerConnection.__new__(ServerConnection)  # in the compiled build this is no call of Python
@@ -82,7 +95,7 @@ class HttpService(Service):
         connection.set_up(self._context, self, transport, session, admitted)
         return connection
 
-    def refuse_plain(self, transport: Transport, session: ClientSession, data: bytes) -> None:
+    def refuse_plain(self, transport: Transport, session: Any, data: bytes) -> None:
         """A client that sends ``data`` where it should speak TLS."""
         connection = self._connect(transport, session, False)
         if connection.is_idle:  # else there are too many already
@@ -107,6 +120,10 @@ class HttpService(Service):
         before = self.config
         self.config = config
         self._context.limits = config.limits
+        known = before.upstreams if before is not None else {}
+        for name, upstream in config.upstreams.items():
+            if name in known:
+                upstream.follow(known[name])
         self.arrange(peers)
         if before is not None:
             if before.hooks is not None:
@@ -133,30 +150,56 @@ class HttpService(Service):
         config = self.config
         if config is None:
             return
+        unknown = set(peers.unknown)
         for name, upstream in config.upstreams.items():
-            unknown = any(peer.address in peers.unknown for peer in upstream.config.peers)
             upstream.arrange(peers.upstreams.get(name, []), unknown)
         places = {peer.stats.number for upstream in config.upstreams.values() for peer in upstream.peers}
         self.directory.retire_all_but(places)
+
+    def change(self, changes: dict[str, Changes], unknown: list[Address]) -> None:
+        """Of the peers, these have come and gone.  A message has few of them, so that this takes no more than a
+        moment."""
+        config = self.config
+        if config is None:
+            return
+        for name, each in changes.items():
+            upstream = config.upstreams.get(name)
+            if upstream is not None:
+                upstream.change(each)
+                self.directory.retire(each.gone)
+        for upstream in config.upstreams.values():
+            upstream.wait_for(unknown)
 
     def tick(self, now: float, _wall: float) -> None:
         if self.config is not None:
             self.config.tick(now, former=False)
         self.directory.tick(now)
+        context = self._context
+        if not context.leaving and context.scoreboard.row(RETIRED_ROW)[STAGE] == STOPPING:  # ``drain_delay`` has begun
+            context.leaving = True
+            self.drain()
         for config in list(self.former):
             config.tick(now, former=True)
 
     # -- what connections ask
 
-    def session(self, client: bytes, listener: str) -> ClientSession:
-        session = ClientSession.__new__(ClientSession)  # in the compiled build this is no call of Python
-        session.set_up(client, listener, b"http")
+    def session(self, client: bytes, listener: str, proxied: ProxyHeader | None = None) -> ClientSession:
+        if proxied is None:
+            session = ClientSession.__new__(ClientSession)  # in the compiled build this is no call of Python
+            session.set_up(client, listener, b"http")
+        else:
+            session = _introduced(client, listener, proxied)
         session.accepted = self._context.clock()
         self.renew(session)
         config = self.config
-        if config is not None and session.limits.per_client and client != b"unix:":
-            session.counted = not config.forwarded.trusts(client)
+        if config is not None and session.limits.per_client and session.client != b"unix:":
+            session.counted = not config.forwarded.trusts(session.client)
         return session
+
+    def limits_of(self, listener: str) -> Limits:
+        """What holds for new connections there."""
+        config = self.config
+        return self._context.limits if config is None else config.listeners.get(listener, config.limits)
 
     def renew(self, session: ClientSession) -> None:
         config = self.config
@@ -170,7 +213,7 @@ class HttpService(Service):
         session.series = config.series.get(session.listener)
         session.weight = config.weight
         session.known_host = None
-        session.entries = _NOWHERE  # those of before would keep their configuration alive
+        session.levels = _NOWHERE  # those of before would keep their configuration alive
 
     def begin(self, stream: ClientStream, head: RequestHead) -> ClientEvents:
         config = stream.session.config
@@ -180,16 +223,26 @@ class HttpService(Service):
         exchange.set_up(self._context, config, stream, head)
         return exchange
 
-    def refuse(self, session: ClientSession, status: int, reason: str) -> tuple[ResponseHead, list[bytes]]:
+    def refuse(
+        self, session: ClientSession, status: int, reason: str, is_call: bool = False
+    ) -> tuple[ResponseHead, list[bytes]]:
         context, config = self._context, session.config
         if not isinstance(config, RunningConfig):
             raise TypeError("a session without a configuration")
         request_id = context.new_id()
         answer = config.pages.error(status, reason, request_id, None)
         head, pieces = config.nowhere.own_response(answer, b"", context.own_lines, None, session.scheme)
+        if is_call:
+            pieces = answer_call(head, pieces, NO_STATUS)
         context.stats.add(IN_FLIGHT, 1)
         record(unread(context, config, session, request_id, status, sum(map(len, pieces))))
         return head, pieces
+
+
+def _introduced(client: bytes, listener: str, header: ProxyHeader) -> ClientSession:
+    session = ProxiedSession(client, listener, b"http")
+    session.introduce(header)
+    return session
 
 
 def _https_url(transport: Transport, data: bytes) -> str:

@@ -8,13 +8,13 @@ from rsp.net.context cimport WorkerContext
 
 
 cdef class Subject(ClientEvents):
-    cdef public bytes client, request_id, target
+    cdef public bytes client, request_id, target, user
     cdef public RunningConfig config
     cdef public WorkerContext context
     cdef public RequestHead head
     cdef public Journal journal
     cdef public ResponseHead response_head
-    cdef public dict logged
+    cdef public dict captures, logged
     cdef public bint over, own
     cdef public Responder responder
     cdef public RouteTarget route

@@ -19,6 +19,7 @@ class Subject(ClientEvents):
     ``route``       ``config.nowhere`` until it is found
     ``upstream``    whose peers were asked, if any were
     ``responder``   what the response comes from, and when it came
+    ``captures``    what the groups of the route's ``regex`` have found, by number and name; ``None``: it has none
     ``target``      the request target as a peer sees it
     ``status``      of the response; 0: there is none yet
     ``grpc_status`` of a call of gRPC, where trailers say it or rsp has given it up; else ``grpc.NO_STATUS``
@@ -28,16 +29,18 @@ class Subject(ClientEvents):
     ``own``         the response is rsp's own
     ``journal``     what has happened, step by step, if something looks at single requests; else ``None``
     ``over``        it has ended
+    ``user``        the name that it has shown to be its client's; empty: none
     """
 
     # fmt: off
     __slots__ = (
-        "client", "config", "context", "grpc_status", "head", "journal", "logged", "over", "own", "received",
-        "request_id", "responder", "response_head", "route", "sent", "session", "started", "status", "stream",
-        "target", "upstream",
+        "captures", "client", "config", "context", "grpc_status", "head", "journal", "logged", "over", "own",
+        "received", "request_id", "responder", "response_head", "route", "sent", "session", "started", "status",
+        "stream", "target", "upstream", "user",
     )
     # fmt: on
 
+    captures: dict[str, bytes] | None
     client: bytes
     config: RunningConfig
     context: WorkerContext
@@ -59,6 +62,11 @@ class Subject(ClientEvents):
     stream: ClientStream
     target: bytes
     upstream: Upstream | None
+    user: bytes
+
+    def local_name(self) -> bytes:
+        ends = self.stream.ends()
+        return b"%b:%d" % (ends[1][0].encode(), ends[1][1]) if ends is not None else b""
 
     def tell(self) -> None:
         """Find out the client's real address."""

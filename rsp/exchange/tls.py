@@ -1,8 +1,11 @@
 """What a request may claim of its connection's TLS: for filters, placeholders and hooks."""
 
+from collections.abc import Iterator
+
 from rsp.exchange.requirement import Requirement
 from rsp.exchange.subject import Subject
-from rsp.http.routing import match, normalise_path
+from rsp.http.paths import Unroutable, normalise_path
+from rsp.http.routing import find
 from rsp.tls.certificate import ClientCertificate
 
 
@@ -14,10 +17,19 @@ def requirement_of(exchange: Subject) -> Requirement | None:
     config, head = exchange.config, exchange.head
     if not config.requirements:
         return None
-    entries = config.router.entries(head.host)
-    routes = [match(entries, path, True) for path in (head.path, normalise_path(head.path))]
-    required = (route.requirement for route in routes if route is not None and route.requirement is not None)
-    return config.requirement_of(head.host) or next(required, None)
+    return config.requirement_of(head.host) or next(_by_path(exchange), None)
+
+
+def _by_path(exchange: Subject) -> Iterator[Requirement]:
+    config, head = exchange.config, exchange.head
+    levels = config.router.levels(head.host)
+    try:
+        raw = find(levels, head.path, False, head, exchange)
+        normal = find(levels, normalise_path(head.path), True, head, exchange)
+    except Unroutable:  # it may be for any of them
+        yield from config.requirements
+        return
+    yield from (route.requirement for route in (raw, normal) if route is not None and route.requirement is not None)
 
 
 def certificate_of(exchange: Subject) -> ClientCertificate | None:

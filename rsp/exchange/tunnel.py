@@ -3,6 +3,7 @@
 Rules of this room: nothing is decided here.
 """
 
+from rsp.exchange.forward.sticky import Binding
 from rsp.exchange.subject import Subject
 from rsp.http.message import ResponseHead
 
@@ -18,6 +19,11 @@ class Tunnel(Subject):
         self.response_started = True
         self.response_head = head
         self.status = 101
+        for rule in self.route.field_rules:
+            rule.apply(self, head)
+        lines = self.responder.last_lines
+        if lines:
+            head.fields += Binding.secured(lines) if self.placeholder("scheme") == b"https" else lines
         self.stream.open_tunnel(head)
         if data:
             self.tunnel_down(data)

@@ -23,7 +23,7 @@ class Limits:
         "_for_calls", "_layers", "body_limit", "body_time", "buffer", "connect_time", "connections", "fields",
         "half_close_time", "handshake_time", "head_limit", "head_time", "idle_time", "keepalive_time", "line_limit",
         "lingering", "min_rate", "per_client", "read_time", "request_time", "response_time", "send_time",
-        "shutdown_time", "streams", "tunnel_time",
+        "shutdown_time", "streams", "temp", "tunnel_time",
     )
     # fmt: on
 
@@ -53,6 +53,7 @@ class Limits:
         self.lingering = room.lingering
         self.per_client = int(_first("per_client", *sizes))
         self.streams = int(_first("streams", *sizes))
+        self.temp = int(_first("temp", *sizes))
         self._layers = timeouts, limits, room
         self._for_calls: Limits | None = None
 

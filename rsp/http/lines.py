@@ -1,9 +1,11 @@
-"""Single fields in a block of field lines, each with its CRLF, for hooks: read, dropped, listed.
+"""Single fields in a block of field lines, each with its CRLF: read, dropped, listed, added.
 
 Names are compared in any case.  The compiled twin is lines.pyx.
 """
 
-from rsp.http.names import fold, without
+from collections.abc import Collection
+
+from rsp.http.names import fold, lines_without, split
 
 
 def get(block: bytes, name: bytes) -> bytes | None:
@@ -27,6 +29,27 @@ def each(block: bytes, name: bytes) -> list[bytes]:
     return found
 
 
+def which(block: bytes, names: tuple[bytes, ...]) -> int:
+    """Which of ``names``, in lower case, it has a field of: bit n stands for ``names[n]``."""
+    found = {line.partition(b":")[0].lower() for line in block.split(b"\r\n")}
+    return sum(1 << number for number, name in enumerate(names) if name in found)
+
+
 def drop(block: bytes, name: bytes) -> bytes:
     """The block without the fields ``name``, in every spelling that a backend may take for it (``names.fold``)."""
     return without(block, (fold(name),))
+
+
+def without(block: bytes, names: Collection[bytes]) -> bytes:
+    """The block without the fields of ``names``, which are folded, in any spelling."""
+    return b"\r\n".join([*lines_without(split(block), names), b""])
+
+
+def with_line(block: bytes, start: bytes, value: bytes) -> bytes:
+    """The block, and a line behind it that begins with ``start``, the name and its colon."""
+    return block + start + value + b"\r\n"
+
+
+def one_line(value: bytes) -> bytes:
+    """What of ``value`` may stand in a line: all but CR, LF and NUL."""
+    return value.translate(None, b"\r\n\0")

@@ -169,13 +169,8 @@ def split(fields: bytes) -> list[bytes]:
     return fields.split(b"\r\n")[:-1]
 
 
-def without(fields: bytes, names: Collection[bytes]) -> bytes:
-    """A block of fields without those of ``names``, which are folded, in any spelling."""
-    return b"\r\n".join([*lines_without(split(fields), names), b""])
-
-
 def lines_without(lines: list[bytes], names: Collection[bytes]) -> list[bytes]:
-    """As :func:`without`, for lines without their CRLF."""
+    """Those of ``lines``, without their CRLF, that are none of ``names``, which are folded, in any spelling."""
     return [line for line in lines if line.partition(b":")[0].translate(_ALIKE) not in names]
 
 

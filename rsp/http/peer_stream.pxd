@@ -21,6 +21,7 @@ cdef class PeerStream:
 cdef class ResponseReceiver:
     cdef public bint response_started
     cpdef OutgoingHead outgoing_head(self)
+    cpdef bytes placeholder(self, str name)
     cpdef list outgoing_trailers(self, list trailers)
     cpdef interim(self, ResponseHead head)
     cpdef response(self, ResponseHead head, list pieces, list trailers)

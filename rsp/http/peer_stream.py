@@ -133,9 +133,21 @@ class ResponseReceiver:
 
     response_started: bool  # some of it is on its way: nothing can be tried again
 
+    def announced(self) -> object:
+        """The client's connection that PROXY headers are to name; ``None``: rsp asks for itself."""
+        return None
+
     def outgoing_head(self) -> OutgoingHead:
         """The request's head for a peer, made anew for every try."""
         raise NotImplementedError
+
+    def placeholder(self, name: str) -> bytes:
+        """What ``{name}`` stands for in the configuration; empty where there is no client."""
+        return b""
+
+    def local_name(self) -> bytes:
+        """The address that the client connected to; empty where there is no client."""
+        return b""
 
     def outgoing_trailers(self, trailers: list[bytes]) -> list[bytes]:
         """The request's trailers for a peer: those that may pass."""
@@ -297,6 +309,21 @@ class PeerRequest(Responder):
     def peer_done(self) -> None:
         """The response is complete, and the stream is no longer its own; the response, or its last part, comes next."""
         raise NotImplementedError
+
+    def announced(self) -> object:
+        """The client's connection that PROXY headers are to name; ``None``: there is none."""
+        return None
+
+    def placeholder(self, name: str) -> bytes:
+        """As :meth:`ResponseReceiver.placeholder`, of what the response is for."""
+        return b""
+
+    def local_name(self) -> bytes:
+        """As :meth:`ResponseReceiver.local_name`."""
+        return b""
+
+    def peer_said(self, text: bytes) -> None:
+        """The peer has something for the log (STDERR of FastCGI); any bytes."""
 
     def keep_for_client(self, connection: BoundConnection) -> None:
         """The exchange on this connection, which is idle now, has authenticated it: it is for the same client only."""

@@ -1,16 +1,16 @@
 cimport cython
 
-
-cpdef match(list entries, bytes path, bint plain)
-
-
-@cython.locals(prefix=bytes, routes=list)
-cdef _longest(list entries, bytes path)
+from rsp.http.message cimport RequestHead
+from rsp.http.paths cimport Choice, PathTable
 
 
-@cython.locals(prefix=bytes, routes=list)
-cdef _longest_normalised(list entries, bytes path)
+cdef class Level:
+    cdef public list choices
+    cdef public PathTable normal, written
 
 
-@cython.locals(size=Py_ssize_t)
-cdef bint _ends_there(bytes prefix, bytes path)
+cpdef match(list levels, RequestHead head, source)
+
+
+@cython.locals(level=Level, choice=Choice, table=PathTable)
+cpdef find(list levels, bytes path, bint normal, RequestHead head, source)

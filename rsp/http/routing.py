@@ -1,130 +1,142 @@
-"""Routing: host and path to a destination.  Pure; built once per configuration.
+"""Routing: a request to a destination.  Pure; built once per configuration.
 
-The most specific host goes first: an exact name, then the longest wildcard (``*.example.com``), then routes
-without a host.  Among those of one host the longest path wins, and of equals the first declared.  A host whose routes
-do not cover a path falls through to the less specific ones.
+The most specific host goes first (``hosts.py``); among the routes of one host the path decides (``paths.py``), and
+what else a route asks of a request (``conditions.py``).  A host none of whose routes is for a request falls through to
+the less specific ones.
 
-A path covers itself and what lies below it, segment by segment: ``/api`` is for ``/api`` and ``/api/x``, not for
-``/apifoo``; ``/api/`` is for what begins with it.
+Guests are routes that others than the configuration's author ask for.  A guest gets the requests for which there is
+no other route, or only a default: one for every path of every host, or of a wildcard.  All of this is settled when the
+router is made: a guest's host has a list of levels of its own.
 """
 
 from collections.abc import Iterable
-from typing import Final, Generic, TypeVar
-from urllib.parse import unquote_to_bytes
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from rsp.http.conditions import Condition
+from rsp.http.hosts import HostTable, normalise_host
+from rsp.http.message import RequestHead
+from rsp.http.paths import Choice, PathTable, PatternTable, Unroutable, normalise_path
+from rsp.http.regex import Pattern
 
 T = TypeVar("T")
-# Path as written, path as normalised, destination; longest path first.
-Entry = tuple[bytes, bytes, T]
-
-_HOSTS_REMEMBERED: Final = 1024
-_SLASH: Final = 0x2F
-_HOST_SIZE: Final = 255  # bytes of the longest name that DNS has (RFC 1035 section 2.3.4), and so of a host with routes
 
 
-def normalise_path(path: bytes) -> bytes:
-    """The path as a lenient backend may see it: percent-decoded, ``\\`` as ``/``, ``//`` merged, dots resolved."""
-    decoded = unquote_to_bytes(path).replace(b"\\", b"/")
-    kept: list[bytes] = []
-    segments = decoded.split(b"/")
-    for segment in segments:
-        if segment == b"..":
-            if kept:
-                kept.pop()
-        elif segment not in (b"", b"."):
-            kept.append(segment)
-    tail = b"/" if segments[-1] in (b"", b".", b"..") and kept else b""
-    return b"/" + b"/".join(kept) + tail
-
-
-def normalise_host(host: bytes) -> bytes:
-    """A Host field's value without its port and final dot, in lower case."""
-    name = host.lower()
-    if name[:1] == b"[":
-        return name.partition(b"]")[0] + b"]"
-    return name.partition(b":")[0].rstrip(b".")
-
-
-class AmbiguousPath(Exception):
+class AmbiguousPath(Unroutable):
     """The path as written and the path as normalised lead to different routes."""
+
+    status, reason = 400, "ambiguous path"
+
+
+class Rule(NamedTuple):
+    """Which requests a route is for.  ``hosts``: as a configuration has them; none: every host.
+
+    ``path`` is a prefix; with ``exact``, the whole path; with ``pattern`` it means nothing.  ``guest``: its hosts are
+    names in full, its path is a prefix.
+    """
+
+    hosts: tuple[str, ...] = ()
+    path: str = "/"
+    exact: bool = False
+    pattern: Pattern | None = None
+    first: bool = False
+    conditions: tuple[Condition, ...] = ()
+    guest: bool = False
+
+
+class Level:
+    """The routes of one host.  ``written``, ``normal``: for paths as they are received, and as they are normalised."""
+
+    __slots__ = ("choices", "normal", "written")
+
+    def __init__(self, choices: Iterable[Choice] = ()) -> None:
+        self.choices = list(choices)  # in the order of their declaration
+        self.written: PathTable
+        self.normal: PathTable
+
+    def build(self) -> None:
+        patterns = [choice for choice in self.choices if choice.pattern is not None]
+        table = PatternTable(patterns) if patterns else None
+        self.written = PathTable(self.choices, table, False)
+        plain = all(choice.path == normalise_path(choice.path) for choice in self.choices)
+        self.normal = self.written if plain else PathTable(self.choices, table, True)
 
 
 class Router(Generic[T]):
-    """``routes``: (host or ``None``, path, destination), in the order of their declaration."""
+    """``routes``: in the order of their declaration."""
 
-    def __init__(self, routes: Iterable[tuple[str | None, str, T]]) -> None:
-        self._exact: dict[bytes, list[Entry[T]]] = {}
-        self._wildcard: dict[bytes, list[Entry[T]]] = {}
-        self._any: list[Entry[T]] = []
-        for host, path, destination in routes:
-            written = path.encode()
-            entry = (written, normalise_path(written), destination)
-            if host is None or host == "*":
-                self._any.append(entry)
-            elif host.startswith("*."):
-                self._wildcard.setdefault(host[1:].lower().encode(), []).append(entry)
-            else:
-                self._exact.setdefault(normalise_host(host.encode()), []).append(entry)
-        for entries in (*self._exact.values(), *self._wildcard.values(), self._any):
-            entries.sort(key=lambda entry: -len(entry[0]))  # stable: equals stay in order
-        self._everywhere = [self._any]
-        self._by_host: dict[bytes, list[list[Entry[T]]]] = {}
+    def __init__(self, routes: Iterable[tuple[Rule, T]]) -> None:
+        self.choices: list[Choice] = []  # all of them
+        self._hosts = HostTable(Level)
+        guests: dict[bytes, Level] = {}
+        for number, (rule, destination) in enumerate(routes):
+            choice = Choice(
+                number, destination, rule.path.encode(), rule.exact, rule.pattern, rule.first, rule.conditions
+            )
+            self.choices.append(choice)
+            for host in dict.fromkeys(rule.hosts or ("*",)):
+                level = (
+                    guests.setdefault(normalise_host(host.encode()), Level()) if rule.guest else self._hosts.at(host)
+                )
+                level.choices.append(choice)
+        for level in (*self._hosts.every(), *guests.values()):
+            level.build()
+        around = {host: self._around(host, level) for host, level in guests.items()}
+        self._hosts.order(around)
 
-    def entries(self, host: bytes) -> list[list[Entry[T]]]:
-        """The lists of routes to try for a Host value, one after the other; they are shared, not copied.
+    def _around(self, host: bytes, guest: Level) -> list[Level]:
+        """``guest`` in its place among what there is for ``host``: before the first default, behind all else."""
+        before: list[Level] = []
+        for level in self._hosts.levels(host):
+            default = None if self._hosts.is_named(host, level) else _default(level)
+            if default is not None:  # what is less specific is never reached
+                return [*before, _without(level, default), guest, _built([default])]
+            before.append(level)
+        return [*before, guest]
 
-        What a Host means is remembered, within bounds.
-        """
-        known = self._by_host.get(host)
-        if known is not None:
-            return known
-        name = normalise_host(host)
-        if len(name) > _HOST_SIZE:
-            return self._everywhere
-        found = [self._exact[name]] if name in self._exact else []
-        dot = name.find(b".") if self._wildcard else -1
-        while dot >= 0:
-            entries = self._wildcard.get(name[dot:])
-            if entries is not None:
-                found.append(entries)
-            dot = name.find(b".", dot + 1)
-        if not found:
-            return self._everywhere
-        found.append(self._any)
-        if len(host) <= _HOST_SIZE:
-            if len(self._by_host) >= _HOSTS_REMEMBERED:
-                self._by_host.clear()
-            self._by_host[host] = found
-        return found
+    def levels(self, host: bytes) -> list[Level]:
+        """The routes to try for a Host value: of one host after the other."""
+        return self._hosts.levels(host)
 
 
-def match(entries: list[list[Entry[T]]], path: bytes, plain: bool) -> T | None:
-    """The destination for ``path`` among a host's entries; ``plain``: the path is its own normalised form.
+def _default(level: Level) -> Choice | None:
+    """Its route for every path."""
+    return next((one for one in level.choices if _is_for_all(one) and not one.conditions and not one.first), None)
 
-    Raises :class:`AmbiguousPath` where the path's raw and normalised forms would part company.
+
+def _without(level: Level, default: Choice) -> Level:
+    """The routes of ``level`` that go before its ``default``."""
+    return _built(one for one in level.choices if not _is_for_all(one) or one.number < default.number)
+
+
+def _is_for_all(choice: Choice) -> bool:
+    return choice.path == b"/" and choice.pattern is None and not choice.exact
+
+
+def _built(choices: Iterable[Choice]) -> Level:
+    level = Level(choices)
+    level.build()
+    return level
+
+
+def match(levels: list[Level], head: RequestHead, source: Any) -> Any:
+    """The destination of a request among the routes of its host, or ``None``; ``source`` as conditions want it.
+
+    Raises :class:`Unroutable`, above all where the path's raw and normalised forms would part company.
     """
-    found = _longest(entries, path)
-    if not plain and _longest_normalised(entries, normalise_path(path)) is not found:
+    found = find(levels, head.path, False, head, source)
+    if not head.plain and find(levels, normalise_path(head.path), True, head, source) is not found:
         raise AmbiguousPath
     return found
 
 
-def _longest(entries: list[list[Entry[T]]], path: bytes) -> T | None:
-    for routes in entries:
-        for prefix, _, destination in routes:
-            if path.startswith(prefix) and _ends_there(prefix, path):
-                return destination
+def find(levels: list[Level], path: bytes, normal: bool, head: RequestHead | None, source: Any) -> Any:
+    """The destination for ``path``, which is ``normal`` or as received; without a ``head`` all conditions hold.
+
+    Raises :class:`CostlyPath`.
+    """
+    for level in levels:
+        table = level.normal if normal else level.written
+        choice = table.find(path, head, source)
+        if choice is not None:
+            return choice.destination
     return None
-
-
-def _longest_normalised(entries: list[list[Entry[T]]], path: bytes) -> T | None:
-    for routes in entries:
-        for _, prefix, destination in routes:
-            if path.startswith(prefix) and _ends_there(prefix, path):
-                return destination
-    return None
-
-
-def _ends_there(prefix: bytes, path: bytes) -> bool:
-    """Whether a segment of ``path`` ends where ``prefix`` does."""
-    size = len(prefix)
-    return len(path) == size or prefix[size - 1] == _SLASH or path[size] == _SLASH

@@ -1,22 +1,26 @@
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.peer_stream cimport ResponseReceiver
-from rsp.ipc.series cimport ListenerSeries
+from rsp.net.session cimport SecureService, Session
 from rsp.tls.facts cimport Facts
 
 
-cdef class ClientSession:
-    cdef public bytes client, forwarded, known_host, scheme
+cdef class ClientSession(Session):
+    cdef public bytes forwarded, known_host, scheme
     cdef public double accepted
-    cdef public bint counted
     cdef public int weight
-    cdef public list entries
-    cdef public object config, conversations, listener
-    cdef public ListenerSeries series
+    cdef public list levels
+    cdef public object config
+    cdef public dict own
     cdef public Facts tls
-    cdef public Limits limits
     cdef set_up(self, bytes client, listener, bytes scheme)
     cpdef secure(self, Facts tls)
+
+
+cdef class ProxiedSession(ClientSession):
+    cdef public object header
+    cdef public bytes proxy
+    cpdef introduce(self, header)
 
 
 cdef class ClientStream:
@@ -24,6 +28,8 @@ cdef class ClientStream:
     cpdef send_interim(self, ResponseHead head)
     cpdef send_response(self, ResponseHead head, list pieces, list trailers)
     cpdef send_body(self, list pieces, list trailers)
+    cpdef bint takes_files(self) except -1
+    cpdef Py_ssize_t send_file(self, ResponseHead head, int file, Py_ssize_t start, Py_ssize_t size) except -2
     cpdef pause(self)
     cpdef resume(self)
     cpdef use(self, Limits limits)
@@ -41,7 +47,7 @@ cdef class ClientEvents(ResponseReceiver):
     cpdef tunnel_up(self, bytes data)
 
 
-cdef class Service:
-    cpdef ClientSession session(self, bytes client, listener)
+cdef class Service(SecureService):
+    cpdef ClientSession session(self, bytes client, listener, proxied=*)
     cpdef renew(self, ClientSession session)
     cpdef ClientEvents begin(self, ClientStream stream, RequestHead head)

@@ -10,17 +10,15 @@ again.  The end of a stream is not reported from within a call of its user, but 
 of the next event at once.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import ResponseReceiver
-from rsp.ipc.series import ListenerSeries
+from rsp.http.routing import Level
+from rsp.net.proxy_header import CLIENT_SSL, Address, ProxyHeader
+from rsp.net.session import SecureService, Session
 from rsp.tls.facts import Facts
-
-if TYPE_CHECKING:
-    from typing import Any
-
 
 # -- the client's side
 
@@ -29,7 +27,7 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
-class ClientSession:
+class ClientSession(Session):
     """What all requests of one client connection share.
 
     ``client``    the address at the other end, ``unix:`` for a local socket
@@ -40,17 +38,17 @@ class ClientSession:
     ``counted``   whether ``limits.per_client`` counts it
     ``config``    the configuration for its next request, ``limits`` the limits of its listener there
     ``series``    what is counted for its listener there, if that is counted
-    ``conversations``  connections to peers that only this client may use (``forward/conversations.py``)
+    ``own``       what only this connection's requests may use, and what ends with it, by its kind: connections to peers
+                  (``forward/conversations.py``, ``forward/announced.py``); ``None``: nothing
     ``weight``    what its next request counts in the share of a turn of the loop that a connection has; 1: the least
 
-    ``known_host``, ``entries``, ``forwarded``: a client asks for one host again and again, so what that means is kept:
+    ``known_host``, ``levels``, ``forwarded``: a client asks for one host again and again, so what that means is kept:
     the host, its routes, and the field lines that tell a peer of the client.
     """
 
     # fmt: off
     __slots__ = (
-        "accepted", "client", "config", "conversations", "counted", "entries", "forwarded", "known_host", "limits",
-        "listener", "scheme", "series", "tls", "weight",
+        "accepted", "config", "forwarded", "known_host", "levels", "own", "scheme", "tls", "weight",
     )
     # fmt: on
 
@@ -66,12 +64,11 @@ class ClientSession:
         self.tls: Facts | None = None
         self.counted = False
         self.config: object = None
-        self.limits: Limits
-        self.conversations: Closable | None = None
+        self.own: dict[type, Closable] | None = None
         self.weight = 1
-        self.series: ListenerSeries | None = None
+        self.series = None
         self.known_host: bytes | None = None
-        self.entries: list[list[tuple[bytes, bytes, Any]]] = []
+        self.levels: list[Level] = []
         self.forwarded = b""
 
     def secure(self, tls: Facts) -> None:
@@ -81,8 +78,46 @@ class ClientSession:
 
     def end(self) -> None:
         """The client's connection has ended."""
-        if self.conversations is not None:
-            self.conversations.close()
+        if self.own is not None:
+            for each in self.own.values():
+                each.close()
+
+    def successor(self) -> "ClientSession":
+        """Of the same connection, for the requests that follow, while some run by an earlier configuration."""
+        session = ClientSession(self.client, self.listener, self.scheme)
+        self.hand_on(session)
+        return session
+
+    def hand_on(self, session: "ClientSession") -> None:
+        """What is known of the connection."""
+        session.accepted, session.tls, session.counted = self.accepted, self.tls, self.counted
+        if self.own is None:
+            self.own = {}
+        session.own = self.own
+
+
+class ProxiedSession(ClientSession):
+    """Of a connection that began with a PROXY header.
+
+    ``header``  what it says; ``proxy``: the address at the other end of the socket
+    """
+
+    __slots__ = ("header", "proxy")
+
+    def introduce(self, header: ProxyHeader) -> None:
+        """Right after it was set up.  Where the header names no address, the socket's holds."""
+        self.header = header
+        self.proxy = self.client
+        if header.source is not None:
+            self.client = header.source[0].encode()
+        if header.client_ssl & CLIENT_SSL:
+            self.scheme = b"https"
+
+    def successor(self) -> "ProxiedSession":
+        session = ProxiedSession(self.client, self.listener, self.scheme)
+        session.header, session.proxy = self.header, self.proxy
+        self.hand_on(session)
+        return session
 
 
 class ClientStream:
@@ -101,6 +136,19 @@ class ClientStream:
         raise NotImplementedError
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        raise NotImplementedError
+
+    def takes_files(self) -> bool:
+        """Whether :meth:`send_file` is of use: a body goes out as its bytes are."""
+        return False
+
+    def send_file(self, head: ResponseHead | None, file: int, start: int, size: int) -> int:
+        """``head``: the final one, if it has not been sent; behind it, of a body with a length, what the client takes
+        now of ``size`` bytes of the open ``file``; how many.
+
+        Fewer: ``client_full`` comes, and ``client_ready`` when there is room.  -1: the file ends before, or it has to
+        be read.
+        """
         raise NotImplementedError
 
     def pause(self) -> None:
@@ -140,6 +188,10 @@ class ClientStream:
 
     def local_name(self) -> bytes:
         """The address that the client connected to: the host of a request that names none."""
+        raise NotImplementedError
+
+    def ends(self) -> tuple[Address, Address] | None:
+        """The client's address and its own, of the socket; ``None``: it has none, or is closed."""
         raise NotImplementedError
 
 
@@ -193,13 +245,13 @@ class ClientEvents(ResponseReceiver):
         return False
 
 
-class Service:
+class Service(SecureService):
     """What serves the requests of client connections."""
 
     __slots__ = ()
 
-    def session(self, client: bytes, listener: str) -> ClientSession:
-        """For a new connection."""
+    def session(self, client: bytes, listener: str, proxied: ProxyHeader | None = None) -> ClientSession:
+        """For a new connection.  ``proxied``: it began with this."""
         raise NotImplementedError
 
     def renew(self, session: ClientSession) -> None:
@@ -210,6 +262,9 @@ class Service:
         """A new exchange; the stream calls its ``start``."""
         raise NotImplementedError
 
-    def refuse(self, session: ClientSession, status: int, reason: str) -> tuple[ResponseHead, list[bytes]]:
-        """What to send when no request could be read; it is counted and logged here."""
+    def refuse(
+        self, session: ClientSession, status: int, reason: str, is_call: bool = False
+    ) -> tuple[ResponseHead, list[bytes]]:
+        """What to send when no request could be read, to a client of gRPC where ``is_call``; it is counted and logged
+        here."""
         raise NotImplementedError

@@ -11,6 +11,11 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~!$&'()*+,;=%]++|\[[0-9A-Fa-f:.]++\])(?::
 _HOST_SIZE: Final = 261
 
 
+def quoted(text: str) -> bytes:
+    """As a quoted-string, with its marks (RFC 9110 section 5.6.4)."""
+    return b'"%b"' % text.replace("\\", "\\\\").replace('"', '\\"').encode()
+
+
 def is_authority(value: bytes) -> bool:
     """Whether ``value`` can be the value of Host (RFC 9110 section 7.2)."""
     return len(value) <= _HOST_SIZE and _HOST.fullmatch(value) is not None

@@ -8,8 +8,8 @@
 ``sheet``          what is counted for routes, upstreams and listeners; ``series_table``: which block is whose
 ``series_cells``, ``families``  the tables that say what it is; ``series``, ``counting``: a process's own
 ``estate``         what a master leaves to its successor
-``peer_table``     the peers of each upstream
-``shared_memory``  keys and values for hooks
+``peer_table``     the peers of each upstream; ``peer_registry``, ``places``: the master's
+``shared_memory``  keys and values for hooks, counts for limits (``usage``)
 ``entries``        how they lie in memory
 ``lock``           a lock that the kernel frees when its holder dies
 ``tap``, ``spans`` what single requests and messages the control process is shown; ``watches``: which it wants to see

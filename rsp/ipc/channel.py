@@ -16,12 +16,12 @@ import msgspec
 from rsp.config.schema import Config, decode_hook, encode_hook
 from rsp.config.units import Peer
 from rsp.ipc.packets import Broken, Inbox, Outbox, close_all, refuse_descriptors
-from rsp.ipc.peer_table import MOST_WEIGHT, PeerTable, Target
-from rsp.ipc.scoreboard import PLACES
+from rsp.ipc.peer_table import MOST_TARGETS, MOST_WEIGHT, Changes, PeerTable, Target
 from rsp.ipc.sheet import Contents
 from rsp.system.memory import content
 
-What = Literal["reload", "reload-now", "dry-run", "upgrade"]
+LARGEST_ASKED: Final = 512 << 10  # bytes of all that ask for routes
+What = Literal["reload", "reload-now", "dry-run", "upgrade", "version", "version-now"]
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -40,12 +40,14 @@ class Bundle(msgspec.Struct, frozen=True):
 class TlsState(msgspec.Struct, frozen=True):
     """What the TLS of all workers shares, whatever their configuration.
 
-    ``tickets``  keys of session tickets, 80 bytes each: the first one seals, all of them open
-    ``staples``  OCSP responses (DER), by the digest of their certificate
+    ``tickets``   keys of session tickets, 80 bytes each: the first one seals, all of them open
+    ``staples``   OCSP responses (DER), by the digest of their certificate
+    ``key_sets``  keys of issuers of tokens (JWKS), by where they come from
     """
 
     tickets: list[bytes] = []
     staples: dict[str, bytes] = {}
+    key_sets: dict[str, bytes] = {}
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True):
@@ -87,7 +89,10 @@ class Sites(msgspec.Struct, frozen=True, tag=True):
 
 
 class Update(msgspec.Struct, frozen=True, tag=True):
-    """To a child: the members in the descriptor are those of the upstreams from now on."""
+    """To a child: peers of upstreams have changed, by upstream.  ``unknown``: as in :class:`PeerTable`."""
+
+    changes: dict[str, Changes]
+    unknown: list[Peer]
 
 
 class Counted(msgspec.Struct, frozen=True, tag=True):
@@ -133,18 +138,39 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     version: int
 
 
+_Name = Annotated[str, msgspec.Meta(max_length=8 << 10)]
+_Targets = Annotated[list[Target], msgspec.Meta(max_length=MOST_TARGETS)]
+
+
 class Found(msgspec.Struct, frozen=True, tag=True):
     """From the control process: what ``name`` stands for; ``None`` when that cannot be found out."""
 
-    name: Peer
-    targets: Annotated[list[Target], msgspec.Meta(max_length=PLACES)] | None
+    name: _Name
+    targets: _Targets | None
 
     def __post_init__(self) -> None:
         """Raises :class:`ValueError` for a target that no look-up finds."""
-        for target in self.targets or ():
-            ip_address(target.address.host)
-            if not 0 <= (target.weight or 0) <= MOST_WEIGHT:
-                raise ValueError(f"weight {target.weight}")
+        _check(self.targets or [])
+
+
+class FoundChange(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: of what it has said that ``name`` stands for, ``come`` is new or otherwise than before,
+    and ``gone`` is gone."""
+
+    name: _Name
+    come: _Targets
+    gone: Annotated[list[Peer], msgspec.Meta(max_length=MOST_TARGETS)]
+
+    def __post_init__(self) -> None:
+        """Raises :class:`ValueError` as :class:`Found` does."""
+        _check(self.come)
+
+
+def _check(targets: list[Target]) -> None:
+    for target in targets:
+        ip_address(target.address.host)
+        if not 0 <= (target.weight or 0) <= MOST_WEIGHT:
+            raise ValueError(f"weight {target.weight}")
 
 
 class Stapled(msgspec.Struct, frozen=True, tag=True):
@@ -154,14 +180,38 @@ class Stapled(msgspec.Struct, frozen=True, tag=True):
     response: Annotated[bytes, msgspec.Meta(max_length=64 << 10)]
 
 
+class Keys(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: the keys of an issuer of tokens, fetched and reduced to what verifies."""
+
+    source: Annotated[str, msgspec.Meta(max_length=8 << 10)]
+    keys: Annotated[bytes, msgspec.Meta(max_length=256 << 10)]
+
+
+class Labels(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: what asks for routes by labels, packed as ``config/labels.py`` does.  The master does
+    not look into it."""
+
+    asked: Annotated[bytes, msgspec.Meta(max_length=LARGEST_ASKED)]
+
+
 class Order(msgspec.Struct, frozen=True, tag=True):
     """From the control process: an operator wants something of the master; ``number`` is the answer's.
 
-    ``dry-run``: say what a reload would change.  ``reload-now``: without a trial.
+    ``dry-run``: say what a reload would change.  ``reload-now``: without a trial.  ``version``: load ``version`` of the
+    site, a bundle as ``rsp/nodes/bundle.py`` packs it, or stored here if ``packed`` is empty; ``version-now``: without
+    a trial, and what is being tried is called off.
     """
 
     number: int
     what: What
+    version: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    packed: Annotated[bytes, msgspec.Meta(max_length=512 << 10)] = b""
+
+
+class Settled(msgspec.Struct, frozen=True, tag=True):
+    """From the control process: this version is the one that the node starts with."""
+
+    version: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Outcome(msgspec.Struct, frozen=True, tag=True):
@@ -180,11 +230,17 @@ class Outcome(msgspec.Struct, frozen=True, tag=True):
 
 
 ToChild = Configure | Settle | Counted | Consider | Sites | Update | Renew | Adopt | Release | Drain | Reopen | Outcome
-Message = ToChild | Ready | Found | Stapled | Order
+Message = ToChild | Ready | Found | FoundChange | Stapled | Keys | Labels | Order | Settled
+
+
+def _trusting(wanted: type, value: object) -> object:
+    """For what the master says of peers: it has checked their addresses."""
+    return wanted(value)
+
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 _bundle_decoder = msgspec.msgpack.Decoder(Bundle, dec_hook=decode_hook)
-_members_decoder = msgspec.msgpack.Decoder(PeerTable, dec_hook=decode_hook)
+_members_decoder = msgspec.msgpack.Decoder(PeerTable, dec_hook=_trusting)
 _contents_decoder = msgspec.msgpack.Decoder(Contents)
 _state_decoder = msgspec.msgpack.Decoder(TlsState)
 
@@ -198,9 +254,10 @@ class Role(NamedTuple):
     trusted: bool = False
 
 
-MASTER: Final = Role(msgspec.msgpack.Decoder(ToChild, dec_hook=decode_hook), sys.maxsize, trusted=True)
+MASTER: Final = Role(msgspec.msgpack.Decoder(ToChild, dec_hook=_trusting), sys.maxsize, trusted=True)
 WORKER: Final = Role(msgspec.msgpack.Decoder(Ready), 1 << 10)
-CONTROL: Final = Role(msgspec.msgpack.Decoder(Found | Stapled | Order, dec_hook=decode_hook), 1 << 20)
+_FROM_CONTROL: Final = Found | FoundChange | Stapled | Keys | Labels | Order | Settled
+CONTROL: Final = Role(msgspec.msgpack.Decoder(_FROM_CONTROL, dec_hook=decode_hook), 1 << 20)
 
 
 class Channel:

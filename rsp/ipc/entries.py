@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Entries of a shard: keys and values in memory that processes share, found by key and ordered by their last use.
 
 Cells of 128 bytes, and an entry is a chain of them, so nothing fragments; buckets by the hash of the key; when there is
@@ -10,9 +11,9 @@ This file knows the layout, and no other does; what operations on entries mean i
 
 import mmap
 from collections.abc import Iterator
-from time import monotonic
 from typing import Final
 
+from rsp.ipc.clock import monotonic
 from rsp.ipc.lock import Lock
 
 Value = bytes | float | bool
@@ -21,6 +22,8 @@ _CELL: Final = 16  # words
 _CELL_BYTES: Final = 128
 _HEAD_ROOM: Final = 64  # bytes for key and value in the first cell of an entry
 _TAIL_ROOM: Final = 112  # and in the others
+_HEAD_WORDS: Final = 8  # that fit the room of the first cell
+_COUNT: Final = 0xFFFFFFFF  # of a word: the half that is summed
 
 # Words of a shard, behind its lock.
 _DIRTY: Final = 8
@@ -60,10 +63,11 @@ class Entries:
     """``start``: the shard's first byte in ``memory``; ``size``: in bytes.
 
     Entries are named by their first cell; 0 is none.  Everything but ``begin`` is called between ``begin`` and ``end``.
+    Hot methods say ``self._words`` each time: for a local name Cython counts a reference, atomically.
     """
 
     # fmt: off
-    __slots__ = ("_buckets", "_cells", "_first", "_floats", "_lock", "_raw", "_start", "_words")
+    __slots__ = ("_buckets", "_cells", "_first", "_floats", "_lock", "_raw", "_start", "_words", "own", "vacant")
     # fmt: on
 
     def __init__(self, memory: mmap.mmap, descriptor: int, start: int, size: int) -> None:
@@ -73,6 +77,7 @@ class Entries:
         self._floats = whole.cast("d")
         self._start = start // 8
         self._lock = Lock(memory, descriptor, start, True)
+        self.own = self.vacant = -1
         self._cells = (size - (_BUCKETS + 1) * 8) // (_CELL_BYTES + 8)
         self._buckets = 1 << max(0, self._cells.bit_length() - 1)  # at most one for each cell
         self._first = (self._start + _BUCKETS + self._buckets + _CELL - 1) // _CELL * _CELL
@@ -172,18 +177,22 @@ class Entries:
 
     def find(self, key: bytes, hashed: int) -> int:
         """The entry of ``key``; 0 if there is none.  One whose time is over is removed."""
-        words = self._words
-        cell = words[self._start + _BUCKETS + (hashed >> 8) % self._buckets]
+        cell = self._words[self._start + _BUCKETS + (hashed >> 8) % self._buckets]
         while cell:
             at = self._at(cell)
-            if words[at + _HASH] == hashed and self.key(cell) == key:
+            if self._words[at + _HASH] == hashed and self._is_named(cell, key):
                 expires = self._floats[at + _EXPIRES]
                 if expires != 0.0 and expires <= monotonic():
                     self.remove(cell)
                     return 0
                 return cell
-            cell = words[at + _CHAIN]
+            cell = self._words[at + _CHAIN]
         return 0
+
+    def _is_named(self, cell: int, key: bytes) -> bool:
+        if (self._words[self._at(cell)] >> 16) & 0xFFFF != len(key):
+            return False
+        return not key or self.key(cell) == key
 
     def key(self, cell: int) -> bytes:
         at = self._at(cell)
@@ -195,14 +204,13 @@ class Entries:
 
     def _content(self, cell: int) -> bytes:
         """Key and value."""
-        words = self._words
-        state = words[self._at(cell)]
+        state = self._words[self._at(cell)]
         left = ((state >> 16) & 0xFFFF) + (state >> 32)
         begin = self._at(cell) * 8 + 64
         parts = [bytes(self._raw[begin : begin + min(left, _HEAD_ROOM)])]
         left -= _HEAD_ROOM
         while left > 0:
-            cell = words[self._at(cell) + _NEXT]
+            cell = self._words[self._at(cell) + _NEXT]
             begin = self._at(cell) * 8 + 16
             parts.append(bytes(self._raw[begin : begin + min(left, _TAIL_ROOM)]))
             left -= _TAIL_ROOM
@@ -213,6 +221,67 @@ class Entries:
             return self._content(cell)[(self._words[self._at(cell)] >> 16) & 0xFFFF :]
         number = self.number(cell)
         return number if self.is_number(cell) else number != 0.0
+
+    # -- entries without a key, whose value is words of 64 bits
+
+    def count_words(self, cell: int) -> int:
+        """How many its value has."""
+        return self._words[self._at(cell)] >> 35
+
+    def tally(self, cell: int, owner: int) -> int:
+        """The sum of the lower halves of its words; ``own`` is then the index of the word whose upper half is
+        ``owner``, ``vacant`` that of one that is 0, each -1 if there is none."""
+        first = self._at(cell) + 8
+        total, count = 0, self.count_words(cell)
+        self.own = self.vacant = -1
+        for index in range(count):
+            word = self._words[first + index] if index < _HEAD_WORDS else self.word(cell, index)
+            if not word:
+                self.vacant = index
+                continue
+            total += word & _COUNT
+            if word >> 32 == owner:
+                self.own = index
+        return total
+
+    def word(self, cell: int, index: int) -> int:
+        return self._words[self._place(cell, index)]
+
+    def set_word(self, cell: int, index: int, word: int) -> None:
+        """In one write, so that a process that dies leaves the old one or the new one."""
+        self._words[self._place(cell, index)] = word
+
+    def real(self, cell: int, index: int) -> float:
+        """One of the first eight words, as a number."""
+        found: float = self._floats[self._at(cell) + 8 + index]
+        return found
+
+    def set_real(self, cell: int, index: int, number: float) -> None:
+        self._floats[self._at(cell) + 8 + index] = number
+
+    def _place(self, cell: int, index: int) -> int:
+        if index < _HEAD_WORDS:
+            return self._at(cell) + 8 + index
+        index -= _HEAD_WORDS
+        cell = self._words[self._at(cell) + _NEXT]
+        while index >= _TAIL_ROOM // 8:
+            index -= _TAIL_ROOM // 8
+            cell = self._words[self._at(cell) + _NEXT]
+        return self._at(cell) + 2 + index
+
+    def insert_words(self, hashed: int, word: int) -> None:
+        """A new entry with room for eight; ``word`` is the first one."""
+        cell = self._take()
+        at = self._at(cell)
+        self._words[at + 8] = word
+        for index in range(at + 9, at + 16):
+            self._words[index] = 0
+        self._words[at + _NEXT] = 0
+        self._words[at + _HASH] = hashed
+        self._floats[at + _EXPIRES] = 0.0
+        size = _HEAD_ROOM  # a word in the compiled build, too
+        self._words[at] = _IS_HEAD | (_TEXT << 8) | (size << 32)
+        self._link(cell)
 
     def insert(self, key: bytes, hashed: int, value: Value, ttl: float) -> None:
         """A new entry; ``ttl`` in seconds, 0: for good.  Raises :class:`Full`."""
@@ -225,7 +294,6 @@ class Entries:
         tails = max(0, -(-(len(content) - _HEAD_ROOM) // _TAIL_ROOM))
         if tails + 1 > self._cells // 2 or len(key) > 0xFFFF:
             raise Full(f"{len(content) - len(key)} bytes are too much for one value")
-        words = self._words
         cell = self._take()
         at = self._at(cell)
         begin = at * 8 + 64
@@ -234,33 +302,33 @@ class Entries:
         last, offset = at, _HEAD_ROOM
         for _ in range(tails):
             tail = self._take()
-            words[self._at(tail)] = _IS_TAIL
-            words[last + _NEXT] = tail
+            self._words[self._at(tail)] = _IS_TAIL
+            self._words[last + _NEXT] = tail
             last = self._at(tail)
-            words[last + _NEXT] = 0
+            self._words[last + _NEXT] = 0
             part = content[offset : offset + _TAIL_ROOM]
             begin = last * 8 + 16
             self._raw[begin : begin + len(part)] = part
             offset += _TAIL_ROOM
         if not tails:
-            words[at + _NEXT] = 0
-        words[at + _HASH] = hashed
+            self._words[at + _NEXT] = 0
+        self._words[at + _HASH] = hashed
         self._floats[at + _NUMBER] = number
         self._floats[at + _EXPIRES] = monotonic() + ttl if ttl else 0.0
-        words[at] = _IS_HEAD | (kind << 8) | (len(key) << 16) | ((len(content) - len(key)) << 32)
+        self._words[at] = _IS_HEAD | (kind << 8) | (len(key) << 16) | ((len(content) - len(key)) << 32)
         self._link(cell)
 
     def _take(self) -> int:
         """A free cell; the oldest entries go if there is none."""
-        words, start = self._words, self._start
-        if not words[start + _FREE] and words[start + _USED] < self._cells:
-            words[start + _USED] += 1
-            return words[start + _USED]
-        while not words[start + _FREE]:
-            words[start + _EVICTED] += 1
-            self.remove(words[start + _OLDEST])
-        cell = words[start + _FREE]
-        words[start + _FREE] = words[self._at(cell) + _NEXT]
+        start = self._start
+        if not self._words[start + _FREE] and self._words[start + _USED] < self._cells:
+            self._words[start + _USED] += 1
+            return self._words[start + _USED]
+        while not self._words[start + _FREE]:
+            self._words[start + _EVICTED] += 1
+            self.remove(self._words[start + _OLDEST])
+        cell = self._words[start + _FREE]
+        self._words[start + _FREE] = self._words[self._at(cell) + _NEXT]
         return cell
 
     def _free(self, cell: int) -> None:
@@ -271,35 +339,35 @@ class Entries:
 
     def _link(self, cell: int) -> None:
         """Into its bucket, and as the newest."""
-        words, at, start = self._words, self._at(cell), self._start
-        bucket = start + _BUCKETS + (words[at + _HASH] >> 8) % self._buckets
-        words[at + _CHAIN] = words[bucket]
-        words[bucket] = cell
-        words[start + _ENTRIES] += 1
+        at, start = self._at(cell), self._start
+        bucket = start + _BUCKETS + (self._words[at + _HASH] >> 8) % self._buckets
+        self._words[at + _CHAIN] = self._words[bucket]
+        self._words[bucket] = cell
+        self._words[start + _ENTRIES] += 1
         self._link_newest(cell)
 
     def _link_newest(self, cell: int) -> None:
-        words, at, start = self._words, self._at(cell), self._start
-        newest = words[start + _NEWEST]
-        words[at + _NEWER] = 0
-        words[at + _OLDER] = newest
+        at, start = self._at(cell), self._start
+        newest = self._words[start + _NEWEST]
+        self._words[at + _NEWER] = 0
+        self._words[at + _OLDER] = newest
         if newest:
-            words[self._at(newest) + _NEWER] = cell
+            self._words[self._at(newest) + _NEWER] = cell
         else:
-            words[start + _OLDEST] = cell
-        words[start + _NEWEST] = cell
+            self._words[start + _OLDEST] = cell
+        self._words[start + _NEWEST] = cell
 
     def _unlink_age(self, cell: int) -> None:
-        words, at, start = self._words, self._at(cell), self._start
-        newer, older = words[at + _NEWER], words[at + _OLDER]
+        at, start = self._at(cell), self._start
+        newer, older = self._words[at + _NEWER], self._words[at + _OLDER]
         if newer:
-            words[self._at(newer) + _OLDER] = older
+            self._words[self._at(newer) + _OLDER] = older
         else:
-            words[start + _NEWEST] = older
+            self._words[start + _NEWEST] = older
         if older:
-            words[self._at(older) + _NEWER] = newer
+            self._words[self._at(older) + _NEWER] = newer
         else:
-            words[start + _OLDEST] = newer
+            self._words[start + _OLDEST] = newer
 
     def touch(self, cell: int) -> None:
         if self._words[self._start + _NEWEST] != cell:
@@ -307,18 +375,18 @@ class Entries:
             self._link_newest(cell)
 
     def remove(self, cell: int) -> None:
-        words, at, start = self._words, self._at(cell), self._start
-        bucket = start + _BUCKETS + (words[at + _HASH] >> 8) % self._buckets
-        if words[bucket] == cell:
-            words[bucket] = words[at + _CHAIN]
+        at, start = self._at(cell), self._start
+        bucket = start + _BUCKETS + (self._words[at + _HASH] >> 8) % self._buckets
+        if self._words[bucket] == cell:
+            self._words[bucket] = self._words[at + _CHAIN]
         else:
-            other = self._at(words[bucket])
-            while words[other + _CHAIN] != cell:
-                other = self._at(words[other + _CHAIN])
-            words[other + _CHAIN] = words[at + _CHAIN]
+            other = self._at(self._words[bucket])
+            while self._words[other + _CHAIN] != cell:
+                other = self._at(self._words[other + _CHAIN])
+            self._words[other + _CHAIN] = self._words[at + _CHAIN]
         self._unlink_age(cell)
-        words[start + _ENTRIES] -= 1
+        self._words[start + _ENTRIES] -= 1
         while cell:
-            following = words[self._at(cell) + _NEXT]
+            following = self._words[self._at(cell) + _NEXT]
             self._free(cell)
             cell = following

@@ -8,6 +8,7 @@ from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
 from rsp.ipc.sheet import Contents
+from rsp.ipc.usage import Usage
 from rsp.system.memory import Memory
 
 
@@ -27,6 +28,7 @@ class Instance:
     members: PeerTable
     logs: dict[str, int]
     store: Shared
+    usage: Usage
     observed: Observed
     contents: Contents
     keyring: Memory | None = None

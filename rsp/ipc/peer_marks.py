@@ -1,4 +1,4 @@
-"""The marks at the start of a peer's place in the scoreboard, and the values that some of them have.
+"""The marks of a peer's place in the scoreboard, and the values that some of them have.
 
 Rules of this room: plain integers, and no .pxd beside it; compiled modules import them and declare them ``cdef int``.
 Times are CLOCK_MONOTONIC in milliseconds; 0: never.
@@ -9,10 +9,8 @@ from typing import Final
 
 from rsp.ipc.metrics import Table
 
-MARKS: Final = 64  # cells for marks and retired counts
-RETIRED: Final = 16  # from here on: sums of the tallies of processes that are gone
-BASE: Final = 40  # from here on: what was counted before the peer was removed and came back
-TABLE: Final = Table("peer", RETIRED)
+MARKS: Final = 16  # cells: two lines of a processor's cache
+TABLE: Final = Table("peer", MARKS)
 
 EJECTED_UNTIL: Final = TABLE.cell()  # then one request may try it; 0: it is in
 EJECTED_AT: Final = TABLE.cell()

@@ -1,7 +1,7 @@
 """A peer's place in the scoreboard as one process sees it: its own tally to write, the marks and all tallies to read.
 
-On a request's way, so it has a compiled layout and nothing in it allocates.  Sums wrap: another
-process may have written anything.
+On a request's way, so it has a twin in C, ``peer_stats.pyx``, and nothing in it allocates.  Sums wrap: another process
+may have written anything.
 """
 
 from typing import Final
@@ -16,10 +16,9 @@ from rsp.ipc.peer_cells import (
     REQUESTS,
     RUN,
     STATUS_1XX,
-    TALLY,
 )  # fmt: skip
-from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, HEALTH, HEALTH_DEAD, HEALTH_DOUBTFUL, MARKS
-from rsp.ipc.scoreboard import FIRST_PLACE, MOST, PLACE, RETIRED_ROW, SLOTS, Scoreboard
+from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, HEALTH, HEALTH_DEAD, HEALTH_DOUBTFUL
+from rsp.ipc.scoreboard import MOST, RETIRED_ROW, SLOTS, SPAN, Scoreboard, marks_at, tally_at
 from rsp.ipc.standing import DOUBTFUL, DRAINED, HALF_OPEN, OPEN, OUT
 from rsp.ipc.worker_cells import ROW, ROWS
 
@@ -29,17 +28,18 @@ _ROWS_AT: Final = RETIRED_ROW * ROW + ROWS
 class PeerStats:
     """``number``: of the place; ``row``: the process's own."""
 
-    __slots__ = ("_cells", "_own", "_start", "number")
+    __slots__ = ("_cells", "_first", "_marks", "_own", "number")
 
     def __init__(self, scoreboard: Scoreboard, number: int, row: int) -> None:
         self.number = number
         self._cells = scoreboard.cells
-        self._start = FIRST_PLACE + number * PLACE
-        self._own = self._start + MARKS + row * TALLY
+        self._marks = marks_at(number)
+        self._first = tally_at(number, 0)
+        self._own = tally_at(number, row)
 
     def standing(self, now: int) -> int:
         """A ``standing``; ``now`` in milliseconds."""
-        cells, start = self._cells, self._start
+        cells, start = self._cells, self._marks
         if cells[start + DRAIN]:
             return DRAINED
         health = cells[start + HEALTH]
@@ -51,10 +51,10 @@ class PeerStats:
         return DOUBTFUL if health == HEALTH_DOUBTFUL else OPEN
 
     def mark(self, mark: int) -> int:
-        return self._cells[self._start + mark]
+        return self._cells[self._marks + mark]
 
     def set_mark(self, mark: int, value: int) -> None:
-        self._cells[self._start + mark] = value
+        self._cells[self._marks + mark] = value
 
     def own(self, tally: int) -> int:
         return self._cells[self._own + tally]
@@ -69,11 +69,11 @@ class PeerStats:
     def total(self, tally: int) -> int:
         """Of all workers that run."""
         cells = self._cells
-        at = self._start + MARKS + tally
+        at = self._first + tally
         total = 0
         for _ in range(min(cells[_ROWS_AT], SLOTS)):
             total += cells[at]
-            at += TALLY
+            at += SPAN
         return total
 
     def answered(self, latency: int, smoothed: int, status: int) -> None:
@@ -102,10 +102,10 @@ class PeerStats:
     def last_success(self) -> int:
         """The last whole response to any worker, in microseconds."""
         cells = self._cells
-        first = self._start + MARKS + LAST_SUCCESS
+        first = self._first + LAST_SUCCESS
         last = 0
         for row in range(min(cells[_ROWS_AT], SLOTS)):
-            last = max(last, cells[first + row * TALLY])
+            last = max(last, cells[first + row * SPAN])
         return last
 
     def failed(self, now: int, within: int) -> int:
@@ -116,10 +116,10 @@ class PeerStats:
         cells[own + RUN] = (cells[own + RUN] + 1) & MOST if fresh else 1
         cells[own + LAST_FAILURE] = now
         success = self.last_success()
-        first = self._start + MARKS
+        first = self._first
         run = 0
         for row in range(min(cells[_ROWS_AT], SLOTS)):
-            at = first + row * TALLY
+            at = first + row * SPAN
             last = cells[at + LAST_FAILURE]
             if last > success and last + within >= now:
                 run += cells[at + RUN]

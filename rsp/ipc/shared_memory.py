@@ -9,17 +9,23 @@ Hashes are those of this family of processes, which are forked from one.
 
 import mmap
 import struct
-from time import monotonic
 from typing import Final
 
+from rsp.ipc.clock import monotonic
 from rsp.ipc.entries import Entries, Full, Value
 from rsp.system import memory
 
-__all__ = ["Full", "Shard", "Shared", "Value"]
+__all__ = ["Full", "Shard", "Shared", "Value", "hash_of"]
 
 _SHARDS: Final = 16
+_BITS: Final = 0xFFFFFFFFFFFFFF  # of a hash
+_COUNT: Final = 0xFFFFFFFF  # of a word: how many a process holds
 _LEAST: Final = 1 << 20  # bytes
-_PAIR: Final = struct.Struct("=II")
+_FIRST: Final = struct.Struct("=Q56x")  # a word, and room for those of seven processes more: all that fits a cell
+
+
+def hash_of(key: bytes) -> int:
+    return hash(key) & _BITS
 
 
 class Shard:
@@ -89,8 +95,11 @@ class Shard:
         finally:
             entries.end()
 
-    def rate(self, key: bytes, hashed: int, interval: float, burst: float, cost: float) -> float:
-        """GCRA (ITU-T I.371, virtual scheduling): 0 if a request conforms now, else seconds until it would.
+    # Times, of what a hash stands for: keys are not kept, the 56 bits of a hash with a secret seed are enough.
+
+    def draw(self, hashed: int, interval: float, burst: float, cost: float) -> float:
+        """GCRA (ITU-T I.371, virtual scheduling): seconds until the bucket is full again if a request conforms now,
+        else less than 0: the seconds until it would.
 
         ``interval``: seconds for each request; ``burst``: seconds that requests may be early.
         """
@@ -98,50 +107,121 @@ class Shard:
         entries.begin()
         try:
             now = monotonic()
-            cell = entries.find(key, hashed)
+            cell = entries.find(b"", hashed)
             expected = entries.number(cell) if cell else now
             if expected < now:
                 expected = now
             early = expected - now - burst
             if early > 1e-9:
-                return early
+                return -early
             expected += interval * cost
-            if cell:
-                entries.set_number(cell, expected)
-                entries.expire(cell, expected + 1.0)
-                entries.touch(cell)
-            else:
-                entries.insert(key, hashed, expected, expected + 1.0 - now)
-            return 0.0
+            self._set_time(hashed, cell, expected, now)
+            return expected - now
         finally:
             entries.end()
 
-    def hold(self, key: bytes, hashed: int, owner: int, alive: set[int], most: int) -> bool:
-        """One more of ``most`` for the process ``owner``; what processes hold that are not ``alive`` is void."""
+    def reserve(self, hashed: int, seconds: float, credit: float) -> float:
+        """Take the next ``seconds`` of a row that is served one after the other; how long until they begin.
+
+        Less than 0: they have begun, because the row was empty; that is at most ``credit``.
+        """
         entries = self._entries
         entries.begin()
         try:
-            cell = entries.find(key, hashed)
-            held = {pid: count for pid, count in self._held(cell).items() if pid in alive}
-            if sum(held.values()) >= most:
+            now = monotonic()
+            cell = entries.find(b"", hashed)
+            begins = entries.number(cell) if cell else now - credit
+            if begins < now - credit:
+                begins = now - credit
+            self._set_time(hashed, cell, begins + seconds, now)
+            return begins - now
+        finally:
+            entries.end()
+
+    def _set_time(self, hashed: int, cell: int, moment: float, now: float) -> None:
+        """A number that says nothing any more a second after ``moment``."""
+        entries = self._entries
+        if cell:
+            entries.set_number(cell, moment)
+            entries.expire(cell, moment + 1.0)
+            entries.touch(cell)
+        else:
+            entries.insert(b"", hashed, moment, moment + 1.0 - now)
+
+    # How many each process holds of what a hash stands for: a word for each, its pid and the number.  Words are changed
+    # one by one and in place, so what a process holds that is killed is known, whatever it was about to do.
+
+    def hold(self, hashed: int, owner: int, most: int) -> bool:
+        """One more of ``most`` for the process ``owner``."""
+        entries = self._entries
+        entries.begin()
+        try:
+            cell = entries.find(b"", hashed)
+            if not cell:
+                entries.insert_words(hashed, (owner << 32) | 1)
+                return True
+            if entries.tally(cell, owner) >= most:
                 return False
-            held[owner] = held.get(owner, 0) + 1
-            self._set_held(key, hashed, cell, held)
+            if entries.own >= 0:
+                entries.set_word(cell, entries.own, entries.word(cell, entries.own) + 1)
+            elif entries.vacant >= 0:
+                entries.set_word(cell, entries.vacant, (owner << 32) | 1)
+            else:
+                self._enlarge(cell, hashed, owner)
             return True
         finally:
             entries.end()
 
-    def let_go(self, key: bytes, hashed: int, owner: int) -> None:
-        """What :meth:`hold` took."""
+    def _enlarge(self, cell: int, hashed: int, owner: int) -> None:
+        """One more process has some."""
+        value = self._entries.value(cell)
+        self._entries.remove(cell)
+        if isinstance(value, bytes):
+            self._entries.insert(b"", hashed, value + _FIRST.pack((owner << 32) | 1), 0.0)
+
+    def let_go(self, hashed: int, owner: int) -> None:
+        """What :meth:`hold` took.  Where no process holds any, nothing is left."""
         entries = self._entries
         entries.begin()
         try:
-            cell = entries.find(key, hashed)
-            held = self._held(cell)
-            if held.get(owner):
-                held[owner] -= 1
-            if cell:
-                self._set_held(key, hashed, cell, {pid: count for pid, count in held.items() if count})
+            cell = entries.find(b"", hashed)
+            if not cell:
+                return
+            held = entries.tally(cell, owner)
+            if entries.own >= 0 and held == 1:
+                entries.remove(cell)
+            elif entries.own >= 0:
+                word = entries.word(cell, entries.own)
+                entries.set_word(cell, entries.own, word - 1 if word & _COUNT > 1 else 0)
+        finally:
+            entries.end()
+
+    def holders(self, hashed: int) -> set[int]:
+        """The processes that hold some."""
+        entries = self._entries
+        entries.begin()
+        try:
+            cell = entries.find(b"", hashed)
+            words = [entries.word(cell, index) for index in range(entries.count_words(cell) if cell else 0)]
+            return {word >> 32 for word in words if word}
+        finally:
+            entries.end()
+
+    def void(self, hashed: int, alive: set[int]) -> bool:
+        """Whether processes that are not ``alive`` held some; they hold none any more."""
+        entries = self._entries
+        entries.begin()
+        try:
+            cell = entries.find(b"", hashed)
+            found = False
+            for index in range(entries.count_words(cell) if cell else 0):
+                word = entries.word(cell, index)
+                if word and word >> 32 not in alive:
+                    entries.set_word(cell, index, 0)
+                    found = True
+            if found and not entries.tally(cell, 0):
+                entries.remove(cell)
+            return found
         finally:
             entries.end()
 
@@ -166,19 +246,9 @@ class Shard:
         """Entries, and how many had to go for others."""
         return self._entries.counts()
 
-    # -- how many each process holds
-
-    def _held(self, cell: int) -> dict[int, int]:
-        """By pid."""
-        value = self._entries.value(cell) if cell else b""
-        return dict(_PAIR.iter_unpack(value)) if isinstance(value, bytes) else {}
-
-    def _set_held(self, key: bytes, hashed: int, cell: int, held: dict[int, int]) -> None:
-        if cell:
-            self._entries.remove(cell)
-        if held:
-            value = b"".join(_PAIR.pack(pid, count) for pid, count in held.items())
-            self._entries.insert(key, hashed, value, 0.0)
+    def entries(self) -> Entries:
+        """For rooms beside this one."""
+        return self._entries
 
 
 class Shared:
@@ -189,36 +259,57 @@ class Shared:
         self._descriptor, self._memory = memory.shared("rsp-shared", each * _SHARDS)
         self._shards = [Shard(self._memory, self._descriptor, each * index, each) for index in range(_SHARDS)]
 
+    def shard(self, hashed: int) -> Shard:
+        """Where that is kept which has this hash."""
+        return self._shards[hashed & 15]
+
     def get(self, key: bytes) -> Value | None:
-        hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        return self._shards[hashed & 15].get(key, hashed)
+        hashed = hash_of(key)
+        return self.shard(hashed).get(key, hashed)
 
     def put(self, key: bytes, value: Value, ttl: float, only_new: bool) -> bool:
         """``ttl`` in seconds; 0: for good.  Raises :class:`Full`."""
-        hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        return self._shards[hashed & 15].put(key, hashed, value, ttl, only_new)
+        hashed = hash_of(key)
+        return self.shard(hashed).put(key, hashed, value, ttl, only_new)
 
     def incr(self, key: bytes, by: float, first: float, ttl: float) -> float | None:
-        hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        shard = self._shards[hashed & 15]
+        hashed = hash_of(key)
+        shard = self.shard(hashed)
         return shard.incr(key, hashed, by, first, ttl)
 
     def delete(self, key: bytes) -> bool:
-        hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        return self._shards[hashed & 15].delete(key, hashed)
+        hashed = hash_of(key)
+        return self.shard(hashed).delete(key, hashed)
 
     def rate(self, key: bytes, interval: float, burst: float, cost: float) -> float:
-        hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        shard = self._shards[hashed & 15]
-        return shard.rate(key, hashed, interval, burst, cost)
+        """0 if a request conforms now, else seconds until it would."""
+        full = self.draw(key, interval, burst, cost)
+        return -full if full < 0 else 0.0
 
-    def hold(self, key: bytes, owner: int, alive: set[int], most: int) -> bool:
-        hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        return self._shards[hashed & 15].hold(key, hashed, owner, alive, most)
+    def draw(self, key: bytes, interval: float, burst: float, cost: float) -> float:
+        hashed = hash_of(key)
+        shard = self.shard(hashed)
+        return shard.draw(hashed, interval, burst, cost)
+
+    def hold(self, key: bytes, owner: int, most: int) -> bool:
+        hashed = hash_of(key)
+        shard = self.shard(hashed)
+        return shard.hold(hashed, owner, most)
 
     def let_go(self, key: bytes, owner: int) -> None:
-        hashed = hash(key) & 0xFFFFFFFFFFFFFF
-        self._shards[hashed & 15].let_go(key, hashed, owner)
+        hashed = hash_of(key)
+        shard = self.shard(hashed)
+        shard.let_go(hashed, owner)
+
+    def void(self, key: bytes, alive: set[int]) -> bool:
+        hashed = hash_of(key)
+        shard = self.shard(hashed)
+        return shard.void(hashed, alive)
+
+    def entries_of(self, hashed: int) -> Entries:
+        """Where entries of ``hashed`` lie."""
+        shard = self.shard(hashed)
+        return shard.entries()
 
     def keys(self, prefix: bytes, limit: int) -> list[bytes]:
         found: list[bytes] = []

@@ -57,6 +57,37 @@ SPANS_DROPPED: Final = TABLE.counter(
     "Spans that were dropped: the collector of traces, or the control process, was too slow or gone.",
     listed=False,
 )
+TEMP: Final = TABLE.gauge("temp_files", "Bytes of bodies that are held in temporary files.", unit="bytes", listed=False)
+UNCODED: Final = TABLE.counter(
+    "compression_before", "Bytes of response bodies before they were compressed.", unit="bytes", listed=False
+)
+CODED: Final = TABLE.counter(
+    "compression_after", "Bytes that compressing these bodies has made of them.", unit="bytes", listed=False
+)
+PROXY_FAILURES: Final = TABLE.counter(
+    "proxy_header_failures",
+    "Connections that were closed because they did not begin with a valid PROXY header.",
+    listed=False,
+)
+KEYS_WANTED: Final = TABLE.counter(
+    "keys_wanted", "Requests with tokens (JWT) that were signed with a key that was not known yet.", listed=False
+)
+LIMITS_ASKED: Final = TABLE.counter(
+    "limits_asked", "Buckets of limits of several instances that their store was asked for.", listed=False
+)
+LIMITS_WAITED: Final = TABLE.counter(
+    "limits_waited", "Requests that waited for the store of a limit of several instances.", listed=False
+)
+LIMITS_LOCAL: Final = TABLE.counter(
+    "limits_local",
+    "Requests that were counted by this instance alone, because the store of their limit did not answer.",
+    listed=False,
+)
+STORE_CALLS: Final = TABLE.counter("store_calls", "Calls of hooks to dictionaries in stores.", listed=False)
+STORE_FAILURES: Final = TABLE.counter(
+    "store_failures", "Calls of hooks to dictionaries in stores that were not answered.", listed=False
+)
+STORES_MISSED: Final = TABLE.gauge("stores_missed", "Connections to stores that workers want and do not have.")
 VERSION: Final = TABLE.cell()  # of the configuration that it serves
 LEAVING: Final = TABLE.cell()  # not 0: it accepts no more
 

@@ -134,14 +134,15 @@ def _to_journal() -> bool:
     return stream == f"{status.st_dev}:{status.st_ino}"
 
 
-def once_a_second(key: str, message: str, level: int = WARNING) -> None:
-    """As :func:`line`, but at most once a second for one ``key``; says how many were left out."""
+def once_a_second(key: str, message: str, level: int = WARNING, most: int = 1) -> None:
+    """As :func:`line`, but at most once a second, or ``most`` times, for one ``key``; says how many were left out."""
     now = int(time.monotonic())
-    second, held = _last.get(key, (-1, 0))
-    if second == now:
-        _last[key] = (now, held + 1)
+    second, count = _last.get(key, (-1, 0))
+    if second == now and count >= most:
+        _last[key] = (now, count + 1)
         return
     if len(_last) > _LIMIT:
         _last.clear()
-    _last[key] = (now, 0)
-    line(f"{message} (and {held} more like this)" if held else message, level)
+    held = 0 if second == now else count - most
+    _last[key] = (now, count + 1 if second == now else 1)
+    line(f"{message} (and {held} more like this)" if held > 0 else message, level)

@@ -9,6 +9,12 @@ cdef enum:
     LONGEST = 63
 
 
+cdef unsigned char special[256]
+cdef int place
+for place in b"?&;#%+.[ \t\0=":
+    special[place] = 1
+
+
 def table(keys):
     lengths = [0] * 256
     for key in keys:
@@ -41,7 +47,9 @@ cpdef bint is_suspect(bytes text, bytes lengths):
     if memchr(next, c"=", end - next) == NULL and memchr(next, c"%", end - next) == NULL:
         return False
     while next < end:
-        if next[0] == c"?" or next[0] == c"&" or next[0] == c";" or next[0] == c"#":
+        if not special[next[0]]:
+            pass
+        elif next[0] == c"?" or next[0] == c"&" or next[0] == c";" or next[0] == c"#":
             key = next + 1
             odd = False
         elif next[0] == c"%":

@@ -2,7 +2,7 @@
 
 ``runtime``  one Lua state with the rooms below in it
 ``evaluate``  runs a configuration file: its declarations as plain data, its functions as hooks
-``services``, ``regexes``, ``passwords``  what Lua asks of Python
+``services``, ``regexes``  what Lua asks of Python
 ``patterns``  Lua's patterns, with a bound on their work
 
 ``sandbox.lua``  what user code may reach: pure libraries, ``require`` and ``dofile`` beside the file

@@ -140,6 +140,13 @@ local function simulated_tls(given)
   return plan
 end
 
+local function simulated_store(given)
+  if given ~= nil and type(given) ~= "boolean" then
+    fail("simulate: store: expected false for stores that are not available, or nothing")
+  end
+  return given
+end
+
 function base.simulate(request)
   if type(request) ~= "table" then
     fail('simulate: expected a table such as { path = "/api/x" }')
@@ -153,7 +160,7 @@ function base.simulate(request)
     fields = kind and lines .. "Content-Type: " .. kind .. "\r\n" or lines,
     status = response.status or 200, response_body = response.body or "",
     response_fields = response_kind and response_lines .. "Content-Type: " .. response_kind .. "\r\n" or response_lines,
-    http = request.http, tls = simulated_tls(request.tls),
+    http = request.http, tls = simulated_tls(request.tls), store = simulated_store(request.store),
   }
   local result = driver.wait("simulate", plan)
   local answer_ = reply(result.status, result.fields, result.body)

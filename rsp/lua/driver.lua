@@ -244,7 +244,7 @@ local function done(co, finish, state, a, b)
 end
 
 -- After a resume of co: it is done, or waits, or has failed.
-local function settle(co, finish, state, ok, what, a, b, c, d)
+local function settle(co, finish, state, ok, what, a, b, c, d, e, f)
   if not ok then
     return failed(co, what)
   end
@@ -265,7 +265,7 @@ local function settle(co, finish, state, ok, what, a, b, c, d)
   last_task = last_task % 2 ^ 53 + 1
   tasks[last_task] = { co = co, finish = finish, state = state, spent = spent, limit = limit, hook = hook,
                        much = much, before = began and before + clock() - began or before }
-  return "waits", last_task, a, b, c, d
+  return "waits", last_task, a, b, c, d, e, f
 end
 
 -- own: another budget than that of all.
@@ -278,11 +278,11 @@ function driver.run(finish, state, fn, a, b, own)
     co = create(body)
   end
   driver.current, spent, limit, began, before, hook = state, 0, own or budget, false, 0, fn
-  local ok, what, first, second, third, fourth = resume(co, fn, a, b)
+  local ok, what, first, second, third, fourth, fifth, sixth = resume(co, fn, a, b)
   if ok and what == DONE and not tripped then
     return done(co, finish, state, first, second)
   end
-  return settle(co, finish, state, ok, what, first, second, third, fourth)
+  return settle(co, finish, state, ok, what, first, second, third, fourth, fifth, sixth)
 end
 
 function driver.resume(number, ...)
@@ -308,11 +308,23 @@ local function answered(good, ...)
   fail((...))
 end
 
-function driver.wait(operation, a, b, c)
+local forbidden, cannot
+
+-- fn, which runs next, cannot wait, and why.  All others can, however it ends.
+function driver.forbid(fn, reason)
+  forbidden, cannot = fn, reason
+end
+
+-- Why nothing can be waited for here; nil: it can.
+function driver.obstacle()
+  return hook == forbidden and cannot or not running() and "which belongs into a hook: on_request, on_start, ..." or nil
+end
+
+function driver.wait(operation, a, b, c, d, e)
   if not running() then
     fail(operation .. " cannot wait here: it belongs into a hook")
   end
-  return answered(yield(WAIT, operation, a, b, c))
+  return answered(yield(WAIT, operation, a, b, c, d, e))
 end
 
 local BEGUN = 1000  -- instructions, for each wait that begins beside others

@@ -14,6 +14,7 @@ from rsp.config.declaration import Declaration
 from rsp.config.errors import ConfigError, Position
 from rsp.config.foreign import complaint
 from rsp.config.schema import Config, Settings
+from rsp.config.store_rules import store_of
 from rsp.config.units import Function
 from rsp.logs import log
 from rsp.lua.runtime import Runtime, text
@@ -96,6 +97,7 @@ class Evaluation:
         known: Mapping[str, bytes] | None = None,
     ) -> None:
         self.path = path
+        self._services = services
         self.files = Files(path, known)
         offered = {**services.offered(), **host}
         self.runtime = Runtime(path, self.files, print_line, offered, MEMORY_LIMIT)
@@ -108,7 +110,20 @@ class Evaluation:
         declarations = [found for found in map(self._declaration, self._records()) if found is not None]
         texts = self.files.texts
         places = tuple(hook.place for hook in self.hooks if hook.phase != "test")
-        return Builder(declarations, texts, self.path, self.files.text_of, places).build()
+        config = Builder(declarations, texts, self.path, self.files.text_of, places).build()
+        self._check_stores(config)
+        return config
+
+    def _check_stores(self, config: Config) -> None:
+        """Those that ``shared(name, { store = ... })`` names."""
+        problems: list[str] = []
+        for said, place in dict.fromkeys(self._services.stores):
+            try:
+                store_of(config, said or True)
+            except ValueError as error:
+                problems.append(f"{place}: shared: store: {error}")
+        if problems:
+            raise ConfigError(*problems)
 
     def _records(self) -> list[Any]:
         declared = self.runtime.declared
@@ -156,6 +171,8 @@ class Evaluation:
             raise ConfigError(
                 f'{at}: {label}: expected a table of peers, as in  upstream "{name}" {{ "127.0.0.1:8000" }}'
             )
+        if value is None and kind == "store":
+            raise ConfigError(f'{at}: {label}: expected a URL, as in  store "{name}" {{ "redis://10.0.0.5:6379/0" }}')
         if kind in ("upstream", "route", "page") and self.runtime.kind(value) != "table":
             raise ConfigError(f"{at}: {label}: expected a table")
         try:

@@ -60,6 +60,7 @@ local request_headers = fields.headers_of(REQUEST, request_now)
 local response_headers = fields.headers_of(RESPONSE, response_now)
 
 local tls  -- req.tls
+local proxy  -- req.proxy
 
 local getters = {
   method = function(s) return s.method end,
@@ -95,8 +96,10 @@ local getters = {
   end,
   client = function(s) return s.client end,
   scheme = function() return host.about("scheme") end,
+  user = function() return host.about("user") end,
   id = function() return host.about("id") end,
   tls = function() return host.about("tls") and tls or nil end,
+  proxy = function() return host.about("proxy") and proxy or nil end,
   upstream = function() return host.about("upstream") end,
   peer = function() return host.about("peer") end,
   ctx = function(s)
@@ -201,6 +204,19 @@ for _, name in ipairs { "version", "cipher", "sni", "alpn", "resumed", "verified
   of_tls[name] = function() return host.about(key) end
 end
 tls = object_of("req.tls", request_now, of_tls, {})
+
+local of_proxy = {}
+for _, name in ipairs { "address", "source", "destination", "alpn", "authority", "unique_id", "ssl_version",
+                        "ssl_cipher", "ssl_cn", "ssl_verified" } do
+  local key = "proxy." .. name
+  of_proxy[name] = function() return host.about(key) end
+end
+for number = 0xe0, 0xef do  -- for each vendor's own use
+  local name = string.format("tlv_0x%02x", number)
+  local key = "proxy." .. name
+  of_proxy[name] = function() return host.about(key) end
+end
+proxy = object_of("req.proxy", request_now, of_proxy, {})
 
 objects.req = object_of("req", request_now, getters, setters)
 

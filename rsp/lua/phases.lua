@@ -150,7 +150,9 @@ local function finish_filter(_, value)
 end
 
 function phases.filter(number, id, chunk, last)
-  return run(finish_filter, objects.state(id), filters[number], chunk, last)
+  local filter = filters[number]
+  driver.forbid(filter, "and a filter cannot wait: call it in on_response, before the filter")
+  return run(finish_filter, objects.state(id), filter, chunk, last)
 end
 
 function phases.forget_filter(number)

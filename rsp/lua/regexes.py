@@ -1,23 +1,20 @@
 """Regular expressions for Lua, by RE2: their time is linear in the text, whatever the pattern.
 
-Linear may still be long, and nothing can stop RE2: where its automaton does not fit, each byte of a text may cost some
-10 ns for each instruction of the compiled pattern.  So what could take long is tried with beginnings of the text first,
-each twice the last; hooks look at the clock, and so does what goes from match to match.
+Linear may still be long, and nothing can stop RE2, so what could take long is tried first (``regex.try_beginning``);
+hooks look at the clock, and so does what goes from match to match.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from rsp.config import regex
+from rsp.http import regex
 
 _REMEMBERED: Final = 32  # patterns that hooks have made, each with an automaton of some hundred kilobytes
 _AUTOMATON: Final = 256 << 10  # bytes
 _LONGEST: Final = 8192  # bytes of a pattern
 _LARGEST: Final = 20_000  # instructions of a compiled pattern
 _STEP: Final = 1.2e-8  # seconds for a byte and an instruction, at worst
-_TRIAL: Final = 0.005  # seconds that a search may take without a trial
-_PATIENCE: Final = 0.1  # seconds that a search may take
 _OUTPUT: Final = 16 << 20  # bytes
 
 
@@ -68,13 +65,13 @@ class Regexes:
 
     def test(self, which: float | bytes, subject: bytes) -> bool:
         pattern = self._known(which)[1]
-        _try_beginning(pattern, subject)
+        _try(pattern, subject)
         return pattern.search(subject) is not None
 
     def match(self, which: float | bytes, subject: bytes) -> Any:
         """A table: the whole match at 0, the groups by number and by name."""
         pattern = self._known(which)[0]
-        _try_beginning(pattern, subject)
+        _try(pattern, subject)
         match = pattern.search(subject)
         if match is None:
             return None
@@ -133,19 +130,15 @@ def _cost(pattern: Any) -> float:
     return float(pattern.programsize * _STEP * 1e8)
 
 
-def _try_beginning(pattern: Any, subject: bytes) -> None:
-    tried = int(_TRIAL / (_STEP * pattern.programsize))
-    while 2 * tried < len(subject):
-        began = time.perf_counter()
-        pattern.search(subject[:tried])
-        took = time.perf_counter() - began
-        if took > _TRIAL and took * len(subject) / tried > _PATIENCE:
-            raise ValueError(f"regex: this pattern takes too long for a text of {len(subject):,} bytes")
-        tried *= 2  # what came before may be known to the automaton
+def _try(pattern: Any, subject: bytes) -> None:
+    try:
+        regex.try_beginning(pattern.search, pattern.programsize, subject)
+    except regex.TooCostly as error:
+        raise ValueError(f"regex: {error}") from None
 
 
 def _timed(pattern: Any, subject: bytes, allowed: float, make: Callable[[Callable[[int], None]], Any]) -> Any:
-    _try_beginning(pattern, subject)
+    _try(pattern, subject)
     began = time.perf_counter()
     until = began + min(allowed * 1e-8, 1.0)
     size = 0

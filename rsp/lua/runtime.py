@@ -89,7 +89,7 @@ class Runtime:
         given = (self._sandbox, self._driver, objects, offered, help_)
         self._room("json", *given)
         answers = self._room("answers", *given)
-        for name in ("calls", "state", "tools"):
+        for name in ("calls", "state", "stores", "tools"):
             self._room(name, *given)
         # A file may have variables of these names, as files had before there were hooks.
         self._sandbox[b"tools"] = self.state.table_from({name: name not in before for name in base})

@@ -18,11 +18,12 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from rsp.auth import htpasswd
+from rsp.auth.passwords import Users
 from rsp.http.fields import flat
-from rsp.http.routing import normalise_path
+from rsp.http.paths import normalise_path
 from rsp.ipc.shared_memory import Shared
 from rsp.lua import patterns
-from rsp.lua.passwords import Users
 from rsp.lua.regexes import Regexes
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Services:
         self._networks_known: dict[bytes, list[Network]] = {}
         self._addresses: dict[bytes, Address | None] = {}
         self.users: list[Users] = []
+        self.stores: list[tuple[str, str]] = []  # as the file names them, and where
 
     def offered(self) -> dict[str, Callable[..., Any]]:
         """By the names that the rooms of words and ``objects.lua`` use."""
@@ -67,7 +69,8 @@ class Services:
         offered["hmac_sha256"] = _guarded(lambda key, text: hmac.new(key, text, "sha256").hexdigest().encode())
         offered["equal"] = _guarded(hmac.compare_digest)
         # On a request's way, so a worker has its own in their place (proxy/hooks.py); elsewhere there is no state.
-        offered["shared_incr"] = offered["shared_rate"] = lambda *_: (None, AT_LOAD)
+        offered["shared_incr"] = offered["shared_rate"] = offered["cluster_rate"] = lambda *_: (None, AT_LOAD)
+        offered["wrong_store"] = _guarded(self._store_named)
         offered["now"] = time.time
         offered["clock"] = time.thread_time
         offered["import"] = _guarded(_import)
@@ -97,6 +100,12 @@ class Services:
     def _shared_keys(self, prefix: bytes, limit: float) -> Any:
         keys = self._in(self.store).keys(prefix, int(limit))
         return self.table([key[len(prefix) :] for key in sorted(keys)])
+
+    def _store_named(self, said: bytes, file: bytes | None, line: float) -> bool:
+        """Whether there is such a store is known when the whole file has been read."""
+        place = f"{(file or b'').decode('utf-8', 'replace')}:{int(line)}"
+        self.stores.append((said.decode("utf-8", "replace"), place))
+        return True
 
     # -- codecs
 
@@ -180,7 +189,11 @@ class Services:
     # -- users
 
     def _htpasswd(self, source: bytes) -> Any:
-        self.users.append(Users(source))
+        try:
+            htpasswd.check(source)
+        except ValueError as error:
+            raise ValueError(f"htpasswd: {error}") from None
+        self.users.append(Users.of(source))
         return len(self.users) - 1
 
 

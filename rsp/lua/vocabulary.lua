@@ -55,18 +55,23 @@ word("listen", function(value)
   return headed(declare("listen", "", value, position()), 1)
 end)
 
-word("upstream", function(name)
-  local file, line = position()
-  if type(name) ~= "string" then
-    fail('upstream: expected a name, as in  upstream "app" { "127.0.0.1:8000" }')
-  end
-  local declaration = { kind = "upstream", name = name, file = file, line = line }
-  declarations[#declarations + 1] = declaration
-  return function(value)
-    declaration.value = value
-    declaration.file, declaration.line = position()
-  end
-end)
+-- What has a name and a table behind it.
+local function named(kind, example)
+  word(kind, function(name)
+    local file, line = position()
+    if type(name) ~= "string" then
+      fail(kind .. ": expected a name, as in  " .. example)
+    end
+    local declaration = declare(kind, name, nil, file, line)
+    return function(value)
+      declaration.value = value
+      declaration.file, declaration.line = position()
+    end
+  end)
+end
+
+named("upstream", 'upstream "app" { "127.0.0.1:8000" }')
+named("store", 'store "main" { "redis://10.0.0.5:6379/0" }')
 
 word("route", function(value)
   return headed(declare("route", "", value, position()), "path")
@@ -117,7 +122,10 @@ for name in pairs(hooks) do
 end
 
 -- How words are written that people assign.
-local shown = { listen = 'listen "%s"', certificate = 'certificate { "%s", key = "key.pem" }' }
+local shown = {
+  listen = 'listen "%s"', certificate = 'certificate { "%s", key = "key.pem" }', store = 'store "main" { "%s" }',
+  upstream = 'upstream "app" { "%s" }',
+}
 
 local function assign(_, name, value)
   if frozen then

@@ -8,6 +8,7 @@ like any other descriptor.  A connection then costs one small object, and no cal
 ``transport``  an open connection: writes with a backlog, pauses, half-closes, ends
 ``secure``     the same over TLS
 ``handshake``  TLS handshakes, of clients in their turn and with peers
+``session``    what a handshake knows of a client, and of what serves it afterwards
 ``acceptor``   new connections at a listening socket
 ``connector``  a connection on its way up
 ``timing``     what the kernel measures of a connection

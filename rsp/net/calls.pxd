@@ -1,15 +1,26 @@
 cpdef bytes receive(int descriptor)
 cpdef Py_ssize_t send(int descriptor, bytes data, Py_ssize_t offset) except -1
 cpdef Py_ssize_t send_both(int descriptor, bytes first, bytes second) except -1
+cpdef Py_ssize_t send_more(int descriptor, bytes data) except -1
+cpdef Py_ssize_t send_file(int descriptor, int file, Py_ssize_t start, Py_ssize_t size) except -2
 cpdef tuple accept(int descriptor)
 cpdef close(int descriptor)
 cpdef double monotonic() noexcept
 
 
+cdef struct Found:
+    int descriptor, events
+
+
 cdef class Epoll:
     cdef int _set
+    cdef Found _found[256]
     cpdef add(self, int descriptor, int events)
     cpdef change(self, int descriptor, int events)
     cpdef remove(self, int descriptor)
-    cpdef list look(self, int most)
+    cpdef int look(self, int most) except -1
+    cdef inline int descriptor(self, int number) noexcept:
+        return self._found[number].descriptor
+    cdef inline int events(self, int number) noexcept:
+        return self._found[number].events
     cdef _control(self, int what, int descriptor, int events)

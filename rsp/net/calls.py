@@ -36,6 +36,25 @@ def send_both(descriptor: int, first: bytes, second: bytes) -> int:
         return 0
 
 
+def send_more(descriptor: int, data: bytes) -> int:
+    """As :func:`send`, where more follows at once: the kernel waits for it."""
+    sock = socket.socket(fileno=descriptor)
+    try:
+        return sock.send(data, socket.MSG_MORE)
+    except BlockingIOError:
+        return 0
+    finally:
+        sock.detach()
+
+
+def send_file(descriptor: int, file: int, start: int, size: int) -> int:
+    """Write ``size`` bytes of the open ``file`` from ``start`` on; how many were taken, -1: the file ends before."""
+    try:
+        return os.sendfile(descriptor, file, start, size) or -1
+    except BlockingIOError:
+        return 0
+
+
 def accept(descriptor: int) -> tuple[int, bytes] | None:
     """A new connection at a listening socket: its descriptor, non-blocking, and the client's address without port,
     ``unix:`` for a local one.  An IPv4 client of a socket for both families has its IPv4 address."""
@@ -61,10 +80,11 @@ def close(descriptor: int) -> None:
 class Epoll:
     """An epoll set (epoll(7)).  ``IN`` and ``OUT`` of :mod:`select` are its events."""
 
-    __slots__ = ("_set",)
+    __slots__ = ("_found", "_set")
 
     def __init__(self) -> None:
         self._set = select.epoll()
+        self._found: list[tuple[int, int]] = []
 
     def fileno(self) -> int:
         return self._set.fileno()
@@ -78,9 +98,18 @@ class Epoll:
     def remove(self, descriptor: int) -> None:
         self._set.unregister(descriptor)
 
-    def look(self, most: int) -> list[int]:
-        """What is ready, for ``most`` descriptors, without waiting: a descriptor, its events, the next descriptor."""
-        return [number for pair in self._set.poll(0, most) for number in pair]
+    def look(self, most: int) -> int:
+        """How many descriptors are ready, ``most`` at most, without waiting; which they are is asked until the next
+        look."""
+        self._found = self._set.poll(0, most)
+        return len(self._found)
+
+    def descriptor(self, number: int) -> int:
+        """Of those that the last look has found."""
+        return self._found[number][0]
+
+    def events(self, number: int) -> int:
+        return self._found[number][1]
 
     def close(self) -> None:
         self._set.close()

@@ -4,6 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_SetFromErrno
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memcmp, memset, strlen
+from posix.types cimport off_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -15,7 +16,7 @@ cdef extern from "<sys/socket.h>" nogil:
     struct msghdr:
         iovec *msg_iov
         size_t msg_iovlen
-    int AF_INET, AF_INET6, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL
+    int AF_INET, AF_INET6, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_MORE, MSG_NOSIGNAL
     ssize_t c_recv "recv"(int, void *, size_t, int)
     ssize_t c_send "send"(int, const void *, size_t, int)
     ssize_t c_sendmsg "sendmsg"(int, const msghdr *, int)
@@ -25,6 +26,9 @@ cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
         void *iov_base
         size_t iov_len
+
+cdef extern from "<sys/sendfile.h>" nogil:
+    ssize_t c_sendfile "sendfile"(int, int, off_t *, size_t)
 
 cdef extern from "<netinet/in.h>" nogil:
     struct in_addr:
@@ -102,6 +106,33 @@ cpdef Py_ssize_t send_both(int descriptor, bytes first, bytes second) except -1:
         size = c_sendmsg(descriptor, &message, MSG_NOSIGNAL)
         if size >= 0:
             return size
+        if errno == EAGAIN:
+            return 0
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+
+
+cpdef Py_ssize_t send_more(int descriptor, bytes data) except -1:
+    cdef ssize_t size
+    while True:
+        size = c_send(descriptor, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_NOSIGNAL | MSG_MORE)
+        if size >= 0:
+            return size
+        if errno == EAGAIN:
+            return 0
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+
+
+cpdef Py_ssize_t send_file(int descriptor, int file, Py_ssize_t start, Py_ssize_t size) except -2:
+    cdef off_t offset = start
+    cdef ssize_t sent
+    while True:
+        sent = c_sendfile(descriptor, file, &offset, size)  # Python has SIGPIPE ignored
+        if sent > 0:
+            return sent
+        if sent == 0:
+            return -1
         if errno == EAGAIN:
             return 0
         if errno != EINTR:
@@ -200,15 +231,14 @@ cdef class Epoll:
         if epoll_ctl(self._set, what, descriptor, &event) < 0:
             PyErr_SetFromErrno(OSError)
 
-    cpdef list look(self, int most):
+    cpdef int look(self, int most) except -1:
         cdef int at, count = epoll_wait(self._set, found_events, min(most, MOST_EVENTS), 0)
-        cdef list found = []
         if count < 0 and errno != EINTR:
             PyErr_SetFromErrno(OSError)
         for at in range(count):
-            found.append(found_events[at].data.fd)
-            found.append(<int>found_events[at].events)
-        return found
+            self._found[at].descriptor = found_events[at].data.fd
+            self._found[at].events = <int>found_events[at].events
+        return max(count, 0)
 
     def close(self):
         if self._set >= 0:

@@ -11,20 +11,24 @@ cdef int CONNECTIONS, HEARTBEAT
 cdef class WorkerContext:
     cdef public double now
     cdef public bytes date, own_lines, secret
+    cdef public long long dated
     cdef public Poller poller
     cdef public Limits limits
     cdef public object scoreboard
+    cdef public object temp
     cdef public int row_number
     cdef public set attempts, connections, peer_connections
     cdef public list tickers
-    cdef public object tap
+    cdef public object effort, lease_clients, stores, tap, usage
     cdef public Watcher watch
+    cdef public bint leaving
     cdef public bint draining
-    cdef public Py_ssize_t window_room
+    cdef public Py_ssize_t senders, window_room
     cdef readonly WorkerStats stats
     cdef bytes _id_prefix
     cdef dict _by_client
     cdef public Py_ssize_t _ids
     cdef list _due
     cpdef double clock(self) except? -1
+    cpdef tell_time(self, double wall)
     cpdef bytes new_id(self)

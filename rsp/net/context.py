@@ -8,15 +8,18 @@ import asyncio
 import os
 import time
 from email.utils import formatdate
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from rsp.http.limits import Limits
 from rsp.http.request_id import make_id
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.tap import Tap
+from rsp.ipc.temp_files import TempFiles
+from rsp.ipc.usage import Usage
 from rsp.ipc.worker_cells import CONNECTIONS, HEARTBEAT
 from rsp.ipc.worker_stats import WorkerStats
 from rsp.net.calls import monotonic
+from rsp.net.effort import Effort
 from rsp.net.poller import Poller
 from rsp.net.watcher import Watcher
 
@@ -44,10 +47,17 @@ class WorkerContext:
 
     ``secret``     the instance's own, for signatures
     ``limits``     the instance's, of the configuration that is in force; idle connections to peers know no others
-    ``date``       the Date field's value; ``own_lines``: the fields that begin each answer of rsp's own
+    ``date``       the Date field's value; ``own_lines``: the fields that begin each answer of rsp's own; ``dated``:
+                   the same in seconds
     ``attempts``   what is under way and has a deadline, beside the connections
     ``stats``      what is counted
     ``window_room``  bytes by which windows of HTTP/2 may yet grow, all together
+    ``senders``    responses whose content is being sent from files
+    ``temp``       temporary files for bodies
+    ``usage``      what clients use over all workers; ``None``: of a worker that is alone
+    ``effort``     what compressing responses takes; ``None``: none are
+    ``stores``     ``engines/stores.py``: what several instances share; ``None`` where there is no network
+    ``lease_clients``  ``exchange/lease_clients.py``: limits of several instances; ``None``: there are none
     ``tap``        where the control process is shown things; ``watch``: which requests it wants to see, if any
     """
 
@@ -59,10 +69,17 @@ class WorkerContext:
         self.limits: Limits
         self.now = time.monotonic()
         self.date = b""
+        self.dated = 0
         self.own_lines = b""
-        self.draining = False
+        self.leaving = False  # clients are to come back elsewhere: no connection is kept alive
+        self.draining = False  # and none is accepted
         self.window_room = _WINDOW_ROOM
+        self.senders = 0
         self.tap: Tap | None = None
+        self.usage: Usage | None = None
+        self.effort: Effort | None = None
+        self.stores: Any = None
+        self.lease_clients: Any = None
         self.watch: Watcher | None = None
         self.connections: set[Waiting] = set()  # of clients
         self.peer_connections: set[Waiting] = set()
@@ -72,6 +89,7 @@ class WorkerContext:
         self._id_prefix = os.urandom(5).hex().encode()
         self._ids = 0
         self.stats = WorkerStats(scoreboard, row_number)
+        self.temp = TempFiles(scoreboard, row_number, self.stats)
         self._due: list[Waiting] = []
         self.tick()
 
@@ -83,8 +101,7 @@ class WorkerContext:
         """Once a second: move the clocks, end what has waited too long, publish gauges."""
         now = self.now = time.monotonic()
         wall = time.time()
-        self.date = formatdate(wall, usegmt=True).encode()
-        self.own_lines = b"Server: rsp\r\nDate: %b\r\n" % self.date
+        self.tell_time(wall)
         for waiting in (self.connections, self.peer_connections, self.attempts):
             self._due += [each for each in waiting if each.is_due(now)]
         if self._due:
@@ -92,6 +109,12 @@ class WorkerContext:
         for ticker in self.tickers:
             ticker.tick(now, wall)
         self.publish()
+
+    def tell_time(self, wall: float) -> None:
+        """The Date field says ``wall`` from here on."""
+        self.dated = int(wall)
+        self.date = formatdate(wall, usegmt=True).encode()
+        self.own_lines = b"Server: rsp\r\nDate: %b\r\n" % self.date
 
     def _expire_some(self) -> None:
         """End a few of those that are due, then let others have the loop: an attack may make many due at once."""
@@ -115,6 +138,19 @@ class WorkerContext:
         left = self._by_client.pop(client) - 1
         if left:
             self._by_client[client] = left
+
+    def shared_usage(self) -> Usage:
+        """What clients use over all workers, or over this one."""
+        if self.usage is None:
+            self.usage = Usage()
+        return self.usage
+
+    def shared_effort(self) -> Effort:
+        """What coding the bodies of responses takes, in all configurations."""
+        if self.effort is None:
+            self.effort = Effort(self.stats)
+            self.tickers.append(self.effort)
+        return self.effort
 
     # -- counters
 

@@ -4,19 +4,18 @@ A handshake costs as much CPU as fifty requests.  So a client's is done in steps
 two of them established connections have theirs.  What has been begun comes first, then whatever came first.
 """
 
-from collections import deque
-from typing import Any, Final
-from typing import Protocol as Interface
+from typing import Final
 
 from rsp.http.limits import Limits
-from rsp.ipc.series import ListenerSeries
 from rsp.ipc.worker_cells import HANDSHAKE_FAILURES, HANDSHAKES, RESUMED
 from rsp.logs import log
 from rsp.net.calls import monotonic
 from rsp.net.context import WorkerContext
 from rsp.net.poller import IN, Watched
+from rsp.net.proxy_header import ProxyHeader
 from rsp.net.secure import NEVER_FULL, TlsTransport
-from rsp.net.transport import Protocol, Transport
+from rsp.net.session import SecureService, Session
+from rsp.net.transport import Protocol
 from rsp.tls.contexts import ContextError
 from rsp.tls.engine import Engine, TlsError
 from rsp.tls.facts import Facts
@@ -32,27 +31,32 @@ _GRACE: Final = 1.0
 _INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"  # an alert
 
 
-class Session(Interface):
-    """A client.  ``limits``: of its ``listener``; ``counted``: whether ``limits.per_client`` counts it; ``series``:
-    what is counted for its listener."""
+class Line:
+    """Handshakes that wait, linked through themselves; whichever comes first is the first to go."""
 
-    client: bytes
-    listener: str
-    limits: Limits
-    counted: bool
-    series: ListenerSeries | None
+    __slots__ = ("_first", "_last", "size")
 
+    def __init__(self) -> None:
+        self._first: ServerHandshake | None = None
+        self._last: ServerHandshake | None = None
+        self.size = 0
 
-class Service(Interface):
-    """What serves connections once their handshake is complete."""
+    def add(self, handshake: "ServerHandshake") -> None:
+        if self._last is None:
+            self._first = handshake
+        else:
+            self._last.behind = handshake
+        self._last = handshake
+        self.size += 1
 
-    def session(self, client: bytes, listener: str) -> Session: ...
-
-    def accept_secure(self, transport: Transport, session: Any, tls: Facts, admitted: bool) -> None:
-        """``session``: its own; ``admitted``: when it came it was not too many."""
-
-    def refuse_plain(self, transport: Transport, session: Any, data: bytes) -> None:
-        """``data``: the beginning of a request without TLS."""
+    def take(self) -> "ServerHandshake | None":
+        first = self._first
+        if first is not None:
+            self._first, first.behind = first.behind, None
+            if self._first is None:
+                self._last = None
+            self.size -= 1
+        return first
 
 
 class Handshakes(Watched):
@@ -60,29 +64,31 @@ class Handshakes(Watched):
 
     __slots__ = ("_begun", "_due", "_fresh", "_running", "context", "names", "service")
 
-    def __init__(self, context: WorkerContext, service: Service, names: ServerNames | None = None) -> None:
+    def __init__(self, context: WorkerContext, service: SecureService, names: ServerNames | None = None) -> None:
         Watched.__init__(self, -1)
         self.context = context
         self.service = service
         self.names = names
-        self._begun: deque[ServerHandshake] = deque()
-        self._fresh: deque[ServerHandshake] = deque()
+        self._begun = Line()
+        self._fresh = Line()
         self._running: ServerHandshake | None = None
         self._due = False  # a turn
 
-    def accept(self, transport: TlsTransport, client: bytes, listener: str) -> None:
-        """A new connection."""
+    def accept(
+        self, transport: TlsTransport, client: bytes, listener: str, proxied: ProxyHeader | None = None
+    ) -> None:  # fmt: skip
+        """A new connection; ``proxied``: it began with this."""
         handshake = ServerHandshake.__new__(ServerHandshake)  # in the compiled build this is no call of Python
-        handshake.set_up(self, transport, self.service.session(client, listener))
+        handshake.set_up(self, transport, self.service.session(client, listener, proxied))
         if not transport.closing:
             transport.ready(IN)  # the hello has arrived, nearly always
 
     def queue(self, handshake: "ServerHandshake", begun: bool) -> bool:
         """Run a step of ``handshake`` when its turn comes; whether there is room."""
         if begun:
-            self._begun.append(handshake)
-        elif len(self._fresh) < _MOST_QUEUED:
-            self._fresh.append(handshake)
+            self._begun.add(handshake)
+        elif self._fresh.size < _MOST_QUEUED:
+            self._fresh.add(handshake)
         else:
             return False
         if not self._due:
@@ -94,20 +100,27 @@ class Handshakes(Watched):
         now = monotonic()
         give_up, pause = now + _SHARE, now + _PAUSE
         poller = self.context.poller
-        while self._begun or self._fresh:
-            self._running = self._begun.popleft() if self._begun else self._fresh.popleft()
-            self._running.step()
+        while (running := self._next()) is not None:
+            self._running = running
+            running.step()
             self._running = None
             now = monotonic()
             if now >= give_up:
                 break
-            if now >= pause or not (self._begun or self._fresh):
+            if now >= pause or not self._waiting():
                 poller.look()
                 pause = monotonic() + _PAUSE
         self._go_on()
 
+    def _next(self) -> "ServerHandshake | None":
+        first = self._begun.take()
+        return first if first is not None else self._fresh.take()
+
+    def _waiting(self) -> bool:
+        return self._begun.size > 0 or self._fresh.size > 0
+
     def _go_on(self) -> None:
-        self._due = bool(self._begun or self._fresh)
+        self._due = self._waiting()
         if self._due:
             self.context.poller.again(self)
 
@@ -120,17 +133,18 @@ class Handshakes(Watched):
 
 
 class ServerHandshake(Protocol):
-    """A client's connection until its handshake is complete."""
+    """A client's connection until its handshake is complete.  ``behind``: the next one in its :class:`Line`."""
 
     __slots__ = (
         "_admitted", "_counted", "_data", "_engine", "_entered", "_eof", "_facts", "_noted", "_owner", "_queued",
-        "_reader", "_secure", "_session", "_sni", "_versions", "deadline",
+        "_reader", "_secure", "_session", "_sni", "_versions", "behind", "deadline",
     )  # fmt: skip
 
     def set_up(self, owner: Handshakes, transport: TlsTransport, session: Session) -> None:
         """Once, right after it was made."""
         self._owner = owner
         self._session = session
+        self.behind: ServerHandshake | None = None
         self._reader: HelloReader | None = None  # of a hello that comes in pieces
         self._engine: Engine | None = None
         self._facts: Facts | None = None  # the handshake is complete

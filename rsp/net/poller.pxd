@@ -27,7 +27,7 @@ cdef class Poller:
     cpdef soon(self, Watched watched)
     cpdef close_later(self, Watched watched)
     cpdef flush_later(self, Watched watched)
-    @cython.locals(at=Py_ssize_t, by_descriptor=list, found=list, watched=Watched, outer=cython.bint)
+    @cython.locals(at=int, by_descriptor=list, epoll=Epoll, watched=Watched, outer=cython.bint)
     cpdef look(self)
     @cython.locals(watched=Watched, closes=cython.bint)
     cpdef _end_turn(self, bint outer=*)

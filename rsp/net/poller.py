@@ -116,16 +116,17 @@ class Poller:
             self._loop.call_soon(self._end_turn)
 
     def look(self) -> None:
-        """Whatever is ready has its turn.  What has a long :meth:`Watched.turn` calls it in between."""
+        """Whatever is ready has its turn.  What has a long :meth:`Watched.turn` calls it in between, but nothing does
+        in :meth:`Watched.ready`."""
         by_descriptor = self._watched
         outer, self._end_due = self._end_due, True  # here, below
         self.looks += 1
-        found = self._epoll.look(_AT_ONCE)
-        for at in range(0, len(found), 2):
-            watched = by_descriptor[found[at]]
+        epoll = self._epoll
+        for at in range(epoll.look(_AT_ONCE)):
+            watched = by_descriptor[epoll.descriptor(at)]
             if watched is not None:
                 try:
-                    watched.ready(found[at + 1])
+                    watched.ready(epoll.events(at))
                 except Exception as error:
                     self._failed(watched, error)
         self._end_turn(outer)

@@ -27,6 +27,7 @@ cdef class TlsTransport(Transport):
     cpdef turn(self)
     cpdef write(self, bytes data)
     cpdef write_both(self, bytes first, bytes second)
+    cpdef bint takes_files(self) except -1
     cpdef write_eof(self)
     cpdef close(self)
     cpdef abort(self)

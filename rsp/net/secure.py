@@ -51,7 +51,7 @@ class TlsTransport(Transport):
         self.exact = False
         self._said = 0  # by TLS itself since the backlog was empty
         self._parted = False  # close_notify is out, with the last bytes
-        self._spoken = False  # the owner
+        self._spoken = False  # the owner, since the handshake is complete
 
     def begin(self, protocol: Protocol, limit: int) -> None:
         """As for plain ones; but a handshake's last bytes may still wait, and it has perhaps met the end."""
@@ -172,7 +172,8 @@ class TlsTransport(Transport):
     # -- writing
 
     def write(self, data: bytes) -> None:
-        engine, self._spoken = self.engine, True
+        engine = self.engine
+        self._spoken = engine is not None
         if engine is not None and not (self.closing or self._finishing):
             try:
                 data = engine.seal(data)
@@ -185,7 +186,8 @@ class TlsTransport(Transport):
         Transport.write(self, data)
 
     def write_both(self, first: bytes, second: bytes) -> None:
-        engine, self._spoken = self.engine, True
+        engine = self.engine
+        self._spoken = engine is not None
         if engine is not None and not (self.closing or self._finishing):
             try:
                 first, second = engine.seal(first), engine.seal(second)
@@ -193,6 +195,9 @@ class TlsTransport(Transport):
                 self._refuse(engine, error)
                 return
         Transport.write_both(self, first, second)
+
+    def takes_files(self) -> bool:
+        return self.engine is None
 
     def write_eof(self) -> None:
         if not (self.closing or self._finishing):

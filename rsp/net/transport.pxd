@@ -1,4 +1,4 @@
-from rsp.net.calls cimport close, receive, send, send_both
+from rsp.net.calls cimport close, receive, send, send_both, send_file, send_more
 from rsp.net.poller cimport Poller, Watched
 
 cdef int IN, OUT, _BROKEN_PIPE, _JOIN_BELOW
@@ -41,8 +41,14 @@ cdef class Transport(Watched):
     cdef _want(self)
     cpdef write(self, bytes data)
     cpdef write_both(self, bytes first, bytes second)
+    cpdef bint takes_files(self) except -1
+    cpdef Py_ssize_t write_file(self, bytes first, int file, Py_ssize_t start, Py_ssize_t size) except -2
+    cpdef give_room(self, bint much)
+    cdef _write_first(self, bytes data)
+    cdef _fill(self)
     cdef _hold(self, bytes data, Py_ssize_t sent)
     cdef _flush(self)
+    cpdef Py_ssize_t untaken(self) except -1
     cpdef write_eof(self)
     cpdef close(self)
     cpdef abort(self)

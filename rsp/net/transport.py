@@ -10,12 +10,17 @@ import socket
 import struct
 from typing import Final
 
-from rsp.net.calls import close, receive, send, send_both
+from rsp.net.calls import close, receive, send, send_both, send_file, send_more
 from rsp.net.poller import IN, OUT, Poller, Watched
-from rsp.net.timing import timing
+from rsp.net.proxy_header import Address
+from rsp.net.timing import timing, undelivered
+from rsp.system.sockets import UNSENT, bound_unsent
 
 _JOIN_BELOW: Final = 16 << 10  # small pieces that wait are kept as one: a piece costs 50 bytes and a system call
+_NO_BOUND: Final = (1 << 31) - 1
 _BROKEN_PIPE: Final = errno.EPIPE
+# What sendfile says of the file, not of the socket; read(2) says it again.
+_OF_FILES: Final = frozenset((errno.EINVAL, errno.EIO, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW, errno.ESTALE))
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -101,7 +106,7 @@ class Transport(Watched):
     # -- reading
 
     def ready(self, events: int) -> None:
-        if self.waiting and events & ~IN:
+        if (self.waiting or self._full) and events & ~IN:
             self._flush()
         if self.events & IN and events & ~OUT and not self.left:
             self._read()
@@ -160,7 +165,7 @@ class Transport(Watched):
     def _want(self) -> None:
         if self.descriptor >= 0:
             reading = not (self.paused or self._ended or self.closing)
-            self._poller.want(self, (IN if reading else 0) | (OUT if self.waiting else 0))
+            self._poller.want(self, (IN if reading else 0) | (OUT if self.waiting or self._full else 0))
 
     # -- writing
 
@@ -213,6 +218,52 @@ class Transport(Watched):
             self._full = True
             self._protocol.pause_writing()
 
+    def takes_files(self) -> bool:
+        """Whether :meth:`write_file` is of use: bytes go to the kernel as they are."""
+        return True
+
+    def write_file(self, first: bytes, file: int, start: int, size: int) -> int:
+        """``first``, then what the kernel takes now of ``size`` bytes of the open ``file``; how many of these.
+
+        Fewer: the protocol is told to pause, and to resume when there is room.  -1: the file ends before, or cannot be
+        sent so.
+        """
+        if self.closing or self._finishing:
+            return 0
+        sent = 0
+        try:
+            if first:
+                self._write_first(first)
+            if not self.waiting:
+                sent = send_file(self.descriptor, file, start, size)
+        except OSError as error:
+            if error.errno in _OF_FILES:
+                return -1
+            self._fail_writing(error)
+            return 0
+        if 0 <= sent < size and not self._full:
+            self._fill()
+        return sent
+
+    def give_room(self, much: bool) -> None:
+        """``much``: the kernel takes as much as its own limits allow; what it takes of a file it does not copy.  Else
+        only what it can send soon: the rest waits here, where backpressure sees it."""
+        if self.descriptor >= 0:
+            bound_unsent(self.descriptor, _NO_BOUND if much else UNSENT)
+
+    def _write_first(self, data: bytes) -> None:
+        """Raises :class:`OSError`."""
+        sent = 0 if self.waiting else send_more(self.descriptor, data)
+        if sent < len(data):
+            self._hold(data, sent)
+
+    def _fill(self) -> None:
+        """It takes no more for now."""
+        self._full = True
+        self._want()
+        if self._protocol is not None:
+            self._protocol.pause_writing()
+
     def _flush(self) -> None:
         backlog = self._backlog
         try:
@@ -240,6 +291,11 @@ class Transport(Watched):
                 if self._finishing:
                     self._shut_down()
                 self._want()
+
+    def untaken(self) -> int:
+        """Bytes that the other side has not taken yet, those in the kernel included: a socket is writable only once
+        there is much room, so what a slow client takes shows only there."""
+        return self.waiting + undelivered(self.descriptor) if self.descriptor >= 0 else 0
 
     def write_eof(self) -> None:
         """Send no more, after what waits."""
@@ -297,6 +353,7 @@ class Transport(Watched):
         self.round_trip = timing(self.descriptor)[0]
         self._error = error
         self._finishing = True
+        self._full = False
         self.waiting = 0
         self._backlog = None
         self._want()
@@ -324,3 +381,16 @@ class Transport(Watched):
         finally:
             sock.detach()
         return (name[0], name[1]) if isinstance(name, tuple) else None
+
+    def ends(self) -> tuple[Address, Address] | None:
+        """The host and port of the other side, and the own ones; ``None``: a local socket, or it is closed."""
+        if self.descriptor < 0:
+            return None
+        sock = socket.socket(fileno=self.descriptor)
+        try:
+            there, here = sock.getpeername(), sock.getsockname()
+        except OSError:
+            return None
+        finally:
+            sock.detach()
+        return (there[:2], here[:2]) if isinstance(there, tuple) else None

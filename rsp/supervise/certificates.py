@@ -29,7 +29,7 @@ class Certificates:
     def __init__(self, loaded: Loaded, main: str, poll: select.poll) -> None:
         self._poll = poll
         self.stored: Stored = loaded.stored
-        self._config: Config = loaded.bundle.config
+        self.config: Config = loaded.bundle.config
         self._main = main
         self._known: Seen = self.stored.found.seen  # what has been read
         self._last: Seen = self._known  # at the last look
@@ -83,7 +83,7 @@ class Certificates:
     def _read_again(self) -> None:
         self._changed_at = None
         try:
-            self._renewal = Renewal(self._config, self._main, self.stored)
+            self._renewal = Renewal(self.config, self._main, self.stored)
         except OSError as error:
             self._fail(error.strerror or str(error))
             return

@@ -5,25 +5,30 @@ dies it is started again, and nothing that carries traffic notices.
 """
 
 import dataclasses
+import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from rsp.config.schema import Config, Settings
+from rsp.config.units import Peer
 from rsp.ipc import channel
 from rsp.ipc.admin_socket import AdminSocket
 from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
-from rsp.ipc.peer_table import PeerRegistry, PeerTable
+from rsp.ipc.packets import Broken
+from rsp.ipc.peer_registry import Arrangement, PeerRegistry
+from rsp.ipc.peer_table import MOST_TARGETS, PeerTable, changes_of, in_parts
 from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW
 from rsp.ipc.series_table import SeriesRegistry
 from rsp.ipc.sheet import Sheet
 from rsp.ipc.worker_cells import CONTROL_RESTARTS, RELOADS, RELOADS_REFUSED
 from rsp.logs import log
 from rsp.supervise.child import Closable, Process, Slot, spawn
+from rsp.supervise.main_file import MainFile
 from rsp.supervise.operator_sockets import OperatorSockets
 from rsp.supervise.secrets import Secrets
 from rsp.supervise.upgrade import Given
@@ -32,15 +37,15 @@ from rsp.system.memory import sealed
 
 class ControlChild:
     """``tell_workers(message, descriptors)`` reaches all that serve what is in force.  ``members``: what they have.
-    ``file``: the configuration's absolute path, for the status.  ``given``: a predecessor's sockets."""
+    ``main``: the configuration's file.  ``given``: a predecessor's sockets."""
 
     def __init__(self, sheet: Sheet, tell_workers: Callable[[channel.Message, list[int]], None], given: Given) -> None:
         scoreboard = sheet.board
         self.slot = Slot(-1)
-        self.members = PeerTable({}, [])
+        self.members: Arrangement
         self.table = PeerRegistry(scoreboard)
         self.series = SeriesRegistry(sheet)
-        self.file = ""
+        self.main: MainFile
         self.operators = OperatorSockets(given)
         self._settings: Settings
         self._scoreboard = scoreboard
@@ -86,11 +91,12 @@ class ControlChild:
         admin = self._admin.sock if self._admin is not None else None
         path = self._admin.path if self._admin is not None else ""
         instance = dataclasses.replace(instance, told_until=self._ended_at)
+        file, node = os.path.abspath(self.main.path), self.main.node  # noqa: PTH100 - links may change
 
         def run(end: socket.socket) -> int:
             from rsp.control.process import Control  # what only it needs is no burden to the master and the workers
 
-            return Control(instance, end, admin, path, self.file).run()
+            return Control(instance, end, admin, path, file, node).run()
 
         try:
             close = {*close, *self.operators.open()}
@@ -151,12 +157,20 @@ class ControlChild:
 
     # -- members
 
-    def _arrange(self, *bundles: Bundle) -> list[PeerTable]:
+    @property
+    def peers(self) -> PeerTable:
+        """For a child that begins."""
+        return self.members.table()
+
+    def _arrange(self, *bundles: Bundle) -> list[Arrangement]:
         arranged = self.table.arrange(*(bundle.config for bundle in bundles))
-        for name in sorted(self.table.overflow):
-            log.once_a_second(f"overflow {name}", f'upstream "{name}": too many peers; some are left out')
+        self._tell_overflow()
         self._arrange_series([bundle.config for bundle in bundles])
         return arranged
+
+    def _tell_overflow(self) -> None:
+        for name in sorted(self.table.overflow):
+            log.once_a_second(f"overflow {name}", f'upstream "{name}": too many peers; some are left out')
 
     def _arrange_series(self, configs: list[Config]) -> None:
         before = self.series.contents
@@ -169,21 +183,39 @@ class ControlChild:
             many = f'{self.series.overflow} of them share the series "other"'
             log.line(f"Too many routes, upstreams and listeners to count each by itself: {many}", log.WARNING)
 
-    def adopt(self, bundle: Bundle, *tried: Bundle) -> list[PeerTable]:
-        """``bundle`` is in force: all children get its members, if they have changed.  Returns those of ``tried``."""
-        members, *others = self._arrange(bundle, *tried)
-        if members != self.members:
-            self.members = members
-            with sealed(channel.pack(members)) as descriptor:
-                self._tell_workers(channel.Update(), [descriptor])
-                self.tell(channel.Update(), [descriptor])
+    def adopt(self, bundle: Bundle, *tried: Bundle) -> list[Arrangement]:
+        """``bundle`` is in force, and all children have its members.  Returns those of ``tried``."""
+        self.members, *others = self._arrange(bundle, *tried)
+        self._tell_changes()
         return others
 
-    def learn(self, found: channel.Found) -> bool:
-        """What a name stands for, unless no configuration has it any more."""
-        if found.name not in self.table.names:
+    def refresh(self) -> None:
+        """More is known of what names stand for: all children are told what that changes."""
+        self.table.refresh()
+        self._tell_overflow()
+        self._tell_changes()
+
+    def _tell_changes(self) -> None:
+        update = news(self.members)
+        if update is None:
+            return
+        self.tell(update)
+        for part in in_turns(update):
+            self._tell_workers(part, [])
+
+    def learn(self, found: channel.Found | channel.FoundChange) -> bool:
+        """What a name stands for, unless no configuration has it any more.  Raises :class:`Broken`."""
+        name, table = Peer(found.name), self.table
+        if name not in table.names:
             return False
-        self.table.learn(found.name, found.targets)
+        if isinstance(found, channel.Found):
+            table.learn(name, found.targets)
+            return True
+        if table.count(name) < 0:  # said of a configuration before the last one; all of it is on its way
+            return False
+        if table.count(name) + len(found.come) > 2 * MOST_TARGETS:
+            raise Broken("more targets of a name than there may be")
+        table.change(name, found.come, found.gone)
         return True
 
     def consider(self, bundle: Bundle | None, seconds: float = 0.0) -> None:
@@ -194,14 +226,31 @@ class ControlChild:
         with sealed(channel.pack(bundle)) as descriptor:
             self.tell(channel.Consider(bundle.version, bundle.digest, seconds), [descriptor])
 
-    def configure(self, bundle: Bundle, members: PeerTable, secrets: Secrets) -> None:
+    def configure(self, bundle: Bundle, members: Arrangement, secrets: Secrets) -> None:
         """The control process follows when the workers begin to."""
         self.members = members
         self._settings = bundle.config.settings
         with (
             sealed(channel.pack(bundle)) as first,
-            sealed(channel.pack(members)) as second,
+            sealed(channel.pack(members.table())) as second,
             secrets.for_control() as others,
         ):
             self.tell(channel.Configure(bundle.version), [first, second, *others])
         self._tell_sites()
+
+
+def news(members: Arrangement) -> channel.Update | None:
+    """For processes that have ``members`` as they were when this was asked last; ``None``: nothing is new."""
+    changed, names = members.taken()
+    if not changed and not names:
+        return None
+    return channel.Update({name: changes_of(each) for name, each in changed.items()}, members.unknown)
+
+
+def in_turns(update: channel.Update) -> Iterator[channel.Update]:
+    """For workers, which act on each in a turn of its own."""
+    for name, changes in update.changes.items():
+        for part in in_parts(changes):
+            yield channel.Update({name: part}, update.unknown)
+    if not update.changes:
+        yield update

@@ -18,6 +18,7 @@ from rsp.ipc.instance import Instance
 from rsp.ipc.observed import Observed
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
+from rsp.ipc.usage import Usage
 from rsp.logs import log
 from rsp.supervise import orphans
 from rsp.supervise.child import Closable, Process, Slot, ending, spawn
@@ -77,7 +78,8 @@ class Fleet:
         and for want of descriptors."""
         self.bundle = bundle
         self.check_room(bundle, self.workers_wanted(bundle))
-        self._store = Shared(quota.shared_memory(bundle.config.settings.lua.shared))
+        shared = bundle.config.settings.lua.shared
+        self._store, self._usage = Shared(quota.shared_memory(shared)), Usage(quota.shared_memory(None))
         self.logs.attempt(bundle.config)
         self.logs.commit(bundle.config)
         self.listeners.add(bundle.config)
@@ -88,7 +90,7 @@ class Fleet:
                 self.control.table.learn(name, targets)
         self.control.open(bundle, later=self._legacy is not None)
         if self._legacy is not None:
-            self.secrets.inherit(self._legacy.tickets, self._legacy.tickets_since, self._legacy.staples)
+            self.secrets.inherit(*self._legacy.secrets)
             restore(self._legacy.peers, self.control.table, self._scoreboard)
         self.heritage.link(self.control.series, self.control.table)
         wanted = self.workers_wanted(bundle)
@@ -234,7 +236,7 @@ class Fleet:
 
     def _instance(self, keyring: Memory, renewable: bytes) -> Instance:
         workers, board, logs = self.wanted_slots() or 1, self._scoreboard, self.logs.descriptors()
-        members, common = self.control.members, (self._store, self._observed, self.control.series.contents)
+        members, common = self.control.peers, (self._store, self._usage, self._observed, self.control.series.contents)
         return Instance(board, self._secret, workers, self.bundle, members, logs, *common, keyring, renewable)
 
     def _private(self) -> set[Closable]:
@@ -246,9 +248,8 @@ class Fleet:
 
     def _start_control(self) -> None:
         peers = self.secrets.certificates.stored.peers
-        instance = self._instance(peers, self.secrets.overview())
         private = self._private() - {peers, *self.control.owned()} | self.logs.all()
-        process = self.control.start(instance, private)
+        process = self.control.start(self._instance(peers, self.secrets.overview()), private)
         if process is not None:
             self._listen_to(self.control.slot, process)
 

@@ -13,20 +13,21 @@ from contextlib import suppress
 from typing import Final
 
 from rsp.config.units import Peer
-from rsp.ipc import peer_cells, peer_marks, worker_cells
+from rsp.ipc import peer_cells, worker_cells
 from rsp.ipc.estate import MASK, Estate, Group, Inherited, Legacy
 from rsp.ipc.families import Family
 from rsp.ipc.metrics import Metric
-from rsp.ipc.peer_table import PeerRegistry
+from rsp.ipc.peer_registry import PeerRegistry
 from rsp.ipc.scoreboard import (
+    BASE_ROW,
     CONTROL_ROW,
-    FIRST_PLACE,
     INHERITED_ROW,
-    PLACE,
     PLACES,
     REMOVED_PLACE,
     RETIRED_ROW,
     SEQUENCE_AT,
+    SPAN,
+    tally_at,
 )  # fmt: skip
 from rsp.ipc.series_cells import FAMILIES
 from rsp.ipc.series_table import SeriesRegistry
@@ -181,13 +182,13 @@ def _estate(sheet: Sheet, series: SeriesRegistry, table: PeerRegistry) -> Estate
     ]
     own_rows = [row * worker_cells.ROW for row in (*rows, INHERITED_ROW, CONTROL_ROW, RETIRED_ROW)]
     groups.append(Group(_WORKER, _BOARD, own_rows, _counters(worker_cells.TABLE.metrics), [((), 0)]))
-    tallies = [peer_marks.MARKS + row * peer_cells.TALLY for row in (*rows, CONTROL_ROW)]
+    tallies = [row * SPAN for row in (RETIRED_ROW, *rows, CONTROL_ROW)]
     known: list[tuple[Labels, int]] = [((upstream, address), place) for upstream, address, place in table.peers]
     new = range(table.places, min(table.places + _MORE_PLACES, PLACES))
     known += [((REMOVED, REMOVED), place) for place in (REMOVED_PLACE, *table.left, *new)]
-    places = [(labels, FIRST_PLACE + place * PLACE) for labels, place in known]
+    places = [(labels, tally_at(place, 0)) for labels, place in known]
     counters = _counters(peer_cells.TABLE.metrics)
-    groups.append(Group(_PEER, _BOARD, [peer_marks.RETIRED, *tallies], counters, places, peer_marks.BASE))
+    groups.append(Group(_PEER, _BOARD, tallies, counters, places, BASE_ROW * SPAN))
     return Estate(SEQUENCE_AT, groups)
 
 
@@ -252,7 +253,7 @@ def _target(family: str, labels: Labels, series: SeriesRegistry, table: PeerRegi
     if family != _PEER or len(labels) != 2:
         return None
     place = table.place_of(labels[0], Peer(labels[1]))
-    return FIRST_PLACE + (REMOVED_PLACE if place is None else place) * PLACE + peer_marks.RETIRED
+    return tally_at(REMOVED_PLACE if place is None else place, RETIRED_ROW)
 
 
 def _take(inherited: Inherited, generation: int) -> Iterator[tuple[int, Legacy]]:

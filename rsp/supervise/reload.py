@@ -6,28 +6,34 @@ import time
 from math import inf
 
 from rsp.config.errors import ConfigError
+from rsp.config.label_changes import changes
 from rsp.config.units import MOST_WORKERS
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle
-from rsp.loader import Loader
+from rsp.loader import Labelling, Loader
 from rsp.logs import log
 from rsp.supervise.canary import Sample, fault
 from rsp.supervise.certificates import Certificates
 from rsp.supervise.child import Process, Slot
+from rsp.supervise.control_child import in_turns, news
 from rsp.supervise.fleet import Fleet
+from rsp.supervise.main_file import VERSIONS, MainFile
 from rsp.supervise.rollout import Rollout, configure
 from rsp.supervise.systemd import Notifier
 from rsp.system import sockets
-from rsp.system.memory import sealed
 
 _STAYS = "the running configuration stays"
+_ORPHANED = "the control process that ordered it has died"
+_LABELS_AGAIN = 60.0  # seconds after what labels ask for has been refused
+_REFUSED = {"dry-run": "A reload would be refused", "labels": "Routes from labels refused"}
 
 
 class Reloads:
     """One at a time; orders that come meanwhile are answered by the next."""
 
-    def __init__(self, path: str, fleet: Fleet, poll: select.poll, notifier: Notifier) -> None:
-        self._path = path
+    def __init__(self, main: MainFile, fleet: Fleet, poll: select.poll, notifier: Notifier) -> None:
+        self._main = main
+        self._path = main.path  # of the evaluation under way
         self._fleet = fleet
         self._poll = poll
         self._notifier = notifier
@@ -35,7 +41,12 @@ class Reloads:
         self._queue: list[tuple[str, int | None]] = []
         self._what = ""
         self._numbers: list[int] = []  # orders that the running one answers
-        self._loader: Loader | None = None
+        self._follower: Process | None = None  # the control process that has ordered a version
+        self._loader: Loader | Labelling | None = None
+        self._asked = b""  # what asks for routes by labels now
+        self._attempted = b""  # the same, of the evaluation under way
+        self.granted = b""  # the same, of the configuration in force
+        self._label_at = inf  # what was refused is tried again
         self._rollout: Rollout | None = None
 
     @property
@@ -45,8 +56,41 @@ class Reloads:
 
     def order(self, what: str, number: int | None = None) -> None:
         """As :class:`channel.Order` says; without a number no operator waits for the answer."""
+        if what in VERSIONS and self._follower is not self._fleet.control.process:
+            self._follower = self._fleet.control.process
+            self._queue = [each for each in self._queue if each[0] not in VERSIONS]
         self._queue.append((what, number))
         self._next()
+
+    @property
+    def _is_orphaned(self) -> bool:
+        """Whether the control process that wanted the version died: its successor would not know what came of it."""
+        return self._what in VERSIONS and self._follower is not self._fleet.control.process
+
+    def _is_called_off(self) -> bool:
+        """A version that is tried, by another; and everything by one that is confirmed."""
+        waiting = {what for what, _ in self._queue}
+        return "version-now" in waiting or ("version" in waiting and self._what == "version")
+
+    def label(self, asked: bytes) -> None:
+        """Labels ask for other routes."""
+        waits = any(what == "labels" for what, _ in self._queue)
+        if asked != self._asked and not self._fleet.stopping:
+            self._asked = asked
+            if not waits:
+                self.order("labels")
+
+    def inherit(self, bundle: Bundle, asked: bytes) -> Bundle:
+        """``bundle`` with the routes that a predecessor had from labels."""
+        try:
+            labelling = Labelling(bundle, bundle.version, asked)
+            labelling.wait()
+            bundle = labelling.bundle()
+        except (ConfigError, OSError) as error:
+            log.line(f"Routes from labels are not taken over: {error}", log.WARNING)
+        else:
+            self.granted = self._asked = asked
+        return bundle
 
     @property
     def pids(self) -> set[int]:
@@ -71,23 +115,37 @@ class Reloads:
         running = fleet.bundle if self._what == "dry-run" else None
         if running is None:
             self._version += 1
-            self._notifier.reloading()
+            if self._what != "labels":
+                self._notifier.reloading()
         try:
-            self._loader = Loader(self._path, self._version, running)
+            self._loader = self._begin(running)
         except OSError as error:
             self._end(False, f"Reload refused, {_STAYS}: {error.strerror}")
             return
         self._poll.register(self._loader.descriptor, select.POLLIN)
 
+    def _begin(self, running: Bundle | None) -> Loader | Labelling:
+        """Of the file, with what labels have; or of what labels ask for, with what the file has."""
+        self._attempted = self._asked if self._what == "labels" else self.granted
+        if self._what == "labels":
+            return Labelling(self._fleet.bundle, self._version, self._attempted)
+        self._path, prepare = self._main.attempt(self._what)
+        return Loader(self._path, self._version, running, asked=self._attempted, prepare=prepare)
+
     def look_after(self, now: float) -> None:
         """What time brings."""
         if self._loader is not None and now >= self._loader.deadline:
             self._loader.kill()
+        if now >= self._label_at and not self._fleet.stopping:
+            self._label_at = inf
+            self.order("labels")
         rollout = self._rollout
         if rollout is None:
             return
         if rollout.canary is not None and not rollout.committed and rollout.canary not in self._fleet.processes():
             self._refuse(rollout, "the worker that tried it has died")
+        elif not rollout.committed and self._is_called_off():
+            self._refuse(rollout, "it has been called off")
         elif now >= rollout.deadline:
             self._late(rollout)
         else:
@@ -102,32 +160,42 @@ class Reloads:
         self._loader = None
         added: list[str] = []
         try:
-            if self._what == "dry-run":
+            if isinstance(loader, Labelling):
+                bundle = loader.bundle()
+                if bundle.config == self._fleet.bundle.config:
+                    self.granted = self._attempted
+                    self._next()
+                    return
+            elif self._what == "dry-run":
                 self._end(True, loader.difference())
                 return
-            loaded = loader.result()
-            bundle = loaded.bundle
-            self._fleet.secrets.attempt(Certificates(loaded, self._path, self._poll))
+            else:
+                loaded = loader.result()
+                bundle = loaded.bundle
+                self._fleet.secrets.attempt(Certificates(loaded, self._path, self._poll))
             self._fleet.check_room(bundle, self._fleet.workers_wanted(bundle))
             self._fleet.control.operators.add(bundle.config.settings)
             added = self._fleet.listeners.add(bundle.config)
             members = self._fleet.control.adopt(self._fleet.bundle, bundle)[0]
             self._fleet.logs.attempt(bundle.config)
         except (ConfigError, sockets.BindError) as error:
-            lines = "\n".join(f"Error parsing config file: {line}" for line in str(error).split("\n"))
+            about = "" if self._what == "labels" else "Error parsing config file: "
+            lines = "\n".join(f"{about}{line}" for line in str(error).split("\n"))
             self._fleet.secrets.refuse()
-            refused = "A reload would be refused" if self._what == "dry-run" else "Reload refused"
-            self._end(False, f"{refused}, {_STAYS}.\n{lines}")
+            self._end(False, f"{_REFUSED.get(self._what, 'Reload refused')}, {_STAYS}.\n{lines}")
             return
         except OSError as error:
             self._fleet.secrets.refuse()
             self._fleet.listeners.drop(added)
-            self._end(False, f"Reload refused, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
+            refused = _REFUSED.get(self._what, "Reload refused")
+            self._end(False, f"{refused}, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
             return
         if not self._fleet.wanted_slots():  # after WINCH
             for slot in self._fleet.slots[:MOST_WORKERS]:
                 slot.wanted = True
-        trial = float(bundle.config.settings.reload.canary) if self._what == "reload" else 0.0
+        # Not of labels: one container whose responses are errors would keep all others out.
+        is_tried = self._what in ("reload", "version")
+        trial = float(bundle.config.settings.reload.canary) if is_tried else 0.0
         series = self._fleet.control.series
         self._rollout = Rollout(bundle, members, series, self._fleet.secrets, self._fleet.logs, added, trial)
         self._fleet.control.consider(bundle, trial)
@@ -136,15 +204,13 @@ class Reloads:
     def members_changed(self) -> None:
         """More is known of what names stand for."""
         fleet, rollout = self._fleet, self._rollout
+        fleet.control.refresh()
         if rollout is None or rollout.committed:
-            fleet.control.adopt(fleet.bundle)
             return
-        members = fleet.control.adopt(fleet.bundle, rollout.bundle)[0]
-        if members != rollout.members:
-            rollout.members = members
-            if rollout.canary is not None:
-                with sealed(channel.pack(members)) as descriptor:
-                    rollout.canary.send(channel.Update(), [descriptor])
+        update = news(rollout.members)
+        if update is not None and rollout.canary is not None:
+            for part in in_turns(update):
+                rollout.canary.send(part)
         self.step()
 
     # -- the rollout
@@ -153,6 +219,9 @@ class Reloads:
         """Names first, then the canary, then all workers; done when all have answered."""
         rollout, fleet = self._rollout, self._fleet
         if rollout is None:
+            return
+        if not rollout.committed and self._is_orphaned:
+            self._refuse(rollout, _ORPHANED)
             return
         if not rollout.committed and not self._tried(rollout):
             return
@@ -219,7 +288,10 @@ class Reloads:
         fleet = self._fleet
         rollout.committed = True
         rollout.extend()
-        fleet.bundle = rollout.bundle
+        for line, is_warning in changes(fleet.bundle.config, rollout.bundle.config):
+            log.line(line, log.WARNING if is_warning else log.INFO)
+        fleet.bundle, self.granted = rollout.bundle, self._attempted
+        self._main.commit(self._what, self._path)
         log.use(fleet.bundle.config.settings.log_level, fleet.bundle.config.settings.log_format)
         log.catch()
         fleet.logs.commit(rollout.bundle.config)
@@ -259,12 +331,18 @@ class Reloads:
             members, contents = fleet.control.members, fleet.control.series.contents
             configure(slot, fleet.bundle, members, contents, fleet.secrets, fleet.logs, [])
         fleet.listeners.drop(rollout.added)
-        self._end(False, f"Reload refused, {_STAYS}: {reason}", rollout.bundle)
+        self._end(False, f"{_REFUSED.get(self._what, 'Reload refused')}, {_STAYS}: {reason}", rollout.bundle)
 
     def _end(self, good: bool, text: str, bundle: Bundle | None = None) -> None:
         """Tell how; then go on with the next one, if there are more orders."""
         fleet = self._fleet
         numbers, self._numbers = self._numbers, []
+        if self._what == "labels":
+            if not good:
+                log.line(text, log.ERROR)
+                self._label_at = time.monotonic() + _LABELS_AGAIN
+            self._next()
+            return
         fleet.control.operators.keep(fleet.bundle.config.settings)
         fleet.control.report(numbers, self._what, good, text, bundle or fleet.bundle)
         if self._what != "dry-run" and not fleet.stopping:

@@ -6,7 +6,8 @@ from typing import Final
 
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle
-from rsp.ipc.peer_table import PATIENCE_WITH_NAMES, PeerTable
+from rsp.ipc.peer_registry import Arrangement
+from rsp.ipc.peer_table import PATIENCE_WITH_NAMES
 from rsp.ipc.series_table import SeriesRegistry
 from rsp.ipc.sheet import Contents
 from rsp.supervise.canary import Sample
@@ -28,7 +29,7 @@ class Rollout:
     def __init__(
         self,
         bundle: Bundle,
-        members: PeerTable,
+        members: Arrangement,
         series: SeriesRegistry,
         secrets: Secrets,
         logs: LogFiles,
@@ -70,7 +71,7 @@ class Rollout:
 def configure(
     slot: Slot,
     bundle: Bundle,
-    members: PeerTable,
+    members: Arrangement,
     contents: Contents,
     secrets: Secrets,
     logs: LogFiles,
@@ -84,7 +85,7 @@ def configure(
     certificates = (secrets.tried or secrets.certificates) if trial else secrets.certificates
     with (
         sealed(channel.pack(bundle)) as first,
-        sealed(channel.pack(members)) as second,
+        sealed(channel.pack(members.table())) as second,
         secrets.for_worker(certificates) as others,
         sealed(channel.pack(contents)) as third,
     ):

@@ -55,12 +55,12 @@ class Rows:
     def sample(self, number: int, places: int) -> Sample:
         """The responses of one worker since its start."""
         board, row = self._scoreboard, self._scoreboard.row(number)
-        responses, seconds = (sum(board.tally(place, number, cell) for place in range(places)) for cell in _RESPONSES)
+        responses, seconds = (sum(board.column(number, cell, places)) for cell in _RESPONSES)
         return Sample(row[worker_cells.REQUESTS], row[worker_cells.STATUS_5XX], responses, seconds / 1e6)
 
     def sample_of_all(self, places: int) -> Sample:
         """The responses of all workers since the master's start."""
         board = self._scoreboard
-        responses, seconds = (sum(board.total(place, cell) for place in range(places)) for cell in _RESPONSES)
+        responses, seconds = (sum(board.totals(cell, places)) for cell in _RESPONSES)
         requests, errors = self.total(worker_cells.REQUESTS), self.total(worker_cells.STATUS_5XX)
         return Sample(requests, errors, responses, seconds / 1e6)

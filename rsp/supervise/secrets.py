@@ -1,6 +1,7 @@
 """What children get for their TLS beside a configuration: the newest, at their start, and whenever it changes.
 
-The certificates of the configuration in force, those of one that a worker tries, ticket keys and OCSP responses.
+The certificates of the configuration in force, those of one that a worker tries, ticket keys, OCSP responses, and the
+keys of issuers of tokens, which are no secret and travel with them.
 """
 
 import time
@@ -8,17 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
+from rsp.config.auth_rules import fetched
 from rsp.ipc import channel
-from rsp.ipc.channel import Stapled, TlsState
+from rsp.ipc.channel import Keys, Stapled, TlsState
 from rsp.logs import log
-from rsp.supervise.certificates import Certificates
+from rsp.supervise.certificates import LOOK, Certificates
 from rsp.supervise.tickets import Tickets
 from rsp.system import core
 from rsp.system.memory import Memory, sealed
 from rsp.tls.stored import Overview, pack_overview
 
 _MOST_STAPLES: Final = 16 << 20  # bytes; one has 500 to 2,000
-_SPREAD: Final = 1.0  # least time between two messages about responses
+_MOST_KEYS: Final = 16 << 20  # bytes; those of one issuer have 1,000 to 10,000
+_SPREAD: Final = 1.0  # least time between two messages about responses, or about keys
 
 
 class Workers(Protocol):
@@ -35,9 +38,11 @@ class Secrets:
         self.tried: Certificates | None = None
         self.tickets = Tickets(time.monotonic())
         self.staples: dict[str, bytes] = {}
+        self.key_sets: dict[str, bytes] = {}
         self._tell_workers = tell_workers
         self._tell_control = tell_control
         self._renew_at: float | None = None
+        self._keys_told_at = -_SPREAD
 
     # -- whose certificates
 
@@ -84,7 +89,7 @@ class Secrets:
 
     def state(self) -> bytes:
         """For a worker, beside its keyring."""
-        return channel.pack(TlsState(self.tickets.keys, self.staples))
+        return channel.pack(TlsState(self.tickets.keys, self.staples, self.key_sets))
 
     def overview(self) -> bytes:
         """For the control process, beside its own keyring."""
@@ -112,15 +117,32 @@ class Secrets:
         if self._renew_at is None:
             self._renew_at = time.monotonic() + _SPREAD
 
-    def inherit(self, tickets: list[bytes], since: float, staples: dict[str, bytes]) -> None:
+    def learn_keys(self, keys: Keys) -> None:
+        """Those of an issuer that a configuration names; requests may wait for them."""
+        if keys.source not in self._sources() or self.key_sets.get(keys.source) == keys.keys:
+            return
+        if sum(map(len, self.key_sets.values())) + len(keys.keys) > _MOST_KEYS:
+            log.once_a_second("keys", "Keys of issuers of tokens take too much memory; some are not used")
+            return
+        self.key_sets = {**self.key_sets, keys.source: keys.keys}
+        self._prune()
+        if self._renew_at is None:
+            self._renew_at = self._keys_told_at = max(time.monotonic(), self._keys_told_at + _SPREAD)
+
+    def inherit(
+        self, tickets: list[bytes], since: float, staples: dict[str, bytes], key_sets: dict[str, bytes]
+    ) -> None:
         """From a predecessor."""
         self.tickets.inherit(tickets, since)
-        self.staples = staples
+        self.staples, self.key_sets = staples, key_sets
         self._prune()
 
-    def inheritance(self) -> tuple[list[bytes], float, dict[str, bytes]]:
+    def inheritance(self) -> tuple[list[bytes], float, dict[str, bytes], dict[str, bytes]]:
         """For a successor."""
-        return self.tickets.keys, self.tickets.since, self.staples
+        return self.tickets.keys, self.tickets.since, self.staples, self.key_sets
+
+    def _sources(self) -> set[str]:
+        return {source for certificates in self.all for source in fetched(certificates.config)}
 
     def _digests(self) -> set[str]:
         return {each.digest for certificates in self.all for each in certificates.stored.found.reading.described}
@@ -128,6 +150,8 @@ class Secrets:
     def _prune(self) -> None:
         digests = self._digests()
         self.staples = {digest: data for digest, data in self.staples.items() if data and digest in digests}
+        sources = self._sources() if self.key_sets else set()
+        self.key_sets = {source: keys for source, keys in self.key_sets.items() if source in sources}
 
     # -- time
 
@@ -143,7 +167,8 @@ class Secrets:
 
     def wait(self, now: float) -> float:
         """Seconds until it wants to be looked after."""
-        return min(each.wait(now) for each in self.all)
+        renewal = max(0.0, self._renew_at - now) if self._renew_at is not None else LOOK
+        return min(renewal, *(each.wait(now) for each in self.all))
 
     def close(self) -> None:
         """At the very end."""

@@ -20,7 +20,8 @@ from rsp.config.units import Peer
 from rsp.ipc import peer_marks
 from rsp.ipc.estate import Estate
 from rsp.ipc.packets import Outbox, refuse_descriptors
-from rsp.ipc.peer_table import PeerRegistry, Target
+from rsp.ipc.peer_registry import PeerRegistry
+from rsp.ipc.peer_table import Target
 from rsp.ipc.scoreboard import SLOTS, Scoreboard
 from rsp.logs.outlet import standard
 from rsp.supervise.heritage import MOST, PARTS, ancestors
@@ -53,8 +54,8 @@ class Legacy(msgspec.Struct, frozen=True):
 
     ``sockets``: slot and address of each descriptor that follows.  ``files``: addresses whose socket files are the
     successor's to remove.  ``shared``: addresses that have one socket for all slots.  ``tickets``: keys of session
-    tickets, the first one in use since ``tickets_since``; ``staples``: OCSP responses.  ``estates``: counters, whose
-    descriptors come with this.
+    tickets, the first one in use since ``tickets_since``; ``staples``: OCSP responses; ``key_sets``: keys of issuers of
+    tokens.  ``estates``: counters, whose descriptors come with this.  ``asked``: what has routes by labels.
     """
 
     secret: bytes
@@ -66,7 +67,14 @@ class Legacy(msgspec.Struct, frozen=True):
     tickets: list[bytes] = []
     tickets_since: float = 0.0
     staples: dict[str, bytes] = {}
+    key_sets: dict[str, bytes] = {}
     estates: list[Estate] = []
+    asked: bytes = b""
+
+    @property
+    def secrets(self) -> tuple[list[bytes], float, dict[str, bytes], dict[str, bytes]]:
+        """As :meth:`rsp.supervise.secrets.Secrets.inherit` takes them."""
+        return self.tickets, self.tickets_since, self.staples, self.key_sets
 
 
 def known(table: PeerRegistry, scoreboard: Scoreboard) -> list[Standing]:

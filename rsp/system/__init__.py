@@ -4,6 +4,7 @@
 ``descriptors``  how many each process needs, and how many clients that leaves room for
 ``memory``       sealed and shared memory (memfd)
 ``quota``        the processors and the memory that a container leaves
+``demand``       how much processor time a thread wants
 ``privileges``   the user and group that workers run as
 ``console``      what a program owes its terminal
 """

@@ -58,3 +58,11 @@ class Identity(msgspec.Struct, frozen=True):
             os.setgid(self.gid)
         if self.uid is not None:
             os.setuid(self.uid)
+
+
+def user_name() -> str:
+    """The user that this process runs as, for a person."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"

@@ -17,7 +17,7 @@ from rsp.config.units import Address
 
 # Bytes that the kernel takes ahead of what it can send to a client.  Accepted connections inherit it.  Without it a
 # client that reads slowly ties up megabytes of kernel memory, beyond the reach of our own backpressure.
-_UNSENT: Final = 128 << 10
+UNSENT: Final = 128 << 10
 # A master that was killed leaves workers behind that let go of its sockets within this many seconds.
 _PATIENCE: Final = 2.0
 
@@ -61,11 +61,22 @@ def bind(listener: Listener) -> socket.socket:
             Path(address.path).chmod(0o666)
         else:
             bound = _tcp_socket(address, share=True)
-            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
     except OSError as error:
         raise BindError(_explain(address, error)) from None
     bound.setblocking(False)
     return bound
+
+
+def bound_unsent(descriptor: int, size: int) -> None:
+    """Let the kernel take ``size`` bytes ahead of what it can send on a connection."""
+    sock = socket.socket(fileno=descriptor)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
+    except OSError:
+        pass  # a local socket has no such bound
+    finally:
+        sock.detach()
 
 
 def bind_private(path: str) -> socket.socket:

@@ -40,11 +40,12 @@ def uncovered(config: Config, served: Sequence[Chain]) -> Iterator[str]:
     names = {name for chain in served for name in chain.about.names}
     parents = {name[at:] for name in names for at in _dots(name)}
     default = served[0].about.file if served else ""
-    for host in dict.fromkeys(route.host for route in config.routes if route.host not in (None, "*")):
+    for host in dict.fromkeys(host for route in config.routes for host in route.hosts if host != "*"):
         name = host.lower().rstrip(".").strip("[]")
         wildcard = name[:2] == "*."
         if (
             name in names
+            or (name[-2:] == ".*" and any(one.startswith(name[:-1]) for one in names))
             or (f"*.{name.partition('.')[2]}" in names and not wildcard)
             or (wildcard and name[1:] in parents)
         ):

@@ -7,7 +7,7 @@ cdef class OpenSslContext:
     cdef bytes _bound, _keys
     cdef dict _staples
     cdef bint _checks_names
-    cdef readonly bytes policy
+    cdef public bytes policy
     cdef _choose_groups(self)
     cdef _announce(self)
     cpdef Engine server(self, bytes sni)
@@ -28,6 +28,7 @@ cdef class Engine:
     cdef tuple _error
     cdef public bint ready, ended
     cpdef bytes open(self, bytes data)
+    cdef _say(self)
     cpdef bytes take(self)
     cpdef bytes seal(self, bytes data)
     cpdef bytes close(self)

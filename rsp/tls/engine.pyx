@@ -186,11 +186,16 @@ cdef class Engine:
         if self.ready and self._error is None and (input_left > 0 or SSL_pending(self._ssl) > 0):
             plain = self._read(PyBytes_GET_SIZE(data))
         if output.used > 0:
-            self._waiting = self.take() + PyBytes_FromStringAndSize(output.start, output.used)
+            self._say()
         leave()
         if not plain:
             self._check()
         return plain
+
+    cdef _say(self):
+        """What is written waits behind what does already."""
+        cdef bytes said = PyBytes_FromStringAndSize(output.start, output.used)
+        self._waiting = said if self._waiting is None else self._waiting + said
 
     cpdef bytes take(self):
         cdef bytes waiting = self._waiting
@@ -378,7 +383,9 @@ class FallbackEngine(stdlib.Engine, Engine):
     """Over Python's ssl, and yet what the compiled modules call an engine."""
 
 
-class FallbackContext(stdlib.Context):
+class FallbackContext(stdlib.Context, OpenSslContext):
+    """As :class:`FallbackEngine`."""
+
     kind = FallbackEngine
 
 

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 import msgspec
 from cryptography import x509
 
+from rsp.config.auth_rules import issuer_authority
+from rsp.config.engine_files import secured
 from rsp.config.errors import ConfigError
 from rsp.config.schema import Config
 from rsp.config.tls import Certificate
@@ -86,7 +88,7 @@ class Inspection:
         keyring = pack(Keyring(served, authorities, own))
         if len(keyring) > _LARGEST_KEYRING:
             raise ConfigError(f"the files of TLS have more than {_LARGEST_KEYRING >> 20} MB together")
-        asked = {use.name for use in self._uses_of_upstreams()}
+        asked = {use.name for use in (*self._uses_of_upstreams(), *self._uses_of_issuers())}
         peers = Keyring((), {name: said for name, said in authorities.items() if name in asked}, own)
         described = tuple(chain.about for chain in (*served, *own.values()))
         return Reading(keyring, described, watch, tuple(self._notes), pack(peers) if asked or own else b"", self._due)
@@ -220,12 +222,11 @@ class Inspection:
 
     def _own(self) -> dict[tuple[str, str], Chain]:
         found: dict[tuple[str, str], Chain] = {}
-        for upstream in self._config.upstreams:
-            tls = upstream.secure
-            if tls is None or tls.own is None or tls.own in found:
+        for asked, tls in secured(self._config):
+            if tls.own is None or tls.own in found:
                 continue
             file, _ = tls.own
-            label = f'upstream "{upstream.name}": tls: certificate "{file}"'
+            label = f'{asked}: tls: certificate "{file}"'
             wanted = Wanted(self._place("certificate", file), label, file, tls.key, tls.password, False)
             chain = self._chain(wanted, self._old.own.get(tls.own))
             if chain is not None:
@@ -240,13 +241,18 @@ class Inspection:
                 if name is not None:
                     yield Use(name, self._place(key, name), f'route: {key} "{name}"', key == "client_crl")
         yield from self._uses_of_upstreams()
+        yield from self._uses_of_issuers()
+
+    def _uses_of_issuers(self) -> Iterator[Use]:
+        for route in self._config.routes:
+            if (name := issuer_authority(route)) is not None:
+                yield Use(name, self._place("ca", name), f'route: auth: jwt: ca "{name}"', False)
 
     def _uses_of_upstreams(self) -> Iterator[Use]:
-        for upstream in self._config.upstreams:
-            tls = upstream.secure
-            for key, name in (("ca", tls.ca), ("crl", tls.crl)) if tls is not None else ():
+        for asked, tls in secured(self._config):
+            for key, name in (("ca", tls.ca), ("crl", tls.crl)):
                 if name is not None:
-                    label = f'upstream "{upstream.name}": tls: {key} "{name}"'
+                    label = f'{asked}: tls: {key} "{name}"'
                     yield Use(name, self._place(key, name), label, key == "crl")
 
     def _authorities(self) -> dict[str, bytes]:

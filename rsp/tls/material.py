@@ -52,12 +52,19 @@ class Keyring(msgspec.Struct, frozen=True):
     ``authorities``  the content of files with CA certificates and revocation lists, by their name in the configuration
     ``own``          rsp's certificates for peers, by ``(certificate, key)`` as the configuration names them
     ``staples``      OCSP responses (DER), by the digest of the certificate
+    ``key_sets``     keys of issuers of tokens that are fetched (JWKS), by where they come from (``Jwt.source``)
+    ``files``        what is kept of files that are no certificates, by their key (``plain_files.py``)
     """
 
     chains: tuple[Chain, ...] = ()
     authorities: dict[str, bytes] = {}
     own: dict[tuple[str, str], Chain] = {}
     staples: dict[str, bytes] = {}
+    key_sets: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
+
+    def __repr__(self) -> str:  # without keys and passwords
+        return f"Keyring({self.chains!r})"
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -77,6 +84,9 @@ class Reading(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     peers: bytes = b""
     due: float = math.inf
+
+    def __repr__(self) -> str:  # without keys and passwords
+        return f"Reading({self.described!r})"
 
 
 _encoder = msgspec.msgpack.Encoder()

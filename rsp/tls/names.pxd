@@ -1,3 +1,6 @@
+cimport cython
+
+from rsp.tls.engine cimport OpenSslContext
 from rsp.tls.hello cimport Hello
 
 
@@ -9,9 +12,11 @@ cdef class ServerNames:
     cdef readonly dict _contexts
     cdef object _rules, _suites, _tickets
     cdef bint _strict
-    cpdef context_for(self, Hello hello, listener=*)
-    cpdef choose(self, bytes sni, bint http2=*)
-    cdef _context(self, bytes sni, bint http2)
+    @cython.locals(alpn=frozenset)
+    cpdef OpenSslContext context_for(self, Hello hello, listener=*)
+    @cython.locals(known=dict, found=OpenSslContext)
+    cpdef OpenSslContext choose(self, bytes sni, bint http2=*)
+    cdef OpenSslContext _context(self, bytes sni, bint http2)
     cdef tuple _chains_for(self, bytes sni)
     cdef bint _is_fit_for_http2(self, Hello hello) except -1
     cdef _equip(self, context)

@@ -4,15 +4,16 @@ A connection's certificate, versions, ciphers and verification all come from one
 OpenSSL's own way (another context from within the handshake) changes the certificate but keeps the verification.
 
 Certificates go by their own names: an exact name, then a wildcard of one label (RFC 9525 section 6.3), then the first
-certificate.  Verification goes by the hosts of routes, as :mod:`rsp.http.routing` matches them.  So a name may have the
+certificate.  Verification goes by the hosts of routes, as :mod:`rsp.http.hosts` matches them.  So a name may have the
 certificate of ``*.example.com`` and the verification of its own.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from rsp.config.schema import Config, Route
-from rsp.http.routing import Router
+from rsp.config.routes import Route
+from rsp.config.schema import Config
+from rsp.http.hosts import HostTable
 from rsp.tls.contexts import profile_of, server_context, verification
 from rsp.tls.engine import Context
 from rsp.tls.hello import NO_APPLICATION_PROTOCOL, UNRECOGNIZED_NAME, Hello, HelloError
@@ -22,7 +23,7 @@ from rsp.tls.suites import suites_of
 
 _Content = tuple[tuple[bytes, bytes], ...]  # certificates with their keys
 _Key = tuple[_Content, Profile, Verification | None]
-_Rules = Router[Verification | None]
+_Rules = HostTable[list[Verification | None]]  # of the routes of each host
 _MOST_KNOWN: Final = 4096  # names; a wildcard has any number of them
 _MOST_SHOWN: Final = 5  # protocols in a message
 _LONGEST_SHOWN: Final = 32  # bytes of one; known ones have at most 17
@@ -45,7 +46,10 @@ class ServerNames:
         self._chains = _by_name(keyring.chains)
         self._default = self._beside(keyring.chains[0]) if keyring.chains else ()
         rules = [verification_of(route, keyring) for route in config.routes]
-        self._rules: _Rules = Router((route.host, "/", rule) for route, rule in zip(config.routes, rules, strict=True))
+        self._rules: _Rules = HostTable(list)
+        for route, rule in zip(config.routes, rules, strict=True):
+            for host in route.hosts or ("*",):
+                self._rules.at(host).append(rule)
         self._tickets = tickets
         self._staples = {bytes.fromhex(digest): response for digest, response in keyring.staples.items()}
         self._known: tuple[dict[bytes, Context], ...] = {}, {}  # by name: what was chosen before; as the profiles
@@ -57,7 +61,8 @@ class ServerNames:
         """``listener``: where the client has connected.  Raises :class:`HelloError` for a client that is refused;
         :class:`ContextError`."""
         http2 = listener in self._http2 and self._is_fit_for_http2(hello)
-        if hello.alpn and self._alpn[http2].isdisjoint(hello.alpn):
+        alpn: frozenset[bytes] = self._alpn[http2]
+        if hello.alpn and alpn.isdisjoint(hello.alpn):
             unfit = ", for which its ciphers are not good enough" if listener in self._http2 and not http2 else ""
             raise HelloError(
                 f"offers none of rsp's protocols, but {_listed(hello.alpn)}{unfit}", NO_APPLICATION_PROTOCOL
@@ -71,12 +76,13 @@ class ServerNames:
     def choose(self, sni: bytes, http2: bool = False) -> Context | None:
         """``sni`` as in :class:`Hello`; ``http2``: whether it may be agreed on.  ``None``: there is no certificate for
         that name.  Raises :class:`ContextError`."""
-        known = self._known[http2].get(sni)
-        if known is None:
-            known = self._context(sni, http2)
-            if known is not None and len(self._known[http2]) < _MOST_KNOWN:
-                self._known[http2][sni] = known
-        return known
+        known: dict[bytes, Context] = self._known[http2]
+        found = known.get(sni)
+        if found is None:
+            found = self._context(sni, http2)
+            if found is not None and len(known) < _MOST_KNOWN:
+                known[sni] = found
+        return found
 
     def _context(self, sni: bytes, http2: bool) -> Context | None:
         chains = self._chains_for(sni)
@@ -132,10 +138,7 @@ def verification_of(route: Route, keyring: Keyring) -> Verification | None:
 
 
 def _most_specific(rules: _Rules, host: bytes) -> Verification | None:
-    for entries in rules.entries(host):
-        for _, _, rule in entries:
-            return rule
-    return None
+    return next((rule for level in rules.levels(host) for rule in level), None)
 
 
 def _by_name(chains: Iterable[Chain]) -> dict[bytes, tuple[Chain, ...]]:

@@ -36,8 +36,8 @@ def readable() -> Iterator[None]:
         raise Unusable(f"it is damaged, or of a kind that is not known ({type(error).__name__})") from None
 
 
-def content(path: Path, largest: int) -> bytes:
-    """All of the file, at most ``largest`` bytes.  Raises :class:`Unusable`."""
+def content(path: Path, largest: int, *, empty: bool = False) -> bytes:
+    """All of the file, at most ``largest`` bytes; ``empty``: it may be so.  Raises :class:`Unusable`."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
@@ -56,7 +56,7 @@ def content(path: Path, largest: int) -> bytes:
         os.close(descriptor)
     if len(data) > largest:
         raise Unusable(f"it is larger than {largest >> 10} KB")
-    if not data:
+    if not data and not empty:
         raise Unusable("it is empty")
     return data
 

@@ -149,7 +149,7 @@ function pressPeer(row) {
 
 function stateCell(cell, row) {
   if (!cell.firstChild) cell.append(element("span"));
-  const [text, tone] = row.peer ? peerState(row) : [`${row.up} of ${row.peers} up`, row.up === row.peers ? "good" : row.up ? "warn" : "bad"];
+  const [text, tone] = row.peer ? peerState(row) : [`${row.up} of ${row.peers} up`, !row.up ? "bad" : row.up === row.peers ? "good" : "warn"];
   setText(cell.firstChild, text);
   if (cell.firstChild.className !== `state ${tone}`) cell.firstChild.className = `state ${tone}`;
 }
@@ -206,6 +206,17 @@ const listenerTable = new Table("listener-table", [
   { head: "Requests", cell: (row) => toned(count(row.total), "dim") },
 ], "There is no listener.");
 
+const SOURCES = { ok: "good", doubtful: "warn", waiting: "warn", unreachable: "bad" };
+const discoveryTable = new Table("discovery-table", [
+  { head: "Upstream", kind: "text", cell: (row) => row.upstream },
+  { head: "Source", kind: "text wide", cell: (row) => toned(row.source, "", row.source) },
+  { head: "State", kind: "text", cell: (row) => toned(row.state, SOURCES[row.state] || "", row.problem) },
+  { head: "Members", cell: (row) => count(row.members) },
+  { head: "Changes", cell: (row) => toned(count(row.changes), "dim") },
+  { head: "Errors", cell: (row) => toned(count(row.errors), warnTone(row.errors)) },
+  { head: "Problem", kind: "text wide", cell: (row) => toned(row.problem || (row.flapping.length ? `come and go: ${row.flapping.join(", ")}` : ""), "dim", row.problem) },
+], "Nothing is discovered.");
+
 function processName(row) {
   const name = row.slot == null ? "control" : `worker ${row.slot}`;
   return row.silent >= 3 ? toned(`${name}, silent for ${span(row.silent)}`, "bad", "its loop has not run for so long") : name;
@@ -243,6 +254,8 @@ function showTables() {
   const peers = view.peers.found > view.peers.rows.length ? `${view.peers.rows.length} of ${count(view.peers.found)} peers` : `${count(view.peers.all)} peer${view.peers.all === 1 ? "" : "s"}`;
   setText($("upstreams-count"), `${view.upstreams.length} upstream${view.upstreams.length === 1 ? "" : "s"}, ${peers}${unknown}`);
   listenerTable.show(view.listeners, (row) => row.name);
+  $("discovery").hidden = !view.status.discovery.length;
+  discoveryTable.show(view.status.discovery, (row) => `${row.upstream} ${row.source}`);
   const { workers, control } = view.status;
   workerTable.show([...workers, control].map((row) => ({ ...row, load: load(row) })), (row) => String(row.slot ?? "control"));
   setText($("workers-count"), `${workers.length} worker${workers.length === 1 ? "" : "s"}, master ${view.status.master}`);

@@ -8,7 +8,7 @@ cdef class Attempt:
     cdef bint _keep
     cdef object _dial
     cdef Limits _limits
-    cdef PeerRequest _request
+    cdef public PeerRequest request
     cdef public bint over, timed_out
     cdef public double deadline
     cdef public object pool

@@ -14,11 +14,15 @@ from rsp.net.transport import Transport
 GRACE: Final = 0.5  # the clock moves once a second
 
 
-class PoolOwner(Protocol):
-    """The peer, as its pool knows it."""
+class PoolOwner:
+    """The peer, as its pools know it.  Nothing here leads back to the peer, so that one that has gone is freed at once:
+    the collector comes too seldom where a thousand go each second."""
 
-    address: Address
-    stats: PeerStats
+    __slots__ = ("address", "stats")
+
+    def __init__(self, address: Address, stats: PeerStats) -> None:
+        self.address = address
+        self.stats = stats
 
 
 class Dial(Protocol):
@@ -46,14 +50,14 @@ class Attempt:
     ``single``: it is to carry one request at a time, whatever the peer offers.
     """
 
-    __slots__ = ("_dial", "_keep", "_limits", "_request", "deadline", "over", "pool", "timed_out")
+    __slots__ = ("_dial", "_keep", "_limits", "deadline", "over", "pool", "request", "timed_out")
 
     def __init__(
         self, pool: Dialler, request: PeerRequest | None, keep: bool = False, limits: Limits | None = None,
         single: bool = True,
     ) -> None:  # fmt: skip
         self._keep = keep
-        self._request = request
+        self.request = request
         self.over = False
         self.pool = pool
         self.timed_out = False
@@ -88,7 +92,7 @@ class Attempt:
         if self.over:
             return
         self.finish(transport is not None)
-        request = self._request
+        request = self.request
         if request is not None and not request.waits:
             request = None
         if transport is not None:

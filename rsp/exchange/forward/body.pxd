@@ -1,10 +1,18 @@
 cimport cython
 
 
+cdef class BodySource:
+    cpdef pause(self)
+    cpdef resume(self)
+    cpdef rewind(self)
+    cpdef bytes whole(self)
+
+
 cdef class RequestBody:
     cdef list _kept
     cdef Py_ssize_t _kept_size
     cdef public list trailers, waiting
+    cdef public BodySource source
     cdef public Py_ssize_t size
     cdef public bint spent
     @cython.locals(piece=bytes)

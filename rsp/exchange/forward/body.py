@@ -1,19 +1,44 @@
-"""A request's body on its way to a peer: what waits to be sent, and what was sent and may have to be sent again."""
+"""A request's body on its way to a peer: what waits to be sent, and what was sent and may have to be sent again.
+
+The rest comes from the client's stream, or from a :class:`BodySource`, where the body was held (``spooled.py``).
+"""
+
+
+class BodySource:
+    """What has the rest of a body, in the place of the client's stream; it can give all of it again."""
+
+    __slots__ = ()
+
+    def pause(self) -> None:
+        """No more for now."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        raise NotImplementedError
+
+    def rewind(self) -> None:
+        """From the beginning, at the next :meth:`resume`."""
+        raise NotImplementedError
+
+    def whole(self) -> bytes | None:
+        """All of it at once, for those that know that it is small; ``None``: it cannot be read."""
+        raise NotImplementedError
 
 
 class RequestBody:
     """``waiting``: pieces that were not sent yet, ``size`` bytes in all.  ``spent``: it cannot be sent once more.
 
-    ``trailers``: ``None`` until all of the body is there.
+    ``trailers``: ``None`` until all of the body is there.  ``source``: has the rest of it, and keeps what was sent.
     """
 
-    __slots__ = ("_kept", "_kept_size", "size", "spent", "trailers", "waiting")
+    __slots__ = ("_kept", "_kept_size", "size", "source", "spent", "trailers", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[bytes] = []
         self.size = 0
         self.spent = False
         self.trailers: list[bytes] | None = None
+        self.source: BodySource | None = None
         self._kept: list[bytes] | None = None  # what was sent
         self._kept_size = 0
 
@@ -31,7 +56,7 @@ class RequestBody:
 
     def keep(self, pieces: list[bytes], most: int) -> None:
         """These are being sent."""
-        if self.spent or not pieces:
+        if self.spent or self.source is not None or not pieces:
             return
         for piece in pieces:
             self._kept_size += len(piece)
@@ -45,6 +70,10 @@ class RequestBody:
 
     def take_back(self) -> None:
         """All of it is to be sent again."""
+        if self.source is not None:
+            self.waiting, self.size, self.trailers = [], 0, None
+            self.source.rewind()
+            return
         if self._kept:
             self.waiting = self._kept + self.waiting
             self.size += self._kept_size

@@ -88,7 +88,9 @@ class Conversations:
 
 def keep_for_client(session: ClientSession, peer: "Peer", connection: "BoundConnection") -> None:
     """Let only the requests of ``session`` use ``connection`` to ``peer``."""
-    conversations = session.conversations
+    if session.own is None:
+        session.own = {}
+    conversations = session.own.get(Conversations)
     if not isinstance(conversations, Conversations):
-        conversations = session.conversations = Conversations()
+        conversations = session.own[Conversations] = Conversations()
     conversations.keep(peer, connection)

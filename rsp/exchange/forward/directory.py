@@ -1,7 +1,10 @@
 """All peers that a worker knows: they outlive configurations, by their place in the scoreboard."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection, Iterable
+from itertools import islice
 from math import inf
+from typing import Final
 
 from rsp.config.errors import ConfigError
 from rsp.config.upstreams import Upstream as UpstreamConfig
@@ -17,6 +20,9 @@ from rsp.tls.client_rules import ClientRules, KnownRules
 from rsp.tls.contexts import ContextError
 from rsp.tls.material import Keyring
 
+_MOST_CHECKED: Final = 256  # peers
+_IN_A_TURN: Final = 200  # peers that have left and are looked after in one turn of the loop
+
 
 class PeerDirectory:
     """``peers``: by place, those that have left but are not done included; ``outside``: those that only hooks know.
@@ -31,6 +37,7 @@ class PeerDirectory:
         self._rules = KnownRules()
         self.keyring = Keyring()
         self.peers: dict[int, Peer] = {}
+        self._leaving: dict[int, Peer] = {}  # by place, and so are these
         context.poller.relieve = self._close_idle
 
     def peer(self, entry: PeerEntry) -> Peer:
@@ -51,7 +58,18 @@ class PeerDirectory:
                 if peer.leaving_at == inf:
                     unused.add(peer.pool)
                 peer.retire()
+                self._leaving[place] = peer
         self._close_unused(unused, self.peers.values())
+
+    def retire(self, places: Collection[int]) -> None:
+        """What has these places is no peer any more."""
+        unused: set[Pool] = set()
+        gone = {place: peer for place in places if (peer := self.peers.get(place)) is not None}
+        for peer in gone.values():
+            unused.add(peer.pool)
+            peer.retire()
+        self._leaving |= gone
+        self._close_unused(unused, gone.values())
 
     def _close_unused(self, pools: set[Pool], peers: Iterable[Peer]) -> None:
         """What is idle of ``pools``, and of those that ``peers`` had when they were asked by other rules."""
@@ -61,6 +79,11 @@ class PeerDirectory:
                 peer.former_pool = None
         if pools:
             close_unused(self._context, pools)
+
+    def check(self) -> None:
+        """Say in the log which peers cannot be reached; of very many it is enough to try some."""
+        for peer in islice(self.peers.values(), _MOST_CHECKED):
+            peer.pool.check()
 
     # -- how peers are asked over TLS
 
@@ -89,12 +112,20 @@ class PeerDirectory:
         """Once a second, for the peers that the configuration in force does not have."""
         if self._outside is not None:
             self._outside.tick(now)
-        for place, peer in list(self.peers.items()):
-            if peer.leaving_at < inf:
-                peer.tick(now)
-                if not peer.stats.own(IN_FLIGHT) and not peer.stats.own(CONNECTING):
-                    del self.peers[place]
-                    peer.move_to(self.limbo)
+        self._see_off(list(self._leaving.items()), now)
+
+    def _see_off(self, leaving: list[tuple[int, Peer]], now: float) -> None:
+        """Those that have nothing more to do; many in several turns of the loop."""
+        for place, peer in leaving[:_IN_A_TURN]:
+            if peer.leaving_at == inf or self.peers.get(place) is not peer:  # it is a peer again, or another one is
+                self._leaving.pop(place, None)
+                continue
+            peer.tick(now)
+            if not peer.stats.own(IN_FLIGHT) and not peer.stats.own(CONNECTING):
+                del self.peers[place], self._leaving[place]
+                peer.move_to(self.limbo)
+        if len(leaving) > _IN_A_TURN:
+            asyncio.get_running_loop().call_soon(self._see_off, leaving[_IN_A_TURN:], now)
 
     @property
     def outside(self) -> Outside:

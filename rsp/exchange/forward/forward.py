@@ -344,7 +344,7 @@ class Forward(Relay):
         self.answered = True
         self._call_off()
         if upstream.binding is not None and not self.bound:
-            self.last_lines = upstream.binding.line(peer)
+            self.last_lines += upstream.binding.line(peer)  # behind those of a split
         if trailers is not None:
             self.over = True
             peer.succeeded(self.ended)
@@ -371,6 +371,8 @@ class Forward(Relay):
         self.answered = True
         self.peer.answered(now, now - self.started, 101)
         stream.open_tunnel()
+        if self.upstream.binding is not None and not self.bound:
+            self.last_lines += self.upstream.binding.line(self.peer)
         self.user.switched(head, data)
 
     # -- the end

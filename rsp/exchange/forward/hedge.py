@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Original(Protocol):
     """The first request, as its hedge knows it."""
 
+    peers_tried: bytes
     client: bytes
     context: WorkerContext
     head: RequestHead
@@ -89,7 +90,10 @@ class Hedge(Holder):
             self.stream = stream
             if self.journal is not None:
                 self.journal.sends(self.noted, self.context.clock())
-            stream.send_request(original.user.outgoing_head(), [], None)
+            first, original.peers_tried = original.peers_tried, self.peer.name  # {peer}, in rules for its head
+            head = original.user.outgoing_head()
+            original.peers_tried = first
+            stream.send_request(head, [], None)
 
     def connect_failed(self, failure: Failure) -> None:
         self.note_connected()
@@ -104,6 +108,15 @@ class Hedge(Holder):
         if not stream.went_stale(self.ended - self.started):
             self.peer.blame(failure)
         self._give_in(504 if failure.timed_out else 502)
+
+    def announced(self) -> object:
+        return self._original.user.announced() if self._original is not None else None
+
+    def placeholder(self, name: str) -> bytes:
+        return self._original.user.placeholder(name) if self._original is not None else b""
+
+    def local_name(self) -> bytes:
+        return self._original.user.local_name() if self._original is not None else b""
 
     def keep_for_client(self, connection: BoundConnection) -> None:
         connection.close()

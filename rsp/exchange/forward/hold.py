@@ -32,6 +32,9 @@ class Holder(PeerRequest):
     journal: Journal | None
     noted: Try | None
 
+    def peer_said(self, text: bytes) -> None:
+        self.peer.said(text)
+
     def hold(self, peer: "Peer") -> bool:
         """Ask ``peer`` from here on; false where other workers were faster to fill it up."""
         if not peer.begin():

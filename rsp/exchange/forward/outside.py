@@ -74,7 +74,7 @@ class Outside:
             place = self._free.pop()
             self._scoreboard.clear_place(place)
             upstream = self._upstreams[key] = Upstream(self._context, self, config, 0.0, rules)
-            upstream.arrange([PeerEntry(address, place, 0, 1, False, 0)], False)
+            upstream.arrange([PeerEntry(address, place, 0, 1, False, 0)], ())
         self._used[key] = self._context.now
         return upstream
 

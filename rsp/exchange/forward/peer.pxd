@@ -18,11 +18,11 @@ cdef class PeerOwner:
 
 
 cdef class Peer(Candidate):
-    cdef object _failures
-    cdef double _drain, _given_weight, _slow_start, _spurned
-    cdef Py_ssize_t _requests, _warm
+    cdef object _config, _failures, _rules
+    cdef double _drain, _slow_start, _spurned
+    cdef Py_ssize_t _given, _requests, _warm
     cdef unsigned long long _since
-    cdef public object address, scoreboard
+    cdef public object address, for_pools, scoreboard
     cdef public bint backup
     cdef public WorkerContext context
     cdef public PeakEwma ewma
@@ -38,6 +38,8 @@ cdef class Peer(Candidate):
     @cython.locals(standing=int)
     cpdef int standing(self, unsigned long long now) except -1
     cpdef bint has_room(self) except -1
+    @cython.locals(anew=bint)
+    cpdef configure(self, entry, config, PeerOwner owner)
     cpdef bint claim(self, PeerRequest request) except -1
     cpdef bint begin(self) except -1
     cpdef end(self, PeerRequest request)

@@ -10,9 +10,11 @@ from typing import Final
 from rsp.balance.candidate import Candidate
 from rsp.balance.latency import PeakEwma
 from rsp.balance.outliers import ejections, time_out
-from rsp.config.tls import HttpVersion
 from rsp.config.upstreams import Upstream as UpstreamConfig
+from rsp.exchange.forward.attempt import PoolOwner
+from rsp.exchange.forward.cgi_pool import CgiPool
 from rsp.exchange.forward.pool import Pool
+from rsp.exchange.forward.proxy_pool import proxy_pool
 from rsp.exchange.forward.secure_pool import SecurePool
 from rsp.http.peer_stream import Failure, PeerRequest
 from rsp.ipc import peer_marks
@@ -27,6 +29,8 @@ from rsp.net.context import WorkerContext
 from rsp.tls.client_rules import ClientRules, name_to_verify
 
 _FOR_THE_REPEATABLE: Final = 5.0  # seconds in which no other request tries a peer that was ejected
+_MOST_SAID: Final = 1000  # characters of a line that the peer has for the log, and how many lines in a second
+_LINES_SAID: Final = 8
 _FIRST_SHARE: Final = 0.05  # of its weight, when slow start begins
 
 
@@ -52,12 +56,15 @@ class PeerOwner:
         raise NotImplementedError
 
 
+_NO_OWNER: Final = PeerOwner()
+
+
 class Peer(Candidate):
     # fmt: off
     __slots__ = (
-        "_drain", "_failures", "_given_weight", "_requests", "_since", "_slow_start", "_spurned", "_warm", "address",
-        "backup", "context", "ewma", "former_pool", "leaving_at", "max_connecting", "max_conns", "owner", "pool",
-        "probe", "scoreboard", "stats",
+        "_config", "_drain", "_failures", "_given", "_requests", "_rules", "_since", "_slow_start", "_spurned", "_warm",
+        "address", "backup", "context", "ewma", "for_pools", "former_pool", "leaving_at", "max_connecting", "max_conns",
+        "owner", "pool", "probe", "scoreboard", "stats",
     )
     # fmt: on
 
@@ -67,10 +74,14 @@ class Peer(Candidate):
         self.address = entry.address
         self.scoreboard = scoreboard
         self.stats = PeerStats(scoreboard, entry.place % PLACES, context.row_number)
-        self.pool = Pool(context, self)
+        self.for_pools = PoolOwner(entry.address, self.stats)
+        self.pool = Pool(context, self.for_pools)
         self.former_pool: Pool | None = None  # it has been retired, and connections of it may still be kept for clients
         self.ewma = PeakEwma()
-        self.owner: PeerOwner
+        self.owner = _NO_OWNER
+        self._config: UpstreamConfig | None = None  # as it was configured last, and with which rules
+        self._rules: ClientRules | None = None
+        self._given = -1
         self.probe: PeerRequest | None = None  # the one request that may try it after an ejection
         self.leaving_at = inf  # it is no peer any more; its tunnels end then
         self._requests = 0  # as of the last tick
@@ -78,27 +89,36 @@ class Peer(Candidate):
         self._spurned = 0.0  # another worker had the claim at that tick
 
     def move_to(self, scoreboard: Scoreboard) -> None:
-        """Its place is not its own any more."""
+        """It has gone, and its place is not its own any more."""
+        self.pool.let_go()
         self.scoreboard = scoreboard
-        self.stats = PeerStats(scoreboard, self.stats.number, self.context.row_number)
+        self.stats = self.for_pools.stats = PeerStats(scoreboard, self.stats.number, self.context.row_number)
 
     def configure(self, entry: PeerEntry, config: UpstreamConfig, owner: PeerOwner) -> None:
         """Take over what a new configuration, or a new answer of DNS, says."""
+        anew = self.leaving_at < inf or config is not self._config or entry.given != self._given
         self.owner = owner
         self.leaving_at = inf
         self.backup = entry.backup
         self.max_conns = entry.max_conns
+        self.nominal = float(entry.weight)
+        if anew or owner.rules is not self._rules:
+            self._follow(entry, config)
+        self._weigh(self.context.now)
+
+    def _follow(self, entry: PeerEntry, config: UpstreamConfig) -> None:
+        """Do as ``config`` says."""
+        owner = self.owner
+        self._config, self._rules, self._given = config, owner.rules, entry.given
         self.max_connecting = config.max_connecting
         secure = config.secure
-        name = name_to_verify(secure, config.peers[entry.given].address) if secure is not None else ""
-        self.ask_by(owner.rules, name, config.http)
+        name = name_to_verify(secure, config.named(entry.given, entry.address)) if secure is not None else ""
+        self.ask_by(owner.rules, name, config)
         self.pool.configure(config)
         self._drain = float(config.drain)
         self._warm = config.warm
         self._failures = config.failures
         self._slow_start = float(config.slow_start)
-        self._given_weight = float(entry.weight)
-        self._weigh(self.context.now)
 
     def retire(self, drain: float | None = None) -> None:
         """It is no peer any more: what runs there is finished, tunnels within ``drain`` seconds, or as configured."""
@@ -107,17 +127,21 @@ class Peer(Candidate):
         self._warm = 0
         self.pool.retire()
 
-    def ask_by(self, rules: ClientRules | None, name: str, http: HttpVersion) -> None:
-        """Over TLS, where its certificate has to be for ``name``; ``None``: plainly.
+    def ask_by(self, rules: ClientRules | None, name: str, config: UpstreamConfig) -> None:
+        """As ``config`` says; over TLS, where its certificate has to be for ``name``; ``None``: plainly.
 
         Connections that were made otherwise finish what they carry, and are used for nothing else.
         """
-        if not self.pool.is_made_for(rules, name, http):
+        if not self.pool.is_made_for(rules, name, config):
             former = self.former_pool = self.pool
-            if rules is None:
-                self.pool = Pool(self.context, self, http)
+            if config.protocol != "http":
+                self.pool = CgiPool(self.context, self.for_pools, config)
+            elif config.send_proxy is not None:
+                self.pool = proxy_pool(self.context, self.for_pools, rules, name, config)
+            elif rules is None:
+                self.pool = Pool(self.context, self.for_pools, config.http)
             else:
-                self.pool = SecurePool(self.context, self, rules, name, http)
+                self.pool = SecurePool(self.context, self.for_pools, rules, name, config.http)
             former.retire()
 
     # -- what policies ask
@@ -203,6 +227,12 @@ class Peer(Candidate):
         """In the log, within bounds."""
         log.once_a_second(f"{self.address} {reason}", f'upstream "{self.owner.name}": peer {self.address}: {reason}')
 
+    def said(self, text: bytes) -> None:
+        """What it writes to STDERR, in the log: the same once a second, and a few different lines."""
+        told = text.decode("utf-8", "replace").strip()[:_MOST_SAID]
+        key = f"{self.address} stderr {hash(told) % _LINES_SAID}"
+        log.once_a_second(key, f'upstream "{self.owner.name}": peer {self.address} says: {told}')
+
     def answered(self, now: float, latency: float, status: int) -> None:
         """The head of a response that was sent for ``latency`` seconds ago; ``now``: the clock."""
         latency = max(latency, 0.0)
@@ -283,7 +313,7 @@ class Peer(Candidate):
     def _weigh(self, now: float) -> None:
         """Its weight as configured, or as an operator set it; less while it starts slowly."""
         set_weight = self.stats.mark(peer_marks.WEIGHT)
-        weight = float(set_weight - 1) if set_weight else self._given_weight
+        weight = float(set_weight - 1) if set_weight else self.nominal
         since = self.stats.mark(SINCE)
         self._since = since
         if self._slow_start and since:

@@ -57,13 +57,14 @@ class Pool(ConnectionOwner):
         self.http = http
         self.shared = Shared(self, http) if http != 1 else None
 
-    def is_made_for(self, rules: object, name: str, http: HttpVersion) -> bool:
+    def is_made_for(self, rules: object, name: str, config: UpstreamConfig) -> bool:
         """Whether its connections are right for a peer that is asked over TLS by ``rules``; ``None``: plainly."""
-        return rules is None and http == self.http
+        same = config.http == self.http and config.protocol == "http" and config.send_proxy is None
+        return rules is None and same
 
     def configure(self, config: UpstreamConfig) -> None:
         self.retired = False
-        self.keepalive = config.keepalive
+        self.keepalive = config.idle_kept
         self.strict = config.strict
         self.age = config.keepalive_age or inf
         self.most_connecting = config.max_connecting
@@ -77,6 +78,11 @@ class Pool(ConnectionOwner):
         self.forget_idle()
         if self.shared is not None:
             self.shared.retire()
+
+    def let_go(self) -> None:
+        """The peer has gone for good: it and this leave nothing that only the collector could free.  A request of a
+        former configuration that comes nevertheless goes over HTTP/1.1."""
+        self.shared = None
 
     # -- for requests
 

@@ -97,6 +97,12 @@ class Queue:
         if peers:
             peers[0].stats.set_own(WAITING, len(self._requests))
 
+    def move(self, before: Peer) -> None:
+        """``before`` was the first peer."""
+        if self._requests:
+            before.stats.set_own(WAITING, 0)
+            self._count(0)
+
     def wake(self) -> None:
         """There may be room; but what says so is in the middle of something.
 

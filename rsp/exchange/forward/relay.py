@@ -60,6 +60,7 @@ class Relay(Holder):
         """All of the body is to be sent again."""
         if self.body is not None:
             self.body.take_back()
+            self.request_done = self.body.trailers is not None
 
     def send(self, stream: PeerStream) -> None:
         """The head, and what there is of the body."""
@@ -107,11 +108,20 @@ class Relay(Holder):
         """Those that a peer may have."""
         return self.user.outgoing_trailers(trailers) if trailers else _NOTHING
 
+    def placeholder(self, name: str) -> bytes:
+        return self.user.placeholder(name)
+
+    def local_name(self) -> bytes:
+        return self.user.local_name()
+
     def peer_full(self) -> None:
         self.user.source_full()
 
     def peer_ready(self) -> None:
         self.user.source_ready()
+
+    def announced(self) -> object:
+        return self.user.announced()
 
     # -- the response
 

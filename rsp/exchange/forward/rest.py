@@ -1,11 +1,11 @@
 """The peers that are left for a request that several have failed already.
 
 A policy looks at all peers for each choice, which is right for the first ones.  When hundreds fail, that would be
-hundreds of looks for each of them; so then those that are left are put in order once, at random, and each is looked at
-when its turn comes: work is in proportion to the peers that are asked.
+hundreds of looks for each of them; so then those that are left are drawn at random, and each is looked at when its
+turn comes: work is in proportion to the peers that are asked.
 """
 
-from random import shuffle
+from random import random
 from typing import TYPE_CHECKING, Final
 
 from rsp.ipc.standing import DOUBTFUL, FULL, HALF_OPEN, OPEN, OUT
@@ -24,9 +24,10 @@ class Rest:
         self.peers = peers
         self.full = False  # there was no peer to be had, but it is worth waiting
         left = [peer for peer in peers if peer not in tried]
-        shuffle(left)
-        left.sort(key=lambda peer: not peer.backup)
-        self._next = left  # the last one first
+        backups = [peer for peer in left if peer.backup]
+        self._backups = len(backups)
+        self._next = [*backups, *(peer for peer in left if not peer.backup)] if backups else left
+        self._drawn = False  # the last one of those that are next
         self._not_open: list[Peer] = []  # when it was their turn
         self._last_resort: list[Peer] = []
 
@@ -44,6 +45,7 @@ class Rest:
             self.full = FULL in standings.values()
             if self.full or OPEN in standings.values():
                 self._next, self._not_open = self._not_open, []
+                self._backups, self._drawn = 0, False
                 return self._open(request, now, panic)
             if not desperate:
                 return None
@@ -65,6 +67,8 @@ class Rest:
     def _open(self, request: "PeerRequest", now: int, panic: bool) -> "Peer | None":
         left = self._next
         while left:
+            if not self._drawn:
+                self._draw()
             peer = left[-1]
             if peer not in request.tried:
                 standing = peer.standing(now)
@@ -74,4 +78,13 @@ class Rest:
                     return peer
                 self._not_open.append(peer)
             left.pop()
+            self._drawn = False
         return None
+
+    def _draw(self) -> None:
+        """One of those that are left comes last; backups once there is nothing else."""
+        left = self._next
+        first = self._backups if len(left) > self._backups else 0
+        index = first + int(random() * (len(left) - first))  # noqa: S311 - no secret
+        left[index], left[-1] = left[-1], left[index]
+        self._drawn = True

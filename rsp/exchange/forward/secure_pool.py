@@ -5,6 +5,7 @@ here asks whether a connection is still right.
 """
 
 from rsp.config.tls import HttpVersion
+from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.attempt import Attempt, PoolOwner
 from rsp.exchange.forward.pool import Pool
 from rsp.http.h1.client import PeerConnection
@@ -36,8 +37,9 @@ class SecurePool(Pool):
         self._session: object = None
         self._session_made = 0.0  # its connection
 
-    def is_made_for(self, rules: object, name: str, http: HttpVersion) -> bool:
-        return rules is self.rules and name == self.name and http == self.http
+    def is_made_for(self, rules: object, name: str, config: UpstreamConfig) -> bool:
+        same = config.http == self.http and config.send_proxy is None
+        return rules is self.rules and name == self.name and same
 
     def dial(self, attempt: Attempt, single: bool) -> "SecureDial":
         return SecureDial(self, attempt, single)
@@ -48,6 +50,10 @@ class SecurePool(Pool):
         if single and rules.single is not rules.context:
             return rules.single.client(self.name, None)
         return rules.context.client(self.name, self._session)
+
+    def greeting(self, attempt: Attempt) -> bytes:
+        """What a connection begins with, before TLS."""
+        return b""
 
     def make(self, transport: Transport) -> PeerConnection:
         return SecureConnection(self.context, self, transport)
@@ -99,6 +105,9 @@ class SecureDial:
         if not isinstance(transport, TlsTransport):
             self._attempt.end(None, reason)
             return
+        greeting = self._pool.greeting(self._attempt)
+        if greeting:
+            transport.write(greeting)
         self._attempt.begin_handshake()
         try:
             engine = self._pool.engine(self._single)

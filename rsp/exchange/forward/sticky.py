@@ -5,7 +5,6 @@ up, and finding the peer is one look into a table: nothing is computed for a req
 """
 
 import hmac
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from rsp.config.upstreams import Sticky
@@ -35,12 +34,21 @@ class Binding:
 
     def bind(self, peer: "Peer") -> None:
         """Let cookies lead to ``peer``."""
-        message = f"{self._upstream}\0{peer.address}".encode()
-        token = hmac.digest(self._secret, message, "sha256").hex()[:32].encode()
-        self._peers[token] = peer
-        self._lines[peer] = b"Set-Cookie: %b=%b%b\r\n" % (self._name, token, self._attributes)
+        if peer not in self._lines:
+            token = self._token(peer)
+            self._peers[token] = peer
+            self._lines[peer] = b"Set-Cookie: %b=%b%b\r\n" % (self._name, token, self._attributes)
 
-    def only(self, peers: "Collection[Peer]") -> None:
+    def forget(self, peer: "Peer") -> None:
+        """No cookie leads there any more."""
+        if self._lines.pop(peer, None) is not None:
+            self._peers.pop(self._token(peer), None)
+
+    def _token(self, peer: "Peer") -> bytes:
+        message = f"{self._upstream}\0{peer.address}".encode()
+        return hmac.digest(self._secret, message, "sha256").hex()[:32].encode()
+
+    def only(self, peers: "set[Peer]") -> None:
         self._peers = {token: peer for token, peer in self._peers.items() if peer in peers}
         self._lines = {peer: line for peer, line in self._lines.items() if peer in peers}
 

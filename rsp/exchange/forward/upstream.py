@@ -5,24 +5,28 @@ has to wait; and as the last resort those that are out, because a request that m
 """
 
 import asyncio
-from collections import deque
+from collections.abc import Collection
 from math import inf
 from typing import Final, Protocol
 
 from rsp.balance.budget import RetryBudget
-from rsp.balance.latency import Quantiles
-from rsp.balance.policies import Hash, RoundRobin, make
+from rsp.balance.policies import RoundRobin, make
+from rsp.config.placeholders import IN_KEYS, Template
+from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Upstream as UpstreamConfig
+from rsp.exchange.forward.crowd import MANY, Crowd
+from rsp.exchange.forward.late import Late
 from rsp.exchange.forward.peer import Peer, PeerOwner
 from rsp.exchange.forward.queue import Queue, WaitingRequest
 from rsp.exchange.forward.rest import Rest
 from rsp.exchange.forward.retry import RetryOn
+from rsp.exchange.forward.script_roots import scripts_of
 from rsp.exchange.forward.sticky import Binding
 from rsp.http.fields import cookie, field
 from rsp.http.grpc import CODES
 from rsp.http.peer_stream import PeerRequest
 from rsp.ipc import peer_marks
-from rsp.ipc.peer_table import PeerEntry
+from rsp.ipc.peer_table import Changes, PeerEntry
 from rsp.ipc.series import TimesSeries
 from rsp.ipc.standing import DOUBTFUL, DRAINED, FULL, HALF_OPEN, OPEN, OUT
 from rsp.logs import log
@@ -31,7 +35,9 @@ from rsp.tls.client_rules import ClientRules
 
 FEW: Final = 8  # peers among which a policy chooses for one request; the rest is taken as it comes
 _COUNT_AGAIN: Final = 0.01  # seconds
-_ENOUGH: Final = 20.0  # answers before their quantiles mean anything
+_COUNT_MANY_AGAIN: Final = 0.1
+_MOST_TRIES: Final = 1000  # of a request, where there are very many peers
+_IN_A_TURN: Final = 500  # peers that are looked after in one turn of the loop; some 0.5 ms
 
 
 class PeerSource(Protocol):
@@ -43,15 +49,16 @@ class PeerSource(Protocol):
 class Upstream(PeerOwner):
     """``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
 
-    ``rules``: how its peers are asked over TLS, if they are.  ``series``: how long requests take, if that is noted.
+    ``rules``: how its peers are asked over TLS, if they are.  ``scripts``: what its peers run, if they speak FastCGI or
+    uwsgi.  ``series``: how long requests take, if that is noted.
     """
 
     # fmt: off
     __slots__ = (
-        "__weakref__", "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_hedge",
-        "_hedge_after", "_key_kind", "_key_name", "_out", "_panic", "_panic_share", "_policy", "_primaries", "_source",
-        "_unknown", "_up", "_watched", "binding", "bounded", "config", "full", "hedges", "latencies", "peers", "queue",
-        "replay_limit", "requests", "retry_on", "series", "shares", "tries",
+        "__weakref__", "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_crowd",
+        "_key_kind", "_key_name", "_key_text", "_late", "_names", "_out", "_panic", "_panic_share", "_policy",
+        "_primaries", "_source", "_unknown", "_up", "binding", "bounded", "config", "full", "hedges", "latencies",
+        "peers", "queue", "replay_limit", "requests", "retry_on", "scripts", "series", "shares", "tries",
     )
     # fmt: on
 
@@ -75,10 +82,13 @@ class Upstream(PeerOwner):
         self._counted_at = 0.0
         self._out = self._up = 0  # peers, then
         self._unknown = False  # a name has not been looked up yet
+        self._names = frozenset(peer.address for peer in config.given if peer.address.is_name)
+        self._crowd: Crowd | None = None  # where there are very many peers
         self._policy = make(config.policy, offset)
         self._backup_policy = RoundRobin(offset)
         self._by_hash = config.policy == "hash"
         kind, _, name = config.key.partition(":")
+        self._key_text = Template(config.key, IN_KEYS) if "{" in config.key else None
         self._key_kind = kind
         self._key_name = name.lower().encode() if kind == "header" else name.encode()
         sticky = config.stickiness
@@ -92,42 +102,105 @@ class Upstream(PeerOwner):
         codes = frozenset(CODES[name] for name in config.retry.on_grpc)
         self.retry_on = RetryOn(frozenset(config.retry.on), codes) if config.retry.on or codes else None
         self.shares = config.shares
+        self.scripts = scripts_of(config)
         self.replay_limit = int(config.retry.body)
-        self._hedge = config.hedging
-        self.hedges = self._hedge is not None
-        self._hedge_after = self._hedge.after or inf if self._hedge is not None else inf
-        self.latencies = Quantiles() if self._hedge is not None and not self._hedge.after else None
-        self._watched: deque[WaitingRequest] = deque()  # their responses may be late
+        self._late = Late(config.hedging) if config.hedging is not None else None
+        self.hedges = self._late is not None
+        self.latencies = self._late.latencies if self._late is not None else None
         self.queue = Queue(context, config.queue, self)
         self.full = False  # after ``pick`` found none: it is worth waiting
         self.typical_latency = 0.001
         self.series: TimesSeries | None = None
 
-    def arrange(self, entries: list[PeerEntry], unknown: bool) -> None:
-        """These are the peers now; ``unknown``: more may come when their names have been looked up."""
-        self._unknown = unknown
-        self.peers = []
-        for entry in entries:
-            peer = self._source.peer(entry)
-            peer.configure(entry, self.config, self)
-            if self.binding is not None:
-                self.binding.bind(peer)
-            self.peers.append(peer)
+    def follow(self, before: "Upstream") -> None:
+        """It takes the place of ``before``.  Where it is configured as that was, what takes long to make stays: how
+        each peer is asked, and points on a ring."""
+        if before.config == self.config:
+            self.config = before.config
+            if self._by_hash:
+                self._policy = before._policy
+
+    def arrange(self, entries: list[PeerEntry], unknown: Collection[Address]) -> None:
+        """These are the peers now; ``unknown``: names that have not been looked up yet."""
+        self.wait_for(unknown)
+        self.peers = [self._source.peer(entry) for entry in entries]
+        for peer, entry in zip(self.peers, entries, strict=True):
+            self._configure(peer, entry)
         if self.binding is not None:
-            self.binding.only(self.peers)
-        self._primaries = [peer for peer in self.peers if not peer.backup]
-        self._backups = [peer for peer in self.peers if peer.backup]
-        self.bounded = any(peer.max_conns or peer.max_connecting for peer in self.peers)
+            self.binding.only(set(self.peers))
+        self._sort()
         self._policy.arrange(self._primaries)
         self._backup_policy.arrange(self._backups)
         self._look_around()
         self.freed()
 
+    def change(self, changes: Changes) -> None:
+        """Some peers have come or gone, or have another weight."""
+        before = self.peers[0] if self.peers else None
+        come = []
+        for entry in changes.come:
+            peer = self._source.peer(entry)
+            if peer.owner is not self or peer.leaving_at < inf:
+                self.peers.append(peer)
+            self._configure(peer, entry)
+            come.append(peer)
+        gone = self._take_out(set(changes.gone)) if changes.gone else []
+        if self.binding is not None:
+            for peer in gone:
+                self.binding.forget(peer)
+        self._sort()
+        self._policy.change(
+            [peer for peer in come if not peer.backup], [*gone, *(peer for peer in come if peer.backup)]
+        )
+        if before is not None and self.peers[:1] != [before]:
+            self.queue.move(before)
+        if self._crowd is None:
+            self._look_around()
+        else:
+            self._crowd.changed = True
+        self.freed()
+
+    def _take_out(self, places: set[int]) -> list[Peer]:
+        """The peers with these places, which are none any more."""
+        left: list[Peer] = []
+        gone: list[Peer] = []
+        for peer in self.peers:
+            (gone if peer.stats.number in places else left).append(peer)
+        self.peers = left
+        return gone
+
+    def _configure(self, peer: Peer, entry: PeerEntry) -> None:
+        peer.configure(entry, self.config, self)
+        if self.binding is not None:
+            self.binding.bind(peer)
+
+    def _sort(self) -> None:
+        """What follows from :attr:`peers`."""
+        primaries: list[Peer] = []
+        backups: list[Peer] = []
+        bounded = False
+        for peer in self.peers:
+            (backups if peer.backup else primaries).append(peer)
+            if peer.max_conns or peer.max_connecting:
+                bounded = True
+        self._primaries, self._backups, self.bounded = primaries, backups, bounded
+        if len(self.peers) <= MANY:
+            if self._crowd is not None:
+                self._crowd.end()
+            self._crowd = None
+        elif self._crowd is None:
+            self._crowd = Crowd(self._context, self, self._policy)
+        self.tries = self.config.retry.tries or (_MOST_TRIES if self._crowd is not None else 0)
+
+    def wait_for(self, unknown: Collection[Address]) -> None:
+        """More peers may come when ``unknown``, or some of it, has been looked up."""
+        self._unknown = bool(self._names) and not self._names.isdisjoint(unknown)
+
     def ask_by(self, rules: ClientRules) -> None:
         """Certificates, authorities or revocation lists have changed."""
         self.rules = rules
         for peer in self.peers:
-            peer.ask_by(rules, peer.pool.name, self.config.http)
+            peer.ask_by(rules, peer.pool.name, self.config)
             peer.pool.configure(self.config)
 
     # -- the choice
@@ -150,6 +223,8 @@ class Upstream(PeerOwner):
             if bound is not None and self._may_stay(bound, now, request):
                 request.bound = True
                 return bound
+        if self._crowd is not None:
+            return self._pick_of_many(self._crowd, request, desperate)
         eligible: list[Peer] = []
         for peer in self._primaries:
             if tried and peer in tried:
@@ -165,6 +240,12 @@ class Upstream(PeerOwner):
         if eligible:
             return self._policy.choose(eligible, self._key(request) if self._by_hash else None)
         return self._pick_other(tried, now, desperate)
+
+    def _pick_of_many(self, crowd: Crowd, request: PeerRequest, desperate: bool) -> Peer | None:
+        """Without a look at each."""
+        peer = crowd.choose(request, self._key(request) if self._by_hash else None, self._panic, desperate)
+        self.full = peer is None and (self._unknown or crowd.full)
+        return peer
 
     def _pick_rest(self, request: PeerRequest, now: int, desperate: bool) -> Peer | None:
         """After several that have failed."""
@@ -185,7 +266,8 @@ class Upstream(PeerOwner):
     def open_peers(self, tried: set[Peer]) -> list[Peer]:
         """Those that a hook may choose among."""
         now = int(self._context.now * 1000)
-        return [peer for peer in self._primaries if peer not in tried and peer.standing(now) == OPEN]
+        peers = self._primaries if self._crowd is None else self._crowd.some_open()
+        return [peer for peer in peers if peer not in tried and peer.standing(now) == OPEN]
 
     def _pick_other(self, tried: set[Peer], now: int, desperate: bool) -> Peer | None:
         """No primary peer is open."""
@@ -219,6 +301,8 @@ class Upstream(PeerOwner):
 
     def _key(self, request: PeerRequest) -> bytes | None:
         """What the request is balanced by."""
+        if self._key_text is not None:
+            return self._key_text.fill_some(request) or None
         kind, head = self._key_kind, request.head
         if kind == "client":
             return request.client
@@ -233,7 +317,7 @@ class Upstream(PeerOwner):
     def can_spare(self, peer: Peer, share: float, clock: float) -> bool:
         # Many may ask in one moment, each of them for every peer, so they are not counted anew each time.
         now = int(self._context.now * 1000)
-        if clock > self._counted_at + _COUNT_AGAIN:
+        if clock > self._counted_at + (_COUNT_AGAIN if self._crowd is None else _COUNT_MANY_AGAIN):
             standings = [each.standing(now) for each in self.peers]
             self._counted_at = clock
             self._out = sum(standing in (OUT, HALF_OPEN) for standing in standings)
@@ -258,40 +342,26 @@ class Upstream(PeerOwner):
         if self.queue:
             self.queue.wake()
 
-    # -- hedging
-
     def watch(self, request: WaitingRequest) -> None:
         """``request`` was sent: if its response is late, another peer is asked as well."""
-        if self._hedge_after < inf:
-            self._watched.append(request)
-            if len(self._watched) == 1:
-                asyncio.get_running_loop().call_later(self._hedge_after, self._hedge_late)
-
-    def _hedge_late(self) -> None:
-        watched = self._watched
-        if self._hedge_after == inf:
-            watched.clear()
-        now = asyncio.get_running_loop().time()
-        while watched:
-            request = watched[0]
-            wait = request.late_in(self._hedge_after)
-            if wait > 0.0005:
-                asyncio.get_running_loop().call_at(now + wait, self._hedge_late)
-                return
-            watched.popleft()
-            request.hedge()
+        if self._late is not None:
+            self._late.watch(request)
 
     # -- once a second
 
     def tick(self, now: float) -> None:
         self.tick_requests(now)
-        for peer in self.peers:
-            peer.tick(now)
+        self._tick_some(self.peers, now)
         self._look_around()
-        if self.latencies is not None and self._hedge is not None:
-            after = self.latencies.at(self._hedge.percentile / 100, _ENOUGH)
-            self._hedge_after = inf if after is None else after
-            self.latencies.fade()
+        if self._late is not None:
+            self._late.tick()
+
+    def _tick_some(self, peers: list[Peer], now: float) -> None:
+        """The others in the next turn of the loop, because thousands take some milliseconds."""
+        for peer in peers[:_IN_A_TURN]:
+            peer.tick(now)
+        if len(peers) > _IN_A_TURN:
+            asyncio.get_running_loop().call_soon(self._tick_some, peers[_IN_A_TURN:], now)
 
     def tick_requests(self, now: float) -> None:
         """What belongs to requests: all that is left of an upstream whose configuration is no longer in force."""
@@ -301,18 +371,28 @@ class Upstream(PeerOwner):
 
     def _look_around(self) -> None:
         """What need not be known at once."""
-        known = [peer.ewma.value for peer in self._primaries if peer.ewma.value > 0]
+        known, latency = 0, 0.0
+        for peer in self._primaries:
+            if peer.ewma.value > 0:
+                known, latency = known + 1, latency + peer.ewma.value
         if known:
-            self.typical_latency = sum(known) / len(known)
+            self.typical_latency = latency / known
         if self._panic_share and self._primaries:
-            now = int(self._context.now * 1000)
-            standings = [peer.standing(now) for peer in self._primaries]
-            up = sum(standing in (OPEN, FULL) for standing in standings)
-            asked = sum(standing != DRAINED for standing in standings)
-            panic = up < self._panic_share * asked
-            if panic and not self._panic and DOUBTFUL in standings:
-                few = f"only {up} of {asked} peers are up"
-                log.line(f'upstream "{self.name}": {few}, so wrong answers to checks are ignored', log.WARNING)
-            self._panic = panic
-        if isinstance(self._policy, Hash) and self._policy.weights != [peer.weight for peer in self._primaries]:
-            self._policy.arrange(self._primaries)
+            self._look_for_panic()
+        self._policy.reweigh()
+        if self._crowd is not None:
+            self._crowd.look(self._panic)
+
+    def _look_for_panic(self) -> None:
+        now = int(self._context.now * 1000)
+        up = asked = doubtful = 0
+        for peer in self._primaries:
+            standing = peer.standing(now)
+            up += standing in (OPEN, FULL)
+            asked += standing != DRAINED
+            doubtful += standing == DOUBTFUL
+        panic = up < self._panic_share * asked
+        if panic and not self._panic and doubtful:
+            few = f"only {up} of {asked} peers are up"
+            log.line(f'upstream "{self.name}": {few}, so wrong answers to checks are ignored', log.WARNING)
+        self._panic = panic

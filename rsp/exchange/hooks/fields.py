@@ -1,6 +1,6 @@
-"""Fields of a message that hooks read and write like all others, but that rsp keeps apart from them."""
+"""What a hook does with the fields of a message, beside reading and writing them."""
 
-from rsp.http.message import CHUNKED, RequestHead, ResponseHead
+from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.names import fold
 
 
@@ -9,29 +9,3 @@ def bar(head: RequestHead | ResponseHead, name: bytes) -> None:
     if head.barred is None:
         head.barred = set()
     head.barred.add(fold(name))
-
-
-def request_field(head: RequestHead, name: bytes) -> bytes | None:
-    """A field that is kept apart; ``name`` is in lower case."""
-    if name == b"host":
-        return head.host
-    if name == b"content-length":
-        return b"%d" % head.framing if head.framing > 0 else None
-    if name == b"transfer-encoding":
-        return b"chunked" if head.framing == CHUNKED else None
-    if name == b"x-request-id":
-        return head.request_id or None
-    if name == b"upgrade":
-        return head.upgrade or None
-    if name == b"expect":
-        return b"100-continue" if head.expect_continue else None
-    values = [line.partition(b":")[2].strip() for line in head.forwarded if line.partition(b":")[0].lower() == name]
-    return b", ".join(values) if values else None
-
-
-def response_field(head: ResponseHead, name: bytes) -> bytes | None:
-    """The same of a response."""
-    if name == b"content-length":
-        line = head.length_line or (b":%d" % head.framing if head.framing >= 0 else b"")
-        return line.partition(b":")[2].strip() or None
-    return b"chunked" if name == b"transfer-encoding" and head.framing == CHUNKED else None

@@ -13,8 +13,10 @@ from typing import Any, Final
 from rsp.config.errors import ConfigError
 from rsp.config.schema import Config
 from rsp.exchange.hooks import operations
+from rsp.exchange.hooks.cluster_limits import ClusterLimits
 from rsp.exchange.hooks.host import Host
 from rsp.exchange.hooks.notes import HookNotes
+from rsp.exchange.hooks.stored import Stored
 from rsp.exchange.hooks.tasks import FAILED, WAITS, Answer, Operation, Runner, Task, Then
 from rsp.exchange.running_config import RunningConfig
 from rsp.ipc.shared_memory import Shared
@@ -70,7 +72,7 @@ class Hooks(Runner):
         self.running: RunningConfig | None = None
         self.store = store
         self.tracing: list[str] | None = None
-        self.witness: Callable[[bytes | None, bytes | None, str], None] | None = None
+        self.witness: Callable[[bytes | None, bytes | None, str, Any], None] | None = None
         self._last = 0
         self._stopped = False
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -83,7 +85,13 @@ class Hooks(Runner):
         self.operations: dict[bytes, Operation] = dict(operations.ALL)
         services = self.services = Services()
         host = self.host = Host(context, store)
-        offered = {**host.offered(), "warn": _warn}
+        stored = Stored(config, context)
+        self.operations |= stored.operations()
+        limits = ClusterLimits(config, context)
+        self.operations |= limits.operations()
+        offered: dict[str, Callable[..., Any]] = {
+            **host.offered(), "warn": _warn, "wrong_store": stored.wrong, "cluster_rate": limits.draw,
+        }  # fmt: skip
         evaluation = self._evaluation = Evaluation(main, services, offered, files or None)
         runtime = evaluation.runtime
         hooks = [hook for hook in evaluation.hooks if hook.phase != "test"]

@@ -4,8 +4,6 @@ from rsp.http.lines cimport drop, get
 from rsp.http.message cimport RequestHead
 from rsp.ipc.shared_memory cimport Shared
 
-cdef int PID
-
 
 cdef class Host:
     cdef public bint serving

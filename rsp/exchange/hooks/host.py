@@ -13,7 +13,6 @@ from rsp.http.lines import drop, get
 from rsp.http.message import RequestHead
 from rsp.http.names import SPECIAL_SIZES
 from rsp.ipc.shared_memory import Full, Shared
-from rsp.ipc.worker_cells import PID
 from rsp.lua.services import AT_LOAD
 from rsp.net.context import WorkerContext
 
@@ -132,8 +131,10 @@ class Host:
             return None, b"limit.conn: there is no request here"
         me = os.getpid()
         try:
-            if not self.store.hold(key, me, self.alive() | {me}, int(most)):
-                return False
+            if not self.store.hold(key, me, int(most)):
+                freed = self.store.void(key, self.alive() | {me})
+                if not freed or not self.store.hold(key, me, int(most)):
+                    return False
         except (Full, ValueError) as error:
             return None, str(error).encode()
         current.holds = [*(current.holds or ()), key]
@@ -141,5 +142,4 @@ class Host:
 
     def alive(self) -> set[int]:
         """The process ids of all workers."""
-        scoreboard = self.context.scoreboard
-        return {scoreboard.row(number)[PID] for number in range(scoreboard.rows)}
+        return self.context.scoreboard.pids()

@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.filter import Filter, Notes
-from rsp.exchange.hooks.fields import bar, request_field, response_field
+from rsp.exchange.hooks.fields import bar
 from rsp.exchange.hooks.secured import tls_seen
-from rsp.exchange.told import scheme_of
+from rsp.exchange.proxied import proxy_seen
+from rsp.exchange.told import scheme_of, user_of
+from rsp.http.apart import request_field, response_field
 from rsp.http.credentials import binds_connection
 from rsp.http.lines import drop, each, get
 from rsp.http.message import ResponseHead
 from rsp.http.names import APART, AUTHORIZATION, OURS, SPECIAL_SIZES, fold
+from rsp.http.stream import ProxiedSession
 from rsp.http.values import SOUND_ID
 
 REQUEST: Final = b"request"  # whose fields are meant, as fields.lua names them; else the response's
@@ -95,6 +98,8 @@ class HookNotes(Notes):
             return exchange.request_id or None
         if key == b"scheme":
             return scheme_of(exchange)
+        if key == b"user":
+            return user_of(exchange) or None
         if key == b"upstream":
             return self.upstream_name()
         if key == b"peer":
@@ -107,6 +112,10 @@ class HookNotes(Notes):
             return exchange.context.clock() - exchange.started
         if key == b"tls":
             return exchange.session.tls is not None
+        if key == b"proxy":
+            return isinstance(exchange.session, ProxiedSession)
+        if key.startswith(b"proxy."):
+            return proxy_seen(exchange, key[6:])
         return tls_seen(exchange, key.removeprefix(b"tls."))
 
     def upstream_name(self) -> bytes | None:

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from rsp.auth.passwords import Busy
 from rsp.config.schema import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.exchange.hooks.call import Call, Plan
 from rsp.exchange.hooks.tasks import Answer, Done, Operation, Task, cancel
-from rsp.lua.passwords import Busy
 from rsp.tls.contexts import client_ssl_context
 from rsp.tls.material import Keyring
 
@@ -17,7 +17,7 @@ def _sleep(_task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], None
     return asyncio.get_running_loop().call_later(given[0], done, (True,)).cancel
 
 
-def _in_background(coroutine: Any, done: Done) -> Callable[[], None]:
+def in_background(coroutine: Any, done: Done) -> Callable[[], None]:
     """For what is no part of the data plane."""
 
     def finished(future: "asyncio.Task[Answer]") -> None:
@@ -43,7 +43,7 @@ def _resolve(task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], Non
             return True, None, str(error).encode()
         return True, runner.table([address.encode() for address in addresses[0]])
 
-    return _in_background(resolve(), done)
+    return in_background(resolve(), done)
 
 
 def _password(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
@@ -52,19 +52,11 @@ def _password(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callab
     known = users.recall(credentials)
     if known is not None:
         return True, known
-
+    client = task.notes.exchange.client if task.notes is not None else b""
     try:
-        future = users.begin(credentials)
+        return users.ask(credentials, credentials, client, lambda name: done((True, name)))
     except Busy as error:
         return False, f"basic_auth: {error}".encode()
-
-    async def check() -> Answer:
-        name = await asyncio.wrap_future(future)
-        if name is not None:
-            users.remember(credentials)
-        return True, name
-
-    return _in_background(check(), done)
 
 
 class _Source(Protocol):
@@ -142,6 +134,10 @@ def warm_up(files: dict[str, bytes]) -> None:
     if b"dns." in text or b"http." in text:
         import dns.asyncresolver
         import dns.nameserver  # noqa: F401
+    if b"store" in text:
+        import rsp.engines.redis
+    if b"cluster" in text:
+        import rsp.exchange.lease_clients  # noqa: F401
     if b"jwt." in text:
         import jwt  # noqa: F401
     if b"https" in text:

@@ -1,7 +1,8 @@
 cimport cython
 
-from rsp.http.h1.client_stream cimport Connection, H1PeerStream
+from rsp.http.h1.client_stream cimport H1PeerStream
 from rsp.http.peer_stream cimport PeerRequest, PeerStream
+from rsp.http.single_stream cimport Connection, SingleStream
 
 
 cdef class ConnectionOwner:
@@ -11,16 +12,19 @@ cdef class ConnectionOwner:
 
 cdef class PeerConnection(Connection):
     cdef public ConnectionOwner owner
+    cdef public object announced
     cdef public double made
     @cython.locals(stream=H1PeerStream)
     cpdef PeerStream open(self, PeerRequest request)
     cpdef release(self, PeerRequest request)
     cpdef bint is_due(self, double now)
-    @cython.locals(stream=H1PeerStream)
+    @cython.locals(stream=SingleStream)
     cpdef data_received(self, bytes data)
-    @cython.locals(stream=H1PeerStream)
+    @cython.locals(stream=SingleStream)
     cpdef go_on(self)
-    @cython.locals(stream=H1PeerStream)
+    @cython.locals(stream=SingleStream)
+    cpdef flush(self)
+    @cython.locals(stream=SingleStream)
     cpdef bint eof_received(self) except -1
     cpdef bint reads_on(self) except -1
     cpdef connection_lost(self, error)

@@ -7,8 +7,9 @@ clients, nor of peers.
 import select
 from math import inf
 
-from rsp.http.h1.client_stream import Connection, H1PeerStream
+from rsp.http.h1.client_stream import H1PeerStream
 from rsp.http.peer_stream import PeerRequest, PeerStream
+from rsp.http.single_stream import Connection
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 
@@ -35,14 +36,16 @@ class ConnectionOwner:
 
 
 class PeerConnection(Connection):
-    """``transport``: what carries it; ``made``: when it came here."""
+    """``transport``: what carries it; ``made``: when it came here; ``announced``: the client's connection that its
+    PROXY header names, which alone may use it."""
 
-    __slots__ = ("made", "owner")
+    __slots__ = ("announced", "made", "owner")
 
     def __init__(self, context: WorkerContext, owner: ConnectionOwner, transport: Transport) -> None:
         super().__init__(context)
         self.owner = owner
         self.made = context.now
+        self.announced: object = None
         self.transport = transport
         transport.begin(self, context.limits.buffer)
         context.peer_connections.add(self)
@@ -117,6 +120,11 @@ class PeerConnection(Connection):
         stream = self.stream
         if stream is not None:
             stream.go_on()
+
+    def flush(self) -> None:
+        stream = self.stream
+        if stream is not None:
+            stream.flush()
 
     def eof_received(self) -> bool:
         stream = self.stream

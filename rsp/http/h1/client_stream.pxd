@@ -5,60 +5,39 @@ from rsp.http.h1.codec cimport end_of_head, parse_response, request_head
 from rsp.http.h1.writing cimport write_message
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
-from rsp.http.peer_stream cimport PeerRequest, PeerStream
-from rsp.net.context cimport WorkerContext
-from rsp.net.transport cimport Protocol
+from rsp.http.peer_stream cimport PeerRequest
+from rsp.http.pieces cimport part
+from rsp.http.single_stream cimport Connection, SingleStream
 
 cdef int CHUNKED, _CHUNKS, _INTERIM
 cdef double _NEVER
 cdef list _NOTHING
 
 
-cdef class Connection(Protocol):
-    cdef public WorkerContext context
-    cdef public H1PeerStream stream
-    cdef public double deadline
-    cdef public bint bound, doubtful, full, reused, silent
-    cpdef release(self, PeerRequest request)
-
-
-cdef class H1PeerStream(PeerStream):
-    cdef Connection _connection
-    cdef PeerRequest _request
-    cdef Limits _limits
-    cdef bytes _buffer
-    cdef bint _chunked, _heard, _tunnel
-    cdef double _end_delay
-    cdef long long _sent_after
+cdef class H1PeerStream(SingleStream):
+    cdef bytes _buffer, _start
+    cdef bint _chunked, _tunnel
     cdef int _interim
     cdef Py_ssize_t _interim_size
     cdef Decoder _decoder
     cdef ResponseHead _head
     cpdef set_up(self, Connection connection, PeerRequest request)
-    cpdef bint is_full(self) except -1
-    cpdef bint is_bound(self) except -1
-    cpdef bint is_doubtful(self) except -1
     @cython.locals(connection=Connection, request=RequestHead)
     cpdef send_request(self, OutgoingHead head, list pieces, list trailers)
+    cpdef bytes _written(self, OutgoingHead head)
+    @cython.locals(start=bytes)
     cpdef send_body(self, list pieces, list trailers)
+    cpdef flush(self)
     @cython.locals(connection=Connection)
     cdef _send(self, bytes start, list pieces, list trailers)
     @cython.locals(connection=Connection)
-    cpdef pause(self)
-    @cython.locals(connection=Connection)
     cpdef resume(self)
     cpdef send_raw(self, bytes data)
-    @cython.locals(request=PeerRequest)
-    cdef PeerRequest _let_go(self)
     @cython.locals(request=PeerRequest)
     cpdef data_received(self, bytes data)
     cpdef go_on(self)
     @cython.locals(request=PeerRequest, connection=Connection)
     cpdef bint eof_received(self) except -1
-    cdef _note_end(self, PeerRequest request, double delay)
-    cpdef pause_writing(self)
-    cpdef resume_writing(self)
-    cdef _hear(self)
     @cython.locals(head=ResponseHead, limits=Limits, method=bytes, end=Py_ssize_t, searched=Py_ssize_t, start=Py_ssize_t)
     cdef _heads(self, PeerRequest request, bytes data)
     cdef tuple _not_plain(self, bytes data, Py_ssize_t searched, bytes method)

@@ -14,73 +14,28 @@ from rsp.http.h1.lenient import read_head
 from rsp.http.h1.writing import write_message
 from rsp.http.message import CHUNKED, OutgoingHead, ResponseHead
 from rsp.http.names import lines_without
-from rsp.http.peer_stream import Failure, PeerRequest, PeerStream
-from rsp.net.context import WorkerContext
+from rsp.http.peer_stream import Failure, PeerRequest
+from rsp.http.pieces import part
+from rsp.http.single_stream import Connection, SingleStream
 from rsp.net.secure import TlsLost
-from rsp.net.timing import timing
-from rsp.net.transport import Protocol
 
 _NEVER: Final = inf
-_LEAST_PATIENCE: Final = 0.005  # seconds in which a connection that had been closed says so, at least
-_LATE: Final = 0.1  # in which a busy peer does, perhaps
 _NOTHING: Final[list[bytes]] = []  # never changed
 _CHUNKS: Final = 512  # in a turn; a read can hold 40,000 of a byte each
 _INTERIM: Final = 100  # responses before the final one; 102 (Processing) may come every few seconds
 
 
-class Connection(Protocol):
-    """A connection to a peer as the streams on it know it; there is one at a time, and it leaves this for the next one.
-
-    ``stream``    the one whose request has been sent; ``None``: idle
-    ``deadline``  of what the connection waits for
-    ``bound``     it is authenticated, or about to be: its user's requests only (RFC 4559 section 6)
-    ``doubtful``  its last response had no body, but a peer that is wrong might send it all the same
-    ``reused``    it has been idle: it may have gone stale
-    ``silent``    nothing has been read yet
-    ``full``      the peer takes no more for now
-    """
-
-    __slots__ = ("bound", "context", "deadline", "doubtful", "full", "reused", "silent", "stream")
-
-    def __init__(self, context: WorkerContext) -> None:
-        self.context = context
-        self.stream: H1PeerStream | None = None
-        self.deadline = _NEVER
-        self.bound = False
-        self.doubtful = False
-        self.reused = False
-        self.silent = True
-        self.full = False
-
-    def release(self, request: PeerRequest | None) -> None:
-        """It is free; ``request``: what has used it."""
-        raise NotImplementedError
-
-    def is_strict(self) -> bool:
-        """Whether heads that are not quite right are refused."""
-        raise NotImplementedError
-
-    def is_stale(self) -> bool:
-        """Whether something is there to read on an idle connection: its end, or what no request asked for."""
-        raise NotImplementedError
-
-
-class H1PeerStream(PeerStream):
+class H1PeerStream(SingleStream):
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_connection", "_decoder", "_end_delay", "_head", "_heard", "_interim",
-        "_interim_size", "_limits", "_request", "_sent_after", "_tunnel",
+        "_buffer", "_chunked", "_decoder", "_head", "_interim", "_interim_size", "_start", "_tunnel",
     )
     # fmt: on
 
     def set_up(self, connection: Connection, request: PeerRequest) -> None:
-        self._connection = connection
-        self._request: PeerRequest | None = request
-        self._limits = request.limits
+        SingleStream.set_up(self, connection, request)  # compiled, there is no super() here
         self._chunked = False
-        self._heard = False  # something of a response has come
-        self._sent_after = 0  # the request: after so many looks for events
-        self._end_delay = _NEVER  # how long after the request the peer's end of file came, as the kernel saw it
+        self._start = b""  # the request's head, until this turn's end: the body may come before that
         self._buffer = b""
         self._head: ResponseHead | None = None
         self._interim = 0  # responses before the final one, and their bytes
@@ -90,18 +45,6 @@ class H1PeerStream(PeerStream):
 
     # -- the request's side
 
-    def is_full(self) -> bool:
-        return self._connection.full
-
-    def is_bound(self) -> bool:
-        return self._connection.bound
-
-    def is_doubtful(self) -> bool:
-        return self._connection.doubtful
-
-    def is_stale(self) -> bool:
-        return self._connection.is_stale()
-
     def send_request(self, head: OutgoingHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         connection, request = self._connection, head.head
         connection.stream = self
@@ -109,22 +52,31 @@ class H1PeerStream(PeerStream):
             connection.bound = True
         self._chunked = request.framing == CHUNKED
         self._sent_after = connection.context.poller.looks
-        start = request_head(request, head.target, head.host, head.fields, head.extra, head.request_id)
-        self._send(start, pieces, trailers)
+        start = self._written(head)
+        if request.framing and not pieces and trailers is None:
+            self._start = start
+            connection.transport.flush_later()
+        else:
+            self._send(start, pieces, trailers)
+
+    def _written(self, head: OutgoingHead) -> bytes:
+        """The request's head as the peer is to read it."""
+        return request_head(head.head, head.target, head.host, head.fields, head.extra, head.request_id)
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         if not self._connection.transport.closing:
-            self._send(b"", pieces, trailers)
+            start, self._start = self._start, b""
+            self._send(start, pieces, trailers)
+
+    def flush(self) -> None:
+        """The end of the turn in which the head was to be sent."""
+        if self._start:
+            self.send_body(_NOTHING, None)
 
     def _send(self, start: bytes, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         connection = self._connection
         connection.deadline = _NEVER if self._tunnel else connection.context.now + self._limits.response_time
         write_message(connection.transport, start, pieces, self._chunked, trailers)
-
-    def pause(self) -> None:
-        connection = self._connection
-        connection.transport.pause_reading()
-        connection.deadline = _NEVER
 
     def resume(self) -> None:
         connection = self._connection
@@ -148,56 +100,7 @@ class H1PeerStream(PeerStream):
         if not self._connection.transport.closing:
             self._connection.transport.write_eof()
 
-    def went_stale(self, seconds: float) -> bool:
-        """It had been idle, and it ended without a byte of a response, within two round trips of the request.
-
-        This worker, whose ``seconds`` they are, may have been busy.
-        """
-        if not self._connection.reused or self._heard:
-            return False
-        return min(seconds, self._end_delay) <= max(_LEAST_PATIENCE, 2 * self._connection.transport.round_trip)
-
-    def may_have_gone_stale(self, seconds: float) -> bool:
-        return self._connection.reused and not self._heard and seconds <= _LATE
-
-    # -- its end
-
-    def hand_over(self, request: PeerRequest) -> None:
-        self._request = request
-
-    def put_back(self) -> None:
-        self._request = None
-        if self._connection.reused:
-            self._connection.release(None)
-        else:
-            # Only what is asked for waits at a peer, which may serve one connection at a time.
-            self._connection.transport.close()
-
-    def abort(self, reason: str) -> None:
-        self._let_go()
-        self._connection.transport.abort()
-
-    def close(self) -> None:
-        self._let_go()
-        self._connection.transport.close()
-
-    def _let_go(self) -> PeerRequest | None:
-        """This is over; returns what was told of it."""
-        request, self._request = self._request, None
-        self._connection.stream = None
-        return request
-
-    def _fail(self, failure: Failure) -> None:
-        request = self._let_go()
-        self._connection.transport.abort()
-        if request is not None:
-            request.peer_failed(self, failure)
-
     # -- the connection's side
-
-    def timed_out(self) -> None:
-        """The deadline has passed."""
-        self._fail(Failure("timed out", timed_out=True))
 
     def data_received(self, data: bytes) -> None:
         request = self._request
@@ -231,13 +134,8 @@ class H1PeerStream(PeerStream):
         if isinstance(self._decoder, CloseDecoder):
             self._finish(request, None, _NOTHING, _NOTHING, False)
         elif connection.reused and not self._heard:
-            connection.transport.round_trip, delay = timing(connection.transport.descriptor)
-            self._note_end(request, delay)
+            self._note_early_end(request)
         return False
-
-    def _note_end(self, request: PeerRequest, delay: float) -> None:
-        if request.head.framing == 0:  # else data may have been sent long after the head
-            self._end_delay = delay
 
     def connection_lost(self, error: OSError | None) -> None:
         request = self._let_go()
@@ -257,23 +155,7 @@ class H1PeerStream(PeerStream):
             return Failure(error.reason, untouched=refused)
         return Failure("reset the connection" if error else "closed the connection early")
 
-    def pause_writing(self) -> None:
-        if self._request is not None:
-            self._request.peer_full()
-
-    def resume_writing(self) -> None:
-        if self._request is not None:
-            self._request.peer_ready()
-
     # -- the response
-
-    def _hear(self) -> None:
-        """The first bytes since the request.  What was there at the look for events that brought the request is behind
-        the response before it."""
-        if self._connection.reused and self._sent_after == self._connection.context.poller.looks:
-            self._end_delay = 0.0
-            raise ProtocolError("bytes behind a complete response")
-        self._heard = True
 
     def _heads(self, request: PeerRequest, data: bytes) -> None:
         """Interim responses, within bounds, then the final head, with what follows it."""
@@ -285,7 +167,7 @@ class H1PeerStream(PeerStream):
             head = None
             if 0 <= end - start <= limits.head_limit:
                 try:
-                    head = parse_response(data[start:end], method, limits.fields)
+                    head = parse_response(part(data, start, end), method, limits.fields)
                 except ProtocolError:
                     if self._connection.is_strict():
                         raise
@@ -312,7 +194,7 @@ class H1PeerStream(PeerStream):
                 return
             start = end
         self._buffer = b""
-        data = data[end:]
+        data = part(data, end, len(data))
         if head.status == 101:
             request.switch_protocols(head, data)
         else:

@@ -17,13 +17,13 @@ from rsp.http.credentials import BOUND_CHALLENGE, BOUND_CREDENTIALS
 from rsp.http.errors import ProtocolError
 from rsp.http.framing import framing_of
 from rsp.http.h1.faults import explain
+from rsp.http.lines import without
 from rsp.http.message import UNTIL_CLOSE, RequestFields, RequestHead, ResponseHead
 from rsp.http.values import SOUND_ID, is_authority
 
 from rsp.http.names import (  # isort: skip
     CHALLENGE, CONNECTION, CONTENT_LENGTH, CREDENTIALS, EXPECT, FORWARDED, HOP_BY_HOP, HOST, ODD, PASS, PROTECTED,
     REFERER, REQUEST_ID, SHADOW, SPELLINGS, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT, fold, learn, refuse_shadows,
-    without,
 )  # fmt: skip
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"

@@ -4,6 +4,7 @@ from rsp.http.h1.codec cimport end_of_head, parse_request, response_head
 from rsp.http.h1.server_stream cimport ServerStream, StreamOwner
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport ResponseHead
+from rsp.http.pieces cimport part
 from rsp.http.stream cimport ClientSession, Service
 from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport

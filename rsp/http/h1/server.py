@@ -16,6 +16,7 @@ from rsp.http.h1.server_stream import ServerStream, StreamOwner
 from rsp.http.h1.states import BODY, TUNNEL, WAIT
 from rsp.http.limits import Limits
 from rsp.http.message import ResponseHead
+from rsp.http.pieces import part
 from rsp.http.stream import ClientSession, Service
 from rsp.ipc.worker_cells import ACCEPTED
 from rsp.net.context import WorkerContext
@@ -59,7 +60,7 @@ class ServerConnection(StreamOwner):
         self._searched = 0  # in this much behind it there is no end of a head; or so much was thrown away
         self._advancing = False
         self._writing_paused = False
-        self._queued = 0  # bytes in the write buffer when the client was last looked at
+        self._queued = 0  # bytes that it had not taken when it was last looked at
         self._counted = False  # among the connections of its address
         self.send_deadline = _NEVER
         limits = session.limits
@@ -175,10 +176,10 @@ class ServerConnection(StreamOwner):
                 if end == len(data):
                     self._buffer = b""
                     self._start = 0
-                    self._serve(data[start:] if start else data)
+                    self._serve(part(data, start, end))
                 else:
                     self._start = end
-                    self._serve(data[start:end])
+                    self._serve(part(data, start, end))
                     share -= (len(data) - start - len(self._buffer) + self._start) >> _REQUEST_SHIFT
             self._pace()
         except ProtocolError as error:
@@ -262,7 +263,7 @@ class ServerConnection(StreamOwner):
 
     def pause_writing(self) -> None:
         self._writing_paused = True
-        self._queued = self.transport.waiting
+        self._queued = self.transport.untaken()
         self.send_deadline = self.context.now + self._in_force().send_time
         if self.stream is not None:
             self.stream.events.client_full()
@@ -290,7 +291,7 @@ class ServerConnection(StreamOwner):
         """A deadline has passed: of the client's sending or of its reading."""
         now, stream = self.context.now, self.stream
         if self.send_deadline < now:
-            queued, limits = self.transport.waiting, self._in_force()
+            queued, limits = self.transport.untaken(), self._in_force()
             if self._queued - queued > limits.min_rate * limits.send_time:  # slow, but fast enough
                 self._queued = queued
                 self.send_deadline = now + limits.send_time

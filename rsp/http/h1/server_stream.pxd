@@ -23,7 +23,7 @@ cdef class StreamOwner(Protocol):
 
 
 cdef class ServerStream(ClientStream):
-    cdef bint _chunked, _switched
+    cdef bint _chunked, _has_room, _switched
     cdef double _body_from, _paused_at
     cdef Py_ssize_t _taken
     cdef Decoder _decoder
@@ -40,6 +40,7 @@ cdef class ServerStream(ClientStream):
     cpdef body_received(self, bytes data)
     cdef _pass_body(self, list pieces, list trailers)
     cdef _expect_body(self, Py_ssize_t size)
+    cdef bytes _head(self, ResponseHead head)
     cdef _send(self, bytes start, list pieces, list trailers)
     cdef _begin_tunnel(self)
     cdef _extend_tunnel(self)

@@ -18,6 +18,7 @@ from rsp.http.limits import Limits
 from rsp.http.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream
 from rsp.net.context import WorkerContext
+from rsp.net.proxy_header import Address
 from rsp.net.transport import Protocol
 
 _NEVER: Final = inf
@@ -76,8 +77,8 @@ class ServerStream(ClientStream):
 
     # fmt: off
     __slots__ = (
-        "_body_from", "_chunked", "_connection", "_decoder", "_paused_at", "_switched", "_taken", "deadline", "events",
-        "head", "limits", "request_deadline", "state", "until_close",
+        "_body_from", "_chunked", "_connection", "_decoder", "_has_room", "_paused_at", "_switched", "_taken",
+        "deadline", "events", "head", "limits", "request_deadline", "state", "until_close",
     )
     # fmt: on
 
@@ -92,6 +93,7 @@ class ServerStream(ClientStream):
         self.until_close = False  # the response ends with the connection
         self._connection = connection
         self._chunked = False  # it goes out in chunks
+        self._has_room = False  # for a file, in the kernel
         self._switched = False  # 101 is out: a tunnel begins behind the request's body
         self._decoder: Decoder | None = None
         self._taken = 0  # bytes of the body
@@ -183,15 +185,18 @@ class ServerStream(ClientStream):
                 self.may_have_left()
 
     def send_response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
+        self._send(self._head(head), pieces, trailers)
+
+    def _head(self, head: ResponseHead) -> bytes:
         request = self.head
         self._chunked = head.framing < 0 and request.minor == 1
         self.until_close = head.framing < 0 and request.minor == 0
         framing = UNTIL_CLOSE if self.until_close else head.framing if head.framing >= 0 else CHUNKED
-        if self.until_close or self.state == BODY or self._connection.context.draining:
+        if self.until_close or self.state == BODY or self._connection.context.leaving:
             request.keep_alive = False
         kept = _KEPT[request.minor] if not head.own else _KEPT[0]
         connection = kept if request.keep_alive else b"close"
-        self._send(response_head(head, head.fields, framing, connection), pieces, trailers)
+        return response_head(head, head.fields, framing, connection)
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         self._send(b"", pieces, trailers)
@@ -208,6 +213,20 @@ class ServerStream(ClientStream):
                 self.may_have_left()
             elif self.state == BODY and not connection.reading_paused:
                 self._expect_body(0)  # a stream in both directions: the client may wait for this before it goes on
+
+    def takes_files(self) -> bool:
+        return not self._chunked and self._connection.transport.takes_files()
+
+    def send_file(self, head: ResponseHead | None, file: int, start: int, size: int) -> int:
+        connection = self._connection
+        first = b"" if head is None else self._head(head)
+        sent = connection.transport.write_file(first, file, start, size)
+        if sent < size and not self._has_room:
+            self._has_room = True
+            connection.transport.give_room(True)
+        if connection.eof:
+            self.may_have_left()
+        return sent
 
     # -- after 101 Switching Protocols: bytes both ways
 
@@ -289,6 +308,8 @@ class ServerStream(ClientStream):
     # -- the end
 
     def finish(self, keep_alive: bool) -> None:
+        if self._has_room:
+            self._connection.transport.give_room(False)
         self._connection.finish(self, keep_alive and self.head.keep_alive)
 
     def reset(self, reason: str) -> None:
@@ -298,3 +319,6 @@ class ServerStream(ClientStream):
     def local_name(self) -> bytes:
         name = self._connection.transport.own_address()
         return b"%b:%d" % (name[0].encode(), name[1]) if name is not None else b"localhost"
+
+    def ends(self) -> tuple[Address, Address] | None:
+        return self._connection.transport.ends()

@@ -1,3 +1,4 @@
+from rsp.http.pieces cimport joined
 from rsp.net.transport cimport Transport
 
 cdef int _JOIN_BELOW

@@ -3,6 +3,7 @@
 from typing import Final
 
 from rsp.http.h1.body import encode_chunk, encode_last_chunk
+from rsp.http.pieces import joined
 from rsp.net.transport import Transport
 
 # Below this many bytes one copy is cheaper than a vector of buffers.
@@ -22,7 +23,7 @@ def write_message(
         if not start:
             transport.write(piece)
         elif len(piece) < _JOIN_BELOW:
-            transport.write(start + piece)
+            transport.write(joined(start, piece))
         else:
             transport.write_both(start, piece)
         return

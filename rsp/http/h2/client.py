@@ -142,7 +142,7 @@ class H2PeerConnection(PeerLink):
         number = self._number
         self._number += 2
         lane.begin(self, number, self.initial_window)
-        self.streams[number] = lane
+        self.know(lane)
         self.deadline = self.until
         if self._number > LAST_STREAM:
             self.leave()
@@ -258,8 +258,8 @@ class H2PeerConnection(PeerLink):
             self.owner.leaves(self)
         for stream in list(self.streams.values()):
             if self.is_untouched(stream) and not stream.gone:
-                self._remember(stream.number, True)  # what the peer sends on it all the same is ignored
                 self.forget(stream)
+                self._remember(stream.number, True)  # what the peer sends on it all the same is ignored
                 stream.was_reset(REFUSED_STREAM, True)
         if not self.streams and self.state == OPEN:
             self.close()

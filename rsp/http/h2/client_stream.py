@@ -125,10 +125,8 @@ class H2PeerStream(PeerStream):
             block = link.encoder.request(
                 request.method, link.scheme, head.host, head.target, b"", head.fields, _extra(head)
             )
-        link.send_head(lane, block, whole)
         self._expect()
-        if pieces or (trailers is not None and not whole):
-            lane.send(pieces, trailers)
+        link.send_message(lane, block, pieces, _NOTHING if whole else trailers)
 
     def _connect(self, head: OutgoingHead) -> bytes:
         """A WebSocket's request (RFC 8441 section 5)."""

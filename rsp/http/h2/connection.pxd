@@ -16,6 +16,8 @@ cdef int SETTING, SMALL
 cdef int OPEN, LINGERING, CLOSED, LINGER_SECONDS, _SHARE, _MOST_CONTINUATIONS
 cdef Py_ssize_t BACKLOG, FRAME, FRAME_HEAD, LARGEST_WINDOW, WINDOW, _LINGER_BYTES, _WINDOW
 cdef double _NEVER
+cdef list _NOTHING
+cdef FrameHead _FRAME
 
 
 cdef class Connection(Agreement):
@@ -26,7 +28,6 @@ cdef class Connection(Agreement):
     cdef Py_ssize_t _block_size, _data_size, _receive_window, _thrown_away, _unread
     cdef Stream _data_stream
     cdef Decoder _decoder
-    cdef FrameHead _frame
     cdef public double deadline
     cdef public Py_ssize_t head_limit
     cdef public long long last
@@ -37,7 +38,7 @@ cdef class Connection(Agreement):
     )
     cpdef data_received(self, bytes data)
     cpdef go_on(self)
-    @cython.locals(frame=FrameHead, at=Py_ssize_t, end=Py_ssize_t, behind=Py_ssize_t, payload=bytes)
+    @cython.locals(frame=FrameHead, number=cython.longlong, at=Py_ssize_t, end=Py_ssize_t, behind=Py_ssize_t, payload=bytes)
     cdef _read(self, bytes data)
     cdef _take(self, int kind, int flags, long long number, bytes payload)
     @cython.locals(size=Py_ssize_t, content=bytes, stream=Stream)

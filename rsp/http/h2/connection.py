@@ -31,10 +31,12 @@ from rsp.http.h2.frames import (  # isort: skip
 )  # fmt: skip
 
 _NEVER: Final = inf
-_WINDOW: Final = 1 << 24  # of the connection
+_WINDOW: Final = 1 << 26  # of the connection: more than a stream's, because it bounds nothing
 _SHARE: Final = 1024  # of a turn: a frame counts one, one that begins a request more
 _MOST_CONTINUATIONS: Final = 16  # of one section
 _LINGER_BYTES: Final = 16 << 20
+_NOTHING: Final[list[bytes]] = []  # never changed
+_FRAME: Final = FrameHead()  # of the frame that is being read
 
 
 class Connection(Agreement):
@@ -46,7 +48,7 @@ class Connection(Agreement):
 
     __slots__ = (
         "_block", "_block_flags", "_block_number", "_block_size", "_buffer", "_data", "_data_size", "_data_stream",
-        "_decoder", "_frame", "_receive_window", "_thrown_away", "_unread", "deadline", "head_limit", "last",
+        "_decoder", "_receive_window", "_thrown_away", "_unread", "deadline", "head_limit", "last",
         "reset_points", "share", "state",
     )  # fmt: skip
 
@@ -68,15 +70,14 @@ class Connection(Agreement):
         self.deadline = _NEVER
         self.reset_points = 0
         self.share = 0
-        self._frame = FrameHead()
         self._decoder = Decoder()
         self._buffer = b""
         self._receive_window = _WINDOW
         self._unread = 0  # bytes that came since the last credit
         self._thrown_away = 0
-        self._block: list[bytes] = []  # a section that is not whole
+        self._block = _NOTHING  # a section that is not whole
         self._block_number = self._block_flags = self._block_size = 0
-        self._data: list[bytes] = []  # of one stream, of frames that follow each other
+        self._data = _NOTHING  # of one stream, of frames that follow each other
         self._data_size = 0
         self._data_stream: Stream | None = None
         transport.begin(self, BACKLOG)
@@ -99,9 +100,10 @@ class Connection(Agreement):
 
     def _read(self, data: bytes) -> None:
         """As many frames as there are, within a share."""
-        frame, at, end = self._frame, 0, len(data)
+        frame, at, end = _FRAME, 0, len(data)
         self._buffer = b""
         self.share = _SHARE
+        self.reading = True
         try:
             while end - at >= FRAME_HEAD:
                 frame.read(data, at)
@@ -111,11 +113,11 @@ class Connection(Agreement):
                 if behind > end:
                     break
                 payload = data[at + FRAME_HEAD : behind]
-                at = behind
+                at, number = behind, frame.number
                 try:
-                    self._take(frame.kind, frame.flags, frame.number, payload)
+                    self._take(frame.kind, frame.flags, number, payload)
                 except StreamError as error:
-                    self._stream_failed(frame.number, error)
+                    self._stream_failed(number, error)
                 self.share -= 1
                 if self.share <= 0:
                     self.transport.later()
@@ -126,6 +128,8 @@ class Connection(Agreement):
         except Http2Error as error:
             self.fail(error)
             return
+        finally:
+            self.reading = False
         self.turn_ends()
         if at < end and self.state == OPEN:
             self._buffer = data[at:] if at else data
@@ -192,7 +196,10 @@ class Connection(Agreement):
             self._data_stream = stream
         if content:
             self.guard.earn(len(content))
-            self._data.append(content)
+            if self._data:
+                self._data.append(content)
+            else:
+                self._data = [content]
             self._data_size += len(content)
         elif not flags & END_STREAM:
             self.guard.spend(SMALL, self.context.now)
@@ -207,7 +214,7 @@ class Connection(Agreement):
             return
         pieces, size = self._data, self._data_size
         self._data_stream = None
-        self._data, self._data_size = [], 0
+        self._data, self._data_size = _NOTHING, 0
         if stream.gone or not (pieces or stream.remote_done):
             return
         try:
@@ -248,7 +255,7 @@ class Connection(Agreement):
         if self._block_size > self.head_limit + FRAME or len(self._block) > 1 + _MOST_CONTINUATIONS:
             raise Http2Error(ENHANCE_YOUR_CALM, "a field section that does not end")
         if flags & END_HEADERS:
-            block, self._block = b"".join(self._block), []
+            block, self._block = b"".join(self._block), _NOTHING
             self._block_number = 0
             self._take_section(number, self._block_flags, block)
 

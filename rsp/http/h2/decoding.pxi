@@ -18,7 +18,7 @@ cdef class Fields:
     def __cinit__(self):
         self.lines = NOTHING
         self.fault = SOUND
-        self.length = -1
+        self.length = self.urgency = -1
 
 
 cdef int fail(str reason) except -1:
@@ -268,6 +268,9 @@ cdef str take(Fields fields, Section *section, Entry *entry):
         fields.length = number_of(value, size)
         if fields.length < 0:
             return BAD_LENGTH
+    elif kind == PRIORITY:
+        if fields.urgency < 0 and size > 2 and value[0] == c"u" and value[1] == c"=" and c"0" <= value[2] <= c"7":
+            fields.urgency = value[2] - c"0"
     elif kind == TE and (size != 8 or not alike(value, b"trailers", 8)):
         return BAD_TE
     size += entry.name + LINE_OVERHEAD

@@ -9,10 +9,13 @@ cdef enum:
     INDEXED = 0x80
     ADDED = 0x40
     NEVER_ADDED = 0x10
+    CONTENT_LENGTH = 28  # in the static table
+    MOST_DIGITS = 20
     NOT_ADDED = 0
 
 cdef uint32_t LAST_MARK = 0xFFFFFFFFU  # a table that has had so many fields takes no more
 
+assert NUMBERS[b"content-length"] == CONTENT_LENGTH
 assert RECENT == indexing.RECENT and SHARE == indexing.SHARE and LONGEST_KEY * SHARE == TABLE_SIZE
 
 # A field of the table; its key stands behind it.
@@ -74,6 +77,18 @@ cdef inline char *put_text(char *at, Text text, Py_ssize_t size) noexcept nogil:
     return at + size
 
 
+cdef inline char *put_number(char *at, Py_ssize_t number) noexcept nogil:
+    """As text."""
+    cdef char digits[MOST_DIGITS]
+    cdef char *first = digits + MOST_DIGITS
+    while True:
+        first -= 1
+        first[0] = <char>(c"0" + number % 10)
+        number //= 10
+        if number == 0:
+            return put_text(at, <Text>first, digits + MOST_DIGITS - first)
+
+
 cdef inline char *put_name(char *at, int first, int number, Text name, Py_ssize_t size) noexcept nogil:
     """The beginning of a literal; ``number``: of the name in the static table, or 0."""
     cdef Py_ssize_t index
@@ -122,14 +137,17 @@ cdef class Encoder:
         if self._table != NULL:
             self._evict(capacity)
 
-    cpdef bytes response(self, int status, bytes fields, bytes extra):
-        cdef char *at = self._begin(LONGEST_HEAD + PyBytes_GET_SIZE(fields) + PyBytes_GET_SIZE(extra))
+    cpdef bytes response(self, int status, bytes fields, Py_ssize_t length):
+        cdef char *at = self._begin(LONGEST_HEAD + PyBytes_GET_SIZE(fields))
         if status == 200:
             at[0] = <char>(INDEXED | 8)
             at += 1
         else:
             at = self._pseudo(at, 8, b"%d" % status)
-        return self._made(self._lines(self._lines(at, fields), extra))
+        at = self._lines(at, fields)
+        if length >= 0:
+            at = put_number(put_integer(at, NOT_ADDED, 4, CONTENT_LENGTH), length)
+        return self._made(at)
 
     cpdef bytes request(
         self, bytes method, bytes scheme, bytes authority, bytes path, bytes protocol, bytes fields, bytes extra

@@ -19,9 +19,10 @@ HOST: Final = 7
 COOKIE: Final = 8
 LENGTH: Final = 9
 TE: Final = 10
-CONNECTION: Final = 11  # specific to a connection of HTTP/1
-UNKNOWN: Final = 12  # pseudo-field
-INVALID: Final = 13
+PRIORITY: Final = 11
+CONNECTION: Final = 12  # specific to a connection of HTTP/1
+UNKNOWN: Final = 13  # pseudo-field
+INVALID: Final = 14
 
 KINDS: Final[dict[bytes, int]] = {
     b":method": METHOD,
@@ -34,6 +35,7 @@ KINDS: Final[dict[bytes, int]] = {
     b"cookie": COOKIE,
     b"content-length": LENGTH,
     b"te": TE,
+    b"priority": PRIORITY,
     b"connection": CONNECTION,
     b"proxy-connection": CONNECTION,
     b"keep-alive": CONNECTION,

@@ -3,6 +3,7 @@ cimport cython
 
 from rsp.http.h1.codec cimport parse_request, parse_response
 from rsp.http.h2.hpack cimport Fields
+from rsp.http.h2.wire cimport request_block
 from rsp.http.message cimport RequestHead, ResponseHead
 
 cdef Py_ssize_t CHUNKED, UNTIL_CLOSE

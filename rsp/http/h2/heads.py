@@ -11,6 +11,7 @@ from rsp.http.grpc import is_call
 from rsp.http.h1.codec import parse_request, parse_response
 from rsp.http.h2.hpack import Fields
 from rsp.http.h2.websocket import made_up_key
+from rsp.http.h2.wire import request_block
 from rsp.http.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from rsp.http.names import split
 from rsp.http.values import PHRASES
@@ -37,8 +38,8 @@ def request_of(fields: Fields, whole: bool, line_limit: int, count_limit: int) -
         raise ProtocolError("invalid :path")
     if len(method) + len(path) + 11 > line_limit:
         raise ProtocolError("the request line is too long", 414)
-    block = (method, b" ", path, b" HTTP/1.1\r\nHost: ", _authority(fields), b"\r\n", extra, fields.lines, b"\r\n")
-    head = parse_request(b"".join(block), count_limit + (4 if extra else 1))
+    block = request_block(method, path, _authority(fields), extra, fields.lines)
+    head = parse_request(block, count_limit + (4 if extra else 1))
     head.version = VERSION
     if head.te_trailers and method == b"POST":
         head.grpc = is_call(head.fields)

@@ -4,6 +4,7 @@ cdef class Fields:
     cdef public bytes method, scheme, authority, path, protocol, status, host, lines
     cdef public str fault
     cdef public Py_ssize_t count, size, length
+    cdef public int urgency
     cdef public bint too_large
 
 
@@ -45,7 +46,7 @@ cdef class Encoder:
     cdef Py_ssize_t _capacity, _lowest
     cdef bint _resized
     cpdef resize(self, Py_ssize_t capacity)
-    cpdef bytes response(self, int status, bytes fields, bytes extra)
+    cpdef bytes response(self, int status, bytes fields, Py_ssize_t length)
     cpdef bytes request(
         self, bytes method, bytes scheme, bytes authority, bytes path, bytes protocol, bytes fields, bytes extra
     )

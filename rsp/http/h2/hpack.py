@@ -8,6 +8,7 @@ Field lines are HTTP/1's, ``name: value`` and CRLF, so a head goes through rsp a
 brought it.  The compiled twin is hpack.pyx.
 """
 
+import re
 from collections import deque
 from typing import Final
 
@@ -32,6 +33,9 @@ _PSEUDO: Final = {
 }
 
 
+_URGENCY: Final = re.compile(rb"u=[0-7]")
+
+
 class Fields:
     """One decoded section: a head or trailers."""
 
@@ -49,6 +53,7 @@ class Fields:
         self.count = 0
         self.size = 0  # bytes, as RFC 9113 section 6.5.2 counts them
         self.length = -1  # Content-Length; -1: there is none
+        self.urgency = -1  # of Priority (RFC 9218 section 4.1), 0 to 7; -1: it is not said
         self.fault = ""  # why the message is malformed; ``lines`` ends before it
         self.too_large = False  # ``lines`` ends before what was too much
 
@@ -170,6 +175,8 @@ class _Section:
             return ""
         if kind == rules.LENGTH and (fault := self._length(value)):
             return fault
+        if kind == rules.PRIORITY and self.fields.urgency < 0 and _URGENCY.match(value):
+            self.fields.urgency = value[2] - 48
         if kind == rules.TE and value.lower() != b"trailers":
             return rules.BAD_TE
         self._lines.append(b"%b: %b\r\n" % (name, value))
@@ -268,18 +275,19 @@ class Encoder:
         self._capacity = capacity
         self._evict(capacity)
 
-    def response(self, status: int, fields: bytes, extra: bytes) -> bytes:
-        """``fields`` and ``extra``: lines with CRLF, names in any case."""
+    def response(self, status: int, fields: bytes, length: int) -> bytes:
+        """``fields``: lines with CRLF, names in any case; ``length``: Content-Length; -1: none."""
         out = self._begin()
         self._pseudo(out, b":status", b"%d" % status)
         self._lines(out, fields.split(b"\r\n"))
-        self._lines(out, extra.split(b"\r\n"))
+        if length >= 0:
+            _put_literal(out, 0, NUMBERS[b"content-length"], b"", b"%d" % length)
         return bytes(out)
 
     def request(
         self, method: bytes, scheme: bytes, authority: bytes, path: bytes, protocol: bytes, fields: bytes, extra: bytes
     ) -> bytes:
-        """As :meth:`response`; ``authority`` and ``protocol`` may be empty."""
+        """``fields``, ``extra``: as of :meth:`response`; ``authority`` and ``protocol`` may be empty."""
         out = self._begin()
         self._pseudo(out, b":method", method)
         self._pseudo(out, b":scheme", scheme)

@@ -3,14 +3,16 @@ cimport cython
 from rsp.http.h2.guard cimport Guard
 from rsp.http.h2.hpack cimport Encoder
 from rsp.http.h2.stream cimport Stream, StreamOwner
-from rsp.http.h2.wire cimport data_frames, frame_head
+from rsp.http.h2.wire cimport data_frames, frame_head, whole_message
 from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
 
 cdef int CONTINUATION, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, HEADERS, RST_STREAM, WINDOW_UPDATE
 cdef int _PAST, _ANSWERED
 cdef Py_ssize_t _COMPLETE
-cdef Py_ssize_t FRAME, LARGEST_WINDOW, WINDOW, _AT_ONCE, _EAGER, _QUANTUM
+cdef list _NO_FRAMES, _NO_STREAMS
+cdef dict _NO_LANES, _NO_PAST
+cdef Py_ssize_t FRAME, LARGEST_WINDOW, WINDOW, _AT_ONCE, _EAGER, _QUANTUM, _SMALL
 
 
 cdef class Output(StreamOwner):
@@ -18,17 +20,24 @@ cdef class Output(StreamOwner):
     cdef list _out, _ready
     cdef dict _older, _past
     cdef Py_ssize_t _send_window
-    cdef public bint blocked
+    cdef public bint blocked, reading
     cdef public Encoder encoder
     cdef public Guard guard
     cdef public Py_ssize_t frame_size, initial_window
     cdef public dict streams
     cpdef begin_output(self, WorkerContext context, Transport transport, Py_ssize_t buffer)
+    cpdef know(self, Stream stream)
     cpdef put(self, bytes frame)
+    cdef _add(self, bytes frame)
+    cdef _list(self, Stream stream)
+    @cython.locals(size=Py_ssize_t)
+    cpdef send_message(self, Stream stream, bytes block, list pieces, list trailers)
+    cdef bint _passes(self, Stream stream, bytes block, Py_ssize_t size) except -1
     cpdef put_reset(self, long long number, int code)
     cdef _remember(self, long long number, bint was_reset)
     cdef _fate(self, long long number)
     cpdef stream_gone(self, Stream stream)
+    cdef _forget(self, Stream stream)
     cdef _end_locally(self, Stream stream)
     cdef bint _may_send(self, Stream stream) except -1
     @cython.locals(stream=Stream, relieved=list, out=list)

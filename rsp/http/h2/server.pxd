@@ -36,7 +36,7 @@ cdef class H2ServerConnection(Connection):
                    at=Py_ssize_t)
     cdef _serve(self, long long number, Fields fields, bint last)
     @cython.locals(lane=ServerLane)
-    cdef _refuse(self, long long number, error, int code, bint last)
+    cdef _refuse(self, long long number, error, int code, bint last, bint call)
     cdef _start(self)
     cpdef bint is_due(self, double now) except -1
     cdef bint _drain_is_due(self, double now) except -1

@@ -8,6 +8,7 @@ from math import inf
 from typing import Final
 
 from rsp.http.errors import ProtocolError
+from rsp.http.grpc import is_call
 from rsp.http.h2.connection import Connection
 from rsp.http.h2.errors import Http2Error
 from rsp.http.h2.guard import RESET, SMALL
@@ -36,7 +37,6 @@ _MOST_FRAMES: Final = 256  # that wait for a client that takes nothing; more, an
 _ECHO: Final = b"rsp-last"  # of the PING behind the first GOAWAY
 _ECHO_SECONDS: Final = 1.0
 _FEW: Final = 4096  # bytes that may be on their way without being a response
-_URGENCY: Final = b"priority: u="
 _NOTHING: Final[list[bytes]] = []  # never changed
 
 
@@ -77,7 +77,7 @@ class H2ServerConnection(Connection):
         if excess > 0 and not admitted:
             context.stats.answered(503, 0)
             self.shut(ENHANCE_YOUR_CALM)
-        elif context.draining:
+        elif context.leaving:
             self.drain()
 
     def _enter(self, limits: Limits) -> int:
@@ -97,8 +97,7 @@ class H2ServerConnection(Connection):
         """A new configuration is in force: for the requests that begin from now on."""
         before, limits = self.session, self.session.limits
         if self.streams:
-            session = self.session = ClientSession(before.client, before.listener, before.scheme)
-            session.accepted, session.tls, session.counted = before.accepted, before.tls, before.counted
+            self.session = before.successor()
         self._service.renew(self.session)
         self._renew_limits(limits, self.session.limits)
 
@@ -158,31 +157,32 @@ class H2ServerConnection(Connection):
         try:
             head = request_of(fields, last, limits.line_limit, limits.fields)
         except ProtocolError as error:
-            self._refuse(number, error, PROTOCOL_ERROR if fields.fault or error.status == 400 else NO_ERROR, last)
+            code = PROTOCOL_ERROR if fields.fault or error.status == 400 else NO_ERROR
+            self._refuse(number, error, code, last, is_call(fields.lines))
             return
         stream = H2ServerStream.__new__(H2ServerStream)  # in the compiled build this is no call of Python
         stream.set_up(self, session, head, number, last)
         lane = stream.lane
-        self.streams[number] = lane
-        at = fields.lines.find(_URGENCY)
-        if (at == 0 or (at > 0 and fields.lines[at - 1] == 10)) and 48 <= fields.lines[at + len(_URGENCY)] <= 55:
-            lane.urgency = fields.lines[at + len(_URGENCY)] - 48
+        self.know(lane)
+        if fields.urgency >= 0:
+            lane.urgency = fields.urgency
         stream.events = self._service.begin(stream, head)
         if last:
             stream.events.start()
         else:
             self._starting = stream  # what has come of its body goes to the peer with its head
 
-    def _refuse(self, number: int, error: ProtocolError, code: int, last: bool) -> None:
-        """A request that cannot be understood.  Raises :class:`Http2Error` when there are too many."""
-        head, pieces = self._service.refuse(self.session, error.status, str(error))
+    def _refuse(self, number: int, error: ProtocolError, code: int, last: bool, call: bool) -> None:
+        """A request that cannot be understood; ``call``: of gRPC, as far as it was read.  Raises :class:`Http2Error`
+        when there are too many."""
+        head, pieces = self._service.refuse(self.session, error.status, str(error), call)
         lane = ServerLane.__new__(ServerLane)
         lane.begin(self, number, self.initial_window)
         lane.has_head = True
         lane.remote_done = last and code == NO_ERROR
         lane.mark = 0
         lane.user = None
-        self.streams[number] = lane
+        self.know(lane)
         respond(self, lane, head, pieces, _NOTHING)
         if not lane.remote_done:
             lane.close_after(code)

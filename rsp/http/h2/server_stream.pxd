@@ -10,7 +10,7 @@ cdef int BODY, CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, NO_ERROR, TUNNEL, WAIT
 cdef double _NEVER
 
 
-@cython.locals(length=bytes, block=bytes, last=cython.bint)
+@cython.locals(fields=bytes, length=Py_ssize_t)
 cpdef respond(Output connection, Stream stream, ResponseHead head, list pieces, list trailers)
 
 

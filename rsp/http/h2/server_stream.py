@@ -13,6 +13,7 @@ from rsp.http.limits import Limits
 from rsp.http.lines import drop
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.stream import ClientEvents, ClientSession, ClientStream
+from rsp.net.proxy_header import Address
 
 _NEVER: Final = inf
 _UNAUTHORIZED: Final = 401
@@ -23,15 +24,13 @@ def respond(
     connection: Output, stream: Stream, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None
 ) -> None:
     """The final head, with what there is of the body."""
-    length = head.length_line
+    fields, length = head.fields, -1
+    if head.length_line:
+        fields += head.length_line
     # Of an empty response of HTTP/2 END_STREAM says enough: a client of gRPC would show the length as metadata.
-    if not length and (head.framing > 0 or (head.has_length and head.version != VERSION)):
-        length = b"content-length: %d\r\n" % max(head.framing, 0)
-    block = connection.encoder.response(head.status, head.fields, length)
-    last = trailers is not None and not (trailers or pieces)
-    connection.send_head(stream, block, last)
-    if not last:
-        stream.send(pieces, trailers)
+    elif head.framing > 0 or (head.has_length and head.version != VERSION):
+        length = max(head.framing, 0)
+    connection.send_message(stream, connection.encoder.response(head.status, fields, length), pieces, trailers)
 
 
 class ServerLane(Stream):
@@ -73,7 +72,9 @@ class ServerLane(Stream):
     # -- time
 
     def note_wait(self, now: float, seconds: float) -> None:
-        """Once a second: the client has ``seconds`` to take enough of what waits."""
+        """Once a second: the client has ``seconds`` to take enough of what waits, or what its route says."""
+        if self.user is not None:
+            seconds = self.user.limits.send_time
         if not self.queued:
             self.stalled = _NEVER
         elif self.stalled == _NEVER:
@@ -177,7 +178,7 @@ class H2ServerStream(ClientStream):
     def send_interim(self, head: ResponseHead) -> None:
         if not (self.lane.gone or self.lane.local_done):
             self._connection.send_head(
-                self.lane, self._connection.encoder.response(head.status, head.fields, b""), False
+                self.lane, self._connection.encoder.response(head.status, head.fields, -1), False
             )
 
     def send_response(self, head: ResponseHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
@@ -199,7 +200,7 @@ class H2ServerStream(ClientStream):
         self.request_deadline = _NEVER
         if self.lane.gone:
             return
-        block = self._connection.encoder.response(200, drop(head.fields, ACCEPT), b"")
+        block = self._connection.encoder.response(200, drop(head.fields, ACCEPT), -1)
         self._connection.send_head(self.lane, block, False)
         self.state = TUNNEL
         self.limits = self.limits.for_calls()  # both may be as slow as they like
@@ -271,3 +272,6 @@ class H2ServerStream(ClientStream):
     def local_name(self) -> bytes:
         name = self._connection.transport.own_address()
         return b"%b:%d" % (name[0].encode(), name[1]) if name is not None else b"localhost"
+
+    def ends(self) -> tuple[Address, Address] | None:
+        return self._connection.transport.ends()

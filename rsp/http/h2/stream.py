@@ -4,8 +4,8 @@ The owner of the stream's other end, a request or a response, subclasses it (``s
 ``client_stream.py``); the connection is known as a :class:`StreamOwner`.
 
 Flow control: what arrives is credited once it has been delivered, so a stream that is paused holds one window at most.
-A window begins with 64 KB.  It doubles while half of it fills within a tenth of a second, which tells of a path that is
-longer than the window, and only out of what the worker has for that.
+A window begins with 64 KB, and is credited when a quarter of it has been used.  It grows to four times as much while
+that comes within a tenth of a second, faster than TCP's own window, and only out of what the worker has for that.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from rsp.http.h2.wire import advance
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Protocol
 
-_LARGEST: Final = 8 << 20  # of a window
+_LARGEST: Final = 32 << 20  # bytes of a window
 _QUICK: Final = 0.1  # seconds
 _USUAL: Final = 3  # urgency (RFC 9218 section 4.1)
 _NEVER: Final = inf
@@ -108,7 +108,7 @@ class Stream:
             self.ended = True
             self.trailers = trailers
         self.owner.data_waits(self)
-        if self.queued > self.owner.buffer and not (self.is_full or self.gone):
+        if self.queued >= self.owner.buffer and not (self.is_full or self.gone):
             self.is_full = True
             self.full()
 
@@ -162,14 +162,15 @@ class Stream:
     def credit(self, size: int) -> None:
         """The other side may send so much more, some time."""
         self._credit += size
-        if self._credit * 2 < self.window or self.remote_done or self.gone:
+        if self._credit * 4 < self.window or self.remote_done or self.gone:
             return
         context = self.owner.context
         now = context.clock()
-        if now - self._credited < _QUICK and self.window < _LARGEST and context.window_room >= self.window:
-            context.window_room -= self.window
-            self._credit += self.window
-            self.window *= 2
+        if now - self._credited < _QUICK or self._credited == 0.0:
+            more = min(3 * self.window, _LARGEST - self.window, context.window_room >> 2)
+            context.window_room -= more
+            self._credit += more
+            self.window += more
         self._credited = now
         self.receive_window += self._credit
         self.owner.send_credit(self.number, self._credit)

@@ -1,9 +1,9 @@
-"""Frames as bytes (RFC 9113 section 4.1).  The compiled twin is wire.pyx."""
+"""Frames as bytes (RFC 9113 section 4.1), and heads as HTTP/1 has them.  The compiled twin is wire.pyx."""
 
 import struct
 from typing import Final
 
-from rsp.http.h2.frames import END_STREAM, FRAME_HEAD
+from rsp.http.h2.frames import DATA, END_HEADERS, END_STREAM, FRAME_HEAD, HEADERS
 
 _HEAD: Final = struct.Struct(">HBBBI")
 _NUMBER: Final = (1 << 31) - 1
@@ -37,8 +37,19 @@ def data_frames(queue: list[bytes], offset: int, size: int, number: int, most: i
     frames: list[bytes] = []
     for at in range(offset, offset + size, most) or (offset,):
         end = min(at + most, offset + size)
-        frames += (frame_head(end - at, 0, END_STREAM if last and end == offset + size else 0, number), body[at:end])
+        frames += (frame_head(end - at, DATA, END_STREAM if last and end == offset + size else 0, number), body[at:end])
     return b"".join(frames)
+
+
+def whole_message(block: bytes, body: bytes, number: int) -> bytes:
+    """HEADERS and DATA, each one frame, which end the stream."""
+    head = frame_head(len(block), HEADERS, END_HEADERS, number)
+    return b"".join((head, block, frame_head(len(body), DATA, END_STREAM, number), body))
+
+
+def request_block(method: bytes, path: bytes, host: bytes, extra: bytes, lines: bytes) -> bytes:
+    """A request's head in HTTP/1's form; ``extra`` and ``lines``: with CRLF behind each."""
+    return b"".join((method, b" ", path, b" HTTP/1.1\r\nHost: ", host, b"\r\n", extra, lines, b"\r\n"))
 
 
 def advance(queue: list[bytes], offset: int, size: int) -> int:
@@ -57,4 +68,13 @@ def number_at(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "big")
 
 
-__all__ = ["FRAME_HEAD", "FrameHead", "advance", "data_frames", "frame_head", "number_at"]
+__all__ = [
+    "FRAME_HEAD",
+    "FrameHead",
+    "advance",
+    "data_frames",
+    "frame_head",
+    "number_at",
+    "request_block",
+    "whole_message",
+]

@@ -1,4 +1,4 @@
-"""Frames as bytes: the compiled twin of wire.py."""
+"""Frames and heads as bytes: the compiled twin of wire.py."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
@@ -69,6 +69,37 @@ cpdef bytes data_frames(list queue, Py_ssize_t offset, Py_ssize_t size, long lon
             if part == room:
                 piece += 1
                 offset = 0
+    return made
+
+
+cpdef bytes whole_message(bytes block, bytes body, long long number):
+    cdef Py_ssize_t head = PyBytes_GET_SIZE(block), size = PyBytes_GET_SIZE(body)
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, head + size + 18)
+    cdef char *at = PyBytes_AS_STRING(made)
+    put_head(at, head, 1, 4, number)
+    memcpy(at + 9, PyBytes_AS_STRING(block), head)
+    at += 9 + head
+    put_head(at, size, 0, 1, number)
+    memcpy(at + 9, PyBytes_AS_STRING(body), size)
+    return made
+
+
+cdef inline char *put_text(char *at, bytes text) noexcept:
+    memcpy(at, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    return at + PyBytes_GET_SIZE(text)
+
+
+cpdef bytes request_block(bytes method, bytes path, bytes host, bytes extra, bytes lines):
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(method) + PyBytes_GET_SIZE(path) + PyBytes_GET_SIZE(host)
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, size + PyBytes_GET_SIZE(extra) + PyBytes_GET_SIZE(lines) + 22)
+    cdef char *at = put_text(PyBytes_AS_STRING(made), method)
+    at[0] = c" "
+    at = put_text(at + 1, path)
+    memcpy(at, b" HTTP/1.1\r\nHost: ", 17)
+    at = put_text(at + 17, host)
+    memcpy(at, b"\r\n", 2)
+    at = put_text(put_text(at + 2, extra), lines)
+    memcpy(at, b"\r\n", 2)
     return made
 
 

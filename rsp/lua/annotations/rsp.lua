@@ -39,13 +39,28 @@ function Headers:add(name, value) end
 ---@field host string lower case, without port
 ---@field client string
 ---@field scheme string
+---@field user string|nil of the route's `auth`; known to hooks of routes
 ---@field id string|nil
 ---@field tls rsp.Tls|nil over plain HTTP: nil
+---@field proxy rsp.Proxy|nil of a connection that began with a PROXY header
 ---@field log table<string, string|number|boolean|nil> values of your own in access logs: the fields `log.NAME`
 ---@field ctx table your own, as long as the request lives
 ---@field upstream string|nil
 ---@field peer string|nil
 ---@field body (fun(): string)|string
+
+---@class rsp.Proxy
+---@field address string of the proxy that has connected
+---@field source string|nil the client's address and port
+---@field destination string|nil the address and port that it connected to
+---@field alpn string|nil
+---@field authority string|nil the name that the client asked for
+---@field unique_id string|nil bytes
+---@field ssl_version string|nil of the TLS between client and proxy
+---@field ssl_cipher string|nil
+---@field ssl_cn string|nil of the client's certificate
+---@field ssl_verified boolean whether the proxy has verified it
+---@field tlv_0xea string|nil and each other one from tlv_0xe0 to tlv_0xef
 
 ---@class rsp.Response
 ---@field status integer
@@ -124,6 +139,9 @@ function listen(address) end
 function upstream(name) end
 ---@param route string|table
 function route(route) end
+---@param name string
+---@return fun(store: string|table)
+function store(name) end
 ---@param certificate string|{[1]: string, key: string?, password: string?}
 function certificate(certificate) end
 ---@param page table
@@ -136,6 +154,15 @@ function every(interval, fn, options) end
 ---@param fn fun()
 function test(name, fn) end
 
+-- In a store: each call waits, and gives nil and a reason while the store is not available.
+---@class rsp.StoredDictionary
+---@field get fun(key: string|number): string|number|boolean|nil, string|nil
+---@field set fun(key: string|number, value: string|number|boolean|nil, ttl?: seconds|{ttl: seconds}): boolean|nil, string|nil
+---@field add fun(key: string|number, value: string|number|boolean, ttl?: seconds|{ttl: seconds}): boolean|nil, string|nil
+---@field incr fun(key: string|number, by?: number, init?: number|{init: number?, ttl: seconds?}, ttl?: seconds): number|nil, string|nil
+---@field delete fun(key: string|number): boolean|nil, string|nil
+---@field keys fun(limit?: integer): string[]|nil, string|nil
+
 ---@class rsp.Simulated
 ---@field status integer
 ---@field headers table<string, string>
@@ -147,7 +174,7 @@ function test(name, fn) end
 ---@field log string[]
 ---@field request {method: string?, path: string?, headers: table<string, string>, body: string?, host: string?}
 
----@param request {path: string?, method: string?, host: string?, client: string?, tls: boolean|table|nil, headers: table?, body: string?, response: {status: integer?, headers: table?, body: string?}?, http: (fun(call: table): table|nil)?}
+---@param request {path: string?, method: string?, host: string?, client: string?, tls: boolean|table|nil, headers: table?, body: string?, response: {status: integer?, headers: table?, body: string?}?, http: (fun(call: table): table|nil)?, store: false|nil}
 ---@return rsp.Simulated
 function simulate(request) end
 
@@ -198,9 +225,10 @@ function dns.resolve(name) end
 
 ---@param name string
 ---@return rsp.Dictionary
+---@overload fun(name: string, options: {store: string|true}): rsp.StoredDictionary
 function shared(name) end
 limit = {}
----@param options {key: string, rate: string, burst: number?, cost: number?, name: string?}
+---@param options {key: string, rate: string, burst: number?, cost: number?, name: string?, cluster: string|true|nil}
 ---@return boolean, number|nil wait seconds
 function limit.rate(options) end
 ---@param options {key: string, max: integer, name: string?}

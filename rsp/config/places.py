@@ -1,0 +1,32 @@
+"""Where files and hosts are named first, for those that read them later and have no declarations any more."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from rsp.config import route_checks, tls_rules
+from rsp.config.engine_files import engines
+from rsp.config.errors import Path, Position
+
+Origin = Callable[[msgspec.Struct, Path], tuple[Position, str]]
+
+
+def places(declared: tls_rules.Declared, origin: Origin) -> dict[str, str]:
+    """Of each file that something reads, and of each host, behind its key."""
+    found: dict[str, str] = {}
+
+    def note(owner: msgspec.Struct, path: Path, name: str) -> None:
+        found.setdefault(f"{path[-1]} {name}", str(origin(owner, path)[0]))
+
+    for route in declared.routes if declared.is_secure else ():
+        for host in route.hosts:
+            note(route, ("host",), host)
+    for owner, path, name, _ in tls_rules.files(declared):
+        note(owner, path, name)
+    for engine in engines(declared.settings, declared.upstreams, declared.stores):
+        for key, name in engine.secrets():
+            note(engine.owner, (*engine.path, key), name)
+    for route in declared.routes:
+        for path, name in route_checks.files(route):
+            note(route, path, name)
+    return found
