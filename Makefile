@@ -4,30 +4,34 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-pure test-tls soak test-deploy check lint docs fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua wheel clean
+# A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run test test-pure test-tls soak test-deploy check lint docs fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
 
 run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
 
-# Five at a time, even on two cores: most tests wait.  Those that measure the machine have it for themselves.
-SIDE_BY_SIDE := -n 5 -m "not alone and not soak"
+# Six at a time, even on two cores: most tests wait.  Those that measure the machine have it for themselves.
+SIDE_BY_SIDE := -n 6 -m "not alone and not soak"
+ALONE = -m "alone and not soak" $(shell grep -rl --include="test_*.py" "mark\.alone" tests)
 
 test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest -m "alone and not soak"
+	$(BIN)/python -m pytest $(ALONE)
 
 # Of rooms that are never compiled: `make test` runs them.
 NEVER_COMPILED := $(addprefix --ignore=tests/unit/test_,$(addsuffix .py,web dashboard dashboard_rules export exposition scrapes recent history top \
-  staples secrets tls_reader observe_words metrics_rules house quota passwords foreign certificate_warnings core dump watching log))
+  staples secrets tls_reader observe_words metrics_rules house quota passwords foreign certificate_warnings core dump watching log \
+  tokens key_sets network_lists asking_http2 asking_cgi)) $(addprefix --ignore-glob=tests/unit/test_,config*.py lua*.py *_rules.py *_messages.py fastcgi*.py)
 
 test-pure: .venv/installed-dev     ## the tests of the data plane again, without the compiled modules
-	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py $(NEVER_COMPILED) \
-	  tests/faults/test_failures.py -k "not faults and not config or hedg or queue or post or half"
+	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py $(NEVER_COMPILED)
 
 # What a client sees of HTTP; -rs says which tests cannot run over TLS, and why.  `make soak` runs the rest as well.
 SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http early_answers trailers))
 SEEN_SELDOM := $(addprefix tests/process/test_,$(addsuffix .py,serving large_messages slow_streams hooks clients_that_leave \
-  connections_ahead flawed_responses forwarded_fields header_rules stale_connections upgrades connection_auth framing_after_hooks leftovers own_answers turns))
+  connections_ahead flawed_responses forwarded_fields header_rules stale_connections upgrades connection_auth framing_after_hooks leftovers own_answers stores turns))
 
 test-tls: .venv/installed-dev .venv/built     ## the tests of HTTP again, with clients that speak TLS
 	RSP_TEST_TLS=1.3 $(BIN)/python -m pytest -rs $(SIDE_BY_SIDE) $(SEEN_BY_CLIENTS)
@@ -71,6 +75,12 @@ bench-operations: .venv/installed-dev .venv/built     ## reloads and upgrades be
 
 bench-lua: .venv/installed-dev .venv/built     ## what hooks cost, beside nginx's Lua module; harm and endurance, seven minutes; writes the tables of docs/lua.md
 	$(BIN)/python -m bench.lua --document docs/lua.md
+
+bench-filters: .venv/installed-dev .venv/built     ## what each filter costs, beside nginx doing the same; writes a table of docs/benchmarks.md, eight minutes
+	$(BIN)/python -m bench.filters --document docs/benchmarks.md
+
+bench-files: .venv/installed-dev .venv/built     ## files, ranges and gzip beside nginx; writes a table of docs/benchmarks.md, six minutes
+	$(BIN)/python -m bench.files --document docs/benchmarks.md
 
 test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, podman, runc, netavark, aardvark-dns and perhaps debootstrap
 	$(PIP) podman-compose

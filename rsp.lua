@@ -13,7 +13,7 @@ upstream "app" {
 
 -- Which requests go where: the most specific host first, then the longest path.
 -- route { host = "api.example.com", to = "api" }
--- route { host = "*.example.com", path = "/static/", to = "files" }
+-- route { host = "*.example.com", path = "/static/", files = "/srv/www/static" }
 route { to = "app" }
 
 -- This is a program.  Backends can come from a loop, secrets and addresses from the environment:
@@ -33,6 +33,7 @@ route { to = "app" }
 
 -- Settings are global variables.  These are their defaults, or show their form.
 access_log = "stdout"         -- "off", or a path
+-- compress = true            -- responses, for clients that accept it
 -- workers = "auto"           -- or a number; rsp -w overrides it
 -- user = "www-data"          -- for workers, when started by root; without it they run as nobody
 -- pid_file = "/run/rsp.pid"  -- for rsp -s reload rsp.lua, and others

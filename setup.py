@@ -21,6 +21,9 @@ from setuptools.modified import newer_group
 SHARED = "rsp._cython"  # Cython's own types and functions, once instead of in every module
 DIRECTIVES = {"language_level": "3", "annotation_typing": False, "show_performance_hints": False, "auto_pickle": False}
 PROCESSORS = len(os.sched_getaffinity(0))
+# CFLAGS replaces what Python was compiled with, of which two flags matter; an optimization level in it holds.
+OPTIMIZED = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O2"]
+FLAGS = ["-w", "-g0", "-fwrapv", "-DNDEBUG", *OPTIMIZED]
 
 
 def compiled() -> dict[str, Path]:
@@ -32,7 +35,7 @@ def compiled() -> dict[str, Path]:
 
 def extensions() -> list[Extension]:
     sources = compiled() | {SHARED: Path("rsp/_cython.c")}
-    return [Extension(name, [str(path)], extra_compile_args=["-w", "-O2", "-g0"]) for name, path in sources.items()]
+    return [Extension(name, [str(path)], extra_compile_args=FLAGS) for name, path in sources.items()]
 
 
 def say(text: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import pictures
+from bench.sections import replace_named
 from tests.faults.lab import Count, Faulty, Lab, load, under_load
 from tests.faults.name_server import NameServer
 from tests.harness import Backend, Rsp, wait_until
@@ -250,29 +251,21 @@ def tail_rows(found: dict[str, Count]) -> list[list[str]]:
     ]
 
 
-def replace(text: str, name: str, content: str) -> str:
-    """The part of the document between its two marks."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.balancing", description=__doc__)
     parser.add_argument("--only", choices=["distribution", "tails", "hedge", "faults"])
     parser.add_argument("--seconds", type=float, default=6.0, help="of each turn (6)")
     options = parser.parse_args()
     os.nice(0)
-    text = DOCUMENT.read_text()
     wanted = [options.only] if options.only else ["distribution", "tails", "hedge", "faults"]
     heads = ["", "mean ms", "p50", "p90", "p95", "p99"]
     if "distribution" in wanted:
         rows = distribution(options.seconds / 2)
         columns = ["policy", "equal", "weights 1 : 2 : 5", "equal, the third ten times slower"]
-        text = replace(text, "distribution", table(columns, rows))
+        replace_named(DOCUMENT, "distribution", table(columns, rows))
     if "tails" in wanted:
         found = tails(options.seconds)
-        text = replace(text, "tails", table(heads, tail_rows(found)))
+        replace_named(DOCUMENT, "tails", table(heads, tail_rows(found)))
         pictures.distributions(
             DOCUMENT.parent / "balancing-tails.svg",
             "One of three peers ten times slower: share of requests that take longer",
@@ -280,7 +273,7 @@ def main() -> None:
         )
     if "hedge" in wanted:
         found = hedged(options.seconds)
-        text = replace(text, "hedge", table(heads, tail_rows(found)))
+        replace_named(DOCUMENT, "hedge", table(heads, tail_rows(found)))
         pictures.distributions(
             DOCUMENT.parent / "balancing-hedge.svg",
             "Peers that stumble now and then: share of requests that take longer",
@@ -288,8 +281,7 @@ def main() -> None:
         )
     if "faults" in wanted:
         columns = ["what the peer does", "sent", "failed", "retried", "s until out", "s until back"]
-        text = replace(text, "faults", table(columns, faults()))
-    DOCUMENT.write_text(text)
+        replace_named(DOCUMENT, "faults", table(columns, faults()))
 
 
 if __name__ == "__main__":

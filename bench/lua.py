@@ -16,6 +16,7 @@ from pathlib import Path
 from bench import load
 from bench.peers import LOAD_CORE, NGINX, RSP, Peer, backends, missing
 from bench.scenarios import sample
+from bench.sections import replace_named
 
 # Name -> what it does, rsp's Lua, and nginx's (None: not compared).
 WORK: dict[str, tuple[str, str, str | None]] = {
@@ -295,9 +296,7 @@ def main() -> int:
     text = "\n\n".join(parts)
     print(text)
     if options.document:
-        before, mark, rest = options.document.read_text().partition("<!-- measured -->\n")
-        after = rest.partition("<!-- /measured -->")[2]
-        options.document.write_text(f"{before}{mark}\n{text}\n\n<!-- /measured -->{after}")
+        replace_named(options.document, "measured", f"\n{text}\n")
     return 0
 
 

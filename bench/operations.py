@@ -6,7 +6,6 @@ make bench-operations      # two minutes; rewrites the table of docs/operations.
 import argparse
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.sections import replace_named
 from tests.harness import background_load, free_port, get, wait_until
 from tests.operations.tunnels import EchoBackend, Tunnels
 
@@ -235,9 +235,7 @@ def main() -> None:
     table = "\n".join(lines)
     print(table)
     if not given.screen:
-        text = DOCUMENT.read_text()
-        marks = r"(?s)(<!-- counts -->\n).*?(<!-- /counts -->)"
-        DOCUMENT.write_text(re.sub(marks, lambda found: f"{found[1]}{table}\n{found[2]}", text))
+        replace_named(DOCUMENT, "counts", table)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
--- wrk's side of the bench: wrk ... -s wrk.lua URL -- KIND PATH.  KIND: browser, bare, post or close.
+-- wrk's side of the bench: wrk ... -s wrk.lua URL -- KIND PATH.  KIND: browser, page, bare, post, close
+-- or fields (those of BENCH_FIELDS, a line each).
 
 local browser = {
   ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36",
@@ -19,7 +20,11 @@ local requests, turn = {}, 0
 
 function init(args)
   local kind, path = args[1], args[2]
-  if kind == "browser" then
+  if kind == "page" then                    -- a page of another site, with a password or a token
+    browser["Origin"] = "https://app.example.com"
+    browser["Authorization"] = os.getenv("BENCH_AUTHORIZATION")
+  end
+  if kind == "browser" or kind == "page" then
     for number = 1, 2000 do                 -- no two neighbours alike: neither path nor cookie
       local fields = {}
       for name, value in pairs(browser) do fields[name] = value end
@@ -28,6 +33,10 @@ function init(args)
     end
   elseif kind == "post" then
     requests[1] = wrk.format("POST", path, { ["Content-Type"] = "application/json" }, string.rep("x", 4096))
+  elseif kind == "fields" then
+    local fields = {}
+    for name, value in (os.getenv("BENCH_FIELDS") or ""):gmatch("([^:\n]+): ([^\n]+)") do fields[name] = value end
+    requests[1] = wrk.format("GET", path, fields)
   elseif kind == "close" then
     requests[1] = wrk.format("GET", path, { ["Connection"] = "close" })
   else
