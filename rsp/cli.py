@@ -76,6 +76,10 @@ def _main(given: list[str]) -> int:
         from rsp.commands.explain import main as explain
 
         return explain(given[1:])
+    if given[:1] == ["import"]:
+        from rsp.commands.importing import main as importing
+
+        return importing(given[1:])
     parser = _parser()
     options = parser.parse_args(given)
     if options.config is not None:
@@ -144,7 +148,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
         usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n"
         "       rsp demo [-w N] [FILE]\n"
-        "       rsp explain FILE REQUEST [-H FIELD]... [--sni NAME] [--certificate FILE]",
+        "       rsp explain FILE REQUEST [-H FIELD]... [--sni NAME] [--certificate FILE]\n"
+        "       rsp import FILE [--from nginx|caddy|haproxy] [-o OUT]",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

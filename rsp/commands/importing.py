@@ -1,0 +1,89 @@
+"""``rsp import nginx.conf``: another program's configuration as a site.lua, on standard output or in a new file."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from rsp.importing.check import checked
+from rsp.importing.formats import FORMATS, guess, read
+from rsp.importing.site import Site, Unreadable
+
+_EPILOG: Final = """\
+exit status: 0: everything was translated; 1: something was not: it stands as a comment at its place,
+and on standard error with its file and line; 2: wrong command line, or a file that cannot be read
+
+documentation: docs/import.md
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0, 1 where something is not translated, 2 for the command line and unreadable files."""
+    options = _parser().parse_args(arguments)
+    try:
+        text = Path(options.file).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        return _fail(f"{options.file}: {error.strerror}")
+    format = options.format or guess(options.file, text)
+    if format is None:
+        return _fail(f"{options.file}: the format is not clear; say it: --from {'|'.join(FORMATS)}")
+    if options.output is not None and os.path.lexists(options.output):
+        return _fail(f"{options.output}: this file is there already, and is not overwritten; choose another name")
+    try:
+        site = read(format, options.file, options.prefix)
+        written = checked(site, str(Path(options.output or ".").parent), Path(options.output or "site.lua").name)
+    except Unreadable as error:
+        return _fail(str(error))
+    try:
+        _put(written.text, options.output)
+    except OSError as error:
+        return _fail(f"{options.output or 'standard output'}: {error.strerror}")
+    _report(site)
+    return 0 if site.whole else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rsp import",
+        description="Write a site.lua that does what a configuration of nginx, Caddy or HAProxy does. What cannot be "
+        "translated stands in it as a comment, with the reason and the place that it comes from.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", help="nginx.conf, Caddyfile or haproxy.cfg; also a part of nginx.conf")
+    parser.add_argument("--from", dest="format", choices=FORMATS, help="the format (default: told by name and content)")
+    parser.add_argument("-o", "--output", metavar="OUT", help="a new file instead of standard output")
+    parser.add_argument(
+        "-p", "--prefix", metavar="DIR", help="what relative names in nginx.conf are relative to (default: its folder)"
+    )
+    return parser
+
+
+def _put(text: str, output: str | None) -> None:
+    """Never over a file that is there."""
+    if output is None:
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+        return
+    with open(output, "x", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - as given
+        file.write(text)
+
+
+def _report(site: Site) -> None:
+    """Notes, and then what is missing, so that it stands last."""
+    for note in site.notes:
+        print(f"{note.origin or site.source}: note: {note.text}", file=sys.stderr)
+    for lost in site.untranslated:
+        print(f"{lost.origin or site.source}: not translated: {lost.reason}: {_short(lost.text)}", file=sys.stderr)
+
+
+def _short(text: str) -> str:
+    """In one line of a terminal."""
+    line = " ".join(text.split())
+    return line if len(line) <= 100 else f"{line[:97]}..."
+
+
+def _fail(message: str) -> int:
+    print(f"rsp import: {message}", file=sys.stderr)
+    return 2

@@ -1,0 +1,5 @@
+"""Other programs' configurations become a site.lua: one folder or file a format, one model of what comes out.
+
+``site.py`` is the model, ``lua.py`` writes it, ``check.py`` has rsp's own loader read what was written.  A reader
+(``nginx/``, ``caddy/``, ``haproxy/``) turns its format into the model and knows nothing of Lua's syntax.
+"""

@@ -1,0 +1,1 @@
+"""A Caddyfile, read into a :class:`rsp.importing.site.Site`."""

@@ -1,0 +1,94 @@
+"""rsp's own loader reads what an import has written; a part that it refuses becomes an :class:`Untranslated`.
+
+So whatever is printed loads, but for files (certificates, passwords) that are not on this machine: those are notes.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from rsp.config.errors import ConfigError
+from rsp.importing.lua import Written, write
+from rsp.importing.site import Declaration, Note, Part, Site, Unreadable, Untranslated
+from rsp.lua.evaluate import evaluate
+from rsp.system.forked import Failed, Forked
+
+_PATIENCE: Final = 30.0  # seconds
+_LINE: Final = re.compile(r"^(?P<file>[^:]*):(?P<line>[0-9]+): (?P<text>.*)$", re.DOTALL)
+_MISSING: Final = re.compile(
+    r"there is no such file|no such (?:file|directory)|cannot open|may not read", re.IGNORECASE
+)
+
+
+def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
+    """What is written of ``site`` once all that does not load has become an :class:`Untranslated`.
+
+    ``directory``: where the file will be, so that relative names are looked up there.  Raises :class:`Unreadable`
+    where nothing of it can be loaded, which is a defect of the reader.
+    """
+    for _ in range(len(site.parts) + 2):
+        written = write(site, name)
+        messages = _messages(written.text, directory)
+        found = [match for match in map(_LINE.match, messages) if match is not None]
+        # Of mistakes and files that are missing, mistakes come first: files are not looked for before.
+        wrong = [match for match in found if not _MISSING.search(match["text"])]
+        if not wrong and len(found) == len(messages):
+            for match in found:
+                site.add(Note(f"on this machine, {match['text']}"))
+            return write(site, name) if found else written
+        if not wrong:
+            raise Unreadable(f"the result does not load: {messages[0]}")
+        for match in wrong:
+            part = written.part_at(int(match["line"]))
+            if part is None:
+                raise Unreadable(f"the result does not load: {match['text']}")
+            _give_up(site, part, match["text"])
+    raise Unreadable("the result does not load")
+
+
+def _give_up(site: Site, part: Part, reason: str) -> None:
+    """``part`` is not valid: an :class:`Untranslated`, and what refuses its requests where it was a route."""
+    if part not in site.parts:
+        return
+    index = next(index for index, each in enumerate(site.parts) if each is part)
+    origin = getattr(part, "origin", None)
+    text = " ".join(write(Site("", "", [part])).text.split("\n\n", 1)[-1].split())
+    instead: list[Part] = [Untranslated(f"rsp refuses what it would be ({reason.rstrip('.')})", text, origin)]
+    if isinstance(part, Declaration) and part.word == "route":
+        instead += _refusal(part)
+    site.parts[index : index + 1] = instead
+
+
+def _refusal(route: Declaration) -> list[Part]:
+    """A route for the same requests, without anything that could be what was wrong; nothing for a second time."""
+    if route.keys.get("respond") == {"status": 503}:
+        return []
+    match = {
+        key: route.keys[key] for key in ("host", "path", "exact", "regex", "first", "methods") if key in route.keys
+    }
+    match["respond"] = {"status": 503}
+    return [Declaration("route", keys=match, origin=route.origin)]
+
+
+def _messages(text: str, directory: str) -> list[str]:
+    """The loader's complaints; none: it loads.  In a process of its own, as for any configuration."""
+    with tempfile.TemporaryDirectory(prefix="rsp-import-") as folder:
+        path = Path(folder, "site.lua")
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        forked = Forked(lambda: _evaluate(str(path)), _PATIENCE)
+        forked.wait()
+        try:
+            return msgspec.json.decode(forked.result(), type=list[str])
+        except Failed as error:
+            raise Unreadable(f"the result cannot be checked: its evaluation {error}") from None
+
+
+def _evaluate(path: str) -> bytes:
+    try:
+        evaluate(path)
+    except ConfigError as error:
+        return msgspec.json.encode(list(error.messages))
+    return b"[]"

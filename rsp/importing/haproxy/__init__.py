@@ -1,0 +1,1 @@
+"""Haproxy.cfg, read into a :class:`rsp.importing.site.Site`."""
