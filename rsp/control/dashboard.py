@@ -6,8 +6,6 @@ What clients of rsp have sent comes to the page as JSON, which makes text nodes 
 """
 
 import asyncio
-import base64
-import hashlib
 import secrets
 from collections.abc import AsyncGenerator
 from functools import cache
@@ -19,6 +17,7 @@ import msgspec
 from rsp.auth.passwords import Busy, Users
 from rsp.config.dashboard_rules import dashboard_of
 from rsp.config.schema import Config, encode_hook
+from rsp.control.document import JSON, assembled, check_order, event, secured
 from rsp.control.live import Live
 from rsp.control.recent import Recent
 from rsp.control.state import State
@@ -29,7 +28,6 @@ _MOST_STREAMS: Final = 24
 _MORE_EVERY: Final = 5  # views
 _LONGEST_FIND: Final = 200
 _REALM: Final = {"WWW-Authenticate": 'Basic realm="rsp", charset="UTF-8"'}
-_JSON: Final = "application/json"
 
 
 class Dashboard:
@@ -67,7 +65,7 @@ class Dashboard:
     def _for_users(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:
             if self._users is not None and not await _is_known(self._users, request):
-                return _secured(401, "text/plain; charset=utf-8", b"a name and a password are needed\n", _REALM)
+                return secured(401, "text/plain; charset=utf-8", b"a name and a password are needed\n", _REALM)
             return await handler(request)
 
         return guarded
@@ -76,30 +74,20 @@ class Dashboard:
         async def guarded(request: Request) -> Response:
             self._check_order(request)
             response = await handler(request)
-            return _secured(response.status, response.type, response.body)
+            return secured(response.status, response.type, response.body)
 
         return guarded
 
     def _check_order(self, request: Request) -> None:
         """Raises :class:`Refused` for an order that is not allowed, or that another page may have sent."""
-        fields = request.fields
         if not self._actions:
             raise Refused(403, "actions are off; dashboard = { address =, actions = true, users = } allows them")
-        if fields.get(b"sec-fetch-site", b"same-origin") != b"same-origin":
-            raise Refused(403, "an order from another site")
-        origin = fields.get(b"origin")
-        if origin is not None and origin.partition(b"://")[2] != fields.get(b"host", b""):
-            raise Refused(403, "an order from another origin")
-        if fields.get(b"content-type", b"").partition(b";")[0].strip().lower() != _JSON.encode():
-            raise Refused(415, "an order is application/json")
-        if not secrets.compare_digest(fields.get(b"x-csrf-token", b""), self._token.encode()):
-            raise Refused(403, "the token of the page is missing or old; load the page again")
+        check_order(request, self._token)
 
     # -- what there is
 
     async def _page(self, _request: Request) -> Response:
-        page, policy = _assembled()
-        return _secured(200, "text/html; charset=utf-8", page, {"Content-Security-Policy": policy})
+        return _assembled()
 
     async def _history(self, request: Request) -> Response:
         try:
@@ -110,13 +98,13 @@ class Dashboard:
         points = self._live.history(request.query.get("kind", "total"), name, seconds)
         if points is None:
             raise Refused(404, "nothing is remembered of that")
-        return _secured(200, _JSON, _encoded(points))
+        return secured(200, JSON, _encoded(points))
 
     async def _events(self, request: Request) -> Response:
         if self._streams >= _MOST_STREAMS:
             raise Refused(503, f"{_MOST_STREAMS} pages are open already")
         find = request.query.get("find", "")[:_LONGEST_FIND]
-        return _secured(200, "text/event-stream", self._stream(find), live=True)
+        return secured(200, "text/event-stream", self._stream(find), live=True)
 
     async def _stream(self, find: str) -> AsyncGenerator[bytes, None]:
         generation = self._generation
@@ -168,21 +156,9 @@ async def _is_known(users: Users, request: Request) -> bool:
 
 
 @cache
-def _assembled() -> tuple[bytes, str]:
-    """The page, and the policy that allows what is in it and nothing else."""
+def _assembled() -> Response:
     folder = files("rsp.control") / "page"
-    style = (folder / "style.css").read_text("utf-8")
-    script = "".join((folder / name).read_text("utf-8") for name in _SCRIPTS)
-    page = (folder / "page.html").read_text("utf-8").replace("{style}", style, 1).replace("{script}", script, 1)
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return page.encode(), policy
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return assembled(folder / "page.html", [folder / "style.css"], [folder / name for name in _SCRIPTS])
 
 
 def _encoded(data: object) -> bytes:
@@ -190,28 +166,8 @@ def _encoded(data: object) -> bytes:
 
 
 def _event(name: bytes, data: object) -> bytes:
-    """JSON has no line break."""
-    return b"event: %b\ndata: %b\n\n" % (name, _encoded(data))
+    return event(name, _encoded(data))
 
 
 def _refuse(status: int, why: str) -> Response:
-    return _secured(status, _JSON, _encoded({"error": why}))
-
-
-def _secured(
-    status: int,
-    kind: str,
-    body: bytes | AsyncGenerator[bytes, None],
-    fields: dict[str, str] | None = None,
-    *,
-    live: bool = False,
-) -> Response:
-    """With what keeps other pages out."""
-    always = {
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Referrer-Policy": "no-referrer",
-        "X-Frame-Options": "DENY",
-    }
-    return Response(status, kind, body, {**always, **(fields or {})}, live)
+    return secured(status, JSON, _encoded({"error": why}))
