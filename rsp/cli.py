@@ -1,14 +1,16 @@
-"""The command line: ``rsp [-w N] site.lua``, ``-t``, ``-T``, ``-s``, ``-v``, ``-V`` and ``rsp demo``."""
+"""The command line: ``rsp [-w N] site.lua``, its options, and commands such as ``rsp demo``."""
 
-import argparse
 import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from rsp import __version__, pure
-from rsp.commands.arguments import worker_count
+from rsp.commands.options import COMMANDS, SIGNALS
+from rsp.commands.options import parser as rsp_parser
 from rsp.config.errors import ConfigError
 from rsp.config.foreign import command
 from rsp.config.schema import Config
@@ -19,41 +21,6 @@ from rsp.nodes.node import SiteError
 from rsp.supervise.main_file import MainFile
 from rsp.system.console import guarded
 from rsp.system.sockets import BindError
-
-_NAMED = {
-    "reload": signal.SIGHUP,
-    "quit": signal.SIGQUIT,
-    "stop": signal.SIGINT,
-    "reopen": signal.SIGUSR1,
-    "upgrade": signal.SIGUSR2,
-}
-_EPILOG = """\
-signals to the master:
-  TERM        finish running requests (at most timeouts.shutdown), then stop; a second TERM stops at once
-  INT         stop at once            QUIT       finish running requests, however long they take
-  HUP         load the configuration again; a bad one is refused and the old one stays
-  USR1        reopen the logs         USR2       upgrade: a new master of the installed code takes over
-  WINCH       workers leave, the master stays
-  TTIN, TTOU  one worker more, one less
-
-exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up for some requests
-
-environment:
-  RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
-  of a node (FILE is the URL of a site, as in etcd://10.0.0.5:2379/rsp/site; docs/many-nodes.md):
-  RSP_SITE_USERNAME, RSP_SITE_PASSWORD_FILE, RSP_SITE_TOKEN_FILE   how rsp gets into the engine
-  RSP_SITE_CA, RSP_SITE_CERTIFICATE, RSP_SITE_KEY                  PEM files, for TLS (etcds://, consuls://, rediss://)
-  RSP_NODE    the node's name (default: the host name)
-  RSP_STATE   directory for local copies (default: $STATE_DIRECTORY, /var/lib/rsp, or below ~/.local/state)
-
-use rspctl to inspect and control a running instance: rspctl --help
-rsp explain shows how a request would be handled: rsp explain --help
-
-documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/http2.md, docs/grpc.md, docs/tls.md,
-  docs/files.md, docs/compression.md, docs/balancing.md, docs/operations.md, docs/logs.md,
-  docs/metrics.md, docs/dashboard.md, docs/tracing.md, docs/many-nodes.md;
-  with comments: rsp.lua, examples/observe.lua
-"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,19 +35,10 @@ def _main(given: list[str]) -> int:
     if meant is not None:
         print(f"rsp: {meant}", file=sys.stderr)
         return 2
-    if given[:1] == ["demo"]:
-        from rsp.commands.demo import main as demo
-
-        return demo(given[1:])
-    if given[:1] == ["explain"]:
-        from rsp.commands.explain import main as explain
-
-        return explain(given[1:])
-    if given[:1] == ["import"]:
-        from rsp.commands.importing import main as importing
-
-        return importing(given[1:])
-    parser = _parser()
+    if given and given[0] in COMMANDS:
+        run: Callable[[list[str]], int] = import_module(COMMANDS[given[0]]).main
+        return run(given[1:])
+    parser = rsp_parser()
     options = parser.parse_args(given)
     if options.config is not None:
         if options.file is not None:
@@ -98,7 +56,7 @@ def _main(given: list[str]) -> int:
             from rsp.commands.signals import send  # what it needs is no burden to a master
 
             return send(
-                options.s, _NAMED[options.s], options.file, load(options.file, keys=False).bundle.config.settings
+                options.s, SIGNALS[options.s], options.file, load(options.file, keys=False).bundle.config.settings
             )
         if options.t or options.T:
             return _test(options.file, dump=options.T)
@@ -140,45 +98,6 @@ def _local_file(url: str) -> str:
     from rsp.commands.fleet_start import local_file
 
     return local_file(url, os.environ)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="rsp",
-        description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
-        usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n"
-        "       rsp demo [-w N] [FILE]\n"
-        "       rsp explain FILE REQUEST [-H FIELD]... [--sni NAME] [--certificate FILE]\n"
-        "       rsp import FILE [--from nginx|caddy|haproxy] [-o OUT]",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        help="the configuration, in Lua; or the URL of a site: etcd://host:2379/rsp/site",
-    )
-    parser.add_argument("-c", "--config", metavar="FILE", help="the same")
-    parser.add_argument(
-        "-w",
-        "--workers",
-        metavar="N",
-        type=worker_count,
-        help='worker processes; "auto": as many as usable cores, within the CPU quota (overrides the file)',
-    )
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "-t", action="store_true", help="test the configuration, run the tests in it, and exit with 0 or 1"
-    )
-    group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
-    signals = f"send the running instance a signal: {', '.join(_NAMED)}"
-    group.add_argument("-s", metavar="SIGNAL", choices=list(_NAMED), help=signals)
-    parser.add_argument(
-        "-v", "--version", action="version", version=f"rsp {__version__}", help="print the version and exit"
-    )
-    parser.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
-    return parser
 
 
 def _test(path: str, *, dump: bool) -> int:

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
@@ -39,26 +39,26 @@ def _main(arguments: Sequence[str] | None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="rspctl",
         description="Inspects and controls a running instance of rsp.",
         epilog="The socket is found by itself when one instance runs; its path is `admin` in the configuration.",
     )
-    parser.add_argument("-s", "--socket", metavar="PATH", help="the admin socket of the instance")
-    parser.add_argument("-v", "-V", "--version", action="version", version=f"rspctl {__version__}")
+    made.add_argument("-s", "--socket", metavar="PATH", help="the admin socket of the instance")
+    made.add_argument("-v", "-V", "--version", action="version", version=f"rspctl {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="the answer as JSON; of log and trace one object a line")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = made.add_subparsers(metavar="COMMAND", required=True)
 
     def command(
         name: str, text: str, run: Callable[[argparse.Namespace], int], *, peer: bool
     ) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text, parents=[common])
-        made.set_defaults(run=run)
+        part = commands.add_parser(name, help=text, description=text, parents=[common])
+        part.set_defaults(run=run)
         if peer:
-            made.add_argument("peer", metavar="[UPSTREAM] PEER", nargs="+", help="address, or name as configured")
-        return made
+            part.add_argument("peer", metavar="[UPSTREAM] PEER", nargs="+", help="address, or name as configured")
+        return part
 
     command("status", "Workers, totals, the configuration in force.", _status, peer=False)
     command("health", "Whether it takes new connections: exit status 0 or 1, for health checks.", _health, peer=False)
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         watch.epilog = "The condition is one argument, in quotes.  docs/trace.md has its language and all fields."
     add_fleet(commands, common)
     command("upgrade", "Hand over to a new master, of the code that is installed now.", _upgrade, peer=False)
-    return parser
+    return made
 
 
 # -- commands

@@ -17,32 +17,37 @@ _REQUEST: Final = re.compile(
 )
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status: 0; 1 for a configuration that cannot be used; 2 for the command line."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="rsp explain",
         description="Say which route, hooks and peer a request would meet, and what the peer would be sent. "
         "Nothing is sent.",
     )
-    parser.add_argument("file", metavar="FILE", help="the configuration, in Lua")
-    parser.add_argument("request", metavar="REQUEST", help="such as 'GET http://shop.example.com/x?y=1'")
-    parser.add_argument(
+    made.add_argument("file", metavar="FILE", help="the configuration, in Lua")
+    made.add_argument("request", metavar="REQUEST", help="such as 'GET http://shop.example.com/x?y=1'")
+    made.add_argument(
         "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field; repeatable"
     )
-    parser.add_argument("-d", "--data", default="", help="the body")
-    parser.add_argument("--sni", help="the name that the client asks for in its handshake (the host)")
-    parser.add_argument(
+    made.add_argument("-d", "--data", default="", help="the body")
+    made.add_argument("--sni", help="the name that the client asks for in its handshake (the host)")
+    made.add_argument(
         "--certificate", metavar="FILE", help="the client's certificate, PEM; it is taken as verified by client_ca"
     )
-    parser.add_argument("--why", action="store_true", help="say which routes are looked at, and why each is not taken")
-    parser.add_argument("--client", default="127.0.0.1", help="the client's address (127.0.0.1)")
-    options = parser.parse_args(arguments)
+    made.add_argument("--why", action="store_true", help="say which routes are looked at, and why each is not taken")
+    made.add_argument("--client", default="127.0.0.1", help="the client's address (127.0.0.1)")
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0; 1 for a configuration that cannot be used; 2 for the command line."""
+    made = parser()
+    options = made.parse_args(arguments)
     match = _REQUEST.fullmatch(options.request.strip())
     if match is None:
-        parser.error(f"cannot read the request '{options.request}'; expected 'METHOD http://host/path'")
+        made.error(f"cannot read the request '{options.request}'; expected 'METHOD http://host/path'")
     for field in options.header:
         if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*", field):
-            parser.error(f"cannot read the field '{field}'; expected 'Name: value'")
+            made.error(f"cannot read the field '{field}'; expected 'Name: value'")
     target = match["target"] or "/"
     body = options.data.encode()
     lines = [f"{(match['method'] or 'GET').upper()} {target if target[0] == '/' else '/' + target} HTTP/1.1"]
@@ -56,7 +61,7 @@ def main(arguments: list[str]) -> int:
     try:
         tls = _tls(match["scheme"], options.sni, options.certificate)
     except (OSError, ValueError) as error:
-        parser.error(f"--certificate {options.certificate}: {error}")
+        made.error(f"--certificate {options.certificate}: {error}")
     try:
         return _explain(options, request, (host or "localhost").encode(), tls)
     except ConfigError as error:

@@ -1,0 +1,91 @@
+"""The command line of ``rsp`` itself: its options, its commands, and its help.
+
+Command lines of the commands are in the commands' own modules.  Completion and manual pages are made of all of them.
+"""
+
+import argparse
+import signal
+from typing import Final
+
+from rsp import __version__
+from rsp.commands.arguments import worker_count
+
+# Each module has `parser()`, which makes the command's parser, and `main(arguments)`; it is imported when it is used.
+COMMANDS: Final = {
+    "demo": "rsp.commands.demo",
+    "explain": "rsp.commands.explain",
+    "import": "rsp.commands.importing",
+}
+SIGNALS: Final = {
+    "reload": signal.SIGHUP,
+    "quit": signal.SIGQUIT,
+    "stop": signal.SIGINT,
+    "reopen": signal.SIGUSR1,
+    "upgrade": signal.SIGUSR2,
+}
+_EPILOG = """\
+signals to the master:
+  TERM        finish running requests (at most timeouts.shutdown), then stop; a second TERM stops at once
+  INT         stop at once            QUIT       finish running requests, however long they take
+  HUP         load the configuration again; a bad one is refused and the old one stays
+  USR1        reopen the logs         USR2       upgrade: a new master of the installed code takes over
+  WINCH       workers leave, the master stays
+  TTIN, TTOU  one worker more, one less
+
+exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up for some requests
+
+environment:
+  RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
+  of a node (FILE is the URL of a site, as in etcd://10.0.0.5:2379/rsp/site; docs/many-nodes.md):
+  RSP_SITE_USERNAME, RSP_SITE_PASSWORD_FILE, RSP_SITE_TOKEN_FILE   how rsp gets into the engine
+  RSP_SITE_CA, RSP_SITE_CERTIFICATE, RSP_SITE_KEY                  PEM files, for TLS (etcds://, consuls://, rediss://)
+  RSP_NODE    the node's name (default: the host name)
+  RSP_STATE   directory for local copies (default: $STATE_DIRECTORY, /var/lib/rsp, or below ~/.local/state)
+
+use rspctl to inspect and control a running instance: rspctl --help
+rsp explain shows how a request would be handled: rsp explain --help
+
+documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/http2.md, docs/grpc.md, docs/tls.md,
+  docs/files.md, docs/compression.md, docs/balancing.md, docs/operations.md, docs/logs.md,
+  docs/metrics.md, docs/dashboard.md, docs/tracing.md, docs/many-nodes.md;
+  with comments: rsp.lua, examples/observe.lua
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="rsp",
+        description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
+        usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n"
+        "       rsp demo [-w N] [FILE]\n"
+        "       rsp explain FILE REQUEST [-H FIELD]... [--sni NAME] [--certificate FILE]\n"
+        "       rsp import FILE [--from nginx|caddy|haproxy] [-o OUT]",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="the configuration, in Lua; or the URL of a site: etcd://host:2379/rsp/site",
+    )
+    made.add_argument("-c", "--config", metavar="FILE", help="the same")
+    made.add_argument(
+        "-w",
+        "--workers",
+        metavar="N",
+        type=worker_count,
+        help='worker processes; "auto": as many as usable cores, within the CPU quota (overrides the file)',
+    )
+    group = made.add_mutually_exclusive_group()
+    group.add_argument(
+        "-t", action="store_true", help="test the configuration, run the tests in it, and exit with 0 or 1"
+    )
+    group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
+    signals = f"send the running instance a signal: {', '.join(SIGNALS)}"
+    group.add_argument("-s", metavar="SIGNAL", choices=list(SIGNALS), help=signals)
+    made.add_argument(
+        "-v", "--version", action="version", version=f"rsp {__version__}", help="print the version and exit"
+    )
+    made.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
+    return made
