@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     if options.output is not None and os.path.lexists(options.output):
         return _fail(f"{options.output}: this file is there already, and is not overwritten; choose another name")
     try:
-        site = read(format, options.file, options.prefix)
+        site = read(format, options.file, text, options.prefix)
         written = checked(site, str(Path(options.output or ".").parent), Path(options.output or "site.lua").name)
     except Unreadable as error:
         return _fail(str(error))

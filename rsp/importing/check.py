@@ -21,6 +21,7 @@ _LINE: Final = re.compile(r"^(?P<file>[^:]*):(?P<line>[0-9]+): (?P<text>.*)$", r
 _MISSING: Final = re.compile(
     r"there is no such file|no such (?:file|directory)|cannot open|may not read", re.IGNORECASE
 )
+_MATCHING: Final = ("listener", "host", "path", "exact", "regex", "first", "methods", "headers", "client")
 
 
 def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
@@ -69,8 +70,9 @@ def _refusal(route: Declaration) -> list[Part]:
     match = {
         key: route.keys[key] for key in ("host", "path", "exact", "regex", "first", "methods") if key in route.keys
     }
-    match["respond"] = {"status": 503}
-    return [Declaration("route", keys=match, origin=route.origin)]
+    keys: dict[str, Value] = {key: value for key, value in route.keys.items() if key in _MATCHING}
+    keys["respond"] = {"status": 503}
+    return [Declaration("route", keys=keys, origin=route.origin)]
 
 
 def _messages(text: str, directory: str) -> list[str]:

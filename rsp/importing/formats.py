@@ -35,16 +35,16 @@ def guess(path: str, text: str) -> str | None:
     return "nginx" if name.endswith((".conf", ".vhost")) or not plain.strip() else None
 
 
-def read(format: str, path: str, prefix: str | None) -> Site:
+def read(format: str, path: str, text: str, prefix: str | None) -> Site:
     """Raises :class:`rsp.importing.site.Unreadable`."""
     if format == "caddy":
-        from rsp.importing.caddy.reader import read_caddyfile  # only what is needed is imported
+        from rsp.importing.caddy import reader as caddy  # only what is needed is imported
 
-        return read_caddyfile(path)
+        return caddy.read(Path(path), text)
     if format == "haproxy":
-        from rsp.importing.haproxy.reader import read_haproxy
+        from rsp.importing.haproxy import reader as haproxy
 
-        return read_haproxy(path)
-    from rsp.importing.nginx.reader import read_nginx
+        return haproxy.read(Path(path), text)
+    from rsp.importing.nginx import reader as nginx
 
-    return read_nginx(path, prefix)
+    return nginx.read(Path(path), text, prefix)

@@ -1,8 +1,10 @@
 """A Caddyfile, read into a :class:`rsp.importing.site.Site`."""
 
+from pathlib import Path
+
 from rsp.importing.site import Site, Unreadable
 
 
-def read_caddyfile(path: str) -> Site:
+def read(path: Path, text: str) -> Site:
     """Raises :class:`Unreadable`."""
     raise Unreadable(f"{path}: a Caddyfile cannot be imported yet")
