@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-pure test-tls soak test-deploy check lint docs fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
+.PHONY: run test test-pure test-tls soak test-deploy check lint prose docs docs-site fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
 
 run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
@@ -50,8 +50,14 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+prose: .venv/installed-dev     ## the prose linter: words, terms, sentences, lines of Markdown; FILES="docs/tls.md ...": these alone
+	@$(BIN)/python -m prose $(FILES)
+
 docs: .venv/installed     ## write docs/configuration.md from the schema
 	$(BIN)/python -m rsp.config.reference > docs/configuration.md
+
+docs-site: .venv/installed-dev     ## the documentation as a site in build/site, with all links checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 FUZZ ?= http1
 

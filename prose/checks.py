@@ -1,0 +1,110 @@
+"""What is wrong with a file's prose: the rules of vocabulary.toml, some of proselint's, and the form of Markdown.
+
+Rules for words run as checks of proselint.  Each finding is a line, a column, a rule's name and what to do.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from proselint.checks import archaism, lexical_illusions, needless_variants, nonwords, redundancy
+from proselint.registry.checks import Check, Padding
+from proselint.registry.checks.engine import Fancy, RegexOptions
+from proselint.registry.checks.types import ExistenceSimple
+
+from prose.passages import Passage, passages
+
+VOCABULARY = Path(__file__).with_name("vocabulary.toml")
+WIDTH = 100  # columns of a line of Markdown; code, tables and a link alone may be longer
+LONGEST = 35  # words of a sentence
+_BORROWED = (archaism, lexical_illusions, needless_variants, nonwords, redundancy)
+
+_END = re.compile(r"[.!?:;][)\"”*_]*\s+(?=[A-Z`*\[\"(“0-9])|\n\s*\n|\n\s*(?:[-*]|\d+\.)\s")
+_WORD = re.compile(r"[A-Za-z0-9`][^\s—]*")
+
+
+class Finding(NamedTuple):
+    line: int
+    column: int
+    rule: str
+    message: str
+
+
+@cache
+def vocabulary() -> dict[str, Any]:
+    return tomllib.loads(VOCABULARY.read_text())
+
+
+@cache
+def _checks(where: str) -> tuple[Check, ...]:
+    """The checks that hold for `docs` or for `code`."""
+    rules = [rule for rule in vocabulary()["rule"] if rule.get("in", where) == where]
+    if where == "docs":
+        rules += [
+            {
+                "name": "term",
+                "pattern": f"(?:{'|'.join(term['not'])})",
+                "except": term.get("except"),
+                "message": f"The term is “{term['term']}” (docs/glossary.md).",
+            }
+            for term in vocabulary()["term"]
+        ]
+    own = [
+        Check(
+            check_type=ExistenceSimple(
+                pattern=Padding.STRICT_WORDS_IN_TEXT.format(re.sub(r" +", r"\\s+", rule["pattern"])),
+                exceptions=(rule["except"],) if rule.get("except") else (),
+            ),
+            engine=Fancy(RegexOptions(case_insensitive=not rule.get("case", False))),
+            path=rule["name"],
+            message=rule["message"],
+        )
+        for rule in rules
+    ]
+    borrowed = [check for module in _BORROWED for check in module.__register__] if where == "docs" else []
+    return (*own, *borrowed)
+
+
+def findings(path: Path) -> list[Finding]:
+    where = "docs" if path.suffix == ".md" else "code"
+    found = [finding for passage in passages(path) for finding in _of_passage(passage, where)]
+    return sorted({*found, *(_long_lines(path) if where == "docs" else ())})
+
+
+def _of_passage(passage: Passage, where: str) -> Iterator[Finding]:
+    text = f"\n{passage.text}\n"  # proselint's checks look at a character before and after a word
+    for check in _checks(where):
+        for result in check.check_with_flags(text):
+            message = f"“{text[slice(*result.span)].strip()}”: {result.message}"
+            yield _at(passage, text, result.span[0], result.check_path, message)
+    if passage.kind in ("text", "docstring"):
+        yield from _long_sentences(passage, text)
+    if passage.kind == "heading" and passage.text.rstrip().endswith((".", ":")):
+        yield Finding(passage.first, 1, "heading", "A heading has no full stop and no colon at its end.")
+
+
+def _at(passage: Passage, text: str, position: int, rule: str, message: str) -> Finding:
+    position += len(text[position:]) - len(text[position:].lstrip())
+    before = text[:position]
+    line = passage.first + before.count("\n") - 1
+    return Finding(line, position - before.rfind("\n"), rule, " ".join(message.split()))
+
+
+def _long_sentences(passage: Passage, text: str) -> Iterator[Finding]:
+    begin = 0
+    for end in [*(found.end() for found in _END.finditer(text)), len(text)]:
+        count = len(_WORD.findall(text[begin:end]))
+        if count > LONGEST:
+            yield _at(passage, text, begin, "long sentence", f"{count} words; at most {LONGEST}: make two of it.")
+        begin = end
+
+
+def _long_lines(path: Path) -> Iterator[Finding]:
+    for passage in passages(path):
+        if passage.kind == "text":
+            for line, text in enumerate(passage.text.split("\n"), passage.first):
+                if len(text) > WIDTH and " " in text.strip():
+                    yield Finding(line, WIDTH + 1, "long line", f"{len(text)} columns; at most {WIDTH}.")
