@@ -71,8 +71,11 @@ def _main(given: list[str]) -> int:
 
         return Master(file, options.workers, main).run(loader)
     except ConfigError as error:
+        from rsp.terminal.caret import point
+
         for message in error.messages:
             log.line(f"Error parsing config file: {message}", log.ERROR)
+            point(message, log=not (options.t or options.T or options.s))
     except (BindError, SiteError) as error:
         log.line(f"Cannot start: {error}", log.ERROR)
     except OSError as error:
@@ -103,11 +106,13 @@ def _local_file(url: str) -> str:
 def _test(path: str, *, dump: bool) -> int:
     from rsp.commands.writable import problems  # none of this is for masters
     from rsp.config.dump import to_lua
+    from rsp.terminal.caret import point
 
     loaded = load(path)
     bundle = loaded.bundle
     for note in (*loaded.stored.found.reading.notes, *_lacking(path, bundle.config)):
         print(f"rsp: {note}", file=sys.stderr)
+        point(note)
     if dump:
         sys.stdout.write(to_lua(bundle.config))
         sys.stdout.flush()

@@ -332,8 +332,14 @@ def _outcome(options: argparse.Namespace, path: str, order: dict[str, object], k
     data = _ask(options, "POST", path, order, good=(200, 409))
     if options.json:
         _json(data)
+    elif data[key]:
+        print(data["message"])
     else:
-        print(data["message"], file=sys.stdout if data[key] else sys.stderr)
+        from rsp.terminal.caret import point
+
+        for line in data["message"].split("\n"):
+            print(line, file=sys.stderr)
+            point(line, data.get("directory", ""))  # an instance that was started before an upgrade does not say it
     return 0 if data[key] else 1
 
 

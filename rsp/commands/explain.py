@@ -65,8 +65,11 @@ def main(arguments: list[str]) -> int:
     try:
         return _explain(options, request, (host or "localhost").encode(), tls)
     except ConfigError as error:
+        from rsp.terminal.caret import point
+
         for message in error.messages:
             log.line(f"Error parsing config file: {message}", log.ERROR)
+            point(message)
         return 1
 
 

@@ -8,6 +8,7 @@ POST /reload   {"dry_run": true} or {"now": true} or nothing               POST 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -100,9 +101,9 @@ class Admin:
         wanted = _decoded(request, ReloadOrder)
         if wanted.dry_run:
             outcome = await self._ordered("dry-run")
-            return answer({"good": outcome.good, "message": outcome.text}, good=outcome.good)
+            return answer({"good": outcome.good, "message": outcome.text, **_beside(outcome)}, good=outcome.good)
         outcome = await self._ordered("reload-now" if wanted.now else "reload")
-        said = {"message": outcome.text, "version": outcome.version, "digest": outcome.digest}
+        said = {"message": outcome.text, "version": outcome.version, "digest": outcome.digest, **_beside(outcome)}
         return answer({"reloaded": outcome.good, **said}, good=outcome.good)
 
     async def _upgrade(self, _request: Request) -> Response:
@@ -114,6 +115,14 @@ class Admin:
             return await self._order(what)
         except Mistake as error:
             raise Refused(400, str(error)) from None
+
+
+def _beside(outcome: Outcome) -> Data:
+    """Of a refusal, what the names of files in it are relative to."""
+    try:
+        return {} if outcome.good else {"directory": str(Path.cwd())}
+    except OSError:  # it has been removed
+        return {}
 
 
 def answer(data: object, *, good: bool = True) -> Response:
