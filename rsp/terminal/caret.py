@@ -24,6 +24,7 @@ _ADVICE: Final = re.compile(r" \((?:did you mean|in rsp|it belongs)|; | ?\(the "
 _GOT: Final = re.compile(r'\bgot ("[^"]*"|-?[\d.]+|true|false)')
 _QUOTED: Final = re.compile(r'"([^"]+)"')
 _NEAR: Final = re.compile(r"near '([^']+)'")
+_ASSIGNED: Final = re.compile(r"(\w+) = (.+)")
 _KEY: Final = re.compile(r"[A-Za-z_]\w*")
 # What is skipped in search of a comment: strings.
 _COMMENT: Final = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!--).)*""")
@@ -110,6 +111,8 @@ def _wanted(said: str) -> Iterator[str]:
         yield rf".*(?P<at>{re.escape(near[1])})"  # the last: Lua has accepted what came before
     quoted = [re.escape(word) for word in _QUOTED.findall(problem)]
     yield from (rf"(?<!\w)(?P<at>{word})(?!\w)" for word in quoted)
+    said_so = [found for step in reversed(path) if (found := _ASSIGNED.fullmatch(step)) is not None]
+    yield from (rf"\b{found[1]}\b[\"'\]]*\s*=\s*(?P<at>{re.escape(found[2])})" for found in said_so)
     yield from (rf"\b(?P<at>{key})\b[\"'\]]*\s*[={{]" for key in keys)
     yield from (rf"(?P<at>[\"']{re.escape(word)}[\"'])" for step in path for word in _QUOTED.findall(step))
 
