@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import psutil
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.control.discovery.etcd import EtcdPrefix
 from rsp.engines.etcd import Etcd
 from rsp.tls.material import Keyring

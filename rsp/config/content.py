@@ -31,28 +31,30 @@ COMPRESSED: Final = re.compile(
 
 
 class Files(Struct, frozen=True):
-    """A directory whose files answer requests, and how."""
+    """A directory of static files."""
 
     root: Annotated[
         Text,
         Meta(
-            description="The directory, absolute or relative to the configuration's own. It is resolved again every "
-            "second, so a link such as `current` may be switched."
+            description="The directory, absolute or relative to the configuration file. It is resolved again every "
+            "second, so a symbolic link such as `current` can be switched."
         ),
     ]
     index: Annotated[
         str | tuple[Text, ...] | None,
         Meta(
-            description="The file that answers for a directory: a name, or a list of which the first that exists is "
-            'taken; `""`: none. Default: `"index.html"`; none with `else_to`.'
+            description="File that is served for a directory: a name, or a list of which the first existing one is "
+            'served; `""`: none. Default: `"index.html"`; with `else_to`, none.'
         ),
     ] = None
-    list: Annotated[bool, Meta(description="Answer for a directory without an index with a list of its files.")] = False
+    list: Annotated[
+        bool, Meta(description="Whether a directory without an index is served as a list of its files.")
+    ] = False
     hidden: Annotated[
         bool,
         Meta(
-            description="Serve files whose name, or the name of a directory on the way, begins with a dot. "
-            "`/.well-known/` is always served."
+            description="Whether files and directories whose name begins with a dot are served. `/.well-known/` is "
+            "always served."
         ),
     ] = False
     hide: Annotated[
@@ -61,43 +63,60 @@ class Files(Struct, frozen=True):
     ] = ()
     symlinks: Annotated[
         Literal["inside", "all", "none"],
-        Meta(description="Symbolic links that are followed: those that lead to a place below `root`, all, or none."),
+        Meta(
+            description="Symbolic links that are followed: `inside`: those that lead to a place below `root`; "
+            "`all`; `none`."
+        ),
     ] = "inside"
     precompressed: Annotated[
         bool,
-        Meta(description="Serve `app.js.br`, `app.js.zst` or `app.js.gz` for `app.js` to clients that accept it."),
+        Meta(
+            description="Whether `app.js.br`, `app.js.zst` or `app.js.gz` is served for `app.js` to clients that "
+            "accept it."
+        ),
     ] = True
     cache_control: Annotated[
         str | dict[str, str],
         Meta(
-            description='Cache-Control for all files, or by pattern: `{ ["assets/*"] = "max-age=31536000, immutable", '
-            '["*.html"] = "no-cache" }`; the longest pattern that matches wins.'
+            description='Cache-Control for all files, or by pattern: `{ ["assets/*"] = "max-age=31536000, '
+            'immutable", ["*.html"] = "no-cache" }`. The longest matching pattern wins.'
         ),
     ] = msgspec.field(default_factory=dict)
     types: Annotated[
         dict[str, str],
-        Meta(description='Content-Type by extension, before the built-in table: `{ glb = "model/gltf-binary" }`.'),
+        Meta(
+            description="Content-Type by file extension, in addition to the built-in table: `{ glb = "
+            '"model/gltf-binary" }`.'
+        ),
     ] = msgspec.field(default_factory=dict)
-    charset: Annotated[str, Meta(description='The `charset` in the Content-Type of text files; `""`: none.')] = "utf-8"
+    charset: Annotated[
+        str, Meta(description='The `charset` parameter in the Content-Type of text files. `""`: none.')
+    ] = "utf-8"
 
 
 class Compress(Struct, frozen=True):
-    """Which responses are compressed, and how."""
+    """Compression of responses."""
 
     algorithms: Annotated[
         tuple[Literal["zstd", "br", "gzip"], ...],
         Meta(
             min_length=1,
-            description="Algorithms that are offered; the first one is taken where a client prefers none of them.",
+            description="Algorithms that are offered, in order of preference. The order counts for clients that "
+            "prefer none of them.",
         ),
     ] = CODINGS
     types: Annotated[
         tuple[Text, ...],
-        Meta(description="Content types of responses that are compressed, without parameters; `*` is any text."),
+        Meta(description="Content types that are compressed, without parameters. `*` matches any text."),
     ] = COMPRESSIBLE
-    min_size: Annotated[Size, Meta(description="Responses that are known to be smaller are not compressed.")] = Size(
-        1000
-    )
+    min_size: Annotated[
+        Size, Meta(description="Responses that are known to be smaller than this are not compressed.")
+    ] = Size(1000)
     level: Annotated[
-        int, Meta(ge=1, le=9, description="1 is the fastest, 9 the smallest. A busy worker lowers it by itself.")
+        int,
+        Meta(
+            ge=1,
+            le=9,
+            description="Compression level, from 1 (fastest) to 9 (smallest). A busy worker lowers it temporarily.",
+        ),
     ] = 4

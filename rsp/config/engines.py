@@ -1,4 +1,4 @@
-"""Engines that users run already, and in which several instances of rsp share state: etcd, Consul, Redis, Kubernetes.
+"""Engines (etcd, Consul, Redis, Kubernetes and others), which hold peers or what several instances of rsp share.
 
 An endpoint is a URL; credentials stand in keys beside it, never in it.
 """
@@ -49,10 +49,10 @@ class EngineUrl(NamedTuple):
             raise ValueError(f"expected a URL that begins with one of {schemes}, got {shown}{_way(url, ports)}")
         scheme, authority = found[1].lower(), found[2]
         if "@" in authority:
-            raise ValueError("credentials do not belong into the URL: write username and password_file beside it")
+            raise ValueError("a URL may not contain credentials: use the keys username and password_file")
         if not ports[scheme]:
             if authority:
-                raise ValueError(f"{scheme}:// has no host: write {scheme}:///{authority}{found[3] or ''}")
+                raise ValueError(f"{scheme}:// takes no host: write {scheme}:///{authority}{found[3] or ''}")
             return cls(scheme, (), found[3] or "", dict(parse_qsl(found[4] or "", keep_blank_values=True)))
         named = authority.split(",") if authority or scheme not in _WITHOUT_HOST else []
         hosts = tuple(_host(part, ports[scheme]) for part in named)
@@ -82,9 +82,9 @@ def _way(url: str, ports: dict[str, int]) -> str:
 
 def _host(text: str, port: int) -> str:
     if not text:
-        raise ValueError(f"expected a host behind ://, as in 10.0.0.5:{port}")
+        raise ValueError(f"expected a host after ://, as in 10.0.0.5:{port}")
     if text[-1] == ":":
-        raise ValueError(f"expected a port behind the colon, as in {text}{port}")
+        raise ValueError(f"expected a port after the colon, as in {text}{port}")
     address = Address.parse(text if re.search(r":\d+$", text) else f"{text}:{port}")
     if address.is_unix or address.port == 0:
         raise ValueError(f"expected a host as in 10.0.0.5:{port}, got {show(text)}")
@@ -92,58 +92,61 @@ def _host(text: str, port: int) -> str:
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """How rsp gets into an engine."""
+    """How rsp authenticates to an engine."""
 
-    username: Annotated[
-        Text | None, Meta(description="User name, where the engine asks for one: etcd, Redis, HTTP.")
-    ] = None
-    password: Annotated[Secret | None, Meta(description="Password. Better in a file: `password_file`.")] = None
+    username: Annotated[Text | None, Meta(description="User name: etcd, Redis, HTTP.")] = None
+    password: Annotated[Secret | None, Meta(description="Password. `password_file` is safer.")] = None
     password_file: Annotated[
         Text | None,
-        Meta(description="File with the password, read again when it changes; only root needs to be able to read it."),
+        Meta(
+            description="File with the password. It is read again when it changes; read permission for root is enough."
+        ),
     ] = None
-    token: Annotated[
-        Secret | None, Meta(description="Token: Consul, Kubernetes, HTTP. Better in a file: `token_file`.")
-    ] = None
+    token: Annotated[Secret | None, Meta(description="Token: Consul, Kubernetes, HTTP. `token_file` is safer.")] = None
     token_file: Annotated[
         Text | None,
-        Meta(description="File with the token, read again when it changes; only root needs to be able to read it."),
+        Meta(description="File with the token. It is read again when it changes; read permission for root is enough."),
     ] = None
     tls: Annotated[
         UpstreamTls | None,
         Meta(
-            description="With a URL that says TLS (`etcds://`, `rediss://`, `https://`): authorities, own certificate, "
-            "name, as in an upstream's `tls`. Default: verified by the system's authorities."
+            description="TLS options for URLs with TLS (`etcds://`, `rediss://`, `https://`), with the keys of `tls` "
+            "of an upstream. Default: verification with the certificate authorities of the system."
         ),
     ] = None
-    timeout: Annotated[Duration, Meta(description="For an answer, of each endpoint.")] = Duration(5)
+    timeout: Annotated[Duration, Meta(description="Timeout for a response of each endpoint.")] = Duration(5)
 
 
 A = TypeVar("A", bound=Access)
 
 
 class Store(Access, frozen=True, kw_only=True):
-    """Redis or Valkey, for what several instances share: `shared(..., { store = "main" })`, `cluster = "main"`."""
+    """A Redis or Valkey server for state that several instances share:
 
-    name: Annotated[Text, Meta(description="The name by which it is referred to.")]
+    `shared(..., { store = "main" })`, `cluster = "main"`.
+    """
+
+    name: Annotated[Text, Meta(description="Name of the store.")]
     url: Annotated[
         Text,
         Meta(
-            description='`"redis://10.0.0.5:6379/0"`, `"rediss://..."` over TLS, '
-            '`"redis+sentinel://10.0.0.5:26379,10.0.0.6:26379/mymaster/0"`, `"redis+unix:///run/redis.sock"`.'
+            description='URL of the server: `"redis://10.0.0.5:6379/0"`, `"rediss://..."` (TLS), '
+            '`"redis+sentinel://10.0.0.5:26379,10.0.0.6:26379/mymaster/0"` or '
+            '`"redis+unix:///run/redis.sock"`.'
         ),
     ]
 
 
 class Discover(Access, frozen=True, kw_only=True):
-    """Where the peers of an upstream are read, and read again whenever they change."""
+    """Service discovery: the source from which the peers of an upstream are read, and followed as they change."""
 
     url: Annotated[
         Text,
         Meta(
-            description='Where: `"etcd://10.0.0.5:2379/services/app/"`, `"consul://127.0.0.1:8500/app"`, '
-            '`"kubernetes:///namespace/service"`, `"docker:///var/run/docker.sock"`, `"file:///etc/rsp/app.json"`, '
-            '`"https://config.example.com/app.json"`; see [discovery.md](discovery.md).'
+            description='URL of the source: `"etcd://10.0.0.5:2379/services/app/"`, `"consul://127.0.0.1:8500/app"`, '
+            '`"kubernetes:///namespace/service"`, `"docker:///var/run/docker.sock"`, '
+            '`"file:///etc/rsp/app.json"`, or `"https://config.example.com/app.json"`; see '
+            "[discovery.md](discovery.md)."
         ),
     ]
     minimum: Annotated[
@@ -151,24 +154,29 @@ class Discover(Access, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=10_000,
-            description="An answer with fewer members than this, and fewer than before, is not believed until it has "
-            "stood for `doubt`. 0: whatever comes is believed, no members included.",
+            description="Lowest plausible number of members. A result with fewer, and with fewer than before, is "
+            "used only after it has been stable for `doubt`. `0`: every result is used at once, even an "
+            "empty one.",
         ),
     ] = 1
     doubt: Annotated[
-        Duration, Meta(description="How long an answer with fewer members than `minimum` has to stand.")
+        Duration,
+        Meta(description="How long a result with fewer than `minimum` members must be stable before it is used."),
     ] = Duration(60)
     port: Annotated[
         Annotated[int, Meta(ge=1, le=65535)] | Text | None,
-        Meta(description="Port of the members where their source does not say, or the name of one of several."),
+        Meta(
+            description="Port of members for which the source does not state one, or the name of one of several ports."
+        ),
     ] = None
     interval: Annotated[
-        Duration, Meta(description="Between two readings, where a source cannot tell of changes (HTTP).")
+        Duration, Meta(description="Polling interval for sources that cannot report changes (HTTP).")
     ] = Duration(5)
-    tags: Annotated[tuple[Text, ...], Meta(description="Consul: only members that have all of these.")] = ()
-    labels: Annotated[dict[str, str], Meta(description="Docker, Kubernetes: only members that have all of these.")] = {}
+    tags: Annotated[tuple[Text, ...], Meta(description="Consul: tags that a member must have.")] = ()
+    labels: Annotated[dict[str, str], Meta(description="Docker, Kubernetes: labels that a member must have.")] = {}
     network: Annotated[
-        Text | None, Meta(description="Docker: the network whose addresses are taken. Default: the only one.")
+        Text | None,
+        Meta(description="Docker: network whose addresses are used. Default: the only network of the container."),
     ] = None
 
     @property
@@ -200,38 +208,39 @@ def _in_pod(access: A) -> A:
 
 
 class DiscoverRoutes(Access, frozen=True, kw_only=True):
-    """Routes that containers or services ask for by labels; see [routes-from-labels.md](routes-from-labels.md)."""
+    """Routes that containers or services define with labels; see [routes-from-labels.md](routes-from-labels.md)."""
 
     docker: Annotated[
         Text | None,
         Meta(
-            description='Docker or podman: its socket, `"unix:/var/run/docker.sock"`, or a proxy that allows less, '
-            '`"docker://docker-proxy:2375"`. Containers ask by labels.'
+            description='Docker or Podman: its socket, such as `"unix:/var/run/docker.sock"`, or a proxy that '
+            'restricts access, such as `"docker://docker-proxy:2375"`. Containers define routes with '
+            "labels."
         ),
     ] = None
     kubernetes: Annotated[
         Text | bool | None,
         Meta(
-            description='True: the cluster that rsp runs in; or its API: `"kubernetes://api.example.com:6443"`. '
-            "Services ask by annotations."
+            description="Kubernetes: `true` for the cluster that rsp runs in, or the URL of an API server such as "
+            '`"kubernetes://api.example.com:6443"`. Services define routes with annotations.'
         ),
     ] = None
     namespace: Annotated[
-        Text | None, Meta(description="Kubernetes: only services in this namespace. Default: in all of them.")
+        Text | None, Meta(description="Kubernetes: namespace of the services. Default: all namespaces.")
     ] = None
     hosts: Annotated[
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description='Hosts that labels may claim: `{ "*.apps.example.com", "shop.example.com" }`. Routes for '
-            "others are left out.",
+            description='Hosts that labels may use: `{ "*.apps.example.com", "shop.example.com" }`. Routes for other '
+            "hosts are ignored.",
         ),
     ]
     network: Annotated[
         Text | None,
         Meta(
-            description="Docker: the network whose addresses are taken, unless the label `rsp.network` says another; "
-            '`"host"`: the ports that the host publishes. Default: the only one.'
+            description="Docker: network whose addresses are used, unless the label `rsp.network` names another one. "
+            '`"host"`: the ports published on the host. Default: the only network of the container.'
         ),
     ] = None
 

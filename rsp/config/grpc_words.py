@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
+from rsp.config.failure import Health, Retry
 from rsp.config.limits import Timeouts
-from rsp.config.upstreams import Health, Retry
 
 _CALLS: Final = 'upstream "calls" { "10.0.0.1:50051", http = 2 } and route { to = "calls" }'
 _RETRY: Final = 'retry = { on_grpc = { "unavailable" } } in an upstream'

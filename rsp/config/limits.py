@@ -9,95 +9,137 @@ from rsp.config.units import Duration, Size
 
 
 class Timeouts(Struct, frozen=True):
-    """How long to wait for what. Precise to a second."""
+    """Timeouts. They are precise to one second."""
 
-    head: Annotated[Duration | None, Meta(description="For a request's whole head, from its first byte. Then 408.")] = (
-        None
-    )
+    head: Annotated[
+        Duration | None,
+        Meta(description="Time for a request head to arrive, from its first byte. After that the client gets 408."),
+    ] = None
     handshake: Annotated[
         Duration | None,
-        Meta(description="For a TLS handshake, of clients and of peers. Then the connection is closed."),
+        Meta(description="Time for a TLS handshake with a client or a peer. After that the connection is closed."),
     ] = None
     body: Annotated[
         Duration | None,
-        Meta(description="Between two reads of a request's body; see also `limits.min_rate`. Then 408."),
+        Meta(
+            description="Time between two reads of a request body. After that the client gets 408. See also "
+            "`limits.min_rate`."
+        ),
     ] = None
-    idle: Annotated[Duration | None, Meta(description="For a client's next request on an open connection.")] = None
+    idle: Annotated[
+        Duration | None,
+        Meta(
+            description="Time for the next request on an open client connection. After that the connection is closed."
+        ),
+    ] = None
     connect: Annotated[
-        Duration | None, Meta(description="For a connection to a peer. Then the next peer, at last 504.")
+        Duration | None,
+        Meta(
+            description="Time to connect to a peer. After that the next peer is tried; if none is "
+            "left, the client gets 504."
+        ),
     ] = None
-    response: Annotated[Duration | None, Meta(description="For a peer's response head. Then 504.")] = None
+    response: Annotated[
+        Duration | None, Meta(description="Time until the response head of a peer. After that the client gets 504.")
+    ] = None
     read: Annotated[
-        Duration | None, Meta(description="Between two reads of a response's body. Then the connection is cut.")
+        Duration | None,
+        Meta(description="Time between two reads of a response body. After that the connection is closed."),
     ] = None
     send: Annotated[
         Duration | None,
-        Meta(description="For a client that takes less of a response than `limits.min_rate`. Then it is cut."),
+        Meta(
+            description="Time during which a client may read a response more slowly than `limits.min_rate`. After "
+            "that the connection is closed."
+        ),
     ] = None
     half_close: Annotated[
         Duration | None,
         Meta(
-            description="For something to send to a client that has closed its sending side; then it has left (499). "
-            "Up to a second longer. 0: no limit."
+            description="Time during which a request continues without anything to send, once the client has closed "
+            "its sending side. After that the request ends with status 499, up to a second late. `0`: no "
+            "limit."
         ),
     ] = None
     request: Annotated[
         Duration | None,
-        Meta(description="For a whole exchange, from head to the response's end. Then 504, or the cut. 0: no limit."),
+        Meta(
+            description="Time for a whole request, from its head to the end of the response. After that the client "
+            "gets 504, or the connection is closed if the response has begun. `0`: no limit."
+        ),
     ] = None
     tunnel: Annotated[
         Duration | None,
         Meta(
-            description="Silence on an upgraded connection, and in a call of gRPC, where it stands in for `body` and "
-            "`read`. Then it is cut."
+            description="Idle timeout of an upgraded connection, and of a gRPC call, where it replaces `body` and "
+            "`read`. After that the connection is closed."
         ),
     ] = None
-    keepalive: Annotated[Duration | None, Meta(description="For an idle connection to a peer.")] = None
+    keepalive: Annotated[Duration | None, Meta(description="Idle timeout of a connection to a peer.")] = None
     shutdown: Annotated[
-        Duration | None, Meta(description="For running requests when rsp or a worker stops. Then they are cut.")
+        Duration | None,
+        Meta(
+            description="Time for running requests to finish when rsp or a worker stops. After "
+            "that their connections are closed."
+        ),
     ] = None
 
 
 class Limits(Struct, frozen=True):
-    """How large things may be, and how many."""
+    """Largest sizes and numbers."""
 
-    line: Annotated[Size | None, Meta(description="Request line. Longer: 414.")] = None
-    head: Annotated[Size | None, Meta(description="A whole head, of requests (431) and responses (502).")] = None
-    fields: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="Fields in a head. More: 431, or 502 for responses.")
+    line: Annotated[Size | None, Meta(description="Largest request line. A longer line gets 414.")] = None
+    head: Annotated[
+        Size | None, Meta(description="Largest head. A larger request head gets 431, a larger response head 502.")
     ] = None
-    body: Annotated[Size | None, Meta(description="Body of a request. Larger: 413. 0: no limit.")] = None
+    fields: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="Number of header fields in a head. A request with more "
+            "gets 431, a response with more becomes 502."
+        ),
+    ] = None
+    body: Annotated[Size | None, Meta(description="Largest request body. A larger body gets 413. `0`: no limit.")] = (
+        None
+    )
     min_rate: Annotated[
         Size | None,
         Meta(
-            description="Bytes a second, on average, that a client must send of a body with a length, or take of a "
-            "response. 0: none."
+            description="Lowest average rate, in bytes a second, at which a client must send a body that has a "
+            "length, or read a response. `0`: no lower limit."
         ),
     ] = None
     buffer: Annotated[
         Size | None,
-        Meta(description="Bytes held for a peer or client that reads slowly, before the other side is paused."),
+        Meta(
+            description="Bytes that are buffered for a slow peer or client before reading from the other side pauses."
+        ),
     ] = None
     connections: Annotated[
         Count | None,
-        Meta(description="Client connections of one worker. More: 503. 0, and at most: what its descriptors allow."),
+        Meta(
+            description="Client connections of each worker. Further connections get 503. `0`: as many as the limit of "
+            "open files allows, which is also the upper bound."
+        ),
     ] = None
     per_client: Annotated[
         Count | None,
         Meta(
-            description="Connections of one client address to one worker, `trusted` ones aside. More: 503. 0: no limit."
+            description="Connections from one client address to each worker, except from `trusted` addresses. "
+            "Further ones get 503. `0`: no limit."
         ),
     ] = None
     temp: Annotated[
         Size | None,
         Meta(
-            description="Bytes in temporary files of all workers together, for bodies that `request_buffering` and "
-            "`response_buffering` hold. Beyond it, requests get 503, and less is held of responses."
+            description="Size of the temporary files of all workers together, which hold bodies for "
+            "`request_buffering` and `response_buffering`. Above it, requests get 503, and less of the "
+            "responses is buffered."
         ),
     ] = None
     streams: Annotated[
         Annotated[int, Meta(ge=1, le=65535)] | None,
-        Meta(description="Requests at a time on one HTTP/2 connection. More are refused (REFUSED_STREAM)."),
+        Meta(description="Concurrent requests on one HTTP/2 connection. Further ones are refused with REFUSED_STREAM."),
     ] = None
 
 

@@ -1,4 +1,4 @@
-"""The schema of what shows how rsp is doing: logs, metrics, dashboard, traces.  Part of ``schema``."""
+"""The schema of observability: logs, metrics, dashboard, traces.  Part of ``schema``."""
 
 import re
 from typing import Annotated, Final, Literal
@@ -10,8 +10,8 @@ from rsp.config.struct import Struct, Text
 from rsp.config.units import Duration, Listen, Secret
 
 _HOSTS = (
-    "Names that the Host of a request may have, beside IP addresses of loopback, `localhost` and the address itself; "
-    '`"*"`: any. Others get 421 (against DNS rebinding).'
+    "Names that the Host of a request may have, in addition to loopback IP addresses, `localhost` and the host in "
+    '`address`; `"*"`: any. Requests with another Host get 421, which protects against DNS rebinding.'
 )
 
 
@@ -19,35 +19,39 @@ _BRACES: Final = re.compile(r"\A\{([^{}]+)\}\Z")
 
 
 class AccessLog(Struct, frozen=True):
-    """A log with a line for each request."""
+    """An access log: one line for each request."""
 
     path: Annotated[
         Text,
         Meta(
-            description='`"stdout"`, a file\'s path, relative to where rsp was started; `"syslog:/dev/log"` or '
-            '`"syslog:192.0.2.1:514"` (RFC 5424); `"journald"`.'
+            description='Where lines are written: `"stdout"`; the path of a file, relative to the directory in which '
+            'rsp was started; `"syslog:/dev/log"` or `"syslog:192.0.2.1:514"` (RFC 5424); or '
+            '`"journald"`.'
         ),
     ] = "stdout"
     format: Annotated[
         Text,
         Meta(
-            description='`"combined"`, `"json"`, or a text with [fields](logs.md#fields): '
+            description='Format of a line: `"combined"`, `"json"`, or a text with [fields](logs.md#fields) such as '
             '`"{client} {status} {request.header.user-agent}"`.'
         ),
     ] = "combined"
     fields: Annotated[
         dict[str, str],
         Meta(
-            description='For `"json"`: further keys, and the field of each: `{ agent = "request.header.user-agent" }`; '
-            '`""` leaves a default key out.'
+            description='With `"json"`: additional keys and their [fields](logs.md#fields), such as `{ agent = '
+            '"request.header.user-agent" }`. `""` removes a default key.'
         ),
     ] = {}
     when: Annotated[
         Text | None,
-        Meta(description="Log only requests that match this [condition](logs.md#conditions): `'status >= 500'`."),
+        Meta(
+            description="[Condition](logs.md#conditions) that a request must match to be logged: `'status >= 500'`. "
+            "Default: all requests."
+        ),
     ] = None
     sample: Annotated[
-        float, Meta(gt=0, le=1, description="Share of these requests that is logged, chosen at random: 0.01 is 1 %.")
+        float, Meta(gt=0, le=1, description="Share of these requests that are logged, chosen at random. 0.01 is 1 %.")
     ] = 1.0
 
     def __post_init__(self) -> None:
@@ -61,37 +65,50 @@ class AccessLog(Struct, frozen=True):
 
 
 class Metrics(Struct, frozen=True):
-    """Where Prometheus finds the metrics: `/metrics`, `/live` and `/ready`."""
+    """A listener for Prometheus, which serves `/metrics`, `/live` and `/ready`."""
 
-    address: Annotated[Listen, Meta(description='`"127.0.0.1:9145"` or `"unix:/run/rsp/metrics.sock"`.')]
+    address: Annotated[
+        Listen, Meta(description='Address to listen on: `"127.0.0.1:9145"` or `"unix:/run/rsp/metrics.sock"`.')
+    ]
     hosts: Annotated[tuple[Text, ...], Meta(description=_HOSTS)] = ()
 
 
 class Dashboard(Struct, frozen=True):
-    """A page that shows what rsp does."""
+    """A web page with the live state of rsp."""
 
-    address: Annotated[Listen, Meta(description='`"127.0.0.1:9146"`. One that is not loopback needs `users`.')]
+    address: Annotated[
+        Listen,
+        Meta(description='Address to listen on: `"127.0.0.1:9146"`. An address that is not loopback requires `users`.'),
+    ]
     hosts: Annotated[tuple[Text, ...], Meta(description=_HOSTS)] = ()
     actions: Annotated[
-        bool, Meta(description="Whether peers can be drained, enabled and weighted on it; needs `users`.")
+        bool, Meta(description="Whether peers can be drained, enabled and weighted on the page. Requires `users`.")
     ] = False
     users: Annotated[
-        Text | None, Meta(description="File with user names and hashed passwords, as `htpasswd -B` makes it.")
+        Text | None,
+        Meta(description="File with user names and hashed passwords, as written by `htpasswd -B`. Default: no login."),
     ] = None
 
 
 class Tracing(Struct, frozen=True):
-    """Where spans are sent, as OTLP over HTTP."""
+    """Tracing: spans are sent as OTLP over HTTP."""
 
-    endpoint: Annotated[Text, Meta(description='`"http://127.0.0.1:4318/v1/traces"`.')]
-    sample: Annotated[float, Meta(ge=0, le=1, description="Share of requests that is traced.")] = 0.01
+    endpoint: Annotated[Text, Meta(description='URL of the collector: `"http://127.0.0.1:4318/v1/traces"`.')]
+    sample: Annotated[float, Meta(ge=0, le=1, description="Share of the requests that are traced, from 0 to 1.")] = 0.01
     slow: Annotated[
         Duration | None,
-        Meta(description="Requests that take longer are traced in any case, as are failed ones. 0: none for its time."),
+        Meta(
+            description="Requests that take longer than this are always traced, as are failed ones. `0`: no "
+            "requests are traced for their duration."
+        ),
     ] = Duration(1)
-    service: Annotated[Text, Meta(description="The `service.name` of the spans.")] = "rsp"
+    service: Annotated[Text, Meta(description="Value of the attribute `service.name` of the spans.")] = "rsp"
     headers: Annotated[
-        dict[str, Secret], Meta(description="Fields to send along, such as Authorization; `rsp -T` hides their values.")
+        dict[str, Secret],
+        Meta(
+            description="Header fields of the requests to the collector, such as Authorization. "
+            "`rsp -T` hides their values."
+        ),
     ] = {}
 
 

@@ -1,20 +1,22 @@
 """The schema as Markdown: ``docs/configuration.md`` is this module's output (``make docs``)."""
 
+from textwrap import fill
 from typing import Any
 
 import msgspec
 
-from rsp.config import content, filters, limits, observe, routes, schema, tls, upstreams
+from rsp.config import answers, content, failure, filters, instance, limits, observe, routes, schema, tls, upstreams
 from rsp.config.units import Duration, Function, Listen, Network, Peer, Secret, Size, show
 
 _INTRO = """\
 # Configuration
 
-*Generated from `rsp/config/schema.py` by `make docs`; do not edit.*
+*Generated from `rsp/config` by `make docs`; do not edit.*
 
-A configuration is a Lua program (LuaJIT, sandboxed). It runs once when rsp starts and once for every reload, in a
-process of its own, with limits on time and memory. What it declares is checked as a whole: `rsp -t site.lua` names
-every mistake by file, line and key; `rsp -T site.lua` also prints the configuration with all defaults filled in.
+A configuration is a Lua program (LuaJIT, sandboxed). It runs once when rsp starts and once at every
+reload, in a separate process with limits on time and memory. `rsp -t site.lua` checks it and
+reports every error with file, line and key. `rsp -T site.lua` also prints the configuration with
+all defaults.
 
 ```lua
 listen "0.0.0.0:8080"
@@ -25,7 +27,7 @@ route { path = "/static/", to = "api" }
 route { to = "app" }
 ```
 
-The three lines of rsp's ancestor are a whole configuration, too:
+The three settings of rsp's predecessor are a complete configuration, too:
 
 ```lua
 listenPort = "8000"
@@ -33,48 +35,54 @@ backendAddress = "127.0.0.1"
 backendPort = "80"
 ```
 
-What a file can use: `require "lib.peers"` and `dofile "more.lua"`, relative to the file; `os.getenv`, `os.time`,
-`os.date`, `os.clock`; `print`, which writes to rsp's log; Lua's `string`, `table`, `math`, `coroutine` and `bit`. There is
-no `io`, no `os.execute`, no `debug`, no `ffi`. Functions named `on_request`, `on_response` and so on are hooks, which see
-every request: [lua.md](lua.md). Variables of your own are `local`: a global variable that is not a setting is an error,
-because it could be a misspelt one. Functions of your own, and modules that you `require`, may be global.
+A configuration file can use:
 
-Durations are numbers of seconds or strings: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. Sizes are numbers of bytes or strings:
-`"64KB"`, `"10MB"`, `"1GB"` (powers of 1024).
+- `require "lib.peers"` and `dofile "more.lua"`, relative to the file;
+- `os.getenv`, `os.time`, `os.date`, `os.clock`;
+- `print`, which writes to rsp's log;
+- Lua's `string`, `table`, `math`, `coroutine` and `bit`.
+
+There is no `io`, `os.execute`, `debug` or `ffi`. Functions named `on_request`, `on_response` and so
+on are hooks, which run for every request ([lua.md](lua.md)). Declare your own variables as `local`:
+a global variable that is not a setting is reported as an error, because it may be a misspelt
+setting. Functions of your own, and modules loaded with `require`, may be global.
+
+A duration is a number of seconds or a string: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. A size is a number
+of bytes or a string: `"64KB"`, `"10MB"`, `"1GB"` (powers of 1024).
 """
 
 _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
-    ('`listen "address"` or `listen "address" { key = value }`', "The address may also be the first in the table.", schema.Listener),
+    ('`listen "address"` or `listen "address" { key = value }`', "The address may also be the first value in the table.", schema.Listener),
     (
         '`certificate { "file", key = value }`',
-        "As many as there are; an exact name goes before a wildcard, and an ECDSA and an RSA certificate may be for the same "
-        "name. Files are watched: a change is in use for new handshakes within two seconds, without a reload.",
+        "The declaration may occur several times. An exact name takes precedence over a wildcard; a name may have an ECDSA and an RSA "
+        "certificate. rsp watches the files: new handshakes use a changed file within two seconds, without a reload.",
         tls.Certificate,
     ),
-    ("`tls = { key = value }`", "Certificates are declared by themselves.", tls.Tls),
-    ("`hsts = { key = value }`", "For all, or for a route.", tls.Hsts),
-    ('`upstream "name" { peers..., key = value }`', "One upstream without any route gets all requests.", upstreams.Upstream),
-    ("`tls = { key = value }` of an upstream", "Certificates that are named here are watched, too.", tls.UpstreamTls),
+    ("`tls = { key = value }`", "Certificates are declared separately, with `certificate`.", tls.Tls),
+    ("`hsts = { key = value }`", "A setting for all routes, or a key of a route.", tls.Hsts),
+    ('`upstream "name" { peers..., key = value }`', "If a configuration has one upstream and no route, that upstream gets all requests.", upstreams.Upstream),
+    ("`tls = { key = value }` of an upstream", "rsp watches these files as well.", tls.UpstreamTls),
     ("Peers of an upstream", 'An address, or `{ "address", key = value }`.', upstreams.UpstreamPeer),
     ("`sticky = { key = value }`", "", upstreams.Sticky),
     ("`queue = { key = value }`", "", upstreams.Queue),
-    ("`failures = { key = value }`", "", upstreams.Failures),
-    ("`outliers = { key = value }`", "", upstreams.Outliers),
-    ("`health = { key = value }`", "", upstreams.Health),
-    ("`retry = { key = value }`", "", upstreams.Retry),
-    ("`hedge = { key = value }`", "", upstreams.Hedge),
+    ("`failures = { key = value }`", "", failure.Failures),
+    ("`outliers = { key = value }`", "", failure.Outliers),
+    ("`health = { key = value }`", "", failure.Health),
+    ("`retry = { key = value }`", "", failure.Retry),
+    ("`hedge = { key = value }`", "", failure.Hedge),
     (
         '`route { key = value }` or `route "path" { key = value }`',
-        "A path whose normalised form (percent-decoded, dots resolved) would take another route than its raw form is "
-        "refused with 400; a request that no route matches with 404.",
+        "A request that no route matches gets 404. A request whose path would match another route after normalisation "
+        "(percent-decoding, resolution of dots) gets 400.",
         routes.Route,
     ),
-    ("`redirect = { key = value }`", "", routes.Redirect),
-    ("`respond = { key = value }`", "", routes.Respond),
+    ("`redirect = { key = value }`", "", answers.Redirect),
+    ("`respond = { key = value }`", "", answers.Respond),
     (
         "`request_headers = { key = value }`, `response_headers = { key = value }`",
-        "Framing, Connection and Upgrade are rsp's own. Host can only be `set`, in requests.",
-        routes.ResponseRules,
+        "Fields that frame a message, Connection and Upgrade cannot be changed. Host can be changed with `set` only, in requests.",
+        answers.ResponseRules,
     ),
     ("`auth = { key = value }` of a route", "", filters.Auth),
     ("`jwt = { key = value }` of `auth`", "", filters.Jwt),
@@ -83,27 +91,25 @@ _SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("`concurrency = { key = value }`", "", filters.Concurrency),
     ("`bandwidth = { key = value }`", "", filters.Bandwidth),
     ("`cors = { key = value }`", "", filters.Cors),
-    ("`security_headers = { key = value }`", "Of a route, or a setting for all.", filters.SecurityHeaders),
+    ("`security_headers = { key = value }`", "A key of a route, or a setting for all routes.", filters.SecurityHeaders),
     ("`mirror = { key = value }`", "", filters.Mirror),
     ("`files = { key = value }`", "See [files.md](files.md).", content.Files),
-    ("`compress = { key = value }`", "Of a route, or a setting for all; see [compression.md](compression.md).", content.Compress),
+    ("`compress = { key = value }`", "A key of a route, or a setting for all routes; see [compression.md](compression.md).", content.Compress),
     ("`split = { key = value }`", "", filters.Split),
     ("`failover = { key = value }`", "", filters.Failover),
     ("`fault = { key = value }`", "", filters.Fault),
     ("`page { key = value }`", "", schema.Page),
-    ("Settings: global variables", "`access_log = \"off\"`, `workers = 4` and so on, anywhere in the file.", schema.Settings),
-    ("`access_log = { key = value }`", "Several in a list, for all or for a route; see [logs.md](logs.md).", observe.AccessLog),
+    ("Settings: global variables", "For example `access_log = \"off\"` or `workers = 4`, anywhere in the file.", schema.Settings),
+    ("`access_log = { key = value }`", "A setting for all routes, or a key of a route; a list configures several logs. See [logs.md](logs.md).", observe.AccessLog),
     ("`metrics = { key = value }`", "See [metrics.md](metrics.md).", observe.Metrics),
     ("`dashboard = { key = value }`", "See [dashboard.md](dashboard.md).", observe.Dashboard),
     ("`tracing = { key = value }`", "See [tracing.md](tracing.md).", observe.Tracing),
-    ("`reload = { key = value }`", "", schema.Reload),
-    ("`dns = { key = value }`", "", schema.Dns),
-    ("`lua = { key = value }`", "For hooks; see [lua.md](lua.md).", schema.Lua),
+    ("`reload = { key = value }`", "", instance.Reload),
+    ("`dns = { key = value }`", "", instance.Dns),
+    ("`lua = { key = value }`", "See [lua.md](lua.md).", instance.Lua),
     ("`every(interval, function, { key = value })`", "See [lua.md](lua.md).", schema.Timer),
-    ("`metrics = { key = value }`", "See [metrics.md](metrics.md).", observe.Metrics),
-    ("`dashboard = { key = value }`", "See [dashboard.md](dashboard.md).", observe.Dashboard),
-    ("`timeouts = { key = value }`", "For all, for a listener, or for a route.", limits.Timeouts),
-    ("`limits = { key = value }`", "For all, for a listener, or for a route.", limits.Limits),
+    ("`timeouts = { key = value }`", "A setting for all requests, or a key of a listener or a route.", limits.Timeouts),
+    ("`limits = { key = value }`", "A setting for all requests, or a key of a listener or a route.", limits.Limits),
 )  # fmt: skip
 
 _KINDS = {
@@ -124,7 +130,8 @@ _KINDS = {
 def reference() -> str:
     parts = [_INTRO]
     for title, remark, struct in _SECTIONS:
-        parts.append(f"\n## {title}\n\n{' '.join((struct.__doc__ or '').split())}{' ' + remark if remark else ''}\n")
+        meaning = " ".join(f"{struct.__doc__ or ''} {remark}".split())
+        parts.append(f"\n## {title}\n\n{fill(meaning, 100, break_long_words=False, break_on_hyphens=False)}\n")
         parts.append("| key | type | default | meaning |\n|---|---|---|---|")
         defaults = {limits.Timeouts: limits.DEFAULT_TIMEOUTS, limits.Limits: limits.DEFAULT_LIMITS}.get(struct)
         parts += [_row(field, defaults) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
@@ -164,7 +171,8 @@ def _kind(annotation: Any) -> str:
         if part is type(None) or part is Ellipsis:
             continue
         names.append(f'`"{part}"`' if isinstance(part, str) else f"`{part}`" if isinstance(part, int) else _kind(part))
-    return " or ".join(names)
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _default(value: Any) -> str:

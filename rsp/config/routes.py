@@ -1,4 +1,4 @@
-"""The schema of a route: which requests it is for, what becomes of them, and what they pass on the way.
+"""The schema of a route: which requests it matches, what answers them, and which filters they pass.
 
 Part of ``schema``: the same rules hold.
 """
@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from rsp.config.answers import HeaderRules, Redirect, Respond, ResponseRules
 from rsp.config.content import INDEX, Compress, Files
 from rsp.config.filters import (
     Auth,
@@ -31,270 +32,292 @@ from rsp.config.units import Function, Network, Size
 HELD: Final = 64 << 20  # bytes, where `response_buffering` is true
 
 
-class HeaderRules(Struct, frozen=True):
-    """Changes to the fields of a message, in this order."""
-
-    remove: Annotated[tuple[str, ...], Meta(description='Names: `{ "Cookie", "X-Debug" }`.')] = ()
-    set: Annotated[
-        dict[str, str],
-        Meta(
-            description='Replaces what was there: `{ ["X-Env"] = "live", ["X-Client"] = "{client}" }`. See '
-            "[values](values.md)."
-        ),
-    ] = msgspec.field(default_factory=dict)
-    add: Annotated[dict[str, str], Meta(description="Comes in addition to what was there.")] = msgspec.field(
-        default_factory=dict
-    )
-
-
-class ResponseRules(HeaderRules, frozen=True):
-    """Changes to the fields of a message, in this order."""
-
-    own: Annotated[
-        bool,
-        Meta(description="Of `response_headers`: whether they apply to rsp's own answers as well, errors included."),
-    ] = True
-
-
-class Redirect(Struct, frozen=True):
-    """An answer that sends the client elsewhere."""
-
-    to: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            description="URL, or path on the same host, with [placeholders](values.md): "
-            "`https://www.example.com{path}`. The request's query is kept unless there is a `?`, `{query}` or `{uri}`.",
-        ),
-    ]
-    status: Annotated[Literal[301, 302, 303, 307, 308], Meta(description="301 and 308 are for good.")] = 302
-
-
-class Respond(Struct, frozen=True):
-    """An answer by rsp itself."""
-
-    status: Annotated[int, Meta(ge=200, le=599, description="Status code.")] = 200
-    body: Annotated[str, Meta(description="Body, with [placeholders](values.md).")] = ""
-    type: Annotated[str, Meta(description="Content-Type.")] = "text/plain; charset=utf-8"
-    headers: Annotated[dict[str, str], Meta(description="More fields, with [placeholders](values.md).")] = (
-        msgspec.field(default_factory=dict)
-    )
-
-
 class Route(Struct, frozen=True):
-    """Which requests go where: the most specific host wins, then `exact`, `regex` in order, the longest `path`."""
+    """A rule that sends matching requests to an upstream, or answers them.
+
+    The most specific `host` wins, then `exact`, then `regex` in order of declaration, then the longest `path`.
+    """
 
     to: Annotated[str | None, Meta(description="Name of the upstream that answers.")] = None
     redirect: Annotated[
-        str | Redirect | None, Meta(description='Instead of `to`: a URL, or `{ to = "...", status = 308 }`.')
+        str | Redirect | None,
+        Meta(description='Redirect, instead of `to`: a URL, or a table such as `{ to = "...", status = 308 }`.'),
     ] = None
-    respond: Annotated[Respond | None, Meta(description='Instead of `to`: `{ status = 410, body = "gone" }`.')] = None
+    respond: Annotated[
+        Respond | None, Meta(description='Fixed response, instead of `to`: `{ status = 410, body = "gone" }`.')
+    ] = None
     split: Annotated[
-        Split | None, Meta(description="Instead of `to`: shares of the clients or requests for several upstreams.")
+        Split | None,
+        Meta(
+            description="Traffic split, instead of `to`: several upstreams, each with a share of the "
+            "requests or clients."
+        ),
     ] = None
     files: Annotated[
         str | Files | None,
         Meta(
-            description='Instead of `to`: a directory whose files are served, `"/srv/www"`, or a table. `path` is '
-            "taken off before the file is looked up; with `exact` or `regex` nothing is. See [files.md](files.md)."
+            description='Static files, instead of `to`: a directory such as `"/srv/www"`, or a table. The prefix '
+            "`path` is removed before the file is looked up; `exact` and `regex` remove nothing. See "
+            "[files.md](files.md)."
         ),
     ] = None
     fallback: Annotated[
         UrlPath | None,
         Meta(
-            description="With `files`: the file that is served, with status 200, for paths without a file: "
+            description="With `files`: the file that is served with status 200 for a path that has no file, such as "
             '`"/index.html"`.'
         ),
     ] = None
     else_to: Annotated[
         Text | None,
         Meta(
-            description="With `files`: the upstream for paths without a file and for methods other than GET and HEAD; "
-            "it gets the path unchanged. Without it they are answered 404 and 405."
+            description="With `files`: name of the upstream for paths that have no file and for methods other than "
+            "GET and HEAD. The path is passed unchanged. Default: such requests get 404 or 405."
         ),
     ] = None
     host: Annotated[
         str | Annotated[tuple[Text, ...], Meta(min_length=1)] | None,
         Meta(
-            description="A host name, `*.example.com` (any depth of subdomain) or `app.*` (any domain), without a "
-            "port, or a list of them. Without it: every host."
+            description="Host names without a port: a name, `*.example.com` (subdomains of any depth), `app.*` (any "
+            "domain), or a list of these. Default: every host."
+        ),
+    ] = None
+    listener: Annotated[
+        Text | Annotated[tuple[Text, ...], Meta(min_length=1)] | None,
+        Meta(
+            description='Listeners whose requests match: an address as written in `listen`, such as `"0.0.0.0:8080"`, '
+            "or a list of these. Default: every listener."
         ),
     ] = None
     path: Annotated[
         str,
         Meta(
             pattern="^/",
-            description="The path and all below it: `/api` covers `/api` and `/api/x`, not `/apifoo`; `/api/` covers "
-            "what begins with it. Compared with the normalised path as well. `*` stands for nothing.",
+            description="Path prefix. `/api` matches `/api` and `/api/x`, but not `/apifoo`; `/api/` matches paths "
+            "that begin with it. The normalised path must match as well. `*` is not a wildcard.",
         ),
     ] = "/"
     exact: Annotated[
-        UrlPath | None, Meta(description="Instead of `path`: this path alone. It goes before all others.")
+        UrlPath | None, Meta(description="Exact path, instead of `path`. It takes precedence over `regex` and `path`.")
     ] = None
     regex: Annotated[
         Text | None,
         Meta(
-            description="Instead of `path`: a regular expression (RE2), searched for in the path; what its groups find "
-            "is `{1}`, or `{name}` for `(?P<name>...)`. In order of declaration, behind `exact`, before `path`."
+            description="Regular expression (RE2 syntax), instead of `path`. It may match anywhere in the path. Its "
+            "groups are available as `{1}`, or `{name}` for `(?P<name>...)`. Expressions are tried in "
+            "order of declaration, after `exact` and before `path`."
         ),
     ] = None
     slash: Annotated[
         Literal["redirect"] | None,
-        Meta(description='`"redirect"`: with `path = "/docs"`, `/docs` is redirected to `/docs/`, with its query.'),
+        Meta(
+            description='`"redirect"`: with `path = "/docs"`, a request for `/docs` is redirected to `/docs/`, with '
+            "its query."
+        ),
     ] = None
     methods: Annotated[
         Annotated[tuple[Text, ...], Meta(min_length=1)] | None,
-        Meta(description='Only these methods: `{ "GET", "POST" }`. GET includes HEAD.'),
+        Meta(description='Methods that match: `{ "GET", "POST" }`. GET includes HEAD. Default: all.'),
     ] = None
     headers: Annotated[
         dict[str, str | bool],
         Meta(
-            description='Only requests with these fields: `{ ["X-Beta"] = "1" }`; true: whatever the value; false: '
-            "only requests without the field."
+            description='Header fields that must match: `{ ["X-Beta"] = "1" }`. `true`: the field must be present; '
+            "`false`: it must be absent."
         ),
     ] = msgspec.field(default_factory=dict)
     query: Annotated[
         dict[str, str | bool],
         Meta(
-            description='Only requests with these parameters in the query, decoded: `{ v = "2" }`; true: whatever the '
-            "value; false: only requests without the parameter."
+            description='Query parameters that must match, percent-decoded: `{ v = "2" }`. `true`: the parameter '
+            "must be present; `false`: it must be absent."
         ),
     ] = msgspec.field(default_factory=dict)
     client: Annotated[
         Annotated[tuple[Network, ...], Meta(min_length=1)] | None,
-        Meta(description='Only these clients: `{ "10.0.0.0/8" }`. See `trusted`.'),
+        Meta(
+            description='Client addresses and networks that match: `{ "10.0.0.0/8" }`. Default: all. See also '
+            "`trusted`."
+        ),
     ] = None
     client_ca: Annotated[
         Text | None,
         Meta(
-            description="PEM file with the authorities that a client's certificate has to come from (mTLS). It belongs "
-            "to the host: all routes of one host name the same. Over plain HTTP: 403; on a connection that was not "
-            "verified by it: 421."
+            description="PEM file with the certificate authorities that must have issued the client's certificate "
+            "(mTLS). All routes of a host must have the same value. Requests over plain HTTP get 403; "
+            "requests on a connection that was verified for another host get 421."
         ),
     ] = None
     client_crl: Annotated[
         Text | None,
         Meta(
-            description="PEM file with revocation lists for `client_ca`. Certificates of authorities without a current "
-            "list are refused."
+            description="PEM file with certificate revocation lists for `client_ca`. Certificates from an authority "
+            "without a current list are refused."
         ),
     ] = None
     client_verify: Annotated[
         Literal["required", "optional"],
-        Meta(description="`optional`: clients without a certificate are served as well; a wrong one is refused."),
+        Meta(
+            description="`required`: clients must present a certificate; `optional`: clients without a certificate "
+            "are served, too. An invalid certificate is always refused."
+        ),
     ] = "required"
-    hsts: Annotated[bool | str | Hsts | None, Meta(description="Overrides `hsts`.")] = None
+    hsts: Annotated[bool | str | Hsts | None, Meta(description="Overrides the setting `hsts` for this route.")] = None
     strip: Annotated[
         bool,
         Meta(
-            description="Take `path` off before the request goes to the peer, which gets it as X-Forwarded-Prefix. See "
-            "[values](values.md#change-the-path-that-peers-see)."
+            description="Whether `path` is removed from the path that the peer gets. The removed prefix is sent as "
+            "X-Forwarded-Prefix. See [values](values.md#change-the-path-that-peers-see)."
         ),
     ] = False
     rewrite: Annotated[
         Text | None,
         Meta(
-            description="What peers are asked for in the place of `path`, or of the whole path with `exact`, `regex`, "
-            "`{path}` or `{uri}`: `/v2`, `/users/{1}`. See [values](values.md#change-the-path-that-peers-see)."
+            description="Replacement for `path` in the request to the peer, such as `/v2`. With `exact`, `regex`, "
+            "`{path}` or `{uri}` it replaces the whole path, as in `/users/{1}`. See "
+            "[values](values.md#change-the-path-that-peers-see)."
         ),
     ] = None
     rewrite_location: Annotated[
         bool,
         Meta(
-            description="With `strip` or `rewrite`: Location, Content-Location, Refresh and the paths and domains of "
-            "cookies in responses are mapped back."
+            description="With `strip` or `rewrite`: whether paths in response fields (Location, Content-Location, "
+            "Refresh, and path and domain of cookies) are changed back to those that the client uses."
         ),
     ] = False
     first: Annotated[
-        bool, Meta(description="Of `path`: where it is the longest, it goes before every `regex` (nginx: `^~`).")
+        bool,
+        Meta(
+            description="With `path`: take precedence over every `regex` if this is the longest matching path "
+            "(nginx: `^~`)."
+        ),
     ] = False
-    send_host: Annotated[Text | None, Meta(description="The Host that the peer sees. Default: the client's.")] = None
-    request_headers: Annotated[HeaderRules | None, Meta(description="Changes to the request for the peer.")] = None
-    response_headers: Annotated[ResponseRules | None, Meta(description="Changes to the response for the client.")] = (
-        None
-    )
+    send_host: Annotated[
+        Text | None, Meta(description="Host that the peer gets. Default: the Host of the client's request.")
+    ] = None
+    request_headers: Annotated[
+        HeaderRules | None, Meta(description="Changes to the header fields of the request to the peer.")
+    ] = None
+    response_headers: Annotated[
+        ResponseRules | None, Meta(description="Changes to the header fields of the response to the client.")
+    ] = None
     allow: Annotated[
         str | Annotated[tuple[str, ...], Meta(min_length=1)] | None,
         Meta(
-            description='Clients that are served: `"10.0.0.0/8"`, `"file:office.txt"`, or a list. Others: 403. See '
-            "[access.md](access.md)."
+            description='Clients that are served: `"10.0.0.0/8"`, `"file:office.txt"`, or a list. Other clients get '
+            "403. See [access.md](access.md)."
         ),
     ] = None
-    deny: Annotated[str | tuple[str, ...], Meta(description="Clients that get 403, as in `allow`; it wins.")] = ()
+    deny: Annotated[
+        str | tuple[str, ...],
+        Meta(description="Clients that get 403, written as in `allow`. It takes precedence over `allow`."),
+    ] = ()
     country: Annotated[
-        Country | None, Meta(description="Clients by country, from a MaxMind database, beside `allow` and `deny`.")
+        Country | None,
+        Meta(
+            description="Access by country of the client, from a MaxMind database, in addition to `allow` and `deny`."
+        ),
     ] = None
-    auth: Annotated[
-        Auth | None, Meta(description="Authentication: by a password, by a token, or by another service.")
-    ] = None
+    auth: Annotated[Auth | None, Meta(description="Authentication by password, by token, or by another service.")] = (
+        None
+    )
     any: Annotated[
-        bool, Meta(description="One of `allow`, `country` and `auth` is enough; else all that are there have to hold.")
+        bool,
+        Meta(
+            description="Whether one of `allow`, `country` and `auth` is enough. `false`: all that are given must pass."
+        ),
     ] = False
     rate_limit: Annotated[
         RateLimit | tuple[RateLimit, ...] | None,
-        Meta(description="Requests in a time, over all workers. A list: each has to hold."),
+        Meta(description="Rate limit, counted over all workers. A list: every limit must be met."),
     ] = None
     concurrency: Annotated[
         Concurrency | tuple[Concurrency, ...] | None,
-        Meta(description="Requests at a time, over all workers. A list: each has to hold."),
+        Meta(description="Limit of concurrent requests, counted over all workers. A list: every limit must be met."),
     ] = None
-    bandwidth: Annotated[Bandwidth | None, Meta(description="Bytes of bodies a second.")] = None
-    cors: Annotated[Cors | None, Meta(description="What pages of other origins may do.")] = None
+    bandwidth: Annotated[Bandwidth | None, Meta(description="Limit of the transfer rate of bodies.")] = None
+    cors: Annotated[Cors | None, Meta(description="Cross-origin resource sharing (CORS).")] = None
     security_headers: Annotated[
-        bool | SecurityHeaders | None, Meta(description="Fields that make browsers careful: true, or a table.")
+        bool | SecurityHeaders | None, Meta(description="Security header fields for responses: `true`, or a table.")
     ] = None
     request_buffering: Annotated[
         bool,
         Meta(
-            description="Take a request's whole body before a peer is asked: in memory up to `limits.buffer`, beyond "
-            "that in a temporary file. Calls of gRPC and upgrades are passed on as they come."
+            description="Whether the whole request body is read before the request is sent to a peer. It is kept in "
+            "memory up to `limits.buffer`, beyond that in a temporary file. gRPC calls and upgrades are "
+            "never buffered."
         ),
     ] = False
     response_buffering: Annotated[
         bool | int | str,  # msgspec has no union of Size with others
         Meta(
-            description='How much of a response is taken from the peer for a client that reads slowly: `"64MB"`, or '
-            "true for as much. Beyond `limits.buffer` it waits in a temporary file. Nothing is delayed by it."
+            description="How much of a response is read from the peer ahead of a slow client: a size such as "
+            '`"64MB"`, or `true` for 64 MB. Beyond `limits.buffer` it is kept in a temporary file. '
+            "Buffering does not delay the response."
         ),
     ] = False
     compress: Annotated[
-        bool | Compress | None, Meta(description="Overrides `compress`. See [compression.md](compression.md).")
+        bool | Compress | None,
+        Meta(description="Overrides the setting `compress` for this route. See [compression.md](compression.md)."),
     ] = None
-    mirror: Annotated[Mirror | None, Meta(description="Copies of requests for another upstream.")] = None
-    failover: Annotated[Failover | None, Meta(description="Another upstream, where this one fails.")] = None
+    mirror: Annotated[Mirror | None, Meta(description="Copies of requests to another upstream.")] = None
+    failover: Annotated[
+        Failover | None, Meta(description="Another upstream that requests are sent to when this one fails.")
+    ] = None
     maintenance: Annotated[
         bool | Text,
-        Meta(description='True, or `"file:/run/maintenance"`: as long as that file exists, the answer is 503.'),
+        Meta(
+            description='Maintenance mode: `true`, or `"file:/run/maintenance"` for as long as that file exists. '
+            "All requests get 503."
+        ),
     ] = False
-    fault: Annotated[Fault | None, Meta(description="Delays and errors on purpose, to see what clients do.")] = None
+    fault: Annotated[Fault | None, Meta(description="Fault injection: delays and errors for testing clients.")] = None
     timeouts: Annotated[
         Timeouts | None,
-        Meta(description="Overrides `body`, `connect`, `response`, `read`, `send`, `half_close`, `request`, `tunnel`."),
+        Meta(
+            description="Overrides `body`, `connect`, `response`, `read`, `send`, `half_close`, `request` and "
+            "`tunnel` of the setting `timeouts`."
+        ),
     ] = None
-    limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate`.")] = None
+    limits: Annotated[Limits | None, Meta(description="Overrides `body` and `min_rate` of the setting `limits`.")] = (
+        None
+    )
     name: Annotated[
         Text | None,
-        Meta(description="Name in metrics and logs. Default: host and path as written, `#2` for a second one."),
+        Meta(
+            description="Name of the route in metrics and logs. Default: host and path as written; `#2` is appended "
+            "to a second route with the same name."
+        ),
     ] = None
     metrics: Annotated[
-        bool, Meta(description="Whether the route has histograms of its own in [metrics](metrics.md).")
+        bool, Meta(description="Whether the route has its own histograms in the [metrics](metrics.md).")
     ] = False
     access_log: Annotated[
-        Text | AccessLog | tuple[Text | AccessLog, ...] | None, Meta(description="Overrides `access_log`.")
+        Text | AccessLog | tuple[Text | AccessLog, ...] | None,
+        Meta(description="Overrides the setting `access_log` for this route."),
     ] = None
     on_request: Annotated[
-        Function | None, Meta(description="Hook, `function(req)`; see [lua.md](lua.md) for all of them.")
+        Function | None, Meta(description="Hook for requests, `function(req)`; [lua.md](lua.md) describes all hooks.")
     ] = None
-    on_upstream: Annotated[Function | None, Meta(description="Hook, `function(req, peers)`.")] = None
-    on_response: Annotated[Function | None, Meta(description="Hook, `function(req, res)`.")] = None
-    on_error: Annotated[Function | None, Meta(description="Hook, `function(req, err)`.")] = None
-    on_log: Annotated[Function | None, Meta(description="Hook, `function(req, res)`.")] = None
-    fail_open: Annotated[bool | None, Meta(description="Overrides `lua.fail_open`.")] = None
+    on_upstream: Annotated[Function | None, Meta(description="Hook that chooses the peer, `function(req, peers)`.")] = (
+        None
+    )
+    on_response: Annotated[Function | None, Meta(description="Hook for responses, `function(req, res)`.")] = None
+    on_error: Annotated[Function | None, Meta(description="Hook for error responses of rsp, `function(req, err)`.")] = (
+        None
+    )
+    on_log: Annotated[Function | None, Meta(description="Hook at the end of a request, `function(req, res)`.")] = None
+    fail_open: Annotated[bool | None, Meta(description="Overrides `lua.fail_open` for this route.")] = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """`host` as a list; empty: every host."""
         return (self.host,) if isinstance(self.host, str) else self.host or ()
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """`listener` as a list; empty: every listener."""
+        return (self.listener,) if isinstance(self.listener, str) else self.listener or ()
 
     @property
     def file_rules(self) -> Files | None:

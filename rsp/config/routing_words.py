@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from rsp.config.routes import Redirect, Route
+from rsp.config.answers import Redirect
+from rsp.config.routes import Route
 from rsp.config.units import show
 
 _ORDER: Final = (

@@ -7,13 +7,14 @@ import msgspec
 
 from rsp.config import discovery_rules, fastcgi_rules, label_rules, proxy_protocol_rules, tls_rules
 from rsp.config.errors import Path, suggest
+from rsp.config.failure import Health
 from rsp.config.limits import ROUTE_LIMITS, ROUTE_TIMEOUTS
 from rsp.config.placeholders import IN_KEYS, unknown
 from rsp.config.routes import Route
 from rsp.config.schema import Listener, Settings
 from rsp.config.struct import TOKEN
 from rsp.config.units import Size, show
-from rsp.config.upstreams import Health, Upstream
+from rsp.config.upstreams import Upstream
 from rsp.config.value_rules import field_rule_mistakes
 from rsp.http.names import FORWARDED, OWN, fold, learn
 

@@ -1,7 +1,7 @@
 """The schema of a configuration: types, bounds, defaults and descriptions in one table.
 
-``docs/configuration.md`` is generated from it and every error message about a key comes out of it, so a new key
-needs one line here.  A struct is what one declaration (``listen``, ``upstream``, ``route``) or one setting holds.
+``docs/configuration.md`` is generated from it, and error messages about keys are derived from it, so a new key needs
+one line here.  A struct holds one declaration (``listen``, ``upstream``, ``route``) or one setting.
 """
 
 from typing import Annotated, Literal
@@ -9,12 +9,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from rsp.config.answers import ResponseRules
 from rsp.config.content import Compress
 from rsp.config.engines import DiscoverRoutes, Store
 from rsp.config.filters import SecurityHeaders
+from rsp.config.instance import Dns, Lua, Reload
 from rsp.config.limits import Limits, Timeouts
 from rsp.config.observe import AccessLog, Dashboard, LogFormat, LogLevel, Metrics, Tracing
-from rsp.config.routes import ResponseRules, Route
+from rsp.config.routes import Route
 from rsp.config.struct import Struct, Text, UrlPath
 from rsp.config.tls import Certificate, Hsts, Tls
 from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Secret, Size
@@ -22,14 +24,15 @@ from rsp.config.upstreams import Upstream
 
 
 class ProxyProtocol(Struct, frozen=True):
-    """Which connections begin with a PROXY header, version 1 or 2."""
+    """The PROXY protocol, version 1 or 2: which client connections begin with a PROXY header."""
 
     from_: Annotated[
         tuple[Network, ...],
         Meta(
             min_length=1,
-            description='Addresses and networks of the proxies that send it: `{ "10.0.0.0/8" }`; `"unix:"` for a '
-            "unix socket. Their connections must begin with it; all others are served as plain.",
+            description='Addresses and networks of the proxies that send the header: `{ "10.0.0.0/8" }`; `"unix:"` '
+            "for connections to a unix socket. Connections from them must begin with the header; "
+            "connections from other addresses must not.",
         ),
     ] = msgspec.field(name="from")
 
@@ -40,19 +43,25 @@ class Listener(Struct, frozen=True):
     address: Annotated[
         Listen,
         Meta(
-            description='`"host:port"`, `"[v6]:port"`, `"unix:/path"`, a port alone for every IPv4 address, or '
-            '`"systemd:name"` for sockets that are passed.'
+            description='Address to listen on: `"host:port"`, `"[v6]:port"`, `"unix:/path"`, a port alone for all '
+            'IPv4 addresses, or `"systemd:name"` for sockets that systemd passes.'
         ),
     ]
     backlog: Annotated[
-        int, Meta(ge=1, le=65535, description="Connections that may wait to be accepted, for each worker.")
+        int,
+        Meta(
+            ge=1, le=65535, description="Length of the queue of connections that wait to be accepted, for each worker."
+        ),
     ] = 4096
-    tls: Annotated[bool, Meta(description="Whether clients speak TLS here; see `certificate` and `tls`.")] = False
+    tls: Annotated[bool, Meta(description="Whether clients use TLS on this listener; see `certificate` and `tls`.")] = (
+        False
+    )
     http2: Annotated[
         bool | Literal["prior-knowledge"] | None,
         Meta(
-            description="With `tls`: HTTP/2 by ALPN, on by default. Without: off, or `prior-knowledge`, so that "
-            "clients may begin with either version; see [http2.md](http2.md)."
+            description="Whether clients may use HTTP/2. With `tls`, selected by ALPN: `true` by default. Without "
+            '`tls`: `false` by default; `"prior-knowledge"` accepts HTTP/1 and HTTP/2; see '
+            "[http2.md](http2.md)."
         ),
     ] = None
     redirect: Annotated[
@@ -62,7 +71,7 @@ class Listener(Struct, frozen=True):
     proxy_protocol: Annotated[
         ProxyProtocol | None,
         Meta(
-            description="Connections from these addresses begin with a PROXY header, which names the client; see "
+            description="Accept the PROXY protocol, in which a proxy in front of rsp sends the client's address; see "
             "[proxy-protocol.md](proxy-protocol.md)."
         ),
     ] = None
@@ -71,207 +80,181 @@ class Listener(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """What rsp answers with for a status of its own, in place of its plain format."""
+    """An error page, which replaces the plain text of rsp's own responses with a given status."""
 
-    status: Annotated[int | tuple[int, ...], Meta(description="`404`, or several: `{ 502, 503, 504 }`.")]
-    file: Annotated[str | None, Meta(description="Read when the configuration is loaded, relative to it.")] = None
+    status: Annotated[
+        int | tuple[int, ...], Meta(description="Status, or a list of statuses: `404`, `{ 502, 503, 504 }`.")
+    ]
+    file: Annotated[
+        str | None,
+        Meta(
+            description="File with the page, relative to the configuration file. It is read "
+            "when the configuration is loaded. `{status}` and `{request_id}` in "
+            "it are replaced."
+        ),
+    ] = None
     body: Annotated[
-        str | None, Meta(description="Instead of `file`. `{status}` and `{request_id}` are replaced in either.")
+        str | None,
+        Meta(description="The page itself, instead of `file`. `{status}` and `{request_id}` in it are replaced."),
     ] = None
     type: Annotated[str, Meta(description="Content-Type.")] = "text/html; charset=utf-8"
 
 
-class Dns(Struct, frozen=True):
-    """How names of peers are looked up, by the control process. `/etc/hosts` comes first."""
-
-    servers: Annotated[
-        tuple[Listen, ...],
-        Meta(description='Name servers: `{ "10.0.0.53:53" }`. Default: those of `/etc/resolv.conf`.'),
-    ] = ()
-    timeout: Annotated[Duration, Meta(description="For one look-up, all servers together.")] = Duration(5)
-    min_ttl: Annotated[Duration, Meta(description="An answer is kept at least so long.")] = Duration(1)
-    max_ttl: Annotated[
-        Duration, Meta(description="An answer is kept at most so long, even if it says that it holds longer.")
-    ] = Duration(30)
-    retry: Annotated[
-        Duration, Meta(description="After a look-up that failed. What was known stays in use meanwhile.")
-    ] = Duration(2)
-
-
-class Reload(Struct, frozen=True):
-    """How a new configuration is tried: by one worker first, which is compared with the others, then by all."""
-
-    canary: Annotated[
-        Duration, Meta(description="How long one worker serves it before the others follow. 0: as soon as it serves.")
-    ] = Duration(0)
-    max_error_increase: Annotated[
-        float,
-        Meta(ge=0, le=1, description="Refused if its share of responses with status 500 or above is higher by more."),
-    ] = 0.01
-    max_latency_increase: Annotated[
-        float,
-        Meta(ge=0, description="Refused if peers take longer for it by more than this: 1 is twice as long. 0: any."),
-    ] = 1.0
-    requests: Annotated[
-        int, Meta(ge=1, description="With fewer in that time nothing is concluded, and the others follow.")
-    ] = 20
-
-
-class Lua(Struct, frozen=True):
-    """What hooks may use."""
-
-    instructions: Annotated[
-        int,
-        Meta(
-            ge=10_000,
-            le=10_000_000_000,
-            description="Instructions of Lua that a hook may run. A million take a millisecond or two.",
-        ),
-    ] = 300_000
-    memory: Annotated[Size, Meta(description="Of all hooks in one worker together, what they keep included.")] = Size(
-        32 << 20
-    )
-    timeout: Annotated[Duration, Meta(description="For a hook that waits, all its waits together.")] = Duration(30)
-    body: Annotated[
-        Size, Meta(description="Largest body that `req.body()` and `res.body` read; a larger one is an error there.")
-    ] = Size(1 << 20)
-    shared: Annotated[
-        Size | None,
-        Meta(
-            description="Memory of `shared(...)` and `limit` for all workers. As of the start; used as needed. "
-            "Default: 64 MB, but at most an eighth of a container's memory limit."
-        ),
-    ] = None
-    fail_open: Annotated[
-        bool, Meta(description="A request whose hook fails goes on as if there were none. Otherwise: 500.")
-    ] = False
-
-
 class Settings(Struct, frozen=True):
-    """Plain global variables of the configuration file, for the whole instance."""
+    """Global variables of the configuration file that apply to the whole instance."""
 
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | Literal["auto"],
         Meta(
-            description=f'Worker processes, 1 to {MOST_WORKERS}, or `"auto"`: as many as usable cores, within the CPU '
-            "quota. `-w` overrides it."
+            description=f'Number of workers, 1 to {MOST_WORKERS}, or `"auto"`: the number of usable CPU '
+            "cores within the CPU quota. The option `-w` overrides it."
         ),
     ] = "auto"
     user: Annotated[
         str | None,
-        Meta(description='User of the workers when root starts rsp. Default: `nobody`; `"root"` if you say so.'),
+        Meta(
+            description='User that workers run as when rsp is started by root. Default: `nobody`. `"root"` keeps root.'
+        ),
     ] = None
-    group: Annotated[str | None, Meta(description="Group that workers run as. Default: the user's own.")] = None
+    group: Annotated[
+        str | None, Meta(description="Group that workers run as. Default: the primary group of `user`.")
+    ] = None
     access_log: Annotated[
         Text | AccessLog | tuple[Text | AccessLog, ...],
         Meta(
-            description='`"stdout"`, `"off"`, a file\'s path, a table with `path`, `format` and more, or a list of '
-            "these. See [logs.md](logs.md).",
+            description='Access log: `"stdout"`, `"off"`, the path of a file, a table with `path`, `format` and '
+            "other keys, or a list of these. See [logs.md](logs.md).",
         ),
     ] = "stdout"
     log_level: Annotated[
         LogLevel,
-        Meta(description="Least severe level of the messages about rsp itself that go to standard error."),
+        Meta(description="Lowest level of the messages that rsp writes to standard error."),
     ] = "info"
     log_format: Annotated[
         LogFormat,
-        Meta(description="Format of the messages about rsp itself; `access_log` has a `format` of its own."),
+        Meta(
+            description="Format of the messages that rsp writes to standard error. The access log has its own `format`."
+        ),
     ] = "text"
     log_mask: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Keys of queries whose values are masked in logs and traces, in addition to "
-            "the [built-in ones](logs.md#secrets)."
+            description="Names of query parameters whose values are masked in logs and traces, in addition to the "
+            "[built-in ones](logs.md#secrets)."
         ),
     ] = ()
     metrics: Annotated[
         Text | Metrics | None,
-        Meta(description='An address for Prometheus, `"127.0.0.1:9145"`, or a table. See [metrics.md](metrics.md).'),
+        Meta(
+            description='Address that serves metrics for Prometheus, such as `"127.0.0.1:9145"`, or a table. See '
+            "[metrics.md](metrics.md)."
+        ),
     ] = None
     dashboard: Annotated[
         Text | Dashboard | None,
         Meta(
-            description='An address for a page that shows what rsp does, `"127.0.0.1:9146"`, or a table. See '
-            "[dashboard.md](dashboard.md)."
+            description="Address that serves the dashboard, a web page with the live state of rsp, such as "
+            '`"127.0.0.1:9146"`, or a table. See [dashboard.md](dashboard.md).'
         ),
     ] = None
     tracing: Annotated[
-        Tracing | None, Meta(description="Spans for an OpenTelemetry collector. See [tracing.md](tracing.md).")
+        Tracing | None,
+        Meta(description="Tracing: spans that are sent to an OpenTelemetry collector. See [tracing.md](tracing.md)."),
     ] = None
     max_memory: Annotated[
         Size | None,
-        Meta(description="A worker with more resident memory is replaced without losing a request."),
+        Meta(description="Resident memory at which a worker is replaced. No request is lost. Default: no limit."),
     ] = None
     worker_timeout: Annotated[
-        Duration, Meta(description="A worker whose loop has not run for so long is killed and replaced.")
+        Duration, Meta(description="Time after which a worker that does not respond is killed and replaced.")
     ] = Duration(10)
     request_id: Annotated[
         Literal["keep", "make", "off"],
         Meta(
-            description="X-Request-Id to peers: the client's where it is sound, else a new one; always a new one; none."
+            description="The X-Request-Id that peers get. `keep`: the client's if it is valid, otherwise a new id; "
+            "`make`: always a new id; `off`: none."
         ),
     ] = "keep"
     forwarded: Annotated[
         Literal["x-forwarded", "forwarded", "off"],
-        Meta(description="How peers learn of the client: X-Forwarded-For, -Proto, -Host; Forwarded (RFC 7239); not."),
+        Meta(
+            description="Header fields that tell peers the client's address: `x-forwarded`: X-Forwarded-For, "
+            "X-Forwarded-Proto and X-Forwarded-Host; `forwarded`: Forwarded (RFC 7239); `off`: none."
+        ),
     ] = "x-forwarded"
     trusted: Annotated[
         tuple[Network, ...],
-        Meta(description='Proxies before us, or `"unix:"`: their forwarded fields are kept and appended to.'),
+        Meta(
+            description='Networks of the proxies in front of rsp: `{ "10.0.0.0/8" }`; `"unix:"` for connections to '
+            "a unix socket. Their X-Forwarded-For and Forwarded fields are used and extended; from "
+            "other clients such fields are removed."
+        ),
     ] = ()
     keep_forwarded: Annotated[
         tuple[str, ...],
         Meta(
-            description='Forwarded fields that pass from clients that are not `trusted` as well: `{ "X-Real-IP" }`. '
-            "[http.md](http.md) lists the fields."
+            description="Forwarding fields that are passed to peers even from clients that are not `trusted`: `{ "
+            '"X-Real-IP" }`. [http.md](http.md) lists these fields.'
         ),
     ] = ()
     response_headers: Annotated[
         ResponseRules | None,
-        Meta(description="Changes to every response, as in a route, whose own rules come after these."),
+        Meta(
+            description="Changes to the header fields of every response. The rules of a route are applied after these."
+        ),
     ] = None
     ready: Annotated[
         UrlPath | None,
         Meta(
-            description="A path that every listener answers itself, before all hooks and routes: 200, and 503 from "
-            'SIGTERM or SIGQUIT on. For Kubernetes and load balancers: `"/readyz"`.'
+            description='Path of the readiness check, such as `"/readyz"`, for Kubernetes and load balancers. Every '
+            "listener answers it before hooks and routes: 200, or 503 after SIGTERM or SIGQUIT."
         ),
     ] = None
     drain_delay: Annotated[
         Duration,
         Meta(
-            description="How long connections are still accepted after SIGTERM or SIGQUIT, while `ready` says 503. A "
-            "second signal ends it."
+            description="Time for which connections are still accepted after SIGTERM or SIGQUIT, while `ready` "
+            "answers 503. A second signal ends it."
         ),
     ] = Duration(0)
     compress: Annotated[
         bool | Compress,
-        Meta(description="Compress responses for clients that take it. See [compression.md](compression.md)."),
+        Meta(
+            description="Whether responses are compressed for clients that accept it: `true`, or a table. See "
+            "[compression.md](compression.md)."
+        ),
     ] = False
     security_headers: Annotated[
-        bool | SecurityHeaders, Meta(description="For all responses, as in a route, whose own goes before it.")
+        bool | SecurityHeaders,
+        Meta(description="Security header fields for all responses: `true`, or a table. A route can override it."),
     ] = False
     hsts: Annotated[
         bool | str | Hsts,
-        Meta(description='Strict-Transport-Security over TLS: true for a year, a duration (`"30d"`), or a table.'),
+        Meta(
+            description="Strict-Transport-Security for responses over TLS: `true` (one year), a duration such as "
+            '`"30d"`, or a table.'
+        ),
     ] = False
-    via: Annotated[Text | None, Meta(description="Name for Via, in both directions. Default: no Via.")] = None
+    via: Annotated[
+        Text | None,
+        Meta(description="Name of this proxy in the Via field of requests and responses. Default: no Via field."),
+    ] = None
     admin: Annotated[
         Text,
         Meta(
-            description='Path of the unix socket for `rspctl`; `"off"`; `"auto"`: `rsp-PID.sock` in `/run/rsp` or '
-            "`$XDG_RUNTIME_DIR/rsp`."
+            description='Path of the unix socket for `rspctl`. `"auto"`: `rsp-PID.sock` in `/run/rsp` or '
+            '`$XDG_RUNTIME_DIR/rsp`; `"off"`: no socket.'
         ),
     ] = "auto"
     pid_file: Annotated[
         Text | None,
-        Meta(description="File for the master's process id. Default: none."),
+        Meta(description="File that contains the process id of the master. Default: none."),
     ] = None
     reload: Reload = Reload()
     discover_routes: Annotated[
         DiscoverRoutes | None,
         Meta(
-            description="Routes that containers or services ask for by labels; see "
+            description="Routes that containers or services define with labels; see "
             "[routes-from-labels.md](routes-from-labels.md)."
         ),
     ] = None
@@ -283,12 +266,15 @@ class Settings(Struct, frozen=True):
 
 
 class Timer(Struct, frozen=True):
-    """Work that comes back: `every("10s", function() ... end)`."""
+    """A periodic function: `every("10s", function() ... end)`."""
 
-    interval: Annotated[Duration, Meta(description="Between two beginnings.")]
+    interval: Annotated[Duration, Meta(description="Time from the start of one run to the start of the next.")]
     workers: Annotated[
         Literal["one", "all"],
-        Meta(description="In one worker, which another one replaces when it is gone; or in each."),
+        Meta(
+            description="`one`: the function runs in one worker; if that worker ends, another one takes over. "
+            "`all`: it runs in every worker."
+        ),
     ] = "one"
 
 
@@ -313,7 +299,7 @@ class Config(Struct, frozen=True):
 
 
 def decode_hook(wanted: type, value: object) -> object:
-    """Turns what people write into our own value types, for ``msgspec.convert``."""
+    """Converts values as written in a configuration to rsp's value types, for ``msgspec.convert``."""
     if wanted in (Duration, Function, Size, Listen, Peer, Network, Secret):
         return wanted.parse(value)
     raise NotImplementedError(wanted)

@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import Final
 
 from rsp.config import value_words
+from rsp.config.answers import Redirect
 from rsp.config.errors import Path
 from rsp.config.placeholders import groups_of
 from rsp.config.route_rule import is_conditional, rule_of
-from rsp.config.routes import Redirect, Route
+from rsp.config.routes import Route
 from rsp.config.units import show
 from rsp.http.hosts import normalise_host
 from rsp.http.names import fold

@@ -1,4 +1,4 @@
-"""The schema of TLS: what clients may use, which certificates there are, how peers are asked.  Part of ``schema``."""
+"""The schema of TLS: versions and ciphers for clients, certificates, TLS to peers.  Part of ``schema``."""
 
 from typing import Annotated, Literal
 
@@ -12,71 +12,79 @@ HttpVersion = Literal[1, 2, "auto"]
 
 
 class Tls(Struct, frozen=True):
-    """What clients may use at listeners with `tls = true`."""
+    """TLS for listeners with `tls = true`."""
 
     min: Annotated[
         TlsVersion | None,
-        Meta(description='Oldest version that is accepted. Default: `"1.2"`, or `"1.3"` with `ciphers = "modern"`.'),
+        Meta(description='Lowest TLS version. Default: `"1.2"`, or `"1.3"` with `ciphers = "modern"`.'),
     ] = None
     ciphers: Annotated[
         Text,
         Meta(
-            description='`"intermediate"` or `"modern"`, Mozilla\'s profiles; or a list in the form of '
-            "`openssl ciphers`, which TLS 1.2 uses."
+            description='Mozilla\'s profile `"intermediate"` or `"modern"`, or a list of TLS 1.2 ciphers in the '
+            "syntax of `openssl ciphers`."
         ),
     ] = "intermediate"
     session_tickets: Annotated[
-        bool, Meta(description="Whether clients may resume sessions, at any worker, with tickets.")
+        bool, Meta(description="Whether clients may resume sessions with tickets, which are valid in all workers.")
     ] = True
     strict_sni: Annotated[
         bool,
         Meta(
-            description="Refuse handshakes without a name that a certificate has. Otherwise they get the first "
-            "certificate."
+            description="Whether handshakes are refused if no certificate matches the requested name (SNI). `false`: "
+            "such clients get the first certificate."
         ),
     ] = False
     stapling: Annotated[
-        bool, Meta(description="Fetch OCSP responses for certificates that name a responder, and send them along.")
+        bool,
+        Meta(
+            description="OCSP stapling: whether OCSP responses are fetched and sent for certificates that "
+            "name an OCSP responder."
+        ),
     ] = True
 
 
 class Certificate(Struct, frozen=True):
-    """A certificate for clients, chosen by the names in it."""
+    """A certificate for clients, selected by the names that it contains."""
 
     file: Annotated[
         Text,
         Meta(
-            description="PEM file with the certificate and its chain, and with the key unless `key` names it; or a "
-            'pattern for several bundles: `"/etc/rsp/*.pem"`. Relative to the configuration.'
+            description="PEM file with the certificate, its chain, and the key unless `key` is set; or a pattern "
+            'that matches several such files: `"/etc/rsp/*.pem"`. Relative to the configuration file.'
         ),
     ]
     key: Annotated[Text | None, Meta(description="PEM file with the private key.")] = None
-    password: Annotated[Text | None, Meta(description="File with the password of an encrypted key.")] = None
+    password: Annotated[Text | None, Meta(description="File with the passphrase of an encrypted key.")] = None
     at: str = ""  # where it is declared, for messages
 
 
 class UpstreamTls(Struct, frozen=True):
-    """How peers are asked over TLS."""
+    """TLS to the peers of an upstream."""
 
     name: Annotated[
         Text | None,
         Meta(
-            description="The name that the peer's certificate has to have, and that is sent as SNI. Default: the name, "
-            "or the IP address, in the peer's address; unix sockets need it."
+            description="Name that the peer's certificate must contain, which is also sent as SNI. Default: host "
+            "name or IP address in the peer's address. Required for unix sockets."
         ),
     ] = None
     verify: Annotated[bool, Meta(description="Whether the peer's certificate is verified.")] = True
     ca: Annotated[
-        Text | None, Meta(description="PEM file with the authorities to trust. Default: those of the system.")
+        Text | None,
+        Meta(description="PEM file with the trusted certificate authorities. Default: those of the system."),
     ] = None
     crl: Annotated[Text | None, Meta(description="PEM file with certificate revocation lists.")] = None
     certificate: Annotated[
         Text | None,
-        Meta(description="PEM file with rsp's own certificate for the peer, and with the key unless `key` names it."),
+        Meta(
+            description="PEM file with the client certificate that rsp presents to the peer, and its key unless "
+            "`key` is set."
+        ),
     ] = None
-    key: Annotated[Text | None, Meta(description="PEM file with the key of `certificate`.")] = None
-    password: Annotated[Text | None, Meta(description="File with the password of an encrypted key.")] = None
-    min: Annotated[TlsVersion, Meta(description="Oldest version that is used.")] = "1.2"
+    key: Annotated[Text | None, Meta(description="PEM file with the private key of `certificate`.")] = None
+    password: Annotated[Text | None, Meta(description="File with the passphrase of an encrypted key.")] = None
+    min: Annotated[TlsVersion, Meta(description="Lowest TLS version.")] = "1.2"
 
     @property
     def own(self) -> tuple[str, str] | None:
@@ -85,8 +93,10 @@ class UpstreamTls(Struct, frozen=True):
 
 
 class Hsts(Struct, frozen=True):
-    """Strict-Transport-Security (RFC 6797), sent over TLS only."""
+    """HTTP Strict Transport Security (RFC 6797), sent over TLS only."""
 
-    max_age: Annotated[Duration, Meta(description="How long browsers use nothing but TLS.")] = Duration(365 * 86400)
-    subdomains: Annotated[bool, Meta(description="For all names below this one, too.")] = False
-    preload: Annotated[bool, Meta(description="Consent to the lists that browsers are shipped with.")] = False
+    max_age: Annotated[Duration, Meta(description="How long browsers must use TLS only.")] = Duration(365 * 86400)
+    subdomains: Annotated[bool, Meta(description="Whether it also applies to all subdomains.")] = False
+    preload: Annotated[
+        bool, Meta(description="Whether the domain may be included in the preload lists of browsers.")
+    ] = False

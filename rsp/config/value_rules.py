@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from rsp.config import slips
+from rsp.config.answers import HeaderRules, Redirect
 from rsp.config.errors import Path
 from rsp.config.placeholders import IN_FIELDS, IN_HOST, IN_KEYS, Names, canonical, unknown
-from rsp.config.routes import HeaderRules, Redirect, Route
+from rsp.config.routes import Route
 from rsp.config.struct import TOKEN
 from rsp.config.units import show
 from rsp.http.names import RESERVED, fold

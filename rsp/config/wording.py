@@ -24,12 +24,13 @@ from rsp.config import (
     tls_words,
     traffic_words,
 )
+from rsp.config.answers import HeaderRules
 from rsp.config.content import Files
 from rsp.config.engines import Discover
 from rsp.config.errors import Path, suggest
 from rsp.config.filters import Split
 from rsp.config.instead import instead
-from rsp.config.routes import HeaderRules, Route
+from rsp.config.routes import Route
 from rsp.config.tls import Certificate
 from rsp.config.tls_words import CERTIFICATE
 from rsp.config.units import show

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from rsp.config.schema import Config, Dns
+from rsp.config.instance import Dns
+from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.ipc.peer_table import Target
 from rsp.logs import log

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from rsp.config.failure import Health as HealthConfig
 from rsp.config.rules import statuses
 from rsp.config.schema import Config
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer
-from rsp.config.upstreams import Health as HealthConfig
 from rsp.config.upstreams import Upstream
 from rsp.control import asking_http2, grpc_health
 from rsp.control.asking import ask, connected

@@ -14,7 +14,8 @@ from rsp.auth.key_sets import LARGEST, KeySet, reduced
 from rsp.config.auth_rules import fetched, key_url
 from rsp.config.filters import Jwt
 from rsp.config.http_url import HttpUrl
-from rsp.config.schema import Config, Dns
+from rsp.config.instance import Dns
+from rsp.config.schema import Config
 from rsp.config.tls import UpstreamTls
 from rsp.control.asking import Where, ask
 from rsp.http.errors import ProtocolError

@@ -8,8 +8,8 @@ from collections import deque
 from typing import NamedTuple
 
 from rsp.balance.outliers import Sample, by_errors, by_latency, ejections, time_out
+from rsp.config.failure import Outliers as Rules
 from rsp.config.schema import Config
-from rsp.config.upstreams import Outliers as Rules
 from rsp.ipc.peer_cells import EJECTED, ERRORS, LATENCY_SUM, REQUESTS
 from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, EJECTIONS, HEALTH, HEALTH_UP, SINCE, Reason
 from rsp.ipc.peer_stats import PeerStats

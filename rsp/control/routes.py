@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from rsp.config.answers import Redirect
 from rsp.config.route_names import label, route_names
-from rsp.config.routes import Redirect, Route
+from rsp.config.routes import Route
 from rsp.config.schema import Config
 from rsp.control.exposition import Family
 

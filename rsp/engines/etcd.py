@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 import msgspec
 
 from rsp.config.engines import Access, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.credentials import password_of
 from rsp.engines.failures import UNREADABLE, Oversized, Unreachable
 from rsp.engines.web import Web

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from rsp.config.engines import Access, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.consul import authorise
 from rsp.engines.failures import UNREADABLE, Unreachable, plain
 from rsp.engines.kv import ABSENT, KeyValue, Value

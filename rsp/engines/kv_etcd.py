@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from rsp.config.engines import Access, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.etcd import Compacted, Etcd, Range
 from rsp.engines.failures import Unreachable
 from rsp.engines.kv import ABSENT, KeyValue, Value

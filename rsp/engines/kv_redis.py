@@ -9,7 +9,7 @@ import os
 from typing import Any, Final, Self
 
 from rsp.config.engines import Store
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.store_rules import StoreUrl
 from rsp.engines.failures import Unreachable
 from rsp.engines.kv import KeyValue, Value

@@ -4,7 +4,7 @@ from typing import Final
 
 from rsp.config import store_rules
 from rsp.config.engines import DISCOVERY_PORTS, Access, EngineUrl, Store
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.kv import KeyValue
 from rsp.tls.material import Keyring
 

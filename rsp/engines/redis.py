@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rsp.config.engines import Store
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.pauses import Pauses
 from rsp.engines.redis_link import CLOSED, Done, Link, Unavailable, settle
 from rsp.engines.redis_place import RedisPlace

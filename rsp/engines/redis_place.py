@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from rsp.config.engines import Store
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.store_rules import StoreUrl
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Address

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from rsp.config.engines import Store
-from rsp.config.schema import Config, Dns
+from rsp.config.instance import Dns
+from rsp.config.schema import Config
 from rsp.ipc.shared_memory import Shared
 from rsp.ipc.worker_cells import STORES_MISSED
 from rsp.ipc.worker_stats import WorkerStats

@@ -19,7 +19,7 @@ from aiohttp.http import HttpProcessingError, RawResponseMessage
 
 from rsp import __version__
 from rsp.config.engines import Access, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Address
 from rsp.engines.failures import Broken, Oversized, Unreachable, is_crowded

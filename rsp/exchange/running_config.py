@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from rsp.config.engines import Store
+from rsp.config.instance import Dns
 from rsp.config.placeholders import IN_FIELDS, Source
 from rsp.config.routes import Route
-from rsp.config.schema import Dns
 from rsp.exchange.answers import Answer, Pages, respond
 from rsp.exchange.compression import Compression
 from rsp.exchange.filter import FieldRule, Filter

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import Peer
 from rsp.ipc.peer_table import MOST_WEIGHT, Target
 from rsp.logs import log

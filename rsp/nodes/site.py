@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple, Self
 
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.failures import Unreachable
 from rsp.engines.kv import ABSENT, KeyValue
 from rsp.engines.kv_stores import open_store

@@ -3,7 +3,7 @@
 from math import sqrt
 from typing import Final, NamedTuple
 
-from rsp.config.schema import Reload
+from rsp.config.instance import Reload
 
 _CERTAIN: Final = 3.0  # standard errors: chance alone reaches that once in a thousand trials
 _FEW: Final = 3  # errors; fewer can happen to any worker

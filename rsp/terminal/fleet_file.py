@@ -7,7 +7,8 @@ from typing import Final, NamedTuple, Self
 import msgspec
 
 from rsp.config.errors import ConfigError
-from rsp.config.schema import Config, Reload, decode_hook, encode_hook
+from rsp.config.instance import Reload
+from rsp.config.schema import Config, decode_hook, encode_hook
 from rsp.nodes.bundle import gathered, pack
 from rsp.system.forked import Failed, Forked
 from rsp.terminal.instance import Failure

@@ -7,7 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from rsp.config.schema import Reload
+from rsp.config.instance import Reload
 from rsp.nodes.report import Report
 from rsp.supervise.canary import Sample, fault
 

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from rsp.config.schema import Reload
+from rsp.config.instance import Reload
 from rsp.engines.failures import Unreachable
 from rsp.nodes.record import Record, Trial
 from rsp.nodes.report import LASTING, Report

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from rsp.config.engines import Store
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.redis import Redis
 from rsp.exchange.lending import LEND, Terms, answers, arguments, key_of
 from rsp.tls.material import Keyring

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from rsp.config.engines import Access
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.kv import ABSENT, KeyValue
 from rsp.engines.kv_stores import open_store
 from rsp.nodes.bundle import pack

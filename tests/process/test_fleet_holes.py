@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rsp.config.engines import Access
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.kv import ABSENT
 from rsp.engines.kv_stores import open_store
 from rsp.nodes.bundle import pack

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rsp.config.engines import Access
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.engines.failures import Unreachable
 from rsp.engines.kv import ABSENT, KeyValue
 from rsp.engines.kv_stores import open_store

@@ -3,13 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsp.config.answers import HeaderRules, Redirect, Respond
 from rsp.config.build import Builder
 from rsp.config.declaration import Declaration
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError, Position
 from rsp.config.limits import Limits, Timeouts
 from rsp.config.locate import find_line
-from rsp.config.routes import HeaderRules, Redirect, Respond, Route
+from rsp.config.routes import Route
 from rsp.config.schema import Listener, Page, Settings
 from rsp.config.upstreams import Upstream
 from tests.soak import examples

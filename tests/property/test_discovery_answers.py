@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.control.discovery.consul import ConsulService
 from rsp.control.discovery.docker import DockerContainers
 from rsp.control.discovery.kubernetes import Pods, Slice

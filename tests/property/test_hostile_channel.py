@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from rsp import loader
 from rsp.config.errors import ConfigError
-from rsp.config.schema import Config, Reload, Settings, encode_hook
+from rsp.config.failure import Outliers as Rules
+from rsp.config.instance import Reload
+from rsp.config.schema import Config, Settings, encode_hook
 from rsp.config.units import Peer
-from rsp.config.upstreams import Outliers as Rules
 from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.control.outliers import Outliers
 from rsp.control.state import State

@@ -5,7 +5,7 @@ import functools
 import ssl
 
 from rsp.config.engines import SECRETS, Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import Duration
 from rsp.engines.failures import Unreachable
 from rsp.tls.material import Keyring

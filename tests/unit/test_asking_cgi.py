@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from rsp.config.failure import Health
 from rsp.config.units import Peer
-from rsp.config.upstreams import Health
 from rsp.control.asking_cgi import Manner
 from rsp.control.health import check
 from rsp.ipc.peer_marks import HEALTH_DEAD, HEALTH_DOUBTFUL, HEALTH_UP

@@ -15,8 +15,8 @@ import h2.events
 import hpack
 import pytest
 
+from rsp.config.failure import Health
 from rsp.config.units import Peer
-from rsp.config.upstreams import Health
 from rsp.control.asking_http2 import Answer, Asked, ask
 from rsp.control.health import check
 from rsp.http.errors import ProtocolError

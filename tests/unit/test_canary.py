@@ -2,7 +2,7 @@
 
 import pytest
 
-from rsp.config.schema import Reload
+from rsp.config.instance import Reload
 from rsp.supervise.canary import Sample, fault
 
 RULES = Reload()

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Config, Dns, Settings
+from rsp.config.instance import Dns
+from rsp.config.schema import Config, Settings
 from rsp.config.units import Duration, Peer
 from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.control.discovery.discoveries import Discoveries, load

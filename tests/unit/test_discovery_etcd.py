@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rsp.config.engines import Access, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Duration, Secret
 from rsp.control.discovery import etcd as provider

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from rsp.config.engines import Access, Discover, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.control.discovery import etcd as etcd_source
 from rsp.control.discovery import file as file_source
 from rsp.control.discovery import provider

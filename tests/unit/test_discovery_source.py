@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import Duration, Peer
 from rsp.control.discovery import again
 from rsp.control.discovery import source as module

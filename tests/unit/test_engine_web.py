@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rsp.config.engines import DISCOVERY_PORTS, Access, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import Duration
 from rsp.engines.failures import Unreachable
 from rsp.engines.web import Web

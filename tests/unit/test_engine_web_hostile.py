@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.config.engines import DISCOVERY_PORTS, Access, EngineUrl
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Duration
 from rsp.engines.failures import Unreachable

@@ -6,7 +6,8 @@ from time import monotonic
 
 import pytest
 
-from rsp.config.upstreams import Queue, Retry, Sticky
+from rsp.config.failure import Retry
+from rsp.config.upstreams import Queue, Sticky
 from rsp.exchange.forward.retry import MOST_NAMES, with_name
 from rsp.http.h1.codec import parse_response
 from rsp.ipc import peer_cells

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from rsp.config.failure import Hedge, Retry
 from rsp.config.units import Duration
-from rsp.config.upstreams import Hedge, Retry
 from rsp.http.h1.codec import parse_response
 from rsp.http.peer_stream import Failure
 from rsp.ipc import peer_cells

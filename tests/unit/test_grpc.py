@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.config.errors import ConfigError
+from rsp.config.failure import Retry
 from rsp.config.limits import Timeouts
 from rsp.config.units import Duration, Size
-from rsp.config.upstreams import Retry
 from rsp.config.words import hint
 from rsp.control import grpc_health
 from rsp.control.asking_http2 import Answer

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsp.config.schema import Reload
+from rsp.config.instance import Reload
 from rsp.engines.kv_stores import check
 from rsp.nodes import bundle, record, report
 from rsp.nodes.local import Local
@@ -242,7 +242,7 @@ def test_urls_of_sites(url: str, engine: str, prefix: str) -> None:
         ("etcd://h", "prefix of the site's keys is missing, as in etcd://h:2379/rsp/site"),
         ("redis://h/rsp/site", "number of the database before the prefix, as in redis://...*/0/rsp/site"),
         ("redis://h/0", "prefix of the site's keys is missing"),
-        ("etcd://me:secret@h/x", "credentials do not belong into the URL"),
+        ("etcd://me:secret@h/x", "a URL may not contain credentials"),
         ("zk://h/x", "expected a URL that begins with one of etcd://"),
         ("etcd://h/x?timeout=1", "options are environment variables"),
     ],

@@ -7,8 +7,9 @@ from math import inf
 import pytest
 from msgspec.structs import replace
 
+from rsp.config.failure import Hedge
 from rsp.config.units import Peer as Address
-from rsp.config.upstreams import Hedge, Queue, UpstreamPeer
+from rsp.config.upstreams import Queue, UpstreamPeer
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.attempt import PoolOwner
 from rsp.exchange.forward.conversations import Conversations

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from rsp.config.engines import SECRETS, Store
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Duration, Secret
 from rsp.engines.redis import ErrorReply, Redis, Script, Unavailable

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from rsp.config.answers import HeaderRules
 from rsp.config.placeholders import IN_FIELDS, names
-from rsp.config.routes import HeaderRules, Route
+from rsp.config.routes import Route
 from rsp.exchange.filters.locations import LocationRule
 from rsp.tls.facts import Facts
 from tests.paths import ROOT

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Final
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Config, Dns
+from rsp.config.instance import Dns
+from rsp.config.schema import Config
 from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream
 from rsp.control.discovery.damping import Members

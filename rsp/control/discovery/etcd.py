@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.control.discovery.provider import MOST_MEMBERS, Member, Provider, Tell, good
 from rsp.engines.etcd import Compacted, Etcd, after
 from rsp.engines.failures import Oversized, Unreachable

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.control.discovery.provider import Provider, Tell, written_list
 from rsp.engines.failures import Oversized, Unreachable, is_crowded
 from rsp.tls.material import Keyring

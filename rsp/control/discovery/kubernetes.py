@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import show
 from rsp.control.discovery.provider import Member, Provider, Tell, checked
 from rsp.engines.failures import Unreachable, plain

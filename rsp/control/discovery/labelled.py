@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from rsp.config.engines import Discover, DiscoverRoutes
+from rsp.config.instance import Dns
 from rsp.config.labels import ENABLE, Asked, pack
-from rsp.config.schema import Config, Dns
+from rsp.config.schema import Config
 from rsp.control.discovery.again import MOST_COMPLAINTS, PAUSES, Complaints, clause
 from rsp.control.discovery.askers import Service, containers, members, services
 from rsp.control.discovery.claims import Claims, Sighting

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from itertools import islice
 from typing import Final
 
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import Peer
 from rsp.control.discovery.damping import Members
 from rsp.control.discovery.provider import MOST_MEMBERS, Member, checked

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import Peer, show
 from rsp.engines.failures import UNREADABLE
 from rsp.ipc.peer_table import MOST_WEIGHT

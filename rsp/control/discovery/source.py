@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rsp.config.engines import Discover
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.units import Peer
 from rsp.control.discovery.again import MOST_COMPLAINTS, PAUSES, Complaints, clause
 from rsp.control.discovery.changes import Changes

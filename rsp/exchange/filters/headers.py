@@ -2,8 +2,8 @@
 
 from itertools import groupby
 
+from rsp.config.answers import HeaderRules, ResponseRules
 from rsp.config.placeholders import CERTAIN, IN_FIELDS, IN_HOST, Names, Source, Template
-from rsp.config.routes import HeaderRules, ResponseRules
 from rsp.config.tls import Hsts
 from rsp.config.units import Duration
 from rsp.http.credentials import binds_connection

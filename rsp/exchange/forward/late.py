@@ -6,7 +6,7 @@ from math import inf
 from typing import Final
 
 from rsp.balance.latency import Quantiles
-from rsp.config.upstreams import Hedge
+from rsp.config.failure import Hedge
 from rsp.exchange.forward.queue import WaitingRequest
 
 _ENOUGH: Final = 20.0  # answers before their quantiles mean anything

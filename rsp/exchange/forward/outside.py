@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from rsp.config.errors import ConfigError
-from rsp.config.schema import Dns
+from rsp.config.failure import Failures
+from rsp.config.instance import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.config.units import Peer as Address
-from rsp.config.upstreams import Failures, UpstreamPeer
 from rsp.config.upstreams import Upstream as UpstreamConfig
+from rsp.config.upstreams import UpstreamPeer
 from rsp.exchange.forward.peer import Peer
 from rsp.exchange.forward.upstream import Upstream
 from rsp.ipc.peer_cells import IN_FLIGHT

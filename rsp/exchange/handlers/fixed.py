@@ -4,8 +4,9 @@ import html
 import json
 from collections.abc import Callable
 
+from rsp.config.answers import HeaderRules, Redirect, Respond
 from rsp.config.placeholders import IN_KEYS, Names, Source, Template
-from rsp.config.routes import HeaderRules, Redirect, Respond, Route
+from rsp.config.routes import Route
 from rsp.config.url_template import UrlTemplate
 from rsp.exchange.answers import Answer
 from rsp.exchange.exchange import Exchange

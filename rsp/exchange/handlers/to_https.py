@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from rsp.config.routes import Redirect, Route
+from rsp.config.answers import Redirect
+from rsp.config.routes import Route
 from rsp.config.schema import Listener
 from rsp.exchange.exchange import Exchange
 from rsp.exchange.filters.forwarded import name_of

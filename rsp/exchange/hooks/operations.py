@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from rsp.auth.passwords import Busy
-from rsp.config.schema import Dns
+from rsp.config.instance import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.exchange.hooks.call import Call, Plan
 from rsp.exchange.hooks.tasks import Answer, Done, Operation, Task, cancel
