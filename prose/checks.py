@@ -22,8 +22,8 @@ WIDTH = 100  # columns of a line of Markdown; code, tables and a link alone may 
 LONGEST = 35  # words of a sentence
 _BORROWED = (archaism, lexical_illusions, needless_variants, nonwords, redundancy)
 
-_END = re.compile(r"[.!?:;][)\"”*_]*\s+(?=[A-Z`*\[\"(“0-9])|\n\s*\n|\n\s*(?:[-*]|\d+\.)\s")
-_WORD = re.compile(r"[A-Za-z0-9`][^\s—]*")
+_END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?:;][)\"”*_]*\s+|\n\s*\n|\n\s*(?:[-*]|\d+\.)\s")
+_WORD = re.compile(r"(?!X+\b)[A-Za-z0-9][^\s—]*")  # code, which is X, does not count
 
 
 class Finding(NamedTuple):
