@@ -53,8 +53,9 @@ lint: .venv/installed-dev
 prose: .venv/installed-dev     ## the prose linter: words, terms, sentences, lines of Markdown; FILES="docs/tls.md ...": these alone
 	@$(BIN)/python -m prose $(FILES)
 
-docs: .venv/installed     ## write docs/configuration.md from the schema
+docs: .venv/installed     ## write docs/configuration.md and the annotations for editors from the schema
 	$(BIN)/python -m rsp.config.reference > docs/configuration.md
+	$(BIN)/python -m rsp.config.annotations > rsp/lua/annotations/configuration.lua
 
 docs-site: .venv/installed-dev     ## the documentation as a site in build/site, with all links checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -15,6 +15,7 @@ import pytest
 from tests.paths import ROOT
 
 MOST_LINES = 400
+GENERATED = ("configuration.lua",)  # from the schema
 SOURCES = (".py", ".pyx", ".pxd", ".pxi", ".lua")
 
 
@@ -143,7 +144,8 @@ def test_imports_are_found(tmp_path, name, text, found):
 
 
 def test_no_file_is_long():
-    long = {path for path in files(*SOURCES) if len(path.read_text().splitlines()) > MOST_LINES}
+    written = [path for path in files(*SOURCES) if path.name not in GENERATED]
+    long = {path for path in written if len(path.read_text().splitlines()) > MOST_LINES}
     assert not {str(path.relative_to(ROOT)) for path in long}
 
 

@@ -1,7 +1,8 @@
 ---@meta
--- What configurations of rsp can use, for the Lua language server.  docs/lua.md explains it.
+-- What hooks of a configuration can use, for the Lua language server.  docs/lua.md describes it; configuration.lua
+-- beside this file has the declarations and settings.
 
----@alias seconds number|string seconds, or a text such as "500ms", "10s", "5m"
+---@alias seconds rsp.duration
 ---@alias answer userdata
 
 ---@class rsp.Headers
@@ -132,20 +133,6 @@ function Dictionary.keys(limit) end
 
 -- declarations
 
----@param address string|number|table
-function listen(address) end
----@param name string
----@return fun(peers: table)
-function upstream(name) end
----@param route string|table
-function route(route) end
----@param name string
----@return fun(store: string|table)
-function store(name) end
----@param certificate string|{[1]: string, key: string?, password: string?}
-function certificate(certificate) end
----@param page table
-function page(page) end
 ---@param interval seconds
 ---@param fn fun()
 ---@param options? "one"|"all"|{workers: "one"|"all"}
@@ -216,6 +203,8 @@ function sleep(time) end
 ---@param functions table<any, function>
 ---@return any ...
 function parallel(functions) end
+---The setting, and a function for hooks.
+---@class rsp.Dns: rsp.config.Dns
 dns = {}
 ---@param name string
 ---@return string[]|nil, string|nil reason
