@@ -276,7 +276,7 @@ class Rehearsal:
         near, far = socket.socketpair()
         for end in (near, far):
             end.setblocking(False)
-        listener = listener_for(self._config, tls if tls is None or tls is False else True)
+        listener = listener_for(self._config, tls if tls is None or tls is False else True, host)
         if tls is None:
             tls = listener.tls
         played = tls if isinstance(tls, SimulatedTls) else SimulatedTls()

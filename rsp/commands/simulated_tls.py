@@ -60,12 +60,17 @@ def _is_address(name: bytes) -> bool:
     return True
 
 
-def listener_for(config: Config, tls: bool | None) -> Listener:
-    """Where a request comes in: over TLS, or not; ``None``: where one is served first."""
+def listener_for(config: Config, tls: bool | None, host: bytes = b"") -> Listener:
+    """Where a request for ``host`` arrives: over TLS, or not; ``None``: at the first listener that serves requests.
+
+    A port in ``host`` chooses among several.
+    """
     serving = [listener for listener in config.listeners if not listener.redirect]
     if tls is not None:
         serving = [listener for listener in config.listeners if listener.tls == tls]
-    return serving[0] if serving else config.listeners[0]
+    port = b":" + host.rpartition(b":")[2]
+    named = [listener for listener in serving if listener.address.encode().endswith(port)]
+    return (named or serving or config.listeners)[0]
 
 
 def authorities(config: Config) -> Keyring:

@@ -194,6 +194,8 @@ class Builder:
             if self._is_whole(item):
                 routes.append(route)
                 checked.append(item)
+        for number, message in routing_rules.unheard(routes, listeners):
+            self._complain(checked[number], ("listener",), f"route: {message}")
         for number, before, message in routing_rules.shadowed(routes):
             self._complain(checked[number], (), message.replace("{other}", str(checked[before].at)))
         if not any(item.name == "on_request" for item in self._of("hook")):  # it could answer before

@@ -10,8 +10,8 @@ from rsp.config.errors import Position
 EMPTY: Final[dict[str, Any]] = {"list": [], "map": {}}
 # Where it says something, or is a mistake: without them, requests would be served that should not be.
 MEANT: Final[dict[str, Any]] = {
-    "auth": {}, "jwt": {}, "audience": [], "host": [], "methods": [], "client": [], "allow": [], "country": {},
-    "rate_limit": {}, "concurrency": {}, "bandwidth": {}, "fault": {}, "files": {}, "index": [], "compress": {},
+    "auth": {}, "jwt": {}, "audience": [], "host": [], "listener": [], "methods": [], "client": [], "allow": [],
+    "country": {}, "rate_limit": {}, "concurrency": {}, "bandwidth": {}, "fault": {}, "files": {}, "index": [], "compress": {},
     "algorithms": [], "on": [],
 }  # fmt: skip
 _ALL_MEANT: Final = ("claims",)  # whatever is in it

@@ -1,7 +1,15 @@
 """Which requests a route is for, as the router wants it."""
 
 from rsp.config.routes import Route
-from rsp.http.conditions import ClientCondition, Condition, FieldCondition, MethodCondition, QueryCondition
+from rsp.config.units import Listen
+from rsp.http.conditions import (
+    ClientCondition,
+    Condition,
+    FieldCondition,
+    ListenerCondition,
+    MethodCondition,
+    QueryCondition,
+)
 from rsp.http.hosts import normalise_host
 from rsp.http.regex import Pattern
 from rsp.http.routing import Rule
@@ -33,13 +41,15 @@ def hosts_of(route: Route) -> list[str]:
 
 def is_conditional(route: Route) -> bool:
     """Whether it asks for more than host and path."""
-    return bool(route.methods or route.headers or route.query or route.client)
+    return bool(route.listener or route.methods or route.headers or route.query or route.client)
 
 
 def conditions_of(route: Route) -> tuple[Condition, ...]:
     """The cheapest first."""
     conditions: list[Condition] = []
     preflights = route.cors is not None
+    if route.listener:
+        conditions.append(ListenerCondition(map(Listen.parse, route.listeners)))
     if route.methods:
         conditions.append(MethodCondition(route.methods, preflights=preflights))
     if route.client:

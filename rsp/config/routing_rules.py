@@ -1,7 +1,7 @@
 """What can be wrong with the part of a route that says which requests it is for."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
@@ -10,8 +10,9 @@ from rsp.config.errors import Path
 from rsp.config.route_rule import hosts_of, is_conditional
 from rsp.config.routes import Route
 from rsp.config.routing_words import modifier
+from rsp.config.schema import Listener
 from rsp.config.struct import TOKEN
-from rsp.config.units import show
+from rsp.config.units import Listen, show
 from rsp.http.names import CONNECTION, DROPPED, HOP_BY_HOP, TE, learn
 from rsp.http.paths import normalise_path
 from rsp.http.regex import Pattern
@@ -44,6 +45,22 @@ def mistakes(route: Route, _upstreams: Collection[str]) -> Mistakes:
         yield from _query_mistakes(name, value)
 
 
+def unheard(routes: Iterable[Route], listeners: Mapping[str, Listener]) -> Iterator[tuple[int, str]]:
+    """The number of each route whose ``listener`` no request for it can arrive at, and the mistake."""
+    for number, route in enumerate(routes):
+        for name in route.listeners:
+            try:
+                listener = listeners.get(Listen.parse(name))
+            except ValueError as error:
+                yield number, f"listener: {error}"
+                continue
+            if listener is None:
+                listed = ", ".join(map(show, listeners)) or "none"
+                yield number, f"listener = {show(name)}: there is no such listen; declared: {listed}"
+            elif listener.redirect is not None:
+                yield number, f"listener = {show(name)}: that listener redirects all its requests"
+
+
 def shadowed(routes: Iterable[Route]) -> Iterator[tuple[int, int, str]]:
     """The number of each route that no request can come to, that of a route before it that takes them, and the mistake;
     ``{other}`` in it is the place of the latter."""
@@ -73,7 +90,7 @@ def _beside(first: Route, second: Route) -> str:
 
 def _conditions_of(route: Route) -> str:
     named = sorted(route.headers.items()), sorted(route.query.items())
-    return f"{sorted(route.methods or ())} {named} {sorted(route.client or ())}"
+    return f"{sorted(route.listeners)} {sorted(route.methods or ())} {named} {sorted(route.client or ())}"
 
 
 def _path_of(route: Route) -> str:

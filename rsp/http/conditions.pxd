@@ -31,3 +31,7 @@ cdef class QueryCondition(Condition):
 
 cdef class ClientCondition(Condition):
     cdef object _networks
+
+
+cdef class ListenerCondition(Condition):
+    cdef frozenset _listeners

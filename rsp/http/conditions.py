@@ -1,7 +1,8 @@
 """What a route may ask of a request beside its host and path.  A route whose conditions do not hold is skipped.
 
 Rules of this room: a condition is made once for a configuration, and looks at the head that a client has sent, after
-hooks for all routes.  ``source`` knows the client's address (``placeholder("client")``).
+hooks for all routes.  ``source`` knows the client's address (``placeholder("client")``) and its connection
+(``session``).
 """
 
 from collections.abc import Iterable
@@ -139,6 +140,23 @@ class ClientCondition(Condition):
 
     def found(self, head: RequestHead, source: Any) -> str:
         return f"the client is {source.placeholder('client').decode('latin-1')}"
+
+
+class ListenerCondition(Condition):
+    """Where the request has come in.  ``listeners``: addresses, as in ``listen``."""
+
+    __slots__ = ("_listeners",)
+
+    def __init__(self, listeners: Iterable[str]) -> None:
+        given = list(listeners)
+        self.said = f"listener = {', '.join(given)}"
+        self._listeners = frozenset(given)
+
+    def holds(self, head: RequestHead, source: Any) -> bool:
+        return source.session.listener in self._listeners
+
+    def found(self, head: RequestHead, source: Any) -> str:
+        return f"the listener is {source.session.listener}"
 
 
 @lru_cache(maxsize=8)  # of one request, for all routes that ask

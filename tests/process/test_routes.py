@@ -160,6 +160,45 @@ route { respond = { body = "nothing" } }
             assert rsp.ask(way, "/", *fields).body == b"nothing"
 
 
+class OfListeners(Everywhere):
+    """``text`` has the address of a way's listener as ``@way``."""
+
+    def write(self, text):
+        for way in sorted(WAYS, key=len, reverse=True):
+            text = text.replace(f"@{way}", f"127.0.0.1:{self.ports[way]}")
+        super().write(text)
+
+
+def test_a_route_for_listeners(tmp_path):
+    """A host whose routes are all for other listeners leaves its requests to the routes for every host."""
+    text = """
+route { listener = { "@h1-tls" }, host = "site.example", respond = { body = "secure site" } }
+route { listener = "@h1-tls", respond = { body = "secure" } }
+route { listener = "@h2c", path = "/x", respond = { body = "prior" } }
+route { respond = { body = "every" } }
+"""
+    with OfListeners(tmp_path, text) as rsp:
+        assert {way: rsp.ask(way, "/").body.decode() for way in WAYS} == {
+            "h1": "every", "h1-tls": "secure site", "h2c": "every", "h2-tls": "secure site",
+        }  # fmt: skip
+        assert {way: rsp.ask(way, "/x", host="a.test").body.decode() for way in ("h1", "h1-tls", "h2c")} == {
+            "h1": "every", "h1-tls": "secure", "h2c": "prior",
+        }  # fmt: skip
+
+
+def test_the_port_of_the_url_chooses_the_listener_that_is_explained(tmp_path):
+    text = """
+listen "127.0.0.1:1"
+listen "127.0.0.1:2"
+route { listener = "127.0.0.1:2", respond = { body = "two" } }
+route { respond = { body = "one" } }
+test("simulate", function() assert(simulate{ host = "a.test:2" }.body == "two" and simulate{ host = "a.test" }.body == "one") end)
+"""
+    assert run_rsp(tmp_path, "-t", "site.lua", text=text).returncode == 0
+    said = run_rsp(tmp_path, "explain", "site.lua", "GET http://a.test/", "--why", text=text).stdout
+    assert "listener = 127.0.0.1:2, but the listener is 127.0.0.1:1" in said
+
+
 def explain(directory, *arguments):
     text = 'listen "127.0.0.1:1"\n' + SITE.replace("BACKEND", "127.0.0.1:9")
     run = run_rsp(directory, "explain", "site.lua", *arguments, text=text)

@@ -76,6 +76,9 @@ MISTAKES = [
     ('query = { v = "a%20b" }', 'parameters are compared decoded; write "a b"'),
     ('client = "10.0.0.0/8"', 'client: expected a list, got "10.0.0.0/8"; write { "10.0.0.0/8" }'),
     ('client = { "10.0.0.1/8" }', 'expected a network such as "10.0.0.0/8"'),
+    ('listener = "8081"', 'listener = "8081": there is no such listen; declared: "0.0.0.0:8080"'),
+    ('listener = { "8080", "127.0.0.1" }', 'listener: "127.0.0.1": expected "host:port"'),
+    ('listener = {}', "listener: expected a list that is not empty"),
     # a list that is computed, and empty: without it the route would be for all
     ("host = {}", "route: host: expected a list that is not empty"),
     ("methods = {}", "route: methods: expected a list that is not empty"),
@@ -127,6 +130,7 @@ def test_a_route_that_no_request_comes_to_is_a_mistake(config, first, second, sa
         ('{ path = "/x", query = { v = "1" }, to = "app" }', '{ path = "/x", query = { v = "2" }, to = "app" }'),
         ('{ methods = { "GET" }, path = "/x", redirect = "/x" }', '{ to = "app" }'),
         ('{ exact = "/x", redirect = "/x/y" }', '{ to = "app" }'),
+        ('{ listener = "8080", to = "app" }', '{ to = "app" }'),
     ],
 )
 def test_routes_that_share_a_path(config, first, second):
@@ -146,9 +150,15 @@ def test_a_redirect_to_itself(config, route):
         config(f"route {route}")
 
 
+def test_a_route_for_a_listener_that_redirects_is_a_mistake(config):
+    text = 'listen "0.0.0.0:8443" { tls = true }\nlisten "0.0.0.0:80" { redirect = "https" }\n'
+    with pytest.raises(ConfigError, match=r'listener = "80": that listener redirects all its requests'):
+        config(f'{text}route {{ listener = "80", to = "app" }}')
+
+
 EVERYTHING = """
 route { host = { "a.test", "*.b.test", "app.*" }, path = "/api", methods = { "GET" }, headers = { ["X-Beta"] = "1", Upgrade = true },
-        query = { v = "2", old = false }, client = { "10.0.0.0/8" }, to = "app" }
+        query = { v = "2", old = false }, client = { "10.0.0.0/8" }, listener = { "8080" }, to = "app" }
 route { exact = "/healthz", to = "app" }
 route { regex = [[^/users/(?P<id>[0-9]+)\\.json$]], to = "app" }
 route { path = "/docs", slash = "redirect", first = true, to = "app" }

@@ -7,7 +7,6 @@ import pytest
 from rsp.config.engines import Discover
 from rsp.config.instance import Dns
 from rsp.config.units import Duration, Peer
-from rsp.control.discovery import again
 from rsp.control.discovery import source as module
 from rsp.control.discovery.provider import MOST_MEMBERS, Member, Provider, written
 from rsp.control.discovery.source import Source
@@ -85,8 +84,8 @@ class Lab:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    for where, name in ((module, "_AT_LEAST"), (again, "_FIRST"), (again, "_LATEST")):
-        monkeypatch.setattr(where, name, 0.01)
+    monkeypatch.setattr(module, "_AT_LEAST", 0.01)
+    monkeypatch.setattr(module, "PAUSES", (0.01, 0.01))
 
 
 @in_loop
