@@ -13,20 +13,28 @@ run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
 	@$(BIN)/rsp demo -w 4 rsp.lua
 
 # Six at a time, even on two cores: most tests wait.  Those that measure the machine have it for themselves.
-SIDE_BY_SIDE := -n 6 -m "not alone and not soak"
+TOGETHER := -m "not alone and not soak"
+SIDE_BY_SIDE := -n 6 $(TOGETHER)
 ALONE = -m "alone and not soak" $(shell grep -rl --include="test_*.py" "mark\.alone" tests)
 
+# A test that fails beside five others is run once more, by itself, and named: a failure of the machine passes, one of
+# rsp fails again.
+by_itself = { [ $$? = 1 ] && echo "Running the failed tests once more, one by one:" && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -x -v $(1); }
+
 test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) || $(call by_itself,$(TOGETHER))
+	$(BIN)/python -m pytest $(ALONE) || $(call by_itself,$(ALONE))
 
 # Of rooms that are never compiled: `make test` runs them.
 NEVER_COMPILED := $(addprefix --ignore=tests/unit/test_,$(addsuffix .py,web dashboard dashboard_rules export exposition scrapes recent history top \
   staples secrets tls_reader observe_words metrics_rules house quota passwords foreign certificate_warnings core dump watching log \
   tokens key_sets network_lists asking_http2 asking_cgi)) $(addprefix --ignore-glob=tests/unit/test_,config*.py lua*.py *_rules.py *_messages.py fastcgi*.py)
 
+PURE = tests/unit tests/process/test_http.py $(NEVER_COMPILED)
+
+test-pure: export RSP_PURE = 1
 test-pure: .venv/installed-dev     ## the tests of the data plane again, without the compiled modules
-	RSP_PURE=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/process/test_http.py $(NEVER_COMPILED)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PURE) || $(call by_itself,$(TOGETHER) $(PURE))
 
 # What a client sees of HTTP; -rs says which tests cannot run over TLS, and why.  `make soak` runs the rest as well.
 SEEN_BY_CLIENTS := $(addprefix tests/process/test_,$(addsuffix .py,http early_answers trailers))
