@@ -42,12 +42,12 @@ def _main(given: list[str]) -> int:
     options = parser.parse_args(given)
     if options.config is not None:
         if options.file is not None:
-            parser.error("two configuration files: one after -c, and one without")
+            parser.error("two configuration files given: one with -c, and one without; give only one")
         options.file = options.config
     if options.V:
         return _versions()
     if options.file is None:
-        print("rsp: which configuration file?  Try: rsp site.lua, or rsp --help", file=sys.stderr)
+        print("rsp: no configuration file given; for example: rsp site.lua (see rsp --help)", file=sys.stderr)
         return 2
     try:
         if _is_site(options.file) and (options.s or options.t or options.T):
@@ -135,10 +135,10 @@ def _lacking(path: str, config: Config) -> list[str]:
 
     if COMPLETE or not any(listener.tls for listener in config.listeners):
         return []
-    resuming = "sessions resume at their own worker only"
+    resuming = "sessions resume only at the worker that issued the ticket"
     if not config.settings.tls.session_tickets:
-        resuming = "clients of TLS 1.2 resume sessions in spite of session_tickets = false"
-    return [f"{path}: warning: in pure Python, {resuming}, and no OCSP responses are sent"]
+        resuming = "clients with TLS 1.2 resume sessions despite session_tickets = false"
+    return [f"{path}: warning: in pure Python, {resuming}, and no OCSP responses are stapled"]
 
 
 def _run_tests(bundle: Bundle, path: str) -> int:

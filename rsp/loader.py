@@ -78,7 +78,7 @@ class _Child:
         except Failed as error:
             raise ConfigError(f"{self._what} {error}") from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise ConfigError(f"{self._what} gave none: {error}") from None
+            raise ConfigError(f"{self._what} returned no result: {error}") from None
         raise ConfigError(*messages)
 
     @contextmanager
@@ -137,7 +137,7 @@ class Labelling(_Child):
     """The routes that labels ask for become those of ``running``, whose files are not read again."""
 
     def __init__(self, running: Bundle, version: int, asked: bytes) -> None:
-        super().__init__("what labels ask for", lambda _: _relabel(running, version, asked))
+        super().__init__("reading routes from labels", lambda _: _relabel(running, version, asked))
 
     def bundle(self) -> Bundle:
         """After the end.  Raises :class:`ConfigError`."""
@@ -195,7 +195,7 @@ def _with_labels(config: Config, asked: bytes) -> Config:
     try:
         return relabelled(config, asked)
     except Exception as error:
-        return msgspec.structs.replace(config, refused=(f"what labels ask for cannot be read: {error!r}",))
+        return msgspec.structs.replace(config, refused=(f"routes from labels cannot be read: {error!r}",))
 
 
 def _evaluate(
@@ -240,4 +240,4 @@ def _difference(running: Bundle, other: Bundle) -> str:
     for file in sorted({*running.files, *other.files}):  # where there are hooks: their code
         old, new = (bundle.files.get(file, b"").decode("utf-8", "replace").splitlines() for bundle in (running, other))
         lines += unified_diff(old, new, f"running {file}", f"file {file}", lineterm="", n=2)
-    return "\n".join(lines) if lines else "The file says what is running."
+    return "\n".join(lines) if lines else "No changes."

@@ -94,7 +94,9 @@ class Master:
                 try:
                     self._round()
                 except OSError as error:  # no descriptor or memory to be had: what is left undone is noticed later
-                    log.once_a_second("resources", f"The master cannot do all it has to: {error.strerror}", log.ERROR)
+                    log.once_a_second(
+                        "resources", f"The master failed to complete an operation: {error.strerror}", log.ERROR
+                    )
         finally:
             if self._successor is not None:
                 self._successor.give_up()
@@ -215,7 +217,7 @@ class Master:
         elif number == signal.SIGUSR2:
             self._upgrade()
         elif number == signal.SIGWINCH and not self._fleet.stopping:
-            log.line("Workers leave; the master stays.  HUP brings them back.")
+            log.line("WINCH: stopping the workers.  The master keeps running; HUP starts them again.")
             for slot in self._fleet.slots:
                 slot.wanted = False
                 self._fleet.dismiss(slot)
@@ -231,13 +233,13 @@ class Master:
             self._stop(bound)
             return
         self._leaving = time.monotonic() + delay, bound
-        log.line(f"Stopping in {delay}: connections are accepted until then, or until a second signal.")
+        log.line(f"Stopping in {delay}: new connections are accepted until then, or until a second signal.")
         fleet.rows.stage(worker_cells.STOPPING)  # everything goes on, but ``ready`` says that it will not for long
-        self._notifier.stopping(f"connections are accepted for another {delay}")
+        self._notifier.stopping(f"new connections are accepted for another {delay}")
 
     def _stop(self, bound: float) -> None:
         self._notifier.stopping("running requests are finished")
-        self._fleet.stop(bound, "Stopping: running requests are finished first.")
+        self._fleet.stop(bound, "Stopping: waiting for running requests to finish.")
 
     def _reap(self) -> None:
         for slot in self._fleet.all_slots():
@@ -334,16 +336,18 @@ class Master:
         fleet = self._fleet
         stopping = fleet.stopping or self._leaving is not None
         if stopping or self._predecessor is not None:
-            self._upgrade_ends(False, "Upgrade refused: " + ("rsp is stopping" if stopping else "one is under way"))
+            self._upgrade_ends(
+                False, "Upgrade refused: " + ("rsp is stopping" if stopping else "an upgrade is already in progress")
+            )
         elif self._successor is None:
-            log.line("Upgrading: a new master is started.")
+            log.line("Upgrading: starting a new master.")
             try:
                 legacy, counters, listening = fleet.legacy()
                 legacy = msgspec.structs.replace(legacy, asked=self._reloads.granted)
                 self._successor = Successor(legacy, counters, listening)
             except OSError as error:
                 fleet.heritage.keep()
-                self._upgrade_ends(False, f"Upgrade failed: {error.strerror}.  The running master goes on.")
+                self._upgrade_ends(False, f"Upgrade failed: {error.strerror}.  The running master continues.")
                 return
             self._poll.register(self._successor.end, select.POLLIN)
             fleet.private.add(self._successor.end)
@@ -355,7 +359,7 @@ class Master:
         elif ready:
             self._forget(successor)
             self._notifier.tell(f"MAINPID={successor.pid}")
-            self._upgrade_ends(True, f"Upgraded: the new master (pid {successor.pid}) serves.")
+            self._upgrade_ends(True, f"Upgraded: the new master (pid {successor.pid}) has taken over.")
             successor.go()
             self._fleet.hand_over()
 
@@ -363,7 +367,7 @@ class Master:
         self._forget(successor)
         how = successor.give_up()
         self._fleet.heritage.keep()
-        self._upgrade_ends(False, f"Upgrade failed: {how}.  The running master goes on.")
+        self._upgrade_ends(False, f"Upgrade failed: {how}.  The running master continues.")
 
     def _forget(self, successor: Successor) -> None:
         self._successor = None

@@ -13,12 +13,12 @@ from typing import Any
 from rsp import __version__
 from rsp.config.units import Duration
 from rsp.system.console import guarded
+from rsp.terminal.certificates import show_certificates, time_left
 from rsp.terminal.fleet_options import add_fleet
 from rsp.terminal.instance import Failure, ask, find_socket
 from rsp.terminal.plain import plain
 from rsp.terminal.tables import table as _table
 
-_SOON = 30.0  # days before a certificate expires
 _SILENT = 5.0  # seconds that a worker's loop has not run: it hangs
 _SOURCE_COLUMNS = ("upstream", "source", "state", "since", "members", "changes", "errors", "")
 _COLUMNS = ("upstream", "peer", "state", "weight", "in_flight", "requests", "errors", "failures", "retries", "latency")
@@ -43,12 +43,13 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="rspctl",
         description="Inspects and controls a running instance of rsp.",
-        epilog="The socket is found by itself when one instance runs; its path is `admin` in the configuration.",
+        epilog="Without --socket, rspctl finds the admin socket if one instance is running. Its path is the setting "
+        "`admin`.",
     )
-    made.add_argument("-s", "--socket", metavar="PATH", help="the admin socket of the instance")
+    made.add_argument("-s", "--socket", metavar="PATH", help="path of the instance's admin socket")
     made.add_argument("-v", "-V", "--version", action="version", version=f"rspctl {__version__}")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="the answer as JSON; of log and trace one object a line")
+    common.add_argument("--json", action="store_true", help="print JSON; log and trace print one object per line")
     commands = made.add_subparsers(metavar="COMMAND", required=True)
 
     def command(
@@ -57,40 +58,60 @@ def parser() -> argparse.ArgumentParser:
         part = commands.add_parser(name, help=text, description=text, parents=[common])
         part.set_defaults(run=run)
         if peer:
-            part.add_argument("peer", metavar="[UPSTREAM] PEER", nargs="+", help="address, or name as configured")
+            part.add_argument(
+                "peer",
+                metavar="[UPSTREAM] PEER",
+                nargs="+",
+                help="address of the peer, or its name in the configuration",
+            )
         return part
 
-    command("status", "Workers, totals, the configuration in force.", _status, peer=False)
-    command("health", "Whether it takes new connections: exit status 0 or 1, for health checks.", _health, peer=False)
-    peers = command("peers", "Every peer, how it stands, and how it does.", _peers, peer=False)
-    peers.add_argument("upstream", nargs="?", help="only those of this upstream")
-    command("routes", "Every route, what answers it, and where it comes from.", _routes, peer=False)
-    command("certs", "Every certificate: names, issuer, when it expires, where it is used.", _certs, peer=False)
-    top = command("top", "Traffic, upstreams, routes and processes, live.", _top, peer=False)
-    top.add_argument("--once", action="store_true", help="show it once, after one interval")
-    top.add_argument("--every", metavar="TIME", default="1s", help='between two looks, as in "2s" (default: 1s)')
-    drain = command("drain", "No new requests for a peer; what runs there is finished.", _drain, peer=True)
-    drain.add_argument(
-        "--within", metavar="TIME", help='for sticky clients and tunnels, as in "30s" (default: `drain`)'
+    command("status", "Show workers, totals and the configuration in use.", _status, peer=False)
+    command("health", "Check whether the instance accepts new connections: exit status 0 or 1.", _health, peer=False)
+    peers = command("peers", "Show all peers with state, requests, errors and latency.", _peers, peer=False)
+    peers.add_argument("upstream", nargs="?", help="show only the peers of this upstream")
+    command(
+        "routes", "Show all routes: requests, what answers them, and where each route is declared.", _routes, peer=False
     )
-    command("enable", "A peer is back: neither drained nor ejected.", _enable, peer=True)
-    weight = command("weight", "Change a peer's weight, until it is changed again or rsp ends.", _weight, peer=True)
+    command("certs", "Show all certificates: names, issuer, expiry date and use.", _certs, peer=False)
+    top = command("top", "Show traffic, upstreams, routes and processes live.", _top, peer=False)
+    top.add_argument("--once", action="store_true", help="print one report after one interval, then exit")
+    top.add_argument("--every", metavar="TIME", default="1s", help='refresh interval, such as "2s" (default: 1s)')
+    drain = command("drain", "Send no new requests to a peer; running requests finish.", _drain, peer=True)
+    drain.add_argument(
+        "--within",
+        metavar="TIME",
+        help='time limit for sticky clients and tunnels, such as "30s" (default: the key drain of the upstream)',
+    )
+    command("enable", "End the draining or ejection of a peer.", _enable, peer=True)
+    weight = command(
+        "weight", "Change the weight of a peer, until the next change or until rsp stops.", _weight, peer=True
+    )
     weight.usage = "rspctl weight [-h] [--json] [UPSTREAM] PEER WEIGHT|default"
-    reload = command("reload", "Load the configuration again, and wait for how that ends.", _reload, peer=False)
+    reload = command("reload", "Reload the configuration and wait for the result.", _reload, peer=False)
     how = reload.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="only show what would change")
-    how.add_argument("--now", action="store_true", help="for all workers at once, whatever `reload.canary` says")
+    how.add_argument("--dry-run", action="store_true", help="show what would change, without applying it")
+    how.add_argument(
+        "--now", action="store_true", help="apply the configuration to all workers at once, without the canary"
+    )
     for name, text, run in (
-        ("log", "Requests of all workers, as they end.", _log),
-        ("trace", "What happens to requests, moment by moment, with both heads.", _trace),
+        ("log", "Show requests of all workers as they end.", _log),
+        ("trace", "Show the events of each request with their times, and its header fields.", _trace),
     ):
         watch = command(name, text, run, peer=False)
         example = """'path ~ "^/api" and status >= 500'"""
-        watch.add_argument("condition", nargs="?", default="", help=f"which of them, as in {example}")
-        watch.add_argument("-n", type=_number, default=0, metavar="NUMBER", help="end after so many")
-        watch.epilog = "The condition is one argument, in quotes.  docs/trace.md has its language and all fields."
+        watch.add_argument("condition", nargs="?", default="", help=f"show only requests that match, such as {example}")
+        watch.add_argument("-n", type=_number, default=0, metavar="NUMBER", help="exit after this number of requests")
+        watch.epilog = (
+            "The condition is a single argument, in quotes. docs/trace.md describes its syntax and all fields."
+        )
     add_fleet(commands, common)
-    command("upgrade", "Hand over to a new master, of the code that is installed now.", _upgrade, peer=False)
+    command(
+        "upgrade",
+        "Upgrade to the installed version: a new master takes over the listening sockets.",
+        _upgrade,
+        peer=False,
+    )
     return made
 
 
@@ -111,21 +132,21 @@ def _status(options: argparse.Namespace) -> int:
         following = certificates["next"]
         name = following["names"][0] if following["names"] else following["subject"]
         noun = "certificate" if certificates["count"] == 1 else "certificates"
-        print(f"{certificates['count']} {noun}; the first to expire is for {name}: {_left(following)}")
+        print(f"{certificates['count']} {noun}; the first to expire is for {name}: {time_left(following)}")
     if data["trial"]:
         trial = data["trial"]
         version = f"{trial['version']} ({trial['digest'][:12]})"
-        print(f"tried by one worker: configuration {version}, {trial['seconds_left']} s to go")
+        print(f"canary: one worker runs configuration {version}, {trial['seconds_left']} s left")
     if data["last"]:
         last = data["last"]
         print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(last['at']))}: {last['text']}")
     print(
-        f"now: {now['connections']} connections, {now['in_flight']} requests running, {now['queued']} waiting\n"
-        f"since the start: {totals['requests']} requests, {totals['status_5xx']} of them 5xx, "
-        f"{totals['status_4xx']} 4xx; {totals['retries']} retries, {totals['hedges']} hedges\n"
+        f"now: {now['connections']} connections, {now['in_flight']} requests running, {now['queued']} queued\nsince "
+        f"the start: {totals['requests']} requests, {totals['status_5xx']} of them 5xx, {totals['status_4xx']} 4xx; "
+        f"{totals['retries']} retries, {totals['hedges']} hedges\n"
     )
     if now.get("stores_missed"):  # an instance that was started before an upgrade does not say it
-        print(f"stores: connections of workers that are missing: {now['stores_missed']}; the log says why\n")
+        print(f"stores: missing connections of workers: {now['stores_missed']}; see the log\n")
     rows: list[tuple[object, ...]] = [
         ("process", "pid", "version", "uptime", "cpu", "memory", "connections", "running", "requests")
     ]
@@ -142,7 +163,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _site(site: dict[str, Any]) -> str:
     """Of a node."""
-    engine = "" if site["reached"] else "; its engine is not reached"
+    engine = "" if site["reached"] else "; engine unreachable"
     why = f" ({site['why']})" if site["why"] else ""
     return f"node {site['node']} of {site['url']}: version {site['running'][:12]}, {site['state']}{why}{engine}"
 
@@ -150,7 +171,7 @@ def _site(site: dict[str, Any]) -> str:
 def _source(row: dict[str, Any]) -> tuple[object, ...]:
     """Of peers that are discovered."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["since"]))
-    flapping = f"{len(row['flapping'])} come and go again and again: {', '.join(row['flapping'][:3])}"
+    flapping = f"{len(row['flapping'])} flapping: {', '.join(row['flapping'][:3])}"
     notes = "; ".join(filter(None, (row["problem"], flapping if row["flapping"] else "")))
     return row["upstream"], row["source"], row["state"], since, row["members"], row["changes"], row["errors"], notes
 
@@ -164,7 +185,7 @@ def _health(options: argparse.Namespace) -> int:
     elif why is not None:
         raise Failure(why)
     else:
-        print(f"{len(working)} of {len(data['workers'])} workers work")
+        print(f"{len(working)} of {len(data['workers'])} workers are healthy")
     return 0 if why is None else 1
 
 
@@ -177,7 +198,7 @@ def _peers(options: argparse.Namespace) -> int:
     if options.upstream is not None:
         data["peers"] = [each for each in data["peers"] if each["upstream"] == options.upstream]
         if not data["peers"] and options.upstream not in {source["upstream"] for source in data["discovery"]}:
-            raise Failure(f'no upstream "{options.upstream}", or it has no peer')
+            raise Failure(f'there is no upstream "{options.upstream}", or it has no peers')
     if options.json:
         return _json(data)
     sources = {source["source"] for source in data["discovery"]}
@@ -189,7 +210,8 @@ def _peers(options: argparse.Namespace) -> int:
             print(f"{source['upstream']}: {source['source']} has no members")
         if source["state"] != "ok":
             print(
-                f"{source['upstream']}: {source['source']} is {source['state']}: {source['problem'] or 'no answer yet'}"
+                f"{source['upstream']}: {source['source']} is {source['state']}: "
+                f"{source['problem'] or 'no response yet'}"
             )
     return 0
 
@@ -210,7 +232,7 @@ def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int
         rows.append((peer["upstream"], name, state, f"{peer['weight']}{backup}", *counts, latency))
     _table(rows)
     for name in unknown:
-        print(f"{name}: has no address")
+        print(f"{name}: no address found")
     return 0
 
 
@@ -221,9 +243,9 @@ def _routes(options: argparse.Namespace) -> int:
     rows = [("requests", "answered by", "from")]
     _table([*rows, *((one["requests"], one["answer"], one["from"]) for one in data["routes"])])
     for line in data["left_out"]:
-        print(f"left out: {line}")
+        print(f"ignored: {line}")
     if data["problem"]:
-        print(f"labels are not followed: {data['problem']}")
+        print(f"routes from labels are not updated: {data['problem']}")
     return 0
 
 
@@ -231,41 +253,8 @@ def _certs(options: argparse.Namespace) -> int:
     data = _ask(options, "GET", "/certs")
     if options.json:
         return _json(data)
-    if not data["certificates"]:
-        print("no certificates are in use")
-        return 0
-    rows: list[tuple[object, ...]] = [("names", "kind", "issuer", "expires", "left", "declared", "used for")]
-    problems = []
-    for one in data["certificates"]:
-        name, *others = one["names"] or [one["subject"]]
-        expires = time.strftime("%Y-%m-%d", time.localtime(one["not_after"]))
-        more = f" +{len(others)}" if others else ""
-        rows.append((name + more, one["kind"], one["issuer"], expires, _left(one), one["declared"], _use(one)))
-        ocsp = one["ocsp"] or {}
-        said = (one["problem"], _expiry(one), ocsp.get("problem") and f"no new OCSP response: {ocsp['problem']}")
-        problems += [f"{one['file']}: {problem}" for problem in said if problem]
-    _table(rows)
-    for problem in problems:
-        print(problem)
+    show_certificates(data["certificates"])
     return 0
-
-
-def _left(certificate: dict[str, Any]) -> str:
-    days: float = certificate["days_left"]
-    return "expired" if days <= 0 else f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
-
-
-def _expiry(certificate: dict[str, Any]) -> str:
-    """A warning, in the last days of a certificate that has not expired; of others ``problem`` says so."""
-    return f"expires in {_left(certificate)}: renew it" if 0 < certificate["days_left"] <= _SOON else ""
-
-
-def _use(certificate: dict[str, Any]) -> str:
-    """Listeners and the hosts of routes, or upstreams."""
-    places = [*certificate["listeners"], *certificate["hosts"], *map("upstream {}".format, certificate["upstreams"])]
-    if certificate["default"]:
-        places.append("default")
-    return ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "") or "nothing"
 
 
 def _top(options: argparse.Namespace) -> int:

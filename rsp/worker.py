@@ -310,7 +310,10 @@ class Worker:
             return
         except EOFError:
             asyncio.get_running_loop().remove_reader(self._end.fileno())
-            log.line(f"Worker {self._slot} (pid {os.getpid()}): the master is gone; finishing what runs, then leaving")
+            log.line(
+                f"Worker {self._slot} (pid {os.getpid()}): the master is gone; exiting once running requests "
+                "have finished"
+            )
             self._drain(self._context.limits.shutdown_time)
             return
         if received is None:  # there is more to come

@@ -15,7 +15,9 @@ def asked_script(upstream: Upstream | None, head: bytes) -> Iterator[str]:
         return
     info = f", with PATH_INFO {show(script.info.decode('utf-8', 'backslashreplace'))}" if script.info else ""
     unseen = (
-        "" if scripts.is_visible() else "; this process does not see the directory, so whether it is there is unknown"
+        ""
+        if scripts.is_visible()
+        else "; this process cannot see the directory, so it is unknown whether the script exists"
     )
     name = (scripts.root + script.name).decode("utf-8", "backslashreplace")
     yield f"script:    {name}{info}{unseen}"

@@ -20,21 +20,19 @@ _REQUEST: Final = re.compile(
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="rsp explain",
-        description="Say which route, hooks and peer a request would meet, and what the peer would be sent. "
+        description="Shows which route, hooks and peer a request would get, and what would be sent to the peer. "
         "Nothing is sent.",
     )
-    made.add_argument("file", metavar="FILE", help="the configuration, in Lua")
+    made.add_argument("file", metavar="FILE", help="configuration file, in Lua")
     made.add_argument("request", metavar="REQUEST", help="such as 'GET http://shop.example.com/x?y=1'")
     made.add_argument(
-        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field; repeatable"
+        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="add a header field; repeatable"
     )
     made.add_argument("-d", "--data", default="", help="the body")
-    made.add_argument("--sni", help="the name that the client asks for in its handshake (the host)")
-    made.add_argument(
-        "--certificate", metavar="FILE", help="the client's certificate, PEM; it is taken as verified by client_ca"
-    )
-    made.add_argument("--why", action="store_true", help="say which routes are looked at, and why each is not taken")
-    made.add_argument("--client", default="127.0.0.1", help="the client's address (127.0.0.1)")
+    made.add_argument("--sni", help="server name in the TLS handshake (default: the host of the request)")
+    made.add_argument("--certificate", metavar="FILE", help="client certificate, PEM; treated as verified by client_ca")
+    made.add_argument("--why", action="store_true", help="show which routes are tried, and why each does not match")
+    made.add_argument("--client", default="127.0.0.1", help="address of the client (default: 127.0.0.1)")
     return made
 
 
@@ -101,13 +99,13 @@ def _explain(options: argparse.Namespace, request: bytes, host: bytes, tls: "Sim
     try:
         result = rehearsal.ask(request, options.client.encode(), host, tls)
     except TimeoutError:
-        print("rsp explain: a hook waits for something that does not come", file=sys.stderr)
+        print("rsp explain: a hook waits for something that does not happen", file=sys.stderr)
         return 1
     finally:
         rehearsal.close()
     if looked_at is not None:
-        print("\n".join(["looked at:", *looked_at.lines, ""]))
+        print("\n".join(["routes tried:", *looked_at.lines, ""]))
     print("\n".join(describe(result, request)))
     if config.settings.discover_routes is not None:
-        print("(without routes from labels: rspctl routes lists those of a running instance)")
+        print("(without routes from labels; rspctl routes shows those of a running instance)")
     return 0

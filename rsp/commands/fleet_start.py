@@ -28,7 +28,7 @@ def local_file(url: str, environment: Mapping[str, str]) -> str:
     node = _node(url, environment)
     version = Local(node.folder).stable()
     if version is None:
-        raise SiteError(f"{url}: this node has no local copy in {node.folder}; it is made when rsp starts")
+        raise SiteError(f"{url}: this node has no local copy in {node.folder} yet; rsp creates it when it starts")
     return Local(node.folder).main(version)
 
 

@@ -34,14 +34,14 @@ def _reason(route: Route, name: bytes) -> str:
     if not Path(rules.root).is_dir():
         return f'there is no directory "{rules.root}"'
     said = _of_name(rules, name) or _of_disk(route, rules, os.path.join(rules.root, os.fsdecode(name)))  # noqa: PTH118
-    fallback = f'; nor does the fallback "{route.fallback}" answer' if said and route.fallback is not None else ""
+    fallback = f'; the fallback "{route.fallback}" does not exist either' if said and route.fallback is not None else ""
     return said + fallback
 
 
 def _of_name(rules: Rules, name: bytes) -> str:
     shown = os.fsdecode(name)
     if rules.hide and Names(rules, ()).hides(name):
-        return f'"{shown}" matches a pattern of hide'
+        return f'"{shown}" matches a pattern in hide'
     if b"\0" in name or Names(msgspec.structs.replace(rules, hide=()), ()).allow(name):
         return ""
     return f'a part of "{shown}" begins with a dot; hidden = true serves such names'
@@ -54,7 +54,7 @@ def _of_disk(route: Route, rules: Rules, path: str) -> str:
     if real != root and not real.startswith(root + "/") and rules.symlinks != "all":
         return f'"{path}" leads out of the directory; symlinks = "all" follows such links'
     if rules.symlinks == "none" and real != os.path.join(root, os.path.relpath(path, rules.root)):  # noqa: PTH118
-        return f'"{path}" is or lies behind a symbolic link, and symlinks = "none"'
+        return f'"{path}" is a symbolic link or below one, and symlinks = "none"'
     found = Path(path)
     if found.is_dir():
         names = ", ".join(route.index_names)

@@ -12,9 +12,11 @@ from rsp.commands.arguments import worker_count
 
 # Each module has `parser()`, which makes the command's parser, and `main(arguments)`; it is imported when it is used.
 COMMANDS: Final = {
-    "demo": "rsp.commands.demo",
+    "demo": "rsp.commands.demo.command",
     "explain": "rsp.commands.explain",
     "import": "rsp.commands.importing",
+    "init": "rsp.commands.init.command",
+    "certificate": "rsp.commands.certificate",
 }
 SIGNALS: Final = {
     "reload": signal.SIGHUP,
@@ -25,21 +27,24 @@ SIGNALS: Final = {
 }
 _EPILOG = """\
 signals to the master:
-  TERM        finish running requests (at most timeouts.shutdown), then stop; a second TERM stops at once
-  INT         stop at once            QUIT       finish running requests, however long they take
-  HUP         load the configuration again; a bad one is refused and the old one stays
-  USR1        reopen the logs         USR2       upgrade: a new master of the installed code takes over
-  WINCH       workers leave, the master stays
-  TTIN, TTOU  one worker more, one less
+  TERM        finish running requests, for at most timeouts.shutdown, then stop; a second TERM stops at once
+  QUIT        finish running requests, without a time limit, then stop
+  INT         stop at once
+  HUP         reload the configuration; if it is not valid, the current one stays in use
+  USR1        reopen the log files
+  USR2        upgrade: a new master of the installed version takes over
+  WINCH       stop the workers; the master keeps running
+  TTIN, TTOU  start one more worker, stop one worker
 
-exit status: 0; 1 cannot start; 2 wrong command line; 3 stopped, but time was up for some requests
+exit status:
+  0 success; 1 rsp cannot start; 2 invalid command line; 3 stopped, but timeouts.shutdown cut off some requests
 
 environment:
-  RSP_PURE=1  run the Python sources, even where compiled modules are installed (rsp -V says which are in use)
-  of a node (FILE is the URL of a site, as in etcd://10.0.0.5:2379/rsp/site; docs/many-nodes.md):
-  RSP_SITE_USERNAME, RSP_SITE_PASSWORD_FILE, RSP_SITE_TOKEN_FILE   how rsp gets into the engine
-  RSP_SITE_CA, RSP_SITE_CERTIFICATE, RSP_SITE_KEY                  PEM files, for TLS (etcds://, consuls://, rediss://)
-  RSP_NODE    the node's name (default: the host name)
+  RSP_PURE=1  run the Python sources even if compiled modules are installed (rsp -V shows which are in use)
+  for a node of a site (FILE is a URL such as etcd://10.0.0.5:2379/rsp/site; see docs/many-nodes.md):
+  RSP_SITE_USERNAME, RSP_SITE_PASSWORD_FILE, RSP_SITE_TOKEN_FILE   credentials for the engine
+  RSP_SITE_CA, RSP_SITE_CERTIFICATE, RSP_SITE_KEY                  PEM files for TLS (etcds://, consuls://, rediss://)
+  RSP_NODE    name of the node (default: the host name)
   RSP_STATE   directory for local copies (default: $STATE_DIRECTORY, /var/lib/rsp, or below ~/.local/state)
 
 use rspctl to inspect and control a running instance: rspctl --help
@@ -67,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
         "file",
         metavar="FILE",
         nargs="?",
-        help="the configuration, in Lua; or the URL of a site: etcd://host:2379/rsp/site",
+        help="configuration file, in Lua; or the URL of a site: etcd://host:2379/rsp/site",
     )
     made.add_argument("-c", "--config", metavar="FILE", help="the same")
     made.add_argument(
@@ -75,17 +80,17 @@ def parser() -> argparse.ArgumentParser:
         "--workers",
         metavar="N",
         type=worker_count,
-        help='worker processes; "auto": as many as usable cores, within the CPU quota (overrides the file)',
+        help='number of workers; "auto": the number of usable CPU cores within the CPU quota (overrides the file)',
     )
     group = made.add_mutually_exclusive_group()
     group.add_argument(
-        "-t", action="store_true", help="test the configuration, run the tests in it, and exit with 0 or 1"
+        "-t", action="store_true", help="check the configuration, run the tests in it, and exit with status 0 or 1"
     )
-    group.add_argument("-T", action="store_true", help="as -t, and print the effective configuration")
-    signals = f"send the running instance a signal: {', '.join(SIGNALS)}"
+    group.add_argument("-T", action="store_true", help="as -t, and print the configuration with all defaults")
+    signals = f"send a signal to the running instance: {', '.join(SIGNALS)}"
     group.add_argument("-s", metavar="SIGNAL", choices=list(SIGNALS), help=signals)
     made.add_argument(
         "-v", "--version", action="version", version=f"rsp {__version__}", help="print the version and exit"
     )
-    made.add_argument("-V", action="store_true", help="print the versions of all parts and exit")
+    made.add_argument("-V", action="store_true", help="print the versions of all components and exit")
     return made

@@ -33,12 +33,12 @@ def _peer(result: Result) -> str:
     discover = result.asked.discovery if result.asked is not None else None
     if result.peer is None or discover is None or not Peer(result.peer).is_discovered:
         return f"peer {result.peer}"
-    return f"a peer that {discover.shown} lists"
+    return f"a peer from {discover.shown}"
 
 
 def describe(result: Result, request: bytes) -> list[str]:
     """For ``rsp explain``; ``request``: as it was sent."""
-    chosen = "none; the upstream is chosen by the hook" if result.upstream is not None else "none"
+    chosen = "none; the hook chooses the upstream" if result.upstream is not None else "none"
     lines = [f"route:     {result.route or chosen}"]
     lines += [f"hook:      {hook}" for hook in result.hooks] or ["hooks:     none"]
     before, after = (text(head.partition(b" HTTP/")[0]) for head in (request, result.peer_head))
@@ -53,7 +53,7 @@ def describe(result: Result, request: bytes) -> list[str]:
         if result.body:
             lines += ["", *text(result.body[:2000]).splitlines()]
         return lines
-    others = " (another one in turn may be next)" * result.has_others
+    others = " (or the next peer in turn)" * result.has_others
     lines.append(f"upstream:  {result.upstream}, {_peer(result)}{result.manner}{others}")
     lines += asked_script(result.asked, result.peer_head)
     lines += ["", *shown_head(result.asked, result.peer_head)]

@@ -31,7 +31,7 @@ class PlayedStores:
             said, _, key = given[0].partition(b"\0")
             store = store_of(self._config, said.decode("utf-8", "replace") or True)
             if self.gone:
-                return True, None, f'store "{store.name}" is not available: the simulation says so'.encode()
+                return True, None, f'store "{store.name}" is not available: set by the simulation'.encode()
             try:
                 answer: Answer = work(task, b"%b%b\0%b" % (_OURS, store.name.encode(), key), *given[1:])
             except Full as error:
@@ -51,7 +51,7 @@ class PlayedStores:
 
     def _incr(self, _task: Task, key: bytes, by: float, first: float, ttl: float, *_: Any) -> Answer:
         total = self._shared.incr(key, by, first, ttl)
-        return (True, total) if total is not None else (False, b"shared: incr: there is no number at this key")
+        return (True, total) if total is not None else (False, b"shared: incr: the value of this key is not a number")
 
     def _delete(self, _task: Task, key: bytes, *_: Any) -> Answer:
         return True, self._shared.delete(key)

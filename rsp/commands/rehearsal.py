@@ -205,7 +205,7 @@ class Rehearsal:
             try:
                 result = await self._ask(request, plan[b"client"], answer, plan[b"host"], played)
             except TimeoutError:
-                done((False, b"simulate: there was no answer in time"))
+                done((False, b"simulate: no response in time"))
                 return
             finally:
                 self._stores.gone = False
@@ -245,11 +245,12 @@ class Rehearsal:
             return (
                 True,
                 None,
-                b"no network here; a test says what http gives: simulate{ http = function(call) ... end }",
+                b"there is no network here; set the response of http in the test: simulate{ http = function(call) ... "
+                b"end }",
             )
         reply = plan(given[0])
         if reply is None:
-            return True, None, b"no answer"
+            return True, None, b"no response"
         fields = b"".join(
             b"%b: %b\r\n" % (name, value) for name, value in (reply[b"headers"] or self._hooks.table({})).items()
         )

@@ -17,12 +17,12 @@ def send(name: str, number: int, file: str, settings: Settings) -> int:
         pid = _master(file, settings)
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError) as error:
-        print(f"rsp: the signal cannot be sent to the master: {error.strerror}", file=sys.stderr)
+        print(f"rsp: cannot send the signal to the master: {error.strerror}", file=sys.stderr)
         return 1
     except Failure as error:
         print(f"rsp: {error}", file=sys.stderr)
         return 1
-    print(f"rsp: told master {pid} to {name}", file=sys.stderr)
+    print(f"rsp: sent {name} to the master (pid {pid})", file=sys.stderr)
     return 0
 
 
@@ -31,10 +31,10 @@ def _master(file: str, settings: Settings) -> int:
     if settings.pid_file is not None:
         pid = read(Path(settings.pid_file))
         if pid is None:
-            raise Failure(f"{settings.pid_file} names no process: rsp does not run")
+            raise Failure(f"{settings.pid_file} contains no process id; is rsp running?")
         return pid
     if settings.admin == "off":
-        raise Failure('neither "pid_file" nor "admin" says where the master is')
+        raise Failure('neither "pid_file" nor "admin" is set, so the master cannot be found; set one of them')
     if settings.admin != "auto":
         return int(ask(settings.admin, "GET", "/status")["master"])
     return _serving(file)
@@ -51,12 +51,12 @@ def _serving(file: str) -> int:
         return found[0]
     if found:
         pids = ", ".join(map(str, found))
-        raise Failure(f"several instances serve {file} (pids {pids}); use rspctl -s SOCKET ..., or set pid_file")
+        raise Failure(f"several instances run {file} (pids {pids}); use rspctl -s SOCKET ..., or set pid_file")
     if len(running) == 1:
         ((pid, served),) = running.items()
-        what = f"the instance that runs (pid {pid}) serves {served or 'a file that it does not name'}"
+        what = f"the running instance (pid {pid}) serves {served or 'a file that it does not report'}"
     else:
-        what = "the instances that run serve " + ", ".join(f"{file} (pid {pid})" for pid, file in running.items())
+        what = "the running instances serve " + ", ".join(f"{file} (pid {pid})" for pid, file in running.items())
     raise Failure(f"{what}, not {file}; use rspctl -s SOCKET ..., or set pid_file")
 
 

@@ -26,12 +26,12 @@ class RoutesLookedAt(Filter):
 
     def __init__(self) -> None:
         self.lines: list[str] = [
-            "no routes: the request was answered before"
+            "no routes were tried: the request was answered before"
         ]  # by a hook for all routes, or a listener
 
     def request(self, exchange: Any) -> int:
         if exchange.passage.sent_to is not None:
-            self.lines = ["no routes: a hook for all routes has sent the request to an upstream"]
+            self.lines = ["no routes were tried: a hook for all routes has sent the request to an upstream"]
         else:
             head, config = exchange.head, exchange.config
             self.lines = list(why(config.router.levels(head.host), len(config.router.choices), head, exchange))
@@ -48,10 +48,10 @@ def why(levels: Sequence[Level], routes: int, head: RequestHead, source: Any) ->
         match(list(levels), head, source)
     except AmbiguousPath:
         normal = normalise_path(head.path)
-        yield f"decoded and normalised the path is {_text(normal)}, which gets another route, so the answer is 400:"
+        yield f"the normalised path is {_text(normal)}, which another route would match, so the response is 400:"
         yield from _listed(list(looked_at(levels, normal, True, head, source)))
     except Unroutable as error:
-        yield f"the answer is {error.status}: {error.reason}"
+        yield f"the response is {error.status}: {error.reason}"
 
 
 def looked_at(
@@ -114,7 +114,7 @@ def _listed(looks: list[tuple[Choice, str]]) -> Iterator[str]:
     if shown > _MOST:
         yield f"  and {shown - _MOST} more for other paths"
     if not looks or looks[-1][1] != _TAKEN:
-        yield "  no route is for it"
+        yield "  no route matches"
 
 
 def _text(path: bytes) -> str:

@@ -146,7 +146,7 @@ class Follower:
         if self._lost_at is None:
             self._lost_at = boot_time()
             version = self._running[:12]
-            log.line(f"Site {self._node.place.url}: {why}; this node goes on with version {version}", log.WARNING)
+            log.line(f"Site {self._node.place.url}: {why}; this node continues with version {version}", log.WARNING)
 
     # -- what is loaded
 
@@ -163,7 +163,7 @@ class Follower:
                     self._be("loading")
             elif not self._wanted.trial and self._running == self._wanted.version != self._stable:
                 self._stable = self._running
-                log.line(f"Site: version {self._stable[:12]} is confirmed, and in force")
+                log.line(f"Site: version {self._stable[:12]} is confirmed and in use")
                 self._settle(self._stable)
             wait = min(self._course.due(now), self._again_at - now if self._again_at > now else inf)
             with suppress(TimeoutError):
@@ -177,12 +177,12 @@ class Follower:
         trial = record.trial if record is not None else None
         self._again_at = 0.0
         if wanted.trial and trial is not None:
-            log.line(f"Site: version {trial.version[:12]} is tried (a roll-out by {trial.by or 'an operator'})")
+            log.line(f"Site: trying version {trial.version[:12]} (a rollout by {trial.by or 'an operator'})")
             self._be("loading", wanted.trial)
         elif before.trial and self._doing != "refused":
             if trial is not None and trial.id == before.trial and self._node.name in trial.nodes:
                 why = f"no sign of life from its rspctl for {trial.deadline:g} s"
-                log.line(f"Site: the roll-out is given up: {why}", log.WARNING)
+                log.line(f"Site: the rollout is abandoned: {why}", log.WARNING)
                 self._be("returned", before.trial, why)
             else:
                 self._be("serving")
@@ -196,7 +196,7 @@ class Follower:
         if of_trial or (settled and not self._jobs):
             self._be("serving")
         if self._doing in ("serving", "loading") and self._missed(record):
-            self._be("returned", trial, "it was started in the middle of the roll-out")
+            self._be("returned", trial, "it was started during the rollout")
 
     def _missed(self, record: Record | None) -> bool:
         """Whether it is to take part in a trial that is spent."""
@@ -286,9 +286,7 @@ class Follower:
         self._untold += 1
         if self._untold == _UNTOLD and self._lost_at is None:
             where = self._node.place.url
-            log.line(
-                f"Site {where}: reports of this node cannot be written, so rspctl does not see it: {why}", log.ERROR
-            )
+            log.line(f"Site {where}: this node cannot write its report, so rspctl does not show it: {why}", log.ERROR)
 
     def _report(self) -> Report:
         board = self._state.scoreboard

@@ -40,11 +40,11 @@ def gathered(main: str, contents: Mapping[str, bytes]) -> dict[str, bytes]:
         relative = MAIN if name == main else os.path.relpath(name, folder or ".")
         if not _NAME.fullmatch(relative):
             raise ValueError(
-                f"{name}: a bundle has only files below the folder of {main}, with letters, digits and ._@+- in their "
-                "names"
+                f"{name}: a bundle may contain only files below the directory of {main}, with letters, digits and "
+                "._@+- in their names"
             )
         if relative in files:
-            raise ValueError(f"{name}: on nodes the main file is called {MAIN}; rename the other one")
+            raise ValueError(f"{name}: on nodes the main file is called {MAIN}; rename the other file")
         files[relative] = content
     return files
 
@@ -55,8 +55,8 @@ def pack(files: Mapping[str, bytes]) -> tuple[str, bytes]:
     packed = zlib.compress(plain, 9)
     if len(packed) > _LARGEST_PACKED or len(plain) > _LARGEST_CONTENT or len(files) > _MOST_FILES:
         raise ValueError(
-            f"the files are too large for an engine: {len(packed) >> 10} KB compressed, {len(files)} files; up to "
-            f"{_LARGEST_PACKED >> 10} KB and {_MOST_FILES} files are possible"
+            f"the files are too large for an engine: {len(packed) >> 10} KB compressed, {len(files)} files; the "
+            f"limits are {_LARGEST_PACKED >> 10} KB and {_MOST_FILES} files"
         )
     return hashlib.sha256(plain).hexdigest(), packed
 
@@ -77,10 +77,10 @@ def unpack(version: str, packed: bytes) -> dict[str, bytes]:
         if reader.unconsumed_tail or not reader.eof:
             raise ValueError("it is too large")
         if hashlib.sha256(plain).hexdigest() != version:
-            raise ValueError("its content is not what its name says")
+            raise ValueError("its content does not match its name")
         bundle = _decoder.decode(plain)
     except (zlib.error, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ValueError(f"version {version[:12]} cannot be unpacked: {str(error)[:200]}") from None
     if bundle.format != 1 or MAIN not in bundle.files or not all(map(_NAME.fullmatch, bundle.files)):
-        raise ValueError(f"version {version[:12]} has files that a version cannot have")
+        raise ValueError(f"version {version[:12]} contains files that are not allowed in a version")
     return bundle.files

@@ -30,14 +30,14 @@ def find_place(url: str, environment: Mapping[str, str]) -> Place:
     secrets = {name: _secret(environment, f"RSP_SITE_{name}_FILE") for name in ("PASSWORD", "TOKEN")}
     tls, keyring = _tls(environment)
     if tls is not None and not EngineUrl.parse(url, PORTS).is_secure:
-        raise ValueError(f"{show(url)}: RSP_SITE_CA and RSP_SITE_CERTIFICATE are for TLS: the URL has to begin so "
-                         "(etcds://, consuls://, rediss://)")  # fmt: skip
+        raise ValueError(f"{show(url)}: RSP_SITE_CA and RSP_SITE_CERTIFICATE require a URL with TLS (etcds://, "
+                         "consuls://, rediss://)")  # fmt: skip
     access = Access(
         username=environment.get("RSP_SITE_USERNAME") or None,
         password=secrets["PASSWORD"], token=secrets["TOKEN"], tls=tls, timeout=_TIMEOUT,
     )  # fmt: skip
     if access.password is not None and access.username is None and not url.startswith("redis"):
-        raise ValueError("RSP_SITE_PASSWORD_FILE is set, and RSP_SITE_USERNAME is not")
+        raise ValueError("RSP_SITE_PASSWORD_FILE is set, but RSP_SITE_USERNAME is not; set both")
     return Place(url, access, keyring)
 
 
@@ -46,7 +46,9 @@ def find_node(url: str, environment: Mapping[str, str]) -> Node:
     place = find_place(url, environment)
     name = environment.get("RSP_NODE") or socket.gethostname()
     if not _NAME.fullmatch(name):
-        raise ValueError(f'RSP_NODE: the name of a node has letters, digits and "._-", at most 64; got {show(name)}')
+        raise ValueError(
+            f'RSP_NODE: the name of a node may contain letters, digits and "._-", at most 64; got {show(name)}'
+        )
     site = re.sub(r"[^A-Za-z0-9._-]+", "-", check(url)[1].strip("/"))[:100]
     return Node(place, name, _state(environment) / f"{site}@{name}")
 
@@ -86,7 +88,7 @@ def _tls(environment: Mapping[str, str]) -> tuple[UpstreamTls | None, Keyring]:
     chain = _file(environment, "RSP_SITE_CERTIFICATE", _LARGEST_PEM)
     key = _file(environment, "RSP_SITE_KEY", _LARGEST_PEM)
     if (chain is None) != (key is None):
-        raise ValueError("RSP_SITE_CERTIFICATE and RSP_SITE_KEY belong together; set both or none")
+        raise ValueError("RSP_SITE_CERTIFICATE and RSP_SITE_KEY are only valid together; set both or none")
     if ca is None and chain is None:
         return None, Keyring()
     tls = UpstreamTls(

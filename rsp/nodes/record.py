@@ -68,7 +68,7 @@ class Record(msgspec.Struct, frozen=True):
         """The author of the trial is alive; ``nodes``: which try the version from now on, if others than before."""
         trial = self.trial
         if trial is None:
-            raise ValueError("nothing is tried")
+            raise ValueError("there is no rollout")
         now = trial.nodes if nodes is None else nodes
         return self._next(trial=msgspec.structs.replace(trial, beat=trial.beat + 1, nodes=now))
 

@@ -54,10 +54,13 @@ def fault(trial: Sample, others: Sample, rules: Reload) -> str | None:
     deviation = sqrt(both * (1 - both) * (1 / trial.requests + 1 / others.requests))
     more = trial.errors - usual * trial.requests
     if rate - usual > max(rules.max_error_increase, _CERTAIN * deviation) and more >= _FEW:
-        return f"{rate:.1%} of its answers are errors, of the others' {usual:.1%}"
+        return f"the error rate is {rate:.1%}, compared with {usual:.1%} for the others"
     if not rules.max_latency_increase or trial.answers < rules.requests or others.answers < rules.requests:
         return None
     longer = trial.latency - others.latency
     if longer > max(rules.max_latency_increase * others.latency, _LEAST_DELAY):
-        return f"its peers take {trial.latency * 1000:.1f} ms, the others' {others.latency * 1000:.1f} ms"
+        return (
+            f"the latency of peers is {trial.latency * 1000:.1f} ms, compared with {others.latency * 1000:.1f} ms for "
+            "the others"
+        )
     return None

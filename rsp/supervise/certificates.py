@@ -117,7 +117,9 @@ class Certificates:
                 log.line(note, log.WARNING)
 
     def _fail(self, why: str) -> None:
-        log.once_a_second("certificates", f"Certificates are not renewed, those in use stay: {why}", log.ERROR)
+        log.once_a_second(
+            "certificates", f"Certificates are not updated, the current ones stay in use: {why}", log.ERROR
+        )
         self._known = self._last
         self._again_at = time.monotonic() + _AGAIN
 

@@ -86,7 +86,7 @@ class Process:
         try:
             self._channel.send(message, descriptors)
         except Stuck:
-            self.expel("does not take what it is sent")
+            self.expel("does not read its messages")
 
     def flush(self) -> bool:
         """Send what could not be sent before; false: some of it still waits."""
@@ -114,7 +114,7 @@ class Process:
     def became_ready(self, version: int) -> None:
         """Raises :class:`Broken` when it was not told to serve ``version``."""
         if version not in self.asked:
-            raise Broken(f"that it serves version {version} of the configuration, which it was not given")
+            raise Broken(f"that it runs version {version} of the configuration, which it was not given")
         del self.asked[: self.asked.index(version) + 1]
         self.version = version
 
@@ -162,7 +162,7 @@ class Process:
         """What it had to leave unfinished."""
         cut = cut_text(self.row[worker_cells.CUT], self.row[worker_cells.CUT_TUNNELS])
         if cut:
-            log.line(f"{self.name}: time was up, {cut} cut", log.WARNING)
+            log.line(f"{self.name}: timeouts.shutdown has passed; {cut} cut", log.WARNING)
 
     def reap(self) -> int | None:
         """The wait status, once, when it has ended."""
@@ -257,7 +257,7 @@ def spawn(
         except KeyboardInterrupt:
             status = 0
         except BaseException as error:
-            log.line(f"{what} (pid {os.getpid()}) cannot go on: {type(error).__name__}: {error}", log.ERROR)
+            log.line(f"{what} (pid {os.getpid()}) cannot continue: {type(error).__name__}: {error}", log.ERROR)
         finally:
             os._exit(status)
     theirs.close()

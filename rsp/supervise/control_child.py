@@ -124,7 +124,7 @@ class ControlChild:
         self._counts[CONTROL_RESTARTS] += 1
         self._scoreboard.retire(CONTROL_ROW, 0)
         again = f"in {delay:.1f} s" if delay else "now"
-        log.line(f"{process.name} {how}; it is started again {again}", log.WARNING)
+        log.line(f"{process.name} {how}; it is restarted {again}", log.WARNING)
 
     def tell(self, message: channel.Message, descriptors: Sequence[int] = ()) -> None:
         if self.slot.process is not None:
@@ -170,7 +170,7 @@ class ControlChild:
 
     def _tell_overflow(self) -> None:
         for name in sorted(self.table.overflow):
-            log.once_a_second(f"overflow {name}", f'upstream "{name}": too many peers; some are left out')
+            log.once_a_second(f"overflow {name}", f'upstream "{name}": too many peers; some of them are not used')
 
     def _arrange_series(self, configs: list[Config]) -> None:
         before = self.series.contents
@@ -181,7 +181,7 @@ class ControlChild:
             self.tell(channel.Counted(), [descriptor])
         if self.series.overflow:
             many = f'{self.series.overflow} of them share the series "other"'
-            log.line(f"Too many routes, upstreams and listeners to count each by itself: {many}", log.WARNING)
+            log.line(f"Too many routes, upstreams and listeners for separate counters: {many}", log.WARNING)
 
     def adopt(self, bundle: Bundle, *tried: Bundle) -> list[Arrangement]:
         """``bundle`` is in force, and all children have its members.  Returns those of ``tried``."""
@@ -214,7 +214,7 @@ class ControlChild:
         if table.count(name) < 0:  # said of a configuration before the last one; all of it is on its way
             return False
         if table.count(name) + len(found.come) > 2 * MOST_TARGETS:
-            raise Broken("more targets of a name than there may be")
+            raise Broken("more targets for a name than are supported")
         table.change(name, found.come, found.gone)
         return True
 

@@ -84,7 +84,7 @@ class Fleet:
         self.logs.commit(bundle.config)
         self.listeners.add(bundle.config)
         for unused in self.listeners.unused():
-            log.line(f"A socket that was passed is at no address in the configuration: {unused}", log.WARNING)
+            log.line(f"The passed socket {unused} does not match any address in the configuration.", log.WARNING)
         if self._legacy is not None:
             for name, targets in self._legacy.names.items():
                 self.control.table.learn(name, targets)
@@ -120,7 +120,10 @@ class Fleet:
         self.handed_over = True
         self.listeners.disown_files()
         self.control.hand_over()
-        self.stop(self.shutdown_time, "Stopping: running requests are finished, new ones are the new master's.")
+        self.stop(
+            self.shutdown_time,
+            "Stopping: waiting for running requests to finish.  The new master accepts new requests.",
+        )
 
     def is_alive(self) -> bool:
         """Whether the workers do their work, one of them at least."""
@@ -202,7 +205,9 @@ class Fleet:
         number = self.rows.take()
         if number is None:
             log.once_a_second(
-                "rows", f"Worker {slot.index} waits: {MOST} workers, those that finish included, run already"
+                "rows",
+                f"Worker {slot.index} is not started yet: {MOST} workers are running, including those that "
+                "are finishing",
             )
             slot.restart_at = time.monotonic() + 1.0
             return
@@ -304,7 +309,7 @@ class Fleet:
         if self.stopping:
             return
         if not 1 <= wanted <= MOST_WORKERS:
-            log.line(f"The number of workers stays {self.wanted_slots()}: it can be from 1 to {MOST_WORKERS}.")
+            log.line(f"The number of workers remains {self.wanted_slots()}: it must be from 1 to {MOST_WORKERS}.")
             return
         try:
             self.check_room(self.bundle, wanted)
@@ -353,7 +358,7 @@ class Fleet:
         delay = slot.ended(process)
         self.rows.note(worker_cells.RESTARTS)
         again = f"in {delay:.1f} s" if delay else "now"
-        log.line(f"{process.name} {how} ({process.usage()}); it is started again {again}", log.WARNING)
+        log.line(f"{process.name} {how} ({process.usage()}); it is restarted {again}", log.WARNING)
         self.adopt_orphans()
 
     # -- supervision
@@ -374,8 +379,8 @@ class Fleet:
     def _abort(self, process: Process) -> None:
         """SIGABRT makes faulthandler print the stack; a process that cannot even do that is killed."""
         log.line(
-            f"{process.name} has not answered for {process.silent_for:.0f} s; "
-            "its Python stack follows, then it is replaced",
+            f"{process.name} has not responded for {process.silent_for:.0f} s; its Python stack follows, then it is "
+            "replaced",
             log.ERROR,
         )
         process.kill_at = time.monotonic() + 1.0

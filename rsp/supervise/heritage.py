@@ -66,7 +66,7 @@ class Heritage:
                 found = list(_legacies(ancestor, generation, series, table))
                 board.inherit(ancestor.cells[_BOARD], ancestor.estate.sequence, generation)
             except (IndexError, ValueError) as error:
-                log.line(f"Counters of the running master cannot be read, they begin anew: {error}", log.WARNING)
+                log.line(f"Counters of the running master cannot be read and restart at zero: {error}", log.WARNING)
                 self._forget(generation)
                 continue
             for in_sheet, at, legacy in found:
@@ -160,7 +160,7 @@ def ancestors(estates: list[Estate], descriptors: list[int]) -> list[Ancestor]:
                 raise ValueError("descriptors are missing")
             found.append(Ancestor(estate, own))
         except (OSError, ValueError) as error:
-            log.line(f"Counters of the running master cannot be taken over, they begin anew: {error}", log.WARNING)
+            log.line(f"Counters of the running master cannot be taken over and restart at zero: {error}", log.WARNING)
     return found
 
 

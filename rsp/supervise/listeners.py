@@ -148,7 +148,7 @@ class Listeners:
         given = next((sock for (_, known), sock in self._given.items() if known == address), None)
         if given is None and not self._passed_for(listener):
             if address.is_passed:
-                raise sockets.BindError(f'cannot listen on {address}: no socket named "{address.name}" was passed')
+                raise sockets.BindError(f'cannot listen on {address}: systemd passed no socket named "{address.name}"')
             return sockets.reserve(listener)
         if given is not None and not address.is_unix and not address.is_passed and address.port == 0:
             return sockets.with_port(listener, given.getsockname()[1])

@@ -15,7 +15,7 @@ class PidFile:
         self._path = Path(path).absolute()
         other = read(self._path)
         if not taken and other is not None and other != os.getpid() and _is_master(other):
-            raise OSError(0, f"another rsp runs (pid {other})", str(path))
+            raise OSError(0, f"another rsp is running (pid {other})", str(path))
         if not taken:
             self.write()
 

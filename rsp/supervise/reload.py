@@ -87,7 +87,7 @@ class Reloads:
             labelling.wait()
             bundle = labelling.bundle()
         except (ConfigError, OSError) as error:
-            log.line(f"Routes from labels are not taken over: {error}", log.WARNING)
+            log.line(f"Routes from labels are not applied: {error}", log.WARNING)
         else:
             self.granted = self._asked = asked
         return bundle
@@ -143,9 +143,9 @@ class Reloads:
         if rollout is None:
             return
         if rollout.canary is not None and not rollout.committed and rollout.canary not in self._fleet.processes():
-            self._refuse(rollout, "the worker that tried it has died")
+            self._refuse(rollout, "the canary worker has died")
         elif not rollout.committed and self._is_called_off():
-            self._refuse(rollout, "it has been called off")
+            self._refuse(rollout, "it was cancelled")
         elif now >= rollout.deadline:
             self._late(rollout)
         else:
@@ -279,10 +279,10 @@ class Reloads:
         if others.requests < rules.requests:
             others, compared_with = rollout.all_before, "before"
         enough = min(trial.requests, others.requests) >= rules.requests
-        verdict = f"{compared_with}: {others}" if enough else "too few requests to compare"
-        rollout.report = f"  Tried by one worker for {rollout.trial:g} s: {trial}; {verdict}."
+        verdict = f"{compared_with}: {others}" if enough else "too few requests for a comparison"
+        rollout.report = f"  Canary for {rollout.trial:g} s: {trial}; {verdict}."
         wrong = fault(trial, others, rules)
-        return wrong and f"of the worker that tried it, {wrong} ({trial.requests} requests)"
+        return wrong and f"with the new configuration, {wrong} ({trial.requests} requests)"
 
     def _commit(self, rollout: Rollout) -> None:
         fleet = self._fleet
@@ -309,7 +309,7 @@ class Reloads:
 
     def _late(self, rollout: Rollout) -> None:
         if not rollout.committed:
-            self._refuse(rollout, "the worker that was to try it does not answer")
+            self._refuse(rollout, "the canary worker does not respond")
             return
         # A worker does not follow where others went without trouble: start it anew with the new version.
         for slot in self._fleet.slots:

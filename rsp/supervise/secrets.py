@@ -110,7 +110,7 @@ class Secrets:
         if stapled.digest not in self._digests() or self.staples.get(stapled.digest, b"") == stapled.response:
             return
         if sum(map(len, self.staples.values())) + len(stapled.response) > _MOST_STAPLES:
-            log.once_a_second("staples", "OCSP responses take too much memory; one is not used")
+            log.once_a_second("staples", "OCSP responses need too much memory; one of them is not used")
             return
         self.staples = {**self.staples, stapled.digest: stapled.response}
         self._prune()
@@ -122,7 +122,7 @@ class Secrets:
         if keys.source not in self._sources() or self.key_sets.get(keys.source) == keys.keys:
             return
         if sum(map(len, self.key_sets.values())) + len(keys.keys) > _MOST_KEYS:
-            log.once_a_second("keys", "Keys of issuers of tokens take too much memory; some are not used")
+            log.once_a_second("keys", "Keys of token issuers need too much memory; some of them are not used")
             return
         self.key_sets = {**self.key_sets, keys.source: keys.keys}
         self._prune()

@@ -48,7 +48,7 @@ class SiteFile(MainFile):
         try:
             self._local.settle(version)
         except OSError as error:
-            log.once_a_second("settle", f"The version to start with cannot be noted: {error.strerror}", log.ERROR)
+            log.once_a_second("settle", f"Cannot record the version to start with: {error.strerror}", log.ERROR)
 
 
 def _store(local: Local, version: str, packed: bytes) -> None:

@@ -158,7 +158,7 @@ class Successor:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            return "it did not come up in time"
+            return "it did not start in time"
         return f"it was killed by signal {-status}" if status < 0 else f"it ended with status {status}"
 
 
@@ -206,16 +206,19 @@ def _receive(end: socket.socket) -> tuple[Legacy, list[int], list[socket.socket]
     """With the descriptors of its estates, and those of its sockets."""
     _, descriptors, _, _ = socket.recv_fds(end, 100, 1 + MOST * PARTS)
     if not descriptors:
-        raise ValueError("the predecessor hands nothing over")
+        raise ValueError("the running master does not hand over its sockets")
     counters = descriptors[1:]
     legacy = msgspec.json.decode(content(descriptors[0]), type=Legacy, dec_hook=decode_hook)
     listening: list[socket.socket] = []
     while len(listening) < len(legacy.sockets):
         data, descriptors, flags, _ = socket.recv_fds(end, 100, _AT_ONCE)
         if not data:
-            raise ValueError("the predecessor has gone")
+            raise ValueError("the running master has exited")
         if not descriptors or flags & socket.MSG_CTRUNC:
-            raise ValueError(f"{len(legacy.sockets)} sockets are more than this process may open (ulimit -n)")
+            raise ValueError(
+                f"{len(legacy.sockets)} sockets are more than this process may open; raise the limit of "
+                "open files (ulimit -n)"
+            )
         listening += [socket.socket(fileno=descriptor) for descriptor in descriptors]
     for sock in listening:
         sock.set_inheritable(False)

@@ -17,7 +17,9 @@ from rsp.terminal.instance import Failure
 from rsp.terminal.plain import plain
 from rsp.terminal.tables import table
 
-_LOST = "the record of the site is missing; nodes go on with what they have until: rspctl fleet rollout site.lua"
+_LOST = (
+    "the record of the site is missing; nodes keep their current version until you run: rspctl fleet rollout site.lua"
+)
 
 
 async def _look(site: Site) -> tuple[Record, dict[str, Report]]:
@@ -33,7 +35,7 @@ def show_nodes(options: argparse.Namespace) -> int:
     for line in _summary(record) if record.stable or not reports else [_LOST]:
         print(plain(line))
     if not reports:
-        print("no node reports")
+        print("no node has reported")
         return 0
     rows: list[tuple[object, ...]] = [("node", "version", "state", "workers", "requests", "errors", "rsp")]
     for name, told in reports.items():
@@ -57,13 +59,13 @@ def _state(told: Report, record: Record) -> str:
 
 def _summary(record: Record) -> list[str]:
     if record.stable is None:
-        return ["nothing has been rolled out yet: rspctl fleet rollout site.lua"]
+        return ["nothing has been rolled out yet; run: rspctl fleet rollout site.lua"]
     told = f", confirmed {_when(record.history[0].at)} by {record.history[0].by}" if record.history else ""
     lines = [f"version {record.stable[:12]}{told}"]
     trial = record.trial
     if trial is not None:
-        nodes = "1 node tries it" if len(trial.nodes) == 1 else f"{len(trial.nodes)} nodes try it"
-        lines.append(f"roll-out of version {trial.version[:12]} by {trial.by}: {nodes}")
+        nodes = "1 node runs it" if len(trial.nodes) == 1 else f"{len(trial.nodes)} nodes run it"
+        lines.append(f"rollout of version {trial.version[:12]} by {trial.by}: {nodes}")
     return lines
 
 
@@ -87,7 +89,7 @@ def _confirmed(each: Confirmed, record: Record) -> tuple[str, ...]:
 def roll_back(options: argparse.Namespace) -> int:
     def back(record: Record) -> Record:
         if record.trial is not None:
-            raise Failure(f"a roll-out by {record.trial.by} is under way; end it first: rspctl fleet abort")
+            raise Failure(f"a rollout by {record.trial.by} is in progress; abort it first: rspctl fleet abort")
         return record.confirm(_earlier(record, options.version), author(), time.time())
 
     async def work(site: Site) -> Held:
@@ -103,14 +105,14 @@ def _earlier(record: Record, beginning: str | None) -> str:
         return find_version(record, beginning)
     others = [each.version for each in record.history if each.version != record.stable]
     if not others:
-        raise Failure("no other version was confirmed before")
+        raise Failure("no other version has been confirmed")
     return others[0]
 
 
 def abort(options: argparse.Namespace) -> int:
     def ended(record: Record) -> Record:
         if record.trial is None:
-            raise Failure("no roll-out is under way")
+            raise Failure("no rollout is in progress")
         return record.abort()
 
     async def work(site: Site) -> Held:

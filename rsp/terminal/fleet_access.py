@@ -44,7 +44,7 @@ def _url(options: argparse.Namespace) -> str:
         site = ask(options.socket or find_socket(), "GET", "/status").get("site")
         if site:
             return str(site["url"])
-    raise Failure("which site?  Name it by --site or RSP_SITE, as in etcd://10.0.0.5:2379/rsp/site")
+    raise Failure("no site given; use --site or RSP_SITE, such as etcd://10.0.0.5:2379/rsp/site")
 
 
 def author() -> str:
@@ -64,7 +64,7 @@ async def change(site: Site, wanted: Callable[[Record], Record]) -> Held:
         done = await site.replace(held, wanted(held.record))
         if done is not None:
             return done
-    raise Failure("other operators change the site all the time; try again")
+    raise Failure("other operators keep changing the site; try again")
 
 
 def find_version(record: Record, beginning: str) -> str:

@@ -31,7 +31,7 @@ async def free(site: Site, say: Callable[[str], None]) -> Held:
     trial = held.record.trial
     if trial is None:
         return held
-    say(f"a roll-out by {trial.by} is in the record; waiting {trial.deadline:g} s for a sign of life of it")
+    say(f"the record contains a rollout by {trial.by}; waiting {trial.deadline:g} s for a sign of life from it")
     over = boot_time() + trial.deadline
     while boot_time() < over:
         await site.changed(held, min(_LOOK, trial.deadline))
@@ -39,8 +39,8 @@ async def free(site: Site, say: Callable[[str], None]) -> Held:
         if now.record.trial is None:
             return now
         if now.version != held.version:
-            raise Failure(f"a roll-out of version {trial.version[:12]} by {trial.by} is under way")
-    say(f"the roll-out by {trial.by} was given up; taken over")
+            raise Failure(f"a rollout of version {trial.version[:12]} by {trial.by} is in progress")
+    say(f"took over the abandoned rollout by {trial.by}")
     return held
 
 
@@ -59,7 +59,7 @@ class Lead:
         begun = boot_time()
         held = await self._site.replace(self._held, self._held.record.begin(self._trial))
         if held is None:
-            raise Failure("another operator has changed the site in this moment; try again")
+            raise Failure("another operator has just changed the site; try again")
         self._held, self._alive_at = held, begun
 
     async def beat(self) -> None:
@@ -82,7 +82,9 @@ class Lead:
             while True:
                 begun = boot_time()
                 if begun - self._alive_at > self._trial.deadline:
-                    raise Ended(f"the engine took no write for {self._trial.deadline:g} s: nodes have gone back")
+                    raise Ended(
+                        f"the engine accepted no write for {self._trial.deadline:g} s: the nodes have rolled back"
+                    )
                 try:
                     done = await self._site.replace(self._held, wanted(self._held.record))
                     if done is not None:
@@ -103,8 +105,8 @@ class Lead:
         now = await self._site.read()
         trial = now.record.trial
         if trial is None or trial.id != self._trial.id:
-            by = f"a roll-out by {trial.by}" if trial is not None else "another operator"
-            raise Ended(f"{by} has ended it")
+            by = f"a rollout by {trial.by}" if trial is not None else "another operator"
+            raise Ended(f"{by} has aborted it")
         self._held = now
 
     async def end(self) -> bool:

@@ -7,22 +7,22 @@ from typing import Any, Final
 from rsp.config.units import Duration
 from rsp.nodes.record import DEADLINE, SHORTEST
 
-_EPILOG = """\
-The site is what --site or RSP_SITE names, or else that of the instance that runs here.  Files with credentials are
-named by RSP_SITE_PASSWORD_FILE and other variables: see rsp --help.  docs/many-nodes.md tells how a roll-out works."""
+_EPILOG = """The site is the value of --site or RSP_SITE, otherwise the site of the instance that runs on this host.
+Credentials are read from the files in RSP_SITE_PASSWORD_FILE and other variables: see rsp --help.
+docs/many-nodes.md describes rollouts."""
 
-_SITE: Final = "as in etcd://10.0.0.5:2379/rsp/site"
+_SITE: Final = "such as etcd://10.0.0.5:2379/rsp/site"
 
 
 def add_fleet(commands: Any, common: argparse.ArgumentParser) -> None:
     """To the subparsers of ``rspctl``."""
-    text = "The nodes of a site, and roll-outs of its configuration."
+    text = "Show the nodes of a site, and roll out configurations."
     fleet = commands.add_parser("fleet", help=text, description=text, parents=[common], epilog=_EPILOG)
     fleet.add_argument("--site", metavar="URL", help=_SITE)
     fleet.set_defaults(run=_list)
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)  # may stand before, too
     shared.add_argument("--site", metavar="URL", help=_SITE)
-    shared.add_argument("--json", action="store_true", help="the answer as JSON (not of rollout and fetch)")
+    shared.add_argument("--json", action="store_true", help="print JSON (not for rollout and fetch)")
     parts = fleet.add_subparsers(metavar="COMMAND")
 
     def part(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -30,25 +30,29 @@ def add_fleet(commands: Any, common: argparse.ArgumentParser) -> None:
         made.set_defaults(run=run)
         return made
 
-    part("list", "Nodes, what they run, how they do; the roll-out under way.", _list)
-    rollout = part("rollout", "A configuration for all nodes: one, then shares; back by itself.", _rollout)
-    rollout.add_argument("file", metavar="FILE", help="the configuration's main file; what it requires goes along")
-    rollout.add_argument("--step", type=_step, default=0.1, metavar="SHARE", help='"10%%" or a number (default: 10%%)')
+    part("list", "Show the nodes, their versions and state, and the current rollout.", _list)
+    rollout = part("rollout", "Roll out a configuration to all nodes in steps; roll back if errors rise.", _rollout)
     rollout.add_argument(
-        "--watch", type=_time, default=60.0, metavar="TIME", help="how long each share is watched (default: 60s)"
+        "file", metavar="FILE", help="main file of the configuration; the files that it requires are included"
     )
-    rollout.add_argument("--first", metavar="NODE", help="the node that begins")
+    rollout.add_argument(
+        "--step", type=_step, default=0.1, metavar="SHARE", help='"10%%" or a number of nodes (default: 10%%)'
+    )
+    rollout.add_argument(
+        "--watch", type=_time, default=60.0, metavar="TIME", help="how long each step is observed (default: 60s)"
+    )
+    rollout.add_argument("--first", metavar="NODE", help="the node that runs the version first")
     rollout.add_argument(
         "--deadline", type=_deadline, default=DEADLINE, metavar="TIME",
-        help=f"nodes go back after so long without a sign of life of this command (default: {DEADLINE:g}s)",
+        help=f"nodes roll back if this command has been silent for this long (default: {DEADLINE:g}s)",
     )  # fmt: skip
-    rollout.add_argument("--now", action="store_true", help="for all nodes at once, without watching")
-    rollback = part("rollback", "Back to a version that was confirmed before, at once.", _rollback)
-    rollback.add_argument("version", nargs="?", help="its beginning (default: the one before)")
-    part("abort", "End the roll-out under way; its nodes go back.", _abort)
-    part("history", "Versions that were confirmed, the newest first.", _history)
-    fetch = part("fetch", "The files of a version.", _fetch)
-    fetch.add_argument("version", help='its beginning, or "stable"')
+    rollout.add_argument("--now", action="store_true", help="apply to all nodes at once, without observation")
+    rollback = part("rollback", "Return all nodes to a version that was confirmed earlier.", _rollback)
+    rollback.add_argument("version", nargs="?", help="first digits of the version (default: the previous version)")
+    part("abort", "Abort the current rollout; its nodes roll back.", _abort)
+    part("history", "List the confirmed versions, newest first.", _history)
+    fetch = part("fetch", "Write the files of a version to a directory.", _fetch)
+    fetch.add_argument("version", help='first digits of the version, or "stable"')
     fetch.add_argument("directory", help="is made")
 
 

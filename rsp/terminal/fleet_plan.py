@@ -62,7 +62,7 @@ class Verdict:
         if others.requests < self._rules.requests:
             others, what = self._before(), "before"
         enough = min(trial.requests, others.requests) >= self._rules.requests
-        shown = f"{trial}; {what}: {others}" if enough else f"{trial}; too few requests to compare"
+        shown = f"{trial}; {what}: {others}" if enough else f"{trial}; too few requests for a comparison"
         wrong = fault(trial, others, self._rules)
         return (f"with the new version, {wrong} ({trial.requests} requests)" if wrong else None), shown
 
@@ -79,16 +79,16 @@ def trouble(
 ) -> str | None:
     """Why the node ``name`` ends the roll-out, as a clause.  ``silent``: seconds without a new report from it."""
     if now is None:
-        return f"{name} does not report any more"
+        return f"{name} has stopped reporting"
     if now.trial == trial and now.state == "refused":
-        return f"{name} refuses version {version[:12]}: {now.why}"
+        return f"{name} rejects version {version[:12]}: {now.why}"
     if now.trial == trial and now.state == "returned":
-        return f"{name} has gone back: {now.why}"
+        return f"{name} has rolled back: {now.why}"
     if joined is not None and now.instance != joined.instance:
-        return f"{name} has been started again, or another node has its name"
+        return f"{name} was restarted, or another node uses its name"
     if joined is not None and (now.running != version or not now.healthy):
-        what = "no worker of it is healthy" if not now.healthy else f"it runs {(now.running or 'nothing')[:12]}"
-        return f"{name} does not serve version {version[:12]} any more: {what}"
+        what = "none of its workers is healthy" if not now.healthy else f"it runs {(now.running or 'nothing')[:12]}"
+        return f"{name} no longer runs version {version[:12]}: {what}"
     if joined is not None and now.deaths > joined.deaths:
-        return f"a worker of {name} has died; the log of the node says how"
+        return f"a worker of {name} has died; see the log of that node"
     return f"{name} has not reported for {silent:.0f} s" if silent > patience else None

@@ -35,7 +35,7 @@ def roll_out(options: argparse.Namespace) -> int:
     files = "1 file" if candidate.files == 1 else f"{candidate.files} files"
     _say(f"version {candidate.version[:12]}: {files}, {-(-len(candidate.packed) // 1024)} KB")
     for path in candidate.left[:_MOST_LEFT]:
-        _say(f"warning: {path} is no part of a version; name it by the absolute path that it has on nodes")
+        _say(f"warning: {path} is not included in the version; use an absolute path that exists on the nodes")
 
     async def work(site: Site) -> int:
         if options.now:
@@ -54,7 +54,7 @@ async def _confirm(site: Site, candidate: Candidate) -> int:
 
     def wanted(record: Record) -> Record:
         if record.trial is not None:
-            raise Failure(f"a roll-out by {record.trial.by} is under way; end it first: rspctl fleet abort")
+            raise Failure(f"a rollout by {record.trial.by} is in progress; abort it first: rspctl fleet abort")
         return record.confirm(candidate.version, author(), time.time())
 
     record = (await site.read()).record
@@ -75,13 +75,13 @@ async def _in_steps(site: Site, candidate: Candidate, options: argparse.Namespac
         return await _first(site, candidate, held.record)
     if not reports:
         raise Failure(
-            "no node reports, so none can try the version; a node that runs does so within 10 s (see its log).  "
-            "rspctl fleet rollout --now confirms a version without a trial"
+            "no node has reported, so the version cannot be tried. A running node reports within 10 s (see its log). "
+            "rspctl fleet rollout --now confirms a version without trying it"
         )
     if options.first is not None and options.first not in reports:
-        raise Failure(f'no node "{options.first}" reports; see rspctl fleet')
+        raise Failure(f'no node "{options.first}" has reported; see rspctl fleet')
     if candidate.version == held.record.stable:
-        raise Failure(f"version {candidate.version[:12]} is the one in force")
+        raise Failure(f"version {candidate.version[:12]} is already in use")
     await site.store(candidate.version, candidate.packed)
     trial = os.urandom(8).hex()
     nodes = order_of(reports, options.first, trial)
@@ -153,7 +153,7 @@ class _March:
             if count > 1:
                 await self._lead.widen(chosen)
             await self._until_loaded(chosen)
-            _say(f"{self._share(chosen)}: they have it" if count > 1 else f"{chosen[0]}: it has it")
+            _say(f"{self._share(chosen)}: loaded" if count > 1 else f"{chosen[0]}: loaded")
             await self._until_watched(chosen)
             _say(f"{self._share(chosen)}: {self._figures}")
         await self._lead.confirm(author())
@@ -226,9 +226,9 @@ class _March:
 
     async def _back(self, why: str, before: Record) -> int:
         stable = (before.stable or "")[:12] or "that they had"
-        _say(f"the roll-out has failed: {why}")
+        _say(f"the rollout has failed: {why}")
         if not await self._lead.end():
-            raise Failure(f"the engine does not answer; nodes go back to version {stable} by themselves")
+            raise Failure(f"the engine does not respond; the nodes roll back to version {stable} by themselves")
         now = (await self._site.read()).record
         stable = (now.stable or "")[:12] or stable  # another operator's, perhaps
         if self._version not in now.versions:
@@ -238,6 +238,6 @@ class _March:
             reports = await self._site.reports()
             still = [name for name in self._nodes if name in reports and reports[name].running == self._version]
             if not still or now.stable == self._version:
-                raise Failure(f"the roll-out has failed; all nodes are back at version {stable}")
+                raise Failure(f"the rollout has failed; all nodes have rolled back to version {stable}")
             await asyncio.sleep(_LOOK)
-        raise Failure(f"the roll-out has failed; {len(still)} nodes have not gone back yet: {', '.join(still[:5])}")
+        raise Failure(f"the rollout has failed; {len(still)} nodes have not rolled back yet: {', '.join(still[:5])}")

@@ -55,7 +55,7 @@ def stream(where: str, path: str) -> Iterator[dict[str, Any]]:
             raise Failure(str(json.loads(response.read()).get("error", f"status {response.status}")))
         while line := response.readline(_LONGEST):
             yield _object(line)
-        raise Failure(f"{where}: the instance has ended the stream")
+        raise Failure(f"{where}: the instance closed the stream")
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise _failure(where, error) from None
     finally:
@@ -79,7 +79,7 @@ def find_socket() -> str:
     """The socket of the one instance that runs."""
     found = sockets()
     if len(found) > 1:
-        raise Failure(f"several instances run; say -s PATH with one of: {', '.join(found)}")
+        raise Failure(f"several instances are running; use -s PATH with one of: {', '.join(found)}")
     return found[0]
 
 
@@ -95,5 +95,7 @@ def sockets() -> list[str]:
                 continue
             found.append(str(path))
     if not found:
-        raise Failure(f"no rsp runs here with a socket in {place}; if it has another, say -s PATH")
+        raise Failure(
+            f"no running rsp has an admin socket in {place}; is rsp running? For a socket elsewhere, use -s PATH"
+        )
     return found

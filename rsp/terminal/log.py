@@ -58,7 +58,7 @@ def as_line(data: dict[str, Any]) -> str:
 
 
 def missing(data: dict[str, Any]) -> Text:
-    return Text(f"... {plain(data['dropped'])} requests were too many to show ...", "dim")
+    return Text(f"... {plain(data['dropped'])} requests not shown: too many at once ...", "dim")
 
 
 def status_style(status: object) -> str:

@@ -44,7 +44,7 @@ def show_top(where: str, interval: float, *, once: bool) -> int:
             try:
                 after = ask(where, "GET", "/figures")
             except Failure as error:  # the control process may be on its way back
-                live.update(Text(f"{plain(error)}; trying again, q ends this", "bold red"), refresh=True)
+                live.update(Text(f"{plain(error)}; trying again, press q to quit", "bold red"), refresh=True)
                 continue
             loads.note(after)
             live.update(screen(Rates(before, after), loads, console.width, console.height), refresh=True)
@@ -111,7 +111,7 @@ def _head(rates: Rates) -> Group:
     )  # fmt: skip
     third = Text.assemble(
         f"{now['connections']} connections   {now['in_flight']} running   ",
-        (f"{now['queued']} waiting", "yellow" if now["queued"] else ""),
+        (f"{now['queued']} queued", "yellow" if now["queued"] else ""),
         f"   {number(rates.total('retries'))} retries/s   {number(rates.total('hedges'))} hedges/s",
         f"   {number(rates.total('handshakes'))} TLS handshakes/s",
     )

@@ -11,7 +11,7 @@ from rsp.terminal.plain import plain
 _PHASES: Final = {
     "accepted": "connection accepted",
     "head": "head of the request complete",
-    "queue": "a peer is wanted",
+    "queue": "choosing a peer",
     "first_byte": "head of the response",
     "last_byte": "response complete",
 }
@@ -70,7 +70,10 @@ def _events(data: dict[str, Any]) -> Iterator[Event]:
 
 def _try(one: dict[str, Any], of: str = "") -> Iterator[Event]:
     peer = of + plain(one.get("peer", "-"), 200)
-    yield from _event(one.get("started"), f"{peer} is {'asked as well (hedge)' if one.get('hedge') else 'asked'}")
+    yield from _event(
+        one.get("started"),
+        f"{peer} is {'sent the request as well (hedge)' if one.get('hedge') else 'sent the request'}",
+    )
     for name, what in _MOMENTS.items():
         yield from _event(one.get(name), f"{peer} {what}")
     failure, status = plain(one.get("failure") or "", 500), plain(one.get("status") or "", 10)

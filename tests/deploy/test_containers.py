@@ -107,7 +107,7 @@ def test_the_image(podman):
 def test_a_service_that_is_scaled_and_stopped_loses_nothing(composed):
     run("podman", "healthcheck", "run", "deploy_rsp_1")
     assert (
-        "2 of 2 workers work" in run("podman", "exec", "deploy_rsp_1", "rspctl", "-s", "/tmp/rsp.sock", "health").stdout
+        "2 of 2 workers are healthy" in run("podman", "exec", "deploy_rsp_1", "rspctl", "-s", "/tmp/rsp.sock", "health").stdout
     )
     with background_load(PORT, 8) as load:
         run("podman", "kill", "deploy_app_2")

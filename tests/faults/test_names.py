@@ -90,7 +90,7 @@ def test_a_new_control_process_goes_on_with_what_is_known(tmp_path, names, at):
         pid = rsp.admin("/status")["control"]["pid"]
         os.kill(pid, signal.SIGKILL)
         assert get(rsp.port).endswith(b"127.0.0.2")
-        wait_until(lambda: "The control process" in rsp.log and "started again" in rsp.log, "its restart")
+        wait_until(lambda: "The control process" in rsp.log and "restarted" in rsp.log, "its restart")
         wait_until(lambda: rsp.admin("/status")["control"]["pid"] != pid, "the new one")
         wait_until(lambda: rsp.log.count("does not answer") >= 1, "the failure to be told")
         assert get(rsp.port).endswith(b"127.0.0.2")

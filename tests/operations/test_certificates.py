@@ -147,7 +147,7 @@ def test_a_file_that_has_vanished_leaves_its_certificate_in_use(tmp_path, backen
         serves(rsp, FIRST)
         for pid in rsp.workers().values():  # the next one gets it as well
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: "is started again" in rsp.log, "the next worker")
+        wait_until(lambda: "is restarted" in rsp.log, "the next worker")
         serves(rsp, FIRST)
         SECOND.write(tmp_path, "site")
         serves(rsp, SECOND)
@@ -197,7 +197,7 @@ def test_the_worker_on_trial_and_those_that_start_meanwhile_get_the_newest(tmp_p
         versions = {worker["pid"]: worker["version"] for worker in rsp.admin("/status")["workers"]}
         assert sorted(versions.values()) == [1, 2]
         os.kill(next(pid for pid, version in versions.items() if version == 1), signal.SIGKILL)
-        wait_until(lambda: "is started again" in rsp.log, "the next worker")
+        wait_until(lambda: "is restarted" in rsp.log, "the next worker")
         serves(rsp, SECOND, times=16)
         os.kill(next(pid for pid, version in versions.items() if version == 2), signal.SIGKILL)
         wait_until(lambda: "Reload refused" in rsp.log, "the end of the trial")

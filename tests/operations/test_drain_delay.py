@@ -57,7 +57,7 @@ def test_it_accepts_until_the_second_signal(tmp_path, backend, number):
         health = rsp.rspctl("health")
         assert (health.returncode, health.stderr) == (1, "rspctl: rsp stops\n")
         wait_until(lambda: b"\r\nConnection: close\r\n" in once(rsp), "responses that end their connection")
-        assert "Stopping in 3600s: connections are accepted until then, or until a second signal." in rsp.log
+        assert "Stopping in 3600s: new connections are accepted until then, or until a second signal." in rsp.log
         psutil.Process(rsp.workers()[0]).kill()  # its successor knows as well
         wait_until(lambda: len(rsp.workers()) == 2, "the next worker")
         for _ in range(20):
@@ -68,7 +68,7 @@ def test_it_accepts_until_the_second_signal(tmp_path, backend, number):
         assert "Upgrade refused: rsp is stopping" in rsp.log
         rsp.signal(number)
         assert rsp.process.wait(30) == 0
-        assert "Stopping: running requests are finished first." in rsp.log
+        assert "Stopping: waiting for running requests to finish." in rsp.log
         kept.close()
     assert not accepts(rsp.port)
 
@@ -79,7 +79,7 @@ def test_it_ends_by_itself(tmp_path, backend):
         wait_until(lambda: "Stopping in 700ms" in rsp.log, "the announcement")
         assert not is_ready(rsp)
         assert rsp.process.wait(30) == 0
-        assert "Stopping: running requests are finished first." in rsp.log
+        assert "Stopping: waiting for running requests to finish." in rsp.log
 
 
 def test_an_interrupt_does_not_wait(tmp_path, backend):
@@ -113,7 +113,7 @@ def test_without_a_delay_open_connections_hear_of_it(tmp_path, backend):
         kept.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n")  # a connection that is not idle is not closed
         assert is_ready(rsp)  # the worker has seen that by now
         rsp.signal(signal.SIGTERM)
-        wait_until(lambda: "Stopping: running requests are finished first." in rsp.log, "the end")
+        wait_until(lambda: "Stopping: waiting for running requests to finish." in rsp.log, "the end")
         kept.sendall(b"\r\n")
         received = b""
         while more := kept.recv(10_000):
@@ -133,7 +133,7 @@ def test_the_service_manager_hears_of_it(tmp_path, backend, monkeypatch):
         rsp.signal(signal.SIGTERM)
         while not (heard := manager.recv(1000)).startswith(b"STOPPING=1"):
             pass
-        assert heard == b"STOPPING=1\nSTATUS=connections are accepted for another 3600s"
+        assert heard == b"STOPPING=1\nSTATUS=new connections are accepted for another 3600s"
         assert exchange(rsp.port, b"GET /readyz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 503")
         assert rsp.stop() == 0
     manager.close()

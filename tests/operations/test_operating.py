@@ -66,7 +66,7 @@ def test_mistakes_with_signals(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=1):
         assert "invalid choice: 'relaod'" in tell(tmp_path, "relaod").stderr
     (tmp_path / "site.lua").write_text('pid_file = "none.pid" admin = "off" listen "1" upstream "a" { "h:1" }')
-    assert tell(tmp_path, "stop").stderr == "rsp: none.pid names no process: rsp does not run\n"
+    assert tell(tmp_path, "stop").stderr == "rsp: none.pid contains no process id; is rsp running?\n"
     (tmp_path / "site.lua").write_text('admin = "off" listen "1" upstream "a" { "h:1" }')
     assert "neither" in tell(tmp_path, "stop").stderr
 
@@ -80,7 +80,7 @@ def test_a_second_master_with_the_same_pid_file(tmp_path, backend):
         text = proxy_to(backend.address, extra=f'pid_file = "{path}"').replace("{port}", str(free_port()))
         done = run_rsp(tmp_path / "two", "site.lua", text=text)
         assert done.returncode == 1
-        assert f"Cannot start: {path}: another rsp runs (pid {rsp.process.pid})" in done.stderr
+        assert f"Cannot start: {path}: another rsp is running (pid {rsp.process.pid})" in done.stderr
         assert rsp.stop() == 0
         assert not path.exists()
     path.write_text("1\n")  # somebody else's by now
@@ -101,7 +101,7 @@ def test_what_is_cut_is_told(tmp_path):
             wait_until(lambda: len(backend.heads) == 2, "the requests to run")
             assert rsp.stop() == 3
             assert "Stopped.  0 requests served.  2 requests were cut." in rsp.log
-            assert "time was up, 2 requests were cut" in rsp.log
+            assert "timeouts.shutdown has passed; 2 requests were cut" in rsp.log
             for client in clients:
                 client.close()
 
@@ -272,7 +272,7 @@ def test_a_machine_that_was_asleep(tmp_path, backend):
             one.resume()
         assert run_load(rsp.port, 8, 200).failures == []
         assert rsp.workers() == workers
-        assert "has not answered" not in rsp.log
+        assert "has not responded" not in rsp.log
 
 
 # -- coming and going under load

@@ -120,7 +120,7 @@ def test_a_trial_that_goes_well(tmp_path, backend):
             seen = len(backend.heads)
         assert load.failures == []
         assert len(backend.heads) - seen <= 40
-        assert re.search(r"Tried by one worker for 1 s: \d+ requests, 0.0% errors, .* ms; the others: \d+", rsp.log)
+        assert re.search(r"Canary for 1 s: \d+ requests, 0.0% errors, .* ms; the others: \d+", rsp.log)
         status = rsp.admin("/status")
         assert status["trial"] is None
         assert status["last"]["good"] and status["last"]["version"] == 2
@@ -136,8 +136,8 @@ def test_a_trial_that_goes_wrong_is_taken_back(tmp_path, backend, bad):
             stop = rsp.admin("/status")["totals"]["requests"]
             wait_until(lambda: rsp.admin("/status")["totals"]["requests"] > stop + 100, "more load")
         assert done.returncode == 1
-        assert "% of its answers are errors, of the others' 0.0%" in json.loads(done.stdout)["message"]
-        assert "Reload refused, the running configuration stays: of the worker that tried it" in rsp.log
+        assert "%, compared with 0.0% for the others" in json.loads(done.stdout)["message"]
+        assert "Reload refused, the running configuration stays: with the new configuration" in rsp.log
         assert set(load.failures) == {"HTTP/1.1 500 Oops"}
         assert run_load(rsp.port, 12, 200).failures == []
         status = rsp.admin("/status")
@@ -169,14 +169,14 @@ def test_a_slow_configuration_is_refused(tmp_path, backend):
             rsp.write(on_trial(snail.address, "60s"))
             assert rsp.rspctl("reload").returncode == 1
         assert load.failures == []
-        assert re.search(r"its peers take \d{2,}\.\d ms", rsp.log)
+        assert re.search(r"the latency of peers is \d{2,}\.\d ms", rsp.log)
 
 
 def test_without_traffic_nothing_is_concluded(tmp_path, backend):
     with Rsp(tmp_path, on_trial(backend.address, "100ms"), workers=2) as rsp:
         done = rsp.rspctl("reload")
         assert done.returncode == 0
-        assert "too few requests to compare" in done.stdout
+        assert "too few requests for a comparison" in done.stdout
 
 
 def test_now_is_without_a_trial(tmp_path, backend):
@@ -193,7 +193,7 @@ def test_who_tries_it_and_dies_has_failed(tmp_path, backend):
         victim = next(one["pid"] for one in rsp.admin("/status")["workers"] if one["version"] == 2)
         os.kill(victim, signal.SIGKILL)
         wait_until(
-            lambda: "Reload refused, the running configuration stays: the worker that tried it has died" in rsp.log
+            lambda: "Reload refused, the running configuration stays: the canary worker has died" in rsp.log
         )
         wait_until(lambda: {one["version"] for one in rsp.admin("/status")["workers"]} == {1}, "the old version")
 
@@ -225,7 +225,7 @@ def refuses(port):
 
 def test_a_dry_run_shows_what_would_change(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=1) as rsp:
-        assert rsp.rspctl("reload", "--dry-run").stdout == "The file says what is running.\n"
+        assert rsp.rspctl("reload", "--dry-run").stdout == "No changes.\n"
         rsp.write(proxy_to(backend.address, extra='via = "edge"') + 'upstream "more" { "127.0.0.1:1" }')
         done = rsp.rspctl("reload", "--dry-run")
         assert done.returncode == 0

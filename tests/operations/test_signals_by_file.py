@@ -52,16 +52,16 @@ def test_a_signal_goes_to_the_master_of_the_file_and_to_no_other(tmp_path):
         done = site.tell("stop", "p.lua")
         assert done.returncode == 1
         assert done.stderr == (
-            f"rsp: the instance that runs (pid {site.process.pid}) serves {tmp_path}/site.lua, not p.lua; "
+            f"rsp: the running instance (pid {site.process.pid}) serves {tmp_path}/site.lua, not p.lua; "
             "use rspctl -s SOCKET ..., or set pid_file\n"
         )
         (tmp_path / "link.lua").symlink_to("site.lua")
         for name in ("site.lua", "link.lua", str(tmp_path / "site.lua")):  # by any path to it
             done = site.tell("reload", name)
-            assert (done.returncode, done.stderr) == (0, f"rsp: told master {site.process.pid} to reload\n")
+            assert (done.returncode, done.stderr) == (0, f"rsp: sent reload to the master (pid {site.process.pid})\n")
         wait_until(lambda: b"Reloaded: version 2" in site.log.read_bytes(), "the reload")
         with Instance(tmp_path, "other.lua") as other:
-            assert "the instances that run serve" in site.tell("quit", "p.lua").stderr
+            assert "the running instances serve" in site.tell("quit", "p.lua").stderr
             assert site.tell("quit", "other.lua").returncode == 0
             assert other.process.wait(30) == 0
         assert site.process.poll() is None

@@ -88,7 +88,7 @@ def test_a_new_master_that_does_not_come_up_changes_nothing(tmp_path, backend, d
             rsp.file.write_text(damage)
             done = rsp.rspctl("upgrade")
             assert done.returncode == 1
-            assert f"Upgrade failed: {said}.  The running master goes on." in done.stderr
+            assert f"Upgrade failed: {said}.  The running master continues." in done.stderr
             assert rsp.pid == rsp.process.pid
         assert load.failures == []
         assert not rsp.admin("/status")["last"]["good"]
@@ -102,7 +102,7 @@ def test_a_new_master_that_hangs_or_is_killed_changes_nothing(tmp_path, backend)
     with Upgradable(tmp_path, proxy_to(backend.address)) as rsp:
         with background_load(rsp.port, 8) as load:
             rsp.signal(signal.SIGUSR2)
-            wait_until(lambda: "a new master is started" in rsp.log, "the start")
+            wait_until(lambda: "starting a new master" in rsp.log, "the start")
             known = {*rsp.workers().values(), rsp.admin("/status")["control"]["pid"]}
             for child in psutil.Process(rsp.process.pid).children():
                 if child.pid not in known:

@@ -329,7 +329,7 @@ def test_without_keys_no_token_is_accepted_until_there_are_some(rsp):
         assert rsp.ask("h1", "/late", token).status == 200
     # The issuer is gone: its keys stay, also for a worker that is started anew.
     os.kill(rsp.workers()[0], signal.SIGKILL)
-    wait_until(lambda: "it is started again" in rsp.log, "a new worker")
+    wait_until(lambda: "it is restarted" in rsp.log, "a new worker")
     wait_until(lambda: rsp.workers(), "the new worker")
     assert rsp.ask("h1", "/late", token).status == 200
 

@@ -105,7 +105,7 @@ def test_the_number_that_the_error_names_is_enough(tmp_path, workers, listeners,
             assert "Reloaded" in rsp.log
             for child in psutil.Process(rsp.process.pid).children():
                 child.kill()
-            rsp.wait(lambda: "is started again" in rsp.log)
+            rsp.wait(lambda: "is restarted" in rsp.log)
             for client in clients:
                 client.close()
             rsp.wait(lambda: serves(ports[-1]))

@@ -91,7 +91,7 @@ def test_a_version_goes_from_node_to_node(site: Fleet) -> None:
         said = site.rspctl("rollout", site.write(text("two")), "--watch", "1s", "--step", "40%", "--first", "d")
     assert said.returncode == 0, said.stderr
     version = version_of(said.stdout)
-    assert said.stdout.splitlines()[1] == "d: it has it"
+    assert said.stdout.splitlines()[1] == "d: loaded"
     assert "4 of 5 nodes: " in said.stdout
     assert said.stdout.endswith(f"version {version} is confirmed\n")
     wait_until(lambda: set(site.running().values()) == {version}, "all have it")
@@ -109,7 +109,7 @@ def test_the_same_version_again(site: Fleet) -> None:
     assert site.rspctl("rollout", "--now", site.write(text("same"))).returncode == 0
     wait_until(lambda: bodies(site) == ["same"] * 5, "all have it")
     said = site.rspctl("rollout", site.write(text("same")))
-    assert (said.returncode, said.stderr) == (1, f"rspctl: version {stable(site)} is the one in force\n")
+    assert (said.returncode, said.stderr) == (1, f"rspctl: version {stable(site)} is already in use\n")
 
 
 def test_a_bad_version_is_seen_by_the_first_node_only(site: Fleet) -> None:
@@ -119,8 +119,8 @@ def test_a_bad_version_is_seen_by_the_first_node_only(site: Fleet) -> None:
         said = site.rspctl("rollout", site.write(text("bad", 503)), "--watch", "30s", "--first", "b")
         assert time.monotonic() - begun < 30
     assert said.returncode == 1
-    assert "100.0% of its answers are errors, of the others' 0.0%" in said.stdout
-    assert said.stderr == f"rspctl: the roll-out has failed; all nodes are back at version {before}\n"
+    assert "the error rate is 100.0%, compared with 0.0% for the others" in said.stdout
+    assert said.stderr == f"rspctl: the rollout has failed; all nodes have rolled back to version {before}\n"
     assert seen["b"]["503"] > 0
     assert all(set(seen[name]) == {"200"} for name in "acde"), seen
     assert bodies(site) == had
@@ -138,7 +138,7 @@ def test_a_node_that_cannot_load_it(site: Fleet) -> None:
     before = stable(site)
     said = site.rspctl("rollout", site.write(text("x", more='if os.getenv("RSP_NODE") then error("not here") end')))
     assert said.returncode == 1
-    assert "refuses version " in said.stdout
+    assert "rejects version " in said.stdout
     assert "site.lua:5: not here" in said.stdout
     assert str(site.directory) not in said.stdout, "names are those of the version"
     assert stable(site) == before
@@ -167,8 +167,8 @@ def test_rspctl_is_killed(site: Fleet) -> None:
     wait_until(lambda: "no sign of life from its rspctl for 5 s" in site.rspctl().stdout, "it says why")
     said = site.rspctl("rollout", site.write(text("four")), "--watch", "0s", "--step", "100%")
     assert said.returncode == 0, said.stderr
-    assert "waiting 5 s for a sign of life of it" in said.stdout
-    assert "was given up; taken over" in said.stdout
+    assert "waiting 5 s for a sign of life from it" in said.stdout
+    assert "took over the abandoned rollout by" in said.stdout
     wait_until(lambda: bodies(site) == ["four"] * 5, "all have it")
 
 
@@ -177,16 +177,16 @@ def test_two_operators(site: Fleet) -> None:
     first = begin(site, "five")
     second = site.rspctl("rollout", site.write(text("six")))
     assert second.returncode == 1
-    assert "is under way" in second.stderr
+    assert "is in progress" in second.stderr
     assert site.rspctl("rollback").returncode == 1
     assert first.poll() is None
     assert site.rspctl("abort").returncode == 0
     said = "".join(first.end()[1:])
     assert first.poll() == 1
-    assert "another operator has ended it" in said
+    assert "another operator has aborted it" in said
     wait_until(lambda: stable(site) == before, "back")
     assert site.nodes["c"].site["state"] == "serving"
-    assert site.rspctl("abort").stderr == "rspctl: no roll-out is under way\n"
+    assert site.rspctl("abort").stderr == "rspctl: no rollout is in progress\n"
 
 
 @pytest.mark.soak
@@ -196,7 +196,7 @@ def test_it_is_interrupted(site: Fleet) -> None:
     process.process.send_signal(signal.SIGINT)
     said = "".join(process.end()[1:])
     assert process.poll() == 1
-    assert f"all nodes are back at version {before}" in said
+    assert f"all nodes have rolled back to version {before}" in said
     assert stable(site) == before
 
 
@@ -207,7 +207,7 @@ def test_the_trial_of_one_worker_is_called_off(site: Fleet) -> None:
     process = site.begin("rollout", site.write(canary), *SLOW)
     wait_until(lambda: node.admin("/status")["trial"] is not None, "one worker tries it")
     assert site.rspctl("abort").returncode == 0
-    wait_until(lambda: "Reload refused, the running configuration stays: it has been called off" in node.log, "its end")
+    wait_until(lambda: "Reload refused, the running configuration stays: it was cancelled" in node.log, "its end")
     assert process.end().returncode == 1
     wait_until(lambda: node.site["state"] == "serving" and node.admin("/status")["trial"] is None, "all is well")
     assert stable(site) == before
@@ -252,7 +252,7 @@ def test_nonsense_in_the_engine(parts: tuple[Fleet, Server]) -> None:
             assert "the record of the site is not valid" in node.log
             assert "has format 2; this version of rsp knows 1" in node.log
             assert await keys.put("bundles/" + "f" * 64, pack({"site.lua": b"listen(1)"})[1], ABSENT)
-            for record, said in ((known, "does not have version eeeeeeeeeeee"), (forged, "is not what its name says")):
+            for record, said in ((known, "does not have version eeeeeeeeeeee"), (forged, "does not match its name")):
                 await replace(keys, encode(record))
                 await until(lambda said=said: said in node.log)
             await keys.delete("record")
@@ -280,7 +280,7 @@ def test_the_first_node_is_killed(site: Fleet) -> None:
     site.nodes["c"].start()
     said = "".join(process.end()[1:])
     assert process.poll() == 1
-    assert "c has been started again" in said or "c has gone back: it was started in the middle" in said
+    assert "c was restarted" in said or "c has rolled back: it was started in the middle" in said
     wait_until(lambda: stable(site) == before, "it runs what is confirmed")
 
 
@@ -321,7 +321,7 @@ def test_the_engine_hangs_for_longer_than_the_deadline(parts: tuple[Fleet, Serve
         server.resume()
         said = "".join(process.end()[1:])
     assert process.poll() == 1
-    assert "the engine took no write for 5 s" in said or "c has gone back" in said, said
+    assert "the engine accepted no write for 5 s" in said or "c has gone back" in said, said
     assert all(set(each) == {"200"} for each in seen.values()), seen
     wait_until(lambda: all(node.site["reached"] for node in site.nodes.values()), "nodes find it again")
     assert site.rspctl("rollout", "--now", site.write(text("twelve"))).returncode == 0

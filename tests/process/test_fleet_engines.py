@@ -115,7 +115,7 @@ def test_a_node_without_a_version(tmp_path: Path) -> None:
                 assert f"Cannot start: {url}: " in said.stderr, fault
             assert run_rsp(tmp_path, "-t", url).returncode == 1
             patch.setenv("RSP_NODE", "a/b")
-            assert 'RSP_NODE: the name of a node has letters, digits and "._-"' in run_rsp(tmp_path, url).stderr
+            assert 'RSP_NODE: the name of a node may contain letters, digits and "._-"' in run_rsp(tmp_path, url).stderr
             said = run_rsp(tmp_path, "etcd://me:hush@127.0.0.1/x")
             assert said.returncode == 1
             assert "a URL may not contain credentials" in said.stderr

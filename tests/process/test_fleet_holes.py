@@ -34,7 +34,7 @@ def _begin(site: Fleet) -> None:
     assert first.returncode == 0, first.stderr
     said = site.rspctl("rollout", site.write(text("two")))
     assert said.returncode == 1
-    assert said.stderr.startswith("rspctl: no node reports, so none can try the version")
+    assert said.stderr.startswith("rspctl: no node has reported, so the version cannot be tried")
     assert site.rspctl().stdout.startswith(f"version {version_of(first.stdout)}, confirmed")
     for name in "ab":
         site.add(name, started=False)
@@ -63,10 +63,10 @@ def test_only_the_first_version_is_confirmed_without_a_node_that_has_tried_it(si
 def test_a_worker_that_dies_ends_a_roll_out(site: Fleet) -> None:
     node = site.nodes["a"]
     process = site.begin("rollout", site.write(text("dies")), *SLOW)
-    wait_until(lambda: "a: it has it" in process.said, "it is watched")
+    wait_until(lambda: "a: loaded" in process.said, "it is watched")
     os.kill(node.admin("/status")["workers"][0]["pid"], signal.SIGKILL)
     said = process.end()
-    assert "the roll-out has failed: a worker of a has died; the log of the node says how" in said.stdout
+    assert "the rollout has failed: a worker of a has died; see the log of that node" in said.stdout
     wait_until(lambda: bodies(site) == ["one", "one"], "back")
 
 
@@ -77,7 +77,7 @@ def test_files_that_are_no_part_of_a_version(site: Fleet) -> None:
     more = f'route {{ path = "/a", files = "www" }}\n{absolute}'
     said = site.rspctl("rollout", site.write(text("x", more)), "--first", "nonesuch")
     warning = (
-        f"warning: {site.directory}/www is no part of a version; name it by the absolute path that it has on nodes"
+        f"warning: {site.directory}/www is not included in the version; use an absolute path that exists on the nodes"
     )
     assert said.stdout.splitlines()[1:] == [warning]
 
@@ -113,7 +113,7 @@ def test_what_one_worker_tries_is_called_off_by_another_roll_out(site: Fleet) ->
 
     asyncio.run(take_over())
     wait_until(lambda: get(node.port).endswith(b"five"), "it tries the other one")
-    assert "Reload refused, the running configuration stays: it has been called off" in node.log
+    assert "Reload refused, the running configuration stays: it was cancelled" in node.log
     assert process.end().returncode == 1
     assert site.rspctl("abort").returncode == 0
     wait_until(lambda: bodies(site) == ["one", "one"], "back")
@@ -131,7 +131,7 @@ def stored(site: Fleet) -> list[str]:
 
 def test_versions_that_are_refused_or_called_off_leave_nothing_in_the_engine(site: Fleet) -> None:
     process = site.begin("rollout", site.write(text("tried")), *SLOW)
-    wait_until(lambda: "a: it has it" in process.said, "it is watched")
+    wait_until(lambda: "a: loaded" in process.said, "it is watched")
     assert site.rspctl("rollout", "--now", site.write(text("refused"))).returncode == 1
     assert len(stored(site)) == 2
     process.process.send_signal(signal.SIGSTOP)
@@ -140,8 +140,8 @@ def test_versions_that_are_refused_or_called_off_leave_nothing_in_the_engine(sit
     now = site.rspctl("rollout", "--now", site.write(text("one and a half")))
     process.process.send_signal(signal.SIGCONT)
     said = process.end()
-    assert "another operator has ended it" in said.stdout
-    assert said.stderr.endswith(f"all nodes are back at version {version_of(now.stdout)}\n")
+    assert "another operator has aborted it" in said.stdout
+    assert said.stderr.endswith(f"all nodes have rolled back to version {version_of(now.stdout)}\n")
 
 
 def test_two_nodes_of_one_name(site: Fleet, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_two_nodes_of_one_name(site: Fleet, tmp_path: Path) -> None:
         wait_until(lambda: len(set(bodies(site))) == 1, "back")
     finally:
         twin.kill()
-    assert "a has been started again, or another node has its name" in said.stdout
+    assert "a was restarted, or another node uses its name" in said.stdout
 
 
 def test_back_to_a_version_whose_files_are_gone(site: Fleet) -> None:
@@ -183,7 +183,7 @@ def test_the_record_is_deleted(site: Fleet) -> None:
             await keys.delete("record")
 
     asyncio.run(lose())
-    assert site.rspctl().stdout.startswith("the record of the site is missing; nodes go on with what they have")
+    assert site.rspctl().stdout.startswith("the record of the site is missing; nodes keep their current version")
     said = site.rspctl("rollout", site.write(text("new")), "--first", "nonesuch")
-    assert said.stderr == 'rspctl: no node "nonesuch" reports; see rspctl fleet\n'
+    assert said.stderr == 'rspctl: no node "nonesuch" has reported; see rspctl fleet\n'
     assert bodies(site) == before

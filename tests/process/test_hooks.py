@@ -552,7 +552,7 @@ def test_signed_urls(example):
 
 def test_a_dry_run_shows_the_code_of_hooks(tmp_path, backends):
     with Rsp(tmp_path, site(backends)) as rsp:
-        assert "says what is running" in rsp.rspctl("reload", "--dry-run").stdout
+        assert "No changes." in rsp.rspctl("reload", "--dry-run").stdout
         rsp.write(site(backends).replace('respond(403, "no")', 'respond(403, "never")'))
         shown = rsp.rspctl("reload", "--dry-run").stdout
         assert '-    return respond(403, "no")' in shown

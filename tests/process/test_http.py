@@ -371,7 +371,7 @@ def test_tunnels_drain_until_the_deadline(tmp_path):
             assert client.recv(1000) == b"still here"
             assert client.recv(1000) == b""  # at the deadline
         assert rsp.process.wait(30) == 0
-        assert "time was up, 1 tunnel was cut" in rsp.log
+        assert "timeouts.shutdown has passed; 1 tunnel was cut" in rsp.log
 
 
 @may_be_cut()

@@ -27,7 +27,7 @@ def test_every_line_is_json_stacks_of_children_too(tmp_path):
             assert get(rsp.port, "/fail").startswith(b"HTTP/1.1 500")
             wait_until(lambda: any("A hook failed" in one["message"] for one in records(rsp)), "the message")
             os.kill(rsp.workers()[0], signal.SIGABRT)
-            wait_until(lambda: any("is started again" in one["message"] for one in records(rsp)), "its successor")
+            wait_until(lambda: any("is restarted" in one["message"] for one in records(rsp)), "its successor")
             wait_until(
                 lambda: any("Fatal Python error: Aborted" in one["message"] for one in records(rsp)), "its stack"
             )
@@ -69,6 +69,6 @@ def test_a_level_leaves_out_what_is_less_grave(tmp_path, level, restart):
             worker = rsp.workers()[0]
             os.kill(worker, signal.SIGKILL)
             wait_until(lambda: rsp.workers().get(0, worker) != worker, "its successor")
-            assert ("is started again" in rsp.log) == restart
+            assert ("is restarted" in rsp.log) == restart
             assert rsp.stop() == 0
             assert "Started" not in rsp.log and "Stopp" not in rsp.log

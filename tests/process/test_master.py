@@ -74,7 +74,7 @@ def test_too_many_workers_are_refused_however_they_are_asked_for(tmp_path, backe
 def test_a_running_instance_keeps_its_workers_when_the_number_is_not_possible(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address, extra="workers = 1"), workers=None) as rsp:
         rsp.signal(signal.SIGTTOU)
-        wait_until(lambda: f"stays 1: it can be from 1 to {MOST_WORKERS}" in rsp.log, "the refusal")
+        wait_until(lambda: f"remains 1: it must be from 1 to {MOST_WORKERS}" in rsp.log, "the refusal")
         rsp.reload(proxy_to(backend.address, extra=f"workers = {MOST_WORKERS + 1}"))
         assert "Reload refused, the running configuration stays" in rsp.log and f"at most {MOST_WORKERS}" in rsp.log
         rsp.reload(proxy_to(backend.address, extra="workers = 2"))

@@ -218,7 +218,7 @@ def test_explain_says_why(tmp_path):
     assert lines[-2:] == ["any host regex ^/users/(?P<id>[0-9]+)(/.*)?$ taken", "1 route is for other hosts"]
     assert rest.startswith("route:     any host regex ^/users/(?P<id>[0-9]+)(/.*)?$\n")
     said = explain(tmp_path, "GET http://x/users/..%2fusers/0", "--why")
-    assert "decoded and normalised the path is /users/0, which gets another route, so the answer is 400:" in said
+    assert "the normalised path is /users/0, which another route would match, so the response is 400:" in said
     said = explain(tmp_path, "GET http://x/query?v=1", "-H", "X-Hook: 1", "--why")
     assert "the path is /static/hooked.php" in said
     assert "looked at:" not in explain(tmp_path, "GET http://x/query?v=1")

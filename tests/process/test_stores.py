@@ -134,7 +134,7 @@ def test_each_operation_says_what_it_has_done(site):
     assert 0 < int(raw(site, "PTTL", "things:k")[1:]) <= 60000
     assert raw(site, "PTTL", "things:n") == b":-1"
     assert b" 500 " in get(site.rsp.port, "/text").partition(b"\r\n")[0]
-    assert "there is no number at this key" in site.rsp.log
+    assert "the value of this key is not a number" in site.rsp.log
 
 
 def test_values_end_with_their_time(site):
@@ -271,7 +271,7 @@ def test_instances_share_and_survive_outages(tmp_path):
             server.kill()
             wait_until(lambda: status(get(other.port, "/who?id=1")) == 503, "it is gone")
             wait_until(lambda: metric(metrics, "rsp_worker_stores_missed") == 2, "both workers miss it")
-            assert "stores: connections of workers that are missing: 2" in other.rspctl("status").stdout
+            assert "stores: missing connections of workers: 2" in other.rspctl("status").stdout
             assert 0 < metric(metrics, "rsp_store_failures_total") < metric(metrics, "rsp_store_calls_total")
             assert body(get(other.port, "/plain")) == "plain"
             server.start()

@@ -70,7 +70,7 @@ def test_a_worker_that_hangs_is_shown_and_replaced(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address, extra='worker_timeout = "2s"'), workers=2) as rsp:
         victim = rsp.workers()[1]
         os.kill(victim, signal.SIGSTOP)
-        wait_until(lambda: "has not answered" in rsp.log, "the master to notice")
+        wait_until(lambda: "has not responded" in rsp.log, "the master to notice")
         os.kill(victim, signal.SIGCONT)
         wait_until(lambda: rsp.workers().get(1, victim) != victim, "the replacement")
         assert "Fatal Python error: Aborted" in rsp.log
@@ -105,7 +105,7 @@ def test_a_worker_that_dies_at_once_does_not_spin(tmp_path, backend):
         thread = threading.Thread(target=assassin)
         thread.start()
         try:
-            wait_until(lambda: "started again in 1.6 s" in rsp.log, "the fifth failure")
+            wait_until(lambda: "restarted in 1.6 s" in rsp.log, "the fifth failure")
             before = psutil.Process(rsp.process.pid).cpu_times()
             # A sibling answers meanwhile whoever the kernel queues at the dead worker's socket.
             started = time.monotonic()
@@ -329,7 +329,7 @@ def test_a_stop_under_load_cuts_nobody_off(tmp_path, backend):
         (["site.lua"], 'listen "127.0.0.1:0" user = "nobody-here" upstream "a" { "h:1" }', 1, 'there is no user "nobody-here"'),
         (["site.lua"], 'listen "127.0.0.1:0" access_log = "/no/x" upstream "a" { "h:1" }', 1, "Cannot start: access_log: /no/x: No such file"),
         (["-w", "0", "site.lua"], "", 2, "expected a number from 1 to 128"),
-        ([], None, 2, "which configuration file"),
+        ([], None, 2, "no configuration file given"),
         (["-v"], None, 0, ""),
     ],
 )  # fmt: skip

@@ -41,11 +41,11 @@ def test_what_is_good_is_passed_without_a_word(place):
 
 def test_what_pure_python_cannot_do_is_warned_of(place, monkeypatch):
     monkeypatch.setenv("RSP_PURE", "1")
-    warning = "warning: in pure Python, {}, and no OCSP responses are sent"
+    warning = "warning: in pure Python, {}, and no OCSP responses are stapled"
     done = run_rsp(place, "-t", "site.lua", text=ONE.replace("{port}", "0"))
-    assert warning.format("sessions resume at their own worker only") in done.stderr
+    assert warning.format("sessions resume only at the worker that issued the ticket") in done.stderr
     done = run_rsp(place, "-t", "site.lua", text=ONE.replace("{port}", "0") + "tls = { session_tickets = false }")
-    assert warning.format("clients of TLS 1.2 resume sessions in spite of session_tickets = false") in done.stderr
+    assert warning.format("clients with TLS 1.2 resume sessions despite session_tickets = false") in done.stderr
     assert "pure Python" not in run_rsp(place, "-t", "site.lua", text=PLAIN).stderr
     assert ", without shared tickets and stapling" in run_rsp(place, "-V").stdout
 
@@ -116,7 +116,7 @@ def test_a_reload_with_a_bad_certificate_is_refused_and_signals_need_no_keys(pla
         wait_until(lambda: "Reload refused" in rsp.log, "the refusal")
         assert 'site.lua:4: certificate "site.pem": key "site.key": it is not PEM' in rsp.log
         done = run_rsp(place, "-s", "stop", "site.lua")
-        assert "rsp: told master" in done.stderr
+        assert "rsp: sent stop to the master" in done.stderr
         wait_until(lambda: rsp.process.poll() is not None, "the end")
 
 

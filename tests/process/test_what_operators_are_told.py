@@ -25,9 +25,9 @@ test("no request", function() assert(false) end)
 @pytest.mark.parametrize(("upstream", "peers"), [("one", 1), ("two", 2)])
 def test_explain_names_another_peer_only_where_there_is_one(tmp_path, upstream, peers):
     lines = run_rsp(tmp_path, "explain", "site.lua", f"GET /{upstream}", text=HOOKED).stdout.splitlines()
-    assert lines[0] == "route:     none; the upstream is chosen by the hook"
+    assert lines[0] == "route:     none; the hook chooses the upstream"
     (line,) = [line for line in lines if line.startswith("upstream:")]
-    assert line == f"upstream:  {upstream}, peer 127.0.0.1:1" + " (another one in turn may be next)" * (peers > 1)
+    assert line == f"upstream:  {upstream}, peer 127.0.0.1:1" + " (or the next peer in turn)" * (peers > 1)
 
 
 def test_a_failed_test_shows_what_its_last_simulate_logged(tmp_path):

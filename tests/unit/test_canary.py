@@ -16,14 +16,14 @@ def sample(requests, errors=0, ms=1.0):
     ("trial", "others", "said"),
     [
         (sample(1000), sample(1000), None),
-        (sample(1000, 500), sample(1000), "50.0% of its answers are errors, of the others' 0.0%"),
-        (sample(20, 20), sample(20), "100.0% of its answers"),
+        (sample(1000, 500), sample(1000), "the error rate is 50.0%, compared with 0.0% for the others"),
+        (sample(20, 20), sample(20), "the error rate is 100.0%"),
         (sample(19, 19), sample(1000), None),  # too few
         (sample(1000, 1000), sample(19), None),  # nothing to compare with
         (sample(20, 1), sample(1000), None),  # one error is chance
         (sample(10000, 90), sample(10000), None),  # less than the rule allows
         (sample(1000, 300), sample(1000, 300), None),  # the peers' fault
-        (sample(1000, ms=5), sample(1000, ms=1), "its peers take 5.0 ms, the others' 1.0 ms"),
+        (sample(1000, ms=5), sample(1000, ms=1), "the latency of peers is 5.0 ms, compared with 1.0 ms for the others"),
         (sample(1000, ms=2.9), sample(1000, ms=1), None),  # noise
         (sample(1000, ms=15), sample(1000, ms=10), None),  # within the rule
     ],

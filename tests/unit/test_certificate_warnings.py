@@ -1,4 +1,4 @@
-"""Warnings before certificates expire: each once, also when the control process is started again."""
+"""Warnings before certificates expire: each once, also when the control process is restarted."""
 
 import pytest
 

@@ -147,9 +147,9 @@ def test_a_node_that_may_not_report_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     async def play(lab: Lab, _: Follower) -> None:
         lab.is_mute = True
         lab.begin(FIRST)
-        await until(lambda: any("cannot be written" in each for each in said))
+        await until(lambda: any("cannot write its report" in each for each in said))
         assert (
-            "Site etcd://x/y: reports of this node cannot be written, so rspctl does not see it: permission denied"
+            "Site etcd://x/y: this node cannot write its report, so rspctl does not show it: permission denied"
             in said
         )
 

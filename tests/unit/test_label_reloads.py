@@ -62,7 +62,7 @@ def test_what_changes_nothing_is_no_reload(reloads):
 
 
 @pytest.mark.parametrize(
-    "failing", [OSError(11, "no memory"), ConfigError("what labels ask for was ended by signal 9")]
+    "failing", [OSError(11, "no memory"), ConfigError("reading routes from labels was ended by signal 9")]
 )
 def test_what_is_refused_is_tried_again(reloads, failing, monkeypatch, capfd):
     monkeypatch.setattr(Asked, "failing", failing)

@@ -52,7 +52,7 @@ def test_one_worker_too_many_or_too_few_is_refused_in_the_log(monkeypatch, runni
     fleet.stopping = False
     fleet.slots = [SimpleNamespace(wanted=True)] * running
     fleet.scale(wanted)
-    assert lines == [f"The number of workers stays {running}: it can be from 1 to {MOST_WORKERS}."]
+    assert lines == [f"The number of workers remains {running}: it must be from 1 to {MOST_WORKERS}."]
 
 
 def test_a_worker_without_a_row_waits_and_says_so(monkeypatch):

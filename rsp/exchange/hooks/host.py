@@ -116,7 +116,7 @@ class Host:
             total = self.store.incr(key, by, first, ttl)
         except (Full, ValueError) as error:
             return None, str(error).encode()
-        return total if total is not None else (None, b"shared: incr: there is no number at this key")
+        return total if total is not None else (None, b"shared: incr: the value of this key is not a number")
 
     def shared_rate(self, key: bytes, interval: float, burst: float, cost: float) -> Any:
         try:

@@ -189,7 +189,7 @@ def _problem(label: str, error: Exception) -> Answer:
     if isinstance(error, Unreachable):
         return True, None, f"{label} is not available: {error}".encode()
     if _NO_NUMBER in str(error):
-        return False, b"shared: incr: there is no number at this key"
+        return False, b"shared: incr: the value of this key is not a number"
     why = _NONSENSE if isinstance(error, (TypeError, ValueError, AttributeError)) else error
     return True, None, f"{label}: {why}".encode()
 
