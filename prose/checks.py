@@ -78,6 +78,8 @@ def _of_passage(passage: Passage, where: str) -> Iterator[Finding]:
     text = f"\n{passage.text}\n"  # proselint's checks look at a character before and after a word
     for check in _checks(where):
         for result in check.check_with_flags(text):
+            if not text[slice(*result.span)].strip("X \n"):  # code
+                continue
             message = f"“{text[slice(*result.span)].strip()}”: {result.message}"
             yield _at(passage, text, result.span[0], result.check_path, message)
     if passage.kind in ("text", "docstring"):
