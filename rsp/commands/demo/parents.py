@@ -1,0 +1,23 @@
+"""Processes that end when the process that started them ends, however that happens (``kill -9`` too)."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1  # <sys/prctl.h>
+
+
+def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """For ``preexec_fn``: the kernel sends the child the signal ``number`` when its parent has ended."""
+    prctl = ctypes.CDLL(None).prctl  # loaded before the fork
+    parent = os.getpid()
+
+    def arrange() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:
+            sys.exit(1)
+
+    return arrange
