@@ -1,0 +1,339 @@
+"""ACLs and what stands behind ``if`` and ``unless``: conditions of routes, or the reason why there are none."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rsp.importing.haproxy.sections import Line
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path
+
+NEVER: Final = Condition(methods=frozenset())
+_PREDEFINED: Final[dict[str, list[str]]] = {
+    "TRUE": ["always_true"],
+    "FALSE": ["always_false"],
+    "HTTP": ["always_true"],
+    "METH_GET": ["method", "GET", "HEAD"],
+    "LOCALHOST": ["src", "127.0.0.1/8", "::1"],
+    "HTTP_1.1": ["always_true"],
+    **{f"METH_{name}": ["method", name] for name in ("CONNECT", "DELETE", "HEAD", "OPTIONS", "POST", "PUT", "TRACE")},
+}
+_FETCH: Final = re.compile(r"(?P<name>[\w.]+)(?:\((?P<argument>[^)]*)\))?(?P<converters>(?:,[\w.]+(?:\([^)]*\))?)*)")
+_WAYS: Final = ("beg", "end", "sub", "dir", "dom", "reg", "len", "str", "found", "ip", "int", "bool", "bin")
+_PORT: Final = re.compile(r":[0-9]+$")
+_NEUTRAL: Final = frozenset(("", ",lower", ",field(1,:)", ",word(1,:)", ",host_only", ",lower,field(1,:)"))
+
+
+class Literal(Struct, frozen=True):
+    """One of ``any`` has to hold, or with ``negative`` none."""
+
+    any: tuple[Condition, ...]
+    negative: bool = False
+
+
+class Alternative(Struct):
+    """``condition`` has to hold, and none of ``unless``."""
+
+    any: list[Condition]
+    unless: list[Condition]
+
+
+class Acls:
+    """The ACLs of a section.  ``listeners``: its addresses that speak TLS, and its others."""
+
+    def __init__(self, secure: frozenset[str], plain: frozenset[str], ports: dict[str, str]) -> None:
+        self.secure = secure
+        self.plain = plain
+        self.ports = ports
+        self._named: dict[str, list[list[str]]] = {}
+        self.notes: dict[str, None] = {}
+        self._reading: set[str] = set()
+
+    def define(self, line: Line) -> None:
+        if len(line.words) >= 3:
+            self._named.setdefault(line.words[1], []).append(line.words[2:])
+
+    def alternatives(self, words: Sequence[str]) -> list[Alternative]:
+        """What ``if A B || C`` asks for; no words: everything.  Raises :class:`Inexpressible`."""
+        if not words:
+            return [Alternative([ALL], [])]
+        if words[0] not in ("if", "unless"):
+            raise Inexpressible(f'"{words[0]}" is not understood')
+        terms = self._terms(words[1:])
+        if words[0] == "unless":
+            terms = _negated(terms)
+        every = self.secure | self.plain
+        return [found for term in terms if (found := _alternative(term, every)) is not None]
+
+    def _terms(self, words: Sequence[str]) -> list[list[Literal]]:
+        terms: list[list[Literal]] = [[]]
+        index = 0
+        while index < len(words):
+            word = words[index]
+            index += 1
+            if word in ("or", "||"):
+                terms.append([])
+                continue
+            negative = False
+            while word.startswith("!"):
+                negative = not negative
+                word = word[1:]
+                if not word and index < len(words):
+                    word = words[index]
+                    index += 1
+            if word == "{":
+                end = index
+                while end < len(words) and words[end] != "}":
+                    end += 1
+                found = self._test(list(words[index:end]))
+                index = end + 1
+            else:
+                found = self._name(word)
+            terms[-1].append(Literal(tuple(found), negative))
+        return terms
+
+    def _name(self, name: str) -> list[Condition]:
+        tests = self._named.get(name) or ([_PREDEFINED[name]] if name in _PREDEFINED else None)
+        if tests is None:
+            raise Inexpressible(f'the acl "{name}" is not defined')
+        return [condition for test in tests for condition in self._test(test)]
+
+    def _test(self, words: list[str]) -> list[Condition]:
+        """The alternatives of one test: ``path_beg /a /b``."""
+        if not words:
+            raise Inexpressible("an empty condition")
+        match = _FETCH.fullmatch(words[0])
+        if match is None:
+            raise Inexpressible(f'rsp has no condition for "{words[0]}"')
+        name, argument = match["name"].removeprefix("req."), match["argument"]
+        fold, way, values = _flags(words[1:])
+        base, dash, suffix = name.rpartition("_")
+        if dash and suffix in _WAYS and base in ("path", "url", "hdr", "base", "cook", "fhdr", "urlp"):
+            name, way = base, way or suffix
+        converters = match["converters"]
+        if ",lower" in converters:
+            fold = True
+        if name in ("hdr", "fhdr") and (argument or "").split(",")[0].lower() == "host":
+            if converters not in _NEUTRAL and not re.fullmatch(
+                r"(,(lower|host_only|(field|word)\(1,:\)))*", converters
+            ):
+                raise Inexpressible(f'rsp has no condition for "{words[0]}"')
+            return [Condition(hosts=frozenset(hosts)) for hosts in [self._hosts(values, way)]]
+        if converters not in ("", ",lower"):
+            raise Inexpressible(f'rsp has no condition for "{words[0]}"')
+        return self._fetch(name, argument, way, fold, values, words[0])
+
+    def _fetch(
+        self, name: str, argument: str | None, way: str, fold: bool, values: list[str], text: str
+    ) -> list[Condition]:
+        if name in ("always_true", "http_auth_bearer") and not argument:
+            return [ALL]
+        if name == "always_false":
+            return []
+        if (marker := _marker(name, argument, values)) is not None:
+            return [marker]
+        if name == "ssl_fc":
+            wanted = self.plain if values and values[0] in ("0", "false") else self.secure
+            return [Condition(listeners=wanted)] if wanted else []
+        if name in ("dst_port", "fc_dport"):
+            return [Condition(listeners=frozenset(a for a, port in self.ports.items() if port in values))]
+        if name in ("path", "url", "pathq", "base"):
+            return [Condition(path=path) for path in _paths(name, way, fold, values, text)]
+        if name == "method":
+            return [Condition(methods=frozenset(each.upper() for each in values))]
+        if name == "src":
+            return [Condition(clients=tuple(_network(each) for each in values))]
+        if name in ("ssl_fc_sni", "ssl_sni"):
+            self.notes["the name of the TLS handshake (SNI) is compared; rsp routes by the host of the request"] = None
+            return [Condition(hosts=frozenset(self._hosts(values, way)))]
+        if name in ("hdr", "fhdr") and argument:
+            return self._header(argument.split(",")[0], way, fold, values, text)
+        if name == "hdr_cnt" and argument:
+            return [Condition(headers=((argument, True),))] if values in (["gt", "0"], ["ge", "1"]) else _none(text)
+        if name in ("urlp", "url_param") and argument:
+            parameter = argument.split(",")[0]
+            if way == "found":
+                return [Condition(query=((parameter, True),))]
+            if way in ("", "str") and not fold:
+                return [Condition(query=((parameter, value),)) for value in values]
+        return _none(text)
+
+    def _header(self, name: str, way: str, fold: bool, values: list[str], text: str) -> list[Condition]:
+        if way == "found":
+            return [Condition(headers=((name, True),))]
+        if way in ("", "str") and name.lower() in ("upgrade", "connection"):
+            if name.lower() == "upgrade":
+                return [Condition(headers=((name, value),)) for value in values]
+            if [value.lower() for value in values] == ["upgrade"]:
+                return [Condition(headers=(("Upgrade", True),))]
+        if way in ("", "str") and not fold:
+            return [Condition(headers=((name, value),)) for value in values]
+        raise Inexpressible(f'rsp compares whole values of fields, not "{text}" in this way')
+
+    def _hosts(self, values: Iterable[str], way: str) -> list[str]:
+        hosts: dict[str, None] = {}
+        for given in values:
+            value = given.lower()
+            if _PORT.search(value) and not value.startswith("["):
+                value = _PORT.sub("", value)
+                self.notes[f'the host "{given}" is compared without its port'] = None
+            for host in self._host(value, way):
+                hosts[host] = None
+        if not hosts:
+            raise Inexpressible("no host is named")
+        return list(hosts)
+
+    def _host(self, value: str, way: str) -> list[str]:
+        if way in ("", "str"):
+            return [value]
+        if way == "beg":
+            if value.endswith("."):
+                return [f"{value}*"]
+            self.notes[f'a host that begins with "{value}": rsp takes "{value}" and "{value}.*"'] = None
+            return [value, f"{value}.*"]
+        if way == "end":
+            if value.startswith("."):
+                return [f"*{value}"]
+            self.notes[f'a host that ends with "{value}": rsp takes "{value}" and the names below it'] = None
+            return [value, f"*.{value}"]
+        if way == "dom":
+            if "." in value:
+                return [value, f"*.{value}"]
+            self.notes[f'a host with the part "{value}": rsp takes "{value}.*" and "*.{value}"'] = None
+            return [value, f"{value}.*", f"*.{value}"]
+        if way == "reg":
+            return [_host_of(value)]
+        raise Inexpressible(f"rsp does not look into the middle of a host name ({value})")
+
+
+def _marker(name: str, argument: str | None, values: list[str]) -> Condition | None:
+    """What is no condition of a route, but a password or a rate that a rule asks for: a field that no client sends."""
+    if name == "http_auth" and argument:
+        return Condition(headers=(("\0auth", argument),))
+    match = re.fullmatch(r"sc([0-9]?)_(http_req_rate|conn_cur)", name) or re.fullmatch(
+        r"(src)_(http_req_rate|conn_cur)", name
+    )
+    if match is not None and len(values) == 2 and values[0] in ("gt", "ge") and values[1].isdigit():
+        counter = match[1] if match[1] else (argument or "0").split(",")[0]
+        most = int(values[1]) - (values[0] == "ge")
+        table = f",{argument}" if match[1] == "src" and argument else ""
+        return Condition(headers=((f"\0{match[2]}", f"{most},{counter}{table}"),))
+    return None
+
+
+def split_marker(condition: Condition) -> tuple[Condition, tuple[str, str] | None]:
+    """The condition without its marker, and that."""
+    markers = [(name, str(value)) for name, value in condition.headers if name.startswith("\0")]
+    if len(markers) > 1:
+        raise Inexpressible("several counters at once")
+    rest = tuple(pair for pair in condition.headers if not pair[0].startswith("\0"))
+    return condition.without("headers") if not rest else replace(condition, headers=rest), (
+        markers[0] if markers else None
+    )
+
+
+def _host_of(expression: str) -> str:
+    """The host that a simple regular expression stands for."""
+    plain = expression.removeprefix("^").removesuffix("$").removesuffix("(:[0-9]+)?")
+    name = plain.replace("\\.", ".").replace("\\-", "-")
+    if expression.startswith("^") and re.fullmatch(r"[a-z0-9.-]+", name) and "." not in plain.replace("\\.", ""):
+        if expression.endswith("$"):
+            return name
+        if name.endswith("."):
+            return f"{name}*"
+    rest = re.sub(r"^\(?(?:\.\*|\[\^\.\]\+|\.\+)\)?(?=\\\.)", "", plain)
+    if rest != plain and expression.endswith("$"):
+        name = rest.replace("\\.", ".")
+        if re.fullmatch(r"(?:\.[a-z0-9-]+)+", name):
+            return f"*{name}"
+    raise Inexpressible("rsp has no regular expressions for hosts")
+
+
+def _flags(words: list[str]) -> tuple[bool, str, list[str]]:
+    fold, way = False, ""
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        word = words[index]
+        index += 1
+        if word == "-i":
+            fold = True
+        elif word == "-m" and index < len(words):
+            way = words[index]
+            index += 1
+        elif word == "--":
+            break
+        elif word == "-n":
+            continue
+        elif word in ("-f", "-M", "-u"):
+            raise Inexpressible(f"its patterns are in a file ({word} {' '.join(words[index : index + 1])})")
+        else:
+            raise Inexpressible(f"the flag {word} is not understood")
+    return fold, way, words[index:]
+
+
+def _paths(name: str, way: str, fold: bool, values: list[str], text: str) -> list[Path]:
+    if name == "base" or not values:
+        _none(text)
+    if name in ("url", "pathq") and (way == "end" or any("?" in value and way != "reg" for value in values)):
+        raise Inexpressible("the query is compared together with the path")
+    found: list[Path] = []
+    for value in values:
+        if way in ("", "str"):
+            found.append(Path("exact", value, fold))
+        elif way == "beg":
+            found.append(Path("prefix", value, fold))
+        elif way == "end":
+            found.append(Path("suffix", value, fold))
+        elif way == "sub":
+            found.append(Path("regex", re.escape(value).replace(r"\-", "-"), fold))
+        elif way == "reg":
+            found.append(Path("regex", value, fold))
+        elif way == "dir":
+            found.append(Path("regex", f"(?:^|/){re.escape(value.strip('/'))}(?:/|$)", fold))
+        else:
+            _none(text)
+    return found
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise Inexpressible(f'"{value}" is not an address') from None
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def _none(text: str) -> list[Condition]:
+    raise Inexpressible(f'rsp has no condition for "{text}"')
+
+
+def _negated(terms: list[list[Literal]]) -> list[list[Literal]]:
+    """Not (A B or C): (not A or not B) and not C, as alternatives again."""
+    found: list[list[Literal]] = [[]]
+    for term in terms:
+        found = [[*had, Literal(each.any, not each.negative)] for had in found for each in term]
+    return found
+
+
+def _alternative(term: list[Literal], every: frozenset[str]) -> Alternative | None:
+    """``None``: it never holds."""
+    any = [ALL]
+    unless: list[Condition] = []
+    for literal in term:
+        if (
+            literal.negative
+            and literal.any
+            and all(each == Condition(listeners=each.listeners) for each in literal.any)
+        ):
+            rest = Condition(listeners=every.difference(*(each.listeners or every for each in literal.any)))
+            any = [both for one in any if (both := one.both(rest)) is not None]
+        elif literal.negative:
+            unless += literal.any
+        else:
+            any = [both for one in any for two in literal.any if (both := one.both(two)) is not None]
+    if not any or ALL in unless:
+        return None
+    return Alternative(any, unless)

@@ -1,0 +1,82 @@
+"""What of haproxy.cfg no other file has taken: it is dropped, told or lost, by its name."""
+
+from typing import Final
+
+from rsp.importing.haproxy import words
+from rsp.importing.haproxy.sections import Line, Section
+from rsp.importing.site import Declaration, Note, Part, Setting, Site, Untranslated
+from rsp.importing.wordlist import words as word_set
+
+_UNSAID: Final = word_set(
+    "mode bind acl default-server server server-template balance hash-type cookie stick-table timeout"
+)
+_PREFIXES: Final = (
+    "tune.", "ssl-", "ocsp-update.", "51degrees", "wurfl", "deviceatlas", "profiling.", "httpclient.", "dns-accept",
+    "harden.", "clitcpka", "srvtcpka",
+)  # fmt: skip
+_KNOWN: Final = ("global", "defaults", "frontend", "backend", "listen")
+
+
+def leftovers(site: Site, section: Section) -> None:
+    """Every line that is not used yet."""
+    if section.kind in words.OTHER_SECTIONS:
+        site.add(Note(words.OTHER_SECTIONS[section.kind], section.origin))
+    elif section.kind not in _KNOWN:
+        site.add(Untranslated("rsp has no such section", section.text, section.origin))
+    else:
+        for line in section.lines:
+            if not line.used:
+                _leftover(site, section, line)
+
+
+def _leftover(site: Site, section: Section, line: Line) -> None:
+    plain = line.rest if line.first == "no" and len(line.words) > 1 else line.words
+    name = plain[0]
+    if name == "option" and len(plain) > 1:
+        if plain[1] in words.DROPPED_OPTIONS or plain[1] in ("httpchk", "forwardfor"):
+            site.drop(f"option {plain[1]}")
+        else:
+            site.add(Untranslated("rsp has no such option", line.text, line.origin))
+    elif name in words.NOTES:
+        told = "rspctl has what HAProxy's socket tells" if section.kind == "global" else words.NOTES[name]
+        site.add(Note(told, line.origin))
+    elif name in _UNSAID:
+        return
+    elif name in words.DROPPED or name.startswith(_PREFIXES):
+        site.drop(name)
+    else:
+        site.add(Untranslated(_reason(name), line.text, line.origin))
+
+
+def _reason(name: str) -> str:
+    if name in ("lua-load", "lua-load-per-thread"):
+        return "Lua of HAProxy is not Lua of rsp: see docs/lua.md"
+    if name in ("filter", "use-fcgi-app"):
+        return "rsp has no such filter"
+    return f'"{name}" is not understood'
+
+
+def users(site: Site, section: Section) -> None:
+    """A userlist that is asked for: rsp has it in a file."""
+    for line in section.lines:
+        if line.first != "user" or len(line.words) < 4:
+            continue
+        file, name = f"{section.name}.htpasswd", line.words[1]
+        if line.words[2] == "password":
+            site.add(Note(f"a line of {file}, beside this file: {name}:{line.words[3]}", line.origin))
+        else:
+            site.add(Note(f"rsp wants hashed passwords: htpasswd -B {file} {name}", line.origin))
+
+
+def in_order(site: Site) -> None:
+    """Settings, listeners, certificates, upstreams, remarks, routes."""
+    rank = {"listen": 1, "certificate": 2, "upstream": 3, "route": 5}
+
+    def place(part: Part) -> tuple[int, int]:
+        if isinstance(part, Setting):
+            return (0, 0)
+        if isinstance(part, Declaration):
+            return (rank.get(part.word, 4), 0)
+        return (4, part.origin.line if isinstance(part, (Note, Untranslated)) and part.origin else 0)
+
+    site.parts.sort(key=place)

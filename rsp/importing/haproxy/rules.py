@@ -1,0 +1,384 @@
+"""``http-request``, ``http-response``, ``redirect`` and ``use_backend`` as rules: the first that matches wins."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from rsp.importing.haproxy.conditions import Acls, Alternative, split_marker
+from rsp.importing.haproxy.sections import Line
+from rsp.importing.haproxy.values import placeholders, seconds
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path
+from rsp.importing.ordered.rules import Rule
+from rsp.importing.wordlist import words as word_set
+
+_SCHEME_FIELDS: Final = frozenset(("x-forwarded-proto", "x-forwarded-protocol", "x-scheme", "x-forwarded-scheme"))
+_RATE_UNITS: Final = (("s", 1), ("m", 60), ("h", 3600), ("d", 86400))
+_NOT_SEEN: Final = word_set(
+    """
+    set-var unset-var capture set-log-level set-priority-class set-nice
+    """
+)
+
+
+class Rules:
+    """Of one frontend or backend.  ``ports``: of its listeners."""
+
+    def __init__(self, acls: Acls, ports: frozenset[str], tables: dict[str, Line], forwarded: bool) -> None:
+        self.forwarded = forwarded  # whether rsp sends X-Forwarded-Proto by itself
+        self.acls = acls
+        self.ports = ports
+        self.tables = tables  # stick-tables by the name of their section; "" is this section's own
+        self.tracked: dict[str, tuple[str, str]] = {}  # counter: table, key
+        self.notes: dict[str, None] = {}
+        self.passwords: dict[str, None] = {}  # userlists that are asked for
+        self.realm = ""
+
+    def request(self, line: Line) -> list[Rule]:
+        """Rules of an ``http-request`` line.  Raises :class:`Inexpressible`."""
+        name = line.words[1] if len(line.words) > 1 else ""
+        words, condition = split(line.words[2:])
+        name, parenthesis, inside = name.partition("(")
+        make: dict[str, Callable[[list[str]], dict[str, Any]]] = {
+            "set-header": lambda w: self._header("set", w),
+            "add-header": lambda w: self._header("add", w),
+            "del-header": lambda w: {"request_headers": {"remove": [_plain_name(w)]}},
+            "set-path": lambda w: {"rewrite": self._text(w[0])},
+            "set-uri": lambda w: {"rewrite": self._text(w[0])},
+            "cache-use": self._no_cache,
+        }
+        if name == "set-header" and words[:1] and words[0].lower() in _SCHEME_FIELDS and self._scheme(words, condition):
+            keys = {"request_headers": {"set": {words[0]: "{scheme}"}}}
+            return (
+                [] if self.forwarded and words[0].lower() == "x-forwarded-proto" else [Rule(keys, origin=line.origin)]
+            )
+        if name == "set-header" and len(self.ports) > 1 and "%[dst_port]" in words[1:]:
+            each = {
+                address: {"request_headers": {"set": {words[0]: port}}} for address, port in self.acls.ports.items()
+            }
+            return [
+                Rule(keys, [Condition(listeners=frozenset([address]))], origin=line.origin)
+                for address, keys in each.items()
+            ]
+        if name in make:
+            return self._rules(line, make[name](words), condition)
+        if name == "deny" or (name in ("reject", "tarpit", "silent-drop") and not parenthesis):
+            return self._deny(line, words, condition)
+        if name == "redirect":
+            return self._rules(line, self._redirect(words), condition, last=True)
+        if name == "return":
+            return self._rules(line, self._return(words), condition, last=True)
+        if name in ("replace-path", "replace-uri", "replace-pathq"):
+            return self._replace(line, words, condition)
+        if name in ("track-sc0", "track-sc1", "track-sc2"):
+            return self._track(name[-1], words, condition)
+        if name == "auth":
+            return self._auth(line, words, condition)
+        if name == "allow":
+            raise Inexpressible("rsp has no rule that skips those behind it")
+        if name in _NOT_SEEN or (name == "set-header" and not words):
+            if name in ("set-log-level", "capture", "set-nice", "set-priority-class"):
+                return []
+            raise Inexpressible("rsp has no variables")
+        raise Inexpressible(f"rsp has no {line.first} {name}{parenthesis}{inside}")
+
+    def _scheme(self, words: list[str], condition: list[str]) -> bool:
+        """Whether it says how the client has come, which rsp knows: ``https if { ssl_fc }``."""
+        if len(words) != 2 or words[1] not in ("https", "http") or not condition:
+            return words[1:] == ["%[ssl_fc,iif(https,http)]"]
+        wanted = self.acls.secure if words[1] == "https" else self.acls.plain
+        for each in self.acls.alternatives(condition):
+            of = [one.listeners for one in each.any]
+            others = [one.listeners for one in each.unless]
+            if any(one != Condition(listeners=one.listeners) for one in [*each.any, *each.unless]):
+                return False
+            if others or any(one is None or not one <= wanted for one in of):
+                return False
+        return True
+
+    def response(self, line: Line) -> list[Rule]:
+        name = line.words[1] if len(line.words) > 1 else ""
+        words, condition = split(line.words[2:])
+        if name in ("cache-store", "set-log-level", "capture"):
+            return []
+        if name in ("set-header", "add-header") and len(words) >= 2:
+            text = self._text(" ".join(words[1:]))
+            keys = {"response_headers": {name[:3]: {words[0]: text}, **self._own(line)}}
+        elif name == "del-header" and words:
+            keys = {"response_headers": {"remove": [_plain_name(words)], **self._own(line)}}
+        else:
+            raise Inexpressible(f"rsp has no {line.first} {name}")
+        rules = self._rules(line, keys, condition)
+        for rule in rules:
+            for each in [*rule.any, *rule.unless]:
+                if each.path or each.hosts or each.methods or each.headers or each.query:
+                    raise Inexpressible("what a response's rule says of the request is not known there any more")
+        return rules
+
+    def _own(self, line: Line) -> dict[str, Any]:
+        """``http-response`` leaves out what HAProxy answers by itself."""
+        return {} if line.first == "http-after-response" else {"own": False}
+
+    def instead(self, line: Line) -> list[Rule]:
+        """In the place of a rule that keeps clients out: 403 for all that it could be for.
+
+        Where it lets some clients through (``unless``, ``!``), all others stay out; a list of bad clients that cannot
+        be read is only reported.
+        """
+        words, condition = split(line.words[1:])
+        if not words or words[0] not in ("deny", "auth", "reject", "content", "connection", "tarpit", "block"):
+            return []
+        if words[0] != "auth" and not ("unless" in condition or any(each.startswith("!") for each in condition)):
+            return []
+        return [Rule({"respond": {"status": 403}}, last=True, guard=True, origin=line.origin, text=line.text)]
+
+    def redirect(self, line: Line) -> list[Rule]:
+        words, condition = split(line.rest)
+        return self._rules(line, self._redirect(words), condition, last=True)
+
+    def block(self, line: Line) -> list[Rule]:
+        _, condition = split(line.rest)
+        return self._deny(line, [], condition)
+
+    def chosen(self, line: Line, backend: str, then: list[Rule]) -> list[Rule]:
+        _, condition = split(line.words[2:])
+        return self._rules(line, {"to": backend}, condition, last=True, then=then)
+
+    def _rules(
+        self,
+        line: Line,
+        keys: dict[str, Any],
+        condition: list[str],
+        *,
+        last: bool = False,
+        guard: bool = False,
+        then: list[Rule] | None = None,
+    ) -> list[Rule]:
+        found: list[Rule] = []
+        for alternative in self.acls.alternatives(condition):
+            _without_markers(alternative)
+            rule = Rule(keys, alternative.any, alternative.unless, last, guard, then or (), line.origin, line.text)
+            found.append(rule)
+        return found
+
+    def _header(self, way: str, words: list[str]) -> dict[str, Any]:
+        if len(words) < 2:
+            raise Inexpressible("a name and a value are expected")
+        name, value = words[0], " ".join(words[1:])
+        if name.lower() == "host":
+            value = self._text(value)
+            if "{" in value.replace("{host}", "").replace("{authority}", ""):
+                raise Inexpressible("rsp has no such placeholder for Host")
+            return {"send_host": value} if "{" not in value else {"request_headers": {"set": {"Host": value}}}
+        if name.lower() in _SCHEME_FIELDS and value in ("https", "http", "%[ssl_fc,iif(https,http)]"):
+            value = "{scheme}" if value.startswith("%") else value
+        else:
+            value = self._text(value)
+        return {"request_headers": {way: {name: value}}}
+
+    def _no_cache(self, words: list[str]) -> dict[str, Any]:
+        self.notes["rsp has no cache of responses: each request goes to a peer"] = None
+        return {}
+
+    def _text(self, text: str) -> str:
+        return placeholders(text, self.ports)
+
+    def _deny(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
+        status = 403
+        pairs = dict(zip(words[::2], words[1::2], strict=False))
+        for name in ("deny_status", "status"):
+            if pairs.get(name, "").isdigit():
+                status = int(pairs[name])
+        respond: dict[str, Any] = {"status": status}
+        for name in ("string", "lf-string"):
+            if name in pairs:
+                respond["body"] = self._text(pairs[name]) if name == "lf-string" else _braces(pairs[name])
+                respond["type"] = pairs.get("content-type", "text/plain")
+        found: list[Rule] = []
+        for alternative in self.acls.alternatives(condition):
+            rates = [split_marker(each) for each in alternative.any]
+            if any(marker for _, marker in rates):
+                for rest, marker in rates:
+                    if marker is None:
+                        raise Inexpressible("a counter and something else")
+                    keys = self._rate(marker, status)
+                    found.append(Rule(keys, [rest], alternative.unless, origin=line.origin, text=line.text))
+                continue
+            try:
+                _without_markers(alternative)
+            except Inexpressible:
+                found += self._password_denied(line, alternative)
+                continue
+            found.append(_access(line, alternative, respond))
+        return found
+
+    def _password_denied(self, line: Line, alternative: Alternative) -> list[Rule]:
+        raise Inexpressible("a condition on passwords or counters that rsp does not have")
+
+    def _rate(self, marker: tuple[str, str], status: int) -> dict[str, Any]:
+        kind, value = marker
+        most, counter, *rest = value.split(",")
+        if counter == "src":
+            table, key = rest[0] if rest else "", "{client}"
+        else:
+            if counter not in self.tracked:
+                raise Inexpressible(f"nothing is tracked in sc{counter} before")
+            table, key = self.tracked[counter]
+        line = self.tables.get(table)
+        if line is None:
+            raise Inexpressible("its stick-table is not in this file")
+        keyed = {} if key == "{client}" else {"key": key}
+        if kind == "\0conn_cur":
+            self.notes["conn_cur counts connections, rsp's concurrency requests that run"] = None
+            return {"concurrency": [{"max": max(int(most), 1), **keyed, "status": status}]}
+        stored = re.search(r"http_req_rate\(([^)]*)\)", line.text)
+        if stored is None:
+            raise Inexpressible("its stick-table does not store http_req_rate")
+        line.used = True
+        self.notes[
+            "a rate of HAProxy's is a sliding window, rsp's a bucket: as many requests at once, then the rate"
+        ] = None
+        limit: dict[str, Any] = {"rate": _rate_of(int(most), seconds(stored[1])), **keyed}
+        if int(most) > 1:
+            limit["burst"] = int(most) - 1
+        if status != 429:
+            limit["status"] = status
+        return {"rate_limit": [limit]}
+
+    def _track(self, counter: str, words: list[str], condition: list[str]) -> list[Rule]:
+        pairs = dict(zip(words[1::2], words[2::2], strict=False))
+        key = "{client}" if words[:1] == ["src"] else self._text(f"%[{words[0]}]") if words else "{client}"
+        self.tracked[counter] = (pairs.get("table", ""), key)
+        if condition:
+            raise_unless_plain = self.acls.alternatives(condition)
+            if any(each.any != [ALL] or each.unless for each in raise_unless_plain):
+                self.notes["what is tracked under a condition is limited where the limit is asked for"] = None
+        return []
+
+    def _auth(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
+        realm = words[1] if words[:1] == ["realm"] and len(words) > 1 else "restricted"
+        found: list[Rule] = []
+        for alternative in self.acls.alternatives(condition):
+            lists = [split_marker(each)[1] for each in alternative.unless]
+            names = [marker[1] for marker in lists if marker is not None and marker[0] == "\0auth"]
+            if len(names) != 1:
+                raise Inexpressible("rsp asks for the passwords of one list")
+            unless = [each for each in alternative.unless if split_marker(each)[1] is None]
+            self.passwords[names[0]] = None
+            keys = {"auth": {"basic": f"{names[0]}.htpasswd", "realm": realm}}
+            found.append(Rule(keys, alternative.any, unless, False, True, (), line.origin, line.text))
+        return found
+
+    def _redirect(self, words: list[str]) -> dict[str, Any]:
+        pairs: dict[str, str] = {}
+        flags: set[str] = set()
+        index = 0
+        while index < len(words):
+            if words[index] in ("location", "prefix", "scheme", "code") and index + 1 < len(words):
+                pairs[words[index]] = words[index + 1]
+                index += 2
+            else:
+                flags.add(words[index])
+                index += 1
+        if flags - {"ignore-empty"}:
+            raise Inexpressible(f"rsp's redirects have no {', '.join(sorted(flags))}")
+        code = int(pairs.get("code", "302"))
+        if "location" in pairs:
+            to = self._text(pairs["location"])
+            if "?" not in to and "{query}" not in to and "{uri}" not in to:
+                to += "?"
+                self.notes["a redirect to a fixed location drops the query: a ? at its end says that to rsp"] = None
+        elif "prefix" in pairs:
+            prefix = self._text(pairs["prefix"])
+            to = ("" if prefix == "/" else prefix.rstrip("/")) + "{uri}"
+        elif "scheme" in pairs:
+            to = f"{self._text(pairs['scheme'])}://{{authority}}{{uri}}"
+        else:
+            raise Inexpressible("rsp has no such redirect")
+        return {"redirect": {"to": to, "status": code} if code != 302 else to}
+
+    def _return(self, words: list[str]) -> dict[str, Any]:
+        respond: dict[str, Any] = {}
+        index = 0
+        while index + 1 < len(words):
+            name, value = words[index], words[index + 1]
+            index += 2
+            if name == "status" and value.isdigit():
+                respond["status"] = int(value)
+            elif name == "content-type":
+                respond["type"] = value
+            elif name == "string":
+                respond["body"] = _braces(value)
+            elif name == "lf-string":
+                respond["body"] = self._text(value)
+            elif name == "hdr" and index < len(words):
+                respond.setdefault("headers", {})[value] = self._text(words[index])
+                index += 1
+            else:
+                raise Inexpressible(f"rsp has no answer with {name} {value}")
+        return {"respond": respond}
+
+    def _replace(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
+        if len(words) != 2:
+            raise Inexpressible("a regular expression and a replacement are expected")
+        pattern, replacement = words
+        if line.words[1] != "replace-path" and "?" in pattern.replace("(?", "").replace(")?", "").replace("/?", ""):
+            raise Inexpressible("the query is rewritten together with the path")
+        to = re.sub(r"\\([1-9])", r"{\1}", _braces(replacement)).replace("\\0", "{path}")
+        found: list[Rule] = []
+        for alternative in self.acls.alternatives(condition):
+            _without_markers(alternative)
+            any = [each.both(Condition(path=Path("regex", pattern))) for each in alternative.any]
+            for each in any:
+                if each is not None and "{1}" in to and each.path != Path("regex", pattern):
+                    raise Inexpressible("a path has to match two patterns at once")
+            taken = [each for each in any if each is not None]
+            found.append(Rule({"rewrite": to}, taken, alternative.unless, origin=line.origin, text=line.text))
+        return found
+
+
+def _access(line: Line, alternative: Alternative, respond: dict[str, Any]) -> Rule:
+    """A refusal; by clients' addresses alone it is ``allow`` or ``deny`` of the routes."""
+    any, unless = alternative.any, alternative.unless
+    if respond == {"status": 403}:
+        allowed = [network for each in unless for network in each.clients or ()]
+        if unless and all(each == Condition(clients=each.clients) for each in unless):
+            return Rule({"allow": allowed}, any, guard=True, origin=line.origin, text=line.text)
+        denied = [each.clients for each in any]
+        where = [each.without("clients") for each in any]
+        if all(denied) and not unless and all(each == where[0] for each in where):
+            keys = {"deny": [network for clients in denied for network in clients or ()]}
+            return Rule(keys, where[:1], guard=True, origin=line.origin, text=line.text)
+    return Rule({"respond": respond}, any, unless, True, True, (), line.origin, line.text)
+
+
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before ``if`` or ``unless``, and the condition."""
+    for index, word in enumerate(words):
+        if word in ("if", "unless"):
+            return words[:index], words[index:]
+    return words, []
+
+
+def _without_markers(alternative: Alternative) -> None:
+    for each in [*alternative.any, *alternative.unless]:
+        if split_marker(each)[1] is not None:
+            raise Inexpressible("a condition on passwords or counters that rsp does not have")
+
+
+def _plain_name(words: list[str]) -> str:
+    if len(words) != 1:
+        raise Inexpressible("rsp removes fields by their whole names")
+    return words[0]
+
+
+def _braces(text: str) -> str:
+    return re.sub(r"\{([\w.-]+)\}", r"{{\1}}", text)
+
+
+def _rate_of(count: int, period: float) -> str:
+    """``"10r/s"``: the same rate in the largest unit that makes it a whole number, or nearly."""
+    for unit, size in _RATE_UNITS:
+        rate = count * size / period
+        if rate >= 1 and rate == int(rate):
+            return f"{rate:.0f}r/{unit}"
+    return f"{count * 60 / period:g}r/m"

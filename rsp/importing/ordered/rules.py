@@ -1,0 +1,132 @@
+"""A list of rules, in the order in which a program looks at them, resolved into conditions and what they lead to.
+
+A rule either ends the search (its ``keys`` with those collected before it are a route) or adds keys to what follows.
+What asks for "not" needs no condition of its own: requests that meet what must not be are led past the rule first.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, networks
+from rsp.importing.site import Origin
+
+_MOST: Final = 400  # routes that one list may become
+
+
+class Rule(Struct):
+    """``any``: one of these has to hold; ``unless``: none of these may.  ``last``: the search ends here.
+
+    ``then``: rules that are looked at first, once this one has been chosen: those of a backend.  ``guard``: it keeps
+    clients out, so where it cannot be said, its requests are refused.
+    """
+
+    keys: dict[str, Any]
+    any: Sequence[Condition] = (ALL,)
+    unless: Sequence[Condition] = ()
+    last: bool = False
+    guard: bool = False
+    then: "Sequence[Rule]" = ()
+    origin: Origin | None = None
+    text: str = ""
+    comments: tuple[str, ...] = ()
+
+
+class Chosen(Struct):
+    """A condition, and the keys of the route for it."""
+
+    condition: Condition
+    keys: dict[str, Any]
+    origin: Origin | None = None
+    comments: tuple[str, ...] = ()
+
+
+class Problem(Struct, frozen=True):
+    """A rule that cannot be said in routes."""
+
+    reason: str
+    text: str
+    origin: Origin | None
+
+
+class Resolved(Struct):
+    chosen: list[Chosen] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def resolve(rules: Sequence[Rule], otherwise: dict[str, Any], start: Condition = ALL) -> Resolved:
+    """``otherwise``: keys of the route for what no rule is for."""
+    resolved = Resolved()
+    _walk(rules, start, {}, (), otherwise, resolved)
+    return resolved
+
+
+def _walk(
+    rules: Sequence[Rule],
+    within: Condition,
+    keys: dict[str, Any],
+    comments: tuple[str, ...],
+    otherwise: dict[str, Any],
+    out: Resolved,
+) -> None:
+    """Every request of ``within`` finds a route."""
+    for index, rule in enumerate(rules):
+        rest = rules[index + 1 :]
+        if len(out.chosen) > _MOST:
+            _problem(out, rule, f"it would become more than {_MOST} routes")
+            out.chosen.append(Chosen(within, {"respond": {"status": 503}}, rule.origin))
+            return
+        try:
+            passed = [each for each in (within.both(each) for each in rule.unless) if each is not None]
+            taken = [each for each in (within.both(each) for each in rule.any) if each is not None]
+            merged = merge(keys, rule.keys)
+        except Inexpressible as error:
+            _problem(out, rule, str(error))
+            if rule.guard:
+                out.chosen.append(Chosen(within, {"respond": {"status": 403}}, rule.origin))
+                return
+            continue
+        if not taken or within in passed:
+            continue
+        for condition in passed:
+            _walk(rest, condition, keys, comments, otherwise, out)
+        said = comments + rule.comments
+        for condition in taken:
+            if rule.last:
+                if rule.then:
+                    own = Rule(rule.keys, last=True, origin=rule.origin)
+                    _walk([*rule.then, own], condition, keys, said, otherwise, out)
+                else:
+                    out.chosen.append(Chosen(condition, merged, rule.origin, said))
+            elif condition != within:
+                _walk(rest, condition, merged, said, otherwise, out)
+        if within in taken:
+            if rule.last:
+                return
+            keys, comments = merged, said
+    out.chosen.append(Chosen(within, merge(keys, otherwise), None, comments))
+
+
+def _problem(out: Resolved, rule: Rule, reason: str) -> None:
+    problem = Problem(reason, rule.text, rule.origin)
+    if problem not in out.problems:
+        out.problems.append(problem)
+
+
+def merge(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    """``two`` goes before; tables become one, lists follow each other; of two ``allow`` both have to hold."""
+    merged = dict(one)
+    for name, value in two.items():
+        had = merged.get(name)
+        if isinstance(had, dict) and isinstance(value, dict):
+            merged[name] = merge(had, value)
+        elif name == "allow" and had is not None and had != value:
+            merged[name] = list(networks(tuple(had), tuple(value)) or ())
+            if not merged[name]:
+                raise Inexpressible("two lists of clients that have nothing in common")
+        elif isinstance(had, list) and isinstance(value, list):
+            merged[name] = [*had, *(each for each in value if each not in had)]
+        else:
+            merged[name] = value
+    return merged

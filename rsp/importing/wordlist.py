@@ -1,0 +1,5 @@
+"""Tables of words, as sets."""
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
