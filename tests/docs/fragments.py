@@ -25,7 +25,8 @@ _NAMED = re.compile(r'\b(?:to|else_to|forward) = "([\w@-]+)"|\bproxy ?\(?"([\w-]
 _SHARES = re.compile(r"\bto = \{([^}]*)\}")
 _SUFFIXES = r"\.(?:pem|key|crl|crt|txt|lst|mmdb|html|json|password|secret|token)"
 _FILE = re.compile(rf'"(?:file:)?([\w./*-]*(?:{_SUFFIXES}|htpasswd|password|token))"')
-_STATEMENT = re.compile(r"(?m)^(?=[a-z_]+(?: *[({\"]| = )|return )")
+_STATEMENT = re.compile(r"(?m)^(?=[a-z_]+(?: *[({\"]| = )|(?:return|local|if|for) )")
+_DECLARATIONS = ("route", "upstream", "listen", "certificate", "page", "store", "test", "every")
 _CONTENT = {
     "htpasswd": "ann:$2y$05$abcdefghijklmnopqrstuuJvIkNsLZJ8qWqFQTlHXSM1QxvVcO9yC\n",
     "keys.json": '{"keys": []}\n',
@@ -47,7 +48,7 @@ def mistakes(text: str, folder: Path) -> list[str]:
 
 def _part(text: str, folder: Path) -> list[str]:
     plain = _load(text, folder)
-    if not plain or text.startswith(("route", "upstream", "listen", "certificate")):
+    if not plain or re.match(r"\w+", text)[0] in (*_DECLARATIONS, *Settings.__struct_fields__):
         return plain
     return _load(f"function on_request(req)\n{text}\nend\n", folder)
 
@@ -87,7 +88,7 @@ def _missing(text: str) -> Iterator[str]:
     for shares in _SHARES.findall(text):
         named |= set(re.findall(r"(\w+) = [\d.]+", shares))
     declared = set(re.findall(r'\bupstream ?\(?"([^"]+)"', text))
-    routed = re.search(r"^\s*(?:route|discover_routes)\b", text, re.MULTILINE)
+    routed = re.search(r"^\s*route\b", text, re.MULTILINE)
     if not routed and "backendAddress" not in text:
         named.add("app")
         yield 'route { to = "app" }'
