@@ -7,10 +7,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-pure test-tls soak test-deploy check lint prose docs docs-site fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
+.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
 
-run: .venv/built     ## demo backends, and rsp -w 4 rsp.lua in front of them
+# Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
+COMPILED := $(wildcard rsp/_cython*.so)
+
+run: .venv/installed $(if $(COMPILED),.venv/built)     ## demo backends, rsp -w 4 rsp.lua in front of them, and a page to try it on
+	@$(if $(COMPILED),,echo 'Running the Python sources.  "make compile" makes rsp several times faster; it takes about two minutes')
 	@$(BIN)/rsp demo -w 4 rsp.lua
+
+compile: .venv/built     ## compile the hot path in place, about two minutes; needs a C compiler and Python.h
 
 # Six at a time, even on two cores: most tests wait.  Those that measure the machine have it for themselves.
 TOGETHER := -m "not alone and not soak"

@@ -113,7 +113,7 @@ def test_a_file_is_served_and_never_written_to(tmp_path):
 def test_a_file_that_depends_on_its_folder_is_run_where_it_is(tmp_path):
     port = free_port()
     (tmp_path / "more.lua").write_text(f'return "127.0.0.1:{port}"')
-    (tmp_path / "site.lua").write_text('listen(require "more") route { respond = { 200, body = "here" } }')
+    (tmp_path / "site.lua").write_text('listen(require "more") route { respond = { status = 200, body = "here" } }')
     with Demo(tmp_path, "site.lua") as demo, Views(demo) as views:
         assert get(port).endswith(b"here")
         views.wait(lambda view: view["answered"], "an answer")

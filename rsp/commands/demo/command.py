@@ -93,7 +93,7 @@ async def _run(site: Site, backends: Backends, workers: int) -> int:
     try:
         proxy = await Proxy.start(site, workers)
         for number in _ENDS:
-            asyncio.get_running_loop().add_signal_handler(number, proxy.signal, signal.SIGTERM)
+            asyncio.get_running_loop().add_signal_handler(number, proxy.end)
         return await _watch(site, backends, proxy)
     finally:
         backends.end()
@@ -101,8 +101,10 @@ async def _run(site: Site, backends: Backends, workers: int) -> int:
 
 async def _watch(site: Site, backends: Backends, proxy: Proxy) -> int:
     if not await proxy.serves():
-        print("rsp demo: rsp has not started; its message is above", file=sys.stderr)
-        return await proxy.wait() or 1
+        if not proxy.is_ending:
+            print("rsp demo: rsp has not started; its message is above", file=sys.stderr)
+            return await proxy.wait() or 1
+        return await proxy.wait()
     address = plain_address(site.config)
     load = Load(address) if address is not None else None
     page = live.Live(site, backends, proxy, load)

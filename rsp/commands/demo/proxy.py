@@ -1,7 +1,6 @@
 """The process of rsp in front of the demo's backends: its start, its orders, its end."""
 
 import asyncio
-import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -22,6 +21,7 @@ class Proxy:
     def __init__(self, site: Site, workers: int, process: asyncio.subprocess.Process) -> None:
         self.pid = process.pid
         self.workers = workers
+        self.is_ending = False
         self._site = site
         self._process = process
         self._copying = asyncio.ensure_future(_copy(process.stdout))
@@ -70,9 +70,11 @@ class Proxy:
         await self._copying
         return status
 
-    def signal(self, number: signal.Signals) -> None:
+    def end(self) -> None:
+        """Finish running requests; a second time: at once."""
+        self.is_ending = True
         with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+            self._process.terminate()
 
     # -- orders, over the admin socket; each raises Failure
 
