@@ -12,7 +12,7 @@ import msgspec
 
 from rsp.config.errors import ConfigError
 from rsp.importing.lua import Written, write
-from rsp.importing.site import Declaration, Note, Part, Site, Unreadable, Untranslated
+from rsp.importing.site import Declaration, Note, Part, Site, Unreadable, Untranslated, Value
 from rsp.lua.evaluate import evaluate
 from rsp.system.forked import Failed, Forked
 
@@ -67,9 +67,6 @@ def _refusal(route: Declaration) -> list[Part]:
     """A route for the same requests, without anything that could be what was wrong; nothing for a second time."""
     if route.keys.get("respond") == {"status": 503}:
         return []
-    match = {
-        key: route.keys[key] for key in ("host", "path", "exact", "regex", "first", "methods") if key in route.keys
-    }
     keys: dict[str, Value] = {key: value for key, value in route.keys.items() if key in _MATCHING}
     keys["respond"] = {"status": 503}
     return [Declaration("route", keys=keys, origin=route.origin)]

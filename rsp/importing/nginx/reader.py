@@ -1,10 +1,218 @@
-"""nginx.conf, read into a :class:`rsp.importing.site.Site`."""
+"""nginx.conf, read into a :class:`Site`: the blocks in their order, and what a part of a file lacks."""
 
+import re
 from pathlib import Path
+from typing import Final
 
-from rsp.importing.site import Site, Unreadable
+from rsp.importing.nginx import settings, times, tls, upstreams
+from rsp.importing.nginx.access import Zones
+from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.guards import Dynamic
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.listen import Listeners
+from rsp.importing.nginx.maps import Maps
+from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.routes import Routes
+from rsp.importing.nginx.servers import CONTENT, Server
+from rsp.importing.nginx.tree import Statement, Tree
+from rsp.importing.nginx.variables import Names, pieces
+from rsp.importing.nginx.words import DROPPED, NOTED
+from rsp.importing.site import Declaration, Note, Origin, Script, Site, Value
+
+_MAIN: Final = ("http", "events", "stream", "mail")
+_HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_zone", "limit_conn_zone", "log_format",
+                "proxy_cache_path", "types")  # fmt: skip
+_SERVER: Final = ("location", "listen", "server_name")
+_MUTE: Final = frozenset(("set", "if", "map", "geo", "log_format", "access_log"))
 
 
 def read(path: Path, text: str, prefix: str | None = None) -> Site:
-    """Raises :class:`Unreadable`."""
-    raise Unreadable(f"{path}: nginx.conf cannot be imported yet")
+    """Raises :class:`rsp.importing.site.Unreadable`."""
+    folder = Path(prefix) if prefix is not None else path.parent
+    tree = Tree(path, folder)
+    site = Site("nginx", str(path))
+    for remark in tree.remarks:
+        site.add(remark)
+    result = Result(site)
+    main, is_part = _whole(tree.statements, str(path), result)
+    _translate(main, result, folder, is_part=is_part)
+    return result.finish()
+
+
+def _whole(statements: list[Statement], name: str, result: Result) -> tuple[Level, bool]:
+    """The main level of a whole file, made around a part of one; whether it was a part."""
+    names = {statement.name for statement in statements}
+    if names & set(_MAIN):
+        return Level("main", statements), False
+    origin = statements[0].origin if statements else Origin(name, 1)
+    block = statements
+    if not names & set(_HTTP):
+        if names & set(_SERVER):
+            block = [Statement("server", [], origin, statements)]
+        else:
+            block = _around_directives(statements, origin)
+    outer = [statement for statement in block if statement.name in DROPPED or statement.name in NOTED]
+    inner = [statement for statement in block if statement not in outer]
+    http = Statement("http", [], origin, inner)
+    return Level("main", [*outer, http]), True
+
+
+def _around_directives(statements: list[Statement], origin: Origin) -> list[Statement]:
+    """Directives of a location, or only settings, as an include file has them."""
+    names = {statement.name for statement in statements}
+    asks_peer = any(name.startswith(("proxy_", "grpc_", "fastcgi_", "uwsgi_")) for name in names)
+    if not statements or not (asks_peer or names & {"root", "alias", "try_files", "return", "rewrite", "add_header"}):
+        return statements
+    inner = list(statements)
+    if asks_peer and not names & set(CONTENT):
+        return [Statement("server", [], origin, [Statement("location", ["/"], origin, inner)])]
+    return [Statement("server", [], origin, [Statement("location", ["/"], origin, inner)])]
+
+
+def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> None:
+    for statement in main.own("events"):
+        _mark(statement)
+        result.site.drop("events")
+    for statement in main.own("stream"):
+        result.settings.lost(_short(statement), "rsp is a proxy for HTTP, not for TCP and UDP")
+        _mark(statement)
+    for statement in main.own("mail"):
+        result.settings.lost(_short(statement), "rsp is a proxy for HTTP, not for mail")
+        _mark(statement)
+    blocks = main.own("http")
+    http = Level("http", [inner for statement in blocks for inner in statement.block or []])
+    maps = Maps(result, http.own("map", "geo", "split_clients"))
+    matter = _matter(main.block)
+    functions = Dynamic(maps, _dynamic(main.block))
+    context = Context(
+        result, http, upstreams.blocks(http, result, Names({}, functions)), Zones(http), functions, matter
+    )
+    servers = [Server(statement, http, functions, {}) for statement in http.own("server")]
+    trusted = settings.whole(main, http, result)
+    if servers:
+        times.for_all(http, result)
+    listeners = Listeners(servers, result)
+    listeners.redirect()
+    listeners.declare(trusted)
+    routes = Routes(context, servers, listeners, folder)
+    tls.rules(servers, result)
+    for server in servers:
+        routes.add(server)
+    routes.finish()
+    for name, block in context.blocks.items():
+        if name not in {part.name for part in result.upstreams if isinstance(part, Declaration)} and block.peers:
+            result.upstream(block.name, list(block.peers), block.keys, block.statement)
+    _inherited(http)
+    context.leftovers(http.block, result.settings)
+    context.leftovers(main.block, result.settings)
+    _headers(main.block, result)
+    _complete(result, is_part=is_part)
+
+
+def _inherited(http: Level) -> None:
+    """Directives of http that servers ask for when they have none themselves, where no server does."""
+    for name in (
+        "add_header", "proxy_set_header", "proxy_hide_header", "index", "root", "expires", "default_type", "charset",
+        "error_page", "types", "autoindex", "auth_basic", "auth_basic_user_file", "proxy_redirect", "ssl_certificate",
+        "ssl_certificate_key", "ssl_protocols", "ssl_ciphers", "proxy_intercept_errors", "proxy_next_upstream",
+        "proxy_next_upstream_tries", "fastcgi_param", "uwsgi_param", "limit_req_status", "limit_conn_status",
+        "proxy_ssl_verify", "proxy_ssl_server_name", "proxy_ssl_name", "proxy_ssl_protocols", "gzip_static",
+        "ssl_session_tickets", "ssl_password_file", "http2", "fastcgi_index", "ssl_client_certificate",
+        "proxy_ssl_trusted_certificate", "fastcgi_intercept_errors", "ssl_verify_depth", "more_set_headers",
+        "proxy_pass_header", "more_clear_headers", "proxy_connect_timeout", "proxy_read_timeout",
+        "proxy_send_timeout", "absolute_redirect",
+    ):  # fmt: skip
+        http.own(name)
+
+
+def _headers(block: list[Statement], result: Result) -> None:
+    """Whether peers learn of the client by fields, which nginx sends only where it is told to."""
+    said = {
+        inner.value.lower()
+        for inner in _every(block)
+        if inner.name in ("proxy_set_header", "grpc_set_header") and inner.args
+    }
+    if not any(name.startswith("x-forwarded-") for name in said) and any(
+        isinstance(part, Declaration) and "protocol" not in part.keys for part in result.upstreams
+    ):
+        result.settings.append(_setting("forwarded", "off"))
+
+
+def _setting(name: str, value: Value) -> "Script":
+    from rsp.importing.lua import quoted
+
+    return Script(f"{name} = {quoted(str(value))}  -- as in nginx, which sends no X-Forwarded-* unless it is told to")
+
+
+def _complete(result: Result, *, is_part: bool) -> None:
+    """What a part of a file lacks, with a comment."""
+    listens = [part for part in result.listeners if isinstance(part, Declaration)]
+    if is_part and (not listens or all(part.comments for part in listens)):
+        result.listeners[:] = [part for part in result.listeners if not isinstance(part, Declaration)]
+        said = (
+            "The file has no `listen` of its own, because it is a part of a configuration: say where clients come in."
+        )
+        result.listeners.append(Declaration("listen", "0.0.0.0:80", comments=[said]))
+    if not listens and not is_part:
+        result.listeners.append(
+            Declaration("listen", "0.0.0.0:80", comments=["The file has no server: say where clients come in."])
+        )
+    routes = [part for part in result.routes if isinstance(part, Declaration)]
+    if not routes and not any(isinstance(part, Declaration) for part in result.upstreams):
+        said = "The file names no peers: put yours here."
+        result.upstreams.append(Declaration("upstream", "app", ["127.0.0.1:8000"], comments=[said]))
+
+
+def _matter(block: list[Statement]) -> frozenset[str]:
+    """Variables that something asks for which is translated: not those that only steer a cache, or a log."""
+    found: set[str] = set()
+    for statement in _every(block):
+        if statement.name in DROPPED or statement.name in NOTED or statement.name in ("log_format", "access_log"):
+            continue
+        words = statement.args[1:] if statement.name in ("set", "map", "geo") else statement.args
+        if statement.name in ("map", "geo"):
+            words = statement.args[:1]
+        for word in words:
+            found.update(name for _, name in pieces(word) if name)
+    # A variable that only decides about others which do not matter does not matter either.
+    return frozenset(found - _idle(block))
+
+
+def _idle(block: list[Statement]) -> set[str]:
+    """Variables that are set in `if`, and asked for by nothing but what rsp does not have."""
+    asked: set[str] = set()
+    for statement in _every(block):
+        if statement.name in DROPPED or statement.name in NOTED or statement.name in ("log_format", "access_log"):
+            continue
+        if statement.name == "if" and all(inner.name == "set" for inner in statement.block or []):
+            continue
+        words = statement.args[1:] if statement.name == "set" else statement.args
+        for word in words:
+            asked.update(name for _, name in pieces(word) if name)
+    settable = {each.value.lstrip("$") for each in _every(block) if each.name == "set"}
+    return settable - asked
+
+
+def _dynamic(block: list[Statement]) -> set[str]:
+    return {
+        re.sub(r"\W", "", statement.value)
+        for statement in _every(block)
+        if statement.name == "set" and len(statement.args) == 2
+    }
+
+
+def _every(block: list[Statement]) -> list[Statement]:
+    return [each for statement in block for each in (statement, *_every(statement.block or []))]
+
+
+def _short(statement: Statement) -> Statement:
+    return Statement(statement.name, statement.args, statement.origin, [])
+
+
+def _mark(statement: Statement) -> None:
+    statement.used = True
+    for inner in statement.block or []:
+        _mark(inner)
+
+
+__all__ = ["Note", "read"]

@@ -1,0 +1,188 @@
+"""Which clients come in: ``allow``, ``deny``, ``auth_basic``, ``auth_request``, ``limit_req``, ``limit_conn``.
+
+A restriction that cannot be said raises :class:`Unsayable`: the location must not be served then.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.units import size
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Value
+
+EVERYONE: Final = ["0.0.0.0/0", "::/0", "unix:"]
+_RATE: Final = re.compile(r"rate=(\d+)r/([sm])")
+
+
+def networks(level: Level, keys: dict[str, Value]) -> None:
+    """``allow`` and ``deny``: nginx takes the first that matches, rsp any ``deny`` before any ``allow``."""
+    allowed: list[Value] = []
+    denied: list[Value] = []
+    for statement in level.all("allow", "deny"):
+        who = statement.value
+        if statement.name == "deny" and who == "all":
+            if allowed:
+                keys["allow"] = allowed if len(allowed) > 1 else allowed[0]
+                if denied:
+                    keys["deny"] = denied
+            else:
+                keys["deny"] = EVERYONE
+            return
+        if statement.name == "allow" and who == "all":
+            if denied:
+                keys["deny"] = denied
+            if allowed and denied:
+                raise Unsayable("the order of these allow and deny cannot be kept")
+            return
+        if statement.name == "allow":
+            allowed.append(who)
+        else:
+            if allowed:
+                raise Unsayable("the order of these allow and deny cannot be kept")
+            denied.append(who)
+    if denied:
+        keys["deny"] = denied
+
+
+def passwords(level: Level, keys: dict[str, Value], names: Names) -> None:
+    """Raises :class:`Unsayable`."""
+    realm = level.last("auth_basic")
+    file = level.last("auth_basic_user_file")
+    if realm is None or realm.value == "off":
+        return
+    if file is None:
+        raise Unsayable("auth_basic without auth_basic_user_file lets no client in")
+    if not names.is_plain(file.value):
+        raise Unsayable("the file of passwords depends on the request")
+    auth: dict[str, Value] = {"basic": names.expand(file.value)}
+    if names.is_plain(realm.value):
+        auth["realm"] = names.expand(realm.value)
+    keys["auth"] = auth
+
+
+def satisfy(level: Level, keys: dict[str, Value]) -> None:
+    if level.value("satisfy", "all") == "any" and "auth" in keys and "allow" in keys:
+        keys["any"] = True
+
+
+class Zones:
+    """``limit_req_zone`` and ``limit_conn_zone``, by name: key, and rate."""
+
+    def __init__(self, http: Level) -> None:
+        self._rates: dict[str, tuple[str, str]] = {}
+        self._counts: dict[str, str] = {}
+        for statement in http.own("limit_req_zone"):
+            key, *others = statement.args
+            match = next((found for found in map(_RATE.fullmatch, others) if found), None)
+            if match is not None:
+                self._rates[_zone(others)] = key, f"{match[1]}r/{match[2]}"
+        for statement in http.own("limit_conn_zone"):
+            key, *others = statement.args
+            self._counts[_zone(others)] = key
+
+    def put(self, level: Level, keys: dict[str, Value], names: Names, parts: Parts) -> None:
+        """``rate_limit`` and ``concurrency`` of a route."""
+        rates = [
+            rate
+            for statement in level.all("limit_req")
+            if (rate := self._rate(statement, level, names, parts)) is not None
+        ]
+        if rates:
+            keys["rate_limit"] = rates[0] if len(rates) == 1 else rates
+        counts: list[Value] = []
+        for statement in level.all("limit_conn"):
+            zone, count, *_ = [*statement.args, ""]
+            key = self._counts.get(zone)
+            if key is None or not count.isdigit():
+                parts.lost(statement, f'there is no limit_conn_zone "{zone}" here')
+                continue
+            said = self._key(key, statement, names, parts)
+            if said is not None:
+                table: dict[str, Value] = {"max": int(count)}
+                if said != "{client}":
+                    table["key"] = said
+                status = level.value("limit_conn_status", "503")
+                if status != "503":
+                    table["status"] = int(status)
+                counts.append(table)
+        if counts:
+            keys["concurrency"] = counts[0] if len(counts) == 1 else counts
+        slow = level.last("limit_rate")
+        if slow is not None and slow.value not in ("0", ""):
+            keys["bandwidth"] = {"down": size(slow.value)}
+
+    def _rate(self, statement: Statement, level: Level, names: Names, parts: Parts) -> Value:
+        words = dict(word.partition("=")[::2] for word in statement.args)
+        zone = self._rates.get(words.get("zone", ""))
+        if zone is None:
+            parts.lost(statement, f'there is no limit_req_zone "{words.get("zone", "")}" here')
+            return None
+        key, rate = zone
+        said = self._key(key, statement, names, parts)
+        if said is None:
+            return None
+        table: dict[str, Value] = {"rate": rate}
+        if said != "{client}":
+            table["key"] = said
+        if words.get("burst", "0") != "0":
+            table["burst"] = int(words["burst"])
+            if "nodelay" not in words:
+                parts.note(statement, "rsp delays no request: those within `burst` pass at once, as with nodelay")
+        status = level.value("limit_req_status", "503")
+        if status != "429":
+            table["status"] = int(status)
+        return table
+
+    @staticmethod
+    def _key(key: str, statement: Statement, names: Names, parts: Parts) -> str | None:
+        try:
+            if key == "$server_name":
+                return "all"
+            return names.text(key)
+        except Unsayable as error:
+            parts.lost(statement, f"requests cannot be counted by {key}: {error}")
+            return None
+
+
+def _zone(words: list[str]) -> str:
+    return next((word[5:].split(":")[0] for word in words if word.startswith("zone=")), "")
+
+
+def service(level: Level, keys: dict[str, Value], upstream_of: Mapping[str, tuple[str, str]], parts: Parts) -> None:
+    """``auth_request``: another service is asked.  ``upstream_of``: upstream and path, by the location's path.
+
+    Raises :class:`Unsayable`.
+    """
+    statement = level.last("auth_request")
+    if statement is None or statement.value == "off":
+        return
+    found = upstream_of.get(statement.value)
+    if found is None:
+        raise Unsayable(f"auth_request {statement.value}: its location does not lead to an upstream")
+    if "auth" in keys:
+        raise Unsayable("rsp has one `auth` for a route: a password or another service")
+    upstream, path = found
+    auth: dict[str, Value] = {"forward": upstream, "path": path, "style": "auth_request"}
+    copied = _copied(level)
+    if copied:
+        auth["copy"] = copied
+    keys["auth"] = auth
+
+
+def _copied(level: Level) -> list[str]:
+    """Fields of the service's answer that peers get: auth_request_set, and a proxy_set_header of that variable."""
+    values: dict[str, str] = {}
+    for statement in level.all("auth_request_set"):
+        name, value = [*statement.args, "", ""][:2]
+        if value.startswith("$upstream_http_"):
+            values[name] = "-".join(part.capitalize() for part in value[len("$upstream_http_") :].split("_"))
+    copied = [
+        values[statement.args[1]]
+        for statement in level.all("proxy_set_header")
+        if statement.args[1:] and statement.args[1] in values
+    ]
+    return list(dict.fromkeys(copied))

@@ -1,0 +1,56 @@
+"""What all servers of one nginx.conf share while they are translated."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from rsp.importing.nginx.access import Zones
+from rsp.importing.nginx.guards import Dynamic
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts, Result
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.upstreams import Block
+from rsp.importing.nginx.words import DROPPED, NOTED, is_closing
+
+
+class Context(Struct):
+    """``blocks``: of upstreams; ``matter``: names of variables that something translated asks for."""
+
+    result: Result
+    http: Level
+    blocks: Mapping[str, Block]
+    zones: Zones
+    functions: Dynamic
+    matter: frozenset[str]
+
+    def leftovers(self, block: list[Statement], parts: Parts) -> bool:
+        """Reports what nothing has translated; whether something of it keeps clients out."""
+        closes = False
+        for statement in block:
+            if statement.used:
+                continue
+            statement.used = True
+            name = statement.name
+            if name in DROPPED:
+                self.result.site.drop(name)
+            elif name in NOTED:
+                if NOTED[name]:
+                    parts.note(statement, NOTED[name])
+            else:
+                closes = closes or is_closing(name)
+                parts.lost(statement, reason_for(name))
+        return closes
+
+
+def reason_for(name: str) -> str:
+    if "_by_lua" in name:
+        return "code for nginx's Lua module is another language than rsp's hooks (docs/lua.md); write it anew"
+    if name.startswith("js_"):
+        return "rsp does not run JavaScript; write a hook in Lua (docs/lua.md)"
+    if name.startswith(("dav_", "create_full_put_path")):
+        return "rsp does not write files (WebDAV)"
+    if name.startswith(("sub_filter", "subs_filter")):
+        return "rsp changes bodies in hooks only: on_response with res.filter (docs/lua.md)"
+    if name in ("ssi", "addition_types", "add_before_body", "add_after_body", "xslt_stylesheet", "image_filter"):
+        return "rsp does not change the bodies of responses"
+    return "rsp import does not know this directive"

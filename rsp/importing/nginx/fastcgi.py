@@ -1,0 +1,85 @@
+"""``fastcgi_pass`` and ``uwsgi_pass``: an upstream that speaks the protocol and knows where scripts are."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts, Result
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.upstreams import Block, wish, with_port
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Value
+
+# What rsp sends by itself (docs/fastcgi.md), and what PHP does without.
+_KNOWN: Final = frozenset(
+    """
+    SCRIPT_FILENAME SCRIPT_NAME PATH_INFO PATH_TRANSLATED QUERY_STRING REQUEST_METHOD CONTENT_TYPE CONTENT_LENGTH
+    REQUEST_URI DOCUMENT_URI DOCUMENT_ROOT SERVER_PROTOCOL REQUEST_SCHEME HTTPS GATEWAY_INTERFACE SERVER_SOFTWARE
+    REMOTE_ADDR REMOTE_PORT REMOTE_USER SERVER_ADDR SERVER_PORT SERVER_NAME REDIRECT_STATUS HTTP_PROXY HTTP_HOST
+    FCGI_ROLE ORIG_SCRIPT_NAME SCRIPT_URL
+    """.split()  # noqa: SIM905 - a list of words
+)
+_SCRIPT: Final = re.compile(r"(?P<root>.*?)/?\$(?:\{)?fastcgi_script_name\}?")
+
+
+def upstream(
+    statement: Statement, level: Level, names: Names, blocks: Mapping[str, Block], result: Result, parts: Parts,
+    index: str | None = None,
+) -> str:  # fmt: skip
+    """Its name.  ``index``: the script of paths that name none, where another place says so.
+
+    Raises :class:`Unsayable`.
+    """
+    said = names.expand(statement.value)
+    if "$" in said:
+        raise Unsayable(f"the peer {said} is not known before a request comes")
+    protocol = statement.name.removesuffix("_pass")
+    keys: dict[str, Value] = {"protocol": protocol}
+    if protocol == "fastcgi":
+        _scripts(level, names, keys, index)
+    _parameters(level, f"{protocol}_param", parts)
+    block = blocks.get(said)
+    if block is not None and block.peers:
+        items = list(block.peers)
+        kept = {key: value for key, value in block.keys.items() if key != "keepalive"}
+        return result.upstream(block.name, items, {**kept, **keys}, block.statement)
+    address = with_port(said.removeprefix("uwsgi://").removeprefix("fastcgi://"), 9000)
+    called = "php" if protocol == "fastcgi" and keys.get("split", ".php") == ".php" else wish(address)
+    return result.upstream(called, [address], keys, statement)
+
+
+def _scripts(level: Level, names: Names, keys: dict[str, Value], index: str | None) -> None:
+    script = next(
+        (each.args[1] for each in level.all("fastcgi_param") if each.value == "SCRIPT_FILENAME" and each.args[1:]), ""
+    )
+    match = _SCRIPT.fullmatch(names.expand(script)) if script else None
+    root = match["root"] if match is not None else ""
+    if script and match is None and "$request_filename" not in script:
+        constant = names.expand(script)
+        if "$" in constant:
+            raise Unsayable(f"rsp does not know the script {script} before a request comes")
+        raise Unsayable("rsp runs the script that the path names, not the same one for every path")
+    root = root or names.expand("$document_root")
+    if "$" in root:
+        root = ""
+    if root:
+        keys["root"] = root
+    elif not script:
+        keys["split"] = ""
+        return
+    else:
+        raise Unsayable("the directory of the scripts is not known: no `root`")
+    level.all("fastcgi_split_path_info", "fastcgi_index")
+    if index is not None and index != "index.php":
+        keys["index"] = index
+
+
+def _parameters(level: Level, name: str, parts: Parts) -> None:
+    for statement in level.all(name):
+        words = statement.args
+        if len(words) < 2 or words[0] in _KNOWN or not words[1]:
+            continue
+        if words[0].startswith("HTTP_"):
+            continue
+        parts.lost(statement, "rsp sends the variables of CGI and the fields of the request, no others")

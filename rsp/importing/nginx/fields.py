@@ -1,0 +1,173 @@
+"""Fields of requests and responses: ``proxy_set_header``, ``add_header``, ``proxy_hide_header`` and their like.
+
+What rsp sends by itself (X-Forwarded-For and its kind, Connection and Upgrade) is left out; what has no placeholder
+becomes a line of a hook.
+"""
+
+from typing import Final
+
+from msgspec import Struct, field
+
+from rsp.importing.lua import quoted
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Value
+
+_OWN_PORTS: Final = frozenset(("80", "443"))
+_FRAMING: Final = frozenset(
+    ("content-length", "transfer-encoding", "te", "trailer", "keep-alive", "proxy-connection", "expect")
+)
+_LEFT_TO_RSP: Final = {
+    "x-forwarded-for": ("$proxy_add_x_forwarded_for", "$remote_addr", "$binary_remote_addr", "$realip_remote_addr"),
+    "x-forwarded-proto": ("$scheme",),
+    "x-forwarded-host": ("$host", "$http_host", "$host:$server_port"),
+    "x-request-id": ("$request_id",),
+}
+_FORWARDED: Final = frozenset(
+    ("$http_x_forwarded_for", "$http_x_forwarded_proto", "$http_x_forwarded_host", "$http_x_real_ip")
+)
+
+
+class Rules(Struct):
+    """``request``, ``response``: keys of a route; ``before``, ``after``: lines for hooks with ``req`` and ``res``.
+
+    ``host``: what peers get as Host: ``client``, ``peer`` (nginx's own default), or a text.
+    """
+
+    request: dict[str, dict[str, Value]] = field(default_factory=dict)
+    response: dict[str, dict[str, Value]] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    host: str = "peer"
+
+
+def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str], rules: Rules) -> None:
+    """What peers are sent.  ``ports``: of the listeners that the requests come in at."""
+    for statement in level.all("proxy_set_header", "grpc_set_header"):
+        if len(statement.args) < 2:
+            parts.lost(statement, "it has no value")
+            continue
+        name, value = statement.args[0], names.expand(statement.args[1])
+        try:
+            _request_field(name, value, names, parts, statement, ports, rules)
+        except Unsayable as error:
+            parts.lost(statement, str(error))
+    if level.value("proxy_pass_request_headers") == "off":
+        parts.lost(level.all("proxy_pass_request_headers")[-1], "rsp cannot leave out all fields of a request")
+
+
+def _request_field(
+    name: str, value: str, names: Names, parts: Parts, statement: Statement, ports: frozenset[str], rules: Rules
+) -> None:
+    key = name.lower()
+    if key == "host":
+        rules.host = _host(value, names, ports)
+        return
+    if key in ("connection", "upgrade") or key in _FRAMING:
+        if key in _FRAMING and value:
+            parts.note(statement, f"{name} is rsp's own to write; it is left out")
+        return
+    if value in _LEFT_TO_RSP.get(key, ()):
+        return
+    if value in _FORWARDED:
+        parts.note(
+            statement,
+            f"{value}: rsp believes {name} of proxies in `trusted` only; "
+            'name the proxy before it: trusted = { "10.0.0.0/8" }',
+        )
+        return
+    if not value:
+        rules.removed.append(name)
+        return
+    if value == "$server_port" and len(ports) == 1:
+        value = next(iter(ports))
+    try:
+        rules.request.setdefault("set", {})[name] = names.text(value)
+    except Unsayable:
+        rules.before.append(f"req.headers[{quoted(name)}] = {names.lua(value)}")
+
+
+def _host(value: str, names: Names, ports: frozenset[str]) -> str:
+    """Raises :class:`Unsayable`."""
+    if value in ("$http_host", "$host:$server_port"):
+        return "client"
+    if value == "$host":
+        return "client" if ports <= _OWN_PORTS else "{host}"
+    if value in ("$proxy_host", "$proxy_host:$proxy_port"):
+        return "peer"
+    if not names.is_plain(value):
+        raise Unsayable("Host cannot be made of this variable")
+    return value
+
+
+def response_rules(level: Level, names: Names, parts: Parts, rules: Rules) -> None:
+    """What clients are sent."""
+    for statement in level.all("proxy_hide_header", "fastcgi_hide_header", "more_clear_headers"):
+        rules.hidden += [word for word in statement.args if not word.startswith("-")]
+    for statement in level.all("add_header"):
+        if len(statement.args) < 2:
+            parts.lost(statement, "it has no value")
+            continue
+        _added("add", statement.args[0], statement.args[1], statement, names, parts, rules)
+    for statement in level.all("more_set_headers"):
+        for text in statement.args:
+            name, colon, value = text.partition(":")
+            if colon and value.strip():
+                _added("set", name.strip(), value.strip(), statement, names, parts, rules)
+            elif not text.startswith("-"):
+                rules.hidden.append(name.strip())
+
+
+def _added(way: str, name: str, value: str, statement: Statement, names: Names, parts: Parts, rules: Rules) -> None:
+    key = name.lower()
+    said = names.expand(value)
+    if not said:
+        return
+    if "$upstream_cache_status" in said or "$srcache" in said:
+        parts.note(statement, "rsp has no response cache, so it does not say whether a response is from one")
+        return
+    if key == "alt-svc" and "h3" in said:
+        parts.note(statement, "rsp does not speak HTTP/3, so it does not announce it")
+        return
+    if key in ("server", "date") and way == "add":
+        way = "set"
+    if key in _FRAMING or key in ("connection", "upgrade"):
+        parts.note(statement, f"{name} is rsp's own to write; it is left out")
+        return
+    try:
+        text = names.text(said)
+        before = rules.response.setdefault(way, {}).get(name)
+        rules.response[way][name] = text if before is None or before == text else f"{before}, {text}"
+    except Unsayable:
+        try:
+            rules.after.append(f"res.headers[{quoted(name)}] = {names.lua(said)}")
+        except Unsayable as error:
+            parts.lost(statement, str(error))
+
+
+def put(rules: Rules, keys: dict[str, Value], peer: str) -> bool:
+    """Into the keys of a route; whether peers get a Host that is not the client's.  ``peer``: nginx's own Host."""
+    table: dict[str, Value] = dict(rules.request)
+    if rules.removed:
+        table = {"remove": rules.removed, **table}
+    if rules.host == "{host}":
+        given = table.get("set")
+        table["set"] = {"Host": "{host}", **(given if isinstance(given, dict) else {})}
+    if table:
+        keys["request_headers"] = table
+    if rules.host in ("client", "{host}"):
+        return False
+    keys["send_host"] = peer if rules.host == "peer" else rules.host
+    return True
+
+
+def put_response(rules: Rules, keys: dict[str, Value]) -> None:
+    table: dict[str, Value] = dict(rules.response)
+    if rules.hidden:
+        table = {"remove": list(dict.fromkeys(rules.hidden)), **table}
+    if table:
+        keys["response_headers"] = table

@@ -1,0 +1,207 @@
+"""``root``, ``alias``, ``index``, ``try_files``, ``autoindex``, ``expires``: files that rsp serves itself."""
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts
+from rsp.importing.nginx.servers import Location, Server, below, joined
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.units import number_of_seconds
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Value
+
+_QUERIES: Final = ("$is_args$args", "?$args", "?$query_string", "$is_args$query_string", "?$is_args$args")
+_DEFAULT_INDEX: Final = "index.html"
+
+
+class Fallback(Struct):
+    """What answers where ``try_files`` has no file: a file below the directory, a location, or a status.
+
+    ``index``: the script that the location is asked for, where it runs scripts.
+    """
+
+    file: str | None = None
+    location: Location | None = None
+    index: str | None = None
+
+
+class Tries(Struct):
+    """``try_files``: whether the file itself, and its directory, are looked for, and what comes last."""
+
+    file: bool
+    directory: bool
+    last: Fallback
+
+
+def directory(location: Location | None, level: Level, names: Names, keys: dict[str, Value]) -> str:
+    """The directory that stands for the route's path.  Raises :class:`Unsayable`."""
+    alias = level.value("alias") if location is not None and level.has("alias") else ""
+    folder = names.expand(alias or level.value("root"))
+    if not folder:
+        raise Unsayable("there is no `root`; nginx would look into its own folder html")
+    if "$" in folder:
+        raise Unsayable("the directory depends on the request")
+    if "exact" in keys or "regex" in keys:
+        return folder.rstrip("/") or "/"
+    path = str(keys.get("path", "/"))
+    if alias or path == "/":
+        return folder.rstrip("/") or "/"
+    return joined(folder, path)
+
+
+def aliased(location: Location, level: Level, names: Names, keys: dict[str, Value]) -> bool:
+    """``alias`` of an exact path or a regular expression names one file: a directory and ``rewrite``."""
+    if not level.has("alias") or not ("exact" in keys or "regex" in keys):
+        return False
+    said = names.expand(level.value("alias"))
+    folder, _, file = said.rpartition("/")
+    if "exact" in keys and "$" not in said and file:
+        keys["files"] = {"root": folder or "/", "index": ""}
+        keys["rewrite"] = f"/{file}"
+        return True
+    before, mark, behind = said.partition("$")
+    if "regex" in keys and mark and before.endswith("/"):
+        keys["files"] = before.rstrip("/") or "/"
+        keys["rewrite"] = names.text(f"/${behind}")
+        return True
+    raise Unsayable("rsp import does not translate this alias")
+
+
+def tries(server: Server, location: Location | None, level: Level, names: Names) -> Tries | None:
+    """Raises :class:`Unsayable`."""
+    found = level.own("try_files")
+    if not found:
+        return None
+    *items, last = found[-1].args
+    has_file = has_directory = False
+    for item in items:
+        said = names.expand(item)
+        if said in ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri"):
+            has_file = True
+        elif said in ("$uri/", "$uri/index.html", "$uri/index.htm", "$uri/index.php", "$uri/$index"):
+            has_directory = True
+        elif said in (".html", "$uri.html", "$uri.htm", "$uri.php"):
+            raise Unsayable(f"rsp looks for no other names than the path's own: {item}")
+        else:
+            raise Unsayable(f"rsp import does not translate {item} in try_files")
+    if not has_file and not has_directory:
+        raise Unsayable("try_files without $uri")
+    return Tries(has_file, has_directory, _last(last, server, location, names))
+
+
+def _last(last: str, server: Server, location: Location | None, names: Names) -> Fallback:
+    if last.startswith("="):
+        if last != "=404":
+            raise Unsayable(f"rsp answers 404 where there is no file, not {last[1:]}")
+        return Fallback()
+    if last.startswith("@"):
+        if last not in server.named:
+            raise Unsayable(f"there is no location {last} here")
+        return Fallback(location=server.named[last])
+    path = names.expand(last)
+    for query in _QUERIES:
+        path = path.removesuffix(query)
+    if path in ("$uri", "$uri/"):
+        return Fallback()
+    path, mark, query = path.partition("?")
+    if "$" in path or not path.startswith("/"):
+        raise Unsayable(f"rsp import does not translate {last} at the end of try_files")
+    meant = server.find(path)
+    if meant is not None and meant.content is not None:
+        if mark:
+            raise Unsayable(f"rsp passes the query as it came: {last}")
+        return Fallback(location=meant, index=path.lstrip("/"))
+    if meant is not None and meant.level.has("return"):
+        raise Unsayable(f"{last} leads to a location with return")
+    return Fallback(file=_below(path, server, location, meant, names))
+
+
+def _below(path: str, server: Server, location: Location | None, meant: Location | None, names: Names) -> str:
+    """``path`` below the directory of ``location``.  Raises :class:`Unsayable`."""
+    there = _folder(server, meant)
+    here = _folder(server, location)
+    if there is None or here is None:
+        raise Unsayable(f"the directory of {path} is not known")
+    file = joined(there[0], path if there[1] is None else path[len(there[1]) :])
+    folder = here[0] if here[1] is not None or location is None else joined(here[0], _prefix(location))
+    inside = below(file, folder)
+    if inside is None:
+        raise Unsayable(f"{path} is not in the same directory")
+    return inside
+
+
+def _folder(server: Server, location: Location | None) -> tuple[str, str | None] | None:
+    """The directory, and the prefix that it stands for where it is an alias."""
+    level = location.level if location is not None else server.level
+    names = server.names_at(location)
+    if location is not None and level.has("alias"):
+        return names.expand(level.value("alias")), location.path
+    root = names.expand(level.value("root"))
+    return (root, None) if root and "$" not in root else None
+
+
+def _prefix(location: Location) -> str:
+    return "/" if location.is_regex or location.modifier == "=" else location.path
+
+
+def table(folder: str, level: Level, names: Names, *, looks_in_directories: bool, scripts: bool) -> Value:
+    """``files`` of a route.  ``scripts``: an upstream runs those that ``index`` names."""
+    keys: dict[str, Value] = {"root": folder}
+    said = level.last("index")
+    index = [names.expand(word) for word in said.args] if said is not None else [_DEFAULT_INDEX]
+    own = [word for word in index if not re.search(r"\.php\d?$|^/|\$", word)]
+    if scripts and len(own) < len(index):
+        own = own[: next(number for number, word in enumerate(index) if word not in own)]
+    if not looks_in_directories:
+        own = []
+    if scripts:
+        if own:
+            keys["index"] = own[0] if len(own) == 1 else own
+    elif own != [_DEFAULT_INDEX]:
+        keys["index"] = (own[0] if len(own) == 1 else own) if own else ""
+    if level.is_on("autoindex"):
+        keys["list"] = True
+    control = cache_control(level)
+    if control:
+        keys["cache_control"] = control
+    kinds = [statement for statement in level.own("types") if statement.block] if level.kind == "location" else []
+    types: dict[str, Value] = {
+        extension: each.name for kind in kinds for each in kind.block or [] for extension in each.args
+    }
+    if types:
+        keys["types"] = types
+    charset = level.value("charset")
+    if charset and charset != "off" and charset.lower() != "utf-8":
+        keys["charset"] = charset
+    return folder if len(keys) == 1 else keys
+
+
+def cache_control(level: Level) -> str:
+    """Of ``expires``; empty: none.  Raises :class:`Unsayable`."""
+    said = level.last("expires")
+    if said is None or not said.args or said.args[-1] == "off":
+        return ""
+    if "$" in said.args[-1]:
+        raise Unsayable("expires depends on the request")
+    value = said.args[-1]
+    if value in ("epoch", "-1") or value.startswith("-"):
+        return "no-cache"
+    if value == "max":
+        return "max-age=315360000"
+    if value.startswith("@"):
+        raise Unsayable("rsp has no time of day for expires")
+    return f"max-age={int(number_of_seconds(value))}"
+
+
+def used(level: Level, *names: str) -> list[Statement]:
+    return level.own(*names)
+
+
+def unsayable_root(level: Level, parts: Parts, error: Unsayable) -> None:
+    """Reports a directory that is not known at the statement that names it."""
+    for statement in (*level.all("alias"), *level.all("root")):
+        parts.lost(statement, str(error))
+        return

@@ -1,0 +1,207 @@
+"""nginx's rewrite module (``if``, ``return``, ``rewrite``, ``set``) as statements of Lua for a hook with ``req``.
+
+What can be said by keys of a route is said there, before this room is asked: hooks are the general way.  Variables
+that are set here live in ``req.ctx``.
+"""
+
+import re
+from typing import Final
+
+from msgspec import Struct, field
+
+from rsp.importing.lua import quoted
+from rsp.importing.nginx.maps import named_groups, pattern, re2_of
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Functions, Names, Unsayable
+
+REDIRECTS: Final = {"redirect": 302, "permanent": 301}
+_MOVED: Final = ("301", "302", "303", "307", "308")
+_TRUE: Final = re.compile(r"\$\w+|\$\{\w+\}")
+
+
+class Dynamic:
+    """Variables that hooks set, beside those of ``maps``."""
+
+    def __init__(self, maps: Functions, names: set[str]) -> None:
+        self._maps = maps
+        self.names = names
+
+    def call(self, name: str) -> str | None:
+        return f'(req.ctx.{name} or "")' if name in self.names else self._maps.call(name)
+
+
+class Guards(Struct):
+    """``patterns``: expressions that are compiled once, by the names under which code has them; ``prefix`` of these."""
+
+    names: Names
+    prefix: str
+    default_type: str = "text/plain"
+    patterns: dict[str, str] = field(default_factory=dict)
+    routes_again: bool = False
+    is_used: frozenset[str] = frozenset()
+
+    def lines(self, block: list[Statement], captures: frozenset[str] = frozenset()) -> list[str]:
+        """Of all statements of the module in ``block``, in order.  Raises :class:`Unsayable`."""
+        found: list[str] = []
+        for statement in block:
+            if statement.name in ("if", "return", "rewrite", "set", "break"):
+                found += self._statement(statement, captures)
+                if statement.name == "return":
+                    break  # what stands behind it is never reached
+        return found
+
+    def _statement(self, statement: Statement, captures: frozenset[str]) -> list[str]:
+        statement.used = True
+        if statement.name == "if":
+            return self._if(statement)
+        if statement.name == "return":
+            return [self.returned(statement, captures)]
+        if statement.name == "rewrite":
+            return self._rewrite(statement)
+        if statement.name == "set":
+            name = statement.value.lstrip("$")
+            if name not in self.is_used:
+                return []
+            return [f"req.ctx.{name} = {self._lua(statement.args[1], captures)}"]
+        return []
+
+    def _lua(self, text: str, captures: frozenset[str]) -> str:
+        return Names(self.names.constants, self.names.functions, captures).lua(text)
+
+    def _if(self, statement: Statement) -> list[str]:
+        block = statement.block or []
+        known = [inner for inner in block if inner.name in ("return", "rewrite", "set", "break")]
+        fields = [inner for inner in block if inner.name == "add_header"]
+        others = [inner for inner in block if inner not in known and inner not in fields]
+        if others:
+            raise Unsayable(f"rsp import does not translate `{others[0].name}` in if")
+        if fields and not any(inner.name == "return" for inner in known):
+            raise Unsayable("rsp import does not translate add_header in if without return")
+        before, condition, captures = self.condition(statement.args)
+        inside = self.lines(known, captures)
+        if fields:
+            inside[-1] = self._answer(known[-1], fields, captures)
+        for inner in block:
+            inner.used = True
+        if not inside:
+            return []
+        return [*before, f"if {condition} then", *(f"  {line}" for line in inside), "end"]
+
+    def _answer(self, returned: Statement, fields: list[Statement], captures: frozenset[str]) -> str:
+        """A ``return`` with fields."""
+        pairs = [f"[{quoted(each.value)}] = {self._lua(each.args[1], captures)}" for each in fields if each.args[1:]]
+        body = returned.args[1] if returned.args[1:] else ""
+        if returned.value in _MOVED and body:
+            pairs.append(f'["Location"] = {self._lua(body, captures)}')
+            body = ""
+        said = f", body = {self._lua(body, captures)}" if body else ""
+        return f"return respond{{ status = {returned.value}, headers = {{ {', '.join(pairs)} }}{said} }}"
+
+    def returned(self, statement: Statement, captures: frozenset[str]) -> str:
+        """Raises :class:`Unsayable`."""
+        code, *rest = statement.args
+        if not code.isdigit():
+            return f"return redirect({self._lua(code, captures)}, 302)"
+        text = self._lua(rest[0], captures) if rest else ""
+        if code in _MOVED and rest:
+            return f"return redirect({self._absolute(text)}, {code})"
+        if not 200 <= int(code) <= 599:
+            raise Unsayable(f"rsp does not answer with status {code}")
+        if not rest:
+            return f"return respond({code})"
+        kind = self.default_type
+        return f'return respond{{ status = {code}, headers = {{ ["Content-Type"] = {quoted(kind)} }}, body = {text} }}'
+
+    @staticmethod
+    def _absolute(text: str) -> str:
+        return text
+
+    def condition(self, args: list[str]) -> tuple[list[str], str, frozenset[str]]:
+        """Lines before it, an expression, and the groups that ``found`` has.  Raises :class:`Unsayable`."""
+        words = stripped(args)
+        if len(words) == 1 and _TRUE.fullmatch(words[0]):
+            value = self._lua(words[0], frozenset())
+            return [], f'{value} ~= "" and {value} ~= "0"', frozenset()
+        if len(words) == 2 and words[0].lstrip("!") in ("-f", "-d", "-e", "-x"):
+            raise Unsayable("rsp's hooks do not look for files")
+        if len(words) != 3:
+            raise Unsayable("rsp import does not understand this condition")
+        left, operator, right = words
+        value = self._lua(left, frozenset())
+        if operator in ("=", "!="):
+            return [], f"{value} {'==' if operator == '=' else '~='} {self._lua(right, frozenset())}", frozenset()
+        if operator in ("~", "~*"):
+            captures = named_groups(right)
+            call = f"{self.compiled(operator + right)}.match({value})"
+            if captures:
+                return [f"local found = {call}"], "found", captures
+            return [], call.replace(".match(", ".test("), frozenset()
+        if operator in ("!~", "!~*"):
+            return [], f"not {self.compiled(operator[1:] + right)}.test({value})", frozenset()
+        raise Unsayable(f"rsp import does not know the operator {operator}")
+
+    def compiled(self, expression: str) -> str:
+        """The name of a pattern.  Raises :class:`Unsayable`."""
+        said = pattern(expression)
+        for name, known in self.patterns.items():
+            if known == said:
+                return name
+        name = f"{self.prefix}_{len(self.patterns) + 1}"
+        self.patterns[name] = said
+        return name
+
+    def _rewrite(self, statement: Statement) -> list[str]:
+        expression, target, *flags = statement.args
+        flag = flags[0] if flags else ""
+        captures = named_groups(expression)
+        name = self.compiled(f"~{expression}")
+        path, mark, query = target.partition("?")
+        said = self._lua(path, captures)
+        moved = REDIRECTS.get(flag) or (302 if re.match(r"https?://|\$scheme", target) else 0)
+        if moved:
+            behind = self._query(mark, query, captures)
+            inside = [f"return redirect({said}{behind}, {moved})"]
+        else:
+            if flag != "break":
+                self.routes_again = True
+            inside = [f"req.path = {said}"]
+            if mark and query:
+                given = self._lua(query, captures)
+                inside.append(f'req.query = {given} .. (req.query ~= "" and "&" .. req.query or "")')
+            elif mark:
+                inside.append('req.query = ""')
+        called = f"{name}.match(req.path)" if captures else f"{name}.test(req.path)"
+        if captures:
+            return [f"found = {called}", "if found then", *(f"  {line}" for line in inside), "end"]
+        return [f"if {called} then", *(f"  {line}" for line in inside), "end"]
+
+    def _query(self, mark: str, query: str, captures: frozenset[str]) -> str:
+        if not mark:
+            return ' .. (req.query ~= "" and "?" .. req.query or "")'
+        if not query:
+            return ""
+        return f' .. "?" .. {self._lua(query, captures)} .. (req.query ~= "" and "&" .. req.query or "")'
+
+    def declared(self) -> list[str]:
+        """Lines that stand before the code: the patterns."""
+        return [f"local {name} = {said}" for name, said in self.patterns.items()]
+
+
+def stripped(args: list[str]) -> list[str]:
+    """The words of a condition without its parentheses."""
+    words = list(args)
+    if words and words[0].startswith("("):
+        words[0] = words[0][1:]
+    if words and words[-1].endswith(")"):
+        words[-1] = words[-1][:-1]
+    return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or len(words) == 3]
+
+
+def body(lines: list[str]) -> list[str]:
+    """The lines of a function, with ``found`` declared where it is assigned."""
+    if any(line.lstrip().startswith("found =") for line in lines):
+        return ["local found", *(line.replace("local found =", "found =") for line in lines)]
+    return lines
+
+
+__all__ = ["REDIRECTS", "Dynamic", "Guards", "body", "re2_of", "stripped"]

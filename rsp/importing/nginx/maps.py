@@ -1,0 +1,156 @@
+"""``map``, ``geo`` and ``split_clients``: variables that are computed become functions of Lua, written where used."""
+
+import re
+from typing import Final
+
+from rsp.importing.lua import quoted
+from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Script
+
+_KINDS: Final = ("map", "geo", "split_clients")
+
+
+class Maps:
+    """Those of the http block, by the name of the variable that they set."""
+
+    def __init__(self, result: Result, statements: list[Statement]) -> None:
+        self._result = result
+        self._named: dict[str, Statement] = {}
+        self._written: dict[str, str | None] = {}
+        for statement in statements:
+            statement.used = True
+            if statement.args:
+                self._named[statement.args[-1].lstrip("$")] = statement
+
+    def call(self, name: str) -> str | None:
+        """An expression with ``req``; ``None``: no map sets ``$name``, or none that can be said."""
+        if name not in self._named:
+            return None
+        if name not in self._written:
+            self._written[name] = None  # until it is known: a map may name itself
+            try:
+                self._written[name] = self._write(name, self._named[name])
+            except Unsayable as error:
+                self._result.settings.lost(self._named[name], str(error))
+        return self._written[name]
+
+    def is_upgrade(self, name: str) -> bool:
+        """Whether it is the usual map from ``$http_upgrade`` to a value for Connection."""
+        statement = self._named.get(name)
+        return statement is not None and statement.value == "$http_upgrade"
+
+    def _write(self, name: str, statement: Statement) -> str:
+        function = f"{statement.name}_{name}".lower()
+        lines = {"map": self._map, "geo": self._geo, "split_clients": self._split}[statement.name](function, statement)
+        self._result.scripts.append(Script("\n".join(lines), statement.origin))
+        return f"{function}(req)"
+
+    def _map(self, function: str, statement: Statement) -> list[str]:
+        names = Names({}, self)
+        source = names.lua(statement.args[0])
+        exact: list[str] = []
+        patterns: list[str] = []
+        default = '""'
+        for entry in statement.block or []:
+            key, value = entry.name, entry.value
+            if key in ("hostnames", "volatile") and not entry.args:
+                if key == "hostnames":
+                    raise Unsayable("rsp import does not translate maps with `hostnames`")
+                continue
+            if key.startswith("~"):
+                captures = named_groups(key)
+                said = Names({}, self, captures).lua(value)
+                patterns.append(f"  {{ {pattern(key)}, {self._function(said, captures)} }},")
+                continue
+            key = key.removeprefix("\\")
+            said = names.lua(value)
+            if key == "default":
+                default = said
+            else:
+                exact.append(f"  [{quoted(key.lower())}] = {self._function(said, frozenset())},")
+        lines = [f"local {function}_values = {{", *exact, "}"] if exact else []
+        if patterns:
+            lines += [f"local {function}_patterns = {{", *patterns, "}"]
+        lines += [f"local function {function}(req)", f"  local key = {source}"]
+        if exact:
+            lines += [
+                f"  local value = {function}_values[key:lower()]",
+                "  if value then return value(req) end",
+            ]
+        if patterns:
+            lines += [
+                f"  for _, pair in ipairs({function}_patterns) do",
+                "    local found = pair[1].match(key)",
+                "    if found then return pair[2](req, found) end",
+                "  end",
+            ]
+        return [*lines, f"  return {default}", "end"]
+
+    @staticmethod
+    def _function(said: str, captures: frozenset[str]) -> str:
+        return f"function(req{', found' if captures else ''}) return {said} end"
+
+    def _geo(self, function: str, statement: Statement) -> list[str]:
+        source = Names({}, self).lua(statement.args[0]) if len(statement.args) > 1 else "req.client"
+        default = '""'
+        networks: list[tuple[int, str]] = []
+        for entry in statement.block or []:
+            if entry.name == "default":
+                default = quoted(entry.value)
+            elif entry.name in ("ranges", "delete", "proxy", "proxy_recursive", "include") or "-" in entry.name:
+                raise Unsayable(f"rsp import does not translate `{entry.name}` in geo")
+            else:
+                size = int(entry.name.partition("/")[2] or (128 if ":" in entry.name else 32))
+                networks.append((size, f"  {{ {quoted(entry.name)}, {quoted(entry.value)} }},"))
+        ordered = [line for _, line in sorted(networks, key=lambda pair: -pair[0])]
+        return [
+            f"local {function}_networks = {{  -- the smallest first",
+            *ordered,
+            "}",
+            f"local function {function}(req)",
+            f"  for _, pair in ipairs({function}_networks) do",
+            f"    if ip.matches({source}, pair[1]) then return pair[2] end",
+            "  end",
+            f"  return {default}",
+            "end",
+        ]
+
+    def _split(self, function: str, statement: Statement) -> list[str]:
+        source = Names({}, self).lua(statement.args[0])
+        shares: list[str] = []
+        left = 100.0
+        for entry in statement.block or []:
+            share = left if entry.name == "*" else float(entry.name.rstrip("%"))
+            left -= share
+            shares.append(f"[{quoted(entry.value)}] = {share:g}")
+        return [f"local function {function}(req)", f"  return split({{ {', '.join(shares)} }}, {source})", "end"]
+
+
+def named_groups(text: str) -> frozenset[str]:
+    """The names, and numbers, of the groups of a regular expression as nginx has it."""
+    groups = re.findall(r"\\.|\((?!\?)|\(\?P?<([A-Za-z_]\w*)>|\(\?'([A-Za-z_]\w*)'", text)
+    named = {name for pair in groups for name in pair if name}
+    count = len(re.findall(r"(?<!\\)\((?!\?)|\(\?P?<[A-Za-z_]", text))
+    return frozenset(named | {str(number) for number in range(1, count + 1)})
+
+
+def re2_of(text: str) -> str:
+    """nginx's (PCRE) expression as RE2 has it.  Raises :class:`Unsayable`."""
+    from rsp.http.regex import Pattern
+
+    said = re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", text)
+    said = said.replace(r"\/", "/").replace("\\-", "-") if "[" not in said else said.replace(r"\/", "/")
+    try:
+        Pattern(said)
+    except ValueError as error:
+        raise Unsayable(f"rsp's regular expressions (RE2) do not have this: {error}") from None
+    return said
+
+
+def pattern(text: str) -> str:
+    """``regex(...)`` for ``~re``, ``~*re``; a list of what is compared.  Raises :class:`Unsayable`."""
+    expression = text.lstrip("~").removeprefix("*")
+    ignores_case = text.startswith("~*")
+    return f"regex({quoted(re2_of(expression))}{', ' + chr(34) + 'i' + chr(34) if ignores_case else ''})"

@@ -1,0 +1,194 @@
+"""``proxy_pass``, ``grpc_pass`` and what belongs to them: the upstream, the path that it is asked for, the rules."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts, Result
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.upstreams import Block, wish, with_port
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Value
+
+_URL: Final = re.compile(
+    r"(?P<scheme>https?|grpcs?)://(?P<host>unix:[^:]+|\[[^\]]*\](?::\d+)?|[^/?]*)(?::(?=/|$))?(?P<uri>[/?].*)?",
+    re.DOTALL,
+)
+_STATUSES: Final = ("http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429")
+
+
+class Target(Struct):
+    """``uri``: what is asked for in the place of the location's path; ``None``: the path as it is.
+
+    ``host``: nginx's ``$proxy_host``; ``is_computed``: there were variables in it, so ``uri`` is all of the path.
+    """
+
+    upstream: str
+    host: str
+    uri: str | None
+    is_computed: bool = False
+
+
+def target(
+    statement: Statement, level: Level, names: Names, blocks: Mapping[str, Block], result: Result, parts: Parts
+) -> Target:
+    """Of a ``proxy_pass`` or ``grpc_pass``.  Raises :class:`Unsayable`."""
+    said = names.expand(statement.value)
+    if statement.name == "grpc_pass" and "://" not in said:
+        said = f"grpc://{said}"
+    match = _URL.fullmatch(said)
+    if match is None:
+        raise Unsayable("the address of the peer is not known before a request comes")
+    host = match["host"]
+    if "$" in host or not host:
+        raise Unsayable(f"the peer {host} is not known before a request comes")
+    uri = match["uri"]
+    is_computed = "$" in statement.value
+    secure = match["scheme"] in ("https", "grpcs")
+    keys: dict[str, Value] = {}
+    if secure:
+        keys["tls"] = _tls(level, host, names)
+    if statement.name == "grpc_pass":
+        keys["http"] = 2
+    _retry(level, keys, parts)
+    block = blocks.get(host)
+    port = 443 if secure else 80
+    if block is not None:
+        if not block.peers:
+            raise Unsayable(f"upstream {host} has no peers")
+        name = result.upstream(block.name, _ported(block, port), {**block.keys, **keys}, block.statement)
+        shown = host
+    else:
+        address = with_port(host, port)
+        if address.startswith("unix:") and isinstance(keys.get("tls"), dict):
+            keys["tls"] = {"name": "localhost", **_table(keys["tls"])}
+        name = result.upstream(wish(address), [address], keys, statement)
+        shown = "localhost" if host.startswith("unix:") else re.sub(rf":{port}$", "", host)
+    if uri in ("$request_uri", "$uri$is_args$args", "$uri"):
+        uri = None
+    return Target(name, shown, uri, is_computed)
+
+
+def _table(value: Value) -> dict[str, Value]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _ported(block: Block, port: int) -> list[Value]:
+    """nginx's servers without a port have 80, whatever the scheme is."""
+    return list(block.peers)
+
+
+def _tls(level: Level, host: str, names: Names) -> Value:
+    keys: dict[str, Value] = {}
+    is_verified = level.is_on("proxy_ssl_verify") or level.is_on("grpc_ssl_verify")
+    said = level.value("proxy_ssl_name") or level.value("grpc_ssl_name")
+    sends_name = level.is_on("proxy_ssl_server_name") or level.is_on("grpc_ssl_server_name")
+    bare = re.sub(r":\d+$", "", host)
+    if said:
+        plain = names.expand(said)
+        keys["name"] = bare if plain == "$proxy_host" else plain
+        if "$" in str(keys["name"]):
+            raise Unsayable("proxy_ssl_name has variables")
+    elif (is_verified or sends_name) and not host.startswith("unix:") and re.search(r"[A-Za-z]", bare):
+        keys["name"] = bare
+    if not is_verified:
+        keys["verify"] = False
+    for theirs, ours in (
+        ("ssl_trusted_certificate", "ca"),
+        ("ssl_crl", "crl"),
+        ("ssl_certificate", "certificate"),
+        ("ssl_certificate_key", "key"),
+        ("ssl_password_file", "password"),
+    ):
+        value = level.value(f"proxy_{theirs}") or level.value(f"grpc_{theirs}")
+        if value and not (ours in ("ca", "crl") and not is_verified):
+            keys[ours] = value
+    protocols = level.last("proxy_ssl_protocols")
+    if protocols is not None and protocols.args == ["TLSv1.3"]:
+        keys["min"] = "1.3"
+    return keys or True
+
+
+def _retry(level: Level, keys: dict[str, Value], parts: Parts) -> None:
+    retry: dict[str, Value] = {}
+    following = level.last("proxy_next_upstream")
+    if following is not None:
+        if "off" in following.args:
+            retry["tries"] = 1
+        statuses = [int(word[5:]) for word in following.args if word in _STATUSES]
+        if statuses:
+            retry["on"] = statuses
+        if "non_idempotent" in following.args:
+            parts.note(following, "rsp never sends a request twice that is not idempotent (POST, PATCH)")
+    tries = level.value("proxy_next_upstream_tries")
+    if tries.isdigit() and tries != "0":
+        retry["tries"] = int(tries)
+    if retry:
+        keys["retry"] = retry
+
+
+def rewritten(place: Target, keys: dict[str, Value], names: Names, prefix: str | None) -> None:
+    """``rewrite`` of the route, where the peer is asked for another path.  Raises :class:`Unsayable`."""
+    if place.uri is None:
+        return
+    uri = place.uri
+    for tail in ("$is_args$args", "?$args", "?$query_string"):
+        uri = uri.removesuffix(tail)
+    said = names.text(uri)
+    if prefix is None or place.is_computed or "exact" in keys or "regex" in keys:
+        if prefix is not None and "exact" not in keys and "regex" not in keys and "{" not in said:
+            raise Unsayable("with variables in proxy_pass, nginx asks for the same path whatever the request is for")
+        keys["rewrite"] = said
+        return
+    if said != prefix:
+        keys["rewrite"] = said
+
+
+def redirected(level: Level, place: Target, keys: dict[str, Value], sends_own_host: bool, parts: Parts) -> list[str]:
+    """``proxy_redirect``: keys of the route, or lines for a hook with ``res``."""
+    found = level.all("proxy_redirect")
+    lines: list[str] = []
+    is_default = not found
+    for statement in found:
+        if statement.value == "off":
+            return []
+        if statement.value == "default":
+            is_default = True
+        elif len(statement.args) == 2 and not any(mark in statement.value for mark in "~$"):
+            lines += _replaced(statement, parts)
+        else:
+            parts.lost(statement, "rsp import translates proxy_redirect with plain texts only")
+    if is_default and (sends_own_host or "rewrite" in keys) and not ("exact" in keys or "regex" in keys):
+        if "rewrite" not in keys:
+            keys["rewrite"] = keys.get("path", "/")
+        if "{" not in str(keys["rewrite"]):
+            keys["rewrite_location"] = True
+        elif keys["rewrite"] == keys.get("path", "/"):
+            del keys["rewrite"]
+    return lines
+
+
+def _replaced(statement: Statement, parts: Parts) -> list[str]:
+    from rsp.importing.lua import quoted
+
+    old, new = statement.args
+    try:
+        said = Names({}, _Nothing()).lua(new)
+    except Unsayable as error:
+        parts.lost(statement, str(error))
+        return []
+    length = len(old)
+    return [
+        'local location = res.headers["Location"]',
+        f"if location and location:sub(1, {length}) == {quoted(old)} then",
+        f'  res.headers["Location"] = {said} .. location:sub({length + 1})',
+        "end",
+    ]
+
+
+class _Nothing:
+    def call(self, name: str) -> str | None:
+        return None

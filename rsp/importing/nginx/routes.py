@@ -1,0 +1,348 @@
+"""All routes of one server, behind what its own ``if``, ``return`` and ``rewrite`` do before any location is found."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from rsp.importing.nginx import settings, tls
+from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.guards import Guards, body, stripped
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.listen import Listeners, Part, hosts_of
+from rsp.importing.nginx.locations import Draft, Locations, declarations, returned
+from rsp.importing.nginx.result import Parts
+from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.site import Declaration, Heading, Script, Value
+
+_MODULE: Final = ("if", "return", "rewrite", "set", "break")
+_ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
+
+
+class Routes:
+    """``before``: lines of the hook for all requests that other servers have given, by their condition."""
+
+    def __init__(self, context: Context, servers: list[Server], listeners: Listeners, prefix: Path) -> None:
+        self._context = context
+        self._servers = servers
+        self._listeners = listeners
+        self._prefix = prefix
+        self._hosts = {id(server): hosts_of(server, context.result) for server in servers}
+        self._before: list[str] = []
+
+    def add(self, server: Server) -> None:
+        result = self._context.result
+        hosts = self._hosts[id(server)]
+        parts = self._listeners.parts(server, hosts)
+        own = self._listeners.of(server)
+        has_tls = any(listener.tls for listener in own)
+        tls.certificates(server, own, result)
+        certified = tls.clients(server, has_tls)
+        if own and all(listener.redirects for listener in own):
+            return
+        result.routes.append(Heading(self._heading(server, hosts, parts)))
+        name = re.sub(r"\W", "_", hosts[0] if hosts else f"server_{self._servers.index(server) + 1}").strip("_")
+        if not parts:
+            if own:
+                result.routes.note(server.statement, "no request comes to this server: it has no name, and others do")
+            _mark_all(server.statement.block or [])
+            return
+        split = self._by_host(server, hosts, certified)
+        parts = [self._without(part, split) for part in parts]
+        parts = [part for part in parts if part.hosts is None or part.hosts]
+        self._by_scheme(server, parts, certified)
+        if self._whole(server, parts, certified):
+            return
+        before = self._guard(server, name, parts)
+        ports = frozenset(listener.port for listener in own)
+        locations = Locations(self._context, server, ports, name)
+        drafts = locations.drafts()
+        pairs: list[tuple[Location | None, Draft]] = list(
+            zip([*server.locations, None][: len(drafts)], drafts, strict=False)
+        )
+        settings.pages(server, pairs, result, self._prefix)
+        leftover = Parts()
+        compress = settings.compression(server.level, result) if server.level.has("gzip", "brotli", "zstd") else None
+        is_off = server.level.has("gzip") and server.level.value("gzip") == "off"
+        log = self._log(server)
+        closes = self._context.leftovers(server.level.block, leftover)
+        result.routes += leftover
+        for number, part in enumerate(parts):
+            where = self._listeners.where(part)
+            for location, draft in pairs:
+                if number == 0:
+                    result.routes += draft.parts
+                if draft.is_closed and not draft.keys:
+                    continue
+                if closes:
+                    draft.keys = {"respond": {"status": 503}}
+                    draft.before, draft.after, draft.failed = [], [], []
+                if before and before not in draft.before and not closes:
+                    draft.before = [before, *draft.before]
+                extra: dict[str, Value] = dict(certified)
+                if compress:
+                    extra["compress"] = compress
+                elif is_off:
+                    extra["compress"] = False
+                if log is not None:
+                    extra["access_log"] = log
+                self._of_location(location, extra)
+                for declaration in declarations(draft, where, location.statement if location else server.statement):
+                    declaration.keys.update(extra)
+                    result.routes.append(declaration)
+        declared = locations.guards.declared()
+        if declared:
+            result.scripts.append(Script("\n".join(declared)))
+
+    def _of_location(self, location: Location | None, extra: dict[str, Value]) -> None:
+        if location is None:
+            return
+        level = Level("location", location.level.block)
+        if level.has("gzip", "brotli", "zstd"):
+            compress = settings.compression(level, self._context.result)
+            extra["compress"] = compress or False
+        if level.has("access_log"):
+            statements = level.own("access_log")
+            log = settings.logged(statements, set(), self._context.result)
+            extra["access_log"] = log
+
+    def _log(self, server: Server) -> Value:
+        statements = server.level.own("access_log")
+        return settings.logged(statements, set(), self._context.result) if statements else None
+
+    def _heading(self, server: Server, hosts: list[str], parts: list[Part]) -> str:
+        names = ", ".join(server.server_names[:4]) or "server"
+        names = {"_": "server", '""': "server"}.get(names, names)
+        default = [part for part in parts if part.hosts is None]
+        others = len(self._servers) > 1
+        said = ""
+        if default and others and any(listener.servers != [server] for listener in default[0].listeners):
+            said = "; also hosts that no other server names (nginx's default server)"
+        return f"{names} ({server.statement.origin}){said}"
+
+    # -- what the server does before any location
+
+    def _module(self, server: Server) -> list[Statement]:
+        return [statement for statement in server.level.block if statement.name in _MODULE and not statement.used]
+
+    def _by_host(self, server: Server, hosts: list[str], certified: dict[str, Value]) -> list[str]:
+        """``if ($host = example.com) { return 301 ...; }``, as certbot writes it; the hosts that are settled so."""
+        settled: list[str] = []
+        for statement in self._module(server):
+            if statement.name != "if":
+                break
+            words = stripped(statement.args)
+            block = statement.block or []
+            if not (len(words) == 3 and words[:2] in (["$host", "="], ["$http_host", "="])):
+                break
+            if [each.name for each in block] != ["return"]:
+                break
+            name = words[2].lower()
+            if name not in hosts and hosts:
+                _mark(statement)  # no request for that host comes here, unless the server is the default
+                if not any(part.hosts is None for part in self._listeners.parts(server, hosts)):
+                    continue
+            keys = self._returned(block[0], server)
+            if keys is None:
+                break
+            _mark(statement)
+            addresses = self._listeners.where(Part(self._listeners.of(server), [name]))
+            self._context.result.routes.append(
+                Declaration("route", keys={**addresses, **keys, **certified}, origin=statement.origin)
+            )
+            settled.append(name)
+        return settled
+
+    def _returned(self, statement: Statement, server: Server) -> dict[str, Value] | None:
+        try:
+            return returned(statement, server.names, server.level)
+        except Unsayable:
+            return None
+
+    @staticmethod
+    def _without(part: Part, settled: list[str]) -> Part:
+        if part.hosts is None:
+            return part
+        return Part(part.listeners, [host for host in part.hosts if host not in settled])
+
+    def _by_scheme(self, server: Server, parts: list[Part], certified: dict[str, Value]) -> None:
+        """``if ($scheme = http) { return 301 https://...; }``: a route for the listeners without TLS."""
+        for statement in self._module(server):
+            if statement.name != "if":
+                return
+            words = stripped(statement.args)
+            block = statement.block or []
+            asks = words in (["$scheme", "=", "http"], ["$scheme", "!=", "https"], ["$https", "=", ""],
+                             ["$server_port", "=", "80"], ["$https", "!=", "on"], ["$server_port", "!=", "443"],
+                             ["$server_port", "~", "80"], ["$ssl_protocol", "=", ""])  # fmt: skip
+            rewrites = [each for each in block if each.name in ("return", "rewrite")]
+            if not asks or len(rewrites) != 1 or len(rewrites) != len(block):
+                continue
+            plain = [listener for part in parts for listener in part.listeners if not listener.tls]
+            secure = [listener for part in parts for listener in part.listeners if listener.tls]
+            if not plain:
+                _mark(statement)
+                continue
+            keys = (
+                self._returned(rewrites[0], server)
+                if rewrites[0].name == "return"
+                else self._moved(rewrites[0], server)
+            )
+            if keys is None:
+                return
+            _mark(statement)
+            for part in list(parts):
+                own = [listener for listener in part.listeners if not listener.tls]
+                if own:
+                    where = self._listeners.where(Part(own, part.hosts))
+                    self._context.result.routes.append(
+                        Declaration("route", keys={**where, **keys}, origin=statement.origin)
+                    )
+                part.listeners = [listener for listener in part.listeners if listener.tls]
+            if not secure:
+                _mark_all(server.statement.block or [])
+            parts[:] = [part for part in parts if part.listeners]
+
+    def _moved(self, statement: Statement, server: Server) -> dict[str, Value] | None:
+        """A ``rewrite`` that redirects every path."""
+        if len(statement.args) < 2 or statement.args[0] not in _ALL:
+            return None
+        expression, target, *flags = statement.args
+        status = {"permanent": 301, "redirect": 302}.get(flags[0] if flags else "", 0)
+        status = status or (302 if re.match(r"https?://|\$scheme", target) else 0)
+        if not status:
+            return None
+        to = target
+        if "(" in expression:
+            to = to.replace("/$1", "$uri") if expression.startswith(("^/", "/")) else to.replace("$1", "$uri")
+        elif re.search(r"\$\d", to):
+            return None
+        keeps = not to.endswith("?") and "?" not in to
+        to = to.removesuffix("?")
+        try:
+            said = server.names.text(to)
+        except Unsayable:
+            return None
+        if keeps:
+            said = said if "{uri}" not in said else said.replace("{uri}", "{path}")
+            return {"redirect": said if status == 302 else {"to": said, "status": status}}
+        if "{uri}" in said:
+            return {"redirect": said if status == 302 else {"to": said, "status": status}}
+        return {"respond": {"status": status, "headers": {"Location": said}}}
+
+    def _whole(self, server: Server, parts: list[Part], certified: dict[str, Value]) -> bool:
+        """A server that answers every request in the same way: one route."""
+        if not parts:
+            _mark_all(server.statement.block or [])
+            return True
+        block = [each for each in self._module(server) if each.name != "set"]
+        if not block or block[0].name not in ("return", "rewrite"):
+            return False
+        first = block[0]
+        keys = self._returned(first, server) if first.name == "return" else self._moved(first, server)
+        if keys is None:
+            return False
+        if first.name == "return" and first.value == "444":
+            self._context.result.routes.note(first, "nginx closes the connection without a response; rsp answers 444")
+        draft = Draft({}, dict(keys))
+        from rsp.importing.nginx import fields
+
+        rules = fields.Rules()
+        fields.response_rules(server.level, server.names, draft.parts, rules)
+        fields.put_response(rules, draft.keys)
+        settings.pages(server, [(None, draft)], self._context.result, self._prefix)
+        _mark_all(server.statement.block or [])
+        self._context.result.routes += draft.parts
+        for part in parts:
+            for declaration in declarations(draft, self._listeners.where(part), server.statement):
+                declaration.keys.update(certified)
+                self._context.result.routes.append(declaration)
+        return True
+
+    def _guard(self, server: Server, name: str, parts: list[Part]) -> str:
+        """A line that each route's hook begins with; the same may stand in the hook for all routes instead."""
+        block = self._module(server)
+        if not block:
+            return ""
+        result = self._context.result
+        guards = Guards(server.names, f"{name}_before", is_used=self._context.matter)
+        lines: list[str] = []
+        for statement in block:
+            try:
+                lines += guards.lines([statement])
+            except Unsayable as error:
+                result.routes.lost(statement, str(error))
+                closes = any(_refuses(each) for each in [statement, *(statement.block or [])])
+                _mark(statement)
+                if closes:
+                    lines.append("do return respond(503) end  -- instead of what is not translated above")
+            if statement.name == "return":
+                break
+        if not lines:
+            return ""
+        function = f"before_{name}"
+        text = [*guards.declared(), f"local function {function}(req)", *(f"  {line}" for line in body(lines)), "end"]
+        result.scripts.append(Script("\n".join(text), server.statement.origin))
+        condition = self._identity(server)
+        if condition is None:
+            if guards.routes_again:
+                first = next(each for each in block if each.name in ("rewrite", "if"))
+                result.routes.lost(first, "rsp does not know the server before it has chosen a route")
+            return f"local answer = {function}(req) if answer then return answer end"
+        if condition:
+            self._before.append(f"  if {condition} then return {function}(req) end")
+        else:
+            self._before.append(f"  return {function}(req)")
+        return ""
+
+    def _identity(self, server: Server) -> str | None:
+        """A condition on ``req`` that holds for the server's requests; empty: for all; ``None``: there is none."""
+        schemes = {listener.tls for listener in self._listeners.of(server)}
+        others = [
+            other
+            for other in self._servers
+            if other is not server and schemes & {listener.tls for listener in self._listeners.of(other)}
+        ]
+        scheme = ""
+        if len(schemes) == 1 and len({listener.tls for listener in self._listeners.by_address.values()}) > 1:
+            scheme = f'req.scheme == "{"https" if True in schemes else "http"}"'
+        if not others:
+            return scheme
+        own = self._hosts[id(server)]
+        theirs = {host for other in others for host in self._hosts[id(other)]}
+        if any("*" in host for host in (*own, *theirs)):
+            return None
+        addresses = {listener.address for listener in self._listeners.of(server)}
+        if any({each.address for each in self._listeners.of(other)} != addresses for other in others):
+            return None
+        is_default = any(listener.default is server for listener in self._listeners.of(server))
+        if is_default:
+            said = " and ".join(f'req.host ~= "{host}"' for host in sorted(theirs))
+        elif own and not set(own) & theirs:
+            said = " or ".join(f'req.host == "{host}"' for host in own)
+            said = f"({said})" if scheme and len(own) > 1 else said
+        else:
+            return None
+        return " and ".join(filter(None, (scheme, said)))
+
+    def finish(self) -> None:
+        if self._before:
+            text = "\n".join(["function on_request(req)", *self._before, "end"])
+            if len(self._before) > 1:
+                text = text.replace("\n  return before", "\n  do return before").replace("(req)\nend", "(req) end\nend")
+            self._context.result.scripts.append(Script(text))
+
+
+def _refuses(statement: Statement) -> bool:
+    return statement.name in ("return", "deny") and not statement.value.startswith(("2", "3", "http", "$"))
+
+
+def _mark(statement: Statement) -> None:
+    statement.used = True
+    _mark_all(statement.block or [])
+
+
+def _mark_all(block: list[Statement]) -> None:
+    for statement in block:
+        _mark(statement)

@@ -1,0 +1,159 @@
+"""A ``server`` block: its locations as nginx finds them, before anything is translated.
+
+This room knows which location a path gets (exact, ``^~``, regular expressions in order, the longest prefix), so that
+internal redirects of ``try_files`` and ``error_page`` can be followed.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from msgspec import Struct
+
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Functions, Names
+
+CONTENT = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
+
+
+class Location(Struct, eq=False):
+    """``modifier``: ``=``, ``^~``, ``~``, ``~*``, ``@``, or empty; ``path``: without the modifier.
+
+    ``outer``: the location around it, if there is one.
+    """
+
+    modifier: str
+    path: str
+    level: Level
+    statement: Statement
+    outer: "Location | None" = None
+
+    @property
+    def is_regex(self) -> bool:
+        return self.modifier in ("~", "~*")
+
+    @property
+    def content(self) -> Statement | None:
+        """What passes requests to a peer, if anything does."""
+        found = [statement for statement in self.level.block if statement.name in CONTENT]
+        return found[-1] if found else None
+
+    def matches(self, path: str) -> bool:
+        if self.modifier == "=":
+            return path == self.path
+        if self.is_regex:
+            flags = re.IGNORECASE if self.modifier == "~*" else 0
+            try:
+                return re.search(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", self.path), path, flags) is not None
+            except re.error:
+                return False
+        return self.modifier != "@" and path.startswith(self.path)
+
+
+class Server:
+    """``names``: what is known of its variables; ``locations``: all of them, inner ones before those around them."""
+
+    def __init__(self, statement: Statement, http: Level, functions: Functions, constants: dict[str, str]) -> None:
+        self.statement = statement
+        self.level = Level("server", statement.block or [], http)
+        self.named: dict[str, Location] = {}
+        self.locations: list[Location] = []
+        self._collect(self.level, None)
+        said = [word for each in self.level.own("server_name") for word in each.args]
+        self.server_names = list(dict.fromkeys(said))
+        plain = next((name for name in self.server_names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name)), "")
+        known = {**constants, **constants_of(self.level), "server_name": plain}
+        root = self.level.value("root")
+        if root:
+            known["document_root"] = root
+            known["realpath_root"] = root
+        self.names = Names(known, functions)
+
+    def _collect(self, level: Level, outer: Location | None) -> None:
+        for statement in level.own("location"):
+            location = _location(statement, level, outer)
+            if location.modifier == "@":
+                self.named[location.path] = location
+                continue
+            self._collect(location.level, location)
+            self.locations.append(location)
+
+    def names_at(self, location: Location | None) -> Names:
+        """With what its own ``set`` says, and its own root."""
+        if location is None:
+            return self.names
+        known = {**self.names.constants, **constants_of(location.level)}
+        for kind in ("root", "alias"):
+            if location.level.is_set_below(kind, "server"):
+                known["document_root"] = known["realpath_root"] = location.level.value(kind)
+        captures = frozenset[str]()
+        if location.is_regex:
+            from rsp.importing.nginx.maps import named_groups
+
+            captures = named_groups(location.path)
+        return Names(known, self.names.functions, captures)
+
+    def find(self, path: str) -> Location | None:
+        """As nginx does."""
+        plain = [each for each in self.locations if not each.is_regex and each.matches(path)]
+        exact = next((each for each in plain if each.modifier == "="), None)
+        if exact is not None:
+            return exact
+        longest = max(plain, key=lambda each: len(each.path), default=None)
+        if longest is not None and longest.modifier == "^~":
+            return longest
+        inner = [each for each in self.locations if each.is_regex and each.outer is longest and longest is not None]
+        outer = [each for each in self.locations if each.is_regex and each.outer is None]
+        return next((each for each in (*inner, *outer) if each.matches(path)), longest)
+
+    def all_locations(self) -> Iterator[Location]:
+        yield from self.locations
+        yield from self.named.values()
+
+
+def _location(statement: Statement, level: Level, outer: Location | None) -> Location:
+    words = statement.args or ["/"]
+    if len(words) > 1:
+        modifier, path = words[0], words[1]
+    else:
+        match = re.fullmatch(r"(=|\^~|~\*|~)?(.*)", words[0], re.DOTALL)
+        modifier, path = (match[1] or "", match[2]) if match else ("", words[0])
+        if path.startswith("@"):
+            modifier = "@"
+    if modifier not in ("~", "~*", "@"):
+        path = re.sub(r"/{2,}", "/", path)
+    return Location(modifier, path, Level("location", statement.block or [], level), statement, outer)
+
+
+def constants_of(level: Level) -> dict[str, str]:
+    """What ``set`` gives a value without a condition, once."""
+    sets = [statement for statement in level.block if statement.name == "set" and len(statement.args) == 2]
+    conditional = {
+        inner.value.lstrip("$")
+        for statement in level.block
+        if statement.name == "if"
+        for inner in statement.block or []
+        if inner.name == "set"
+    }
+    known: dict[str, str] = {}
+    for statement in sets:
+        name = statement.value.lstrip("$")
+        if name in conditional or name in known:
+            known.pop(name, None)
+            continue
+        known[name] = statement.args[1]
+        statement.used = True
+    return known
+
+
+def below(path: str, prefix: str) -> str | None:
+    """What of ``path`` lies below ``prefix``, with a slash before it; ``None``: it lies elsewhere."""
+    folder = prefix if prefix.endswith("/") else f"{prefix}/"
+    if not path.startswith(folder):
+        return None
+    return f"/{path[len(folder) :]}"
+
+
+def joined(folder: str, path: str) -> str:
+    return str(PurePosixPath(folder, path.lstrip("/"))) if path.strip("/") else folder.rstrip("/") or "/"

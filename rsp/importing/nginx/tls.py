@@ -1,0 +1,72 @@
+"""``ssl_*`` of servers: certificates, versions and ciphers, certificates of clients."""
+
+from rsp.importing.nginx.listen import Listener
+from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.servers import Server
+from rsp.importing.site import Declaration, Setting, Value
+
+
+def certificates(server: Server, listeners: list[Listener], result: Result) -> None:
+    """Those of a server that has TLS."""
+    files = server.level.all("ssl_certificate")
+    keys = server.level.all("ssl_certificate_key")
+    password = server.level.value("ssl_password_file")
+    if not any(listener.tls for listener in listeners):
+        return
+    for number, file in enumerate(files):
+        key = keys[number].value if number < len(keys) else ""
+        if any(text.startswith(("data:", "engine:")) or "$" in text for text in (file.value, key)):
+            result.certificates.lost(file, "rsp reads certificates from files whose names are known at the start")
+            continue
+        said: dict[str, Value] = {}
+        if key and key != file.value:
+            said["key"] = key
+        if password:
+            said["password"] = password
+        declared = Declaration("certificate", items=[file.value], keys=said, origin=file.origin)
+        if not any(
+            isinstance(part, Declaration) and part.items == declared.items and part.keys == declared.keys
+            for part in result.certificates
+        ):
+            result.certificates.append(declared)
+
+
+def rules(servers: list[Server], result: Result) -> None:
+    """``tls``: nginx's versions and ciphers, of which rsp has one set for all listeners."""
+    table: dict[str, Value] = {}
+    for server in servers:
+        protocols = server.level.last("ssl_protocols")
+        if protocols is not None:
+            if not {"TLSv1.2", "TLSv1.3"} & set(protocols.args):
+                result.settings.lost(protocols, "rsp speaks TLS 1.2 and 1.3 only")
+            elif protocols.args == ["TLSv1.3"]:
+                table["min"] = "1.3"
+            elif {"TLSv1", "TLSv1.1", "SSLv3", "SSLv2"} & set(protocols.args):
+                result.settings.note(protocols, "rsp speaks TLS 1.2 and 1.3; older versions are left out")
+        ciphers = server.level.last("ssl_ciphers")
+        if ciphers is not None:
+            text = "rsp's ciphers are those of Mozilla's intermediate profile; `tls = { ciphers = ... }` has others"
+            result.settings.note(ciphers, text)
+        if server.level.value("ssl_session_tickets") == "off":
+            table["session_tickets"] = False
+        if server.level.is_on("ssl_reject_handshake"):
+            table["strict_sni"] = True
+        server.level.all("ssl_session_tickets", "ssl_conf_command")
+    if table:
+        result.settings.append(Setting("tls", table))
+
+
+def clients(server: Server, has_tls: bool) -> dict[str, Value]:
+    """Keys of all routes of a server that asks clients for certificates."""
+    mode = server.level.value("ssl_verify_client", "off")
+    authority = server.level.value("ssl_client_certificate") or server.level.value("ssl_trusted_certificate")
+    revoked = server.level.value("ssl_crl")
+    server.level.all("ssl_verify_depth")
+    if mode in ("off", "optional_no_ca") or not authority or not has_tls:
+        return {}
+    keys: dict[str, Value] = {"client_ca": authority}
+    if revoked:
+        keys["client_crl"] = revoked
+    if mode == "optional":
+        keys["client_verify"] = "optional"
+    return keys

@@ -1,0 +1,182 @@
+"""nginx.conf as statements, with what it includes in the place of ``include``.
+
+This room knows nginx's syntax and where its files are, no directive but ``include``.  crossplane's lexer reads the
+characters; what is made of the words is ours, because a fragment or a broken include has to be read as well.
+"""
+
+import glob
+import re
+from pathlib import Path
+from typing import Final
+
+from crossplane.errors import NgxParserSyntaxError
+from crossplane.lexer import lex
+from msgspec import Struct
+
+from rsp.importing.nginx.stock import stock
+from rsp.importing.site import Note, Origin, Unreadable, Untranslated
+
+_ESCAPES: Final = re.compile(r"""\\([\\"'trn])""")
+_DEEPEST: Final = 8  # includes in includes
+_BASES: Final = ("/etc/nginx/", "/usr/local/nginx/conf/", "/usr/local/etc/nginx/", "/opt/nginx/conf/", "conf/")
+_ABOVE: Final = 4  # folders above the file in which an included file is looked for
+
+
+class Statement(Struct, eq=False):
+    """``block``: what stands in braces, or ``None``.  ``used``: it has been translated, or reported."""
+
+    name: str
+    args: list[str]
+    origin: Origin
+    block: "list[Statement] | None" = None
+    used: bool = False
+
+    @property
+    def value(self) -> str:
+        """The first argument, or an empty text."""
+        return self.args[0] if self.args else ""
+
+    @property
+    def text(self) -> str:
+        """As it stands in the file, in one line; of a block, what is in it too."""
+        words = " ".join([self.name, *map(_written, self.args)])
+        if self.block is None:
+            return f"{words};"
+        inner = " ".join(statement.text for statement in self.block)
+        return f"{words} {{ {inner} }}" if inner else f"{words} {{}}"
+
+
+def _written(argument: str) -> str:
+    if not argument or (any(mark in argument for mark in " \t\n;{}#\"'") and "${" not in argument):
+        escaped = argument.replace("\\", "\\\\").replace('"', '\\"') if '"' in argument else argument
+        return f'"{escaped}"'
+    return argument
+
+
+class Tree:
+    """``statements``: of the main file.  ``remarks``: what could not be read, and what was read elsewhere."""
+
+    def __init__(self, path: Path, prefix: Path) -> None:
+        self._prefix = prefix
+        self._main = path
+        self.remarks: list[Note | Untranslated] = []
+        self.statements = self._file(path, str(path), 0)
+
+    def _file(self, path: Path, shown: str, depth: int) -> list[Statement]:
+        """Raises :class:`Unreadable`, with file and line."""
+        try:
+            tokens = list(lex(str(path)))
+        except NgxParserSyntaxError as error:
+            raise Unreadable(f"{shown}:{error.lineno or 1}: {_plain(error.strerror)}") from None
+        except OSError as error:
+            raise Unreadable(f"{shown}: {error.strerror}") from None
+        return self._read(tokens, shown, path, depth)
+
+    def _read(self, tokens: list[tuple[str, int, bool]], shown: str, path: Path, depth: int) -> list[Statement]:
+        outer: list[list[Statement]] = []
+        current: list[Statement] = []
+        words: list[str] = []
+        line = 1
+        for word, at, is_quoted in tokens:
+            if not is_quoted and word.startswith("#"):
+                continue
+            if is_quoted or word not in (";", "{", "}"):
+                line = at if not words else line
+                words.append(_ESCAPES.sub(_unescaped, word) if "\\" in word else word)
+                continue
+            if word == "}":
+                if words:
+                    raise Unreadable(f'{shown}:{line}: "{words[0]}" is not ended by ";"')
+                if not outer:
+                    raise Unreadable(f'{shown}:{at}: unexpected "}}"')
+                current = outer.pop()
+                continue
+            if not words:
+                if word == ";":
+                    continue
+                raise Unreadable(f'{shown}:{at}: unexpected "{word}"')
+            statement = Statement(words[0], words[1:], Origin(shown, line))
+            words = []
+            if word == "{":
+                statement.block = []
+                current.append(statement)
+                outer.append(current)
+                current = statement.block
+            elif statement.name == "include" and statement.args:
+                current += self._included(statement, path, depth)
+            else:
+                current.append(statement)
+        if words:
+            raise Unreadable(f'{shown}:{line}: "{words[0]}" is not ended by ";"')
+        if outer:
+            raise Unreadable(f'{shown}: unexpected end of file, expected "}}"')
+        return current
+
+    def _included(self, statement: Statement, path: Path, depth: int) -> list[Statement]:
+        pattern = statement.value
+        if depth >= _DEEPEST:
+            self.remarks.append(Untranslated("includes are nested too deeply", statement.text, statement.origin))
+            return []
+        found, elsewhere = self._find(pattern, path)
+        if not found:
+            known = stock(pattern)
+            if known is not None:
+                return self._stock(known, pattern, statement, path, depth)
+            if glob.has_magic(pattern):
+                self.remarks.append(Note(f"include {pattern} matches no file here", statement.origin))
+            else:
+                reason = "there is no such file here; what it says is not translated"
+                self.remarks.append(Untranslated(reason, statement.text, statement.origin))
+            return []
+        if elsewhere:
+            said = ", ".join(map(str, found[:3]))
+            self.remarks.append(Note(f"include {pattern} was read from {said}", statement.origin))
+        statements: list[Statement] = []
+        for file in found:
+            try:
+                statements += self._file(file, self._shown(file), depth + 1)
+            except Unreadable as error:
+                self.remarks.append(Untranslated(str(error), statement.text, statement.origin))
+        return statements
+
+    def _stock(self, text: str, pattern: str, statement: Statement, path: Path, depth: int) -> list[Statement]:
+        """The content of a file that comes with nginx, which is not on this machine."""
+        tokens = [(word, statement.origin.line, False) for word in text.split()]
+        return self._read(tokens, statement.origin.file, path, depth + 1)
+
+    def _find(self, pattern: str, path: Path) -> tuple[list[Path], bool]:
+        """The files, and whether they are not where nginx would look."""
+        if found := _matches(self._prefix / pattern):
+            return found, False
+        relative = next((pattern[len(base) :] for base in _BASES if pattern.startswith(base)), pattern)
+        if relative.startswith(("/", "~")):
+            return [], False
+        folders = [self._prefix, path.parent, *list(path.parent.resolve().parents)[:_ABOVE]]
+        for folder in folders:
+            if found := _matches(folder / relative):
+                return found, True
+        return [], False
+
+    def _shown(self, path: Path) -> str:
+        """As a user would name it: relative to the main file's folder where it is below that."""
+        try:
+            return str(self._main.parent / path.resolve().relative_to(self._main.parent.resolve()))
+        except ValueError:
+            return str(path)
+
+
+def _matches(path: Path) -> list[Path]:
+    text = str(path)
+    try:
+        names = sorted(glob.glob(text)) if glob.has_magic(text) else [text]  # noqa: PTH207 - hidden files as nginx
+        return [Path(name) for name in names if Path(name).is_file()]
+    except (OSError, ValueError):
+        return []
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return {"t": "\t", "r": "\r", "n": "\n"}.get(match[1], match[1])
+
+
+def _plain(message: str | None) -> str:
+    return (message or "it cannot be read").replace("expecting", "expected")

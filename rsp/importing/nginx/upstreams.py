@@ -1,0 +1,155 @@
+"""``upstream`` blocks, and the upstreams that a ``proxy_pass`` names by an address.
+
+In nginx TLS, protocol and retries belong to the location that asks, here they belong to the upstream: a block that is
+asked in two ways becomes two upstreams.
+"""
+
+import re
+from typing import Final
+
+from msgspec import Struct, field
+
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.units import seconds
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Table, Value
+
+_PORT: Final = re.compile(r":([0-9]+)$")
+_SILENT: Final = frozenset(
+    ("zone", "keepalive_requests", "keepalive_time", "keepalive_timeout", "ntlm", "resolver", "resolver_timeout",
+     "check_keepalive_requests", "server", "state")
+)  # fmt: skip
+
+
+class Block(Struct):
+    """An ``upstream`` block, translated.  ``keepalive``: what it says, if anything."""
+
+    name: str
+    statement: Statement
+    peers: list[Value] = field(default_factory=list)
+    keys: dict[str, Value] = field(default_factory=dict)
+
+
+def blocks(http: Level, result: Result, names: Names) -> dict[str, Block]:
+    """Those of the http block, by name."""
+    found: dict[str, Block] = {}
+    for statement in http.own("upstream"):
+        block = Block(statement.value, statement)
+        _read(block, result, names)
+        found[block.name] = block
+    return found
+
+
+def _read(block: Block, result: Result, names: Names) -> None:
+    level = Level("upstream", block.statement.block or [])
+    parts = result.upstreams
+    failures: list[tuple[str, str]] = []
+    for server in level.own("server"):
+        peer = _peer(block, server, result, failures)
+        if peer is not None:
+            block.peers.append(peer)
+    _failures(block, failures, result)
+    for statement in level.block:
+        statement.used = True
+        name, args = statement.name, statement.args
+        if name == "least_conn":
+            block.keys["policy"] = "least_conn"
+        elif name == "ip_hash":
+            block.keys |= {"policy": "hash", "key": "client"}
+        elif name == "hash" and args:
+            try:
+                block.keys |= {"policy": "hash", "key": _key(names.text(args[0]))}
+            except Unsayable as error:
+                parts.lost(statement, str(error))
+        elif name == "random":
+            block.keys["policy"] = "random2"
+        elif name == "least_time":
+            block.keys["policy"] = "ewma"
+        elif name == "keepalive" and statement.value.isdigit():
+            block.keys["keepalive"] = int(statement.value)
+        elif name == "max_conns" and statement.value.isdigit():
+            block.keys["max_conns"] = int(statement.value)
+        elif name == "sticky" and args[:1] == ["cookie"] and args[1:]:
+            block.keys["sticky"] = args[1]
+        elif name == "sticky":
+            block.keys["sticky"] = True
+        elif name == "queue" and statement.value.isdigit():
+            block.keys["queue"] = {"size": int(statement.value)}
+        elif name == "check":
+            block.keys["health"] = "tcp"
+        elif name not in _SILENT and not name.startswith("check_"):
+            parts.lost(statement, "rsp import does not know this directive")
+    if not block.peers:
+        parts.lost(block.statement, "it has no server that rsp could ask")
+
+
+def _key(text: str) -> str:
+    return {"{client}": "client", "{uri}": "uri", "{path}": "path", "{host}": "host"}.get(text, text)
+
+
+def _peer(block: Block, server: Statement, result: Result, failures: list[tuple[str, str]]) -> Value:
+    address, *parameters = server.args or [""]
+    keys: dict[str, Value] = {}
+    count, within = "1", "10s"
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name in ("weight", "max_conns") and value.isdigit():
+            keys[name] = int(value)
+        elif name == "backup":
+            keys["backup"] = True
+        elif name == "down":
+            result.upstreams.note(server, f"upstream {block.name}: {address} is `down` and left out")
+            return None
+        elif name == "max_fails":
+            count = value
+        elif name == "fail_timeout":
+            within = value
+        elif name == "slow_start":
+            block.keys["slow_start"] = seconds(value)
+        elif name not in ("resolve", "route", "service", "drain", "max_fails", "id"):
+            result.upstreams.lost(server, f"rsp import does not know the parameter {parameter}")
+            return None
+    failures.append((count, within))
+    if "$" in address:
+        result.upstreams.lost(server, "the address has variables")
+        return None
+    place = with_port(address, 80)
+    return Table([place], keys) if keys else place
+
+
+def _failures(block: Block, failures: list[tuple[str, str]], result: Result) -> None:
+    said = dict.fromkeys(failures)
+    if not said or (len(said) == 1 and ("1", "10s") in said):
+        return
+    if len(said) > 1:
+        text = f"upstream {block.name}: max_fails and fail_timeout hold for all peers; the first ones were taken"
+        result.upstreams.note(block.statement, text)
+    count, within = next(iter(said))
+    if count == "0":
+        block.keys["failures"] = {"count": 0}
+        return
+    time = seconds(within)
+    block.keys["failures"] = {"count": int(count) if count.isdigit() else 1, "within": time, "out": time}
+
+
+def with_port(address: str, port: int) -> str:
+    """As rsp writes addresses: with a port, unless it is a unix socket."""
+    if address.startswith("unix:"):
+        return address.rstrip(":")
+    if _PORT.search(address) and not address.endswith("]") and (address.count(":") == 1 or "]:" in address):
+        return address
+    if address.count(":") > 1 and not address.startswith("["):
+        address = f"[{address}]"
+    return f"{address}:{port}"
+
+
+def wish(address: str) -> str:
+    """What an upstream for one address is called."""
+    if address.startswith("unix:"):
+        return address.rsplit("/", 1)[-1].split(".")[0] or "app"
+    host, _, port = address.rpartition(":")
+    if host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0"):
+        return f"local-{port}"
+    return f"{host}-{port}" if re.fullmatch(r"[0-9.]+|\[.*", host) or port not in ("80", "443") else host

@@ -1,0 +1,139 @@
+"""What becomes of nginx's directives that need no code of their own, by name: the table behind docs/import.md.
+
+``DROPPED`` tune what rsp does by itself; ``NOTED`` are told to the user, once; ``HANDLED`` are translated by the
+files that are named; ``CLOSING`` keep clients out, so a location that has one which is not understood is refused.
+All other names are reported as not translated.
+"""
+
+from typing import Final
+
+DROPPED: Final = frozenset(
+    """
+    accept_mutex accept_mutex_delay aio aio_write chunked_transfer_encoding client_body_buffer_size
+    client_body_in_file_only client_body_in_single_buffer client_body_temp_path client_header_buffer_size
+    connection_pool_size daemon directio directio_alignment etag events fastcgi_buffer_size fastcgi_buffers
+    fastcgi_buffering fastcgi_busy_buffers_size fastcgi_catch_stderr fastcgi_connect_timeout fastcgi_hide_header
+    fastcgi_ignore_client_abort fastcgi_keep_conn fastcgi_limit_rate fastcgi_max_temp_file_size fastcgi_read_timeout
+    fastcgi_request_buffering fastcgi_send_lowat fastcgi_send_timeout fastcgi_temp_file_write_size fastcgi_temp_path
+    gzip_buffers gzip_disable gzip_hash gzip_http_version gzip_no_buffer gzip_proxied gzip_vary gzip_window
+    http2_body_preread_size http2_chunk_size http2_idle_timeout http2_max_concurrent_pushes
+    http2_max_concurrent_streams http2_max_field_size http2_max_header_size http2_max_requests http2_push
+    http2_push_preload http2_recv_buffer_size http2_recv_timeout http3 http3_hq http3_max_concurrent_streams
+    http3_stream_buffer_size if_modified_since ignore_invalid_headers keepalive_disable keepalive_min_timeout
+    keepalive_requests keepalive_time limit_conn_log_level limit_req_log_level lingering_close lingering_time
+    lingering_timeout load_module lock_file log_not_found log_subrequest map_hash_bucket_size map_hash_max_size
+    master_process max_ranges merge_slashes min_delete_depth msie_padding msie_refresh multi_accept
+    open_file_cache open_file_cache_errors open_file_cache_min_uses open_file_cache_valid open_log_file_cache
+    output_buffers override_charset pcre_jit port_in_redirect postpone_output proxy_buffer_size proxy_buffering
+    proxy_buffers proxy_busy_buffers_size proxy_force_ranges proxy_headers_hash_bucket_size
+    proxy_headers_hash_max_size proxy_http_version proxy_ignore_client_abort proxy_limit_rate
+    proxy_max_temp_file_size proxy_request_buffering proxy_send_lowat proxy_socket_keepalive
+    proxy_ssl_ciphers proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_conf_command
+    proxy_temp_file_write_size proxy_temp_path quic_active_connection_id_limit quic_bpf quic_gso quic_host_key
+    quic_mtu quic_retry read_ahead recursive_error_pages request_pool_size reset_timedout_connection resolver
+    resolver_timeout rewrite_log scgi_temp_path send_lowat sendfile sendfile_max_chunk server_name_in_redirect
+    server_names_hash_bucket_size server_names_hash_max_size server_tokens ssl_buffer_size ssl_dhparam
+    ssl_early_data ssl_ecdh_curve ssl_engine ssl_object_cache_inheritable ssl_ocsp_cache ssl_prefer_server_ciphers
+    ssl_session_cache ssl_session_ticket_key ssl_session_timeout ssl_stapling ssl_stapling_file
+    ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate subrequest_output_buffer_size
+    tcp_nodelay tcp_nopush thread_pool timer_resolution types_hash_bucket_size types_hash_max_size
+    underscores_in_headers use uwsgi_buffer_size uwsgi_buffering uwsgi_buffers uwsgi_busy_buffers_size
+    uwsgi_connect_timeout uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_param uwsgi_read_timeout
+    uwsgi_request_buffering uwsgi_send_timeout uwsgi_temp_path variables_hash_bucket_size variables_hash_max_size
+    worker_aio_requests worker_connections worker_cpu_affinity worker_priority worker_rlimit_core
+    worker_rlimit_nofile worker_shutdown_timeout working_directory env grpc_buffer_size grpc_socket_keepalive
+    brotli_buffers brotli_window zstd_buffers http2_max_requests charset_types source_charset
+    grpc_ssl_ciphers variables_hash_max_size debug_points debug_connection stub_status_module
+    vhost_traffic_status_zone gzip_comp_level_min fastcgi_next_upstream uwsgi_next_upstream
+    fastcgi_intercept_errors_off proxy_next_upstream_timeout grpc_next_upstream uninitialized_variable_warn
+    """.split()  # noqa: SIM905 - a list of words
+)
+
+_CACHE: Final = tuple(
+    """
+    proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_lock
+    proxy_cache_lock_age proxy_cache_lock_timeout proxy_cache_methods proxy_cache_min_uses proxy_cache_revalidate
+    proxy_cache_use_stale proxy_cache_background_update proxy_cache_convert_head proxy_cache_max_range_offset
+    proxy_cache_purge proxy_store proxy_store_access proxy_ignore_headers fastcgi_cache fastcgi_cache_path
+    fastcgi_cache_valid fastcgi_cache_key fastcgi_cache_bypass fastcgi_no_cache fastcgi_cache_lock
+    fastcgi_cache_lock_age fastcgi_cache_lock_timeout fastcgi_cache_methods fastcgi_cache_min_uses
+    fastcgi_cache_revalidate fastcgi_cache_use_stale fastcgi_cache_background_update fastcgi_ignore_headers
+    fastcgi_cache_purge uwsgi_cache uwsgi_cache_path uwsgi_cache_valid uwsgi_cache_key uwsgi_cache_bypass
+    uwsgi_no_cache uwsgi_cache_use_stale uwsgi_cache_lock slice
+    """.split()  # noqa: SIM905 - a list of words
+)
+NOTED: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        _CACHE,
+        "rsp has no response cache: each request goes to the peer",
+    ),
+    **dict.fromkeys(
+        (
+            "stub_status",
+            "vhost_traffic_status",
+            "vhost_traffic_status_display",
+            "vhost_traffic_status_display_format",
+            "vhost_traffic_status_filter_by_host",
+            "status",
+            "status_zone",
+            "api",
+            "check_status",
+            "vhost_traffic_status_filter_by_set_key",
+        ),
+        "nginx's status page is rsp's metrics: metrics = \"127.0.0.1:9145\" (docs/metrics.md); its path answers 404",
+    ),
+    "error_log": 'messages of rsp itself go to standard error; log_level = "error" says fewer of them',
+    "pid": 'rsp writes a pid file with pid_file = "/run/rsp.pid" only',
+    **dict.fromkeys(
+        (
+            "otel_exporter",
+            "otel_trace",
+            "otel_trace_context",
+            "otel_service_name",
+            "otel_span_name",
+            "otel_span_attr",
+            "opentracing",
+            "opentracing_load_tracer",
+            "opentracing_propagate_context",
+            "opentracing_tag",
+        ),
+        "tracing is a setting of rsp: tracing = { endpoint = ... } (docs/tracing.md)",
+    ),
+    **dict.fromkeys(
+        ("fastcgi_index", "fastcgi_split_path_info"),
+        "",
+    ),
+}
+
+HANDLED: Final[dict[str, str]] = {
+    "server listen server_name http2 ssl proxy_protocol": "listen.py",
+    "ssl_certificate ssl_certificate_key ssl_password_file ssl_protocols ssl_ciphers ssl_session_tickets "
+    "ssl_reject_handshake ssl_client_certificate ssl_verify_client ssl_crl ssl_verify_depth": "tls.py",
+    "location internal": "locations.py",
+    "upstream zone least_conn ip_hash hash random keepalive keepalive_timeout sticky ntlm": "upstreams.py",
+    "proxy_pass grpc_pass fastcgi_pass uwsgi_pass proxy_redirect proxy_next_upstream proxy_next_upstream_tries "
+    "proxy_ssl_verify proxy_ssl_name proxy_ssl_server_name proxy_ssl_trusted_certificate proxy_ssl_certificate "
+    "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "proxy.py",
+    "proxy_set_header proxy_hide_header proxy_pass_header add_header grpc_set_header more_set_headers "
+    "more_clear_headers add_trailer": "fields.py",
+    "root alias index try_files autoindex expires types default_type charset gzip_static": "files.py",
+    "allow deny satisfy auth_basic auth_basic_user_file auth_request auth_request_set limit_except": "access.py",
+    "limit_req limit_req_zone limit_req_status limit_conn limit_conn_zone limit_conn_status limit_rate": "limits.py",
+    "return rewrite if set break": "rewrites.py",
+    "map geo split_clients": "maps.py",
+    "client_max_body_size client_body_timeout client_header_timeout keepalive_timeout send_timeout "
+    "proxy_connect_timeout proxy_read_timeout proxy_send_timeout large_client_header_buffers": "times.py",
+    "gzip gzip_types gzip_min_length gzip_comp_level brotli zstd access_log log_format error_page "
+    "real_ip_header set_real_ip_from real_ip_recursive user worker_processes": "settings.py",
+}
+
+CLOSING: Final = (
+    "access_by_lua", "rewrite_by_lua", "auth_", "secure_link", "valid_referers", "js_access", "modsecurity",
+    "internal", "limit_except", "allow", "deny", "satisfy", "geoip", "perl", "set_by_lua", "content_by_lua",
+    "app_protect", "session_log", "naxsi", "SecRules", "DeniedUrl", "CheckRule", "testcookie", "ssl_verify_client",
+    "js_content", "return", "if", "oidc", "auth",
+)  # fmt: skip
+
+
+def is_closing(name: str) -> bool:
+    return name.startswith(CLOSING)
