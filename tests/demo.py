@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,11 +19,12 @@ from tests.harness import PATIENCE, wait_until
 
 
 class Demo:
-    """``rsp demo ARGUMENTS`` in ``directory``; ``url``: of its page."""
+    """``rsp demo ARGUMENTS`` in ``directory``.  ``taken``: ports that another program has.  ``url``: of the page."""
 
-    def __init__(self, directory, *arguments, ready="Stop:", terminal=None):
+    def __init__(self, directory, *arguments, ready="Stop:", terminal=None, taken=()):
         self._turn = (Path(tempfile.gettempdir()) / "rsp-demo-tests.lock").open("w")
         fcntl.flock(self._turn, fcntl.LOCK_EX)
+        self._taken = [socket.create_server(("127.0.0.1", port)) for port in taken]
         self.output = directory / "demo.out"
         command = [sys.executable, "-m", "rsp", "demo", "-w", "2", *arguments]
         with self.output.open("wb") as output:
@@ -96,6 +98,8 @@ class Demo:
         finally:
             for one in self.left():
                 one.kill()
+            for sock in self._taken:
+                sock.close()
             self._turn.close()
 
 

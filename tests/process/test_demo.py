@@ -36,6 +36,22 @@ def test_a_killed_backend_costs_no_request(tmp_path):
         assert last["answered"] + last["running"] == last["sent"]
 
 
+def test_ports_that_others_have_are_left_to_them(tmp_path):
+    with Demo(tmp_path, taken=(8000, 8001, 9002)) as demo, Views(demo) as views:
+        assert demo.port != 8000 and ":8001/" not in demo.url
+        assert demo.backend_port("bob") != 9002
+        assert f"Started.  Listening on port {demo.port}." in demo.log
+        views.wait(lambda view: all(view["counts"].get(name) for name in NAMES), "answers of all backends")
+
+
+def test_a_file_whose_backend_has_no_port_is_served_without_it(tmp_path):
+    port = free_port()
+    (tmp_path / "rsp.lua").write_text(f'listen "127.0.0.1:{port}" upstream "app" {{ "127.0.0.1:9001" }}')
+    with Demo(tmp_path, taken=(9002,)) as demo:
+        assert "Backend bob is not started" in demo.log
+        assert b"Hello from ada" in get(port)
+
+
 def test_with_no_backend_left_requests_fail_and_are_counted(tmp_path):
     with Demo(tmp_path) as demo, Views(demo) as views:
         for name in NAMES:
@@ -139,7 +155,7 @@ def test_a_mistake_in_the_file_is_said_once_and_nothing_starts(tmp_path):
         assert demo.log.count("site.lua:2") == 1 and "Backends" not in demo.log and "Traceback" not in demo.log
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_all_of_it(tmp_path, number):
     with Demo(tmp_path) as demo:
         assert len(demo.children()) >= 7  # backends, the master, its workers and the control process

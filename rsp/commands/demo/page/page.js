@@ -50,7 +50,7 @@ function showNumbers(view) {
   figure("failed", "failed", view.failed.toLocaleString("en"), view.failed ? "bad" : "good");
   figure("retries", "sent again by rsp, to another backend", view.retries.toLocaleString("en"), "");
   figure("trial", "errors of a configuration that one worker tried", view.trial.toLocaleString("en"), "warn", !view.trial);
-  figure("version", "configuration in force, version", view.version ?? "–", "");
+  figure("version", "configuration version", view.version ?? "–", "");
 }
 
 // -- requests
@@ -111,7 +111,7 @@ function showBackend(backend, view) {
   const part = recent.filter((outcome) => outcome === backend.name).length;
   share.style.width = `${recent.length ? (100 * part) / recent.length : 0}%`;
   const count = (view.counts[backend.name] || 0).toLocaleString("en");
-  setText(numbers, `port ${backend.port} · ${count} answered · ${percent(part, recent.length)} now`);
+  setText(numbers, `port ${backend.port} · ${count} answered · ${Math.round((100 * part) / (recent.length || 1))} % now`);
   button.className = backend.runs ? "danger" : "primary";
   button.dataset.order = backend.runs ? "kill" : "revive";
   setText(button, backend.runs ? "Kill" : "Revive");
@@ -176,7 +176,7 @@ function show(view) {
   showChanges(view);
   showNotes(view.notes);
   $("pause").setAttribute("aria-pressed", String(view.paused));
-  setText($("pause"), view.paused ? "Go on" : "Pause");
+  setText($("pause"), view.paused ? "Resume" : "Pause");
   link(view.paused ? "warn" : "good", view.paused ? "paused" : "live");
 }
 
