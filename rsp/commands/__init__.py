@@ -1,6 +1,6 @@
 """What a user runs beside the server.
 
-``demo``       ``rsp demo``: backends, and rsp in front of them
+``demo``       ``rsp demo``: backends, rsp in front of them, and a page to try it on
 ``explain``    ``rsp explain``: how a request would be handled
 ``rehearsal``  a worker without a network, for that and for ``rsp -t``
 ``outcome``    what became of a request there, and how that is said
