@@ -14,8 +14,8 @@ upstream "app" {
 -- Every request goes to the group.  When a backend fails a request, rsp sends it to another one.
 route { to = "app" }
 
--- One worker tries a new configuration for 3 seconds before the others follow.
-reload = { canary = "3s", requests = 5 }
+-- One worker tries a new configuration for 3 seconds.  If it has more errors, the others do not follow.
+reload = { canary = "3s", requests = 5, max_latency_increase = 0 }
 
 -- rsp -t runs the tests in the file.
 test("every path goes to the app", function()
