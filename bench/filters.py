@@ -34,7 +34,7 @@ WORK: dict[str, tuple[str, str, str, str | None, str]] = {
         "deny 192.0.2.0/24; allow 127.0.0.0/8; allow 10.0.0.0/8; deny all;", "",
     ),
     "maintenance": (
-        "`maintenance`: a file that is not there", 'maintenance = "file:DIRECTORY/off"', "",
+        "`maintenance`: a missing file", 'maintenance = "file:DIRECTORY/off"', "",
         "if (-f DIRECTORY/off) { return 503; }", "",
     ),
     "cors": (
@@ -77,7 +77,7 @@ WORK: dict[str, tuple[str, str, str, str | None, str]] = {
     ),
     "request": ("`request_buffering` (requests without a body)", "request_buffering = true", "",
                 "proxy_request_buffering on;", ""),
-    "response": ("`response_buffering` (clients that are fast)", "response_buffering = true", "", "proxy_buffering on;", ""),
+    "response": ("`response_buffering` (fast clients)", "response_buffering = true", "", "proxy_buffering on;", ""),
     "strip": (
         "`rewrite`, `rewrite_location`", 'rewrite = "/", rewrite_location = true', "",
         "rewrite ^/(.*)$ /$1 break; proxy_redirect / /;", "",
@@ -96,7 +96,7 @@ WORK: dict[str, tuple[str, str, str, str | None, str]] = {
         "keepalive 1024; keepalive_requests 100000000; }",
     ),
     "failover": ("`failover`", 'failover = { to = "upload" }', "", "error_page 502 503 504 = @other;", ""),
-    "fault": ("`fault` for none of the requests", "fault = { abort = 503, share = 0 }", "", "", ""),
+    "fault": ("`fault` without affected requests", "fault = { abort = 503, share = 0 }", "", "", ""),
     "all": (
         "allow, cors, security_headers, rate_limit, basic, request_buffering",
         'allow = "127.0.0.0/8", cors = { origins = { "PAGE" } }, security_headers = true, '

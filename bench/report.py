@@ -65,8 +65,8 @@ SECTIONS = {
     "<!-- make bench-http2 writes this -->": ("http2",),
 }
 NAMES = {
-    "rate": "requests/s", "cpu": "CPU a connection", "user": "user CPU a request", "p99": "p99",
-    "each": "memory a connection", "efficiency": "CPU a request, one worker over two",
+    "rate": "requests/s", "cpu": "CPU per connection", "user": "user CPU per request", "p99": "p99",
+    "each": "memory per connection", "efficiency": "CPU per request, one worker over two",
 }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     counted = [f"{name} {calls[name]:.2f}" for name in samples if name in calls]
     if scenario.name in ("headline", "h2-headline") and counted:
-        lines += ["", f"System calls a request: {', '.join(counted)}."]
+        lines += ["", f"System calls per request: {', '.join(counted)}."]
     if scenario.name.endswith("idle"):
         each = ", ".join(f"{name} {median(values, 'each') / 1000:.2f} KB" for name, values in samples.items())
         lines += ["", f"Memory for each idle connection: {each}."]
@@ -140,7 +140,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
         grown = {name: (median(values, "grown") or 0) / 1e6 for name, values in samples.items() if name != "direct"}
         text = ", ".join(f"{name} {size:+.1f} MB" for name, size in grown.items())
         across = (
-            f"Mean time a request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}."
+            f"Mean time per request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}."
         )
         lines += ["", across, "", f"Memory over the run: {text}."]
     return "\n".join(lines)
@@ -148,7 +148,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
 
 def targets_table(samples: Samples) -> str:
     """How far each target is reached."""
-    lines = ["| scenario | figure | compared with | to reach | median (spread) | |", "|---|---|---|---|---|---|"]
+    lines = ["| scenario | figure | compared with | target | median (spread) | |", "|---|---|---|---|---|---|"]
     for scenario, figure, against, bound in TARGETS:
         if scenario == "workers" and len(samples.get(scenario, ())) == 4:
             pairs = zip(efficiency(samples[scenario], "rsp"), efficiency(samples[scenario], against), strict=True)
@@ -159,7 +159,7 @@ def targets_table(samples: Samples) -> str:
             continue
         middle, limit = statistics.median(values), float(bound[3:])
         reached = middle >= limit if bound.startswith(">=") else middle <= limit
-        other = "the better" if against == "best" else against
+        other = "the best" if against == "best" else against
         lines.append(
             f"| {scenario} | {NAMES[figure]} | {other} | {bound} | {spread(values)} | {'yes' if reached else '**no**'} |"
         )
