@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from rsp.importing.nginx import fastcgi
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts, Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.upstreams import Block
-from rsp.importing.nginx.words import DROPPED, NOTED, is_closing
+from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED, is_closing
 
 
 class Context(Struct):
@@ -24,14 +25,19 @@ class Context(Struct):
     matter: frozenset[str]
 
     def leftovers(self, block: list[Statement], parts: Parts) -> bool:
-        """Reports what nothing has translated; whether something of it keeps clients out."""
+        """Reports what nothing has translated; whether something of it keeps clients out.
+
+        What is known and was not asked for has no effect: other levels have their own, or nothing is passed to peers.
+        """
         closes = False
         for statement in block:
             if statement.used:
                 continue
             statement.used = True
             name = statement.name
-            if name in DROPPED:
+            if name in KNOWN and not is_closing(name):
+                fastcgi.unknown(statement, parts)
+            elif name in DROPPED:
                 self.result.site.drop(name)
             elif name in NOTED:
                 if NOTED[name]:

@@ -77,9 +77,13 @@ def _scripts(level: Level, names: Names, keys: dict[str, Value], index: str | No
 
 def _parameters(level: Level, name: str, parts: Parts) -> None:
     for statement in level.all(name):
-        words = statement.args
-        if len(words) < 2 or words[0] in _KNOWN or not words[1]:
-            continue
-        if words[0].startswith("HTTP_"):
-            continue
+        unknown(statement, parts)
+
+
+def unknown(statement: Statement, parts: Parts) -> None:
+    """Reports a variable for scripts that rsp does not send."""
+    words = statement.args
+    if not statement.name.endswith("_param") or len(words) < 2 or words[0] in _KNOWN or not words[1]:
+        return
+    if not words[0].startswith("HTTP_"):
         parts.lost(statement, "rsp sends the variables of CGI and the fields of the request, no others")

@@ -39,7 +39,7 @@ class Tries(Struct):
 def directory(location: Location | None, level: Level, names: Names, keys: dict[str, Value]) -> str:
     """The directory that stands for the route's path.  Raises :class:`Unsayable`."""
     alias = level.value("alias") if location is not None and level.has("alias") else ""
-    folder = names.expand(alias or level.value("root"))
+    folder = names.expand(alias or level.value("root") or names.constants.get("document_root", ""))
     if not folder:
         raise Unsayable("there is no `root`; nginx would look into its own folder html")
     if "$" in folder:
@@ -139,7 +139,7 @@ def _folder(server: Server, location: Location | None) -> tuple[str, str | None]
     names = server.names_at(location)
     if location is not None and level.has("alias"):
         return names.expand(level.value("alias")), location.path
-    root = names.expand(level.value("root"))
+    root = names.expand(level.value("root") or names.constants.get("document_root", ""))
     return (root, None) if root and "$" not in root else None
 
 

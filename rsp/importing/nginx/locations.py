@@ -23,6 +23,8 @@ from rsp.importing.site import Code, Declaration, Value
 
 _MODULE: Final = ("if", "return", "rewrite", "set", "break")
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
+_ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash", "to", "files", "fallback", "else_to",
+                 "redirect", "respond", "rewrite", "rewrite_location", "send_host")  # fmt: skip
 _MOVED: Final = ("301", "302", "303", "307", "308")
 
 
@@ -81,7 +83,7 @@ class Locations:
 
     def _draft(self, location: Location | None) -> Draft:
         draft = Draft(self._match(location))
-        level = location.level if location is not None else Level("location", [], self.server.level)
+        level = location.level if location is not None else self._implicit()
         names = self.server.names_at(location)
         self.guards.names = names
         self.guards.default_type = level.value("default_type", "text/plain")
@@ -93,12 +95,19 @@ class Locations:
             draft.is_closed = True
         for inner in level.own("location"):
             inner.used = True
+        if draft.is_closed:
+            _mark_all(level.block)
         if location is not None and self.context.leftovers(level.block, draft.parts):
             draft.is_closed = True
         if draft.is_closed:
             draft.keys = {"respond": {"status": 503}}
             draft.before, draft.after, draft.failed = [], [], []
         return draft
+
+    def _implicit(self) -> Level:
+        """What answers where there is no location: with the server's own ``try_files``."""
+        own = [statement for statement in self.server.level.block if statement.name == "try_files"]
+        return Level("location", own, self.server.level)
 
     def _match(self, location: Location | None) -> dict[str, Value]:
         if location is None or (location.path == "/" and location.modifier == ""):
@@ -490,6 +499,7 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         if lines:
             inner = "\n".join(f"  {line}" for line in body(lines))
             keys[name] = Code(f"function({arguments})\n{inner}\nend")
+    keys = {name: keys[name] for name in (*_ORDER, *keys) if name in keys}
     routes = [Declaration("route", keys=keys, origin=origin)]
     if isinstance(second, list):
         name, expression = second

@@ -140,13 +140,39 @@ def re2_of(text: str) -> str:
     """nginx's (PCRE) expression as RE2 has it.  Raises :class:`Unsayable`."""
     from rsp.http.regex import Pattern
 
-    said = re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", text)
+    said = without_lookahead(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", text))
+    if said.startswith("~"):  # which rsp takes for nginx's own mark
+        said = f"[~]{said[1:]}"
     said = said.replace(r"\/", "/").replace("\\-", "-") if "[" not in said else said.replace(r"\/", "/")
     try:
         Pattern(said)
     except ValueError as error:
         raise Unsayable(f"rsp's regular expressions (RE2) do not have this: {error}") from None
     return said
+
+
+def without_lookahead(text: str) -> str:
+    """``/\\.(?!well-known)`` without ``(?!``: RE2 does not look ahead, but what is not a word can be spelt out."""
+    match = re.fullmatch(r"(?P<before>.*)\(\?!(?P<words>[^()]*)\)(?P<behind>(?:\(?\.\*\)?\$?)?)", text, re.DOTALL)
+    if match is None or "(?!" in match["before"]:
+        return text
+    words = [re.sub(r"\\([/.\-_])", r"\1", word) for word in match["words"].split("|")]
+    if not all(re.fullmatch(r"[\w./\-]+", word) for word in words):
+        return text
+    return f"{match['before']}{_other_than(words)}{match['behind']}"
+
+
+def _other_than(words: list[str]) -> str:
+    """What begins with none of ``words``."""
+    following: dict[str, list[str]] = {}
+    for word in words:
+        following.setdefault(word[0], []).append(word[1:])
+    listed = "".join(re.escape(letter) if letter in "-]^\\" else letter for letter in following)
+    others = ["$", f"[^{listed}]"]
+    for letter, rest in following.items():
+        if "" not in rest:
+            others.append(re.escape(letter).replace("\\/", "/") + _other_than(rest))
+    return f"(?:{'|'.join(others)})"
 
 
 def pattern(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import settings, times, tls, upstreams
+from rsp.importing.nginx import idioms, settings, times, tls, upstreams
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.guards import Dynamic
@@ -23,7 +23,8 @@ _MAIN: Final = ("http", "events", "stream", "mail")
 _HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_zone", "limit_conn_zone", "log_format",
                 "proxy_cache_path", "types")  # fmt: skip
 _SERVER: Final = ("location", "listen", "server_name")
-_MUTE: Final = frozenset(("set", "if", "map", "geo", "log_format", "access_log"))
+PLACEHOLDER: Final = "127.0.0.1:8000"
+_ROOT: Final = "/var/www/html"
 
 
 def read(path: Path, text: str, prefix: str | None = None) -> Site:
@@ -59,13 +60,12 @@ def _whole(statements: list[Statement], name: str, result: Result) -> tuple[Leve
 
 def _around_directives(statements: list[Statement], origin: Origin) -> list[Statement]:
     """Directives of a location, or only settings, as an include file has them."""
-    names = {statement.name for statement in statements}
-    asks_peer = any(name.startswith(("proxy_", "grpc_", "fastcgi_", "uwsgi_")) for name in names)
-    if not statements or not (asks_peer or names & {"root", "alias", "try_files", "return", "rewrite", "add_header"}):
+    if not statements:
         return statements
+    answering = {*CONTENT, "root", "alias", "try_files", "return", "rewrite", "deny", "stub_status"}
     inner = list(statements)
-    if asks_peer and not names & set(CONTENT):
-        return [Statement("server", [], origin, [Statement("location", ["/"], origin, inner)])]
+    if not {statement.name for statement in statements} & answering:
+        inner.append(Statement("proxy_pass", [f"http://{PLACEHOLDER}"], origin))
     return [Statement("server", [], origin, [Statement("location", ["/"], origin, inner)])]
 
 
@@ -87,10 +87,14 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     context = Context(
         result, http, upstreams.blocks(http, result, Names({}, functions)), Zones(http), functions, matter
     )
-    servers = [Server(statement, http, functions, {}) for statement in http.own("server")]
+    for statement in http.own("server"):
+        idioms.translate(statement)
+    constants = {"document_root": _ROOT, "realpath_root": _ROOT} if is_part and not _names_root(main.block) else {}
+    if constants and any(statement.name in ("try_files", "fastcgi_pass") for statement in _every(main.block)):
+        result.site.add(Note(f"the file is a part of a configuration and names no `root`: {_ROOT} is a guess"))
+    servers = [Server(statement, http, functions, constants) for statement in http.own("server")]
     trusted = settings.whole(main, http, result)
-    if servers:
-        times.for_all(http, result)
+    times.for_all(http, result)
     listeners = Listeners(servers, result)
     listeners.redirect()
     listeners.declare(trusted)
@@ -99,6 +103,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     for server in servers:
         routes.add(server)
     routes.finish()
+    tls.stand_in(listeners.by_address.values(), result)
     for name, block in context.blocks.items():
         if name not in {part.name for part in result.upstreams if isinstance(part, Declaration)} and block.peers:
             result.upstream(block.name, list(block.peers), block.keys, block.statement)
@@ -107,6 +112,10 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     context.leftovers(main.block, result.settings)
     _headers(main.block, result)
     _complete(result, is_part=is_part)
+
+
+def _names_root(block: list[Statement]) -> bool:
+    return any(statement.name in ("root", "alias") for statement in _every(block))
 
 
 def _inherited(http: Level) -> None:
@@ -147,20 +156,31 @@ def _setting(name: str, value: Value) -> "Script":
 def _complete(result: Result, *, is_part: bool) -> None:
     """What a part of a file lacks, with a comment."""
     listens = [part for part in result.listeners if isinstance(part, Declaration)]
-    if is_part and (not listens or all(part.comments for part in listens)):
+    if not listens or (is_part and all(part.comments for part in listens)):
+        what = "is a part of a configuration" if is_part else "has no server"
+        said = f"The file {what}: say where clients come in."
         result.listeners[:] = [part for part in result.listeners if not isinstance(part, Declaration)]
-        said = (
-            "The file has no `listen` of its own, because it is a part of a configuration: say where clients come in."
-        )
         result.listeners.append(Declaration("listen", "0.0.0.0:80", comments=[said]))
-    if not listens and not is_part:
-        result.listeners.append(
-            Declaration("listen", "0.0.0.0:80", comments=["The file has no server: say where clients come in."])
-        )
-    routes = [part for part in result.routes if isinstance(part, Declaration)]
-    if not routes and not any(isinstance(part, Declaration) for part in result.upstreams):
-        said = "The file names no peers: put yours here."
-        result.upstreams.append(Declaration("upstream", "app", ["127.0.0.1:8000"], comments=[said]))
+    if any(part.keys.get("tls") for part in listens) and not any(
+        isinstance(part, Declaration) for part in result.certificates
+    ):
+        said = "The file names no certificate for its listeners with TLS: put yours here (docs/tls.md)."
+        files: list[Value] = ["/etc/ssl/certs/site.pem"]
+        keys: dict[str, Value] = {"key": "/etc/ssl/private/site.key"}
+        result.certificates.append(Declaration("certificate", items=files, keys=keys, comments=[said]))
+    upstreams_there = [part for part in result.upstreams if isinstance(part, Declaration)]
+    for part in upstreams_there:
+        if is_part and part.items == [PLACEHOLDER] and part.name == "local-8000":
+            part.comments.append("The file is a part of a configuration: put your peers here.")
+    if not any(isinstance(part, Declaration) for part in result.routes) and not any(
+        isinstance(part, Declaration) and part.keys.get("redirect") for part in result.listeners
+    ):
+        if not upstreams_there:
+            said = "The file names no peers: put yours here."
+            result.upstreams.append(Declaration("upstream", "app", [PLACEHOLDER], comments=[said]))
+        name = upstreams_there[0].name if upstreams_there else "app"
+        said = "The file has no server that would say which requests go where."
+        result.routes.append(Declaration("route", keys={"to": name}, comments=[said]))
 
 
 def _matter(block: list[Statement]) -> frozenset[str]:

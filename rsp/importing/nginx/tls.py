@@ -1,5 +1,7 @@
 """``ssl_*`` of servers: certificates, versions and ciphers, certificates of clients."""
 
+from collections.abc import Iterable
+
 from rsp.importing.nginx.listen import Listener
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Server
@@ -29,6 +31,16 @@ def certificates(server: Server, listeners: list[Listener], result: Result) -> N
             for part in result.certificates
         ):
             result.certificates.append(declared)
+
+
+def stand_in(listeners: Iterable[Listener], result: Result) -> None:
+    """A certificate where no server names one: in a part of a configuration it is in a file that is not here."""
+    first = next((listener.statement for listener in listeners if listener.tls), None)
+    if first is None or any(isinstance(part, Declaration) for part in result.certificates):
+        return
+    said = "The file names no certificate: put yours here."
+    keys: dict[str, Value] = {"key": "/etc/rsp/site.key"}
+    result.certificates.append(Declaration("certificate", "", ["/etc/rsp/site.pem"], keys, first.origin, [said]))
 
 
 def rules(servers: list[Server], result: Result) -> None:

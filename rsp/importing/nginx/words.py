@@ -127,6 +127,12 @@ HANDLED: Final[dict[str, str]] = {
     "real_ip_header set_real_ip_from real_ip_recursive user worker_processes": "settings.py",
 }
 
+KNOWN: Final = frozenset(
+    [name for names in HANDLED for name in names.split()]
+    + ["fastcgi_param", "uwsgi_param", "proxy_intercept_errors", "fastcgi_intercept_errors", "fastcgi_pass_header"]
+    + ["proxy_pass_request_body", "proxy_pass_request_headers", "absolute_redirect", "gzip_vary"]
+)
+
 CLOSING: Final = (
     "access_by_lua", "rewrite_by_lua", "auth_", "secure_link", "valid_referers", "js_access", "modsecurity",
     "internal", "limit_except", "allow", "deny", "satisfy", "geoip", "perl", "set_by_lua", "content_by_lua",
