@@ -1,10 +1,222 @@
-"""A Caddyfile, read into a :class:`rsp.importing.site.Site`."""
+"""A Caddyfile, read into a :class:`rsp.importing.site.Site`: listeners, certificates, and the routes of each site."""
 
+import re
 from pathlib import Path
+from typing import Any, Final
 
-from rsp.importing.site import Site, Unreadable
+from rsp.importing.caddy.certificates import Certificates
+from rsp.importing.caddy.directives import EMPTY, Directives
+from rsp.importing.caddy.finish import finished
+from rsp.importing.caddy.matchers import Scope, networks
+from rsp.importing.caddy.proxy import Proxied
+from rsp.importing.caddy.sites import Address, SiteBlock, option, read_source
+from rsp.importing.caddy.tokens import Node, variables
+from rsp.importing.environment import with_environment
+from rsp.importing.ordered.condition import Condition, Inexpressible
+from rsp.importing.ordered.routes import routes
+from rsp.importing.ordered.rules import Chosen, Rule, resolve
+from rsp.importing.site import Declaration, Note, Part, Setting, Site, Untranslated
+from rsp.importing.wordlist import words
+
+_QUIET: Final = words(
+    """
+    debug email acme_ca acme_ca_root acme_eab acme_dns admin grace_period shutdown_delay default_sni storage
+    storage_clean_interval persist_config on_demand_tls key_type cert_issuer cert_lifetime ocsp_stapling
+    ocsp_interval renew_interval skip_install_trust pki order http_port https_port auto_https local_certs
+    preferred_chains metrics fallback_sni default_bind log renewal_window_ratio filesystem events
+    """
+)
 
 
 def read(path: Path, text: str) -> Site:
-    """Raises :class:`Unreadable`."""
-    raise Unreadable(f"{path}: a Caddyfile cannot be imported yet")
+    """Raises :class:`rsp.importing.site.Unreadable`."""
+    return _Reader(Site("Caddy", str(path)), path, text).site
+
+
+class _Reader:
+    def __init__(self, site: Site, path: Path, text: str) -> None:
+        self.site = site
+        self.source = read_source(path, text, site)
+        self.options = self.source.options
+        self.upstreams: list[Declaration] = []
+        self.directives = Directives(site, self._upstream)
+        self.certificates = Certificates(site, self.options)
+        self.listeners: dict[str, Declaration] = {}
+        self.binds = {id(block): self._addresses(block) for block in self.source.sites}
+        self._settings()
+        self._listen()
+        self._routes()
+        self.site.parts += self.upstreams
+        self._order()
+        with_environment(site, variables)
+
+    def _addresses(self, block: SiteBlock) -> list[tuple[Address, str]]:
+        """The site's addresses, and where each of them listens."""
+        hosts = next((node.rest for node in block.nodes if node.name == "bind" and node.rest), ["0.0.0.0"])
+        default = option(self.options, "default_bind")
+        if hosts == ["0.0.0.0"] and default:
+            hosts = [default]
+        found: list[tuple[Address, str]] = []
+        for address in block.addresses:
+            for given in hosts:
+                host = re.sub(r"^tcp[46]?/", "", given).strip("[]")
+                if host.startswith(("fd/", "fdgram/", "udp/")):
+                    self.site.add(Untranslated("rsp has no such address to listen on", f"bind {given}", block.origin))
+                    continue
+                if host.startswith("unix/"):
+                    found.append((address, f"unix:{host.partition('/')[2].partition('|')[0]}"))
+                else:
+                    found.append((address, f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"))
+        return found
+
+    def _settings(self) -> None:
+        said = "Caddy waits for peers and idle connections without a limit, or longer than rsp."
+        timeouts = {"head": "1m", "idle": "5m", "response": "1d", "read": "1d", "tunnel": "1d"}
+        for node in self.options:
+            if node.name == "servers":
+                self._servers(node, timeouts)
+            elif node.name not in _QUIET:
+                self.site.add(Untranslated("rsp has no such option", node.text, node.origin))
+        self.site.add(Setting("timeouts", timeouts, comments=[said]))
+
+    def _servers(self, node: Node, timeouts: dict[str, Any]) -> None:
+        for line in node.block or []:
+            if line.name == "trusted_proxies" and line.rest[:1] == ["static"]:
+                try:
+                    self.site.add(Setting("trusted", networks(line.rest[1:]), line.origin))
+                except Inexpressible as error:
+                    self.site.add(Untranslated(str(error), line.text, line.origin))
+            elif line.name == "timeouts":
+                names = {"read_header": "head", "idle": "idle", "read_body": "body", "write": "send"}
+                for each in line.block or []:
+                    if each.name in names and each.rest:
+                        timeouts[names[each.name]] = each.rest[0]
+            elif line.name in ("trusted_proxies", "listener_wrappers", "client_ip_headers"):
+                self.site.add(Untranslated("rsp has no such option", line.text, line.origin))
+
+    def _listen(self) -> None:
+        """Listeners in the order of the sites; a name on TLS gets its redirect from port 80, as Caddy does it."""
+        redirects = option(self.options, "auto_https") not in ("off", "disable_redirects")
+        plain: dict[str, None] = {}
+        for block in self.source.sites:
+            for address, where in self.binds[id(block)]:
+                asked = any(node.name == "tls" and node.rest[:1] != ["off"] for node in block.nodes)
+                tls = address.tls or (asked and address.port != "80")
+                keys: dict[str, Any] = {"tls": True} if tls else {}
+                had = self.listeners.setdefault(where, Declaration("listen", where, keys=keys, origin=block.origin))
+                if tls and not had.keys:
+                    self.site.add(Untranslated("one address with TLS and without", block.text, block.origin))
+                if tls:
+                    self.certificates.for_site(address.host, block)
+                elif address.port == "80":
+                    plain[where] = None
+        http = option(self.options, "http_port") or "80"
+        self.redirected = f"0.0.0.0:{http}"
+        named = any(address.tls and address.host for block in self.source.sites for address in block.addresses)
+        self.redirects = redirects and named
+        if self.redirects and self.redirected not in self.listeners:
+            self.listeners[self.redirected] = Declaration("listen", self.redirected, keys={"redirect": "https"})
+            self.redirects = False
+        for declaration in self.listeners.values():
+            self.site.add(declaration)
+        self.certificates.declare()
+        if any(where.startswith("0.0.0.0:") for where in self.listeners):
+            self.site.add(Note('Caddy listens on IPv6 as well: add listen "[::]:443" and so on, if clients use it'))
+
+    def _routes(self) -> None:
+        chosen: list[Chosen] = []
+        every = frozenset(where for where, each in self.listeners.items() if "redirect" not in each.keys)
+        for block in self._by_host():
+            chosen += self._site(block, every)
+        if self.redirects:
+            hosts = {a.host for block in self.source.sites for a in block.addresses if a.tls and a.host}
+            where = Condition(listeners=frozenset([self.redirected]), hosts=frozenset(hosts))
+            chosen.append(Chosen(where, {"redirect": {"to": "https://{host}{uri}", "status": 308}}))
+        for part in routes(chosen, finished):
+            self.site.add(part)
+
+    def _by_host(self) -> list[SiteBlock]:
+        """Sites with names before those for all, as Caddy looks at them."""
+        return sorted(self.source.sites, key=lambda block: all(not each.host for each in block.addresses))
+
+    def _site(self, block: SiteBlock, every: frozenset[str]) -> list[Chosen]:
+        own = self.binds[id(block)]
+        secure = frozenset(where for address, where in own if self.listeners[where].keys)
+        plain = frozenset(where for _, where in own) - secure
+        rules = self.directives.rules(block.nodes, Scope({}, secure, plain), "")
+        self._logs(block, rules)
+        self.certificates.clients(block, rules)
+        hosts = frozenset(address.host for address, _ in own)
+        found: list[Chosen] = []
+        groups: dict[frozenset[str], set[str]] = {}
+        for host in hosts:
+            at = frozenset(where for address, where in own if address.host == host)
+            groups.setdefault(at, set()).add(host)
+        for at, names in groups.items():
+            start = Condition(
+                listeners=None if self._alone(at, names, every) else at,
+                hosts=None if "" in names else frozenset(names),
+            )
+            resolved = resolve(rules, EMPTY, start)
+            for problem in resolved.problems:
+                self.site.add(Untranslated(problem.reason, problem.text, problem.origin))
+            for each in resolved.chosen:
+                if each.origin is None and each.keys.get("respond") == EMPTY["respond"]:
+                    each.comments = ("For the rest there is no directive: Caddy answers 200, without a body.",)
+                each.origin = each.origin or block.origin
+            found += resolved.chosen
+        return found
+
+    def _alone(self, at: frozenset[str], names: set[str], every: frozenset[str]) -> bool:
+        """Whether the listener need not be asked for: it is the only one, or no site elsewhere has the name."""
+        if at == every:
+            return True
+        if "" in names or self.redirects:
+            return False
+        pairs = [pair for block in self.source.sites for pair in self.binds[id(block)]]
+        others = [address.host for address, where in pairs if where not in at]
+        return not any(host in names or not host for host in others)
+
+    def _logs(self, block: SiteBlock, rules: list[Rule]) -> None:
+        for node in block.nodes:
+            if node.name != "log":
+                continue
+            for line in node.block or []:
+                if line.name == "output" and line.rest[:1] == ["file"] and len(line.rest) > 1:
+                    keys = {"access_log": {"path": line.rest[1], "format": "json"}}
+                    rules.insert(0, Rule(keys, origin=line.origin, text=line.text))
+                elif line.name == "output" and line.rest[:1] == ["discard"]:
+                    rules.insert(0, Rule({"access_log": "off"}, origin=line.origin, text=line.text))
+
+    def _upstream(self, made: Proxied, node: Node) -> str:
+        for part in made.said:
+            self.site.add(part)
+        same = next((each for each in self.upstreams if (each.items, each.keys) == (made.peers, made.keys)), None)
+        if same is not None:
+            return same.name
+        name, number = made.name, 2
+        while any(each.name == name for each in self.upstreams):
+            name = f"{made.name}-{number}"
+            number += 1
+        self.upstreams.append(Declaration("upstream", name, made.peers, made.keys, node.origin))
+        return name
+
+    def _order(self) -> None:
+        rank = {"listen": 1, "certificate": 2, "upstream": 3, "route": 5}
+
+        def place(part: Part) -> tuple[int, int]:
+            if isinstance(part, Setting):
+                return (0, 0)
+            if isinstance(part, Declaration):
+                return (rank.get(part.word, 4), 0)
+            return (4, part.origin.line if isinstance(part, (Note, Untranslated)) and part.origin else 0)
+
+        declared = {part.word for part in self.site.parts if isinstance(part, Declaration)}
+        if "listen" not in declared:
+            said = "Nothing of this file is served by rsp: this stands for what you want to listen on."
+            self.site.add(Declaration("listen", "127.0.0.1:8080", comments=[said]))
+        if not self.source.sites:
+            self.site.add(Untranslated("no site that rsp can serve", "the file", None))
+        if "route" not in declared:
+            self.site.add(Declaration("route", keys={"respond": {"status": 503}}))
+        self.site.parts.sort(key=place)

@@ -10,15 +10,15 @@ from typing import Any, Final, Literal
 
 from rsp.importing.ordered.condition import Condition, Inexpressible, Path, host_covers
 from rsp.importing.ordered.rules import Chosen
-from rsp.importing.site import Declaration
+from rsp.importing.site import Declaration, Untranslated
 
 Form = Literal["exact", "regex", "path"]
 _RANK: Final = {"exact": 3, "regex": 2, "path": 1}
 Finish = Callable[[dict[str, Any], Form, Path | None], dict[str, Any]]
 
 
-def routes(chosen: Sequence[Chosen], finish: Finish) -> list[Declaration]:
-    """``finish``: a route's keys, once it is known how its path is written."""
+def routes(chosen: Sequence[Chosen], finish: Finish) -> list[Declaration | Untranslated]:
+    """``finish``: a route's keys, once it is known how its path is written; ``_lost`` of them is what is missing."""
     hosts: dict[str, None] = {}
     for each in chosen:
         for host in sorted(each.condition.hosts or ()):
@@ -34,7 +34,7 @@ def routes(chosen: Sequence[Chosen], finish: Finish) -> list[Declaration]:
         chain = _ahead(chains[host], chains[wider])
         if chain:
             written.setdefault(tuple(chain), []).append(host)
-    found: list[Declaration] = []
+    found: list[Declaration | Untranslated] = []
     for indices, names in written.items():
         found += _routes([chosen[index] for index in indices], names, finish)
     return found + _routes([chosen[index] for index in general], [], finish)
@@ -67,14 +67,21 @@ def _ahead(chain: list[int], wider: list[int]) -> list[int]:
     return chain[:end]
 
 
-def _routes(chain: Sequence[Chosen], hosts: list[str], finish: Finish) -> list[Declaration]:
-    forms = _forms([each.condition for each in chain])
-    return [_route(each, form, hosts, finish) for each, form in zip(chain, forms, strict=True)]
+def _routes(chain: Sequence[Chosen], hosts: list[str], finish: Finish) -> list[Declaration | Untranslated]:
+    found: list[Declaration | Untranslated] = []
+    for each, form in zip(chain, _forms(chain), strict=True):
+        route = _route(each, form, hosts, finish)
+        lost: Any = route.keys.pop("_lost", None)
+        if lost is not None:
+            found.append(Untranslated(lost[0], lost[1], each.origin))
+        found.append(route)
+    return found
 
 
-def _forms(conditions: Sequence[Condition]) -> list[Form]:
+def _forms(chain: Sequence[Chosen]) -> list[Form]:
     """How each path is written, so that the first that matches wins."""
-    forms = [_natural(each.path) for each in conditions]
+    conditions = [each.condition for each in chain]
+    forms = [_natural(each.condition.path, each.keys) for each in chain]
     changed = True
     while changed:
         changed = False
@@ -93,7 +100,10 @@ def _forms(conditions: Sequence[Condition]) -> list[Form]:
     return forms
 
 
-def _natural(path: Path | None) -> Form:
+def _natural(path: Path | None, keys: dict[str, Any]) -> Form:
+    rewrite = keys.get("rewrite")
+    if isinstance(rewrite, str) and "{" not in rewrite and (path is None or path.kind != "exact"):
+        return "regex"  # or else what lies below the path would stay
     if path is None:
         return "path"
     if path.fold:

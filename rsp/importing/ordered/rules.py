@@ -78,8 +78,8 @@ def _walk(
             out.chosen.append(Chosen(within, {"respond": {"status": 503}}, rule.origin))
             return
         try:
-            passed = [each for each in (within.both(each) for each in rule.unless) if each is not None]
-            taken = [each for each in (within.both(each) for each in rule.any) if each is not None]
+            passed = [each for each in map(within.both, _moved(rule.unless, keys)) if each is not None]
+            taken = [each for each in map(within.both, _moved(rule.any, keys)) if each is not None]
             merged = merge(keys, rule.keys)
         except Inexpressible as error:
             _problem(out, rule, str(error))
@@ -106,6 +106,17 @@ def _walk(
                 return
             keys, comments = merged, said
     out.chosen.append(Chosen(within, merge(keys, otherwise), None, comments))
+
+
+def _moved(conditions: Sequence[Condition], keys: dict[str, Any]) -> Sequence[Condition]:
+    """What they ask for once the path has been rewritten.  Raises :class:`Inexpressible`."""
+    rewrite = keys.get("rewrite")
+    if (rewrite is None and not keys.get("_loose")) or all(each.path is None for each in conditions):
+        return conditions
+    if rewrite is None or "{" in rewrite:
+        raise Inexpressible("it asks for a path that has been rewritten")
+    path = rewrite.partition("?")[0]
+    return [each.without("path") for each in conditions if each.path is None or each.path.matches(path)]
 
 
 def _problem(out: Resolved, rule: Rule, reason: str) -> None:

@@ -1,0 +1,369 @@
+"""A site's directives, in Caddy's order, as rules of which the first that matches wins."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from rsp.importing.caddy.matchers import Matcher, Scope, is_matcher, matcher
+from rsp.importing.caddy.proxy import Proxied, php_fastcgi, reverse_proxy
+from rsp.importing.caddy.tokens import Node
+from rsp.importing.caddy.values import placeholders, size
+from rsp.importing.ordered.condition import Condition, Inexpressible, Path
+from rsp.importing.ordered.rules import Rule
+from rsp.importing.site import Note, Site, Untranslated
+from rsp.importing.wordlist import words
+
+_ORDER: Final = (
+    "tracing map vars fs root log_append skip_log log_skip log_name header copy_response_headers request_body timeouts "
+    "redir method rewrite uri try_files basicauth basic_auth forward_auth request_header encode push intercept "
+    "templates invoke handle handle_path route abort error copy_response respond metrics reverse_proxy php_fastcgi "
+    "file_server acme_server"
+)
+_PLACES: Final = {name: place for place, name in enumerate(re.split(r"\s+", _ORDER))}
+_GUARDS: Final = words("authorize authenticate crowdsec appsec waf coraza_waf ipfilter geoblock maxmind_geolocation")
+_FIRST_VERSION: Final = words("proxy fastcgi gzip errors status internal ext mime browse cors realip git startup")
+_CLOSING: Final = words("basic_auth basicauth forward_auth abort error respond handle redir")
+_HANDLES: Final = words("handle handle_path")
+_ASKED: Final = words("host x-real-ip x-original-url")
+_SITE: Final = words("tls bind log")
+_QUIET: Final = words("tracing log_append skip_log log_skip log_name push metrics fs")
+EMPTY: Final = {"respond": {"status": 200}}
+_CLOSED: Final = {"respond": {"status": 403}}
+_CODES: Final = {"permanent": 301, "temporary": 302}
+
+
+class Directives:
+    """``upstream``: declares one, and says under which name."""
+
+    def __init__(self, site: Site, upstream: Callable[[Proxied, Node], str]) -> None:
+        self.site = site
+        self.upstream = upstream
+        self.passwords: dict[str, list[str]] = {}  # file: its lines
+
+    def rules(self, nodes: list[Node], scope: Scope, root: str, ordered: bool = False) -> list[Rule]:
+        """``ordered``: as they stand, in ``route``."""
+        named = {**scope.named, **{each.name: each for each in nodes if each.name.startswith("@")}}
+        scope = Scope(named, scope.secure, scope.plain, scope.prefix)
+        found = [each for each in nodes if not each.name.startswith("@") and each.name not in _SITE]
+        for each in found:
+            if each.name == "root" and each.rest:
+                root = each.rest[-1]
+        if not ordered:
+            found = self._sorted(found, scope)
+        return self._rules(found, scope, root)
+
+    def _sorted(self, nodes: list[Node], scope: Scope) -> list[Node]:
+        """In Caddy's order: by directive, then by the length of the path.
+
+        Its comparison is no order where some have one path and others do not, so what it does is done here as well.
+        """
+        result = list(nodes)
+        keys = [_sort_key(node, scope) for node in result]
+        for end in range(1, len(result)):
+            at = end
+            while at and _before(keys[at], keys[at - 1]):
+                result[at], result[at - 1] = result[at - 1], result[at]
+                keys[at], keys[at - 1] = keys[at - 1], keys[at]
+                at -= 1
+        return result
+
+    def _rules(self, nodes: list[Node], scope: Scope, root: str) -> list[Rule]:
+        found: list[Rule] = []
+        for index, node in enumerate(nodes):
+            rest = nodes[index + 1 :]
+            try:
+                if node.name in ("handle", "handle_path", "route"):
+                    found += self._nested(node, rest, scope, root)
+                    if node.name == "route" and not _matcher_of(node):
+                        return found
+                else:
+                    found += self._directive(node, rest, scope, root)
+            except Inexpressible as error:
+                found += self._lost(node, str(error), scope)
+        return found
+
+    def _lost(self, node: Node, reason: str, scope: Scope) -> list[Rule]:
+        """What is not translated; what keeps clients out keeps all out."""
+        self.site.add(Untranslated(reason, node.text, node.origin))
+        if node.name not in _GUARDS and node.name not in _CLOSING:
+            return []
+        word = _matcher_of(node)
+        try:
+            where = matcher(scope, word, True) if word else Matcher()
+        except Inexpressible:
+            where = Matcher()
+        if node.name in ("respond", "error", "abort", "handle", "redir") and not where.given and word:
+            return self._over(node, word, scope)
+        return [Rule(_CLOSED, where.any, where.unless, True, True, (), node.origin, node.text)]
+
+    def _over(self, node: Node, word: str, scope: Scope) -> list[Rule]:
+        """A matcher that cannot be said: what lets some clients through lets none, what refuses some refuses none."""
+        named = scope.named.get(word)
+        inside = [] if named is None else [*(named.block or []), Node(named.rest, named.origin)]
+        if node.name in ("respond", "error", "abort") and any(each.name == "not" for each in inside):
+            return [Rule(_CLOSED, last=True, guard=True, origin=node.origin, text=node.text)]
+        return []
+
+    def _nested(self, node: Node, rest: list[Node], scope: Scope, root: str) -> list[Rule]:
+        word = _matcher_of(node)
+        where = matcher(scope, word) if word else Matcher()
+        inner = scope
+        keys: dict[str, Any] = {}
+        if node.name == "handle_path" and word:
+            if not word.startswith("/") or not word.endswith("*"):
+                raise Inexpressible("handle_path with such a matcher")
+            prefix = word.rstrip("*").rstrip("/")
+            if not word.endswith("/*"):
+                where.any = [Condition(path=Path("tree", scope.prefix + prefix))]
+                self.site.add(Note(f"{node.name} {word}: rsp takes {prefix} and what is below it", node.origin))
+            inner = Scope(scope.named, scope.secure, scope.plain, scope.prefix + prefix)
+            keys = {"_strip": scope.prefix + prefix}
+        following = [each for each in rest if node.name == "route" or each.name not in _HANDLES]
+        then = self.rules(node.block or [], inner, root, node.name == "route")
+        then = [*([Rule(keys, origin=node.origin)] if keys else []), *then, *self._rules(following, scope, root)]
+        return [Rule(dict(EMPTY), where.any, where.unless, True, False, then, node.origin, node.text)]
+
+    def _directive(self, node: Node, rest: list[Node], scope: Scope, root: str) -> list[Rule]:
+        name = node.name
+        word = _matcher_of(node)
+        values = node.rest[1:] if word else node.rest
+        if name in _QUIET:
+            self.site.drop(name)
+            return []
+        if name not in _PLACES:
+            if name in _GUARDS:
+                raise Inexpressible(f"rsp has no {name}, so its requests are refused")
+            if name in _FIRST_VERSION:
+                raise Inexpressible(f"{name} is a directive of Caddy 1")
+            if name == "handle_errors":
+                raise Inexpressible("rsp has pages for its own errors: page { status = 404, file = ... }")
+            raise Inexpressible(f"rsp has no {name}")
+        fold = name in ("respond", "error", "abort", "basic_auth", "basicauth", "forward_auth")
+        where = matcher(scope, word, fold) if word else Matcher()
+        if any(each.path for each in where.any) and not fold:
+            self.site.add(Note("Caddy compares paths in any case, rsp as they are written"))
+        make = getattr(self, f"_{name}", None)
+        if make is None:
+            raise Inexpressible(f"rsp has no {name}")
+        keys, last, guard = make(node, values, root, rest)
+        if name in ("redir", "respond") and scope.prefix and re.search(r"\{(?:path|uri)\}", str(keys)):
+            raise Inexpressible("below handle_path its path is another than rsp's")
+        if name == "uri" and keys:
+            of = [Condition(path=Path("prefix", f"{keys['_strip']}/")), Condition(path=Path("exact", keys["_strip"]))]
+            if scope.prefix:
+                raise Inexpressible("two prefixes are taken off")
+            where.any = [both for one in where.any for two in of if (both := one.both(two)) is not None]
+        return [Rule(keys, where.any, where.unless, last, guard, (), node.origin, node.text)] if keys else []
+
+    def _root(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        if len(values) != 1:
+            raise Inexpressible("a directory is expected")
+        return {"_root": values[0]}, False, False
+
+    def _header(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        rules: dict[str, Any] = {}
+        lines = [Node(values, node.origin)] if values else []
+        for line in [*lines, *(node.block or [])]:
+            field_, *given = line.words
+            if field_ in ("defer", "match"):
+                if field_ == "match":
+                    self.site.add(Untranslated("rsp sets fields whatever the status is", line.text, line.origin))
+                continue
+            if field_.startswith("-"):
+                if "*" in field_:
+                    raise Inexpressible("rsp removes fields by their whole names")
+                rules.setdefault("remove", []).append(field_[1:])
+            elif len(given) == 1:
+                if field_.startswith("?"):
+                    self.site.add(Note(f"{field_[1:]} is set, even where the peer has sent it", line.origin))
+                way = "add" if field_.startswith("+") else "set"
+                rules.setdefault(way, {})[field_.lstrip("+?>")] = placeholders(given[0])
+            else:
+                self.site.add(Untranslated("rsp does not replace parts of a field", line.text, line.origin))
+        return ({"response_headers": rules} if rules else {}), False, False
+
+    def _request_header(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        if not values:
+            raise Inexpressible("a field is expected")
+        name, *given = values
+        if name.startswith("-"):
+            return {"request_headers": {"remove": [name[1:]]}}, False, False
+        if len(given) != 1:
+            raise Inexpressible("rsp does not replace parts of a field")
+        way = "add" if name.startswith("+") else "set"
+        return {"request_headers": {way: {name.lstrip("+"): placeholders(given[0])}}}, False, False
+
+    def _request_body(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        keys: dict[str, Any] = {}
+        for line in node.block or []:
+            if line.name == "max_size" and line.rest:
+                keys["body"] = size(line.rest[0])
+            else:
+                self.site.add(Untranslated(f"rsp has no {line.name} of bodies", line.text, line.origin))
+        return ({"limits": keys} if keys else {}), False, False
+
+    def _redir(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        if not values:
+            raise Inexpressible("a target is expected")
+        to = placeholders(values[0])
+        code = values[1] if len(values) > 1 else "302"
+        status = _CODES.get(code, int(code) if code.isdigit() else 0)
+        if status not in (301, 302, 303, 307, 308):
+            raise Inexpressible(f"rsp has no redirect with {code}")
+        if "?" not in to and "{query}" not in to and "{uri}" not in to:
+            to += "?"
+            self.site.add(Note("a redirect to a fixed target drops the query: a ? at its end says that to rsp"))
+        return {"redirect": to if status == 302 else {"to": to, "status": status}}, True, False
+
+    def _rewrite(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        if node.block:
+            raise Inexpressible("this is rewrite of Caddy 1")
+        if len(values) != 1 or values[0].startswith("?"):
+            raise Inexpressible("rsp rewrites paths")
+        return {"rewrite": placeholders(values[0]).replace("?{query}", "")}, False, False
+
+    def _uri(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        if values[:1] == ["strip_prefix"] and len(values) == 2:
+            return {"_strip": "/" + values[1].strip("/"), "_loose": True}, False, False
+        raise Inexpressible(f"rsp has no uri {values[0] if values else ''}")
+
+    def _try_files(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        return {"_try": values}, False, False
+
+    def _basicauth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        return self._basic_auth(node, values, root, rest)
+
+    def _basic_auth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        realm = values[1] if len(values) > 1 else "restricted"
+        lines = [":".join(line.words[:2]) for line in node.block or [] if len(line.words) >= 2]
+        if len(lines) != len(node.block or []) or not lines:
+            raise Inexpressible("users and hashed passwords are expected")
+        file = next((name for name, had in self.passwords.items() if had == lines), None)
+        if file is None:
+            file = "users.htpasswd" if not self.passwords else f"users{len(self.passwords) + 1}.htpasswd"
+            self.passwords[file] = lines
+            for line in lines:
+                self.site.add(Note(f"a line of {file}, beside this file: {line}", node.origin))
+        return {"auth": {"basic": file, "realm": realm}}, False, True
+
+    def _forward_auth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        auth: dict[str, Any] = {}
+        others: list[Node] = []
+        for line in node.block or []:
+            if line.name == "uri" and line.rest:
+                auth["path"] = line.rest[0]
+            elif line.name == "copy_headers":
+                names = [*line.rest, *(each.name for each in line.block or [])]
+                if any(">" in name for name in names):
+                    raise Inexpressible("rsp copies fields under their own names")
+                auth["copy"] = names
+            elif line.name == "header_up" and line.rest and line.rest[0].lower() in _ASKED:
+                self.site.add(Note(f"the service is asked without {line.text}", line.origin))
+            else:
+                others.append(line)
+        made = reverse_proxy(Node(node.words, node.origin, others), values)
+        name = self.upstream(made, node)
+        return {"auth": {"forward": name, **auth}}, False, True
+
+    def _encode(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        names = [*values, *(line.name for line in node.block or [])]
+        known = [name for name in names if name in ("gzip", "zstd", "br")]
+        keys: dict[str, Any] = {"algorithms": known or ["zstd", "gzip"]}
+        for line in node.block or []:
+            if line.name == "minimum_length" and line.rest:
+                keys["min_size"] = int(line.rest[0])
+        return {"compress": keys}, False, False
+
+    def _respond(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        respond: dict[str, Any] = {}
+        for line in node.block or []:
+            if line.name == "body" and line.rest:
+                values = [*values, line.rest[0]]
+        if len(values) == 1 and re.fullmatch(r"[1-5][0-9][0-9]", values[0]):
+            respond["status"] = int(values[0])
+        elif values:
+            respond["body"] = placeholders(values[0])
+            if len(values) > 1 and values[1].isdigit():
+                respond["status"] = int(values[1])
+        if not 200 <= respond.get("status", 200) <= 599:
+            raise Inexpressible("rsp answers with a status from 200 to 599")
+        return {"respond": respond or {"status": 200}}, True, respond.get("status", 200) >= 400
+
+    def _error(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        status = next((int(each) for each in reversed(values) if re.fullmatch(r"[45][0-9][0-9]", each)), 500)
+        return {"respond": {"status": status}}, True, True
+
+    def _abort(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        self.site.add(Note("abort closes the connection; rsp answers 403", node.origin))
+        return dict(_CLOSED), True, True
+
+    def _reverse_proxy(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        made = reverse_proxy(node, values)
+        return {"to": self.upstream(made, node), **made.route}, True, False
+
+    def _php_fastcgi(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        made = php_fastcgi(node, values, root or ".")
+        keys = {"to": self.upstream(made, node), **made.route}
+        if any(each.name == "file_server" and not _matcher_of(each) for each in rest):
+            keys["_static"] = True
+        return keys, True, False
+
+    def _file_server(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        files: dict[str, Any] = {"index": ["index.html", "index.txt"]}
+        if "browse" in values:
+            files["list"] = True
+        for line in node.block or []:
+            if line.name == "root" and line.rest:
+                files["root"] = line.rest[0]
+            elif line.name == "index" and line.rest:
+                files["index"] = line.rest[0] if len(line.rest) == 1 else line.rest
+            elif line.name == "browse":
+                files["list"] = True
+            elif line.name == "hide":
+                files["hide"] = [each for each in line.rest if not each.startswith((".", "/"))]
+            elif line.name in ("precompressed", "disable_canonical_uris", "etag_file_extensions"):
+                self.site.drop(f"file_server {line.name}")
+            else:
+                self.site.add(Untranslated(f"files of rsp have no {line.name}", line.text, line.origin))
+        self.site.add(Note(
+            "names that begin with a dot, and links that lead out of the directory, are not served: "
+            'hidden = true, symlinks = "all"'
+        ))  # fmt: skip
+        return {"_files": files}, True, False
+
+
+Made = tuple[dict[str, Any], bool, bool]
+
+
+def _matcher_of(node: Node) -> str:
+    """The word that is a directive's matcher; empty: none."""
+    if not node.rest or not is_matcher(node.rest[0]):
+        return ""
+    single = len(node.rest) == 1 and node.block is None
+    if single and node.name in ("redir", "rewrite", "root", "try_files") and not node.rest[0].startswith("@"):
+        return ""
+    return node.rest[0]
+
+
+def _sort_key(node: Node, scope: Scope) -> tuple[int, bool, str]:
+    """The directive's place, whether it has a matcher, and its only path."""
+    name = "handle" if node.name == "handle_path" else node.name
+    word = _matcher_of(node)
+    if not word or word == "*":
+        return (_PLACES.get(name, len(_PLACES)), False, "")
+    try:
+        paths = matcher(scope, word).paths
+    except Inexpressible:
+        paths = ()
+    return (_PLACES.get(name, len(_PLACES)), True, paths[0] if len(paths) == 1 else "")
+
+
+def _before(one: tuple[int, bool, str], two: tuple[int, bool, str]) -> bool:
+    if one[0] != two[0]:
+        return one[0] < two[0]
+    if not one[2] or not two[2]:
+        return one[1] and not two[1]
+    first, second = one[2].removesuffix("*"), two[2].removesuffix("*")
+    if first == second:
+        return len(one[2]) < len(two[2])
+    return first < second if len(first) == len(second) else len(first) > len(second)

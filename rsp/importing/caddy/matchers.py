@@ -1,0 +1,158 @@
+"""Matchers: what stands behind a directive's name, and ``@name``, as conditions of routes."""
+
+import ipaddress
+import re
+from typing import Final
+
+from msgspec import Struct, field
+
+from rsp.importing.caddy.tokens import Node
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path
+
+PRIVATE: Final = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1")
+
+
+class Matcher(Struct):
+    """One of ``any`` has to hold, and none of ``unless``.  ``length``: of its only path, by which Caddy sorts."""
+
+    any: list[Condition] = field(default_factory=lambda: [ALL])
+    unless: list[Condition] = field(default_factory=list)
+    paths: tuple[str, ...] = ()
+    given: bool = False
+
+
+class Scope(Struct):
+    """Where matchers stand.  ``prefix``: what ``handle_path`` has taken off the path."""
+
+    named: dict[str, Node]
+    secure: frozenset[str]
+    plain: frozenset[str]
+    prefix: str = ""
+
+
+def is_matcher(word: str) -> bool:
+    return word.startswith(("/", "@")) or word == "*"
+
+
+def matcher(scope: Scope, word: str, fold: bool = False) -> Matcher:
+    """Raises :class:`Inexpressible`.  ``fold``: paths in any case, as Caddy compares them."""
+    if word == "*":
+        return Matcher()
+    if word.startswith("/"):
+        return Matcher([Condition(path=_path(word, scope, fold))], paths=(word,), given=True)
+    node = scope.named.get(word)
+    if node is None:
+        raise Inexpressible(f"the matcher {word} is not defined")
+    found = _named(node, scope, fold)
+    return Matcher(found.any, found.unless, found.paths, True)
+
+
+def _named(node: Node, scope: Scope, fold: bool) -> Matcher:
+    lines = [Node(node.rest, node.origin, node.block)] if len(node.words) > 1 else node.block or []
+    return _all(lines, scope, fold)
+
+
+def _all(lines: list[Node], scope: Scope, fold: bool) -> Matcher:
+    """Lines of one kind are alternatives, but for fields; of several kinds all have to hold."""
+    any = [ALL]
+    unless: list[Condition] = []
+    paths: tuple[str, ...] = ()
+    kinds: dict[str, list[Condition]] = {}
+    for line in lines:
+        if line.name == "not":
+            inner = _all([Node(line.rest, line.origin, line.block)] if line.rest else line.block or [], scope, fold)
+            if inner.unless:
+                raise Inexpressible("not in not")
+            unless += inner.any
+            continue
+        if line.name == "header" and line.rest and line.rest[0].startswith("!"):
+            unless.append(Condition(headers=((line.rest[0][1:], True),)))
+            continue
+        if line.name == "path":
+            paths = tuple(line.rest)
+        key = f"header {line.rest[0].lower()}" if line.name in ("header", "query") and line.rest else line.name
+        kinds.setdefault(key, []).extend(_kind(line, scope, fold))
+    for alternatives in kinds.values():
+        any = [both for one in any for two in alternatives if (both := one.both(two)) is not None]
+    return Matcher(any, unless, paths if list(kinds) == ["path"] and not unless else ())
+
+
+def _kind(line: Node, scope: Scope, fold: bool) -> list[Condition]:
+    name, values = line.name, line.rest
+    if name == "path":
+        return [Condition(path=_path(each, scope, fold)) for each in values]
+    if name == "path_regexp" and values:
+        if scope.prefix and not values[-1].startswith("^/"):
+            raise Inexpressible("a regular expression below handle_path")
+        text = f"^{re.escape(scope.prefix)}{values[-1][1:]}" if scope.prefix else values[-1]
+        return [Condition(path=Path("regex", text))]
+    if name == "host":
+        return [Condition(hosts=frozenset(each.lower() for each in values))]
+    if name == "method":
+        return [Condition(methods=frozenset(each.upper() for each in values))]
+    if name == "header" and values:
+        return [_header(values)]
+    if name == "query":
+        pairs = [each.partition("=") for each in values]
+        return [Condition(query=((key, True if value == "*" else value),)) for key, _, value in pairs]
+    if name in ("remote_ip", "client_ip"):
+        return [Condition(clients=tuple(networks(values)))]
+    if name == "protocol" and values[:1] == ["https"]:
+        return [Condition(listeners=scope.secure)] if scope.secure else []
+    if name == "protocol" and values[:1] == ["http"]:
+        return [Condition(listeners=scope.plain)] if scope.plain else []
+    raise Inexpressible(f"rsp has no condition for {line.text}")
+
+
+def _header(values: list[str]) -> Condition:
+    name = values[0]
+    if len(values) == 1:
+        return Condition(headers=((name, True),))
+    value = values[1]
+    if name.lower() == "connection" and value.strip("*").lower() == "upgrade":
+        return Condition(headers=(("Upgrade", True),))
+    if value == "*":
+        return Condition(headers=((name, True),))
+    if "*" in value or "{" in value:
+        raise Inexpressible(f"rsp compares whole values of fields, not {value}")
+    return Condition(headers=((name, value),))
+
+
+def networks(values: list[str]) -> list[str]:
+    found: list[str] = []
+    for each in values:
+        if each == "private_ranges":
+            found += PRIVATE
+        elif each == "forwarded":
+            raise Inexpressible("forwarded: name the proxies in trusted instead")
+        else:
+            try:
+                network = ipaddress.ip_network(each, strict=False)
+            except ValueError:
+                raise Inexpressible(f'"{each}" is not an address') from None
+            found.append(each if network.num_addresses == 1 else str(network))
+    return found
+
+
+def _path(pattern: str, scope: Scope, fold: bool) -> Path:
+    if "{" in pattern or "%" in pattern:
+        raise Inexpressible(f"a path with {pattern}")
+    inner = pattern[:-1] if pattern.endswith("*") else pattern
+    middle = "*" in inner.lstrip("*") or "?" in inner
+    if pattern.startswith("*") and not middle:
+        text = pattern.lstrip("*")
+        if pattern == "*":
+            return Path("prefix", f"{scope.prefix}/")
+        if scope.prefix:
+            raise Inexpressible("the end of a path below handle_path")
+        if text.endswith("*"):
+            return Path("regex", re.escape(text.rstrip("*")), fold)
+        return Path("suffix", text, fold)
+    if middle:
+        parts = re.escape(scope.prefix + pattern).replace(r"\*", ".*" if pattern.startswith("*") else "[^/]*")
+        if pattern.endswith("*"):
+            parts = parts[: -len("[^/]*")] + ".*" if not pattern.startswith("*") else parts
+        return Path("regex", f"^{parts}$".replace(r"\-", "-"), fold)
+    if pattern.endswith("*"):
+        return Path("prefix", scope.prefix + inner, fold)
+    return Path("exact", scope.prefix + pattern, fold)
