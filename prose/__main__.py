@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     )
     count = 0
     for path in files:
-        shown = path.relative_to(ROOT) if path.is_absolute() else path
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         for line, column, rule, message in findings(path):
             print(f"{shown}:{line}:{column}: {rule}: {message}")
             count += 1
