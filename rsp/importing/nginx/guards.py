@@ -5,6 +5,7 @@ that are set here live in ``req.ctx``.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct, field
@@ -39,6 +40,7 @@ class Guards(Struct):
     patterns: dict[str, str] = field(default_factory=dict)
     routes_again: bool = False
     is_used: frozenset[str] = frozenset()
+    lead: Callable[[str], str | None] | None = None
 
     def lines(self, block: list[Statement], captures: frozenset[str] = frozenset()) -> list[str]:
         """Of all statements of the module in ``block``, in order.  Raises :class:`Unsayable`."""
@@ -162,7 +164,8 @@ class Guards(Struct):
             behind = self._query(mark, query, captures)
             inside = [f"return redirect({said}{behind}, {moved})"]
         else:
-            if flag != "break":
+            name_of_next = self.lead(path.partition("$")[0]) if self.lead is not None and flag != "break" else None
+            if flag != "break" and name_of_next is None:
                 self.routes_again = True
             inside = [f"req.path = {said}"]
             if mark and query:
@@ -170,6 +173,8 @@ class Guards(Struct):
                 inside.append(f'req.query = {given} .. (req.query ~= "" and "&" .. req.query or "")')
             elif mark:
                 inside.append('req.query = ""')
+            if name_of_next is not None:
+                inside.append(f"return proxy({quoted(name_of_next)})")
         called = f"{name}.match(req.path)" if captures else f"{name}.test(req.path)"
         if captures:
             return [f"found = {called}", "if found then", *(f"  {line}" for line in inside), "end"]

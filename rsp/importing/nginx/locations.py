@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, fastcgi, fields, files, proxy, times
+from rsp.importing.nginx import access, fastcgi, fields, files, prefixes, proxy, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.guards import Guards, body, stripped
 from rsp.importing.nginx.levels import Level
@@ -25,6 +25,7 @@ _MODULE: Final = ("if", "return", "rewrite", "set", "break")
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
 _ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash", "to", "files", "fallback", "else_to",
                  "redirect", "respond", "rewrite", "rewrite_location", "send_host")  # fmt: skip
+_RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal", "try_files")
 _MOVED: Final = ("301", "302", "303", "307", "308")
 
 
@@ -38,6 +39,7 @@ class Draft(Struct):
     after: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     is_closed: bool = False
+    rest: dict[str, Value] | None = None
 
     @property
     def all(self) -> dict[str, Value]:
@@ -102,6 +104,11 @@ class Locations:
         if draft.is_closed:
             draft.keys = {"respond": {"status": 503}}
             draft.before, draft.after, draft.failed = [], [], []
+        if location is not None and prefixes.is_open_ended(location):
+            if prefixes.keeps_out(draft.keys):
+                draft.rest = prefixes.rest(location, self.server, draft.match, draft.keys)
+            else:
+                draft.parts.note(None, prefixes.NOTE)
         return draft
 
     def _implicit(self) -> Level:
@@ -191,11 +198,18 @@ class Locations:
             draft.before += lines
         if final is None:
             return False
-        draft.answer(returned(final, names, level))
+        try:
+            draft.answer(returned(final, names, level))
+        except Unsayable:
+            draft.before.append(self.guards.returned(final, names.captures))
+            if names.captures and "found" in draft.before[-1]:
+                raise
+            draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
         return True
 
     def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
         self.guards.routes_again = False
+        self.guards.lead = lambda path: self._lead(path, draft)
         captures = self.guards.names.captures
         lines = self.guards.lines(block, captures)
         if self.guards.routes_again:
@@ -203,6 +217,26 @@ class Locations:
         if captures and any("found[" in line or "found." in line for line in lines):
             raise Unsayable("groups of the location's expression are not known in a hook")
         return lines
+
+    def _lead(self, path: str, draft: Draft) -> str | None:
+        """The upstream of the location that ``rewrite ... last`` leads to, where nothing else happens there."""
+        found = self.server.find(path)
+        passing = found.content if found is not None else None
+        if (
+            found is None
+            or passing is None
+            or any(each.name in (*_MODULE, *_RESTRICTING) for each in found.level.block)
+        ):
+            return None
+        names = self.server.names_at(found)
+        context = self.context
+        passing.used = True
+        if passing.name in ("fastcgi_pass", "uwsgi_pass"):
+            return fastcgi.upstream(passing, found.level, names, context.blocks, context.result, draft.parts)
+        target = proxy.target(passing, found.level, names, context.blocks, context.result, draft.parts)
+        if target.uri is not None or found.level.has("proxy_set_header"):
+            return None
+        return target.upstream
 
     def _by_keys(
         self, statement: Statement, draft: Draft, names: Names, location: Location | None, level: Level
@@ -499,8 +533,13 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         if lines:
             inner = "\n".join(f"  {line}" for line in body(lines))
             keys[name] = Code(f"function({arguments})\n{inner}\nend")
-    keys = {name: keys[name] for name in (*_ORDER, *keys) if name in keys}
+    keys = _ordered(keys)
     routes = [Declaration("route", keys=keys, origin=origin)]
+    if draft.rest is not None:
+        hooks: dict[str, Value] = {
+            name: keys[name] for name in ("on_request", "on_response", "on_error") if name in keys
+        }
+        routes.append(Declaration("route", keys=_ordered({**where, **draft.rest, **hooks}), origin=origin))
     if isinstance(second, list):
         name, expression = second
         others = {key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files")}
@@ -509,6 +548,10 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}
         routes.append(Declaration("route", keys={**ordered, **others}, origin=origin))
     return routes
+
+
+def _ordered(keys: dict[str, Value]) -> dict[str, Value]:
+    return {name: keys[name] for name in (*_ORDER, *keys) if name in keys}
 
 
 def _cause(location: Location, context: Context) -> Statement:

@@ -17,6 +17,7 @@ _URL: Final = re.compile(
     r"(?P<scheme>https?|grpcs?)://(?P<host>unix:[^:]+|\[[^\]]*\](?::\d+)?|[^/?]*)(?::(?=/|$))?(?P<uri>[/?].*)?",
     re.DOTALL,
 )
+_WHOLE: Final = re.compile(r"(?<=[\w\]])\$(?:request_uri|uri\$is_args\$args)$")
 _STATUSES: Final = ("http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429")
 
 
@@ -39,6 +40,7 @@ def target(
     said = names.expand(statement.value)
     if statement.name == "grpc_pass" and "://" not in said:
         said = f"grpc://{said}"
+    said = _WHOLE.sub("", said)
     match = _URL.fullmatch(said)
     if match is None:
         raise Unsayable("the address of the peer is not known before a request comes")
