@@ -41,7 +41,9 @@ class Demo:
 
     @property
     def url(self):
-        return re.search(r"Open: +(\S+)", self.log)[1]
+        found = re.search(r"Open: +(\S+)", self.log)
+        assert found, self.log
+        return found[1]
 
     @property
     def token(self):

@@ -3,34 +3,41 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from errno import EADDRINUSE
 from typing import Final
 
 from rsp.commands.demo import ports
 from rsp.commands.demo.parents import ends_with_parent
 
-NAMES: Final = ("ada", "bob", "eve")
-PORTS: Final = (9001, 9002, 9003)
+PORTS: Final = {"ada": 9001, "bob": 9002, "eve": 9003}
 
 
 class Backends:
-    """``ports``: of those that are to run, by name."""
+    """``ports``: of those that have been started, by name."""
 
-    def __init__(self, chosen: Sequence[int]) -> None:
-        self.ports = dict(zip(NAMES, chosen, strict=True))
+    def __init__(self) -> None:
+        self.ports: dict[str, int] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._arrange = ends_with_parent(signal.SIGKILL)
 
+    def start_anywhere(self) -> None:
+        """On the usual ports where these are free, else on others."""
+        for name, usual in PORTS.items():
+            if not any(self._starts(name, port) for port in ports.candidates(usual)):
+                raise OSError(EADDRINUSE, f"no port from {usual} on is free")
+
     def start(self) -> list[str]:
-        """The names of those whose port another program has; rsp will send its requests there."""
-        taken = []
-        for name in list(self.ports):
-            try:
-                self.revive(name)
-            except OSError:
-                taken.append(name)
-                del self.ports[name]
-        return taken
+        """On the usual ports.  The names of those whose port another program has; rsp sends its requests there."""
+        return [name for name, port in PORTS.items() if not self._starts(name, port)]
+
+    def _starts(self, name: str, port: int) -> bool:
+        self.ports[name] = port
+        try:
+            self.revive(name)
+        except OSError:
+            del self.ports[name]
+            return False
+        return True
 
     def runs(self, name: str) -> bool:
         process = self._processes.get(name)

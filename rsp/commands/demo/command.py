@@ -7,13 +7,13 @@ import argparse
 import asyncio
 import signal
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 from rsp.commands.arguments import worker_count
 from rsp.commands.demo import live, ports
-from rsp.commands.demo.backends import NAMES, PORTS, Backends
+from rsp.commands.demo.backends import PORTS, Backends
 from rsp.commands.demo.load import Load
 from rsp.commands.demo.proxy import Proxy, plain_address
 from rsp.commands.demo.site import Site
@@ -28,15 +28,20 @@ _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     file = options.file or (_USUAL_FILE if Path(_USUAL_FILE).exists() else None)
-    if options.backends:
-        return _only_backends()
-    site = _site(file)
-    if site is None:
-        return 1
+    backends = Backends()
     try:
-        return asyncio.run(_run(*site, options.workers))
+        if options.backends:
+            return _only(backends)
+        with closing(_site(file, backends)) as site:
+            return asyncio.run(_run(site, backends, options.workers))
+    except ConfigError as error:
+        for message in error.messages:
+            print(f"rsp demo: {message}", file=sys.stderr)
+    except OSError as error:
+        print(f"rsp demo: cannot start: {error.strerror or error}", file=sys.stderr)
     finally:
-        site[0].close()
+        backends.end()
+    return 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,49 +59,41 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _only_backends() -> int:
-    backends = Backends(PORTS)
+def _only(backends: Backends) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-    try:
-        taken = backends.start()
-        if taken:
-            port = dict(zip(NAMES, PORTS, strict=True))[taken[0]]
-            print(f"rsp demo: port {port} is in use; stop the program that has it", file=sys.stderr)
-            return 1
-        print(f"Backends: {backends}.", flush=True)
-        signal.sigwait(_ENDS)
-    finally:
-        backends.end()
+    taken = backends.start()
+    if taken:
+        print(f"rsp demo: port {PORTS[taken[0]]} is in use; stop the program that has it", file=sys.stderr)
+        return 1
+    print(f"Backends: {backends}.", flush=True)
+    signal.sigwait(_ENDS)
     return 0
 
 
-def _site(file: str | None) -> tuple[Site, Backends] | None:
-    """The built-in configuration has the ports that are free, a file its own."""
+def _site(file: str | None, backends: Backends) -> Site:
+    """With the backends started.  The built-in configuration has the ports that are free, a file its own.
+
+    Raises :class:`ConfigError` and :class:`OSError`.
+    """
     if file is None:
-        listen, dashboard, *rest = ports.free((_LISTEN, _DASHBOARD, *PORTS))
-        named = {"listen": listen, "dashboard": dashboard, **dict(zip(NAMES, rest, strict=True))}
-        return Site.built_in(named), Backends(rest)
-    try:
-        return Site.of_file(file), Backends(PORTS)
-    except ConfigError as error:
-        for message in error.messages:
-            print(f"rsp demo: {message}", file=sys.stderr)
-    return None
+        backends.start_anywhere()
+        site = Site.built_in({"listen": ports.free(_LISTEN), "dashboard": ports.free(_DASHBOARD), **backends.ports})
+        taken = []
+    else:
+        site = Site.of_file(file)
+        taken = backends.start()
+    print(f"Backends: {backends}.", flush=True)
+    for name in taken:
+        print(f"Backend {name} is not started: another program has port {PORTS[name]}.", flush=True)
+    return site
 
 
 async def _run(site: Site, backends: Backends, workers: int) -> int:
     """The exit status of rsp."""
-    taken = backends.start()
-    print(f"Backends: {backends}.", flush=True)
-    for name in taken:
-        print(f"Backend {name} is not started: another program has its port.", flush=True)
-    try:
-        proxy = await Proxy.start(site, workers)
-        for number in _ENDS:
-            asyncio.get_running_loop().add_signal_handler(number, proxy.end)
-        return await _watch(site, backends, proxy)
-    finally:
-        backends.end()
+    proxy = await Proxy.start(site, workers)
+    for number in _ENDS:
+        asyncio.get_running_loop().add_signal_handler(number, proxy.end)
+    return await _watch(site, backends, proxy)
 
 
 async def _watch(site: Site, backends: Backends, proxy: Proxy) -> int:
@@ -108,11 +105,11 @@ async def _watch(site: Site, backends: Backends, proxy: Proxy) -> int:
     address = plain_address(site.config)
     load = Load(address) if address is not None else None
     page = live.Live(site, backends, proxy, load)
-    (port,) = ports.free((live.PORT,))
-    tasks = [asyncio.ensure_future(page.serve(ports.listening(port)))]
+    listening = ports.listening_near(live.PORT)
+    tasks = [asyncio.ensure_future(page.serve(listening))]
     if load is not None:
         tasks.append(asyncio.ensure_future(load.run()))
-    _say(site, proxy, load, f"http://{ports.LOOPBACK}:{port}/?token={page.token}")
+    _say(site, proxy, load, f"http://{ports.LOOPBACK}:{ports.port_of(listening)}/?token={page.token}")
     try:
         return await proxy.wait()
     finally:

@@ -1,7 +1,9 @@
 """Ports of the loopback address: the usual ones where they are free, others where they are not."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
+from errno import EADDRINUSE
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -20,19 +22,24 @@ def listening(port: int) -> socket.socket:
     return sock
 
 
-def free(preferred: Iterable[int]) -> list[int]:
-    """A port for each of ``preferred``: itself where it is free, else one that the kernel chooses."""
-    sockets = []
-    ports = []
-    for port in preferred:
-        sock = socket.socket()  # kept until all are chosen, so that no port is chosen twice
-        sockets.append(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((LOOPBACK, port))
-        except OSError:
-            sock.bind((LOOPBACK, 0))
-        ports.append(int(sock.getsockname()[1]))
-    for sock in sockets:
-        sock.close()
-    return ports
+def candidates(preferred: int) -> Iterator[int]:
+    """``preferred``, and those to take instead: none that the kernel gives to outgoing connections meanwhile."""
+    return iter(range(preferred, preferred + 1000, 10))
+
+
+def listening_near(preferred: int) -> socket.socket:
+    """At the first of its candidates that is free.  Raises :class:`OSError` where there is none."""
+    for port in candidates(preferred):
+        with suppress(OSError):
+            return listening(port)
+    raise OSError(EADDRINUSE, f"no port from {preferred} on is free")
+
+
+def free(preferred: int) -> int:
+    """The same, for another program."""
+    with listening_near(preferred) as sock:
+        return port_of(sock)
+
+
+def port_of(sock: socket.socket) -> int:
+    return int(sock.getsockname()[1])
