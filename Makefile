@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
+.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
 
 # Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
 COMPILED := $(wildcard rsp/_cython*.so)
@@ -73,6 +73,12 @@ docs: .venv/installed     ## write docs/configuration.md and the annotations for
 
 docs-site: .venv/installed-dev     ## the documentation as a site in build/site, with all links checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+man: .venv/installed     ## write the manual pages rsp(1), rspctl(1) and rsp.lua(5) into build/man
+	$(BIN)/rsp man -d build/man
+
+pictures: .venv/installed-dev .venv/built     ## record the pictures of the README anew; needs Chromium and the ports of the demo
+	$(BIN)/python -m docs.pictures.record
 
 FUZZ ?= http1
 
