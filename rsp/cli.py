@@ -36,7 +36,7 @@ def _main(given: list[str]) -> int:
         print(f"rsp: {meant}", file=sys.stderr)
         return 2
     if given and given[0] in COMMANDS:
-        run: Callable[[list[str]], int] = import_module(COMMANDS[given[0]]).main
+        run: Callable[[list[str]], int] = import_module(COMMANDS[given[0]].module).main
         return run(given[1:])
     parser = rsp_parser()
     options = parser.parse_args(given)

@@ -29,7 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["_names"]:  # by completion in shells; no command for people
+        from rsp.terminal.names import show_names
+
+        return show_names(*given[1:])
+    options = parser().parse_args(given)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)

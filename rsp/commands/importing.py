@@ -20,7 +20,7 @@ documentation: docs/import.md
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0, 1 where something is not translated, 2 for the command line and unreadable files."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         text = Path(options.file).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
@@ -43,21 +43,21 @@ def main(arguments: list[str]) -> int:
     return 0 if site.whole else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="rsp import",
         description="Write a site.lua that does what a configuration of nginx, Caddy or HAProxy does. What cannot be "
         "translated stands in it as a comment, with the reason and the place that it comes from.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="nginx.conf, Caddyfile or haproxy.cfg; also a part of nginx.conf")
-    parser.add_argument("--from", dest="format", choices=FORMATS, help="the format (default: told by name and content)")
-    parser.add_argument("-o", "--output", metavar="OUT", help="a new file instead of standard output")
-    parser.add_argument(
+    made.add_argument("file", metavar="FILE", help="nginx.conf, Caddyfile or haproxy.cfg; also a part of nginx.conf")
+    made.add_argument("--from", dest="format", choices=FORMATS, help="the format (default: told by name and content)")
+    made.add_argument("-o", "--output", metavar="OUT", help="a new file instead of standard output")
+    made.add_argument(
         "-p", "--prefix", metavar="DIR", help="what relative names in nginx.conf are relative to (default: its folder)"
     )
-    return parser
+    return made
 
 
 def _put(text: str, output: str | None) -> None:

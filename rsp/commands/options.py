@@ -5,18 +5,29 @@ Command lines of the commands are in the commands' own modules.  Completion and 
 
 import argparse
 import signal
-from typing import Final
+from typing import Final, NamedTuple
 
 from rsp import __version__
 from rsp.commands.arguments import worker_count
 
-# Each module has `parser()`, which makes the command's parser, and `main(arguments)`; it is imported when it is used.
+
+class Command(NamedTuple):
+    """``module`` has ``parser()``, which makes the command's parser, and ``main(arguments)``; it is imported when it is
+    used.
+    """
+
+    module: str
+    summary: str
+
+
 COMMANDS: Final = {
-    "demo": "rsp.commands.demo.command",
-    "explain": "rsp.commands.explain",
-    "import": "rsp.commands.importing",
-    "init": "rsp.commands.init.command",
-    "certificate": "rsp.commands.certificate",
+    "demo": Command("rsp.commands.demo.command", "try rsp with backends of its own and a live page"),
+    "init": Command("rsp.commands.init.command", "write a first configuration for what is found here"),
+    "import": Command("rsp.commands.importing", "translate a configuration of nginx, Caddy or HAProxy"),
+    "explain": Command("rsp.commands.explain", "show how a request would be handled"),
+    "certificate": Command("rsp.commands.certificate", "create a self-signed certificate for HTTPS"),
+    "completion": Command("rsp.commands.completion", "print a completion script for bash, zsh or fish"),
+    "man": Command("rsp.commands.man.command", "print or write the manual pages"),
 }
 SIGNALS: Final = {
     "reload": signal.SIGHUP,
@@ -25,7 +36,8 @@ SIGNALS: Final = {
     "reopen": signal.SIGUSR1,
     "upgrade": signal.SIGUSR2,
 }
-_EPILOG = """\
+DESCRIPTION: Final = "Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua."
+EPILOG: Final = """\
 signals to the master:
   TERM        finish running requests, for at most timeouts.shutdown, then stop; a second TERM stops at once
   QUIT        finish running requests, without a time limit, then stop
@@ -48,7 +60,6 @@ environment:
   RSP_STATE   directory for local copies (default: $STATE_DIRECTORY, /var/lib/rsp, or below ~/.local/state)
 
 use rspctl to inspect and control a running instance: rspctl --help
-rsp explain shows how a request would be handled: rsp explain --help
 
 documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/http2.md, docs/grpc.md, docs/tls.md,
   docs/files.md, docs/compression.md, docs/balancing.md, docs/operations.md, docs/logs.md,
@@ -58,14 +69,12 @@ documentation: docs/configuration.md, docs/lua.md, docs/http.md, docs/http2.md, 
 
 
 def parser() -> argparse.ArgumentParser:
+    summaries = "\n".join(f"  {name:<12}{command.summary}" for name, command in COMMANDS.items())
     made = argparse.ArgumentParser(
         prog="rsp",
-        description="Really Simple Proxy: an HTTP reverse proxy and load balancer, configured in Lua.",
-        usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n"
-        "       rsp demo [-w N] [FILE]\n"
-        "       rsp explain FILE REQUEST [-H FIELD]... [--sni NAME] [--certificate FILE]\n"
-        "       rsp import FILE [--from nginx|caddy|haproxy] [-o OUT]",
-        epilog=_EPILOG,
+        description=DESCRIPTION,
+        usage="rsp [-h] [-w N] [-t | -T | -s SIGNAL] FILE\n       rsp COMMAND [-h] ...",
+        epilog=f"commands:\n{summaries}\n\n{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
@@ -74,6 +83,11 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         help="configuration file, in Lua; or the URL of a site: etcd://host:2379/rsp/site",
     )
+    add_options(made)
+    return made
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("-c", "--config", metavar="FILE", help="the same")
     made.add_argument(
         "-w",
@@ -93,4 +107,3 @@ def parser() -> argparse.ArgumentParser:
         "-v", "--version", action="version", version=f"rsp {__version__}", help="print the version and exit"
     )
     made.add_argument("-V", action="store_true", help="print the versions of all components and exit")
-    return made

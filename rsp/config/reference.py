@@ -1,7 +1,7 @@
 """The schema as Markdown: ``docs/configuration.md`` is this module's output (``make docs``)."""
 
 from textwrap import fill
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -51,7 +51,7 @@ A duration is a number of seconds or a string: `"500ms"`, `"5s"`, `"2m"`, `"1h"`
 of bytes or a string: `"64KB"`, `"10MB"`, `"1GB"` (powers of 1024).
 """
 
-_SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
+SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ('`listen "address"` or `listen "address" { key = value }`', "The address may also be the first value in the table.", schema.Listener),
     (
         '`certificate { "file", key = value }`',
@@ -127,31 +127,44 @@ _KINDS = {
 }
 
 
+class Key(NamedTuple):
+    """One of a declaration or of a setting, as documents show it."""
+
+    name: str
+    type: str
+    default: str
+    text: str
+
+
 def reference() -> str:
     parts = [_INTRO]
-    for title, remark, struct in _SECTIONS:
+    for title, remark, struct in SECTIONS:
         meaning = " ".join(f"{struct.__doc__ or ''} {remark}".split())
         parts.append(f"\n## {title}\n\n{fill(meaning, 100, break_long_words=False, break_on_hyphens=False)}\n")
         parts.append("| key | type | default | meaning |\n|---|---|---|---|")
-        defaults = {limits.Timeouts: limits.DEFAULT_TIMEOUTS, limits.Limits: limits.DEFAULT_LIMITS}.get(struct)
-        parts += [_row(field, defaults) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
+        parts += [f"| `{key.name}` | {key.type} | {key.default} | {key.text} |" for key in keys(struct)]
     return "\n".join(parts) + "\n"
+
+
+def keys(struct: type[msgspec.Struct]) -> list[Key]:
+    defaults = {limits.Timeouts: limits.DEFAULT_TIMEOUTS, limits.Limits: limits.DEFAULT_LIMITS}.get(struct)
+    return [_key(field, defaults) for field in msgspec.structs.fields(struct) if _is_key(struct, field.name)]
 
 
 def _is_key(struct: type[msgspec.Struct], name: str) -> bool:
     return name != "at" and not (struct is upstreams.Upstream and name == "name")
 
 
-def _row(field: Any, defaults: msgspec.Struct | None) -> str:
+def _key(field: Any, defaults: msgspec.Struct | None) -> Key:
     meta = msgspec.inspect.type_info(field.type)
     description = getattr(meta, "extra_json_schema", None) or {}
     text = description.get("description", "")
     if isinstance(field.default, msgspec.Struct):
-        return f"| `{field.name}` | table | see below | See `{field.name}` below. |"
+        return Key(field.encode_name, "table", "see below", f"See `{field.name}` below.")
     if field.default_factory is not msgspec.NODEFAULT:
-        return f"| `{field.name}` | {_kind(field.type)} | none | {text} |"
+        return Key(field.encode_name, _kind(field.type), "none", text)
     default = field.default if defaults is None else getattr(defaults, field.name)
-    return f"| `{field.name}` | {_kind(field.type)} | {_default(default)} | {text} |"
+    return Key(field.encode_name, _kind(field.type), _default(default), text)
 
 
 def _kind(annotation: Any) -> str:

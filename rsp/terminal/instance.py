@@ -17,8 +17,8 @@ class Failure(Exception):
 
 
 class _Unix(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("rsp", timeout=_PATIENCE)
+    def __init__(self, path: str, patience: float = _PATIENCE) -> None:
+        super().__init__("rsp", timeout=patience)
         self._path = path
 
     def connect(self) -> None:
@@ -27,9 +27,16 @@ class _Unix(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(where: str, method: str, path: str, order: object = None, good: Sequence[int] = (200,)) -> dict[str, Any]:
+def ask(
+    where: str,
+    method: str,
+    path: str,
+    order: object = None,
+    good: Sequence[int] = (200,),
+    patience: float = _PATIENCE,
+) -> dict[str, Any]:
     """What the instance at the socket ``where`` answers.  Raises :class:`Failure`."""
-    connection = _Unix(where)
+    connection = _Unix(where, patience)
     try:
         body = json.dumps(order).encode() if order is not None else None
         connection.request(method, path, body)
