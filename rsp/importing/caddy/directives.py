@@ -9,7 +9,7 @@ from rsp.importing.caddy.proxy import Proxied, php_fastcgi, reverse_proxy
 from rsp.importing.caddy.tokens import Node
 from rsp.importing.caddy.values import placeholders, size
 from rsp.importing.ordered.condition import Condition, Inexpressible, Path
-from rsp.importing.ordered.rules import Rule
+from rsp.importing.ordered.rules import Rule, redirection
 from rsp.importing.site import Note, Site, Untranslated
 from rsp.importing.wordlist import words
 
@@ -210,10 +210,7 @@ class Directives:
         status = _CODES.get(code, int(code) if code.isdigit() else 0)
         if status not in (301, 302, 303, 307, 308):
             raise Inexpressible(f"rsp has no redirect with {code}")
-        if "?" not in to and "{query}" not in to and "{uri}" not in to:
-            to += "?"
-            self.site.add(Note("a redirect to a fixed target drops the query: a ? at its end says that to rsp"))
-        return {"redirect": to if status == 302 else {"to": to, "status": status}}, True, False
+        return redirection(to, status), True, False
 
     def _rewrite(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
         if node.block:

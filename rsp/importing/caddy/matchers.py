@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.caddy.tokens import Node
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, of_path
 
 PRIVATE: Final = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1")
 
@@ -39,7 +39,7 @@ def matcher(scope: Scope, word: str, fold: bool = False) -> Matcher:
     if word == "*":
         return Matcher()
     if word.startswith("/"):
-        return Matcher([Condition(path=_path(word, scope, fold))], paths=(word,), given=True)
+        return Matcher([of_path(_path(word, scope, fold))], paths=(word,), given=True)
     node = scope.named.get(word)
     if node is None:
         raise Inexpressible(f"the matcher {word} is not defined")
@@ -80,7 +80,7 @@ def _all(lines: list[Node], scope: Scope, fold: bool) -> Matcher:
 def _kind(line: Node, scope: Scope, fold: bool) -> list[Condition]:
     name, values = line.name, line.rest
     if name == "path":
-        return [Condition(path=_path(each, scope, fold)) for each in values]
+        return [of_path(_path(each, scope, fold)) for each in values]
     if name == "path_regexp" and values:
         if scope.prefix and not values[-1].startswith("^/"):
             raise Inexpressible("a regular expression below handle_path")

@@ -89,6 +89,8 @@ def _address(text: str, options: list[Node]) -> Address:
     host, _, port = host.rpartition(":") if re.search(r":[^\]:]*$", host) else (host, "", "")
     for index, (_, _, written) in enumerate(known):
         host, port = host.replace(f"\0{index}\0", written), port.replace(f"\0{index}\0", written)
+    if re.search(r"[^\w.*\[\]:{}$-]", host) or (not known and not re.fullmatch(r"[0-9]*", port)):
+        raise Inexpressible("this is no address of a site")
     if any(default is None and name.upper().endswith("EXTRA_DIRECTIVES") for name, default, _ in known):
         raise Inexpressible("the site's text is in a variable of the environment")
     http, https = option(options, "http_port") or "80", option(options, "https_port") or "443"

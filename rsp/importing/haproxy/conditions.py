@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rsp.importing.haproxy.sections import Line
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, of_path
 
 NEVER: Final = Condition(methods=frozenset())
 _PREDEFINED: Final[dict[str, list[str]]] = {
@@ -141,7 +141,7 @@ class Acls:
         if name in ("dst_port", "fc_dport"):
             return [Condition(listeners=frozenset(a for a, port in self.ports.items() if port in values))]
         if name in ("path", "url", "pathq", "base"):
-            return [Condition(path=path) for path in _paths(name, way, fold, values, text)]
+            return [of_path(path) for path in _paths(name, way, fold, values, text)]
         if name == "method":
             return [Condition(methods=frozenset(each.upper() for each in values))]
         if name == "src":

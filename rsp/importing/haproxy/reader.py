@@ -352,7 +352,7 @@ class _Reader:
                 if line.words[1:2] == ["algo"]:
                     compress["algorithms"] = ["gzip"]
                 elif line.words[1:2] == ["type"]:
-                    compress["types"] = line.words[2:]
+                    compress["types"] = [f"{each}*" if each.endswith("/") else each for each in line.words[2:]]
         if compress:
             self.site.add(Setting("compress", {"algorithms": ["gzip"], **compress}))
 

@@ -7,12 +7,13 @@ from typing import Any, Final
 from rsp.importing.haproxy.conditions import Acls, Alternative, split_marker
 from rsp.importing.haproxy.sections import Line
 from rsp.importing.haproxy.values import placeholders, seconds
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path
-from rsp.importing.ordered.rules import Rule
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, literal_prefix
+from rsp.importing.ordered.rules import Rule, redirection
 from rsp.importing.wordlist import words as word_set
 
 _SCHEME_FIELDS: Final = frozenset(("x-forwarded-proto", "x-forwarded-protocol", "x-scheme", "x-forwarded-scheme"))
 _RATE_UNITS: Final = (("s", 1), ("m", 60), ("h", 3600), ("d", 86400))
+_REGSUB: Final = re.compile(r"%\[path,regsub\(['\"]?(\^[\w/.-]+?)['\"]?,['\"]?([\w/.-]*)['\"]?\)\]")
 _NOT_SEEN: Final = word_set(
     """
     set-var unset-var capture set-log-level set-priority-class set-nice
@@ -59,6 +60,9 @@ class Rules:
                 Rule(keys, [Condition(listeners=frozenset([address]))], origin=line.origin)
                 for address, keys in each.items()
             ]
+        if name == "set-path" and (moved := _REGSUB.fullmatch("".join(words))) is not None:
+            replaced = [f"{moved[1]}(.*)$", f"{moved[2]}\\1"]
+            return self._replace(Line([*line.words[:1], "replace-path"], line.text, line.origin), replaced, condition)
         if name in make:
             return self._rules(line, make[name](words), condition)
         if name == "deny" or (name in ("reject", "tarpit", "silent-drop") and not parenthesis):
@@ -235,7 +239,7 @@ class Rules:
             raise Inexpressible("its stick-table does not store http_req_rate")
         line.used = True
         self.notes[
-            "a rate of HAProxy's is a sliding window, rsp's a bucket: as many requests at once, then the rate"
+            "HAProxy counts a rate in a sliding window for all of a frontend; rsp fills a bucket, one for each route"
         ] = None
         limit: dict[str, Any] = {"rate": _rate_of(int(most), seconds(stored[1])), **keyed}
         if int(most) > 1:
@@ -279,22 +283,19 @@ class Rules:
             else:
                 flags.add(words[index])
                 index += 1
-        if flags - {"ignore-empty"}:
-            raise Inexpressible(f"rsp's redirects have no {', '.join(sorted(flags))}")
+        if flags - {"ignore-empty", "drop-query"}:
+            raise Inexpressible(f"rsp's redirects have no {', '.join(sorted(flags - {'ignore-empty', 'drop-query'}))}")
         code = int(pairs.get("code", "302"))
         if "location" in pairs:
             to = self._text(pairs["location"])
-            if "?" not in to and "{query}" not in to and "{uri}" not in to:
-                to += "?"
-                self.notes["a redirect to a fixed location drops the query: a ? at its end says that to rsp"] = None
         elif "prefix" in pairs:
             prefix = self._text(pairs["prefix"])
-            to = ("" if prefix == "/" else prefix.rstrip("/")) + "{uri}"
+            to = ("" if prefix == "/" else prefix.rstrip("/")) + ("{path}?" if "drop-query" in flags else "{uri}")
         elif "scheme" in pairs:
             to = f"{self._text(pairs['scheme'])}://{{authority}}{{uri}}"
         else:
             raise Inexpressible("rsp has no such redirect")
-        return {"redirect": {"to": to, "status": code} if code != 302 else to}
+        return redirection(to, code)
 
     def _return(self, words: list[str]) -> dict[str, Any]:
         respond: dict[str, Any] = {}
@@ -327,13 +328,24 @@ class Rules:
         found: list[Rule] = []
         for alternative in self.acls.alternatives(condition):
             _without_markers(alternative)
-            any = [each.both(Condition(path=Path("regex", pattern))) for each in alternative.any]
-            for each in any:
-                if each is not None and "{1}" in to and each.path != Path("regex", pattern):
+            taken: list[Condition] = []
+            for each in alternative.any:
+                wanted = Path("regex", _anchored(pattern, each.path))
+                both = each.both(Condition(path=wanted))
+                if both is not None and "{1}" in to and both.path != wanted:
                     raise Inexpressible("a path has to match two patterns at once")
-            taken = [each for each in any if each is not None]
+                if both is not None:
+                    taken.append(both)
             found.append(Rule({"rewrite": to}, taken, alternative.unless, origin=line.origin, text=line.text))
         return found
+
+
+def _anchored(pattern: str, path: Path | None) -> str:
+    """The pattern at the beginning, where a path that begins as ``path`` says can only match there first."""
+    known = path is not None and path.kind in ("prefix", "tree")
+    if path is not None and known and literal_prefix(f"^{pattern}").startswith(path.text):
+        return f"^{pattern}"
+    return pattern
 
 
 def _access(line: Line, alternative: Alternative, respond: dict[str, Any]) -> Rule:

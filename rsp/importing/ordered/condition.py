@@ -90,6 +90,11 @@ class Condition(Struct, frozen=True):
 ALL: Final = Condition()
 
 
+def of_path(path: Path) -> Condition:
+    """Every path begins with ``/``."""
+    return ALL if path.kind == "prefix" and path.text in ("", "/") else Condition(path=path)
+
+
 def host_covers(pattern: str, host: str) -> bool:
     """Whether every host that ``host`` (a name or a pattern) stands for is one of ``pattern``."""
     if pattern == host:
@@ -147,10 +152,17 @@ def _paths(one: Path, two: Path) -> Path | None:
     for a, b in ((one, two), (two, one)):
         if a.kind in ("prefix", "tree") and _within(b, a):
             return b
-    if one.kind in ("prefix", "tree") and two.kind in ("prefix", "tree") and one.fold == two.fold:
-        longer, shorter = sorted((one, two), key=lambda each: -len(each.text))
-        if not longer.text.startswith(shorter.text):
-            return None
+    if _apart(one, two):
+        return None
+    for a, b in ((one, two), (two, one)):
+        if a.kind == "prefix" and b.kind in ("prefix", "tree", "exact") and b.fold and not a.fold:
+            rest = Path(b.kind, b.text[len(a.text) :]).expression().removeprefix("^")
+            if len(a.text) <= len(b.text):
+                return Path("regex", f"^{_escaped(a.text)}(?i:{rest})")
+        if a.kind in ("prefix", "tree") and b.kind == "regex" and not a.fold and not b.fold:
+            begin = literal_prefix(f"^{b.text}")[:1]
+            if begin and begin not in f"{a.text}/" and not b.text.startswith("^"):
+                return Path("regex", f"^{_escaped(a.text)}{'/' if a.kind == 'tree' else ''}.*(?:{b.text})")
     for a, b in ((one, two), (two, one)):
         if a.kind in ("prefix", "tree") and b.kind == "suffix" and b.text[:1] not in a.text and not a.fold:
             end = "/" if a.kind == "tree" else ""
@@ -159,6 +171,15 @@ def _paths(one: Path, two: Path) -> Path | None:
         longer, shorter = sorted((one, two), key=lambda each: -len(each.text))
         return longer if longer.text.endswith(shorter.text) else None
     raise Inexpressible("a path has to match two patterns at once")
+
+
+def _apart(one: Path, two: Path) -> bool:
+    """Whether the characters that both begin with are not the same."""
+    begins = []
+    for each in (one, two):
+        begin = "" if each.kind == "suffix" else literal_prefix(each.text) if each.kind == "regex" else each.text
+        begins.append(begin.lower() if one.fold or two.fold else begin)
+    return not begins[0].startswith(begins[1]) and not begins[1].startswith(begins[0])
 
 
 def _escaped(text: str) -> str:

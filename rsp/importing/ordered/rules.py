@@ -125,6 +125,13 @@ def _problem(out: Resolved, rule: Rule, reason: str) -> None:
         out.problems.append(problem)
 
 
+def redirection(to: str, status: int) -> dict[str, Any]:
+    """Keys of a route; rsp's ``redirect`` keeps the query, so a target that does not name it is a field."""
+    if "?" in to or "{query}" in to or "{uri}" in to:
+        return {"redirect": to if status == 302 else {"to": to, "status": status}}
+    return {"respond": {"status": status, "headers": {"Location": to}}}
+
+
 def merge(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     """``two`` goes before; tables become one, lists follow each other; of two ``allow`` both have to hold."""
     merged = dict(one)

@@ -1,0 +1,138 @@
+"""What ``rsp import`` makes of a Caddyfile, beside Caddy with the same file, before the same backends."""
+
+import pytest
+
+from rsp.importing.caddy.reader import read
+from tests.interop.import_battery import Request
+from tests.interop.import_beside import Theme, beside, compare
+from tests.over_tls import not_over_tls
+from tests.paths import public_directory
+
+pytestmark = not_over_tls("the configurations say themselves where there is TLS")
+_START = """{
+    admin off
+    auto_https off
+}
+"""
+_TARGETS = "/ /api /api/ /api/x /api/v1/x?a=b /static/a.txt /admin /admin/x /ADMIN/x /health /old /x.php /docs/a.txt"
+
+
+def _requests(
+    hosts: str, targets: str, methods: str = "GET", fields: tuple[tuple[str, str], ...] = ()
+) -> list[Request]:
+    return [
+        Request(method, 0, host, target, fields)
+        for host in hosts.split()
+        for target in targets.split()
+        for method in methods.split()
+    ]
+
+
+THEMES = [
+    Theme(
+        "proxy",
+        _START
+        + """
+http://shop.test:PORT, http://*.sub.test:PORT {
+    bind HERE
+    header X-Site shop
+    header /api/* X-Api yes
+    redir /old https://new.test{uri} permanent
+    respond /admin/* 403
+    reverse_proxy /api/* 127.0.0.1:ONE {
+        header_up X-Real-IP {remote_host}
+        header_up -X-Remove
+        header_down -X-Powered-By
+    }
+    @post method POST
+    reverse_proxy @post 127.0.0.1:TWO
+    reverse_proxy 127.0.0.1:THREE
+}
+http://:PORT {
+    bind HERE
+    @ws {
+        header X-Mode special
+        path /api/* /health
+    }
+    handle @ws {
+        reverse_proxy 127.0.0.1:TWO
+    }
+    respond /health "fine"
+    reverse_proxy /x.php 127.0.0.1:ONE
+}
+""",
+        [
+            *_requests("shop.test a.sub.test other.test", _TARGETS, "GET POST HEAD"),
+            *_requests("shop.test other.test", "/api/x /health /x", fields=(("X-Mode", "special"), ("X-Remove", "1"))),
+        ],
+    ),
+    Theme(
+        "handles",
+        _START
+        + """
+http://:PORT {
+    bind HERE
+    handle_path /api/v1/* {
+        reverse_proxy 127.0.0.1:ONE
+    }
+    handle /api/* {
+        @internal {
+            path /api/x
+            not method POST
+        }
+        respond @internal "inside" 200
+        reverse_proxy 127.0.0.1:TWO
+    }
+    handle /static/* {
+        uri strip_prefix /static
+        reverse_proxy 127.0.0.1:THREE
+    }
+    handle_path /docs/* {
+        root * DIR/files
+        file_server
+    }
+    handle {
+        rewrite /old /a.txt
+        root * DIR/files
+        try_files {path} /index.html
+        file_server
+    }
+}
+""",
+        _requests("a.test", _TARGETS, "GET"),
+    ),
+    Theme(
+        "routes",
+        _START
+        + """
+http://:PORT {
+    bind HERE
+    route {
+        header X-Order first
+        redir /old /new
+        @open path /health /static/*
+        handle @open {
+            reverse_proxy 127.0.0.1:ONE
+        }
+        @closed not path /api/*
+        respond @closed "closed" 403
+        rewrite * /base{path}
+        reverse_proxy 127.0.0.1:TWO
+    }
+}
+""",
+        _requests("a.test", _TARGETS, "GET POST"),
+    ),
+]
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_caddy(theme: Theme, program) -> None:
+    caddy = program("caddy")
+    command = [caddy, "run", "--adapter", "caddyfile", "--config"]
+    with public_directory() as directory:
+        (directory / "files").mkdir()
+        (directory / "files" / "index.html").write_text("index")
+        (directory / "files" / "a.txt").write_text("a")
+        with beside(directory, theme, read, "Caddyfile", lambda file: [*command, str(file)]) as asked:
+            compare(asked, theme.requests)
