@@ -39,7 +39,8 @@ class Tries(Struct):
 def directory(location: Location | None, level: Level, names: Names, keys: dict[str, Value]) -> str:
     """The directory that stands for the route's path.  Raises :class:`Unsayable`."""
     alias = level.value("alias") if location is not None and level.has("alias") else ""
-    folder = names.expand(alias or level.value("root") or names.constants.get("document_root", ""))
+    guess = names.constants.get("document_root", "") if level.has("try_files") else ""
+    folder = names.expand(alias or level.value("root") or guess)
     if not folder:
         raise Unsayable("there is no `root`; nginx would look into its own folder html")
     if "$" in folder:

@@ -1,7 +1,7 @@
 """What becomes of nginx's directives that need no code of their own, by name: the table behind docs/import.md.
 
-``DROPPED`` tune what rsp does by itself; ``NOTED`` are told to the user, once; ``HANDLED`` are translated by the
-files that are named; ``CLOSING`` keep clients out, so a location that has one which is not understood is refused.
+``DROPPED`` tune what rsp does by itself; ``NOTED`` are told to the user, once; ``HANDLED`` are translated by
+the other files; ``CLOSING`` keep clients out, so a location that has one which is not understood is refused.
 All other names are reported as not translated.
 """
 
@@ -99,39 +99,48 @@ NOTED: Final[dict[str, str]] = {
         ),
         "tracing is a setting of rsp: tracing = { endpoint = ... } (docs/tracing.md)",
     ),
-    **dict.fromkeys(
-        ("fastcgi_index", "fastcgi_split_path_info"),
-        "",
-    ),
 }
 
+# What becomes of those that are translated, for docs/import.md.
 HANDLED: Final[dict[str, str]] = {
-    "server listen server_name http2 ssl proxy_protocol": "listen.py",
-    "ssl_certificate ssl_certificate_key ssl_password_file ssl_protocols ssl_ciphers ssl_session_tickets "
-    "ssl_reject_handshake ssl_client_certificate ssl_verify_client ssl_crl ssl_verify_depth": "tls.py",
-    "location internal": "locations.py",
-    "upstream zone least_conn ip_hash hash random keepalive keepalive_timeout sticky ntlm": "upstreams.py",
-    "proxy_pass grpc_pass fastcgi_pass uwsgi_pass proxy_redirect proxy_next_upstream proxy_next_upstream_tries "
+    "http server listen server_name http2 ssl proxy_protocol": "`listen`; `host` and `listener` of routes",
+    "ssl_certificate ssl_certificate_key ssl_password_file": "`certificate`",
+    "ssl_protocols ssl_session_tickets ssl_reject_handshake ssl_ciphers ssl_conf_command": "`tls`; ciphers are rsp's",
+    "ssl_client_certificate ssl_verify_client ssl_crl ssl_verify_depth": "`client_ca`, `client_verify`, `client_crl`",
+    "location internal": "a route; `internal` answers 404",
+    "upstream zone least_conn ip_hash hash random least_time keepalive keepalive_timeout sticky": "`upstream`",
+    "proxy_pass grpc_pass proxy_redirect": "`to`, `rewrite`, `rewrite_location`; an `upstream` for an address",
+    "fastcgi_pass uwsgi_pass fastcgi_index fastcgi_split_path_info fastcgi_param uwsgi_param": "an `upstream` with "
+    "`protocol`; the variables of CGI are sent, others are not translated",
+    "proxy_next_upstream proxy_next_upstream_tries": "`retry` of the upstream",
     "proxy_ssl_verify proxy_ssl_name proxy_ssl_server_name proxy_ssl_trusted_certificate proxy_ssl_certificate "
-    "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "proxy.py",
-    "proxy_set_header proxy_hide_header proxy_pass_header add_header grpc_set_header more_set_headers "
-    "more_clear_headers add_trailer": "fields.py",
-    "root alias index try_files autoindex expires types default_type charset gzip_static": "files.py",
-    "allow deny satisfy auth_basic auth_basic_user_file auth_request auth_request_set limit_except": "access.py",
-    "limit_req limit_req_zone limit_req_status limit_conn limit_conn_zone limit_conn_status limit_rate": "limits.py",
-    "return rewrite if set break": "rewrites.py",
-    "map geo split_clients": "maps.py",
-    "client_max_body_size client_body_timeout client_header_timeout keepalive_timeout send_timeout "
-    "proxy_connect_timeout proxy_read_timeout proxy_send_timeout large_client_header_buffers": "times.py",
-    "gzip gzip_types gzip_min_length gzip_comp_level brotli zstd access_log log_format error_page "
-    "real_ip_header set_real_ip_from real_ip_recursive user worker_processes": "settings.py",
+    "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "`tls` of the upstream",
+    "proxy_set_header grpc_set_header proxy_pass_request_headers proxy_pass_request_body": "`request_headers`, "
+    "`send_host`; a hook for values without a placeholder; Upgrade and Connection are rsp's own",
+    "add_header proxy_hide_header proxy_pass_header fastcgi_pass_header more_set_headers more_clear_headers": ""
+    "`response_headers`",
+    "root alias index try_files autoindex types default_type charset gzip_static": "`files`, `fallback`, `else_to`",
+    "expires": "`cache_control` of `files`, or Cache-Control",
+    "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
+    "auth_basic auth_basic_user_file": "`auth = { basic = ... }`",
+    "auth_request auth_request_set": '`auth = { forward = ..., style = "auth_request" }`',
+    "limit_req limit_req_zone limit_req_status": "`rate_limit`; no request is delayed",
+    "limit_conn limit_conn_zone limit_conn_status": "`concurrency`",
+    "limit_rate": "`bandwidth`",
+    "return rewrite if set break": "`redirect`, `respond`, `rewrite`, `maintenance`; else a hook",
+    "map geo split_clients": "functions of Lua, where they are used",
+    "client_max_body_size large_client_header_buffers": "`limits`",
+    "client_body_timeout client_header_timeout send_timeout proxy_connect_timeout proxy_read_timeout "
+    "proxy_send_timeout fastcgi_connect_timeout fastcgi_read_timeout": "`timeouts`",
+    "gzip gzip_types gzip_min_length gzip_comp_level brotli brotli_types brotli_comp_level zstd": "`compress`",
+    "access_log log_format": "`access_log`, in rsp's own format",
+    "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, or `on_error`",
+    "real_ip_header set_real_ip_from real_ip_recursive": "`trusted`",
+    "user worker_processes": "`user`, `group`, `workers`",
+    "absolute_redirect": "redirects to a path stay paths",
 }
 
-KNOWN: Final = frozenset(
-    [name for names in HANDLED for name in names.split()]
-    + ["fastcgi_param", "uwsgi_param", "proxy_intercept_errors", "fastcgi_intercept_errors", "fastcgi_pass_header"]
-    + ["proxy_pass_request_body", "proxy_pass_request_headers", "absolute_redirect", "gzip_vary"]
-)
+KNOWN: Final = frozenset(name for names in HANDLED for name in names.split())
 
 CLOSING: Final = (
     "access_by_lua", "rewrite_by_lua", "auth_", "secure_link", "valid_referers", "js_access", "modsecurity",

@@ -1,0 +1,81 @@
+"""What nginx keeps closed stays closed: asked of the result, by rsp's own rehearsal, without a network."""
+
+import pytest
+
+from rsp.commands.rehearsal import Rehearsal
+from rsp.importing.check import checked
+from rsp.importing.nginx.reader import read
+from rsp.lua.evaluate import evaluate
+
+_PROXY = "proxy_pass http://127.0.0.1:9;"
+
+
+@pytest.fixture
+def status(tmp_path):
+    """The status of GET for a path, and the upstream that is asked, by what a configuration becomes."""
+
+    def make(text, path, method="GET", client="192.0.2.1", host="a.example"):
+        source = tmp_path / "nginx.conf"
+        source.write_text(text)
+        target = tmp_path / "site.lua"
+        target.write_text(checked(read(source, text), str(tmp_path)).text)
+        config, files = evaluate(str(target))
+        rehearsal = Rehearsal(config, str(target), files)
+        try:
+            request = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+            return rehearsal.ask(request, client.encode(), host.encode(), None).status
+        finally:
+            rehearsal.close()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("closed", "path"),
+    [
+        ("location /admin { deny all; }", "/admin/x"),
+        ("location /admin { deny all; }", "/administrator"),
+        ("location /admin { allow 10.0.0.0/8; deny all; proxy_pass http://127.0.0.1:9; }", "/admin"),
+        ("location /admin { allow 10.0.0.0/8; deny all; proxy_pass http://127.0.0.1:9; }", "/admin.php"),
+        (r"location ~ /\.ht { deny all; }", "/x/.htaccess"),
+        (r"location ~ /\.(?!well-known) { deny all; }", "/.git/config"),
+        ("location = /x { return 403; }", "/x"),
+        ("location = /x { internal; }", "/x"),
+        ("location /x/ { auth_basic_user_file /none; auth_basic $realm; access_by_lua_block { deny() } }", "/x/y"),
+        (f"location /x/ {{ access_by_lua_file /a.lua; {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ secure_link $arg_a; if ($secure_link = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ valid_referers none; if ($invalid_referer) {{ return 403; }} {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ auth_request /verify; {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ allow 10.0.0.0/8; deny 10.1.0.0/16; allow 192.0.2.0/24; {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ if ($http_user_agent = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ js_access module.check; {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ auth_jwt 'x'; {_PROXY} }}", "/x/y"),
+        (f"if ($geoip_country_code = XX) {{ return 403; }} location /x/ {{ {_PROXY} }}", "/x/y"),
+    ],
+)
+def test_it_stays_closed(status, closed, path):
+    text = f"server {{ listen 8080; {closed} location / {{ {_PROXY} }} }}"
+    assert status(text, path) in (401, 403, 404, 444, 503)
+
+
+def test_the_client_that_is_allowed_comes_in(status):
+    text = f"server {{ listen 8080; location /admin {{ allow 10.0.0.0/8; deny all; {_PROXY} }} }}"
+    assert status(text, "/admin", client="10.1.1.1") not in (401, 403, 404, 503)
+
+
+def test_methods_that_are_left_out_are_refused(status):
+    text = f"server {{ listen 8080; location / {{ limit_except GET {{ deny all; }} {_PROXY} }} }}"
+    assert status(text, "/", "POST") == 403
+    assert status(text, "/", "HEAD") != 403
+
+
+def test_a_restriction_of_the_server_holds_in_its_locations(status):
+    text = f"server {{ listen 8080; deny 192.0.2.0/24; location /x/ {{ {_PROXY} }} }}"
+    assert status(text, "/x/") == 403
+    assert status(text, "/x/", client="198.51.100.1") != 403
+
+
+def test_a_location_with_its_own_list_does_not_inherit(status):
+    text = f"server {{ listen 8080; deny all; location /x/ {{ allow all; {_PROXY} }} }}"
+    assert status(text, "/x/") != 403
+    assert status(text, "/y") in (403, 404)
