@@ -4,7 +4,7 @@
 -- Where clients connect.  As many as you like; "[::]:8000" is IPv6, "unix:/run/rsp.sock" a unix socket.
 listen "127.0.0.1:8000"
 
--- A named group of backends.  Requests take turns; a weight of 2 means two turns for the others' one.
+-- A named group of peers, which get requests in turn; a peer with weight 2 gets twice as many.
 upstream "app" {
   "127.0.0.1:9001",
   "127.0.0.1:9002",
@@ -16,7 +16,7 @@ upstream "app" {
 -- route { host = "*.example.com", path = "/static/", files = "/srv/www/static" }
 route { to = "app" }
 
--- This is a program.  Backends can come from a loop, secrets and addresses from the environment:
+-- The file is a program.  Peers can come from a loop, secrets and addresses from the environment:
 --
 --   local peers = {}
 --   for port = 9001, 9003 do
@@ -25,19 +25,19 @@ route { to = "app" }
 --   upstream "app" (peers)
 --   listen(os.getenv("LISTEN") or "127.0.0.1:8000")
 
--- And it may see every request: docs/lua.md, and the examples in examples/.
+-- Functions in it can handle every request: see docs/lua.md and examples/.
 --
 --   function on_request(req)
 --     if req.headers["X-Beta"] == "1" then return proxy "beta" end
 --   end
 
--- Settings are global variables.  These are their defaults, or show their form.
+-- Settings are global variables.  These lines show defaults or examples.
 access_log = "stdout"         -- "off", or a path
 -- compress = true            -- responses, for clients that accept it
 -- workers = "auto"           -- or a number; rsp -w overrides it
--- user = "www-data"          -- for workers, when started by root; without it they run as nobody
--- pid_file = "/run/rsp.pid"  -- for rsp -s reload rsp.lua, and others
--- reload = { canary = "5s" } -- one worker tries a new configuration, and is compared with the others
--- max_memory = "512MB"       -- a worker that grows beyond it is replaced
+-- user = "www-data"          -- user of the workers if root starts rsp; default: `nobody`
+-- pid_file = "/run/rsp.pid"  -- for rsp -s reload rsp.lua and other commands
+-- reload = { canary = "5s" } -- one worker tries a new configuration for 5 s and is compared with the others
+-- max_memory = "512MB"       -- rsp replaces a worker that uses more memory
 -- timeouts = { idle = "75s", response = "60s" }
 -- limits = { head = "32KB" }

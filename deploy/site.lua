@@ -7,7 +7,7 @@ listen "0.0.0.0:8080"
 admin = "/tmp/rsp.sock"
 workers = 2
 
--- Docker's name server gives an answer ten minutes; replicas come and go faster than that.
+-- Docker's name server sends a TTL of ten minutes; replicas come and go faster.
 dns = { max_ttl = "2s" }
 
 upstream "app" {
@@ -18,5 +18,5 @@ upstream "app" {
 
 route { to = "app" }
 
--- A new configuration is tried by one worker for five seconds before the others follow.
+-- One worker tries a new configuration for five seconds before the others follow.
 reload = { canary = "5s", max_error_increase = 0.01 }

@@ -1,4 +1,5 @@
--- An A/B test: half of the clients get each variant and keep it, by a cookie; the page says in which they are.
+-- An A/B test: each variant gets half of the clients.  A cookie keeps a client on its variant, and a field tells the
+-- application the variant.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }
@@ -30,7 +31,7 @@ end
 
 route { to = "app" }
 
--- What has been counted, for clients on this machine.
+-- The counts, for clients on this machine.
 local function report(req)
   if not ip.matches(req.client, "127.0.0.0/8") then
     return respond(403)

@@ -1,11 +1,11 @@
--- Which clients may come, by address and by country.  The country is what the CDN before us says; it is believed only
--- from there.
+-- Serve clients by address and by country.  The CDN in front of rsp reports the country; rsp accepts the field only
+-- from the CDN.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }
 
 local cdn = { "198.51.100.0/24", "127.0.0.0/8" }
-trusted = cdn -- req.client is then the address that the CDN saw, from X-Forwarded-For
+trusted = cdn -- req.client is then the client's address, which the CDN reports in X-Forwarded-For
 
 local office = ip.set{ "203.0.113.0/24", "2001:db8:1::/48" }
 local countries = { AT = true, CH = true, DE = true }

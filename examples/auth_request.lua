@@ -1,4 +1,4 @@
--- Authentication by sub-request, as nginx's auth_request: another service says which user this is.
+-- Authentication by a subrequest, as nginx's auth_request: another service identifies the user.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }
@@ -20,7 +20,7 @@ local function authenticate(req)
   elseif res.status ~= 200 then
     return respond(403)
   end
-  req.headers["X-User"] = res.headers["X-User"] -- replaces what the client may have sent
+  req.headers["X-User"] = res.headers["X-User"] -- replaces a value from the client
 end
 
 route { to = "app", on_request = authenticate }

@@ -1,14 +1,14 @@
--- Blue-green: two versions run side by side; a reload moves the clients.  A client stays with its version by a cookie,
--- and what the new one cannot answer, the old one does.
+-- Blue-green: two versions run side by side; a reload moves the clients.  A cookie keeps a client on its
+-- version, and the old version serves requests that the new version cannot.
 -- Check it and run its tests:  rsp -t examples/blue-green.lua
 
 listen "127.0.0.1:8000"
 upstream "blue" { "127.0.0.1:9001", "127.0.0.1:9002", health = "/healthz" }
 upstream "green" { "127.0.0.1:9003", "127.0.0.1:9004", health = "/healthz" }
 
--- 1. blue = 100, green = 0: green is deployed and gets copies, so that its caches are warm.
--- 2. blue = 95, green = 5: the first clients.
--- 3. blue = 0, green = 100: all of them; blue stays for the way back.
+-- 1. blue = 100, green = 0: green is deployed and gets copies of requests, which warm its caches.
+-- 2. blue = 95, green = 5: the first clients use green.
+-- 3. blue = 0, green = 100: all clients use green; blue stays ready for a rollback.
 local weights = { blue = 95, green = 5 }
 
 route {
@@ -17,7 +17,7 @@ route {
   mirror = weights.green == 0 and { to = "green", share = 0.05 } or nil,
 }
 
--- What belongs to one version is asked for there, whatever the share: for tests of the new one.
+-- These routes always lead to one version, for tests of the new version.
 route { host = "green.example.com", to = "green" }
 
 test("shares are what they say", function()

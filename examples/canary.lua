@@ -1,4 +1,4 @@
--- Canary by cookie: a client with canary=1 gets the new version, and so does one client in twenty.
+-- Canary by cookie: clients with canary=1, and one client in twenty, get the new version.
 -- Check it and run its tests:  rsp -t examples/canary.lua
 
 listen "127.0.0.1:8000"

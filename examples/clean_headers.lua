@@ -1,4 +1,4 @@
--- Headers cleaned up in both directions.
+-- Remove and set fields in both directions.
 
 listen "127.0.0.1:8000"
 upstream "app" { "127.0.0.1:9001" }
@@ -8,7 +8,7 @@ local internal = regex("^x-(internal|debug)-", "i")
 function on_request(req)
   for name in pairs(req.headers) do
     if internal.test(name) then
-      req.headers[name] = nil -- only backends may say so, to each other
+      req.headers[name] = nil -- only backends may set these fields
     end
   end
   req.cookies.tracking = nil

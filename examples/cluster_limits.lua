@@ -1,5 +1,5 @@
--- Limits that several instances of rsp share, which count in Redis or Valkey: one for all requests, one for each client,
--- and one for each API key, in a hook.  Without the store each instance admits its share.  See docs/many-nodes.md.
+-- Limits that several instances of rsp share through Redis or Valkey: one for all requests, one for each client, and
+-- one for each API key, in a hook.  Without the store, each instance admits its share.  See docs/many-nodes.md.
 
 listen "127.0.0.1:8000"
 upstream "api" { "127.0.0.1:9001" }
@@ -12,7 +12,7 @@ route {
   path = "/search", to = "api",
   rate_limit = {
     { rate = "10r/s", burst = 20 },                                             -- each client, at this instance
-    { rate = "1000r/s", burst = 100, key = "all", status = 503, cluster = true },  -- all of them, everywhere
+    { rate = "1000r/s", burst = 100, key = "all", status = 503, cluster = true },  -- all clients, at all instances
   },
 }
 

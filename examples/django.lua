@@ -12,10 +12,10 @@
 listen "127.0.0.1:8000"
 compress = true
 
-upstream "django" { "unix:/run/gunicorn/shop.sock", max_conns = 4 }   -- as many as gunicorn has workers
+upstream "django" { "unix:/run/gunicorn/shop.sock", max_conns = 4 }   -- the number of gunicorn's workers
 
--- ManifestStaticFilesStorage puts a hash of the content into each name (app.0d8f1c2e3a4b.css), so browsers keep those
--- files for good.  What has another name is checked with the server before it is used again: 304.
+-- ManifestStaticFilesStorage puts a hash of the content into each name (app.0d8f1c2e3a4b.css), so browsers keep
+-- these files permanently.  For other files, browsers ask the server before they use their copy: 304.
 local hashed = "*." .. ("[0-9a-f]"):rep(12) .. ".*"
 local static = {
   root = "/srv/shop/static",
@@ -26,15 +26,15 @@ route { path = "/static/", files = static }
 route { exact = "/favicon.ico", files = static }
 route { exact = "/robots.txt", files = static }
 
--- Uploads come from users: whatever they contain, no script in them runs as a page of this site.
+-- Uploads come from users: no script in them may run as a page of this site.
 route {
   path = "/media/",
   files = { root = "/srv/shop/media", cache_control = "public, max-age=3600" },
   response_headers = { set = { ["Content-Security-Policy"] = "script-src 'none'", ["X-Content-Type-Options"] = "nosniff" } },
 }
 
--- A worker of gunicorn serves one request at a time.  With buffering, it gets a request when all of it is there, and is
--- free as soon as it has written its response: slow clients cost no worker.
+-- A worker of gunicorn serves one request at a time.  With buffering, it gets a complete request, and is
+-- free as soon as it has written its response: slow clients occupy no worker.
 route {
   to = "django",
   request_buffering = true,

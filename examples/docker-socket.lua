@@ -1,7 +1,7 @@
--- Docker's socket for an unprivileged rsp: a second instance, which passes on two requests and nothing else.
+-- Docker's socket for an unprivileged rsp: a second instance that forwards only two requests.
 -- See docs/routes-from-labels.md.  The first instance has  docker = "unix:/run/rsp-docker.sock".
 
-user = "root"  -- the socket is root's; clients of this instance reach nothing but the routes below
+user = "root"  -- the socket belongs to root; clients of this instance reach only the routes below
 workers = 1
 access_log = "off"
 
@@ -9,7 +9,7 @@ listen "unix:/run/rsp-docker.sock"
 
 upstream "docker" { "unix:/var/run/docker.sock" }
 
--- Which containers run, and what happens to them.  Docker's events are a response without an end.
+-- The running containers, and their events.  Docker's event stream is a response without an end.
 route { exact = "/containers/json", methods = { "GET" }, to = "docker" }
 route { exact = "/events", methods = { "GET" }, to = "docker", timeouts = { read = "1d" } }
 

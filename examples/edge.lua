@@ -1,9 +1,9 @@
--- An HTTP front for several applications: what plain configuration can do, without a hook.
--- Every key is explained in docs/configuration.md; how rsp reads and writes HTTP in docs/http.md.
+-- An HTTP front end for several applications, without hooks.
+-- See docs/configuration.md for every key, and docs/http.md for how rsp reads and writes HTTP.
 
 listen "0.0.0.0:8080"
 
--- A listener of its own for partners: smaller limits, fewer connections for each address.
+-- A separate listener for partners: smaller limits, fewer connections for each address.
 listen {
   "0.0.0.0:8081",
   limits = { line = "2KB", body = "1MB", per_client = 50 },
@@ -13,11 +13,11 @@ listen {
 upstream "app" { "127.0.0.1:9001", "127.0.0.1:9002" }
 upstream "api" { "127.0.0.1:9003" }
 
--- Clients reach us through a load balancer in 10.0.0.0/8: believe what it says of them.
+-- Clients come through a load balancer in 10.0.0.0/8: rsp trusts its forwarded fields.
 trusted = { "10.0.0.0/8", "127.0.0.0/8" }
 via = "edge"
 
--- /api/users is /users for the backend, which knows itself by another name.
+-- /api/users is /users for the backend, which expects another Host.
 route {
   host = "shop.example.com", path = "/api/", to = "api",
   strip = true,
@@ -27,18 +27,18 @@ route {
   timeouts = { response = "5s", request = "10s" },
 }
 
--- Uploads may be large and slow here, and only here.
+-- Only this route allows large and slow uploads.
 route { host = "shop.example.com", path = "/upload/", to = "app", limits = { body = "2GB" }, timeouts = { body = "2m" } }
 
--- Old addresses.
+-- Redirects of old URLs.
 route { host = "www.example.com", redirect = { to = "https://shop.example.com{path}", status = 308 } }
 route { path = "/old-blog/", to = "app", rewrite = "/blog/" }
 
--- Answers without a backend.
+-- Responses without a backend.
 route { exact = "/healthz", respond = { body = "ok\n" } }
 route { exact = "/robots.txt", respond = { body = "User-agent: *\nDisallow: /\n" } }
 
 route { to = "app" }
 
--- What clients see when things go wrong; other statuses keep rsp's plain format.
+-- Error pages for clients; other statuses keep rsp's plain format.
 page { status = { 502, 503, 504 }, body = "<h1>Back in a minute</h1><p>Request {request_id}</p>\n" }

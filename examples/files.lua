@@ -1,12 +1,12 @@
--- Files: a site, an application of one page, downloads.  docs/files.md explains it all, docs/compression.md the rest.
+-- Files: a site, a single-page application, downloads.  See docs/files.md and docs/compression.md.
 -- Check it:  rsp -t examples/files.lua      Ask it:  rsp explain examples/files.lua "GET http://app.example.com/orders/7"
 
 listen "0.0.0.0:8080"
 
--- What is not there as app.js.br, .zst or .gz is compressed as it is sent.
+-- rsp compresses a file while it sends it if there is no app.js.br, .zst or .gz.
 compress = true
 
--- A site: /about/ is /srv/www/site/about/index.html.  A link may lead to it, and be switched while rsp runs.
+-- A site: /about/ is /srv/www/site/about/index.html.  /srv/www/site may be a link that is switched while rsp runs.
 route {
   host = { "example.com", "www.example.com" },
   files = { root = "/srv/www/current", cache_control = { ["*.html"] = "no-cache", ["*"] = "max-age=3600" } },
@@ -14,7 +14,7 @@ route {
 }
 page { status = 404, body = "<!doctype html><title>Not here</title><p>There is no such page." }
 
--- An application of one page: its API, its assets with a hash in their names, and index.html for all other paths.
+-- A single-page application: its API, its assets with a hash in their names, and index.html for all other paths.
 local app, dist = "app.example.com", "/srv/app/dist"
 upstream "api" { "127.0.0.1:9000" }
 route { host = app, path = "/api/", to = "api" }
@@ -25,7 +25,7 @@ route {
 }
 route { host = app, files = { root = dist, cache_control = "no-cache" }, fallback = "/index.html" }
 
--- Downloads: lists of what is there, half a gigabit a second for each client, and nothing that is still on its way.
+-- Downloads: directory listings, half a gigabit per second for each client, and no incomplete files.
 route {
   host = "downloads.example.com",
   files = { root = "/srv/downloads", index = "", list = true, hide = { "*.part", "incoming/" } },

@@ -1,5 +1,5 @@
--- Forward authentication: another service decides which requests are served.  Here Authelia for two sites, and oauth2-proxy for a
--- third one.  Check it and run its tests:  rsp -t examples/forward-auth.lua
+-- Forward authentication: another service decides which requests are served: Authelia for two sites, and oauth2-proxy
+-- for a third site.  Check it and run its tests:  rsp -t examples/forward-auth.lua
 
 listen "127.0.0.1:8000"
 
@@ -9,7 +9,7 @@ upstream "grafana" { "127.0.0.1:9003" }
 upstream "authelia" { "127.0.0.1:9091" }
 upstream "oauth2_proxy" { "127.0.0.1:4180" }
 
--- Authelia: one that is not logged in is redirected to the portal, which is one of the sites.
+-- Authelia: a user who is not logged in is redirected to the portal, which is one of the sites.
 local authelia = {
   forward = "authelia",
   path = "/api/authz/forward-auth",
@@ -18,7 +18,7 @@ local authelia = {
 route { host = "auth.example.com", to = "authelia" }
 route { host = "app.example.com", to = "app", auth = authelia }
 route { host = "wiki.example.com", to = "wiki", auth = authelia }
-route { host = "app.example.com", exact = "/healthz", to = "app" } -- for all the world
+route { host = "app.example.com", exact = "/healthz", to = "app" } -- without authentication
 
 -- oauth2-proxy, started with  --reverse-proxy --set-xauthrequest --upstream=static://202
 route { host = "grafana.example.com", path = "/oauth2/", to = "oauth2_proxy" }

@@ -1,11 +1,11 @@
 -- A gateway for an API.  A single-page application of another origin calls it with tokens of an identity provider; the
--- services behind it see the name of the user and no token; no client can call them more often than the limits say.
+-- services behind it see the name of the user but no token; limits protect them from too many calls.
 
 listen "127.0.0.1:8000"
 upstream "orders" { "127.0.0.1:9001" }
 upstream "catalog" { "127.0.0.1:9002" }
 
-local app = { -- the application's pages, and what they may do
+local app = { -- the application's pages, and the calls that they may make
   origins = { "https://app.example.com" },
   methods = { "PUT", "DELETE" },
   headers = { "Authorization", "Content-Type" },
@@ -14,7 +14,7 @@ local app = { -- the application's pages, and what they may do
 local issuer, audience = "https://id.example.com/", "https://api.example.com"
 local jwks = "https://id.example.com/jwks.json"
 local user = { set = { ["X-User"] = "{user}" }, remove = { "Authorization" } }
-local calm = { rate = "10r/s", burst = 20 } -- of each client
+local calm = { rate = "10r/s", burst = 20 } -- for each client
 
 route { path = "/catalog", to = "catalog", strip = true, methods = { "GET" }, cors = app, rate_limit = calm }
 route {
@@ -24,7 +24,7 @@ route {
 }
 route {
   path = "/orders/reports", to = "orders", rewrite = "/reports", cors = app,
-  rate_limit = { rate = "30r/m", burst = 5 }, -- they are expensive
+  rate_limit = { rate = "30r/m", burst = 5 }, -- expensive requests
   auth = { jwt = { jwks = jwks, issuer = issuer, audience = audience, claims = { role = { "accountant", "admin" } } } },
   request_headers = user,
 }

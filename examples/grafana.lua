@@ -1,7 +1,7 @@
--- Grafana under /grafana: an application that knows the path that it lives under, so nothing is taken off.
+-- Grafana under /grafana: an application that knows its own path, so rsp does not strip it.
 --   GF_SERVER_ROOT_URL=https://example.com/grafana/  GF_SERVER_SERVE_FROM_SUB_PATH=true
--- Its live channel is a WebSocket whose Origin has to be the Host: the client's Host is kept, as always.  The same goes
--- for Prometheus (--web.external-url), Jupyter (base_url), Gitea (ROOT_URL) and their like.
+-- Its live channel is a WebSocket whose Origin has to be the Host: rsp keeps the client's Host.  The same applies
+-- to Prometheus (--web.external-url), Jupyter (base_url), Gitea (ROOT_URL) and similar applications.
 
 listen "127.0.0.1:8000"
 upstream "grafana" { "127.0.0.1:3000" }
@@ -9,7 +9,7 @@ upstream "site" { "127.0.0.1:9002" }
 
 route { path = "/grafana", slash = "redirect", to = "grafana",
         request_headers = { set = { ["X-Real-IP"] = "{client}" } },
-        timeouts = { tunnel = "1h" } } -- of the live channel, without a byte in either direction
+        timeouts = { tunnel = "1h" } } -- idle timeout of the live channel
 route { to = "site" }
 
 test("the path stays", function()

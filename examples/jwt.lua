@@ -1,5 +1,5 @@
--- JSON Web Tokens: signature, expiry, audience and issuer are verified here; backends see only the name in them.
--- This is for a secret that issuer and rsp share.  With public keys, auth = { jwt = ... } in a route does it in a line:
+-- JSON Web Tokens: signature, expiry, audience and issuer are verified here; backends see only the user's name.
+-- This is for a secret that the issuer and rsp share.  For public keys, use auth = { jwt = ... } in a route:
 -- see gateway.lua.
 
 listen "127.0.0.1:8000"

@@ -1,4 +1,4 @@
--- Routes that containers ask for by labels, beside those of the file.  See docs/routes-from-labels.md.
+-- Routes that containers request by labels, beside those of the file.  See docs/routes-from-labels.md.
 --
 --   docker run -l rsp.enable=true -l rsp.host=shop.apps.example.com -l rsp.port=8000 shop
 
@@ -6,12 +6,12 @@ listen "0.0.0.0:8080"
 
 discover_routes = {
   docker = "unix:/run/rsp-docker.sock",  -- examples/docker-socket.lua
-  hosts = { "*.apps.example.com" },      -- labels can ask for these and no others
+  hosts = { "*.apps.example.com" },      -- labels can request only these hosts
 }
 
--- Routes of the file go first, on hosts of labels as well.
+-- Routes of the file have precedence, also on hosts of labels.
 route { exact = "/healthz", respond = { body = "ok\n" } }
 route { host = "status.apps.example.com", respond = { body = "all is well\n" } }
 
--- What no container asks for.
+-- All other requests.
 route { respond = { status = 404, body = "no such site\n" } }

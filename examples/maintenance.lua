@@ -1,4 +1,4 @@
--- A maintenance page that is switched on and off at run time, for all clients but the staff's.
+-- A maintenance page that can be turned on and off at run time, for all clients except the operators.
 --   curl -X POST http://127.0.0.1:8000/-/maintenance/on     (from this machine)
 
 listen "127.0.0.1:8000"

@@ -7,23 +7,23 @@ listen "127.0.0.1:8000"
 
 upstream "site" { "127.0.0.1:9001", "127.0.0.1:9002", health = "/api/health" }
 
--- The same processes for what keeps its state in one of them: a client stays with its process.
+-- The same processes for requests that need the state of one process: a client stays with its process.
 upstream "live" { "127.0.0.1:9001", "127.0.0.1:9002", sticky = "node" }
 
--- Next.js takes this field for its own; from a client it is an attack (CVE-2025-29927).
+-- Next.js trusts this field as its own; from a client it is an attack (CVE-2025-29927).
 local clean = { remove = { "x-middleware-subrequest" } }
 
--- Files of a build are named by their content, so browsers keep them for good.
+-- The names of build files depend on their content, so browsers keep them permanently.
 route {
   path = "/_next/static", first = true, to = "site",
   request_headers = clean,
   response_headers = { set = { ["Cache-Control"] = "public, max-age=31536000, immutable" } },
 }
 
--- Socket.IO asks by GET and POST first, then upgrades; a connection may be silent for a day.
+-- Socket.IO begins with GET and POST, then upgrades; a connection may be idle for a day.
 route { path = "/socket.io", to = "live", request_headers = clean, timeouts = { tunnel = "24h" } }
 
--- Events that a page listens to: a minute without any is normal.
+-- Server-sent events: a minute without an event is normal.
 route { exact = "/api/events", methods = { "GET" }, to = "live", request_headers = clean, timeouts = { read = "1h" } }
 
 -- Uploads of up to 100 MB to /api/<album>/photos; everything else is small.
@@ -35,7 +35,7 @@ route {
 
 route { to = "site", request_headers = clean, limits = { body = "1MB" } }
 
--- One name for the site.
+-- Redirect to the canonical name of the site.
 route {
   host = { "www.example.com", "example.org", "www.example.org" },
   redirect = { to = "https://example.com{uri}", status = 308 },

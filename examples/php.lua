@@ -6,30 +6,30 @@
 listen "0.0.0.0:8080"
 compress = true
 
-local public = "/var/www/shop/public"          -- as PHP-FPM sees it; rsp looks there whether a script exists
+local public = "/var/www/shop/public"          -- as PHP-FPM sees it; rsp checks there whether a script exists
 
 upstream "php" {
   "unix:/run/php/php8.2-fpm.sock",
   protocol = "fastcgi",
   root = public,
   health = "/ping",                            -- ping.path = /ping in the pool of PHP-FPM
-  max_conns = 5,                               -- pm.max_children: more requests wait here, not at PHP-FPM
+  max_conns = 5,                               -- pm.max_children: further requests wait in rsp, not at PHP-FPM
 }
 
--- Names carry a hash of the content, so browsers keep these files for good; no script among them runs.
+-- File names contain a hash of the content, so browsers keep these files permanently; no script among them runs.
 route {
   path = "/build",
   files = { root = public .. "/build", hide = { "*.php" }, cache_control = "public, max-age=31536000, immutable" },
 }
 
--- Whatever scripts there are besides, clients reach index.php alone.
+-- Clients reach only index.php, and no other script.
 route { regex = [[\.php(?:/|$)]], respond = { status = 404 } }
 route { path = "/index.php", first = true, to = "php" }
 
 -- Ten logins a minute for each client.
 route { exact = "/login", methods = { "POST" }, to = "php", rate_limit = { key = "{client}", rate = "10r/m", burst = 10 } }
 
--- A file, if there is one; all other addresses are for index.php.
+-- A file, if it exists; all other paths go to index.php.
 route {
   files = public,
   else_to = "php",

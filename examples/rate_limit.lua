@@ -1,4 +1,4 @@
--- A rate for each API key, exact over all workers; and a bound on what one client has running at once.
+-- A rate limit for each API key, exact over all workers, and a limit of concurrent requests for each client.
 
 listen "127.0.0.1:8000"
 upstream "api" { "127.0.0.1:9001" }

@@ -1,6 +1,7 @@
--- Sessions that several instances of rsp share, in Redis or Valkey: a user who logs in at one node is known at all of them.
--- An application writes a session when a user logs in (SET sessions:TOKEN alice EX 3600); rsp asks for it with each
--- request, and tells the application the user.  While the store is not available, what was known a minute ago still counts.
+-- Sessions that several instances of rsp share, in Redis or Valkey: a user who logs in at one node is logged in at all
+-- nodes.
+-- An application writes a session when a user logs in (SET sessions:TOKEN alice EX 3600); rsp reads it for each
+-- request and sends the user to the application.  While the store is not available, rsp uses values of the last minute.
 -- See docs/many-nodes.md.
 
 listen "127.0.0.1:8000"
@@ -38,7 +39,7 @@ route {
 route {
   to = "app",
   on_request = function(req)
-    req.headers["X-User"] = nil  -- a client must not say it
+    req.headers["X-User"] = nil  -- a client must not set this field
     local token = req.cookies.session
     local user, reason = nil, nil
     if token and #token <= 128 then

@@ -8,12 +8,12 @@ local results = shared("shadow")
 local safe = { GET = true, HEAD = true }
 
 function on_request(req)
-  -- What changes something is better not done twice.
+  -- Requests that change data are not copied.
   req.ctx.shadow = safe[req.method] and split({ yes = 10, no = 90 }, req.id or tostring(math.random())) == "yes"
   req.ctx.target = req.target
 end
 
--- The client has its answer by now, so what is slow here delays no client.
+-- The client already has its response, so a slow copy delays no client.
 function on_log(req, res)
   if not req.ctx.shadow then
     return

@@ -1,5 +1,5 @@
--- Signed URLs: /files/x?expires=1735689600&signature=... is good until then, for any client that has it.
--- Make one:  /-/sign?path=/files/x, from this machine.
+-- Signed URLs: /files/x?expires=1735689600&signature=... is valid until that time, for any client that has the URL.
+-- Make a signed URL:  /-/sign?path=/files/x, from this machine.
 
 listen "127.0.0.1:8000"
 upstream "files" { "127.0.0.1:9001" }

@@ -1,7 +1,7 @@
--- A FastAPI application under /api, beside another one that has the rest of the host.
+-- A FastAPI application under /api, beside another application for the rest of the host.
 --   uvicorn shop:app --port 9001
--- The application is written for "/", so /api is taken off before it sees a request, and comes back in its redirects
--- and cookies.  X-Forwarded-Prefix tells it where it is.  Only its documentation has to know that from elsewhere:
+-- The application is written for "/", so rsp strips /api from requests, and adds it in redirects and
+-- cookies.  X-Forwarded-Prefix contains the prefix.  Only the application's documentation page needs a setting:
 -- FastAPI(root_path="/api").
 
 listen "127.0.0.1:8000"
@@ -11,7 +11,7 @@ upstream "site" { "127.0.0.1:9002" }
 route { path = "/api", slash = "redirect", strip = true, rewrite_location = true, to = "api" }
 route { to = "site" }
 
--- Former addresses: a group of the expression is a part of the new one.
+-- Old URLs: a group of the regular expression becomes a part of the new URL.
 route { regex = "^/v1/items/([0-9]+)$", redirect = { to = "/api/items/{1}", status = 308 } }
 
 test("the application sees its own paths, and where it is", function()

@@ -4,25 +4,25 @@
 listen "0.0.0.0:443" { tls = true }
 listen "0.0.0.0:80" { redirect = "https" }
 
--- A folder of bundles: certificate, intermediate certificates and key in one file each.  The names are in the
--- certificates.  The first one is the default, for clients that ask for no name or for another one.
+-- A directory of bundles: certificate, intermediate certificates and key in one file each.  The names are in the
+-- certificates.  The first certificate is the default, for clients that send no name or an unknown name.
 certificate { "/etc/rsp/tls/*.pem" }
 
--- Two files, as certbot makes them.  For one name there may be an ECDSA and an RSA certificate.
+-- Two files, as certbot makes them.  A name may have an ECDSA and an RSA certificate.
 certificate {
   "/etc/letsencrypt/live/example.com/fullchain.pem",
   key = "/etc/letsencrypt/live/example.com/privkey.pem",
 }
 
--- What may be used is Mozilla's "intermediate" profile: TLS 1.2 and 1.3.  For TLS 1.3 alone:
+-- The default is Mozilla's "intermediate" profile: TLS 1.2 and 1.3.  For TLS 1.3 only:
 -- tls = { ciphers = "modern" }
 
--- Browsers use nothing but TLS for these names.  Begin with a short time: it cannot be taken back.
+-- Browsers use only TLS for these names.  Begin with a short time: browsers keep it.
 hsts = "1d"
 
 upstream "shop" { "127.0.0.1:9001" }
 
--- Peers that speak TLS: verified by an authority of one's own, with rsp's certificate for them.
+-- TLS to peers: verified by a private authority, with a client certificate of rsp.
 upstream "payments" {
   "payments.internal:8443",
   tls = {
@@ -36,7 +36,7 @@ upstream "payments" {
 route { host = "example.com", to = "shop" }
 route { host = "example.com", path = "/pay/", to = "payments" }
 
--- Only clients with a certificate of the company's authority.  The peer is told whose it is.
+-- Only clients with a certificate of the company's authority.  The peer gets the certificate's subject.
 route {
   host = "staff.example.com", to = "shop",
   client_ca = "/etc/rsp/staff-ca.pem",

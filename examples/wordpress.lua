@@ -13,10 +13,10 @@ upstream "php" {
   protocol = "fastcgi",
   root = root,
   health = "/ping",                            -- ping.path = /ping in the pool of PHP-FPM
-  max_conns = 5,                               -- pm.max_children: more requests wait here, not at PHP-FPM
+  max_conns = 5,                               -- pm.max_children: further requests wait in rsp, not at PHP-FPM
 }
 
--- Uploads are files and nothing else: no script among them runs, here or in a browser.
+-- Uploads are only files: no script among them runs, here or in a browser.
 route {
   path = "/wp-content/uploads",
   files = {
@@ -31,8 +31,8 @@ route {
 route { exact = "/wp-login.php", to = "php", rate_limit = { key = "{client}", rate = "10r/m", burst = 10 } }
 route { exact = "/xmlrpc.php", respond = { status = 403 } }
 
--- A file, if there is one; else a script by its name, the index of a directory, or /index.php, which knows all other
--- addresses, among them /robots.txt and /wp-sitemap.xml.  A file that is hidden is for WordPress as well: its 404.
+-- A file, if it exists; else a script by its name, the index of a directory, or /index.php, which handles all other
+-- paths, such as /robots.txt and /wp-sitemap.xml.  Requests for hidden files also go to WordPress, which sends 404.
 route {
   files = {
     root = root,
