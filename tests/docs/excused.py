@@ -10,10 +10,11 @@ from tests.docs.pages import Command
 
 
 class Excuse(NamedTuple):
-    """``command``: a regular expression for its beginning."""
+    """``command``: a regular expression for its beginning; ``page``: of this page alone."""
 
     command: str
     reason: str
+    page: str = ""
 
 
 EXCUSES = (
@@ -28,6 +29,10 @@ EXCUSES = (
     Excuse(r"certbot |acme\.sh ", "needs an authority and a public name"),
     Excuse(r"sysctl ", "would change the machine"),
     Excuse(r"(open|xdg-open|editor|\$EDITOR) ", "needs a person"),
+    Excuse(r"htpasswd ", "asks for a password"),
+    Excuse(r"find dist ", "needs brotli and zstd"),
+    Excuse(r"openssl req", "the stage has made it, and rsp uses it already", "tls.md"),
+    Excuse(r"rspctl certs", "shows another site's certificates", "tls.md"),
     Excuse(r"rsp completion .*>", "writes into a shell's own folders"),
     Excuse(r"rsp(ctl)? fleet|rsp (etcd|consul|redis)s?://", "needs etcd, Consul or Redis; tests/many_nodes has nodes"),
 )  # fmt: skip
@@ -35,4 +40,4 @@ EXCUSES = (
 
 def excuse(command: Command) -> Excuse | None:
     """Why it is not run, or None."""
-    return next((each for each in EXCUSES if re.match(each.command, command.text)), None)
+    return next((each for each in EXCUSES if re.match(each.command, command.text) and each.page in command.place), None)

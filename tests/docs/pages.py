@@ -5,7 +5,8 @@ The rules, which pages follow and a reader can see:
 - a fenced block with a title is a file: ``lua title="site.lua"``;
 - ``sh`` is commands, ``console`` commands behind ``$`` with what they print;
 - in output, ``...`` stands for any text, alone on a line for any lines; runs of spaces count as one space;
-- a comment ``exit status N`` at a command says how it ends, if that is not 0.
+- a comment ``# exit status N`` behind a command says how it ends, if that is not 0;
+- an indented block is commands if its first line begins with ``$`` or with the name of a program.
 """
 
 import re
@@ -17,12 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-#: Pages whose every command is run; on the others commands are checked (test_checked_commands.py).
-RUN = [
-    page
-    for page in PAGES
-    if page.parent.name == "howto" or page.name in ("start.md", "import.md", "commands.md")
-]  # fmt: skip
+_PROGRAMS = (
+    "rsp|rspctl|curl|openssl|make|pip|systemctl|docker|htpasswd|cat|mv|kill|install|python3?|kubectl|etcdctl|certbot"
+    "|acme.sh|apt-get|touch|rm|sysctl|ln|mkdir"
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Command:
 
     @property
     def status(self) -> int:
-        told = re.search(r"#.*exit status (\d+)", self.text)
+        told = re.search(r"# exit status (\d+)$", self.text)
         return int(told[1]) if told else 0
 
 
@@ -79,9 +78,19 @@ def blocks(page: Path) -> Iterator[Block]:
         number += 1
 
 
+def indented(page: Path) -> Iterator[Block]:
+    """Indented blocks of commands, outside of lists and fences."""
+    text = re.sub(r"(?ms)^( *)```.*?^ *```$", lambda match: re.sub(r"(?m)^.*$", "", match[0]), page.read_text())
+    for found in re.finditer(r"(?m)(?<=\n\n)((?: {4}.*\n)+)", text):
+        inside = re.sub(r"(?m)^ {4}", "", found[1])
+        if re.match(rf"\$ |(?:\S*/)?(?:{_PROGRAMS}) ", inside):
+            language = "console" if inside.startswith("$ ") else "sh"
+            yield Block(page, text.count("\n", 0, found.start()) + 1, language, "", inside)
+
+
 def steps(page: Path) -> list[File | Command]:
     done: list[File | Command] = []
-    for block in blocks(page):
+    for block in sorted([*blocks(page), *indented(page)], key=lambda block: block.line):
         if block.title:
             done.append(File(block.place, block.title, block.text))
         elif block.language == "sh":

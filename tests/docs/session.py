@@ -28,7 +28,8 @@ SERVERS = (
     (r"python3? -m http\.server", r"Serving HTTP"),
     (r"gunicorn ", r"Listening at"),
     (r"uvicorn ", r"Uvicorn running"),
-    (r"rspctl (log|trace)(?!.* -n)", r""),
+    (r"rspctl (log|trace|top)(?!.*--once)", r""),
+    (r"curl -sN", r""),
     (r"python3? (app|blue|green|chat)\.py", r"[Ll]istening"),
 )
 #: Addresses of peers on the pages, all of this machine.
@@ -47,7 +48,7 @@ ip link set lo up
 for address in $2; do ip address add "$address/32" dev lo; done
 printf '%s' "$3" > root/etc/hosts
 mkdir -p root/srv/site
-ln -s "$4/deploy" "$4/examples" root/srv/site  # "in a checkout"
+ln -s "$4/deploy" "$4/examples" "$4/rsp.lua" root/srv/site  # "in a checkout"
 echo no-progress-meter > root/root/.curlrc  # as curl does at a terminal
 exec chroot root bash --norc --noprofile
 """
@@ -104,7 +105,11 @@ class Session:
     def _serve(self, command: Command, ready: str) -> None:
         self._terminals += 1
         log = f"/terminal.{self._terminals}"
+        if command.text.startswith("rsp demo"):  # it takes the ports of the one before
+            self._ask('[ -z "$demo" ] || { pkill -P $demo; wait $demo; }')
         self._ask(f'{{ eval "$(base64 -d <<< {_base64(command.text)})"; }} > {log} 2>&1 & last=$!')
+        if command.text.startswith("rsp demo"):
+            self._ask("demo=$last")
         give_up = time.monotonic() + PATIENCE
         while True:
             alive, _ = self._ask("kill -0 $last")

@@ -14,17 +14,13 @@ import pytest
 
 from rsp import rspctl
 from rsp.commands import options
-from tests.docs.pages import PAGES, ROOT, Command, File, commands, steps
+from tests.docs.pages import PAGES, ROOT, Command, File, steps
 
 _PROGRAM = re.compile(r"(?:\S*/)?(rsp|rspctl)$")
 
 
 def _shown(page) -> list[Command]:
-    """The commands of fenced blocks, and of indented ones where they are of rsp."""
-    fenced = [step for step in steps(page) if not isinstance(step, File)]
-    indented = re.finditer(r"^ {4}(?:\$ )?((?:\S*/)?(?:rsp|rspctl) .*(?:\\\n.*)*)$", page.read_text(), re.MULTILINE)
-    name = str(page.relative_to(ROOT))
-    return fenced + [Command(name, command) for match in indented for command in commands(match[1])]
+    return [step for step in steps(page) if not isinstance(step, File)]
 
 
 def _calls(text: str) -> Iterator[list[str]]:
@@ -47,7 +43,7 @@ def _parser(call: list[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     if program == "rspctl":
         return rspctl.parser(), call[1:]
     if call[1:] and call[1] in options.COMMANDS:
-        return import_module(options.COMMANDS[call[1]]).parser(), call[2:]
+        return import_module(options.COMMANDS[call[1]].module).parser(), call[2:]
     return options.parser(), call[1:]
 
 
