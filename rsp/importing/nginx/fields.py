@@ -133,7 +133,7 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
     if key == "alt-svc" and "h3" in said:
         parts.note(statement, "rsp does not speak HTTP/3, so it does not announce it")
         return
-    if key in ("server", "date") and way == "add":
+    if key in ("server", "date", "content-type") and way == "add":
         way = "set"
     if key in _FRAMING or key in ("connection", "upgrade"):
         parts.note(statement, f"{name} is rsp's own to write; it is left out")

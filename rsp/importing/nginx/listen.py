@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Server
-from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.site import Declaration, Value
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*|\[[0-9A-Fa-f:.]+\]")
@@ -17,7 +17,8 @@ _REWRITES: Final = {
     for host in ("$host", "$http_host")
     for expression, path in (
         ("^", "$request_uri?"), ("^.*$", "$request_uri?"), (".*", "$request_uri?"), ("^(.*)$", "$1"), ("^(.*)", "$1"),
-        ("^/(.*)$", "/$1"), ("^/(.*)", "/$1"), ("(.*)", "$1"), ("^(.*)$", "$request_uri?"), ("^/(.*)$", "$request_uri?"),
+        ("^/(.*)$", "/$1"), ("^/(.*)", "/$1"), ("(.*)", "$1"), ("^(.*)$", "$request_uri?"),
+        ("^/(.*)$", "$request_uri?"),
     )
 }  # fmt: skip
 _SILENT: Final = (
@@ -199,12 +200,6 @@ def _status(statement: Statement) -> str:
     if statement.name == "return":
         return statement.args[0] if statement.args[0].isdigit() else "302"
     return {"permanent": "301"}.get(statement.args[-1], "302")
-
-
-def mark_all(block: list[Statement]) -> None:
-    for statement in block:
-        statement.used = True
-        mark_all(statement.block or [])
 
 
 def place(text: str) -> str | None:

@@ -7,49 +7,24 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct, field
-
 from rsp.importing.lua import quoted
 from rsp.importing.nginx import access, fastcgi, fields, files, prefixes, proxy, times
+from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
-from rsp.importing.nginx.guards import Guards, body, stripped
+from rsp.importing.nginx.draft import Draft
+from rsp.importing.nginx.guards import Guards, stripped
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import re2_of
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
-from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.tree import Statement, mark, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
-from rsp.importing.site import Code, Declaration, Value
+from rsp.importing.site import Value
 
 _MODULE: Final = ("if", "return", "rewrite", "set", "break")
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
-_ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash", "to", "files", "fallback", "else_to",
-                 "redirect", "respond", "rewrite", "rewrite_location", "send_host")  # fmt: skip
 _RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal", "try_files")
 _MOVED: Final = ("301", "302", "303", "307", "308")
-
-
-class Draft(Struct):
-    """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks."""
-
-    match: dict[str, Value]
-    keys: dict[str, Value] = field(default_factory=dict)
-    parts: Parts = field(default_factory=Parts)
-    before: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    is_closed: bool = False
-    rest: dict[str, Value] | None = None
-
-    @property
-    def all(self) -> dict[str, Value]:
-        return {**self.match, **self.keys}
-
-    def answer(self, keys: dict[str, Value]) -> None:
-        """Takes the place of whatever answers."""
-        for name in ("to", "files", "respond", "redirect", "rewrite", "fallback", "else_to"):
-            self.keys.pop(name, None)
-        self.keys = {**keys, **self.keys}
 
 
 class Locations:
@@ -58,7 +33,7 @@ class Locations:
     def __init__(self, context: Context, server: Server, ports: frozenset[str], prefix: str) -> None:
         self.context = context
         self.server = server
-        self._ports = ports
+        self._content = Content(context, server, ports)
         self._prefix = prefix
         self.guards = Guards(server.names, f"{prefix}_pattern", is_used=context.matter)
         self._services: dict[str, tuple[str, str]] = {}
@@ -72,7 +47,7 @@ class Locations:
             except Unsayable as error:  # of what it matches: there is nothing that could refuse in its place
                 closed = Parts()
                 closed.lost(location.statement, str(error))
-                _mark(location.statement)
+                mark(location.statement)
                 found.append(Draft({}, parts=closed, is_closed=True))
         if not any(each.path == "/" and not each.modifier.startswith(("=", "~")) for each in self.server.locations):
             found.append(self._draft(None))
@@ -98,7 +73,7 @@ class Locations:
         for inner in level.own("location"):
             inner.used = True
         if draft.is_closed:
-            _mark_all(level.block)
+            mark_all(level.block)
         if location is not None and self.context.leftovers(level.block, draft.parts):
             draft.is_closed = True
         if draft.is_closed:
@@ -137,13 +112,13 @@ class Locations:
         """Raises :class:`Unsayable`."""
         if level.own("internal"):
             draft.answer({"respond": {"status": 404}})
-            _mark_all(level.block)
+            mark_all(level.block)
             return
         level.own("access_log", "gzip", "brotli", "zstd", "gzip_types", "gzip_comp_level", "gzip_min_length")
         access.networks(level, draft.keys)
         if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
             draft.keys = {"respond": dict(_REFUSED)}
-            _mark_all(level.block)
+            mark_all(level.block)
             return
         access.passwords(level, draft.keys, names)
         access.service(level, draft.keys, self.services, draft.parts)
@@ -153,7 +128,7 @@ class Locations:
         rules = fields.Rules()
         answered = self._rewriting(level, draft, names, location)
         if not answered:
-            self._content(draft, location, level, names, rules)
+            self._content.answer(draft, location, level, names, rules)
         fields.response_rules(level, names, draft.parts, rules)
         fields.put_response(rules, draft.keys)
         draft.before += rules.before
@@ -178,7 +153,7 @@ class Locations:
                 allowed = ", ".join(f"{quoted(method)}" for method in methods)
                 condition = " and ".join(f"req.method ~= {quoted(method)}" for method in methods)
                 draft.before += [f"if {condition} then return respond(403) end"] if allowed else []
-                _mark_all(inner.block)
+                mark_all(inner.block)
             else:
                 raise Unsayable("rsp import translates limit_except with `deny all` only")
 
@@ -191,7 +166,7 @@ class Locations:
         before = block[: block.index(final)] if final is not None else block
         if final is not None:
             for unreachable in block[block.index(final) :]:
-                _mark(unreachable)
+                mark(unreachable)
         before = [each for each in before if not self._by_keys(each, draft, names, location, level)]
         lines = self._lines(before, draft, location)
         if lines:
@@ -249,7 +224,7 @@ class Locations:
             if is_file and [each.name for each in block] in (["return"], ["break", "return"]):
                 if block[-1].value == "503":
                     draft.keys["maintenance"] = f"file:{names.expand(words[1])}"
-                    _mark(statement)
+                    mark(statement)
                     return True
                 raise Unsayable("rsp answers 503 while a file exists (`maintenance`), no other status")
             return False
@@ -275,180 +250,6 @@ class Locations:
         draft.keys["rewrite"] = target[:-2]
         statement.used = True
         return True
-
-    # -- what answers
-
-    def _content(
-        self, draft: Draft, location: Location | None, level: Level, names: Names, rules: fields.Rules
-    ) -> None:
-        passing = location.content if location is not None else None
-        if passing is None:
-            self._files(draft, location, level, names, rules)
-            return
-        passing.used = True
-        self.peer(draft, passing, location, level, names, rules)
-
-    def peer(
-        self, draft: Draft, passing: Statement, location: Location | None, level: Level, names: Names,
-        rules: fields.Rules, key: str = "to", index: str | None = None,
-    ) -> None:  # fmt: skip
-        """``to``, or ``else_to`` of a route with files.  Raises :class:`Unsayable`."""
-        context = self.context
-        if passing.name in ("fastcgi_pass", "uwsgi_pass"):
-            level.all("try_files")
-            name = fastcgi.upstream(passing, level, names, context.blocks, context.result, draft.parts, index)
-            draft.keys = {key: name, **draft.keys}
-            return
-        if passing.name not in ("proxy_pass", "grpc_pass"):
-            raise Unsayable(f"rsp does not speak the protocol of {passing.name}")
-        target = proxy.target(passing, level, names, context.blocks, context.result, draft.parts)
-        was_rewritten = "rewrite" in draft.keys
-        draft.keys = {key: target.upstream, **draft.keys}
-        fields.request_rules(level, names, draft.parts, self._ports, rules)
-        sends_own = fields.put(rules, draft.keys, target.host)
-        if key != "to":
-            if target.uri not in (None, "/"):
-                raise Unsayable("rsp passes the path as it came where there is no file")
-            return
-        prefix = location.path if location is not None and not location.is_regex else None
-        if was_rewritten:
-            if target.uri is not None:
-                raise Unsayable("rewrite ... break and a path in proxy_pass")
-        else:
-            table = draft.all
-            proxy.rewritten(target, table, names, prefix)
-            if "rewrite" in table:
-                draft.keys["rewrite"] = table["rewrite"]
-        table = draft.all
-        draft.after += proxy.redirected(level, target, table, sends_own, draft.parts)
-        for name in ("rewrite", "rewrite_location"):
-            if name in table:
-                draft.keys[name] = table[name]
-        self._slash(draft, location)
-
-    def _slash(self, draft: Draft, location: Location | None) -> None:
-        """nginx redirects ``/docs`` to ``/docs/`` where the location of the latter is passed to a peer."""
-        if location is None or location.modifier not in ("", "^~") or location.path in ("", "/"):
-            return
-        if location.path.endswith("/"):
-            bare = location.path.rstrip("/")
-            if not any(each.path == bare and not each.is_regex for each in self.server.locations):
-                draft.match["slash"] = "redirect"
-
-    def _files(self, draft: Draft, location: Location | None, level: Level, names: Names, rules: fields.Rules) -> None:
-        """Raises :class:`Unsayable`."""
-        if level.own("stub_status") or level.has("api", "vhost_traffic_status_display", "status"):
-            from rsp.importing.nginx.words import NOTED
-
-            draft.parts.note(location.statement if location is not None else None, NOTED["stub_status"])
-            _mark_all(level.block)
-            draft.answer({"respond": {"status": 404}})
-            return
-        if location is not None and files.aliased(location, level, names, draft.all):
-            table = dict(draft.match)
-            files.aliased(location, level, names, table)
-            for name in ("files", "rewrite"):
-                if name in table:
-                    draft.keys[name] = table[name]
-            return
-        try:
-            folder = files.directory(location, level, names, draft.match)
-        except Unsayable as error:
-            if level.value("root") or level.value("alias"):
-                raise
-            found = level.own("try_files")
-            if found:
-                raise
-            if location is not None:
-                draft.parts.note(location.statement, f"{error}; here the answer is 404")
-            draft.answer({"respond": {"status": 404}})
-            return
-        tried = files.tries(self.server, location, level, names)
-        script = self._scripts(level)
-        if tried is not None:
-            self._tried(draft, tried, folder, location, level, names, rules)
-            return
-        draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        if script is not None:
-            self._indexed(draft, script, folder, level, names, rules)
-
-    def _scripts(self, level: Level) -> Location | None:
-        """The location that runs what ``index`` names."""
-        said = level.last("index")
-        for word in said.args if said is not None else ():
-            if word.endswith(".php"):
-                found = self.server.find(f"/{word.lstrip('/')}")
-                if found is not None and found.content is not None and found.content.name == "fastcgi_pass":
-                    return found
-        return None
-
-    def _tried(
-        self, draft: Draft, tried: files.Tries, folder: str, location: Location | None, level: Level, names: Names,
-        rules: fields.Rules,
-    ) -> None:  # fmt: skip
-        last = tried.last
-        meant = last.location
-        script = self._scripts(level) if tried.directory else None
-        runs = meant is not None or script is not None
-        draft.keys["files"] = files.table(
-            folder, level, names, looks_in_directories=tried.directory, scripts=meant is not None
-        )
-        if last.file is not None:
-            draft.keys["fallback"] = last.file
-            if script is not None:
-                raise Unsayable("index.php beside another file at the end of try_files")
-        elif meant is not None:
-            passing = meant.content
-            inner = self.server.names_at(meant)
-            if passing is None:
-                self._named(draft, meant, inner, rules)
-            else:
-                passing.used = True
-                self._same_rules(draft, meant)
-                self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", last.index)
-                times.of_route(meant.level, draft.keys, draft.parts)
-        elif script is not None and runs:
-            self._indexed(draft, script, folder, level, names, rules)
-
-    def _named(self, draft: Draft, meant: Location, names: Names, rules: fields.Rules) -> None:
-        """A named location that rewrites to a script, or answers itself."""
-        for statement in meant.level.block:
-            if statement.name == "rewrite" and len(statement.args) >= 2:
-                expression, target = statement.args[:2]
-                path, mark, query = target.partition("?")
-                found = self.server.find(path) if "$" not in path and path.startswith("/") else None
-                is_all = expression in ("^", ".*", "^(.*)$", "^/(.*)$", "(.*)", "^.*$", "^(.+)$", "^/(.+)$", "^(.*)")
-                if is_all and found is not None and found.content is not None and not (mark and query):
-                    _mark_all(meant.level.block)
-                    found.content.used = True
-                    inner = self.server.names_at(found)
-                    passing = found.content
-                    self.peer(draft, passing, found, found.level, inner, rules, "else_to", path.lstrip("/"))
-                    return
-        raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
-
-    def _same_rules(self, draft: Draft, meant: Location) -> None:
-        """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
-        own = ("auth_basic", "allow", "deny", "auth_request", "limit_except", "internal")
-        if any(each.name in own[:3] or each.name == "auth_request" for each in meant.level.block):
-            raise Unsayable(f"{meant.path} has restrictions of its own")
-
-    def _indexed(
-        self, draft: Draft, script: Location, folder: str, level: Level, names: Names, rules: fields.Rules
-    ) -> None:
-        """``index index.php``: directories are for the script in them."""
-        passing = script.content
-        if passing is None:
-            return
-        passing.used = True
-        inner = self.server.names_at(script)
-        name = fastcgi.upstream(passing, script.level, inner, self.context.blocks, self.context.result, draft.parts)
-        if "exact" in draft.match or "regex" in draft.match:
-            return
-        draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        path = str(draft.match.get("path", "/"))
-        draft.keys.setdefault("", name)  # a second route, for paths that end in a slash
-        draft.keys[""] = [name, f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"]
 
     # -- auth_request
 
@@ -520,40 +321,6 @@ def _redirect(to: str, code: str) -> dict[str, Value]:
     return {"redirect": to if code == "302" else {"to": to, "status": int(code)}}
 
 
-def declarations(draft: Draft, where: dict[str, Value], statement: Statement | None) -> list[Declaration]:
-    """The route, and a second one for scripts of directories.  ``where``: its listener and hosts."""
-    origin = statement.origin if statement is not None else None
-    keys = {**where, **draft.match, **draft.keys}
-    second = keys.pop("", None)
-    for name, arguments, lines in (
-        ("on_request", "req", draft.before),
-        ("on_response", "req, res", draft.after),
-        ("on_error", "req, err", draft.failed),
-    ):
-        if lines:
-            inner = "\n".join(f"  {line}" for line in body(lines))
-            keys[name] = Code(f"function({arguments})\n{inner}\nend")
-    keys = _ordered(keys)
-    routes = [Declaration("route", keys=keys, origin=origin)]
-    if draft.rest is not None:
-        hooks: dict[str, Value] = {
-            name: keys[name] for name in ("on_request", "on_response", "on_error") if name in keys
-        }
-        routes.append(Declaration("route", keys=_ordered({**where, **draft.rest, **hooks}), origin=origin))
-    if isinstance(second, list):
-        name, expression = second
-        others = {key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files")}
-        given = keys["files"]
-        table: Value = {**(given if isinstance(given, dict) else {"root": given})}
-        ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}
-        routes.append(Declaration("route", keys={**ordered, **others}, origin=origin))
-    return routes
-
-
-def _ordered(keys: dict[str, Value]) -> dict[str, Value]:
-    return {name: keys[name] for name in (*_ORDER, *keys) if name in keys}
-
-
 def _cause(location: Location, context: Context) -> Statement:
     """The statement of a location that is reported when the whole of it cannot be said."""
     for name in (*CONTENT, "try_files", "alias", "limit_except", "auth_request", "rewrite", "if", "return"):
@@ -561,13 +328,3 @@ def _cause(location: Location, context: Context) -> Statement:
             if statement.name == name:
                 return statement
     return Statement(location.statement.name, location.statement.args, location.statement.origin)
-
-
-def _mark(statement: Statement) -> None:
-    statement.used = True
-    _mark_all(statement.block or [])
-
-
-def _mark_all(block: list[Statement]) -> None:
-    for statement in block:
-        _mark(statement)

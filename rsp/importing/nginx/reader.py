@@ -14,7 +14,7 @@ from rsp.importing.nginx.maps import Maps
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.routes import Routes
 from rsp.importing.nginx.servers import CONTENT, Server
-from rsp.importing.nginx.tree import Statement, Tree
+from rsp.importing.nginx.tree import Statement, Tree, mark
 from rsp.importing.nginx.variables import Names, pieces
 from rsp.importing.nginx.words import DROPPED, NOTED
 from rsp.importing.site import Declaration, Note, Origin, Script, Site, Value
@@ -71,14 +71,14 @@ def _around_directives(statements: list[Statement], origin: Origin) -> list[Stat
 
 def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> None:
     for statement in main.own("events"):
-        _mark(statement)
+        mark(statement)
         result.site.drop("events")
     for statement in main.own("stream"):
         result.settings.lost(_short(statement), "rsp is a proxy for HTTP, not for TCP and UDP")
-        _mark(statement)
+        mark(statement)
     for statement in main.own("mail"):
         result.settings.lost(_short(statement), "rsp is a proxy for HTTP, not for mail")
-        _mark(statement)
+        mark(statement)
     blocks = main.own("http")
     http = Level("http", [inner for statement in blocks for inner in statement.block or []])
     maps = Maps(result, http.own("map", "geo", "split_clients"))
@@ -227,12 +227,6 @@ def _every(block: list[Statement]) -> list[Statement]:
 
 def _short(statement: Statement) -> Statement:
     return Statement(statement.name, statement.args, statement.origin, [])
-
-
-def _mark(statement: Statement) -> None:
-    statement.used = True
-    for inner in statement.block or []:
-        _mark(inner)
 
 
 __all__ = ["Note", "read"]

@@ -6,13 +6,14 @@ from typing import Final
 
 from rsp.importing.nginx import settings, tls
 from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.draft import Draft, declarations
 from rsp.importing.nginx.guards import Guards, body, stripped
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.listen import Listeners, Part, hosts_of
-from rsp.importing.nginx.locations import Draft, Locations, declarations, returned
+from rsp.importing.nginx.locations import Locations, returned
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import Location, Server
-from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.tree import Statement, mark, mark_all
 from rsp.importing.nginx.variables import Unsayable
 from rsp.importing.site import Declaration, Heading, Script, Value
 
@@ -46,7 +47,7 @@ class Routes:
         if not parts:
             if own:
                 result.routes.note(server.statement, "no request comes to this server: it has no name, and others do")
-            _mark_all(server.statement.block or [])
+            mark_all(server.statement.block or [])
             return
         split = self._by_host(server, hosts, certified)
         parts = [self._without(part, split) for part in parts]
@@ -140,13 +141,13 @@ class Routes:
                 break
             name = words[2].lower()
             if name not in hosts and hosts:
-                _mark(statement)  # no request for that host comes here, unless the server is the default
+                mark(statement)  # no request for that host comes here, unless the server is the default
                 if not any(part.hosts is None for part in self._listeners.parts(server, hosts)):
                     continue
             keys = self._returned(block[0], server)
             if keys is None:
                 break
-            _mark(statement)
+            mark(statement)
             addresses = self._listeners.where(Part(self._listeners.of(server), [name]))
             self._context.result.routes.append(
                 Declaration("route", keys={**addresses, **keys, **certified}, origin=statement.origin)
@@ -182,7 +183,7 @@ class Routes:
             plain = [listener for part in parts for listener in part.listeners if not listener.tls]
             secure = [listener for part in parts for listener in part.listeners if listener.tls]
             if not plain:
-                _mark(statement)
+                mark(statement)
                 continue
             keys = (
                 self._returned(rewrites[0], server)
@@ -191,7 +192,7 @@ class Routes:
             )
             if keys is None:
                 return
-            _mark(statement)
+            mark(statement)
             for part in list(parts):
                 own = [listener for listener in part.listeners if not listener.tls]
                 if own:
@@ -201,7 +202,7 @@ class Routes:
                     )
                 part.listeners = [listener for listener in part.listeners if listener.tls]
             if not secure:
-                _mark_all(server.statement.block or [])
+                mark_all(server.statement.block or [])
             parts[:] = [part for part in parts if part.listeners]
 
     def _moved(self, statement: Statement, server: Server) -> dict[str, Value] | None:
@@ -234,7 +235,7 @@ class Routes:
     def _whole(self, server: Server, parts: list[Part], certified: dict[str, Value]) -> bool:
         """A server that answers every request in the same way: one route."""
         if not parts:
-            _mark_all(server.statement.block or [])
+            mark_all(server.statement.block or [])
             return True
         block = [each for each in self._module(server) if each.name != "set"]
         if not block or block[0].name not in ("return", "rewrite"):
@@ -252,7 +253,7 @@ class Routes:
         fields.response_rules(server.level, server.names, draft.parts, rules)
         fields.put_response(rules, draft.keys)
         settings.pages(server, [(None, draft)], self._context.result, self._prefix)
-        _mark_all(server.statement.block or [])
+        mark_all(server.statement.block or [])
         self._context.result.routes += draft.parts
         for part in parts:
             for declaration in declarations(draft, self._listeners.where(part), server.statement):
@@ -274,7 +275,7 @@ class Routes:
             except Unsayable as error:
                 result.routes.lost(statement, str(error))
                 closes = any(_refuses(each) for each in [statement, *(statement.block or [])])
-                _mark(statement)
+                mark(statement)
                 if closes:
                     lines.append("do return respond(503) end  -- instead of what is not translated above")
             if statement.name == "return":
@@ -336,13 +337,3 @@ class Routes:
 
 def _refuses(statement: Statement) -> bool:
     return statement.name in ("return", "deny") and not statement.value.startswith(("2", "3", "http", "$"))
-
-
-def _mark(statement: Statement) -> None:
-    statement.used = True
-    _mark_all(statement.block or [])
-
-
-def _mark_all(block: list[Statement]) -> None:
-    for statement in block:
-        _mark(statement)

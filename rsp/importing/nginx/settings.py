@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.lua import quoted
+from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.locations import Draft
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement

@@ -180,3 +180,14 @@ def _unescaped(match: re.Match[str]) -> str:
 
 def _plain(message: str | None) -> str:
     return (message or "it cannot be read").replace("expecting", "expected")
+
+
+def mark(statement: Statement) -> None:
+    """It has been translated, with all that is in it."""
+    statement.used = True
+    mark_all(statement.block or [])
+
+
+def mark_all(block: list[Statement]) -> None:
+    for statement in block:
+        mark(statement)

@@ -1,0 +1,189 @@
+"""What answers the requests of a location: a peer, scripts, files, or files and then one of these."""
+
+import re
+
+from rsp.importing.nginx import fastcgi, fields, files, proxy, times
+from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.draft import Draft
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.tree import Statement, mark_all
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.words import NOTED
+
+
+class Content:
+    """Of the locations of one server.  ``ports``: of its listeners."""
+
+    def __init__(self, context: Context, server: Server, ports: frozenset[str]) -> None:
+        self.context = context
+        self.server = server
+        self._ports = ports
+
+    def answer(self, draft: Draft, location: Location | None, level: Level, names: Names, rules: fields.Rules) -> None:
+        passing = location.content if location is not None else None
+        if passing is None:
+            self._files(draft, location, level, names, rules)
+            return
+        passing.used = True
+        self.peer(draft, passing, location, level, names, rules)
+
+    def peer(
+        self, draft: Draft, passing: Statement, location: Location | None, level: Level, names: Names,
+        rules: fields.Rules, key: str = "to", index: str | None = None,
+    ) -> None:  # fmt: skip
+        """``to``, or ``else_to`` of a route with files.  Raises :class:`Unsayable`."""
+        context = self.context
+        if passing.name in ("fastcgi_pass", "uwsgi_pass"):
+            level.all("try_files")
+            name = fastcgi.upstream(passing, level, names, context.blocks, context.result, draft.parts, index)
+            draft.keys = {key: name, **draft.keys}
+            return
+        if passing.name not in ("proxy_pass", "grpc_pass"):
+            raise Unsayable(f"rsp does not speak the protocol of {passing.name}")
+        target = proxy.target(passing, level, names, context.blocks, context.result, draft.parts)
+        was_rewritten = "rewrite" in draft.keys
+        draft.keys = {key: target.upstream, **draft.keys}
+        fields.request_rules(level, names, draft.parts, self._ports, rules)
+        sends_own = fields.put(rules, draft.keys, target.host)
+        if key != "to":
+            if target.uri not in (None, "/"):
+                raise Unsayable("rsp passes the path as it came where there is no file")
+            return
+        prefix = location.path if location is not None and not location.is_regex else None
+        if was_rewritten:
+            if target.uri is not None:
+                raise Unsayable("rewrite ... break and a path in proxy_pass")
+        else:
+            table = draft.all
+            proxy.rewritten(target, table, names, prefix)
+            if "rewrite" in table:
+                draft.keys["rewrite"] = table["rewrite"]
+        table = draft.all
+        draft.after += proxy.redirected(level, target, table, sends_own, draft.parts)
+        for name in ("rewrite", "rewrite_location"):
+            if name in table:
+                draft.keys[name] = table[name]
+        self._slash(draft, location)
+
+    def _slash(self, draft: Draft, location: Location | None) -> None:
+        """nginx redirects ``/docs`` to ``/docs/`` where the location of the latter is passed to a peer."""
+        if location is None or location.modifier not in ("", "^~") or location.path in ("", "/"):
+            return
+        if location.path.endswith("/"):
+            bare = location.path.rstrip("/")
+            if not any(each.path == bare and not each.is_regex for each in self.server.locations):
+                draft.match["slash"] = "redirect"
+
+    def _files(self, draft: Draft, location: Location | None, level: Level, names: Names, rules: fields.Rules) -> None:
+        """Raises :class:`Unsayable`."""
+        if level.own("stub_status") or level.has("api", "vhost_traffic_status_display", "status"):
+            draft.parts.note(location.statement if location is not None else None, NOTED["stub_status"])
+            mark_all(level.block)
+            draft.answer({"respond": {"status": 404}})
+            return
+        if location is not None and files.aliased(location, level, names, draft.all):
+            table = dict(draft.match)
+            files.aliased(location, level, names, table)
+            for name in ("files", "rewrite"):
+                if name in table:
+                    draft.keys[name] = table[name]
+            return
+        try:
+            folder = files.directory(location, level, names, draft.match)
+        except Unsayable as error:
+            if level.value("root") or level.value("alias"):
+                raise
+            found = level.own("try_files")
+            if found:
+                raise
+            if location is not None:
+                draft.parts.note(location.statement, f"{error}; here the answer is 404")
+            draft.answer({"respond": {"status": 404}})
+            return
+        tried = files.tries(self.server, location, level, names)
+        script = self._scripts(level)
+        if tried is not None:
+            self._tried(draft, tried, folder, location, level, names, rules)
+            return
+        draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
+        if script is not None:
+            self._indexed(draft, script, folder, level, names, rules)
+
+    def _scripts(self, level: Level) -> Location | None:
+        """The location that runs what ``index`` names."""
+        said = level.last("index")
+        for word in said.args if said is not None else ():
+            if word.endswith(".php"):
+                found = self.server.find(f"/{word.lstrip('/')}")
+                if found is not None and found.content is not None and found.content.name == "fastcgi_pass":
+                    return found
+        return None
+
+    def _tried(
+        self, draft: Draft, tried: files.Tries, folder: str, location: Location | None, level: Level, names: Names,
+        rules: fields.Rules,
+    ) -> None:  # fmt: skip
+        last = tried.last
+        meant = last.location
+        script = self._scripts(level) if tried.directory else None
+        runs = meant is not None or script is not None
+        draft.keys["files"] = files.table(
+            folder, level, names, looks_in_directories=tried.directory, scripts=meant is not None
+        )
+        if last.file is not None:
+            draft.keys["fallback"] = last.file
+            if script is not None:
+                raise Unsayable("index.php beside another file at the end of try_files")
+        elif meant is not None:
+            passing = meant.content
+            inner = self.server.names_at(meant)
+            if passing is None:
+                self._named(draft, meant, inner, rules)
+            else:
+                passing.used = True
+                self._same_rules(draft, meant)
+                self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", last.index)
+                times.of_route(meant.level, draft.keys, draft.parts)
+        elif script is not None and runs:
+            self._indexed(draft, script, folder, level, names, rules)
+
+    def _named(self, draft: Draft, meant: Location, names: Names, rules: fields.Rules) -> None:
+        """A named location that rewrites to a script, or answers itself."""
+        for statement in meant.level.block:
+            if statement.name == "rewrite" and len(statement.args) >= 2:
+                expression, target = statement.args[:2]
+                path, mark, query = target.partition("?")
+                found = self.server.find(path) if "$" not in path and path.startswith("/") else None
+                is_all = expression in ("^", ".*", "^(.*)$", "^/(.*)$", "(.*)", "^.*$", "^(.+)$", "^/(.+)$", "^(.*)")
+                if is_all and found is not None and found.content is not None and not (mark and query):
+                    mark_all(meant.level.block)
+                    found.content.used = True
+                    inner = self.server.names_at(found)
+                    passing = found.content
+                    self.peer(draft, passing, found, found.level, inner, rules, "else_to", path.lstrip("/"))
+                    return
+        raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
+
+    def _same_rules(self, draft: Draft, meant: Location) -> None:
+        """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
+        own = ("auth_basic", "allow", "deny", "auth_request", "limit_except", "internal")
+        if any(each.name in own[:3] or each.name == "auth_request" for each in meant.level.block):
+            raise Unsayable(f"{meant.path} has restrictions of its own")
+
+    def _indexed(
+        self, draft: Draft, script: Location, folder: str, level: Level, names: Names, rules: fields.Rules
+    ) -> None:
+        """``index index.php``: directories are for the script in them."""
+        passing = script.content
+        if passing is None:
+            return
+        passing.used = True
+        inner = self.server.names_at(script)
+        name = fastcgi.upstream(passing, script.level, inner, self.context.blocks, self.context.result, draft.parts)
+        if "exact" in draft.match or "regex" in draft.match:
+            return
+        draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
+        path = str(draft.match.get("path", "/"))
+        draft.keys.setdefault("", name)  # a second route, for paths that end in a slash
+        draft.keys[""] = [name, f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"]

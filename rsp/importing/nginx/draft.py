@@ -1,0 +1,70 @@
+"""A route in the making, and the declarations that it becomes."""
+
+from typing import Final
+
+from msgspec import Struct, field
+
+from rsp.importing.nginx.guards import body
+from rsp.importing.nginx.result import Parts
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.site import Code, Declaration, Value
+
+_ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash", "to", "files", "fallback", "else_to",
+                 "redirect", "respond", "rewrite", "rewrite_location", "send_host")  # fmt: skip
+
+
+class Draft(Struct):
+    """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks."""
+
+    match: dict[str, Value]
+    keys: dict[str, Value] = field(default_factory=dict)
+    parts: Parts = field(default_factory=Parts)
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    is_closed: bool = False
+    rest: dict[str, Value] | None = None
+
+    @property
+    def all(self) -> dict[str, Value]:
+        return {**self.match, **self.keys}
+
+    def answer(self, keys: dict[str, Value]) -> None:
+        """Takes the place of whatever answers."""
+        for name in ("to", "files", "respond", "redirect", "rewrite", "fallback", "else_to"):
+            self.keys.pop(name, None)
+        self.keys = {**keys, **self.keys}
+
+
+def declarations(draft: Draft, where: dict[str, Value], statement: Statement | None) -> list[Declaration]:
+    """The route, and a second one for scripts of directories.  ``where``: its listener and hosts."""
+    origin = statement.origin if statement is not None else None
+    keys = {**where, **draft.match, **draft.keys}
+    second = keys.pop("", None)
+    for name, arguments, lines in (
+        ("on_request", "req", draft.before),
+        ("on_response", "req, res", draft.after),
+        ("on_error", "req, err", draft.failed),
+    ):
+        if lines:
+            inner = "\n".join(f"  {line}" for line in body(lines))
+            keys[name] = Code(f"function({arguments})\n{inner}\nend")
+    keys = _ordered(keys)
+    routes = [Declaration("route", keys=keys, origin=origin)]
+    if draft.rest is not None:
+        hooks: dict[str, Value] = {
+            name: keys[name] for name in ("on_request", "on_response", "on_error") if name in keys
+        }
+        routes.append(Declaration("route", keys=_ordered({**where, **draft.rest, **hooks}), origin=origin))
+    if isinstance(second, list):
+        name, expression = second
+        others = {key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files")}
+        given = keys["files"]
+        table: Value = {**(given if isinstance(given, dict) else {"root": given})}
+        ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}
+        routes.append(Declaration("route", keys={**ordered, **others}, origin=origin))
+    return routes
+
+
+def _ordered(keys: dict[str, Value]) -> dict[str, Value]:
+    return {name: keys[name] for name in (*_ORDER, *keys) if name in keys}
