@@ -30,7 +30,7 @@ def _list_mistakes(key: str, value: str | tuple[str, ...] | None) -> Iterator[tu
         path: Path = (key,) if isinstance(value, str) else (key, number)
         name = name_of(entry)
         if name == "":
-            yield path, f'{key}: the name of the file is missing; write "file:office.txt"'
+            yield path, f'{key}: missing file name; write "file:office.txt"'
         elif name is None and (wrong := _entry_mistake(key, entry)):
             yield path, f"{key}: {wrong}"
 
@@ -42,7 +42,8 @@ def _entry_mistake(key: str, entry: str) -> str:
     except ValueError:
         if entry == "all" and key == "deny":
             return (
-                'expected networks, got "all"; "allow" denies all others; for none at all: respond = { status = 403 }'
+                'expected networks, got "all"; "allow" denies all other clients; to deny every client, write respond '
+                "= { status = 403 }"
             )
         if entry == "all":
             return 'expected networks, got "all"; every client is allowed unless "allow" names some'
@@ -74,8 +75,8 @@ def _any_mistakes(route: Route) -> Iterator[tuple[Path, str]]:
     ways = [name for name in ("allow", "auth") if getattr(route, name)]
     ways += ["country"] if route.country is not None and route.country.allow else []
     if len(ways) < 2:
-        has = f', and there is "{ways[0]}" alone' if ways else ""
-        yield ("any",), f'any: it says that one of "allow", "country" (with allow) and "auth" is enough{has}'
+        has = f', but only "{ways[0]}" is given' if ways else ""
+        yield ("any",), f'any: true means that one of "allow", "country" (with allow) and "auth" is enough{has}'
 
 
 def _maintenance_mistakes(value: bool | str) -> Iterator[tuple[Path, str]]:

@@ -23,9 +23,9 @@ _HASH: Final = re.compile(r"[^:/]+:(?:\$|\{)")
 
 def key_url(jwks: str) -> HttpUrl:
     """Where keys are fetched.  Raises :class:`ValueError` saying what was expected, without credentials."""
-    url = HttpUrl.parse(jwks, _EXAMPLE, "there are credentials in the URL; keys are public, so fetch them without")
+    url = HttpUrl.parse(jwks, _EXAMPLE, "the URL contains credentials; keys are public, so remove them")
     if url.target.rstrip("/").endswith("/.well-known/openid-configuration"):
-        raise ValueError('that document names the URL of the keys as "jwks_uri"; write that URL')
+        raise ValueError('that document contains the URL of the keys as "jwks_uri"; write that URL')
     return url
 
 
@@ -38,7 +38,7 @@ def mistakes(route: Route, _upstreams: Collection[str]) -> Iterator[tuple[Path, 
     if not ways:
         yield ("auth",), 'auth: expected "basic" (a file), "jwt" (a table) or "forward" (an upstream)'
     elif len(ways) > 1:
-        yield ("auth", ways[1]), f'auth: "{ways[0]}" and "{ways[1]}" exclude each other'
+        yield ("auth", ways[1]), f'auth: "{ways[0]}" and "{ways[1]}" cannot be used together'
     if auth.basic is not None and (wrong := _file_mistake(auth.basic)):
         yield ("auth", "basic"), f"auth: basic: {wrong}"
     if auth.jwt is not None:
@@ -58,7 +58,7 @@ def _jwt_mistakes(jwt: Jwt) -> Iterator[tuple[str, str]]:
         if jwt.jwks == FILE:
             yield "jwks", f"expected {_EXAMPLE}"
         if jwt.ca is not None:
-            yield "ca", "it is for keys that are fetched by https, not for those in a file"
+            yield "ca", "it applies to keys that are fetched by https, not to keys in a file"
     else:
         yield from _url_mistakes(jwt)
     if not jwt.refresh >= _LEAST_REFRESH:
@@ -66,13 +66,13 @@ def _jwt_mistakes(jwt: Jwt) -> Iterator[tuple[str, str]]:
     if jwt.leeway > _MOST_LEEWAY:
         yield "leeway", "expected an hour or less"
     if jwt.audience == ():
-        yield "audience", "an empty list, which no token satisfies"
+        yield "audience", "the list is empty, so no token can match"
     for name, wanted in jwt.claims.items():
         if name in ("iss", "aud", "exp", "nbf", "iat"):
             own = {"iss": "; write issuer = ...", "aud": "; write audience = ..."}.get(name, "")
-            yield "claims", f'"{name}" is checked in any case{own}'
+            yield "claims", f'"{name}" is always checked{own}'
         elif wanted == ():
-            yield "claims", f"{show(name)}: an empty list, which no token satisfies"
+            yield "claims", f"{show(name)}: the list is empty, so no token can match"
 
 
 def _url_mistakes(jwt: Jwt) -> Iterator[tuple[str, str]]:
@@ -82,7 +82,7 @@ def _url_mistakes(jwt: Jwt) -> Iterator[tuple[str, str]]:
         yield "jwks", str(error)
         return
     if jwt.ca is not None and not url.is_secure:
-        yield "ca", "it is for https, and the keys are fetched by http"
+        yield "ca", "it applies to https, but the keys are fetched by http"
 
 
 def warnings(route: Route) -> Iterator[tuple[Path, str]]:
@@ -93,13 +93,13 @@ def warnings(route: Route) -> Iterator[tuple[Path, str]]:
     if jwt.audience is None and not jwt.claims:
         yield (
             ("auth", "jwt"),
-            "auth: jwt: without audience, tokens that the issuer has made for other services are accepted; "
-            'add audience = "..."',
+            "auth: jwt: without audience, tokens that the issuer made for other services are accepted; add audience "
+            '= "..."',
         )
     if jwt.jwks[:7].lower() == "http://" and not _is_local(key_url(jwt.jwks).address.host):
         yield (
             ("auth", "jwt", "jwks"),
-            "auth: jwt: jwks: keys that are fetched without TLS can be replaced on their way; use https",
+            "auth: jwt: jwks: keys that are fetched without TLS can be replaced in transit; use https",
         )
 
 

@@ -97,4 +97,4 @@ def of_algorithm(key: Any, given: Any) -> str:
         return ""
     if given.upper().startswith("HS"):
         return "; a shared secret cannot be in a set of public keys (jwt.verify in a hook takes one)"
-    return "; a token without a signature proves nothing" if given.lower() == "none" else ""
+    return "; tokens without a signature are not accepted" if given.lower() == "none" else ""

@@ -214,12 +214,12 @@ class Builder:
             for status in page.status if isinstance(page.status, tuple) else (page.status,):
                 self._first(item, seen, f"the page for {status}", str(status))
                 if not 400 <= status <= 599:
-                    self._complain(item, ("status",), f"page: status: rsp has no error {status}; 400 to 599 are errors")
+                    self._complain(item, ("status",), f"page: status: {status} is not an error; errors are 400 to 599")
             try:
                 if page.file is not None and page.body is not None:
-                    raise ValueError('"file" and "body" exclude each other')
+                    raise ValueError('"file" and "body" cannot be used together')
                 if page.file is None and page.body is None:
-                    raise ValueError("either file or body is needed")
+                    raise ValueError('missing "file" or "body"; add one of them')
                 body = self._read(page.file) if page.file is not None else page.body
                 pages.append(msgspec.structs.replace(page, file=None, body=body))
             except ValueError as error:

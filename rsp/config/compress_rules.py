@@ -44,7 +44,7 @@ def _mistakes(given: bool | Compress | None) -> Mistakes:
             yield ("compress", "types", number), f"compress: types: {_type_mistake(name)}"
     for number, name in enumerate(given.algorithms, 1):
         if name in given.algorithms[: number - 1]:
-            yield ("compress", "algorithms", number), f"compress: algorithms: {show(name)} stands there twice"
+            yield ("compress", "algorithms", number), f"compress: algorithms: {show(name)} is listed twice"
 
 
 def _type_mistake(name: str) -> str:
@@ -53,6 +53,6 @@ def _type_mistake(name: str) -> str:
         return f"{show(name)}: parameters are not compared; write {show(plain.strip())}"
     several = re.split(r"[\s,]+", name.strip(" ,"))
     if len(several) > 1 and all(map(_TYPE.fullmatch, several)):
-        return f"{show(name)}: a list has each by itself; write {{ {', '.join(map(show, several))} }}"
+        return f"{show(name)}: list each value separately: write {{ {', '.join(map(show, several))} }}"
     way = files_words.type_of(name) or '; every type is "*"' * (name in ("all", "any", "*/", "**"))
     return f'expected a type such as "text/html" or "text/*", got {show(name)}{way}'

@@ -17,13 +17,13 @@ _ALGORITHMS: Final = 'algorithms = { "zstd", "br", "gzip" }'
 _TYPES: Final = 'types = { "text/*", "application/json" }'
 _SIZE: Final = 'min_size = "1KB"'
 _LEVEL: Final = "level = 4"
-_VARY: Final = "rsp writes Vary: Accept-Encoding where it is needed; there is nothing to set"
+_VARY: Final = "rsp writes Vary: Accept-Encoding where it is needed; there is no key for it"
 _PEERS: Final = (
     "responses that peers have compressed are passed on as they are; to have rsp compress them: request_headers = "
     '{ remove = { "Accept-Encoding" } } in a route'
 )
 _EXCEPT: Final = "types names what is compressed; nothing else is, and a route may say compress = false"
-_BOUNDED: Final = "the memory of a compressed response is bounded; there is nothing to set"
+_BOUNDED: Final = "the memory of a compressed response is bounded; there is no key for it"
 # Keys of `compress`, by what other programs call them.
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
     _TYPES: (

@@ -11,13 +11,13 @@ def credential_mistakes(access: Access, secure: bool, with_tls: str) -> Iterator
     """``secure``: the URL says TLS; ``with_tls``: what such a URL begins with."""
     for key in ("password", "token"):
         if getattr(access, key) is not None and getattr(access, f"{key}_file") is not None:
-            yield (f"{key}_file",), f'either "{key}" or "{key}_file": both are given'
+            yield (f"{key}_file",), f'"{key}" and "{key}_file" cannot be used together'
     for key in ("password", "token"):
         if getattr(access, key) == "":
-            yield (key,), f"{key}: it is empty; leave it out where none is needed"
+            yield (key,), f"{key}: it is empty; leave it out if it is not needed"
     if access.username is not None and access.password is None and access.password_file is None:
-        yield (("username",), 'username: it needs a password: add  password_file = "password"')
+        yield (("username",), 'username: the password is missing: add  password_file = "password"')
     if access.tls is not None and not secure:
-        yield ("tls",), f"tls: the URL does not say TLS: write {with_tls}..."
+        yield ("tls",), f"tls: the URL is not one with TLS: write {with_tls}..."
     elif access.tls is not None:
         yield from secure_mistakes(access.tls, "this engine")

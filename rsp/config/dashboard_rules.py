@@ -17,7 +17,7 @@ MOST_USERS: Final = 1 << 20  # bytes of their file
 def address_mistake(given: str, example: str, error: ValueError) -> str:
     """What is wrong with ``given``, which is no address: ``error``, unless its advice is meant for other addresses."""
     if given in ("off", "none", "false"):
-        return f'"{given}": expected an address with a port, "{example}"; leave it out to have none'
+        return f'"{given}": expected an address with a port, "{example}"; leave it out to disable it'
     if "://" in given or ":" not in given:
         return f'{show(given)}: expected an address with a port, "{example}", or "unix:/path"'
     return str(error)
@@ -61,8 +61,8 @@ def mistakes(settings: Settings, main: str) -> Iterator[tuple[Path, str]]:
     elif not is_local(dashboard.address):
         yield (
             ("dashboard", "address"),
-            f'dashboard: "{dashboard.address}" can be reached from other machines, so it needs users: {_HOW}; '
-            f'or listen on "127.0.0.1:{dashboard.address.port or 9146}"',
+            f'dashboard: "{dashboard.address}" can be reached from other machines, so users are required: {_HOW}; or '
+            f'listen on "127.0.0.1:{dashboard.address.port or 9146}"',
         )
 
 

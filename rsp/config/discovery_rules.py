@@ -56,8 +56,8 @@ def warnings(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     if secure is not None and secure.verify and secure.name is None:
         yield (
             ("tls",),
-            "tls: peers that are discovered have addresses, so their certificates have to be for these; if they are "
-            'for a name, write tls = { name = "app.internal" }',
+            "tls: discovered peers have IP addresses, so their certificates must be valid for these; if they are "
+            'valid for a name, write tls = { name = "app.internal" }',
         )
     path = discover.url.partition("://")[2].partition("/")[2]
     if discover.url.startswith(("etcd://", "etcds://")) and path and path[-1] != "/":
@@ -89,11 +89,11 @@ def _of_url(url: EngineUrl) -> Iterator[tuple[Path, str]]:
         yield at, f"up to {_MOST_HOSTS} hosts, got {len(url.hosts)}"
     if url.scheme in _ETCD and not url.path.strip("/"):
         example = f"{url.scheme}://{','.join(url.hosts)}/services/app/"
-        yield at, f"expected a prefix of keys behind the host, as in {example}"
+        yield at, f"expected a prefix of keys after the host, as in {example}"
     if url.scheme == "file" and len(url.path) < 2:
         yield at, "expected the path of a file, as in file:///etc/rsp/app.json"
     if url.query and url.scheme in (*_ETCD, "file"):
-        yield at, f"{url.scheme}:// has no options behind a question mark, got {show(min(url.query))}"
+        yield at, f"{url.scheme}:// takes no options after a question mark, got {show(min(url.query))}"
 
 
 def _of_keys(discover: Discover, url: EngineUrl) -> Iterator[tuple[Path, str]]:
@@ -105,7 +105,7 @@ def _of_keys(discover: Discover, url: EngineUrl) -> Iterator[tuple[Path, str]]:
         key = "password" if discover.password is not None else "password_file"
         yield (key,), f'"{key}" needs "username"'
     if discover.username is not None and (discover.token is not None or discover.token_file is not None):
-        yield ("username",), '"username" and a token exclude each other'
+        yield ("username",), '"username" and a token cannot be used together'
     for key in ("timeout", "interval"):
         if (given := getattr(discover, key)) < _LEAST:
             yield (key,), f"{key}: expected {_LEAST} or more, got {given}"

@@ -42,7 +42,7 @@ def of_source(discover: Discover, url: EngineUrl) -> Mistakes:
 def _of_consul(url: EngineUrl) -> Mistakes:
     example = f"{url.scheme}://{','.join(url.hosts)}/app"
     if not url.path.strip("/"):
-        yield ("url",), f"expected the name of a service behind the host, as in {example}"
+        yield ("url",), f"expected the name of a service after the host, as in {example}"
     elif "/" in url.path.strip("/"):
         name = url.path.rpartition("/")[2] or "app"
         yield ("url",), f"expected the name of a service alone, as in {example[:-3]}{name}, got {show(url.path)}"
@@ -57,7 +57,7 @@ def _of_consul(url: EngineUrl) -> Mistakes:
 def _of_kubernetes(discover: Discover, url: EngineUrl) -> Mistakes:
     yield from _of_service(discover.url, url)
     if url.query:
-        yield ("url",), f"kubernetes:// has no options behind a question mark, got {show(min(url.query))}"
+        yield ("url",), f"kubernetes:// takes no options after a question mark, got {show(min(url.query))}"
     for name, value in discover.labels.items():
         if _LABEL_NAME.fullmatch(name) is None or _LABEL_VALUE.fullmatch(value) is None:
             yield ("labels", name), f'labels: {show(name)} = {show(value)}: expected a label such as tier = "front"'
@@ -76,7 +76,7 @@ def _of_service(text: str, url: EngineUrl) -> Mistakes:
         service, _, rest = names[-1].partition(".")
         yield ("url",), f"expected names, not a host; write kubernetes:///{rest.partition('.')[0]}/{service}"
     elif ":" in url.path:
-        yield ("url",), f"a port is a key of its own: port = {show(url.path.rpartition(':')[2])}, or its number"
+        yield ("url",), f"the port is a separate key: port = {show(url.path.rpartition(':')[2])}, or its number"
     elif not all(map(_DNS_LABEL.fullmatch, names)) or len(names) > 2:
         yield ("url",), f"expected namespace and service, as in kubernetes:///default/app, got {show(url.path)}"
 
@@ -84,14 +84,14 @@ def _of_service(text: str, url: EngineUrl) -> Mistakes:
 def _of_docker(discover: Discover, url: EngineUrl) -> Mistakes:
     if url.hosts and url.path.strip("/"):
         meant = f"docker:///{url.hosts[0].rpartition(':')[0]}{url.path}"
-        yield ("url",), f"a host has no path; for a local socket write {meant}"
+        yield ("url",), f"a host takes no path; for a local socket write {meant}"
     elif not url.hosts and len(url.path) < 2:
         yield ("url",), f"expected the path of a socket, as in {url.scheme}:///var/run/docker.sock"
     if url.query:
-        yield ("url",), f"{url.scheme}:// has no options behind a question mark, got {show(min(url.query))}"
+        yield ("url",), f"{url.scheme}:// takes no options after a question mark, got {show(min(url.query))}"
     if not discover.labels:
         example = 'labels = { ["com.docker.compose.service"] = "app" }'
-        yield ("labels",), f"labels: without any, all containers would be members; write {example}"
+        yield ("labels",), f"labels: missing; without labels, all containers would be members; write {example}"
     for name in discover.labels:
         if not name or "=" in name:
             yield ("labels", name), f'labels: expected the name of a label such as "app", got {show(name)}'

@@ -17,7 +17,7 @@ _DOCKER: Final = (
     'discover = { url = "docker:///var/run/docker.sock", labels = { app = "web" } } in an upstream, or discover_routes '
     "for routes from labels"
 )
-_NAME: Final = '"app.internal:8000" as a peer: names are looked up again and again'
+_NAME: Final = '"app.internal:8000" as a peer: names are resolved periodically'
 _SRV: Final = '"srv:_http._tcp.app.internal" as a peer'
 
 # Settings, and what is a key nowhere: by the word in lower case without underscores.
@@ -55,7 +55,7 @@ WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("user", "login"), 'in rsp: username = "rsp", password_file = "password"'),
         **dict.fromkeys(("pass", "secret"), 'in rsp: password_file = "password"'),
         **dict.fromkeys(("pollinterval", "refreshinterval", "refresh", "pollrate", "period", "watch"),
-                        'in rsp: interval = "5s"; only HTTP is asked again and again, all others tell of changes'),
+                        'in rsp: interval = "5s"; only HTTP is polled; the other sources report changes'),
         **dict.fromkeys(("ca", "cafile", "cert", "certfile", "insecureskipverify", "tlsskipverify", "keyfile"), _TLS),
         "tag": 'in rsp: tags = { "v2" }',
         **dict.fromkeys(
@@ -97,7 +97,7 @@ _SCHEMES: Final = {
     **dict.fromkeys(("unix",), "; for Docker write docker:///var/run/docker.sock, for a file file:///etc/rsp/app.json"),
     **dict.fromkeys(("redis", "rediss"), "; Redis cannot be watched for members; etcd and Consul can"),
     **dict.fromkeys(("zookeeper", "zk", "eureka", "nomad", "nacos"),
-                    "; rsp does not speak to it; have it write a file: file:///etc/rsp/app.json"),
+                    "; rsp does not support it; let it write a file: file:///etc/rsp/app.json"),
     **dict.fromkeys(("etcd3", "etcdv3"), "; write etcd://10.0.0.5:2379/services/app/"),
     **dict.fromkeys(("etcd+https",), "; write etcds://"),
     **dict.fromkeys(("consul+https",), "; write consuls://"),
@@ -119,7 +119,7 @@ def of_scheme(text: str) -> str:
 def instead(struct: type, path: Path, given: Any) -> str:
     """``"; write ..."`` where ``given`` has the wrong shape, or ``""``."""
     if struct is UpstreamTls and path == ("discover", "tls") and given is True:
-        return "; the URL says TLS: write etcds://, consuls:// or https://"
+        return "; use a URL with TLS: write etcds://, consuls:// or https://"
     if path == ("discover",) and isinstance(given, list) and len(given) > 1 and isinstance(given[0], str):
-        return "; several hosts are one URL: etcd://10.0.0.5:2379,10.0.0.6:2379/services/app/"
+        return "; write several hosts in one URL: etcd://10.0.0.5:2379,10.0.0.6:2379/services/app/"
     return ""

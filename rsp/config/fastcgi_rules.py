@@ -30,9 +30,9 @@ def mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
         return
     yield from _of_http(upstream, _NAMES[upstream.protocol])
     if upstream.warm and not upstream.idle_kept:
-        yield ("warm",), f'"warm" needs connections that are kept; {_kept(upstream)}'
+        yield ("warm",), f'"warm" requires idle connections; {_kept(upstream)}'
     if upstream.protocol == "uwsgi":
-        yield from _of_scripts(upstream, '"%s" is for protocol "fastcgi"; a uwsgi peer knows its own application')
+        yield from _of_scripts(upstream, '"%s" is for protocol "fastcgi"; a uwsgi peer has one application')
         if upstream.keepalive:
             yield ("keepalive",), "keepalive: a connection of uwsgi carries one request"
     elif upstream.split:
@@ -56,7 +56,7 @@ def _of_scripts(upstream: Upstream, said: str) -> Iterator[tuple[Path, str]]:
 def _of_http(upstream: Upstream, name: str) -> Iterator[tuple[Path, str]]:
     """Keys that mean nothing where peers do not speak HTTP."""
     if upstream.secure is not None:
-        yield ("tls",), f"tls: {name} has no TLS; reach the peers by a unix socket or a private network"
+        yield ("tls",), f"tls: rsp has no TLS for {name}; connect to the peers by a unix socket or a private network"
     if upstream.http != 1:
         yield ("http",), f"http: the peers speak {name}, not HTTP"
     if upstream.retry.on_grpc:
@@ -65,7 +65,7 @@ def _of_http(upstream: Upstream, name: str) -> Iterator[tuple[Path, str]]:
     if health is not None and health.type == "grpc":
         yield ("health",), f'health: the peers speak {name}, not gRPC; write health = "tcp" or health = "/ping"'
     if health is not None and health.tls:
-        yield ("health", "tls"), f"health: tls: {name} has no TLS"
+        yield ("health", "tls"), f"health: tls: rsp has no TLS for {name}"
 
 
 def _root_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
@@ -88,17 +88,17 @@ def _script_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     if _ENDING.fullmatch(split) is None:
         yield (
             ("split",),
-            f'split = {show(split)}: expected how the names of scripts end, such as ".php"; it is not a pattern',
+            f'split = {show(split)}: expected the extension of scripts, such as ".php", not a pattern',
         )
     elif _SCRIPT.fullmatch(index) is None:
         first = re.split(r"[\s,]+", index.strip())[0]
-        way = f"; there is one index: write index = {show(first)}" if first != index and first else ""
+        way = f"; there can be one index: write index = {show(first)}" if first != index and first else ""
         yield ("index",), f'index = {show(index)}: expected the name of a script such as "index{split}"{way}'
     elif not index.endswith(split):
         yield (
             ("index",),
-            f"index = {show(index)}: no script, because it does not end in {show(split)}; files that are no scripts "
-            "belong to another route",
+            f"index = {show(index)}: not a script, because it does not end in {show(split)}; serve other files with "
+            "another route",
         )
 
 

@@ -28,15 +28,15 @@ SAID: Final[dict[str, str]] = {
     **dict.fromkeys(("fastcgiconnecttimeout", "uwsgiconnecttimeout"), 'timeouts = { connect = "3s" }'),
     **dict.fromkeys(("fastcgireadtimeout", "uwsgireadtimeout"), 'timeouts = { response = "60s", read = "60s" }'),
     "fastcgisendtimeout": 'timeouts = { response = "60s" }',
-    "fastcgirequestbuffering": "requests are passed on as they come; request_buffering = true in a route holds them",
-    "fastcgibuffering": "responses are passed on as they come",
+    "fastcgirequestbuffering": "rsp does not buffer requests; request_buffering = true in a route buffers them",
+    "fastcgibuffering": "rsp does not buffer responses",
     "fastcginextupstream": "retry = { on = { 502, 503, 504 } } in an upstream",
     "fastcgihideheader": 'response_headers = { remove = { "X-Powered-By" } } in a route',
     "fastcgiinterceptederrors": 'page { status = { 502, 503 }, file = "down.html" }',
     "fastcgicache": "rsp has no cache yet",
     "scgi": "rsp does not speak SCGI",
     "scgipass": "rsp does not speak SCGI",
-    "cgi": "rsp runs no programs; FastCGI is for those that run by themselves",
+    "cgi": "rsp does not start programs; use FastCGI for programs that run already",
 }
 
 _OF_UPSTREAM: Final = {
@@ -52,4 +52,4 @@ def one_index(given: list[Any]) -> str:
     """Instead of several values of ``index``."""
     names = [name for name in given if isinstance(name, str)]
     scripts = [name for name in names if name.endswith(".php")]
-    return f"; there is one; write index = {show((scripts or names)[0])}" if names else ""
+    return f"; there can be one; write index = {show((scripts or names)[0])}" if names else ""

@@ -55,33 +55,41 @@ def mistakes(route: Route, upstreams: Collection[str]) -> Mistakes:
 
 def _without_files(route: Route) -> Mistakes:
     if route.fallback is not None:
-        way = '; another upstream, where this one fails, is failover = { to = "..." }' if route.upstreams else ""
-        yield ("fallback",), f'"fallback" is for "files", and the route has none{way}'
+        way = (
+            '; to use another upstream when this one fails, write failover = { to = "..." }' if route.upstreams else ""
+        )
+        yield ("fallback",), f'"fallback" requires "files", which this route does not have{way}'
     if route.else_to is not None:
-        yield ("else_to",), '"else_to" is for "files", and the route has none; write files = "/srv/www", or "to" alone'
+        yield (
+            ("else_to",),
+            ('"else_to" requires "files", which this route does not have; write files = "/srv/www", or "to" alone'),
+        )
 
 
 def _which(name: str, upstreams: Collection[str]) -> str:
     if re.search(r"[:/]", name):
         address = re.sub(r"^https?://|/.*$", "", name)
         return f'; write upstream "app" {{ {show(address)} }} and else_to = "app"'
-    return suggest(name, upstreams) or (f" (there is {', '.join(map(show, upstreams))})" if upstreams else "")
+    return suggest(name, upstreams) or (f" (declared: {', '.join(map(show, upstreams))})" if upstreams else "")
 
 
 def _combinations(route: Route) -> Mistakes:
     """Keys that mean nothing beside `files`."""
     if route.fallback is not None and route.else_to is not None:
-        yield ("fallback",), '"fallback" and "else_to" exclude each other: a path without a file has one answer'
+        yield (
+            ("fallback",),
+            ('"fallback" and "else_to" cannot be used together; choose what answers for a path without a file'),
+        )
     if route.strip and route.exact is None and route.regex is None:
         rest = '; "else_to" gets the path unchanged' if route.else_to is not None else ""
-        yield ("strip",), f'strip: "path" is taken off for files already; leave it out{rest}'
+        yield ("strip",), f'strip: "files" removes "path" already; leave strip out{rest}'
     if route.methods is not None and not {"GET", "HEAD"}.intersection(route.methods):
         way = f"write to = {show(route.else_to)}" if route.else_to is not None else 'add "GET", or leave it out'
-        yield ("methods",), f"methods: files are for GET and HEAD, and neither comes here; {way}"
+        yield ("methods",), f"methods: files are served for GET and HEAD only; {way}"
     if route.else_to is not None:
         return
     if route.slash is not None and route.path != "/":
-        yield ("slash",), 'slash: with "files", directories are redirected to the slash already; leave it out'
+        yield ("slash",), 'slash: "files" redirects directories to the path with a slash already; leave slash out'
     for key in _FOR_PEERS if route.on_request is None else ():  # a hook could still send it to a peer
         if getattr(route, key):
             yield (key,), f'"{key}" is for requests that go to a peer; "files" answers them here'
@@ -90,7 +98,7 @@ def _combinations(route: Route) -> Mistakes:
 def _fallback_mistake(fallback: str, rules: Files) -> str:
     """``fallback`` begins with a slash."""
     if _VARIABLE.search(fallback):
-        return f'{show(fallback)}: it is one file for all paths, without variables; write "/index.html"'
+        return f'{show(fallback)}: it is a single file for all paths, without variables; write "/index.html"'
     if fallback.startswith(rules.root.rstrip("/") + "/") and rules.root:
         below = fallback[len(rules.root.rstrip("/")) :]
         return f"{show(fallback)}: expected the path below the directory; write {show(below)}"
@@ -101,13 +109,16 @@ def _fallback_mistake(fallback: str, rules: Files) -> str:
     if "?" in fallback or "#" in fallback:
         return f"{show(fallback)}: expected the name of a file; write {show(re.split('[?#]', fallback)[0])}"
     if unquote(fallback) != fallback:
-        return f"{show(fallback)}: names are written as they are on the disk; write {show(unquote(fallback))}"
+        return f"{show(fallback)}: file names are not percent-encoded here; write {show(unquote(fallback))}"
     parts = fallback.split("/")[1:]
     if not all(parts) or {".", ".."}.intersection(parts):
         return f'{show(fallback)}: expected a path below the directory, without "//", "." and ".."'
     shown = parts[1:] if parts[0] == ".well-known" else parts
     if any(part[0] == "." for part in shown) and not rules.hidden:
-        return f"{show(fallback)} is hidden, because its name begins with a dot; choose another name, or hidden = true"
+        return (
+            f"{show(fallback)} is not served, because its name begins with a dot; choose another name, or set "
+            "hidden = true"
+        )
     return ""
 
 
@@ -128,7 +139,7 @@ def _rule_mistakes(rules: Files) -> Mistakes:
     if rules.charset and TOKEN.fullmatch(rules.charset) is None:
         yield ("charset",), f'charset: expected a name such as "utf-8", or "", got {show(rules.charset)}'
     elif rules.charset.lower() in ("off", "none", "false"):
-        yield ("charset",), f'charset: {show(rules.charset)} is no character set; for none write ""'
+        yield ("charset",), f'charset: {show(rules.charset)} is not a character set; for none write ""'
 
 
 def _root_mistake(root: str) -> str:
@@ -137,23 +148,23 @@ def _root_mistake(root: str) -> str:
     if re.match(r"https?://", root):
         return f'expected a directory, got {show(root)}; requests for another server go to an upstream: to = "..."'
     if root[:1] == "~":
-        return f'{show(root)}: "~" stands for nothing here; write the whole path'
+        return f'{show(root)}: "~" is not expanded here; write the full path'
     if _VARIABLE.search(root):
         return (
-            f"{show(root)}: there are no variables here; the configuration is a program, so one route for each "
-            "directory can come from a loop"
+            f"{show(root)}: variables are not supported here; the configuration is a program, so a loop can declare a "
+            "route for each directory"
         )
     if root.endswith("/*"):
-        return f'"*" stands for nothing here; write "{root[:-2]}"'
+        return f'"*" is not a wildcard here; write "{root[:-2]}"'
     if root and not root.strip("/"):
-        return f"{show(root)} is the whole file system; name a directory below it"
+        return f"{show(root)} is the whole file system; write a directory below it"
     return "" if root else 'expected a directory such as "/srv/www"'
 
 
 def _index_mistake(name: str) -> str:
     several = re.split(r"[\s,]+", name.strip())
     if len(several) > 1 and all("." in each for each in several):
-        return f"{show(name)}: several names are a list; write {{ {', '.join(map(show, several))} }}"
+        return f"{show(name)}: write several names as a list: write {{ {', '.join(map(show, several))} }}"
     if "/" in name:
         last = name.rstrip("/").rpartition("/")[2] or "index.html"
         return (
@@ -171,12 +182,12 @@ def _pattern_mistake(pattern: str) -> str:
     if _REGEX.match(pattern):
         return f'{show(pattern)}: patterns are not regular expressions; write "*.php" or "private/*"'
     if "{" in pattern:
-        return f'{show(pattern)}: braces stand for nothing here; name each: {{ "*.js", "*.css" }}'
+        return f'{show(pattern)}: braces are not supported here; list each pattern: {{ "*.js", "*.css" }}'
     if "**" in pattern:
         plain = re.sub(r"^(?:\*\*/)+(?=.)", "", pattern).replace("**", "*")
-        return f'{show(pattern)}: "*" goes on beyond slashes, and "**" is not needed; write {show(plain)}'
+        return f'{show(pattern)}: "*" matches slashes as well, so "**" is not needed; write {show(plain)}'
     if pattern[:1] == "!":
-        return f'{show(pattern)}: "!" stands for nothing here; name what is meant'
+        return f'{show(pattern)}: "!" is not supported here; list the files that are meant'
     return "" if pattern.strip("/") else 'expected a pattern such as "*.php"'
 
 
@@ -211,7 +222,7 @@ def _cache_control_mistakes(given: str | dict[str, str]) -> Mistakes:
 def _type_mistake(extension: str, value: str) -> str:
     if "/" in extension and not _TYPE.fullmatch(value):
         first = re.split(r"[\s,;]+", value.strip())[0].lstrip("*.")
-        return f"{show(extension)}: the extension comes first; write {{ {first or 'ext'} = {show(extension)} }}"
+        return f"{show(extension)}: the extension is the key; write {{ {first or 'ext'} = {show(extension)} }}"
     plain = extension.lstrip("*").lstrip(".").lower()
     if plain != extension:
         return f"{show(extension)}: expected the extension in lower case, without a dot; write {show(plain)}"

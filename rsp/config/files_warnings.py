@@ -58,8 +58,8 @@ def _warnings(route: Route, rules: Files, path: Path, secrets: Iterable[str], ru
         if _EXTENSION.fullmatch(pattern):
             yield (
                 ("files", "hide"),
-                f"hide: {_quoted(pattern)} hides nothing more: names that begin with a dot are hidden already; "
-                f"what ends so is {_quoted('*' + pattern)}",
+                f"hide: {_quoted(pattern)} has no effect: names that begin with a dot are hidden already; for names "
+                f"with this extension, write {_quoted('*' + pattern)}",
             )
     if said := _root(rules.root, route):
         yield path, f"files: {said}"
@@ -99,7 +99,7 @@ def _root(root: str, route: Route) -> str:
             f"rewrite = {_quoted('/' + name)}"
         )
     if there:
-        return f"{_quoted(root)} leads to no directory"
+        return f"{_quoted(root)} does not lead to a directory"
     answer = f'go to "{route.else_to}"' if route.else_to is not None else "are answered 404"
     return f"there is no directory {_quoted(root)} yet; until there is, requests {answer}"
 

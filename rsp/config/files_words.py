@@ -30,10 +30,10 @@ _PRECOMPRESSED: Final = "precompressed = true"  # which is the default
 _CACHE: Final = 'cache_control = { ["assets/*"] = "max-age=31536000, immutable", ["*.html"] = "no-cache" }'
 _TYPES: Final = 'types = { glb = "model/gltf-binary" }'
 _CHARSET: Final = 'charset = "utf-8"'  # likewise
-_SENT: Final = "rsp sends files by sendfile where it can; there is nothing to set"
-_OPEN: Final = "rsp keeps small files in memory as long as they do not change; there is nothing to set"
-_VALIDATORS: Final = "rsp sends ETag and Last-Modified with every file; there is nothing to set"
-_INTERNAL: Final = "X-Accel-Redirect and X-Sendfile are passed on as fields; rsp does not act on them"
+_SENT: Final = "rsp uses sendfile where possible; there is no key for it"
+_OPEN: Final = "rsp keeps small files in memory as long as they do not change; there is no key for it"
+_VALIDATORS: Final = "rsp sends ETag and Last-Modified with every file; there is no key for it"
+_INTERNAL: Final = "rsp passes X-Accel-Redirect and X-Sendfile on to the client and does not evaluate them"
 _NOTHING: Final = "rsp only reads files"
 
 # Keys of `files`, by what other programs call them.
@@ -95,7 +95,7 @@ WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("fallback", "tryfiles", "try", "notfound", "spa"), _BESIDE % 'fallback = "/index.html"'),
         **dict.fromkeys(("elseto", "passthru", "fallthrough", "next", "proxy", "to"), _BESIDE % 'else_to = "app"'),
         **dict.fromkeys(("compress", "gzip", "encode", "brotli", "compression"), _BESIDE % "compress = true"),
-        **dict.fromkeys(("strip", "stripprefix"), '"path" of the route is taken off already'),
+        **dict.fromkeys(("strip", "stripprefix"), '"path" of the route is removed already'),
         **dict.fromkeys(("etag", "lastmodified", "ifmodifiedsince", "ranges"), _VALIDATORS),
     },
     Route: {
@@ -178,7 +178,7 @@ def instead(path: Path, key: str, given: Any) -> str:
         and isinstance(given, str | list)
         and any("/" in each for each in texts)
     ):
-        return f"; the extension comes first; write {{ ext = {show(texts[0])} }}"
+        return f"; the extension is the key; write {{ ext = {show(texts[0])} }}"
     return _SWITCHES[key](given) if key in _SWITCHES and not isinstance(given, dict) else ""
 
 
@@ -208,7 +208,7 @@ def of_fallback(given: str) -> str:
     if given.startswith("@"):
         return f"; write else_to = {show(given[1:])}, the name of an upstream"
     if given.startswith("="):
-        return "; a path without a file is answered 404, with the page of  page { status = 404, file = ... }"
+        return "; a path without a file gets 404, with the page of  page { status = 404, file = ... }"
     if "$" in given or "{" in given:
         return '; write "/index.html": it is one file for all paths'
     if not given:

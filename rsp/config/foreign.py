@@ -59,7 +59,7 @@ def complaint(path: str, text: str) -> str | None:
     found = language(text)
     if found is None:
         return None
-    return f"{path}: this looks like {found}; rsp is configured in Lua (an example with comments: rsp.lua)"
+    return f"{path}: this looks like {found}; rsp is configured in Lua (see rsp.lua for an example with comments)"
 
 
 def command(word: str) -> str | None:

@@ -22,7 +22,7 @@ SAID: Final[dict[str, str]] = {
     "grpcsetheader": 'request_headers = { set = { ["x-name"] = "value" } } in a route',
     "grpchideheader": 'response_headers = { remove = { "x-name" } } in a route',
     **dict.fromkeys(
-        ("grpcweb", "grpcjsontranscoder"), "rsp passes gRPC-Web on as any request, and does not translate it"
+        ("grpcweb", "grpcjsontranscoder"), "rsp passes gRPC-Web on like any request and does not translate it"
     ),
 }
 

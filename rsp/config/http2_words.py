@@ -17,8 +17,8 @@ _STREAMS: Final = "limits = { streams = 128 }"
 _PUSH: Final = "rsp sends no server push, which browsers no longer support"
 _PEERS: Final = 'in rsp: http = 2, or http = "auto" with tls; gRPC is http = 2'
 _BESIDE: Final = "in rsp: http = 2 belongs to the upstream, beside its peers"
-_PEER_STREAMS: Final = "in rsp: max_conns bounds requests at a peer; the peer itself says how many a connection takes"
-_WINDOWS: Final = "rsp lets the windows of HTTP/2 grow while they are used"
+_PEER_STREAMS: Final = "in rsp: max_conns limits the requests to a peer; the peer sets the limit for a connection"
+_WINDOWS: Final = "rsp adjusts HTTP/2 windows automatically"
 _KEY: Final = 'in rsp: http2 = false, or "prior-knowledge" without TLS; with tls = true HTTP/2 is on'
 
 _VERSIONS: Final = {
@@ -42,7 +42,7 @@ SAID: Final[dict[str, str]] = {
     **dict.fromkeys(("http2maxfieldsize", "http2maxheadersize"), 'limits = { head = "32KB" }'),
     **dict.fromkeys(("http2bodypreread", "http2bodyprereadsize", "http2chunksize"), 'limits = { buffer = "64KB" }'),
     **dict.fromkeys(("http2recvbuffersize", "initialwindowsize", "initialstreamwindowsize"), _WINDOWS),
-    "http2maxrequests": "rsp does not bound the number of requests of a connection",
+    "http2maxrequests": "rsp does not limit the number of requests on a connection",
     **dict.fromkeys(("proxyhttpversion", "upstreamhttpversion"), "http = 2 in an upstream"),
     **dict.fromkeys(("http2push", "http2pushpreload", "push", "http2maxconcurrentpushes"), _PUSH),
 }

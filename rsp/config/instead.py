@@ -85,7 +85,10 @@ _SHAPES: Final[dict[str, Callable[[Any], str]]] = {
 def one_each(key: str, given: list[Any]) -> str:
     """For several values of a key of which a route has one."""
     listed = ", ".join(map(show, given))
-    return f"; a route has one {key}: for _, {key} in ipairs {{ {listed} }} do route {{ {key} = {key}, ... }} end"
+    return (
+        f"; a route has a single {key}; use a loop: for _, {key} in ipairs {{ {listed} }} do route {{ {key} = "
+        f"{key}, ... }} end"
+    )
 
 
 def _several(key: str, given: list[Any]) -> str:

@@ -12,11 +12,11 @@ _MOST_LINES: Final = 20  # of each kind
 def changes(before: Config, after: Config) -> Iterator[tuple[str, bool]]:
     """Each line, and whether it is a warning."""
     had, has = _routes(before), _routes(after)
-    told = [f"Route from labels of {has[key]}: {key} comes" for key in has if key not in had]
-    told += [f"Route from labels of {had[key]}: {key} goes" for key in had if key not in has]
+    told = [f"Route from labels of {has[key]}: {key} added" for key in has if key not in had]
+    told += [f"Route from labels of {had[key]}: {key} removed" for key in had if key not in has]
     yield from ((line, False) for line in _some(told))
     known = set(before.refused)
-    refused = [f"Route from labels left out: {line}" for line in after.refused if line not in known]
+    refused = [f"Route from labels ignored: {line}" for line in after.refused if line not in known]
     yield from ((line, True) for line in _some(refused))
 
 
@@ -31,4 +31,4 @@ def _routes(config: Config) -> dict[str, str]:
 
 def _some(lines: list[str]) -> list[str]:
     more = len(lines) - _MOST_LINES
-    return lines if more <= 0 else [*lines[:_MOST_LINES], f"Routes from labels: {more} more such changes"]
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"Routes from labels: {more} further changes"]

@@ -32,9 +32,12 @@ def flaw(host: str) -> str | None:
         return None
     for path, message in mistakes(Route(to="x", host=host), ()):
         if path == _HOST:
-            return message.replace("; say host = ", "; write ")  # a label is written in another way
+            return message.replace("; write host = ", "; write ")  # a label is written in another way
     if "*" in host or host[:1] == "[":
-        return f"host = {show(host)}: labels claim names in full; a pattern would take hosts that others claim later"
+        return (
+            f"host = {show(host)}: labels must contain complete names; a pattern would take hosts of later "
+            "containers or services"
+        )
     return None
 
 
@@ -62,7 +65,7 @@ class FileRoutes:
         for own, route in self._for(host):
             if _specific(own) > _specific(pattern):
                 said = f"the file has a route for it ({label(route)})"
-                return f"host = {show(host)}: {said}; to share it, name it in full in the hosts of discover_routes"
+                return f"host = {show(host)}: {said}; to share it, list the complete name in hosts of discover_routes"
             if route.client_ca is not None:
                 return f"host = {show(host)}: the file asks its clients for certificates ({label(route)})"
         found: Route | None = find(self._router.levels(host.encode()), path.encode(), False, None, None)

@@ -139,7 +139,7 @@ class _Grants:
             if granted is not None:
                 yield granted
         if (more := len(ordered) - MOST_ROUTES) > 0:
-            self._refused.append(f"{more} routes, because labels ask for more than {MOST_ROUTES}")
+            self._refused.append(f"{more} routes, because labels define more than {MOST_ROUTES}")
 
     def _wishes(self) -> Iterator[Wish]:
         for item in self._asked.items:
@@ -162,7 +162,7 @@ class _Grants:
             yield self._place(wish, wish.labels["port"]), f"expected a port from 1 to 65535, got {show(wish.port)}"
         for key in OF_CONTAINERS if self._asked.kind == "service" else ():
             if key in wish.labels:
-                yield self._place(wish, wish.labels[key]), "it is for containers; a service has its endpoints"
+                yield self._place(wish, wish.labels[key]), "it applies to containers; a service has endpoints"
 
     def _of_others(self, wish: Wish, host: str) -> str | None:
         """What stands in the way of a route for ``host``."""
@@ -227,4 +227,4 @@ def _value(value: Any) -> Any:
 
 
 def _no_file(name: str) -> str:
-    raise ValueError(f"{name}: labels name no files")
+    raise ValueError(f"{name}: labels cannot refer to files")

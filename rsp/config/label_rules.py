@@ -25,7 +25,7 @@ def mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 def _of_source(rules: DiscoverRoutes) -> Iterator[tuple[Path, str]]:
     if rules.docker is not None and rules.kubernetes:
-        yield ("kubernetes",), '"docker" and "kubernetes" exclude each other'
+        yield ("kubernetes",), '"docker" and "kubernetes" cannot be used together'
     elif rules.docker is not None:
         yield from _of_docker(rules)
     elif rules.kubernetes:
@@ -84,6 +84,6 @@ def _of_hosts(rules: DiscoverRoutes) -> Iterator[tuple[Path, str]]:
         at: Path = ("hosts", number)
         for path, message in route_mistakes(Route(to="x", host=host), ()):
             if path == ("host",):
-                yield at, f"hosts: {message.removeprefix('host = ').replace('; say host = ', '; write ')}"
+                yield at, f"hosts: {message.removeprefix('host = ').replace('; write host = ', '; write ')}"
         if host.endswith(".*"):
             yield at, f'hosts: {show(host)}: expected a name, "*.example.com", or "*" for all'

@@ -8,8 +8,8 @@ import msgspec
 from rsp.config.engines import DiscoverRoutes
 from rsp.config.errors import Path, suggest
 
-_TLS: Final = "the listeners and certificates of the file decide; leave it out"
-_FILE: Final = "only the file decides that"
+_TLS: Final = "it is decided by the listeners and certificates in the file; leave it out"
+_FILE: Final = "it can be set in the file only"
 # By what is left of a label without dots, hyphens and underscores; the first whose word is in it says it.
 _SAID: Final[tuple[tuple[str, str], ...]] = (
     ("stripprefix", "write rsp.strip=true"),
@@ -17,7 +17,7 @@ _SAID: Final[tuple[tuple[str, str], ...]] = (
     ("addprefix", "write rsp.rewrite=/path"),
     ("ipallowlist", "write rsp.allow=10.0.0.0/8"),
     ("ipwhitelist", "write rsp.allow=10.0.0.0/8"),
-    ("middlewares", "there are no middlewares; see docs/routes-from-labels.md for what labels can say"),
+    ("middlewares", "there are no middlewares; docs/routes-from-labels.md lists all labels"),
     ("loadbalancerserverport", "write rsp.port=8000"),
     ("loadbalancerhealthcheck", "write rsp.health=/up"),
     ("loadbalancersticky", "write rsp.sticky=true"),
@@ -40,7 +40,7 @@ _SAID: Final[tuple[tuple[str, str], ...]] = (
 )
 _SOCKET: Final = 'in rsp: docker = "unix:/var/run/docker.sock"'
 _HOSTS: Final = 'in rsp: hosts = { "*.apps.example.com" }'
-_ENABLED: Final = "containers are asked only with the label rsp.enable=true"
+_ENABLED: Final = "only containers with the label rsp.enable=true are used"
 # Keys of Traefik's providers, and others.
 WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     DiscoverRoutes: {
@@ -50,7 +50,7 @@ WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("namespaces",), 'in rsp: namespace = "apps"; without it: services in all namespaces'),
         **dict.fromkeys(("networks", "usebindportip"), 'in rsp: network = "web", or "host" for published ports'),
         **dict.fromkeys(("cluster", "k8s", "ingress", "incluster"), "in rsp: kubernetes = true"),
-        **dict.fromkeys(("port", "defaultport"), "containers say it: rsp.port=8000"),
+        **dict.fromkeys(("port", "defaultport"), "set it on containers: rsp.port=8000"),
     }
 }
 
@@ -59,7 +59,7 @@ def elsewhere(label: str, keys: Collection[str]) -> str:
     """What to write in place of an unknown ``label``, in brackets; or nothing."""
     folded = label.removeprefix("rsp.").lower()
     if label != label.lower() and folded in keys:
-        return f' (labels are compared as they stand: "{label.lower()}")'
+        return f' (labels are case-sensitive: "{label.lower()}")'
     if folded == "enabled":
         return ' (did you mean "rsp.enable"?)'
     parts = folded.split(".")
@@ -75,5 +75,5 @@ def elsewhere(label: str, keys: Collection[str]) -> str:
 
 def missing(path: Path, key: str) -> str:
     """What to write for a key that is required in `discover_routes`, or nothing."""
-    allowed = 'which hosts labels may claim, as in hosts = { "*.apps.example.com" }'
+    allowed = 'hosts that labels may use, such as hosts = { "*.apps.example.com" }'
     return f": {allowed}" if path == ("discover_routes",) and key == "hosts" else ""

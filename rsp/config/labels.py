@@ -122,7 +122,7 @@ def _hosts(value: str) -> list[str]:
         raise Wrong(f"{len(hosts)} hosts, and at most {MOST_HOSTS} are allowed")
     for host in hosts:
         if rule := re.search(r"host(?:sni)?\(\s*[`'\"]([^`'\"]+)", host):
-            raise Wrong(f"this is a rule of Traefik; write {show(rule[1])}, and the path in a label of its own")
+            raise Wrong(f"this is a Traefik rule; write {show(rule[1])}, and the path in a label of its own")
     return hosts
 
 

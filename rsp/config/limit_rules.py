@@ -35,11 +35,11 @@ def several(value: T | tuple[T, ...] | None) -> tuple[T, ...]:
 
 def _key_mistakes(route: Route, path: Path, label: str, key: str) -> Iterator[tuple[Path, str]]:
     if not key:
-        yield path, f'{label}: key: it is empty; for all requests together, write a word: key = "all"'
+        yield path, f'{label}: key: it is empty; for one limit for all requests, write a constant: key = "all"'
     slip = slips.variable(key)
     for wrong in (
         *unknown(key, IN_KEYS.of(route)),
-        *([slip.replace("is sent as it stands", "stands for nothing here")] if slip else ()),
+        *([slip.replace("is sent literally", "has no effect here")] if slip else ()),
     ):
         yield path, f"{label}: key: {wrong}"
 
@@ -52,6 +52,6 @@ def _bandwidth_mistakes(route: Route) -> Iterator[tuple[Path, str]]:
         yield ("bandwidth",), 'bandwidth: "down" and "up" are missing; add down = "1MB", bytes a second'
     for way in ("down", "up"):
         if getattr(bandwidth, way) == 0:
-            yield ("bandwidth", way), f"bandwidth: {way}: expected 1 or more bytes a second; leave it out for no bound"
+            yield ("bandwidth", way), f"bandwidth: {way}: expected 1 or more bytes a second; leave it out for no limit"
     if bandwidth.key is not None:
         yield from _key_mistakes(route, ("bandwidth", "key"), "bandwidth", bandwidth.key)

@@ -100,9 +100,9 @@ def field(name: str) -> Field:
         raise ValueError(f'there is no field "{_short(name)}"{near}')
     rest = name.removeprefix(prefix)
     if not rest:
-        raise ValueError(f'"{prefix}" needs a name behind it: {prefix}{_EXAMPLES[prefix]}')
+        raise ValueError(f'"{prefix}" requires a name after it: {prefix}{_EXAMPLES[prefix]}')
     if len(rest) > _LONGEST or _NAME.fullmatch(rest) is None:
-        raise ValueError(f'"{_short(name)}" is no name of a field')
+        raise ValueError(f'"{_short(name)}" is not a valid field name')
     return PREFIXES[prefix]
 
 

@@ -27,7 +27,10 @@ def mistakes(declared: Declared | None, groups: Collection[str] = ()) -> Iterato
     if isinstance(declared, tuple):
         for number, log in enumerate(declared, 1):
             if log == OFF and len(declared) > 1:
-                yield ("access_log", number), f'access_log: "{OFF}" beside other logs has no effect; leave it out'
+                yield (
+                    ("access_log", number),
+                    (f'access_log: "{OFF}" has no effect in a list with other logs; leave it out'),
+                )
             for path, message in _of_one(log, groups):
                 yield ("access_log", number, *path), f"access_log: {message}"
     elif declared is not None:
@@ -51,7 +54,7 @@ def _of_one(log: str | AccessLog, groups: Collection[str]) -> Iterator[tuple[Pat
             if name and name not in groups:
                 field(name)
             elif key not in DEFAULT_JSON:
-                raise ValueError(f'there is nothing to leave out: "json" has no such key{suggest(key, DEFAULT_JSON)}')
+                raise ValueError(f'"json" has no such key to remove{suggest(key, DEFAULT_JSON)}')
         except ValueError as error:
             yield ("fields", key), f"fields: {key}: {error}"
     try:
@@ -94,7 +97,7 @@ def _format_mistakes(text: str, groups: Collection[str]) -> Iterator[str]:
 
 def _of_groups(name: str, groups: Collection[str]) -> str:
     if name.isdigit():
-        return ' (it needs such a group in the route\'s "regex")'
+        return ' (the route\'s "regex" must have this group)'
     return suggest(name, groups)
 
 
@@ -102,5 +105,5 @@ def _format_instead(text: str) -> str:
     if own := template(text):
         return f"write '{own}'"
     if "{" in text or "}" in text:
-        return 'a field has a brace on either side, as in "{client} {status}"'
+        return 'a field is enclosed in braces, as in "{client} {status}"'
     return 'expected "combined", "json", or a text with fields such as "{client} {status}"'

@@ -49,7 +49,7 @@ def clashes(declared: Declared) -> Iterator[Finding]:
     for name, address in operators_addresses(declared.settings).items():
         for other, there in taken.items():
             if _overlap(address, there):
-                yield Finding(declared.settings, (name,), f'"{address}": {other} has this address already')
+                yield Finding(declared.settings, (name,), f'"{address}": this address is already used by {other}')
         taken[name] = address
 
 

@@ -33,7 +33,7 @@ def read_networks(content: bytes) -> Networks:
         except ValueError:
             wrong.append(f"line {number}: {explain(text)}")
     if wrong:
-        more = f"; and {len(wrong) - _MOST_SHOWN} lines more" if len(wrong) > _MOST_SHOWN else ""
+        more = f"; and {len(wrong) - _MOST_SHOWN} more lines" if len(wrong) > _MOST_SHOWN else ""
         raise ValueError("; ".join(wrong[:_MOST_SHOWN]) + more)
     return Networks(texts)
 
@@ -62,7 +62,7 @@ def explain(text: str) -> str:
         return f'expected a network such as "10.0.0.0/8", or an address, got "{shown}"; write {own}'
     several = re.split(r"[\s,;]+", text.strip(" ,;"))
     if len(several) > 1 and all(map(_is_network, several)):
-        return f'expected one network, got "{shown}"; a list has each by itself'
+        return f'expected one network, got "{shown}"; list each value separately'
     plain = text.strip("[];,\"' ")
     for word in ("allow ", "deny ", "Require ip "):
         plain = plain.removeprefix(word)

@@ -19,8 +19,11 @@ def warnings(declared: Declared) -> Iterator[Finding]:
         for peer in upstream.peers:
             own = next((one.address for one in declared.listeners if _is_at(peer.address, one.address)), None)
             if own is not None:
-                said = f"the peer {show(peer.address)} is this file's own listen {show(own)}; a request that"
-                yield Finding(upstream, (), f"{said} its routes send to this upstream again goes in a circle")
+                said = (
+                    f"the peer {show(peer.address)} is an address that this file listens on, {show(own)}; a "
+                    "request that"
+                )
+                yield Finding(upstream, (), f"{said} its routes send to this upstream again loops")
                 break
 
 

@@ -195,14 +195,14 @@ def unknown(text: str, known: Collection[str]) -> Iterator[str]:
 def _wrong(name: str, known: Collection[str]) -> str:
     groups = known.groups if isinstance(known, Names) else ()
     if name in _LATER and isinstance(known, Names) and known.families:
-        return f'unknown placeholder "{{{name}}}" at this place: {_LATER[name]}'
+        return f'placeholder "{{{name}}}" is not available here: {_LATER[name]}'
     if name.isdigit() and groups:
         return f'unknown placeholder "{{{name}}}": the last group of "regex" is {{{_last(groups)}}}'
     if name.isdigit():
-        return f'unknown placeholder "{{{name}}}": it needs a group in the route\'s "regex", and there is none'
+        return f'unknown placeholder "{{{name}}}": the route\'s "regex" has no group'
     listed = ", ".join(dict.fromkeys(f"{{{_in_brief(each)}}}" for each in known))
     more = ", {header.NAME}, {cookie.NAME}" if isinstance(known, Names) and known.families else ""
-    return f'unknown placeholder "{{{name}}}"{_near(name, known)}; there is {listed}{more}'
+    return f'unknown placeholder "{{{name}}}"{_near(name, known)}; known: {listed}{more}'
 
 
 def _in_brief(name: str) -> str:

@@ -89,10 +89,10 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 def _unreadable(letter: str) -> str:
     if letter in "\"'":
-        return f"a text that begins with {letter} has to end with {letter}"
+        return f"a text that begins with {letter} must end with {letter}"
     hint = _SLIPS.get(letter, "text is written in quotes" if letter in "/^.*[\\" else "")
     shown = letter if letter.isprintable() else repr(letter)
-    return f"`{shown}` has no meaning here{hint and '; '}{hint}"
+    return f"unexpected `{shown}`{hint and '; '}{hint}"
 
 
 def _mistake(column: int, message: str) -> ValueError:
@@ -156,7 +156,7 @@ class _Parser:
         token = self._take()
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise _mistake(token.column, f"brackets and `not` go at most {_DEEPEST} deep")
+            raise _mistake(token.column, f"brackets and `not` can be nested at most {_DEEPEST} deep")
         if token.text == "not":
             test = _opposite(self._negation())
         else:

@@ -18,14 +18,23 @@ def listener_mistakes(listener: Listener) -> Iterator[tuple[Path, str]]:
         return
     proxies = listener.proxy_protocol.from_
     if listener.address.is_unix and "unix:" not in proxies:
-        yield _FROM, 'proxy_protocol: from: clients of a unix socket have no address; write from = { "unix:" }'
+        yield _FROM, 'proxy_protocol: from: clients on a unix socket have no address; write from = { "unix:" }'
     elif not listener.address.is_unix and not listener.address.is_passed and set(proxies) == {"unix:"}:
-        yield _FROM, f'proxy_protocol: from: no client of {listener.address} is "unix:"; name addresses and networks'
+        yield (
+            _FROM,
+            (
+                f"proxy_protocol: from: {listener.address} is not a unix socket; write addresses and networks "
+                'instead of "unix:"'
+            ),
+        )
     for number, proxy in enumerate(proxies):
         network = ip_network(proxy) if proxy != "unix:" else None
         if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
             plain = f"{network.network_address.ipv4_mapped}/{network.prefixlen - _MAPPED.prefixlen}"
-            yield (*_FROM, number + 1), f'proxy_protocol: from: clients that use IPv4 are named so; write "{plain}"'
+            yield (
+                (*_FROM, number + 1),
+                (f'proxy_protocol: from: IPv4 addresses are written in IPv4 form; write "{plain}"'),
+            )
 
 
 def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
@@ -37,8 +46,14 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     elif upstream.http != 1:
         yield (
             ("send_proxy",),
-            "send_proxy: clients share the connections of HTTP/2, and a PROXY header names one client; write http = 1, "
-            "or leave send_proxy out: X-Forwarded-For names the client, too",
+            "send_proxy: several clients share an HTTP/2 connection, but a PROXY header contains one client address; "
+            "write http = 1, or leave send_proxy out: X-Forwarded-For contains the client address, too",
         )
     if upstream.warm:
-        yield ("warm",), 'warm: a connection that is made ahead cannot name a client; leave out "warm" or "send_proxy"'
+        yield (
+            ("warm",),
+            (
+                "warm: a connection that is opened in advance cannot contain a client address; leave out "
+                '"warm" or "send_proxy"'
+            ),
+        )

@@ -41,9 +41,10 @@ _THERE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     UpstreamPeer: dict.fromkeys((*_SENT, "sendproxy"), f"{_SEND} belongs to the upstream, beside its peers"),
     ProxyProtocol: {
         **dict.fromkeys(_PROXIES, 'from = { "10.0.0.0/8" }'),
-        **dict.fromkeys(("version", "versions", "v1", "v2"), "both versions are understood; there is no key for it"),
+        **dict.fromkeys(("version", "versions", "v1", "v2"), "both versions are accepted; there is no key for it"),
         **dict.fromkeys(("timeout", "headertimeout"), 'timeouts = { head = "10s" } of the listener'),
-        **dict.fromkeys(("insecure", "optional", "fallback", "policy", "mode"), "others than from are served as plain"),
+        **dict.fromkeys(("insecure", "optional", "fallback", "policy", "mode"), "connections from other addresses "
+                                                                                "are accepted without the header"),
     },
 }  # fmt: skip
 WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {

@@ -27,7 +27,7 @@ class Rate(NamedTuple):
             raise ValueError(f'expected a rate such as "10r/s", "300r/m" or "1000r/h", got {show(text)}{way}')
         made = cls(float(match[1]), _SECONDS[match[2]])
         if not _LEAST <= made.number / made.period <= _MOST:
-            raise ValueError(f"expected a rate up to {_MOST:,.0f} requests a second, and above none, got {show(text)}")
+            raise ValueError(f"expected a rate above 0 and up to {_MOST:,.0f} requests a second, got {show(text)}")
         return made
 
     @property

@@ -58,7 +58,10 @@ def hidden(declared: Declared) -> Iterator[Finding]:
     ready = declared.settings.ready
     for route in declared.routes:
         if ready is not None and route.exact == ready:
-            said = f"exact: no request comes here: the setting ready = {show(ready)} answers it on every listener"
+            said = (
+                f"exact: no request can match this route: the setting ready = {show(ready)} answers this path on "
+                "every listener"
+            )
             yield Finding(route, ("exact",), f"{said}; choose another path for one of them")
 
 
@@ -69,22 +72,22 @@ def _cors_mistakes(cors: Cors) -> Iterator[tuple[Path, str]]:
     for number, origin in enumerate(cors.origins):
         said = _why_no_origin(origin)
         if cors.credentials and origin in ("*", "null"):
-            said = "with credentials, every site could act in the name of its visitors; name the origins"
+            said = "with credentials, every site could act on behalf of its visitors; list the origins"
         if said:
             yield ("cors", "origins", number), f"cors: origins: {show(origin)}: {said}"
     for number, method in enumerate(cors.methods):
         if method != "*" and _METHOD.fullmatch(method) is None:
             way = f"; write {show(method.upper())}" if _METHOD.fullmatch(method.upper()) else ""
-            yield ("cors", "methods", number), f"cors: methods: {show(method)} is not the name of a method{way}"
+            yield ("cors", "methods", number), f"cors: methods: {show(method)} is not a valid method name{way}"
     for key in ("headers", "expose"):
         for number, name in enumerate(getattr(cors, key)):
             if TOKEN.fullmatch(name) is None:
-                yield ("cors", key, number), f"cors: {key}: {show(name)} is not the name of a field"
+                yield ("cors", key, number), f"cors: {key}: {show(name)} is not a valid field name"
     if cors.credentials and "*" in cors.expose:
         number = cors.expose.index("*")
         yield (
             ("cors", "expose", number),
-            'cors: expose: with credentials, browsers take "*" for the name of a field; name the fields',
+            'cors: expose: with credentials, browsers treat "*" as the name of a field; list the fields',
         )
 
 
@@ -95,21 +98,21 @@ def _why_no_origin(origin: str) -> str:
     if re.search(r"[\s,]", origin.strip()):
         return "expected one origin; write a list of them"
     if not origin.isascii():
-        return "browsers send names in ASCII: " + _in_ascii(origin)
+        return "browsers send host names in ASCII: " + _in_ascii(origin)
     lower = origin.lower()
     match = _ORIGIN.fullmatch(lower)
     if match is not None:
         if match[3] is not None and _DEFAULT_PORTS.get(match[1]) == match[3]:
-            return f"browsers leave the usual port out; write {show(lower.rpartition(':')[0])}"
+            return f"browsers omit the default port; write {show(lower.rpartition(':')[0])}"
         return ""
     if "://" not in origin:
         return f"expected a scheme as well; write {show(f'https://{lower}')}"
     scheme, _, rest = lower.partition("://")
     host = re.split(r"[/?#]", rest)[0]
     if host != rest and _ORIGIN.fullmatch(f"{scheme}://{host}"):
-        return f"an origin has no path; write {show(f'{scheme}://{host}')}"
+        return f"an origin takes no path; write {show(f'{scheme}://{host}')}"
     if host.endswith(":*"):
-        return "a port has no pattern; name each port"
+        return "patterns are not supported for ports; list each port"
     if "*" in host:
         return 'expected a pattern such as "https://*.example.com"'
     return 'expected an origin such as "https://app.example.com"'
@@ -126,7 +129,7 @@ def _in_ascii(origin: str) -> str:
 def _written_twice(fields: Collection[str]) -> Iterator[tuple[Path, str]]:
     for name in fields:
         if name.lower().startswith("access-control-"):
-            yield ("response_headers",), f'response_headers: "cors" writes {name}; leave it out here'
+            yield ("response_headers",), f'response_headers: "cors" sets {name}; leave it out here'
 
 
 # -- security_headers
@@ -141,7 +144,7 @@ def _security_mistakes(given: bool | SecurityHeaders | None) -> Iterator[tuple[P
         yield (where, "content_type_options"), f'{where}: content_type_options: expected "nosniff" or "", got {got}'
     frames = given.frame_options
     if frames and frames.upper() not in _FRAMES:
-        way = '; browsers ignore it; write content_security_policy = "frame-ancestors https://app.example.com"'
+        way = '; browsers ignore this value; write content_security_policy = "frame-ancestors https://app.example.com"'
         got = show(frames) + (way if "ALLOW" in frames.upper() else "")
         yield (where, "frame_options"), f'{where}: frame_options: expected "DENY", "SAMEORIGIN" or "", got {got}'
     for policy in filter(None, re.split(r"\s*,\s*", given.referrer_policy.strip().lower())):

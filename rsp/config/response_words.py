@@ -94,11 +94,11 @@ WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
             ("stricttransportsecurity", "sts", "stsseconds", "stsincludesubdomains", "stspreload"),
             'in rsp: hsts = true, "30d" or { max_age = "365d", subdomains = true }',
         ),
-        **dict.fromkeys(("xssprotection", "xxssprotection", "browserxssfilter"), "browsers no longer know it"),
+        **dict.fromkeys(("xssprotection", "xxssprotection", "browserxssfilter"), "browsers no longer support it"),
     },
     Route: {
         **dict.fromkeys(("buffering", "buffer", "proxybuffering"), f"in rsp: {_REQUESTS.removesuffix(' in a route')}"),
-        **dict.fromkeys(("ready", "readyz"), f"a setting of its own: {_READY}"),
+        **dict.fromkeys(("ready", "readyz"), f"a separate setting: {_READY}"),
     },
 }  # fmt: skip
 

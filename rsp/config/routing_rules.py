@@ -75,7 +75,11 @@ def shadowed(routes: Iterable[Route]) -> Iterator[tuple[int, int, str]]:
         elif all(place in taken for place in places):
             way = "; declare this one before it" if is_conditional(route) else ""
             way = way or _beside(listed[taken[places[0]]], route)
-            yield number, taken[places[0]], f"route: no request comes here: the route at {{other}} takes them all{way}"
+            yield (
+                number,
+                taken[places[0]],
+                (f"route: no request can match this route: the route at {{other}} matches all its requests{way}"),
+            )
         elif not is_conditional(route):
             for place in places:
                 taken.setdefault(place, number)
@@ -103,17 +107,20 @@ def _combinations(route: Route) -> Mistakes:
     """Of keys that exclude each other."""
     kinds = [key for key in ("exact", "regex") if getattr(route, key) is not None]
     if len(kinds) == 2:
-        yield ("regex",), '"exact" and "regex" exclude each other'
+        yield ("regex",), '"exact" and "regex" cannot be used together'
     elif kinds:
         if route.path != "/":
-            yield (kinds[0],), f'"{kinds[0]}" stands in the place of "path"; leave one of them out'
-        for key, what in (("first", "goes before regular expressions"), ("slash", "is for all below a path")):
+            yield (kinds[0],), f'"{kinds[0]}" and "path" cannot be used together; leave one of them out'
+        for key, what in (
+            ("first", "takes precedence over regular expressions"),
+            ("slash", "applies to everything below a path"),
+        ):
             if getattr(route, key):
                 yield (key,), f'"{key}" is for "path", which {what}, not for "{kinds[0]}"'
         if route.strip:
-            yield ("strip",), f'"strip" takes "path" off, and there is none with "{kinds[0]}"; write rewrite = "/..."'
+            yield ("strip",), f'"strip" removes "path", which does not exist with "{kinds[0]}"; write rewrite = "/..."'
     if route.slash is not None and route.path == "/" and not kinds:
-        yield ("slash",), 'slash: the path "/" ends with a slash already; it is for a path such as "/docs"'
+        yield ("slash",), 'slash: the path "/" ends with a slash already; slash applies to a path such as "/docs"'
 
 
 def _host_mistakes(host: str) -> Mistakes:
@@ -128,21 +135,21 @@ def _host_mistakes(host: str) -> Mistakes:
         yield ("host",), f"host = {show(host)}: a name has ASCII characters only{written}"
     elif "://" in host or "/" in host:
         plain = slips.host_of(host)
-        way = f"; say host = {show(plain)}" if _HOST.fullmatch(plain) else ""
+        way = f"; write host = {show(plain)}" if _HOST.fullmatch(plain) else ""
         yield ("host",), f'host = {show(host)}: expected a name such as "example.com", without a scheme and a path{way}'
     elif len(several := re.split(r"[\s,;]+", host.strip(" ,;"))) > 1 and all(map(_HOST.fullmatch, several)):
         listed = ", ".join(map(show, several))
-        yield ("host",), f"host = {show(host)}: several names are a list; write host = {{ {listed} }}"
+        yield ("host",), f"host = {show(host)}: write several names as a list: write host = {{ {listed} }}"
     elif host[:1] == "." and _HOST.fullmatch(host[1:]):
         yield ("host",), f'host = "{host}": expected a name; write "*{host}", and a route for "{host[1:]}" itself'
     elif colon and port.isdigit() and (":" not in name or name[:1] == "["):
-        yield ("host",), f'host = "{host}": ports are not compared; say host = "{name}"'
+        yield ("host",), f'host = "{host}": ports are not compared; write host = "{name}"'
     elif ":" in host and host[:1] != "[":
         yield ("host",), f'host = "{host}": an IPv6 address goes in brackets: "[{host}]"'
     elif host == "_":
-        yield ("host",), 'host = "_": that is nginx\'s word for every host; leave "host" out'
+        yield ("host",), 'host = "_": this is nginx syntax for every host; leave "host" out'
     elif host[:1] == "~":
-        yield ("host",), f'host = {show(host)}: hosts are not regular expressions; there is "*.example.com" and "app.*"'
+        yield ("host",), f'host = {show(host)}: hosts are not regular expressions; use "*.example.com" or "app.*"'
     elif "*" in host.removeprefix("*.").removesuffix(".*") and host != "*":
         yield ("host",), f'host = "{host}": expected a name, "*.example.com" or "app.*"'
     elif _HOST.fullmatch(host) is None or len(host) > 255:
@@ -154,20 +161,20 @@ def _path_mistakes(key: str, path: str) -> Mistakes:
     for mark in "?#":
         if mark in path:
             query = "; write query = { ... }" if mark == "?" else ""
-            yield (key,), f'{key} = {show(path)}: what begins with "{mark}" is not part of the path{query}'
+            yield (key,), f'{key} = {show(path)}: the part from "{mark}" on is not part of the path{query}'
             return
     if "*" in path:
         prefix = path.rstrip("*")
-        way = f"; say path = {show(prefix or '/')}" if "*" not in prefix else ""
-        yield (key,), f'{key} = {show(path)}: "*" stands for nothing here, a path covers what lies below it{way}'
+        way = f"; write path = {show(prefix or '/')}" if "*" not in prefix else ""
+        yield (key,), f'{key} = {show(path)}: "*" is not a wildcard here; a path matches everything below it{way}'
         return
     if _PARAMETER.search(path):
         pattern = show("^" + _PARAMETER.sub("([^/]+)", path) + ("$" if key == "exact" else ""))
-        yield (key,), f"{key} = {show(path)}: a path has no placeholders; write regex = {pattern}"
+        yield (key,), f"{key} = {show(path)}: placeholders are not supported in a path; write regex = {pattern}"
         return
     written = quote(normalise_path(path.encode("utf-8", "replace")), safe="/!\"$&'()+,;<=>@[]^`{|}~:")
     if path != written:
-        yield (key,), f"{key} = {show(path)}: no request is matched by it; clients send {show(written)}"
+        yield (key,), f"{key} = {show(path)}: it matches no request; clients send {show(written)}"
 
 
 def _regex_mistakes(regex: str) -> Mistakes:
@@ -177,7 +184,7 @@ def _regex_mistakes(regex: str) -> Mistakes:
         return
     if _GLOB.fullmatch(regex):
         prefix = show(re.sub(r"^\^|/\*\$?$", "", regex) or "/")
-        yield ("regex",), f'{said}: "/*" stands for any number of slashes here; write path = {prefix}'
+        yield ("regex",), f'{said}: "/*" matches any number of slashes in a regular expression; write path = {prefix}'
         return
     try:
         pattern = Pattern(regex)
@@ -187,16 +194,17 @@ def _regex_mistakes(regex: str) -> Mistakes:
     if pattern.literal and pattern.literal[:1] != b"/":
         yield (
             ("regex",),
-            f'{said}: no path begins with {show(pattern.literal.decode("utf-8", "replace"))}; paths begin with "/"',
+            f"{said}: it matches no path that begins with {show(pattern.literal.decode('utf-8', 'replace'))}; paths "
+            'begin with "/"',
         )
     if r"\?" in regex:
-        yield ("regex",), f"{said}: the query is no part of the path; write query = {{ ... }}"
+        yield ("regex",), f"{said}: the query is not part of the path; write query = {{ ... }}"
 
 
 def _way_out(regex: str) -> str:
     """What to do without what RE2 does not have."""
     if _LOOKAROUND.search(regex):
-        return "; RE2 looks neither ahead nor behind: declare a route for the other paths before this one"
+        return "; RE2 has no lookahead and no lookbehind: declare a route for the other paths before this one"
     return "; RE2 has no back-references" if _BACKREFERENCE.search(regex) else ""
 
 
@@ -206,7 +214,7 @@ def _method_mistakes(methods: Iterable[str]) -> Mistakes:
         if len(several) > 1 and all(map(TOKEN.fullmatch, several)):
             yield (
                 ("methods",),
-                f"methods: {show(method)}: a list has each by itself; write {{ {_listed(several)} }}",
+                f"methods: {show(method)}: list each value separately: write {{ {_listed(several)} }}",
             )
         elif method.upper() in ("*", "ANY", "ALL"):
             yield ("methods",), f'methods: {show(method)}: for every method, leave "methods" out'
@@ -215,10 +223,10 @@ def _method_mistakes(methods: Iterable[str]) -> Mistakes:
         elif method != method.upper():
             yield (
                 ("methods",),
-                f"methods: {show(method)}: methods are compared as they stand; write {show(method.upper())}",
+                f"methods: {show(method)}: methods are case-sensitive; write {show(method.upper())}",
             )
         elif method == "CONNECT":
-            yield ("methods",), 'methods: "CONNECT" never comes to a route: rsp answers it with 405'
+            yield ("methods",), 'methods: routes never get "CONNECT": rsp answers it with 405'
 
 
 def _listed(methods: list[str]) -> str:
@@ -227,13 +235,13 @@ def _listed(methods: list[str]) -> str:
 
 def _field_mistakes(name: str, value: str | bool) -> Mistakes:
     if not TOKEN.fullmatch(name):
-        yield ("headers", name), f"headers: {show(name)} is no name of a field"
+        yield ("headers", name), f"headers: {show(name)} is not a valid field name"
     elif name.lower() == "host":
         yield ("headers", name), f"headers: {show(name)}: write host = {show(value) if value is not True else '...'}"
     elif learn(name.encode()) in _UNSEEN:
-        yield ("headers", name), f"headers: {show(name)}: rsp takes this field off a request before a route is chosen"
+        yield ("headers", name), f"headers: {show(name)}: rsp removes this field before a route is chosen"
     elif isinstance(value, str) and value != value.strip(" \t"):
-        yield ("headers", name), f"headers: {name}: no value begins or ends with a space"
+        yield ("headers", name), f"headers: {name}: a value cannot begin or end with a space"
 
 
 def _query_mistakes(name: str, value: str | bool) -> Mistakes:

@@ -10,8 +10,8 @@ from rsp.config.routes import Route
 from rsp.config.units import show
 
 _ORDER: Final = (
-    'the order is: exact, regex as declared, the longest path; first = true puts a path before them, and of equals the '
-    "first declared wins"
+    "the order is: exact, regex as declared, the longest path; first = true gives a path precedence over them; among "
+    "equal routes, the first declared wins"
 )  # fmt: skip
 
 _NGINX: Final = re.compile(r"(~\*?|=|\^~)\s*(.*)", re.DOTALL)
@@ -66,7 +66,7 @@ def modifier(text: str) -> str:
         return ""
     mark, rest = found[1], show(found[2])
     ways = {"=": f"exact = {rest}", "^~": f"path = {rest}, first = true", "~*": f"regex = {show('(?i)' + found[2])}"}
-    return f'"{mark}" is nginx\'s; write {ways.get(mark, f"regex = {rest}")}'
+    return f'"{mark}" is nginx syntax; write {ways.get(mark, f"regex = {rest}")}'
 
 
 def query(given: Any) -> str:

@@ -41,7 +41,7 @@ def unsendable(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield path, "this is not UTF-8 text"
             return
         if not free and _CONTROL.search(value) is not None:
-            yield path, "a control character or line break in the value"
+            yield path, "the value contains a control character or a line break"
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             yield from unsendable(getattr(value, name), (*path, name))
@@ -61,7 +61,7 @@ def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
     for number, name in enumerate(settings.keep_forwarded):
         folded = fold(name.encode())
         if folded in OWN or learn(name.encode()) != FORWARDED:
-            written = "rsp writes it itself" if folded in OWN else "it is not a forwarded field that rsp drops"
+            written = "rsp sets it itself" if folded in OWN else "it is not a forwarded field that rsp drops"
             yield ("keep_forwarded", number), f"keep_forwarded: {show(name)}: {written}"
     if settings.via is not None and re.fullmatch(r"[!-+\--~]+", settings.via) is None:
         yield ("via",), f'via: expected a name such as "edge", got {show(settings.via)}'
@@ -85,7 +85,7 @@ def _idle_keys(route: Route, answer: str) -> Iterator[tuple[Path, str]]:
 
 def _url_path(key: str, path: str) -> Iterator[tuple[Path, str]]:
     if _VISIBLE.fullmatch(path) is None or "#" in path:
-        yield (key,), f'{key}: {show(path)} cannot stand in a request; encode it, as in "/caf%C3%A9"'
+        yield (key,), f'{key}: {show(path)} is not allowed in a request; percent-encode it, as in "/caf%C3%A9"'
 
 
 def _directory(to: str) -> str:
@@ -99,12 +99,12 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
         yield (), 'missing "to" (or "files", "redirect", "respond", "split")'
     elif len(answers) > 1:
         beside = f'; write else_to = "{route.to}" for requests without a file' if answers == ["to", "files"] else ""
-        yield (answers[1],), f'"{answers[0]}" and "{answers[1]}" exclude each other{beside}'
+        yield (answers[1],), f'"{answers[0]}" and "{answers[1]}" cannot be used together{beside}'
     if route.to is not None and route.to not in upstreams:
         hint = (
             _directory(route.to)
             or suggest(route.to, upstreams)
-            or (f" (there is {', '.join(map(show, upstreams))})" if upstreams else "")
+            or (f" (declared: {', '.join(map(show, upstreams))})" if upstreams else "")
         )
         yield ("to",), f'to = "{route.to}": no such upstream{hint}'
     yield from _name_mistakes(route.name)
@@ -113,7 +113,7 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
     if answers and not route.upstreams and route.on_request is None:  # a hook could still send it to a peer
         yield from _idle_keys(route, answers[0])
     if route.strip and route.rewrite is not None:
-        yield ("rewrite",), '"strip" and "rewrite" exclude each other'
+        yield ("rewrite",), '"strip" and "rewrite" cannot be used together'
     for key, allowed in (("timeouts", ROUTE_TIMEOUTS), ("limits", ROUTE_LIMITS)):
         given = getattr(route, key)
         for name in given.__struct_fields__ if given is not None else ():
@@ -137,14 +137,14 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
             'no peers: add addresses such as "127.0.0.1:8000", or  discover = "etcd://127.0.0.1:2379/services/app/"',
         )
     elif all(peer.backup for peer in upstream.given):
-        yield (), "every peer is a backup; at least one must not be"
+        yield (), "every peer is a backup; at least one peer must not be"
     for message in _key_mistakes(upstream):
         yield ("key",), message
     if upstream.http == "auto" and upstream.secure is None and upstream.protocol == "http":
         yield (
             ("http",),
-            'http = "auto" needs tls: without TLS there is no handshake in which a peer could choose; add tls = true, '
-            "or write http = 1 or http = 2",
+            'http = "auto" needs tls: without TLS there is no handshake in which a peer could select the version; '
+            "add tls = true, or write http = 1 or http = 2",
         )
     yield from fastcgi_rules.mistakes(upstream)
     yield from discovery_rules.mistakes(upstream)
@@ -170,9 +170,9 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
         yield ("retry", "on_grpc"), "retry: on_grpc: gRPC needs HTTP/2 at the peers; add http = 2 to the upstream"
     sticky = upstream.stickiness
     if sticky is not None and not TOKEN.fullmatch(sticky.cookie):
-        yield ("sticky", "cookie"), f"sticky: {show(sticky.cookie)} is no name of a cookie"
+        yield ("sticky", "cookie"), f"sticky: {show(sticky.cookie)} is not a valid cookie name"
     if sticky is not None and not re.fullmatch(r"[!-+\--:<-~]+", sticky.path):
-        yield ("sticky", "path"), f"sticky: path: {show(sticky.path)} cannot stand in a cookie"
+        yield ("sticky", "path"), f"sticky: path: {show(sticky.path)} is not allowed in a cookie"
     for failing in (upstream.failures, upstream.outlier_rules):
         if failing is not None and failing.longest < failing.out:
             key = "failures" if failing is upstream.failures else "outliers"
@@ -185,7 +185,7 @@ def _peer_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
         if peer.address.is_discovered:
             yield (number,), f'peer "{peer.address}": expected "host:port", "[v6]:port" or "unix:/path"'
         if peer.address in seen:
-            yield (number,), f'peer "{peer.address}" stands there twice (a larger share is a "weight")'
+            yield (number,), f'peer "{peer.address}" is listed twice (for a larger share, use "weight")'
         seen.add(peer.address)
 
 
@@ -198,7 +198,7 @@ def _key_mistakes(upstream: Upstream) -> Iterator[str]:
             yield f"key: {wrong}"
     elif kind not in _KEYS or bool(colon) != (kind in ("header", "cookie")) or (colon and not TOKEN.fullmatch(name)):
         listed = f"{' or '.join(_KEYS)}, the last two with a :NAME, got {show(upstream.key)}"
-        yield f'key: expected {listed}; a text with placeholders will do as well: "{{client}} {{host}}"'
+        yield f'key: expected {listed}; or a text with placeholders, such as "{{client}} {{host}}"'
 
 
 _BY_HTTP = Health()

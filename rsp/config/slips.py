@@ -32,11 +32,11 @@ def variable(value: str) -> str | None:
     for found in _VARIABLE.finditer(value):
         name = found[0].replace("{", "").replace("}", "")
         if own := value_words.VARIABLES.get(name):
-            return f"{show(found[0])} is sent as it stands; say {own}"
+            return f"{show(found[0])} is sent literally; write {own}"
         if own := value_words.variable(name):
-            return f"{show(found[0])} is sent as it stands; there are placeholders: say {own}"
+            return f"{show(found[0])} is sent literally; use a placeholder: write {own}"
         if _KNOWN.match(found[0]):
-            return f"{show(found[0])} is sent as it stands; there are placeholders such as {{client}}, and hooks"
+            return f"{show(found[0])} is sent literally; use placeholders such as {{client}}, and hooks"
     return None
 
 
@@ -52,17 +52,17 @@ def field_names(key: str, part: str, names: Collection[str]) -> Iterator[tuple[P
     for name in names:
         other = seen.setdefault(fold(name.encode()), name)
         if other != name:
-            yield (key, part, name), f'{key}: {part}: "{other}" and "{name}" are one name to backends'
+            yield (key, part, name), f'{key}: {part}: backends treat "{other}" and "{name}" as the same name'
         if "*" in name:
-            yield (key, part, name), f'{key}: {part}: {show(name)}: "*" stands for nothing here; name each field'
+            yield (key, part, name), f'{key}: {part}: {show(name)}: "*" is not a wildcard here; list each field'
 
 
 def target_mistake(target: str) -> str | None:
     """Why a redirect to ``target`` does not lead where it seems to."""
     if _TARGET.match(target) is None:
         return (
-            f"{show(target)} would be a path beside that of the request; say {show('https://' + target)}, "
-            f"or {show('/' + target)}"
+            f"{show(target)} would be a path relative to that of the request; write {show('https://' + target)}, or "
+            f"{show('/' + target)}"
         )
     return variable(target)
 
@@ -71,10 +71,10 @@ def warnings(route: Route) -> Iterator[tuple[Path, str]]:
     """What is allowed, and probably not meant: behind a proxy it may lead elsewhere."""
     target = route.redirect.to if isinstance(route.redirect, Redirect) else route.redirect or ""
     if _SAME.fullmatch(target) and not {"path", "uri"}.intersection(groups_of(route)):
-        said = "is the address that was asked for, so clients are redirected in a circle"
+        said = "is the requested address, so clients are redirected in a loop"
         yield ("redirect",), f"redirect: {show(target)} {said}"
     if route.strip and route.path == "/":
-        yield ("strip",), 'strip: there is nothing to take off without a path; write path = "/app", or leave it out'
+        yield ("strip",), 'strip: without a path there is nothing to remove; write path = "/app", or leave it out'
 
 
 def circles(routes: Iterable[Route]) -> Iterator[tuple[int, str]]:
@@ -97,7 +97,8 @@ def circles(routes: Iterable[Route]) -> Iterator[tuple[int, str]]:
         if any(find(router.levels(name), normalise_path(path), True, None, None) == number for name in names):
             yield (
                 number,
-                f"redirect: {show(target)} is answered by this route as well, for ever; it needs a route of its own",
+                f"redirect: {show(target)} matches this route as well, so clients are redirected in a loop; add a "
+                "separate route for it",
             )
 
 

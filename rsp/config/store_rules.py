@@ -46,7 +46,9 @@ class StoreUrl(NamedTuple):
         found = EngineUrl.parse(_meant(url), PORTS)
         unknown = set(found.query) - {"db"}
         if unknown:
-            raise ValueError(f'unknown option "{min(unknown)[:40]}" in the URL; keys beside the URL have the rest')
+            raise ValueError(
+                f'unknown option "{min(unknown)[:40]}" in the URL; write other options as keys beside the URL'
+            )
         if len(found.hosts) > _MOST_HOSTS:
             raise ValueError(f"up to {_MOST_HOSTS} hosts, got {len(found.hosts)}")
         secure = found.is_secure
@@ -59,7 +61,7 @@ class StoreUrl(NamedTuple):
             service, _, path = path.partition("/")
             if not _SERVICE.fullmatch(service) or (service.isdigit() and not path):  # which is a database
                 raise ValueError(
-                    "expected the name by which Sentinel knows the primary after the hosts, as in "
+                    "expected Sentinel's name of the primary after the hosts, as in "
                     f"{found.scheme}://10.0.0.5:26379,10.0.0.6:26379/mymaster/0"
                 )
         return cls(found.scheme, found.hosts, "", service, _database(found.query.get("db", path)), secure)
@@ -79,8 +81,8 @@ def _meant(url: str) -> str:
     scheme = scheme.lower()
     if "@" in rest.partition("/")[0]:
         raise ValueError(
-            "credentials do not belong into the URL, which logs show: write  "
-            'store "main" { "redis://10.0.0.5:6379/0", username = "rsp", password_file = "redis-password" }'
+            'a URL may not contain credentials, because logs show it: write store "main" { '
+            '"redis://10.0.0.5:6379/0", username = "rsp", password_file = "redis-password" }'
         )
     if scheme in _SAME:
         raise ValueError(f"write {_SAME[scheme]}:// for {scheme}://")
@@ -101,12 +103,12 @@ def _database(text: str) -> int:
 
 def store_mistakes(store: Store) -> Iterator[tuple[Path, str]]:
     if not _NAME.fullmatch(store.name):
-        yield (), "its name: expected letters, digits, . _ and -, at most 64"
+        yield (), "name: expected letters, digits, . _ and -, at most 64"
     if not 0.001 <= float(store.timeout) <= _LONGEST:
         yield ("timeout",), f"timeout: expected 1 ms to {_LONGEST} s, got {store.timeout}"
     for key in ("token", "token_file"):
         if getattr(store, key) is not None:
-            yield (key,), f"{key}: Redis takes none: write username and password_file"
+            yield (key,), f"{key}: Redis has no tokens: write username and password_file"
     try:
         url = StoreUrl.parse(store.url)
     except ValueError as error:
@@ -132,7 +134,7 @@ def store_of(config: Storing, said: str | bool) -> Store:
             return config.stores[0]
         if not config.stores:
             raise ValueError('the file has no store: add  store "main" { "redis://127.0.0.1:6379/0" }')
-        raise ValueError(f"the file has several stores ({_names(config)}): name one of them")
+        raise ValueError(f"the file has several stores ({_names(config)}): write the name of one of them")
     if ":" in said:
         StoreUrl.parse(said)
         return Store(name=said, url=said)

@@ -34,7 +34,7 @@ WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         **dict.fromkeys(("poolsize", "pool", "maxconnections", "keepalive", "maxidle", "minidleconns"), _POOL),
         **dict.fromkeys(("prefix", "keyprefix", "namespace"), "keys are NAME:KEY, by the name in shared(NAME, ...)"),
         **dict.fromkeys(("ttl", "expire", "expiry"), 'a time to live belongs to a value: d.set(key, value, "10m")'),
-        **dict.fromkeys(("retries", "maxretries", "backoff"), "rsp connects again by itself, within 2 seconds"),
+        **dict.fromkeys(("retries", "maxretries", "backoff"), "rsp reconnects by itself within 2 seconds"),
     },
 }
 
@@ -50,7 +50,7 @@ def several(given: Any) -> str:
 def instead(struct: type, path: tuple[Any, ...], given: Any) -> str:
     """``"; write ..."`` where ``given`` has the wrong shape, or ``""``."""
     if struct is UpstreamTls and path == ("tls",) and given is True:
-        return "; the URL says TLS: write rediss://..."
+        return "; use a URL with TLS: write rediss://..."
     if struct is Store and path == ("url",) and (said := several(given)):
         return f"; {said}"
     return ""

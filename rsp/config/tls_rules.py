@@ -62,7 +62,7 @@ def _version_mistakes(tls: Tls) -> Iterator[tuple[Path, str]]:
     if tls.ciphers == "modern" and tls.min == "1.2":
         yield (
             ("tls", "min"),
-            'tls: ciphers = "modern" is TLS 1.3 alone, and min = "1.2" is not; leave one of them out',
+            'tls: ciphers = "modern" means TLS 1.3 only, which contradicts min = "1.2"; leave one of them out',
         )
     wrong = _cipher_mistake(tls.ciphers) if tls.ciphers not in PROFILES else None
     if wrong is not None:
@@ -96,7 +96,7 @@ def hsts_mistakes(hsts: bool | str | Hsts | None) -> Iterator[tuple[Path, str]]:
     elif isinstance(hsts, Hsts) and hsts.preload and not (hsts.subdomains and hsts.max_age >= _PRELOAD):
         yield (
             ("hsts", "preload"),
-            'hsts: preload: browsers\' lists want subdomains = true and max_age = "365d" or more',
+            'hsts: preload: the preload lists of browsers require subdomains = true and max_age = "365d" or more',
         )
 
 
@@ -104,7 +104,10 @@ def listener_mistakes(listener: Listener) -> Iterator[tuple[Path, str]]:
     if listener.tls and listener.redirect is not None:
         yield ("redirect",), 'redirect = "https" is for a listener without TLS, and this one has tls = true'
     if listener.tls and listener.http2 == "prior-knowledge":
-        yield ("http2",), 'http2 = "prior-knowledge" is for a listener without TLS; tls = true has HTTP/2 already'
+        yield (
+            ("http2",),
+            ('http2 = "prior-knowledge" is for a listener without TLS; tls = true includes HTTP/2 already'),
+        )
     if not listener.tls and listener.http2 is True:
         yield (
             ("http2",),
@@ -159,7 +162,7 @@ def mistakes(declared: Declared) -> Iterator[Finding]:
         yield Finding(secure, ("tls",), f"tls = true needs a certificate: add  {CERTIFICATE}")
     asking = [route for route in declared.routes if route.client_ca is not None]
     if asking and secure is None:
-        yield Finding(asking[0], ("client_ca",), f'"client_ca" needs a listener where clients speak TLS: add  {SECURE}')
+        yield Finding(asking[0], ("client_ca",), f'"client_ca" requires a listener with TLS: add  {SECURE}')
     first: dict[str, Route] = {}
     for route in declared.routes:
         for host in hosts_of(route):
@@ -183,8 +186,8 @@ def _disagreement(name: str, first: Route, route: Route) -> Finding:
         blamed,
         (key,),
         f"{'missing ' if said is None else ''}{key}{f' = {show(said)}' if said is not None else ''}: the route of "
-        f"{host} at {{other}} has {key} = {show(getattr(other, key))}; all routes of a host have the same, because it "
-        "is decided in the handshake, by name",
+        f"{host} at {{other}} has {key} = {show(getattr(other, key))}; all routes of a host must have the same value, "
+        "because the TLS handshake depends on it",
         other,
     )
 
@@ -219,9 +222,9 @@ def _without_listener(declared: Declared) -> Iterator[Finding]:
     settings = declared.settings
     lacks = f"but no listener has tls = true: add  {SECURE}"
     if declared.certificates:
-        yield Finding(declared.certificates[0], (), f"there is a certificate, {lacks}")
+        yield Finding(declared.certificates[0], (), f"a certificate is declared, {lacks}")
     if settings.tls != Tls():
-        yield Finding(settings, ("tls",), f"there are settings for TLS, {lacks}")
+        yield Finding(settings, ("tls",), f"TLS settings are given, {lacks}")
     if settings.hsts:
         yield Finding(settings, ("hsts",), f"it is sent over TLS only, {lacks}")
     for listener in declared.listeners:
@@ -242,8 +245,9 @@ def _out_of_reach(routes: Sequence[Route]) -> Iterator[Finding]:
                 yield Finding(
                     route,
                     ("client_ca",),
-                    f"requests for {show(host)} that its own routes do not cover come here and are answered "
-                    "with 421, because its handshake does not ask for this; give its routes the same client_ca",
+                    f"requests for {show(host)} that its own routes do not match reach this route and get 421, "
+                    "because the handshake for that host does not require the certificate; give its routes the same "
+                    "client_ca",
                 )
 
 
@@ -271,8 +275,8 @@ def _never_verified(routes: Sequence[Route]) -> Iterator[Finding]:
             yield Finding(
                 route,
                 ("client_ca",),
-                f"clients send no name in the handshake for the address {show(address)}, so requests for it are "
-                "answered with 421; a route without a host and with the same client_ca changes that",
+                f"clients send no server name for the address {show(address)}, so requests for it get 421; add a "
+                "route without a host and with the same client_ca",
             )
         headers = route.request_headers
         for part in ("set", "add") if rule is None and headers is not None else ():
@@ -281,7 +285,7 @@ def _never_verified(routes: Sequence[Route]) -> Iterator[Finding]:
                     yield Finding(
                         route,
                         ("request_headers", part, name),
-                        f"request_headers: {part}: {name}: it is never sent, because the route has no client_ca",
+                        f"request_headers: {part}: {name}: it is never sent, because the route does not have client_ca",
                     )
 
 

@@ -18,7 +18,7 @@ _TO_HTTPS: Final = 'listen "0.0.0.0:80" { redirect = "https" }'
 _PEERS: Final = 'tls = { name = "...", ca = "ca.pem", verify = true } in an upstream'
 _OWN: Final = 'tls = { certificate = "cert.pem", key = "key.pem" } in an upstream'
 _CLIENTS: Final = 'client_ca = "ca.pem" in the routes of a host'
-_TICKETS: Final = "tls = { session_tickets = true }; rsp makes the keys and keeps no other sessions"
+_TICKETS: Final = "tls = { session_tickets = true }; rsp generates the keys; there is no session cache"
 
 # Settings, and what is a key nowhere: by the word in lower case without underscores.
 SAID: Final[dict[str, str]] = {
@@ -42,14 +42,14 @@ SAID: Final[dict[str, str]] = {
     **dict.fromkeys(("forcessl", "sslredirect", "redirectscheme", "httpsredirect", "httptohttps"), _TO_HTTPS),
     **dict.fromkeys(
         ("acme", "letsencrypt", "certresolver", "autocert", "autohttps"),
-        f"rsp does not get certificates itself yet; it reads certbot's: {CERTIFICATE}",
+        f"rsp does not obtain certificates itself yet; use those of certbot: {CERTIFICATE}",
     ),
 }
 
 _SPEAKS: Final = f"in rsp: tls = true, and {_BY_ITSELF}"
 _ASKS: Final = 'in rsp: tls = true, or tls = { name = "...", ca = "ca.pem" }'
 _FILE_FIRST: Final = f"in rsp: {CERTIFICATE}, the file without a key"
-_FROM_CERTIFICATE: Final = "rsp takes the names in the certificate"
+_FROM_CERTIFICATE: Final = "rsp reads the names from the certificate"
 WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     Listener: dict.fromkeys(
         ("ssl", "https", "certificate", "certificates", "cert", "key", "crt", "pem", "sslcertificate", "password"),
@@ -60,7 +60,7 @@ WITHIN: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
     ),
     UpstreamPeer: dict.fromkeys(
         ("ssl", "https", "tls", "verify", "ca", "sni", "certificate"),
-        "in rsp: tls = true, or a table, in the upstream; all its peers have the same",
+        "in rsp: tls = true, or a table, in the upstream; it applies to all its peers",
     ),
     Route: {
         **dict.fromkeys(("ssl", "tls", "https", "certificate", "cert", "key"), f"in rsp: {_BOTH}"),

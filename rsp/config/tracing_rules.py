@@ -18,7 +18,7 @@ _EXAMPLE: Final = '"http://127.0.0.1:4318/v1/traces"'
 
 def endpoint_of(url: str) -> HttpUrl:
     """Where spans are sent.  Raises :class:`ValueError` saying what was expected."""
-    credentials = 'credentials in the URL; write headers = { Authorization = "..." }'
+    credentials = 'a URL without credentials; write headers = { Authorization = "..." }'
     endpoint = HttpUrl.parse(url, f"a URL such as {_EXAMPLE}", credentials)
     if endpoint.target == "/":
         raise ValueError(f'the path is missing: most collectors take spans at "{str(endpoint)[:-1]}/v1/traces"')
@@ -34,9 +34,9 @@ def mistakes(tracing: Tracing | None) -> Iterator[tuple[Path, str]]:
         yield ("tracing", "endpoint"), f"tracing: endpoint: {error}"
     for name, value in tracing.headers.items():
         if TOKEN.fullmatch(name) is None:
-            yield ("tracing", "headers"), f"tracing: headers: {show(name)} is not a field name"
+            yield ("tracing", "headers"), f"tracing: headers: {show(name)} is not a valid field name"
         elif name.lower() in _OWN:
-            yield ("tracing", "headers"), f"tracing: headers: rsp writes {show(name)} itself; leave it out"
+            yield ("tracing", "headers"), f"tracing: headers: rsp sets {show(name)} itself; leave it out"
         elif _VALUE.fullmatch(value) is None:  # the value may be a secret, so it is not shown
             yield (
                 ("tracing", "headers"),

@@ -24,7 +24,7 @@ def mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[Path, s
 
 
 def _no_such(name: str, upstreams: Collection[str]) -> str:
-    hint = suggest(name, upstreams) or (f" (there is {', '.join(map(show, upstreams))})" if upstreams else "")
+    hint = suggest(name, upstreams) or (f" (declared: {', '.join(map(show, upstreams))})" if upstreams else "")
     return f"no such upstream{hint}"
 
 
@@ -44,12 +44,12 @@ def _auth_mistakes(auth: Auth, upstreams: Collection[str]) -> Iterator[tuple[Pat
     if _VISIBLE.fullmatch(auth.path) is None or "#" in auth.path:
         yield (
             ("auth", "path"),
-            f'auth: path: {show(auth.path)} cannot stand in a request; encode it, as in "/caf%C3%A9"',
+            f'auth: path: {show(auth.path)} is not allowed in a request; percent-encode it, as in "/caf%C3%A9"',
         )
     seen: dict[bytes, str] = {}
     for number, name in enumerate(auth.copy):
         other = seen.setdefault(fold(name.encode()), name)
-        said = f'"{other}" and "{name}" are one name to backends' if other != name else _uncopied(name)
+        said = f'backends treat "{other}" and "{name}" as the same name' if other != name else _uncopied(name)
         if said:
             yield ("auth", "copy", number + 1), f"auth: copy: {said}"
 
@@ -71,13 +71,13 @@ def _uncopied(name: str) -> str:
     """Why a field of that name cannot be copied to the request; or ``""``."""
     folded = fold(name.encode())
     if "*" in name:
-        return f'{show(name)}: "*" stands for nothing here; name each field'
+        return f'{show(name)}: "*" is not a wildcard here; list each field'
     if TOKEN.fullmatch(name) is None:
-        return f"{show(name)} is no name of a field"
+        return f"{show(name)} is not a valid field name"
     if folded == b"set-cookie":
         return f"{show(name)} reaches the client always; it is no field of a request"
     if folded in OURS or folded in RESERVED or folded == b"host":
-        return f"{show(name)} is rsp's own to write"
+        return f"{show(name)} is set by rsp itself"
     return ""
 
 

@@ -177,7 +177,7 @@ class Address(str):
             raise ValueError(f'"{value}": expected a port from 0 to 65535, got "{port}"')
         good = _IPV6.fullmatch(host[1:-1]) if host[0] == "[" and host[-1] == "]" else _NAME.fullmatch(host)
         if good is None:
-            raise ValueError(f'"{value}": "{host}" is no host name or address')
+            raise ValueError(f'"{value}": "{host}" is not a host name or address')
         return cls(value)
 
     @property

@@ -67,11 +67,11 @@ def _fields(key: str, part: str, fields: dict[str, str]) -> Iterator[tuple[Path,
     yield from slips.field_names(key, part, fields)
     for name in fields:
         if not TOKEN.fullmatch(name):
-            yield (key, part, name), f"{key}: {part}: {show(name)} is no name of a field"
+            yield (key, part, name), f"{key}: {part}: {show(name)} is not a valid field name"
         elif name.lower() == "host" and key == "request_headers":
             yield (key, part, name), f'{key}: {part}: a request has one Host; it can be "set"'
         elif fold(name.encode()) in _RESERVED:
-            yield (key, part, name), f'{key}: {part}: "{name}" is rsp\'s own to write'
+            yield (key, part, name), f'{key}: {part}: "{name}" is set by rsp itself'
 
 
 def _values(key: str, part: str, fields: dict[str, str], known: Names) -> Iterator[tuple[Path, str]]:
@@ -85,17 +85,17 @@ def _foreign(value: str, known: Names) -> Iterator[str]:
     if slip := slips.variable(value):
         yield slip
     elif known.groups and (found := _DOLLAR.search(value)) is not None:
-        yield f"{show(found[0])} is sent as it stands; say {{{found[1]}}}"
+        yield f"{show(found[0])} is sent literally; write {{{found[1]}}}"
 
 
 def _dollars(target: str, known: Names) -> Iterator[str]:
     """What looks like a variable in a path or URL, where nothing else has said so."""
     for found in _IN_DOLLARS.finditer(target):
         if canonical(found[1]) in known:
-            yield f'{show(found[0])} has a "$" before the value; say {{{found[1]}}}'
+            yield f'{show(found[0])} has a "$" before the value; write {{{found[1]}}}'
     if not known.groups and (group := _DOLLAR.search(target)) is not None:
         needs = f'a group is {{{group[1]}}}, and needs "regex" in the place of "path"'
-        yield f"{show(group[0])} is sent as it stands; {needs}"
+        yield f"{show(group[0])} is sent literally; {needs}"
 
 
 def _redirect(target: str, known: Names) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _redirect(target: str, known: Names) -> Iterator[str]:
 
 def _rewrite(path: str, known: Names) -> Iterator[str]:
     if not _VISIBLE.fullmatch(path) or "#" in path:
-        yield f'{show(path)} cannot stand in a request; encode it, as in "/caf%C3%A9"'
+        yield f'{show(path)} is not allowed in a request; percent-encode it, as in "/caf%C3%A9"'
         return
     wrong = list(unknown(path, known))
     yield from wrong
@@ -131,7 +131,7 @@ def _rewrite(path: str, known: Names) -> Iterator[str]:
 def _two_queries(target: str, known: Names) -> Iterator[str]:
     if "uri" not in known.groups and (found := _URI_AND_QUERY.search(target)) is not None:
         own = found[1] if found[1] else "name=value"
-        yield f"{{uri}} has the query of the request already; say {{path}}?{own}&{{query}}"
+        yield f"{{uri}} has the query of the request already; write {{path}}?{own}&{{query}}"
 
 
 def _rewrite_location(route: Route) -> Iterator[tuple[Path, str]]:

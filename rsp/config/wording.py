@@ -95,7 +95,7 @@ def unknown_key(wanted: type, path: Path) -> str:
             Files: '; write root = "/srv/www"',
             Route: '; write path = "/static/"',
         }.get(struct, "")
-        return f"item {key} is one too many{more}"
+        return f"unexpected item {key}{more}"
     if issubclass(struct, HeaderRules) and not suggest(str(key), struct.__struct_fields__):
         return f'unknown key "{key}"; write set = {{ ["{key}"] = ... }}'
     if struct is Upstream and key in UpstreamPeer.__struct_fields__:
@@ -116,7 +116,7 @@ def home(key: str) -> str:
     """Where ``key`` belongs, in brackets; or ``""``."""
     for struct, place in ((Route, "a route"), (Upstream, "an upstream"), (UpstreamPeer, "a peer")):
         if key in struct.__struct_fields__ and key not in ("name", "type", "peers"):
-            return f" (it belongs in {place})"
+            return f" (it is a key of {place})"
     return ""
 
 

@@ -32,13 +32,14 @@ _NIL: Final = re.compile(r"attempt to (?:call|index) (?:global '(\w+)' \(a nil|a
 _CALLED: Final = re.compile(r"attempt to call (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
 _INDEXED: Final = re.compile(r"attempt to index (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
 _FIELD: Final = re.compile(r"attempt to (?:call|index) (?:field|a nil value \(field) '(\w+)'")
-_MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): there is ([\w, ]+)$")
+_MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): unknown field; known: ([\w, ]+)$")
 _SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error|malformed number) near '(.*)'$")
 _NOT_IN_LUA: Final = {
-    **dict.fromkeys(("execute", "popen"), "rsp runs no programs"),
-    **dict.fromkeys(("exit",), "rsp stops by a signal; error(...) refuses a configuration"),
+    **dict.fromkeys(("execute", "popen"), "rsp does not run programs"),
+    **dict.fromkeys(("exit",), "a signal stops rsp; error(...) rejects a configuration"),
     **dict.fromkeys(
-        ("getenv", "open", "lines", "remove", "rename", "tmpname"), "rsp offers Lua no files and no environment"
+        ("getenv", "open", "lines", "remove", "rename", "tmpname"),
+        "Lua in rsp has no access to files and the environment",
     ),
 }
 # What other programs call the fields of req and res.
@@ -130,13 +131,13 @@ _SAID: Final[dict[str, str]] = {
     "routes": f"{_ROUTE}, once for each",
     "routers": f"{_ROUTE}, once for each",
     "handle": _ROUTE,
-    "handlepath": 'route { path = "/api/", strip = true, to = "app" }; with files, path is taken off anyway',
+    "handlepath": 'route { path = "/api/", strip = true, to = "app" }; files removes path anyway',
     "stripprefix": "strip = true in a route",
     "acl": _ROUTE,
     "match": _ROUTE,
     "http": f"{_LISTEN} and {_ROUTE}, without a block around them; http = 2 is a key of an upstream",
-    "global": "settings are plain variables; there is no block around them",
-    "defaults": "settings are plain variables; there is no block around them",
+    "global": "settings are global variables; there is no block around them",
+    "defaults": "settings are global variables; there is no block around them",
     "stream": "rsp proxies HTTP only",
     "mode": "rsp proxies HTTP only",
     "return": 'route { path = "/x", respond = { status = 410 } } or route { redirect = "https://..." }',
@@ -153,15 +154,15 @@ _SAID: Final[dict[str, str]] = {
     "hidehostheader": _ADD,
     "proxyhideheader": 'response_headers = { remove = { "X-Powered-By" } } in a route',
     "hostheader": 'send_host = "backend.example.com" in a route',
-    "preservehost": "the client's Host is kept; send_host changes it",
-    "passhostheader": "the client's Host is kept; send_host changes it",
+    "preservehost": "rsp keeps the client's Host; send_host changes it",
+    "passhostheader": "rsp keeps the client's Host; send_host changes it",
     "middlewares": _HOOK,
     "middleware": _HOOK,
     "accessbylua": _HOOK,
     "rewritebylua": _HOOK,
     "contentbylua": _HOOK,
     "method": 'methods = { "GET" } in a route',
-    "ngx": "req, res and respond(...); docs/lua.md has all words",
+    "ngx": "req, res and respond(...); docs/lua.md describes the API",
     # upstreams
     "backend": _UPSTREAM,
     "backends": f"{_UPSTREAM}, once for each",
@@ -198,8 +199,8 @@ _SAID: Final[dict[str, str]] = {
     "inter": 'health = { interval = "5s" } in an upstream',
     "rise": "health = { rise = 2 } in an upstream",
     "fall": "health = { fall = 3 } in an upstream",
-    "down": "rspctl drain, or leave the peer out",
-    "keepaliverequests": "keepalive_age in an upstream; there is no count",
+    "down": "rspctl drain, or remove the peer",
+    "keepaliverequests": "keepalive_age in an upstream; the number of requests is not limited",
 }
 
 

@@ -29,7 +29,7 @@ local function lines_of(headers)
   for name, value in pairs(headers or {}) do
     local key = objects.key_of(name)
     if objects.reserved[key] then
-      fail('headers["' .. name .. '"] is rsp\'s own to write')
+      fail('headers["' .. name .. '"] is set by rsp itself')
     end
     for _, item in ipairs(type(value) == "table" and value or { value }) do
       item = objects.clean(name, item)
@@ -73,7 +73,7 @@ Respond.__call = function(_, status, body, headers)
     local given = status
     for key in pairs(given) do
       if key ~= "status" and key ~= "headers" and key ~= "body" then
-        fail('respond: unknown key "' .. tostring(key) .. '"; there is status, headers, body')
+        fail('respond: unknown key "' .. tostring(key) .. '"; known: status, headers, body')
       end
     end
     return responded(given.status or 200, given.headers, given.body)

@@ -83,7 +83,7 @@ local cookies = bag(function(s)
   return s.cookies
 end, function(_, known, name, value)
   if not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") or (value and find(value, "[%z\1-\32\127;,\"\\]")) then
-    fail("this cannot stand in a cookie; see url.encode")
+    fail("this is not allowed in a cookie; use url.encode")
   end
   known[name] = value
   local pairs_ = {}

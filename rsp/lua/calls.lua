@@ -91,7 +91,7 @@ local function call(method, spec, more)
   end
   local url = text(spec.url or spec.path or (spec.upstream and "/"), "http: url")
   if find(url, "[%z\1-\32\127-\255]") then
-    fail("http: spaces, control characters and what is not ASCII have to be encoded in a URL; see url.encode")
+    fail("http: spaces, control characters and non-ASCII characters must be encoded in a URL; see url.encode")
   end
   if spec.args then
     url = url .. (find(url, "?", 1, true) and "&" or "?") .. build_query(spec.args)

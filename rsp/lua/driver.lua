@@ -322,7 +322,7 @@ end
 
 function driver.wait(operation, a, b, c, d, e)
   if not running() then
-    fail(operation .. " cannot wait here: it belongs into a hook")
+    fail(operation .. " cannot wait here: call it in a hook")
   end
   return answered(yield(WAIT, operation, a, b, c, d, e))
 end

@@ -26,7 +26,7 @@ local function key_of(name)
   local key = keys[name]
   if key == nil then
     if type(name) ~= "string" or #name > 1000 or not find(name, "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$") then
-      fail(sub(tostring(name), 1, 100) .. " is no name of a field")
+      fail(sub(tostring(name), 1, 100) .. " is not a valid field name")
     end
     key = lower(name)
     if #name <= LONGEST then
@@ -65,7 +65,7 @@ local function clean(name, value)
     fail('headers["' .. name .. '"]: expected a string, got a ' .. type(value))
   end
   if has_control(value) then
-    fail('headers["' .. name .. '"]: a control character or line break in the value')
+    fail('headers["' .. name .. '"]: the value contains a control character or a line break')
   end
   return value
 end
@@ -77,7 +77,7 @@ local function set(which, name, value)
     return
   end
   if reserved[key] then
-    fail('headers["' .. name .. '"] is rsp\'s own to write')
+    fail('headers["' .. name .. '"] is set by rsp itself')
   end
   if key == "host" and which == REQUEST then
     here.set_host(value)
@@ -113,7 +113,7 @@ local function headers_of(which, check)
     check()
     local key = key_of(name)
     if reserved[key] then
-      fail('headers["' .. name .. '"] is rsp\'s own to write')
+      fail('headers["' .. name .. '"] is set by rsp itself')
     end
     host.add_field(which, key, name .. ": " .. clean(name, value) .. "\r\n")
   end

@@ -30,7 +30,7 @@ local function encode(value, out, depth)
     out[#out + 1] = quoted(value)
   elseif kind == "number" then
     if value ~= value or value == 1 / 0 or value == -1 / 0 then
-      error("json.encode: " .. tostring(value) .. " is no number in JSON", 0)
+      error("json.encode: " .. tostring(value) .. " is not a number in JSON", 0)
     end
     out[#out + 1] = value % 1 == 0 and value < 1e15 and value > -1e15 and format("%d", value) or format("%.17g", value)
   elseif kind == "boolean" or value == null then
@@ -61,7 +61,7 @@ local function encode(value, out, depth)
       out[#out + 1] = "}"
     end
   else
-    error("json.encode: a " .. kind .. " has no form in JSON", 0)
+    error("json.encode: a " .. kind .. " cannot be represented in JSON", 0)
   end
 end
 

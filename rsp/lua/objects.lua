@@ -136,7 +136,7 @@ local setters = {
       fail("req.method: expected a method such as \"GET\"")
     end
     if value == "HEAD" or s.method == "HEAD" then
-      fail("req.method cannot change from or to HEAD, whose answers have no body")
+      fail("req.method cannot change from or to HEAD, whose responses have no body")
     end
     assign(s, "method", value)
   end,
@@ -180,16 +180,16 @@ local function object_of(what, now, getters_, setters_)
   function Object.__index(_, key)
     local getter = getters_[key]
     if getter == nil then
-      fail(what .. "." .. tostring(key) .. ": there is " .. names(getters_))
+      fail(what .. "." .. tostring(key) .. ": unknown field; known: " .. names(getters_))
     end
     return getter(now())
   end
   function Object.__newindex(_, key, value)
     local setter = setters_[key]
     if setter == nil and not next(setters_) then
-      fail(what .. " is for reading only")
+      fail(what .. " is read-only")
     elseif setter == nil then
-      fail(what .. "." .. tostring(key) .. " cannot be assigned; what can: " .. names(setters_)
+      fail(what .. "." .. tostring(key) .. " is read-only; these can be assigned: " .. names(setters_)
         .. (what == "req" and ".  For values of your own there is req.ctx" or ""))
     end
     setter(now(), value)
@@ -233,7 +233,7 @@ objects.res = object_of("res", response_now, {
   body = function(s)
     if s.body == nil then
       if s.over then
-        fail("res.body is gone by now")
+        fail("res.body is no longer available")
       end
       s.body = driver.wait("response_body")
     end

@@ -242,7 +242,7 @@ end
 
 local function only_at_load(word)
   if frozen then
-    fail(word .. " belongs to the loading of the configuration, not into a hook")
+    fail(word .. " can be called only while the configuration is loaded, not in a hook")
   end
 end
 

@@ -8,7 +8,7 @@ local MOST_KEYS = 10000
 
 local function store_of(options)
   if type(options) ~= "table" then
-    fail('shared: expected a table behind the name, as in  shared("sessions", { store = "main" })')
+    fail('shared: expected a table after the name, as in  shared("sessions", { store = "main" })')
   end
   for key in pairs(options) do
     if key ~= "store" then

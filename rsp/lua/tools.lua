@@ -51,7 +51,7 @@ base.cookie = library("cookie", {
   build = function(name, value, options)
     if not find(charged(text(name, "cookie.build"), 2), "^[%w!#%$%%&'%*%+%-%.%^_`|~]+$")
         or find(charged(text(value, "cookie.build"), 1), "[%z\1-\32\127;,\"\\]") then
-      fail("cookie.build: this cannot stand in a cookie; see url.encode")
+      fail("cookie.build: this is not allowed in a cookie; use url.encode")
     end
     local parts = { name .. "=" .. value }
     local given = {}
@@ -195,7 +195,7 @@ function base.split(shares, key)
   end
   sort(names, function(a, b) return tostring(a) < tostring(b) end)
   if total <= 0 then
-    fail("split: the shares are 0 in all")
+    fail("split: all shares are 0")
   end
   key = key or (driver.current and objects.req.client)
   if key == nil then

@@ -24,7 +24,7 @@ end
 local function word(name, fn)
   base[name] = function(...)
     if frozen then
-      fail(name .. " belongs to the loading of the configuration, not into a hook")
+      fail(name .. " can be called only while the configuration is loaded, not in a hook")
     end
     return fn(...)
   end
@@ -37,7 +37,7 @@ local function headed(declaration, key)
   end
   return function(more)
     if type(more) ~= "table" then
-      fail(declaration.kind .. ': expected a table behind "' .. declaration.value .. '"')
+      fail(declaration.kind .. ': expected a table after "' .. declaration.value .. '"')
     end
     local whole = { [key] = declaration.value }
     for name, value in base.pairs(more) do
@@ -94,7 +94,7 @@ word("every", function(interval, fn, options)
   if type(options) == "table" then
     for key in base.pairs(options) do
       if key ~= "workers" then
-        fail('every: unknown key "' .. tostring(key) .. '"; there is workers')
+        fail('every: unknown key "' .. tostring(key) .. '"; known: workers')
       end
     end
     workers = options.workers
@@ -129,7 +129,7 @@ local shown = {
 
 local function assign(_, name, value)
   if frozen then
-    fail('global "' .. tostring(name) .. '" is assigned in a hook, where other requests would see it; say local, or '
+    fail('global "' .. tostring(name) .. '" is assigned in a hook, where other requests would see it; use local, or '
       .. "use req.ctx for this request, shared(...) for all of them")
   end
   if hooks[name] and type(value) == "function" then
@@ -138,7 +138,7 @@ local function assign(_, name, value)
   end
   if base[name] ~= nil and not sandbox.tools[name] then
     local more = type(value) == "string" and shown[name]
-    fail('"' .. tostring(name) .. '" is a word of the configuration and cannot be assigned'
+    fail('"' .. tostring(name) .. '" is a function of the configuration and cannot be assigned'
       .. (more and "; write  " .. more:format(value) or ""))
   end
   if name ~= "dns" or type(value) ~= "table" then  -- the setting and the library have one name

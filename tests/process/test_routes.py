@@ -210,7 +210,7 @@ def test_explain_says_why(tmp_path):
     said = explain(tmp_path, "GET http://app.two.test/users/42", "--why")
     looked_at, _, rest = said.partition("\n\n")
     lines = [" ".join(line.split()) for line in looked_at.splitlines()]
-    assert lines[0] == "looked at:"
+    assert lines[0] == "routes tried:"
     assert "*.two.test /host the path is /users/42" in lines
     assert "app.* /host the path is /users/42" in lines
     assert "any host exact /users/0 the path is /users/42" in lines
@@ -221,4 +221,4 @@ def test_explain_says_why(tmp_path):
     assert "the normalised path is /users/0, which another route would match, so the response is 400:" in said
     said = explain(tmp_path, "GET http://x/query?v=1", "-H", "X-Hook: 1", "--why")
     assert "the path is /static/hooked.php" in said
-    assert "looked at:" not in explain(tmp_path, "GET http://x/query?v=1")
+    assert "routes tried:" not in explain(tmp_path, "GET http://x/query?v=1")

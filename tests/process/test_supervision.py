@@ -401,7 +401,7 @@ def test_it_says_whether_it_runs_compiled(tmp_path, monkeypatch):
         ('listen "127.0.0.1:1" { backlog = 7 }', "backlog = 7"),
         ('listen "127.0.0.1:1" route "/x" { to = "a", strip = true }', 'path = "/x", strip = true'),
         ('listen "127.0.0.1:1" { baklog = 7 }', 'site.lua:1: listen: unknown key "baklog" (did you mean "backlog"?)'),
-        ('listen "127.0.0.1:1" "x"', 'site.lua:1: listen: expected a table behind "127.0.0.1:1"'),
+        ('listen "127.0.0.1:1" "x"', 'site.lua:1: listen: expected a table after "127.0.0.1:1"'),
     ],
 )
 def test_a_string_and_a_table_behind_a_word(tmp_path, text, expected):

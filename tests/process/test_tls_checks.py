@@ -65,7 +65,7 @@ def test_certificates_without_a_listener_are_a_warning(place):
     done = checked(place, PLAIN + 'certificate "site.bundle.pem"')
     assert done.returncode == 0
     assert (
-        'rsp: site.lua:3: warning: certificate "site.bundle.pem": there is a certificate, but no listener'
+        'rsp: site.lua:3: warning: certificate "site.bundle.pem": a certificate is declared, but no listener'
         in done.stderr
     )
 

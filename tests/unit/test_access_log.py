@@ -268,8 +268,8 @@ def test_names_of_fields():
     assert kind("status") == "number" and kind("request.header.X-A") == kind("log.a-b.c") == "text"
     for wrong, said in (
         ("statsu", 'there is no field "statsu" (did you mean "status"?)'),
-        ("request.header.", '"request.header." needs a name behind it: request.header.user-agent'),
-        ("query.a b", '"query.a b" is no name of a field'),
+        ("request.header.", '"request.header." requires a name after it: request.header.user-agent'),
+        ("query.a b", '"query.a b" is not a valid field name'),
         ("request.header." + "a" * 201, "..."),
         ("", 'there is no field ""'),
     ):

@@ -40,29 +40,33 @@ def said(tmp_path, text):
         ('auth = { basic = "file:htpasswd" }', 'auth: basic: write basic = "htpasswd", without "file:"'),
         ('auth = { basic = "nothing" }', 'auth: basic "nothing": there is no such file'),
         ('auth = { basic = "site.lua" }', 'auth: basic "site.lua": line 1: the password is not hashed; htpasswd -B FILE NAME  makes one'),
-        ('auth = { basic = "htpasswd", jwt = { jwks = "https://a/b" } }', 'auth: "basic" and "jwt" exclude each other'),
-        ('auth = { basic = "htpasswd", forward = "app" }', 'auth: "basic" and "forward" exclude each other'),
+        ('auth = { basic = "htpasswd", jwt = { jwks = "https://a/b" } }', 'auth: "basic" and "jwt" cannot be used '
+                                                                          "together"),
+        ('auth = { basic = "htpasswd", forward = "app" }', 'auth: "basic" and "forward" cannot be used together'),
         ('auth = { jwt = "https://a/b" }', 'auth: jwt: expected a table, got "https://a/b"; write jwt = { jwks = "https://a/b" }'),
         ("auth = { jwt = {} }", 'auth: jwt: missing "jwks"'),
         ('auth = { jwt = { jwks = "id.example.com" } }', 'auth: jwt: jwks: expected "https://id.example.com/jwks.json" or "file:keys.json", got "id.example.com"'),
-        ('auth = { jwt = { jwks = "https://ann:hunter2@a/b" } }', "auth: jwt: jwks: there are credentials in the URL"),
+        ('auth = { jwt = { jwks = "https://ann:hunter2@a/b" } }', "auth: jwt: jwks: the URL contains credentials"),
         ('auth = { jwt = { jwks = "ftp://ann:hunter2@a/b" } }', 'auth: jwt: jwks: expected "https://id.example.com/jwks.json"'),
-        ('auth = { jwt = { jwks = "https://a/.well-known/openid-configuration" } }', 'names the URL of the keys as "jwks_uri"; write that URL'),
+        ('auth = { jwt = { jwks = "https://a/.well-known/openid-configuration" } }', "contains the URL of the keys "
+                                                                                     'as "jwks_uri"; write that URL'),
         ('auth = { jwt = { jwks = "https://a:99999/b" } }', "auth: jwt: jwks: "),
         ('auth = { jwt = { jwks = "file:" } }', 'auth: jwt: jwks: expected "https://id.example.com/jwks.json"'),
         ('auth = { jwt = { jwks = "file:none.json" } }', 'auth: jwt: jwks "none.json": there is no such file'),
         ('auth = { jwt = { jwks = "file:htpasswd" } }', 'auth: jwt: jwks "htpasswd": it is not a set of keys, {"keys": [...]}'),
-        ('auth = { jwt = { jwks = "file:keys.json", ca = "ca.pem" } }', "auth: jwt: ca: it is for keys that are fetched by https"),
-        ('auth = { jwt = { jwks = "http://a/b", ca = "ca.pem" } }', "auth: jwt: ca: it is for https"),
+        ('auth = { jwt = { jwks = "file:keys.json", ca = "ca.pem" } }', "auth: jwt: ca: it applies to keys that are "
+                                                                        "fetched by https"),
+        ('auth = { jwt = { jwks = "http://a/b", ca = "ca.pem" } }', "auth: jwt: ca: it applies to https"),
         ('auth = { jwt = { jwks = "https://a/b", ca = "none.pem" } }', 'auth: jwt: ca "none.pem": there is no such file'),
         (JWT.format('algorithms = { "HS256" }'), "a shared secret cannot be in a set of public keys (jwt.verify in a hook takes one)"),
-        (JWT.format('algorithms = { "none" }'), "a token without a signature proves nothing"),
+        (JWT.format('algorithms = { "none" }'), "tokens without a signature are not accepted"),
         (JWT.format('algorithms = { "RS255" }'), 'got "RS255" (did you mean "RS256"?)'),
         (JWT.format("algorithms = {}"), "auth: jwt: algorithms: expected"),
         (JWT.format('algorithms = "RS256"'), 'auth: jwt: algorithms: expected a list, got "RS256"; write { "RS256" }'),
-        (JWT.format('claims = { iss = "a" }'), 'auth: jwt: claims: "iss" is checked in any case; write issuer = ...'),
-        (JWT.format("claims = { role = {} }"), 'auth: jwt: claims: "role": an empty list, which no token satisfies'),
-        ('auth = { jwt = { jwks = "https://a/b", audience = {} } }', "auth: jwt: audience: an empty list, which no token satisfies"),
+        (JWT.format('claims = { iss = "a" }'), 'auth: jwt: claims: "iss" is always checked; write issuer = ...'),
+        (JWT.format("claims = { role = {} }"), 'auth: jwt: claims: "role": the list is empty, so no token can match'),
+        ('auth = { jwt = { jwks = "https://a/b", audience = {} } }', "auth: jwt: audience: the list is empty, so no "
+                                                                     "token can match"),
         (JWT.format('refresh = "1s"'), "auth: jwt: refresh: expected 10 seconds or more"),
         (JWT.format('leeway = "2h"'), "auth: jwt: leeway: expected an hour or less"),
         (JWT.format('iss = "a"'), 'auth: jwt: unknown key "iss" (in rsp: issuer)'),
@@ -88,8 +92,11 @@ def test_mistakes(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('auth = { jwt = { jwks = "https://a/b" } }', "site.lua:4: warning: route: auth: jwt: without audience, tokens that the issuer has made for other services are accepted"),
-        ('auth = { jwt = { jwks = "http://a/b", audience = "x" } }', "site.lua:4: warning: route: auth: jwt: jwks: keys that are fetched without TLS can be replaced on their way; use https"),
+        ('auth = { jwt = { jwks = "https://a/b" } }', "site.lua:4: warning: route: auth: jwt: without audience, "
+                                                      "tokens that the issuer made for other services are accepted"),
+        ('auth = { jwt = { jwks = "http://a/b", audience = "x" } }', "site.lua:4: warning: route: auth: jwt: jwks: "
+                                                                     "keys that are fetched without TLS can be "
+                                                                     "replaced in transit; use https"),
         ('auth = { jwt = { jwks = "http://127.0.0.1/b", claims = { client = "x" } } }', ""),
         ('auth = { jwt = { jwks = "https://a/b", audience = { "x", "y" }, issuer = "z", algorithms = { "PS512" } } }', ""),
         ('auth = { basic = "htpasswd" }', ""),

@@ -378,7 +378,7 @@ SEES = {
     ),
     "it is for reading": (
         'req.tls.subject = "CN=root"',
-        'local r = ask("open.example.com") assert(r.log[1]:find("req.tls is for reading only"), r.log[1])',
+        'local r = ask("open.example.com") assert(r.log[1]:find("req.tls is read-only"), r.log[1])',
     ),
     "a slip is named": (
         "return req.tls.subjct",

@@ -26,7 +26,8 @@ def route(limit):
         (route('rate = "1r/s", cluster = true'), "site.lua:2: route: rate_limit: cluster: the file has no store: add"),
         (
             STORE + 'store "other" { "redis://127.0.0.1:6380/0" }\n' + route('rate = "1r/s", cluster = true'),
-            'site.lua:4: route: rate_limit: cluster: the file has several stores ("main", "other"): name one of them',
+            'site.lua:4: route: rate_limit: cluster: the file has several stores ("main", "other"): write the name '
+            "of one of them",
         ),
         (
             STORE + route('rate = "1r/s", cluster = "mian"'),
@@ -37,7 +38,10 @@ def route(limit):
             'site.lua:6: route: rate_limit: cluster: no store "else"; the file has "main"',
         ),
         (route('rate = "1r/s", cluster = "http://x/"'), "rate_limit: cluster: expected a URL that begins with one of"),
-        (route('rate = "1r/s", cluster = "redis://u:p@127.0.0.1/0"'), "rate_limit: cluster: credentials do not belong"),
+        (
+            route('rate = "1r/s", cluster = "redis://u:p@127.0.0.1/0"'),
+            "rate_limit: cluster: a URL may not contain credentials",
+        ),
         (route('rate = "1r/s", cluster = 5'), "rate_limit: cluster"),
         (route('rate = "1r/s", redis = "x"'), 'in rsp: cluster = "main", the name of a store'),
         (STORE + 'rate_limit_service = "x"', 'cluster = "main" } in a route'),

@@ -70,14 +70,14 @@ def test_its_fields():
     [
         ("", "column 1: a condition is expected, such as `status >= 500`"),
         ("statsu >= 500", 'column 1: there is no field "statsu" (did you mean "status"?)'),
-        ("path ~ ^/api", "column 8: `^` has no meaning here; text is written in quotes"),
+        ("path ~ ^/api", "column 8: unexpected `^`; text is written in quotes"),
         ("path = api", 'column 8: `path` is text, so a text in quotes is expected, not `api`; write "api"'),
         ('status = "500"', "column 10: `status` is a number; write it without quotes"),
         ("status = 10.0.0.1", "column 10: a number is expected, such as 500, 250ms or 64KB, not `10.0.0.1`"),
         ("path > 5", "column 6: `path` is text; use =, !=, ~, !~ or `in`"),
         ('status ~ "5.."', "column 8: `status` is a number; use =, !=, <, <=, >, >= or `in`"),
         ("status >=", "column 10: a number is expected, such as 500, 250ms or 64KB, not the end"),
-        ("status = 1 && path", "column 12: `&` has no meaning here; write `and`"),
+        ("status = 1 && path", "column 12: unexpected `&`; write `and`"),
         ("status = 1 path", "column 12: `and`, `or` or the end is expected, not `path`"),
         ("(status = 1", "column 12: `)` is expected for the bracket in column 1, not the end"),
         ("status = 1)", "column 11: `and`, `or` or the end is expected, not `)`"),
@@ -86,9 +86,9 @@ def test_its_fields():
         ("status in (5 6)", "column 14: `,` is expected between values, not `6`"),
         ("status not 5", "column 12: `in` is expected after `not`, not `5`"),
         ('path ~ "("', "column 8: regular expression: missing ): ("),
-        ('path = "x', 'column 8: a text that begins with " has to end with "'),
-        ("request.header. = 'x'", 'column 1: "request.header." needs a name behind it: request.header.user-agent'),
-        ("status = 1\x1b", r"column 11: `'\x1b'` has no meaning here"),
+        ('path = "x', 'column 8: a text that begins with " must end with "'),
+        ("request.header. = 'x'", 'column 1: "request.header." requires a name after it: request.header.user-agent'),
+        ("status = 1\x1b", r"column 11: unexpected `'\x1b'`"),
     ],
 )
 def test_mistakes(text, message):
@@ -100,8 +100,8 @@ def test_mistakes(text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("not " * 21 + "status", "brackets and `not` go at most 20 deep"),
-        ("(" * 21 + "status" + ")" * 21, "brackets and `not` go at most 20 deep"),
+        ("not " * 21 + "status", "brackets and `not` can be nested at most 20 deep"),
+        ("(" * 21 + "status" + ")" * 21, "brackets and `not` can be nested at most 20 deep"),
         (" or ".join(["status"] * 101), "at most 100 comparisons"),
         (f"status in ({','.join(map(str, range(101)))})", "at most 100 values"),
         ("status" + " " * 2000, "at most 2000 characters"),

@@ -23,53 +23,55 @@ def config(tmp_path, monkeypatch):
 
 MISTAKES = [
     # hosts
-    ('host = { "a.test", "b.test:80" }', 'host = "b.test:80": ports are not compared; say host = "b.test"'),
-    ('host = "a.test, *.b.test"', 'several names are a list; write host = { "a.test", "*.b.test" }'),
+    ('host = { "a.test", "b.test:80" }', 'host = "b.test:80": ports are not compared; write host = "b.test"'),
+    ('host = "a.test, *.b.test"', 'write several names as a list: write host = { "a.test", "*.b.test" }'),
     ('host = "app*"', 'expected a name, "*.example.com" or "app.*"'),
     ('host = "*.app.*"', 'expected a name such as "example.com", "*.example.com" or "app.*"'),
-    ('host = "~^app"', 'hosts are not regular expressions; there is "*.example.com" and "app.*"'),
+    ('host = "~^app"', 'hosts are not regular expressions; use "*.example.com" or "app.*"'),
     # paths
-    ('exact = "/x", regex = "^/y"', '"exact" and "regex" exclude each other'),
-    ('exact = "/x", path = "/y"', '"exact" stands in the place of "path"; leave one of them out'),
-    ('regex = "^/x", path = "/y"', '"regex" stands in the place of "path"'),
+    ('exact = "/x", regex = "^/y"', '"exact" and "regex" cannot be used together'),
+    ('exact = "/x", path = "/y"', '"exact" and "path" cannot be used together; leave one of them out'),
+    ('regex = "^/x", path = "/y"', '"regex" and "path" cannot be used together'),
     ('exact = "healthz"', 'exact: expected a path that begins with "/"'),
-    ('exact = "/x?y=1"', 'what begins with "?" is not part of the path; write query = { ... }'),
-    ('exact = "/x/*"', '"*" stands for nothing here'),
-    ('exact = "/a//b"', 'no request is matched by it; clients send "/a/b"'),
-    ('exact = { "/a", "/b" }', "a route has one exact: for _, exact in ipairs"),
-    ('regex = "^/x", first = true', '"first" is for "path", which goes before regular expressions, not for "regex"'),
+    ('exact = "/x?y=1"', 'the part from "?" on is not part of the path; write query = { ... }'),
+    ('exact = "/x/*"', '"*" is not a wildcard here'),
+    ('exact = "/a//b"', 'it matches no request; clients send "/a/b"'),
+    ('exact = { "/a", "/b" }', "a route has a single exact; use a loop: for _, exact in ipairs"),
+    ('regex = "^/x", first = true', '"first" is for "path", which takes precedence over regular expressions, not for '
+                                    '"regex"'),
     ('exact = "/x", slash = "redirect"', '"slash" is for "path"'),
     ('slash = "redirect"', 'slash: the path "/" ends with a slash already'),
     ('path = "/x", slash = true', 'slash: expected "redirect", got true'),
-    ('exact = "/x", strip = true', '"strip" takes "path" off, and there is none with "exact"'),
+    ('exact = "/x", strip = true', '"strip" removes "path", which does not exist with "exact"'),
     # regular expressions
     ('regex = "^/x("', 'regex = "^/x(": missing ): ^/x('),
-    ('regex = "^/(?!admin)"', "RE2 looks neither ahead nor behind: declare a route for the other paths before this one"),
+    ('regex = "^/(?!admin)"', "RE2 has no lookahead and no lookbehind: declare a route for the other paths before "
+                              "this one"),
     (r'regex = [[^/(a)\1$]]', "RE2 has no back-references"),
     ('regex = "^/x{1000}y{1000}"', "the pattern is too large"),
     ('regex = "' + "a" * 5000 + '"', "the pattern is longer than 4096 bytes"),
-    ('regex = "~* [.]php$"', '"~*" is nginx\'s; write regex = "(?i)[.]php$"'),
-    ('regex = "~ ^/x"', '"~" is nginx\'s; write regex = "^/x"'),
-    ('regex = "^~ /x"', '"^~" is nginx\'s; write path = "/x", first = true'),
-    ('regex = "= /x"', '"=" is nginx\'s; write exact = "/x"'),
-    ('regex = "/api/*"', '"/*" stands for any number of slashes here; write path = "/api"'),
-    ('regex = "^users"', 'no path begins with "users"; paths begin with "/"'),
-    ('regex = "^https?://x"', 'no path begins with "http"'),
-    (r'regex = [[^/x\?y=1]]', "the query is no part of the path; write query"),
+    ('regex = "~* [.]php$"', '"~*" is nginx syntax; write regex = "(?i)[.]php$"'),
+    ('regex = "~ ^/x"', '"~" is nginx syntax; write regex = "^/x"'),
+    ('regex = "^~ /x"', '"^~" is nginx syntax; write path = "/x", first = true'),
+    ('regex = "= /x"', '"=" is nginx syntax; write exact = "/x"'),
+    ('regex = "/api/*"', '"/*" matches any number of slashes in a regular expression; write path = "/api"'),
+    ('regex = "^users"', 'it matches no path that begins with "users"; paths begin with "/"'),
+    ('regex = "^https?://x"', 'it matches no path that begins with "http"'),
+    (r'regex = [[^/x\?y=1]]', "the query is not part of the path; write query"),
     ("regex = 5", 'regex: expected a string, got 5; write "5"'),
     # conditions
     ('methods = "GET"', 'methods: expected a list, got "GET"; write { "GET" }'),
-    ('methods = { "get" }', 'methods are compared as they stand; write "GET"'),
-    ('methods = { "GET, POST" }', 'a list has each by itself; write { "GET", "POST" }'),
+    ('methods = { "get" }', 'methods are case-sensitive; write "GET"'),
+    ('methods = { "GET, POST" }', 'list each value separately: write { "GET", "POST" }'),
     ('methods = { "*" }', 'for every method, leave "methods" out'),
     ('methods = { "CONNECT" }', "rsp answers it with 405"),
     ('methods = { "GET /" }', "methods: "),
     ('headers = { "X-Beta: 1" }', 'expected a table with named keys, got a list; write { ["X-Beta"] = "1" }'),
     ('headers = { ["X-Beta"] = 1 }', 'headers: expected true or false or a string, got a whole number; write ["X-Beta"] = "1"'),
     ('headers = { Host = "a.test" }', 'headers: "Host": write host = "a.test"'),
-    ('headers = { Connection = true }', "rsp takes this field off a request before a route is chosen"),
-    ('headers = { ["X Beta"] = "1" }', 'headers: "X Beta" is no name of a field'),
-    ('headers = { ["X-Beta"] = " 1" }', "no value begins or ends with a space"),
+    ('headers = { Connection = true }', "rsp removes this field before a route is chosen"),
+    ('headers = { ["X Beta"] = "1" }', 'headers: "X Beta" is not a valid field name'),
+    ('headers = { ["X-Beta"] = " 1" }', "a value cannot begin or end with a space"),
     ('query = "v=2"', 'write { v = "2" }'),
     ('query = { v = 2 }', 'query: expected true or false or a string, got a whole number; write ["v"] = "2"'),
     ('query = { ["a=b"] = true }', 'expected the name of a parameter, as in { v = "2" }'),
@@ -106,8 +108,11 @@ SHADOWED = [
     ('{ host = { "a", "b" }, to = "app" }', '{ host = { "b", "a" }, to = "app" }', "this route is declared twice (first at site.lua:3)"),
     ('{ methods = { "GET", "PUT" }, to = "app" }', '{ methods = { "PUT", "GET" }, to = "app" }', "this route is declared twice (first at site.lua:3)"),
     ('{ path = "/x", to = "app" }', '{ path = "/x", methods = { "GET" }, to = "app" }',
-     "route: no request comes here: the route at site.lua:3 takes them all; declare this one before it"),
-    ('{ host = { "a", "b" }, to = "app" }', '{ host = "b", to = "app" }', "route: no request comes here: the route at site.lua:3 takes them all"),
+     "route: no request can match this route: the route at site.lua:3 matches all its requests; declare this one "
+     "before it"),
+    ('{ host = { "a", "b" }, to = "app" }', '{ host = "b", to = "app" }', "route: no request can match this route: "
+                                                                          "the route at site.lua:3 matches all its "
+                                                                          "requests"),
     ('{ exact = "/x", to = "app" }', '{ exact = "/x", to = "app", name = "other" }', "this route is declared twice"),
     ('{ regex = "^/x", to = "app" }', '{ regex = "^/x", query = { v = true }, to = "app" }', "declare this one before it"),
 ]  # fmt: skip
@@ -146,7 +151,7 @@ def test_routes_that_share_a_path(config, first, second):
     ],
 )
 def test_a_redirect_to_itself(config, route):
-    with pytest.raises(ConfigError, match="is answered by this route as well, for ever"):
+    with pytest.raises(ConfigError, match="matches this route as well, so clients are redirected in a loop"):
         config(f"route {route}")
 
 

@@ -52,7 +52,7 @@ UNKNOWN = [
     ('upstream "x" { "h:1", retry = { foo = 1 } }', 'upstream "x": retry: unknown key "foo"'),
     ('timeouts = { foo = 1 }', 'site.lua:3: timeouts: unknown key "foo"'),
     ('route { proxy_pass = "app" }', 'unknown key "proxy_pass" (in rsp: upstream "app"'),
-    ('every("10s", function() end, { worker = "all" })', 'every: unknown key "worker"; there is workers'),
+    ('every("10s", function() end, { worker = "all" })', 'every: unknown key "worker"; known: workers'),
     ('route "/x" { path = "/y", to = "app" }', 'route "/x": "path" is given twice'),
     ('route { to = "app", host = print }', "route: host: a function is not expected here"),
     ('page { status = 404, body = "a" }\npage { status = { 500, 404 }, body = "b" }', "site.lua:4: the page for 404 is declared twice (first at site.lua:3)"),
@@ -96,24 +96,25 @@ def test_foreign_words_are_not_rsps_own():
 # -- routes that match nothing, or not what they seem to
 
 ROUTES = [
-    ('route { path = "/app/*", to = "app" }', 'site.lua:3: route: path = "/app/*": "*" stands for nothing here, a path covers what lies below it; say path = "/app/"'),
+    ('route { path = "/app/*", to = "app" }', 'site.lua:3: route: path = "/app/*": "*" is not a wildcard here; a '
+                                              'path matches everything below it; write path = "/app/"'),
     ('route { path = "*", to = "app" }', 'expected a path that begins with "/", got "*"'),
-    ('route { path = "/a/*/b", to = "app" }', '"*" stands for nothing here'),
-    ('route { path = "/x?y=1", to = "app" }', 'what begins with "?" is not part of the path'),
-    ('route { path = "/x#y", to = "app" }', 'what begins with "#" is not part of the path'),
-    ('route { path = "/a//b", to = "app" }', 'path = "/a//b": no request is matched by it; clients send "/a/b"'),
+    ('route { path = "/a/*/b", to = "app" }', '"*" is not a wildcard here'),
+    ('route { path = "/x?y=1", to = "app" }', 'the part from "?" on is not part of the path'),
+    ('route { path = "/x#y", to = "app" }', 'the part from "#" on is not part of the path'),
+    ('route { path = "/a//b", to = "app" }', 'path = "/a//b": it matches no request; clients send "/a/b"'),
     ('route { path = "/a/../b", to = "app" }', 'clients send "/b"'),
     ('route { path = "/a b", to = "app" }', 'clients send "/a%20b"'),
     ('route { path = "/caf\u00e9", to = "app" }', 'clients send "/caf%C3%A9"'),
     ('route { path = "/caf%c3%a9", to = "app" }', 'clients send "/caf%C3%A9"'),
     ('route { path = "/%61", to = "app" }', 'clients send "/a"'),
-    ('route { host = "a.example.com:8080", to = "app" }', 'ports are not compared; say host = "a.example.com"'),
+    ('route { host = "a.example.com:8080", to = "app" }', 'ports are not compared; write host = "a.example.com"'),
     ('route { host = "http://a.example.com", to = "app" }', "without a scheme and a path"),
     ('route { host = "a.example.com/x", to = "app" }', "without a scheme and a path"),
     ('route { host = "m\u00fcnchen.de", to = "app" }', 'clients send it as "xn--mnchen-3ya.de"'),
     ('route { host = "::1", to = "app" }', 'goes in brackets: "[::1]"'),
     ('route { host = "", to = "app" }', "expected a name"),
-    ('route { host = "a b", to = "app" }', 'several names are a list; write host = { "a", "b" }'),
+    ('route { host = "a b", to = "app" }', 'write several names as a list: write host = { "a", "b" }'),
     ('route { host = "a..b", to = "app" }', "expected a name"),
     ('route { host = "*.", to = "app" }', "expected a name"),
     ('route { to = "app" }\n\nroute { path = "/", to = "app" }', "site.lua:5: this route is declared twice (first at site.lua:3)"),
@@ -164,7 +165,7 @@ def test_no_value_of_a_configuration_breaks_a_head(mistakes, text, nasty):
 
 
 def test_a_name_of_an_upstream_has_no_lines(mistakes):
-    assert "a control character or line break" in mistakes('upstream "x\\ny" { "h:1" }')[0]
+    assert "a control character or a line break" in mistakes('upstream "x\\ny" { "h:1" }')[0]
 
 
 def test_texts_of_bodies_may_have_lines(config):

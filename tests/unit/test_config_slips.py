@@ -15,22 +15,24 @@ def rule(fields: str) -> str:
 
 
 SLIPS = [
-    (rule('set = { ["X-Real-IP"] = "$remote_addr" }'), '"$remote_addr" is sent as it stands; say {client}'),
-    (rule('add = { ["X-Real-IP"] = "%[src]" }'), '"%[src]" is sent as it stands; say {client}'),
-    (rule('set = { ["X-A"] = "a ${http_x_b}" }'), '"${http_x_b}" is sent as it stands; there are placeholders'),
-    (rule('set = { ["X-User"] = "a", x_user = "b" }'), "are one name to backends"),
-    (rule('remove = { "X-*" }'), 'remove: "X-*": "*" stands for nothing here; name each field'),
-    ('route { redirect = "https://$host$request_uri" }', 'redirect: "$host" is sent as it stands; say {host}'),
-    ('route { redirect = "example.com/x" }', 'say "https://example.com/x", or "/example.com/x"'),
-    ('route { redirect = "localhost:8080/x" }', 'say "https://localhost:8080/x"'),
-    ('route { redirect = "/login" }', 'site.lua:3: route: redirect: "/login" is answered by this route as well, for ever'),
-    ('route { path = "/a", redirect = { to = "/a/?x=1" } }\nroute { to = "app" }', 'redirect: "/a/?x=1" is answered by this route'),
+    (rule('set = { ["X-Real-IP"] = "$remote_addr" }'), '"$remote_addr" is sent literally; write {client}'),
+    (rule('add = { ["X-Real-IP"] = "%[src]" }'), '"%[src]" is sent literally; write {client}'),
+    (rule('set = { ["X-A"] = "a ${http_x_b}" }'), '"${http_x_b}" is sent literally; use a placeholder'),
+    (rule('set = { ["X-User"] = "a", x_user = "b" }'), "as the same name"),
+    (rule('remove = { "X-*" }'), 'remove: "X-*": "*" is not a wildcard here; list each field'),
+    ('route { redirect = "https://$host$request_uri" }', 'redirect: "$host" is sent literally; write {host}'),
+    ('route { redirect = "example.com/x" }', 'write "https://example.com/x", or "/example.com/x"'),
+    ('route { redirect = "localhost:8080/x" }', 'write "https://localhost:8080/x"'),
+    ('route { redirect = "/login" }', 'site.lua:3: route: redirect: "/login" matches this route as well, so clients '
+                                      "are redirected in a loop"),
+    ('route { path = "/a", redirect = { to = "/a/?x=1" } }\nroute { to = "app" }', 'redirect: "/a/?x=1" matches this '
+                                                                                   "route"),
     ('ready = "/readyz" route { exact = "/readyz", respond = { status = 200 } } route { to = "app" }',
-     'exact: no request comes here: the setting ready = "/readyz" answers it on every listener'),
-    ('route { host = "_", to = "app" }', 'host = "_": that is nginx\'s word for every host; leave "host" out'),
+     'exact: no request can match this route: the setting ready = "/readyz" answers this path on every listener'),
+    ('route { host = "_", to = "app" }', 'host = "_": this is nginx syntax for every host; leave "host" out'),
     ('upstream "x" { "127.0.0.1:1 weight=2" }', 'expected one address; write "127.0.0.1:1", and options as keys behind it'),
     ('upstream "x" { "127.0.0.1:1,127.0.0.1:2" }', 'expected one address; write "127.0.0.1:1"'),
-    ('page { status = 200, body = "x" }', "page: status: rsp has no error 200"),
+    ('page { status = 200, body = "x" }', "page: status: 200 is not an error"),
     ("limits { body = 1 }", "(it is a setting: limits = ...)"),
     ("dns { timeout = 1 }", "(it is a setting: dns = ...)"),
     ("on_request(function() end)\nfunction on_request(req) end", 'site.lua:4: the hook "on_request" is declared twice (first at site.lua:3)'),
@@ -62,11 +64,15 @@ def test_what_is_hardly_meant_is_refused(tmp_path, monkeypatch, text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('route { to = "app", strip = true }', "site.lua:3: warning: route: strip: there is nothing to take off without a path"),
+        ('route { to = "app", strip = true }', "site.lua:3: warning: route: strip: without a path there is nothing "
+                                               "to remove"),
         ('route { path = "/a", to = "app", strip = true }', ""),
         ('upstream "own" { "127.0.0.1:8080" } route { to = "own" }',
-         'site.lua:3: warning: upstream "own": the peer "127.0.0.1:8080" is this file\'s own listen "127.0.0.1:8080"; a request'),
-        ('listen "9000" upstream "own" { "localhost:9000" } route { to = "own" }', 'the peer "localhost:9000" is this file\'s own listen "0.0.0.0:9000"'),
+         'site.lua:3: warning: upstream "own": the peer "127.0.0.1:8080" is an address that this file listens on, '
+         '"127.0.0.1:8080"; a request'),
+        ('listen "9000" upstream "own" { "localhost:9000" } route { to = "own" }', 'the peer "localhost:9000" is an '
+                                                                                   "address that this file listens "
+                                                                                   'on, "0.0.0.0:9000"'),
         ('listen "9000" upstream "other" { "10.0.0.1:9000" } route { to = "other" }', ""),
         ('ready = "/readyz" route { path = "/readyz", to = "app" }', ""),
     ],

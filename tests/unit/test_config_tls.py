@@ -44,7 +44,8 @@ ROUTE = 'route { host = "a.example", to = "app" '
 
 # Behind HEAD, whose last line is 3.
 WRONG = [
-    ('tls = { ciphers = "modern",\n min = "1.2" }', 'site.lua:5: tls: ciphers = "modern" is TLS 1.3 alone, and min = "1.2" is not; leave one of them out'),
+    ('tls = { ciphers = "modern",\n min = "1.2" }', 'site.lua:5: tls: ciphers = "modern" means TLS 1.3 only, which '
+                                                    'contradicts min = "1.2"; leave one of them out'),
     ('tls = {\n ciphers = "nonsense" }', 'site.lua:5: tls: ciphers: "nonsense" has no cipher that OpenSSL knows; expected "intermediate", "modern", or a list'),
     ('tls = { ciphers = "intermediat" }', '(did you mean "intermediate"?)'),
     ('tls = { ciphers = "ALL:eNULL:aNULL" }', "which does not protect connections; append \":!aNULL:!eNULL\""),
@@ -58,8 +59,10 @@ WRONG = [
     ("hsts = 31536000", 'hsts: expected'), ("hsts = 31536000", '; write hsts = "31536000s"'),
     ('hsts = "a year"', 'site.lua:4: hsts: expected true, a duration such as "30d", or a table, got "a year"'),
     (ROUTE + ',\n hsts = "x" }', 'site.lua:5: route: hsts: expected true, a duration such as "30d", or a table, got "x"'),
-    ("hsts = { preload = true }", 'hsts: preload: browsers\' lists want subdomains = true and max_age = "365d" or more'),
-    ('hsts = { preload = true, subdomains = true, max_age = "1d" }', "hsts: preload: browsers' lists want"),
+    ("hsts = { preload = true }", "hsts: preload: the preload lists of browsers require subdomains = true and "
+                                  'max_age = "365d" or more'),
+    ('hsts = { preload = true, subdomains = true, max_age = "1d" }', "hsts: preload: the preload lists of browsers "
+                                                                     "require"),
     ('hsts = { maxage = "1d" }', 'hsts: unknown key "maxage" (did you mean "max_age"?)'),
     ('listen "0.0.0.0:80" { tls = true,\n redirect = "https" }', 'site.lua:5: listen "0.0.0.0:80": redirect = "https" is for a listener without TLS, and this one has tls = true'),
     ('listen "0.0.0.0:80" { redirect = "http" }', 'redirect: expected "https", got "http" (did you mean "https"?)'),
@@ -69,17 +72,18 @@ WRONG = [
     ('listen "0.0.0.0:80" { tls = true, certificate = "x", key = "y" }', 'unknown key "certificate" (in rsp: tls = true, and certificate {'),
     ('listen "443 ssl"', 'write "443", and options as keys behind it: { "0.0.0.0:443", tls = true }'),
     ('listen "https://0.0.0.0:443"', 'write "0.0.0.0:443"; for TLS, say tls = true in the listener or the upstream'),
-    ('certificate { "a.pem", "a.key" }', 'certificate: item [2] is one too many; write key = "..."'),
+    ('certificate { "a.pem", "a.key" }', 'certificate: unexpected item [2]; write key = "..."'),
     ('certificate { key = "a.key" }', 'certificate: missing the file: certificate { "cert.pem", key = "key.pem" }'),
     ('certificate { cert = "a.pem", key = "a.key" }', 'certificate: unknown key "cert" (in rsp: certificate { "cert.pem", key = "key.pem" }, the file without a key)'),
-    ('certificate { "a.pem", host = "a.example" }', 'unknown key "host" (rsp takes the names in the certificate)'),
+    ('certificate { "a.pem", host = "a.example" }', 'unknown key "host" (rsp reads the names from the certificate)'),
     ('certificate { "a.pem", at = "b" }', 'certificate: unknown key "at"'),
-    ('certificate = "x.pem"', '"certificate" is a word of the configuration and cannot be assigned; write  certificate { "x.pem", key = "key.pem" }'),
+    ('certificate = "x.pem"', '"certificate" is a function of the configuration and cannot be assigned; write  '
+                              'certificate { "x.pem", key = "key.pem" }'),
     ('certificate ""', "certificate: file: expected a string that is not empty"),
     ("ssl_certificate = 'x'", 'unknown setting "ssl_certificate" (in rsp: certificate { "cert.pem", key = "key.pem" }, by itself'),
     ("ssl_protocols = 'TLSv1.2'", '(in rsp: tls = { min = "1.2", ciphers = "intermediate" })'),
     ("ssl_certificate('x')", "attempt to call global 'ssl_certificate' (a nil value) (in rsp: certificate {"),
-    ("acme = true", "(rsp does not get certificates itself yet; it reads certbot's: certificate {"),
+    ("acme = true", "(rsp does not obtain certificates itself yet; use those of certbot: certificate {"),
     (ROUTE + ', client_crl = "x" }', 'site.lua:4: route: "client_crl" needs "client_ca", the file with the authorities of clients'),
     (ROUTE + ', client_verify = "required" }', 'route: "client_verify" needs "client_ca"'),
     (ROUTE + ', client_verify = "optional" }', 'route: "client_verify" needs "client_ca"'),
@@ -95,7 +99,8 @@ WRONG = [
     ('upstream "x" { "unix:/run/x", tls = true }', 'tls: "unix:/run/x" has no host name to verify; add the name in its certificate: tls = { name = "..." }'),
     ('upstream "x" { "h:1", tls = "yes" }', 'tls: expected true or false or a table, got "yes"; write true'),
     ('upstream "x" { "h:1", ssl = true }', 'unknown key "ssl" (in rsp: tls = true, or tls = { name = "...", ca = "ca.pem" })'),
-    ('upstream "x" { { "h:1", tls = true } }', 'unknown key "tls" (in rsp: tls = true, or a table, in the upstream; all its peers have the same)'),
+    ('upstream "x" { { "h:1", tls = true } }', 'unknown key "tls" (in rsp: tls = true, or a table, in the upstream; '
+                                               "it applies to all its peers)"),
     ('upstream "x" { "h:1", tls = { sni = "x" } }', 'tls: unknown key "sni" (in rsp: name = "...")'),
     ('upstream "x" { "h:1", tls = { insecure_skip_verify = true } }', 'unknown key "insecure_skip_verify" (in rsp: verify = false)'),
     ('upstream "x" { "https://h" }', 'write "h:443"; for TLS, say tls = true in the listener or the upstream'),
@@ -117,11 +122,11 @@ def test_a_listener_without_a_certificate_is_an_error(mistakes):
 
 def test_client_ca_needs_a_listener_with_tls(mistakes):
     assert mistakes(PLAIN + 'route { to = "app",\n client_ca = "ca.pem" }') == [
-        'site.lua:4: route: "client_ca" needs a listener where clients speak TLS: add  listen "0.0.0.0:443" { tls = true }'
+        'site.lua:4: route: "client_ca" requires a listener with TLS: add  listen "0.0.0.0:443" { tls = true }'
     ]
 
 
-AGREE = "all routes of a host have the same, because it is decided in the handshake, by name"
+AGREE = "all routes of a host must have the same value, because the TLS handshake depends on it"
 
 
 @pytest.mark.parametrize(
@@ -152,8 +157,8 @@ def test_routes_for_every_host_agree_and_other_hosts_are_free(mistakes, config):
 
 LACKS = 'but no listener has tls = true: add  listen "0.0.0.0:443" { tls = true }'
 WARNED = [
-    (PLAIN + 'certificate "x"', [f'site.lua:3: warning: certificate "x": there is a certificate, {LACKS}']),
-    (PLAIN + "tls = { strict_sni = true }", [f"site.lua:3: warning: tls: there are settings for TLS, {LACKS}"]),
+    (PLAIN + 'certificate "x"', [f'site.lua:3: warning: certificate "x": a certificate is declared, {LACKS}']),
+    (PLAIN + "tls = { strict_sni = true }", [f"site.lua:3: warning: tls: TLS settings are given, {LACKS}"]),
     (PLAIN + "hsts = true", [f"site.lua:3: warning: hsts: it is sent over TLS only, {LACKS}"]),
     ('listen "0.0.0.0:80" {\n redirect = "https" } upstream "app" { "h:1" }', [f'site.lua:2: warning: listen "0.0.0.0:80": requests are redirected to https://, {LACKS}']),
     (HEAD + 'tls = { min = "1.3",\n ciphers = "ECDHE+AESGCM" }', ['site.lua:5: warning: tls: ciphers: a list is for TLS 1.2, which min = "1.3" excludes']),
@@ -200,8 +205,9 @@ def test_routes_that_a_more_specific_host_cannot_satisfy(config):
         'route { host = "*.example.com", to = "app", client_ca = "a" }'
     )
     assert short(config(HEAD + text).warnings) == [
-        'site.lua:6: warning: route: requests for "a.example.com" that its own routes do not cover come here and are answered '
-        "with 421, because its handshake does not ask for this; give its routes the same client_ca"
+        'site.lua:6: warning: route: requests for "a.example.com" that its own routes do not match reach this route '
+        "and get 421, because the handshake for that host does not require the certificate; give its routes the same "
+        "client_ca"
     ]
     text = 'route { host = "c.example", path = "/x", to = "app" }\nroute { to = "app", client_ca = "a" }'
     assert len(config(HEAD + text).warnings) == 1
@@ -225,7 +231,7 @@ def test_routes_with_several_hosts_agree_as_well(config, mistakes):
         'route { host = "app.a.example", path = "/x", methods = { "GET" }, to = "app" }\n'
         'route { host = { "z.example", "app.*" }, to = "app", client_ca = "a" }'
     )
-    assert 'requests for "app.a.example" that its own routes do not cover' in config(HEAD + text).warnings[0]
+    assert 'requests for "app.a.example" that its own routes do not match' in config(HEAD + text).warnings[0]
     assert config(HEAD + text.replace('path = "/x", methods = { "GET" }', 'path = "/"')).warnings == ()
     assert config(HEAD + text.replace("app.a.example", "apps.a.example")).warnings == ()
 

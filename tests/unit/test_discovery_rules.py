@@ -39,19 +39,19 @@ MESSAGES = [
     ('"etcd://10.0.0.5/app/#x"', "a URL has no # here"),
     ('{ url = "consul://10.0.0.5/app", service = "app" }', "the path of the URL: consul://127.0.0.1:8500/app"),
     ('"etcd://10.0.0.5:/app/"', "expected a port after the colon, as in 10.0.0.5:2379"),
-    ('{ "etcd://10.0.0.5/app/", "etcd://10.0.0.6/app/" }', "several hosts are one URL: etcd://10.0.0.5:2379,"),
-    (f"{{ {ETCD}, tls = true }}", "tls: expected a table, got true; the URL says TLS: write etcds://"),
+    ('{ "etcd://10.0.0.5/app/", "etcd://10.0.0.6/app/" }', "write several hosts in one URL: etcd://10.0.0.5:2379,"),
+    (f"{{ {ETCD}, tls = true }}", "tls: expected a table, got true; use a URL with TLS: write etcds://"),
     ('"etcdd://10.0.0.5/app/"', '(did you mean "etcd"?)'),
     ('"k8s:///default/app"', "write kubernetes:///namespace/service"),
     ('"srv:_http._tcp.app.internal"', 'SRV records are a peer: "srv:_http._tcp.app.internal"'),
     ('"redis://10.0.0.5/0"', "Redis cannot be watched for members"),
-    ('"zookeeper://10.0.0.5/app"', "have it write a file: file:///etc/rsp/app.json"),
+    ('"zookeeper://10.0.0.5/app"', "let it write a file: file:///etc/rsp/app.json"),
     ('"/etc/rsp/app.json"', 'write "file:///etc/rsp/app.json"'),
     ('"file://app.json"', "file:// takes no host: write file:///app.json"),
     ('"file:///"', "expected the path of a file, as in file:///etc/rsp/app.json"),
-    ('"file:///a.json?x"', "file:// has no options behind a question mark"),
-    ('"etcd://10.0.0.5"', "expected a prefix of keys behind the host, as in etcd://10.0.0.5:2379/services/app/"),
-    ('"etcd://10.0.0.5/app/?dc=1"', 'etcd:// has no options behind a question mark, got "dc"'),
+    ('"file:///a.json?x"', "file:// takes no options after a question mark"),
+    ('"etcd://10.0.0.5"', "expected a prefix of keys after the host, as in etcd://10.0.0.5:2379/services/app/"),
+    ('"etcd://10.0.0.5/app/?dc=1"', 'etcd:// takes no options after a question mark, got "dc"'),
     ('"etcd:///app/"', "expected a host after ://, as in 10.0.0.5:2379"),
     ('"etcd://10.0.0.5:0/app/"', "expected a host as in 10.0.0.5:2379"),
     ('"etcd://u:p@10.0.0.5/app/"', "a URL may not contain credentials: use the keys username and password_file"),
@@ -62,7 +62,7 @@ MESSAGES = [
     ("true", "expected a string or a table, got true"),
     (f'{{ {ETCD}, endpoints = "a" }}', 'unknown key "endpoints" (in rsp: discover = { url = "etcd://10.0.0.5:2379'),
     (f'{{ {ETCD}, rootkey = "x" }}', "in rsp it is the path of the URL"),
-    (f"{{ {ETCD}, refreshInterval = 5 }}", 'interval = "5s"; only HTTP is asked again and again'),
+    (f"{{ {ETCD}, refreshInterval = 5 }}", 'interval = "5s"; only HTTP is polled'),
     (f"{{ {ETCD}, minumum = 5 }}", 'did you mean "minimum"?'),
     (f"{{ {ETCD}, minimum = -1 }}", "expected a whole number of at least 0, got -1"),
     (f'{{ {ETCD}, interval = "1s" }}', '"interval" is for HTTP, not for etcd://'),
@@ -70,14 +70,16 @@ MESSAGES = [
     (f'{{ {ETCD}, network = "x" }}', '"network" is for Docker, not for etcd://'),
     (f'{{ {ETCD}, tags = {{ "x" }} }}', '"tags" is for Consul, not for etcd://'),
     (f'{{ {ETCD}, timeout = 0 }}', "timeout: expected 100ms or more, got 0s"),
-    (f'{{ {ETCD}, username = "rsp" }}', 'username: it needs a password: add  password_file = "password"'),
+    (f'{{ {ETCD}, username = "rsp" }}', 'username: the password is missing: add  password_file = "password"'),
     (f'{{ {ETCD}, password = "x" }}', '"password" needs "username"'),
-    (f'{{ {ETCD}, username = "a", password = "x", password_file = "y" }}', 'either "password" or "password_file"'),
-    (f'{{ {ETCD}, tls = {{ ca = "ca.pem" }} }}', "tls: the URL does not say TLS: write etcds://"),
+    (f'{{ {ETCD}, username = "a", password = "x", password_file = "y" }}', '"password" and "password_file" cannot be '
+                                                                           "used together"),
+    (f'{{ {ETCD}, tls = {{ ca = "ca.pem" }} }}', "tls: the URL is not one with TLS: write etcds://"),
     (f'{{ {ETCDS}, tls = {{ key = "k.pem" }} }}', 'tls: "key" needs "certificate"'),
     (f'{{ {ETCDS}, tls = {{ name = "https://etcd/" }} }}', 'expected a host name or an IP address, got "https://etcd/"; write "etcd"'),
     ('{ url = "https://a/b", interval = "1ms" }', "interval: expected 100ms or more, got 1ms"),
-    ('{ url = "https://a/b", username = "u", password = "p", token = "t" }', '"username" and a token exclude each other'),
+    ('{ url = "https://a/b", username = "u", password = "p", token = "t" }', '"username" and a token cannot be used '
+                                                                             "together"),
     ('{ url = "file:///a.json", username = "u", password = "p" }', '"username" is for etcd and HTTP, not for file://'),
 ]  # fmt: skip
 
@@ -93,7 +95,7 @@ def test_messages(said, discover, expected):
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ('"127.0.0.1:80", resolve = true', '"app.internal:8000" as a peer: names are looked up again and again'),
+        ('"127.0.0.1:80", resolve = true', '"app.internal:8000" as a peer: names are resolved periodically'),
         ('{ "127.0.0.1:80", resolve = true }', '"app.internal:8000" as a peer'),
         ('"127.0.0.1:80", eds = {}', 'discover = "etcd://10.0.0.5:2379/services/app/" in an upstream'),
         ('"discover:app#0123456789abcdef"', 'expected "host:port", "[v6]:port" or "unix:/path"'),
@@ -125,7 +127,7 @@ def test_what_is_right(said, tmp_path):
 def test_warnings(tmp_path):
     text = "\n".join(loaded(tmp_path, 'discover = "etcd://a/services/app", tls = true').warnings)
     assert 'keys that begin with "/services/app" are members, such as "/services/app2"' in text
-    assert "peers that are discovered have addresses, so their certificates have to be for these" in text
+    assert "discovered peers have IP addresses, so their certificates must be valid for these" in text
 
 
 # -- files

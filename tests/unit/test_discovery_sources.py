@@ -40,7 +40,7 @@ def test_words_of_other_programs(said, discover, expected):
 
 LABELS = 'labels = { app = "web" }'
 MESSAGES = [
-    ('"consul://127.0.0.1:8500/"', "expected the name of a service behind the host, as in consul://127.0.0.1:8500/app"),
+    ('"consul://127.0.0.1:8500/"', "expected the name of a service after the host, as in consul://127.0.0.1:8500/app"),
     ('"consul://127.0.0.1/v1/catalog/web"', "as in consul://127.0.0.1:8500/web, got"),
     ('"consul://127.0.0.1/app?tag=v2"', 'got "tag"; instead of it: tags = { "v2" }'),
     ('"consul://127.0.0.1/app?token=s3cr3t"', 'got "token"; instead of it: token_file = "consul.token"'),
@@ -52,14 +52,17 @@ MESSAGES = [
     ('"kubernetes:///"', "expected namespace and service"),
     ('"kubernetes:///default/App"', "expected namespace and service"),
     ('"kubernetes:///app.default.svc.cluster.local"', "write kubernetes:///default/app"),
-    ('"kubernetes:///default/app:http"', 'a port is a key of its own: port = "http"'),
-    ('"kubernetes:///default/app?watch"', "no options behind a question mark"),
+    ('"kubernetes:///default/app:http"', 'the port is a separate key: port = "http"'),
+    ('"kubernetes:///default/app?watch"', "takes no options after a question mark"),
     ('{ url = "kubernetes:///default/app", labels = { ["a,b"] = "c" } }', 'labels: "a,b" = "c": expected a label such'),
     ('{ url = "kubernetes:///default/app", labels = { a = "b,c" } }', "expected a label such"),
     (f'{{ url = "docker:///", {LABELS} }}', "expected the path of a socket, as in docker:///var/run/docker.sock"),
     (f'{{ url = "docker://var/run/docker.sock", {LABELS} }}', "write docker:///var/run/docker.sock"),
-    ('"docker:///var/run/docker.sock"', "labels: without any, all containers would be members; write labels = { ["),
-    (f'{{ url = "docker:///d.sock?x=1", {LABELS} }}', "no options behind a question mark"),
+    (
+        '"docker:///var/run/docker.sock"',
+        "labels: missing; without labels, all containers would be members; write labels = { [",
+    ),
+    (f'{{ url = "docker:///d.sock?x=1", {LABELS} }}', "takes no options after a question mark"),
     (f'{{ url = "docker:///d.sock", port = "http", {LABELS} }}', "write port = 8000"),
     ('{ url = "docker:///d.sock", labels = { ["a=b"] = "c" } }', 'expected the name of a label such as "app"'),
     (f'{{ url = "docker:///d.sock", token = "x", {LABELS} }}', '"token" is for Consul, Kubernetes and HTTP'),

@@ -46,7 +46,8 @@ def mistakes(read):
 
 
 FILES = [  # in `files = { root = "www", ... }`
-    ('index = "index.html index.htm"', 'index: "index.html index.htm": several names are a list; write { "index.html", "index.htm" }'),
+    ('index = "index.html index.htm"', 'index: "index.html index.htm": write several names as a list: write { '
+                                       '"index.html", "index.htm" }'),
     ('index = "/index.html"', 'such as "index.html"; one file for all paths is fallback = "/index.html" of the route'),
     ("index = true", 'index: expected a string or a list, got true; write "index.html"'),
     ("index = false", 'index: expected a string or a list, got false; write ""'),
@@ -64,16 +65,17 @@ FILES = [  # in `files = { root = "www", ... }`
     ('cache_control = { css = "no-cache" }', 'cache_control: "css": the pattern is "*.css"'),
     ('cache_control = { [".js"] = "no-cache" }', 'cache_control: ".js": the pattern is "*.js"'),
     ('precompressed = "off"', "got \"off\"; write false"),
-    ('types = "text/html"', 'types: expected a table, got "text/html"; the extension comes first; write { ext = "text/html" }'),
+    ('types = "text/html"', 'types: expected a table, got "text/html"; the extension is the key; write { ext = '
+                            '"text/html" }'),
     ('hide = { ["*.php"] = true }', 'hide: expected a list, got a table; write { "*.php" }'),
     ('hide = "*.php"', 'hide: expected a list, got "*.php"; write { "*.php" }'),
     ('hide = { "\\\\.php$" }', 'hide: "\\.php$": patterns are not regular expressions; write "*.php" or "private/*"'),
     ('hide = { "~ \\\\.php" }', "patterns are not regular expressions"),
-    ('hide = { "*.{js,css}" }', 'braces stand for nothing here; name each: { "*.js", "*.css" }'),
+    ('hide = { "*.{js,css}" }', 'braces are not supported here; list each pattern: { "*.js", "*.css" }'),
     ('hide = { "**/*.php" }', '"**" is not needed; write "*.php"'),
     ('hide = { "a/**" }', 'write "a/*"'),
     ('cache_control = -1', 'got -1; write "no-cache"'),
-    ('hide = { "!*.js" }', '"!" stands for nothing here'),
+    ('hide = { "!*.js" }', '"!" is not supported here'),
     ('hide = { "/" }', 'hide: expected a pattern such as "*.php"'),
     ("cache_control = 3600", 'cache_control: expected a string or a table, got 3600; write "max-age=3600"'),
     ("cache_control = true", 'cache_control: expected a string or a table, got true; write "max-age=3600"'),
@@ -85,8 +87,9 @@ FILES = [  # in `files = { root = "www", ... }`
     ('types = { [".glb"] = "model/gltf-binary" }', 'types: ".glb": expected the extension in lower case, without a dot; write "glb"'),
     ('types = { GLB = "model/gltf-binary" }', 'write "glb"'),
     ('types = { glb = "json" }', 'types: glb: expected a type such as "text/plain", got "json"; write "application/json"'),
-    ('types = { ["text/html"] = "html htm" }', 'types: "text/html": the extension comes first; write { html = "text/html" }'),
-    ('charset = "off"', 'charset: "off" is no character set; for none write ""'),
+    ('types = { ["text/html"] = "html htm" }', 'types: "text/html": the extension is the key; write { html = '
+                                               '"text/html" }'),
+    ('charset = "off"', 'charset: "off" is not a character set; for none write ""'),
     ('charset = "utf 8"', 'charset: expected a name such as "utf-8", or "", got "utf 8"'),
     ('autoindex = true', 'unknown key "autoindex" (in rsp: list = true)'),
     ('browse = true', "(in rsp: list = true)"),
@@ -97,10 +100,10 @@ FILES = [  # in `files = { root = "www", ... }`
     ('pass_thru = true', '(it belongs to the route, beside files: else_to = "app")'),
     ('gzip_static = true', "(in rsp: precompressed = true)"),
     ('gzip = true', "(it belongs to the route, beside files: compress = true)"),
-    ('etag = true', "(rsp sends ETag and Last-Modified with every file; there is nothing to set)"),
-    ('charset = "a\\nb"', "a control character or line break in the value"),
-    ('types = { x = "text/plain\\r\\nSet-Cookie: a=b" }', "a control character or line break in the value"),
-    ('cache_control = "no-cache\\r\\nX: y"', "a control character or line break in the value"),
+    ('etag = true', "(rsp sends ETag and Last-Modified with every file; there is no key for it)"),
+    ('charset = "a\\nb"', "the value contains a control character or a line break"),
+    ('types = { x = "text/plain\\r\\nSet-Cookie: a=b" }', "the value contains a control character or a line break"),
+    ('cache_control = "no-cache\\r\\nX: y"', "the value contains a control character or a line break"),
 ]  # fmt: skip
 
 
@@ -116,36 +119,39 @@ ROUTES = [
     ("files = {}", 'files: missing "root"'),
     ("files = true", 'files: expected a string or a table, got true; write files = "/srv/www"'),
     ('files = { "www" }', 'files: expected a string or a table with named keys, got a list; write files = "www"'),
-    ('files = { "www", list = true }', 'files: item [1] is one too many; write root = "/srv/www"'),
-    ('files = "/"', 'files: root: "/" is the whole file system; name a directory below it'),
-    ('files = "~/www"', '"~" stands for nothing here; write the whole path'),
-    ('files = "$document_root/x"', "there are no variables here"),
+    ('files = { "www", list = true }', 'files: unexpected item [1]; write root = "/srv/www"'),
+    ('files = "/"', 'files: root: "/" is the whole file system; write a directory below it'),
+    ('files = "~/www"', '"~" is not expanded here; write the full path'),
+    ('files = "$document_root/x"', "variables are not supported here"),
     ('files = "file:///srv/x"', 'write "/srv/x"'),
     ('files = "http://a/b"', 'requests for another server go to an upstream: to = "..."'),
     ('files = "www", fallback = "index.html"', 'fallback: expected a path that begins with "/", got "index.html"; write "/index.html"'),
     ('files = "www", fallback = { "$uri", "$uri/", "/app.html" }', 'fallback: expected a string, got a list; write "/app.html"'),
     ('files = "www", fallback = "$uri"', 'write "/index.html": it is one file for all paths'),
-    ('files = "www", fallback = "/{path}"', '"/{path}": it is one file for all paths, without variables'),
-    ('files = "www", fallback = "=404"', "a path without a file is answered 404, with the page of"),
+    ('files = "www", fallback = "/{path}"', '"/{path}": it is a single file for all paths, without variables'),
+    ('files = "www", fallback = "=404"', "a path without a file gets 404, with the page of"),
     ('files = "www", fallback = "@app"', 'write else_to = "app", the name of an upstream'),
     ('files = "www", fallback = "app"', 'another upstream is else_to = "app" beside files'),
     ('files = "www", fallback = "/"', 'fallback: "/": expected a file, not a directory; write "/index.html"'),
     ('files = "www", fallback = "/index.php"', '"/index.php" would be sent as it is, not run; write else_to = "app"'),
     ('files = "www", fallback = "/index.html?x"', 'expected the name of a file; write "/index.html"'),
-    ('files = "www", fallback = "/caf%C3%A9.html"', 'names are written as they are on the disk; write "/café.html"'),
+    ('files = "www", fallback = "/caf%C3%A9.html"', 'file names are not percent-encoded here; write "/café.html"'),
     ('files = "www", fallback = "/a/../b"', 'expected a path below the directory, without "//", "." and ".."'),
-    ('files = "www", fallback = "/.x/y"', "is hidden, because its name begins with a dot"),
-    ('files = "www", fallback = "/index.html", else_to = "app"', '"fallback" and "else_to" exclude each other'),
+    ('files = "www", fallback = "/.x/y"', "is not served, because its name begins with a dot"),
+    ('files = "www", fallback = "/index.html", else_to = "app"', '"fallback" and "else_to" cannot be used together'),
     ('files = "www", else_to = "ap"', 'else_to = "ap": no such upstream (did you mean "app"?)'),
     ('files = "www", else_to = "http://10.0.0.1:80/x"', 'write upstream "app" { "10.0.0.1:80" } and else_to = "app"'),
-    ('to = "app", fallback = "/index.html"', '"fallback" is for "files", and the route has none; another upstream, where this one fails'),
-    ('to = "app", else_to = "app"', '"else_to" is for "files", and the route has none'),
-    ('to = "app", files = "www"', '"to" and "files" exclude each other; write else_to = "app" for requests without a file'),
-    ('redirect = "https://a", files = "www"', '"redirect" and "files" exclude each other'),
-    ('path = "/a/", files = "www", strip = true', 'strip: "path" is taken off for files already; leave it out'),
+    ('to = "app", fallback = "/index.html"', '"fallback" requires "files", which this route does not have; to use '
+                                             "another upstream when this one fails"),
+    ('to = "app", else_to = "app"', '"else_to" requires "files", which this route does not have'),
+    ('to = "app", files = "www"', '"to" and "files" cannot be used together; write else_to = "app" for requests '
+                                  "without a file"),
+    ('redirect = "https://a", files = "www"', '"redirect" and "files" cannot be used together'),
+    ('path = "/a/", files = "www", strip = true', 'strip: "files" removes "path" already; leave strip out'),
     ('path = "/a/", files = "www", strip = true, else_to = "app"', '; "else_to" gets the path unchanged'),
-    ('path = "/a", files = "www", slash = "redirect"', "directories are redirected to the slash already"),
-    ('files = "www", methods = { "POST" }', 'files are for GET and HEAD, and neither comes here; add "GET"'),
+    ('path = "/a", files = "www", slash = "redirect"', '"files" redirects directories to the path with a slash '
+                                                       "already"),
+    ('files = "www", methods = { "POST" }', 'files are served for GET and HEAD only; add "GET"'),
     ('files = "www", methods = { "POST" }, else_to = "app"', '; write to = "app"'),
     ('files = "www", send_host = "x"', '"send_host" is for requests that go to a peer; "files" answers them here'),
     ('files = "www", rewrite_location = true, rewrite = "/x"', '"rewrite_location" is for requests that go to a peer'),
@@ -156,11 +162,11 @@ ROUTES = [
     ('root = "www"', 'unknown key "root" (in rsp: files = "/srv/www")'),
     ('try_files = "x"', 'unknown key "try_files" (in rsp: files = "/srv/www", fallback = "/index.html"; or else_to = "app"'),
     ('path = "static/", files = "www"', 'path: expected a path that begins with "/", got "static/"; write "/static/"'),
-    ('"/static/", files = "www"', 'item [1] is one too many; write path = "/static/"'),
+    ('"/static/", files = "www"', 'unexpected item [1]; write path = "/static/"'),
     ('to = "/srv/www"', 'to = "/srv/www": no such upstream; a directory is served by files = "/srv/www"'),
     ('files = "www", else_to = { "10.0.0.1:80" }', 'write upstream "app" { "10.0.0.1:80" } and else_to = "app"'),
     ('files = "/srv/www", fallback = "/srv/www/a.html"', 'expected the path below the directory; write "/a.html"'),
-    ('files = "www/*"', 'root: "*" stands for nothing here; write "/'),
+    ('files = "www/*"', 'root: "*" is not a wildcard here; write "/'),
     ('files = "www", fallback = ""', 'got ""; write "/index.html", or leave it out'),
     ('files = { root = "/srv/x", hide = { "/srv/x/a/b" } }', 'patterns are for paths below root; write "a/b"'),
     ('files = "www", list = true', 'unknown key "list" (it belongs in  files = { root = "/srv/www", list = true })'),
@@ -190,20 +196,21 @@ def test_a_second_route_for_what_has_no_file(mistakes):
     assert found == [f"s.lua:4: this route is declared twice (first at s.lua:3){said}"]
     found = mistakes('route { files = "www" }\nroute { methods = { "GET" }, to = "app" }')
     assert found == [
-        "s.lua:4: route: no request comes here: the route at s.lua:3 takes them all; declare this one before it"
+        "s.lua:4: route: no request can match this route: the route at s.lua:3 matches all its requests; declare "
+        "this one before it"
     ]
     found = mistakes('route { files = "www", fallback = "/index.html" }\nroute { to = "app" }')
     assert found == ["s.lua:4: this route is declared twice (first at s.lua:3)"]
 
 
 ELSEWHERE = [
-    ('files = "www"', 'unknown setting "files" (it belongs in a route)'),
+    ('files = "www"', 'unknown setting "files" (it is a key of a route)'),
     ('root = "/srv/www"', '(in rsp: files = "/srv/www" in a route; of scripts: root = "/srv/www" in an upstream with'),
     ('alias = "x"', '(in rsp: route { path = "/static/", files = "/srv/www/static" })'),
     ('try_files = "x"', '(in rsp: route { files = "/srv/www", fallback = "/index.html" }, or else_to = "app"'),
     ('autoindex = "on"', '(in rsp: files = { root = "/srv/www", list = true } in a route)'),
     ('directory_index = "x"', '(in rsp: files = { root = "/srv/www", index = "index.html" } in a route'),
-    ('sendfile = "on"', "(rsp sends files by sendfile where it can; there is nothing to set)"),
+    ('sendfile = "on"', "(rsp uses sendfile where possible; there is no key for it)"),
     ('open_file_cache = "max=1000"', "(rsp keeps small files in memory"),
     ('disable_symlinks = "on"', 'symlinks = "none"'),
     ('file_server "/srv"', '(in rsp: route { path = "/static/", files = "/srv/www/static" })'),
@@ -285,13 +292,15 @@ def test_directories_that_are_not_there_are_warned_of(read, tmp_path):
     (found,) = warned(read('route { files = "www/index.html" }'))
     assert found.endswith(f'write files = "{tmp_path}/www", rewrite = "/index.html"')
     (tmp_path / "loop").symlink_to("loop")
-    assert warned(read('route { files = "loop" }')) == [f'files: "{tmp_path}/loop" leads to no directory']
+    assert warned(read('route { files = "loop" }')) == [f'files: "{tmp_path}/loop" does not lead to a directory']
     assert warned(read('route { files = "www" }')) == []
 
 
 def test_a_pattern_that_hides_nothing_is_warned_of(read):
     (found,) = warned(read('route { files = { root = "www", hide = { ".php", "*.bak" } } }'))
-    assert found.endswith('names that begin with a dot are hidden already; what ends so is "*.php"')
+    assert found.endswith(
+        'names that begin with a dot are hidden already; for names with this extension, write "*.php"'
+    )
     assert warned(read('route { files = { root = "www", hidden = true, hide = { ".git" } } }')) == []
 
 

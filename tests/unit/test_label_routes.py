@@ -68,25 +68,27 @@ def test_names_of_upstreams(config):
      '(label rsp.host): host = "a.other.test": it is not among the hosts of discover_routes ("*.apps.test", "shop.test")'),
     ({"host": "apps.test"}, "(label rsp.host): host = \"apps.test\": it is not among the hosts"),
     ({"host": "a.apps.test.evil.test"}, "it is not among the hosts of discover_routes"),
-    ({"host": "*.apps.test"}, "(label rsp.host): host = \"*.apps.test\": labels claim names in full"),
-    ({"host": "*"}, "labels claim names in full"),
-    ({"host": "[::1]"}, "labels claim names in full"),
+    ({"host": "*.apps.test"}, '(label rsp.host): host = "*.apps.test": labels must contain complete names'),
+    ({"host": "*"}, "labels must contain complete names"),
+    ({"host": "[::1]"}, "labels must contain complete names"),
     ({"host": "http://a.apps.test/"}, 'expected a name such as "example.com", without a scheme and a path; write "a.apps.test"'),
     ({"host": "a.apps.test:8080"}, 'ports are not compared; write "a.apps.test"'),
     ({"host": "ok.apps.test, a.other.test"}, "it is not among the hosts"),
     ({"host": "admin.apps.test"},
-     '(label rsp.host): host = "admin.apps.test": the file has a route for it (admin.apps.test /); to share it, name it '
-     "in full in the hosts of discover_routes"),
+     '(label rsp.host): host = "admin.apps.test": the file has a route for it (admin.apps.test /); to share it, list '
+     "the complete name in hosts of discover_routes"),
     ({"host": "ADMIN.apps.test", "path": "/login"}, "the file has a route for it (admin.apps.test /)"),
     ({"host": "shop.test", "path": "/static/css"},
      '(label rsp.path): path = "/static/css": no request would come here: the file has a route for it (shop.test /static)'),
     ({"host": "a.apps.test", "path": "/healthz"}, "the file has a route for it (any host /healthz)"),
     ({"host": "a.apps.test", "path": "api"}, '(label rsp.path): route: path: expected a path that begins with "/", got "api"; write "/api"'),
-    ({"host": "a.apps.test", "path": "/a/*"}, '"*" stands for nothing here'),
+    ({"host": "a.apps.test", "path": "/a/*"}, '"*" is not a wildcard here'),
     ({"host": "a.apps.test", "policy": "leastconn"}, '(label rsp.policy): upstream "x@docker": policy: expected'),
     ({"host": "a.apps.test", "timeout": "9 parsecs"}, "(label rsp.timeout): route: timeouts: response: expected a duration"),
-    ({"host": "a.apps.test", "methods": "get"}, '(label rsp.methods): route: methods: "get": methods are compared as they stand'),
-    ({"host": "a.apps.test", "strip": "true", "rewrite": "/x"}, '(label rsp.rewrite): route: "strip" and "rewrite" exclude each other'),
+    ({"host": "a.apps.test", "methods": "get"}, '(label rsp.methods): route: methods: "get": methods are '
+                                                "case-sensitive"),
+    ({"host": "a.apps.test", "strip": "true", "rewrite": "/x"}, '(label rsp.rewrite): route: "strip" and "rewrite" '
+                                                                "cannot be used together"),
     ({"host": "a.apps.test", "rewrite": "/{nonsense}"}, "(label rsp.rewrite): route: "),
     ({"host": "a.apps.test", "rewrite": "/x\ny"}, "(label rsp.rewrite): "),
     ({"host": "a.apps.test", "port": "web"}, '(label rsp.port): expected a port from 1 to 65535, got "web"'),
@@ -150,7 +152,7 @@ def test_too_many_routes(config):
     items = [container(f"c{n}", host=f"h{n}.apps.test", routes__a__path="/a", routes__b__path="/b") for n in range(600)]
     made = with_labels(config, asked(*items))
     assert len(made.labelled) == MOST_ROUTES
-    assert made.refused == ("200 routes, because labels ask for more than 1000",)
+    assert made.refused == ("200 routes, because labels define more than 1000",)
 
 
 def test_many_mistakes_are_not_all_told(config):
@@ -198,16 +200,16 @@ def test_services(tmp_path):
     made = with_labels(
         config, asked(container("a/b", "namespace a", "b", host="b.apps.test", weight="2"), kind="service")
     )
-    assert made.refused == ("service a/b (label rsp.weight): it is for containers; a service has its endpoints",)
+    assert made.refused == ("service a/b (label rsp.weight): it applies to containers; a service has endpoints",)
 
 
 def test_what_the_log_says(config):
     before = with_labels(config, asked(container("a", host="a.apps.test"), container("bad", host="x.test")))
     after = with_labels(config, asked(container("b", host="b.apps.test"), container("bad", host="x.test"), container("worse", host="y.test")))  # fmt: skip
     assert [line for line, is_warning in changes(before, after) if not is_warning] == [
-        "Route from labels of container b: b.apps.test / to b@docker comes",
-        "Route from labels of container a: a.apps.test / to a@docker goes",
+        "Route from labels of container b: b.apps.test / to b@docker added",
+        "Route from labels of container a: a.apps.test / to a@docker removed",
     ]
     (warning,) = [line for line, is_warning in changes(before, after) if is_warning]
-    assert warning.startswith("Route from labels left out: container worse (label rsp.host): ")
+    assert warning.startswith("Route from labels ignored: container worse (label rsp.host): ")
     assert list(changes(after, after)) == []

@@ -12,7 +12,7 @@ SOCKET = "docker: expected unix:/ and the path of a socket, or docker:// and a h
 
 @pytest.mark.parametrize(("text", "said"), [
     ('"unix:/run/docker.sock"', 'expected a table, got "unix:/run/docker.sock"'),
-    ('{ docker = "unix:/x" }', 'missing "hosts": which hosts labels may claim, as in hosts = { "*.apps.example.com" }'),
+    ('{ docker = "unix:/x" }', 'missing "hosts": hosts that labels may use, such as hosts = { "*.apps.example.com" }'),
     ('{ docker = "unix:/x", hosts = {} }', 'missing "hosts"'),
     ('{ docker = "unix:/x", hosts = "*.a.test" }', 'hosts: expected a list, got "*.a.test"; write { "*.a.test" }'),
     ('{ docker = "unix:/x", hosts = { "app.*" } }', 'hosts: "app.*": expected a name, "*.example.com", or "*" for all'),
@@ -24,18 +24,20 @@ SOCKET = "docker: expected unix:/ and the path of a socket, or docker:// and a h
     (f'{{ docker = "tcp://10.0.0.1:2375", {GOOD} }}', f'{SOCKET}"tcp://10.0.0.1:2375"; write "docker://10.0.0.1:2375"'),
     (f'{{ docker = "docker://10.0.0.1/v1", {GOOD} }}', f'{SOCKET}"docker://10.0.0.1/v1"'),
     (f'{{ docker = "docker", {GOOD} }}', f'{SOCKET}"docker"'),
-    (f'{{ docker = "unix:/x", kubernetes = true, {GOOD} }}', '"docker" and "kubernetes" exclude each other'),
+    (f'{{ docker = "unix:/x", kubernetes = true, {GOOD} }}', '"docker" and "kubernetes" cannot be used together'),
     (f'{{ docker = "unix:/x", namespace = "x", {GOOD} }}', '"namespace" is for Kubernetes, not for Docker'),
     (f'{{ docker = "unix:/x", token_file = "x", {GOOD} }}', '"token_file" is for Kubernetes, not for Docker'),
     (f'{{ kubernetes = true, network = "x", {GOOD} }}', '"network" is for Docker, not for Kubernetes'),
     (f'{{ kubernetes = "https://api:6443", {GOOD} }}', 'write "kubernetes://api:6443"'),
     (f'{{ kubernetes = "kubernetes://api:6443/apps", {GOOD} }}', "expected a host and a port without a path"),
     (f'{{ kubernetes = "kubernetes://", {GOOD} }}', "for the cluster of rsp write kubernetes = true"),
-    (f'{{ kubernetes = true, token = "x", token_file = "y", {GOOD} }}', 'either "token" or "token_file"'),
+    (f'{{ kubernetes = true, token = "x", token_file = "y", {GOOD} }}', '"token" and "token_file" cannot be used '
+                                                                        "together"),
     (f"{{ {GOOD} }}", 'missing "docker"'),
     (f"{{ kubernetes = false, {GOOD} }}", 'missing "docker"'),
     (f'{{ endpoint = "unix:/x", {GOOD} }}', 'unknown key "endpoint" (in rsp: docker = "unix:/var/run/docker.sock")'),
-    (f'{{ docker = "unix:/x", exposedByDefault = false, {GOOD} }}', "only with the label rsp.enable=true"),
+    (f'{{ docker = "unix:/x", exposedByDefault = false, {GOOD} }}', "only containers with the label rsp.enable=true "
+                                                                    "are used"),
     ('{ docker = "unix:/x", defaultRule = "x" }', 'in rsp: hosts = { "*.apps.example.com" }'),
 ])  # fmt: skip
 def test_mistakes(tmp_path, text, said):

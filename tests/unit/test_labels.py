@@ -48,7 +48,7 @@ def test_nothing_without_enable():
     ({"routes__x__path": "/"}, "rsp.routes.x.host: missing: the host that the route is for"),
     ({"host": "  "}, 'rsp.host: expected a list such as "a.example.com, b.example.com"'),
     ({"host": "Host(`a.test`) && PathPrefix(`/x`)"},
-     'rsp.host: this is a rule of Traefik; write "a.test", and the path in a label of its own'),
+     'rsp.host: this is a Traefik rule; write "a.test", and the path in a label of its own'),
     ({"host": ",".join(f"h{n}.test" for n in range(17))}, "rsp.host: 17 hosts, and at most 16 are allowed"),
     ({"host": "a.test", "port": "80:8000"}, "rsp.port: expected the port inside the container; write 8000"),
     ({"host": "a.test", "port": "0"}, 'rsp.port: expected a port from 1 to 65535, got "0"'),
@@ -61,7 +61,7 @@ def test_nothing_without_enable():
     ({"host": "a.test", "weight": "0"}, 'rsp.weight: expected a weight from 1 to 1000, got "0"'),
     ({"host": "a.test", "http": "3"}, 'rsp.http: expected 1 or 2, got "3"'),
     ({"host": "a.test", "prot": "80"}, 'rsp.prot: unknown label (did you mean "rsp.port"?)'),
-    ({"host": "a.test", "Port": "80"}, 'rsp.Port: unknown label (labels are compared as they stand: "rsp.port")'),
+    ({"host": "a.test", "Port": "80"}, 'rsp.Port: unknown label (labels are case-sensitive: "rsp.port")'),
     ({"host": "a.test", "enabled": "true"}, 'rsp.enabled: unknown label (did you mean "rsp.enable"?)'),
     ({"host": "a.test", "routes__api__hots": "x"}, 'rsp.routes.api.hots: unknown label (did you mean "rsp.routes.api.host"?)'),
     ({"host": "a.test", "routers__api__host": "x"}, 'rsp.routers.api.host: unknown label (did you mean "rsp.routes.api.host"?)'),
@@ -69,7 +69,7 @@ def test_nothing_without_enable():
      "rsp.http.routers.x.rule: unknown label (in rsp: write rsp.host=app.example.com and rsp.path=/api)"),
     ({"host": "a.test", "http__services__x__loadbalancer__server__port": "80"},
      "rsp.http.services.x.loadbalancer.server.port: unknown label (in rsp: write rsp.port=8000)"),
-    ({"host": "a.test", "files": "/"}, "rsp.files: unknown label (in rsp: only the file decides that)"),
+    ({"host": "a.test", "files": "/"}, "rsp.files: unknown label (in rsp: it can be set in the file only)"),
     ({"host": "a.test", "": "x"}, "rsp.: unknown label"),
 ])  # fmt: skip
 def test_mistakes(given, said):

@@ -40,10 +40,13 @@ def test_what_it_means(tmp_path, text, address, hosts):
         ('dashboard = "127.0.0.1:0"', 'dashboard: "127.0.0.1:0": expected an address with a port, "127.0.0.1:9146"'),
         ('metrics = { adress = "127.0.0.1:9145" }', 'metrics: unknown key "adress" (did you mean "address"?)'),
         ("metrics = 9145", 'metrics: expected a string or a table, got 9145; write metrics = "127.0.0.1:9145"'),
-        ('metrics = "127.0.0.1:8000"', 'metrics: "127.0.0.1:8000": listen "0.0.0.0:8000" has this address already'),
+        (
+            'metrics = "127.0.0.1:8000"',
+            'metrics: "127.0.0.1:8000": this address is already used by listen "0.0.0.0:8000"',
+        ),
         (
             'metrics = "127.0.0.1:9145" dashboard = "127.0.0.1:9145"',
-            'dashboard: "127.0.0.1:9145": metrics has this address already',
+            'dashboard: "127.0.0.1:9145": this address is already used by metrics',
         ),
     ],
 )

@@ -196,7 +196,7 @@ def test_other_braces_of_a_page_are_text():
 ROUTE = 'listen "127.0.0.1:1"\nupstream "app" {{ "127.0.0.1:2" }}\nroute {{ {route} }}\n'
 WRONG = {
     'to = "app", request_headers = { set = { ["X-A"] = "{clent}" } }':
-        'request_headers: set: X-A: unknown placeholder "{clent}" (did you mean "client"?); there is {client}, {host}',
+        'request_headers: set: X-A: unknown placeholder "{clent}" (did you mean "client"?); known: {client}, {host}',
     'to = "app", request_headers = { add = { ["X-A"] = "{nonce}" } }': "as text: {{nonce}}",
     'to = "app", response_headers = { set = { ["X-A"] = "{pth}" } }':
         'response_headers: set: X-A: unknown placeholder "{pth}" (did you mean "path"?)',
@@ -204,34 +204,42 @@ WRONG = {
     'to = "app", response_headers = { set = { ["X-A"] = "{headers.x_a}" } }': '"{headers.x_a}" (in rsp: {header.x-a})',
     'to = "app", response_headers = { set = { ["X-A"] = "{http.request.host}" } }': "(in rsp: {host})",
     'to = "app", response_headers = { set = { ["X-A"] = "{tls.snii}" } }': '(did you mean "tls.sni"?)',
-    'to = "app", request_headers = { set = { ["X-A"] = "$http_x_beta" } }': '"$http_x_beta" is sent as it stands; there are placeholders: say {header.x-beta}',
-    'to = "app", request_headers = { set = { ["X-A"] = "${cookie_id}" } }': '"${cookie_id}" is sent as it stands; there are placeholders: say {cookie.id}',
-    'to = "app", request_headers = { set = { ["X-A"] = "%[req.hdr(X-Beta)]" } }': "say {header.X-Beta}",
-    'to = "app", request_headers = { set = { ["X-A"] = "{1}" } }': 'unknown placeholder "{1}": it needs a group in the route\'s "regex"',
+    'to = "app", request_headers = { set = { ["X-A"] = "$http_x_beta" } }': '"$http_x_beta" is sent literally; use a '
+                                                                            "placeholder: write {header.x-beta}",
+    'to = "app", request_headers = { set = { ["X-A"] = "${cookie_id}" } }': '"${cookie_id}" is sent literally; use a '
+                                                                            "placeholder: write {cookie.id}",
+    'to = "app", request_headers = { set = { ["X-A"] = "%[req.hdr(X-Beta)]" } }': "write {header.X-Beta}",
+    'to = "app", request_headers = { set = { ["X-A"] = "{1}" } }': 'unknown placeholder "{1}": the route\'s "regex" '
+                                                                   "has no group",
     'regex = "^/(a)$", to = "app", request_headers = { set = { ["X-A"] = "{2}" } }': 'unknown placeholder "{2}": the last group of "regex" is {1}',
     'regex = "^/(?P<user>a)$", to = "app", rewrite = "/{usr}"': 'rewrite: unknown placeholder "{usr}" (did you mean "user"?)',
-    'regex = "^/(a)$", to = "app", rewrite = "/$1"': 'rewrite: "$1" is sent as it stands; say {1}',
-    'regex = "^/(a)$", redirect = "/b/${1}"': 'redirect: "${1}" is sent as it stands; say {1}',
-    'path = "/a", to = "app", rewrite = "/b/$1"': 'rewrite: "$1" is sent as it stands; a group is {1}, and needs "regex" in the place of "path"',
-    'path = "/a", redirect = "/b${path}"': 'redirect: "${path}" has a "$" before the value; say {path}',
-    'path = "/a", to = "app", access_log = { format = "{client} {1}" }': 'there is no field "1" (it needs such a group in the route\'s "regex")',
+    'regex = "^/(a)$", to = "app", rewrite = "/$1"': 'rewrite: "$1" is sent literally; write {1}',
+    'regex = "^/(a)$", redirect = "/b/${1}"': 'redirect: "${1}" is sent literally; write {1}',
+    'path = "/a", to = "app", rewrite = "/b/$1"': 'rewrite: "$1" is sent literally; a group is {1}, and needs '
+                                                  '"regex" in the place of "path"',
+    'path = "/a", redirect = "/b${path}"': 'redirect: "${path}" has a "$" before the value; write {path}',
+    'path = "/a", to = "app", access_log = { format = "{client} {1}" }': 'there is no field "1" (the route\'s "regex" '
+                                                                         "must have this group)",
     'regex = "^/(?P<user>a)$", to = "app", access_log = { format = "{client} {usr}" }': 'there is no field "usr" (did you mean "user"?)',
     'path = "/a", to = "app", proxy_redirect = "off"': '"proxy_redirect" (in rsp: rewrite_location = true in a route with strip)',
     'path = "/a", to = "app", replace_path_regex = "x"': '(in rsp: regex = "^/old/(.*)$", rewrite = "/new/{1}" in a route)',
     'respond = { headers = { ["X-A"] = "{x}" } }': "respond: headers: X-A: unknown placeholder",
-    'respond = { headers = { ["X-A"] = "{peer}" } }': 'unknown placeholder "{peer}" at this place: no peer is chosen yet',
+    'respond = { headers = { ["X-A"] = "{peer}" } }': 'placeholder "{peer}" is not available here: no peer is chosen '
+                                                      "yet",
     'respond = { body = "a {clint} b" }': 'respond: body: unknown placeholder "{clint}" (did you mean "client"?)',
     'redirect = "https://{hst}/"': 'redirect: unknown placeholder "{hst}" (did you mean "host"?)',
-    'redirect = "/{upstream}"': 'redirect: unknown placeholder "{upstream}" at this place: no upstream is chosen yet',
-    'redirect = "{host}/x"': 'redirect: "{host}/x" would be a path beside that of the request; say "https://{host}/x"',
-    'redirect = "{header.x}"': 'say "https://{header.x}", or "/{header.x}"',
-    'redirect = "https://a.test{uri}?b=1"': "redirect: {uri} has the query of the request already; say {path}?b=1&{query}",
-    'to = "app", rewrite = "/x/{peer}"': 'rewrite: unknown placeholder "{peer}" at this place',
+    'redirect = "/{upstream}"': 'redirect: placeholder "{upstream}" is not available here: no upstream is chosen yet',
+    'redirect = "{host}/x"': 'redirect: "{host}/x" would be a path relative to that of the request; write '
+                             '"https://{host}/x"',
+    'redirect = "{header.x}"': 'write "https://{header.x}", or "/{header.x}"',
+    'redirect = "https://a.test{uri}?b=1"': "redirect: {uri} has the query of the request already; write "
+                                            "{path}?b=1&{query}",
+    'to = "app", rewrite = "/x/{peer}"': 'rewrite: placeholder "{peer}" is not available here',
     'to = "app", rewrite = "x"': 'rewrite: expected a path, which begins with "/", got "x"',
     'to = "app", rewrite = "{host}/x"': 'rewrite: expected a path, which begins with "/"',
     'to = "app", rewrite = "/a/../b"': 'rewrite: "/a/../b" has a segment ".."; write the path that it leads to',
-    'to = "app", rewrite = "/a b"': "rewrite: \"/a b\" cannot stand in a request",
-    'to = "app", rewrite = "/a$uri"': 'rewrite: "$uri" is sent as it stands; say {path}',
+    'to = "app", rewrite = "/a b"': 'rewrite: "/a b" is not allowed in a request',
+    'to = "app", rewrite = "/a$uri"': 'rewrite: "$uri" is sent literally; write {path}',
     'to = "app", rewrite_location = true': '"rewrite_location" maps back what "strip" or "rewrite" has changed',
     'to = "app", rewrite = "/{header.x}", rewrite_location = true': '"rewrite_location" is for "strip"',
     'exact = "/a", to = "app", rewrite = "/b", rewrite_location = true': '"rewrite_location" is for "strip"',
@@ -240,7 +248,7 @@ WRONG = {
     'to = "app", request_headers = { set = { Host = "a b" } }': "request_headers: set: Host: expected a host name",
     'to = "app", request_headers = { remove = { "host" } }': 'request_headers: remove: a request has one Host; it can be',
     'to = "app", request_headers = { add = { Host = "x" } }': 'request_headers: add: a request has one Host; it can be',
-    'to = "app", response_headers = { set = { Host = "x" } }': "own to write",
+    'to = "app", response_headers = { set = { Host = "x" } }': "set by rsp itself",
 }  # fmt: skip
 
 

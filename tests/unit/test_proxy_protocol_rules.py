@@ -31,12 +31,12 @@ MISTAKES = [
     (listen('proxy_protocol = { from = { "10.0.0.1/8" } }'), "site.lua:3", 'expected a network such as "10.0.0.0/8", got "10.0.0.1/8"'),
     (listen('proxy_protocol = { from = { "lb.example" } }'), "site.lua:3", "expected a network"),
     (listen('proxy_protocol = { trusted_ips = { "10.0.0.0/8" } }'), "site.lua:3", 'unknown key "trusted_ips" (in rsp: from = { "10.0.0.0/8" })'),
-    (listen(f"proxy_protocol = {{ {FROM}, version = 2 }}"), "site.lua:3", "both versions are understood"),
+    (listen(f"proxy_protocol = {{ {FROM}, version = 2 }}"), "site.lua:3", "both versions are accepted"),
     (listen(f'proxy_protocol = {{ {FROM}, timeout = "3s" }}'), "site.lua:3", 'timeouts = { head = "10s" }'),
     (listen("accept_proxy = true"), "site.lua:3", 'unknown key "accept_proxy" (in rsp: proxy_protocol = { from = { "10.0.0.0/8" } })'),
     (listen('send_proxy = "v2"'), "site.lua:3", 'send_proxy = "v2" belongs in an upstream'),
     (listen(f"proxy_protocol = {{ {FROM} }}", "unix:/run/rsp.sock"), "site.lua:3", 'write from = { "unix:" }'),
-    (listen('proxy_protocol = { from = { "unix:" } }'), "site.lua:3", 'no client of 0.0.0.0:80 is "unix:"'),
+    (listen('proxy_protocol = { from = { "unix:" } }'), "site.lua:3", "0.0.0.0:80 is not a unix socket"),
     (listen('proxy_protocol = { from = { "10.0.0.0/8",\n "::ffff:192.0.2.0/120" } }'), "site.lua:4", 'write "192.0.2.0/24"'),
     (f'{BACKEND}listen "0.0.0.0:80 proxy_protocol"', "site.lua:2", 'options as keys behind it: { "0.0.0.0:80", proxy_protocol = { from'),
     (f'{BACKEND}listen "80 accept-proxy"', "site.lua:2", "proxy_protocol = { from"),
@@ -51,11 +51,12 @@ MISTAKES = [
     (upstream('send_proxy_v2 = true'), "site.lua:3", 'unknown key "send_proxy_v2" (in rsp: send_proxy = "v2")'),
     (upstream('proxy_protocol = "v2"'), "site.lua:3", 'unknown key "proxy_protocol" (in rsp: send_proxy = "v2")'),
     (upstream('{ "10.0.0.2:80", send_proxy = "v2" }'), "site.lua:3", "belongs to the upstream, beside its peers"),
-    (upstream('send_proxy = "v2", http = 2'), "site.lua:3", "clients share the connections of HTTP/2"),
-    (upstream('send_proxy = "v2", http = "auto", tls = true'), "site.lua:3", "clients share the connections of HTTP/2"),
-    (upstream('send_proxy = "v2", warm = 4'), "site.lua:3", "made ahead cannot name a client"),
+    (upstream('send_proxy = "v2", http = 2'), "site.lua:3", "several clients share an HTTP/2 connection"),
+    (upstream('send_proxy = "v2", http = "auto", tls = true'), "site.lua:3", "several clients share an HTTP/2 "
+                                                                             "connection"),
+    (upstream('send_proxy = "v2", warm = 4'), "site.lua:3", "opened in advance cannot contain a client address"),
     (upstream('send_proxy = "v2", protocol = "fastcgi", root = "/srv"'), "site.lua:3", 'for protocol = "http"'),
-    (upstream("") + '\nroute { to = "app", send_proxy = "v2" }', "site.lua:4", "(it belongs in an upstream)"),
+    (upstream("") + '\nroute { to = "app", send_proxy = "v2" }', "site.lua:4", "(it is a key of an upstream)"),
 ]  # fmt: skip
 
 

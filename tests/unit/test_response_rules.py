@@ -61,20 +61,21 @@ def mistakes(tmp_path, monkeypatch):
 
 CORS = [
     ('origins = { "app.example.com" }', 'cors: origins: "app.example.com": expected a scheme as well; write "https://app.example.com"'),
-    ('origins = { "https://a.example/" }', 'cors: origins: "https://a.example/": an origin has no path; write "https://a.example"'),
-    ('origins = { "https://a.example:443" }', 'browsers leave the usual port out; write "https://a.example"'),
+    ('origins = { "https://a.example/" }', 'cors: origins: "https://a.example/": an origin takes no path; write '
+                                           '"https://a.example"'),
+    ('origins = { "https://a.example:443" }', 'browsers omit the default port; write "https://a.example"'),
     ('origins = { "*.example.com" }', 'write "https://*.example.com"'),
     ('origins = { "https://app*.example.com" }', 'expected a pattern such as "https://*.example.com"'),
-    ('origins = { "http://localhost:*" }', "a port has no pattern; name each port"),
+    ('origins = { "http://localhost:*" }', "patterns are not supported for ports; list each port"),
     ('origins = { "https://a.example, https://b.example" }', "expected one origin; write a list of them"),
-    ('origins = { "https://bücher.example" }', 'browsers send names in ASCII: "https://xn--bcher-kva.example"'),
+    ('origins = { "https://bücher.example" }', 'browsers send host names in ASCII: "https://xn--bcher-kva.example"'),
     ('origins = "https://a.example"', 'cors: origins: expected a list, got "https://a.example"; write { "https://a.example" }'),
     ('origins = {}', 'cors: missing "origins"'),
-    ('origins = { "*" }, credentials = true', "every site could act in the name of its visitors; name the origins"),
-    ('origins = { "null" }, credentials = true', "every site could act in the name of its visitors"),
-    ('origins = { "*" }, methods = { "put" }', 'cors: methods: "put" is not the name of a method; write "PUT"'),
-    ('origins = { "*" }, headers = { "X Y" }', 'cors: headers: "X Y" is not the name of a field'),
-    ('origins = { "https://a.example" }, expose = { "*" }, credentials = true', "name the fields"),
+    ('origins = { "*" }, credentials = true', "every site could act on behalf of its visitors; list the origins"),
+    ('origins = { "null" }, credentials = true', "every site could act on behalf of its visitors"),
+    ('origins = { "*" }, methods = { "put" }', 'cors: methods: "put" is not a valid method name; write "PUT"'),
+    ('origins = { "*" }, headers = { "X Y" }', 'cors: headers: "X Y" is not a valid field name'),
+    ('origins = { "https://a.example" }, expose = { "*" }, credentials = true', "list the fields"),
     ('origins = { "*" }, allow_methods = { "PUT" }', 'unknown key "allow_methods" (in rsp: methods = { "PUT" })'),
     ('allow_origins = { "*" }', 'unknown key "allow_origins" (in rsp: origins = { "https://app.example.com" })'),
     ('origins = { "*" }, allowCredentials = true', "(in rsp: credentials = true)"),
@@ -90,9 +91,10 @@ def test_mistakes_in_cors(mistakes, cors, said):
 
 OTHERS = [
     ('route { to = "app", cors = { origins = { "*" } },\n response_headers = { set = { ["Access-Control-Allow-Origin"] = "*" } } }',
-     'site.lua:4: route: response_headers: "cors" writes Access-Control-Allow-Origin; leave it out here'),
+     'site.lua:4: route: response_headers: "cors" sets Access-Control-Allow-Origin; leave it out here'),
     ('route { to = "app", security_headers = { frame_options = "ALLOW-FROM https://a" } }',
-     'security_headers: frame_options: expected "DENY", "SAMEORIGIN" or "", got "ALLOW-FROM https://a"; browsers ignore it'),
+     'security_headers: frame_options: expected "DENY", "SAMEORIGIN" or "", got "ALLOW-FROM https://a"; browsers '
+     "ignore this value"),
     ('security_headers = { content_type_options = "sniff" }\nroute { to = "app" }',
      'site.lua:3: security_headers: content_type_options: expected "nosniff" or "", got "sniff"'),
     ('route { to = "app", security_headers = { frame_options = false } }', 'expected a string, got false; write frame_options = ""'),
@@ -110,7 +112,7 @@ OTHERS = [
     ('route { to = "app", limits = { temp = "1GB" } }', '"temp" cannot be set for a route'),
     ('proxy_request_buffering = true', "(in rsp: request_buffering = true in a route)"),
     ('access_control_allow_origin = "*"', '(in rsp: cors = { origins = { "https://app.example.com" } } in a route)'),
-    ('cors = { origins = { "*" } }', 'unknown setting "cors" (it belongs in a route)'),
+    ('cors = { origins = { "*" } }', 'unknown setting "cors" (it is a key of a route)'),
     ('x_frame_options = "DENY"', "(in rsp: security_headers = true, for all or in a route)"),
     ('shutdown_delay = "10s"', '(in rsp: drain_delay = "10s")'),
 ]  # fmt: skip

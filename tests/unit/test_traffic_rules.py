@@ -34,7 +34,7 @@ def test_what_is_right(mistakes, text):
 BAD = [
     # names of upstreams
     ('auth = { forward = "autelia" }', 'auth: forward = "autelia": no such upstream (did you mean "authelia"?)'),
-    ('auth = { forward = "x" }', 'auth: forward = "x": no such upstream (there is "app", "authelia")'),
+    ('auth = { forward = "x" }', 'auth: forward = "x": no such upstream (declared: "app", "authelia")'),
     ('auth = { forward = "http://auth:9091/api/verify?rd=x" }',
      'expected the name of an upstream; write upstream "auth" { "auth:9091" } and auth = { forward = "auth", path = "/api/verify?rd=x" }'),
     ('auth = { forward = "https://id.example.com" }',
@@ -47,17 +47,18 @@ BAD = [
     # forward
     ('auth = { basic = "f", copy = { "A" } }', 'auth: "copy" is for forward = "...", the upstream that is asked'),
     ('auth = { basic = "f", path = "/x", style = "auth_request" }', 'auth: "path" is for forward'),
-    ('auth = { forward = "authelia", path = "/a b" }', "auth: path: \"/a b\" cannot stand in a request"),
+    ('auth = { forward = "authelia", path = "/a b" }', 'auth: path: "/a b" is not allowed in a request'),
     ('auth = { forward = "authelia", path = "verify" }', 'auth: path: expected a path that begins with "/", got "verify"'),
     ('auth = { forward = "authelia", style = "nginx" }', 'auth: style: expected "forward" or "auth_request", got "nginx"'),
     ('auth = { forward = "authelia", copy = "Remote-User" }', 'auth: copy: expected a list, got "Remote-User"; write { "Remote-User" }'),
-    ('auth = { forward = "authelia", copy = { "Remote User" } }', 'auth: copy: "Remote User" is no name of a field'),
-    ('auth = { forward = "authelia", copy = { "Remote-*" } }', '"*" stands for nothing here; name each field'),
+    ('auth = { forward = "authelia", copy = { "Remote User" } }', 'auth: copy: "Remote User" is not a valid field '
+                                                                  "name"),
+    ('auth = { forward = "authelia", copy = { "Remote-*" } }', '"*" is not a wildcard here; list each field'),
     ('auth = { forward = "authelia", copy = { "Set-Cookie" } }', '"Set-Cookie" reaches the client always'),
-    ('auth = { forward = "authelia", copy = { "X-Forwarded-For" } }', '"X-Forwarded-For" is rsp\'s own to write'),
-    ('auth = { forward = "authelia", copy = { "Content_Length" } }', '"Content_Length" is rsp\'s own to write'),
-    ('auth = { forward = "authelia", copy = { "Host" } }', '"Host" is rsp\'s own to write'),
-    ('auth = { forward = "authelia", copy = { "Remote-User", "remote_user" } }', '"Remote-User" and "remote_user" are one name to backends'),
+    ('auth = { forward = "authelia", copy = { "X-Forwarded-For" } }', '"X-Forwarded-For" is set by rsp itself'),
+    ('auth = { forward = "authelia", copy = { "Content_Length" } }', '"Content_Length" is set by rsp itself'),
+    ('auth = { forward = "authelia", copy = { "Host" } }', '"Host" is set by rsp itself'),
+    ('auth = { forward = "authelia", copy = { "Remote-User", "remote_user" } }', 'backends treat "Remote-User" and "remote_user" as the same name'),
     # numbers
     ('mirror = { to = "authelia", share = 10 }', "mirror: share: expected a number of at most 1, got 10; write 0.1"),
     ('mirror = { to = "authelia", share = "10%" }', 'mirror: share: expected a number, got "10%"; write 0.1'),
@@ -106,7 +107,7 @@ SPLITS = [
     ('split = { to = { app = "90%" } }', "expected a whole number"),
     ('split = { to = { app = 1 }, stiky = true }', 'unknown key "stiky" (did you mean "sticky"?)'),
     ('split_clients = { a = 1 }', 'unknown key "split_clients" (in rsp: split = { to = { blue = 90, green = 10 } } in a route)'),
-    ('to = "app", split = { to = { app = 1 } }', '"to" and "split" exclude each other'),
+    ('to = "app", split = { to = { app = 1 } }', '"to" and "split" cannot be used together'),
     ('redirect = "/x", mirror = { to = "app" }, path = "/y"', '"mirror" is for requests that go to a peer; "redirect" answers them here'),
     ('respond = { status = 410 }, failover = { to = "app" }', '"failover" is for requests that go to a peer; "respond" answers them here'),
 ]  # fmt: skip

@@ -20,12 +20,12 @@ def read(tmp_path, monkeypatch):
 
 
 KEYS = [
-    ('path = "^~ /a"', '"^~" is nginx\'s; write path = "/a", first = true'),
-    ('path = "= /a"', '"=" is nginx\'s; write exact = "/a"'),
-    ('exact = "= /a"', '"=" is nginx\'s; write exact = "/a"'),
-    ("path = [[~* \\.php$]]", '"~*" is nginx\'s; write regex = "(?i)\\.php$"'),
-    ('path = "/a/{id}"', 'a path has no placeholders; write regex = "^/a/([^/]+)"'),
-    ('exact = "/a/{id}"', 'a path has no placeholders; write regex = "^/a/([^/]+)$"'),
+    ('path = "^~ /a"', '"^~" is nginx syntax; write path = "/a", first = true'),
+    ('path = "= /a"', '"=" is nginx syntax; write exact = "/a"'),
+    ('exact = "= /a"', '"=" is nginx syntax; write exact = "/a"'),
+    ("path = [[~* \\.php$]]", '"~*" is nginx syntax; write regex = "(?i)\\.php$"'),
+    ('path = "/a/{id}"', 'placeholders are not supported in a path; write regex = "^/a/([^/]+)"'),
+    ('exact = "/a/{id}"', 'placeholders are not supported in a path; write regex = "^/a/([^/]+)$"'),
     ('header_up = { Host = "x" }', "(in rsp: request_headers = { set = "),
     ('header_down = { Host = "x" }', "(in rsp: response_headers = { set = "),
     ('client = { "10.0.0.1/8" }', '; write "10.0.0.0/8" for the network, or the address alone'),
@@ -94,7 +94,7 @@ CIRCLES = ["{path}", "{uri}", "{path}?a=b", "{scheme}://{authority}{uri}"]
 @pytest.mark.parametrize("target", CIRCLES)
 def test_a_redirect_to_what_was_asked_for_is_a_warning(read, target):
     (said,) = read(f'route {{ redirect = "{target}" }}').warnings
-    assert said.startswith(f's.lua:3: warning: route: redirect: "{target}" is the address that was asked for')
+    assert said.startswith(f's.lua:3: warning: route: redirect: "{target}" is the requested address')
 
 
 @pytest.mark.parametrize(
