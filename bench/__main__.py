@@ -47,7 +47,7 @@ def known(what: str, wanted: str, names: Collection[str]) -> list[str]:
 
 
 def make_peers(directory: Path) -> dict[str, Peer]:
-    """Everyone who can be started here, by name."""
+    """Each program that can be started here, by name."""
     variants = {
         "rsp": {}, "nginx": {}, "haproxy": {},
         "rsp lines": {},

@@ -76,7 +76,7 @@ def tails(seconds: float) -> dict[str, Count]:
 
 
 def hedged(seconds: float) -> dict[str, Count]:
-    """One answer in fifty takes half a second, whoever gives it."""
+    """One response in fifty takes half a second, from any peer."""
     found = {}
     for name, options in (("without", ""), ("with", "hedge = true")):
         with Lab() as lab:

@@ -31,7 +31,7 @@ GRPC = ("content-type: application/grpc", "te: trailers", "user-agent: grpc-c/41
 class Load:
     """``pace``: requests for each second that a turn has; h2load's own clock waits for ever now and then.
 
-    ``size``: of each response's body; ``body``: makes the request a POST; ``variants``: paths with so many queries.
+    ``size``: of each response's body; ``body``: makes the request a POST; ``variants``: number of different queries.
     """
 
     path: str

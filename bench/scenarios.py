@@ -13,7 +13,7 @@ Sample = dict[str, float]
 
 @dataclass(frozen=True)
 class Scenario:
-    """``run(peer, seconds)`` gives a sample; ``quick``: part of the short run; ``peers``: who takes part."""
+    """``run(peer, seconds)`` gives a sample; ``quick``: part of the short run; ``peers``: the programs that take part."""
 
     name: str
     title: str

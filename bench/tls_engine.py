@@ -109,7 +109,7 @@ def moving(kind: str, data: bytes, piece: int, folder: Path, *, up: bool) -> Cal
 def memory(kind: str, folder: Path, count: int = 1000) -> float:
     """Bytes of an idle connection: resident memory before and after, of server and client halved."""
     ours, theirs = contexts(kind, "1.3", folder)
-    kept = [shake(ours, theirs)[0] for _ in range(100)]  # what the first ones need is there for the others, too
+    kept = [shake(ours, theirs)[0] for _ in range(100)]  # the first ones warm caches and allocations
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     before = resident()

@@ -71,42 +71,52 @@ def _checks(where: str) -> tuple[Check, ...]:
 
 def findings(path: Path) -> list[Finding]:
     where = "docs" if path.suffix == ".md" else "code"
-    found = [finding for passage in passages(path) for finding in _of_passage(passage, where)]
-    return sorted({*found, *(_long_lines(path) if where == "docs" else ())})
+    found = list(passages(path))
+    return sorted({*_words(found, where), *_sentences(found), *(_form(found) if where == "docs" else ())})
 
 
-def _of_passage(passage: Passage, where: str) -> Iterator[Finding]:
-    text = f"\n{passage.text}\n"  # proselint's checks look at a character before and after a word
+def _words(found: list[Passage], where: str) -> Iterator[Finding]:
+    """Each check sees the file's whole prose at once, because its call costs more than its work; ``|`` is all else."""
+    lines: dict[int, str] = {}
+    for passage in found:
+        for number, line in enumerate(passage.text.split("\n"), passage.first):
+            before = lines.get(number, "")
+            lines[number] = before + line[len(before) :] if line.startswith(" " * len(before)) else line
+    text = "\n".join(
+        ["", *(lines.get(number, "").rstrip() or "|" for number in range(1, max(lines, default=0) + 1)), ""]
+    )
     for check in _checks(where):
         for result in check.check_with_flags(text):
-            if not text[slice(*result.span)].strip("X \n"):  # code
-                continue
-            message = f"“{text[slice(*result.span)].strip()}”: {result.message}"
-            yield _at(passage, text, result.span[0], result.check_path, message)
-    if passage.kind in ("text", "docstring"):
-        yield from _long_sentences(passage, text)
-    if passage.kind == "heading" and passage.text.rstrip().endswith((".", ":")):
-        yield Finding(passage.first, 1, "heading", "A heading has no full stop and no colon at its end.")
+            if text[slice(*result.span)].strip("X |\n"):  # else it is code
+                message = f"“{text[slice(*result.span)].strip()}”: {result.message}"
+                yield _at(1, text, result.span[0], result.check_path, message)
 
 
-def _at(passage: Passage, text: str, position: int, rule: str, message: str) -> Finding:
+def _at(first: int, text: str, position: int, rule: str, message: str) -> Finding:
+    """A finding at ``position`` of ``text``, whose line ``first`` comes after its first end of line."""
     position += len(text[position:]) - len(text[position:].lstrip())
     before = text[:position]
-    line = passage.first + before.count("\n") - 1
+    line = first + before.count("\n") - 1
     return Finding(line, position - before.rfind("\n"), rule, " ".join(message.split()))
 
 
-def _long_sentences(passage: Passage, text: str) -> Iterator[Finding]:
-    begin = 0
-    for end in [*(found.end() for found in _END.finditer(text)), len(text)]:
-        count = len(_WORD.findall(text[begin:end]))
-        if count > LONGEST:
-            yield _at(passage, text, begin, "long sentence", f"{count} words; at most {LONGEST}: make two of it.")
-        begin = end
+def _sentences(found: list[Passage]) -> Iterator[Finding]:
+    for passage in found:
+        if passage.kind in ("text", "docstring"):
+            text = f"\n{passage.text}\n"
+            begin = 0
+            for end in [*(found.end() for found in _END.finditer(text)), len(text)]:
+                count = len(_WORD.findall(text[begin:end]))
+                if count > LONGEST:
+                    message = f"{count} words; at most {LONGEST}: make two of it."
+                    yield _at(passage.first, text, begin, "long sentence", message)
+                begin = end
 
 
-def _long_lines(path: Path) -> Iterator[Finding]:
-    for passage in passages(path):
+def _form(found: list[Passage]) -> Iterator[Finding]:
+    for passage in found:
+        if passage.kind == "heading" and passage.text.rstrip().endswith((".", ":")):
+            yield Finding(passage.first, 1, "heading", "A heading has no full stop and no colon at its end.")
         if passage.kind == "text":
             for line, text in enumerate(passage.text.split("\n"), passage.first):
                 if len(text) > WIDTH and " " in text.strip():

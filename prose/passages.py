@@ -1,7 +1,7 @@
 """The prose in a file: everything else is blanked, so lines and columns stay those of the file.
 
 A *passage* is a run of lines (`first` is the number of its first line) of one kind: `text` of Markdown, a `heading`,
-a table's `cell`, a `docstring`, a `comment` or a `message` (a string of several words in a source).
+a `cell`: the row of a table, a `docstring`, a `comment` or a `message` (a string of several words in a source).
 """
 
 import ast
@@ -44,6 +44,7 @@ def passages(path: Path) -> Iterator[Passage]:
 def _of_markdown(source: str) -> Iterator[Passage]:
     lines = source.split("\n")
     kind = "text"
+    row = -1
     for token in _MARKDOWN.parse(source):
         if token.type == "heading_open":
             kind = "heading"
@@ -51,10 +52,10 @@ def _of_markdown(source: str) -> Iterator[Passage]:
             kind = "cell"
         elif token.type.endswith("_close"):
             kind = "text"
-        elif token.type == "inline" and token.map:
+        elif token.type == "inline" and token.map and (kind != "cell" or token.map[0] != row):
             first, end = token.map
-            text = token.content if kind == "cell" else "\n".join(lines[first:end])
-            yield Passage(kind, first + 1, blanked(text))
+            row = first
+            yield Passage(kind, first + 1, blanked("\n".join(lines[first:end])))
 
 
 def blanked(text: str) -> str:
