@@ -2,6 +2,7 @@
 
 import re
 
+from rsp.importing.lua import quoted
 from rsp.importing.nginx import fastcgi, fields, files, proxy, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
@@ -102,6 +103,11 @@ class Content:
             draft.answer({"respond": {"status": 404}})
             return
         tried = files.tries(self.server, location, level, names)
+        if tried is not None and tried.only:
+            whole = names.expand(level.value("root") or names.constants.get("document_root", ""))
+            draft.keys["files"] = {"root": whole, "index": ""}
+            draft.before.append(f"req.path = {quoted(tried.only)}")
+            return
         script = self._scripts(level)
         if tried is not None:
             self._tried(draft, tried, folder, location, level, names, rules)

@@ -29,11 +29,15 @@ class Fallback(Struct):
 
 
 class Tries(Struct):
-    """``try_files``: whether the file itself, and its directory, are looked for, and what comes last."""
+    """``try_files``: whether the file itself, and its directory, are looked for, and what comes last.
+
+    ``only``: the one file that is looked for, whatever the path is.
+    """
 
     file: bool
     directory: bool
     last: Fallback
+    only: str = ""
 
 
 def directory(location: Location | None, level: Level, names: Names, keys: dict[str, Value]) -> str:
@@ -77,6 +81,9 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     if not found:
         return None
     *items, last = found[-1].args
+    only = names.expand(items[0]) if items else ""
+    if only.startswith("/") and "$" not in only and (last == "=404" or len(items) > 1 or last.endswith(".html")):
+        return Tries(False, False, Fallback(), only)
     has_file = has_directory = False
     for item in items:
         said = names.expand(item)

@@ -41,6 +41,7 @@ class Guards(Struct):
     routes_again: bool = False
     is_used: frozenset[str] = frozenset()
     lead: Callable[[str], str | None] | None = None
+    after: list[str] = field(default_factory=list)
 
     def lines(self, block: list[Statement], captures: frozenset[str] = frozenset()) -> list[str]:
         """Of all statements of the module in ``block``, in order.  Raises :class:`Unsayable`."""
@@ -74,20 +75,31 @@ class Guards(Struct):
         block = statement.block or []
         known = [inner for inner in block if inner.name in ("return", "rewrite", "set", "break")]
         fields = [inner for inner in block if inner.name == "add_header"]
-        others = [inner for inner in block if inner not in known and inner not in fields]
+        others = [inner for inner in block if inner not in known and inner not in fields and inner.name != "access_log"]
         if others:
             raise Unsayable(f"rsp import does not translate `{others[0].name}` in if")
         if fields and not any(inner.name == "return" for inner in known):
-            raise Unsayable("rsp import does not translate add_header in if without return")
+            self._fields(statement, fields)
+            if not known:
+                return []
         before, condition, captures = self.condition(statement.args)
         inside = self.lines(known, captures)
-        if fields:
+        if fields and any(inner.name == "return" for inner in known):
             inside[-1] = self._answer(known[-1], fields, captures)
         for inner in block:
             inner.used = True
         if not inside:
             return []
         return [*before, f"if {condition} then", *(f"  {line}" for line in inside), "end"]
+
+    def _fields(self, statement: Statement, fields: list[Statement]) -> None:
+        """``add_header`` in ``if``: lines for the hook of responses."""
+        before, condition, captures = self.condition(statement.args)
+        given = [each for each in fields if each.args[1:]]
+        lines = [f"res.headers[{quoted(each.value)}] = {self._lua(each.args[1], captures)}" for each in given]
+        self.after += [*before, f"if {condition} then", *(f"  {line}" for line in lines), "end"]
+        for inner in statement.block or []:
+            inner.used = True
 
     def _answer(self, returned: Statement, fields: list[Statement], captures: frozenset[str]) -> str:
         """A ``return`` with fields."""

@@ -144,16 +144,25 @@ class Listeners:
                 Declaration("listen", listener.address, keys=keys, origin=origin, comments=said)
             )
 
-    def parts(self, server: Server, hosts: list[str]) -> list[Part]:
-        """``hosts``: names of the server as rsp has them."""
+    def parts(self, server: Server, hosts: dict[int, list[str]]) -> list[Part]:
+        """``hosts``: names of all servers as rsp has them.
+
+        Of two servers with one name at a listener, nginx takes the first.
+        """
         own = [listener for listener in self.of(server) if not listener.redirects]
         default = [listener for listener in own if listener.default is server]
         other = [listener for listener in own if listener.default is not server]
         parts: list[Part] = []
         if default:
             parts.append(Part(default, None))
-        if other and hosts:
-            parts.append(Part(other, hosts))
+        named: dict[tuple[str, ...], list[Listener]] = {}
+        for listener in other:
+            before = listener.servers[: listener.servers.index(server)]
+            taken = {host for each in before for host in hosts[id(each)]}
+            left = tuple(host for host in hosts[id(server)] if host not in taken)
+            if left:
+                named.setdefault(left, []).append(listener)
+        parts += [Part(listeners, list(left)) for left, listeners in named.items()]
         return parts
 
     def where(self, part: Part) -> dict[str, Value]:

@@ -185,6 +185,7 @@ class Locations:
     def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
         self.guards.routes_again = False
         self.guards.lead = lambda path: self._lead(path, draft)
+        self.guards.after = draft.after
         captures = self.guards.names.captures
         lines = self.guards.lines(block, captures)
         if self.guards.routes_again:
@@ -314,7 +315,7 @@ def returned(statement: Statement, names: Names, level: Level) -> dict[str, Valu
                 kind = each.args[1]
         if not kind.startswith("text/plain"):
             table["type"] = kind
-    return {"respond": table}
+    return {"respond": table or {"status": 200}}
 
 
 def _redirect(to: str, code: str) -> dict[str, Value]:

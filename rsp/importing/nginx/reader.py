@@ -24,6 +24,7 @@ _HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_
                 "proxy_cache_path", "types")  # fmt: skip
 _SERVER: Final = ("location", "listen", "server_name")
 PLACEHOLDER: Final = "127.0.0.1:8000"
+_SCRIPTS: Final = "127.0.0.1:9000"
 _ROOT: Final = "/var/www/html"
 
 
@@ -73,6 +74,9 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     for statement in main.own("events"):
         mark(statement)
         result.site.drop("events")
+    for statement in [each for each in main.own("stream", "mail") if not each.block]:
+        main.block.remove(statement)
+    main = Level("main", main.block)
     for statement in main.own("stream"):
         result.settings.lost(_short(statement), "rsp is a proxy for HTTP, not for TCP and UDP")
         mark(statement)
@@ -89,8 +93,10 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     )
     for statement in http.own("server"):
         idioms.translate(statement)
-    constants = {"document_root": _ROOT, "realpath_root": _ROOT} if is_part and not _names_root(main.block) else {}
-    if constants and any(statement.name in ("try_files", "fastcgi_pass") for statement in _every(main.block)):
+    constants = {"document_root": _ROOT, "realpath_root": _ROOT} if is_part else {}
+    if is_part:
+        _complete_scripts(http, result)
+    if constants and not _names_root(main.block) and _looks_for_files(main.block):
         result.site.add(Note(f"the file is a part of a configuration and names no `root`: {_ROOT} is a guess"))
     servers = [Server(statement, http, functions, constants) for statement in http.own("server")]
     trusted = settings.whole(main, http, result)
@@ -112,6 +118,25 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     context.leftovers(main.block, result.settings)
     _headers(main.block, result)
     _complete(result, is_part=is_part)
+
+
+def _complete_scripts(http: Level, result: Result) -> None:
+    """A part whose ``try_files`` ends at a script, and that does not say what runs it."""
+    for server in http.own("server"):
+        scripts = [
+            statement
+            for statement in _every(server.block or [])
+            if statement.name == "try_files" and re.match(r"/[^?$]*\.php", statement.args[-1] if statement.args else "")
+        ]
+        if scripts and not any(statement.name in CONTENT for statement in _every(server.block or [])):
+            passing = Statement("fastcgi_pass", [_SCRIPTS], server.origin)
+            (server.block or []).append(Statement("location", ["~", r"\.php$"], server.origin, [passing]))
+            said = f"the file is a part of a configuration and does not say what runs PHP: {_SCRIPTS} is a guess"
+            result.site.add(Note(said, scripts[0].origin))
+
+
+def _looks_for_files(block: list[Statement]) -> bool:
+    return any(statement.name in ("try_files", "fastcgi_pass") for statement in _every(block))
 
 
 def _names_root(block: list[Statement]) -> bool:

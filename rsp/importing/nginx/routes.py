@@ -15,7 +15,7 @@ from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement, mark, mark_all
 from rsp.importing.nginx.variables import Unsayable
-from rsp.importing.site import Declaration, Heading, Script, Value
+from rsp.importing.site import Declaration, Heading, Note, Script, Value
 
 _MODULE: Final = ("if", "return", "rewrite", "set", "break")
 _ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
@@ -31,11 +31,12 @@ class Routes:
         self._prefix = prefix
         self._hosts = {id(server): hosts_of(server, context.result) for server in servers}
         self._before: list[str] = []
+        self._taken: set[str] = set()
 
     def add(self, server: Server) -> None:
         result = self._context.result
         hosts = self._hosts[id(server)]
-        parts = self._listeners.parts(server, hosts)
+        parts = self._listeners.parts(server, self._hosts)
         own = self._listeners.of(server)
         has_tls = any(listener.tls for listener in own)
         tls.certificates(server, own, result)
@@ -46,7 +47,8 @@ class Routes:
         name = re.sub(r"\W", "_", hosts[0] if hosts else f"server_{self._servers.index(server) + 1}").strip("_")
         if not parts:
             if own:
-                result.routes.note(server.statement, "no request comes to this server: it has no name, and others do")
+                said = "no request comes to this server: it has no name, or one that an earlier server has"
+                result.routes.note(server.statement, said)
             mark_all(server.statement.block or [])
             return
         split = self._by_host(server, hosts, certified)
@@ -91,10 +93,31 @@ class Routes:
                 self._of_location(location, extra)
                 for declaration in declarations(draft, where, location.statement if location else server.statement):
                     declaration.keys.update(extra)
-                    result.routes.append(declaration)
+                    self._put(declaration)
         declared = locations.guards.declared()
         if declared:
             result.scripts.append(Script("\n".join(declared)))
+
+    def _put(self, route: Declaration) -> None:
+        """Unless nginx ignores it, too: a second server of one name, or a path that no request has."""
+        parts = self._context.result.routes
+        path = route.keys.get("exact", route.keys.get("path", "/"))
+        if not str(path).startswith("/"):
+            parts.append(Note(f"no request has the path {path}", route.origin))
+            return
+        taken = str([route.keys.get(key) for key in ("listener", "path", "exact", "regex")])
+        hosts = route.keys.get("host")
+        names = [str(name) for name in hosts] if isinstance(hosts, list) else [str(hosts)]
+        free = [name for name in names if f"{taken} {name}" not in self._taken]
+        self._taken.update(f"{taken} {name}" for name in names)
+        if not free:
+            parts.append(
+                Note("another server, or location, has this name and path; nginx takes the first", route.origin)
+            )
+            return
+        if len(free) < len(names):
+            route.keys["host"] = list(free) if len(free) > 1 else free[0]
+        parts.append(route)
 
     def _of_location(self, location: Location | None, extra: dict[str, Value]) -> None:
         if location is None:
@@ -142,7 +165,7 @@ class Routes:
             name = words[2].lower()
             if name not in hosts and hosts:
                 mark(statement)  # no request for that host comes here, unless the server is the default
-                if not any(part.hosts is None for part in self._listeners.parts(server, hosts)):
+                if not any(part.hosts is None for part in self._listeners.parts(server, self._hosts)):
                     continue
             keys = self._returned(block[0], server)
             if keys is None:
@@ -272,6 +295,9 @@ class Routes:
         for statement in block:
             try:
                 lines += guards.lines([statement])
+                if guards.after:
+                    guards.after = []
+                    raise Unsayable("rsp import does not translate add_header in if of a server")
             except Unsayable as error:
                 result.routes.lost(statement, str(error))
                 closes = any(_refuses(each) for each in [statement, *(statement.block or [])])
