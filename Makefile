@@ -63,6 +63,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m prose
 
 prose: .venv/installed-dev     ## the prose linter: words, terms, sentences, lines of Markdown; FILES="docs/tls.md ...": these alone
 	@$(BIN)/python -m prose $(FILES)

@@ -17,8 +17,6 @@ READ = (
     "docs/**/*.md",
     "examples/*.lua",
     "deploy/*",
-    "rsp/**/*.py",
-    "rsp/**/*.lua",
     "bench/*.py",
 )
 SUFFIXES = {".md", ".py", ".lua", ".yml", ".yaml", ".conf", ".service", ".socket", ""}

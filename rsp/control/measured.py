@@ -85,7 +85,9 @@ def instance(state: State) -> Iterator[Family]:
         [("", cpu)],
     )
     yield _gauge(
-        "rsp_configuration_version", "Version of the configuration in force; each reload increments it.", state.bundle.version
+        "rsp_configuration_version",
+        "Version of the configuration in force; each reload increments it.",
+        state.bundle.version,
     )
     yield _gauge("rsp_names_unknown", "Names of peers without an address.", len(state.unknown()))
     yield from _last_reload(state)
