@@ -16,7 +16,8 @@ route { path = "/static/", files = "/srv/www/static" }
 route { host = "staff.example.com", to = "app", client_ca = "/etc/rsp/ca.pem" }
 route { to = "app" }
 """
-_BEFORE = (
+_APPLICATION = Command("the stage", "python3 -m http.server 8000")
+_RUNNING = (
     "mkdir -p /etc/rsp/tls /srv/www/static /srv/app/releases /opt/rsp /run/rsp",
     'ln -s "$(dirname "$(command -v rsp)")" /opt/rsp/bin',
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=example.com"
@@ -26,30 +27,20 @@ _BEFORE = (
     "export CURL_CA_BUNDLE=/etc/rsp/example.com.pem  # as if an authority had issued it",
     "export RENEWED_LINEAGE=/etc/rsp/live; mkdir /etc/rsp/live; cp /etc/rsp/example.com.pem /etc/rsp/live/fullchain.pem",
     "cp /etc/rsp/example.com.key /etc/rsp/live/privkey.pem",
-    "python3 -m http.server 8000",
-)
-_RUNNING = (
-    *_BEFORE,
     "rsp -w 2 site.lua",
     "ln -s /run/rsp/rsp-1.sock /run/site.sock; ln -s /run/rsp/rsp-1.sock /run/rsp/admin.sock",
 )
-#: By page: whether rsp runs already.  Pages that are not here bring what they need.
-STAGES = {
-    "README.md": False,
-    "compression.md": True,
-    "dashboard.md": True,
-    "fastcgi.md": True,
-    "files.md": True,
-    "http2.md": True,
-    "metrics.md": True,
-    "operations.md": True,
-    "tls.md": True,
-    "trace.md": True,
-}
+#: Pages that bring what they need, beside those of howto/ and coming-from/, and pages for which an instance runs.
+WHOLE = ("README.md", "start.md", "import.md", "commands.md", "demo.md", "install.md")
+STAGED = (
+    "compression.md", "dashboard.md", "fastcgi.md", "files.md", "http2.md", "metrics.md", "operations.md", "tls.md",
+    "trace.md",
+)  # fmt: skip
 
 
 def stage(name: str) -> list[File | Command]:
-    if name not in STAGES:
+    if name == "README.md":
+        return [_APPLICATION]
+    if name not in STAGED:
         return []
-    before = _RUNNING if STAGES[name] else _BEFORE
-    return [File("the stage", "site.lua", _SITE), *(Command("the stage", text) for text in before)]
+    return [File("the stage", "site.lua", _SITE), _APPLICATION, *(Command("the stage", text) for text in _RUNNING)]

@@ -1,21 +1,18 @@
-"""Start and the how-to pages run as written: files, commands, and what the commands print."""
+"""Pages run as written: files, commands, and what the commands print."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.docs.excused import excuse
-from tests.docs.pages import DOCS, PAGES, File, steps
+from tests.docs.pages import PAGES, File, steps
 from tests.docs.session import Session, needs_machine
-from tests.docs.stages import STAGES, stage
+from tests.docs.stages import STAGED, WHOLE, stage
 
 #: On the others commands are checked alone (test_checked_commands.py): they are about machines that are not here.
-_RUN = [
-    page
-    for page in PAGES
-    if page.parent != DOCS or page.name in ("start.md", "import.md", "commands.md", "demo.md", "install.md", *STAGES)
-]
-_ALWAYS = ("start.md", "https.md", "rate-limits.md")
+_RUN = [page for page in PAGES if page.parent.name in ("howto", "coming-from") or page.name in (*WHOLE, *STAGED)]
+#: The others take half a minute of processor time together.
+_ALWAYS = ("README.md", "start.md", "https.md")
 
 
 def _marked(page: Path) -> object:

@@ -1,10 +1,15 @@
-"""The documentation as a site: every page has its place, every link leads somewhere, nothing is loaded from elsewhere."""
+"""The documentation as a site: every page has its place, every link leads somewhere, nothing is loaded from elsewhere.
+
+Links of the sources are checked by tests/unit/test_docs.py in every run.
+"""
 
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.docs.pages import DOCS, ROOT
 
@@ -16,6 +21,7 @@ def test_every_page_is_in_the_navigation():
     assert not missing, "add a line to nav in mkdocs.yml"
 
 
+@pytest.mark.soak
 def test_site(tmp_path):
     """``--strict``: a link or an anchor that leads nowhere ends it with a message that names page and link."""
     command = [str(Path(sys.executable).with_name("mkdocs")), "build", "--quiet", "--strict", "--site-dir", tmp_path]
