@@ -316,3 +316,53 @@ def test_the_page_has_the_table_of_today():
 def test_no_directive_stands_in_two_tables():
     assert not DROPPED & set(NOTED)
     assert not KNOWN & set(NOTED)
+
+
+# -- maps
+
+
+def test_a_map_is_a_function_where_it_is_used(lua):
+    text = lua(
+        'map $cookie_v $name { default one; "2" two; ~^3(.*) three$1; }\n'
+        + server("location / { proxy_pass http://127.0.0.1:3000; proxy_set_header X-Name $name; }")
+    )
+    assert 'req.headers["X-Name"] = map_name(req)' in text
+    assert 'regex("^3(.*)")' in text
+
+
+def test_a_map_chooses_the_upstream(lua):
+    text = lua(
+        "upstream a { server 10.0.0.1; } upstream b { server 10.0.0.2; } map $cookie_v $to { default a; 2 b; }\n"
+        + server("location / { proxy_pass http://$to; proxy_set_header Host $http_host; }")
+    )
+    assert "return proxy(map_to(req))" in text
+
+
+def test_the_usual_map_for_websockets_leaves_nothing(lua):
+    text = lua(
+        'map $http_upgrade $connection_upgrade { default upgrade; "" close; }\n'
+        + server("location / { proxy_pass http://127.0.0.1:3000; proxy_set_header Connection $connection_upgrade; }")
+    )
+    assert "connection_upgrade" not in text
+
+
+# -- servers of one name
+
+
+def test_of_two_servers_with_one_name_the_first_is_taken(lua):
+    text = lua(
+        "server { listen 80; server_name a.example; return 201; }\n"
+        "server { listen 80; server_name a.example; return 202; }"
+    )
+    assert "status = 201" in text and "status = 202" not in text
+
+
+def test_add_header_in_if(lua):
+    text = lua(
+        server(
+            "location / { if ($request_method = OPTIONS) { add_header X-A a; return 204; } "
+            "if ($request_method = GET) { add_header X-B b; } proxy_pass http://127.0.0.1:3000; }"
+        )
+    )
+    assert 'return respond{ status = 204, headers = { ["X-A"] = "a" } }' in text
+    assert 'res.headers["X-B"] = "b"' in text

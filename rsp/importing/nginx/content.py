@@ -1,6 +1,7 @@
 """What answers the requests of a location: a peer, scripts, files, or files and then one of these."""
 
 import re
+from typing import Final
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx import fastcgi, fields, files, proxy, times
@@ -11,6 +12,8 @@ from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
+
+_MAPPED: Final = re.compile(r"(?P<scheme>https?://)?\$\{?(?P<name>\w+)\}?")
 
 
 class Content:
@@ -42,6 +45,15 @@ class Content:
             return
         if passing.name not in ("proxy_pass", "grpc_pass"):
             raise Unsayable(f"rsp does not speak the protocol of {passing.name}")
+        chosen = self._chosen(draft, passing, level, names) if key == "to" else None
+        if chosen is not None:
+            draft.keys = {key: chosen[0], **draft.keys}
+            fields.request_rules(level, names, draft.parts, self._ports, rules)
+            if fields.put(rules, draft.keys, ""):
+                del draft.keys["send_host"]
+                draft.before.append(f"req.host = {chosen[1]}")
+            draft.before.append(f"return proxy({chosen[2]})")
+            return
         target = proxy.target(passing, level, names, context.blocks, context.result, draft.parts)
         was_rewritten = "rewrite" in draft.keys
         draft.keys = {key: target.upstream, **draft.keys}
@@ -66,6 +78,26 @@ class Content:
             if name in table:
                 draft.keys[name] = table[name]
         self._slash(draft, location)
+
+    def _chosen(self, draft: Draft, passing: Statement, level: Level, names: Names) -> tuple[str, str, str] | None:
+        """``proxy_pass http://$backend`` by a map: the first upstream, the map's value, and the upstream for it."""
+        match = _MAPPED.fullmatch(names.expand(passing.value))
+        values = self.context.functions.values(match["name"]) if match is not None else []
+        if match is None or not values:
+            return None
+        called = names.functions.call(match["name"])
+        if called is None:
+            return None
+        upstreams: list[str] = []
+        hosts: list[str] = []
+        for value in values:
+            url = Statement(passing.name, [f"{match['scheme'] or ''}{value}"], passing.origin)
+            target = proxy.target(url, level, names, self.context.blocks, self.context.result, draft.parts)
+            if target.uri is not None:
+                raise Unsayable("the peers of a map have paths")
+            upstreams.append(target.upstream)
+            hosts.append(target.host)
+        return upstreams[0], _looked_up(values, hosts, called), _looked_up(values, upstreams, called)
 
     def _slash(self, draft: Draft, location: Location | None) -> None:
         """nginx redirects ``/docs`` to ``/docs/`` where the location of the latter is passed to a peer."""
@@ -193,3 +225,11 @@ class Content:
         path = str(draft.match.get("path", "/"))
         draft.keys.setdefault("", name)  # a second route, for paths that end in a slash
         draft.keys[""] = [name, f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"]
+
+
+def _looked_up(values: list[str], meant: list[str], called: str) -> str:
+    """An expression of Lua: what is meant by the value that ``called`` gives."""
+    if meant == values:
+        return called
+    pairs = ", ".join(f"[{quoted(value)}] = {quoted(each)}" for value, each in zip(values, meant, strict=True))
+    return f"({{ {pairs} }})[{called}]"

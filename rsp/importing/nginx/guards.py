@@ -11,9 +11,9 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx.maps import named_groups, pattern, re2_of
+from rsp.importing.nginx.maps import Maps, named_groups, pattern, re2_of
 from rsp.importing.nginx.tree import Statement
-from rsp.importing.nginx.variables import Functions, Names, Unsayable
+from rsp.importing.nginx.variables import Names, Unsayable
 
 REDIRECTS: Final = {"redirect": 302, "permanent": 301}
 _MOVED: Final = ("301", "302", "303", "307", "308")
@@ -23,9 +23,13 @@ _TRUE: Final = re.compile(r"\$\w+|\$\{\w+\}")
 class Dynamic:
     """Variables that hooks set, beside those of ``maps``."""
 
-    def __init__(self, maps: Functions, names: set[str]) -> None:
+    def __init__(self, maps: Maps, names: set[str]) -> None:
         self._maps = maps
         self.names = names
+
+    def values(self, name: str) -> list[str]:
+        """All that a map can give."""
+        return self._maps.values(name)
 
     def call(self, name: str) -> str | None:
         return f'(req.ctx.{name} or "")' if name in self.names else self._maps.call(name)

@@ -36,6 +36,18 @@ class Maps:
                 self._result.settings.lost(self._named[name], str(error))
         return self._written[name]
 
+    def values(self, name: str) -> list[str]:
+        """Of a map, all that it can give, the default first; none: there is no such map, or they are not known."""
+        statement = self._named.get(name)
+        if statement is None or statement.name not in ("map", "split_clients"):
+            return []
+        entries = [entry for entry in statement.block or [] if entry.args]
+        entries.sort(key=lambda entry: entry.name != "default")
+        if statement.name == "map" and not any(entry.name == "default" for entry in entries):
+            return []
+        values = list(dict.fromkeys(entry.value for entry in entries))
+        return values if all(value and "$" not in value for value in values) else []
+
     def is_upgrade(self, name: str) -> bool:
         """Whether it is the usual map from ``$http_upgrade`` to a value for Connection."""
         statement = self._named.get(name)
@@ -50,7 +62,7 @@ class Maps:
     def _map(self, function: str, statement: Statement) -> list[str]:
         names = Names({}, self)
         source = names.lua(statement.args[0])
-        exact: list[str] = []
+        exact: list[tuple[str, str]] = []
         patterns: list[str] = []
         default = '""'
         for entry in statement.block or []:
@@ -69,15 +81,22 @@ class Maps:
             if key == "default":
                 default = said
             else:
-                exact.append(f"  [{quoted(key.lower())}] = {self._function(said, frozenset())},")
-        lines = [f"local {function}_values = {{", *exact, "}"] if exact else []
+                exact.append((key.lower(), said))
+        are_texts = all(names.is_plain(entry.value) for entry in statement.block or [])
+        listed = [
+            f"  [{quoted(key)}] = {said if are_texts else self._function(said, frozenset())}," for key, said in exact
+        ]
+        lines = [f"local {function}_values = {{", *listed, "}"] if exact else []
+        if are_texts and exact and not patterns:
+            found = f"{function}_values[({source}):lower()]"
+            return [*lines, f"local function {function}(req)", f"  return {found} or {default}", "end"]
         if patterns:
             lines += [f"local {function}_patterns = {{", *patterns, "}"]
         lines += [f"local function {function}(req)", f"  local key = {source}"]
         if exact:
             lines += [
                 f"  local value = {function}_values[key:lower()]",
-                "  if value then return value(req) end",
+                f"  if value then return value{'' if are_texts else '(req)'} end",
             ]
         if patterns:
             lines += [

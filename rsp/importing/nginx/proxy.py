@@ -18,6 +18,10 @@ _URL: Final = re.compile(
     re.DOTALL,
 )
 _WHOLE: Final = re.compile(r"(?<=[\w\]])\$(?:request_uri|uri\$is_args\$args)$")
+_MAPPED: Final = (
+    "where proxy_pass has a path, rewrite_location maps the Path of cookies as well, and a Location that is only "
+    "a path; if other locations need these cookies, leave it out"
+)
 _STATUSES: Final = ("http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429")
 
 
@@ -168,6 +172,8 @@ def redirected(level: Level, place: Target, keys: dict[str, Value], sends_own_ho
             keys["rewrite"] = keys.get("path", "/")
         if "{" not in str(keys["rewrite"]):
             keys["rewrite_location"] = True
+            if keys["rewrite"] != keys.get("path", "/"):
+                parts.note(None, _MAPPED)
         elif keys["rewrite"] == keys.get("path", "/"):
             del keys["rewrite"]
     return lines
