@@ -35,6 +35,10 @@ def routes(chosen: Sequence[Chosen], finish: Finish) -> list[Declaration | Untra
         if chain:
             written.setdefault(tuple(chain), []).append(host)
     found: list[Declaration | Untranslated] = []
+    begins, ends = [[host for host in hosts if host[place] == "*"] for place in (-1, 0)]
+    if begins and ends:
+        why = "of hosts by their beginning and by their end, rsp looks at the latter first"
+        found.append(Untranslated(why, ", ".join([*begins, *ends])))
     for indices, names in written.items():
         found += _routes([chosen[index] for index in indices], names, finish)
     return found + _routes([chosen[index] for index in general], [], finish)
