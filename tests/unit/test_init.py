@@ -1,5 +1,7 @@
 """``rsp init``: what files of a directory say, which program a process is, and the site.lua that comes of it."""
 
+import os
+import pwd
 import socket
 import threading
 
@@ -7,6 +9,7 @@ import pytest
 
 from rsp.commands.init.compose import composed
 from rsp.commands.init.found import Backend, Files, Found, name_of
+from rsp.commands.init.listening import socket_user
 from rsp.commands.init.probe import speaks_http
 from rsp.commands.init.programs import program_of
 from rsp.commands.init.project import expected, scripts, static_files
@@ -144,7 +147,24 @@ def test_a_site_for_a_server(loads):
 def test_a_site_for_scripts(loads, tmp_path):
     config = loads(Found(Backend("php", ("unix:/run/php.sock",), "php-fpm", protocol="fastcgi", root=str(tmp_path))))
     assert config.upstreams[0].protocol == "fastcgi"
-    assert (config.routes[0].files, config.routes[0].else_to) == (str(tmp_path), "php")
+    assert (config.routes[0].file_rules.root, config.routes[0].else_to) == (str(tmp_path), "php")
+    assert not config.warnings  # site.lua lies in the same directory
+
+
+def test_the_owner_of_a_socket_that_is_not_for_all(loads, tmp_path):
+    path = tmp_path / "app.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        path.chmod(0o660)
+        own = pwd.getpwuid(os.getuid()).pw_name
+        assert socket_user(f"unix:{path}") == ("" if own == "root" else own)
+        if own == "root":
+            os.chown(path, pwd.getpwnam("nobody").pw_uid, 0)
+            assert socket_user(f"unix:{path}") == "nobody"
+        path.chmod(0o666)
+        assert socket_user(f"unix:{path}") == ""
+    assert socket_user("127.0.0.1:8000") == ""
+    assert loads(Found(SHOP, user="nobody")).settings.user == "nobody"
 
 
 def test_a_site_for_files(loads, tmp_path):

@@ -8,7 +8,7 @@ from typing import Final
 
 from rsp.commands.init.compose import composed
 from rsp.commands.init.found import Backend, Found
-from rsp.commands.init.listening import listening, php_sockets
+from rsp.commands.init.listening import listening, php_sockets, socket_user
 from rsp.commands.init.project import expected, scripts, static_files
 from rsp.commands.init.site import written
 from rsp.commands.ports import free_address
@@ -82,7 +82,8 @@ def _found(here: Path) -> Found:
         near.append(app)
     found = _named_apart([*near, *far])
     main = found.pop(0) if near or (far and files is None) else None
-    return Found(main, files, tuple(found[:_MOST_OTHERS]), (*notes, *more))
+    user = socket_user(main.addresses[0]) if main is not None and os.geteuid() == 0 else ""
+    return Found(main, files, tuple(found[:_MOST_OTHERS]), user, (*notes, *more))
 
 
 def _with_scripts(running: list[Backend], here: Path) -> list[Backend]:

@@ -34,11 +34,15 @@ class Files(NamedTuple):
 
 
 class Found(NamedTuple):
-    """``main``: for all requests.  ``others``: which requests are for them, only the user knows."""
+    """``main``: for all requests.  ``others``: which requests are for them, only the user knows.
+
+    ``user``: of the workers, which have to be allowed to connect.
+    """
 
     main: Backend | None = None
     files: Files | None = None
     others: tuple[Backend, ...] = ()
+    user: str = ""
     notes: tuple[str, ...] = ()
 
 

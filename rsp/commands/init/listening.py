@@ -1,6 +1,7 @@
 """Servers that listen on this machine and could be peers, as far as this user may see their processes."""
 
 import os
+import pwd
 import re
 import stat
 from collections.abc import Iterable, Iterator
@@ -33,7 +34,8 @@ class _Server(NamedTuple):
 def listening(here: Path) -> tuple[list[Backend], list[str]]:
     """The likeliest first; and remarks about proxies."""
     servers = sorted(_servers(), key=lambda server: server.pid)
-    notes = list(dict.fromkeys(_proxy(server) for server in servers if server.program in PROXIES))
+    proxies = {server.program: server for server in reversed(servers) if server.program in PROXIES}
+    notes = [_proxy(server) for server in proxies.values()]
     known = [server for server in servers if server.program not in PROXIES | OTHERS][:_MOST]
     with ThreadPoolExecutor(8) as pool:
         found = [server for server in pool.map(_asked, known) if server is not None]
@@ -45,6 +47,15 @@ def php_sockets() -> list[str]:
     """Where PHP-FPM listens by default, in files."""
     paths = [path for pattern in _FPM_SOCKETS for path in sorted(Path("/").glob(pattern.lstrip("/")))]
     return [str(path) for path in paths if _is_socket(str(path))]
+
+
+def socket_user(address: str) -> str:
+    """The user that owns a unix socket that not every user may connect to; ``""`` where workers need no other user."""
+    try:
+        status = Path(address.removeprefix("unix:")).stat()
+        return "" if status.st_mode & stat.S_IWOTH or not status.st_uid else pwd.getpwuid(status.st_uid).pw_name
+    except (OSError, KeyError):
+        return ""
 
 
 def _servers() -> Iterator[_Server]:

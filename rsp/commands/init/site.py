@@ -18,11 +18,13 @@ def written(found: Found, address: str, name: str) -> str:
         parts += [_upstream(main), _route(main)]
         parts += [_beside(found.files)] if found.files is not None and not main.root else []
     parts += map(_commented, found.others)
-    parts += [_HTTPS, _SETTINGS, _test(main)]
+    user = f"user = {quoted(found.user)}  -- of the workers: the owner of the socket\n" if found.user else ""
+    parts += [_HTTPS, f"{_SETTINGS}{user}", _test(main)]
     return "\n".join(parts)
 
 
 _PLAIN = Backend("app", ("127.0.0.1:8000",), "An example: write the address of your application.")
+_HIDDEN = '{ "*.lua", "*.key", "node_modules" }'  # of a directory that is no public one alone
 _HTTPS = """\
 -- HTTPS with a self-signed certificate:  rsp certificate example.com >> site.lua
 -- With a certificate of your own:
@@ -67,7 +69,8 @@ def _route(backend: Backend) -> str:
     to = quoted(backend.name)
     if backend.root:
         said = comment("Files are served as they are; PHP gets all other requests.")
-        return _lines(said, [f"route {{ files = {quoted(backend.root)}, else_to = {to} }}"])
+        files = f"{{ root = {quoted(backend.root)}, hide = {_HIDDEN} }}"
+        return _lines(said, [f"route {{ files = {files}, else_to = {to} }}"])
     return _lines(comment("All requests go there. More routes: docs/routes.md"), [f"route {{ to = {to} }}"])
 
 
@@ -77,7 +80,7 @@ def _beside(files: Files) -> str:
 
 
 def _site(files: Files) -> str:
-    hide = ', hide = { "*.lua", "*.key", "node_modules" }' if files.is_project else ""
+    hide = f", hide = {_HIDDEN}" if files.is_project else ""
     lines = ["route {", f"  files = {{ root = {quoted(files.root)}{hide} }},"]
     if files.is_application:
         lines.append('  fallback = "/index.html",  -- for paths without a file, which are the application\'s own')
