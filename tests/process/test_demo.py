@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -179,6 +180,20 @@ def test_all_of_it_ends_with_its_terminal(tmp_path):
         demo.children()
         os.close(end)
         os.kill(demo.process.pid, signal.SIGHUP)  # as the kernel does for the session of a terminal
+        demo.process.wait(PATIENCE)
+        wait_until(lambda: not demo.left(), "the end of all processes")
+
+
+def test_all_of_it_ends_with_what_reads_its_output(tmp_path):
+    reader, writer = os.pipe()
+    with Demo(tmp_path, terminal=writer) as demo:
+        os.close(writer)
+        seen = b""
+        while b"Stop:" not in seen:
+            seen += os.read(reader, 65536)
+        demo.children()
+        os.close(reader)
+        get(int(re.search(rb"curl http://127\.0\.0\.1:(\d+)/", seen)[1]))  # a line of the access log
         demo.process.wait(PATIENCE)
         wait_until(lambda: not demo.left(), "the end of all processes")
 

@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -122,10 +122,12 @@ async def _watch(site: Site, backends: Backends, proxy: Proxy) -> int:
 def _say(site: Site, proxy: Proxy, load: Load | None, page: str) -> None:
     curl = f"\n  Try:      curl {load.url}        (again and again: the answers take turns)" if load is not None else ""
     edit = f"\n  Change:   {site.file}, then  kill -HUP {proxy.pid}" if site.file else ""
-    with suppress(BrokenPipeError, OSError):  # the terminal may be gone, and rsp goes on
+    try:
         print(
             f"\n  Open:     {page}{curl}"
             f"\n  Look at:  the access log below, the processes with  ps -ef | grep rsp{edit}"
             "\n  Stop:     Ctrl-C\n",
             flush=True,
         )
+    except OSError:  # the terminal is gone
+        proxy.end()

@@ -24,7 +24,7 @@ class Proxy:
         self.is_ending = False
         self._site = site
         self._process = process
-        self._copying = asyncio.ensure_future(_copy(process.stdout))
+        self._copying = asyncio.ensure_future(self._copy(process.stdout))
         admin = site.config.settings.admin
         self._socket = str(directory() / f"rsp-{process.pid}.sock") if admin == "auto" else admin
 
@@ -76,6 +76,19 @@ class Proxy:
         with suppress(ProcessLookupError):
             self._process.terminate()
 
+    async def _copy(self, stream: asyncio.StreamReader | None) -> None:
+        """The access log without the requests that the page makes, 20 a second: other lines could not be read."""
+        assert stream is not None  # noqa: S101 - it is a pipe
+        try:
+            while line := await stream.readline():
+                if USER_AGENT.encode() not in line:
+                    sys.stdout.buffer.write(line)
+                    sys.stdout.buffer.flush()
+        except (OSError, ValueError):  # the terminal is gone
+            self.end()
+            while await stream.read(_LONGEST):  # rsp is not to wait for it
+                pass
+
     # -- orders, over the admin socket; each raises Failure
 
     async def status(self) -> dict[str, Any]:
@@ -101,15 +114,3 @@ def plain_address(config: Config) -> tuple[str, int] | None:
             continue
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port
     return None
-
-
-async def _copy(stream: asyncio.StreamReader | None) -> None:
-    """The access log without the requests that the page makes, 20 a second: other lines could not be read."""
-    assert stream is not None  # noqa: S101 - it is a pipe
-    with suppress(OSError, ValueError):
-        while line := await stream.readline():
-            if USER_AGENT.encode() not in line:
-                sys.stdout.buffer.write(line)
-                sys.stdout.buffer.flush()
-    while await stream.read(_LONGEST):  # the terminal is gone: rsp is not to wait for it
-        pass
