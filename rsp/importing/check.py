@@ -21,7 +21,7 @@ _LINE: Final = re.compile(r"^(?P<file>[^:]*):(?P<line>[0-9]+): (?P<text>.*)$", r
 _MISSING: Final = re.compile(
     r"there is no such file|no such (?:file|directory)|cannot open|may not read", re.IGNORECASE
 )
-_MATCHING: Final = ("listener", "host", "path", "exact", "regex", "first", "methods", "headers", "client")
+MATCHING: Final = ("listener", "host", "path", "exact", "regex", "first", "methods", "headers", "client")
 
 
 def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
@@ -67,7 +67,7 @@ def _refusal(route: Declaration) -> list[Part]:
     """A route for the same requests, without anything that could be what was wrong; nothing for a second time."""
     if route.keys.get("respond") == {"status": 503}:
         return []
-    keys: dict[str, Value] = {key: value for key, value in route.keys.items() if key in _MATCHING}
+    keys: dict[str, Value] = {key: value for key, value in route.keys.items() if key in MATCHING}
     keys["respond"] = {"status": 503}
     return [Declaration("route", keys=keys, origin=route.origin)]
 

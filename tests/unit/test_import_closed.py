@@ -51,6 +51,9 @@ def status(tmp_path):
         (f"location /x/ {{ js_access module.check; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ auth_jwt 'x'; {_PROXY} }}", "/x/y"),
         (f"if ($geoip_country_code = XX) {{ return 403; }} location /x/ {{ {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ include auth.conf; {_PROXY} }}", "/x/y"),
+        (f"include snippets/access.conf; location /x/ {{ {_PROXY} }}", "/x/y"),
+        ("location /x/ { satisfy any; deny all; }", "/x/y"),
     ],
 )
 def test_it_stays_closed(status, closed, path):
@@ -79,3 +82,13 @@ def test_a_location_with_its_own_list_does_not_inherit(status):
     text = f"server {{ listen 8080; deny all; location /x/ {{ allow all; {_PROXY} }} }}"
     assert status(text, "/x/") != 403
     assert status(text, "/y") in (403, 404)
+
+
+def test_what_closes_all_servers_closes_all_routes(status):
+    text = f"events {{}} http {{ access_by_lua_file a.lua; server {{ listen 8080; location / {{ {_PROXY} }} }} }}"
+    assert status(text, "/x") == 503
+
+
+def test_a_file_that_is_missing_and_says_nothing_of_access_leaves_the_rest(status):
+    text = f"server {{ listen 8080; include snippets/logs.conf; location / {{ {_PROXY} }} }}"
+    assert status(text, "/x") not in (403, 503)

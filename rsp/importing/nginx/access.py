@@ -65,8 +65,12 @@ def passwords(level: Level, keys: dict[str, Value], names: Names) -> None:
 
 
 def satisfy(level: Level, keys: dict[str, Value]) -> None:
-    if level.value("satisfy", "all") == "any" and "auth" in keys and "allow" in keys:
+    if level.value("satisfy", "all") != "any" or "auth" not in keys:
+        return
+    if "allow" in keys:
         keys["any"] = True
+    elif keys.get("deny") == EVERYONE:
+        del keys["deny"]  # whoever has a password comes in
 
 
 class Zones:

@@ -64,10 +64,7 @@ class Content:
                 raise Unsayable("rsp passes the path as it came where there is no file")
             return
         prefix = location.path if location is not None and not location.is_regex else None
-        if was_rewritten:
-            if target.uri is not None:
-                raise Unsayable("rewrite ... break and a path in proxy_pass")
-        else:
+        if not was_rewritten:  # else nginx does not look at the path in proxy_pass
             table = draft.all
             proxy.rewritten(target, table, names, prefix)
             if "rewrite" in table:

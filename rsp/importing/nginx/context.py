@@ -1,6 +1,8 @@
 """What all servers of one nginx.conf share while they are translated."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
@@ -9,9 +11,12 @@ from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts, Result
-from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.tree import MISSING, Statement
 from rsp.importing.nginx.upstreams import Block
 from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED, is_closing
+
+# Names of files that keep clients out, as far as names tell.
+_PROTECTS: Final = re.compile(r"auth|access|allow|deny|block|forbid|restrict|secur|protect|acl|whitelist|limit|waf|bot")
 
 
 class Context(Struct):
@@ -35,7 +40,10 @@ class Context(Struct):
                 continue
             statement.used = True
             name = statement.name
-            if name in KNOWN and not is_closing(name):
+            if name == "include":
+                closes = closes or _PROTECTS.search(statement.value) is not None
+                parts.lost(statement, MISSING)
+            elif name in KNOWN and not is_closing(name):
                 fastcgi.unknown(statement, parts)
             elif name in DROPPED:
                 self.result.site.drop(name)

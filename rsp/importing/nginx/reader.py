@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from rsp.importing.check import MATCHING
 from rsp.importing.nginx import idioms, settings, times, tls, upstreams
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
@@ -114,8 +115,9 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         if name not in {part.name for part in result.upstreams if isinstance(part, Declaration)} and block.peers:
             result.upstream(block.name, list(block.peers), block.keys, block.statement)
     _inherited(http)
-    context.leftovers(http.block, result.settings)
-    context.leftovers(main.block, result.settings)
+    closes = context.leftovers(http.block, result.settings)
+    if context.leftovers(main.block, result.settings) or closes:
+        _close(result)
     _headers(main.block, result)
     _complete(result, is_part=is_part)
 
@@ -141,6 +143,13 @@ def _looks_for_files(block: list[Statement]) -> bool:
 
 def _names_root(block: list[Statement]) -> bool:
     return any(statement.name in ("root", "alias") for statement in _every(block))
+
+
+def _close(result: Result) -> None:
+    """Something that holds for all servers keeps clients out, and is not translated."""
+    for part in result.routes:
+        if isinstance(part, Declaration):
+            part.keys = {**{key: part.keys[key] for key in MATCHING if key in part.keys}, "respond": {"status": 503}}
 
 
 def _inherited(http: Level) -> None:

@@ -58,6 +58,9 @@ def _trusted(http: Level, result: Result) -> list[str]:
     if headers and not by_header:
         return trusted
     result.set("trusted", trusted, statements[0])
+    servers = [each for each in http.block if each.name == "server"]
+    if not http.has("set_real_ip_from") and len(servers) > 1:
+        result.settings.note(statements[0], "rsp believes `trusted` proxies in all servers, not only in this one")
     for statement in by_header:
         if statement.value.lower() not in ("x-forwarded-for", "x-real-ip"):
             text = (

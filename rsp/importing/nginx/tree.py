@@ -17,6 +17,8 @@ from rsp.importing.nginx.stock import stock
 from rsp.importing.site import Note, Origin, Unreadable, Untranslated
 
 _ESCAPES: Final = re.compile(r"""\\([\\"'trn])""")
+MISSING: Final = "there is no such file here; what it says is not translated"
+_ENTRIES: Final = frozenset(("map", "geo", "types", "split_clients", "upstream", "charset_map", "match"))
 _DEEPEST: Final = 8  # includes in includes
 _BASES: Final = ("/etc/nginx/", "/usr/local/nginx/conf/", "/usr/local/etc/nginx/", "/opt/nginx/conf/", "conf/")
 _ABOVE: Final = 4  # folders above the file in which an included file is looked for
@@ -74,6 +76,7 @@ class Tree:
 
     def _read(self, tokens: list[tuple[str, int, bool]], shown: str, path: Path, depth: int) -> list[Statement]:
         outer: list[list[Statement]] = []
+        owners: list[str] = []
         current: list[Statement] = []
         words: list[str] = []
         line = 1
@@ -90,6 +93,7 @@ class Tree:
                 if not outer:
                     raise Unreadable(f'{shown}:{at}: unexpected "}}"')
                 current = outer.pop()
+                owners.pop()
                 continue
             if not words:
                 if word == ";":
@@ -101,9 +105,10 @@ class Tree:
                 statement.block = []
                 current.append(statement)
                 outer.append(current)
+                owners.append(statement.name)
                 current = statement.block
             elif statement.name == "include" and statement.args:
-                current += self._included(statement, path, depth)
+                current += self._included(statement, path, depth, has_entries=bool({*owners[-1:]} & _ENTRIES))
             else:
                 current.append(statement)
         if words:
@@ -112,7 +117,11 @@ class Tree:
             raise Unreadable(f'{shown}: unexpected end of file, expected "}}"')
         return current
 
-    def _included(self, statement: Statement, path: Path, depth: int) -> list[Statement]:
+    def _included(self, statement: Statement, path: Path, depth: int, *, has_entries: bool) -> list[Statement]:
+        """What stands in the place of an ``include``: itself, if there is no such file.
+
+        ``has_entries``: it stands in a block of entries, where every name is a value.
+        """
         pattern = statement.value
         if depth >= _DEEPEST:
             self.remarks.append(Untranslated("includes are nested too deeply", statement.text, statement.origin))
@@ -124,10 +133,11 @@ class Tree:
                 return self._stock(known, pattern, statement, path, depth)
             if glob.has_magic(pattern):
                 self.remarks.append(Note(f"include {pattern} matches no file here", statement.origin))
-            else:
-                reason = "there is no such file here; what it says is not translated"
-                self.remarks.append(Untranslated(reason, statement.text, statement.origin))
-            return []
+                return []
+            if has_entries:
+                self.remarks.append(Untranslated(MISSING, statement.text, statement.origin))
+                return []
+            return [statement]
         if elsewhere:
             said = ", ".join(map(str, found[:3]))
             self.remarks.append(Note(f"include {pattern} was read from {said}", statement.origin))
