@@ -101,6 +101,8 @@ class Proxy:
 
     async def reload(self) -> tuple[bool, str]:
         """Whether the file is in force now, and what rsp says of it."""
+        if self._socket == "off":
+            raise Failure(f'admin is "off" in {self._site.shown}; use  kill -HUP {self.pid}')
         answer = await asyncio.to_thread(ask, self._socket, "POST", "/reload", {}, (200, 409))
         return bool(answer["reloaded"]), self._site.readable(str(answer["message"]))
 
