@@ -23,7 +23,7 @@ LONGEST = 35  # words of a sentence
 _BORROWED = (archaism, lexical_illusions, needless_variants, nonwords, redundancy)
 _UNFIT = "redundancy.misc.after_the_deadline"  # takes “and etcd” for “and etc”
 
-_END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?:;][)\"”*_]*\s+|\n\s*\n|\n\s*(?:[-*]|\d+\.)\s")
+_END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?:;][)\"”*_]*\s+|\n\s*\n|\n\s*(?:[-*]|\d+\.|X+(?:, X+)* )\s")
 _WORD = re.compile(r"(?!X+\b)[A-Za-z0-9][^\s—]*")  # code, which is X, does not count
 
 

@@ -81,9 +81,16 @@ def _of_python(source: str) -> Iterator[Passage]:
         elif token.type == tokenize.STRING and line in docstrings:
             yield Passage("docstring", line, blanked(" " * column + token.string.replace('"""', "   ")))
         elif token.type == tokenize.STRING and _WORDS.search(token.string):
-            yield Passage("message", line, blanked(" " * column + token.string))
+            yield Passage("message", line, blanked(" " * column + _values_blanked(token.string)))
     if comment:
         yield _joined(comment)
+
+
+def _values_blanked(string: str) -> str:
+    """A string without the values that an f-string computes."""
+    if "f" not in string.partition(string[-1])[0].lower():
+        return string
+    return re.sub(r"\{[^{}]*\}", lambda found: "X" * len(found.group()), string)
 
 
 def _of_comments(source: str, mark: str) -> Iterator[Passage]:

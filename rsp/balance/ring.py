@@ -85,7 +85,7 @@ class Ring:
                     del arc[index]
 
     def walk(self, start: int) -> Iterator[int]:
-        """Owners from position ``start`` on, once around; the same one may come again."""
+        """Owners from position ``start`` on, once around; an owner may come again."""
         first, arcs = start >> self._shift, self._arcs
         index = bisect_left(arcs[first], start & _POINT)
         for point in arcs[first][index:]:

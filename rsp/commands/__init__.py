@@ -3,7 +3,7 @@
 ``demo``       ``rsp demo``: backends, rsp in front of them, and a page to try it on
 ``explain``    ``rsp explain``: how a request would be handled
 ``rehearsal``  a worker without a network, for that and for ``rsp -t``
-``outcome``    what became of a request there, and how that is said
+``outcome``    the result of a request there, and its description
 ``writable``   for ``rsp -t``: whether files that rsp writes can be written
 ``signals``    ``rsp -s``
 ``arguments``  arguments that more than one command takes

@@ -1,4 +1,4 @@
-"""``rsp explain site.lua 'GET http://shop/x' -H 'Name: value'``: what would become of a request, without sending it."""
+"""``rsp explain site.lua 'GET http://shop/x' -H 'Name: value'``: how a request would be handled, without sending it."""
 
 import argparse
 import re

@@ -144,7 +144,7 @@ class Rehearsal:
         self._loop.close()
 
     def watch_routing(self) -> RoutesLookedAt:
-        """What has become of the last request's way to a route."""
+        """How the last request's way to a route ended."""
         watcher = RoutesLookedAt()
         self._running.filters = (*self._running.filters, watcher)
         return watcher

@@ -20,7 +20,7 @@ _TAKEN: Final = "taken"
 
 
 class RoutesLookedAt(Filter):
-    """Behind hooks for all routes: what becomes of the request as they have left it."""
+    """After the hooks for all routes: the routing of the request as they have left it."""
 
     __slots__ = ("lines",)
 
@@ -57,7 +57,7 @@ def why(levels: Sequence[Level], routes: int, head: RequestHead, source: Any) ->
 def looked_at(
     levels: Sequence[Level], path: bytes, normal: bool, head: RequestHead, source: Any
 ) -> Iterator[tuple[Choice, str]]:
-    """Each route that is looked at, and what is found; the last one may be taken."""
+    """Each route that is looked at, and what is found; the last may be taken."""
     for level in levels:
         for choice in _in_order(level, path, normal, head, source):
             said = _why_not(choice, path, normal, head, source)

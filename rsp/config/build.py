@@ -259,7 +259,7 @@ class Builder:
                 self._mistakes.append((item.at, f'unknown hook "{item.name}"{near}; make it local if it is your own'))
         hooks: dict[str, Position] = {}
         for item in self._of("hook"):
-            if item.name not in ("on_start", "on_reload"):  # of the others, only one would run
+            if item.name not in ("on_start", "on_reload"):  # of other hooks, only the last would run
                 self._first(item, hooks, f'the hook "{item.name}"', item.name)
         timers = [self._checked(item, plain(item.value), Timer, "every") for item in self._of("every")]
         return [timer for timer in timers if timer is not None]

@@ -27,7 +27,7 @@ _HOW: Final = 'users = "htpasswd", a file that  htpasswd -cB htpasswd NAME  make
 
 
 def dashboard_of(settings: Settings) -> Dashboard | None:
-    """Raises :class:`ValueError` for an address that is none."""
+    """Raises :class:`ValueError` for an invalid address."""
     given = settings.dashboard
     return Dashboard(Listen.parse(given)) if isinstance(given, str) else given
 

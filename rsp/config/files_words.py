@@ -183,7 +183,7 @@ def instead(path: Path, key: str, given: Any) -> str:
 
 
 def of_symlinks(given: Any) -> str:
-    """``'; write "none"'`` for a value of ``symlinks`` that is none."""
+    """``'; write "none"'`` for an invalid value of ``symlinks``."""
     refused = given is False or str(given).lower() in ("off", "no", "deny", "never", "false", "disable", "if_not_owner")
     return (
         '; write "none"' if refused else '; write "inside"' if given is True or given in ("on", "yes", "follow") else ""

@@ -1,7 +1,7 @@
 """Routes from labels, beside those of the file: each is checked as a line of the file is, and left out if it is wrong.
 
-Nothing that labels say can make the file's own configuration fail, or change what becomes of a request that one of its
-routes is for.
+No label can make the file's own configuration fail, or change the handling of a request that matches one of its
+routes.
 """
 
 from collections.abc import Iterable, Iterator

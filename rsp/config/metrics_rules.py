@@ -15,7 +15,7 @@ _EXAMPLES: Final = {"metrics": "127.0.0.1:9145", "dashboard": "127.0.0.1:9146"}
 
 
 def metrics_of(settings: Settings) -> Metrics | None:
-    """Raises :class:`ValueError` for an address that is none."""
+    """Raises :class:`ValueError` for an invalid address."""
     given = settings.metrics
     return Metrics(Listen.parse(given)) if isinstance(given, str) else given
 

@@ -36,7 +36,7 @@ class Rate(NamedTuple):
         return self.period / self.number
 
     def policy(self, burst: int) -> tuple[int, int]:
-        """Quota and window in seconds, as RateLimit-Policy has them: so many requests pass in so long.
+        """Quota and window in seconds, as RateLimit-Policy has them: the number of requests that pass in the window.
 
         The rate as it is written, unless more than that may pass at once: then what may, and the time in which that
         much comes back.  So no client ever has more left than the quota, and the window is never too short.

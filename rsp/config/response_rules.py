@@ -92,7 +92,7 @@ def _cors_mistakes(cors: Cors) -> Iterator[tuple[Path, str]]:
 
 
 def _why_no_origin(origin: str) -> str:
-    """Why no browser sends an Origin that ``origin`` means; empty: one may."""
+    """Why no browser sends an Origin that ``origin`` means; empty: browsers may."""
     if origin in ("*", "null"):
         return ""
     if re.search(r"[\s,]", origin.strip()):

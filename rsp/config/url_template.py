@@ -1,4 +1,4 @@
-"""A path or URL with placeholders: what they stand for is encoded for the place where it is put.
+"""A path or URL with placeholders: their values are encoded for the place where they are put.
 
 The text before a placeholder says which place that is.  A client chooses neither the host, unless the text leaves
 that to it, nor where the path, the query and the fragment begin.

@@ -13,6 +13,6 @@
 ``figures``, ``live``, ``history``, ``recent``  what is counted, what has been, what has happened lately
 ``dashboard``, ``panel``, ``page/``  the dashboard: its site, its parts at work, what a browser gets
 
-It writes marks into the scoreboard and tells the master what names stand for.  No byte of traffic passes through it,
+It writes marks into the scoreboard and tells the master the addresses of names.  No byte of traffic passes through it,
 so when it dies or hangs, workers go on with what they know.
 """

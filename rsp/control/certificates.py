@@ -22,7 +22,7 @@ class Certificates:
 
     def __init__(self, config: Config, told_until: float) -> None:
         self._told_until = told_until
-        self.stapled: dict[str, Data] = {}  # what is known of OCSP responses, by digest
+        self.stapled: dict[str, Data] = {}  # state of OCSP responses, by digest
         self._told: dict[str, int] = {}  # how many of the warnings, by digest
         self._config = config
         self._for_clients: tuple[Described, ...] = ()

@@ -1,7 +1,7 @@
 """Names of peers: looked up when they are new, again when their answer has had its time; the master is told of changes.
 
 A host with addresses of both families has peers of one (``families.py``).  When its peers fail, the other family is
-looked at; when neither accepts connections, both are watched until one does.
+looked at; when neither accepts connections, both are watched until one family accepts them.
 
 A resolver that fails changes nothing: what was known stays.  Only when it says twice that there is no such name, its
 peers go.
@@ -61,13 +61,13 @@ class Names:
             except (LookupFailed, NoSuchName) as error:
                 missing = missing + 1 if isinstance(error, NoSuchName) else 0
                 if not failing:
-                    kept = "; what was known stays in use" if known else ""
+                    kept = "; the previous result stays in use" if known else ""
                     log.line(f"Peer {name}: {error}{kept}", log.WARNING)
                 failing = True
                 if known is None:
                     self._found(name, None)
                 elif missing >= 2 and known:
-                    log.line(f"Peer {name}: there is no such name any more, its peers go", log.WARNING)
+                    log.line(f"Peer {name}: the name no longer exists; its peers are removed", log.WARNING)
                     known = []
                     self._found(name, known)
                 await asyncio.sleep(settings.retry)

@@ -143,7 +143,7 @@ class Tracks:
         self._most = most
         self._counters, self._bounds, self._resolutions = counters, bounds, resolutions
         self._tracks: dict[str, Track] = {}
-        self._busy_until = 0.0  # none of them has been idle for so long before that
+        self._busy_until = 0.0  # no series in use has been idle longer than since then
 
     def __len__(self) -> int:
         return len(self._tracks)

@@ -1,7 +1,7 @@
 """The keys of issuers of tokens (JWKS): fetched when a configuration names them, and again and again, for the master.
 
 A server that fails is asked again, later and later, and the keys that it gave last stay in use.  Tokens with a key that
-is not known have it asked sooner, but only so often, because anyone can make such tokens.
+is not known have it asked sooner, but at a limited rate, because any client can make such tokens.
 """
 
 import asyncio
@@ -171,7 +171,7 @@ class _Watch:
             async with self._places, asyncio.timeout(_PATIENCE):
                 return await self._asked()
         except TimeoutError:
-            raise Unfit(f"no answer within {_PATIENCE:g} s") from None
+            raise Unfit(f"no response within {_PATIENCE:g} s") from None
         except ssl.SSLError as error:
             raise Unfit(of_peer(TlsError(*meaning(error)), self._url.address.host)) from None
         except (NoSuchName, LookupFailed, ContextError, ProtocolError, EOFError, OSError) as error:
@@ -189,8 +189,8 @@ class _Watch:
         where = await self._address()
         response, body = await ask(where, head.encode(), b"GET", tls=tls, name=url.address.host, body_limit=LARGEST + 1)
         if response.status != 200:
-            hint = "; name the URL that it redirects to" if 300 <= response.status < 400 else ""
-            raise Unfit(f"the answer has status {response.status}{hint}")
+            hint = "; write the URL that it redirects to" if 300 <= response.status < 400 else ""
+            raise Unfit(f"the response has status {response.status}{hint}")
         return body
 
     async def _address(self) -> Where:

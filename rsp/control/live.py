@@ -17,7 +17,7 @@ from rsp.ipc.series_cells import SECONDS
 from rsp.logs import log
 
 _EVERY: Final = 1.0  # seconds
-_SHARE: Final = 20  # reading and tracking may take one of so many seconds
+_SHARE: Final = 20  # reading and tracking may take this fraction (1/20) of the time
 _VIEWS: Final = 24  # that are kept until the next reading
 _ROUTES: Final = 100  # rows of a view
 _UPSTREAMS: Final = 100

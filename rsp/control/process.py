@@ -310,7 +310,7 @@ class Control:
                     waiting.set_result(message)
 
     def _renew(self, descriptors: list[int]) -> None:
-        """Other files are in use: those for checks of peers, and what is known of the certificates for clients."""
+        """Other files are in use: those for health checks, and the data of the certificates for clients."""
         keyring, overview = content(descriptors[0]), content(descriptors[1])
         self._keyring = _unpacked(keyring)
         self._overview = unpack_overview(overview)

@@ -19,7 +19,7 @@ _MOST_FIELDS: Final = 50  # of a request; workers send fewer
 _STEP: Final = 10.0  # seconds between two choices of a threshold
 _LEAST: Final = 0.005  # seconds: no request below is slow
 _HIGHEST: Final = 3600.0  # above which no threshold rises, whatever a worker says
-_LAST: Final = 1e11  # a time of day that is none any more
+_LAST: Final = 1e11  # beyond every time of day
 _WELCOME: Final = 50  # requests in a step; more raise the threshold
 
 Data = dict[str, object]

@@ -86,7 +86,7 @@ class SpanQueue:
         return taken
 
     def ended(self, verdict: Verdict, now: float) -> None:
-        """What has become of the batch that was taken."""
+        """The result of sending the batch that was taken."""
         self._sent = False
         self.failing = verdict.reason if verdict.rejected >= len(self._batch) else ""
         if self.failing:

@@ -23,7 +23,7 @@ _FOREVER: Final = (1 << 63) - 1
 _PIECE: Final = 100  # peers that are read in one turn of the loop
 _HEALTH: Final = ("unknown", "up", "doubtful", "dead")  # by the mark
 _STAGES: Final = {worker_cells.STARTING: "rsp starts", worker_cells.STOPPING: "rsp stops"}
-_SILENT: Final = 3.0  # seconds: a worker whose loop has not run for so long does not accept
+_SILENT: Final = 3.0  # seconds: a worker whose loop has not run for this time does not accept
 _REASONS: Final[dict[int, str]] = {reason: reason.name.lower() for reason in peer_marks.Reason}
 
 Data = dict[str, object]
@@ -268,7 +268,7 @@ class State:
             raise Mistake(f'no peer "{peer}"{where}{suggest(peer, [member.address for _, member in members])}')
         if upstream is None and len({known.name for known, _ in found}) > 1:
             names = [known.name for known, _ in found]
-            raise Mistake(f'peer "{peer}" is in several upstreams, say which: {", ".join(dict.fromkeys(names))}')
+            raise Mistake(f'peer "{peer}" is in several upstreams; specify one of: {", ".join(dict.fromkeys(names))}')
         return found
 
 

@@ -244,7 +244,7 @@ def _fields(head: RequestHead) -> dict[bytes, bytes]:
 
 
 def _head(response: Response, *, chunked: bool = False, close: bool = False) -> bytes:
-    """Raises :class:`ValueError` for a field that is none."""
+    """Raises :class:`ValueError` for an invalid field."""
     fields = {
         "Server": "rsp",
         "Date": formatdate(usegmt=True),

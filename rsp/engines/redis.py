@@ -24,7 +24,7 @@ _MOST_WAITING: Final = 1000  # calls, while the connection comes up
 _PAUSES: Final = (0.1, 2.0)  # seconds between attempts: at first, at most
 _RARE: Final = 5.0  # seconds between connections that are lost, for which nothing is said
 _PROVEN: Final = 1.0  # seconds after which a connection is worth a message
-# Not this server, or not now: another one may do.
+# Not this server, or not now: another server may work.
 _ELSEWHERE: Final = frozenset(("READONLY", "LOADING", "MASTERDOWN"))
 _OF_CLUSTERS: Final = frozenset(("MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT"))
 
@@ -114,7 +114,7 @@ class Redis:
         if link is not None:
             link.send(command, self._watched(link, done))
         elif self._closed:
-            done(Unavailable("it is not used any more"))
+            done(Unavailable("it is no longer used"))
         elif self.why:
             done(Unavailable(self.why))
         elif len(self._waiting) >= _MOST_WAITING:
@@ -138,7 +138,7 @@ class Redis:
         return answered
 
     def _leave(self, link: Link, why: str) -> None:
-        """Look for another server; if there is none, this one will do for what it can do."""
+        """Look for another server; without another server, this server stays in use for what it can do."""
         if self._link is link:
             link.close()
             self._lost(why)
@@ -163,7 +163,7 @@ class Redis:
         link, self._link = self._link, None
         if link is not None:
             link.close()
-        self._answer_waiting("it is not used any more")
+        self._answer_waiting("it is no longer used")
 
     async def _connect(self) -> None:
         try:

@@ -93,7 +93,7 @@ class RedisPlace:
                 return _address(host, port)
             case None:
                 raise Unavailable(f'Sentinel knows no service "{service}"')
-        raise Unavailable("Sentinel answers with something else than an address")
+        raise Unavailable("the reply of Sentinel is not an address")
 
     async def _ask_sentinel(self, link: Link, service: str) -> Any:
         """It gets the credentials only if it asks for some."""
@@ -186,7 +186,7 @@ class RedisPlace:
             raise Unavailable(_FULL if full else f"it refuses the credentials ({error.code})") from None
 
     async def _greet(self, link: Link) -> None:
-        """Whether commands are taken; a user without the right to this one may have those that are needed."""
+        """Whether commands are taken; a user without the right to this command may have the rights that are needed."""
         try:
             await link.call("CLIENT", "SETNAME", _NAME)
         except ErrorReply as error:
@@ -226,7 +226,7 @@ def _is_ip(host: str) -> bool:
 
 def _spoken(error: ErrorReply) -> str:
     if error.code == "NOAUTH":
-        return "it asks for a password: set password or password_file, and username if there is one"
+        return "it requires a password: set password or password_file, and username if necessary"
     return str(error)
 
 
@@ -235,9 +235,9 @@ def _address(host: bytes, port: bytes) -> str:
         text = host.decode("ascii")
         found = Address.parse(f"[{text}]:{port.decode('ascii')}" if ":" in text else f"{text}:{port.decode('ascii')}")
     except ValueError:
-        raise Unavailable("Sentinel answers with something else than an address") from None
+        raise Unavailable("the reply of Sentinel is not an address") from None
     if found.is_unix:
-        raise Unavailable("Sentinel answers with something else than an address")
+        raise Unavailable("the reply of Sentinel is not an address")
     return str(found)
 
 

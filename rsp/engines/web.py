@@ -33,8 +33,8 @@ _CONNECTIONS: Final = 8
 _MOST_INTERIM: Final = 16  # answers, before the one that counts
 _AT_ONCE: Final = 64 << 10
 _ANSWERS: Final = 1 << 20  # bytes
-# When nothing comes, the kernel asks whether the other side is still there: first after so many seconds, then each of
-# so many, so many times.
+# When nothing comes, the kernel asks whether the other side is still there: the seconds before
+# the first probe, the seconds between probes, and their number.
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
 
 Fields = Mapping[str, str]

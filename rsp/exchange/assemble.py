@@ -51,7 +51,7 @@ from rsp.tls.material import Keyring
 
 _EMPTY = Keyring()
 _SUBJECT = "{client_cert_subject}"  # which takes a library to read
-_WITH_HOOKS = 4  # a request with hooks counts for so many in a connection's share of a turn
+_WITH_HOOKS = 4  # a request with hooks counts as this number in a connection's share of a turn
 
 
 def assemble(
@@ -64,7 +64,7 @@ def assemble(
     keyring: Keyring = _EMPTY,
     counting: Counting | None = None,
 ) -> RunningConfig:
-    """Peers are shared with the previous configuration: their connections, and what is known of them, outlive a reload.
+    """Peers are shared with the previous configuration: their connections and their state outlive a reload.
 
     ``offset`` in [0, 1): this worker's share of a turn, so that workers begin at different peers.
     ``hooks``: those of the configuration, if it has any.  ``keyring``: what its certificate files hold.
@@ -239,7 +239,7 @@ def _handler(route: Route, made: RunningConfig) -> Handler:
 
 
 def _files(route: Route, rules: FileRules, made: RunningConfig) -> Handler:
-    """Files, and the upstream for what is none of them."""
+    """Files, and the upstream for all other paths."""
     scripts = (made.upstreams[name].scripts for name in route.beside_files)
     tree = Tree(rules, route.index_names, tuple(each.split for each in scripts if each is not None and each.split))
     made.ticking.append(tree)

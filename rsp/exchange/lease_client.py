@@ -1,8 +1,8 @@
 """Asks a store for leases, in the name of the requests of one worker.
 
 Rules of this room: no request waits longer than 50 ms, and none at all while the store does not answer within that
-time.  Then each instance admits its share of a limit, as one of so many instances.  What is asked is bounded: so many
-buckets in a question, so many questions at a time, so many requests that wait.
+time.  Then each instance admits its share of a limit, by the number of instances.  Queries are bounded: the number
+of buckets in a query, of concurrent queries, and of requests that wait.
 """
 
 from collections import deque
@@ -278,7 +278,7 @@ class LeaseClient:
             wishes = [*question.wishes, *self._wishes.values()]
             self._wishes.clear()
             self._end(question)
-            self._do_without(wishes, f"no answer within {PATIENCE * 1000:.0f} ms")
+            self._do_without(wishes, f"no response within {PATIENCE * 1000:.0f} ms")
 
     def _do_without(self, wishes: list[_Wish], why: str) -> None:
         """Limits are this instance's own until the store answers."""

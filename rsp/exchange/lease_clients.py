@@ -11,7 +11,7 @@ from rsp.net.context import WorkerContext
 
 
 class LeaseClients:
-    """Kept over reloads: what is known of a store, and what is lent."""
+    """Kept over reloads: the state of a store, and what is lent."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context

@@ -13,13 +13,13 @@ from rsp.engines.redis import Script
 from rsp.ipc.lease_terms import SHARE
 
 _UNIT: Final = 1000  # costs are counted in thousandths
-_LONGEST: Final = 1e8  # seconds: what an answer may speak of
+_LONGEST: Final = 1e8  # seconds: the longest time in a reply
 
 # KEYS: buckets.  ARGV, for each: the microseconds for a request; those that requests may be early; what the first
 # request costs; what all cost, or, less than 0, what a lease has not used; what is wanted beside that, if the bucket
 # has enough; the most microseconds that a bucket may be behind, which a server's clock may make more of.
-# The answer, for each: thousandths of requests that pass, -1 for none; the microseconds until one would; and until
-# the bucket is full.
+# The answer, for each: thousandths of requests that pass, -1 for none; the microseconds until a request would
+# pass; and until the bucket is full.
 LEND: Final = Script(
     """
 local time = redis.call('TIME')
@@ -78,8 +78,8 @@ class Terms(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """``granted``: requests that pass, less than 0: none does; ``wait``: seconds until one would, 0: now; ``full``:
-    seconds until the bucket is full."""
+    """``granted``: requests that pass, less than 0: none; ``wait``: seconds until a request would pass, 0: now;
+    ``full``: seconds until the bucket is full."""
 
     granted: float
     wait: float

@@ -1,6 +1,6 @@
 """A request of rsp's own beside a client's: through the pools, the balancing and the retries of an upstream.
 
-Rules of this room: it is bounded, and whatever becomes of it, nothing here touches the client's exchange.  Subclasses
+Rules of this room: it is bounded, and its result never touches the client's exchange.  Subclasses
 say what a response means.  Requests of hooks are in ``hooks/call.py``: they have no exchange of their own.
 """
 

@@ -59,7 +59,7 @@ class Lookups:
             return
         del self._looks[name]
         found = keep(name, future.result() if future.exception() is None else BROKEN)
-        for done in list(look.done):  # one may call others off
+        for done in list(look.done):  # a callback may cancel others
             if done in look.done:
                 done(found)
 

@@ -1,4 +1,4 @@
-"""What becomes of a look for a file, where that is no entry.  These are constants of several compiled modules."""
+"""Results of a search for a file that are not an entry.  These are constants of several compiled modules."""
 
 NOT_THERE = 1  # or not to be answered with
 DENIED = 2  # the worker's user may not read it

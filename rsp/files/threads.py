@@ -60,7 +60,7 @@ class Threads:
         return future
 
     def _take_back(self, owner: object, queue: _Queue, future: "Future[Any]", job: Callable[[], Any]) -> bool:
-        """Whether no thread has taken this job, which is none any more then."""
+        """Whether no thread has taken this job, which is then cancelled."""
         with self._lock:
             ready = (owner, queue, future, job)
             if ready not in self._ready:

@@ -1,7 +1,7 @@
 """Dates in fields (RFC 9110 section 5.6.7): the three forms that HTTP has had, as seconds since 1970.
 
-Rules of this room: what is no date in one of these forms, letter by letter, is none; fields that need a date are
-ignored then.
+Rules of this room: only these forms, letter by letter, are dates; fields that need a date are otherwise
+ignored.
 """
 
 import re

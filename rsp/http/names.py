@@ -170,7 +170,7 @@ def split(fields: bytes) -> list[bytes]:
 
 
 def lines_without(lines: list[bytes], names: Collection[bytes]) -> list[bytes]:
-    """Those of ``lines``, without their CRLF, that are none of ``names``, which are folded, in any spelling."""
+    """Those of ``lines``, without their CRLF, whose names are not in ``names``, which are folded, in any spelling."""
     return [line for line in lines if line.partition(b":")[0].translate(_ALIKE) not in names]
 
 

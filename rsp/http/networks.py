@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 class Networks:
     """``texts``: networks (``10.0.0.0/8``), single addresses, and ``unix:`` for clients of unix sockets.
 
-    Raises :class:`ValueError` for a text that is none of these.
+    Raises :class:`ValueError` for any other text.
     """
 
     __slots__ = ("_ends", "_has_unix", "_known", "_starts")

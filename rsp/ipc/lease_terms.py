@@ -3,7 +3,7 @@ them and declare them as C's."""
 
 from typing import Final
 
-# What becomes of a request.
+# The decision on a request.
 PASS: Final = 0
 PASS_AND_ASK: Final = 1  # and a lease is to be asked for in the background
 REFUSE: Final = 2

@@ -1,4 +1,4 @@
-"""The master's table of peers: what names stand for, and so which peers each upstream of each configuration has.
+"""The master's table of peers: the addresses of names, and so which peers each upstream of each configuration has.
 
 A change costs what has changed, not what there is: where a name gets another target, only that one is looked at.
 """
@@ -41,15 +41,15 @@ class PeerRegistry:
 
     @property
     def left(self) -> list[int]:
-        """The places of peers that are none any more, until they are given to others."""
+        """The places of former peers, until they are given to others."""
         return self._places.left
 
     @property
     def found(self) -> dict[Peer, list[Target]]:
-        """What names stand for, as far as it is known."""
+        """The known addresses of names."""
         return {name: list(targets.values()) for name, targets in self._targets.items()}
 
-    # -- what names stand for
+    # -- addresses of names
 
     def learn(self, name: Peer, targets: list[Target] | None) -> None:
         """What ``name`` stands for; ``None``: it cannot be found out.  What was known then stays."""
@@ -112,7 +112,7 @@ class PeerRegistry:
             arrangement.forget_names(self._targets, self._failed)
 
     def _leave_unused(self) -> None:
-        """Places of peers that are none any more."""
+        """Places of former peers."""
         used = {(one.name, address) for each in self._arranged for one in each.upstreams for address in one.entries}
         for key in [key for key in self._places.all if key not in used]:
             self._places.leave(key)
@@ -190,7 +190,7 @@ class Arrangement:
         changed[address] = first, entry
 
     def forget_names(self, known: Iterable[Peer], failed: set[Peer]) -> None:
-        """Those that are not unknown any more."""
+        """Those that have become known."""
         if self.unknown:
             self.unknown = sorted(set(self.by_name) - set(known) - failed)
 

@@ -49,8 +49,7 @@ class PeerTable(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """Of an upstream.  ``come``: peers that are new, or otherwise than before; ``gone``: the places of those that are
-    none any more."""
+    """Of an upstream.  ``come``: peers that are new or have changed; ``gone``: the places of former peers."""
 
     come: list[PeerEntry]
     gone: list[int]

@@ -1,7 +1,7 @@
 """Which place of the scoreboard is whose.
 
 Each peer of each upstream has one.  It keeps it as long as it is a peer, through reloads and restarts of any child, so
-what is known of it and what an operator said of it stays.
+its state and the orders of operators stay.
 """
 
 import time
@@ -41,7 +41,7 @@ class Places:
 
     @property
     def left(self) -> list[int]:
-        """The places of peers that are none any more, until they are given to others."""
+        """The places of former peers, until they are given to others."""
         return [place for place, _ in self._left.values()]
 
     def take(self, key: Key, *, late: bool) -> int | None:

@@ -1,7 +1,7 @@
 """The scoreboard: one shared table of 64-bit cells that outlives every process but the master.
 
 Nginx and HAProxy call such a table shared statistics, Apache a scoreboard.  It has three parts: a row for each process;
-the marks of each peer (what is known of it); and for each process a tally of each peer (what that process has running
+the marks of each peer (its state); and for each process a tally of each peer (what that process has running
 there, and how it went).  A peer's number in the last two is its *place*.  The marks of all peers are side by side, and
 so are all tallies of a process: a peer takes 128 bytes, and 192 more for each process.
 
@@ -36,7 +36,7 @@ from rsp.system import memory
 SLOTS: Final = 2 * MOST_WORKERS + 1  # rows: workers that leave have theirs until they are gone
 # The most peers that one instance may have: 10,000, and those of the last ten seconds where 1,000 change each second.
 PLACES: Final = 1 << 15
-REMOVED_PLACE: Final = PLACES  # what peers counted that are none any more
+REMOVED_PLACE: Final = PLACES  # the counts of former peers
 INHERITED_ROW: Final = SLOTS - 3  # what predecessors counted that are gone
 CONTROL_ROW: Final = SLOTS - 2
 RETIRED_ROW: Final = SLOTS - 1  # what processes counted that are gone
@@ -236,7 +236,7 @@ class Scoreboard:
         return [(total - base) & MOST for total, base in zip(_sums(rows, places), bases, strict=True)]
 
     def removed(self, cell: int) -> int:
-        """The total of peers that are none any more."""
+        """The total of former peers."""
 
         def read() -> int:
             used = self.used_places
@@ -276,7 +276,7 @@ class Scoreboard:
                 self._tally(place, row)[:] = _NO_TALLY
 
     def leave(self, place: int) -> None:
-        """Its peer is none any more; what it has counted, and counts yet, is that of all removed ones."""
+        """Its peer has been removed; its counts, past and future, belong to all removed peers."""
         self.set_mark(place, peer_marks.LEFT, 1)
 
     def is_inherited(self, place: int) -> bool:
@@ -284,7 +284,7 @@ class Scoreboard:
         return any(map(self.counts, self.inherited.get(tally_at(place, RETIRED_ROW), ())))
 
     def come_back(self, place: int) -> None:
-        """The same peer is one again: what is known of it stays, and its counts begin anew."""
+        """The same peer is back: its state stays, and its counts begin at zero."""
         with self.moving():
             self._remove(place)
             self.set_mark(place, peer_marks.LEFT, 0)

@@ -1,7 +1,7 @@
 """The tap: what processes show the control process of single requests and messages, while it wants to see them.
 
 One datagram socket pair for all.  Every process may write; only the control process reads.  Writing never waits: what
-the socket does not take is dropped, and whoever writes counts it.  While there is no control process, what fits into
+the socket does not take is dropped, and the writer counts it.  While there is no control process, what fits into
 the socket stays for the next one, and the rest is dropped.
 
 The reader trusts no writer: a datagram is bounded, and one that is malformed is skipped.

@@ -39,7 +39,7 @@ class LookupFailed(Exception):
 class Lookup:
     """One name's way through hosts file and resolver.
 
-    ``families``: what is known of hosts with both; without it, a host's IPv6 addresses only count if it has no others.
+    ``families``: the results for hosts with both; without it, a host's IPv6 addresses only count if it has no others.
     ``undecided``: after a look-up, whether a host has both and accepts a connection at neither.
     """
 

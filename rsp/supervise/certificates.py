@@ -15,8 +15,8 @@ from rsp.system.watch import Seen, look
 from rsp.tls.stored import Stored
 
 LOOK: Final = 1.0  # seconds between two looks
-SETTLE: Final = 0.25  # files that change are read once they have stayed the same for so long,
-_UNSETTLED: Final = 0.75  # or after so long
+SETTLE: Final = 0.25  # seconds: files that change are read once they have stayed the same for this time,
+_UNSETTLED: Final = 0.75  # or after this time
 _AGAIN: Final = 10.0  # after a reading that failed, where no file changes before
 
 

@@ -234,8 +234,8 @@ def spawn(
 ) -> Process:
     """Fork a child that does ``run(end)``, with its end of the channel, and exits with what that returns.
 
-    ``what`` names it in the log; ``role`` says what it may send.  ``close``: the master's own descriptors, which are
-    none of the child's business.
+    ``what`` names it in the log; ``role`` says what it may send.  ``close``: the master's own descriptors, which the
+    child must not have.
     Raises :class:`OSError` when the fork fails.
     """
     ours, theirs = channel.pair()

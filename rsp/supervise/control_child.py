@@ -190,7 +190,7 @@ class ControlChild:
         return others
 
     def refresh(self) -> None:
-        """More is known of what names stand for: all children are told what that changes."""
+        """New addresses of names are known: all children are told the changes."""
         self.table.refresh()
         self._tell_overflow()
         self._tell_changes()

@@ -34,7 +34,7 @@ from rsp.system import descriptors, quota, sockets
 from rsp.system.memory import Memory
 from rsp.worker import Worker
 
-_SILENT: Final = 3.0  # a worker's loop that has not run for so long is no sign of life
+_SILENT: Final = 3.0  # seconds: a worker's loop that has not run for this time is no sign of life
 
 
 class Fleet:

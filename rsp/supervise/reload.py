@@ -202,7 +202,7 @@ class Reloads:
         self.step()
 
     def members_changed(self) -> None:
-        """More is known of what names stand for."""
+        """New addresses of names are known."""
         fleet, rollout = self._fleet, self._rollout
         fleet.control.refresh()
         if rollout is None or rollout.committed:

@@ -1,7 +1,7 @@
 """An upgrade in place: a new master, of the code that is installed now, takes over the sockets of the running one.
 
-The running master starts it and hands it everything that outlives code: listening sockets, what names stand for, what
-is known of peers, the secret.  The new one starts its workers at the same sockets and says when all of them accept.
+The running master starts it and hands it everything that outlives code: listening sockets, addresses of names, peer
+state, the secret.  The new one starts its workers at the same sockets and says when all of them accept.
 Only then the old one lets its own workers finish.  Until that moment a failure of the new one changes nothing.
 """
 
@@ -78,7 +78,7 @@ class Legacy(msgspec.Struct, frozen=True):
 
 
 def known(table: PeerRegistry, scoreboard: Scoreboard) -> list[Standing]:
-    """What is known of every peer."""
+    """The state of every peer."""
     standings = []
     for upstream, address, place in table.peers:
         marks = {name: scoreboard.mark(place, mark) for name, mark in _INHERITED.items()}
@@ -97,7 +97,7 @@ def restore(standings: list[Standing], table: PeerRegistry, scoreboard: Scoreboa
 
 
 class Successor:
-    """The new master, as the old one sees it.  Raises :class:`OSError` when it cannot be started."""
+    """The new master, as the old master sees it.  Raises :class:`OSError` when it cannot be started."""
 
     def __init__(self, legacy: Legacy, counters: list[int], listening: list[socket.socket]) -> None:
         self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -163,7 +163,7 @@ class Successor:
 
 
 class Predecessor:
-    """The old master, as the new one sees it."""
+    """The old master, as the new master sees it."""
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end

@@ -5,7 +5,7 @@ from typing import Final
 
 # A limit of 0 does not keep the kernel from piping a dump to the program in core_pattern; a limit of 1 does, and no
 # file of one byte is written either (core(5)).  PR_SET_DUMPABLE would do it as well, but it takes /proc/PID/fd and
-# the like from everyone but root, so from operators' tools.
+# the like from all users but root, so from operators' tools.
 _NONE: Final = 1
 
 

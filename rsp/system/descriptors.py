@@ -30,7 +30,7 @@ class Room(NamedTuple):
 
     @classmethod
     def of(cls, listeners: int, logs: int = 1) -> "Room":
-        """In a worker with so many listeners and access logs."""
+        """In a worker with this number of listeners and access logs."""
         spare = limit() - _reserve(listeners, logs)
         lingering = max(1, min(_LINGERING, spare // 8))
         return cls(max(1, (spare - lingering) // 2), lingering)

@@ -2,7 +2,7 @@
 
 A process is in one cgroup of each hierarchy, and every ancestor's limits hold as well.  The path in /proc/self/cgroup
 begins at the hierarchy's root; what is mounted may be a part of it, as mountinfo says.  With a cgroup namespace both
-are relative to its root; a container without one sees its host's path, and its own group mounted.
+are relative to its root; a container without such a namespace sees its host's path, and its own group mounted.
 """
 
 import math

@@ -70,7 +70,7 @@ def stream(where: str, path: str) -> Iterator[dict[str, Any]]:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    """A line that is none was sent by a process that was taken over."""
+    """An invalid line was sent by a process that was taken over."""
     try:
         data = json.loads(line)
     except (ValueError, RecursionError):

@@ -176,8 +176,8 @@ def _verify(context: ssl.SSLContext, verification: Verification) -> None:
     """Authorities are trusted as they are given, also one that another has signed (``VERIFY_X509_PARTIAL_CHAIN``).
 
     With revocation lists, there has to be a current one of each authority in a chain: otherwise nothing is known of the
-    certificates that it has issued, and they are refused.  Where an authority is trusted, but not its own issuer, there
-    is none to look itself up in, which OpenSSL would insist on: then the list of the certificate's issuer has to do.
+    certificates that it has issued, and they are refused.  Where an authority is trusted, but not its own issuer, it
+    has no list for itself, which OpenSSL would require: then the list of the certificate's issuer has to do.
     """
     whole = True
     if not verification.ca:

@@ -1,7 +1,7 @@
 """Which ciphers of TLS 1.2 HTTP/2 may be used with: RFC 9113 section 9.2.2 and appendix A.
 
 Those of the profiles are all among them, and so are all of TLS 1.3.  A list of the operator's own may have others:
-over HTTP/2 they come last, and a client that knows no better one gets HTTP/1.1.
+over HTTP/2 they come last, and a client without a better cipher gets HTTP/1.1.
 """
 
 import ssl

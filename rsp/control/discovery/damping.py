@@ -2,8 +2,8 @@
 
 Rules of this room: no clock, no sockets; the caller says what time it is.
 
-An answer with fewer members than ``minimum``, and fewer than are in force, is in doubt: it has to stand for so long
-before it counts.  Whatever comes while nothing is known counts at once.
+An answer with fewer members than ``minimum``, and fewer than are in force, is in doubt: it has to stay the same for
+``doubt`` before it counts.  A list that comes while nothing is known counts at once.
 
 A member that comes and goes again and again is flapping: it stays as it is, in or out, until it has kept still.
 """
@@ -15,8 +15,8 @@ from typing import Final
 from rsp.control.discovery.provider import Member
 
 _TURNS: Final = 3  # how often a member may come or go
-_WITHIN: Final = 10.0  # in so many seconds, before it is flapping;
-_STILL: Final = 5.0  # it is not any more after so many seconds of rest
+_WITHIN: Final = 10.0  # seconds in which these changes make it flapping;
+_STILL: Final = 5.0  # seconds of rest after which it is not flapping any more
 _MOST: Final = 20_000  # members whose turns are remembered
 
 Members = dict[str, Member]

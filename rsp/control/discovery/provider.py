@@ -98,7 +98,7 @@ def written(text: bytes) -> Member:
         key = str(error).rpartition("$.")[2].rstrip("`")
         raise ValueError(_WRONG.get(key, 'it has no "address", such as "10.0.0.1:8000"')) from None
     except UNREADABLE as error:
-        raise ValueError(f"it is no address and no JSON: {error}") from None
+        raise ValueError(f"it is neither an address nor JSON: {error}") from None
     if isinstance(found, str):
         return checked(found)
     return checked(found.address, found.weight, found.backup)
@@ -107,7 +107,7 @@ def written(text: bytes) -> Member:
 def written_list(text: bytes, complain: Callable[[str], None]) -> list[Member]:
     """A list of what :func:`written` reads, or of ``{"targets": [...]}``, or one of the latter.
 
-    Raises :class:`ValueError` where it is none of these.
+    Raises :class:`ValueError` for anything else.
     """
     try:
         found = _decode_list(text)
@@ -116,13 +116,13 @@ def written_list(text: bytes, complain: Callable[[str], None]) -> list[Member]:
         raise ValueError(f'expected a JSON list such as ["10.0.0.1:8000"]: {error}') from None
     listed = list(islice(entries, MOST_MEMBERS + 1))
     if len(listed) > MOST_MEMBERS:
-        complain(f"it has more than {MOST_MEMBERS} entries; only the first {MOST_MEMBERS} are looked at")
+        complain(f"it has more than {MOST_MEMBERS} entries; only the first {MOST_MEMBERS} are used")
     numbered = enumerate(listed[:MOST_MEMBERS], 1)
     return list(good(((str(number), bytes(entry)) for number, entry in numbered), complain))
 
 
 def _ungrouped(entries: list[msgspec.Raw]) -> Iterable[msgspec.Raw]:
-    """A group that is none is one bad entry."""
+    """An invalid group is one bad entry."""
     for entry in entries:
         try:
             yield from _decode_group(entry).targets if b'"targets"' in bytes(entry) else (entry,)
@@ -136,7 +136,7 @@ def good(entries: Iterable[tuple[str, bytes]], complain: Callable[[str], None]) 
         try:
             yield written(text)
         except ValueError as error:
-            complain(f"{show(name)} is left out: {error}")
+            complain(f"{show(name)} is ignored: {error}")
 
 
 def checked(address: str, weight: int | None = None, backup: bool = False) -> Member:

@@ -25,14 +25,14 @@ from rsp.ipc.peer_table import Target
 from rsp.logs import log
 
 _AT_LEAST: Final = 0.2  # seconds between two changes that come into force
-_STEADY: Final = 10.0  # a provider that has worked for so many seconds begins with the first pause again
+_STEADY: Final = 10.0  # seconds of work after which a provider begins with the first pause again
 _SHOWN: Final = 20  # members that flap
 
 Found = Callable[[Peer, list[Target] | None], None]
 
 
 class Source:
-    """``name`` stands for its members, which are those of ``upstream``; ``in_force``: what is known of them already.
+    """``name`` stands for its members, which are those of ``upstream``; ``in_force``: the known members.
 
     ``make``: a provider that has what it needs; it may raise :class:`ImportError`.
     """
@@ -80,7 +80,7 @@ class Source:
     @property
     def standing(self) -> Standing:
         damper = self._damper
-        doubt = f"an answer with {damper.doubted} members is not believed yet" if damper.doubted is not None else ""
+        doubt = f"a result with {damper.doubted} members is not used yet" if damper.doubted is not None else ""
         state = "doubtful" if self._state == "ok" and doubt else self._state
         problem = self._problem if self._state != "ok" else doubt
         members, flapping = len(damper.in_force or ()), sorted(damper.flapping)[:_SHOWN]
@@ -131,7 +131,7 @@ class Source:
             self._found(self._name, None)  # so that a start does not wait for it
         if (is_new or self._failures > 1) and not self._is_told:
             self._is_told = True
-            kept = "; what was known stays in use" if self._damper.in_force else ""
+            kept = "; the previous result stays in use" if self._damper.in_force else ""
             log.line(f"{self._label}: {why}{kept}", log.WARNING)
         if is_new or self._failures > 1:
             self._stand("unreachable")

@@ -17,7 +17,7 @@ _LEFT_OUT: Final = frozenset((b"proxy", b"host", b"content-type", b"content-leng
 
 
 class Told(NamedTuple):
-    """What is known of the client.
+    """The data of the client.
 
     ``client``  its address
     ``scheme``  how it reached rsp
