@@ -349,6 +349,14 @@ def test_the_usual_map_for_websockets_leaves_nothing(lua):
 # -- servers of one name
 
 
+def test_relative_directories_are_those_of_the_installation(lua):
+    assert "files = \"/usr/share/nginx/html\"" in lua(server("location / { root html; }"))
+
+
+def test_only_redirects(lua):
+    assert "redirect = \"https\"" in lua("server { listen 80; return 301 https://$host$request_uri; }")
+
+
 def test_of_two_servers_with_one_name_the_first_is_taken(lua):
     text = lua(
         "server { listen 80; server_name a.example; return 201; }\n"

@@ -23,7 +23,7 @@ from rsp.importing.site import Value
 
 _MODULE: Final = ("if", "return", "rewrite", "set", "break")
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
-_RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal", "try_files")
+_RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
 _MOVED: Final = ("301", "302", "303", "307", "308")
 
 

@@ -160,6 +160,7 @@ def re2_of(text: str) -> str:
     from rsp.http.regex import Pattern
 
     said = without_lookahead(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", text))
+    said = said.replace(r"\?", "[?]")  # which rsp takes for a mistake: paths have no query
     if said.startswith("~"):  # which rsp takes for nginx's own mark
         said = f"[~]{said[1:]}"
     said = said.replace(r"\/", "/").replace("\\-", "-") if "[" not in said else said.replace(r"\/", "/")
@@ -172,6 +173,7 @@ def re2_of(text: str) -> str:
 
 def without_lookahead(text: str) -> str:
     """``/\\.(?!well-known)`` without ``(?!``: RE2 does not look ahead, but what is not a word can be spelt out."""
+    text = re.sub(r"\(\?!(?!/)[\w.\-]+\)(?=\)+/)", "", text)  # a slash follows: it says nothing
     match = re.fullmatch(r"(?P<before>.*)\(\?!(?P<words>[^()]*)\)(?P<behind>(?:\(?\.\*\)?\$?)?)", text, re.DOTALL)
     if match is None or "(?!" in match["before"]:
         return text

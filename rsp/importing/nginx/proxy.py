@@ -125,6 +125,9 @@ def _retry(level: Level, keys: dict[str, Value], parts: Parts) -> None:
         if "off" in following.args:
             retry["tries"] = 1
         statuses = [int(word[5:]) for word in following.args if word in _STATUSES]
+        if any(status < 429 for status in statuses):
+            parts.note(following, "rsp takes 403 and 404 of a peer for responses, and asks no other peer")
+        statuses = [status for status in statuses if status >= 429]
         if statuses:
             retry["on"] = statuses
         if "non_idempotent" in following.args:

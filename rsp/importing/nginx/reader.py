@@ -25,6 +25,7 @@ _HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_
                 "proxy_cache_path", "types")  # fmt: skip
 _SERVER: Final = ("location", "listen", "server_name")
 PLACEHOLDER: Final = "127.0.0.1:8000"
+_PREFIX: Final = "/usr/share/nginx"
 _SCRIPTS: Final = "127.0.0.1:9000"
 _ROOT: Final = "/var/www/html"
 
@@ -92,6 +93,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     context = Context(
         result, http, upstreams.blocks(http, result, Names({}, functions)), Zones(http), functions, matter
     )
+    _absolute(main.block, result)
     for statement in http.own("server"):
         idioms.translate(statement)
     constants = {"document_root": _ROOT, "realpath_root": _ROOT} if is_part else {}
@@ -130,11 +132,24 @@ def _complete_scripts(http: Level, result: Result) -> None:
             for statement in _every(server.block or [])
             if statement.name == "try_files" and re.match(r"/[^?$]*\.php", statement.args[-1] if statement.args else "")
         ]
-        if scripts and not any(statement.name in CONTENT for statement in _every(server.block or [])):
+        runs = any(
+            statement.name == "fastcgi_pass" or (statement.name == "location" and "php" in " ".join(statement.args))
+            for statement in _every(server.block or [])
+        )
+        if scripts and not runs:
             passing = Statement("fastcgi_pass", [_SCRIPTS], server.origin)
             (server.block or []).append(Statement("location", ["~", r"\.php$"], server.origin, [passing]))
             said = f"the file is a part of a configuration and does not say what runs PHP: {_SCRIPTS} is a guess"
             result.site.add(Note(said, scripts[0].origin))
+
+
+def _absolute(block: list[Statement], result: Result) -> None:
+    """Directories that are relative to where nginx is installed."""
+    for statement in _every(block):
+        if statement.name in ("root", "alias") and re.match(r"(?![A-Za-z]:)[\w.]", statement.value):
+            statement.args[0] = f"{_PREFIX}/{statement.value.removeprefix('./')}"
+            said = f"{statement.name} is relative to where nginx is installed: {_PREFIX} is a guess"
+            result.settings.note(statement, said)
 
 
 def _looks_for_files(block: list[Statement]) -> bool:
@@ -206,9 +221,12 @@ def _complete(result: Result, *, is_part: bool) -> None:
     for part in upstreams_there:
         if is_part and part.items == [PLACEHOLDER] and part.name == "local-8000":
             part.comments.append("The file is a part of a configuration: put your peers here.")
-    if not any(isinstance(part, Declaration) for part in result.routes) and not any(
-        isinstance(part, Declaration) and part.keys.get("redirect") for part in result.listeners
-    ):
+    if any(isinstance(part, Declaration) for part in result.routes):
+        return
+    if any(isinstance(part, Declaration) and part.keys.get("redirect") for part in result.listeners):
+        said = "All listeners redirect, so no request comes here."
+        result.routes.append(Declaration("route", keys={"respond": {"status": 404}}, comments=[said]))
+    else:
         if not upstreams_there:
             said = "The file names no peers: put yours here."
             result.upstreams.append(Declaration("upstream", "app", [PLACEHOLDER], comments=[said]))

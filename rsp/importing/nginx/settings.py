@@ -120,7 +120,7 @@ def logged(statements: list[Statement], formats: set[str], result: Result) -> Va
         if path.startswith("syslog:"):
             match = re.search(r"server=([^,\s]+)", path)
             path = f"syslog:{match[1]}" if match else "stdout"
-        path = {"/dev/stdout": "stdout", "off": "off"}.get(path, path)
+        path = {"/dev/stdout": "stdout", "off": "off", "on": "./on"}.get(path, path)
         if "$" in path:
             result.settings.note(statement, "the name of a log has no variables in rsp; it goes to standard output")
             path = "stdout"

@@ -9,43 +9,47 @@ from typing import Final
 
 DROPPED: Final = frozenset(
     """
-    accept_mutex accept_mutex_delay aio aio_write chunked_transfer_encoding client_body_buffer_size
-    client_body_in_file_only client_body_in_single_buffer client_body_temp_path client_header_buffer_size
-    connection_pool_size daemon directio directio_alignment etag events fastcgi_buffer_size fastcgi_buffers
-    fastcgi_buffering fastcgi_busy_buffers_size fastcgi_catch_stderr fastcgi_connect_timeout fastcgi_hide_header
-    fastcgi_ignore_client_abort fastcgi_keep_conn fastcgi_limit_rate fastcgi_max_temp_file_size fastcgi_read_timeout
+    accept_mutex accept_mutex_delay aio aio_write autoindex_exact_size autoindex_localtime brotli_buffers
+    brotli_window charset_types chunked_transfer_encoding client_body_buffer_size client_body_in_file_only
+    client_body_in_single_buffer client_body_temp_path client_header_buffer_size connection_pool_size daemon
+    debug_connection debug_points directio directio_alignment env etag events fancyindex_css_href
+    fancyindex_default_sort fancyindex_directories_first fancyindex_exact_size fancyindex_hide_parent_dir
+    fancyindex_ignore fancyindex_localtime fancyindex_name_length fancyindex_show_dotfiles fancyindex_show_path
+    fancyindex_time_format fastcgi_buffer_size fastcgi_buffering fastcgi_buffers fastcgi_busy_buffers_size
+    fastcgi_catch_stderr fastcgi_connect_timeout fastcgi_hide_header fastcgi_ignore_client_abort fastcgi_keep_conn
+    fastcgi_limit_rate fastcgi_max_temp_file_size fastcgi_next_upstream fastcgi_read_timeout
     fastcgi_request_buffering fastcgi_send_lowat fastcgi_send_timeout fastcgi_temp_file_write_size fastcgi_temp_path
-    gzip_buffers gzip_disable gzip_hash gzip_http_version gzip_no_buffer gzip_proxied gzip_vary gzip_window
+    grpc_buffer_size grpc_connect_timeout grpc_next_upstream grpc_socket_keepalive grpc_ssl_ciphers gzip_buffers
+    gzip_disable gzip_hash gzip_http_version gzip_no_buffer gzip_proxied gzip_vary gzip_window http2_alt_svc
     http2_body_preread_size http2_chunk_size http2_idle_timeout http2_max_concurrent_pushes
     http2_max_concurrent_streams http2_max_field_size http2_max_header_size http2_max_requests http2_push
     http2_push_preload http2_recv_buffer_size http2_recv_timeout http3 http3_hq http3_max_concurrent_streams
-    http3_stream_buffer_size if_modified_since ignore_invalid_headers keepalive_disable keepalive_min_timeout
-    keepalive_requests keepalive_time limit_conn_log_level limit_req_log_level lingering_close lingering_time
-    lingering_timeout load_module lock_file log_not_found log_subrequest map_hash_bucket_size map_hash_max_size
-    master_process max_ranges merge_slashes min_delete_depth msie_padding msie_refresh multi_accept
-    open_file_cache open_file_cache_errors open_file_cache_min_uses open_file_cache_valid open_log_file_cache
-    output_buffers override_charset pcre_jit port_in_redirect postpone_output proxy_buffer_size proxy_buffering
-    proxy_buffers proxy_busy_buffers_size proxy_force_ranges proxy_headers_hash_bucket_size
-    proxy_headers_hash_max_size proxy_http_version proxy_ignore_client_abort proxy_limit_rate
-    proxy_max_temp_file_size proxy_request_buffering proxy_send_lowat proxy_socket_keepalive
-    proxy_ssl_ciphers proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_conf_command
+    http3_stream_buffer_size if_modified_since ignore_invalid_headers js_fetch_trusted_certificate js_path
+    keepalive_disable keepalive_min_timeout keepalive_requests keepalive_time limit_conn_log_level
+    limit_req_log_level lingering_close lingering_time lingering_timeout load_module lock_file log_not_found
+    log_subrequest lua_code_cache lua_max_pending_timers lua_package_cpath lua_package_path lua_shared_dict
+    lua_socket_log_errors lua_ssl_trusted_certificate lua_ssl_verify_depth map_hash_bucket_size map_hash_max_size
+    master_process max_ranges merge_slashes min_delete_depth mp4_buffer_size mp4_max_buffer_size msie_padding
+    msie_refresh multi_accept open_file_cache open_file_cache_errors open_file_cache_min_uses open_file_cache_valid
+    open_log_file_cache output_buffers override_charset pcre_jit perl_modules perl_require port_in_redirect
+    postpone_output proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size proxy_force_ranges
+    proxy_headers_hash_bucket_size proxy_headers_hash_max_size proxy_http_version proxy_ignore_client_abort
+    proxy_limit_rate proxy_max_temp_file_size proxy_next_upstream_timeout proxy_request_buffering proxy_send_lowat
+    proxy_socket_keepalive proxy_ssl_ciphers proxy_ssl_conf_command proxy_ssl_session_reuse proxy_ssl_verify_depth
     proxy_temp_file_write_size proxy_temp_path quic_active_connection_id_limit quic_bpf quic_gso quic_host_key
     quic_mtu quic_retry read_ahead recursive_error_pages request_pool_size reset_timedout_connection resolver
     resolver_timeout rewrite_log scgi_temp_path send_lowat sendfile sendfile_max_chunk server_name_in_redirect
-    server_names_hash_bucket_size server_names_hash_max_size server_tokens ssl_buffer_size ssl_dhparam
-    ssl_early_data ssl_ecdh_curve ssl_engine ssl_object_cache_inheritable ssl_ocsp_cache ssl_prefer_server_ciphers
-    ssl_session_cache ssl_session_ticket_key ssl_session_timeout ssl_stapling ssl_stapling_file
-    ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate subrequest_output_buffer_size
-    tcp_nodelay tcp_nopush thread_pool timer_resolution types_hash_bucket_size types_hash_max_size
-    underscores_in_headers use uwsgi_buffer_size uwsgi_buffering uwsgi_buffers uwsgi_busy_buffers_size
-    uwsgi_connect_timeout uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_param uwsgi_read_timeout
+    server_names_hash_bucket_size server_names_hash_max_size server_tokens source_charset ssl_buffer_size
+    ssl_dhparam ssl_early_data ssl_ecdh_curve ssl_engine ssl_object_cache_inheritable ssl_ocsp_cache
+    ssl_prefer_server_ciphers ssl_session_cache ssl_session_ticket_key ssl_session_timeout ssl_stapling
+    ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate
+    subrequest_output_buffer_size tcp_nodelay tcp_nopush thread_pool timer_resolution track_uploads
+    types_hash_bucket_size types_hash_max_size underscores_in_headers uninitialized_variable_warn upload_progress
+    use uwsgi_buffer_size uwsgi_buffering uwsgi_buffers uwsgi_busy_buffers_size uwsgi_connect_timeout
+    uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_next_upstream uwsgi_param uwsgi_read_timeout
     uwsgi_request_buffering uwsgi_send_timeout uwsgi_temp_path variables_hash_bucket_size variables_hash_max_size
-    worker_aio_requests worker_connections worker_cpu_affinity worker_priority worker_rlimit_core
-    worker_rlimit_nofile worker_shutdown_timeout working_directory env grpc_buffer_size grpc_socket_keepalive
-    brotli_buffers brotli_window zstd_buffers http2_max_requests charset_types source_charset
-    grpc_ssl_ciphers variables_hash_max_size debug_points debug_connection stub_status_module
-    vhost_traffic_status_zone gzip_comp_level_min fastcgi_next_upstream uwsgi_next_upstream
-    fastcgi_intercept_errors_off proxy_next_upstream_timeout grpc_next_upstream uninitialized_variable_warn
+    vhost_traffic_status_zone worker_aio_requests worker_connections worker_cpu_affinity worker_priority
+    worker_rlimit_core worker_rlimit_nofile worker_shutdown_timeout working_directory zstd_buffers
     """.split()  # noqa: SIM905 - a list of words
 )
 
@@ -81,6 +85,15 @@ NOTED: Final[dict[str, str]] = {
             "vhost_traffic_status_filter_by_set_key",
         ),
         "nginx's status page is rsp's metrics: metrics = \"127.0.0.1:9145\" (docs/metrics.md); its path answers 404",
+    ),
+    **dict.fromkeys(
+        ("health_check", "match", "upstream_conf", "state", "health_check_timeout"),
+        "active checks of peers are `health` of an upstream (docs/balancing.md); peers come from the file",
+    ),
+    **dict.fromkeys(("mp4", "flv"), "files are sent with ranges; the `start` of mp4 and flv in the query is not"),
+    **dict.fromkeys(
+        ("fancyindex", "fancyindex_header", "fancyindex_footer", "autoindex_format"),
+        "lists of files have rsp's own form: `list = true` of `files`",
     ),
     "error_log": 'messages of rsp itself go to standard error; log_level = "error" says fewer of them',
     "pid": 'rsp writes a pid file with pid_file = "/run/rsp.pid" only',
