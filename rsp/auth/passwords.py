@@ -185,7 +185,7 @@ class Users:
         name = future.result() if future.exception() is None else None
         if name is not None:
             self.remember(value, name)
-        for done in list(check.done):  # one may call others off
+        for done in list(check.done):  # a callback may cancel others
             done(name)
 
     def _call_off(self, digest: tuple[int, int], check: _Check, done: Done) -> None:

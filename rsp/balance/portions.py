@@ -1,7 +1,7 @@
 """Shares of requests: one in ten, or 90 to 10.
 
 Each request moves a point in [0, 1) on by the golden ratio.  No other step spreads points more evenly: of any n
-requests in a row a share has its part to within a few requests, and so it has of every second or tenth request,
+requests in a row a share has its part to within a few requests.  The same holds for every second or tenth request,
 whatever the pattern in which a page and its images come (Kuipers and Niederreiter, Uniform Distribution of Sequences,
 section 2.3).  It costs an addition, where a random number costs more and is less even.
 """

@@ -151,7 +151,7 @@ class Template:
         return b"".join(pieces)
 
     def fill_some(self, source: "Source") -> bytes:
-        """As :meth:`fill`; empty where nothing is there for any of the placeholders that may stand for nothing."""
+        """As :meth:`fill`; empty if there are placeholders that may be empty, and all of them are."""
         pieces = []
         found = not self._uncertain
         for part in self.parts:
@@ -185,7 +185,7 @@ def names(text: str) -> list[str]:
 
 
 def unknown(text: str, known: Collection[str]) -> Iterator[str]:
-    """What is wrong with each placeholder of ``text`` that is none of ``known``."""
+    """What is wrong with each placeholder of ``text`` that is not in ``known``."""
     for match in _PIECE.finditer(text):
         name = match[2]
         if name is not None and _canonical_of(name, known) not in known:

@@ -1,7 +1,7 @@
 """Which responses are compressed, and what their heads say of it (``compress``).
 
 Rules of this room: it looks at heads, and at bodies that are whole already; others are ``coder.py``'s.  A response
-that would be compressed for another client says so in Vary, whether this one gets it compressed or not.
+that would be compressed for another client says so in Vary, whether this client gets it compressed or not.
 """
 
 import re

@@ -6,7 +6,7 @@ from rsp.exchange.subject import Subject
 
 
 class Condition:
-    """Raises :class:`ValueError` for a text that is none."""
+    """Raises :class:`ValueError` for an invalid text."""
 
     __slots__ = ("_ended", "_exchange", "_matches", "_readers")
 

@@ -1,4 +1,4 @@
-"""A body on its way at no more than so many bytes a second: what comes too early waits, and its source is paused.
+"""A body on its way at a limited number of bytes a second: what comes too early waits, and its source is paused.
 
 The bytes of a body take turns with those of others that share the rate: each part takes the next stretch of time in a
 row, and is passed on when that begins.  What is in the way on the other side (a client or peer that is full) holds it
@@ -12,7 +12,7 @@ from typing import Any, Final
 from rsp.exchange.filter import Notes
 from rsp.ipc.clock import monotonic
 
-_CREDIT: Final = 0.1  # seconds: what may be made up for, of timers that are late above all; a body begins with so much
+_CREDIT: Final = 0.1  # seconds: what may be made up for, of late timers above all; a body begins with this much
 _SLICE: Final = 0.05  # seconds: what is passed on at once
 _MOST: Final = 64 << 10  # bytes of that
 _NOW: Final = 0.001  # seconds that no timer is made for
@@ -69,7 +69,7 @@ class Pace(Notes):
         self._reserve(size)
 
     def _reserve(self, size: int) -> float:
-        """The time of so many bytes, as :meth:`Row.reserve`."""
+        """The time of this number of bytes, as :meth:`Row.reserve`."""
         seconds = size / self._rate
         if self._row is not None:
             return self._row.reserve(seconds)

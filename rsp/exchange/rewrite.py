@@ -31,8 +31,8 @@ class Rewrite:
         raise NotImplementedError
 
     def with_prefix(self, fields: bytes) -> bytes:
-        """``fields`` of a request, and X-Forwarded-Prefix if something was stripped: behind what a proxy before rsp has
-        stripped, which only a trusted one may say."""
+        """``fields`` of a request, and X-Forwarded-Prefix if something was stripped: after the prefix that a proxy
+        before rsp has stripped, which only a trusted proxy may send."""
         if not self.stripped:
             return fields
         outer = get(fields, _PREFIX)

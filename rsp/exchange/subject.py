@@ -1,4 +1,4 @@
-"""What is known of an exchange: for counters, logs, traces, placeholders.
+"""The data of an exchange: for counters, logs, traces, placeholders.
 
 Rules of this room: what is known and nothing else; an :class:`rsp.exchange.exchange.Exchange` is one.
 """

@@ -1,4 +1,4 @@
-"""What is known of a file that answers requests, and of a directory.
+"""The data of a file that answers requests, and of a directory.
 
 An entry never changes: a file that has changed is another entry.
 """

@@ -1,4 +1,4 @@
-"""Reading what is below a root: a regular file with what is known of it, and with its content if it is small."""
+"""Reading what is below a root: a regular file with its data, and with its content if it is small."""
 
 import errno
 import time

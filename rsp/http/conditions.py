@@ -38,7 +38,7 @@ class Condition:
 
 
 def _preflight(head: RequestHead, name: bytes) -> bytes:
-    """What a browser's question before a request (CORS) has in the field ``name``; empty: it is none."""
+    """What a browser's question before a request (CORS) has in the field ``name``; empty: this is no preflight."""
     if head.method != b"OPTIONS" or get(head.fields, b"origin") is None:
         return b""
     return get(head.fields, name) or b""

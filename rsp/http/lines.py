@@ -9,7 +9,7 @@ from rsp.http.names import fold, lines_without, split
 
 
 def get(block: bytes, name: bytes) -> bytes | None:
-    """The values of all fields ``name`` as one list (RFC 9110 section 5.3); of Set-Cookie, which is none, the first."""
+    """The values of all fields ``name`` as one list (RFC 9110 section 5.3); of Set-Cookie, not a list, the first."""
     values = each(block, name)
     if not values:
         return None

@@ -48,7 +48,7 @@ class RequestHead:
     ``host``         the authority that the request is for, without doubt; empty only in HTTP/1.0
     ``framing``      body length in bytes, or ``CHUNKED``
     ``keep_alive``   whether the client lets us keep the connection
-    ``forwarded``    the lines that say whom another proxy forwarded for
+    ``forwarded``    the lines with the client of another proxy
     ``request_id``   X-Request-Id, if it is sound; else empty
     ``upgrade``      value of Upgrade, when Connection names it; else empty
     ``connection_bound``  its credentials authenticate the connection that it is sent on (NTLM, Negotiate)

@@ -299,7 +299,7 @@ class PeerRequest(Responder):
         raise NotImplementedError
 
     def connect_failed(self, failure: Failure) -> None:
-        """There is none; nothing was sent."""
+        """There is no connection; nothing was sent."""
         raise NotImplementedError
 
     def peer_failed(self, stream: PeerStream, failure: Failure) -> None:

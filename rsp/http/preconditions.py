@@ -2,7 +2,7 @@
 
 Rules of this room: ``fields`` are the lines of a request for a representation that exists and would be answered with
 a 200; its ETag is strong, or empty where it has none.  A field that cannot be understood is treated as the section of
-its name says: a date that is none is ignored, an entity tag that is none matches nothing.
+its name says: an invalid date is ignored, an invalid entity tag matches nothing.
 """
 
 import re

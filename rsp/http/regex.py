@@ -127,7 +127,7 @@ def _together(patterns: Sequence[Pattern], memory: int) -> Any:
 
 
 def try_beginning(search: Callable[[bytes], object], instructions: int, text: bytes) -> None:
-    """Raises :class:`TooCostly` where ``search``, with so many instructions, would take too long for ``text``.
+    """Raises :class:`TooCostly` where ``search``, with this number of instructions, would take too long for ``text``.
 
     Nothing can stop RE2, and where its automaton does not fit, each byte may cost 12 ns for each instruction.  So what
     could take long is tried with beginnings of the text first, each twice the last.

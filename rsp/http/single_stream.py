@@ -61,7 +61,7 @@ class SingleStream(PeerStream):
     """The only stream of its connection for now.
 
     ``_heard``       something of a response has come
-    ``_sent_after``  the request was sent after so many looks for events
+    ``_sent_after``  the request was sent after this number of polls
     ``_end_delay``   how long after the request the peer's end of file came, as the kernel saw it
     """
 

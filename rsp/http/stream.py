@@ -34,7 +34,7 @@ class ClientSession(Session):
     ``listener``  where it came in, as configured
     ``accepted``  when it was accepted, by the worker's clock
     ``scheme``    ``http``, or ``https`` over TLS
-    ``tls``       what is known of its TLS connection, or ``None``
+    ``tls``       the data of its TLS connection, or ``None``
     ``counted``   whether ``limits.per_client`` counts it
     ``config``    the configuration for its next request, ``limits`` the limits of its listener there
     ``series``    what is counted for its listener there, if that is counted
@@ -89,7 +89,7 @@ class ClientSession(Session):
         return session
 
     def hand_on(self, session: "ClientSession") -> None:
-        """What is known of the connection."""
+        """The data of the connection."""
         session.accepted, session.tls, session.counted = self.accepted, self.tls, self.counted
         if self.own is None:
             self.own = {}
@@ -212,7 +212,7 @@ class ClientEvents(ResponseReceiver):
         raise NotImplementedError
 
     def client_left(self) -> None:
-        """The client has sent nothing for so long, after its end of file, that it is taken for gone."""
+        """The client could be sent nothing for too long after its end of file: it counts as gone."""
         raise NotImplementedError
 
     def request_failed(self, status: int, reason: str) -> tuple[ResponseHead, list[bytes]] | None:

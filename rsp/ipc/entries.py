@@ -35,7 +35,7 @@ _EVICTED: Final = 13
 _USED: Final = 14  # the highest cell that was ever used
 _BUCKETS: Final = 16
 
-# Words of a cell; cells are named by their number plus one, 0 is none.
+# Words of a cell; cells are named by their number plus one, 0 is no cell.
 _STATE: Final = 0
 _NEXT: Final = 1  # of the entry, or of the free ones
 _CHAIN: Final = 2  # the next entry of the bucket
@@ -62,7 +62,7 @@ class Full(Exception):
 class Entries:
     """``start``: the shard's first byte in ``memory``; ``size``: in bytes.
 
-    Entries are named by their first cell; 0 is none.  Everything but ``begin`` is called between ``begin`` and ``end``.
+    Entries are named by their first cell; 0 is no entry.  All but ``begin`` is called between ``begin`` and ``end``.
     Hot methods say ``self._words`` each time: for a local name Cython counts a reference, atomically.
     """
 

@@ -1,8 +1,8 @@
-"""Limits that several instances share: what this one may admit without asking the store, over all its workers.
+"""Limits that several instances share: what this instance may admit without asking the store, over all its workers.
 
 A lease is a number of requests that the store has taken out of a limit's bucket for this instance.  Requests draw from
 it; what a quarter of a second has not used goes back, or what 50 ms have not, where the bucket was empty.  An entry of
-the memory that workers share has what is known of a bucket, so all workers draw from one lease, and a flood of keys
+the memory that workers share has the state of a bucket, so all workers draw from one lease, and a flood of keys
 pushes out the oldest.
 
 Rules of this room: it decides, and never asks a store, which ``exchange/lease_client.py`` does; and it knows no other
@@ -11,7 +11,7 @@ clock than this machine's.  How much is leased, and when, is reckoned here:
 - A request waits for the store where no lease is left and the bucket is not known to be empty.
 - A bucket that is known to be empty is asked for again once it has something, not before.
 - Limits of more than 200 requests a second whose bucket is empty again and again are refilled in the background every
-  5 ms, less often where others have taken all: requests are answered at once, and what one is refused another one gets.
+  5 ms, less often where others have taken all: requests are answered at once, and the others get what one is refused.
 - A lease is what has been asked for in a tenth of a second, but at most a quarter of what is in the bucket; once half
   of it is used, the next one is asked for in the background.
 """
@@ -151,8 +151,8 @@ class Leases:
         return pause
 
     def unused(self, key: bytes) -> float:
-        """What a lease that does not hold any more has left, for the store; less than 0: it still holds, for so many
-        seconds."""
+        """What a lease that does not hold any more has left, for the store; less than 0: it still holds, for this
+        number of seconds."""
         hashed = hash_of(key) ^ _OTHER
         entries = self._rates.entries_of(hashed)
         entries.begin()

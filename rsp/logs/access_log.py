@@ -16,8 +16,8 @@ from rsp.logs import log
 
 _BATCH: Final = 64 << 10  # bytes that are written without waiting for the tick
 _HELD: Final = 4 << 20  # bytes that may wait for what takes no more
-# After so many bytes more it is asked again: a daemon's queue may have room for ten messages, and be empty long before
-# the next tick.
+# After this number of further bytes it is asked again: a daemon's queue may have room for ten messages, and be empty
+# long before the next tick.
 _AGAIN: Final = 2 << 10
 
 

@@ -34,7 +34,7 @@ late.token = WAIT
 local clock = sandbox.clock  -- of this thread: os.clock counts those that check passwords, too
 local max, min = math.max, math.min
 local function used() return collectgarbage("count") end  -- KB
-local in_use, share = 0, math.huge  -- KB after the last hook; what one may add to that
+local in_use, share = 0, math.huge  -- KB after the last hook; what a hook may add to that
 local too_much = "the configuration needs more memory than there is"
 local step = STEP  -- instructions from one look at the budget to the next
 local patience = 4  -- looks without one at the clock

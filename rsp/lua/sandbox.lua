@@ -62,7 +62,7 @@ local function fail(message)
   raw_error((file and file .. ":" .. line .. ": " or "") .. tostring_(message), 0)
 end
 
--- A library: what a file adds to it while it is loaded is there for all, and nothing can be added later.
+-- A library: what a file adds to it while it is loaded is visible for all, and nothing can be added later.
 local function library(name, content)
   local proxy = newproxy(true)
   local meta = raw_getmetatable(proxy)

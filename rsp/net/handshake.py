@@ -24,7 +24,7 @@ from rsp.tls.names import ServerNames
 from rsp.tls.words import of_client
 
 _SHARE: Final = 0.002  # of a turn of the loop, in seconds, with what comes between the steps
-_PAUSE: Final = 0.0002  # steps of so many seconds, and established connections have their turn
+_PAUSE: Final = 0.0002  # seconds of steps, then established connections have their turn
 _MOST_QUEUED: Final = 4096  # two seconds of work; clients that come later would have left by then
 _BUFFER: Final = 64 << 10  # bytes that wait for a step
 _GRACE: Final = 1.0

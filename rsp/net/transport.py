@@ -1,7 +1,7 @@
 """An open connection.
 
 The lesson that rsp began with: what the other side cannot take is kept, in order, and its writer is told to
-pause; nothing is dropped, nothing blocks.  The protocol hears of the end exactly once, and never from within a call
+pause; nothing is dropped, nothing blocks.  The protocol learns of the end exactly once, and never from within a call
 of its own.
 """
 

@@ -1,4 +1,4 @@
-"""What is known of a connection after its handshake."""
+"""The data of a connection after its handshake."""
 
 
 class Facts:

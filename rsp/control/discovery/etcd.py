@@ -1,8 +1,8 @@
 """Members that stand below a prefix of etcd: ``etcd://10.0.0.5:2379/services/app/``; one key for each, whatever its
 name.
 
-All are read, and then their changes watched.  A watch that is cut off from its cluster can be silent for ever, so the
-member of etcd that serves it has to answer a read that its cluster agrees on, too, every few seconds.
+All are read, and then their changes watched.  A watch that is cut off from its cluster can be silent for ever.  So the
+member of etcd that serves it must also answer, every few seconds, a read that its cluster agrees on.
 """
 
 import asyncio

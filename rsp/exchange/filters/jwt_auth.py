@@ -1,7 +1,7 @@
 """Routes with `auth = { jwt = ... }`: a valid token of the issuer (RFC 6750), or 401; without the claims, 403.
 
 A token that was valid before costs a look into the cache.  One with a key that is not known waits for a moment while
-the control process fetches the keys again, a bounded number of them, because anyone can make such tokens.
+the control process fetches the keys again, a bounded number of them, because any client can make such tokens.
 """
 
 from typing import Any, Final

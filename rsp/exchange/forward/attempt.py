@@ -80,7 +80,7 @@ class Attempt:
         self._dial.cancel("timed out while connecting")
 
     def finish(self, connected: bool) -> None:
-        """It is none any more."""
+        """It is over."""
         self.over = True
         self.pool.context.attempts.discard(self)
         self.pool.peer.stats.add(CONNECTING, -1)

@@ -72,7 +72,7 @@ class Pool(ConnectionOwner):
             self.shared.retired = False
 
     def retire(self) -> None:
-        """The peer is none any more, or asked in another way: no connection waits here."""
+        """The peer has been removed, or is asked in another way: no connection waits here."""
         self.retired = True
         self.keepalive = 0
         self.forget_idle()

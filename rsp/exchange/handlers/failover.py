@@ -1,4 +1,4 @@
-"""``failover``: another upstream, where all that one can do has failed.
+"""``failover``: another upstream, after all attempts of the first have failed.
 
 Rules of this room: a request goes to the other upstream at most once, and only where ``retry`` would let it be sent to
 another peer: nothing of it was sent, or its method is idempotent and all of its body is still here.  The budget of

@@ -21,8 +21,8 @@ class Choice:
     """The cookie by which a client stays with an upstream.
 
     Its name and its values are derived from the names of the upstreams, so they are the same for all routes that split
-    requests among these, in every worker and after every restart, and they tell a client nothing.  A client that makes
-    one up chooses its own share: that is no secret, and handy for tests.
+    requests among these, in every worker and after every restart.  They reveal nothing to a client.  A client that
+    makes one up chooses its own share: that is no secret, and handy for tests.
     """
 
     __slots__ = ("_lines", "_name", "_size", "_upstreams")

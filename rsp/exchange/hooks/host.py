@@ -20,7 +20,7 @@ from rsp.net.context import WorkerContext
 class Host:
     """Lua holds this, so it must not hold Lua: nothing would ever free the two.
 
-    ``current``: what is known of the exchange whose hook runs, and ``head``: its request's head.
+    ``current``: the data of the exchange whose hook runs, and ``head``: its request's head.
     ``serving``: the configuration has been loaded.
     """
 

@@ -4,8 +4,8 @@ What an end makes of it is for its subclass (``server.py``, ``client.py``).  Eve
 done on it, and frames that bring nothing cost points (``guard.py``).  A read may hold 28,000 frames; a connection gets
 a share of a turn of the loop, then the others have theirs.
 
-The connection's window is credited as data arrives, whatever becomes of it: that it is bounded is for the windows of
-its streams.
+The connection's window is credited as data arrives, without regard to its use: the windows of its streams
+limit it.
 """
 
 from math import inf
@@ -262,7 +262,7 @@ class Connection(Agreement):
     def _take_section(self, number: int, flags: int, block: bytes) -> None:
         stream, last = self.streams.get(number), bool(flags & END_STREAM)
         fields = self._decoder.decode(block, self.head_limit, stream is not None and stream.has_head)
-        if fields.too_large:  # a bomb of 16 KB stands for megabytes, whatever becomes of it
+        if fields.too_large:  # a bomb of 16 KB means megabytes, used or not
             self.guard.spend(fields.size >> 10, self.context.now)
         self._deliver()
         if stream is None or stream.gone:

@@ -163,7 +163,7 @@ class Output(StreamOwner):
         self.stream_gone(stream)
 
     def stream_gone(self, stream: Stream) -> None:
-        """``stream`` is none of this connection's any more."""
+        """``stream`` has left this connection."""
         raise NotImplementedError
 
     def _end_locally(self, stream: Stream) -> None:

@@ -250,7 +250,7 @@ class H2ServerStream(ClientStream):
             lane.close(code)
             return
         if code != NO_ERROR:
-            lane.remote_done = False  # whatever has come: the client is to hear of it
+            lane.remote_done = False  # for any input: the client is told
         respond(self._connection, lane, answer[0], answer[1], _NOTHING)
         if not lane.remote_done:
             lane.close_after(code)

@@ -57,7 +57,7 @@ class Stream:
     """``number``; ``owner``: its connection.
 
     ``local_done``   this side has ended it, ``remote_done``: the other side has
-    ``gone``         it is none of the connection's any more
+    ``gone``         it has left the connection
     ``ended``        its last bytes are in the queue, and ``trailers`` follow them
     ``closing``      once those are sent, this is the code of a reset; -1: there is none, the other side ends it
     ``has_head``     the next field section is trailers

@@ -70,7 +70,7 @@ def satisfy(level: Level, keys: dict[str, Value]) -> None:
     if "allow" in keys:
         keys["any"] = True
     elif keys.get("deny") == EVERYONE:
-        del keys["deny"]  # whoever has a password comes in
+        del keys["deny"]  # clients with a password are served
 
 
 class Zones:

@@ -1,4 +1,4 @@
-"""``listen``: the addresses of the whole file, who is the default server of each, and which requests a server gets."""
+"""``listen``: the addresses of the whole file, the default server of each, and which requests a server gets."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""A ``location`` becomes a route: what it matches, who may come in, what answers, by which rules.
+"""A ``location`` becomes a route: what it matches, which clients it serves, what answers, by which rules.
 
 A location of which a restriction is not understood is not served: a refusing route stands in its place.
 """

@@ -52,7 +52,7 @@ class Location(Struct, eq=False):
 
 
 class Server:
-    """``names``: what is known of its variables; ``locations``: all of them, inner ones before those around them."""
+    """``names``: the known values of its variables; ``locations``: all of them, inner ones before those around them."""
 
     def __init__(self, statement: Statement, http: Level, functions: Functions, constants: dict[str, str]) -> None:
         self.statement = statement

@@ -153,7 +153,7 @@ class Names:
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
-    """Literal text and the name of the variable behind it; the last one may have none."""
+    """Literal text and the name of the variable behind it; the last may have none."""
     found: list[tuple[str, str]] = []
     at = 0
     for match in _VARIABLE.finditer(text):
