@@ -39,5 +39,5 @@ class Guard:
             raise Http2Error(ENHANCE_YOUR_CALM, "too many frames that only cost work")
 
     def earn(self, size: int) -> None:
-        """``size`` bytes have passed; counted by size alone, or 200 bytes in frames of one byte would pay for a reset."""
+        """``size`` bytes have passed; by size alone, or 200 bytes in frames of one byte would pay for a reset."""
         self._points = min(_MOST, self._points + size * _PER_KILOBYTE / 1024)
