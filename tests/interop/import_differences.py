@@ -1,16 +1,57 @@
-"""Where an imported configuration differs from nginx on purpose; docs/import.md has each reason."""
+"""Where an imported configuration differs from nginx on purpose; docs/import.md has each reason.
 
-from collections.abc import Callable
+Each is told by the line that says what differs (import_oracle.py): "status: nginx 200, rsp 101".
+"""
+
+import re
 from typing import Final
 
 from tests.interop.import_battery import Request
 from tests.interop.import_oracle import Seen
 
-Predicate = Callable[[Request, Seen, Seen, str], bool]
+_TABLE: Final = (
+    (r"(request|response) x-request-id: nginx \[\],", "X-Request-ID: rsp gives each request an id, for peers and logs."),
+    (r"request x-forwarded-(for|host|proto): nginx \[\],", "X-Forwarded-For, -Host and -Proto go to all peers, if the file sets one of them anywhere."),
+    (r"response www-authenticate: .*charset=", "rsp says that passwords are UTF-8 (RFC 7617)."),
+    (r"response expires: nginx \[.*\], rsp \[\]", "`expires`: Cache-Control alone; caches prefer it to Expires (RFC 9111)."),
+    (r"response content-type: nginx \['(text/[\w.+-]+)'\], rsp \['\1; charset=utf-8'\]", "Text has `charset=utf-8` in its Content-Type."),
+    (r"response content-type: nginx \['(\w+/[\w.+-]+)'\], rsp \['(application/octet-stream|text/plain; charset=utf-8|text/plain)'\]", "`return` with a text: the type is that of `default_type`, for every path."),
+    (r"location: nginx https?://[^/]+(/.*), rsp \1$", "Location is relative where the configuration says a path, as with `absolute_redirect off`."),
+    (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403), rsp 405", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
+    (r"status: nginx 403, rsp 404", "Files: a directory without an index file is 404, not 403."),
+    (r"status: nginx 404, rsp 403", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),
+    (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
+    (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
+    (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`."),
+)  # fmt: skip
+MIDDLES: Final = ("/v1x", "/aboutx")  # in the middle of a segment; of locations that open something
+_FORWARDED: Final = "X-Forwarded-* of clients: rsp believes, and passes on, only those of `trusted` proxies."
+_PATHS: Final = "A path with `//`, dot segments or needless escapes gets 400, if its normal form is another location's (docs/routes.md)."
+_COOKIES: Final = (
+    "`proxy_pass` with a path: the Path of cookies is mapped back, as with `proxy_cookie_path`; a note says so."
+)
+_MIDDLE: Final = "`location /api` without a slash at its end is also for `/apix` in nginx, not in rsp; a note says so. Where the location refuses clients, the rest refuses them, too."
+_UPGRADE: Final = "WebSockets pass on every route to a peer, not only where Upgrade is set."
 
-# Each predicate gets the request, nginx's response, rsp's, and the line that says what differs.
-DIFFERENCES: Final[tuple[tuple[Predicate, str], ...]] = ()
+DIFFERENCES: Final = [(re.compile(pattern), reason) for pattern, reason in _TABLE]
+REASONS: Final = [*(reason for _, reason in DIFFERENCES), _PATHS, _COOKIES, _MIDDLE, _FORWARDED, _UPGRADE]
 
 
 def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | None:
-    return next((reason for told, reason in DIFFERENCES if told(request, nginx, rsp, line)), None)
+    """Why rsp differs for ``request``, or ``None``."""
+    if ("Upgrade", "websocket") in request.fields and (rsp.status == 101 or "request upgrade" in line):
+        return _UPGRADE
+    if any(name == "X-Forwarded-For" for name, _ in request.fields) and re.match(
+        r"request x-(forwarded|real)|location: nginx http://.*, rsp https://|body: .*\bhttp\b.*\bhttps\b", line
+    ):
+        return _FORWARDED
+    if re.search(r"/\.|%|//|;", request.target) and (rsp.status in (400, 404) or nginx.status == 400):
+        return _PATHS
+    if line.startswith("response set-cookie") and nginx.saw and rsp.saw and nginx.saw[2] != request.target:
+        return _COOKIES
+    if request.target in MIDDLES and nginx.status < 400:
+        return _MIDDLE
+    for pattern, reason in DIFFERENCES:
+        if pattern.match(line) and not ("add_header" in reason and (rsp.status < 400 or rsp.saw)):
+            return reason
+    return None

@@ -13,7 +13,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
@@ -189,19 +189,32 @@ def differences(request: Request, nginx: Seen, rsp: Seen) -> list[str]:
     """Where the two are not the same, one line for each."""
     found = []
     own_pages = _own_page(nginx) and rsp.saw is None and rsp.status >= 300
-    for what in ("status", "location", "saw"):
+    for what in ("status", "location"):
         theirs, ours = getattr(nginx, what), getattr(rsp, what)
         if theirs != ours:
-            found.append(f"{what}: {_short(theirs, ours)}")
+            found.append(f"{what}: nginx {theirs}, rsp {ours}")
+    if nginx.saw is None or rsp.saw is None:
+        if nginx.saw != rsp.saw:
+            found.append(f"peer: nginx {nginx.saw and nginx.saw[0]}, rsp {rsp.saw and rsp.saw[0]}")
+    else:
+        for what, theirs, ours in zip(("peer", "method", "target", "", "content"), nginx.saw, rsp.saw, strict=True):
+            if what and theirs != ours:
+                found.append(f"{what}: nginx {theirs}, rsp {ours}")
+        found += _of_fields("request", nginx.saw[3], rsp.saw[3], set())
     if nginx.status == rsp.status:
-        skipped = {"content-type", "location"} if own_pages else {"location"}
-        theirs = {each for each in nginx.fields if each[0] not in skipped}
-        ours = {each for each in rsp.fields if each[0] not in skipped}
-        if theirs != ours:
-            found.append(f"fields: nginx {sorted(theirs - ours)}, rsp {sorted(ours - theirs)}")
+        found += _of_fields(
+            "response", nginx.fields, rsp.fields, {"location", *(["content-type"] if own_pages else [])}
+        )
         if nginx.body != rsp.body and not own_pages and not _packed(nginx, rsp) and request.method != "HEAD":
             found.append(f"body: nginx {nginx.body[:60]!r}, rsp {rsp.body[:60]!r}")
     return found
+
+
+def _of_fields(where: str, nginx: Sequence, rsp: Sequence, skipped: set[str]) -> Iterator[str]:
+    for name in sorted({name for name, _ in (*nginx, *rsp)} - skipped):
+        theirs, ours = [[value for key, value in fields if key == name] for fields in (nginx, rsp)]
+        if theirs != ours:
+            yield f"{where} {name}: nginx {theirs}, rsp {ours}"
 
 
 def _own_page(seen: Seen) -> bool:
@@ -211,16 +224,6 @@ def _own_page(seen: Seen) -> bool:
 
 def _packed(nginx: Seen, rsp: Seen) -> bool:
     return ("content-encoding", "gzip") in nginx.fields and ("content-encoding", "gzip") in rsp.fields
-
-
-def _short(theirs: object, ours: object) -> str:
-    if isinstance(theirs, tuple) and isinstance(ours, tuple):
-        for name, one, two in zip(("backend", "method", "target", "fields", "body"), theirs, ours, strict=True):
-            if one != two:
-                if name == "fields":
-                    one, two = [f for f in one if f not in two], [f for f in two if f not in one]
-                return f"{name}: nginx {one!r}, rsp {two!r}"
-    return f"nginx {theirs!r}, rsp {ours!r}"
 
 
 class Pair(NamedTuple):

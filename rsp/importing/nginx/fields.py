@@ -106,7 +106,9 @@ def _host(value: str, names: Names, ports: frozenset[str]) -> str:
 
 def response_rules(level: Level, names: Names, parts: Parts, rules: Rules) -> None:
     """What clients are sent."""
-    for statement in level.all("proxy_hide_header", "fastcgi_hide_header", "more_clear_headers"):
+    hiding = {name: level.all(name) for name in ("proxy_hide_header", "fastcgi_hide_header", "more_clear_headers")}
+    hiding.pop("proxy_hide_header" if level.has("fastcgi_pass") else "fastcgi_hide_header")
+    for statement in (statement for found in hiding.values() for statement in found):
         rules.hidden += [word for word in statement.args if not word.startswith("-")]
     for statement in level.all("add_header"):
         if len(statement.args) < 2:
