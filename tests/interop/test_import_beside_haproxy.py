@@ -49,7 +49,7 @@ THEMES = [
     acl is_api path_beg /api
     acl shop hdr(host) -i shop.test
     acl sub hdr_end(host) -i .sub.test
-    acl www hdr_beg(host) -i www.
+    acl www hdr(host) -i www.x.test
     use_backend one if is_api
     use_backend two if shop
     use_backend three if sub { path_end .css } or www { path /health }

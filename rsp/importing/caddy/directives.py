@@ -9,7 +9,7 @@ from rsp.importing.caddy.proxy import Proxied, php_fastcgi, reverse_proxy
 from rsp.importing.caddy.tokens import Node
 from rsp.importing.caddy.values import placeholders, size
 from rsp.importing.ordered.condition import Condition, Inexpressible, Path
-from rsp.importing.ordered.rules import Rule, redirection
+from rsp.importing.ordered.rules import Rule, redirection, refusal
 from rsp.importing.site import Note, Site, Untranslated
 from rsp.importing.wordlist import words
 
@@ -153,6 +153,8 @@ class Directives:
             if scope.prefix:
                 raise Inexpressible("two prefixes are taken off")
             where.any = [both for one in where.any for two in of if (both := one.both(two)) is not None]
+        if guard and last:
+            return [refusal(keys["respond"], where.any, where.unless, node.origin, node.text)]
         return [Rule(keys, where.any, where.unless, last, guard, (), node.origin, node.text)] if keys else []
 
     def _root(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
@@ -344,7 +346,7 @@ def _matcher_of(node: Node) -> str:
 
 def _sort_key(node: Node, scope: Scope) -> tuple[int, bool, str]:
     """The directive's place, whether it has a matcher, and its only path."""
-    name = "handle" if node.name == "handle_path" else node.name
+    name = "handle" if node.name == "handle_path" else "basic_auth" if node.name in _GUARDS else node.name
     word = _matcher_of(node)
     if not word or word == "*":
         return (_PLACES.get(name, len(_PLACES)), False, "")

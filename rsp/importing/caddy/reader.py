@@ -120,6 +120,8 @@ class _Reader:
         for declaration in self.listeners.values():
             self.site.add(declaration)
         self.certificates.declare()
+        if any(address.host.startswith("*.") for block in self.source.sites for address in block.addresses):
+            self.site.add(Note("*.example.com is one label to Caddy; rsp takes names of any depth below example.com"))
         if any(where.startswith("0.0.0.0:") for where in self.listeners):
             self.site.add(Note('Caddy listens on IPv6 as well: add listen "[::]:443" and so on, if clients use it'))
 

@@ -77,10 +77,10 @@ def options(words: list[str]) -> dict[str, str]:
     return found
 
 
-def upstream(section: Section, lines: list[Line], port: str | None) -> Upstream:
-    """``lines``: those of the defaults, too.  ``port``: what servers without one are asked at."""
+def upstream(section: Section, lines: list[Line], port: str | None, common: dict[str, str]) -> Upstream:
+    """``lines``: those of the defaults, too.  ``port``: of servers without one.  ``common``: options of servers."""
     result = Upstream()
-    common: dict[str, str] = {}
+    common = dict(common)
     servers: list[Server] = []
     for line in lines:
         if line.first in ("default-server", "server", "server-template"):

@@ -300,7 +300,9 @@ class _Reader:
     def _upstream(self, section: Section, ports: frozenset[str]) -> bool:
         if section.name in self.upstreams:
             return True
-        made = upstream(section, self._lines(section), next(iter(ports)) if len(ports) == 1 else None)
+        trusting = any(line.starts("ssl-server-verify", "none") for line in self.global_lines)
+        unverified = {"verify": "none"} if trusting else {}
+        made = upstream(section, self._lines(section), next(iter(ports)) if len(ports) == 1 else None, unverified)
         for part in made.said:
             self.site.add(part)
         if made.declaration is None:

@@ -8,7 +8,7 @@ from rsp.importing.haproxy.conditions import Acls, Alternative, split_marker
 from rsp.importing.haproxy.sections import Line
 from rsp.importing.haproxy.values import placeholders, seconds
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, literal_prefix
-from rsp.importing.ordered.rules import Rule, redirection
+from rsp.importing.ordered.rules import Rule, redirection, refusal
 from rsp.importing.wordlist import words as word_set
 
 _SCHEME_FIELDS: Final = frozenset(("x-forwarded-proto", "x-forwarded-protocol", "x-scheme", "x-forwarded-scheme"))
@@ -212,7 +212,7 @@ class Rules:
             except Inexpressible:
                 found += self._password_denied(line, alternative)
                 continue
-            found.append(_access(line, alternative, respond))
+            found.append(refusal(respond, alternative.any, alternative.unless, line.origin, line.text))
         return found
 
     def _password_denied(self, line: Line, alternative: Alternative) -> list[Rule]:
@@ -346,21 +346,6 @@ def _anchored(pattern: str, path: Path | None) -> str:
     if path is not None and known and literal_prefix(f"^{pattern}").startswith(path.text):
         return f"^{pattern}"
     return pattern
-
-
-def _access(line: Line, alternative: Alternative, respond: dict[str, Any]) -> Rule:
-    """A refusal; by clients' addresses alone it is ``allow`` or ``deny`` of the routes."""
-    any, unless = alternative.any, alternative.unless
-    if respond == {"status": 403}:
-        allowed = [network for each in unless for network in each.clients or ()]
-        if unless and all(each == Condition(clients=each.clients) for each in unless):
-            return Rule({"allow": allowed}, any, guard=True, origin=line.origin, text=line.text)
-        denied = [each.clients for each in any]
-        where = [each.without("clients") for each in any]
-        if all(denied) and not unless and all(each == where[0] for each in where):
-            keys = {"deny": [network for clients in denied for network in clients or ()]}
-            return Rule(keys, where[:1], guard=True, origin=line.origin, text=line.text)
-    return Rule({"respond": respond}, any, unless, True, True, (), line.origin, line.text)
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:

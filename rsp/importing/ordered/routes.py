@@ -35,13 +35,23 @@ def routes(chosen: Sequence[Chosen], finish: Finish) -> list[Declaration | Untra
         if chain:
             written.setdefault(tuple(chain), []).append(host)
     found: list[Declaration | Untranslated] = []
-    begins, ends = [[host for host in hosts if host[place] == "*"] for place in (-1, 0)]
-    if begins and ends:
+    begins, ends = _wild(chosen, -1), _wild(chosen, 0)
+    if begins and ends and min(begins.values()) < max(ends.values()):
         why = "of hosts by their beginning and by their end, rsp looks at the latter first"
         found.append(Untranslated(why, ", ".join([*begins, *ends])))
     for indices, names in written.items():
         found += _routes([chosen[index] for index in indices], names, finish)
     return found + _routes([chosen[index] for index in general], [], finish)
+
+
+def _wild(chosen: Sequence[Chosen], place: int) -> dict[str, int]:
+    """Hosts with a ``*`` there, and the condition that asks for them: of beginnings the first, of ends the last."""
+    found: dict[str, int] = {}
+    for index, each in enumerate(chosen):
+        for host in sorted(each.condition.hosts or ()):
+            if host[place] == "*" and (place == 0 or host not in found):
+                found[host] = index
+    return found
 
 
 def _specific(host: str) -> tuple[int, int]:

@@ -125,6 +125,25 @@ def _problem(out: Resolved, rule: Rule, reason: str) -> None:
         out.problems.append(problem)
 
 
+def refusal(
+    respond: dict[str, Any],
+    any: Sequence[Condition],
+    unless: Sequence[Condition],
+    origin: Origin | None,
+    text: str,
+) -> Rule:
+    """Requests are refused; by their clients' addresses alone, ``allow`` or ``deny`` of the routes says it."""
+    if respond == {"status": 403}:
+        allowed = [network for each in unless for network in each.clients or ()]
+        if unless and all(each == Condition(clients=each.clients) for each in unless):
+            return Rule({"allow": allowed}, any, guard=True, origin=origin, text=text)
+        where = [each.without("clients") for each in any]
+        if all(each.clients for each in any) and not unless and all(each == where[0] for each in where):
+            denied = [network for each in any for network in each.clients or ()]
+            return Rule({"deny": denied}, where[:1], guard=True, origin=origin, text=text)
+    return Rule({"respond": respond}, any, unless, True, True, (), origin, text)
+
+
 def redirection(to: str, status: int) -> dict[str, Any]:
     """Keys of a route; rsp's ``redirect`` keeps the query, so a target that does not name it is a field."""
     if "?" in to or "{query}" in to or "{uri}" in to:
