@@ -14,11 +14,12 @@ from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import Guards, stripped
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.maps import re2_of
+from rsp.importing.nginx.maps import re2_of, wider_than
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
 from rsp.importing.nginx.tree import Statement, mark, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.words import is_closing
 from rsp.importing.site import Value
 
 _MODULE: Final = ("if", "return", "rewrite", "set", "break")
@@ -44,11 +45,15 @@ class Locations:
         for location in self.server.locations:
             try:
                 found.append(self._draft(location))
-            except Unsayable as error:  # of what it matches: there is nothing that could refuse in its place
+            except Unsayable as error:  # of what it matches
                 closed = Parts()
                 closed.lost(location.statement, str(error))
+                draft = Draft({}, parts=closed, is_closed=True)
+                if _keeps_out(location.statement):
+                    draft.match["regex"] = f"(?i){wider_than(location.path)}"
+                    draft.keys["respond"] = {"status": 503}
                 mark(location.statement)
-                found.append(Draft({}, parts=closed, is_closed=True))
+                found.append(draft)
         if not any(each.path == "/" and not each.modifier.startswith(("=", "~")) for each in self.server.locations):
             found.append(self._draft(None))
         for location in self.server.named.values():
@@ -329,3 +334,7 @@ def _cause(location: Location, context: Context) -> Statement:
             if statement.name == name:
                 return statement
     return Statement(location.statement.name, location.statement.args, location.statement.origin)
+
+
+def _keeps_out(statement: Statement) -> bool:
+    return any(is_closing(inner.name) or _keeps_out(inner) for inner in statement.block or [])

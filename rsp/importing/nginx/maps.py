@@ -171,6 +171,21 @@ def re2_of(text: str) -> str:
     return said
 
 
+def wider_than(text: str) -> str:
+    """An expression of RE2 that matches all that ``text`` matches, and more, in the worst case every path.
+
+    It refuses what the exact one would: without looks ahead and behind, back references, possessive quantifiers.
+    """
+    count = 1
+    while count:
+        text, count = re.subn(r"(?<!\\)\(\?<?[=!](?:[^()\\]|\\.|\((?:[^()\\]|\\.)*\))*\)", "", text)
+    text = re.sub(r"([*+?}])\+", r"\1", text.replace("(?>", "(?:"))
+    try:
+        return re2_of(re.sub(r"\\[1-9]", ".*", text))
+    except Unsayable:
+        return "."
+
+
 def without_lookahead(text: str) -> str:
     """``/\\.(?!well-known)`` without ``(?!``: RE2 does not look ahead, but what is not a word can be spelt out."""
     text = re.sub(r"\(\?!(?!/)[\w.\-]+\)(?=\)+/)", "", text)  # a slash follows: it says nothing

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.check import MATCHING
-from rsp.importing.nginx import idioms, settings, times, tls, upstreams
+from rsp.importing.nginx import idioms, settings, shared, times, tls, upstreams
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.guards import Dynamic
@@ -121,6 +121,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     if context.leftovers(main.block, result.settings) or closes:
         _close(result)
     _headers(main.block, result)
+    shared.share(result)
     _complete(result, is_part=is_part)
 
 
