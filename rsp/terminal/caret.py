@@ -99,13 +99,16 @@ def _wanted(said: str) -> Iterator[str]:
     said = _ADVICE.split(said, maxsplit=1)[0]
     *path, problem = said.split(": ")
     keys = [key for step in reversed(path) for key in reversed(step.split(".")) if _KEY.fullmatch(key)]
+    whole = [found[1] for step in reversed(path) if (found := _QUOTED.fullmatch(step)) is not None]
+    values = [rf"(?P<at>[\"']{re.escape(value)}[\"'])" for value in whole]
     got = _GOT.search(problem)
     if got is not None:
         value = re.escape(got[1].removesuffix('..."')).replace('"', "[\"']")
         rest = "[^\"']*[\"']" if got[1].endswith('..."') else r"(?![\w.])"
         value = rf"(?P<at>(?<![\w.]){value}{rest})"
         yield from (rf"\b{key}\b[\"'\]]*\s*=.*?{value}" for key in keys[:1])
-        yield value
+        values.append(value)
+    yield from values
     near = _NEAR.search(said)
     if near is not None:
         yield rf".*(?P<at>{re.escape(near[1])})"  # the last: Lua has accepted what came before
@@ -114,7 +117,7 @@ def _wanted(said: str) -> Iterator[str]:
     said_so = [found for step in reversed(path) if (found := _ASSIGNED.fullmatch(step)) is not None]
     yield from (rf"\b{found[1]}\b[\"'\]]*\s*=\s*(?P<at>{re.escape(found[2])})" for found in said_so)
     yield from (rf"\b(?P<at>{key})\b[\"'\]]*\s*[={{]" for key in keys)
-    yield from (rf"(?P<at>[\"']{re.escape(word)}[\"'])" for step in path for word in _QUOTED.findall(step))
+    yield from (rf"(?P<at>[\"']{re.escape(word)}[\"'])" for step in reversed(path) for word in _QUOTED.findall(step))
 
 
 def _drawn(source: str, number: int, start: int, end: int, *, colour: bool, width: int) -> str:

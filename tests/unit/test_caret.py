@@ -30,6 +30,8 @@ def pointed(directory, line, said):
         ('route { to = "ap" }', 'route: no upstream "ap" (did you mean "app"?)', "ap"),
         ('route { path = "/ap", to = "ap" }', 'route: to = "ap": no such upstream (did you mean "app"?)', '"ap"'),
         ('route { path = "/x", to = "a" }', 'route: "to" needs something', "to"),
+        ('upstream "x" { "h:x" }', 'upstream "x": address: "h:x": expected a port from 0 to 65535, got "x"', '"h:x"'),
+        ('upstream "x" { "h" }', 'upstream "x": address: "h": expected "host:port" (the port is missing: "h:80")', '"h"'),
         ("listen = = 5", "unexpected symbol near '='", "="),
         ("  listen(nil)", "attempt to call a table value", "listen"),
         ('to = "x" -- not "ap"', 'route: no upstream "ap"', "to"),

@@ -19,14 +19,14 @@ def written(found: Found, address: str, name: str) -> str:
         parts += [_beside(found.files)] if found.files is not None and not main.root else []
     parts += map(_commented, found.others)
     user = f"user = {quoted(found.user)}  -- of the workers: the owner of the socket\n" if found.user else ""
-    parts += [_HTTPS, f"{_SETTINGS}{user}", _test(main)]
+    parts += [_HTTPS % plain(name), f"{_SETTINGS}{user}", _test(main)]
     return "\n".join(parts)
 
 
 _PLAIN = Backend("app", ("127.0.0.1:8000",), "An example: write the address of your application.")
 _HIDDEN = '{ "*.lua", "*.key", "node_modules" }'  # of a directory that is no public one alone
 _HTTPS = """\
--- HTTPS with a self-signed certificate:  rsp certificate example.com >> site.lua
+-- HTTPS with a self-signed certificate:  rsp certificate example.com >> %s
 -- With a certificate of your own:
 -- listen "0.0.0.0:443" { tls = true }
 -- certificate { "/etc/rsp/example.com.pem", key = "/etc/rsp/example.com.key" }

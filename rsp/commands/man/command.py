@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 0; 1 where nothing can be written; 2 for the command line."""
+    """The exit status: 0; 1 where nothing can be written or shown; 2 for the command line."""
     options = parser().parse_args(arguments)
     try:
         if options.directory is None:
@@ -53,10 +53,13 @@ def page(name: str) -> str:
 def _show(name: str) -> int:
     """By man(1) in a terminal; else as it is, for another program."""
     text = page(name)
-    viewer = shutil.which("man") if sys.stdout.isatty() else None
-    if viewer is None:
+    viewer = shutil.which("man")
+    if not sys.stdout.isatty():
         sys.stdout.write(text)
         return 0
+    if viewer is None:
+        print(f"rsp man: man is not installed; the source of the page: rsp man {name} | cat", file=sys.stderr)
+        return 1
     with tempfile.NamedTemporaryFile("w", prefix=f"{name}.", suffix=Path(_PAGES[name]).suffix) as file:
         file.write(text)
         file.flush()
