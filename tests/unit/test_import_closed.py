@@ -54,6 +54,11 @@ def status(tmp_path):
         (f"location /x/ {{ include auth.conf; {_PROXY} }}", "/x/y"),
         (f"include snippets/access.conf; location /x/ {{ {_PROXY} }}", "/x/y"),
         ("location /x/ { satisfy any; deny all; }", "/x/y"),
+        (r"location ~ ^/(?!open/)guarded { deny all; }", "/guarded"),
+        (r"location ~ ^/a/(?=b(c))b { deny all; }", "/a/bc"),
+        (r"location ~ ^/a/(b)++x { deny all; }", "/a/bbx"),
+        (r"location ~* ^/a/(b)\1 { deny all; }", "/A/bb"),
+        (r"location ~ \.php(?<!safe\.php)$ { deny all; }", "/x.php"),
     ],
 )
 def test_it_stays_closed(status, closed, path):
