@@ -174,7 +174,7 @@ def re2_of(text: str) -> str:
 def wider_than(text: str) -> str:
     """An expression of RE2 that matches all that ``text`` matches, and more, in the worst case every path.
 
-    It refuses at least what the exact expression does: without looks ahead and behind, back references, possessive quantifiers.
+    It has no lookaround, no back references, no possessive quantifiers, so it refuses at least what ``text`` does.
     """
     count = 1
     while count:
