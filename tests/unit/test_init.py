@@ -9,7 +9,7 @@ import pytest
 
 from rsp.commands.init.compose import composed
 from rsp.commands.init.found import Backend, Files, Found, name_of
-from rsp.commands.init.listening import socket_user
+from rsp.commands.init.listening import listening, socket_user
 from rsp.commands.init.probe import speaks_http
 from rsp.commands.init.programs import program_of
 from rsp.commands.init.project import expected, scripts, static_files
@@ -165,6 +165,20 @@ def test_the_owner_of_a_socket_that_is_not_for_all(loads, tmp_path):
         assert socket_user(f"unix:{path}") == ""
     assert socket_user("127.0.0.1:8000") == ""
     assert loads(Found(SHOP, user="nobody")).settings.user == "nobody"
+
+
+def test_a_server_on_both_loopback_addresses_is_one(tmp_path, monkeypatch):
+    """A real socket of each, in this process, which is not looked at otherwise."""
+    monkeypatch.setattr("rsp.commands.init.listening.os.getpid", lambda: -1)
+    monkeypatch.setattr("rsp.commands.init.listening.speaks_http", lambda address: True)
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as four, socket.socket(socket.AF_INET6) as six:
+        port = four.getsockname()[1]
+        six.bind(("::1", port))
+        six.listen()
+        found = [address for backend in listening(tmp_path)[0] if backend.is_here for address in backend.addresses]
+    assert len(found) == 1
+    assert found[0] in (f"127.0.0.1:{port}", f"[::1]:{port}")
 
 
 def test_a_site_for_files(loads, tmp_path):

@@ -16,6 +16,7 @@ from rsp.commands.init.probe import speaks_http
 from rsp.commands.init.programs import OTHER_PROTOCOLS, OTHERS, PROXIES, RUNTIMES, SERVERS, program_of
 
 _MOST: Final = 40  # that are asked
+_LONGEST: Final = 107  # bytes of a unix socket's path
 _ANY: Final = ("0.0.0.0", "::")
 _FPM_SOCKETS: Final = ("/run/php/*.sock", "/run/php-fpm/*.sock")
 
@@ -36,9 +37,10 @@ def listening(here: Path) -> tuple[list[Backend], list[str]]:
     servers = sorted(_servers(), key=lambda server: server.pid)
     proxies = {server.program: server for server in reversed(servers) if server.program in PROXIES}
     notes = [_proxy(server) for server in proxies.values()]
-    known = [server for server in servers if server.program not in PROXIES | OTHERS][:_MOST]
+    known = [server for server in servers if server.program not in PROXIES | OTHERS]
+    known.sort(key=lambda server: not _is_in(server, here))
     with ThreadPoolExecutor(8) as pool:
-        found = [server for server in pool.map(_asked, known) if server is not None]
+        found = [server for server in pool.map(_asked, known[:_MOST]) if server is not None]
     found.sort(key=lambda server: _rank(server, here))
     return [*_together(found, here)], notes
 
@@ -59,7 +61,7 @@ def socket_user(address: str) -> str:
 
 
 def _servers() -> Iterator[_Server]:
-    seen: set[tuple[str, ...]] = set()
+    seen: set[object] = set()
     own = os.getpid()
     try:
         sockets = [*psutil.net_connections("tcp"), *psutil.net_connections("unix")]
@@ -74,9 +76,11 @@ def _servers() -> Iterator[_Server]:
             command, folder = " ".join(process.cmdline()), process.cwd()
         except (psutil.Error, OSError):
             continue
-        if addresses[0].startswith("unix:") and program not in SERVERS:
+        is_unix = addresses[0].startswith("unix:")
+        port = (process.pid, addresses[0].rpartition(":")[2])  # one for IPv4 and one for IPv6 are the same server
+        if port in seen or (is_unix and program not in SERVERS):
             continue
-        seen.add(addresses)
+        seen |= {addresses, port}
         yield _Server(addresses, program, process.pid, folder, (re.sub(r"\d+", "", command), folder))
 
 
@@ -93,7 +97,7 @@ def _first(process: psutil.Process) -> tuple[psutil.Process, str]:
 def _addresses(sock: Any) -> tuple[str, ...]:
     """Of a socket that listens, as a peer's; none: it does not."""
     if isinstance(sock.laddr, str):
-        return (f"unix:{sock.laddr}",) if sock.laddr.startswith("/") and _is_socket(sock.laddr) else ()
+        return (f"unix:{sock.laddr}",) if _is_socket(sock.laddr) else ()
     if sock.status != psutil.CONN_LISTEN:
         return ()
     host, port = sock.laddr
@@ -103,8 +107,9 @@ def _addresses(sock: Any) -> tuple[str, ...]:
 
 
 def _is_socket(path: str) -> bool:
+    """Of one that a configuration can name."""
     try:
-        return stat.S_ISSOCK(Path(path).stat().st_mode)
+        return path.startswith("/") and len(os.fsencode(path)) <= _LONGEST and stat.S_ISSOCK(Path(path).stat().st_mode)
     except OSError:
         return False
 
@@ -148,7 +153,7 @@ def _together(servers: Iterable[_Server], here: Path) -> Iterator[Backend]:
         said = f"{first.program} ({'process' if len(group) == 1 else 'processes'} {pids}, in {first.folder})"
         protocol = {"php-fpm": "fastcgi", "uwsgi": "http" if first.answers else "uwsgi"}.get(first.program, "http")
         name = name_of(first.folder, "php" if first.program == "php-fpm" else "app")
-        addresses = tuple(sorted(server.addresses[0] for server in group))
+        addresses = tuple(sorted({server.addresses[0] for server in group}))
         yield Backend(name, addresses, said, is_here=_is_in(first, here), protocol=protocol)
 
 
