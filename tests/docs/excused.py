@@ -19,7 +19,6 @@ class Excuse(NamedTuple):
 
 EXCUSES = (
     Excuse(r"(python3 -m venv .*&& .*)?\S*pip install", "takes minutes, or asks PyPI; tests/process/test_wheel.py installs"),
-    Excuse(r"git clone|cd rsp$", "needs a network"),
     Excuse(r"make ", "has a test of its own, or takes long"),
     Excuse(r"apt(-get)? |npm ", "needs a network"),
     Excuse(r"docker |podman ", "needs a container engine; tests/deploy runs deploy/ in one"),
@@ -33,7 +32,6 @@ EXCUSES = (
     Excuse(r"find dist ", "needs brotli and zstd"),
     Excuse(r"openssl req", "the stage has made it, and rsp uses it already", "tls.md"),
     Excuse(r"rspctl certs", "shows another site's certificates", "tls.md"),
-    Excuse(r"rsp completion .*>", "writes into a shell's own folders"),
     Excuse(r"rsp(ctl)? fleet|rsp (etcd|consul|redis)s?://", "needs etcd, Consul or Redis; tests/many_nodes has nodes"),
 )  # fmt: skip
 

@@ -26,14 +26,12 @@ SERVERS = (
     (r"rsp demo --backends", r"Backends:"),
     (r"rsp demo", r"Started\."),
     (r"python3? -m http\.server", r"Serving HTTP"),
-    (r"gunicorn ", r"Listening at"),
-    (r"uvicorn ", r"Uvicorn running"),
     (r"rspctl (log|trace|top)(?!.*--once)", r""),
     (r"curl -sN", r""),
-    (r"python3? (app|blue|green|chat)\.py", r"[Ll]istening"),
+    (r"python3 chat\.py", r"[Ll]istening"),
 )
 #: Addresses of peers on the pages, all of this machine.
-ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9", "192.0.2.7", "198.51.100.7", "203.0.113.9")
+ADDRESSES = ("10.0.0.1", "10.0.0.2")
 HOSTS = "127.0.0.1 localhost example.com www.example.com app.example.com api.example.com staff.example.com\n"
 
 _ENTER = r"""

@@ -14,6 +14,7 @@ import pytest
 
 from rsp import rspctl
 from rsp.commands import options
+from tests.docs.excused import EXCUSES, excuse
 from tests.docs.pages import PAGES, ROOT, Command, File, steps
 
 _PROGRAM = re.compile(r"(?:\S*/)?(rsp|rspctl)$")
@@ -58,3 +59,8 @@ def test_commands_are_valid(page, capsys):
                 parser.parse_args(arguments)
             except SystemExit as end:
                 assert not end.code, f"{command.place}: {' '.join(call)}\n{capsys.readouterr().err}"
+
+
+def test_every_excuse_is_needed():
+    shown = [command for page in PAGES for command in _shown(page)]
+    assert not [each for each in EXCUSES if not any(excuse(command) is each for command in shown)]
