@@ -14,27 +14,44 @@ _TABLE: Final = (
     (r"request x-forwarded-(for|host|proto): nginx \[\],", "X-Forwarded-For, -Host and -Proto go to all peers, if the file sets one of them anywhere."),
     (r"response www-authenticate: .*charset=", "rsp says that passwords are UTF-8 (RFC 7617)."),
     (r"response expires: nginx \[.*\], rsp \[\]", "`expires`: Cache-Control alone; caches prefer it to Expires (RFC 9111)."),
+    (r"response content-type: nginx \['application/javascript'\]", "JavaScript is `text/javascript` (RFC 9239)."),
     (r"response content-type: nginx \['(text/[\w.+-]+)'\], rsp \['\1; charset=utf-8'\]", "Text has `charset=utf-8` in its Content-Type."),
     (r"response content-type: nginx \['(\w+/[\w.+-]+)'\], rsp \['(application/octet-stream|text/plain; charset=utf-8|text/plain)'\]", "`return` with a text: the type is that of `default_type`, for every path."),
-    (r"location: nginx https?://[^/]+(/.*), rsp \1$", "Location is relative where the configuration says a path, as with `absolute_redirect off`."),
-    (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403), rsp 405", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
-    (r"status: nginx 403, rsp 404", "Files: a directory without an index file is 404, not 403."),
-    (r"status: nginx 404, rsp 403", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),
+    (r"location: nginx https?://[^/]+(/.*), rsp (http://[^/]+)?\1$", "Location is relative where the configuration says a path, as with `absolute_redirect off`."),
+    (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403), rsp 405|status: nginx 405, rsp 404", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
+    (r"status: nginx (403|301), rsp 404|location: nginx .*, rsp None", "Files: a directory without an index file is 404, not 403."),
+    (r"status: nginx (404|301), rsp 40[13]", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),
     (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
     (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
     (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`."),
 )  # fmt: skip
-MIDDLES: Final = ("/v1x", "/aboutx")  # in the middle of a segment; of locations that open something
+MIDDLES: Final = (
+    "/v1x",
+    "/v1;x=1",
+    "/%761z",
+    "/aboutx",
+)  # in the middle of a segment; of locations that open something
 _FORWARDED: Final = "X-Forwarded-* of clients: rsp believes, and passes on, only those of `trusted` proxies."
 _PATHS: Final = "A path with `//`, dot segments or needless escapes gets 400, if its normal form is another location's (docs/routes.md)."
 _COOKIES: Final = (
     "`proxy_pass` with a path: the Path of cookies is mapped back, as with `proxy_cookie_path`; a note says so."
 )
 _MIDDLE: Final = "`location /api` without a slash at its end is also for `/apix` in nginx, not in rsp; a note says so. Where the location refuses clients, the rest refuses them, too."
+_HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
+_SLASH: Final = "An escaped slash (`%2F`) and double slashes stay as they are in a path that is rewritten."
 _UPGRADE: Final = "WebSockets pass on every route to a peer, not only where Upgrade is set."
 
 DIFFERENCES: Final = [(re.compile(pattern), reason) for pattern, reason in _TABLE]
-REASONS: Final = [*(reason for _, reason in DIFFERENCES), _PATHS, _COOKIES, _MIDDLE, _FORWARDED, _UPGRADE]
+REASONS: Final = [
+    *(reason for _, reason in DIFFERENCES),
+    _PATHS,
+    _COOKIES,
+    _MIDDLE,
+    _HIDDEN,
+    _SLASH,
+    _FORWARDED,
+    _UPGRADE,
+]
 
 
 def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | None:
@@ -47,6 +64,10 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _FORWARDED
     if re.search(r"/\.|%|//|;", request.target) and (rsp.status in (400, 404) or nginx.status == 400):
         return _PATHS
+    if re.search(r"%2F|.//", request.target) and nginx.saw and rsp.saw and nginx.saw[0] == rsp.saw[0]:
+        return _SLASH
+    if "/." in request.target and nginx.saw is None and nginx.status == 200:
+        return _HIDDEN
     if line.startswith("response set-cookie") and nginx.saw and rsp.saw and nginx.saw[2] != request.target:
         return _COOKIES
     if request.target in MIDDLES and nginx.status < 400:

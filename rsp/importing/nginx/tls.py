@@ -49,9 +49,7 @@ def rules(servers: list[Server], result: Result) -> None:
     for server in servers:
         protocols = server.level.last("ssl_protocols")
         if protocols is not None:
-            if not {"TLSv1.2", "TLSv1.3"} & set(protocols.args):
-                result.settings.lost(protocols, "rsp speaks TLS 1.2 and 1.3 only")
-            elif protocols.args == ["TLSv1.3"]:
+            if protocols.args == ["TLSv1.3"]:
                 table["min"] = "1.3"
             elif {"TLSv1", "TLSv1.1", "SSLv3", "SSLv2"} & set(protocols.args):
                 result.settings.note(protocols, "rsp speaks TLS 1.2 and 1.3; older versions are left out")
