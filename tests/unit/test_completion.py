@@ -3,7 +3,6 @@
 import os
 import pty
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from rsp.commands.completion import script
 from rsp.commands.options import COMMANDS
 from rsp.terminal.names import names
 from tests.harness import Rsp, proxy_to
+from tests.programs import needs
 
 PATIENCE = 20.0
 # Instead of rspctl, in whose place the shells find it: a name that bash would run, had it been taken for a word.
@@ -95,8 +95,7 @@ class Shell:
 
 @pytest.mark.parametrize("name", ["bash", "zsh"])
 def test_lines_are_completed(place, name):
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
+    needs(name)
     shell = Shell(place, name)
     try:
         for typed, wanted in LINES:
@@ -109,8 +108,7 @@ def test_lines_are_completed(place, name):
 
 
 def test_lines_are_completed_by_fish(place):
-    if shutil.which("fish") is None:
-        pytest.skip("fish is not installed")
+    needs("fish")
     asked = "; ".join(f"echo '>{typed}'; complete -C '{typed}'" for typed, _ in LINES)
     done = subprocess.run(
         ["fish", "--no-config", "-c", f"source rsp.fish; source rspctl.fish; {asked}"],

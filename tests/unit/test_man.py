@@ -1,7 +1,6 @@
 """Manual pages: they say what the programs and the schema say, and man(1) and mandoc(1) take them without complaint."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -10,6 +9,7 @@ from rsp.commands.man import roff
 from rsp.commands.man.command import main, page
 from rsp.commands.options import COMMANDS
 from rsp.config.reference import SECTIONS, keys
+from tests.programs import needs
 
 PAGES = {"rsp": "man1/rsp.1", "rspctl": "man1/rspctl.1", "rsp.lua": "man5/rsp.lua.5"}
 ACCEPTED = ("input text line longer than 80 bytes", 'missing date, using ""')  # the second: so that builds are the same
@@ -24,16 +24,14 @@ def written(tmp_path_factory):
 
 @pytest.mark.parametrize("place", PAGES.values())
 def test_mandoc_finds_nothing(written, place):
-    if shutil.which("mandoc") is None:
-        pytest.skip("mandoc is not installed")
+    needs("mandoc")
     done = subprocess.run(["mandoc", "-Tlint", place], cwd=written, capture_output=True, text=True, check=False)
     assert not [line for line in done.stdout.splitlines() if not any(each in line for each in ACCEPTED)]
 
 
 @pytest.mark.parametrize("place", PAGES.values())
 def test_man_shows_it_without_a_warning(written, place):
-    if shutil.which("man") is None or shutil.which("groff") is None:
-        pytest.skip("man is not installed")
+    needs("man", "groff")
     done = subprocess.run(
         ["man", "--warnings", "-l", place], cwd=written, capture_output=True, text=True, check=True,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "100"},
