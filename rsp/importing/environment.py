@@ -48,6 +48,8 @@ def _stand_in(name: str, before: str, after: str) -> str:
     """What loads in the place of a variable that is not set."""
     if not after and (before.endswith(":") or "port" in name.lower()):
         return "8080"
+    if not before and any(part in name.lower() for part in ("uri", "path")):
+        return f"/{name.lower().replace('_', '-')}"
     return f"{name.lower().replace('_', '-').strip('-') or 'x'}.invalid"
 
 

@@ -151,6 +151,8 @@ class Acls:
             return [Condition(hosts=frozenset(self._hosts(values, way)))]
         if name in ("hdr", "fhdr") and argument:
             return self._header(argument.split(",")[0], way, fold, values, text)
+        if name == "hdr_cnt" and argument and values == ["eq", "0"]:
+            return [Condition(headers=((argument, False),))]
         if name == "hdr_cnt" and argument:
             return [Condition(headers=((argument, True),))] if values in (["gt", "0"], ["ge", "1"]) else _none(text)
         if name in ("urlp", "url_param") and argument:

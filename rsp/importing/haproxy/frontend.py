@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from rsp.importing.haproxy.sections import Line, Section
 from rsp.importing.ordered.condition import Inexpressible
-from rsp.importing.site import Declaration, Note, Origin, Untranslated
+from rsp.importing.site import Declaration, Note, Untranslated
 from rsp.importing.wordlist import words as word_set
 
 _VALUED: Final = word_set(
@@ -158,7 +158,7 @@ def client_rules(bind: Bind) -> dict[str, Any]:
     return keys
 
 
-def tls_settings(found: list[Bind], lines: list[Line], origin: Origin) -> dict[str, Any]:
+def tls_settings(found: list[Bind], lines: list[Line]) -> dict[str, Any]:
     """Keys of the setting ``tls``, where they differ from rsp's defaults."""
     tls = [bind for bind in found if bind.tls]
     keys: dict[str, Any] = {}

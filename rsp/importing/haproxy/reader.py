@@ -11,6 +11,7 @@ from rsp.importing.haproxy.frontend import Bind, binds, certificates, client_rul
 from rsp.importing.haproxy.leftovers import in_order, leftovers, users
 from rsp.importing.haproxy.rules import Rules
 from rsp.importing.haproxy.sections import Line, Section, sections, variables
+from rsp.importing.haproxy.settings import compression, forwarded
 from rsp.importing.haproxy.timeouts import backend_timeouts, client_timeouts, timeouts
 from rsp.importing.ordered.condition import Condition, Inexpressible
 from rsp.importing.ordered.condition import Path as PathOf
@@ -196,6 +197,8 @@ class _Reader:
             "block",
             "http-request",
             "reqadd",
+            "reqrep",
+            "reqirep",
             "rspadd",
             "redirect",
         ):
@@ -230,6 +233,10 @@ class _Reader:
                 words = [line.first.replace("add", ""), "add-header", name.strip(), value.strip(), *line.words[2:]]
                 today = Line(words, line.text, line.origin)
                 return made.request(today) if line.first == "reqadd" else made.response(today)
+            if line.first in ("reqrep", "reqirep") and line.words[1:2] == ["^Host:"] and len(line.words) > 2:
+                host = line.words[2].removeprefix("Host:").strip()
+                words = ["http-request", "set-header", "Host", host, *line.words[3:]]
+                return made.request(Line(words, line.text, line.origin))
             if line.first == "tcp-request":
                 return self._connection(made, line)
             raise Inexpressible("it is not understood")
@@ -319,44 +326,16 @@ class _Reader:
         return [Rule(keys, origin=section.origin)] if keys else []
 
     def _settings(self, served: list[tuple[Section, list[Bind]]]) -> None:
-        if not served:
-            return
         first = served[0][0]
         shared = self._lines(first) if len(served) == 1 else self.inherited[id(first)]
         backends = [self._lines(each) for each in self.sections if each.kind == "backend"]
-        self.site.add(
-            Setting("timeouts", timeouts(shared, backends), comments=["HAProxy's own, as this file has them."])
-        )
+        said = ["HAProxy's own, as this file has them."]
+        self.site.add(Setting("timeouts", timeouts(shared, backends), comments=said))
         every = [line for section in self.sections for line in self._lines(section)]
-        forwarded = [line for line in every if line.starts("option", "forwardfor")]
-        for line in every:
-            if line.starts("option", "forwardfor") or line.starts("no", "option", "forwardfor"):
-                line.used = True
-        if forwarded:
-            self.site.add(
-                Note("beside X-Forwarded-For, peers get X-Forwarded-Proto and X-Forwarded-Host", forwarded[0].origin)
-            )
-            for line in forwarded:
-                if "except" in line.words:
-                    self.site.add(Note(
-                        "from clients in this network rsp replaces X-Forwarded-For, too; if they are proxies: "
-                        f'trusted = {{ "{line.words[line.words.index("except") + 1]}" }}', line.origin))  # fmt: skip
-        else:
-            self.site.add(
-                Setting("forwarded", "off", comments=["No option forwardfor: peers get no X-Forwarded fields."])
-            )
-        if keys := tls_settings([bind for _, own in served for bind in own], self.global_lines, first.origin):
+        forwarded(self.site, every)
+        if keys := tls_settings([bind for _, own in served for bind in own], self.global_lines):
             self.site.add(Setting("tls", keys))
-        compress: dict[str, Any] = {}
-        for line in every:
-            if line.first == "compression":
-                line.used = True
-                if line.words[1:2] == ["algo"]:
-                    compress["algorithms"] = ["gzip"]
-                elif line.words[1:2] == ["type"]:
-                    compress["types"] = [f"{each}*" if each.endswith("/") else each for each in line.words[2:]]
-        if compress:
-            self.site.add(Setting("compress", {"algorithms": ["gzip"], **compress}))
+        compression(self.site, every)
 
     def _finished(self, keys: dict[str, Any], form: Form, path: PathOf | None) -> dict[str, Any]:
         keys = dict(keys)
