@@ -17,9 +17,13 @@ READ = (
     "docs/**/*.md",
     "examples/*.lua",
     "deploy/*",
+    "rsp/**/*.py",
+    "rsp/**/*.pyx",
+    "rsp/**/*.pxi",
+    "rsp/**/*.lua",
     "bench/*.py",
 )
-SUFFIXES = {".md", ".py", ".lua", ".yml", ".yaml", ".conf", ".service", ".socket", ""}
+SUFFIXES = {".md", ".py", ".pyx", ".pxi", ".lua", ".yml", ".yaml", ".conf", ".service", ".socket", ""}
 
 
 def main(arguments: list[str]) -> int:
