@@ -44,7 +44,7 @@ def status(tmp_path):
         ("location /x/ { auth_basic_user_file /none; auth_basic $realm; access_by_lua_block { deny() } }", "/x/y"),
         (f"location /x/ {{ access_by_lua_file /a.lua; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ secure_link $arg_a; if ($secure_link = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
-        (f"location /x/ {{ valid_referers none; if ($invalid_referer) {{ return 403; }} {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ valid_referers server_names; if ($invalid_referer) {{ return 403; }} {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ auth_request /verify; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ allow 10.0.0.0/8; deny 10.1.0.0/16; allow 192.0.2.0/24; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ if ($http_user_agent = '') {{ return 403; }} {_PROXY} }}", "/x/y"),

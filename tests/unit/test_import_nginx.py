@@ -350,11 +350,11 @@ def test_the_usual_map_for_websockets_leaves_nothing(lua):
 
 
 def test_relative_directories_are_those_of_the_installation(lua):
-    assert "files = \"/usr/share/nginx/html\"" in lua(server("location / { root html; }"))
+    assert 'files = "/usr/share/nginx/html"' in lua(server("location / { root html; }"))
 
 
 def test_only_redirects(lua):
-    assert "redirect = \"https\"" in lua("server { listen 80; return 301 https://$host$request_uri; }")
+    assert 'redirect = "https"' in lua("server { listen 80; return 301 https://$host$request_uri; }")
 
 
 def test_of_two_servers_with_one_name_the_first_is_taken(lua):
@@ -374,3 +374,38 @@ def test_add_header_in_if(lua):
     )
     assert 'return respond{ status = 204, headers = { ["X-A"] = "a" } }' in text
     assert 'res.headers["X-B"] = "b"' in text
+
+
+def test_valid_referers_are_a_function(lua):
+    text = lua(
+        server(
+            "location / { valid_referers none blocked server_names *.b.example; "
+            "if ($invalid_referer) { return 403; } proxy_pass http://127.0.0.1:3000; }",
+            listen="listen 8080; server_name a.example;",
+        )
+    )
+    assert 'host == "a.example" or host:sub(-10) == ".b.example"' in text
+    assert "if not valid_referer_1(req) then" in text
+
+
+def test_an_error_page_that_is_try_files(lua):
+    text = lua(
+        server(
+            "root /srv; error_page 404 = @app; location @app { proxy_pass http://127.0.0.1:3000; }", "location / { }"
+        )
+    )
+    assert 'else_to = "local-3000"' in text
+
+
+def test_what_all_routes_have_is_a_setting(lua):
+    text = lua(server("access_log off; client_max_body_size 9m;", "location /a/ { return 200; }", PROXY))
+    assert 'access_log = "off"\n' in text and 'limits = { body = "9MB" }\n' in text
+    assert text.count("access_log") == 1
+
+
+def test_what_many_routes_have_has_a_name(lua):
+    lines = [f"location /{name}/ {{ proxy_pass http://127.0.0.1:3000; }}" for name in "abc"]
+    fields = "proxy_set_header X-Real-IP $remote_addr; proxy_set_header Host $http_host; proxy_set_header X-Env live;"
+    text = lua(server(fields, *lines))
+    assert "local shared_request_headers = {" in text
+    assert text.count("request_headers = shared_request_headers") == 3

@@ -70,7 +70,7 @@ class Content:
             if "rewrite" in table:
                 draft.keys["rewrite"] = table["rewrite"]
         table = draft.all
-        draft.after += proxy.redirected(level, target, table, sends_own, draft.parts)
+        draft.after += proxy.redirected(level, target, table, sends_own, names, draft.parts)
         for name in ("rewrite", "rewrite_location"):
             if name in table:
                 draft.keys[name] = table[name]

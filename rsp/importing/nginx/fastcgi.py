@@ -37,7 +37,7 @@ def upstream(
     protocol = statement.name.removesuffix("_pass")
     keys: dict[str, Value] = {"protocol": protocol}
     if protocol == "fastcgi":
-        _scripts(level, names, keys, index)
+        _scripts(statement, level, names, keys, index, parts)
     _parameters(level, f"{protocol}_param", parts)
     block = blocks.get(said)
     if block is not None and block.peers:
@@ -49,7 +49,9 @@ def upstream(
     return result.upstream(called, [address], keys, statement)
 
 
-def _scripts(level: Level, names: Names, keys: dict[str, Value], index: str | None) -> None:
+def _scripts(
+    statement: Statement, level: Level, names: Names, keys: dict[str, Value], index: str | None, parts: Parts
+) -> None:
     script = next(
         (each.args[1] for each in level.all("fastcgi_param") if each.value == "SCRIPT_FILENAME" and each.args[1:]), ""
     )
@@ -57,9 +59,15 @@ def _scripts(level: Level, names: Names, keys: dict[str, Value], index: str | No
     root = match["root"] if match is not None else ""
     if script and match is None and "$request_filename" not in script:
         constant = names.expand(script)
-        if "$" in constant:
+        root, _, name = constant.rpartition("/")
+        if constant.startswith("$document_root/"):
+            root = names.expand("$document_root") + root.removeprefix("$document_root")
+        if "$" in root or "$" in name or not root.startswith("/"):
             raise Unsayable(f"rsp does not know the script {script} before a request comes")
-        raise Unsayable("rsp runs the script that the path names, not the same one for every path")
+        keys.update(root=root, index=name, split=name)
+        level.all("fastcgi_split_path_info", "fastcgi_index")
+        parts.note(statement, f"{constant} runs for every path, but for folders below with a {name} of their own")
+        return
     root = root or names.expand("$document_root")
     if "$" in root:
         root = ""

@@ -13,10 +13,11 @@ from msgspec import Struct, field
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.maps import Maps, named_groups, pattern, re2_of
 from rsp.importing.nginx.tree import Statement
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.variables import Functions, Names, Unsayable
 
 REDIRECTS: Final = {"redirect": 302, "permanent": 301}
 _MOVED: Final = ("301", "302", "303", "307", "308")
+_EMPTY_IF: Final = ' and "" or "1")'
 _TRUE: Final = re.compile(r"\$\w+|\$\{\w+\}")
 
 
@@ -33,6 +34,17 @@ class Dynamic:
 
     def call(self, name: str) -> str | None:
         return f'(req.ctx.{name} or "")' if name in self.names else self._maps.call(name)
+
+
+class Extended:
+    """Variables of one level, beside all others."""
+
+    def __init__(self, functions: Functions, known: dict[str, str]) -> None:
+        self._functions = functions
+        self._known = known
+
+    def call(self, name: str) -> str | None:
+        return self._known.get(name) or self._functions.call(name)
 
 
 class Guards(Struct):
@@ -139,6 +151,8 @@ class Guards(Struct):
         words = stripped(args)
         if len(words) == 1 and _TRUE.fullmatch(words[0]):
             value = self._lua(words[0], frozenset())
+            if value.endswith(_EMPTY_IF):
+                return [], f"not {value[1:].removesuffix(_EMPTY_IF)}", frozenset()
             return [], f'{value} ~= "" and {value} ~= "0"', frozenset()
         if len(words) == 2 and words[0].lstrip("!") in ("-f", "-d", "-e", "-x"):
             raise Unsayable("rsp's hooks do not look for files")

@@ -30,8 +30,10 @@ def translate(server: Statement) -> None:
                 if home.block is not None:
                     home.block.append(_copy(tries))
             block.append(tries)
+    _missing(block)
     for location in [each for each in block if each.name == "location"]:
         _location(location, block)
+        _missing(location.block or [])
 
 
 def _location(location: Statement, around: list[Statement]) -> None:
@@ -49,6 +51,20 @@ def _location(location: Statement, around: list[Statement]) -> None:
                 block.append(tries)
     for inner in [each for each in block if each.name == "location"]:
         _location(inner, around)
+
+
+def _missing(block: list[Statement]) -> None:
+    """``error_page 404 = @app`` of files is ``try_files $uri $uri/ @app``."""
+    for statement in [each for each in block if each.name == "error_page"]:
+        words = " ".join(statement.args)
+        if not words.startswith(("404 = @", "404 =@")) or any(each.name == "try_files" for each in block):
+            continue
+        home = next((each for each in block if each.name == "location" and each.args == ["/"]), None)
+        inner = home.block if home is not None and home.block is not None else block
+        if any(each.name in (*_PASSES, "try_files", "return") for each in inner):
+            continue
+        block.remove(statement)
+        inner.append(Statement("try_files", ["$uri", "$uri/", words.split("=")[1].strip()], statement.origin))
 
 
 def _is_for_missing(statement: Statement) -> bool:

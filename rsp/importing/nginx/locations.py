@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, fastcgi, fields, files, prefixes, proxy, times
+from rsp.importing.nginx import access, fastcgi, fields, files, prefixes, proxy, referers, times
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
@@ -66,7 +66,7 @@ class Locations:
     def _draft(self, location: Location | None) -> Draft:
         draft = Draft(self._match(location))
         level = location.level if location is not None else self._implicit()
-        names = self.server.names_at(location)
+        names = referers.known(self.server.names_at(location), level, self.server.server_names, self.context.result)
         self.guards.names = names
         self.guards.default_type = level.value("default_type", "text/plain")
         try:

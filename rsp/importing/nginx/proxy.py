@@ -156,7 +156,9 @@ def rewritten(place: Target, keys: dict[str, Value], names: Names, prefix: str |
         keys["rewrite"] = said
 
 
-def redirected(level: Level, place: Target, keys: dict[str, Value], sends_own_host: bool, parts: Parts) -> list[str]:
+def redirected(
+    level: Level, place: Target, keys: dict[str, Value], sends_own_host: bool, names: Names, parts: Parts
+) -> list[str]:
     """``proxy_redirect``: keys of the route, or lines for a hook with ``res``."""
     found = level.all("proxy_redirect")
     lines: list[str] = []
@@ -166,10 +168,10 @@ def redirected(level: Level, place: Target, keys: dict[str, Value], sends_own_ho
             return []
         if statement.value == "default":
             is_default = True
-        elif len(statement.args) == 2 and not any(mark in statement.value for mark in "~$"):
-            lines += _replaced(statement, parts)
+        elif len(statement.args) == 2 and not statement.value.startswith("~"):
+            lines += _replaced(statement, names, parts)
         else:
-            parts.lost(statement, "rsp import translates proxy_redirect with plain texts only")
+            parts.lost(statement, "rsp import does not translate proxy_redirect with regular expressions")
     if is_default and (sends_own_host or "rewrite" in keys) and not ("exact" in keys or "regex" in keys):
         if "rewrite" not in keys:
             keys["rewrite"] = keys.get("path", "/")
@@ -182,24 +184,16 @@ def redirected(level: Level, place: Target, keys: dict[str, Value], sends_own_ho
     return lines
 
 
-def _replaced(statement: Statement, parts: Parts) -> list[str]:
-    from rsp.importing.lua import quoted
-
-    old, new = statement.args
+def _replaced(statement: Statement, names: Names, parts: Parts) -> list[str]:
     try:
-        said = Names({}, _Nothing()).lua(new)
+        old, new = (names.lua(text) for text in statement.args)
     except Unsayable as error:
         parts.lost(statement, str(error))
         return []
-    length = len(old)
     return [
         'local location = res.headers["Location"]',
-        f"if location and location:sub(1, {length}) == {quoted(old)} then",
-        f'  res.headers["Location"] = {said} .. location:sub({length + 1})',
+        f"local old = {old}",
+        "if location and location:sub(1, #old) == old then",
+        f'  res.headers["Location"] = {new} .. location:sub(#old + 1)',
         "end",
     ]
-
-
-class _Nothing:
-    def call(self, name: str) -> str | None:
-        return None

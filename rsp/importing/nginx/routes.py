@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import settings, tls
+from rsp.importing.nginx import referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
 from rsp.importing.nginx.guards import Guards, body, stripped
@@ -290,7 +290,8 @@ class Routes:
         if not block:
             return ""
         result = self._context.result
-        guards = Guards(server.names, f"{name}_before", is_used=self._context.matter)
+        names = referers.known(server.names, server.level, server.server_names, result)
+        guards = Guards(names, f"{name}_before", is_used=self._context.matter)
         lines: list[str] = []
         for statement in block:
             try:

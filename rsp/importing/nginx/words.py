@@ -150,6 +150,7 @@ HANDLED: Final[dict[str, str]] = {
     "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, or `on_error`",
     "real_ip_header set_real_ip_from real_ip_recursive": "`trusted`",
     "user worker_processes": "`user`, `group`, `workers`",
+    "valid_referers": "a function of Lua for `$invalid_referer`",
     "absolute_redirect": "redirects to a path stay paths",
 }
 
