@@ -161,6 +161,12 @@ def test_access(site):
     assert any("ann:$2a$14$x" in note.text for note in made.notes)
 
 
+def test_what_keeps_clients_out_does_so_in_any_case(lua):
+    closed = ["handle /admin/* {", "@out not remote_ip 10.0.0.0/8", "abort @out", APP, "}"]
+    text = lua(plain(*closed, "handle {", APP, "}"))
+    assert 'regex = "(?i)^/admin/", to = "port-3000", allow = { "10.0.0.0/8" }' in text
+
+
 def test_a_service_that_is_asked(lua):
     text = lua(plain("forward_auth authelia:9091 {", "uri /verify", "copy_headers Remote-User", "}", APP))
     assert 'auth = { forward = "authelia", path = "/verify", copy = { "Remote-User" } }' in text
@@ -194,6 +200,7 @@ def test_what_is_not_translated_names_its_line(site, line):
         ["@out not header_regexp X-Key ^a", "respond @out 403"],
         ["basic_auth {", "ann", "}"],
         ["forward_auth authelia:9091 {", "copy_headers A>B", "}"],
+        ["@x expression true", "handle @x {", "basic_auth {", "ann $2a$14$x", "}", APP, "}"],
     ],
 )
 def test_a_restriction_that_is_not_understood_stays_closed(site, lines):

@@ -22,7 +22,7 @@ _ORDER: Final = (
 _PLACES: Final = {name: place for place, name in enumerate(re.split(r"\s+", _ORDER))}
 _GUARDS: Final = words("authorize authenticate crowdsec appsec waf coraza_waf ipfilter geoblock maxmind_geolocation")
 _FIRST_VERSION: Final = words("proxy fastcgi gzip errors status internal ext mime browse cors realip git startup")
-_CLOSING: Final = words("basic_auth basicauth forward_auth abort error respond handle redir")
+_CLOSING: Final = words("basic_auth basicauth forward_auth abort error respond handle handle_path route redir")
 _HANDLES: Final = words("handle handle_path")
 _ASKED: Final = words("host x-real-ip x-original-url")
 _SITE: Final = words("tls bind log")
@@ -92,12 +92,14 @@ class Directives:
             where = matcher(scope, word, True) if word else Matcher()
         except Inexpressible:
             where = Matcher()
-        if node.name in ("respond", "error", "abort", "handle", "redir") and not where.given and word:
+        if node.name not in ("basic_auth", "basicauth", "forward_auth", *_GUARDS) and not where.given and word:
             return self._over(node, word, scope)
         return [Rule(_CLOSED, where.any, where.unless, True, True, (), node.origin, node.text)]
 
     def _over(self, node: Node, word: str, scope: Scope) -> list[Rule]:
         """A matcher that cannot be said: what lets some clients through lets none, what refuses some refuses none."""
+        if node.name in ("handle", "handle_path", "route") and _closes(node):
+            return [Rule(_CLOSED, last=True, guard=True, origin=node.origin, text=node.text)]
         named = scope.named.get(word)
         inside = [] if named is None else [*(named.block or []), Node(named.rest, named.origin)]
         if node.name in ("respond", "error", "abort") and any(each.name == "not" for each in inside):
@@ -106,7 +108,7 @@ class Directives:
 
     def _nested(self, node: Node, rest: list[Node], scope: Scope, root: str) -> list[Rule]:
         word = _matcher_of(node)
-        where = matcher(scope, word) if word else Matcher()
+        where = matcher(scope, word, _closes(node)) if word else Matcher()
         inner = scope
         keys: dict[str, Any] = {}
         if node.name == "handle_path" and word:
@@ -342,6 +344,15 @@ def _matcher_of(node: Node) -> str:
     if single and node.name in ("redir", "rewrite", "root", "try_files") and not node.rest[0].startswith("@"):
         return ""
     return node.rest[0]
+
+
+def _closes(node: Node) -> bool:
+    """Whether something below it keeps clients out."""
+    for each in node.block or []:
+        refuses = each.name == "respond" and any(re.fullmatch(r"4[0-9][0-9]", word) for word in each.rest)
+        if refuses or each.name in ("basic_auth", "basicauth", "forward_auth", "abort", *_GUARDS) or _closes(each):
+            return True
+    return False
 
 
 def _sort_key(node: Node, scope: Scope) -> tuple[int, bool, str]:
