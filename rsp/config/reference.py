@@ -5,7 +5,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rsp.config import answers, content, failure, filters, instance, limits, observe, routes, schema, tls, upstreams
+from rsp.config import (
+    answers,
+    content,
+    engines,
+    failure,
+    filters,
+    instance,
+    limits,
+    observe,
+    routes,
+    schema,
+    tls,
+    upstreams,
+)
 from rsp.config.units import Duration, Function, Listen, Network, Peer, Secret, Size, show
 
 _INTRO = """\
@@ -64,6 +77,7 @@ SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ('`upstream "name" { peers..., key = value }`', "If a configuration has one upstream and no route, that upstream gets all requests.", upstreams.Upstream),
     ("`tls = { key = value }` of an upstream", "rsp watches these files as well.", tls.UpstreamTls),
     ("Peers of an upstream", 'An address, or `{ "address", key = value }`.', upstreams.UpstreamPeer),
+    ("`discover = { key = value }` of an upstream", "A URL alone is enough; see [discovery.md](discovery.md).", engines.Discover),
     ("`sticky = { key = value }`", "", upstreams.Sticky),
     ("`queue = { key = value }`", "", upstreams.Queue),
     ("`failures = { key = value }`", "", failure.Failures),
@@ -99,12 +113,18 @@ SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("`failover = { key = value }`", "", filters.Failover),
     ("`fault = { key = value }`", "", filters.Fault),
     ("`page { key = value }`", "", schema.Page),
+    (
+        '`store "name" { "url", key = value }`',
+        "The URL is the first value in the table; see [many-nodes.md](many-nodes.md#connect-to-a-store).",
+        engines.Store,
+    ),
     ("Settings: global variables", "For example `access_log = \"off\"` or `workers = 4`, anywhere in the file.", schema.Settings),
     ("`access_log = { key = value }`", "A setting for all routes, or a key of a route; a list configures several logs. See [logs.md](logs.md).", observe.AccessLog),
     ("`metrics = { key = value }`", "See [metrics.md](metrics.md).", observe.Metrics),
     ("`dashboard = { key = value }`", "See [dashboard.md](dashboard.md).", observe.Dashboard),
     ("`tracing = { key = value }`", "See [tracing.md](tracing.md).", observe.Tracing),
     ("`reload = { key = value }`", "", instance.Reload),
+    ("`discover_routes = { key = value }`", "", engines.DiscoverRoutes),
     ("`dns = { key = value }`", "", instance.Dns),
     ("`lua = { key = value }`", "See [lua.md](lua.md).", instance.Lua),
     ("`every(interval, function, { key = value })`", "See [lua.md](lua.md).", schema.Timer),
@@ -152,7 +172,7 @@ def keys(struct: type[msgspec.Struct]) -> list[Key]:
 
 
 def _is_key(struct: type[msgspec.Struct], name: str) -> bool:
-    return name != "at" and not (struct is upstreams.Upstream and name == "name")
+    return name != "at" and not (struct in (upstreams.Upstream, engines.Store) and name == "name")
 
 
 def _key(field: Any, defaults: msgspec.Struct | None) -> Key:
