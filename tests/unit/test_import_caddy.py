@@ -138,6 +138,7 @@ def test_peers(lua):
             "health_uri /up",
             "header_up Host app.test",
             "header_up X-Real-IP {remote_host}",
+            "header_up Connection {header.Connection}",
             "header_down -Server",
             "transport http {",
             "tls_server_name c.test",
@@ -165,6 +166,15 @@ def test_what_keeps_clients_out_does_so_in_any_case(lua):
     closed = ["handle /admin/* {", "@out not remote_ip 10.0.0.0/8", "abort @out", APP, "}"]
     text = lua(plain(*closed, "handle {", APP, "}"))
     assert 'regex = "(?i)^/admin/", to = "port-3000", allow = { "10.0.0.0/8" }' in text
+
+
+def test_what_only_a_trusted_proxy_may_say_is_a_note(site):
+    line = "reverse_proxy localhost:1 {\nheader_up X-Real-IP {header.CF-Connecting-IP}\n}"
+    assert any("CF-Connecting-IP" in note.text for note in site(plain(line)).notes)
+    proxies = "{\nservers {\ntrusted_proxies static 10.0.0.0/8\n}\n}\n"
+    made = site(proxies + plain(line))
+    assert 'trusted = { "10.0.0.0/8" }' in write(made).text
+    assert not any("CF-Connecting-IP" in note.text for note in made.notes)
 
 
 def test_a_service_that_is_asked(lua):

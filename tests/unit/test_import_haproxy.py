@@ -195,6 +195,12 @@ def test_a_password(site):
     assert any("ann:$6$x" in note.text for note in made.notes)
 
 
+def test_what_only_a_trusted_proxy_may_say_is_a_note(site):
+    made = site(front("http-request deny if { hdr(X-Forwarded-Proto) http }"))
+    assert made.whole
+    assert any("X-Forwarded-Proto of proxies in `trusted`" in note.text for note in made.notes)
+
+
 def test_fields_and_answers(lua):
     text = lua(
         front(

@@ -9,6 +9,7 @@ from rsp.importing.caddy.tokens import Node, variables
 from rsp.importing.caddy.values import duration, placeholders, seconds
 from rsp.importing.ordered.condition import Inexpressible
 from rsp.importing.site import Note, Table, Untranslated
+from rsp.importing.trust import OWN
 from rsp.importing.wordlist import words
 
 _DROPPED = words(
@@ -227,8 +228,10 @@ def _header_up(values: list[str], found: Proxied, peers: list[str]) -> None:
     ):
         found.route["send_host"] = peers[0].rpartition(":")[0]
         return
-    value = placeholders(value)
     plain = name.lstrip("+>")
+    if plain.lower() in OWN:
+        return  # upgrades pass by themselves
+    value = placeholders(value)
     if plain.lower() == "host":
         if value in ("{host}", "{authority}"):
             return

@@ -16,6 +16,7 @@ from rsp.importing.ordered.condition import Condition, Inexpressible
 from rsp.importing.ordered.routes import routes
 from rsp.importing.ordered.rules import Chosen, Rule, resolve
 from rsp.importing.site import Declaration, Note, Part, Setting, Site, Untranslated
+from rsp.importing.trust import note_trust
 from rsp.importing.wordlist import words
 
 _QUIET: Final = words(
@@ -47,6 +48,7 @@ class _Reader:
         self._listen()
         self._routes()
         self.site.parts += self.upstreams
+        note_trust(site)
         self._order()
         with_environment(site, variables)
 

@@ -18,6 +18,7 @@ from rsp.importing.ordered.condition import Path as PathOf
 from rsp.importing.ordered.routes import Form, routes
 from rsp.importing.ordered.rules import Rule, resolve
 from rsp.importing.site import Declaration, Note, Origin, Part, Setting, Site, Untranslated
+from rsp.importing.trust import note_trust
 
 _NO_BACKEND: Final = {"respond": {"status": 503}}
 
@@ -51,6 +52,7 @@ class _Reader:
         self.reached: set[str] = set()  # backends
         self._fronts()
         self._unused(found)
+        note_trust(self.site)
         in_order(self.site)
         with_environment(self.site, lambda text: variables(text))
 

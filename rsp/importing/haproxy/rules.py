@@ -9,6 +9,7 @@ from rsp.importing.haproxy.sections import Line
 from rsp.importing.haproxy.values import placeholders, seconds
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, literal_prefix
 from rsp.importing.ordered.rules import Rule, redirection, refusal
+from rsp.importing.trust import OWN
 from rsp.importing.wordlist import words as word_set
 
 _SCHEME_FIELDS: Final = frozenset(("x-forwarded-proto", "x-forwarded-protocol", "x-scheme", "x-forwarded-scheme"))
@@ -47,6 +48,9 @@ class Rules:
             "set-uri": lambda w: {"rewrite": self._text(w[0])},
             "cache-use": self._no_cache,
         }
+        if name in ("set-header", "add-header", "del-header") and words[:1] and words[0].lower() in OWN:
+            self.notes[f"{words[0]} is rsp's own to write; it is left out"] = None
+            return []
         if name == "set-header" and words[:1] and words[0].lower() in _SCHEME_FIELDS and self._scheme(words, condition):
             keys = {"request_headers": {"set": {words[0]: "{scheme}"}}}
             return (
