@@ -13,7 +13,7 @@ from typing import Final
 
 from rsp.auth import crypt
 
-HOW: Final = "htpasswd -B FILE NAME  makes one"
+HOW: Final = "htpasswd -B FILE NAME  creates one"
 _BCRYPT: Final = re.compile(rb"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _ARGON2: Final = re.compile(
     rb"\$argon2(id|i|d)\$v=19\$m=(\d{1,9}),t=(\d{1,9}),p=(\d{1,9})\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{6,}"
@@ -44,7 +44,7 @@ def mistake(hashed: bytes) -> str:
         return _argon2_mistake(match[1].decode(), int(match[2]), int(match[3]), int(match[4]))
     if match := _SHA_CRYPT.fullmatch(hashed):
         if len(match[4]) != (86 if match[1] == b"6" else 43):
-            return "the hash is cut off"
+            return "the hash is truncated"
         rounds = int(match[2] or crypt.SHA_ROUNDS)
         return "" if 1000 <= rounds <= _MOST_ROUNDS else f"{rounds} rounds; expected 1000 to {_MOST_ROUNDS}"
     if _APR1.fullmatch(hashed) or _SHA1.fullmatch(hashed):
@@ -58,7 +58,7 @@ def _argon2_mistake(variant: str, memory: int, passes: int, lanes: int) -> str:
     if not 1 <= passes <= _MOST_WORK // memory or not 1 <= lanes <= 64:
         return f"t={passes}, p={lanes} with m={memory}: expected t of 1 to {_MOST_WORK // memory}, p of 1 to 64"
     if not _has_argon2(variant):
-        return f"argon2{variant} needs a newer version of the Python package cryptography; or take bcrypt"
+        return f"argon2{variant} needs a newer version of the Python package cryptography; or use bcrypt"
     return ""
 
 

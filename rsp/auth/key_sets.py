@@ -85,7 +85,7 @@ def _listed(source: bytes) -> list[dict[str, Any]]:
 def _key(given: dict[str, Any]) -> Key:
     """Raises :class:`ValueError` with a clause, which repeats nothing but names."""
     if any(not isinstance(given.get(name, ""), str) for name in _KEPT):
-        raise ValueError("a key with a value that is no text")
+        raise ValueError("a key with a value that is not a string")
     if given.get("use", "sig") != "sig":
         raise ValueError("a key that is not for signatures")
     operations = given.get("key_ops")

@@ -127,7 +127,7 @@ class Tokens:
     def check(self, value: bytes | None, now: float) -> bytes:
         """The subject of the token in ``value``, of `Authorization`; may be empty.  Raises :class:`Refused`."""
         if value is None or value[: len(_SCHEME)].lower() != _SCHEME:
-            raise Refused(401, "", "a token is needed (Authorization: Bearer)")
+            raise Refused(401, "", "a token is required (Authorization: Bearer)")
         if self._keys is None:
             raise Refused(503, "", "the keys of the issuer are not known yet", unknown_key=True)
         token = value[len(_SCHEME) :].strip(b" ")

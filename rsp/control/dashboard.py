@@ -1,7 +1,7 @@
 """The dashboard: one page without external resources, events for it, and orders from it where they are allowed.
 
-Rules of this room: a page of another origin gets nothing to read (no CORS, a check of Host against DNS rebinding) and
-can order nothing (an order needs a token that only the stream of events has, and JSON, and an Origin that is ours).
+Rules of this room: a page of another origin cannot read anything (no CORS, a check of Host against DNS rebinding).  It
+cannot send orders either: an order needs a token that only the stream of events has, JSON, and rsp's own Origin.
 What clients of rsp have sent comes to the page as JSON, which makes text nodes of it, never HTML.
 """
 
@@ -65,7 +65,7 @@ class Dashboard:
     def _for_users(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:
             if self._users is not None and not await _is_known(self._users, request):
-                return secured(401, "text/plain; charset=utf-8", b"a name and a password are needed\n", _REALM)
+                return secured(401, "text/plain; charset=utf-8", b"a name and a password are required\n", _REALM)
             return await handler(request)
 
         return guarded
@@ -97,7 +97,7 @@ class Dashboard:
         name = request.query.get("name", "")
         points = self._live.history(request.query.get("kind", "total"), name, seconds)
         if points is None:
-            raise Refused(404, "nothing is remembered of that")
+            raise Refused(404, "there is no history for this")
         return secured(200, JSON, _encoded(points))
 
     async def _events(self, request: Request) -> Response:

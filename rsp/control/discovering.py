@@ -49,7 +49,7 @@ class Discovering:
             from rsp.control.discovery.discoveries import Discoveries
             from rsp.control.discovery.labelled import Labels
         except ImportError as error:  # which the user that rsp runs as cannot read
-            log.line(f"Nothing can be discovered: {error}; restart rsp", log.ERROR)
+            log.line(f"Service discovery is not available: {error}; restart rsp", log.ERROR)
             return
         labels = Labels(self._asked)
         self._parts = labels, Discoveries(self._found, {SCHEME: labels.provider})

@@ -133,7 +133,7 @@ class Export:
                 where = await self._address(), endpoint.address.port
                 head, body = await ask(where, self._request(spans), b"POST", tls=tls, name=endpoint.address.host)
         except TimeoutError:
-            return Verdict(count, "it does not answer", again=True)
+            return Verdict(count, "it does not respond", again=True)
         except ssl.SSLError as error:
             return Verdict(count, of_peer(TlsError(*meaning(error)), endpoint.address.host), again=True)
         except (NoSuchName, LookupFailed, ContextError, ProtocolError, EOFError, OSError) as error:
@@ -168,9 +168,9 @@ class Export:
         failing = bool(self._queue.failing)
         where = self._endpoint.address
         if failing and not self._was_failing:
-            log.line(f"Tracing: the collector at {where} takes no spans: {said.reason}", log.WARNING)
+            log.line(f"Tracing: the collector at {where} does not accept spans: {said.reason}", log.WARNING)
         elif failing != self._was_failing:
-            log.line(f"Tracing: the collector at {where} takes spans again")
+            log.line(f"Tracing: the collector at {where} accepts spans again")
         elif said.reason and not failing:
             log.once_a_second("tracing", f"Tracing: the collector at {where}: {said.reason}")
         self._was_failing = failing

@@ -193,9 +193,9 @@ async def check(
         async with asyncio.timeout(config.timeout):
             return await _ask(address, config, tls, name, http2, greeting, manner)
     except TimeoutError:
-        return HEALTH_DEAD, f"no answer within {config.timeout}"
+        return HEALTH_DEAD, f"no response within {config.timeout}"
     except ProtocolError as error:
-        return HEALTH_DEAD, f"bad answer: {error}"
+        return HEALTH_DEAD, f"bad response: {error}"
     except EOFError as error:
         return HEALTH_DOUBTFUL, str(error)
     except ssl.SSLError as error:

@@ -80,7 +80,7 @@ def instance(state: State) -> Iterator[Family]:
     yield Family(
         "rsp_cpu_seconds",
         "counter",
-        "Processor time of workers and control processes, those that have ended included.",
+        "Processor time of workers and control processes, including those that have ended.",
         "seconds",
         [("", cpu)],
     )
@@ -100,7 +100,9 @@ def _gauge(name: str, about: str, value: Number, unit: str = "") -> Family:
 def _last_reload(state: State) -> Iterator[Family]:
     last = state.last
     good = last is None or last.good
-    yield _gauge("rsp_last_reload_successful", "Whether the last reload or upgrade went well; 1 before any.", int(good))
+    yield _gauge(
+        "rsp_last_reload_successful", "Whether the last reload or upgrade succeeded; 1 if there was none.", int(good)
+    )
     if last is not None:
         yield _gauge("rsp_last_reload_timestamp_seconds", "When the last reload or upgrade ended.", last.at, "seconds")
     if last is not None and not last.good:
@@ -121,7 +123,9 @@ def processes(state: State) -> Iterator[Family]:
     )
     silent.series = _by_worker(rows, silence, "seconds")
     yield silent
-    version = Family("rsp_worker_configuration_version", "gauge", "The configuration that the worker serves.")
+    version = Family(
+        "rsp_worker_configuration_version", "gauge", "The version of the configuration that the worker runs."
+    )
     version.series = _by_worker(rows, lambda row: row[worker_cells.VERSION], "version")
     yield version
     yield from _usage(rows, state.scoreboard)
@@ -176,14 +180,18 @@ class Peers:
         )
         self._states = {
             "up": Family("rsp_peer_up", "gauge", "Whether the peer gets new requests."),
-            "ejected": Family("rsp_peer_ejected", "gauge", "Whether the peer is out after failures."),
+            "ejected": Family("rsp_peer_ejected", "gauge", "Whether the peer is ejected."),
             "drained": Family("rsp_peer_drained", "gauge", "Whether an operator has drained the peer."),
             "healthy": Family(
-                "rsp_peer_healthy", "gauge", "Whether active checks find the peer well; only where there are any."
+                "rsp_peer_healthy",
+                "gauge",
+                "Whether the peer passes its health checks; only for upstreams with health checks.",
             ),
         }
-        self._weight = Family("rsp_peer_weight", "gauge", "The weight in force.")
-        self._waiting = Family("rsp_upstream_requests_waiting", "gauge", "Requests that wait for a peer with room.")
+        self._weight = Family("rsp_peer_weight", "gauge", "The current weight of the peer.")
+        self._waiting = Family(
+            "rsp_upstream_requests_waiting", "gauge", "Requests that wait in the queue of the upstream."
+        )
         self._seen: set[int] = set()  # places
         self._upstreams: set[str] = set()
 
@@ -291,7 +299,10 @@ def certificates(known: Certificates) -> Iterator[Family]:
         "rsp_certificate_expiry_timestamp_seconds", "gauge", "When the certificate expires, since the epoch.", "seconds"
     )
     ocsp = Family(
-        "rsp_ocsp_response_expiry_timestamp_seconds", "gauge", "When the OCSP response that is stapled ends.", "seconds"
+        "rsp_ocsp_response_expiry_timestamp_seconds",
+        "gauge",
+        "When the stapled OCSP response expires, since the epoch.",
+        "seconds",
     )
     for one in {one.digest: one for one in known.each()}.values():
         about = _about(one)

@@ -74,11 +74,14 @@ class _Watch:
         found: dict[int, tuple[Reason, str]] = {}
         if rules.latency:
             for index in by_latency(samples, rules.latency, rules.requests):
-                found[index] = (Reason.LATENCY, f"takes {samples[index].latency * 1000:.0f} ms, its siblings less")
+                found[index] = (
+                    Reason.LATENCY,
+                    f"its latency is {samples[index].latency * 1000:.0f} ms, the other peers' is lower",
+                )
         if rules.errors:
             for index in by_errors(samples, rules.errors, rules.requests):
                 share = samples[index].errors / samples[index].requests
-                found[index] = (Reason.ERRORS, f"{share:.0%} of its answers are errors, of its siblings' less")
+                found[index] = (Reason.ERRORS, f"its error rate is {share:.0%}, the other peers' is lower")
         number_out = sum(out)
         for index, (reason, why) in found.items():
             if out[index]:
@@ -122,4 +125,4 @@ class _Watch:
         board.eject(place, reason, times + 1, now, seconds)
         PeerStats(board, place, CONTROL_ROW).add(EJECTED, 1)
         self._since[place] = now, tuple(board.total(place, tally) for tally in _COUNTED)
-        log.line(f'upstream "{self._upstream}": peer {member.address} is out for {seconds:g} s: {why}', log.WARNING)
+        log.line(f'upstream "{self._upstream}": peer {member.address} is ejected for {seconds:g} s: {why}', log.WARNING)

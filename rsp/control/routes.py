@@ -45,8 +45,8 @@ def families(config: Config, problem: str) -> Iterator[Family]:
     if config.settings.discover_routes is None:
         return
     for name, about, value in (
-        ("rsp_label_routes", "Routes in force that labels ask for.", len(config.labelled)),
-        ("rsp_label_routes_left_out", "Reasons why routes that labels ask for are left out.", len(config.refused)),
-        ("rsp_label_routes_up", "Whether what asks for routes by labels can be listed.", int(not problem)),
+        ("rsp_label_routes", "Routes from labels that are in use.", len(config.labelled)),
+        ("rsp_label_routes_left_out", "Reasons why routes from labels are ignored.", len(config.refused)),
+        ("rsp_label_routes_up", "Whether the source of routes from labels can be listed.", int(not problem)),
     ):
         yield Family(name, "gauge", about, "", [("", value)])

@@ -86,12 +86,12 @@ class _Watch:
         try:
             from rsp.tls.ocsp import Subject, Unfit
         except ImportError as error:  # the process cannot read it any more
-            self._tell(f"no OCSP response can be asked for: {error}; restart rsp")
+            self._tell(f"OCSP responses cannot be fetched: {error}; restart rsp")
             return
         try:
             subject = Subject(self._about.chain)
         except Unfit as error:
-            self._tell(f"no OCSP response can be asked for: {error}")
+            self._tell(f"OCSP responses cannot be fetched: {error}")
             return
         if self._keep(subject):
             await asyncio.sleep(self._rest())
@@ -129,13 +129,13 @@ class _Watch:
                 data = await _fetched(responder, subject.request)
             self._take(subject.check(data, time.time()))
         except TimeoutError:
-            raise Refused(f"responder {responder} does not answer within {_PATIENCE:g} s") from None
+            raise Refused(f"responder {responder} does not respond within {_PATIENCE:g} s") from None
         except OSError as error:
             raise Refused(f"responder {responder}: {error.strerror or error}") from None
         except (ProtocolError, EOFError, ValueError) as error:
             raise Refused(f"responder {responder}: {error or 'the connection broke off'}") from None
         except Unfit as error:
-            raise Refused(f"what responder {responder} answers {error}", final=isinstance(error, Revoked)) from None
+            raise Refused(f"the response of responder {responder} {error}", final=isinstance(error, Revoked)) from None
 
     def _take(self, answer: "Answer") -> None:
         before, self._answer = self._answer, answer
@@ -165,7 +165,7 @@ class _Watch:
         if self._answer is not None and self._answer.ends <= time.time():
             self._answer = None
             self._stapled(self._about.digest, b"")
-            self._tell("its OCSP response has ended, and there is no other one")
+            self._tell("its OCSP response has expired, and there is no other")
 
     def _rest(self) -> float:
         """Seconds until the next question: before half of the answer's life is over."""
@@ -201,9 +201,9 @@ async def _fetched(responder: str, request: bytes) -> bytes:
     where = (url.hostname or "", url.port or 80)
     response, body = await ask(where, head.encode() + request, b"POST", body_limit=LARGEST)
     if response.status != 200:
-        raise Refused(f"responder {responder} answers with status {response.status}")
+        raise Refused(f"responder {responder} responds with status {response.status}")
     if len(body) >= LARGEST:
-        raise Refused(f"responder {responder} answers with more than {LARGEST >> 10} KB")
+        raise Refused(f"responder {responder} responds with more than {LARGEST >> 10} KB")
     return body
 
 

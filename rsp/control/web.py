@@ -83,7 +83,7 @@ class Site:
         except Exception as error:
             what = f"{type(error).__name__}: {error}"[:500]
             log.once_a_second(f"web {request.path}"[:50], f"{request.method} {request.path[:100]!r}: {what}", log.ERROR)
-            return self.refuse(500, "internal error; the log says more")
+            return self.refuse(500, "internal error; see the log")
 
     async def _handled(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
@@ -93,7 +93,7 @@ class Site:
         allowed = [key.partition(" ")[0] for key in self.handlers if key.partition(" ")[2] == request.path]
         if not allowed:
             known = dict.fromkeys(key.partition(" ")[2] for key in self.handlers)
-            raise Refused(404, f"not found; there is {', '.join(known)}")
+            raise Refused(404, f"not found; known paths: {', '.join(known)}")
         response = self.refuse(405, f"expected {' or '.join(allowed)} {request.path}")
         names = ", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)
         return Response(405, response.type, response.body, {**response.fields, "Allow": names})

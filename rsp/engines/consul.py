@@ -97,5 +97,5 @@ def _index(text: str) -> int:
 def _refusal(status: int, said: bytes) -> str:
     reason = plain(said.decode("utf-8", "replace").strip(), 200)
     if status in (401, 403):
-        return f"Consul refuses the token ({reason or status}); services take service:read and node:read"
-    return f"Consul answers with status {status} ({reason or 'no reason given'})"
+        return f"Consul refuses the token ({reason or status}); services require service:read and node:read"
+    return f"Consul responds with status {status} ({reason or 'no reason given'})"

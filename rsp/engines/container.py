@@ -46,15 +46,15 @@ class Container(NamedTuple):
         if len(self.ports) == 1:
             return self.ports[0]
         if not self.ports:
-            raise Unfit("it declares no port (EXPOSE); name it: port = 8000")
-        raise Unfit(f"it has several ports ({_listed(self.ports)}); name one: port = {self.ports[0]}")
+            raise Unfit("it declares no port (EXPOSE); set it: port = 8000")
+        raise Unfit(f"it has several ports ({_listed(self.ports)}); choose one: port = {self.ports[0]}")
 
     def _at(self, network: str | None) -> str:
         known = sorted(name for name, address in self.networks.items() if address)
         if network is None and not known:
             raise Unfit('it has no address of its own; write network = "host" to use what it has at the host')
         if network is None and len(known) > 1:
-            raise Unfit(f'it is in several networks ({_listed(known)}); name one: network = "{known[0]}"')
+            raise Unfit(f'it is in several networks ({_listed(known)}); choose one: network = "{known[0]}"')
         name = network if network is not None else known[0]
         address = self.networks.get(name)
         if not address:

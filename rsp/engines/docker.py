@@ -136,7 +136,7 @@ class Docker:
         try:
             entries = _LIST.decode(body)
         except UNREADABLE:
-            raise Unreachable("the list of containers is not in JSON as Docker has it") from None
+            raise Unreachable("the list of containers is not JSON in Docker's format") from None
         found = [each for each in map(_listed, entries[:_MOST_CONTAINERS]) if each is not None]
         self.unread += len(entries) - len(found)
         return found
@@ -205,4 +205,4 @@ def _refusal(status: int, said: bytes) -> str:
         reason = str(json.loads(said)["message"])
     except (*UNREADABLE, KeyError, TypeError):
         reason = ""
-    return f"Docker answers with status {status} ({plain(reason, 200) or 'no reason given'})"
+    return f"Docker responds with status {status} ({plain(reason, 200) or 'no reason given'})"

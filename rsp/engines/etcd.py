@@ -161,11 +161,11 @@ class Etcd:
 
     def _decoded(self, status: int, answer: bytes, kind: type[Kind]) -> Kind:
         if status != 200:
-            raise Unreachable(f"{self.endpoint}: {_problem(answer) or f'the answer has status {status}'}")
+            raise Unreachable(f"{self.endpoint}: {_problem(answer) or f'the response has status {status}'}")
         try:
             return msgspec.json.decode(answer, type=kind)
         except UNREADABLE:
-            raise Unreachable(f"{self.endpoint}: the answer is not etcd's") from None
+            raise Unreachable(f"{self.endpoint}: the response is not in etcd's format") from None
 
     # -- reading
 
@@ -253,4 +253,4 @@ def _problem(answer: bytes) -> str:
     except UNREADABLE:
         return ""
     text = said.message or said.error
-    return f"it asks for a user name and a password ({text})" if text.endswith(_NO_USER) else text
+    return f"it requires a user name and a password ({text})" if text.endswith(_NO_USER) else text

@@ -148,7 +148,7 @@ class Collection(Generic[Kind]):
         try:
             return _LISTS.decode(body)
         except UNREADABLE:
-            raise Unreachable("the answer is no list as Kubernetes has it") from None
+            raise Unreachable("the response is not a list in Kubernetes' format") from None
 
     def _take_items(self, items: list[msgspec.Raw], found: dict[str, Kind], sizes: dict[str, int]) -> None:
         if len(found) + len(items) > _MOST_OBJECTS:
@@ -211,7 +211,7 @@ class Collection(Generic[Kind]):
                 event = _EVENTS.decode(line)
                 self._take(event)
             except UNREADABLE:
-                raise Unreachable("an event of the watch is not as Kubernetes has it") from None
+                raise Unreachable("an event of the watch is not in Kubernetes' format") from None
 
     def _take(self, event: _Event) -> None:
         if event.type == "BOOKMARK":
@@ -262,7 +262,7 @@ def in_cluster(url: EngineUrl) -> EngineUrl:
     try:
         server = Address.parse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except ValueError:
-        raise Unreachable("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are no address") from None
+        raise Unreachable("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not an address") from None
     return url._replace(hosts=(str(server),))
 
 
@@ -281,4 +281,4 @@ def _refusal(status: int, said: bytes) -> str:
         reason = ""
     if status == 401:
         return f"Kubernetes refuses the token ({plain(reason, 200) or status})"
-    return f"Kubernetes answers with status {status} ({plain(reason, 250) or 'no reason given'})"
+    return f"Kubernetes responds with status {status} ({plain(reason, 250) or 'no reason given'})"

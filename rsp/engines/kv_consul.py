@@ -116,7 +116,7 @@ class ConsulKeys(KeyValue):
         if status != 200:
             said = plain(answer.decode("utf-8", "replace").strip())
             if not said or said[0] == "<":  # a page is not Consul's
-                said = f"the answer has status {status}"
+                said = f"the response has status {status}"
             raise Unreachable(f"{self._where}: {said}")
         try:
             return msgspec.json.decode(answer, type=kind)

@@ -100,7 +100,7 @@ class Link(asyncio.Protocol):
                 if self.over or (reply := parser.next()) is NOTHING:
                     break
                 if not self._calls:
-                    raise Malformed("it sends what was not asked for")
+                    raise Malformed("it sends an unexpected reply")
                 self._calls.popleft()[0](reply)
             else:
                 parser.share = 0
@@ -127,7 +127,7 @@ class Link(asyncio.Protocol):
         if self._calls:
             due = self._calls[0][1] + self._timeout
             if due <= self._loop.time():
-                self._end(f"it does not answer within {self._timeout:g} s")
+                self._end(f"it does not respond within {self._timeout:g} s")
             else:
                 self._timer = self._loop.call_at(due, self._look)
 

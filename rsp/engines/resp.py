@@ -113,7 +113,7 @@ class Parser:
             return rest
         if kind == b"-":
             return ErrorReply(rest)
-        raise Malformed("what it sends is not the protocol of Redis")
+        raise Malformed("its data is not in the Redis protocol")
 
     def _begin(self, length: int) -> Any:
         """A list."""
@@ -130,7 +130,7 @@ class Parser:
         if end < 0:
             self._end = len(buffer)
             if len(buffer) - at > _LONGEST_LINE:
-                raise Malformed("what it sends is not the protocol of Redis")
+                raise Malformed("its data is not in the Redis protocol")
             self._compact()
             return None
         line = bytes(buffer[at:end])
@@ -143,7 +143,7 @@ class Parser:
             self._compact()
             return NOTHING
         if buffer[at + size : at + size + 2] != b"\r\n":
-            raise Malformed("what it sends is not the protocol of Redis")
+            raise Malformed("its data is not in the Redis protocol")
         text = bytes(buffer[at : at + size])
         self._size = -1
         self._take(size + 2)
@@ -169,5 +169,5 @@ def _number(text: bytes) -> int:
     """int() takes spaces and underscores, and long ones for long."""
     digits = text[1:] if text[:1] in (b"-", b"+") else text
     if not digits.isdigit() or len(digits) > _MOST_DIGITS:
-        raise Malformed("what it sends is not the protocol of Redis")
+        raise Malformed("its data is not in the Redis protocol")
     return int(text)

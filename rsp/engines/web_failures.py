@@ -24,7 +24,7 @@ def failures(endpoint: str, host: str, patience: float) -> Iterator[None]:
     except aiohttp.ConnectionTimeoutError:
         raise Unreachable(f"{endpoint}: no connection in time", untouched=True) from None
     except TimeoutError:  # aiohttp's own included
-        raise Unreachable(f"{endpoint}: no answer within {patience:g} s") from None
+        raise Unreachable(f"{endpoint}: no response within {patience:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if _is_broken(error):
             raise Broken(f"{endpoint}: the connection broke off") from None
@@ -46,9 +46,9 @@ def _said(error: Exception, host: str) -> str:
     if isinstance(under, ConnectionResetError) and not under.errno:  # asyncio's, in a handshake
         return "it closes the connection in the TLS handshake; does it speak TLS?"
     if isinstance(under, PermissionError):
-        return "permission denied; rsp connects as `user` and `group` say"
+        return "permission denied; rsp connects as the user and group in `user` and `group`"
     if isinstance(under, OSError):
         return os.strerror(under.errno).lower() if under.errno else str(under) or "no connection"
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.http.HttpProcessingError):
-        return "the answer is not valid HTTP"
-    return f"the answer cannot be read ({type(error).__name__})"
+        return "the response is not valid HTTP"
+    return f"the response cannot be read ({type(error).__name__})"

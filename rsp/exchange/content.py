@@ -270,7 +270,7 @@ class Content(Responder):
         return error is not None
 
     def _end_early(self) -> None:
-        self._tell("the file became shorter while it was sent, so the response was cut")
+        self._tell("the file shrank while it was sent, so the response was cut")
         self._exchange.give_up(500, "")
 
     def _fail(self, error: BaseException) -> None:

@@ -331,7 +331,7 @@ class Exchange(Incoming):
 
     def abort_responder(self) -> None:
         """What it produces is of no more use."""
-        self.responder.abort("the exchange needs it no more")
+        self.responder.abort("the request no longer needs it")
 
     def cut_off(self) -> None:
         if self.journal is not None:

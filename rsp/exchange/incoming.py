@@ -44,7 +44,7 @@ class Incoming(Tunnel):
     rate_items: bytes
     request_done: bool
 
-    # -- what becomes of it
+    # -- what happens to it
 
     def refuse(self, status: int, reason: str, fields: bytes = b"") -> None:
         """Answer with an error, unless a filter has another answer.  ``fields``: more lines of its head."""
@@ -147,7 +147,7 @@ class Incoming(Tunnel):
             if route.rewrite is not None and head.target != b"*":
                 target = route.rewrite.target(head, self)
                 if not target:
-                    self.refuse(400, "the path leads out of where it begins")
+                    self.refuse(400, "the path leads above its root")
                     return
                 self.target = target
         if passage is not None and passage.sent_to is not None:

@@ -1,6 +1,6 @@
 """Asks a store for leases, in the name of the requests of one worker.
 
-Rules of this room: no request waits longer than 50 ms, and none at all while the store does not answer within that
+Rules of this room: no request waits longer than 50 ms, and none at all while the store does not respond within that
 time.  Then each instance admits its share of a limit, by the number of instances.  Queries are bounded: the number
 of buckets in a query, of concurrent queries, and of requests that wait.
 """

@@ -29,7 +29,7 @@ LATENCY_SUM: Final = TABLE.counter(
     "latency", "Time to the response head, of all of them.", unit="seconds", scale=1_000_000, listed=False
 )
 WAITING: Final = TABLE.gauge(  # counted at an upstream's first peer
-    "waiting", "Requests that wait for a peer with room.", scope="upstream", listed=False
+    "waiting", "Requests that wait in the queue of the upstream.", scope="upstream", listed=False
 )
 LATENCY: Final = TABLE.cell()  # decaying mean of the time to the response head
 LAST_SUCCESS: Final = TABLE.cell()

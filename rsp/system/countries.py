@@ -85,5 +85,5 @@ def check_database(content: bytes) -> bytes:
     """``content``, if countries are in it.  Raises :class:`ValueError`."""
     kind = str(_open(content).metadata().database_type)
     if any(word in kind for word in ("ASN", "ISP", "Domain", "Connection-Type", "Anonymous")):
-        raise ValueError(f'a database of type "{kind}" has no countries; take GeoLite2-Country.mmdb')
+        raise ValueError(f'a database of type "{kind}" has no countries; use GeoLite2-Country.mmdb')
     return content

@@ -161,7 +161,7 @@ def _remove_stale(address: Address) -> None:
     path = address.path
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            raise BindError(f"cannot listen on {address}: the file exists and is no socket")
+            raise BindError(f"cannot listen on {address}: the file exists and is not a socket")
     except FileNotFoundError:
         return
     except OSError as error:

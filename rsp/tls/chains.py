@@ -242,7 +242,10 @@ def doubts(found: Sequence[x509.Certificate | x509.CertificateRevocationList], n
         if wrong is not None:
             yield f"{subject(one)} {wrong}"
         if not _is_authority(one):
-            yield f"{subject(one)} is no authority (basicConstraints): only itself is accepted, not what it has signed"
+            yield (
+                f"{subject(one)} is not a certificate authority (basicConstraints): only the certificate itself is "
+                "accepted, not certificates that it has issued"
+            )
 
 
 def _is_authority(one: x509.Certificate) -> bool:

@@ -210,7 +210,7 @@ class Inspection:
         until = chains.day(datetime.datetime.fromtimestamp(old.about.not_after, datetime.UTC))
         if isinstance(why, Vanished):
             self._notes.append(
-                f"{wanted.at}: {wanted.label}: {why}; what was read from it stays in use, valid until {until}"
+                f"{wanted.at}: {wanted.label}: {why}; the previous certificate stays in use, valid until {until}"
             )
         else:
             self._notes.append(
@@ -270,7 +270,7 @@ class Inspection:
                 if old is None:
                     self._errors.append(f"{use.at}: {use.label}: {why}")
                 else:
-                    self._notes.append(f"{use.at}: {use.label} is not used: {why}; what it had before stays in use")
+                    self._notes.append(f"{use.at}: {use.label} is not used: {why}; its previous content stays in use")
                     found[use.name] = old
         if not self._errors:
             self._notes += self._unlisted(found)

@@ -26,12 +26,12 @@ _BEGIN: Final = b"-----BEGIN "
 _DASHES: Final = b"-----"
 # What people have instead of PEM files with certificates and keys, by the label of a block.
 _OTHERS: Final = {
-    "CERTIFICATE REQUEST": "it has a request for a certificate, not what the authority has made of it",
-    "NEW CERTIFICATE REQUEST": "it has a request for a certificate, not what the authority has made of it",
+    "CERTIFICATE REQUEST": "it contains a certificate request, not a certificate",
+    "NEW CERTIFICATE REQUEST": "it contains a certificate request, not a certificate",
     "TRUSTED CERTIFICATE": "it is in OpenSSL's own form; convert it:  openssl x509 -in FILE -out OTHER",
     "PKCS7": "it is PKCS #7; convert it:  openssl pkcs7 -print_certs -in FILE -out OTHER",
     "OPENSSH PRIVATE KEY": "its key is in OpenSSH's form; convert it:  ssh-keygen -p -m PEM -f FILE",
-    "DSA PRIVATE KEY": "its key is a DSA key, which TLS has no use for any more; use ECDSA or RSA",
+    "DSA PRIVATE KEY": "its key is a DSA key, which TLS no longer supports; use ECDSA or RSA",
     "PUBLIC KEY": "it has a public key, where the private one is needed",
 }
 
@@ -192,7 +192,7 @@ def _private_key(block: Block, given: Sequence[bytes]) -> Key:
             continue
         if isinstance(key, Key):
             return key
-        raise Unusable("its key is of a kind that TLS has no use for; use ECDSA or RSA")
+        raise Unusable("its key type is not supported by TLS; use ECDSA or RSA")
     if encrypted:
         raise Unusable("the password of the key is wrong, or the key is damaged")
     raise Unusable("the key is damaged, or of an unknown kind")

@@ -133,7 +133,7 @@ def _read(file: PlainFile, folder: Path, before: dict[str, bytes] | None, found:
         if before is None or file.key not in before:
             found.errors.append(f"{file.at}: {file.label}: {why}")
         else:
-            found.notes.append(f"{file.at}: {file.label} is not used: {why}; what it had before stays in use")
+            found.notes.append(f"{file.at}: {file.label} is not used: {why}; its previous content stays in use")
             found.files[file.key] = before[file.key]
 
 

@@ -45,7 +45,10 @@ def content(path: Path, largest: int, *, empty: bool = False) -> bytes:
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
-            raise Unusable('it is a folder; name a file in it, or a pattern for certificates with their keys: "*.pem"')
+            raise Unusable(
+                "it is a directory; write the name of a file in it, or a pattern for certificates with "
+                'their keys: "*.pem"'
+            )
         if not stat.S_ISREG(mode):
             raise Unusable(_NO_FILE)
         with open(descriptor, "rb", closefd=False) as file:
@@ -112,7 +115,7 @@ def _denied(path: Path) -> str:
     uid = os.geteuid()
     user = _name(uid)
     target = Path(os.path.realpath(path))
-    way = "" if uid == 0 else "; start rsp as root, which reads keys before its workers give up root's rights, or"
+    way = "" if uid == 0 else "; start rsp as root (workers drop root's rights after the keys are read), or"
     for folder in (*reversed(path.parents), *reversed(target.parents)):
         if not os.access(folder, os.X_OK, effective_ids=True):
             return f'user "{user}" may not enter {folder} ({_rights(folder)}){way} let that user enter it (chmod +x)'
@@ -123,7 +126,7 @@ def _rights(path: Path) -> str:
     try:
         found = path.stat()
     except OSError:
-        return "its rights cannot be seen"
+        return "its permissions cannot be read"
     return f'mode {stat.S_IMODE(found.st_mode):04o}, owner "{_name(found.st_uid)}"'
 
 

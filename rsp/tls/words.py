@@ -59,7 +59,7 @@ _REASONS: Final = {
     "UNKNOWN_PROTOCOL": "speaks SSL 2",
     "WRONG_VERSION_NUMBER": "does not speak TLS",
     "RECORD_LAYER_FAILURE": "does not speak TLS",
-    "UNEXPECTED_EOF_WHILE_READING": "has closed the connection without saying so (close_notify)",
+    "UNEXPECTED_EOF_WHILE_READING": "has closed the connection without close_notify",
     "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "sends a record that cannot be decrypted",
     "NO_RENEGOTIATION": "wants to renegotiate",
     "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": "does not know secure renegotiation (RFC 5746)",
@@ -111,7 +111,7 @@ def _words(error: TlsError, side: str, name: str) -> str:
     alert = _ALERT.search(error.code or str(error).upper())
     if alert is not None:
         said = alert[1].replace(" ", "_")
-        return f"{_ALERTS.get(said, 'refuses to go on')} (alert: {said.replace('_', ' ').lower()})"
+        return f"{_ALERTS.get(said, 'refuses to continue')} (alert: {said.replace('_', ' ').lower()})"
     return _REASONS.get(error.code) or f"does not keep to TLS: {error}"
 
 

@@ -107,5 +107,5 @@ def test_a_cluster_of_three_that_fails_in_every_way(tmp_path):
     changes = [*quiet, *killed, *hung, healed, restarted]
     assert statistics.median(changes) < 1.0, changes
     assert max(healed, restarted) < 3.0 and max(changes) < 5.0, changes
-    assert rsp.log.count("what was known stays in use") == 2
+    assert rsp.log.count("the previous result stays in use") == 2
     print(f"changes: quiet {quiet}, leader killed {killed}, hanging {hung}, healed {healed}, restarted {restarted}")

@@ -55,7 +55,7 @@ def test_a_peer_that_fails_is_out_at_once_and_back_when_it_is_well(tmp_path, lab
         assert count.failed == 0, (count.statuses, count.broken[:3])
         assert count.sent > before
         log = rsp.log
-        assert f'upstream "app": peer {bad.address} is out for 1 s: ' in log
+        assert f'upstream "app": peer {bad.address} is ejected for 1 s: ' in log
         assert "(3 failures in a row)" in log
         assert f'upstream "app": peer {bad.address} is back' in log
 
@@ -351,7 +351,7 @@ def test_a_request_waits_so_long_and_no_longer(tmp_path):
         started = time.monotonic()
         answer = get(rsp.port)
         assert answer.startswith(b"HTTP/1.1 503") and b"Retry-After" in answer
-        assert b"no peer was free in time" in answer
+        assert b"no peer was available in time" in answer
         assert 0.9 < time.monotonic() - started < 20
         vanish(holder)
         wait_until(lambda: rsp.peers()[lab.backends[0].address]["in_flight"] == 0, "the peer to be free")
@@ -367,7 +367,7 @@ def test_a_queue_that_is_full(tmp_path):
             client.sendall(GET)
         wait_until(lambda: rsp.admin("/status")["now"]["queued"] == 1, "one to wait")
         answer = get(rsp.port)
-        assert answer.startswith(b"HTTP/1.1 503") and b"too many requests wait" in answer
+        assert answer.startswith(b"HTTP/1.1 503") and b"too many requests in the queue" in answer
         for client in clients:  # who waits and leaves makes room
             vanish(client)
         wait_until(lambda: rsp.peers()[lab.backends[0].address]["in_flight"] == 0, "the peer to be free")

@@ -35,7 +35,7 @@ def test_a_peer_that_is_down_gets_no_requests(tmp_path, lab):
             wait_until(lambda: rsp.state(sick.address) == "up", "the peer to be up")
             wait_until(lambda: sick.requests > seen + 8, "requests for it")
         assert count.failed == 0
-    assert f"peer {sick.address} is down: no answer within" in rsp.log
+    assert f"peer {sick.address} is down: no response within" in rsp.log
     assert f'upstream "app": peer {sick.address} is up' in rsp.log
 
 

@@ -94,7 +94,7 @@ def test_a_new_master_that_does_not_come_up_changes_nothing(tmp_path, backend, d
         assert not rsp.admin("/status")["last"]["good"]
         rsp.write(proxy_to(backend.address) + f' pid_file = "{tmp_path}/rsp.pid"')
         done = rsp.rspctl("upgrade")
-        assert done.returncode == 0 and f"Upgraded: the new master (pid {rsp.pid}) serves." in done.stdout
+        assert done.returncode == 0 and f"Upgraded: the new master (pid {rsp.pid}) has taken over." in done.stdout
         wait_until(lambda: rsp.process.poll() == 0, "the old one to leave")
 
 

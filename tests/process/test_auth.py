@@ -204,7 +204,7 @@ def test_a_file_that_changes(rsp):
         file.write_text(f"ann:{hashed('third')}\nbob:plain text\n")
         wait_until(lambda: "line 2: the password is not hashed" in rsp.log, "a line in the log")
         assert ask("ann", "second") == 200 and ask("ann", "third") == 401
-        assert 'auth: basic "changing" is not used' in rsp.log and "what it had before stays in use" in rsp.log
+        assert 'auth: basic "changing" is not used' in rsp.log and "its previous content stays in use" in rsp.log
         assert "plain text" not in rsp.log
         file.unlink()
         wait_until(lambda: "there is no such file" in rsp.log, "another line in the log")

@@ -256,7 +256,7 @@ def test_temporary_files_are_bounded_together(rsp, peer, way):
             send_second(bytes(1200 << 10), False)
             refused = answer_second()
             assert refused.status == 503
-            assert b"no room for the request's body" in refused.body
+            assert b"no space left for the request's body" in refused.body
             assert refused["retry-after"] == "1"
         send(bytes(1 << 20), True)
         assert answer().status == 200

@@ -272,7 +272,7 @@ def test_the_store_hangs(tmp_path):
         wait_until(lambda: nodes.said("/url", next(clients), 11) == [200] * 10 + [429], "one limit")
         for instance in nodes.instances:
             outage = instance.log.partition('"main": limits hold for all instances again')[0]
-            assert '"main": no answer within 50 ms' in outage, instance.log
+            assert '"main": no response within 50 ms' in outage, instance.log
             assert "this instance admits 1/2 of each limit by itself" in outage
 
 
@@ -333,7 +333,9 @@ def test_stores_that_lie(tmp_path):
                 if name == "nothing":
                     with socket.create_connection(("127.0.0.1", rsp.port)) as sock:
                         sock.sendall(b"GET /%d?k=gone HTTP/1.1\r\nHost: test\r\n\r\n" % number)
-                    wait_until(lambda: "GET /" in rsp.access_log or "no answer within 50 ms" in rsp.log, "it has left")
+                    wait_until(
+                        lambda: "GET /" in rsp.access_log or "no response within 50 ms" in rsp.log, "it has left"
+                    )
                 begun = time.monotonic()
                 with httpx.Client(base_url=f"http://127.0.0.1:{rsp.port}", timeout=PATIENCE, trust_env=False) as client:
                     found = [client.get(f"/{number}?k=1").status_code for _ in range(4)]

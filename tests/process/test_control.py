@@ -133,7 +133,7 @@ def test_mistakes(tmp_path, arguments, message):
             assert message in done.stderr
             assert done.stderr.count("\n") == 1
             done = rsp.rspctl("drain", backend.address)
-            assert "is in several upstreams, say which: app, api" in done.stderr
+            assert "is in several upstreams; specify one of: app, api" in done.stderr
 
 
 def test_nobody_there(tmp_path):

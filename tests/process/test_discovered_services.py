@@ -278,4 +278,4 @@ def test_a_change_is_in_force_within_a_second(site):
 
 def test_a_socket_that_rsp_may_not_use(site):
     assert site.source("denied")["state"] == "unreachable"
-    assert "denied.sock: permission denied; rsp connects as `user` and `group` say" in site.rsp.log
+    assert "denied.sock: permission denied; rsp connects as the user and group in `user` and `group`" in site.rsp.log

@@ -193,7 +193,7 @@ def test_a_server_lists_peers(scene):
     assert scene.peers("http") == {scene.one.address}
     said = scene.rsp.rspctl("peers", "http").stdout
     assert (
-        f"http: http://localhost:{listing.port}/app.json is unreachable: localhost:{listing.port}: the answer" in said
+        f"http: http://localhost:{listing.port}/app.json is unreachable: localhost:{listing.port}: the response" in said
     )
     listing.status = 200
     listing.members = [scene.two.address]

@@ -173,7 +173,7 @@ def test_calls(rsp, backends):
 
 def test_a_hook_that_waits_too_long(rsp):
     assert status_of(get(rsp.port, "/forever")) == 500
-    wait_until(lambda: "the hook waits longer than lua.timeout allows (2s)" in rsp.log, "the log line")
+    wait_until(lambda: "the hook waits longer than lua.timeout (2s)" in rsp.log, "the log line")
 
 
 def test_who_leaves_ends_the_wait(rsp):

@@ -108,12 +108,12 @@ def test_others_are_left_out(site):
     assert {site.body(host) for host in ("bank.test", "z.apps.test", "typo.apps.test", "x.apps.test", "no.apps.test")} == {"default"}  # fmt: skip
     shown = site.rspctl("routes").stdout
     for line in (
-        'left out: container thief (label rsp.host): host = "own.apps.test": it is that of project mine, which asked for it first',
-        'left out: container typo (label rsp.prot): unknown label (did you mean "rsp.port"?)',
-        'left out: container stranger (label rsp.host): host = "bank.test": it is not among the hosts of discover_routes',
+        'ignored: container thief (label rsp.host): host = "own.apps.test": it is that of project mine, which asked for it first',
+        'ignored: container typo (label rsp.prot): unknown label (did you mean "rsp.port"?)',
+        'ignored: container stranger (label rsp.host): host = "bank.test": it is not among the hosts of discover_routes',
     ):  # fmt: skip
         assert line in shown
-        assert site.log.count(line.removeprefix("left out: ")) == 1
+        assert site.log.count(line.removeprefix("ignored: ")) == 1
     assert [line.split() for line in shown.splitlines() if line.startswith("good.apps.test")] == [["good.apps.test", "/", "good@docker", "container", "good"]]  # fmt: skip
     assert "\x1b" not in site.log + shown
 

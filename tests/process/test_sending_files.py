@@ -226,7 +226,7 @@ def test_a_file_that_becomes_shorter_ends_in_a_cut(rsp, way, www):
         rest = b"".join(iter(download.read, b""))
         assert not download.whole and first + rest == (BLOCK * 12)[: download.size]
     assert rsp.ask(way, f"/f/{path.name}", method="HEAD")["content-length"] == str(12 * MB)
-    wait_until(lambda: "the file became shorter while it was sent, so the response was cut" in rsp.log)
+    wait_until(lambda: "the file shrank while it was sent, so the response was cut" in rsp.log)
 
 
 # -- clients

@@ -372,7 +372,7 @@ def test_a_collector_that_is_gone_is_none_of_traffics_business(tmp_path):
     with Backend() as backend, Rsp(tmp_path, site(f"http://127.0.0.1:{free_port()}/v1/traces", backend, 1.0)) as rsp:
         for _ in range(100):
             assert b" 200 " in get(rsp.port)
-        wait_until(lambda: "takes no spans" in rsp.log, "a line in the log")
+        wait_until(lambda: "does not accept spans" in rsp.log, "a line in the log")
         with Collector() as collector:
             rsp.reload(site(collector.url, backend, 1.0))
             get(rsp.port, "/later")

@@ -33,7 +33,7 @@ def test_each_complaint_is_new_once_and_their_number_is_bounded(monkeypatch):
     ("error", "said"),
     [
         (Unreachable("10.0.0.5:2379: no answer"), "10.0.0.5:2379: no answer"),
-        (ImportError("no aiohttp"), "what speaks to it cannot be loaded: no aiohttp; restart rsp"),
+        (ImportError("no aiohttp"), "its client library cannot be loaded: no aiohttp; restart rsp"),
         (KeyError("x\x1b[2J"), "it cannot be followed: KeyError: 'x\\x1b[2J'"),
     ],
 )

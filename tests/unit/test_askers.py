@@ -47,7 +47,7 @@ def test_names_that_are_not_names():
         running("bad name", host="a.test"),
     )  # fmt: skip
     assert {one.item.owner, two.item.owner} == {"container b", "container c"}
-    assert complaints == ['container "bad name" is left out: its name is not one that Docker gives']
+    assert complaints == ['container "bad name" is ignored: its name is not one that Docker gives']
 
 
 def test_only_labels_of_rsp_and_not_too_many():
@@ -56,7 +56,7 @@ def test_only_labels_of_rsp_and_not_too_many():
         running("b", more={f"rsp.{n}": "" for n in range(200)}),
     )
     assert one.item.labels == labels(host="a.test")
-    assert complaints == ["b is left out: more than 100 labels begin with rsp."]
+    assert complaints == ["b is ignored: more than 100 labels begin with rsp."]
 
 
 def test_members():
@@ -67,9 +67,9 @@ def test_members():
 
 @pytest.mark.parametrize(("container", "network", "said"), [
     (running(networks={"a": "10.0.0.1", "b": "10.1.0.1"}, host="a.test"), None,
-     "it is in several networks (a, b); name one: rsp.network=a"),
-    (running(ports=(), host="a.test"), None, "it declares no port (EXPOSE); name it: rsp.port=8000"),
-    (running(ports=(80, 81), host="a.test"), None, "it has several ports (80, 81); name one: rsp.port=80"),
+     "it is in several networks (a, b); choose one: rsp.network=a"),
+    (running(ports=(), host="a.test"), None, "it declares no port (EXPOSE); set it: rsp.port=8000"),
+    (running(ports=(80, 81), host="a.test"), None, "it has several ports (80, 81); choose one: rsp.port=80"),
     (running(host="a.test", network="x"), None, 'it has no address in the network "x"; it is in bridge'),
     (running(networks={"host": ""}, host="a.test", port="9146"), None,
      'it has no address of its own; write network = "host" in discover_routes to use what it has at the host'),
@@ -102,7 +102,7 @@ def test_more_members_than_there_is_room_for():
     found = members(containers(listed, [].append), None)
     assert sum(len(those) for those, _ in found.values()) == MOST_LABELLED
     assert {problem for _, problems in found.values() for problem in problems} == {
-        "containers are left out: labels ask for more than 2000 members"
+        "containers are ignored: labels define more than 2000 members"
     }
 
 

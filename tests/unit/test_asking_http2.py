@@ -222,7 +222,7 @@ def test_tls_without_alpn():
         (says(frame(1, 4, head()), frame(0, 1, b"ill")), Health(body="fine"), (HEALTH_DOUBTFUL, "the body is not as expected")),
         (says(frame(1, 5, head((":status", "503")))), Health(), (HEALTH_DOUBTFUL, "answered 503")),
         (says(frame(3, 0, b"\0\0\0\2")), Health(), (HEALTH_DOUBTFUL, "reset the stream: INTERNAL_ERROR")),
-        (says(settings=b"HTTP/1.1 200 OK\r\n\r\n"), Health(), (HEALTH_DEAD, "bad answer: speaks HTTP/1, not HTTP/2")),
+        (says(settings=b"HTTP/1.1 200 OK\r\n\r\n"), Health(), (HEALTH_DEAD, "bad response: speaks HTTP/1, not HTTP/2")),
         (
             says(frame(1, 4, head()), frame(0, 0, b"\0\0\0\0\2\x08\1"), frame(1, 5, head(("grpc-status", "0")))),
             Health(type="grpc"),
@@ -236,7 +236,7 @@ def test_tls_without_alpn():
         (
             says(frame(1, 4, head()), frame(0, 0, b"\1\0\0\0\0"), frame(1, 5, head(("grpc-status", "0")))),
             Health(type="grpc"),
-            (HEALTH_DEAD, "bad answer: not one plain message of gRPC"),
+            (HEALTH_DEAD, "bad response: not one plain message of gRPC"),
         ),
     ],
 )  # fmt: skip

@@ -39,7 +39,8 @@ def said(tmp_path, text):
         ('auth = { basic = "ann:$2y$hunter2" }', "auth: basic: expected the name of a file that has such lines"),
         ('auth = { basic = "file:htpasswd" }', 'auth: basic: write basic = "htpasswd", without "file:"'),
         ('auth = { basic = "nothing" }', 'auth: basic "nothing": there is no such file'),
-        ('auth = { basic = "site.lua" }', 'auth: basic "site.lua": line 1: the password is not hashed; htpasswd -B FILE NAME  makes one'),
+        ('auth = { basic = "site.lua" }', 'auth: basic "site.lua": line 1: the password is not hashed; htpasswd -B '
+                                          "FILE NAME  creates one"),
         ('auth = { basic = "htpasswd", jwt = { jwks = "https://a/b" } }', 'auth: "basic" and "jwt" cannot be used '
                                                                           "together"),
         ('auth = { basic = "htpasswd", forward = "app" }', 'auth: "basic" and "forward" cannot be used together'),

@@ -54,7 +54,7 @@ def test_users_are_read_beside_the_configuration_and_shown_nowhere(tmp_path):
         (None, "cannot open"),
         ("", "has no user"),
         ("# none\n\n", "has no user"),
-        ("ada:secret\n", "htpasswd:1: the password is not hashed; htpasswd -B FILE NAME  makes one"),
+        ("ada:secret\n", "htpasswd:1: the password is not hashed; htpasswd -B FILE NAME  creates one"),
         (f"ada:{HASH}\nbob\n", "htpasswd:2: expected NAME:HASH"),
         (f":{HASH}\n", "htpasswd:1: expected NAME:HASH"),
     ],

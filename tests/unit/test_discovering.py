@@ -85,6 +85,6 @@ async def test_what_cannot_be_imported_any_more_is_said_and_nothing_else_happens
     assert not lab.discovering.standings()
     [(text, level)] = lines
     assert level == log.ERROR
-    assert text.startswith("Nothing can be discovered: ")
+    assert text.startswith("Service discovery is not available: ")
     assert text.endswith("; restart rsp")
     lab.discovering.stop()

@@ -103,7 +103,7 @@ async def test_bad_instances_are_left_out_and_the_others_stay(consul):
     async with app(consul) as found:
         await found.shows("10.0.0.1:8000", "[fd00::1]:8000", "db.internal:8000")
     assert len(found.complaints) == len(bad)
-    assert found.complaints[0] == '"no-port" is left out: it has no port; name it: port = 8000'
+    assert found.complaints[0] == '"no-port" is ignored: it has no port; set it: port = 8000'
 
 
 @in_loop
@@ -112,7 +112,7 @@ async def test_only_so_many_instances_are_looked_at(consul, monkeypatch):
     consul.put("app", *(instance(str(number), f"10.0.0.{number}") for number in range(4)))
     async with app(consul) as found:
         await found.shows("10.0.0.0:8000", "10.0.0.1:8000")
-    assert found.complaints == ["it has 4 instances; only the first 2 are looked at"]
+    assert found.complaints == ["it has 4 instances; only the first 2 are used"]
 
 
 @in_loop
@@ -173,7 +173,7 @@ async def test_tokens_are_sent_and_refusals_say_what_is_missing(consul):
     assert "wr0ng" not in str(found.failures)
     async with app(consul, token="blind") as found:
         await found.until(lambda: found.failures)
-    assert "may not see the service" in found.failures[0]
+    assert "does not allow reading the service" in found.failures[0]
     assert found.told == []
 
 
@@ -195,7 +195,7 @@ async def test_an_engine_that_hangs_is_given_up_in_time(consul):
     consul.fault = "hang"
     async with app(consul, timeout=Duration(0.2)) as found:
         await found.until(lambda: found.failures)
-    assert "no answer within 0.2 s" in found.failures[0]
+    assert "no response within 0.2 s" in found.failures[0]
 
 
 @in_loop

@@ -156,10 +156,10 @@ async def test_networks_and_ports(docker):
     async with app(docker) as found:
         await found.until(lambda: found.complaints)
         assert found.told[0] == []
-    assert "several ports (8000, 9000); name one: port = 8000" in found.complaints[0]
+    assert "several ports (8000, 9000); choose one: port = 8000" in found.complaints[0]
     async with app(docker, port=9000) as found:
         await found.until(lambda: found.complaints)
-    assert 'several networks (back, front); name one: network = "back"' in found.complaints[0]
+    assert 'several networks (back, front); choose one: network = "back"' in found.complaints[0]
     async with app(docker, port=9000, network="back") as found:
         await found.shows("10.2.0.2:9000")
         docker.run("b", networks={"front": "10.1.0.3"}, ports=())
@@ -180,13 +180,13 @@ async def test_what_containers_have_at_the_host_is_used_when_it_is_said(docker):
     async with app(docker, port=8000) as found:
         await found.shows("172.17.0.2:8000", "[fd00::5]:8000")
     assert [text.partition(":")[0] for text in found.complaints] == [
-        'container "a" is left out', 'container "b" is left out'
+        'container "a" is ignored', 'container "b" is ignored'
     ]  # fmt: skip
     assert 'write network = "host"' in found.complaints[0]
     async with app(docker, port=8000, network="host") as found:
         await found.shows("127.0.0.1:32768", "127.0.0.1:8000", "[::1]:40000")
     assert found.complaints == [
-        'container "c" is left out: the host does not publish its port 8000; start it with -p 8000'
+        'container "c" is ignored: the host does not publish its port 8000; start it with -p 8000'
     ]
     async with app(docker, port=9000, network="host") as found:
         await found.until(lambda: found.told)

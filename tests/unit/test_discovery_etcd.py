@@ -198,7 +198,7 @@ async def test_a_token_that_has_expired_is_replaced(guarded):
     [
         (
             {"username": None, "password_file": None},
-            "it asks for a user name and a password (etcdserver: user name is empty)",
+            "it requires a user name and a password (etcdserver: user name is empty)",
         ),
         ({"password_file": None, "password": Secret("wrong")}, "authentication failed, invalid user ID or password"),
         ({"password_file": "other"}, '"other" has not been read'),
@@ -276,14 +276,14 @@ class NoEtcd(EngineFake):
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        ("garbage", "the answer is not valid HTTP"),
+        ("garbage", "the response is not valid HTTP"),
         ("drop", "the connection broke off"),
-        ("hang", "no answer within 0.3 s"),
+        ("hang", "no response within 0.3 s"),
         ("flood", "the answer has more than"),
-        ("html", "the answer is not etcd's"),
-        (404, "the answer has status 404"),
-        (503, "the answer has status 503"),
-        (302, "the answer has status 302"),
+        ("html", "the response is not in etcd's format"),
+        (404, "the response has status 404"),
+        (503, "the response has status 503"),
+        (302, "the response has status 302"),
     ],
 )
 def test_what_is_no_etcd(fault, why):

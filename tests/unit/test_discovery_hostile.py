@@ -67,7 +67,7 @@ def test_a_list_is_looked_at_as_far_as_it_counts(monkeypatch):
     monkeypatch.setattr(provider, "MOST_MEMBERS", 3)
     said: list[str] = []
     assert len(written_list(b'["a:1", "a:2", "a:3", 4, 5, 6]', said.append)) == 3
-    assert said == ["it has more than 3 entries; only the first 3 are looked at"]
+    assert said == ["it has more than 3 entries; only the first 3 are used"]
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,8 @@ async def test_one_of_several_ports_has_to_be_named(cluster):
     async with app(cluster) as found:
         await found.until(lambda: found.complaints)
     assert found.complaints[0] == (
-        "EndpointSlice default/app-1 is left out: it has several ports (http 8080, metrics 9090); name one: "
-        'port = "http"'
+        "EndpointSlice default/app-1 is ignored: it has several ports (http 8080, metrics 9090); choose one: port = "
+        '"http"'
     )
     async with app(cluster, port="http") as found:
         await found.shows("10.0.0.1:8080", "10.0.0.2:8081")

@@ -125,7 +125,7 @@ async def test_what_was_known_stays_while_the_source_is_gone():
         assert lab.lines == [] and lab.source.standing.state == "ok"  # it may be over at once
         lab.say(Unreachable("broke off"), Unreachable("other words"))
         await lab.until(lambda: lab.provider.tries == 4)
-        assert lab.lines == ["Upstream app: etcd://user.example:2379/app/: broke off; what was known stays in use"]
+        assert lab.lines == ["Upstream app: etcd://user.example:2379/app/: broke off; the previous result stays in use"]
         standing = lab.source.standing
         assert (standing.state, standing.members, standing.problem) == ("unreachable", 1, "other words")
         lab.say(["10.0.0.1:80"])
@@ -142,7 +142,7 @@ async def test_an_empty_answer_is_in_doubt_and_counts_when_it_stands():
         await lab.until(lambda: lab.source.standing.state == "doubtful")
         assert "gives no members, after 1; this is not believed unless it stands for 300ms" in lab.lines[0]
         assert lab.now == ["10.0.0.1:80"]
-        assert lab.source.standing.problem == "an answer with 0 members is not believed yet"
+        assert lab.source.standing.problem == "a result with 0 members is not used yet"
         await lab.until(lambda: lab.now == [])
         assert lab.source.standing.state == "ok"
 
@@ -157,7 +157,7 @@ async def test_members_of_an_earlier_control_process_are_protected():
         lab.say(["10.0.0.1:80"])
         await lab.until(lambda: lab.source.standing.state == "ok")
         assert lab.found == []
-        assert lab.lines[0].endswith("no; what was known stays in use")
+        assert lab.lines[0].endswith("no; the previous result stays in use")
 
 
 @in_loop
@@ -178,12 +178,12 @@ async def test_bad_members_are_said_once_each():
         bad = ["unix:/run/x", "1.2.3:80", "10.0.0.1:0", "nonsense", Member("10.0.0.9:80", 5000), "[::zz]:1"]
         lab.say([*bad, "10.0.0.1:80"])
         await lab.until(lambda: lab.now == ["10.0.0.1:80"])
-        lab.provider.complain("one entry is left out")
-        lab.provider.complain("one entry is left out")
+        lab.provider.complain("one entry is ignored")
+        lab.provider.complain("one entry is ignored")
         lab.say([*bad, "10.0.0.2:80"])
         await lab.until(lambda: lab.now == ["10.0.0.2:80"])
         assert len(lab.source._complaints.made) == len(bad) + 1
-        said = [line for line in lab.lines if "is left out" in line]
+        said = [line for line in lab.lines if "is ignored" in line]
         assert len(said) == len(bad) + 1, "each has a line, although all came at once"
 
 
@@ -194,7 +194,7 @@ async def test_bad_members_are_said_once_each():
         (b'{"address": "10.0.0.1:80", "backup": 1}', "its backup is neither true nor false"),
         (b'{"address": 80}', "its address is not a string"),
         (b'{"host": "10.0.0.1", "port": 80}', 'it has no "address", such as "10.0.0.1:8000"'),
-        (b'{"address": "10.0.0.1:80"', "it is no address and no JSON"),
+        (b'{"address": "10.0.0.1:80"', "it is neither an address nor JSON"),
     ],
 )
 def test_mistakes_in_a_member_are_said_in_plain_words(text, said):
@@ -238,7 +238,7 @@ async def test_names_are_looked_up():
     [
         (RuntimeError("boom\x1b[2J"), "it cannot be followed: RuntimeError: boom?[2J"),
         (RecursionError(), "it cannot be followed: RecursionError"),
-        (ImportError("aiohttp"), "what speaks to it cannot be loaded: aiohttp; restart rsp"),
+        (ImportError("aiohttp"), "its client library cannot be loaded: aiohttp; restart rsp"),
         ("end", "it has ended"),
     ],
 )

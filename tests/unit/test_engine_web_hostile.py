@@ -77,22 +77,22 @@ def web_of(port, scheme="http", host="localhost", timeout=0.5, authorities=None,
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (endless(OK, b"X-A: b\r\n"), "the answer is not valid HTTP"),  # too many fields
-        (endless(OK, b"x" * 1000), "the answer is not valid HTTP"),  # too long a field
-        (endless(b"", b"x" * 1000), "the answer is not valid HTTP"),
-        (endless(OK, b"a", 0.02), "no answer within 0.5 s"),  # byte for byte
-        (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.001), "the answer is not valid HTTP"),
-        (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000), "the answer is not valid HTTP"),
+        (endless(OK, b"X-A: b\r\n"), "the response is not valid HTTP"),  # too many fields
+        (endless(OK, b"x" * 1000), "the response is not valid HTTP"),  # too long a field
+        (endless(b"", b"x" * 1000), "the response is not valid HTTP"),
+        (endless(OK, b"a", 0.02), "no response within 0.5 s"),  # byte for byte
+        (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.001), "the response is not valid HTTP"),
+        (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000), "the response is not valid HTTP"),
         (endless(OK + b"\r\n", b"x" * 60_000), "the answer has more than 64 KB"),
         (
             endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"3e8\r\n" + b"x" * 1000 + b"\r\n"),
             "the answer has more than 64 KB",
         ),
-        (endless(OK + b"Content-Length: 99999999999999999999\r\n\r\n", b"x"), "the answer is not valid HTTP"),
+        (endless(OK + b"Content-Length: 99999999999999999999\r\n\r\n", b"x"), "the response is not valid HTTP"),
         (saying(OK + b"Content-Length: 5\r\n\r\nabc"), "the connection broke off"),
         (saying(b""), "the connection broke off"),
-        (saying(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "the answer is not valid HTTP"),
-        (saying(b"SSH-2.0-OpenSSH\r\n"), "the answer is not valid HTTP"),
+        (saying(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "the response is not valid HTTP"),
+        (saying(b"SSH-2.0-OpenSSH\r\n"), "the response is not valid HTTP"),
     ],
 )
 def test_answers_that_are_none(answer, why):
@@ -217,7 +217,7 @@ async def test_an_engine_whose_handshake_hangs():
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     async with web_of(server.sockets[0].getsockname()[1], "https") as web:
-        with pytest.raises(Unreachable, match=r"no (connection in time|answer within 0.5 s)"):
+        with pytest.raises(Unreachable, match=r"no (connection in time|response within 0.5 s)"):
             await web.ask("GET", "/")
     server.close()
 

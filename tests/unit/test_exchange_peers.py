@@ -225,7 +225,7 @@ def test_requests_wait_until_the_peer_has_room():
         clients = [worker.ask() for _ in range(3)]
         assert worker.count(QUEUED) == 2
         over = worker.ask()
-        assert over.status == 503 and b"too many requests wait" in over.body and b"Retry-After: 1" in over.lines
+        assert over.status == 503 and b"too many requests in the queue" in over.body and b"Retry-After: 1" in over.lines
         worker.accept().answer(200, b"1")
         for number in (b"2", b"3"):
             worker.turn()
@@ -237,7 +237,7 @@ def test_a_request_waits_only_so_long():
     with serving(FULL) as worker:
         first, second = worker.ask(), worker.ask()
         worker.wait(4)
-        assert (second.status, second.ended) == (503, "kept") and b"no peer was free in time" in second.body
+        assert (second.status, second.ended) == (503, "kept") and b"no peer was available in time" in second.body
         worker.accept().answer()
         assert first.status == 200
 

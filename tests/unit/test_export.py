@@ -105,14 +105,14 @@ def test_one_that_is_gone_is_told_of_once_and_used_when_it_is_back(lab: Lab) -> 
         export.arrange(lab.settings(f"http://127.0.0.1:{port}/v1/traces"))
         export.add(spans(600))
         await lab.until(lambda: lab.dropped == 512)  # the first batch, after its second try
-        assert len(lab.lines) == 1 and "takes no spans: " in lab.lines[0]
+        assert len(lab.lines) == 1 and "does not accept spans: " in lab.lines[0]
         assert "refused" in lab.lines[0] and f"127.0.0.1:{port}" in lab.lines[0]
         with Collector(port=port) as collector:
             export.add(spans(600, 10_001))
             await lab.until(lambda: lab.exported == 688)
             assert len(ids(collector)) == 688
             await export.finish()
-        assert len(lab.lines) == 2 and lab.lines[1].endswith("takes spans again")
+        assert len(lab.lines) == 2 and lab.lines[1].endswith("accepts spans again")
 
     in_loop(run())
     assert lab.dropped == 512
@@ -163,7 +163,7 @@ def test_one_that_never_answers_holds_nothing_up(lab: Lab, monkeypatch: pytest.M
         in_loop(run(collector))
         released.set()
     assert (lab.exported, lab.dropped) == (0, 20_000)
-    assert "takes no spans: it does not answer" in lab.lines[0]
+    assert "does not accept spans: it does not respond" in lab.lines[0]
 
 
 def test_what_waits_goes_where_a_reload_says(lab: Lab) -> None:
@@ -251,4 +251,4 @@ def test_a_collector_over_tls_is_verified(lab: Lab, system, tmp_path, name: str)
         assert len(ids(collector)) == lab.exported == (512 if name == "localhost" else 0)
         if name != "localhost":
             assert collector.heads == []
-            assert "takes no spans: " in lab.lines[0] and "localhost" in lab.lines[0], lab.lines
+            assert "does not accept spans: " in lab.lines[0] and "localhost" in lab.lines[0], lab.lines

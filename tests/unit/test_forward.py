@@ -161,7 +161,7 @@ async def test_too_many_wait():
     lab = Lab(1, max_conns=1, queue=Queue(size=0))
     lab.forward()
     _, user = lab.forward()
-    assert user.ends == [(503, "too many requests wait")]
+    assert user.ends == [(503, "too many requests in the queue")]
     lab.peers[0].pool.make().answer()
     lab.check()
 
@@ -173,7 +173,7 @@ async def test_it_waits_for_so_long():
     running = lab.asked.make()
     waiting, user = lab.forward()
     lab.upstream.tick_requests(waiting.queue_deadline + 1)
-    assert user.ends == [(503, "no peer was free in time")]
+    assert user.ends == [(503, "no peer was available in time")]
     running.answer()
     lab.check()
 

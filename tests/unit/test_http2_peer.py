@@ -569,7 +569,7 @@ def test_nothing_is_sent_before_the_settings_of_the_peer():
     ("said", "reason"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP/1.1, not HTTP/2"),
-        (b"", "closed the connection before it said a word of HTTP/2"),
+        (b"", "closed the connection before it sent the HTTP/2 preface"),
         (b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n", "broke the rules of HTTP/2: a frame above 16,384 bytes"),
         (frame(6, 0, 0, b"12345678"), "broke the rules of HTTP/2: another frame before its SETTINGS"),
     ],

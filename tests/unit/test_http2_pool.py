@@ -240,7 +240,7 @@ def test_a_peer_that_never_says_its_settings():
         one.turn()
         assert dial.attempt.is_due(one.context.now + LIMITS.handshake_time + 1)
         dial.attempt.expire()
-        assert request.failures[0].timed_out and "before it said a word of HTTP/2" in request.told[0]
+        assert request.failures[0].timed_out and "before it sent the HTTP/2 preface" in request.told[0]
         one.turn()
         far.close()
 
@@ -445,7 +445,7 @@ def test_a_peer_of_http2_that_chooses_http1():
     with lab(2, tls=True) as one:
         request = one.ask()
         one.dials[0].accept_http1()
-        assert request.told == ['does not speak HTTP/2: it has chosen "http/1.1" (ALPN)']
+        assert request.told == ['does not speak HTTP/2: it has selected "http/1.1" (ALPN)']
 
 
 @pytest.mark.parametrize("text", [WEBSOCKET, NTLM, ("GET /", "Connection: upgrade", "Upgrade: other/1")])

@@ -120,14 +120,14 @@ def test_they_are_fetched_again_after_a_while(lines):
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (None, "no answer within 0.3 s"),
+        (None, "no response within 0.3 s"),
         (b"", "closed the connection early"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "broke off"),
         (b"SSH-2.0\r\n\r\n", ""),
-        (ok(b"", b"404 Not Found"), "the answer has status 404"),
+        (ok(b"", b"404 Not Found"), "the response has status 404"),
         (
             ok(b"", b"302 Found", b"Location: https://evil.example/\r\n"),
-            "status 302; name the URL that it redirects to",
+            "status 302; write the URL that it redirects to",
         ),
         (ok(b"<html>"), 'it is not a set of keys, {"keys": [...]}'),
         (ok(b'{"keys": []}'), "it has no key that verifies signatures"),

@@ -123,7 +123,7 @@ async def test_an_engine_that_is_gone(tmp_path, capfd):
             assert len(told.asked) == 1
     said = capfd.readouterr().err
     assert said.count("can be reached again") == 4
-    assert "the routes that it gave stay" in said
+    assert "its previous routes stay in use" in said
 
 
 @in_loop

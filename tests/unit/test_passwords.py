@@ -98,7 +98,7 @@ def test_hashes_that_others_have_published():
             assert hashes.mistake(hashed) == "" and hashes.matches(password, hashed)
     assert hashes.mistake(FOREIGN_ARGON2) in (
         "",
-        "argon2i needs a newer version of the Python package cryptography; or take bcrypt",
+        "argon2i needs a newer version of the Python package cryptography; or use bcrypt",
     )
 
 
@@ -108,14 +108,14 @@ def test_hashes_that_others_have_published():
         (b"ann", "expected NAME:HASH"),
         (b"ann:", "expected NAME:HASH"),
         (b":%b" % BCRYPT, "expected NAME:HASH"),
-        (b"ann:secret word", "the password is not hashed; htpasswd -B FILE NAME  makes one"),
+        (b"ann:secret word", "the password is not hashed; htpasswd -B FILE NAME  creates one"),
         (b"ann:rqXexS6ZhobKA", "DES is not supported"),
         (b"ann:$y$j9T$abc$def", '"y" is not supported, or damaged'),
         (b"ann:{SSHA}abc", '"SSHA" is not supported'),
         (b"ann:%b" % BCRYPT[:-1], '"2b" is not supported, or damaged'),
         (b"ann:%b" % BCRYPT.replace(b"$04$", b"$31$"), "a cost of 31; expected 4 to 16"),
         (b"ann:$6$rounds=999999999$salt$" + b"a" * 86, "999999999 rounds; expected 1000 to 1000000"),
-        (b"ann:$6$salt$" + b"a" * 43, "the hash is cut off"),
+        (b"ann:$6$salt$" + b"a" * 43, "the hash is truncated"),
         (b"ann:%b" % ARGON2.replace(b"m=64", b"m=99999999"), "m=99999999: expected 16 to 262144 (KiB)"),
         (b"ann:%b" % ARGON2.replace(b"t=1", b"t=999999"), "expected t of 1 to 65536"),
         (b"ann:%b" % ARGON2.replace(b"p=2", b"p=0"), "p of 1 to 64"),

@@ -102,7 +102,7 @@ def test_users(tmp_path, kind):
         for keys, why in (
             ({"username": "rsp", "password_file": "bad"}, "refuses the credentials (WRONGPASS)"),
             ({"username": "rsp", "password_file": "missing"}, "missing"),
-            ({}, "asks for a password"),
+            ({}, "requires a password"),
         ):
             told = Told()
             redis = client(url, keyring, tell=told, **keys)
@@ -247,7 +247,7 @@ def test_an_outage_is_told_once_and_calls_are_answered_at_once_while_it_lasts(tm
         calls = [redis.call("PING") for _ in range(100)]
         for found in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(found, Unavailable)
-            assert "does not answer within 0.4 s" in str(found)
+            assert "does not respond within 0.4 s" in str(found)
         assert time.monotonic() - begun < 5
         server.resume()
         assert await answered(redis) == b"PONG"
@@ -356,7 +356,7 @@ def test_a_server_that_does_not_answer_is_left_in_time(answers):
     async def check():
         redis = client(f"redis://127.0.0.1:{liar.port}", timeout=QUICK)
         begun = time.monotonic()
-        with pytest.raises(Unavailable, match=r"does not answer within 0.4 s"):
+        with pytest.raises(Unavailable, match=r"does not respond within 0.4 s"):
             await redis.call("GET", "a")
         assert time.monotonic() - begun < 3
         with pytest.raises(Unavailable):
@@ -415,7 +415,7 @@ def test_replies_that_come_at_once_are_handed_out_over_several_turns():
         assert 0 < len(found) < 100
         await until(lambda: len(found) == 200)
         link.data_received(b"+OK\r\n")
-        assert lost == ["it sends what was not asked for"]
+        assert lost == ["it sends an unexpected reply"]
         near.close()
         far.close()
 
@@ -497,10 +497,10 @@ def test_sentinels_that_lie():
             redis.close()
 
     for answer, why in (
-        (b"*2\r\n$9\r\nunix:/a/b\r\n$4\r\n6379\r\n", "something else than an address"),
-        (b"*2\r\n$9\r\n127.0.0.1\r\n$6\r\n999999\r\n", "something else than an address"),
-        (b"*1\r\n$1\r\na\r\n", "something else than an address"),
-        (b"$9\r\n127.0.0.1\r\n", "something else than an address"),
+        (b"*2\r\n$9\r\nunix:/a/b\r\n$4\r\n6379\r\n", "the reply of Sentinel is not an address"),
+        (b"*2\r\n$9\r\n127.0.0.1\r\n$6\r\n999999\r\n", "the reply of Sentinel is not an address"),
+        (b"*1\r\n$1\r\na\r\n", "the reply of Sentinel is not an address"),
+        (b"$9\r\n127.0.0.1\r\n", "the reply of Sentinel is not an address"),
         (b"*-1\r\n", 'no service "mymaster"'),
         (b"-ERR oh no\r\n", "oh no"),
         (b"$100000\r\n", "too large"),

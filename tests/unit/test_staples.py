@@ -106,7 +106,7 @@ def test_a_good_answer_is_handed_on_and_taken_back_with_the_certificate(lines):
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (None, "does not answer within"),
+        (None, "does not respond within"),
         (b"", "closed the connection early"),
         (b"garbage\r\n\r\n", "responder http://127.0.0.1"),
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", "status 302"),
@@ -130,7 +130,7 @@ def test_it_asks_again_before_half_of_the_life_is_over_and_the_old_one_stays_unt
     stapled, _, asked = follow([ok(brief), b""], lambda stapled, *_: len(stapled) == 2)
     assert stapled == [(ONE.fingerprint, brief), (ONE.fingerprint, b""), (ONE.fingerprint, b"")]
     assert len(asked) > 3
-    assert "the last one is used until" in lines[0] and "has ended" in lines[1]
+    assert "the last one is used until" in lines[0] and "has expired" in lines[1]
 
 
 def test_what_was_kept_is_used_without_a_question(lines):

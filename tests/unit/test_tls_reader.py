@@ -247,9 +247,10 @@ BAD = [
     ('certificate "half.pem"', "it ends within a block (CERTIFICATE); is it still being written?"),
     ('certificate "torn.pem"', "certificate number 1 in it is damaged, or of an unknown kind"),
     ('certificate "fifo"', "expected a file, but it is a pipe, a socket or a device"),
-    ('certificate "folder"', "it is a folder; name a file in it, or a pattern for certificates with their keys: "),
+    ('certificate "folder"', "it is a directory; write the name of a file in it, or a pattern for certificates with "
+                             "their keys: "),
     ('certificate "/dev/zero"', "expected a file, but it is a pipe, a socket or a device"),
-    ('certificate { "CERTIFICATE-REQUEST", key = "site.key" }', "it has a request for a certificate, not what the authority has made of it"),
+    ('certificate { "CERTIFICATE-REQUEST", key = "site.key" }', "it contains a certificate request, not a certificate"),
     ('certificate { "TRUSTED-CERTIFICATE", key = "site.key" }', "convert it:  openssl x509 -in FILE -out OTHER"),
     ('certificate { "PKCS7", key = "site.key" }', "convert it:  openssl pkcs7 -print_certs"),
     ('certificate { "X-Y", key = "site.key" }', "there is no certificate in it, but a block that is of another kind"),
@@ -357,7 +358,7 @@ def test_which_right_is_missing(tmp_path, what, declared, expected):
     (tmp_path / "certs" / what).chmod(0o755)
     assert f'user "nobody" {expected} ' in found or os.geteuid() != 0
     assert f"{expected} {tmp_path / 'certs' / what} (mode 0000, owner" in found
-    assert "start rsp as root, which reads keys before its workers give up root's rights" in found
+    assert "start rsp as root (workers drop root's rights after the keys are read)" in found
 
 
 # -- what a user has to know
@@ -385,8 +386,8 @@ def test_warnings(site, tmp_path):
         'site.lua:7: warning: certificate "client.bundle.pem": it is not meant for servers (extendedKeyUsage), so clients refuse it',
         'site.lua:8: warning: certificate "staple.bundle.pem": it demands an OCSP response in each handshake (must-staple), '
         "but names no responder",
-        'site.lua:9: warning: certificate "stray.pem": there is a certificate in it that did not issue it: CN=Another CA; '
-        "leave out what is not of its chain",
+        'site.lua:9: warning: certificate "stray.pem": there is a certificate in it that did not issue it: '
+        "CN=Another CA; leave out what is not of its chain",
     ]  # fmt: skip
 
 
@@ -458,8 +459,8 @@ def test_what_is_said_of_authorities_and_lists(site, tmp_path):
     (tmp_path / "crl.pem").write_bytes(authority("Another CA").crl(ends=-0.5))
     reading = site('certificate "site.bundle.pem"\nroute { to = "app", client_ca = "ca.pem", client_crl = "crl.pem" }')
     assert notes(reading) == [
-        'site.lua:4: warning: route: client_ca "ca.pem": CN=example.com is no authority (basicConstraints): only itself is '
-        "accepted, not what it has signed",
+        'site.lua:4: warning: route: client_ca "ca.pem": CN=example.com is not a certificate authority '
+        "(basicConstraints): only the certificate itself is accepted, not certificates that it has issued",
         f'site.lua:4: warning: route: client_crl "crl.pem": the list of CN=Another CA expired on {now() - DAY / 2:%Y-%m-%d}; '
         "certificates of that authority are refused",
         'site.lua:4: warning: route: client_crl "crl.pem": it has no list of CN=Test CA in "ca.pem", so certificates '
@@ -717,7 +718,7 @@ def test_files_of_a_pattern_come_and_go(site, tmp_path):
         (tmp_path / f"{name}.bundle.pem").unlink()
     last = site(text, after)
     assert [about.file for about in last.described] == ["a.bundle.pem", "b.bundle.pem"]
-    assert [note.split(";")[-1][:33] for note in notes(last)] == [" what was read from it stays in u"] * 2
+    assert [note.split(";")[-1][:33] for note in notes(last)] == [" the previous certificate stays i"] * 2
 
 
 def test_authorities_that_are_bad_now_stay_as_they_were(site, tmp_path):
@@ -729,8 +730,8 @@ def test_authorities_that_are_bad_now_stay_as_they_were(site, tmp_path):
     after = site(text, before)
     assert keyring(after).authorities == {"ca.pem": CA.pem}
     assert notes(after) == [
-        'site.lua:4: route: client_ca "ca.pem" is not used: it ends within a block (CERTIFICATE); is it still being written?; '
-        "what it had before stays in use"
+        'site.lua:4: route: client_ca "ca.pem" is not used: it ends within a block (CERTIFICATE); is it still being '
+        "written?; its previous content stays in use"
     ]
     authority("Another CA").write(tmp_path / "ca.pem")
     assert keyring(site(text, after)).authorities == {"ca.pem": authority("Another CA").pem}

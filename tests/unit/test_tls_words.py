@@ -212,8 +212,8 @@ def test_what_peers_speak(data, said):
         (80, "has an internal error (alert: internal error)"),
         (112, "does not know the server name (alert: unrecognized name)"),
         (120, "does not speak the version of HTTP that rsp offers (ALPN) (alert: no application protocol)"),
-        (47, "refuses to go on (alert: illegal parameter)"),
-        (115, "refuses to go on (alert: unknown psk identity)"),
+        (47, "refuses to continue (alert: illegal parameter)"),
+        (115, "refuses to continue (alert: unknown psk identity)"),
     ],
 )
 def test_alerts(number, said):

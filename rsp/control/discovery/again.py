@@ -32,5 +32,5 @@ def clause(error: Exception) -> str:
     if isinstance(error, Unreachable):
         return plain(str(error))
     if isinstance(error, ImportError):  # the process cannot read it any more
-        return plain(f"what speaks to it cannot be loaded: {error}; restart rsp")
+        return plain(f"its client library cannot be loaded: {error}; restart rsp")
     return plain(f"it cannot be followed: {type(error).__name__}: {error}")

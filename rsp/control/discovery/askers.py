@@ -43,7 +43,7 @@ def containers(listed: Iterable[Container], complain: Complain) -> Iterator[tupl
     """Those that can ask for routes."""
     for container in listed:
         if not _is_name(container.name):
-            complain(f"container {show(container.name)} is left out: its name is not one that Docker gives")
+            complain(f"container {show(container.name)} is ignored: its name is not one that Docker gives")
             continue
         owner, service = _copy_of(container)
         item = _labelled(container.name, owner, service, container.labels, complain)
@@ -58,7 +58,7 @@ def services(found: Mapping[str, Service], complain: Complain) -> Iterator[Sight
         if ENABLE not in (annotations := meta.annotations or {}):
             continue
         if not _is_name(meta.name) or not _is_name(meta.namespace):
-            complain(f"service {show(plain(meta.name))} is left out: its name is not one that Kubernetes gives")
+            complain(f"service {show(plain(meta.name))} is ignored: its name is not one that Kubernetes gives")
             continue
         name, owner = f"{meta.namespace}/{meta.name}", f"namespace {meta.namespace}"
         item = _labelled(name, owner, meta.name, annotations, complain)
@@ -79,13 +79,13 @@ def members(
             listed, problems = found.setdefault(source_of(wish), ([], []))
             room -= 1
             if room < 0:
-                problems[:] = [f"containers are left out: labels ask for more than {MOST_LABELLED} members"]
+                problems[:] = [f"containers are ignored: labels define more than {MOST_LABELLED} members"]
                 continue
             try:
                 if container.ready:
                     listed.append(_member(container, wish, network))
             except ValueError as error:
-                problems.append(f"container {show(container.name)} is left out: {error}")
+                problems.append(f"container {show(container.name)} is ignored: {error}")
     return found
 
 
@@ -93,7 +93,7 @@ def _labelled(name: str, owner: str, service: str, labels: Mapping[str, str], co
     try:
         return Labelled(name, owner, service, ours(labels))
     except Wrong as error:
-        complain(f"{name} is left out: {plain(str(error))}")
+        complain(f"{name} is ignored: {plain(str(error))}")
         return None
 
 

@@ -65,11 +65,11 @@ class ConsulService(Provider):
         try:
             entries = _LIST.decode(answer.body or b"")
         except UNREADABLE:
-            raise Unreachable("the answer is no list of instances as Consul has it") from None
+            raise Unreachable("the response is not a list of instances in Consul's format") from None
         if answer.filtered and not entries:
-            raise Unreachable("the token may not see the service; it takes service:read and node:read")
+            raise Unreachable("the token does not allow reading the service; it requires service:read and node:read")
         if len(entries) > MOST_MEMBERS:
-            self.complain(f"it has {len(entries)} instances; only the first {MOST_MEMBERS} are looked at")
+            self.complain(f"it has {len(entries)} instances; only the first {MOST_MEMBERS} are used")
         return list(self._good(entries[:MOST_MEMBERS]))
 
     def _good(self, entries: list[msgspec.Raw]) -> Iterator[Member]:
@@ -82,13 +82,13 @@ class ConsulService(Provider):
                 if weight:
                     yield self._member(instance, weight)
             except UNREADABLE as error:
-                self.complain(f"{name} is left out: {error}")
+                self.complain(f"{name} is ignored: {error}")
 
     def _member(self, instance: _Instance, weight: int) -> Member:
         host = instance.service.address or instance.node.address
         port = instance.service.port or self.discover.port
         if not port:
-            raise ValueError("it has no port; name it: port = 8000")
+            raise ValueError("it has no port; set it: port = 8000")
         return checked(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", min(weight, MOST_WEIGHT))
 
 

@@ -31,7 +31,7 @@ class DockerContainers(Provider):
                 try:
                     yield checked(container.address(self.discover.network, port), weight_of(container))
                 except ValueError as error:
-                    self.complain(f"container {show(container.name)} is left out: {error}")
+                    self.complain(f"container {show(container.name)} is ignored: {error}")
 
 
 def weight_of(container: Container) -> int | None:

@@ -55,7 +55,7 @@ class MembersFile(Provider):
         try:
             return look.result()
         except OSError as error:
-            hint = "; the user that rsp runs as has to be able to read it" if error.errno == 13 else ""
+            hint = "; the user that runs rsp must be able to read it" if error.errno == 13 else ""
             raise Unreachable(f"{(error.strerror or str(error)).lower()}{hint}") from None
 
 
@@ -66,7 +66,7 @@ def _read(path: Path, known: _Stamp | None) -> _Seen:
     if stamp == known:
         return stamp, None
     if not stat.S_ISREG(about.st_mode):
-        raise Unreachable("it is no regular file")
+        raise Unreachable("it is not a regular file")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe may have taken its place
     with os.fdopen(descriptor, "rb") as file:
         content = file.read(_LARGEST + 1)

@@ -47,9 +47,9 @@ class MembersUrl(Provider):
     def _check(status: int, endpoint: str) -> None:
         if status == 200:
             return
-        hint = "; name the URL that it redirects to" if 300 <= status < 400 else ""
+        hint = "; write the URL that it redirects to" if 300 <= status < 400 else ""
         hint = "; see username, password_file and token_file" if status in (401, 403) else hint
-        raise Unreachable(f"{endpoint}: the answer has status {status}{hint}")
+        raise Unreachable(f"{endpoint}: the response has status {status}{hint}")
 
     def _authorization(self) -> dict[str, str]:
         if (token := token_of(self.discover, self.keyring)) is not None:

@@ -107,13 +107,13 @@ class Pods:
         try:
             number = _port(each.ports or [], self._port)
         except ValueError as error:
-            self._complain(f"EndpointSlice {plain(name)} is left out: {plain(str(error))}")
+            self._complain(f"EndpointSlice {plain(name)} is ignored: {plain(str(error))}")
             return [], []
         for endpoint in each.endpoints or ():
             try:
                 _sort(endpoint, number, ready, ending)
             except ValueError as error:
-                self._complain(f"EndpointSlice {plain(name)}: an endpoint is left out: {plain(str(error))}")
+                self._complain(f"EndpointSlice {plain(name)}: an endpoint is ignored: {plain(str(error))}")
         return ready, ending
 
 
@@ -128,7 +128,7 @@ def _port(ports: list[_Port], wanted: int | str | None) -> int:
     """Raises :class:`ValueError` where it is not clear which one is meant."""
     those = [port for port in ports if port.protocol in (None, "TCP")]
     if wanted is None and len(those) > 1:
-        raise ValueError(f"it has several ports ({_listed(those)}); name one: port = {show(those[0].name or '')}")
+        raise ValueError(f"it has several ports ({_listed(those)}); choose one: port = {show(those[0].name or '')}")
     fitting = those if wanted is None else [port for port in those if wanted in (port.port, port.name)]
     if isinstance(wanted, int) and any(port.port is None for port in those):  # any port
         return wanted

@@ -197,7 +197,7 @@ class _Following:
         if "permission denied" in why.lower():
             why += f"; {_user()} may not open it, see docs/routes-from-labels.md"
         if not self.problem:
-            kept = "; the routes that it gave stay" if self._seen is not None else ""
+            kept = "; its previous routes stay in use" if self._seen is not None else ""
             log.line(f"Routes from labels: {self._shown}: {why}{kept}", log.WARNING)
         self.problem = why
 

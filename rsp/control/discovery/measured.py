@@ -9,10 +9,10 @@ from rsp.control.exposition import Family, labels
 def discovery(sources: Iterable[Standing]) -> Iterator[Family]:
     """Nothing where nothing is discovered."""
     up = Family("rsp_discovery_up", "gauge", "Whether the source of an upstream's members can be reached.")
-    members = Family("rsp_discovery_members", "gauge", "Members in force.")
+    members = Family("rsp_discovery_members", "gauge", "Members in use.")
     doubted = Family("rsp_discovery_doubtful", "gauge", "Whether its last list has too few members to come into force.")
     flapping = Family("rsp_discovery_flapping", "gauge", "Members that come and go too often to be followed.")
-    changes = Family("rsp_discovery_changes", "counter", "Changes of members that came into force.")
+    changes = Family("rsp_discovery_changes", "counter", "Changes of members that were applied.")
     errors = Family("rsp_discovery_errors", "counter", "Times that the source could not be followed.")
     families = (up, members, doubted, flapping, changes, errors)
     for one in sources:

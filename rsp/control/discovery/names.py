@@ -85,7 +85,7 @@ class Addresses:
                 found, ttl = await self._lookup.addresses(host, int(port))
         except NoSuchName as error:
             self._known[name] = [], loop.time() + self._retry
-            return f"{name} is left out: {error}"
+            return f"{name} is ignored: {error}"
         except LookupFailed as error:
             self._keep(name)
             return f"{name}: {error}"
@@ -107,5 +107,5 @@ def _kind(member: Member) -> str:
             return _NAMED
         ip_address(peer.host)  # the master insists on it
     except ValueError as error:
-        return f"a member is left out: {error}"
+        return f"a member is ignored: {error}"
     return _NUMERIC

@@ -65,7 +65,7 @@ class BasicAuthFilter(Filter):
 
     def _ask(self, exchange: Exchange, value: bytes | None) -> int:
         if value is None or value[: len(_SCHEME)].lower() != _SCHEME:
-            return self._refuse(exchange, "a user name and a password are needed")
+            return self._refuse(exchange, "a user name and a password are required")
         waiting = _Waiting()
         given, client = value[len(_SCHEME) :].strip(b" "), exchange.placeholder("client")
         try:

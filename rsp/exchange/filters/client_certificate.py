@@ -34,7 +34,7 @@ class ClientCertificateFilter(Filter):
             return _refuse(exchange, HTTPStatus.FORBIDDEN, "a client certificate that is valid now is required")
         return _refuse(  # RFC 9110 section 15.5.20
             exchange, HTTPStatus.MISDIRECTED_REQUEST,
-            "this connection was not made for this host and its rules for client certificates; make a new one",
+            "this connection does not meet the rules for client certificates of this host; open a new connection",
         )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ class ConcurrencyFilter(Filter):
         hashed = self._key.hashed(exchange)
         shard = self._slots.shard(hashed)
         if not shard.hold(hashed, self._pid, self._most) and not self._hold_again(shard, hashed):
-            exchange.refuse(self._status, "too many requests at a time", b"Retry-After: 1\r\n")
+            exchange.refuse(self._status, "too many concurrent requests", b"Retry-After: 1\r\n")
             return DONE
         slot = Slot.__new__(Slot)
         slot.set_up(shard, hashed, self._pid)

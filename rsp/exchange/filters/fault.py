@@ -14,7 +14,7 @@ class DelayNotes(Notes):
     __slots__ = ("_timer",)
 
     def begin(self, exchange: Any, seconds: float, abort: int) -> None:
-        """Go on, or end with the status ``abort``, in so many seconds."""
+        """Go on, or end with the status ``abort``, within this number of seconds."""
         self._timer = asyncio.get_running_loop().call_later(seconds, _end, exchange, abort)
 
     def call_off(self, exchange: Any) -> None:
@@ -54,4 +54,4 @@ def _end(exchange: Any, abort: int) -> None:
 
 
 def _refuse(exchange: Any, status: int) -> None:
-    exchange.refuse(status, "a fault on purpose")
+    exchange.refuse(status, "an injected fault")

@@ -33,7 +33,7 @@ _NOT_PASSED: Final = frozenset((
     b"x-forwarded-method", b"x-forwarded-uri", b"x-original-method", b"x-original-uri", b"x-original-url",
 ))  # fmt: skip
 _USER: Final = b"user"  # in the name of the field that says whose request it is
-_UNAVAILABLE: Final = "the service that decides on access does not answer"
+_UNAVAILABLE: Final = "the authentication service does not respond"
 
 
 def claims(auth: Auth | None) -> frozenset[bytes] | None:
@@ -168,7 +168,7 @@ class Inquiry(SubRequest):
         self._exchange = None
         if self.verdict == HOLD:
             self.verdict = DONE
-        self.cancel("the exchange needs it no more")
+        self.cancel("the request no longer needs it")
 
     def _decide(self, verdict: int) -> Exchange | None:
         """Once; the exchange that waits for it."""

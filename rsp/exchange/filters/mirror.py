@@ -95,8 +95,8 @@ class MirrorFilter(Filter):
             name, left_out = self._upstream.name, self._left_out
             self._left_out, self._told_at = 0, now
             log.line(
-                f'mirror to "{name}": {left_out} requests were not copied, because it takes no more: '
-                f"{len(self._copies)} copies are on their way, with {self._size} bytes",
+                f'mirror to "{name}": {left_out} requests were not copied, because too many copies are in progress: '
+                f"{len(self._copies)} copies, with {self._size} bytes",
                 log.WARNING,
             )
 

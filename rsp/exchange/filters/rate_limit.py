@@ -40,7 +40,7 @@ class _Limit:
         self.policy = b'"%b";q=%d;w=%d' % (self._name, *rate.policy(config.burst))
 
     def draw(self, exchange: Any, rates: Shared) -> float:
-        """Seconds until the bucket is full again; less than 0: the request has to wait for so long."""
+        """Seconds until the bucket is full again; less than 0: the request has to wait for this long."""
         hashed = self._key.hashed(exchange)
         return rates.shard(hashed).draw(hashed, self._interval, self._burst, 1.0)
 
@@ -50,7 +50,9 @@ class _Limit:
         item = self._item(full)
         request.rate_items = request.rate_items + b", " + item if request.rate_items else item
         if full < 0:
-            request.refuse(self._status, "above the rate limit", b"Retry-After: %d\r\n" % max(1, ceil(-full - _EXACT)))
+            request.refuse(
+                self._status, "the rate limit is exceeded", b"Retry-After: %d\r\n" % max(1, ceil(-full - _EXACT))
+            )
         return full >= 0
 
     def _item(self, full: float) -> bytes:

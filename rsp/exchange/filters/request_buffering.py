@@ -80,7 +80,7 @@ class BodyNotes(Notes):
             try:
                 self._spill(exchange)
             except NoRoomError:
-                exchange.give_up(HTTPStatus.SERVICE_UNAVAILABLE, "there is no room for the request's body")
+                exchange.give_up(HTTPStatus.SERVICE_UNAVAILABLE, "there is no space left for the request's body")
                 return
         if exchange.request_done:
             self._finish(exchange)

@@ -1,6 +1,6 @@
 """Finding a peer for a request, and the next one while that is right.
 
-Rules of this room: what may be sent again, and to which peer, is decided here.  What becomes of the response is the
+Rules of this room: what may be sent again, and to which peer, is decided here.  What happens to the response is the
 user's business: an exchange, or a request of a hook's own.
 """
 
@@ -117,7 +117,7 @@ class Forward(Relay):
             self.begun = self.context.clock()
         if self.upstream.queue.wait(self, first):
             return True
-        self._refuse(503, "too many requests wait")
+        self._refuse(503, "too many requests in the queue")
         return False
 
     def resume_at(self, peer: "Peer | None") -> None:
@@ -128,7 +128,7 @@ class Forward(Relay):
             self.try_peer(peer)
 
     def waited_too_long(self) -> None:
-        self._refuse(503, "no peer was free in time")
+        self._refuse(503, "no peer was available in time")
 
     def try_peer(self, peer: "Peer") -> None:
         """Ask ``peer``."""
@@ -363,8 +363,8 @@ class Forward(Relay):
         if stream is None:
             return
         if not self.head.upgrade:
-            stream.abort("it switched protocols unasked")
-            self.peer_failed(stream, Failure("switched protocols unasked"))
+            stream.abort("it switched protocols without being asked")
+            self.peer_failed(stream, Failure("switched protocols without being asked"))
             return
         now = self.first_byte = self.context.clock()
         self.note_answered(101, now)

@@ -127,7 +127,7 @@ class Hedge(Holder):
             original.hedge_answers(self, head, pieces, trailers)
 
     def switch_protocols(self, head: ResponseHead, data: bytes) -> None:
-        self.abandon("switched protocols unasked")
+        self.abandon("switched protocols without being asked")
         self._give_in(502)
 
     def cancel(self) -> None:

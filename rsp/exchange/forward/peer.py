@@ -176,7 +176,7 @@ class Peer(Candidate):
         return self.standing(int(self.context.now * 1000)) == OPEN
 
     def described(self) -> dict[bytes, object]:
-        """For on_upstream: what is known of it."""
+        """For on_upstream: what rsp knows about it."""
         return {
             b"address": self.name,
             b"weight": self.weight,
@@ -285,7 +285,7 @@ class Peer(Candidate):
         self.stats.add(EJECTED, 1)
         self.pool.forget_idle()
         log.line(
-            f'upstream "{self.owner.name}": peer {self.address} is out for {seconds:g} s: {reason}'
+            f'upstream "{self.owner.name}": peer {self.address} is ejected for {seconds:g} s: {reason}'
             + ("" if until else f" ({run} failures in a row)"),
             log.WARNING,
         )

@@ -25,11 +25,11 @@ def tell_of_roots(upstreams: Iterable[UpstreamConfig]) -> None:
         about = f'upstream "{config.name}": root = {show(config.root)}'
         if scripts is not None and not scripts.is_visible():
             log.line(
-                f"{about}: workers cannot see what is in it, so scripts are passed on by their names alone; "
-                "mount it here, or let the workers' user enter it; see docs/fastcgi.md#scripts-that-do-not-exist",
+                f"{about}: workers cannot see what is in it, so scripts are passed on without a check; mount it here, "
+                "or let the workers' user enter it; see docs/fastcgi.md#scripts-that-do-not-exist",
                 log.WARNING,
             )
         elif scripts is not None and scripts.lacks_index():
             log.line(
-                f"{about}: there is no {config.index}, so a path that names no script is answered 404", log.WARNING
+                f"{about}: there is no {config.index}, so a path that does not name a script gets 404", log.WARNING
             )

@@ -113,7 +113,7 @@ class SecureDial:
             engine = self._pool.engine(self._single)
         except (TlsError, ValueError):  # of hooks' peers, names are not checked before
             transport.abort()
-            self._attempt.end(None, f'"{self._pool.name}" is not a name that a certificate can have')
+            self._attempt.end(None, f'"{self._pool.name}" is not a valid name in a certificate')
             return
         self._handshake = ClientHandshake(transport, engine, self._pool.name, self._attempt.end)
 

@@ -22,7 +22,7 @@ from rsp.net.transport import Transport
 _AT_ONCE: Final = 8  # connections that are made at a time
 _HTTP1: Final = 60.0  # seconds in which a peer that has chosen HTTP/1.1 is not offered HTTP/2
 _NO_WEBSOCKET: Final = "does not announce WebSockets over HTTP/2 (RFC 8441)"
-_NOT_SHARED: Final = "is not asked with NTLM or Negotiate over HTTP/2, where clients share a connection"
+_NOT_SHARED: Final = "gets no requests with NTLM or Negotiate over HTTP/2, where clients share a connection"
 _NO_UPGRADE: Final = "cannot be asked to upgrade over HTTP/2"
 
 
@@ -122,7 +122,7 @@ class SharedAttempt(Attempt):
             self._dial.cancel("timed out while connecting")
         else:
             self._connection.transport.abort()
-            self.broken("timed out before it said a word of HTTP/2")
+            self.broken("timed out before it sent the HTTP/2 preface")
 
 
 class Shared(H2Owner):
@@ -246,7 +246,7 @@ class Shared(H2Owner):
         if self.http != "auto":
             transport.abort()
             chosen = f'"{alpn.decode("latin-1")}"' if alpn else "no protocol"
-            self._fail_all(f"does not speak HTTP/2: it has chosen {chosen} (ALPN)", False)
+            self._fail_all(f"does not speak HTTP/2: it has selected {chosen} (ALPN)", False)
             return
         self.wants_http1()
         left: Transport | None = transport

@@ -161,7 +161,7 @@ class Upstream(PeerOwner):
         self.freed()
 
     def _take_out(self, places: set[int]) -> list[Peer]:
-        """The peers with these places, which are none any more."""
+        """Removes and returns the peers with these places."""
         left: list[Peer] = []
         gone: list[Peer] = []
         for peer in self.peers:
@@ -394,5 +394,5 @@ class Upstream(PeerOwner):
         panic = up < self._panic_share * asked
         if panic and not self._panic and doubtful:
             few = f"only {up} of {asked} peers are up"
-            log.line(f'upstream "{self.name}": {few}, so wrong answers to checks are ignored', log.WARNING)
+            log.line(f'upstream "{self.name}": {few}, so failed health checks are ignored (panic)', log.WARNING)
         self._panic = panic

@@ -54,7 +54,7 @@ def closed(root: str, routes: Iterable[Route]) -> Iterator[str]:
     way = f'change its permissions, or run workers as another user with user = "..."; they run as {user_name()}'
     for folder in (*reversed(Path(root).parents), Path(root)):
         if folder.is_dir() and not may(folder, os.X_OK):
-            yield f'{about}: workers cannot enter "{folder}", so requests are answered 403; {way}'
+            yield f'{about}: workers cannot enter "{folder}", so requests get 403; {way}'
             return
     if any(rules.list for route in routes if (rules := route.file_rules)) and not may(root, os.R_OK):
         yield f"{about}: workers cannot read what is in it, so it cannot be listed; {way}"

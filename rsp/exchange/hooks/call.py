@@ -50,7 +50,7 @@ class Plan:
         limit: int,
     ) -> None:
         if _METHOD.fullmatch(method) is None or method == b"CONNECT":
-            raise ValueError(f"{method.decode('latin-1')} is no method for this")
+            raise ValueError(f"{method.decode('latin-1')} is not a method for this")
         self.upstream = upstream.decode() if upstream is not None else None
         self.body = body
         self.timeout = timeout
@@ -62,10 +62,10 @@ class Plan:
         else:
             target, name = url, b"localhost"
             if not target.startswith(b"/"):
-                raise ValueError("a path has to begin with /")
+                raise ValueError("a path must begin with /")
         name = host or name
         if _VISIBLE.fullmatch(target) is None:
-            raise ValueError("spaces, control characters and what is not ASCII have to be encoded in a URL")
+            raise ValueError("spaces, control characters and non-ASCII characters must be encoded in a URL")
         if not is_authority(name):
             raise ValueError(f"host: expected a name, with or without a port, got {name[:100].decode('latin-1')!r}")
         length = b"Content-Length: %d\r\n" % len(body) if body or method in (b"POST", b"PUT", b"PATCH") else b""
@@ -97,8 +97,8 @@ class Plan:
 
 
 _REASONS: Final = {
-    502: "no peer could be reached or answered",
-    503: "no peer is free",
+    502: "no peer could be reached, or none responded",
+    503: "no peer is available",
     504: "the peer took too long",
 }
 
@@ -203,7 +203,7 @@ class Call(ResponseReceiver):
             if self._finding is not None:
                 self._finding()
             if self._forward is not None:
-                self._forward.abort("the hook needs it no more")
+                self._forward.abort("the hook no longer needs it")
         if done is not None:
             done(answer)
 
@@ -235,4 +235,4 @@ class Call(ResponseReceiver):
             self._finish((True, self._status, self._fields, b"".join(self._body)))
 
     def switched(self, head: ResponseHead, data: bytes) -> None:
-        self._finish((True, None, b"the peer switched protocols unasked"))
+        self._finish((True, None, b"the peer switched protocols without being asked"))

@@ -52,7 +52,7 @@ class Hooks(Runner):
 
     ``everywhere``, ``routes``: the functions for all routes, and by the number of the route
     ``keeps``      whether ``req`` has to be kept for a later phase
-    ``tracing``    of the hooks that are met, where that is to be known; ``witness``: and what became of the request
+    ``tracing``    of the hooks that are met, where that is to be known; ``witness``: and what happened to the request
 
     Raises :class:`ConfigError` if it is not the same program any more.
     """
@@ -81,7 +81,7 @@ class Hooks(Runner):
         self.long = settings.instructions * 1000  # the budget of what no request waits for
         self.body_limit = int(settings.body)
         self.fail_open = settings.fail_open
-        self.too_long = (False, f"the hook waits longer than lua.timeout allows ({settings.timeout})".encode())
+        self.too_long = (False, f"the hook waits longer than lua.timeout ({settings.timeout})".encode())
         self.operations: dict[bytes, Operation] = dict(operations.ALL)
         services = self.services = Services()
         host = self.host = Host(context, store)
@@ -96,7 +96,9 @@ class Hooks(Runner):
         runtime = evaluation.runtime
         hooks = [hook for hook in evaluation.hooks if hook.phase != "test"]
         if files and tuple(hook.place for hook in hooks) != config.hooks:
-            raise ConfigError(f"{main}: its hooks are not the same each time that it is evaluated")
+            raise ConfigError(
+                f"{main}: its hooks differ between evaluations; a configuration must declare the same hooks each time"
+            )
         runtime.freeze(settings.instructions, int(settings.memory))
         services.store = store
         host.serving, host.table = True, runtime.weak_table()

@@ -72,7 +72,7 @@ def _body(task: Task, _given: tuple[Any, ...], done: Done) -> Answer | Callable[
         return False, b"there is no request here"
     passage = task.notes.exchange.passage
     if passage is None:
-        return False, b"req.body() is gone by now"
+        return False, b"req.body() is no longer available"
     return _wanted(task, passage, b"the request's body is larger than lua.body", done)
 
 
@@ -81,7 +81,7 @@ def _response_body(task: Task, _given: tuple[Any, ...], done: Done) -> Answer | 
         return False, b"there is no response here"
     passage = task.notes.exchange.passage
     if passage is None or not passage.holds or passage.held is None:
-        return False, b"res.body is gone by now"
+        return False, b"res.body is no longer available"
     return _wanted(task, passage.held, b"the response's body is larger than lua.body", done)
 
 
@@ -114,7 +114,7 @@ def _http(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[
     runner, notes = task.runner, task.notes
     running = task.running
     if running is None:
-        return False, b"http: the configuration is not in force any more"
+        return False, b"http: the configuration is no longer in use"
     client = notes.exchange.client if notes is not None else b""
     call = Call(runner.context, running.directory.outside, running, plan, client, done)
     if notes is not None:

@@ -22,7 +22,7 @@ _MOST_VALUE: Final = 1_000_000
 _MOST_KEYS: Final = 10_000
 _SCANNED: Final = 500  # keys that the server looks at in one step
 _SPECIAL: Final = b"*?[]\\"
-_NONSENSE: Final = "it answers with something else than expected"
+_NONSENSE: Final = "its reply is not as expected"
 _NO_NUMBER: Final = "not a valid float"
 
 # A new key, with a beginning or an end; INCRBYFLOAT keeps the time of a key that is there.

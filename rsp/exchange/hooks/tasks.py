@@ -144,7 +144,7 @@ class Task:
         number = self._last_child
         name, *rest = given
         if name in (b"start", b"any"):
-            self._finished.append((number, (False, b"parallel cannot stand in parallel")))
+            self._finished.append((number, (False, b"parallel cannot be called within parallel")))
             return True, number
 
         def done(answer: Answer) -> None:

@@ -219,7 +219,7 @@ class H2PeerConnection(PeerLink):
             self.end_delay = error.delay
             self._reason(error.reason)
         elif self._settling is not None:
-            self._reason("closed the connection before it said a word of HTTP/2")
+            self._reason("closed the connection before it sent the HTTP/2 preface")
         else:
             self._reason("reset the connection" if error else "closed the connection early")
         self._stop()
