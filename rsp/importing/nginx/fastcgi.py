@@ -66,7 +66,7 @@ def _scripts(
             raise Unsayable(f"rsp does not know the script {script} before a request comes")
         keys.update(root=root, index=name, split=name)
         level.all("fastcgi_split_path_info", "fastcgi_index")
-        parts.note(statement, f"{constant} runs for every path, but for folders below with a {name} of their own")
+        parts.note(statement, f"{constant} runs for every path, except in folders below it that have their own {name}")
         return
     root = root or names.expand("$document_root")
     if "$" in root:

@@ -1,0 +1,64 @@
+"""rsp import: one script for every path, redirects of peers, expressions that RE2 does not have."""
+
+import re
+
+import pytest
+
+from rsp.importing.lua import write
+from rsp.importing.nginx.maps import wider_than
+from rsp.importing.nginx.reader import read
+
+
+def imported(tmp_path, text):
+    path = tmp_path / "nginx.conf"
+    path.write_text(text)
+    site = read(path, text)
+    return site, write(site).text
+
+
+@pytest.mark.parametrize("script", ["$document_root/app.php", "/srv/web/app.php"])
+def test_one_script_for_every_path(tmp_path, script):
+    site, text = imported(
+        tmp_path,
+        "server { listen 80; root /srv/web; location / { fastcgi_pass unix:/run/php.sock; "
+        f"fastcgi_param SCRIPT_FILENAME {script}; }} }}",
+    )
+    assert site.whole
+    assert 'root = "/srv/web"' in text
+    assert 'index = "app.php"' in text
+    assert 'split = "app.php"' in text  # no other file with the extension of scripts is run
+
+
+def test_a_script_that_depends_on_the_request_is_reported(tmp_path):
+    site, _ = imported(
+        tmp_path,
+        "server { listen 80; location / { fastcgi_pass unix:/run/php.sock; "
+        "fastcgi_param SCRIPT_FILENAME /srv/$http_x/app.php; } }",
+    )
+    assert not site.whole
+
+
+def test_redirects_are_replaced_by_what_the_variables_say(tmp_path):
+    site, text = imported(
+        tmp_path,
+        "server { listen 80; server_name a.test; location / { proxy_pass http://127.0.0.1:9001; "
+        "proxy_redirect http://127.0.0.1:9001/$request_uri https://$server_name/; } }",
+    )
+    assert site.whole
+    assert 'local old = "http://127.0.0.1:9001/" .. req.target' in text
+    assert '"https://a.test/" .. location:sub(#old + 1)' in text
+
+
+@pytest.mark.parametrize(
+    ("expression", "path"),
+    [
+        (r"^/(?!open/)guarded", "/guarded"),
+        (r"^/x(?=y)\w++$", "/xy"),
+        (r"^/(a|b)/\1$", "/a/a"),
+        (r"(?<!/public)/secret$", "/secret"),
+        (r"^/(?>ab)c", "/abc"),
+        (r"^/((?R))*x", "/x"),
+    ],
+)
+def test_a_wider_expression_matches_all_that_the_exact_one_does(expression, path):
+    assert re.search(wider_than(expression), path)
