@@ -220,6 +220,12 @@ def test_a_restriction_that_is_not_understood_stays_closed(site, lines):
     assert "respond = { status = 403 }" in write(made).text
 
 
+def test_what_only_tunes_is_named(site):
+    made = site("{\ngrace_period 9s\n}\n" + plain(f"{APP} {{\nflush_interval -1\n}}"))
+    assert made.whole
+    assert list(made.dropped) == ["grace_period", "flush_interval"]
+
+
 def test_an_import_of_itself(site):
     assert not site("(a) {\nimport a\n}\n:80 {\nimport a\n}\n").whole
 

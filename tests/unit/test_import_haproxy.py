@@ -266,6 +266,12 @@ def test_mode_tcp_is_reported_and_its_backends_are_not_served(site):
     assert "10.0.0.1" not in write(made).text
 
 
+def test_what_only_tunes_is_named(site):
+    made = site("global\n  nbthread 4\n" + front("option httplog", backend="  server a 10.0.0.1:1 on-error fastinter"))
+    assert made.whole
+    assert set(made.dropped) == {"nbthread", "option httplog", "server on-error"}
+
+
 def test_statistics_are_a_note(site):
     made = site(front() + "listen stats\n  bind :8404\n  stats enable\n  stats uri /\n")
     assert made.whole

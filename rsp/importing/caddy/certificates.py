@@ -6,7 +6,14 @@ from rsp.importing.caddy.sites import SiteBlock
 from rsp.importing.caddy.tokens import Node
 from rsp.importing.ordered.rules import Rule
 from rsp.importing.site import Declaration, Note, Origin, Setting, Site, Untranslated
+from rsp.importing.wordlist import words
 
+_DROPPED = words(
+    """
+    ciphers curves issuer ca ca_root key_type alpn resolvers eab propagation_delay propagation_timeout dns_ttl
+    reuse_private_keys renewal_window_ratio insecure_secrets_log dns_challenge_override_domain
+    """
+)
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -51,10 +58,9 @@ class Certificates:
             elif line.name in ("load", "client_auth", "get_certificate"):
                 if line.name != "client_auth":
                     self.site.add(Untranslated("name the certificates: certificate { ... }", line.text, line.origin))
-            elif line.name not in ("protocols", "ciphers", "curves", "issuer", "ca", "ca_root", "key_type", "alpn",
-                                   "resolvers", "eab", "propagation_delay", "propagation_timeout", "reuse_private_keys",
-                                   "renewal_window_ratio", "insecure_secrets_log", "dns_ttl",
-                                   "dns_challenge_override_domain"):  # fmt: skip
+            elif line.name in _DROPPED or line.name == "protocols":
+                self.site.drop(f"tls {line.name}")
+            else:
                 self.site.add(Untranslated("rsp has no such option of tls", line.text, line.origin))
 
     def _add(self, file: str, key: str, origin: Origin, comments: list[str]) -> None:

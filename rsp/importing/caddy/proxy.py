@@ -47,6 +47,7 @@ class Proxied(Struct):
     keys: dict[str, Any] = field(default_factory=dict)
     route: dict[str, Any] = field(default_factory=dict)
     said: list[Note | Untranslated] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     name: str = "app"
 
 
@@ -148,7 +149,10 @@ def _name(address: str) -> str:
 def _line(line: Node, found: Proxied, peers: list[str]) -> None:
     name, values = line.name, line.rest
     health = {"health_port": "port", "health_method": "method"}
-    if name in ("to", "dynamic") or name in _DROPPED:
+    if name in ("to", "dynamic"):
+        return
+    if name in _DROPPED:
+        found.dropped.append(name)
         return
     if name == "lb_policy" and values:
         _policy(line, values, found)
@@ -271,6 +275,7 @@ def _transport(line: Node, found: Proxied) -> None:
     tls = found.keys.get("tls")
     keys: dict[str, Any] = dict(tls) if isinstance(tls, dict) else {}
     if name in _TRANSPORT_DROPPED:
+        found.dropped.append(name)
         if name == "versions" and "h2c" in values:
             found.keys["http"] = 2
         elif name == "dial_timeout" and values and seconds(values[0]):

@@ -29,6 +29,10 @@ _QUIET: Final = words(
 )
 
 
+_SERVER_DROPPED: Final = words("protocols metrics keepalive_interval log_credentials strict_sni_host name")
+_READ: Final = words("http_port https_port auto_https local_certs default_bind")
+
+
 def read(path: Path, text: str) -> Site:
     """Raises :class:`rsp.importing.site.Unreadable`."""
     return _Reader(Site("Caddy", str(path)), path, text).site
@@ -77,7 +81,10 @@ class _Reader:
         for node in self.options:
             if node.name == "servers":
                 self._servers(node, timeouts)
-            elif node.name not in _QUIET:
+            elif node.name in _QUIET:
+                if node.name not in _READ:
+                    self.site.drop(node.name)
+            else:
                 self.site.add(Untranslated("rsp has no such option", node.text, node.origin))
         self.site.add(Setting("timeouts", timeouts, comments=[said]))
 
@@ -93,7 +100,11 @@ class _Reader:
                 for each in line.block or []:
                     if each.name in names and each.rest:
                         timeouts[names[each.name]] = each.rest[0]
-            elif line.name in ("trusted_proxies", "listener_wrappers", "client_ip_headers"):
+            elif line.name in _SERVER_DROPPED:
+                self.site.drop(f"servers {line.name}")
+            elif line.name == "trusted_proxies_strict":
+                self.site.drop(line.name)
+            else:
                 self.site.add(Untranslated("rsp has no such option", line.text, line.origin))
 
     def _listen(self) -> None:
@@ -195,6 +206,8 @@ class _Reader:
     def _upstream(self, made: Proxied, node: Node) -> str:
         for part in made.said:
             self.site.add(part)
+        for name in made.dropped:
+            self.site.drop(name)
         same = next((each for each in self.upstreams if (each.items, each.keys) == (made.peers, made.keys)), None)
         if same is not None:
             return same.name

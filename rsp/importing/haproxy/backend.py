@@ -29,15 +29,11 @@ _PLAIN: Final = word_set(
     check-via-socks4 allow-0rtt force-tlsv12 force-tlsv13 strict-maxconn
     """
 )
-_TUNING: Final = word_set(
+_USED: Final = word_set(
     """
-    id resolvers resolve-prefer resolve-net resolve-opts init-addr alpn check-alpn check-sni ciphers ciphersuites
-    ssl-max-ver ssl-min-ver pool-max-conn pool-purge-delay pool-low-conn max-reuse minconn maxqueue tcp-ut on-error
-    on-marked-down on-marked-up observe error-limit fastinter downinter proto guid shard ws log-proto sigalgs curves
-    hash-key check-proto cookie disabled enabled check no-check rise fall inter port addr weight maxconn backup
-    no-backup no-ssl no-check-ssl check-ssl no-send-proxy check-send-proxy non-stick stick tfo no-sslv3 no-tlsv10
-    no-tlsv11 no-tlsv12 no-tls-tickets no-ssl-reuse ssl-reuse no-verifyhost allow-0rtt force-tlsv12 force-tlsv13
-    strict-maxconn proxy-v2-options slowstart verifyhost
+    weight backup maxconn ssl verify ca-file crt crl-file sni verifyhost send-proxy send-proxy-v2 send-proxy-v2-ssl
+    send-proxy-v2-ssl-cn slowstart check inter rise fall port cookie disabled enabled source track agent-check redir
+    namespace no-check no-backup no-ssl no-send-proxy
     """
 )
 _POLICIES: Final = {
@@ -58,6 +54,7 @@ class Upstream(Struct):
 
     declaration: Declaration | None = None
     said: list[Untranslated | Note] = field(default_factory=list)
+    dropped: dict[str, None] = field(default_factory=dict)
 
 
 def options(words: list[str]) -> dict[str, str]:
@@ -112,6 +109,8 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
     _queue(lines, keys)
     for server in live:
         for name in server.options:
+            if name not in _USED:
+                result.dropped[f"server {name}"] = None
             if name in ("source", "track", "agent-check", "redir", "namespace"):
                 result.said.append(Untranslated(f"rsp has no such option: {name}", server.text, server.origin))
     peers = list(dict.fromkeys(server.address for server in live))

@@ -314,6 +314,8 @@ class _Reader:
         made = upstream(section, self._lines(section), next(iter(ports)) if len(ports) == 1 else None, unverified)
         for part in made.said:
             self.site.add(part)
+        for name in made.dropped:
+            self.site.drop(name)
         if made.declaration is None:
             return False
         self.upstreams[section.name] = made.declaration
