@@ -21,6 +21,8 @@ _TABLE: Final = (
     (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403), rsp 405|status: nginx 405, rsp 404", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
     (r"status: nginx (403|301), rsp 404|location: nginx .*, rsp None", "Files: a directory without an index file is 404, not 403."),
     (r"status: nginx (404|301), rsp 40[13]", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),
+    (r"response vary: nginx \[\], rsp \['Accept-Encoding'\]", "Vary: Accept-Encoding is sent where a response may be compressed, as with `gzip_vary on`."),
+    (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`: the fields are those of the path's location, not those of the found file's (`location = /index.html`)."),
     (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
     (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
     (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`."),
