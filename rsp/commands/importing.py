@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> int:
         written = checked(site, str(Path(options.output or ".").parent), Path(options.output or "site.lua").name)
     except Unreadable as error:
         return _fail(str(error))
+    except Exception as error:  # a mistake of a reader is not the user's, who gets no traceback
+        return _fail(f"{options.file}: a defect of rsp import, please report it: {type(error).__name__}: {error}")
     try:
         _put(written.text, options.output)
     except OSError as error:

@@ -304,6 +304,18 @@ def test_a_broken_file_is_unreadable_with_its_line(site, text):
         site(text)
 
 
+@pytest.mark.parametrize(
+    "line", ["rewrite ^/a;", "return;", "set $a;", "if { return 403; }", "location { }", "listen;"]
+)
+def test_a_directive_that_lacks_an_argument_is_reported(site, line):
+    assert not site(f"server {{ listen 80; {line} location / {{ return 200; }} }}").whole
+
+
+def test_blocks_that_are_nested_too_deeply(site):
+    with pytest.raises(Unreadable, match="nested too deeply"):
+        site("a {" * 5000 + "}" * 5000)
+
+
 # -- the documentation
 
 

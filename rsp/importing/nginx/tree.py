@@ -19,6 +19,13 @@ from rsp.importing.site import Note, Origin, Unreadable, Untranslated
 _ESCAPES: Final = re.compile(r"""\\([\\"'trn])""")
 MISSING: Final = "there is no such file here; what it says is not translated"
 _ENTRIES: Final = frozenset(("map", "geo", "types", "split_clients", "upstream", "charset_map", "match"))
+# How many arguments the code of other rooms relies on.
+_LEAST: Final = {
+    "if": 1, "return": 1, "rewrite": 2, "set": 2, "location": 1, "upstream": 1, "include": 1, "map": 2, "geo": 1,
+    "split_clients": 2, "error_page": 2, "try_files": 2, "limit_req_zone": 2, "limit_conn_zone": 2, "proxy_pass": 1,
+    "fastcgi_pass": 1, "uwsgi_pass": 1, "grpc_pass": 1, "listen": 1, "limit_except": 1, "user": 1,
+}  # fmt: skip
+_DEEPEST_BLOCK: Final = 100
 _DEEPEST: Final = 8  # includes in includes
 _BASES: Final = ("/etc/nginx/", "/usr/local/nginx/conf/", "/usr/local/etc/nginx/", "/opt/nginx/conf/", "conf/")
 _ABOVE: Final = 4  # folders above the file in which an included file is looked for
@@ -100,8 +107,12 @@ class Tree:
                     continue
                 raise Unreadable(f'{shown}:{at}: unexpected "{word}"')
             statement = Statement(words[0], words[1:], Origin(shown, line))
+            if len(statement.args) < _LEAST.get(statement.name, 0):
+                statement.name += " (incomplete)"  # no directive's name, so it is reported
             words = []
             if word == "{":
+                if len(outer) >= _DEEPEST_BLOCK:
+                    raise Unreadable(f"{shown}:{at}: blocks are nested too deeply")
                 statement.block = []
                 current.append(statement)
                 outer.append(current)

@@ -18,7 +18,9 @@ DROPPED: Final = frozenset(
     fancyindex_time_format fastcgi_buffer_size fastcgi_buffering fastcgi_buffers fastcgi_busy_buffers_size
     fastcgi_catch_stderr fastcgi_connect_timeout fastcgi_hide_header fastcgi_ignore_client_abort fastcgi_keep_conn
     fastcgi_limit_rate fastcgi_max_temp_file_size fastcgi_next_upstream fastcgi_read_timeout
-    fastcgi_request_buffering fastcgi_send_lowat fastcgi_send_timeout fastcgi_temp_file_write_size fastcgi_temp_path
+    fastcgi_request_buffering fastcgi_send_lowat fastcgi_send_timeout fastcgi_socket_keepalive
+    fastcgi_temp_file_write_size fastcgi_temp_path uwsgi_socket_keepalive ssl_dyn_rec_enable ssl_dyn_rec_size_hi
+    ssl_dyn_rec_size_lo ssl_dyn_rec_threshold ssl_dyn_rec_timeout
     grpc_buffer_size grpc_connect_timeout grpc_next_upstream grpc_socket_keepalive grpc_ssl_ciphers gzip_buffers
     gzip_disable gzip_hash gzip_http_version gzip_no_buffer gzip_proxied gzip_vary gzip_window http2_alt_svc
     http2_body_preread_size http2_chunk_size http2_idle_timeout http2_max_concurrent_pushes
@@ -67,6 +69,7 @@ _CACHE: Final = tuple(
     """.split()  # noqa: SIM905 - a list of words
 )
 NOTED: Final[dict[str, str]] = {
+    "pagespeed": "rsp passes pages as the peer sends them: there is no PageSpeed",
     **dict.fromkeys(
         _CACHE,
         "rsp has no response cache: each request goes to the peer",
