@@ -220,6 +220,7 @@ def test_fields_are_inherited_as_a_whole(lua):
     [
         ("root /srv; location / { try_files $uri $uri/ /index.html; }", 'files = "/srv", fallback = "/index.html"'),
         ("root /srv; location / { try_files $uri =404; }", 'files = { root = "/srv", index = "" }'),
+        ("root /srv; location / { try_files $uri =403; }", 'files = { root = "/srv", index = "" }'),
         ("location /s/ { alias /srv/x/; }", 'path = "/s/", files = "/srv/x"'),
         ("location /s/ { root /srv; }", 'path = "/s/", files = "/srv/s"'),
         ("location = /f.ico { alias /srv/f.ico; }", 'files = { root = "/srv", index = "" }, rewrite = "/f.ico"'),

@@ -160,6 +160,9 @@ class Content:
         rules: fields.Rules,
     ) -> None:  # fmt: skip
         last = tried.last
+        if last.status != "404":
+            statement = level.own("try_files")[-1]
+            draft.parts.note(statement, f"where there is no file, rsp answers 404, and not {last.status}")
         meant = last.location
         script = self._scripts(level) if tried.directory else None
         runs = meant is not None or script is not None

@@ -26,6 +26,7 @@ class Fallback(Struct):
     file: str | None = None
     location: Location | None = None
     index: str | None = None
+    status: str = "404"
 
 
 class Tries(Struct):
@@ -102,9 +103,9 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
 
 def _last(last: str, server: Server, location: Location | None, names: Names) -> Fallback:
     if last.startswith("="):
-        if last != "=404":
+        if last != "=404" and not re.fullmatch(r"=4\d\d", last):
             raise Unsayable(f"rsp answers 404 where there is no file, not {last[1:]}")
-        return Fallback()
+        return Fallback(status=last[1:])
     if last.startswith("@"):
         if last not in server.named:
             raise Unsayable(f"there is no location {last} here")
