@@ -247,7 +247,6 @@ def test_what_is_not_translated_names_line_and_reason(site, line):
     [
         "http-request deny unless { src -f office.lst }",
         "http-request deny if !{ hdr_reg(X-Key) ^a }",
-        "http-request deny if { path_beg /admin } !{ hdr_sub(user-agent) curl }",
         "http-request auth unless { http_auth(a) } or { http_auth(b) }",
     ],
 )
@@ -256,6 +255,20 @@ def test_a_restriction_that_is_not_understood_stays_closed(site, line):
     assert [text for _, text, _ in lost(made)] == [line]
     assert 'to = "app"' not in write(made).text
     assert "respond = { status = 403 }" in write(made).text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http-request deny if { path_beg /admin } !{ hdr_sub(user-agent) curl }",
+        "http-request deny if { path_beg /admin } { hdr_reg(X-Key) ^a }",
+    ],
+)
+def test_a_part_of_the_site_whose_restriction_is_not_understood_stays_closed(site, line):
+    made = site(front(line))
+    assert [text for _, text, _ in lost(made)] == [line]
+    assert 'route { regex = "^/admin", respond = { status = 403 } }' in write(made).text
+    assert 'route { to = "app" }' in write(made).text
 
 
 def test_mode_tcp_is_reported_and_its_backends_are_not_served(site):

@@ -28,10 +28,11 @@ _NEUTRAL: Final = frozenset(("", ",lower", ",field(1,:)", ",word(1,:)", ",host_o
 
 
 class Literal(Struct, frozen=True):
-    """One of ``any`` has to hold, or with ``negative`` none."""
+    """One of ``any`` has to hold, or with ``negative`` none; ``unknown``: it may hold or not."""
 
     any: tuple[Condition, ...]
     negative: bool = False
+    unknown: bool = False
 
 
 class Alternative(Struct):
@@ -56,19 +57,22 @@ class Acls:
         if len(line.words) >= 3:
             self._named.setdefault(line.words[1], []).append(line.words[2:])
 
-    def alternatives(self, words: Sequence[str]) -> list[Alternative]:
-        """What ``if A B || C`` asks for; no words: everything.  Raises :class:`Inexpressible`."""
+    def alternatives(self, words: Sequence[str], wide: bool = False) -> list[Alternative]:
+        """What ``if A B || C`` asks for; no words: everything.  Raises :class:`Inexpressible`.
+
+        ``wide``: what cannot be said is left out, so that the result holds for more requests.
+        """
         if not words:
             return [Alternative([ALL], [])]
         if words[0] not in ("if", "unless"):
             raise Inexpressible(f'"{words[0]}" is not understood')
-        terms = self._terms(words[1:])
+        terms = self._terms(words[1:], wide)
         if words[0] == "unless":
             terms = _negated(terms)
         every = self.secure | self.plain
         return [found for term in terms if (found := _alternative(term, every)) is not None]
 
-    def _terms(self, words: Sequence[str]) -> list[list[Literal]]:
+    def _terms(self, words: Sequence[str], wide: bool) -> list[list[Literal]]:
         terms: list[list[Literal]] = [[]]
         index = 0
         while index < len(words):
@@ -84,15 +88,17 @@ class Acls:
                 if not word and index < len(words):
                     word = words[index]
                     index += 1
+            begin = index
             if word == "{":
-                end = index
-                while end < len(words) and words[end] != "}":
-                    end += 1
-                found = self._test(list(words[index:end]))
-                index = end + 1
-            else:
-                found = self._name(word)
-            terms[-1].append(Literal(tuple(found), negative))
+                index = begin + [*words[begin:], "}"].index("}") + 1
+            try:
+                found = self._test(list(words[begin : index - 1])) if word == "{" else self._name(word)
+                marked = any(split_marker(each)[1] is not None for each in found)
+                terms[-1].append(Literal(tuple(found), negative, wide and marked))
+            except Inexpressible:
+                if not wide:
+                    raise
+                terms[-1].append(Literal((), negative, True))
         return terms
 
     def _name(self, name: str) -> list[Condition]:
@@ -316,7 +322,7 @@ def _negated(terms: list[list[Literal]]) -> list[list[Literal]]:
     """Not (A B or C): (not A or not B) and not C, as alternatives again."""
     found: list[list[Literal]] = [[]]
     for term in terms:
-        found = [[*had, Literal(each.any, not each.negative)] for had in found for each in term]
+        found = [[*had, Literal(each.any, not each.negative, each.unknown)] for had in found for each in term]
     return found
 
 
@@ -325,6 +331,8 @@ def _alternative(term: list[Literal], every: frozenset[str]) -> Alternative | No
     any = [ALL]
     unless: list[Condition] = []
     for literal in term:
+        if literal.unknown:
+            continue
         if (
             literal.negative
             and literal.any

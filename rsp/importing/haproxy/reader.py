@@ -100,7 +100,9 @@ class _Reader:
                 self.site.add(each)
             if found.binds:
                 served.append((section, found.binds))
-            elif not found.said:
+                continue
+            self._skip(section)
+            if not found.said:
                 self._lost("no bind, so no client reaches it", section.text, section.origin)
         if not served:
             said = "Nothing of this file is served by rsp: this stands for what you want to listen on."

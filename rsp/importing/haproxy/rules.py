@@ -129,15 +129,18 @@ class Rules:
     def instead(self, line: Line) -> list[Rule]:
         """In the place of a rule that keeps clients out: 403 for all that it could be for.
 
-        Where it lets some clients through (``unless``, ``!``), all others stay out; a list of bad clients that cannot
-        be read is only reported.
+        A list of bad clients alone, which cannot be read, is only reported; where a rule names a part of the site, or
+        lets some clients through (``unless``, ``!``), all others stay out.
         """
         words, condition = split(line.words[1:])
         if not words or words[0] not in ("deny", "auth", "reject", "content", "connection", "tarpit", "block"):
             return []
-        if words[0] != "auth" and not ("unless" in condition or any(each.startswith("!") for each in condition)):
-            return []
-        return [Rule({"respond": {"status": 403}}, last=True, guard=True, origin=line.origin, text=line.text)]
+        lets_through = words[0] == "auth" or "unless" in condition or any(word.startswith("!") for word in condition)
+        return [
+            Rule({"respond": {"status": 403}}, each.any, each.unless, True, True, (), line.origin, line.text)
+            for each in self.acls.alternatives(condition, wide=True)
+            if lets_through or each.any != [ALL] or each.unless
+        ]
 
     def redirect(self, line: Line) -> list[Rule]:
         words, condition = split(line.rest)
