@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel clean
+.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel sdist clean
 
 # Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
 COMPILED := $(wildcard rsp/_cython*.so)
@@ -114,9 +114,13 @@ test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, 
 	$(PIP) podman-compose
 	RSP_TEST_DEPLOY=1 $(BIN)/python -m pytest tests/deploy
 
-wheel: .venv/built     ## a wheel with the compiled modules, in dist/
+wheel: .venv/built     ## a wheel with the compiled modules and the manual pages, in dist/
 	@find rsp -name '*.so' | grep -q . || { echo "make wheel: there are no compiled modules, so no wheel is built" >&2; exit 1; }
+	@$(MAKE) --no-print-directory man
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
+
+sdist: .venv/installed     ## the sources as pip installs them, in dist/: needs no git; pip compiles them where there is a compiler
+	$(BIN)/python setup.py --quiet sdist
 
 clean:
 	rm -rf .venv build bench/build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

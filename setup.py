@@ -38,6 +38,11 @@ def extensions() -> list[Extension]:
     return [Extension(name, [str(path)], extra_compile_args=FLAGS) for name, path in sources.items()]
 
 
+def manual() -> list[tuple[str, list[str]]]:
+    """What ``make man`` has written, where man(1) finds it beside the installed programs."""
+    return [(f"share/man/{folder.name}", list(map(str, folder.iterdir()))) for folder in Path("build/man").glob("man*")]
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -126,6 +131,7 @@ class BuildModules(build_ext):
 if __name__ == "__main__":  # Cython's processes may import this file again
     setup(
         ext_modules=[] if os.environ.get("RSP_PURE") else extensions(),
+        data_files=manual(),
         cmdclass={"build_py": BuildSources, "build_ext": BuildModules},
         options={"build_ext": {"parallel": PROCESSORS}},
     )

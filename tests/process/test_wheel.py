@@ -11,43 +11,48 @@ import pytest
 
 from rsp import pure
 from tests.harness import PATIENCE, Backend, free_port, get, wait_until
+from tests.installing import PIP, copied_tree, empty_environment, install
 from tests.paths import ROOT
 
 if pure.in_use():
     pytest.skip("the modules are not compiled", allow_module_level=True)
 
-COPIED = ("rsp", "build", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 LEFT_BEHIND = ("rsp/gone.py", "rsp/http/gone" + sysconfig.get_config_var("EXT_SUFFIX"))  # by an earlier build
+PACKAGED = ROOT / "tests" / "packaged.py"
 SITE = 'listen "127.0.0.1:{}" upstream "app" {{ "{}" }}'
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy of the tree, with what ``make test`` has compiled."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in COPIED:
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, tree / name)
+    tree = copied_tree(tmp_path_factory.mktemp("tree"), "build")
     (built,) = (tree / "build").glob(f"lib.*-{sys.implementation.cache_tag}")
     for name in LEFT_BEHIND:
         (built / name).parent.mkdir(parents=True, exist_ok=True)
         (built / name).touch()
-    options = "--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps"
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", "dist", "."], cwd=tree, check=True)
+    page = tree / "build" / "man" / "man1" / "rsp.1"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.touch()
+    command = (*PIP, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", "dist", ".")
+    subprocess.run(command, cwd=tree, check=True)
     (wheel,) = (tree / "dist").glob("rsp-*.whl")
     return wheel
 
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty environment; what rsp depends on is borrowed from this one, rsp is not."""
-    folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python = folder / "bin" / "python"
-    options = "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"
-    subprocess.run([sys.executable, "-m", "pip", "--python", python, "install", *options, wheel], check=True)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    folder = empty_environment(tmp_path_factory.mktemp("environment"))
+    install(folder, wheel)
     return folder
+
+
+def test_it_is_whole_and_without_a_compiler(environment: Path, tmp_path: Path) -> None:
+    alone = {"PATH": str(environment / "bin"), "HOME": str(tmp_path)}
+    assert not any(shutil.which(compiler, path=alone["PATH"]) for compiler in ("cc", "gcc", "clang"))
+    command = [environment / "bin" / "python", PACKAGED, environment / "bin"]
+    done = subprocess.run(command, cwd=tmp_path, env=alone, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (environment / "share" / "man" / "man1" / "rsp.1").exists()
 
 
 def test_what_is_in_it(wheel: Path) -> None:
@@ -57,16 +62,13 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert {"rsp/lua/annotations/rsp.lua", "rsp/py.typed", "rsp/control/page/page.html"} < wanted
     assert any(name.endswith(".so") for name in wanted)
     assert wanted <= names
-    rest = {name for name in names - wanted if ".dist-info/" not in name}
+    rest = {name for name in names - wanted if ".dist-info/" not in name and ".data/data/share/man/" not in name}
     assert all(name in source and name.endswith((".pxd", ".pyx", ".pxi")) for name in rest), rest
 
 
-def test_it_serves_without_a_compiler(environment: Path, tmp_path: Path) -> None:
+def test_it_serves_with_its_own_modules(environment: Path, tmp_path: Path) -> None:
     rsp = environment / "bin" / "rsp"
     alone = {"PATH": str(environment / "bin"), "HOME": str(tmp_path)}
-    assert not any(shutil.which(compiler, path=alone["PATH"]) for compiler in ("cc", "gcc", "clang"))
-    version = subprocess.run([rsp, "-V"], cwd=tmp_path, env=alone, check=True, capture_output=True, text=True).stdout
-    assert "data plane: compiled" in version
     port, log = free_port(), tmp_path / "log"
     with Backend() as backend, log.open("wb") as stderr:
         (tmp_path / "site.lua").write_text(SITE.format(port, backend.address))
