@@ -220,6 +220,8 @@ def test_fields_are_inherited_as_a_whole(lua):
     [
         ("root /srv; location / { try_files $uri $uri/ /index.html; }", 'files = "/srv", fallback = "/index.html"'),
         ("root /srv; location / { try_files $uri =404; }", 'files = { root = "/srv", index = "" }'),
+        ("root /srv; location / { try_files $uri $uri/ /index.html =404; }", 'fallback = "/index.html"'),
+        ("root /srv; location /a { try_files /a.html =404; }", 'req.path = "/a.html"'),
         ("root /srv; location / { try_files $uri =403; }", 'files = { root = "/srv", index = "" }'),
         ("location /s/ { alias /srv/x/; }", 'path = "/s/", files = "/srv/x"'),
         ("location /s/ { root /srv; }", 'path = "/s/", files = "/srv/s"'),
@@ -286,6 +288,8 @@ def test_included_files_are_read_in_their_place(lua):
         (server("location / { sub_filter a b; proxy_pass http://127.0.0.1:1; }"), "changes bodies in hooks"),
         (server("location / { unheard_of on; return 200; }"), "does not know this directive"),
         (server("location / { content_by_lua_block { ngx.say(1) } }"), "another language"),
+        (server("root /srv; location / { try_files /maintenance.html $uri =404; }"), "in try_files"),
+        (server("root /srv; location / { try_files /a.html /b.html; }"), "in try_files"),
         ("events {} stream { server { listen 53; proxy_pass 10.0.0.1:53; } }", "not for TCP and UDP"),
         (server("location / { proxy_pass http://$arg_host; }"), "not known before a request"),
     ],
@@ -422,3 +426,11 @@ def test_what_many_routes_have_has_a_name(lua):
     text = lua(server(fields, *lines))
     assert "local shared_request_headers = {" in text
     assert text.count("request_headers = shared_request_headers") == 3
+
+
+def test_what_proxies_say_needs_trusted_ones(lua):
+    lines = "if ($http_x_forwarded_proto = http) { return 301 https://$host$request_uri; }"
+    assert "rsp believes X-Forwarded-Proto of proxies in `trusted` only" in " ".join(
+        lua(server(lines, PROXY)).replace("\n-- ", " ").split()
+    )
+    assert "`trusted` only" not in lua(server("set_real_ip_from 10.0.0.0/8;", lines, PROXY))

@@ -83,8 +83,13 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         return None
     *items, last = found[-1].args
     only = names.expand(items[0]) if items else ""
-    if only.startswith("/") and "$" not in only and (last == "=404" or len(items) > 1 or last.endswith(".html")):
+    if len(items) == 1 and only.startswith("/") and "$" not in only and last == "=404":
         return Tries(False, False, Fallback(), only)
+    constant = names.expand(items[-1]) if len(items) > 1 else ""
+    if last == "=404" and constant.startswith("/") and "$" not in constant:
+        items.pop()  # a file that is looked for at last: where it is not, rsp answers 404 as well
+    else:
+        constant = ""
     has_file = has_directory = False
     for item in items:
         said = names.expand(item)
@@ -98,6 +103,9 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
             raise Unsayable(f"rsp import does not translate {item} in try_files")
     if not has_file and not has_directory:
         raise Unsayable("try_files without $uri")
+    if constant:
+        inside = _below(constant, server, location, location, names)
+        return Tries(has_file, has_directory, Fallback(file=inside))
     return Tries(has_file, has_directory, _last(last, server, location, names))
 
 

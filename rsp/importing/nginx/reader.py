@@ -18,7 +18,7 @@ from rsp.importing.nginx.servers import CONTENT, Server
 from rsp.importing.nginx.tree import Statement, Tree, mark
 from rsp.importing.nginx.variables import Names, pieces
 from rsp.importing.nginx.words import DROPPED, NOTED
-from rsp.importing.site import Declaration, Note, Origin, Script, Site, Value
+from rsp.importing.site import Declaration, Note, Origin, Script, Setting, Site, Untranslated, Value
 
 _MAIN: Final = ("http", "events", "stream", "mail")
 _HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_zone", "limit_conn_zone", "log_format",
@@ -121,6 +121,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     if context.leftovers(main.block, result.settings) or closes:
         _close(result)
     _headers(main.block, result)
+    _told(result)
     shared.share(result)
     _complete(result, is_part=is_part)
 
@@ -151,6 +152,18 @@ def _absolute(block: list[Statement], result: Result) -> None:
             statement.args[0] = f"{_PREFIX}/{statement.value.removeprefix('./')}"
             said = f"{statement.name} is relative to where nginx is installed: {_PREFIX} is a guess"
             result.settings.note(statement, said)
+
+
+def _told(result: Result) -> None:
+    """What proxies before it say is believed of `trusted` ones only."""
+    if any(isinstance(part, Setting) and part.name == "trusted" for part in result.settings):
+        return
+    for part in (*result.scripts, *result.routes):
+        found = re.search(r'(?:headers\["|header\.)(X-Forwarded-[\w-]+|X-Real-Ip|Cf-[\w-]+)', str(part))
+        if found is not None and not isinstance(part, (Note, Untranslated)):
+            said = f'rsp believes {found[1]} of proxies in `trusted` only; name them: trusted = {{ "10.0.0.0/8" }}'
+            result.settings.note(None, said)
+            return
 
 
 def _looks_for_files(block: list[Statement]) -> bool:
