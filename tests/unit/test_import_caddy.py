@@ -220,6 +220,13 @@ def test_a_restriction_that_is_not_understood_stays_closed(site, lines):
     assert "respond = { status = 403 }" in write(made).text
 
 
+def test_a_part_of_the_site_whose_restriction_is_not_understood_stays_closed(site):
+    made = site(plain("@bad {", "path /admin/*", "header_regexp X-Key ^a", "}", "respond @bad 403", APP))
+    assert not made.whole
+    text = write(made).text
+    assert 'regex = "(?i)^/admin/", respond = { status = 403 }' in text and 'route { to = "port-3000" }' in text
+
+
 def test_what_only_tunes_is_named(site):
     made = site("{\ngrace_period 9s\n}\n" + plain(f"{APP} {{\nflush_interval -1\n}}"))
     assert made.whole

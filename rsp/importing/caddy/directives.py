@@ -98,11 +98,18 @@ class Directives:
 
     def _over(self, node: Node, word: str, scope: Scope) -> list[Rule]:
         """A matcher that cannot be said: what lets some clients through lets none, what refuses some refuses none."""
-        if node.name in ("handle", "handle_path", "route") and _closes(node):
-            return [Rule(_CLOSED, last=True, guard=True, origin=node.origin, text=node.text)]
         named = scope.named.get(word)
         inside = [] if named is None else [*(named.block or []), Node(named.rest, named.origin)]
-        if node.name in ("respond", "error", "abort") and any(each.name == "not" for each in inside):
+        nested = node.name in ("handle", "handle_path", "route")
+        if not (_closes(node) if nested else _closes(Node([], node.origin, [node]))):
+            return []
+        paths = [each for each in inside if each.name == "path"]
+        if paths:
+            where = matcher(
+                Scope({word: Node([word], node.origin, paths)}, scope.secure, scope.plain, scope.prefix), word, True
+            )
+            return [Rule(_CLOSED, where.any, last=True, guard=True, origin=node.origin, text=node.text)]
+        if nested or any(each.name == "not" for each in inside):
             return [Rule(_CLOSED, last=True, guard=True, origin=node.origin, text=node.text)]
         return []
 
@@ -350,7 +357,7 @@ def _closes(node: Node) -> bool:
     """Whether something below it keeps clients out."""
     for each in node.block or []:
         refuses = each.name == "respond" and any(re.fullmatch(r"4[0-9][0-9]", word) for word in each.rest)
-        if refuses or each.name in ("basic_auth", "basicauth", "forward_auth", "abort", *_GUARDS) or _closes(each):
+        if refuses or each.name in ("basic_auth", "basicauth", "forward_auth", "abort", "error", *_GUARDS) or _closes(each):
             return True
     return False
 
