@@ -357,7 +357,11 @@ def _closes(node: Node) -> bool:
     """Whether something below it keeps clients out."""
     for each in node.block or []:
         refuses = each.name == "respond" and any(re.fullmatch(r"4[0-9][0-9]", word) for word in each.rest)
-        if refuses or each.name in ("basic_auth", "basicauth", "forward_auth", "abort", "error", *_GUARDS) or _closes(each):
+        if (
+            refuses
+            or each.name in ("basic_auth", "basicauth", "forward_auth", "abort", "error", *_GUARDS)
+            or _closes(each)
+        ):
             return True
     return False
 
