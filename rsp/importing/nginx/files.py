@@ -6,9 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import Location, Server, below, joined
-from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import number_of_seconds
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
@@ -211,14 +209,3 @@ def cache_control(level: Level) -> str:
     if value.startswith("@"):
         raise Unsayable("rsp has no time of day for expires")
     return f"max-age={int(number_of_seconds(value))}"
-
-
-def used(level: Level, *names: str) -> list[Statement]:
-    return level.own(*names)
-
-
-def unsayable_root(level: Level, parts: Parts, error: Unsayable) -> None:
-    """Reports a directory that is not known at the statement that names it."""
-    for statement in (*level.all("alias"), *level.all("root")):
-        parts.lost(statement, str(error))
-        return

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx.maps import Maps, named_groups, pattern, re2_of
+from rsp.importing.nginx.maps import Maps, named_groups, pattern
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
 
@@ -134,17 +134,13 @@ class Guards(Struct):
             return f"return redirect({self._lua(code, captures)}, 302)"
         text = self._lua(rest[0], captures) if rest else ""
         if code in _MOVED and rest:
-            return f"return redirect({self._absolute(text)}, {code})"
+            return f"return redirect({text}, {code})"
         if not 200 <= int(code) <= 599:
             raise Unsayable(f"rsp does not answer with status {code}")
         if not rest:
             return f"return respond({code})"
         kind = self.default_type
         return f'return respond{{ status = {code}, headers = {{ ["Content-Type"] = {quoted(kind)} }}, body = {text} }}'
-
-    @staticmethod
-    def _absolute(text: str) -> str:
-        return text
 
     def condition(self, args: list[str]) -> tuple[list[str], str, frozenset[str]]:
         """Lines before it, an expression, and the groups that ``found`` has.  Raises :class:`Unsayable`."""
@@ -237,6 +233,3 @@ def body(lines: list[str]) -> list[str]:
     if any(line.lstrip().startswith("found =") for line in lines):
         return ["local found", *(line.replace("local found =", "found =") for line in lines)]
     return lines
-
-
-__all__ = ["REDIRECTS", "Dynamic", "Guards", "body", "re2_of", "stripped"]

@@ -48,11 +48,6 @@ class Maps:
         values = list(dict.fromkeys(entry.value for entry in entries))
         return values if all(value and "$" not in value for value in values) else []
 
-    def is_upgrade(self, name: str) -> bool:
-        """Whether it is the usual map from ``$http_upgrade`` to a value for Connection."""
-        statement = self._named.get(name)
-        return statement is not None and statement.value == "$http_upgrade"
-
     def _write(self, name: str, statement: Statement) -> str:
         function = f"{statement.name}_{name}".lower()
         lines = {"map": self._map, "geo": self._geo, "split_clients": self._split}[statement.name](function, statement)

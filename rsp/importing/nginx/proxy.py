@@ -65,7 +65,7 @@ def target(
     if block is not None:
         if not block.peers:
             raise Unsayable(f"upstream {host} has no peers")
-        name = result.upstream(block.name, _ported(block, port), {**block.keys, **keys}, block.statement)
+        name = result.upstream(block.name, list(block.peers), {**block.keys, **keys}, block.statement)
         shown = host
     else:
         address = with_port(host, port)
@@ -80,11 +80,6 @@ def target(
 
 def _table(value: Value) -> dict[str, Value]:
     return dict(value) if isinstance(value, dict) else {}
-
-
-def _ported(block: Block, port: int) -> list[Value]:
-    """nginx's servers without a port have 80, whatever the scheme is."""
-    return list(block.peers)
 
 
 def _tls(level: Level, host: str, names: Names) -> Value:

@@ -293,6 +293,3 @@ def _every(block: list[Statement]) -> list[Statement]:
 
 def _short(statement: Statement) -> Statement:
     return Statement(statement.name, statement.args, statement.origin, [])
-
-
-__all__ = ["Note", "read"]
