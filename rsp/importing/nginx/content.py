@@ -219,8 +219,11 @@ class Content:
         passing.used = True
         inner = self.server.names_at(script)
         name = fastcgi.upstream(passing, script.level, inner, self.context.blocks, self.context.result, draft.parts)
-        if "exact" in draft.match or "regex" in draft.match:
-            return
+        if "exact" in draft.match or "regex" in draft.match or level.has("root", "alias"):
+            return  # with a directory of its own: scripts are looked for in that of the script's location
+        if "path" in draft.match:
+            said = "a directory here without an index file is for the index of the root, where nginx says 403"
+            draft.parts.note(None, said)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
         path = str(draft.match.get("path", "/"))
         draft.keys.setdefault("", name)  # a second route, for paths that end in a slash
