@@ -310,10 +310,7 @@ class Worker:
             return
         except EOFError:
             asyncio.get_running_loop().remove_reader(self._end.fileno())
-            log.line(
-                f"Worker {self._slot} (pid {os.getpid()}): the master is gone; exiting once running requests "
-                "have finished"
-            )
+            log.line(f"Worker {self._slot} (pid {os.getpid()}): the master is gone; finishing requests, then exiting")
             self._drain(self._context.limits.shutdown_time)
             return
         if received is None:  # there is more to come

@@ -120,10 +120,7 @@ class Fleet:
         self.handed_over = True
         self.listeners.disown_files()
         self.control.hand_over()
-        self.stop(
-            self.shutdown_time,
-            "Stopping: waiting for running requests to finish.  The new master accepts new requests.",
-        )
+        self.stop(self.shutdown_time, "Stopping: finishing running requests; the new master accepts new ones.")
 
     def is_alive(self) -> bool:
         """Whether the workers do their work, one of them at least."""
@@ -205,9 +202,7 @@ class Fleet:
         number = self.rows.take()
         if number is None:
             log.once_a_second(
-                "rows",
-                f"Worker {slot.index} is not started yet: {MOST} workers are running, including those that "
-                "are finishing",
+                "rows", f"Worker {slot.index} is not started yet: {MOST} workers run, those that finish included"
             )
             slot.restart_at = time.monotonic() + 1.0
             return
