@@ -11,14 +11,14 @@ EMPTY: Final[dict[str, Any]] = {"list": [], "map": {}}
 # Where it says something, or is a mistake: without them, requests would be served that should not be.
 MEANT: Final[dict[str, Any]] = {
     "auth": {}, "jwt": {}, "audience": [], "host": [], "listener": [], "methods": [], "client": [], "allow": [],
-    "country": {}, "rate_limit": {}, "concurrency": {}, "bandwidth": {}, "fault": {}, "files": {}, "index": [], "compress": {},
-    "algorithms": [], "on": [],
+    "country": {}, "rate_limit": {}, "concurrency": {}, "bandwidth": {}, "fault": {}, "files": {}, "index": [],
+    "compress": {}, "algorithms": [], "on": [],
 }  # fmt: skip
 _ALL_MEANT: Final = ("claims",)  # whatever is in it
 
 
 class Declaration(msgspec.Struct, frozen=True):
-    """``kind``: listen, upstream, route, certificate, page, every, global or function.
+    """``kind``: listen, upstream, route, certificate, page, every, global, function or undefined.
 
     ``name``: of an upstream or a global.
 

@@ -4,6 +4,7 @@ Only what has failed as a configuration is looked at, so nothing that works is e
 """
 
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ _SIGNS: Final = (
     ("YAML", re.compile(r"^[\w.\-]+:(?:[ \t]|$)", re.M)),
     ("Python", re.compile(r"^(?:import \w|from \w[\w.]* import |def \w+\()", re.M)),
 )
+_IMPORTED: Final = ("an nginx configuration", "a Caddyfile", "an HAProxy configuration")
 _INSTEAD: Final = {
     **{name: f"rspctl {name}" for name in ("status", "health", "peers", "drain", "enable", "weight", "upgrade")},
     "reload": "rspctl reload",
@@ -59,7 +61,11 @@ def complaint(path: str, text: str) -> str | None:
     found = language(text)
     if found is None:
         return None
-    return f"{path}: this looks like {found}; rsp is configured in Lua (see rsp.lua for an example with comments)"
+    if found in _IMPORTED:
+        way = f"translate it: rsp import {shlex.quote(path)}"
+    else:
+        way = "rsp init writes an example with comments"
+    return f"{path}: this looks like {found}; rsp is configured in Lua ({way})"
 
 
 def command(word: str) -> str | None:

@@ -33,6 +33,7 @@ _CALLED: Final = re.compile(r"attempt to call (?:global '(\w+)' \(|a \w+ value \
 _INDEXED: Final = re.compile(r"attempt to index (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
 _FIELD: Final = re.compile(r"attempt to (?:call|index) (?:field|a nil value \(field) '(\w+)'")
 _MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): unknown field; known: ([\w, ]+)$")
+_NEAR: Final = re.compile(r":(\d+): .* near '(.*)'$")
 _SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error|malformed number) near '(.*)'$")
 _NOT_IN_LUA: Final = {
     **dict.fromkeys(("execute", "popen"), "rsp does not run programs"),
@@ -226,15 +227,30 @@ def hint_of_call(message: str, known: Iterable[str]) -> str:
 
 def hint_of_syntax(message: str, source: str) -> str:
     """Lua's ``message`` that ``source`` cannot be read, with what to write if a string lacks its quotes."""
-    match = _SYNTAX.search(message)
+    match = _NEAR.search(message)
     lines = source.split("\n")
     if match is None or int(match[1]) > len(lines):
         return message
     near, line = match[2].split("'")[0], lines[int(match[1]) - 1]
+    if slip := _slip(message, line, near):
+        return f"{message}; {slip}"
+    if not _SYNTAX.search(message):
+        return message
     found = re.search(rf"\b(listen|upstream|route|page|certificate)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", line)
     if not found and (said := _hint_of_directive(line, near)):
         return message + said
     return f'{message}; write {found[1]} "{found[2]}"' if near and found else message
+
+
+def _slip(message: str, line: str, near: str) -> str:
+    """What other languages and word processors write otherwise."""
+    if re.search("[\u2018-\u201f]", near):
+        return 'write straight quotes: "'
+    if "malformed number" in message and (word := re.search(rf"{re.escape(near)}[\w.:/%-]*", line)):
+        return f'write it in quotes: "{word[0]}"'
+    if near == "=" and (key := re.search(r"(?<![\w\"])[A-Za-z]\w*(?:-\w+)+(?=\s*=)", line)):
+        return f'write ["{key[0]}"] = ...'
+    return "a comment begins with --" if line.lstrip().startswith(("#", "//", "/*")) else ""
 
 
 def _hint_of_directive(line: str, near: str) -> str:

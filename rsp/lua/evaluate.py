@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from rsp.config import undefined
 from rsp.config.build import HOOKS, Builder
 from rsp.config.declaration import Declaration
 from rsp.config.errors import ConfigError, Position
@@ -110,9 +113,15 @@ class Evaluation:
         declarations = [found for found in map(self._declaration, self._records()) if found is not None]
         texts = self.files.texts
         places = tuple(hook.place for hook in self.hooks if hook.phase != "test")
-        config = Builder(declarations, texts, self.path, self.files.text_of, places).build()
+        missed, warnings = undefined.found(declarations, texts)
+        try:
+            config = Builder(declarations, texts, self.path, self.files.text_of, places).build()
+        except ConfigError as error:
+            raise ConfigError(*missed, *error.messages) from None
+        if missed:
+            raise ConfigError(*missed)
         self._check_stores(config)
-        return config
+        return msgspec.structs.replace(config, warnings=(*warnings, *config.warnings))
 
     def _check_stores(self, config: Config) -> None:
         """Those that ``shared(name, { store = ... })`` names."""

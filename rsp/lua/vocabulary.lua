@@ -170,6 +170,19 @@ base._G = sandbox.library("_G", globals)
 debug.getmetatable(base._G).__newindex = assign
 setmetatable(env, { __index = globals, __newindex = assign, __metatable = false })
 
+-- A name that the file itself reads and nothing defines: "tls = on".  Once for each; functions and modules may look.
+local missed = {}
+setmetatable(base, { __index = function(_, name)
+  if frozen or requiring > 0 or type(name) ~= "string" or missed[name] then
+    return nil
+  end
+  local info = getinfo(2, "Sl")
+  if info and info.what == "main" and info.source:sub(1, 1) == "@" then
+    missed[name] = true
+    declare("undefined", name, nil, info.source:sub(2), info.currentline)
+  end
+end })
+
 return declarations, function()
   frozen = true
   sandbox.freeze()

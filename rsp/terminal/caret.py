@@ -23,6 +23,7 @@ _LONGEST: Final = 10_000  # characters of a line
 _ADVICE: Final = re.compile(r" \((?:did you mean|in rsp|it belongs)|; | ?\(the ")
 _GOT: Final = re.compile(r'\bgot ("[^"]*"|-?[\d.]+|true|false)')
 _QUOTED: Final = re.compile(r'"([^"]+)"')
+_VARIABLE: Final = re.compile(r"\b(?:global|local|field|upvalue|method) '(\w+)'")
 _NEAR: Final = re.compile(r"near '([^']+)'")
 _ASSIGNED: Final = re.compile(r"(\w+) = (.+)")
 _KEY: Final = re.compile(r"[A-Za-z_]\w*")
@@ -109,6 +110,9 @@ def _wanted(said: str) -> Iterator[str]:
         yield from (rf"\b{key}\b[\"'\]]*\s*=.*?{value}" for key in keys[:1])
         values.append(value)
     yield from values
+    variable = _VARIABLE.search(said)
+    if variable is not None:
+        yield rf"(?<!\w)(?P<at>{variable[1]})(?!\w)"
     near = _NEAR.search(said)
     if near is not None:
         yield rf".*(?P<at>{re.escape(near[1])})"  # the last: Lua has accepted what came before
@@ -135,6 +139,7 @@ def _drawn(source: str, number: int, start: int, end: int, *, colour: bool, widt
 
 def _cut(before: str, meant: str, after: str, room: int) -> tuple[str, str, str]:
     """What is meant, and of the line around it as much as there is room for."""
+    before, after = before[-room:], after[:room]  # each letter takes a column
     meant = meant[: room // 2]
     left = (room - _columns(meant)) // 2
     if _columns(before) > left:

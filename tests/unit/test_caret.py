@@ -33,6 +33,7 @@ def pointed(directory, line, said):
         ('upstream "x" { "h:x" }', 'upstream "x": address: "h:x": expected a port from 0 to 65535, got "x"', '"h:x"'),
         ('upstream "x" { "h" }', 'upstream "x": address: "h": expected "host:port" (the port is missing: "h:80")', '"h"'),
         ("listen = = 5", "unexpected symbol near '='", "="),
+        ("print(x.y.z)", "attempt to index field 'y' (a nil value)", "y"),
         ("  listen(nil)", "attempt to call a table value", "listen"),
         ('to = "x" -- not "ap"', 'route: no upstream "ap"', "to"),
         ('name = "a--b", wieght = 1', 'unknown key "wieght"', "wieght"),

@@ -236,3 +236,29 @@ def test_one_question(answer, speaks):
         assert speaks_http(f"127.0.0.1:{server.getsockname()[1]}") is speaks
         thread.join()
     assert not speaks_http("unix:/nowhere.sock")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'services: { web: { x: !!int "" } }',
+        "services: { web: { x: !!timestamp never } }",
+        "services: { web: { x: !!bool perhaps } }",
+        f'services: {{ web: {{ ports: ["{"9" * 5000}:80"] }} }}',
+        f"services: {{ web: {{ ports: [0x{'f' * 5000}, {{ published: 0x{'f' * 5000}, target: 80 }}] }} }}",
+        f"services: {{ ? 0x{'f' * 5000} : {{ image: x }} }}",
+    ],
+)
+def test_values_of_a_compose_file_that_have_no_meaning(tmp_path, text):
+    (tmp_path / "compose.yaml").write_text(text)
+    backends, notes = composed(tmp_path)
+    assert not backends
+    assert len(notes) == 1 and "left out" in notes[0]
+
+
+def test_files_that_never_end_are_not_read(tmp_path):
+    for name in (".env", "package.json", "compose.yaml"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "docker-compose.yml").write_text('services: { web: { ports: ["8090:80"] } }')
+    assert composed(tmp_path)[0][0].addresses == ("127.0.0.1:8090",)
+    assert expected(tmp_path) is None

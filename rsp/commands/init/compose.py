@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import yaml
 
-from rsp.commands.init.found import Backend, name_of
+from rsp.commands.init.found import Backend, content, name_of
 
 _NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_LARGEST: Final = 1 << 20  # bytes
 _MOST_PORTS: Final = 32  # of one range
 _HIGHEST: Final = 65535
 _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?-)([^}]*))?\})")
 _SHORT: Final = re.compile(
-    r"(?:(?P<host>\[[^\]]+\]|[^:\[\]]+):)?(?:(?P<first>\d+)(?:-(?P<last>\d+))?:)(?P<inside>\d+)(?:-\d+)?(?P<kind>/\w+)?"
+    r"(?:(?P<host>\[[^\]]+\]|[^:\[\]]+):)?(?:(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?:)"
+    r"(?P<inside>\d{1,5})(?:-\d+)?(?P<kind>/\w+)?"
 )
 # Ports of databases, queues and mail, inside of containers.
 _NOT_WEB: Final = frozenset((
@@ -31,9 +31,9 @@ def composed(here: Path) -> tuple[list[Backend], list[str]]:
     if file is None:
         return [], []
     try:
-        with file.open("rb") as opened:
-            data = yaml.safe_load(opened.read(_LARGEST))
-    except (OSError, yaml.YAMLError, RecursionError, ValueError) as error:
+        data = yaml.safe_load(content(file))
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
+        # The last ones come of values that their tag does not allow: !!int ''
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark is not None else ""
         return [], [f"{file.name}{where}: cannot be read as YAML, and is left out"]
@@ -46,10 +46,10 @@ def composed(here: Path) -> tuple[list[Backend], list[str]]:
         if web:
             inside = web[0][1]
             addresses = tuple(dict.fromkeys(address for address, port in web if port == inside))
-            said = f"service {str(name)!r} of {file.name}, port {inside} of its container"
-            backends.append(Backend(name_of(str(name)), addresses, said))
+            said = f"service {_text(name)!r} of {file.name}, port {inside} of its container"
+            backends.append(Backend(name_of(_text(name)), addresses, said))
         elif not published:
-            notes.append(f"{file.name}: service {str(name)!r} publishes no port on this machine, and is left out")
+            notes.append(f"{file.name}: service {_text(name)!r} publishes no port on this machine, and is left out")
     return backends, notes
 
 
@@ -71,9 +71,14 @@ def _short(port: Any) -> str:
     """Of a port, the short form."""
     if isinstance(port, dict):
         host, *others = (port.get(key, "") for key in ("host_ip", "published", "target"))
-        text = ":".join(str(part) for part in (host, *others) if isinstance(part, str | int))
+        text = ":".join(_text(part) for part in (host, *others))
         return f"{text.removeprefix(':')}/{'tcp' if port.get('protocol', 'tcp') == 'tcp' else 'other'}"
-    return str(port) if isinstance(port, str | int) else ""
+    return _text(port)
+
+
+def _text(value: Any) -> str:
+    """Of a name or a number that is no longer than one of a port."""
+    return str(value) if isinstance(value, str) or (isinstance(value, int) and 0 <= value <= _HIGHEST) else ""
 
 
 def _filled(text: str, variables: Mapping[str, str]) -> str:
@@ -89,10 +94,6 @@ def _filled(text: str, variables: Mapping[str, str]) -> str:
 
 def _dotenv(file: Path) -> dict[str, str]:
     """Plain lines ``NAME=value``."""
-    try:
-        with file.open(encoding="utf-8", errors="replace") as opened:
-            lines = opened.read(_LARGEST).splitlines()
-    except OSError:
-        return {}
+    lines = content(file).decode("utf-8", "replace").splitlines()
     pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
     return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}

@@ -2,9 +2,11 @@
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
+_LARGEST = 1 << 20  # bytes of a file
 _NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 
 
@@ -50,3 +52,15 @@ def name_of(folder: str, otherwise: str = "app") -> str:
     """A name for what lives in ``folder``."""
     words = _NAME.findall(Path(folder).name.lower())
     return "-".join(words)[:40] if words and folder != os.path.expanduser("~") else otherwise  # noqa: PTH111
+
+
+def content(path: Path) -> bytes:
+    """The beginning of a regular file; empty where there is none, and nothing is waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, _LARGEST) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return b""

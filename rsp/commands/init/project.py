@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from rsp.commands.init.found import Backend, Files, name_of
+from rsp.commands.init.found import Backend, Files, content, name_of
 
 _FOLDERS: Final = ("dist", "build", "public", "_site", "site", "out", "www", "html", "")
 _SCRIPTS: Final = ("", "public", "web", "www", "html")
-_LARGEST: Final = 1 << 20  # bytes
 # Packages of servers, with the port that they listen on by default.
 _NODE_SERVERS: Final = {
     "next": 3000, "nuxt": 3000, "express": 3000, "fastify": 3000, "koa": 3000, "@nestjs/core": 3000,
@@ -53,9 +52,8 @@ def expected(here: Path) -> Backend | None:
 def _packages(here: Path) -> set[str]:
     """Of package.json."""
     try:
-        with (here / "package.json").open("rb") as file:
-            data: Any = json.loads(file.read(_LARGEST))
-    except (OSError, ValueError, RecursionError):
+        data: Any = json.loads(content(here / "package.json"))
+    except (ValueError, RecursionError):
         return set()
     parts = [data.get(key) for key in ("dependencies", "devDependencies")] if isinstance(data, dict) else []
     return {str(name) for part in parts if isinstance(part, dict) for name in part}

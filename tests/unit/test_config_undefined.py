@@ -1,0 +1,78 @@
+"""Values without quotes: for Lua they are undefined variables or no Lua at all."""
+
+import pytest
+
+from rsp.config.errors import ConfigError
+from rsp.loader import load
+
+SITE = 'listen "127.0.0.1:8080"\nupstream "app" { "127.0.0.1:8000" }\n'
+MISTAKES = [
+    ('route { path = "/admin", to = "app", deny = all }', '"all" is not defined; write a string in quotes: "all"'),
+    ('route { path = "/admin", to = "app", auth = users\n}', '"users" is not defined; write a string in quotes'),
+    ("route { to = app }", '"app" is not defined'),
+    ('listen "127.0.0.1:8443" { tls = on }', '"on" is not defined; write true'),
+    ('listen "127.0.0.1:8443" { tls = True }', '"True" is not defined; write true'),
+    ("compress = yes", '"yes" is not defined; write true'),
+    ("access_log = off", '"off" is not defined; write false, or "off"'),
+    ('listen "127.0.0.1:8443" { tls = (on) }', '"on" is not defined'),
+]
+FINE = [
+    "workers = workers or 4",
+    "if jit then end",
+    "local own = ngx",
+    'function on_request(req) if on then return respond(404) end end',
+    "local off = true  compress = off",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES)
+def test_a_key_that_gets_an_undefined_variable(tmp_path, monkeypatch, text, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text(SITE + text)
+    with pytest.raises(ConfigError) as caught:
+        load("s.lua")
+    assert caught.value.messages[0].startswith(f"s.lua:3: {said}"), caught.value.messages
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("timeouts = { connect = 5s }", '; write it in quotes: "5s"'),
+        ('upstream "b" { 10.0.0.1:80 }', '; write it in quotes: "10.0.0.1:80"'),
+        ("upstream \u201cb\u201d { }", '; write straight quotes: "'),
+        ('route { to = "app", response_headers = { set = { X-A = "b" } } }', '; write ["X-A"] = ...'),
+        ("# a remark", "; a comment begins with --"),
+        ("// a remark", "; a comment begins with --"),
+    ],
+)
+def test_what_other_languages_write_otherwise(tmp_path, monkeypatch, text, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text(SITE + text)
+    with pytest.raises(ConfigError) as caught:
+        load("s.lua")
+    assert caught.value.messages[0].startswith("s.lua:3: ") and caught.value.messages[0].endswith(said)
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_a_file_may_look_whether_something_exists(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text(SITE + text)
+    taken = load("s.lua")
+    taken.stored.close()
+
+
+def test_another_use_is_a_warning(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text(f"{SITE}\nif debug_mode then access_log = 'off' end")
+    taken = load("s.lua")
+    taken.stored.close()
+    assert 's.lua:4: warning: "debug_mode" is not defined, so it is nil' in taken.bundle.config.warnings
+
+
+def test_modules_may_look(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.lua").write_text("local t = { a = ngx }\nreturn t")
+    (tmp_path / "s.lua").write_text(f'{SITE}local own = require("own")')
+    taken = load("s.lua")
+    taken.stored.close()
+    assert not taken.bundle.config.warnings
