@@ -9,7 +9,7 @@ whole.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
@@ -92,6 +92,8 @@ class Untranslated(Struct, frozen=True):
 
 
 Part = Setting | Declaration | Script | Heading | Note | Untranslated
+_RANKS: Final = {"listen": 1, "certificate": 2, "upstream": 3, "route": 5}
+_REMARK: Final = 4
 
 
 class Site(Struct):
@@ -114,6 +116,18 @@ class Site(Struct):
     def drop(self, name: str) -> None:
         """A directive that tunes what rsp does by itself."""
         self.dropped[name] = None
+
+    def sort(self) -> None:
+        """Settings, listeners, certificates, upstreams, remarks, routes."""
+
+        def place(part: Part) -> tuple[int, int]:
+            if isinstance(part, Setting):
+                return 0, 0
+            if isinstance(part, Declaration):
+                return _RANKS.get(part.word, _REMARK), 0
+            return _REMARK, part.origin.line if isinstance(part, (Note, Untranslated)) and part.origin else 0
+
+        self.parts.sort(key=place)
 
     @property
     def untranslated(self) -> Iterator[Untranslated]:

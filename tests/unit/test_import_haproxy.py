@@ -58,6 +58,10 @@ def test_timeouts_are_haproxys(lua):
     assert 'response = "50s"' in text and 'connect = "5s"' in text and 'head = "10s"' in text
 
 
+def test_a_timeout_below_a_millisecond_is_one_and_not_none(lua):
+    assert 'head = "1ms"' in lua(front("timeout http-request 100us"))
+
+
 def test_without_a_timeout_haproxy_waits_forever(lua):
     assert 'response = "1d"' in lua(front().replace("timeout server 50s", ""))
 

@@ -15,7 +15,7 @@ from rsp.importing.environment import with_environment
 from rsp.importing.ordered.condition import Condition, Inexpressible
 from rsp.importing.ordered.routes import routes
 from rsp.importing.ordered.rules import Chosen, Rule, resolve
-from rsp.importing.site import Declaration, Note, Part, Setting, Site, Untranslated
+from rsp.importing.site import Declaration, Note, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
 from rsp.importing.wordlist import words
 
@@ -53,7 +53,7 @@ class _Reader:
         self._routes()
         self.site.parts += self.upstreams
         note_trust(site)
-        self._order()
+        self._complete()
         with_environment(site, variables)
 
     def _addresses(self, block: SiteBlock) -> list[tuple[Address, str]]:
@@ -218,16 +218,8 @@ class _Reader:
         self.upstreams.append(Declaration("upstream", name, made.peers, made.keys, node.origin))
         return name
 
-    def _order(self) -> None:
-        rank = {"listen": 1, "certificate": 2, "upstream": 3, "route": 5}
-
-        def place(part: Part) -> tuple[int, int]:
-            if isinstance(part, Setting):
-                return (0, 0)
-            if isinstance(part, Declaration):
-                return (rank.get(part.word, 4), 0)
-            return (4, part.origin.line if isinstance(part, (Note, Untranslated)) and part.origin else 0)
-
+    def _complete(self) -> None:
+        """What a file without sites lacks; and all parts in their order."""
         declared = {part.word for part in self.site.parts if isinstance(part, Declaration)}
         if "listen" not in declared:
             said = "Nothing of this file is served by rsp: this stands for what you want to listen on."
@@ -236,4 +228,4 @@ class _Reader:
             self.site.add(Untranslated("no site that rsp can serve", "the file", None))
         if "route" not in declared:
             self.site.add(Declaration("route", keys={"respond": {"status": 503}}))
-        self.site.parts.sort(key=place)
+        self.site.sort()

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from rsp.importing import units
 from rsp.importing.ordered.condition import Inexpressible
 
 _PLACEHOLDER: Final = re.compile(r"\{([\w.-]+(?:\[[0-9]+\])?)\}")
@@ -57,11 +58,7 @@ def seconds(text: str) -> float:
 
 
 def duration(text: str) -> str:
-    value = seconds(text)
-    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        if value and value % size == 0:
-            return f"{value / size:.0f}{name}"
-    return f"{max(value * 1000, 1):.0f}ms" if value else "0s"
+    return units.duration(seconds(text))
 
 
 def size(text: str) -> int:

@@ -9,9 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rsp.importing.haproxy.sections import Line
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, of_path
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, escaped, of_path
 
-NEVER: Final = Condition(methods=frozenset())
 _PREDEFINED: Final[dict[str, list[str]]] = {
     "TRUE": ["always_true"],
     "FALSE": ["always_false"],
@@ -296,11 +295,11 @@ def _paths(name: str, way: str, fold: bool, values: list[str], text: str) -> lis
         elif way == "end":
             found.append(Path("suffix", value, fold))
         elif way == "sub":
-            found.append(Path("regex", re.escape(value).replace(r"\-", "-"), fold))
+            found.append(Path("regex", escaped(value), fold))
         elif way == "reg":
             found.append(Path("regex", value, fold))
         elif way == "dir":
-            found.append(Path("regex", f"(?:^|/){re.escape(value.strip('/'))}(?:/|$)", fold))
+            found.append(Path("regex", f"(?:^|/){escaped(value.strip('/'))}(?:/|$)", fold))
         else:
             _none(text)
     return found

@@ -4,7 +4,7 @@ from typing import Final
 
 from rsp.importing.haproxy import words
 from rsp.importing.haproxy.sections import Line, Section
-from rsp.importing.site import Declaration, Note, Part, Setting, Site, Untranslated
+from rsp.importing.site import Note, Site, Untranslated
 from rsp.importing.wordlist import words as word_set
 
 _UNSAID: Final = word_set(
@@ -66,17 +66,3 @@ def users(site: Site, section: Section) -> None:
             site.add(Note(f"a line of {file}, beside this file: {name}:{line.words[3]}", line.origin))
         else:
             site.add(Note(f"rsp wants hashed passwords: htpasswd -B {file} {name}", line.origin))
-
-
-def in_order(site: Site) -> None:
-    """Settings, listeners, certificates, upstreams, remarks, routes."""
-    rank = {"listen": 1, "certificate": 2, "upstream": 3, "route": 5}
-
-    def place(part: Part) -> tuple[int, int]:
-        if isinstance(part, Setting):
-            return (0, 0)
-        if isinstance(part, Declaration):
-            return (rank.get(part.word, 4), 0)
-        return (4, part.origin.line if isinstance(part, (Note, Untranslated)) and part.origin else 0)
-
-    site.parts.sort(key=place)

@@ -8,7 +8,7 @@ from rsp.importing.haproxy import words
 from rsp.importing.haproxy.backend import upstream
 from rsp.importing.haproxy.conditions import Acls
 from rsp.importing.haproxy.frontend import Bind, binds, certificates, client_rules, listen, tls_settings
-from rsp.importing.haproxy.leftovers import in_order, leftovers, users
+from rsp.importing.haproxy.leftovers import leftovers, users
 from rsp.importing.haproxy.rules import Rules
 from rsp.importing.haproxy.sections import Line, Section, sections, variables
 from rsp.importing.haproxy.settings import compression, forwarded
@@ -53,7 +53,7 @@ class _Reader:
         self._fronts()
         self._unused(found)
         note_trust(self.site)
-        in_order(self.site)
+        self.site.sort()
         with_environment(self.site, lambda text: variables(text))
 
     def _with_defaults(self, found: list[Section]) -> list[Section]:
@@ -180,9 +180,7 @@ class _Reader:
                 return frozenset().union(*(plain if each is None else each & plain for each in taken))
         return frozenset()
 
-    def _rules_of(
-        self, section: Section, acls: Acls, ports: frozenset[str], chosen_from: Acls | None = None
-    ) -> list[Rule]:
+    def _rules_of(self, section: Section, acls: Acls, ports: frozenset[str]) -> list[Rule]:
         """All rules of a frontend or backend, in HAProxy's order."""
         own = section.kind != "backend"
         lines = self._lines(section)

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from rsp.importing import units
 from rsp.importing.ordered.condition import Inexpressible
 
 _TIME: Final = re.compile(r"([0-9]+)(us|ms|s|m|h|d)?")
@@ -38,12 +39,7 @@ def seconds(text: str, unit: str = "ms") -> float:
 
 
 def duration(text: str, unit: str = "ms") -> str:
-    """As rsp writes it: ``"5s"``, ``"500ms"``."""
-    value = seconds(text, unit)
-    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        if value and value % size == 0 and (value // size < 1000 or name == "d"):
-            return f"{value // size:.0f}{name}"
-    return f"{max(value * 1000, 0):.0f}ms" if value else "0s"
+    return units.duration(seconds(text, unit))
 
 
 def size(text: str) -> int:

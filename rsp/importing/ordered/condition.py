@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 Kind = Literal["exact", "prefix", "tree", "suffix", "regex"]
 _PLAIN: Final = re.compile(r"(?:[\w/~%@=,:;&!<>'\" -]|\\[^\w\s])")
-_ANY_METHOD: Final = frozenset(("GET", "HEAD"))
 
 
 class Inexpressible(Exception):
@@ -25,7 +24,7 @@ class Path(Struct, frozen=True):
 
     def expression(self) -> str:
         """The same as a regular expression."""
-        text = re.escape(self.text).replace(r"\-", "-").replace("\\/", "/")
+        text = escaped(self.text)
         body = {
             "exact": f"^{text}$",
             "prefix": f"^{text}",
@@ -78,10 +77,6 @@ class Condition(Struct, frozen=True):
             return self.both(other) == other
         except Inexpressible:
             return False
-
-    @property
-    def only_path(self) -> "Condition":
-        return Condition(path=self.path)
 
     def without(self, *names: str) -> "Condition":
         return replace(self, **{name: getattr(ALL, name) for name in names})
@@ -158,15 +153,15 @@ def _paths(one: Path, two: Path) -> Path | None:
         if a.kind == "prefix" and b.kind in ("prefix", "tree", "exact") and b.fold and not a.fold:
             rest = Path(b.kind, b.text[len(a.text) :]).expression().removeprefix("^")
             if len(a.text) <= len(b.text):
-                return Path("regex", f"^{_escaped(a.text)}(?i:{rest})")
+                return Path("regex", f"^{escaped(a.text)}(?i:{rest})")
         if a.kind in ("prefix", "tree") and b.kind == "regex" and not a.fold and not b.fold:
             begin = literal_prefix(f"^{b.text}")[:1]
             if begin and begin not in f"{a.text}/" and not b.text.startswith("^"):
-                return Path("regex", f"^{_escaped(a.text)}{'/' if a.kind == 'tree' else ''}.*(?:{b.text})")
+                return Path("regex", f"^{escaped(a.text)}{'/' if a.kind == 'tree' else ''}.*(?:{b.text})")
     for a, b in ((one, two), (two, one)):
         if a.kind in ("prefix", "tree") and b.kind == "suffix" and b.text[:1] not in a.text and not a.fold:
             end = "/" if a.kind == "tree" else ""
-            return Path("regex", f"^{_escaped(a.text)}{end}.*{_escaped(b.text)}$" if not b.fold else _mixed(a, b, end))
+            return Path("regex", f"^{escaped(a.text)}{end}.*{escaped(b.text)}$" if not b.fold else _mixed(a, b, end))
     if one.kind == two.kind == "suffix" and one.fold == two.fold:
         longer, shorter = sorted((one, two), key=lambda each: -len(each.text))
         return longer if longer.text.endswith(shorter.text) else None
@@ -182,12 +177,13 @@ def _apart(one: Path, two: Path) -> bool:
     return not begins[0].startswith(begins[1]) and not begins[1].startswith(begins[0])
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """As a regular expression, without the backslash before "-" that RE2 does not need."""
     return re.escape(text).replace(r"\-", "-")
 
 
 def _mixed(prefix: Path, suffix: Path, end: str) -> str:
-    return f"^{_escaped(prefix.text)}{end}.*(?i:{_escaped(suffix.text)})$"
+    return f"^{escaped(prefix.text)}{end}.*(?i:{escaped(suffix.text)})$"
 
 
 def _within(inner: Path, outer: Path) -> bool:

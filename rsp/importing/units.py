@@ -1,0 +1,9 @@
+"""Durations as rsp writes them, whatever the source calls its units."""
+
+
+def duration(seconds: float) -> str:
+    """``"2m"``, ``"5s"``, ``"500ms"``: the largest unit that fits; what is below a millisecond is one, 0 stays 0."""
+    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:.0f}{name}"
+    return f"{max(seconds * 1000, 1):.0f}ms" if seconds else "0s"
