@@ -118,14 +118,13 @@ def _some_rules(chance: random.Random) -> list[Rule]:
     return rules
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_rsp_chooses_what_the_first_rule_that_matches_says(seed: int, tmp_path: File):
-    _agree(range(seed * 4, seed * 4 + 4), tmp_path)
+def test_rsp_chooses_what_the_first_rule_that_matches_says(tmp_path: File):
+    _agree(range(6), tmp_path)
 
 
 @pytest.mark.soak
 def test_rsp_chooses_what_the_first_rule_that_matches_says_at_length(tmp_path: File):
-    _agree(range(1000, 1040), tmp_path)
+    _agree(range(6, 60), tmp_path)
 
 
 def _agree(seeds: range, tmp_path: File) -> None:
