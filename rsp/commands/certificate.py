@@ -8,13 +8,15 @@ import datetime
 import ipaddress
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rsp.commands.ports import free_address
-from rsp.importing.lua import quoted
+from rsp.importing.lua import comment, quoted
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -74,7 +76,8 @@ def main(arguments: list[str]) -> int:
         return 1
     certificate, key = map(str, files)
     address = free_address(443, 8443)
-    print(f"\n-- HTTPS with a self-signed certificate.  Clients have to be told to trust {certificate}.")
+    said = f"HTTPS with a self-signed certificate. Clients have to be told to trust {certificate}."
+    print("", *comment(said), sep="\n")
     print(f"listen {quoted(address)} {{ tls = true }}")
     print(f"certificate {{ {quoted(certificate)}, key = {quoted(key)} }}")
     print(f"Wrote {certificate} and {key}, valid for {options.days} days.", file=sys.stderr)
@@ -145,15 +148,14 @@ def _curl(host: str, address: str, certificate: str) -> str:
     host = host.replace("*", "www", 1)
     shown = f"[{host}]" if ":" in host else host
     resolve = "" if host == "localhost" or _is_address(host) else f" --resolve {host}:{port}:127.0.0.1"
-    return f"curl --cacert {certificate}{resolve} https://{shown}{'' if port == '443' else f':{port}'}/"
+    return f"curl --cacert {shlex.quote(certificate)}{resolve} https://{shown}{'' if port == '443' else f':{port}'}/"
 
 
 def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host)
+        return "%" not in str(ipaddress.ip_address(host))  # a zone is no part of a certificate (RFC 5280)
     except ValueError:
         return False
-    return True
 
 
 # -- values
@@ -162,9 +164,19 @@ def _is_address(host: str) -> bool:
 def _host(text: str) -> str:
     if _is_address(text):
         return str(ipaddress.ip_address(text))
-    if not _HOST.fullmatch(text) or len(text) > 253:
-        raise argparse.ArgumentTypeError(f'expected a host name or an IP address, got "{text}"')
-    return text.rstrip(".").lower()
+    name = text.rstrip(".").lower()
+    if not _HOST.fullmatch(text) or len(text) > 253 or name.rpartition(".")[2].isdigit():
+        raise argparse.ArgumentTypeError(f'expected a host name or an IP address, got "{text}"{_instead(text)}')
+    return name
+
+
+def _instead(text: str) -> str:
+    """What is meant by a URL, by an address with a port, and by a name in the letters of its language."""
+    bare = re.sub(r"^\w+://|[/?#].*$|:\d*$", "", text).strip("[]")
+    with suppress(UnicodeError):
+        bare = bare.encode("idna").decode()
+        return f'; write "{bare}"' if bare and (_is_address(bare) or _HOST.fullmatch(bare)) and bare != text else ""
+    return ""
 
 
 def _days(text: str) -> int:

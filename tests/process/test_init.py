@@ -110,8 +110,26 @@ def test_certificates(tmp_path):
     assert "localhost.crt exists and is not overwritten" in again.stderr
 
 
-@pytest.mark.parametrize("wrong", [["a b"], ["../x"], ["-"], ["x", "--days", "0"], ["x\n"], ["a..b"], []])
+@pytest.mark.parametrize(
+    "wrong", [["a b"], ["../x"], ["-"], ["x", "--days", "0"], ["x\n"], ["a..b"], [], ["127.1"], ["fe80::1%lo"]]
+)
 def test_hosts_that_are_none(tmp_path, wrong):
     made = run_rsp(tmp_path, "certificate", *wrong)
     assert (made.returncode, made.stdout) == (2, "")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "instead"),
+    [("https://example.com/x", "example.com"), ("example.com:8443", "example.com"), ("[::1]", "::1"),
+     ("m\u00fcnchen.example", "xn--mnchen-3ya.example")],
+)  # fmt: skip
+def test_what_is_meant_by_a_host_that_is_none(tmp_path, wrong, instead):
+    made = run_rsp(tmp_path, "certificate", wrong)
+    assert made.returncode == 2 and made.stderr.endswith(f'got "{wrong}"; write "{instead}"\n')
+
+
+def test_the_name_of_a_directory_stays_in_its_comment(tmp_path):
+    (tmp_path / "a\nerror() b").mkdir()
+    made = run_rsp(tmp_path, "certificate", "-d", "a\nerror() b", "example.com")
+    assert [line for line in made.stdout.split("\n") if "error()" in line and not line.startswith(("--", "cert"))] == []
