@@ -23,7 +23,7 @@ DEAR = frozenset(
         "operations/test_operating", "operations/test_reload", "operations/test_systemd",
         "operations/test_tls_under_load", "operations/test_upgrade", "process/test_access_logs", "process/test_auth",
         "process/test_buffering", "process/test_command_line", "process/test_compress",
-        "process/test_connection_auth", "process/test_control", "process/test_discovery",
+        "process/test_connection_auth", "process/test_control", "process/test_demo", "process/test_discovery",
         "process/test_fastcgi_peers", "process/test_files_upstreams", "process/test_fleet",
         "process/test_fleet_engines", "process/test_hooks",
         "process/test_hostile_children", "process/test_http2", "process/test_http2_listeners",

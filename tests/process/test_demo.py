@@ -1,4 +1,8 @@
-"""``rsp demo``: real backends are killed, real configurations are refused, and all of it ends together."""
+"""``rsp demo``: real backends are killed, real configurations are refused, and all of it ends together.
+
+The first, fifth, ninth and thirteenth test run always (tests/conftest.py): no request is lost, bad configurations, the
+token, and the end.
+"""
 
 import json
 import os
@@ -82,36 +86,6 @@ def test_bad_configurations_are_refused_and_a_good_one_is_not(tmp_path):
         assert now["eve"] - before["eve"] > 1.5 * (now["ada"] - before["ada"] + now["bob"] - before["bob"])
 
 
-def test_the_page_is_only_for_those_with_the_token_and_orders_only_from_itself(tmp_path):
-    with Demo(tmp_path) as demo:
-        page = f"/?token={demo.token}"
-        status, text, fields = demo.ask("GET", page)
-        assert status == 200 and "rsp demo" in text
-        policy = fields["Content-Security-Policy"]
-        assert "default-src 'none'" in policy and "unsafe" not in policy
-        assert demo.ask("GET", page, Host="rebound.example.com")[0] == 421
-        for wrong in ("/", "/?token=", f"/?token={demo.token}x", "/events?token=x"):
-            status, text, _ = demo.ask("GET", wrong)
-            assert status == 403 and demo.token not in text
-        body = json.dumps({"name": "ada"})
-        good = {"X_CSRF_Token": demo.token, "Content_Type": "application/json"}
-        for more, expected in (
-            ({"X_CSRF_Token": ""}, 403),
-            ({"Origin": "http://rebound.example.com"}, 403),
-            ({"Sec_Fetch_Site": "cross-site"}, 403),
-            ({"Content_Type": "text/plain"}, 415),
-            ({"Host": "rebound.example.com"}, 421),
-        ):
-            assert demo.ask("POST", "/kill", body, **{**good, **more})[0] == expected
-        assert demo.ask("GET", f"/kill?token={demo.token}")[0] == 405
-        for wrong in ('{"name": "mallory"}', '{"name": "../../x"}'):
-            assert demo.ask("POST", "/kill", wrong, **good)[0] == 404
-            assert demo.ask("POST", "/reload", wrong, **good)[0] == 404
-        assert demo.ask("POST", "/kill", "[", **good)[0] == 400
-        for name in NAMES:
-            socket.create_connection(("127.0.0.1", demo.backend_port(name))).close()
-
-
 def test_a_file_is_served_and_never_written_to(tmp_path):
     port = free_port()
     text = f'listen "127.0.0.1:{port}" upstream "app" {{ "127.0.0.1:9001" }} route {{ to = "app" }}'
@@ -148,6 +122,36 @@ def test_when_rsp_cannot_start_the_demo_says_why(tmp_path):
         with Demo(tmp_path, "site.lua") as demo:
             assert demo.process.wait(PATIENCE) == 1
             assert "Cannot start" in demo.log and where in demo.log and "rsp has not started" in demo.log
+
+
+def test_the_page_is_only_for_those_with_the_token_and_orders_only_from_itself(tmp_path):
+    with Demo(tmp_path) as demo:
+        page = f"/?token={demo.token}"
+        status, text, fields = demo.ask("GET", page)
+        assert status == 200 and "rsp demo" in text
+        policy = fields["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert demo.ask("GET", page, Host="rebound.example.com")[0] == 421
+        for wrong in ("/", "/?token=", f"/?token={demo.token}x", "/events?token=x"):
+            status, text, _ = demo.ask("GET", wrong)
+            assert status == 403 and demo.token not in text
+        body = json.dumps({"name": "ada"})
+        good = {"X_CSRF_Token": demo.token, "Content_Type": "application/json"}
+        for more, expected in (
+            ({"X_CSRF_Token": ""}, 403),
+            ({"Origin": "http://rebound.example.com"}, 403),
+            ({"Sec_Fetch_Site": "cross-site"}, 403),
+            ({"Content_Type": "text/plain"}, 415),
+            ({"Host": "rebound.example.com"}, 421),
+        ):
+            assert demo.ask("POST", "/kill", body, **{**good, **more})[0] == expected
+        assert demo.ask("GET", f"/kill?token={demo.token}")[0] == 405
+        for wrong in ('{"name": "mallory"}', '{"name": "../../x"}'):
+            assert demo.ask("POST", "/kill", wrong, **good)[0] == 404
+            assert demo.ask("POST", "/reload", wrong, **good)[0] == 404
+        assert demo.ask("POST", "/kill", "[", **good)[0] == 400
+        for name in NAMES:
+            socket.create_connection(("127.0.0.1", demo.backend_port(name))).close()
 
 
 def test_a_mistake_in_the_file_is_said_once_and_nothing_starts(tmp_path):

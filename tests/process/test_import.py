@@ -1,7 +1,5 @@
 """``rsp import`` as it is typed: where the result goes, what is said, and how it ends."""
 
-import sys
-
 from tests.harness import Rsp, get, run_rsp
 
 WHOLE = "server { listen 8080; location = /hi { return 200 hello; } location / { proxy_pass http://127.0.0.1:9; } }\n"
@@ -81,11 +79,3 @@ def test_bytes_that_are_no_text_stay_in_comments(tmp_path):
     (tmp_path / "nginx.conf").write_bytes(b"server { listen 8080; # caf\xe9\n location / { unheard \xff\xfe; } }\n")
     made = run_rsp(tmp_path, "import", "nginx.conf")
     assert made.returncode == 1 and "Traceback" not in made.stderr
-
-
-def test_no_parser_is_imported_by_other_commands():
-    import subprocess
-
-    code = "import sys, rsp.cli; print([name for name in sys.modules if 'crossplane' in name or 'importing' in name])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
