@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(given: list[str]) -> int:
-    meant = command(given[0]) if given else None
+    meant = command(given[0], COMMANDS) if given else None
     if meant is not None:
         print(f"rsp: {meant}", file=sys.stderr)
         return 2

@@ -5,6 +5,7 @@ Only what has failed as a configuration is looked at, so nothing that works is e
 
 import re
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -68,8 +69,13 @@ def complaint(path: str, text: str) -> str | None:
     return f"{path}: this looks like {found}; rsp is configured in Lua ({way})"
 
 
-def command(word: str) -> str | None:
-    """What a command is spelled like that was given in the place of the file."""
-    if word not in _INSTEAD or Path(word).exists():
+def command(word: str, commands: Collection[str] = ()) -> str | None:
+    """What a command is spelled like that was given in the place of the file; ``commands``: those of rsp."""
+    if Path(word).exists() or word in commands:
         return None
-    return f'there is no file "{word}"; did you mean: {_INSTEAD[word]}'
+    meant = _INSTEAD.get(word)
+    if meant is None and word.isalpha():
+        from difflib import get_close_matches
+
+        meant = next((f"rsp {name}" for name in get_close_matches(word, commands, 1, 0.7)), None)
+    return f'there is no file "{word}"; did you mean: {meant}' if meant is not None else None

@@ -20,12 +20,19 @@ def test_a_command_as_the_name_of_the_file(tmp_path, word):
     assert re.fullmatch(rf'rsp: there is no file "{word}"; did you mean: rsp.*\n', done.stderr)
 
 
+@pytest.mark.parametrize(("word", "meant"), [("inti", "init"), ("certificat", "certificate"), ("explian", "explain")])
+def test_a_misspelt_command(tmp_path, word, meant):
+    done = run_rsp(tmp_path, word)
+    assert (done.returncode, done.stderr) == (2, f'rsp: there is no file "{word}"; did you mean: rsp {meant}\n')
+
+
 @pytest.mark.parametrize("arguments", [["-t", "nginx.conf"], ["nginx.conf"], ["explain", "nginx.conf", "GET /"]])
 def test_a_configuration_of_nginx_as_the_file(tmp_path, arguments):
     (tmp_path / "nginx.conf").write_text("events {}\nhttp {\n  server { listen 80; }\n}\n")
     done = run_rsp(tmp_path, *arguments)
     assert done.returncode == 1
-    assert "nginx.conf: this looks like an nginx configuration; rsp is configured in Lua" in done.stderr
+    said = "this looks like an nginx configuration; rsp is configured in Lua (translate it: rsp import nginx.conf)"
+    assert f"nginx.conf: {said}" in done.stderr
     assert done.stderr.count("\n") <= 2
 
 
