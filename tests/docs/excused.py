@@ -18,7 +18,7 @@ class Excuse(NamedTuple):
 
 
 EXCUSES = (
-    Excuse(r"(python3 -m venv .*&& .*)?\S*pip install", "takes minutes, or asks PyPI; tests/process/test_wheel.py installs"),
+    Excuse(r"(python3 -m venv .*&& .*)?(RSP_PURE=1 )?\S*pip (install|wheel)", "takes minutes, or asks PyPI; tests/process/test_wheel.py installs"),
     Excuse(r"make ", "has a test of its own, or takes long"),
     Excuse(r"apt(-get)? |npm ", "needs a network"),
     Excuse(r"docker |podman ", "needs a container engine; tests/deploy runs deploy/ in one"),
