@@ -10,6 +10,7 @@ import sys
 import pytest
 from cryptography import x509
 
+from rsp.commands import certificate
 from tests.harness import Rsp, get, run_rsp, wait_until
 from tests.ports import free_port
 
@@ -100,11 +101,11 @@ def test_https_by_one_command(tmp_path):
 def test_certificates(tmp_path):
     made = run_rsp(tmp_path, "certificate", "localhost", "*.example.com", "--days", "10")
     assert made.returncode == 0, made.stderr
-    certificate = x509.load_pem_x509_certificate((tmp_path / "localhost.crt").read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    written = x509.load_pem_x509_certificate((tmp_path / "localhost.crt").read_bytes())
+    names = written.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["localhost", "*.example.com"]
     assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
-    assert 9 <= (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days <= 10
+    assert 9 <= (written.not_valid_after_utc - written.not_valid_before_utc).days <= 10
     again = run_rsp(tmp_path, "certificate", "localhost")
     assert (again.returncode, again.stdout) == (1, "")
     assert "localhost.crt exists and is not overwritten" in again.stderr
@@ -113,9 +114,11 @@ def test_certificates(tmp_path):
 @pytest.mark.parametrize(
     "wrong", [["a b"], ["../x"], ["-"], ["x", "--days", "0"], ["x\n"], ["a..b"], [], ["127.1"], ["fe80::1%lo"]]
 )
-def test_hosts_that_are_none(tmp_path, wrong):
-    made = run_rsp(tmp_path, "certificate", *wrong)
-    assert (made.returncode, made.stdout) == (2, "")
+def test_hosts_that_are_none(tmp_path, monkeypatch, capsys, wrong):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        certificate.main(wrong)
+    assert (ended.value.code, capsys.readouterr().out) == (2, "")
     assert not list(tmp_path.iterdir())
 
 
@@ -124,9 +127,10 @@ def test_hosts_that_are_none(tmp_path, wrong):
     [("https://example.com/x", "example.com"), ("example.com:8443", "example.com"), ("[::1]", "::1"),
      ("m\u00fcnchen.example", "xn--mnchen-3ya.example")],
 )  # fmt: skip
-def test_what_is_meant_by_a_host_that_is_none(tmp_path, wrong, instead):
-    made = run_rsp(tmp_path, "certificate", wrong)
-    assert made.returncode == 2 and made.stderr.endswith(f'got "{wrong}"; write "{instead}"\n')
+def test_what_is_meant_by_a_host_that_is_none(capsys, wrong, instead):
+    with pytest.raises(SystemExit):
+        certificate.main([wrong])
+    assert capsys.readouterr().err.endswith(f'got "{wrong}"; write "{instead}"\n')
 
 
 def test_the_name_of_a_directory_stays_in_its_comment(tmp_path):
