@@ -30,6 +30,7 @@ EXCUSES = (
     Excuse(r"(open|xdg-open|editor|\$EDITOR) ", "needs a person"),
     Excuse(r"htpasswd ", "asks for a password"),
     Excuse(r"find dist ", "needs brotli and zstd"),
+    Excuse(r"rspctl upgrade", "the page starts no instance", "install.md"),
     Excuse(r"openssl req", "the stage has made it, and rsp uses it already", "tls.md"),
     Excuse(r"rspctl certs", "shows another site's certificates", "tls.md"),
     Excuse(r"rsp(ctl)? fleet|rsp (etcd|consul|redis)s?://", "needs etcd, Consul or Redis; tests/many_nodes has nodes"),
