@@ -33,8 +33,8 @@ test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, w
 
 # Of rooms that are never compiled: `make test` runs them.
 NEVER_COMPILED := $(addprefix --ignore=tests/unit/test_,$(addsuffix .py,web dashboard dashboard_rules export exposition scrapes recent history top \
-  staples secrets tls_reader observe_words metrics_rules house quota passwords foreign certificate_warnings core dump glossary docs watching log \
-  tokens key_sets network_lists asking_http2 asking_cgi)) $(addprefix --ignore-glob=tests/unit/test_,config*.py lua*.py *_rules.py *_messages.py fastcgi*.py)
+  staples secrets tls_reader observe_words metrics_rules house quota passwords foreign certificate_warnings core dump glossary docs watching log annotations caret commands completion init man \
+  tokens key_sets network_lists asking_http2 asking_cgi)) $(addprefix --ignore-glob=tests/unit/test_,config*.py import*.py lua*.py *_rules.py *_messages.py fastcgi*.py)
 
 PURE = tests/unit tests/process/test_http.py $(NEVER_COMPILED)
 
