@@ -5,11 +5,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from rsp.config.errors import Path
+from rsp.config.placeholders import IN_FIELDS, unknown
 from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 
 _NAMES: Final = {"fastcgi": "FastCGI", "uwsgi": "uwsgi"}
 _ENDING: Final = re.compile(r"[A-Za-z0-9_.\-]*")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What a peer runs and how much it reads is never another than rsp has looked at; HTTP_PROXY is CVE-2016-5385.
+_RSP_S: Final = frozenset(
+    (
+        "SCRIPT_FILENAME", "SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED", "CONTENT_LENGTH", "REQUEST_METHOD",
+        "GATEWAY_INTERFACE", "HTTP_PROXY",
+    )
+)  # fmt: skip
 _SCRIPT: Final = re.compile(r"/?(?:[A-Za-z0-9_\-][A-Za-z0-9_.\-]*/)*[A-Za-z0-9_\-][A-Za-z0-9_.\-]*")
 # What other programs call a protocol, and how rsp has it.
 _PROTOCOLS: Final = {
@@ -27,8 +36,12 @@ def mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
         yield from _of_scripts(
             upstream, '"%s" is for protocol "fastcgi"; files are served by a route: files = "/srv/www"'
         )
+        if upstream.params:
+            way = 'request_headers = { set = { ["X-Env"] = "live" } }'
+            yield ("params",), f'"params" is for protocol "fastcgi" or "uwsgi"; peers that speak HTTP get fields: {way}'
         return
     yield from _of_http(upstream, _NAMES[upstream.protocol])
+    yield from _of_params(upstream)
     if upstream.warm and not upstream.idle_kept:
         yield ("warm",), f'"warm" requires idle connections; {_kept(upstream)}'
     if upstream.protocol == "uwsgi":
@@ -51,6 +64,18 @@ def _of_scripts(upstream: Upstream, said: str) -> Iterator[tuple[Path, str]]:
     for key in ("root", "split", "index"):
         if getattr(upstream, key) not in (getattr(_PLAIN, key), ""):
             yield (key,), said % key
+
+
+def _of_params(upstream: Upstream) -> Iterator[tuple[Path, str]]:
+    for name, value in upstream.params.items():
+        if _VARIABLE.fullmatch(name) is None:
+            yield ("params", name), f"params: {show(name)} is not the name of a variable, such as APP_ENV"
+        elif name in _RSP_S:
+            yield ("params", name), f'params: "{name}" is set by rsp itself'
+        elif any(ord(each) < 32 and each != "\t" for each in value):
+            yield ("params", name), f"params: {name}: the value contains a control character"
+        for wrong in unknown(value, IN_FIELDS):
+            yield ("params", name), f"params: {name}: {wrong}"
 
 
 def _of_http(upstream: Upstream, name: str) -> Iterator[tuple[Path, str]]:

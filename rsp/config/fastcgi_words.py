@@ -7,15 +7,13 @@ import msgspec
 from rsp.config.units import show
 from rsp.config.upstreams import Upstream
 
-_FIELD: Final = 'in rsp: request_headers = { set = { ["X-Env"] = "live" } } in a route, which becomes HTTP_X_ENV'
+_OWN: Final = 'in rsp: params = { APP_ENV = "live" }'
 _PHP: Final = (
     'upstream "php" { "unix:/run/php-fpm.sock", protocol = "fastcgi", root = "/srv/www" } and route { to = "php" }'
 )
 _SPLIT: Final = 'split = ".php" in an upstream with protocol = "fastcgi"'
 _KEPT: Final = 'keepalive = 4 in an upstream with protocol = "fastcgi"'
-_PARAM: Final = (
-    'rsp sets the variables of CGI by itself; request_headers = { set = { ["X-Env"] = "live" } } becomes HTTP_X_ENV'
-)
+_PARAM: Final = 'rsp sets the variables of CGI by itself; params = { APP_ENV = "live" } in an upstream sets others'
 
 # By the word in lower case without underscores.
 SAID: Final[dict[str, str]] = {
@@ -40,7 +38,7 @@ SAID: Final[dict[str, str]] = {
 }
 
 _OF_UPSTREAM: Final = {
-    **dict.fromkeys(("env", "params", "param", "variables", "vars", "fastcgiparams"), _FIELD),
+    **dict.fromkeys(("env", "param", "variables", "vars", "fastcgiparams"), _OWN),
     **dict.fromkeys(("resolverootsymlink", "rootsymlink"), "in rsp: links are followed; root is passed on as it is"),
     **dict.fromkeys(("tryfiles", "try"), 'in rsp: index = "index.php": a path that names no script is for it'),
     **dict.fromkeys(("scriptpath", "scripts", "dir", "directory", "path"), 'in rsp: root = "/srv/www"'),

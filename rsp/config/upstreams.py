@@ -134,6 +134,14 @@ class Upstream(Struct, frozen=True):
             "otherwise in `root`."
         ),
     ] = "index.php"
+    params: Annotated[
+        dict[str, str],
+        Meta(
+            description="With `fastcgi` and `uwsgi`: variables of your own for the peers, which replace those of rsp: "
+            '`{ APP_ENV = "live" }`. Values may contain [placeholders](values.md); see '
+            "[fastcgi.md](fastcgi.md#what-a-script-receives)."
+        ),
+    ] = msgspec.field(default_factory=dict)
     send_proxy: Annotated[
         Literal["v1", "v2"] | None,
         Meta(

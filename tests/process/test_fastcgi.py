@@ -131,6 +131,9 @@ class Sites:
             route {{ path = "/sub", strip = true, to = "echo" }}
             route {{ path = "/ruled", strip = true, to = "echo",
                 request_headers = {{ set = {{ Proxy = "evil:80", ["X-Env"] = "live" }} }} }}
+            upstream "own" {{ "{self.echo.address}", {fastcgi}, params = {{
+                APP_ENV = "live", SERVER_NAME = "fixed", QUERY_STRING = "q={{path}}&{{query}}", HTTP_X_THING = "" }} }}
+            route {{ path = "/own", strip = true, to = "own" }}
             route {{ path = "/lie", strip = true, to = "liar" }}
             route {{ path = "/kept", strip = true, to = "kept" }}
             route {{ path = "/hook", strip = true, respond = {{ status = 500 }}, on_request = function(req) return proxy {{ upstream = "echo" }} end }}
@@ -189,6 +192,22 @@ def test_a_script_is_told_of_the_request(sites, way):
         "CONTENT_LENGTH": None,
     }
     assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_variables_of_the_configuration_replace_those_of_rsp(sites, way):
+    asked = len(sites.echo.asked)
+    found = told(sites.rsp.ask(way, "/own/echo.php?x=1", ("X-Thing", "y")).body)
+    expected = {
+        "APP_ENV": "live",
+        "SERVER_NAME": "fixed",
+        "QUERY_STRING": "q=/own/echo.php&x=1",
+        "HTTP_X_THING": "",
+        "SCRIPT_FILENAME": f"{sites.www}/echo.php",
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    names = [name for name, _ in sites.echo.asked[asked].pairs]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -9,7 +9,7 @@ from typing import Final
 from rsp.http.cgi.records import RecordReader, begin, params, stdin
 from rsp.http.cgi.response import end_of_head, read_response
 from rsp.http.cgi.scripts import Scripts
-from rsp.http.cgi.variables import Told, variables
+from rsp.http.cgi.variables import Own, Told, no_variables, variables
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.client import ConnectionOwner, PeerConnection
 from rsp.http.message import CHUNKED, OutgoingHead, ResponseHead
@@ -22,13 +22,15 @@ _NOTHING: Final[list[bytes]] = []  # never changed
 
 
 class FastCgiConnection(PeerConnection):
-    """``scripts``: what its requests are for; ``keep``: it may serve several of them."""
+    """``scripts``: what its requests are for; ``keep``: it may serve several of them; ``own``: further variables."""
 
-    __slots__ = ("keep", "scripts")
+    __slots__ = ("keep", "own", "scripts")
 
     def __init__(
-        self, context: WorkerContext, owner: ConnectionOwner, transport: Transport, scripts: Scripts, keep: bool
-    ) -> None:
+        self, context: WorkerContext, owner: ConnectionOwner, transport: Transport, scripts: Scripts, keep: bool,
+        own: Own = no_variables,
+    ) -> None:  # fmt: skip
+        self.own = own
         self.scripts = scripts
         self.keep = keep
         PeerConnection.__init__(self, context, owner, transport)
@@ -85,7 +87,7 @@ class FastCgiStream(SingleStream):
             self._answer = 411
         else:
             try:
-                told = variables(head, script, connection.scripts.root, Told.of(request))
+                told = variables(head, script, connection.scripts.root, Told.of(request), own=connection.own(request))
                 return begin(connection.keep) + params(told)
             except ValueError:
                 self._answer = 431

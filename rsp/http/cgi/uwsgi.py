@@ -7,23 +7,34 @@ import struct
 from typing import Final
 
 from rsp.http.cgi.scripts import Script
-from rsp.http.cgi.variables import Told, variables
-from rsp.http.h1.client import PeerConnection
+from rsp.http.cgi.variables import Own, Told, no_variables, variables
+from rsp.http.h1.client import ConnectionOwner, PeerConnection
 from rsp.http.h1.client_stream import H1PeerStream
 from rsp.http.message import CHUNKED, OutgoingHead
 from rsp.http.paths import normalise_path
 from rsp.http.peer_stream import PeerRequest, PeerStream
+from rsp.net.context import WorkerContext
+from rsp.net.transport import Transport
 
 _MOST: Final = 65535  # bytes of a packet
 
 
 class UwsgiConnection(PeerConnection):
-    __slots__ = ()
+    """``own``: further variables."""
+
+    __slots__ = ("own",)
+
+    def __init__(
+        self, context: WorkerContext, owner: ConnectionOwner, transport: Transport, own: Own = no_variables
+    ) -> None:
+        self.own = own
+        PeerConnection.__init__(self, context, owner, transport)
 
     def open(self, request: PeerRequest) -> PeerStream | None:
         if self.transport.closing:
             return None
         stream = UwsgiStream()
+        stream.own = self.own
         stream.set_up(self, request)
         return stream
 
@@ -32,9 +43,11 @@ class UwsgiConnection(PeerConnection):
 
 
 class UwsgiStream(H1PeerStream):
-    """``_refused``: the status of rsp's own answer; the peer is not asked."""
+    """``_refused``: the status of rsp's own answer; the peer is not asked.  ``own``: as of the connection."""
 
-    __slots__ = ("_refused",)
+    __slots__ = ("_refused", "own")
+
+    own: Own
 
     def send_request(self, head: OutgoingHead, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         self._refused = 0
@@ -57,7 +70,7 @@ class UwsgiStream(H1PeerStream):
             return b""
         script = Script(b"", normalise_path(head.target.partition(b"?")[0]))
         # uWSGI begins its response with what SERVER_PROTOCOL says.
-        return packet(variables(head, script, b"", Told.of(request), b"1.1"))
+        return packet(variables(head, script, b"", Told.of(request), b"1.1", self.own(request)))
 
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         if not self._refused:

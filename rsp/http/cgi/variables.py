@@ -1,6 +1,7 @@
 """What a peer is told of a request: the meta-variables of CGI/1.1 (RFC 3875 section 4.1), and those that servers have
 agreed on since."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from rsp.http.cgi.scripts import Script
@@ -9,7 +10,9 @@ from rsp.http.names import fold
 from rsp.http.peer_stream import PeerRequest
 
 Variables = list[tuple[bytes, bytes]]
+Own = Callable[[PeerRequest], Variables]  # the configuration's variables for a request
 
+_NONE: Final[Variables] = []  # never changed
 _UPPER: Final = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz-", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _BODIES: Final = (b"POST", b"PUT", b"PATCH")
 # HTTP_PROXY is where a program's own requests go (CVE-2016-5385); the others have variables without HTTP_.
@@ -36,8 +39,11 @@ class Told(NamedTuple):
         return cls(request.client, scheme, request.local_name(), request.placeholder("user"))
 
 
-def variables(head: OutgoingHead, script: Script, root: bytes, told: Told, version: bytes = b"") -> Variables:
-    """For a request whose body has a length; ``version``: of HTTP, if not the client's."""
+def variables(
+    head: OutgoingHead, script: Script, root: bytes, told: Told, version: bytes = b"", own: Variables = _NONE
+) -> Variables:
+    """For a request whose body has a length; ``version``: of HTTP, if not the client's; ``own``: in the place of
+    others of these names."""
     request = head.head
     path, _, query = head.target.partition(b"?")
     host = _host(head.host)
@@ -65,7 +71,16 @@ def variables(head: OutgoingHead, script: Script, root: bytes, told: Told, versi
         found.append((b"HTTPS", b"on"))
     if request.framing > 0 or request.method in _BODIES:
         found.append((b"CONTENT_LENGTH", b"%d" % max(request.framing, 0)))
-    return found + _fields(head)
+    found += _fields(head)
+    if own:
+        names = {name for name, _ in own}
+        found = [pair for pair in found if pair[0] not in names] + own
+    return found
+
+
+def no_variables(request: PeerRequest) -> Variables:
+    """Of a configuration without variables of its own."""
+    return _NONE
 
 
 def _of_script(script: Script, root: bytes) -> Variables:
