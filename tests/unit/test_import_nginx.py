@@ -222,7 +222,9 @@ def test_fields_are_inherited_as_a_whole(lua):
         ("root /srv; location / { try_files $uri =404; }", 'files = { root = "/srv", index = "" }'),
         ("root /srv; location / { try_files $uri $uri/ /index.html =404; }", 'fallback = "/index.html"'),
         ("root /srv; location /a { try_files /a.html =404; }", 'req.path = "/a.html"'),
-        ("root /srv; location / { try_files $uri =403; }", 'files = { root = "/srv", index = "" }'),
+        ("root /srv; location / { try_files $uri =403; }", "if err.status == 404 then return respond(403) end"),
+        ("root /srv; location / { try_files /a.html =503; }", "if err.status == 404 then return respond(503) end"),
+        ("root /srv; location = / { try_files /a.html /b/c.html; }", 'fallback = "/b/c.html"'),
         ("location /s/ { alias /srv/x/; }", 'path = "/s/", files = "/srv/x"'),
         ("location /s/ { root /srv; }", 'path = "/s/", files = "/srv/s"'),
         ("location = /f.ico { alias /srv/f.ico; }", 'files = { root = "/srv", index = "" }, rewrite = "/f.ico"'),
@@ -233,6 +235,12 @@ def test_fields_are_inherited_as_a_whole(lua):
 )
 def test_files(lua, lines, said):
     assert said in lua(server(lines))
+
+
+def test_a_server_without_a_root(lua):
+    text = lua("events {} http { " + server("location / { try_files $uri =404; }") + " }")
+    assert 'files = { root = "/usr/share/nginx/html", index = "" }' in text
+    assert "names no `root`" in text and "is a guess" in text
 
 
 def test_files_and_then_a_peer(lua):
@@ -289,7 +297,7 @@ def test_included_files_are_read_in_their_place(lua):
         (server("location / { unheard_of on; return 200; }"), "does not know this directive"),
         (server("location / { content_by_lua_block { ngx.say(1) } }"), "another language"),
         (server("root /srv; location / { try_files /maintenance.html $uri =404; }"), "in try_files"),
-        (server("root /srv; location / { try_files /a.html /b.html; }"), "in try_files"),
+        (server("root /srv; location / { try_files /a.html /b.html $uri; }"), "in try_files"),
         ("events {} stream { server { listen 53; proxy_pass 10.0.0.1:53; } }", "not for TCP and UDP"),
         (server("location / { proxy_pass http://$arg_host; }"), "not known before a request"),
     ],

@@ -62,3 +62,14 @@ def test_redirects_are_replaced_by_what_the_variables_say(tmp_path):
 )
 def test_a_wider_expression_matches_all_that_the_exact_one_does(expression, path):
     assert re.search(wider_than(expression), path)
+
+
+def test_variables_for_scripts(tmp_path):
+    passing = "fastcgi_pass 127.0.0.1:9000; root /srv;"
+    given = "fastcgi_param REQUEST_METHOD $request_method; fastcgi_param HTTP_X $http_x; fastcgi_param HTTPS on;"
+    lines = f"{passing} {given} fastcgi_param QUERY_STRING q=$uri&$args;"
+    site, text = imported(tmp_path, f"server {{ location / {{ {lines} }} }}")
+    assert site.whole
+    assert 'params = { HTTPS = "on", QUERY_STRING = "q={path}&{query}" }' in text
+    site, _ = imported(tmp_path, f"server {{ location / {{ {passing} fastcgi_param A $fastcgi_path_info; }} }}")
+    assert not site.whole

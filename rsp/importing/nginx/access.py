@@ -64,9 +64,34 @@ def passwords(level: Level, keys: dict[str, Value], names: Names) -> None:
     keys["auth"] = auth
 
 
+def differ(one: Level, other: Level) -> bool:
+    """Whether ``other`` keeps clients out that ``one`` lets in: an internal redirect to it cannot be said then."""
+    if other.has("limit_except", "if", "return"):
+        return True
+    for names in (("allow", "deny"), ("auth_basic",), ("auth_request",)):
+        asked = other.all(*names)
+        if asked and asked[-1].value != "off" and (asked[0].name, asked[0].value) != ("allow", "all"):
+            for each in (names, ("satisfy",), ("auth_basic_user_file",)):
+                if _said(one, *each) != _said(other, *each):
+                    return True
+    return False
+
+
+def _said(level: Level, *names: str) -> list[tuple[str, list[str]]]:
+    return [(each.name, each.args) for each in level.all(*names)]
+
+
 def satisfy(level: Level, keys: dict[str, Value]) -> None:
     if level.value("satisfy", "all") != "any" or "auth" not in keys:
         return
+    if keys.get("deny") not in (None, EVERYONE):
+        raise Unsayable("rsp serves no client that `deny` names: satisfy any lets those with a password in")
+    allowed: list[Value] = [each.value for each in level.all("allow", "deny")]
+    if "all" in allowed and "deny" not in keys and "allow" not in keys:
+        del keys["auth"]  # all clients are allowed
+        return
+    if allowed and "deny" not in keys:
+        keys.setdefault("allow", allowed)
     if "allow" in keys:
         keys["any"] = True
     elif keys.get("deny") == EVERYONE:

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import fastcgi, fields, files, proxy, times
+from rsp.importing.nginx import access, fastcgi, fields, files, proxy, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.levels import Level
@@ -136,11 +136,15 @@ class Content:
             whole = names.expand(level.value("root") or names.constants.get("document_root", ""))
             draft.keys["files"] = {"root": whole, "index": ""}
             draft.before.append(f"req.path = {quoted(tried.only)}")
+            if tried.last.file is not None:
+                draft.keys["fallback"] = tried.last.file
+            self._missing(draft, tried.last, level)
             return
         script = self._scripts(level)
         if tried is not None:
             self._tried(draft, tried, folder, location, level, names, rules)
             return
+        files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
         if script is not None:
             self._indexed(draft, script, folder, level, names, rules)
@@ -160,12 +164,12 @@ class Content:
         rules: fields.Rules,
     ) -> None:  # fmt: skip
         last = tried.last
-        if last.status != "404":
-            statement = level.own("try_files")[-1]
-            draft.parts.note(statement, f"where there is no file, rsp answers 404, and not {last.status}")
+        self._missing(draft, last, level)
         meant = last.location
         script = self._scripts(level) if tried.directory else None
         runs = meant is not None or script is not None
+        if tried.directory:
+            files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(
             folder, level, names, looks_in_directories=tried.directory, scripts=meant is not None
         )
@@ -180,11 +184,19 @@ class Content:
                 self._named(draft, meant, inner, rules)
             else:
                 passing.used = True
-                self._same_rules(draft, meant)
+                self._same_rules(level, meant)
                 self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", last.index)
                 times.of_route(meant.level, draft.keys, draft.parts)
         elif script is not None and runs:
             self._indexed(draft, script, folder, level, names, rules)
+
+    def _missing(self, draft: Draft, last: files.Fallback, level: Level) -> None:
+        """``try_files ... =503``: rsp's own answer is 404.  nginx's 444 closes the connection."""
+        if last.status == "444":
+            statement = level.own("try_files")[-1]
+            draft.parts.note(statement, f"where there is no file, rsp answers 404, and not {last.status}")
+        elif last.status != "404":
+            draft.failed.append(f"if err.status == 404 then return respond({last.status}) end")
 
     def _named(self, draft: Draft, meant: Location, names: Names, rules: fields.Rules) -> None:
         """A named location that rewrites to a script, or answers itself."""
@@ -203,10 +215,10 @@ class Content:
                     return
         raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
 
-    def _same_rules(self, draft: Draft, meant: Location) -> None:
+    @staticmethod
+    def _same_rules(level: Level, meant: Location) -> None:
         """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
-        own = ("auth_basic", "allow", "deny", "auth_request", "limit_except", "internal")
-        if any(each.name in own[:3] or each.name == "auth_request" for each in meant.level.block):
+        if access.differ(level, meant.level):
             raise Unsayable(f"{meant.path} has restrictions of its own")
 
     def _indexed(

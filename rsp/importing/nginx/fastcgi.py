@@ -12,6 +12,30 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
 # What rsp sends by itself (docs/fastcgi.md), and what PHP does without.
+_ANY: Final = frozenset(("SCRIPT_FILENAME", "GATEWAY_INTERFACE", "SERVER_SOFTWARE", "REMOTE_PORT", "REDIRECT_STATUS"))
+_FIXED: Final = frozenset(("SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED", "CONTENT_LENGTH", "REQUEST_METHOD"))
+_SAME: Final[dict[str, tuple[str, ...]]] = {
+    "SCRIPT_NAME": ("$fastcgi_script_name",),
+    "PATH_INFO": ("$fastcgi_path_info", "$path_info", "$document_uri", "$uri"),
+    "PATH_TRANSLATED": ("$document_root$fastcgi_path_info", "$document_root$path_info"),
+    "CONTENT_LENGTH": ("$content_length",),
+    "CONTENT_TYPE": ("$content_type",),
+    "QUERY_STRING": ("$query_string", "$args"),
+    "REQUEST_METHOD": ("$request_method",),
+    "REQUEST_URI": ("$request_uri",),
+    "DOCUMENT_URI": ("$document_uri", "$uri", "$fastcgi_script_name"),
+    "DOCUMENT_ROOT": ("$document_root", "$realpath_root"),
+    "SERVER_PROTOCOL": ("$server_protocol",),
+    "REQUEST_SCHEME": ("$scheme",),
+    "HTTPS": ("$https", "$fastcgi_https"),
+    "REMOTE_ADDR": ("$remote_addr",),
+    "REMOTE_USER": ("$remote_user",),
+    "SERVER_ADDR": ("$server_addr",),
+    "SERVER_PORT": ("$server_port",),
+    "SERVER_NAME": ("$server_name", "$host"),
+    "HTTP_HOST": ("$host", "$http_host"),
+    "HTTP_PROXY": ("",),
+}
 _KNOWN: Final = frozenset(
     """
     SCRIPT_FILENAME SCRIPT_NAME PATH_INFO PATH_TRANSLATED QUERY_STRING REQUEST_METHOD CONTENT_TYPE CONTENT_LENGTH
@@ -38,7 +62,9 @@ def upstream(
     keys: dict[str, Value] = {"protocol": protocol}
     if protocol == "fastcgi":
         _scripts(statement, level, names, keys, index, parts)
-    _parameters(level, f"{protocol}_param", parts)
+    own = _parameters(level, f"{protocol}_param", names, parts)
+    if own:
+        keys["params"] = own
     block = blocks.get(said)
     if block is not None and block.peers:
         items = list(block.peers)
@@ -83,9 +109,23 @@ def _scripts(
         keys["index"] = index
 
 
-def _parameters(level: Level, name: str, parts: Parts) -> None:
+def _parameters(level: Level, name: str, names: Names, parts: Parts) -> dict[str, Value]:
+    """``params``: what the file says that rsp does not by itself."""
+    found: dict[str, Value] = {}
     for statement in level.all(name):
-        unknown(statement, parts)
+        variable, value, *rest = [*statement.args, "", ""]
+        if variable in _ANY or value in _SAME.get(variable, ()) or value == f"${variable.lower()}":
+            continue
+        if variable in _FIXED or variable == "HTTP_PROXY":
+            parts.note(statement, f"rsp sets {variable} by itself, to what the script and its path are")
+            continue
+        try:
+            if "fastcgi_script_name" in value or (rest[0] and not names.is_plain(value)):
+                raise Unsayable("rsp does not know its value before the script is chosen, or whether it is empty")
+            found[variable] = names.text(value)
+        except Unsayable as error:
+            parts.lost(statement, str(error))
+    return found
 
 
 def unknown(statement: Statement, parts: Parts) -> None:
@@ -94,4 +134,4 @@ def unknown(statement: Statement, parts: Parts) -> None:
     if not statement.name.endswith("_param") or len(words) < 2 or words[0] in _KNOWN or not words[1]:
         return
     if not words[0].startswith("HTTP_"):
-        parts.lost(statement, "rsp sends the variables of CGI and the fields of the request, no others")
+        parts.lost(statement, "nothing here is passed to scripts: write params = {} in the upstream")

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.nginx.access import differ
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.servers import Location, Server, below, joined
 from rsp.importing.nginx.units import number_of_seconds
@@ -81,8 +82,12 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         return None
     *items, last = found[-1].args
     only = names.expand(items[0]) if items else ""
-    if len(items) == 1 and only.startswith("/") and "$" not in only and last == "=404":
-        return Tries(False, False, Fallback(), only)
+    if len(items) == 1 and only.startswith("/") and "$" not in only and re.fullmatch(r"=\d{3}", last):
+        return Tries(False, False, Fallback(status=last[1:]), only)
+    if len(items) == 1 and only.startswith("/") and "$" not in only and location is not None and location.path == "/":
+        meant = _last(last, server, location, names)
+        if meant.file is not None:
+            return Tries(False, False, meant, only)
     constant = names.expand(items[-1]) if len(items) > 1 else ""
     if last == "=404" and constant.startswith("/") and "$" not in constant:
         items.pop()  # a file that is looked for at last: where it is not, rsp answers 404 as well
@@ -109,8 +114,8 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
 
 def _last(last: str, server: Server, location: Location | None, names: Names) -> Fallback:
     if last.startswith("="):
-        if last != "=404" and not re.fullmatch(r"=4\d\d", last):
-            raise Unsayable(f"rsp answers 404 where there is no file, not {last[1:]}")
+        if not re.fullmatch(r"=[2-5]\d\d", last):
+            raise Unsayable(f"rsp does not answer with status {last[1:]}")
         return Fallback(status=last[1:])
     if last.startswith("@"):
         if last not in server.named:
@@ -131,7 +136,24 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
         return Fallback(location=meant, index=path.lstrip("/"))
     if meant is not None and meant.level.has("return"):
         raise Unsayable(f"{last} leads to a location with return")
+    around = location.level if location is not None else server.level
+    if meant is not None and meant is not location and differ(around, meant.level):
+        raise Unsayable(f"{last} leads to a location with restrictions of its own")
     return Fallback(file=_below(path, server, location, meant, names))
+
+
+def look_at_index(server: Server, location: Location | None, level: Level) -> None:
+    """nginx asks again with the name of a directory's index.  Raises :class:`Unsayable` where others may have that."""
+    said = level.last("index")
+    folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
+    for word in said.args if said is not None else [_DEFAULT_INDEX]:
+        found = [server.find(f"{folder}/{word}"), *(each for each in server.locations if each.modifier == "=")]
+        for each in found:
+            if each is None or each is location or (each.modifier == "=" and not each.path.endswith(f"/{word}")):
+                continue
+            is_below = each.is_regex or each.path.startswith(f"{folder}/")
+            if is_below and each.content is None and differ(level, each.level):
+                raise Unsayable(f"the index {word} leads to a location with restrictions of its own: {each.path}")
 
 
 def _below(path: str, server: Server, location: Location | None, meant: Location | None, names: Names) -> str:

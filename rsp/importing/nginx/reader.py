@@ -96,7 +96,8 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     _absolute(main.block, result)
     for statement in http.own("server"):
         idioms.translate(statement)
-    constants = {"document_root": _ROOT, "realpath_root": _ROOT} if is_part else {}
+    guess = _ROOT if is_part else f"{_PREFIX}/html"
+    constants = {"document_root": guess, "realpath_root": guess}
     if is_part:
         _complete_scripts(http, result)
     if constants and not _names_root(main.block) and _looks_for_files(main.block):

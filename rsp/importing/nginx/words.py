@@ -127,7 +127,7 @@ HANDLED: Final[dict[str, str]] = {
     "upstream zone least_conn ip_hash hash random least_time keepalive keepalive_timeout sticky": "`upstream`",
     "proxy_pass grpc_pass proxy_redirect": "`to`, `rewrite`, `rewrite_location`; an `upstream` for an address",
     "fastcgi_pass uwsgi_pass fastcgi_index fastcgi_split_path_info fastcgi_param uwsgi_param": "an `upstream` with "
-    "`protocol`; the variables of CGI are sent, others are not translated",
+    "`protocol`; other variables than those of CGI in `params`",
     "proxy_next_upstream proxy_next_upstream_tries": "`retry` of the upstream",
     "proxy_ssl_verify proxy_ssl_name proxy_ssl_server_name proxy_ssl_trusted_certificate proxy_ssl_certificate "
     "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "`tls` of the upstream",
