@@ -59,6 +59,32 @@ def status(tmp_path):
         (r"location ~ ^/a/(b)++x { deny all; }", "/a/bbx"),
         (r"location ~* ^/a/(b)\1 { deny all; }", "/A/bb"),
         (r"location ~ \.php(?<!safe\.php)$ { deny all; }", "/x.php"),
+        (rf"location ^~ /y/ {{ {_PROXY} location ~ \.key$ {{ deny all; }} }}", "/y/a.key"),
+        (rf"location ^~ /y/ {{ {_PROXY} location ~ \.key$ {{ deny all; }} }} location ~ b {{ {_PROXY} }}", "/y/b.key"),
+        (rf"location /o/ {{ {_PROXY} location ~ \.x$ {{ {_PROXY} }} }} location /o/in/ {{ deny all; }}", "/o/in/a.x"),
+        (rf"location ~ s {{ {_PROXY} }} location /z/ {{ location ~ s {{ deny all; }} {_PROXY} }}", "/z/s"),
+        (rf"location ~ ^/r/ {{ location ~ \.x$ {{ {_PROXY} }} }} location ~ \.x$ {{ deny all; }}", "/z.x"),
+        (f"location /i {{ if ($arg_k != 1) {{ return 403; }} {_PROXY} }}", "/ix"),
+        (f"location /adm {{ deny all; }} location /admin/ {{ {_PROXY} }}", "/admix"),
+        (rf"location /p {{ allow 10.0.0.1; deny all; {_PROXY} }} location ~ \.key$ {{ deny all; }}", "/px.key"),
+        (f"set $no 0; location /x/ {{ if ($arg_a) {{ set $no 1; }} if ($no) {{ return 403; }} {_PROXY} }}", "/x/?a=1"),
+        (f"location /d/ {{ rewrite ^/d/(.*) /e/$1; return 403; }} location /e/ {{ {_PROXY} }}", "/d/x"),
+        (
+            f"location /d/ {{ rewrite ^/d/(.*) /e/$1 last; }} location /e/ {{ {_PROXY} }} location /e/s/ {{ deny all; }}",
+            "/d/s/",
+        ),
+        (f"deny all; location /d/ {{ allow all; rewrite ^ /e/ last; }} location /e/ {{ {_PROXY} }}", "/d/x"),
+        (
+            f"root /srv; location /t/ {{ try_files $uri @a; }} location @a {{ if ($arg_k = '') {{ return 403; }} {_PROXY} }}",
+            "/t/x",
+        ),
+        ("root /srv; location /t/ { try_files $uri /t/i.html; } location = /t/i.html { deny all; }", "/t/x"),
+        ("root /srv; location /t/ { index i.html; } location = /t/i.html { deny all; }", "/t/"),
+        ('location "/a b/" { deny all; }', "/a%20b/x"),
+        ('location "/é/" { deny all; }', "/%C3%A9/x"),
+        ('location "/br{a}ce/" { deny all; }', "/br{a}ce/x"),
+        ("location '/q?m/' { deny all; }", "/q%3Fm/x"),
+        (f"location /s/ {{ satisfy any; allow 10.0.0.1; auth_basic x; auth_basic_user_file /none; {_PROXY} }}", "/s/"),
     ],
 )
 def test_it_stays_closed(status, closed, path):
@@ -69,6 +95,17 @@ def test_it_stays_closed(status, closed, path):
 def test_the_client_that_is_allowed_comes_in(status):
     text = f"server {{ listen 8080; location /admin {{ allow 10.0.0.0/8; deny all; {_PROXY} }} }}"
     assert status(text, "/admin", client="10.1.1.1") not in (401, 403, 404, 503)
+
+
+def test_a_server_that_rewrites_opens_nothing(status):
+    other = f"server {{ listen 8080; server_name '~^x'; location / {{ {_PROXY} }} }}"
+    text = f"server {{ listen 8080; server_name *.example; rewrite ^/old/(.*)$ /new/$1 last; location / {{ {_PROXY} }} location /new/ {{ deny all; }} }} {other}"
+    assert status(text, "/old/x") == 503
+
+
+def test_clients_with_a_password_come_in_beside_those_that_are_refused(status):
+    text = f"server {{ listen 8080; location / {{ satisfy any; deny 10.0.0.1; auth_basic x; auth_basic_user_file /n; {_PROXY} }} }}"
+    assert status(text, "/", client="10.0.0.1") == 503
 
 
 def test_methods_that_are_left_out_are_refused(status):

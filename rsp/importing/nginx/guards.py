@@ -58,6 +58,7 @@ class Guards(Struct):
     is_used: frozenset[str] = frozenset()
     lead: Callable[[str], str | None] | None = None
     after: list[str] = field(default_factory=list)
+    is_alone: bool = False  # one statement of the module, so that nothing comes after it
 
     def lines(self, block: list[Statement], captures: frozenset[str] = frozenset()) -> list[str]:
         """Of all statements of the module in ``block``, in order.  Raises :class:`Unsayable`."""
@@ -190,7 +191,8 @@ class Guards(Struct):
             behind = self._query(mark, query, captures)
             inside = [f"return redirect({said}{behind}, {moved})"]
         else:
-            name_of_next = self.lead(path.partition("$")[0]) if self.lead is not None and flag != "break" else None
+            may_lead = flag == "last" or (flag == "" and self.is_alone)
+            name_of_next = self.lead(path) if self.lead is not None and may_lead else None
             if flag != "break" and name_of_next is None:
                 self.routes_again = True
             inside = [f"req.path = {said}"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, fastcgi, fields, files, prefixes, proxy, referers, times
+from rsp.importing.nginx import access, fastcgi, fields, files, precedence, prefixes, proxy, referers, times
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
@@ -43,6 +43,10 @@ class Locations:
         """In the order in which they are written."""
         found: list[Draft] = []
         for location in self.server.locations:
+            if location.outer is not None and location.outer.is_regex:
+                mark(location.statement)
+                found.append(Draft({}, is_closed=True))  # the one around it is closed: precedence.py
+                continue
             try:
                 found.append(self._draft(location))
             except Unsayable as error:  # of what it matches
@@ -50,7 +54,8 @@ class Locations:
                 closed.lost(location.statement, str(error))
                 draft = Draft({}, parts=closed, is_closed=True)
                 if _keeps_out(location.statement):
-                    draft.match["regex"] = f"(?i){wider_than(location.path)}"
+                    said = wider_than(location.path) if location.is_regex else f"^{re.escape(location.path)}"
+                    draft.match["regex"] = f"(?i){said}"
                     draft.keys["respond"] = {"status": 503}
                 mark(location.statement)
                 found.append(draft)
@@ -71,6 +76,7 @@ class Locations:
         self.guards.default_type = level.value("default_type", "text/plain")
         try:
             self._fill(draft, location, level, names)
+            self._keep_order(draft, location)
         except Unsayable as error:
             if location is not None:
                 draft.parts.lost(_cause(location, self.context), str(error))
@@ -85,11 +91,21 @@ class Locations:
             draft.keys = {"respond": {"status": 503}}
             draft.before, draft.after, draft.failed = [], [], []
         if location is not None and prefixes.is_open_ended(location):
-            if prefixes.keeps_out(draft.keys):
+            if prefixes.keeps_out(draft.keys) or draft.before:
                 draft.rest = prefixes.rest(location, self.server, draft.match, draft.keys)
             else:
                 draft.parts.note(None, prefixes.NOTE)
         return draft
+
+    def _keep_order(self, draft: Draft, location: Location | None) -> None:
+        """Raises :class:`Unsayable` where the route would have paths of another location, and serve them."""
+        other = precedence.taken_from(location, self.server) if location is not None else None
+        if location is None or location.outer is None or other is None:
+            return
+        said = f"in rsp, this expression inside of {location.outer.path} comes before {other.path}"
+        if not prefixes.refuses(draft.keys):
+            raise Unsayable(said)
+        draft.parts.note(location.statement, f"{said}, and refuses what it matches there, too")
 
     def _implicit(self) -> Level:
         """What answers where there is no location: with the server's own ``try_files``."""
@@ -107,14 +123,13 @@ class Locations:
                     expression = f"^{re.escape(location.outer.path)}{inner.lstrip('^')}"
             return {"regex": f"(?i){expression}" if location.modifier == "~*" else expression}
         if location.modifier == "=":
-            return {"exact": location.path}
-        match: dict[str, Value] = {"path": location.path}
-        if location.modifier == "^~" and any(each.is_regex for each in self.server.locations):
-            match["first"] = True
-        return match
+            return {"exact": precedence.as_sent(location.path)}
+        return precedence.prefix(location, self.server)
 
     def _fill(self, draft: Draft, location: Location | None, level: Level, names: Names) -> None:
         """Raises :class:`Unsayable`."""
+        if location is not None:
+            precedence.keep(location, self.server, draft.match)
         if level.own("internal"):
             draft.answer({"respond": {"status": 404}})
             mark_all(level.block)
@@ -189,7 +204,8 @@ class Locations:
 
     def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
         self.guards.routes_again = False
-        self.guards.lead = lambda path: self._lead(path, draft)
+        self.guards.lead = lambda path: self._lead(path, draft, location)
+        self.guards.is_alone = location is not None and sum(each.name in _MODULE for each in location.level.block) == 1
         self.guards.after = draft.after
         captures = self.guards.names.captures
         lines = self.guards.lines(block, captures)
@@ -199,9 +215,14 @@ class Locations:
             raise Unsayable("groups of the location's expression are not known in a hook")
         return lines
 
-    def _lead(self, path: str, draft: Draft) -> str | None:
+    def _lead(self, to: str, draft: Draft, source: Location | None) -> str | None:
         """The upstream of the location that ``rewrite ... last`` leads to, where nothing else happens there."""
+        path, is_computed, _ = to.partition("$")
         found = self.server.find(path)
+        if is_computed and found is not None and precedence.may_be_others(found, self.server):
+            return None
+        if source is None or (found is not None and access.differ(source.level, found.level)):
+            return None
         passing = found.content if found is not None else None
         if (
             found is None

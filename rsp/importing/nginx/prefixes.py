@@ -7,6 +7,7 @@ so that nothing is opened; elsewhere it is a note.
 import re
 from typing import Final
 
+from rsp.importing.nginx.precedence import as_sent
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.site import Value
 
@@ -24,9 +25,14 @@ def is_open_ended(location: Location | None) -> bool:
 
 def keeps_out(keys: dict[str, Value]) -> bool:
     """Whether a route with these keys refuses clients that others would serve."""
+    return any(key in keys for key in _CLOSING) or refuses(keys)
+
+
+def refuses(keys: dict[str, Value]) -> bool:
+    """Whether it serves no client."""
     respond = keys.get("respond")
     status = respond.get("status") if isinstance(respond, dict) else None
-    return any(key in keys for key in _CLOSING) or (isinstance(status, int) and status >= 400)
+    return isinstance(status, int) and status >= 400
 
 
 def rest(
@@ -36,18 +42,28 @@ def rest(
 
     Longer prefixes of the server are left out of it.
     """
-    path = location.path
-    longer = [
-        each.path[len(path)]
+    path = as_sent(location.path)
+    longer = {
+        as_sent(each.path)[len(path) :]
         for each in server.locations
-        if not each.is_regex and each.path.startswith(path) and len(each.path) > len(path)
-    ]
-    others = "".join(sorted({"/", *longer}))
-    letters = re.sub(r"([\\\]^\-])", r"\\\1", others)
-    found: dict[str, Value] = {"regex": f"^{re.escape(path).replace(chr(92) + '/', '/')}[^{letters}]"}
+        if each.modifier in ("", "^~") and each.path.startswith(location.path) and len(each.path) > len(location.path)
+    }
+    found: dict[str, Value] = {"regex": f"^{re.escape(path)}{_beginning_otherwise({'/', *longer})}"}
     if keys.get("rewrite") == path:
         keys = {key: value for key, value in keys.items() if key != "rewrite"}
     if "rewrite" in keys or "files" in keys:
         found["respond"] = {"status": 403}
         return found
     return {**found, **{key: value for key, value in keys.items() if key not in ("rewrite_location",)}}
+
+
+def _beginning_otherwise(words: set[str]) -> str:
+    """An expression for what begins with none of ``words``, and is not empty."""
+    letters = sorted({word[0] for word in words})
+    said = "".join(rf"\{letter}" if letter in r"\]^-" else letter for letter in letters)
+    found = [f"[^{said}]"]
+    for letter in letters:
+        behind = {word[1:] for word in words if word[0] == letter}
+        if "" not in behind:
+            found.append(f"{re.escape(letter)}(?:$|{_beginning_otherwise(behind)})")
+    return found[0] if len(found) == 1 else f"(?:{'|'.join(found)})"

@@ -71,9 +71,11 @@ class Routes:
         log = self._log(server)
         closes = self._context.leftovers(server.level.block, leftover)
         result.routes += leftover
+        rests: list[Declaration] = []  # behind all expressions of the server: nginx's prefixes are weaker than these
         for number, part in enumerate(parts):
             where = self._listeners.where(part)
             for location, draft in pairs:
+                is_weak = location is not None and location.modifier != "^~"
                 if number == 0:
                     result.routes += draft.parts
                 if draft.is_closed and not draft.keys:
@@ -93,7 +95,12 @@ class Routes:
                 self._of_location(location, extra)
                 for declaration in declarations(draft, where, location.statement if location else server.statement):
                     declaration.keys.update(extra)
-                    self._put(declaration)
+                    if is_weak and draft.rest is not None and declaration.keys.get("regex") == draft.rest["regex"]:
+                        rests.append(declaration)
+                    else:
+                        self._put(declaration)
+        for declaration in rests:
+            self._put(declaration)
         declared = locations.guards.declared()
         if declared:
             result.scripts.append(Script("\n".join(declared)))
@@ -310,9 +317,11 @@ class Routes:
         if not lines:
             return ""
         function = f"before_{name}"
+        condition = self._identity(server)
+        if condition is None and guards.routes_again:  # where it leads to, clients may be refused
+            lines = [re.sub(r"^(\s*)req\.(path|query) = .*", r"\1do return respond(503) end", line) for line in lines]
         text = [*guards.declared(), f"local function {function}(req)", *(f"  {line}" for line in body(lines)), "end"]
         result.scripts.append(Script("\n".join(text), server.statement.origin))
-        condition = self._identity(server)
         if condition is None:
             if guards.routes_again:
                 first = next(each for each in block if each.name in ("rewrite", "if"))

@@ -60,6 +60,8 @@ class Server:
         self.named: dict[str, Location] = {}
         self.locations: list[Location] = []
         self._collect(self.level, None)
+        # Expressions inside of a prefix, and ^~, come before those of the server, wherever they stand.
+        self.locations.sort(key=lambda each: not (each.modifier == "^~" or (each.is_regex and each.outer is not None)))
         said = [word for each in self.level.own("server_name") for word in each.args]
         self.server_names = list(dict.fromkeys(said))
         plain = next((name for name in self.server_names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name)), "")
@@ -107,9 +109,20 @@ class Server:
         outer = [each for each in self.locations if each.is_regex and each.outer is None]
         return next((each for each in (*inner, *outer) if each.matches(path)), longest)
 
+    def inside(self, location: Location) -> list[Location]:
+        """Those within it, at any depth."""
+        return [each for each in self.locations if _is_inside(each, location)]
+
     def all_locations(self) -> Iterator[Location]:
         yield from self.locations
         yield from self.named.values()
+
+
+def _is_inside(location: Location, outer: Location) -> bool:
+    around = location.outer
+    while around is not None and around is not outer:
+        around = around.outer
+    return around is outer
 
 
 def _location(statement: Statement, level: Level, outer: Location | None) -> Location:
@@ -129,13 +142,7 @@ def _location(statement: Statement, level: Level, outer: Location | None) -> Loc
 def constants_of(level: Level) -> dict[str, str]:
     """What ``set`` gives a value without a condition, once."""
     sets = [statement for statement in level.block if statement.name == "set" and len(statement.args) == 2]
-    conditional = {
-        inner.value.lstrip("$")
-        for statement in level.block
-        if statement.name == "if"
-        for inner in statement.block or []
-        if inner.name == "set"
-    }
+    conditional = set(_set_in_conditions(level.block))
     known: dict[str, str] = {}
     for statement in sets:
         name = statement.value.lstrip("$")
@@ -145,6 +152,16 @@ def constants_of(level: Level) -> dict[str, str]:
         known[name] = statement.args[1]
         statement.used = True
     return known
+
+
+def _set_in_conditions(block: list[Statement]) -> Iterator[str]:
+    """Names of variables that an ``if`` sets, here or in a location below."""
+    for statement in block:
+        for inner in statement.block or []:
+            if statement.name == "if" and inner.name == "set":
+                yield inner.value.lstrip("$")
+        if statement.name == "location":
+            yield from _set_in_conditions(statement.block or [])
 
 
 def below(path: str, prefix: str) -> str | None:
