@@ -1,4 +1,7 @@
-"""Programs that interop tests talk to; in CI a missing one is a failure, elsewhere a skip."""
+"""Programs that interop tests talk to; in CI a missing one is a failure, elsewhere a skip.
+
+``RSP_PICTURES``: a folder for pictures of pages.
+"""
 
 import os
 import shutil
@@ -6,8 +9,11 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from tests.interop.browser import Browser
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +54,21 @@ def answers() -> Callable[[int], bool]:
         return True
 
     return look
+
+
+@pytest.fixture
+def browser(tmp_path, program):
+    opened = Browser(program("chromium"), tmp_path / "profile")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def picture(browser, tmp_path):
+    folder = Path(os.environ.get("RSP_PICTURES", tmp_path))
+
+    def take(name, *, whole=False):
+        browser.picture(folder / f"{name}.png", whole=whole)
+        assert (folder / f"{name}.png").stat().st_size > 10_000
+
+    return take

@@ -14,7 +14,7 @@ from rsp.importing.check import checked
 from rsp.importing.site import Site
 from tests.harness import Rsp, wait_until
 from tests.interop.import_battery import Request
-from tests.interop.import_oracle import Echo, Seen, _is_open, ask
+from tests.interop.import_oracle import Echo, Seen, ask, is_open
 from tests.ports import free_port
 
 THEIRS, OURS = "127.0.0.2", "127.0.0.3"
@@ -34,6 +34,16 @@ class Theme(NamedTuple):
     name: str
     text: str
     requests: Sequence[Request]
+
+
+def requests(hosts: str, targets: str, methods: str = "GET", fields: tuple[tuple[str, str], ...] = ()) -> list[Request]:
+    """Each of ``targets`` from each of ``hosts`` by each of ``methods``."""
+    return [
+        Request(method, 0, host, target, fields)
+        for host in hosts.split()
+        for target in targets.split()
+        for method in methods.split()
+    ]
 
 
 @contextmanager
@@ -57,7 +67,7 @@ def beside(
     process = subprocess.Popen(command(files[THEIRS]), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         with Rsp(directory, written.replace("{port}", "{{port}}")):
-            wait_until(lambda: process.poll() is not None or _is_open(THEIRS, port), "the other program")
+            wait_until(lambda: process.poll() is not None or is_open(THEIRS, port), "the other program")
             assert process.poll() is None, process.stderr and process.stderr.read()
             yield lambda request: (ask(THEIRS, port, request), ask(OURS, port, request))
     finally:

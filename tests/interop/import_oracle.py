@@ -265,7 +265,7 @@ def running(directory: Path, nginx: str, files: Mapping[str, str], user: str = "
     try:
         with Rsp(places[RSP_AT], text.replace("{port}", "{{port}}")) as rsp:
             first = next(iter(ports.values()))
-            wait_until(lambda: process.poll() is not None or _is_open(NGINX_AT, first), "nginx")
+            wait_until(lambda: process.poll() is not None or is_open(NGINX_AT, first), "nginx")
             assert process.poll() is None, (places[NGINX_AT] / "error.log").read_text()
             yield Pair(site, ports, rsp)
     finally:
@@ -273,6 +273,6 @@ def running(directory: Path, nginx: str, files: Mapping[str, str], user: str = "
         process.wait()
 
 
-def _is_open(address: str, port: int) -> bool:
+def is_open(address: str, port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex((address, port)) == 0

@@ -1,4 +1,4 @@
-"""The dashboard in Chromium, clicked through while there is traffic.  ``RSP_PICTURES``: a folder for pictures of it."""
+"""The dashboard in Chromium, clicked through while there is traffic."""
 
 import base64
 import json
@@ -6,13 +6,11 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import bcrypt
 import pytest
 
 from tests.harness import Backend, Rsp, exchange, wait_until
-from tests.interop.browser import Browser
 from tests.ports import free_port
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -60,24 +58,6 @@ class Traffic:
     def __exit__(self, *_):
         self._over.set()
         self._thread.join()
-
-
-@pytest.fixture
-def browser(tmp_path, program):
-    opened = Browser(program("chromium"), tmp_path / "profile")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def picture(browser, tmp_path):
-    folder = Path(os.environ.get("RSP_PICTURES", tmp_path))
-
-    def take(name, *, whole=False):
-        browser.picture(folder / f"{name}.png", whole=whole)
-        assert (folder / f"{name}.png").stat().st_size > 10_000
-
-    return take
 
 
 def rows(browser, table):

@@ -1,30 +1,6 @@
-"""The page of ``rsp demo`` in Chromium, all of its buttons.  ``RSP_PICTURES``: a folder for pictures of it."""
-
-import os
-from pathlib import Path
-
-import pytest
+"""The page of ``rsp demo`` in Chromium, all of its buttons."""
 
 from tests.demo import Demo
-from tests.interop.browser import Browser
-
-
-@pytest.fixture
-def browser(tmp_path, program):
-    opened = Browser(program("chromium"), tmp_path / "profile")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def picture(browser, tmp_path):
-    folder = Path(os.environ.get("RSP_PICTURES", tmp_path))
-
-    def take(name):
-        browser.picture(folder / f"{name}.png", whole=True)
-        assert (folder / f"{name}.png").stat().st_size > 10_000
-
-    return take
 
 
 def text(selector):
@@ -46,7 +22,7 @@ def test_a_backend_is_killed_and_revived_and_configurations_are_refused(tmp_path
             browser.run("document.scripts.length") == 1
             and browser.run("document.querySelectorAll('main img').length") == 0
         )
-        picture("demo")
+        picture("demo", whole=True)
 
         browser.click("#backend-ada button")
         browser.wait(f"{text('#backend-ada .state')}.startsWith('killed')")
@@ -56,7 +32,7 @@ def test_a_backend_is_killed_and_revived_and_configurations_are_refused(tmp_path
         assert 'site.lua:25: upstream "new": unknown key "wieght" (did you mean "weight"?)' in browser.run(
             text("#notes")
         )
-        picture("demo-refused")
+        picture("demo-refused", whole=True)
         browser.click("#backend-ada button")
         browser.wait(f"{text('#backend-ada .state')} === 'running'")
 
@@ -76,10 +52,10 @@ def test_a_backend_is_killed_and_revived_and_configurations_are_refused(tmp_path
         assert browser.run(f"{number('failed')}") == 0
         browser.look(1280, 1000, dark=True)
         assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
-        picture("demo-dark")
+        picture("demo-dark", whole=True)
         browser.look(390, 844, phone=True)
         assert browser.run("document.documentElement.scrollWidth") <= 390
-        picture("demo-phone")
+        picture("demo-phone", whole=True)
         assert not browser.errors, browser.errors
 
         demo.stop()

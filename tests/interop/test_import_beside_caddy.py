@@ -3,8 +3,7 @@
 import pytest
 
 from rsp.importing.caddy.reader import read
-from tests.interop.import_battery import Request
-from tests.interop.import_beside import Theme, beside, compare
+from tests.interop.import_beside import Theme, beside, compare, requests
 from tests.over_tls import not_over_tls
 from tests.paths import public_directory
 
@@ -15,17 +14,6 @@ _START = """{
 }
 """
 _TARGETS = "/ /api /api/ /api/x /api/v1/x?a=b /static/a.txt /admin /admin/x /ADMIN/x /health /old /x.php /docs/a.txt"
-
-
-def _requests(
-    hosts: str, targets: str, methods: str = "GET", fields: tuple[tuple[str, str], ...] = ()
-) -> list[Request]:
-    return [
-        Request(method, 0, host, target, fields)
-        for host in hosts.split()
-        for target in targets.split()
-        for method in methods.split()
-    ]
 
 
 THEMES = [
@@ -62,8 +50,8 @@ http://:PORT {
 }
 """,
         [
-            *_requests("shop.test a.sub.test other.test", _TARGETS, "GET POST HEAD"),
-            *_requests("shop.test other.test", "/api/x /health /x", fields=(("X-Mode", "special"), ("X-Remove", "1"))),
+            *requests("shop.test a.sub.test other.test", _TARGETS, "GET POST HEAD"),
+            *requests("shop.test other.test", "/api/x /health /x", fields=(("X-Mode", "special"), ("X-Remove", "1"))),
         ],
     ),
     Theme(
@@ -99,7 +87,7 @@ http://:PORT {
     }
 }
 """,
-        _requests("a.test", _TARGETS, "GET"),
+        requests("a.test", _TARGETS, "GET"),
     ),
     Theme(
         "routes",
@@ -121,7 +109,7 @@ http://:PORT {
     }
 }
 """,
-        _requests("a.test", _TARGETS, "GET POST"),
+        requests("a.test", _TARGETS, "GET POST"),
     ),
 ]
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from rsp.importing.haproxy.reader import read
-from tests.interop.import_battery import Request
-from tests.interop.import_beside import Theme, beside, compare
+from tests.interop.import_beside import Theme, beside, compare, requests
 from tests.over_tls import not_over_tls
 
 pytestmark = not_over_tls("the configurations say themselves where there is TLS")
@@ -29,17 +28,6 @@ backend three
 """
 
 
-def _requests(
-    hosts: str, targets: str, methods: str = "GET", fields: tuple[tuple[str, str], ...] = ()
-) -> list[Request]:
-    return [
-        Request(method, 0, host, target, fields)
-        for host in hosts.split()
-        for target in targets.split()
-        for method in methods.split()
-    ]
-
-
 _TARGETS = "/ /api /apifoo /api/x /api/x.css /static/a.css /admin /admin/x /health /x.JPG /v1/users /v1/users/7?a=b"
 THEMES = [
     Theme(
@@ -57,7 +45,7 @@ THEMES = [
     default_backend three
 """
         + _BACKENDS,
-        _requests("shop.test SHOP.test a.sub.test b.a.sub.test www.x.test other.test", _TARGETS),
+        requests("shop.test SHOP.test a.sub.test b.a.sub.test www.x.test other.test", _TARGETS),
     ),
     Theme(
         "rules",
@@ -80,9 +68,9 @@ THEMES = [
 """
         + _BACKENDS,
         [
-            *_requests("bare.test a.test", f"{_TARGETS} /old /old?q=1", "GET POST HEAD"),
-            *_requests("a.test", "/ /admin/x", fields=(("X-Remove", "1"), ("X-Bad", "yes"))),
-            *_requests("a.test", "/ /admin/x", fields=(("X-Remove", "1"), ("X-Bad", "no"))),
+            *requests("bare.test a.test", f"{_TARGETS} /old /old?q=1", "GET POST HEAD"),
+            *requests("a.test", "/ /admin/x", fields=(("X-Remove", "1"), ("X-Bad", "yes"))),
+            *requests("a.test", "/ /admin/x", fields=(("X-Remove", "1"), ("X-Bad", "no"))),
         ],
     ),
     Theme(
@@ -102,7 +90,7 @@ THEMES = [
     http-request set-header X-Backend three
     http-request deny if { path_end .JPG }
 """,
-        _requests("internal.test a.test", _TARGETS, "GET DELETE"),
+        requests("internal.test a.test", _TARGETS, "GET DELETE"),
     ),
 ]
 
