@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel sdist clean
+.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel sdist deb clean
 
 # Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
 COMPILED := $(wildcard rsp/_cython*.so)
@@ -121,6 +121,9 @@ wheel: .venv/built     ## a wheel with the compiled modules and the manual pages
 
 sdist: .venv/installed     ## the sources as pip installs them, in dist/: needs no git; pip compiles them where there is a compiler
 	$(BIN)/python setup.py --quiet sdist
+
+deb: wheel     ## a Debian package for the release on which it is built, in dist/; needs Debian's python3 and binutils
+	@deploy/debian/build.sh $(BIN)/python
 
 clean:
 	rm -rf .venv build bench/build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

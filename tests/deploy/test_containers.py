@@ -102,12 +102,16 @@ def test_the_image(podman):
     assert '"SIGTERM"' in inspected
     assert '"health"' in inspected
     assert "data plane: compiled" in run("podman", "run", "--rm", "rsp", "-V").stdout
+    packed = "tar -C /opt/rsp -c . | gzip | wc -c"
+    added = int(run("podman", "run", "--rm", "--entrypoint", "sh", "rsp", "-c", packed).stdout)
+    assert added < 40_000_000  # to the base, which has less than 80 MB
 
 
 def test_a_service_that_is_scaled_and_stopped_loses_nothing(composed):
     run("podman", "healthcheck", "run", "deploy_rsp_1")
     assert (
-        "2 of 2 workers are healthy" in run("podman", "exec", "deploy_rsp_1", "rspctl", "-s", "/tmp/rsp.sock", "health").stdout
+        "2 of 2 workers are healthy"
+        in run("podman", "exec", "deploy_rsp_1", "rspctl", "-s", "/tmp/rsp.sock", "health").stdout
     )
     with background_load(PORT, 8) as load:
         run("podman", "kill", "deploy_app_2")
