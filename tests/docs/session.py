@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from rsp.commands.options import COMMANDS
 from tests.docs.pages import ROOT, Command, File, matches
 
 PATIENCE = 60.0
 #: Commands that go on until Ctrl-C, and what they say once others can go on: they are typed in a terminal of their own.
 SERVERS = (
-    (r"rsp (?!-[tTvVs]|explain|init|import|completion|demo|certificate|man)", r"Started\."),
+    (rf"rsp (?!-[tTvVs]|{'|'.join(COMMANDS)})", r"Started\."),
     (r"rsp demo --backends", r"Backends:"),
     (r"rsp demo", r"Started\."),
     (r"python3? -m http\.server", r"Serving HTTP"),
