@@ -1,4 +1,4 @@
-"""A backend for deploy/docker-compose.yml: it responds with the name of its replica, and stops in good order on TERM."""
+"""A backend for deploy/docker-compose.yml: it responds with its replica's name, and stops in good order on TERM."""
 
 import signal
 import socket
