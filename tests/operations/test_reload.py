@@ -192,9 +192,7 @@ def test_who_tries_it_and_dies_has_failed(tmp_path, backend):
         wait_until(lambda: any(one["version"] == 2 for one in rsp.admin("/status")["workers"]), "the canary")
         victim = next(one["pid"] for one in rsp.admin("/status")["workers"] if one["version"] == 2)
         os.kill(victim, signal.SIGKILL)
-        wait_until(
-            lambda: "Reload refused, the running configuration stays: the canary worker has died" in rsp.log
-        )
+        wait_until(lambda: "Reload refused, the running configuration stays: the canary worker has died" in rsp.log)
         wait_until(lambda: {one["version"] for one in rsp.admin("/status")["workers"]} == {1}, "the old version")
 
 
