@@ -149,8 +149,7 @@ def test_a_node_that_may_not_report_says_so(monkeypatch: pytest.MonkeyPatch) -> 
         lab.begin(FIRST)
         await until(lambda: any("cannot write its report" in each for each in said))
         assert (
-            "Site etcd://x/y: this node cannot write its report, so rspctl does not show it: permission denied"
-            in said
+            "Site etcd://x/y: this node cannot write its report, so rspctl does not show it: permission denied" in said
         )
 
     follow(monkeypatch, play)
