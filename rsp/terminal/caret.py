@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from rsp.terminal.plain import UNSAFE
+
 _PLACE: Final = re.compile(r":(\d{1,7}): ")
 _MOST_PLACES: Final = 3  # that a message is searched for
 _LARGEST: Final = 4 << 20  # bytes of a file
@@ -29,7 +31,7 @@ _ASSIGNED: Final = re.compile(r"(\w+) = (.+)")
 _KEY: Final = re.compile(r"[A-Za-z_]\w*")
 # What is skipped in search of a comment: strings.
 _COMMENT: Final = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!--).)*""")
-_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me", "Mc"})
+_UNSAFE: Final = UNSAFE | {"Mc"}  # marks that share the column of a letter
 _DIM, _RED, _PLAIN = "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
 
 

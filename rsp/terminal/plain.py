@@ -10,7 +10,7 @@ from typing import Final
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _CUT: Final = "..."
 # Control, format (as those that turn the direction), surrogate, private, unassigned; separators of lines; combining.
-_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"})
+UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"})
 
 
 def plain(value: object, longest: int = 4000) -> str:
@@ -26,7 +26,7 @@ def plain(value: object, longest: int = 4000) -> str:
 def _safe(letter: str) -> str:
     if letter in _ESCAPES:
         return _ESCAPES[letter]
-    if unicodedata.category(letter) not in _UNSAFE:
+    if unicodedata.category(letter) not in UNSAFE:
         return letter
     code = ord(letter)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
