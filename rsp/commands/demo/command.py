@@ -5,6 +5,7 @@ Ctrl-C, SIGTERM and the end of the terminal (SIGHUP) end rsp, which finishes its
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from contextlib import closing
@@ -27,7 +28,7 @@ _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    file = options.file or (_USUAL_FILE if Path(_USUAL_FILE).exists() else None)
+    file = options.file or (None if options.backends else usual_file())
     backends = Backends()
     try:
         if options.backends:
@@ -42,6 +43,19 @@ def main(arguments: list[str]) -> int:
     finally:
         backends.end()
     return 1
+
+
+def usual_file() -> str | None:
+    """Of root or of this user: the file of another one, in /tmp for example, may name logs to write to."""
+    try:
+        owner = Path(_USUAL_FILE).stat().st_uid
+    except OSError:
+        return None
+    if owner in (0, os.geteuid()):
+        return _USUAL_FILE
+    said = f"{_USUAL_FILE} of this folder belongs to another user and is not used; to use it: rsp demo {_USUAL_FILE}"
+    print(f"rsp demo: {said}", file=sys.stderr)
+    return None
 
 
 def parser() -> argparse.ArgumentParser:
