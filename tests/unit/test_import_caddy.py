@@ -241,3 +241,18 @@ def test_an_import_of_itself(site):
 def test_what_cannot_be_read(site, text, said):
     with pytest.raises(Unreadable, match=said):
         site(text)
+
+
+def test_a_name_comes_before_one_with_a_star_wherever_it_stands(lua):
+    text = lua(f"http://*.t {{\n{APP}\n}}\nhttp://b.t, http://c.t:81 {{\nrespond 403\n}}\n")
+    assert text.index('host = "b.t", respond = { status = 403 }') < text.index('host = "*.t"')
+
+
+def test_a_name_of_one_port_is_not_that_of_another_where_a_star_has_it(lua):
+    text = lua(f"http://*.t {{\nrespond 403\n}}\nhttp://c.t:81 {{\n{APP}\n}}\n")
+    assert 'route { listener = "0.0.0.0:81", host = "c.t", to = "port-3000" }' in text
+
+
+def test_handle_path_without_a_slash_refuses_what_rsp_has_no_prefix_for(lua):
+    text = lua(plain(APP, "handle_path /z* {", "respond 404", "}"))
+    assert text.index('regex = "(?i)^/z", respond = { status = 403 }') < text.index('to = "port-3000"')

@@ -118,11 +118,14 @@ class Directives:
         where = matcher(scope, word, _closes(node)) if word else Matcher()
         inner = scope
         keys: dict[str, Any] = {}
+        beside: list[Rule] = []
         if node.name == "handle_path" and word:
             if not word.startswith("/") or not word.endswith("*"):
                 raise Inexpressible("handle_path with such a matcher")
             prefix = word.rstrip("*").rstrip("/")
             if not word.endswith("/*"):
+                if _closes(node):  # what it does not have in rsp must not be served by others
+                    beside = [Rule(_CLOSED, where.any, last=True, guard=True, origin=node.origin, text=node.text)]
                 where.any = [Condition(path=Path("tree", scope.prefix + prefix))]
                 self.site.add(Note(f"{node.name} {word}: rsp takes {prefix} and what is below it", node.origin))
             inner = Scope(scope.named, scope.secure, scope.plain, scope.prefix + prefix)
@@ -130,7 +133,7 @@ class Directives:
         following = [each for each in rest if node.name == "route" or each.name not in _HANDLES]
         then = self.rules(node.block or [], inner, root, node.name == "route")
         then = [*([Rule(keys, origin=node.origin)] if keys else []), *then, *self._rules(following, scope, root)]
-        return [Rule(dict(EMPTY), where.any, where.unless, True, False, then, node.origin, node.text)]
+        return [Rule(dict(EMPTY), where.any, where.unless, True, False, then, node.origin, node.text), *beside]
 
     def _directive(self, node: Node, rest: list[Node], scope: Scope, root: str) -> list[Rule]:
         name = node.name

@@ -141,8 +141,9 @@ class _Reader:
     def _routes(self) -> None:
         chosen: list[Chosen] = []
         every = frozenset(where for where, each in self.listeners.items() if "redirect" not in each.keys)
-        for block in self._by_host():
-            chosen += self._site(block, every)
+        found = [each for block in self.source.sites for each in self._site(block, every)]
+        for _, of_names in sorted(found, key=lambda each: each[0]):
+            chosen += of_names
         if self.redirects:
             hosts = {a.host for block in self.source.sites for a in block.addresses if a.tls and a.host}
             where = Condition(listeners=frozenset([self.redirected]), hosts=frozenset(hosts))
@@ -150,11 +151,8 @@ class _Reader:
         for part in routes(chosen, finished):
             self.site.add(part)
 
-    def _by_host(self) -> list[SiteBlock]:
-        """Sites with names before those for all, as Caddy looks at them."""
-        return sorted(self.source.sites, key=lambda block: all(not each.host for each in block.addresses))
-
-    def _site(self, block: SiteBlock, every: frozenset[str]) -> list[Chosen]:
+    def _site(self, block: SiteBlock, every: frozenset[str]) -> list[tuple[tuple[int, int], list[Chosen]]]:
+        """By the place of its names among those of all sites."""
         own = self.binds[id(block)]
         secure = frozenset(where for address, where in own if self.listeners[where].keys)
         plain = frozenset(where for _, where in own) - secure
@@ -162,12 +160,12 @@ class _Reader:
         self._logs(block, rules)
         self.certificates.clients(block, rules)
         hosts = frozenset(address.host for address, _ in own)
-        found: list[Chosen] = []
-        groups: dict[frozenset[str], set[str]] = {}
+        found: list[tuple[tuple[int, int], list[Chosen]]] = []
+        groups: dict[tuple[frozenset[str], tuple[int, int]], set[str]] = {}
         for host in hosts:
             at = frozenset(where for address, where in own if address.host == host)
-            groups.setdefault(at, set()).add(host)
-        for at, names in groups.items():
+            groups.setdefault((at, _place(host)), set()).add(host)
+        for (at, place), names in groups.items():
             start = Condition(
                 listeners=None if self._alone(at, names, every) else at,
                 hosts=None if "" in names else frozenset(names),
@@ -179,7 +177,7 @@ class _Reader:
                 if each.origin is None and each.keys.get("respond") == EMPTY["respond"]:
                     each.comments = ("For the rest there is no directive: Caddy answers 200, without a body.",)
                 each.origin = each.origin or block.origin
-            found += resolved.chosen
+            found.append((place, resolved.chosen))
         return found
 
     def _alone(self, at: frozenset[str], names: set[str], every: frozenset[str]) -> bool:
@@ -190,7 +188,7 @@ class _Reader:
             return False
         pairs = [pair for block in self.source.sites for pair in self.binds[id(block)]]
         others = [address.host for address, where in pairs if where not in at]
-        return not any(host in names or not host for host in others)
+        return not any(host in names or not host or "*" in host for host in others)
 
     def _logs(self, block: SiteBlock, rules: list[Rule]) -> None:
         for node in block.nodes:
@@ -229,3 +227,10 @@ class _Reader:
         if "route" not in declared:
             self.site.add(Declaration("route", keys={"respond": {"status": 503}}))
         self.site.sort()
+
+
+def _place(host: str) -> tuple[int, int]:
+    """Caddy looks at whole names, then at those with ``*``, longer ones first, then at sites for all names."""
+    if not host:
+        return 2, 0
+    return (1, -len(host)) if "*" in host else (0, 0)
