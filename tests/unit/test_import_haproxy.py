@@ -62,6 +62,13 @@ def test_a_timeout_below_a_millisecond_is_one_and_not_none(lua):
     assert 'head = "1ms"' in lua(front("timeout http-request 100us"))
 
 
+def test_a_timeout_that_only_the_environment_knows_is_not_lost(site):
+    made = site(front('timeout http-request "${T}"'))
+    assert [(reason, text) for reason, text, _ in lost(made)] == [
+        ('"${T}" is not a time', 'timeout http-request "${T}"')
+    ]
+
+
 def test_without_a_timeout_haproxy_waits_forever(lua):
     assert 'response = "1d"' in lua(front().replace("timeout server 50s", ""))
 

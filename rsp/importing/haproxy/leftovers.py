@@ -4,6 +4,7 @@ from typing import Final
 
 from rsp.importing.haproxy import words
 from rsp.importing.haproxy.sections import Line, Section
+from rsp.importing.haproxy.values import is_time
 from rsp.importing.site import Note, Site, Untranslated
 from rsp.importing.wordlist import words as word_set
 
@@ -40,6 +41,8 @@ def _leftover(site: Site, section: Section, line: Line) -> None:
     elif name in words.NOTES:
         told = "rspctl has what HAProxy's socket tells" if section.kind == "global" else words.NOTES[name]
         site.add(Note(told, line.origin))
+    elif name == "timeout" and not is_time(plain[-1]):
+        site.add(Untranslated(f'"{plain[-1]}" is not a time', line.text, line.origin))
     elif name in _UNSAID:
         return
     elif name in words.DROPPED or name.startswith(_PREFIXES):

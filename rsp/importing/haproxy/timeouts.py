@@ -21,11 +21,11 @@ def said(lines: list[Line]) -> dict[str, str]:
             name, value = _OLD[line.first], line.words[1]
         if not name:
             continue
-        line.used = True
         try:
             found[name] = duration(value) if seconds(value) else _NEVER
         except Inexpressible:
-            continue
+            continue  # leftovers.py says so
+        line.used = True
     return found
 
 

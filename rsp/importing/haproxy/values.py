@@ -38,6 +38,10 @@ def seconds(text: str, unit: str = "ms") -> float:
     return int(match[1]) * _SECONDS[match[2] or unit]
 
 
+def is_time(text: str) -> bool:
+    return _TIME.fullmatch(text) is not None
+
+
 def duration(text: str, unit: str = "ms") -> str:
     return units.duration(seconds(text, unit))
 
