@@ -16,7 +16,7 @@ _TIMES: Final = (
     ("send", "send_timeout", "60s", "60s"),
 )
 _PEER: Final = ("proxy", "fastcgi", "uwsgi", "grpc")
-_BODY: Final = "1m"
+_LONGEST: Final = 10**9  # seconds: what rsp takes, and as good as for ever
 
 
 def for_all(http: Level, result: Result) -> None:
@@ -78,12 +78,10 @@ def _is_own(level: Level, *names: str) -> bool:
 
 def _time(level: Level, name: str, parts: Parts) -> str | None:
     statement = level.last(name)
-    if statement is None or "$" in statement.value:
+    if statement is None:
         return None
     try:
-        if number_of_seconds(statement.value) > 10**8:
-            return None
-        return seconds(statement.value)
+        return seconds(statement.value) if number_of_seconds(statement.value) < _LONGEST else f"{_LONGEST}s"
     except Unsayable as error:
         parts.lost(statement, str(error))
         return None
