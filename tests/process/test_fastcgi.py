@@ -419,4 +419,4 @@ def test_scripts_that_rsp_cannot_see_are_known_by_their_names(tmp_path):
             assert told(rsp.ask("h1", "/").body)["SCRIPT_FILENAME"] == "/srv/elsewhere/index.php"
             found = run_rsp(tmp_path, "explain", "site.lua", "GET http://a/info.php/x")
             assert "peer " + peer.address + ", over FastCGI" in found.stdout
-            assert 'script:    /srv/elsewhere/info.php, with PATH_INFO "/x"; this process does not see' in found.stdout
+            assert 'script:    /srv/elsewhere/info.php, with PATH_INFO "/x"; this process cannot see' in found.stdout

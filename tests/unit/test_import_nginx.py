@@ -237,6 +237,11 @@ def test_files(lua, lines, said):
     assert said in lua(server(lines))
 
 
+def test_there_is_no_early_data(lua):
+    set_ = "proxy_set_header Early-Data $ssl_early_data;"
+    assert 'remove = { "Early-Data" }' in lua(server(f"location / {{ proxy_pass http://127.0.0.1:1; {set_} }}"))
+
+
 def test_a_server_without_a_root(lua):
     text = lua("events {} http { " + server("location / { try_files $uri =404; }") + " }")
     assert 'files = { root = "/usr/share/nginx/html", index = "" }' in text

@@ -73,3 +73,23 @@ def test_variables_for_scripts(tmp_path):
     assert 'params = { HTTPS = "on", QUERY_STRING = "q={path}&{query}" }' in text
     site, _ = imported(tmp_path, f"server {{ location / {{ {passing} fastcgi_param A $fastcgi_path_info; }} }}")
     assert not site.whole
+
+
+def test_a_front_controller_that_gets_the_path_in_its_query(tmp_path):
+    php = "location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
+    ends = "index index.php; location / { try_files $uri $uri/ /index.php?q=$uri&$args; }"
+    site, text = imported(tmp_path, f"server {{ root /srv; {php} {ends} }}")
+    assert site.whole
+    assert 'params = { QUERY_STRING = "q={path}&{query}" }' in text
+    assert 'route { files = "/srv", else_to = "php-2" }' in text
+    assert 'regex = "^/$"' in text
+    assert 'else_to = "php" }' in text  # the directory of the front controller: its index, with the query as it came
+
+
+def test_try_files_without_args_drops_the_query(tmp_path):
+    php = "location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
+    site, text = imported(tmp_path, f"server {{ root /srv; {php} location / {{ try_files $uri /index.php; }} }}")
+    assert site.whole
+    assert 'params = { QUERY_STRING = "" }' in text
+    proxied = "location / { try_files $uri /app; } location /app { proxy_pass http://127.0.0.1:1; }"
+    assert not imported(tmp_path, f"server {{ root /srv; {proxied} }}")[0].whole

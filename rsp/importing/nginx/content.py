@@ -34,13 +34,13 @@ class Content:
 
     def peer(
         self, draft: Draft, passing: Statement, location: Location | None, level: Level, names: Names,
-        rules: fields.Rules, key: str = "to", index: str | None = None,
+        rules: fields.Rules, key: str = "to", index: str | None = None, query: str | None = None,
     ) -> None:  # fmt: skip
         """``to``, or ``else_to`` of a route with files.  Raises :class:`Unsayable`."""
         context = self.context
         if passing.name in ("fastcgi_pass", "uwsgi_pass"):
             level.all("try_files")
-            name = fastcgi.upstream(passing, level, names, context.blocks, context.result, draft.parts, index)
+            name = fastcgi.upstream(passing, level, names, context.blocks, context.result, draft.parts, index, query)
             draft.keys = {key: name, **draft.keys}
             return
         if passing.name not in ("proxy_pass", "grpc_pass"):
@@ -185,10 +185,25 @@ class Content:
             else:
                 passing.used = True
                 self._same_rules(level, meant)
-                self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", last.index)
+                self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", last.index, last.query)
+                if last.query and script is not None:
+                    self._own_index(draft, last.index or "", passing, meant)
+                elif last.query == "":
+                    said = f"in nginx, scripts get no query this way; it would be /{last.index}?$args"
+                    draft.parts.note(level.own("try_files")[-1], said)
                 times.of_route(meant.level, draft.keys, draft.parts)
         elif script is not None and runs:
             self._indexed(draft, script, folder, level, names, rules)
+
+    def _own_index(self, draft: Draft, script: str, passing: Statement, meant: Location) -> None:
+        """The directory of a front controller is no path for it: nginx finds its index, and keeps the query."""
+        said = "the query of the front controller has the path as it came (nginx: decoded), and comes to scripts "
+        draft.parts.note(None, said + "that are the index of other directories, too")
+        folder = f"/{script.rpartition('/')[0]}".rstrip("/") + "/"
+        if folder.startswith(str(draft.match.get("path", "/"))) and "regex" not in draft.match:
+            blocks, names = self.context.blocks, self.server.names_at(meant)
+            name = fastcgi.upstream(passing, meant.level, names, blocks, self.context.result, draft.parts)
+            draft.keys[""] = [name, f"^{re.escape(folder)}$"]
 
     def _missing(self, draft: Draft, last: files.Fallback, level: Level) -> None:
         """``try_files ... =503``: rsp's own answer is 404.  nginx's 444 closes the connection."""

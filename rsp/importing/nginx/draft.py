@@ -58,7 +58,9 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         routes.append(Declaration("route", keys=_ordered({**where, **draft.rest, **hooks}), origin=origin))
     if isinstance(second, list):
         name, expression = second
-        others = {key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files")}
+        others = {
+            key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files", "else_to")
+        }
         given = keys["files"]
         table: Value = {**(given if isinstance(given, dict) else {"root": given})}
         ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}

@@ -49,9 +49,10 @@ _SCRIPT: Final = re.compile(r"(?P<root>.*?)/?\$(?:\{)?fastcgi_script_name\}?")
 
 def upstream(
     statement: Statement, level: Level, names: Names, blocks: Mapping[str, Block], result: Result, parts: Parts,
-    index: str | None = None,
+    index: str | None = None, query: str | None = None,
 ) -> str:  # fmt: skip
-    """Its name.  ``index``: the script of paths that name none, where another place says so.
+    """Its name.  ``index``: the script of paths that name none, where another place says so; ``query``: the query
+    that it gets.
 
     Raises :class:`Unsayable`.
     """
@@ -63,6 +64,10 @@ def upstream(
     if protocol == "fastcgi":
         _scripts(statement, level, names, keys, index, parts)
     own = _parameters(level, f"{protocol}_param", names, parts)
+    if query is not None:
+        if "QUERY_STRING" in own:
+            raise Unsayable("the query is given by fastcgi_param, too")
+        own["QUERY_STRING"] = names.text(query)
     if own:
         keys["params"] = own
     block = blocks.get(said)

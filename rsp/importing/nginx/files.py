@@ -19,13 +19,15 @@ _DEFAULT_INDEX: Final = "index.html"
 class Fallback(Struct):
     """What answers where ``try_files`` has no file: a file below the directory, a location, or a status.
 
-    ``index``: the script that the location is asked for, where it runs scripts.
+    ``index``: the script that the location is asked for, where it runs scripts; ``query``: of nginx's variables, where
+    it is not the request's.
     """
 
     file: str | None = None
     location: Location | None = None
     index: str | None = None
     status: str = "404"
+    query: str | None = None
 
 
 class Tries(Struct):
@@ -122,18 +124,19 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
             raise Unsayable(f"there is no location {last} here")
         return Fallback(location=server.named[last])
     path = names.expand(last)
+    keeps_query = path.endswith(_QUERIES)
     for query in _QUERIES:
         path = path.removesuffix(query)
     if path in ("$uri", "$uri/"):
         return Fallback()
-    path, mark, query = path.partition("?")
+    path, _, query = path.partition("?")
     if "$" in path or not path.startswith("/"):
         raise Unsayable(f"rsp import does not translate {last} at the end of try_files")
     meant = server.find(path)
     if meant is not None and meant.content is not None:
-        if mark:
-            raise Unsayable(f"rsp passes the query as it came: {last}")
-        return Fallback(location=meant, index=path.lstrip("/"))
+        if meant.content.name != "fastcgi_pass":
+            raise Unsayable(f"where there is no file, rsp passes the path on as it came, not {last}")
+        return Fallback(location=meant, index=path.lstrip("/"), query=None if keeps_query else query)
     if meant is not None and meant.level.has("return"):
         raise Unsayable(f"{last} leads to a location with return")
     around = location.level if location is not None else server.level

@@ -97,7 +97,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     for statement in http.own("server"):
         idioms.translate(statement)
     guess = _ROOT if is_part else f"{_PREFIX}/html"
-    constants = {"document_root": guess, "realpath_root": guess}
+    constants = {"document_root": guess, "realpath_root": guess, "ssl_early_data": ""}  # rsp accepts no early data
     if is_part:
         _complete_scripts(http, result)
     if constants and not _names_root(main.block) and _looks_for_files(main.block):
