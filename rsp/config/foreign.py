@@ -4,7 +4,6 @@ Only what has failed as a configuration is looked at, so nothing that works is e
 """
 
 import re
-import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -63,6 +62,8 @@ def complaint(path: str, text: str) -> str | None:
     if found is None:
         return None
     if found in _IMPORTED:
+        import shlex  # this is no burden to a master
+
         way = f"translate it: rsp import {shlex.quote(path)}"
     else:
         way = "rsp init writes an example with comments"

@@ -9,7 +9,7 @@ import pytest
 from rsp.commands.options import COMMANDS
 from rsp.commands.options import parser as rsp_parser
 
-PARSERS = {"yaml", "shtab", "rich", "crossplane", "rsp.config.annotations", "rsp.config.reference"}
+PARSERS = {"yaml", "shtab", "shlex", "rich", "crossplane", "rsp.config.annotations", "rsp.config.reference"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
