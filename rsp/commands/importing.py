@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from rsp.importing.check import checked
 from rsp.importing.formats import FORMATS, guess, read
 from rsp.importing.site import Site, Unreadable
 
+_LONGEST: Final = 2**26  # characters
 _EPILOG: Final = """\
 exit status: 0: everything was translated; 1: something was not: it stands as a comment at its place,
 and on standard error with its file and line; 2: wrong command line, or a file that cannot be read
@@ -22,9 +24,13 @@ def main(arguments: list[str]) -> int:
     """The exit status: 0, 1 where something is not translated, 2 for the command line and unreadable files."""
     options = parser().parse_args(arguments)
     try:
-        text = Path(options.file).read_text(encoding="utf-8", errors="surrogateescape")
+        with Path(options.file).open(encoding="utf-8", errors="surrogateescape") as source:
+            text = source.read(_LONGEST + 1)
     except OSError as error:
         return _fail(f"{options.file}: {error.strerror}")
+    if len(text) > _LONGEST:
+        return _fail(f"{options.file}: this is longer than {_LONGEST // 2**20} MiB, so it is no configuration")
+    warnings.simplefilter("ignore")  # Python's own, of expressions in the file
     format = options.format or guess(options.file, text)
     if format is None:
         return _fail(f"{options.file}: the format is not clear; say it: --from {'|'.join(FORMATS)}")

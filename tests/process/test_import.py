@@ -79,3 +79,15 @@ def test_bytes_that_are_no_text_stay_in_comments(tmp_path):
     (tmp_path / "nginx.conf").write_bytes(b"server { listen 8080; # caf\xe9\n location / { unheard \xff\xfe; } }\n")
     made = run_rsp(tmp_path, "import", "nginx.conf")
     assert made.returncode == 1 and "Traceback" not in made.stderr
+
+
+def test_what_has_no_end_is_no_configuration(tmp_path):
+    made = run_rsp(tmp_path, "import", "--from", "nginx", "/dev/zero")
+    assert made.returncode == 2 and "/dev/zero: this is longer than 64 MiB" in made.stderr
+
+
+def test_a_message_says_nothing_of_a_file_that_is_no_configuration(tmp_path):
+    (tmp_path / "shadow").write_text("root:$y$secret:20228:0:99999:7:::\n")
+    made = _imported(tmp_path, "server { listen 8080; include shadow; return 200 x; }")
+    assert made.returncode == 1 and "shadow:1: a directive is not ended by ';'" in made.stderr
+    assert "secret" not in made.stderr + made.stdout

@@ -1,5 +1,7 @@
 """A Caddyfile: what its sites, matchers and directives become."""
 
+import os
+
 import pytest
 
 from rsp.importing.caddy.reader import read
@@ -210,6 +212,7 @@ def test_what_is_not_translated_names_its_line(site, line):
         ["@out not header_regexp X-Key ^a", "respond @out 403"],
         ["basic_auth {", "ann", "}"],
         ["forward_auth authelia:9091 {", "copy_headers A>B", "}"],
+        ["@x path {$ADMIN}/*", "respond @x 403"],
         ["@x expression true", "handle @x {", "basic_auth {", "ann $2a$14$x", "}", APP, "}"],
     ],
 )
@@ -256,3 +259,14 @@ def test_a_name_of_one_port_is_not_that_of_another_where_a_star_has_it(lua):
 def test_handle_path_without_a_slash_refuses_what_rsp_has_no_prefix_for(lua):
     text = lua(plain(APP, "handle_path /z* {", "respond 404", "}"))
     assert text.index('regex = "(?i)^/z", respond = { status = 403 }') < text.index('to = "port-3000"')
+
+
+def test_a_pipe_is_not_imported(site, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    made = site(plain("import pipe", APP))
+    assert [lost.reason for lost in made.untranslated] == ["there is no such file or snippet"]
+
+
+def test_blocks_that_are_nested_too_deeply(site):
+    with pytest.raises(Unreadable, match="nested too deeply"):
+        site(":80 {\n" + "handle {\n" * 2000 + "}\n" * 2001)

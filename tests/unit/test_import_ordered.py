@@ -166,3 +166,11 @@ end)
         result = run_rsp(tmp_path, "-t", "site.lua", text=text)
         assert result.returncode == 0, f"{rules}\n{text}\n{result.stderr}"
     assert looked_at
+
+
+def test_a_field_that_a_later_rule_removes_is_not_set():
+    one = {"request_headers": {"set": {"X-User": "me", "X-Kept": "1"}}}
+    merged = merge(one, {"request_headers": {"remove": ["x-user"]}})
+    assert merged == {"request_headers": {"set": {"X-Kept": "1"}, "remove": ["x-user"]}}
+    again = merge(merged, {"request_headers": {"set": {"X-User": "you"}}})
+    assert again["request_headers"]["set"] == {"X-Kept": "1", "X-User": "you"}

@@ -105,9 +105,11 @@ class Directives:
             return []
         paths = [each for each in inside if each.name == "path"]
         if paths:
-            where = matcher(
-                Scope({word: Node([word], node.origin, paths)}, scope.secure, scope.plain, scope.prefix), word, True
-            )
+            narrowed = Scope({word: Node([word], node.origin, paths)}, scope.secure, scope.plain, scope.prefix)
+            try:
+                where = matcher(narrowed, word, True)
+            except Inexpressible:
+                where = Matcher()
             return [Rule(_CLOSED, where.any, last=True, guard=True, origin=node.origin, text=node.text)]
         if nested or any(each.name == "not" for each in inside):
             return [Rule(_CLOSED, last=True, guard=True, origin=node.origin, text=node.text)]

@@ -146,7 +146,8 @@ class _Expander:
         if (snippet := self.snippets.get(name)) is not None:
             return [_filled(each, arguments) for each in snippet.block or []]
         pattern = str(self.path.parent / name)
-        files = sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
+        found_files = sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
+        files = [file for file in found_files if Path(file).is_file()]  # no devices, and no pipes
         if not files:
             if not glob.has_magic(pattern):
                 self.site.add(Untranslated("there is no such file or snippet", node.text, node.origin))

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from rsp.importing.site import Origin, Unreadable
 
+_DEEPEST: Final = 50
 _VARIABLE: Final = re.compile(r"\{\$([A-Za-z_]\w*)(?::([^{}]*))?\}")
 _RUNTIME: Final = re.compile(r"\{env\.([A-Za-z_]\w*)\}")
 
@@ -43,7 +44,7 @@ class Node(Struct):
 def parse(file: str, text: str) -> list[Node]:
     """Raises :class:`Unreadable`."""
     tokens = list(_tokens(file, text))
-    return _nodes(file, tokens, 0, inside=False)[0]
+    return _nodes(file, tokens, 0, 0)[0]
 
 
 def variables(text: str) -> list[tuple[str, str | None, str]]:
@@ -52,7 +53,8 @@ def variables(text: str) -> list[tuple[str, str | None, str]]:
     return found + [(match[1], None, match[0]) for match in _RUNTIME.finditer(text)]
 
 
-def _nodes(file: str, tokens: list[Token], index: int, inside: bool) -> tuple[list[Node], int]:
+def _nodes(file: str, tokens: list[Token], index: int, inside: int) -> tuple[list[Node], int]:
+    """``inside``: how many blocks are around."""
     nodes: list[Node] = []
     while index < len(tokens):
         token = tokens[index]
@@ -70,7 +72,9 @@ def _nodes(file: str, tokens: list[Token], index: int, inside: bool) -> tuple[li
                 break
             line = token.line
             if token.text == "{" and not token.quoted:
-                block, index = _nodes(file, tokens, index + 1, inside=True)
+                if inside >= _DEEPEST:
+                    raise Unreadable(f"{file}:{token.line}: blocks are nested too deeply")
+                block, index = _nodes(file, tokens, index + 1, inside + 1)
                 break
             if token.text == "}" and not token.quoted and words:
                 break

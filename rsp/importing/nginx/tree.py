@@ -96,7 +96,7 @@ class Tree:
                 continue
             if word == "}":
                 if words:
-                    raise Unreadable(f'{shown}:{line}: "{words[0]}" is not ended by ";"')
+                    raise Unreadable(f"{shown}:{line}: {_shown(words[0])} is not ended by ';'")
                 if not outer:
                     raise Unreadable(f'{shown}:{at}: unexpected "}}"')
                 current = outer.pop()
@@ -123,7 +123,7 @@ class Tree:
             else:
                 current.append(statement)
         if words:
-            raise Unreadable(f'{shown}:{line}: "{words[0]}" is not ended by ";"')
+            raise Unreadable(f"{shown}:{line}: {_shown(words[0])} is not ended by ';'")
         if outer:
             raise Unreadable(f'{shown}: unexpected end of file, expected "}}"')
         return current
@@ -212,3 +212,8 @@ def mark(statement: Statement) -> None:
 def mark_all(block: list[Statement]) -> None:
     for statement in block:
         mark(statement)
+
+
+def _shown(word: str) -> str:
+    """Not more than a directive's name: a file that is no configuration may hold secrets."""
+    return f'"{word}"' if re.fullmatch(r"\w{1,40}", word) else "a directive"

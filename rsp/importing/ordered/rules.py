@@ -151,13 +151,25 @@ def redirection(to: str, status: int) -> dict[str, Any]:
     return {"respond": {"status": status, "headers": {"Location": to}}}
 
 
+def _without(fields: dict[str, Any], removed: object) -> dict[str, Any]:
+    """Fields that an earlier rule has set, and a later one removes: in rsp, ``set`` comes after ``remove``."""
+    names = {str(name).lower() for name in removed} if isinstance(removed, list) else set()
+    left = {
+        way: {name: value for name, value in table.items() if name.lower() not in names}
+        if isinstance(table, dict)
+        else table
+        for way, table in fields.items()
+    }
+    return {way: table for way, table in left.items() if table != {}}
+
+
 def merge(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     """``two`` goes before; tables become one, lists follow each other; of two ``allow`` both have to hold."""
     merged = dict(one)
     for name, value in two.items():
         had = merged.get(name)
         if isinstance(had, dict) and isinstance(value, dict):
-            merged[name] = merge(had, value)
+            merged[name] = merge(_without(had, value.get("remove")) if name.endswith("_headers") else had, value)
         elif name == "allow" and had is not None and had != value:
             merged[name] = list(networks(tuple(had), tuple(value)) or ())
             if not merged[name]:
