@@ -13,7 +13,7 @@ APP = """
 def application(environ, start_response):
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     names = ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI", "HTTP_X_THING", "HTTP_PROXY",
-             "CONTENT_LENGTH", "REMOTE_ADDR", "HTTPS", "SERVER_PROTOCOL", "wsgi.url_scheme")
+             "CONTENT_LENGTH", "REMOTE_ADDR", "HTTPS", "SERVER_PROTOCOL", "APP_ENV", "wsgi.url_scheme")
     if environ["PATH_INFO"] == "/long":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return (b"x" * 65536 for _ in range(64))
@@ -41,7 +41,7 @@ def rsp(tmp_path_factory, program):
         wait_until(lambda: os.path.exists(address) or process.poll() is not None, "uWSGI")
         assert process.poll() is None, (directory / "uwsgi.log").read_text()
         text = f"""{as_root()}
-            upstream "app" {{ "unix:{address}", protocol = "uwsgi",
+            upstream "app" {{ "unix:{address}", protocol = "uwsgi", params = {{ APP_ENV = "live" }},
                 health = {{ path = "/missing", status = 404, body = "no", interval = "2s" }} }}
             route {{ to = "app" }}
         """
@@ -56,7 +56,7 @@ def test_an_application(rsp, way):
         "REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": "/a b/c", "QUERY_STRING": "x=1",
         "REQUEST_URI": "/a%20b/c?x=1", "HTTP_X_THING": "y", "HTTP_PROXY": "None", "CONTENT_LENGTH": "5",
         "REMOTE_ADDR": "127.0.0.1", "HTTPS": "on" if way.endswith("-tls") else "None",
-        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_PROTOCOL": "HTTP/1.1", "APP_ENV": "live",
         "wsgi.url_scheme": "https" if way.endswith("-tls") else "http",
     }  # fmt: skip
     assert answer.body.endswith(b"\nhello")

@@ -202,7 +202,7 @@ def test_variables_of_the_configuration_replace_those_of_rsp(sites, way):
         "APP_ENV": "live",
         "SERVER_NAME": "fixed",
         "QUERY_STRING": "q=/own/echo.php&x=1",
-        "HTTP_X_THING": "",
+        "HTTP_X_THING": None,
         "SCRIPT_FILENAME": f"{sites.www}/echo.php",
     }
     assert {name: found.get(name) for name in expected} == expected

@@ -74,7 +74,8 @@ def variables(
     found += _fields(head)
     if own:
         names = {name for name, _ in own}
-        found = [pair for pair in found if pair[0] not in names] + own
+        found = [pair for pair in found if pair[0] not in names]
+        found += [pair for pair in own if pair[1] or not pair[0].startswith(b"HTTP_")]
     return found
 
 

@@ -1,0 +1,78 @@
+"""What ``rsp import`` makes of FastCGI in nginx.conf: scripts are told the same beside nginx with the same file."""
+
+import http.client
+import socket
+
+from tests.fastcgi_peer import Asked, FastCgiPeer, page
+from tests.interop.import_oracle import NGINX_AT, RSP_AT, running
+from tests.interop.test_import_beside_nginx import NGINX, TYPES, _user
+from tests.over_tls import not_over_tls
+from tests.paths import public_directory
+
+SITE = """server {
+    listen 8080;
+    root DIRECTORY/www;
+    index index.php index.html;
+    location / { try_files $uri $uri/ /index.php?q=$uri&$args; }
+    location /plain/ { try_files $uri /index.php?$args; }
+    location /bare/ { try_files $uri /index.php; }
+    location /one/ { try_files $uri /other.php?$args; }
+    location ~ \\.php$ {
+        try_files $uri =404;
+        fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+        fastcgi_param SCRIPT_NAME $fastcgi_script_name;
+        fastcgi_param QUERY_STRING $query_string;
+        fastcgi_param REQUEST_URI $request_uri;
+        fastcgi_param REQUEST_METHOD $request_method;
+        fastcgi_param SERVER_NAME fixed.example;
+        fastcgi_param HTTPS on;
+        fastcgi_param APP_ENV "live {x}";
+        fastcgi_param USER_AGENT_OF $http_user_agent;
+        fastcgi_param HTTP_X_OWN "";
+        fastcgi_pass PEER;
+    }
+}
+"""
+TOLD = (
+    "SCRIPT_FILENAME", "SCRIPT_NAME", "QUERY_STRING", "REQUEST_URI", "REQUEST_METHOD", "SERVER_NAME", "HTTPS",
+    "APP_ENV", "USER_AGENT_OF", "HTTP_X_OWN",
+)  # fmt: skip
+TARGETS = (
+    "/", "/?a=b", "/page", "/page?a=b", "/page/?a=b", "/a/b/c", "/index.php?x=1", "/other.php", "/nosuch.php",
+    "/file.txt", "/plain/", "/plain/x?a=b", "/bare/x?a=b", "/bare/x", "/one/x?a=b", "/one/",
+)  # fmt: skip
+
+pytestmark = not_over_tls("the scripts are told of HTTP")
+
+
+def echo(connection: socket.socket, asked: Asked) -> bool:
+    told = "".join(f"{name}={asked.params.get(name.encode())!r}\n" for name in TOLD)
+    connection.sendall(page(told.encode()))
+    return asked.keep
+
+
+def ask(host: str, port: int, target: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    try:
+        connection.request("GET", target, headers={"User-Agent": "test", "X-Own": "client"})
+        response = connection.getresponse()
+        body = response.read()
+        return response.status, body if response.status == 200 else b""
+    finally:
+        connection.close()
+
+
+def test_scripts_are_told_the_same(program):
+    nginx = program("nginx")
+    with public_directory() as directory, FastCgiPeer(echo) as peer:
+        www = directory / "www"
+        www.mkdir()
+        for name in ("index.php", "other.php", "file.txt"):
+            (www / name).write_text(name)
+        site = SITE.replace("DIRECTORY", str(directory)).replace("PEER", peer.address)
+        files = {"nginx.conf": NGINX, "mime.types": TYPES, "themes/site.conf": site}
+        with running(directory, nginx, files, _user()) as pair:
+            assert pair.site.whole, list(pair.site.untranslated)
+            for target in TARGETS:
+                found = [ask(host, pair.ports[8080], target) for host in (NGINX_AT, RSP_AT)]
+                assert found[0] == found[1], target
