@@ -74,7 +74,7 @@ def keep(location: Location, server: Server, match: dict[str, Value]) -> None:
 
 
 def taken_from(location: Location, server: Server) -> Location | None:
-    """A longer prefix whose paths an expression inside of a shorter one would have in rsp, and not in nginx."""
+    """A longer prefix whose paths rsp, unlike nginx, would give to an expression inside of a shorter prefix."""
     outer = location.outer
     if not location.is_regex or outer is None or outer.is_regex:
         return None
