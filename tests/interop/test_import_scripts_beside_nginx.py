@@ -17,6 +17,10 @@ SITE = """server {
     location /plain/ { try_files $uri /index.php?$args; }
     location /bare/ { try_files $uri /index.php; }
     location /one/ { try_files $uri /other.php?$args; }
+    location /named/ { try_files $uri @named; }
+    location /asked/ { try_files $uri @asked; }
+    location @named { rewrite ^/(.*)$ /index.php last; }
+    location @asked { rewrite ^(.*)$ /index.php?q=$1 last; }
     location ~ \\.php$ {
         try_files $uri =404;
         fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
@@ -39,7 +43,8 @@ TOLD = (
 )  # fmt: skip
 TARGETS = (
     "/", "/?a=b", "/page", "/page?a=b", "/page/?a=b", "/a/b/c", "/index.php?x=1", "/other.php", "/nosuch.php",
-    "/file.txt", "/plain/", "/plain/x?a=b", "/bare/x?a=b", "/bare/x", "/one/x?a=b", "/one/",
+    "/file.txt", "/plain/", "/plain/x?a=b", "/bare/x?a=b", "/bare/x", "/one/x?a=b", "/one/", "/named/x?a=b", "/named/",
+    "/asked/x?a=b",
 )  # fmt: skip
 
 pytestmark = not_over_tls("the scripts are told of HTTP")

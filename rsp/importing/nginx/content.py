@@ -13,6 +13,7 @@ from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
 
+_BELOW_ROOT: Final = ("^/(.*)$", "^/(.+)$", "^/(.*)", "^/", "/")
 _MAPPED: Final = re.compile(r"(?P<scheme>https?://)?\$\{?(?P<name>\w+)\}?")
 
 
@@ -181,7 +182,14 @@ class Content:
             passing = meant.content
             inner = self.server.names_at(meant)
             if passing is None:
-                self._named(draft, meant, inner, rules)
+                last = self._named(draft, meant, level, rules)
+                if (
+                    last.query
+                    and script is not None
+                    and last.location is not None
+                    and last.location.content is not None
+                ):
+                    self._own_index(draft, last.index or "", last.location.content, last.location)
             else:
                 passing.used = True
                 self._same_rules(level, meant)
@@ -213,22 +221,31 @@ class Content:
         elif last.status != "404":
             draft.failed.append(f"if err.status == 404 then return respond({last.status}) end")
 
-    def _named(self, draft: Draft, meant: Location, names: Names, rules: fields.Rules) -> None:
-        """A named location that rewrites to a script, or answers itself."""
-        for statement in meant.level.block:
-            if statement.name == "rewrite" and len(statement.args) >= 2:
-                expression, target = statement.args[:2]
-                path, mark, query = target.partition("?")
-                found = self.server.find(path) if "$" not in path and path.startswith("/") else None
-                is_all = expression in ("^", ".*", "^(.*)$", "^/(.*)$", "(.*)", "^.*$", "^(.+)$", "^/(.+)$", "^(.*)")
-                if is_all and found is not None and found.content is not None and not (mark and query):
-                    mark_all(meant.level.block)
-                    found.content.used = True
-                    inner = self.server.names_at(found)
-                    passing = found.content
-                    self.peer(draft, passing, found, found.level, inner, rules, "else_to", path.lstrip("/"))
-                    return
-        raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
+    def _named(self, draft: Draft, meant: Location, level: Level, rules: fields.Rules) -> files.Fallback:
+        """A named location that does nothing but rewrite every path to a script."""
+        module = [each for each in meant.level.block if each.name in ("rewrite", "if", "return", "set", "break")]
+        expression, target, flag, *_ = [*(module[0].args if module else []), "", "", ""]
+        path, mark, query = target.partition("?")
+        found = self.server.find(path) if "$" not in path and path.startswith("/") else None
+        passing = found.content if found is not None else None
+        whole = expression in ("^(.*)$", "^(.*)", "(.*)", "^(.+)$")  # $1 is the path
+        is_all = whole or expression in ("^", ".*", "^.*$") or ("$" not in query and expression in _BELOW_ROOT)
+        if len(module) != 1 or module[0].name != "rewrite" or flag not in ("", "last") or not is_all:
+            raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
+        if found is None or passing is None or passing.name != "fastcgi_pass":
+            raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
+        self._same_rules(level, found)
+        mark_all(meant.level.block)
+        passing.used = True
+        said = None
+        if mark:
+            said = query.removesuffix("?").replace("$1", "$uri") if whole else query.removesuffix("?")
+            if query and not query.endswith("?"):
+                said += "&$args"
+                draft.parts.note(module[0], "the query of the script ends in & where the request has none")
+        inner = self.server.names_at(found)
+        self.peer(draft, passing, found, found.level, inner, rules, "else_to", path.lstrip("/"), said)
+        return files.Fallback(location=found, index=path.lstrip("/"), query=said)
 
     @staticmethod
     def _same_rules(level: Level, meant: Location) -> None:
