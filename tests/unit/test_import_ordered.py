@@ -174,3 +174,10 @@ def test_a_field_that_a_later_rule_removes_is_not_set():
     assert merged == {"request_headers": {"set": {"X-Kept": "1"}, "remove": ["x-user"]}}
     again = merge(merged, {"request_headers": {"set": {"X-User": "you"}}})
     assert again["request_headers"]["set"] == {"X-Kept": "1", "X-User": "you"}
+
+
+def test_one_rule_of_too_many_parts_is_refused_before_it_is_worked_out():
+    parts = [Condition(path=Path("exact", f"/{number}")) for number in range(401)]
+    resolved = resolve([Rule({"to": "a"}, parts, last=True)], {"to": "b"})
+    assert [problem.reason for problem in resolved.problems] == ["it would become more than 400 routes"]
+    assert [chosen.keys for chosen in resolved.chosen] == [{"respond": {"status": 503}}]

@@ -155,6 +155,9 @@ class Acls:
             self.notes["the name of the TLS handshake (SNI) is compared; rsp routes by the host of the request"] = None
             return [Condition(hosts=frozenset(self._hosts(values, way)))]
         if name in ("hdr", "fhdr") and argument:
+            if name == "hdr" and way in ("", "str"):
+                said = f"HAProxy compares {argument} between its commas, rsp as a whole: a, b is neither a nor b"
+                self.notes[said] = None
             return self._header(argument.split(",")[0], way, fold, values, text)
         if name == "hdr_cnt" and argument and values == ["eq", "0"]:
             return [Condition(headers=((argument, False),))]

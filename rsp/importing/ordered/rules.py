@@ -73,7 +73,7 @@ def _walk(
     """Every request of ``within`` finds a route."""
     for index, rule in enumerate(rules):
         rest = rules[index + 1 :]
-        if len(out.chosen) > _MOST:
+        if len(out.chosen) + len(rule.any) > _MOST:
             _problem(out, rule, f"it would become more than {_MOST} routes")
             out.chosen.append(Chosen(within, {"respond": {"status": 503}}, rule.origin))
             return
