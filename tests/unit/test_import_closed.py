@@ -134,3 +134,15 @@ def test_what_closes_all_servers_closes_all_routes(status):
 def test_a_file_that_is_missing_and_says_nothing_of_access_leaves_the_rest(status):
     text = f"server {{ listen 8080; include snippets/logs.conf; location / {{ {_PROXY} }} }}"
     assert status(text, "/x") not in (403, 503)
+
+
+def test_what_stands_behind_break_is_not_reached(status):
+    text = f"server {{ listen 8080; location /x/ {{ break; return 403; {_PROXY} }} }}"
+    assert status(text, "/x/") not in (403, 503)
+
+
+def test_a_break_that_depends_on_the_request_is_not_left_out(status):
+    text = (
+        f"server {{ listen 8080; location /x/ {{ if ($arg_q) {{ break; }} if ($arg_n) {{ return 403; }} {_PROXY} }} }}"
+    )
+    assert status(text, "/x/?n=1") == 503

@@ -182,6 +182,12 @@ class Locations:
     def _rewriting(self, level: Level, draft: Draft, names: Names, location: Location | None) -> bool:
         """Whether something of it answers every request."""
         block = [statement for statement in level.block if statement.name in _MODULE and not statement.used]
+        end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
+        mark_all(block[end:])
+        block = block[:end]
+        for each in block[:-1]:
+            if each.name == "if" and any(inner.name == "break" for inner in each.block or []):
+                raise Unsayable("rsp import does not translate `break` in if where others follow")
         final = next((each for each in block if each.name == "return"), None)
         before = block[: block.index(final)] if final is not None else block
         if final is not None:
