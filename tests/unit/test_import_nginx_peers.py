@@ -93,3 +93,16 @@ def test_try_files_without_args_drops_the_query(tmp_path):
     assert 'params = { QUERY_STRING = "" }' in text
     proxied = "location / { try_files $uri /app; } location /app { proxy_pass http://127.0.0.1:1; }"
     assert not imported(tmp_path, f"server {{ root /srv; {proxied} }}")[0].whole
+
+
+def test_scripts_see_a_rewritten_path(tmp_path):
+    php = "root /srv; location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
+    rewriting = "location = /map.xml { rewrite ^ /index.php?map=1 last; }"
+    assert "REQUEST_URI" in imported(tmp_path, f"server {{ {php} {rewriting} }}")[1]
+    assert "REQUEST_URI" not in imported(tmp_path, f"server {{ {php} }}")[1]
+
+
+def test_a_part_that_rewrites_to_a_script_without_saying_what_runs_it(tmp_path):
+    site, text = imported(tmp_path, "rewrite ^/map\\.xml$ /index.php?map=1 last;")
+    assert site.whole
+    assert "does not say what runs PHP" in text.replace("\n-- ", " ")

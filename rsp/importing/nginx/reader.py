@@ -123,6 +123,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         _close(result)
     _headers(main.block, result)
     _told(result)
+    _uri_of_scripts(result)
     shared.share(result)
     _complete(result, is_part=is_part)
 
@@ -133,7 +134,11 @@ def _complete_scripts(http: Level, result: Result) -> None:
         scripts = [
             statement
             for statement in _every(server.block or [])
-            if statement.name == "try_files" and re.match(r"/[^?$]*\.php", statement.args[-1] if statement.args else "")
+            if (
+                statement.name == "try_files"
+                and re.match(r"/[^?$]*\.php", statement.args[-1] if statement.args else "")
+            )
+            or (statement.name == "rewrite" and re.match(r"/[^?$]*\.php", [*statement.args, "", ""][1]))
         ]
         runs = any(
             statement.name == "fastcgi_pass" or (statement.name == "location" and "php" in " ".join(statement.args))
@@ -165,6 +170,15 @@ def _told(result: Result) -> None:
             said = f'rsp believes {found[1]} of proxies in `trusted` only; name them: trusted = {{ "10.0.0.0/8" }}'
             result.settings.note(None, said)
             return
+
+
+def _uri_of_scripts(result: Result) -> None:
+    """A rewritten path is not hidden from scripts."""
+    has_scripts = any(isinstance(part, Declaration) and "protocol" in part.keys for part in result.upstreams)
+    parts = [part for part in (*result.scripts, *result.routes) if not isinstance(part, (Note, Untranslated))]
+    if has_scripts and any(re.search(r"req\.path = (?!=)", str(part)) for part in parts):
+        said = "scripts see a rewritten path in REQUEST_URI, too; nginx keeps the path of the client there"
+        result.settings.note(None, said)
 
 
 def _looks_for_files(block: list[Statement]) -> bool:
