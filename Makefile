@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files wheel sdist deb clean
+.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files bench-instructions instructions wheel sdist deb clean
 
 # Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
 COMPILED := $(wildcard rsp/_cython*.so)
@@ -109,6 +109,15 @@ bench-filters: .venv/installed-dev .venv/built     ## what each filter costs, be
 
 bench-files: .venv/installed-dev .venv/built     ## files, ranges and gzip beside nginx; writes a table of docs/benchmarks.md, six minutes
 	$(BIN)/python -m bench.files --document docs/benchmarks.md
+
+# nginx takes a variable NGINX for the sockets of a former nginx.
+unexport NGINX HAPROXY
+
+bench-instructions: .venv/installed-dev .venv/built     ## instructions of a request beside nginx and HAProxy (NGINX=, HAPROXY=: the programs); writes a table of docs/benchmarks.md, ten minutes
+	$(BIN)/python -m bench.instructions $(if $(NGINX),--nginx $(NGINX)) $(if $(HAPROXY),--haproxy $(HAPROXY)) --document docs/benchmarks.md
+
+instructions: .venv/installed-dev .venv/built     ## record the instructions of a request, with which make test compares; CFLAGS=-O1, as in CI
+	$(BIN)/python -m tests.unit.instruction_count
 
 test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, podman, runc, netavark, aardvark-dns and perhaps debootstrap
 	$(PIP) podman-compose

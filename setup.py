@@ -23,7 +23,7 @@ DIRECTIVES = {"language_level": "3", "annotation_typing": False, "show_performan
 PROCESSORS = len(os.sched_getaffinity(0))
 # CFLAGS replaces what Python was compiled with, of which two flags matter; an optimization level in it holds.
 OPTIMIZED = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O2"]
-FLAGS = ["-w", "-g0", "-fwrapv", "-DNDEBUG", *OPTIMIZED]
+FLAGS = ["-w", "-g0", "-fwrapv", "-DNDEBUG", "-frecord-gcc-switches", *OPTIMIZED]
 
 
 def compiled() -> dict[str, Path]:

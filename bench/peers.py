@@ -154,8 +154,8 @@ def pin(core: int | None):
     return apply
 
 
-def wait_for(port: int, complaints: Path | None = None) -> None:
-    deadline = time.monotonic() + 10
+def wait_for(port: int, complaints: Path | None = None, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
@@ -181,6 +181,7 @@ class Peer:
     http2: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     core: int | None = PROXY_CORE
+    patience: float = 10  # seconds until it has to listen
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -200,7 +201,7 @@ class Peer:
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=err, preexec_fn=pin(self.core), env=os.environ | self.environment
             )
-        wait_for(self.port, self.directory / "stderr")
+        wait_for(self.port, self.directory / "stderr", self.patience)
 
     def values(self) -> dict[str, object]:
         """What the configurations' templates are filled with."""

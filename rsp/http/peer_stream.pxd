@@ -11,6 +11,7 @@ cdef class PeerStream:
     cpdef bint is_full(self) except -1
     cpdef bint is_bound(self) except -1
     cpdef bint is_doubtful(self) except -1
+    cpdef bint is_stale(self) except -1
     cpdef send_request(self, OutgoingHead head, list pieces, list trailers)
     cpdef send_body(self, list pieces, list trailers)
     cpdef pause(self)

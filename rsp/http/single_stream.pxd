@@ -12,6 +12,7 @@ cdef class Connection(Protocol):
     cdef public double deadline
     cdef public bint bound, doubtful, full, reused, silent
     cpdef release(self, PeerRequest request)
+    cpdef bint is_stale(self) except -1
 
 
 cdef class SingleStream(PeerStream):
@@ -25,6 +26,7 @@ cdef class SingleStream(PeerStream):
     cpdef bint is_full(self) except -1
     cpdef bint is_bound(self) except -1
     cpdef bint is_doubtful(self) except -1
+    cpdef bint is_stale(self) except -1
     cpdef pause(self)
     cpdef PeerRequest _let_go(self)
     cpdef _fail(self, Failure failure)

@@ -72,6 +72,13 @@ def accept(descriptor: int) -> tuple[int, bytes] | None:
     return sock.detach(), host.encode()
 
 
+def has_news(descriptor: int) -> bool:
+    """Whether a connection has ended, or has something to read."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
 def close(descriptor: int) -> None:
     """Of a connection."""
     os.close(descriptor)

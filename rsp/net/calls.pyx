@@ -51,6 +51,13 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_ctl(int, int, int, epoll_event *)
     int epoll_wait(int, epoll_event *, int, int)
 
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+    int POLLIN, POLLRDHUP
+    int c_poll "poll"(pollfd *, unsigned long, int)
+
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int)
 
@@ -190,6 +197,19 @@ cpdef tuple accept(int descriptor):
         client = last_client
     last_client = client
     return found, client
+
+
+cpdef bint has_news(int descriptor) except -1:
+    cdef pollfd asked
+    cdef int found
+    asked.fd = descriptor
+    asked.events = POLLIN | POLLRDHUP
+    while True:
+        found = c_poll(&asked, 1, 0)
+        if found >= 0:
+            return found > 0
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
 
 
 cpdef close(int descriptor):

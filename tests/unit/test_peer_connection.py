@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import select
 import socket
+import struct
 
 import pytest
 
@@ -14,6 +15,7 @@ from rsp.http.h1.codec import parse_request
 from rsp.http.limits import Limits
 from rsp.http.message import OutgoingHead
 from rsp.http.peer_stream import UNTRIED, PeerRequest
+from rsp.net.calls import has_news
 from rsp.net.secure import TlsLost
 from rsp.system.descriptors import Room
 from tests.unit.lone_worker import LoneWorker, tcp_pair
@@ -310,6 +312,24 @@ def test_an_idle_connection_expires(process):
     process.turn()
     assert peer.recv(1) == b""
     assert process.owner.idle == []
+
+
+def test_bytes_that_no_request_asked_for_make_a_connection_stale(process):
+    peer = process.connect()
+    stream = process.connection.open(Request())
+    assert not stream.is_stale()
+    peer.send(b"HTTP/1.1 408 Too Late\r\n\r\n")
+    assert stream.is_stale()
+
+
+def test_a_reset_connection_has_news(process):
+    near, far = tcp_pair()
+    assert not has_news(near.fileno())
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    far.close()
+    select.select([near], [], [], 5)
+    assert has_news(near.fileno())
+    near.close()
 
 
 def test_what_was_closed_before_the_request_came_is_stale(process):

@@ -3,6 +3,7 @@ cimport cython
 from rsp.http.h1.client_stream cimport H1PeerStream
 from rsp.http.peer_stream cimport PeerRequest, PeerStream
 from rsp.http.single_stream cimport Connection, SingleStream
+from rsp.net.calls cimport has_news
 
 
 cdef class ConnectionOwner:
@@ -17,6 +18,7 @@ cdef class PeerConnection(Connection):
     @cython.locals(stream=H1PeerStream)
     cpdef PeerStream open(self, PeerRequest request)
     cpdef release(self, PeerRequest request)
+    cpdef bint is_stale(self) except -1
     cpdef bint is_due(self, double now)
     @cython.locals(stream=SingleStream)
     cpdef data_received(self, bytes data)

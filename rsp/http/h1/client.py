@@ -4,12 +4,12 @@ It belongs to one request's stream at a time, see ``client_stream.py``, or waits
 clients, nor of peers.
 """
 
-import select
 from math import inf
 
 from rsp.http.h1.client_stream import H1PeerStream
 from rsp.http.peer_stream import PeerRequest, PeerStream
 from rsp.http.single_stream import Connection
+from rsp.net.calls import has_news
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 
@@ -82,9 +82,7 @@ class PeerConnection(Connection):
         return not (self.transport.closing or self.owner.retired or self.is_stale())
 
     def is_stale(self) -> bool:
-        poll = select.poll()
-        poll.register(self.transport.descriptor, select.POLLIN | select.POLLRDHUP)
-        return bool(poll.poll(0))
+        return has_news(self.transport.descriptor)
 
     def is_strict(self) -> bool:
         return self.owner.strict

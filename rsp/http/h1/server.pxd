@@ -40,6 +40,7 @@ cdef class ServerConnection(StreamOwner):
     cdef _unfinished(self, bytes data)
     @cython.locals(limits=Limits, session=ClientSession, stream=ServerStream)
     cdef _serve(self, bytes block)
+    @cython.locals(start=Py_ssize_t, piece=bytes)
     cdef _begin_body(self, ServerStream stream, Py_ssize_t framing)
     cpdef pause_reading(self)
     cpdef resume_reading(self)

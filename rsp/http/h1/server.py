@@ -239,7 +239,7 @@ class ServerConnection(StreamOwner):
     def _begin_body(self, stream: ServerStream, framing: int) -> None:
         start = self._start
         if 0 < framing <= len(self._buffer) - start:
-            piece = self._buffer[start : start + framing]  # the next requests need not be copied for it
+            piece = part(self._buffer, start, start + framing)  # the next requests need not be copied for it
             self._start += framing
             if self._start == len(self._buffer):
                 self.take_rest()

@@ -34,6 +34,7 @@ cdef class H2PeerStream(PeerStream):
     cpdef bint is_full(self) except -1
     cpdef bint is_bound(self) except -1
     cpdef bint is_doubtful(self) except -1
+    cpdef bint is_stale(self) except -1
     @cython.locals(link=PeerLink, request=RequestHead, lane=PeerLane, whole=cython.bint, block=bytes)
     cpdef send_request(self, OutgoingHead head, list pieces, list trailers)
     cdef bytes _connect(self, OutgoingHead head)
