@@ -1,9 +1,11 @@
 """Whatever a file has in it, `rsp import` reads it or says why not; the text that it writes is Lua."""
 
+import cProfile
 import re
 from pathlib import Path
 
 import lupa.luajit21 as luajit
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -49,3 +51,27 @@ def test_changed_files_are_read_or_refused(text, tmp_path):
         b"return loadstring(...) ~= nil", written.encode("utf-8", "surrogateescape")
     )
     assert loaded, written
+
+
+def _calls(text, path, name):
+    """How often functions of a file, or a method, are called to read the text."""
+    path.write_text(text)
+    profile = cProfile.Profile()
+    profile.runcall(read, path, text)
+    return sum(e.callcount for e in profile.getstats() if name in getattr(e.code, "co_filename", e.code))
+
+
+@pytest.mark.parametrize(
+    ("one", "around", "name"),
+    [
+        ("server {{ listen 80; server_name s{}.t; location / {{ proxy_pass http://a; }} }}\n", "{}", "'get' of 'dict'"),
+        ("location /l{}/ {{ proxy_pass http://a; }}\n", "server {{ listen 80; {} }}", "nginx/locations.py"),
+    ],
+    ids=["servers", "locations"],
+)
+def test_ten_times_as_many_parts_are_about_ten_times_as_much_work(one, around, name, tmp_path):
+    few, many = (
+        _calls(around.format("".join(map(one.format, range(count)))), tmp_path / "nginx.conf", name)
+        for count in (20, 200)
+    )
+    assert few < many < 12 * few

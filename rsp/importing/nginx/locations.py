@@ -37,7 +37,7 @@ class Locations:
         self._content = Content(context, server, ports)
         self._prefix = prefix
         self.guards = Guards(server.names, f"{prefix}_pattern", is_used=context.matter)
-        self._services: dict[str, tuple[str, str]] = {}
+        self._services: dict[str, tuple[str, str]] | None = None
 
     def drafts(self) -> list[Draft]:
         """In the order in which they are written."""
@@ -289,14 +289,11 @@ class Locations:
     @property
     def services(self) -> Mapping[str, tuple[str, str]]:
         """The locations that auth_request names."""
-        if not self._services:
-            asked = {
-                statement.value
-                for each in (self.server.level, *(location.level for location in self.server.all_locations()))
-                for around in each.around()
-                for statement in around.block
-                if statement.name == "auth_request"
-            }
+        if self._services is None:
+            self._services = {}
+            inner = (self.server.level, *(location.level for location in self.server.all_locations()))
+            levels = {id(level): level for each in inner for level in each.around()}  # each of them once
+            asked = {each.value for level in levels.values() for each in level.block if each.name == "auth_request"}
             for location in self.server.locations:
                 if location.path in asked and location.content is not None and not location.is_regex:
                     found = self._service(location)

@@ -53,8 +53,10 @@ def _name(key: str, routes: list[Declaration], result: Result) -> None:
     counts = Counter(str(route.keys[key]) for route in routes if key in route.keys)
     number = 0
     for said, count in counts.items():
+        if count < _OFTEN or len(said) < _LONG:
+            continue
         value = next(route.keys[key] for route in routes if str(route.keys.get(key)) == said)
-        if count < _OFTEN or len(said) < _LONG or isinstance(value, Code):
+        if isinstance(value, Code):
             continue
         number += 1
         name = f"shared_{key}" + (f"_{number}" if number > 1 else "")
