@@ -342,7 +342,7 @@ class _Reader:
         compression(self.site, every)
 
     def _finished(self, keys: dict[str, Any], form: Form, path: PathOf | None) -> dict[str, Any]:
-        keys = dict(keys)
+        keys = {name: value for name, value in keys.items() if name != "_written"}
         if "to" not in keys:
             for name in ("rewrite", "send_host", "request_headers", "timeouts", "strip"):
                 keys.pop(name, None)

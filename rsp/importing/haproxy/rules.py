@@ -52,10 +52,10 @@ class Rules:
             self.notes[f"{words[0]} is rsp's own to write; it is left out"] = None
             return []
         if name == "set-header" and words[:1] and words[0].lower() in _SCHEME_FIELDS and self._scheme(words, condition):
-            keys = {"request_headers": {"set": {words[0]: "{scheme}"}}}
-            return (
-                [] if self.forwarded and words[0].lower() == "x-forwarded-proto" else [Rule(keys, origin=line.origin)]
-            )
+            keys: dict[str, Any] = {"request_headers": {"set": {words[0]: "{scheme}"}}}
+            if self.forwarded and words[0].lower() == "x-forwarded-proto":
+                keys = {"_written": {words[0]: True}}
+            return [Rule(keys, origin=line.origin)]
         if name == "set-header" and len(self.ports) > 1 and "%[dst_port]" in words[1:]:
             each = {
                 address: {"request_headers": {"set": {words[0]: port}}} for address, port in self.acls.ports.items()

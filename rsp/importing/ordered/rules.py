@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from rsp.importing.ordered.changed import answered, changed_fields, with_fields
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, networks
 from rsp.importing.site import Origin
 
@@ -78,9 +79,10 @@ def _walk(
             out.chosen.append(Chosen(within, {"respond": {"status": 503}}, rule.origin))
             return
         try:
-            passed = [each for each in map(within.both, _moved(rule.unless, keys)) if each is not None]
-            taken = [each for each in map(within.both, _moved(rule.any, keys)) if each is not None]
-            merged = merge(keys, rule.keys)
+            changed = changed_fields(keys)
+            passed = [each for each in map(within.both, _seen(rule.unless, keys, changed)) if each is not None]
+            taken = [each for each in map(within.both, _seen(rule.any, keys, changed)) if each is not None]
+            merged = merge(keys, with_fields(rule.keys, changed))
         except Inexpressible as error:
             _problem(out, rule, str(error))
             if rule.guard:
@@ -106,6 +108,14 @@ def _walk(
                 return
             keys, comments = merged, said
     out.chosen.append(Chosen(within, merge(keys, otherwise), None, comments))
+
+
+def _seen(conditions: Sequence[Condition], keys: dict[str, Any], changed: dict[str, str | None]) -> Sequence[Condition]:
+    """The conditions of what the client sent, for a rule that looks at what earlier rules have made of it."""
+    if "host" in changed and any(each.hosts for each in conditions):
+        raise Inexpressible("it asks for a host that an earlier rule has changed")
+    known = [answered(each, changed) for each in _moved(conditions, keys)]
+    return [each for each in known if each is not None]
 
 
 def _moved(conditions: Sequence[Condition], keys: dict[str, Any]) -> Sequence[Condition]:

@@ -1,0 +1,85 @@
+"""What Caddy and HAProxy keep from clients by fields, hosts and addresses: it stays so, or the result is not whole."""
+
+import pytest
+
+from rsp.importing.caddy.reader import read as read_caddy
+from rsp.importing.check import checked
+from rsp.importing.haproxy.reader import read as read_haproxy
+from rsp.importing.lua import write
+
+
+@pytest.fixture
+def haproxy(tmp_path):
+    """What a frontend with these lines becomes; ``backend``: lines of its backend."""
+
+    def make(*lines, backend=""):
+        inside = "".join(f"  {line}\n" for line in lines)
+        text = f"defaults\n  mode http\nfrontend f\n  bind :80\n{inside}  default_backend app\nbackend app\n{backend}"
+        made = read_haproxy(tmp_path / "haproxy.cfg", f"{text}\n  server a 127.0.0.1:1\n")
+        checked(made, str(tmp_path))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def caddy(tmp_path):
+    def make(*lines):
+        inside = "".join(f"{line}\n" for line in lines)
+        made = read_caddy(tmp_path / "Caddyfile", f":80 {{\n{inside}reverse_proxy localhost:1\n}}\n")
+        checked(made, str(tmp_path))
+        return made
+
+    return make
+
+
+def lua(site):
+    return " ".join(write(site).text.split())
+
+
+def lost(site):
+    return [part.text for part in site.untranslated]
+
+
+# -- fields that an earlier rule has changed
+
+
+def test_a_field_is_sent_as_an_earlier_rule_has_set_it(haproxy):
+    made = haproxy("http-request set-header X-User %[src]", backend="  http-request set-header X-Id %[req.hdr(x-user)]")
+    assert made.whole
+    assert 'set = { ["X-User"] = "{client}", ["X-Id"] = "{client}" }' in lua(made)
+
+
+def test_a_removed_field_is_not_sent_under_another_name(haproxy):
+    made = haproxy("http-request del-header X-User", "http-request set-header X-Id u-%[req.hdr(X-User)]")
+    assert '["X-Id"] = "u-"' in lua(made)
+
+
+def test_a_field_is_sent_as_an_earlier_rule_has_set_it_in_caddy(caddy):
+    assert '["X-Id"] = "{client}"' in lua(
+        caddy("route {", "request_header X-User {remote_host}", "request_header X-Id {header.X-User}", "}")
+    )
+
+
+def test_what_was_added_to_a_field_is_not_known(haproxy):
+    line = "http-request set-header X-Id %[req.hdr(X-User)]"
+    assert lost(haproxy("http-request add-header X-User me", line)) == [line]
+
+
+@pytest.mark.parametrize(
+    "before", ["del-header X-Key", "set-header X-Key wrong", "set-header X-Key %[src]", "add-header X-Key none"]
+)
+def test_a_client_does_not_come_in_by_a_field_that_was_changed(haproxy, before):
+    made = haproxy(f"http-request {before}", "http-request deny unless { hdr(X-Key) secret }")
+    assert 'to = "app"' not in lua(made) and "respond = { status = 403 }" in lua(made)
+
+
+def test_a_field_that_was_set_is_known(haproxy):
+    made = haproxy("http-request set-header X-Key yes", "http-request deny if { hdr(X-Key) yes }")
+    assert made.whole and 'to = "app"' not in lua(made)
+
+
+def test_a_host_that_was_changed_is_not_that_of_the_client(haproxy):
+    line = "http-request deny unless { hdr(host) a.test }"
+    made = haproxy("http-request set-header Host b.test", line)
+    assert lost(made) == [line] and 'to = "app"' not in lua(made)
