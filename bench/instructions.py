@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -195,7 +196,7 @@ def version(name: str, program: str) -> str:
 
 def table(costs: dict[str, dict[str, Cost]], said: str) -> str:
     names = list(next(iter(costs.values())))
-    lines = [said, "", f"| | {' | '.join(names)} | rsp : nginx |", "|---" * (len(names) + 2) + "|"]
+    lines = [textwrap.fill(said, 100), "", f"| | {' | '.join(names)} | rsp : nginx |", "|---" * (len(names) + 2) + "|"]
     for title, by_name in costs.items():
         rows = [("instructions", [one.instructions for one in by_name.values()])]
         if SCENARIOS[title][0] != "plain":
