@@ -75,7 +75,7 @@ def test_a_client_does_not_come_in_by_a_field_that_was_changed(haproxy, before):
 
 
 def test_a_field_that_was_set_is_known(haproxy):
-    made = haproxy("http-request set-header X-Key yes", "http-request deny if { hdr(X-Key) yes }")
+    made = haproxy("http-request set-header X-Key yes", "http-request deny if { fhdr(X-Key) yes }")
     assert made.whole and 'to = "app"' not in lua(made)
 
 
@@ -83,3 +83,65 @@ def test_a_host_that_was_changed_is_not_that_of_the_client(haproxy):
     line = "http-request deny unless { hdr(host) a.test }"
     made = haproxy("http-request set-header Host b.test", line)
     assert lost(made) == [line] and 'to = "app"' not in lua(made)
+
+
+# -- conditions that rsp says in another way
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["hdr_beg(host) admin", "hdr_end(host) x.test", "hdr_dom(host) admin", "hdr(X-Role) bad", "ssl_fc_sni a.test"],
+)
+def test_a_refusal_by_what_rsp_compares_in_another_way_is_not_whole(haproxy, condition):
+    line = f"http-request deny if {{ {condition} }}"
+    made = haproxy(line)
+    assert lost(made) == [line] and "respond = { status = 403 }" in lua(made)
+
+
+def test_a_choice_by_part_of_a_host_is_a_note(haproxy):
+    made = haproxy("use_backend app if { hdr_beg(host) api }", "http-request deny if { path /x }")
+    assert made.whole and any('begins with "api"' in note.text for note in made.notes)
+
+
+def test_the_page_of_statistics_does_not_reach_a_peer(haproxy):
+    made = haproxy("stats enable", "stats uri /stats", "stats auth ann:secret")
+    assert made.whole and 'route { regex = "^/stats", respond = { status = 404 } }' in lua(made)
+    assert 'exact = "/haproxy", query = { stats = true }, respond = { status = 404 }' in lua(
+        haproxy(backend="  stats uri /haproxy?stats")
+    )
+
+
+# -- rules that cannot be translated
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http-request deny if { var(txn.known) -m bool false }",
+        "http-request deny if { src,map_ip(/etc/known.map) eq 0 }",
+        "http-request deny if { hdr_reg(X-Key) ^(?!secret) }",
+        "http-request silent-drop unless { src -f office.lst }",
+        "http-request return status 403 unless { src -f office.lst }",
+        "http-request redirect location /login unless { cook_sub(session) x }",
+        "redirect location /login if !{ cook_sub(session) x }",
+        "tcp-request session reject unless { src -f office.lst }",
+        "block unless { src -f office.lst }",
+    ],
+)
+def test_where_only_some_clients_come_in_none_does(haproxy, line):
+    made = haproxy(line)
+    assert lost(made) == [line]
+    assert 'to = "app"' not in lua(made) and "respond = { status = 403 }" in lua(made)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http-request deny if { src -f bad.lst }",
+        "http-request deny if { hdr_sub(User-Agent) bot }",
+        "http-request redirect location /old if { hdr_sub(User-Agent) bot }",
+    ],
+)
+def test_a_list_of_bad_clients_is_reported_and_the_site_is_served(haproxy, line):
+    made = haproxy(line)
+    assert lost(made) == [line] and 'to = "app"' in lua(made)

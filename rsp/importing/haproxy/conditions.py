@@ -22,6 +22,7 @@ _PREDEFINED: Final[dict[str, list[str]]] = {
 }
 _FETCH: Final = re.compile(r"(?P<name>[\w.]+)(?:\((?P<argument>[^)]*)\))?(?P<converters>(?:,[\w.]+(?:\([^)]*\))?)*)")
 _WAYS: Final = ("beg", "end", "sub", "dir", "dom", "reg", "len", "str", "found", "ip", "int", "bool", "bin")
+_LACKING: Final = frozenset(("lt", "le", "ne", "0", "false"))
 _PORT: Final = re.compile(r":[0-9]+$")
 _NEUTRAL: Final = frozenset(("", ",lower", ",field(1,:)", ",word(1,:)", ",host_only", ",lower,field(1,:)"))
 
@@ -50,6 +51,7 @@ class Acls:
         self.ports = ports
         self._named: dict[str, list[list[str]]] = {}
         self.notes: dict[str, None] = {}
+        self.inexact: dict[str, None] = {}  # what the conditions asked for so far do not say as HAProxy does
         self._reading: set[str] = set()
 
     def define(self, line: Line) -> None:
@@ -70,6 +72,14 @@ class Acls:
             terms = _negated(terms)
         every = self.secure | self.plain
         return [found for term in terms if (found := _alternative(term, every)) is not None]
+
+    def lets_through(self, words: Sequence[str]) -> bool:
+        """Whether a rule with this condition keeps out all clients but some."""
+        tests = [test for word in words for test in self._named.get(word.lstrip("!"), ())]
+        every = [*words, *(word for test in tests for word in test)]
+        return "unless" in words or any(
+            word.startswith("!") or word in _LACKING or ",not" in word or "(?!" in word for word in every
+        )
 
     def _terms(self, words: Sequence[str], wide: bool) -> list[list[Literal]]:
         terms: list[list[Literal]] = [[]]
@@ -152,12 +162,14 @@ class Acls:
         if name == "src":
             return [Condition(clients=tuple(_network(each) for each in values))]
         if name in ("ssl_fc_sni", "ssl_sni"):
-            self.notes["the name of the TLS handshake (SNI) is compared; rsp routes by the host of the request"] = None
+            self.inexact["the name of the TLS handshake (SNI) is compared; rsp routes by the host of the request"] = (
+                None
+            )
             return [Condition(hosts=frozenset(self._hosts(values, way)))]
         if name in ("hdr", "fhdr") and argument:
             if name == "hdr" and way in ("", "str"):
                 said = f"HAProxy compares {argument} between its commas, rsp as a whole: a, b is neither a nor b"
-                self.notes[said] = None
+                self.inexact[said] = None
             return self._header(argument.split(",")[0], way, fold, values, text)
         if name == "hdr_cnt" and argument and values == ["eq", "0"]:
             return [Condition(headers=((argument, False),))]
@@ -202,17 +214,17 @@ class Acls:
         if way == "beg":
             if value.endswith("."):
                 return [f"{value}*"]
-            self.notes[f'a host that begins with "{value}": rsp takes "{value}" and "{value}.*"'] = None
+            self.inexact[f'a host that begins with "{value}": rsp takes "{value}" and "{value}.*"'] = None
             return [value, f"{value}.*"]
         if way == "end":
             if value.startswith("."):
                 return [f"*{value}"]
-            self.notes[f'a host that ends with "{value}": rsp takes "{value}" and the names below it'] = None
+            self.inexact[f'a host that ends with "{value}": rsp takes "{value}" and the names below it'] = None
             return [value, f"*.{value}"]
         if way == "dom":
             if "." in value:
                 return [value, f"*.{value}"]
-            self.notes[f'a host with the part "{value}": rsp takes "{value}.*" and "*.{value}"'] = None
+            self.inexact[f'a host with the part "{value}": rsp takes "{value}.*" and "*.{value}"'] = None
             return [value, f"{value}.*", f"*.{value}"]
         if way == "reg":
             return [_host_of(value)]

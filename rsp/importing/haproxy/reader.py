@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rsp.importing.environment import with_environment
-from rsp.importing.haproxy import words
+from rsp.importing.haproxy import statistics, words
 from rsp.importing.haproxy.backend import upstream
 from rsp.importing.haproxy.conditions import Acls
 from rsp.importing.haproxy.frontend import Bind, binds, certificates, client_rules, listen, tls_settings
@@ -87,7 +87,7 @@ class _Reader:
     def _fronts(self) -> None:
         served: list[tuple[Section, list[Bind]]] = []
         for section in self.fronts:
-            if self._only_statistics(section):
+            if statistics.alone(section):
                 self._skip(section)
                 self.site.add(Note(words.NOTES["stats"], section.origin))
                 continue
@@ -126,14 +126,6 @@ class _Reader:
         for part in routes(resolved.chosen, self._finished):
             self.site.add(part)
 
-    def _only_statistics(self, section: Section) -> bool:
-        """Whether it serves HAProxy's page of statistics, or its metrics, and nothing else."""
-        own = [
-            line for line in section.lines if line.first not in ("bind", "mode", "log", "timeout", "option", "maxconn")
-        ]
-        page = [line for line in own if line.first == "stats" or "prometheus-exporter" in line.words]
-        return bool(page) and not any(line.first in ("server", "use_backend", "default_backend") for line in own)
-
     def _front(self, section: Section, own: list[Bind], alone: bool) -> list[Rule]:
         """Its listeners are declared here; the rules are for their requests alone, if there are other frontends."""
         secure = frozenset(bind.address for bind in own if bind.tls)
@@ -167,7 +159,7 @@ class _Reader:
     def _redirected(self, rules: list[Rule], plain: frozenset[str]) -> frozenset[str]:
         """Plain listeners all of whose requests are redirected to HTTPS, which the listener does by itself."""
         for rule in rules:
-            if not rule.last or rule.keys.get("respond") == {"status": 403}:
+            if not rule.last or rule.keys.get("respond") in ({"status": 403}, statistics.ABSENT["respond"]):
                 continue  # what is refused is refused after the redirect
             redirect = rule.keys.get("redirect")
             to = redirect.get("to") if isinstance(redirect, dict) else redirect
@@ -204,6 +196,8 @@ class _Reader:
             "rspadd",
             "redirect",
         ):
+            if kind == "redirect":
+                found += statistics.page(lines)
             for line in lines:
                 if line.first == kind:
                     found += self._made(made, line)
@@ -211,12 +205,24 @@ class _Reader:
             found += self._backend_keys(section)
         if own:
             found += self._choice(section, lines, acls, made, ports)
-        for text in [*made.notes, *acls.notes]:
+        for text in [*made.notes, *acls.notes, *acls.inexact]:
             self.site.add(Note(text))
         self.passwords |= made.passwords
         return found
 
     def _made(self, made: Rules, line: Line) -> list[Rule]:
+        acls = made.acls
+        acls.inexact.clear()
+        found = self._of_line(made, line)
+        if made.keeps_out(line):
+            for said in acls.inexact:
+                self._lost(said, line.text, line.origin)
+        else:
+            acls.notes |= acls.inexact
+        acls.inexact.clear()
+        return found
+
+    def _of_line(self, made: Rules, line: Line) -> list[Rule]:
         line.used = True
         try:
             if line.first == "http-request":

@@ -15,6 +15,7 @@ from rsp.importing.wordlist import words as word_set
 _SCHEME_FIELDS: Final = frozenset(("x-forwarded-proto", "x-forwarded-protocol", "x-scheme", "x-forwarded-scheme"))
 _RATE_UNITS: Final = (("s", 1), ("m", 60), ("h", 3600), ("d", 86400))
 _REGSUB: Final = re.compile(r"%\[path,regsub\(['\"]?(\^[\w/.-]+?)['\"]?,['\"]?([\w/.-]*)['\"]?\)\]")
+_REFUSALS: Final = (["deny"], ["auth"], ["reject"], ["tarpit"], ["silent-drop"], ["block"])
 _NOT_SEEN: Final = word_set(
     """
     set-var unset-var capture set-log-level set-priority-class set-nice
@@ -126,16 +127,26 @@ class Rules:
         """``http-response`` leaves out what HAProxy answers by itself."""
         return {} if line.first == "http-after-response" else {"own": False}
 
+    def keeps_out(self, line: Line) -> bool:
+        """Whether it is a rule that refuses requests."""
+        words, _ = split(line.words[1:])
+        if line.first == "tcp-request":
+            return "reject" in words
+        if words[:1] == ["return"]:
+            return any(re.fullmatch("[45][0-9][0-9]", word) for word in words)
+        return line.first == "block" or words[:1] in _REFUSALS
+
     def instead(self, line: Line) -> list[Rule]:
         """In the place of a rule that keeps clients out: 403 for all that it could be for.
 
         A list of bad clients alone, which cannot be read, is only reported; where a rule names a part of the site, or
-        lets some clients through (``unless``, ``!``), all others stay out.
+        lets some clients through (``unless``, ``!``), all others stay out.  So does a redirect to a login.
         """
         words, condition = split(line.words[1:])
-        if not words or words[0] not in ("deny", "auth", "reject", "content", "connection", "tarpit", "block"):
+        lets_through = words[:1] == ["auth"] or self.acls.lets_through(condition)
+        login = lets_through and "location" in words and "redirect" in line.words[:2]
+        if not self.keeps_out(line) and not login:
             return []
-        lets_through = words[0] == "auth" or "unless" in condition or any(word.startswith("!") for word in condition)
         return [
             Rule({"respond": {"status": 403}}, each.any, each.unless, True, True, (), line.origin, line.text)
             for each in self.acls.alternatives(condition, wide=True)
