@@ -56,7 +56,7 @@ THEMES = [
     http-request del-header X-Remove
     http-request deny if { path_beg /admin } !{ src 127.0.0.0/8 }
     http-request deny if { path /static/a.css } { method POST }
-    http-request deny deny_status 404 if { fhdr(X-Bad) yes }
+    http-request deny deny_status 404 if { req.fhdr(X-Bad) yes }
     http-request return status 200 content-type text/plain string "ok" if { path /health }
     http-request redirect location https://new.test/ code 301 if { path /old }
     http-request redirect prefix https://www.test code 302 if { hdr(host) -i bare.test }

@@ -75,7 +75,7 @@ def test_a_client_does_not_come_in_by_a_field_that_was_changed(haproxy, before):
 
 
 def test_a_field_that_was_set_is_known(haproxy):
-    made = haproxy("http-request set-header X-Key yes", "http-request deny if { fhdr(X-Key) yes }")
+    made = haproxy("http-request set-header X-Key yes", "http-request deny if { req.fhdr(X-Key) yes }")
     assert made.whole and 'to = "app"' not in lua(made)
 
 

@@ -207,7 +207,7 @@ def test_a_password(site):
 
 
 def test_what_only_a_trusted_proxy_may_say_is_a_note(site):
-    made = site(front("http-request deny if { fhdr(X-Forwarded-Proto) http }"))
+    made = site(front("http-request deny if { req.fhdr(X-Forwarded-Proto) http }"))
     assert made.whole
     assert any("X-Forwarded-Proto of proxies in `trusted`" in note.text for note in made.notes)
 
