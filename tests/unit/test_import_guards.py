@@ -145,3 +145,25 @@ def test_where_only_some_clients_come_in_none_does(haproxy, line):
 def test_a_list_of_bad_clients_is_reported_and_the_site_is_served(haproxy, line):
     made = haproxy(line)
     assert lost(made) == [line] and 'to = "app"' in lua(made)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["@a expression {http.request.header.X-Key} != 'secret'", "respond @a 403"],
+        ["@a expression {http.request.header.X-Key}.size() == 0", "abort @a"],
+        ["@a not header_regexp Cookie session=x", "redir @a /login"],
+        ["@a not header_regexp Cookie session=x", "handle @a {", "redir /login", "}"],
+        ["@a not header_regexp X-Key ^a", 'respond @a "log in first"'],
+    ],
+)
+def test_where_only_some_clients_come_into_a_site_of_caddy_none_does(caddy, lines):
+    made = caddy(*lines)
+    assert not made.whole
+    assert 'to = "port-1"' not in lua(made) and "respond = { status = 403 }" in lua(made)
+
+
+@pytest.mark.parametrize("matcher", ["header_regexp User-Agent bot", "expression {path}.contains('x')"])
+def test_a_site_of_caddy_is_served_without_a_list_of_bad_clients(caddy, matcher):
+    made = caddy(f"@bad {matcher}", "respond @bad 403")
+    assert lost(made) == ["respond @bad 403"] and 'to = "port-1"' in lua(made)

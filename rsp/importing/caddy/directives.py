@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from rsp.importing.caddy.matchers import Matcher, Scope, is_matcher, matcher
+from rsp.importing.caddy.matchers import Matcher, Scope, is_matcher, matcher, may_lack
 from rsp.importing.caddy.proxy import Proxied, php_fastcgi, reverse_proxy
 from rsp.importing.caddy.tokens import Node
 from rsp.importing.caddy.values import placeholders, size
@@ -101,7 +101,8 @@ class Directives:
         named = scope.named.get(word)
         inside = [] if named is None else [*(named.block or []), Node(named.rest, named.origin)]
         nested = node.name in ("handle", "handle_path", "route")
-        if not (_closes(node) if nested else _closes(Node([], node.origin, [node]))):
+        lets_through = any(map(may_lack, inside))
+        if not _closes(Node([], node.origin, [node])) and (not lets_through or _serves(node)):
             return []
         paths = [each for each in inside if each.name == "path"]
         if paths:
@@ -111,7 +112,7 @@ class Directives:
             except Inexpressible:
                 where = Matcher()
             return [Rule(_CLOSED, where.any, last=True, guard=True, origin=node.origin, text=node.text)]
-        if nested or any(each.name == "not" for each in inside):
+        if nested or lets_through:
             return [Rule(_CLOSED, last=True, guard=True, origin=node.origin, text=node.text)]
         return []
 
@@ -369,6 +370,10 @@ def _closes(node: Node) -> bool:
         ):
             return True
     return False
+
+
+def _serves(node: Node) -> bool:
+    return node.name in ("reverse_proxy", "php_fastcgi", "file_server") or any(map(_serves, node.block or []))
 
 
 def _sort_key(node: Node, scope: Scope) -> tuple[int, bool, str]:

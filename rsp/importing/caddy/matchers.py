@@ -47,6 +47,12 @@ def matcher(scope: Scope, word: str, fold: bool = False) -> Matcher:
     return Matcher(found.any, found.unless, found.paths, True)
 
 
+def may_lack(line: Node) -> bool:
+    """Whether a line of a matcher may hold for clients that lack something: ``not``, and some expressions of CEL."""
+    lacking = re.search(r"!|<|false|null|== *(?:0|''|\"\")", " ".join(line.rest)) is not None
+    return line.name == "not" or (line.name == "expression" and lacking)
+
+
 def _named(node: Node, scope: Scope, fold: bool) -> Matcher:
     lines = [Node(node.rest, node.origin, node.block)] if len(node.words) > 1 else node.block or []
     return _all(lines, scope, fold)
