@@ -167,3 +167,14 @@ def test_where_only_some_clients_come_into_a_site_of_caddy_none_does(caddy, line
 def test_a_site_of_caddy_is_served_without_a_list_of_bad_clients(caddy, matcher):
     made = caddy(f"@bad {matcher}", "respond @bad 403")
     assert lost(made) == ["respond @bad 403"] and 'to = "port-1"' in lua(made)
+
+
+@pytest.mark.parametrize("other", ["http://a.test", ":80"])
+def test_a_site_below_a_path_is_not_left_to_other_sites_of_the_host(tmp_path, other):
+    proxy = "reverse_proxy localhost:1\n"
+    text = f"http://a.test/adm* {{\nbasic_auth {{\nann x\n}}\n{proxy}}}\n{other} {{\n{proxy}}}\nhttp://b.test {{\n{proxy}}}\n"
+    made = read_caddy(tmp_path / "Caddyfile", text)
+    checked(made, str(tmp_path))
+    assert lost(made) == ["http://a.test/adm*"]
+    assert 'route { host = "a.test", regex = "(?i)^/adm", respond = { status = 403 } }' in lua(made)
+    assert 'host = "b.test", regex' not in lua(made)

@@ -13,6 +13,7 @@ from rsp.importing.caddy.sites import Address, SiteBlock, option, read_source
 from rsp.importing.caddy.tokens import Node, variables
 from rsp.importing.environment import with_environment
 from rsp.importing.ordered.condition import Condition, Inexpressible
+from rsp.importing.ordered.condition import Path as PathOf
 from rsp.importing.ordered.routes import routes
 from rsp.importing.ordered.rules import Chosen, Rule, resolve
 from rsp.importing.site import Declaration, Note, Setting, Site, Untranslated
@@ -156,7 +157,7 @@ class _Reader:
         own = self.binds[id(block)]
         secure = frozenset(where for address, where in own if self.listeners[where].keys)
         plain = frozenset(where for _, where in own) - secure
-        rules = self.directives.rules(block.nodes, Scope({}, secure, plain), "")
+        rules = [*self._below(), *self.directives.rules(block.nodes, Scope({}, secure, plain), "")]
         self._logs(block, rules)
         self.certificates.clients(block, rules)
         hosts = frozenset(address.host for address, _ in own)
@@ -178,6 +179,14 @@ class _Reader:
                     each.comments = ("For the rest there is no directive: Caddy answers 200, without a body.",)
                 each.origin = each.origin or block.origin
             found.append((place, resolved.chosen))
+        return found
+
+    def _below(self) -> list[Rule]:
+        """Sites below a path are not served, and what they may refuse is not left to other sites of the host."""
+        found: list[Rule] = []
+        for host, path in self.source.below:
+            where = Condition(path=PathOf("prefix", path, fold=True), hosts=frozenset([host]) if host else None)
+            found.append(Rule({"respond": {"status": 403}}, [where], last=True, guard=True))
         return found
 
     def _alone(self, at: frozenset[str], names: set[str], every: frozenset[str]) -> bool:

@@ -31,10 +31,19 @@ class SiteBlock(Struct):
 
 
 class Source(Struct):
-    """``options``: those for all, ``{ ... }`` at the beginning."""
+    """``options``: those for all, ``{ ... }`` at the beginning.  ``below``: host and path of sites that are lost."""
 
     sites: list[SiteBlock] = field(default_factory=list)
     options: list[Node] = field(default_factory=list)
+    below: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Below(Inexpressible):
+    """A site below a path."""
+
+    def __init__(self, host: str, path: str) -> None:
+        super().__init__("a site below a path: use handle")
+        self.where = host, path
 
 
 def read_source(path: Path, text: str, site: Site) -> Source:
@@ -62,6 +71,8 @@ def read_source(path: Path, text: str, site: Site) -> Source:
                 addresses.append(_address(name, found.options))
             except Inexpressible as error:
                 site.add(Untranslated(str(error), name, node.origin))
+                if isinstance(error, _Below):
+                    found.below.append(error.where)
         inner = expander.expand(node.block)
         if addresses:
             found.sites.append(SiteBlock(addresses, inner, node.origin, " ".join(node.words)))
@@ -85,7 +96,8 @@ def _address(text: str, options: list[Node]) -> Address:
         masked = masked.replace(written, f"\0{index}\0")
     host, slash, path = masked.partition("/")
     if slash and path.strip("/*"):
-        raise Inexpressible("a site below a path: use handle")
+        name = re.sub(r":[0-9]*$", "", host).lower()
+        raise _Below("" if name == "*" or "\0" in name else name, f"/{path.rstrip('*')}")
     host, _, port = host.rpartition(":") if re.search(r":[^\]:]*$", host) else (host, "", "")
     for index, (_, _, written) in enumerate(known):
         host, port = host.replace(f"\0{index}\0", written), port.replace(f"\0{index}\0", written)
