@@ -246,8 +246,9 @@ def _slip(message: str, line: str, near: str) -> str:
     """What other languages and word processors write otherwise."""
     if re.search("[\u2018-\u201f]", near):
         return 'write straight quotes: "'
-    if "malformed number" in message and (word := re.search(rf"{re.escape(near)}[\w.:/%-]*", line)):
-        return f'write it in quotes: "{word[0]}"'
+    if "malformed number" in message and not _hint_of_directive(line, near):
+        word = re.search(rf"{re.escape(near)}[\w.:/%-]*", line)
+        return f'write it in quotes: "{word[0]}"' if word else ""
     if near == "=" and (key := re.search(r"(?<![\w\"])[A-Za-z]\w*(?:-\w+)+(?=\s*=)", line)):
         return f'write ["{key[0]}"] = ...'
     return "a comment begins with --" if line.lstrip().startswith(("#", "//", "/*")) else ""

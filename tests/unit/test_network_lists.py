@@ -79,7 +79,7 @@ def test_what_is_wrong_with_a_line(line, said):
 
 
 def test_not_all_lines_are_shown():
-    with pytest.raises(ValueError, match="and 95 lines more"):
+    with pytest.raises(ValueError, match="and 95 more lines"):
         read_networks(b"x\n" * 100)
 
 

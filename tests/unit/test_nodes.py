@@ -269,7 +269,7 @@ def test_credentials_come_from_files_and_are_not_shown(tmp_path: Path) -> None:
         ({"RSP_SITE_PASSWORD_FILE": "/none"}, '^RSP_SITE_PASSWORD_FILE: "/none": there is no such file'),
         ({"RSP_SITE_PASSWORD_FILE": "{full}"}, "RSP_SITE_USERNAME is not"),
         ({"RSP_SITE_TOKEN_FILE": "{two}"}, "RSP_SITE_TOKEN_FILE: expected one line"),
-        ({"RSP_SITE_TOKEN_FILE": "/"}, 'RSP_SITE_TOKEN_FILE: "/": it is a folder'),
+        ({"RSP_SITE_TOKEN_FILE": "/"}, 'RSP_SITE_TOKEN_FILE: "/": it is a directory'),
         ({"RSP_SITE_CA": "{full}"}, r"require a URL with TLS \(etcds://"),
         ({"RSP_SITE_CERTIFICATE": "{full}"}, "only valid together"),
         ({"RSP_NODE": "a/b"}, 'RSP_NODE: the name of a node may contain letters, digits and "._-"'),
