@@ -104,6 +104,7 @@ def test_a_sheet_that_a_worker_spoils_delays_no_scrape_and_no_reload(tmp_path, b
         assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
 
 
+@pytest.mark.alone  # rspctl's low priority is part of it
 def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_terminal(tmp_path, backend):
     with Hostile(tmp_path, proxy_to(backend.address, extra="worker_timeout = 120"), "worker", ["watches"]) as rsp:
         wait_until(lambda: (tmp_path / "admin.sock").exists(), "the control process")

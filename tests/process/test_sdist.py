@@ -31,10 +31,14 @@ def files(folder: Path) -> set[str]:
     return {str(path) for path in found if path.suffix not in {".so", ".pyc"}}
 
 
-def test_it_has_the_sources_and_installs_in_pure_python(unpacked: Path, tmp_path: Path) -> None:
+def test_it_has_the_sources(unpacked: Path) -> None:
     assert files(unpacked) == files(ROOT)
     assert not list(unpacked.rglob("*.so"))
     assert {"deploy", "examples", "README.md", "LICENSE", "CHANGELOG.md"} <= {path.name for path in unpacked.iterdir()}
+
+
+@pytest.mark.soak
+def test_it_installs_in_pure_python(unpacked: Path, tmp_path: Path) -> None:
     environment = empty_environment(tmp_path / "environment")
     pure = os.environ | {"RSP_PURE": "1"}
     install(environment, unpacked, "--no-compile", env=pure)
