@@ -82,7 +82,7 @@ class Live:
         except Failure:
             self._status, self._states = {}, {}
 
-    # -- who may
+    # -- access
 
     def _seen(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:

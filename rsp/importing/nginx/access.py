@@ -23,8 +23,8 @@ def networks(level: Level, keys: dict[str, Value]) -> None:
     allowed: list[Value] = []
     denied: list[Value] = []
     for statement in level.all("allow", "deny"):
-        who = statement.value
-        if statement.name == "deny" and who == "all":
+        network = statement.value
+        if statement.name == "deny" and network == "all":
             if allowed:
                 keys["allow"] = allowed if len(allowed) > 1 else allowed[0]
                 if denied:
@@ -32,18 +32,18 @@ def networks(level: Level, keys: dict[str, Value]) -> None:
             else:
                 keys["deny"] = EVERYONE
             return
-        if statement.name == "allow" and who == "all":
+        if statement.name == "allow" and network == "all":
             if denied:
                 keys["deny"] = denied
             if allowed and denied:
                 raise Unsayable("the order of these allow and deny cannot be kept")
             return
         if statement.name == "allow":
-            allowed.append(who)
+            allowed.append(network)
         else:
             if allowed:
                 raise Unsayable("the order of these allow and deny cannot be kept")
-            denied.append(who)
+            denied.append(network)
     if denied:
         keys["deny"] = denied
 
