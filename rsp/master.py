@@ -5,6 +5,7 @@ network bytes, no Lua: one blocking wait on signals, on the workers' channels an
 bounded steps.  Signals only note themselves; they are acted upon in the loop, in the order of their arrival.
 """
 
+import gc
 import select
 import signal
 import socket
@@ -87,6 +88,7 @@ class Master:
         try:
             if bundle.config.settings.pid_file is not None:
                 self._pid_file = PidFile(bundle.config.settings.pid_file, taken=self._predecessor is not None)
+            gc.freeze()  # what is shared with children stays shared (supervise/child.py)
             fleet.launch(bundle)
             if self._predecessor is not None:
                 self._poll.register(self._predecessor.end, select.POLLIN)

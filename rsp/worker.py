@@ -14,6 +14,7 @@ import time
 from typing import Final
 
 import msgspec
+import uvloop
 from setproctitle import setproctitle
 
 from rsp.config.errors import ConfigError
@@ -89,12 +90,9 @@ class Worker:
 
     def run(self) -> int:
         """Serve until drained or killed; the exit status."""
-        import uvloop
-
         setproctitle(f"rsp: worker {self._slot}")
-        # What the master made stays; what a request makes ends with it, by counting references.  So there is next to
-        # nothing to collect, and looking among thousands of connections takes a millisecond (docs/performance.md).
-        gc.freeze()
+        # What a request makes ends with it, by counting references.  So there is next to nothing to collect, and
+        # looking among thousands of connections takes a millisecond (docs/performance.md).
         gc.set_threshold(50_000, 20, 100)
         faulthandler.enable(2)  # the master's SIGABRT shows where a loop hangs
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master decides

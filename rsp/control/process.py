@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 
+import uvloop
 from setproctitle import setproctitle
 
 from rsp.config.auth_rules import fetched
@@ -103,8 +104,6 @@ class Control:
 
     def run(self) -> int:
         """Until the master says so, or is gone; the exit status."""
-        import uvloop
-
         setproctitle("rsp: control")
         faulthandler.enable(2)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

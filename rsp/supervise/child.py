@@ -1,5 +1,6 @@
 """A child process as the master sees it, and the slot that it fills."""
 
+import gc
 import os
 import signal
 import socket
@@ -248,6 +249,7 @@ def spawn(
     if pid == 0:
         status = 70
         try:
+            gc.freeze()  # a collection would write to, and so copy, what the master shares with its children
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)

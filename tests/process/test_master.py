@@ -18,7 +18,7 @@ with open("modules", "w") as file:
     print(*sorted(sys.modules), file=file)
 sys.exit(status)
 """
-FOR_CHILDREN = {"bcrypt", "cryptography", "dns", "jwt", "lupa", "re2", "uvloop", "_cffi_backend", "multiprocessing"}
+FOR_CHILDREN = {"bcrypt", "cryptography", "dns", "jwt", "lupa", "re2", "_cffi_backend", "multiprocessing"}
 USERS = """
 local staff = basic_auth { file = "users", realm = "staff" }
 local odd = regex("^/odd")
