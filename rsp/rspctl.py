@@ -153,12 +153,13 @@ def _status(options: argparse.Namespace) -> int:
     if now.get("stores_missed"):  # an instance that was started before an upgrade does not say it
         print(f"stores: missing connections of workers: {now['stores_missed']}; see the log\n")
     rows: list[tuple[object, ...]] = [
-        ("process", "pid", "version", "uptime", "cpu", "memory", "connections", "running", "requests")
+        ("process", "pid", "version", "uptime", "cpu", "memory", "cpus", "connections", "running", "requests")
     ]
     for worker in data["workers"]:
-        counts = (worker["connections"], worker["in_flight"], worker["requests"])
+        cpus = worker.get("cpus", "")  # before an upgrade it is not said
+        counts = (cpus, worker["connections"], worker["in_flight"], worker["requests"])
         rows.append((f"worker {worker['slot']}", *_process(worker), *counts))
-    rows.append(("control", *_process(data["control"]), "", "", ""))
+    rows.append(("control", *_process(data["control"]), "", "", "", ""))
     _table(rows)
     if data["discovery"]:
         print()

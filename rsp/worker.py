@@ -44,6 +44,7 @@ from rsp.net.proxy_listener import ProxyListener
 from rsp.net.secure import TlsTransport
 from rsp.net.transport import Transport
 from rsp.system import core
+from rsp.system.affinity import Affinity
 from rsp.system.memory import content
 from rsp.system.privileges import Identity
 from rsp.tls.contexts import ContextError
@@ -84,6 +85,7 @@ class Worker:
         self._service: HttpService
         self._handshakes: Handshakes
         self._keyring = Keyring()
+        self._affinity = Affinity(slot)
         self._logs = AccessLogs(lambda count: self._context.stats.add(LOG_LINES_LOST, count))
         self._told = False  # to end, by a signal
         self._stopped: asyncio.Event
@@ -95,9 +97,8 @@ class Worker:
         # looking among thousands of connections takes a millisecond (docs/performance.md).
         gc.set_threshold(50_000, 20, 100)
         faulthandler.enable(2)  # the master's SIGABRT shows where a loop hangs
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master decides
-        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
-            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+            signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master decides
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(_unexpected)
@@ -166,8 +167,9 @@ class Worker:
         before = service.use(config, members)
         if hooks is not None:
             hooks.start(before.hooks if before is not None else None)
-        self._bundle = bundle
-        log.use(bundle.config.settings.log_level, bundle.config.settings.log_format)
+        self._bundle, settings = bundle, bundle.config.settings
+        log.use(settings.log_level, settings.log_format)
+        self._affinity.use(settings.cpu_affinity)
         self._row[VERSION] = bundle.version
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:

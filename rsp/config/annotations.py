@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from rsp.config import limits
+from rsp.config.cpus import CpuSet
 from rsp.config.engines import Store
 from rsp.config.keys import types
 from rsp.config.routes import Route
@@ -64,6 +65,7 @@ _NAMED: Final = (Upstream, Store)  # before the table
 _SCALARS: Final = {
     bool: "boolean", int: "integer", float: "number", str: "string", Duration: "rsp.duration", Size: "rsp.size",
     Listen: "string|integer", Peer: "string", Network: "string", Secret: "string", Function: "function",
+    CpuSet: "string|integer",
 }  # fmt: skip
 _HOOKS: Final = {
     "on_request": "fun(req: rsp.Request): any",

@@ -6,6 +6,7 @@ from typing import Any, Final
 from rsp.config import (
     auth_words,
     compress_words,
+    cpus,
     discovery_words,
     fastcgi_words,
     files_words,
@@ -122,6 +123,7 @@ def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> st
         or files_words.instead(path, key, given)
         or compress_words.instead(path, key, given)
         or store_words.instead(struct, path, given)
+        or cpus.instead(key, given)
         or discovery_words.instead(struct, path, given)
     ):
         return said

@@ -19,6 +19,7 @@ from rsp.config import (
     tls,
     upstreams,
 )
+from rsp.config.cpus import CpuSet
 from rsp.config.units import Duration, Function, Listen, Network, Peer, Secret, Size, show
 
 _INTRO = """\
@@ -142,6 +143,7 @@ _KINDS = {
     str: "string",
     int: "number",
     Network: "network",
+    CpuSet: "string",
     bool: "boolean",
     float: "number",
 }

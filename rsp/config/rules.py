@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from rsp.config import discovery_rules, fastcgi_rules, label_rules, proxy_protocol_rules, tls_rules
+from rsp.config import cpus, discovery_rules, fastcgi_rules, label_rules, proxy_protocol_rules, tls_rules
 from rsp.config.errors import Path, suggest
 from rsp.config.failure import Health
 from rsp.config.limits import ROUTE_LIMITS, ROUTE_TIMEOUTS
@@ -65,6 +65,7 @@ def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
             yield ("keep_forwarded", number), f"keep_forwarded: {show(name)}: {written}"
     if settings.via is not None and re.fullmatch(r"[!-+\--~]+", settings.via) is None:
         yield ("via",), f'via: expected a name such as "edge", got {show(settings.via)}'
+    yield from cpus.mistakes(settings.cpu_affinity)
     yield from label_rules.mistakes(settings)
 
     if settings.response_headers is not None:

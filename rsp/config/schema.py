@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from rsp.config.answers import ResponseRules
 from rsp.config.content import Compress
+from rsp.config.cpus import CpuSet
 from rsp.config.engines import DiscoverRoutes, Store
 from rsp.config.filters import SecurityHeaders
 from rsp.config.instance import Dns, Lua, Reload
@@ -110,6 +111,14 @@ class Settings(Struct, frozen=True):
             "cores within the CPU quota. The option `-w` overrides it."
         ),
     ] = "auto"
+    cpu_affinity: Annotated[
+        Literal["auto"] | tuple[CpuSet, ...] | None,
+        Meta(
+            description='CPUs that workers run on: `"auto"`: one CPU for each worker; or a list with the CPUs of '
+            'worker 0, 1 and so on, `{ "0", "1", "2-3" }`, which repeats if there are more workers. Default: any CPU. '
+            "See [tuning](howto/tuning.md#pin-workers-to-cpus)."
+        ),
+    ] = None
     user: Annotated[
         str | None,
         Meta(
@@ -300,7 +309,7 @@ class Config(Struct, frozen=True):
 
 def decode_hook(wanted: type, value: object) -> object:
     """Converts values as written in a configuration to rsp's value types, for ``msgspec.convert``."""
-    if wanted in (Duration, Function, Size, Listen, Peer, Network, Secret):
+    if wanted in (Duration, Function, Size, Listen, Peer, Network, Secret, CpuSet):
         return wanted.parse(value)
     raise NotImplementedError(wanted)
 

@@ -8,6 +8,7 @@ import msgspec
 from rsp.config import (
     auth_words,
     compress_words,
+    cpus,
     discovery_words,
     fastcgi_rules,
     fastcgi_words,
@@ -243,6 +244,7 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
         algorithm = next((auth_words.of_algorithm(step, got) for step in path[-2:]), "")
         algorithm = algorithm or (compress_words.of_algorithm(got) if "algorithms" in path else "")
         algorithm = algorithm or (files_words.of_symlinks(got) if path[-1] == "symlinks" else "")
+        algorithm = algorithm or cpus.instead(str(path[-1]), got)
         near = algorithm or suggest(str(got), map(str, choices)) or observe_words.of_what(path[-1])
         if bool in keys.types(field.type):
             near = near or instead(parent, path, ("bool",), got)

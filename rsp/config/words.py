@@ -10,6 +10,7 @@ from typing import Final
 from rsp.config import (
     auth_words,
     compress_words,
+    cpus,
     discovery_words,
     fastcgi_words,
     files_words,
@@ -98,6 +99,7 @@ _SAID: Final[dict[str, str]] = {
     **fastcgi_words.SAID,
     **files_words.SAID,
     **compress_words.SAID,
+    **cpus.SAID,
     **grpc_words.SAID,
     **limit_words.SAID,
     **store_words.SAID,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from rsp import __version__
+from rsp.config.cpus import written
 from rsp.config.errors import suggest
 from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream
@@ -118,6 +119,7 @@ class State:
     def _worker(self, row: Row) -> Data:
         return {
             "slot": row[worker_cells.SLOT],
+            "cpus": _cpus(row[worker_cells.PID]),
             **self._process(row),
             **worker_cells.TABLE.values(row.__getitem__, "worker"),
         }
@@ -276,6 +278,14 @@ def _accepts(worker: Row) -> bool:
     """Not yet at its start, not any more while it finishes, and not where its loop hangs."""
     started, leaving = worker[worker_cells.VERSION], worker[worker_cells.LEAVING]
     return bool(started) and not leaving and silence(worker) < _SILENT
+
+
+def _cpus(pid: int) -> str:
+    """Those that the process may run on; empty: it is gone."""
+    try:
+        return written(os.sched_getaffinity(pid))
+    except OSError:
+        return ""
 
 
 def silence(row: Row) -> float:

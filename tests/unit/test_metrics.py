@@ -90,7 +90,7 @@ def test_the_admin_api_keeps_its_names(state):
     assert list(status["now"]) == ["connections", "in_flight", "queued", "stores_missed"]
     process = {"pid", "version", "uptime", "silent", "cpu", "memory"}
     assert status["control"].keys() == process
-    assert status["workers"][0].keys() == process | {"slot"} | status["totals"].keys() | status["now"].keys()
+    assert status["workers"][0].keys() == process | {"slot", "cpus"} | status["totals"].keys() | status["now"].keys()
     (peer,) = state.peers()
     assert set(peer) == {
         "upstream", "peer", "name", "state", "reason", "for", "weight", "backup", "in_flight", "connecting", "idle",

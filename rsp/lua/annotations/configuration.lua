@@ -513,6 +513,10 @@ function store(name) end
 ---@type integer|"auto"|nil
 workers = nil
 
+---CPUs that workers run on: `"auto"`: one CPU for each worker; or a list with the CPUs of worker 0, 1 and so on, `{ "0", "1", "2-3" }`, which repeats if there are more workers. Default: any CPU. See tuning.
+---@type "auto"|(string|integer)[]|nil
+cpu_affinity = nil
+
 ---User that workers run as when rsp is started by root. Default: `nobody`. `"root"` keeps root.
 ---@type string|nil
 user = nil
