@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rsp.http.names import FORWARDED, learn
-from rsp.importing.site import Declaration, Note, Setting, Site, Table
+from rsp.importing.site import Code, Declaration, Note, Script, Setting, Site, Table
 
 OWN: Final = frozenset(("connection", "upgrade", "content-length", "transfer-encoding", "te", "trailer"))  # rsp's
 _FIELD: Final = re.compile(r"\{header\.([\w-]+)\}")
+_IN_LUA: Final = re.compile(r"req\.headers\[\"([\w-]+)\"\](?! =[^=])")
 
 
 def note_trust(site: Site) -> None:
-    """A note for each such field that a route reads, unless the file names its proxies."""
+    """A note for each such field that a route or a hook reads, unless the file names its proxies."""
     if any(isinstance(part, Setting) and part.name == "trusted" for part in site.parts):
         return
     names: dict[str, None] = {}
@@ -21,6 +22,8 @@ def note_trust(site: Site) -> None:
             names.update(dict.fromkeys(_read(part.keys)))
             asked: Any = part.keys.get("headers") or {}
             names.update(dict.fromkeys(asked))
+        elif isinstance(part, Script):
+            names.update(dict.fromkeys(_IN_LUA.findall(part.text)))
     for name in names:
         if learn(name.lower().encode()) == FORWARDED:
             site.add(Note(f'rsp believes {name} of proxies in `trusted` only: name them: trusted = {{ "10.0.0.0/8" }}'))
@@ -29,6 +32,8 @@ def note_trust(site: Site) -> None:
 def _read(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from _FIELD.findall(value)
+    elif isinstance(value, Code):
+        yield from _IN_LUA.findall(value.text)
     elif isinstance(value, dict):
         for each in value.values():
             yield from _read(each)

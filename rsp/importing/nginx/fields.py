@@ -4,6 +4,7 @@ What rsp sends by itself (X-Forwarded-For and its kind, Connection and Upgrade) 
 becomes a line of a hook.
 """
 
+import re
 from typing import Final
 
 from msgspec import Struct, field
@@ -146,9 +147,17 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
         rules.response[way][name] = text if before is None or before == text else f"{before}, {text}"
     except Unsayable:
         try:
-            rules.after.append(f"res.headers[{quoted(name)}] = {names.lua(said)}")
+            rules.after += _if_not_empty(way, name, names.with_response().lua(said))
         except Unsayable as error:
             parts.lost(statement, str(error))
+
+
+def _if_not_empty(way: str, name: str, value: str) -> list[str]:
+    """nginx adds no field without a value."""
+    start, end = (f"res.headers:add({quoted(name)}, ", ")") if way == "add" else (f"res.headers[{quoted(name)}] = ", "")
+    if re.search(r'(?:^| \.\. )"[^"]+"(?: \.\. |$)', value):
+        return [f"{start}{value}{end}"]
+    return ["do", f"  local value = {value}", f'  if value ~= "" then {start}value{end} end', "end"]
 
 
 def put(rules: Rules, keys: dict[str, Value], peer: str) -> bool:

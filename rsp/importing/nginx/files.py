@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.lua import quoted
 from rsp.importing.nginx.access import differ
+from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.servers import Location, Server, below, joined
 from rsp.importing.nginx.units import number_of_seconds
@@ -220,13 +222,14 @@ def table(folder: str, level: Level, names: Names, *, looks_in_directories: bool
 
 
 def cache_control(level: Level) -> str:
-    """Of ``expires``; empty: none.  Raises :class:`Unsayable`."""
+    """Of ``expires``; empty: none, or one that a hook sets.  Raises :class:`Unsayable`."""
     said = level.last("expires")
-    if said is None or not said.args or said.args[-1] == "off":
+    return _control(said.args[-1]) if said is not None and said.args else ""
+
+
+def _control(value: str) -> str:
+    if value == "off" or "$" in value:
         return ""
-    if "$" in said.args[-1]:
-        raise Unsayable("expires depends on the request")
-    value = said.args[-1]
     if value in ("epoch", "-1") or value.startswith("-"):
         return "no-cache"
     if value == "max":
@@ -234,3 +237,21 @@ def cache_control(level: Level) -> str:
     if value.startswith("@"):
         raise Unsayable("rsp has no time of day for expires")
     return f"max-age={int(number_of_seconds(value))}"
+
+
+def computed_control(level: Level, names: Names, functions: Dynamic) -> list[str]:
+    """``expires $by_type``: lines for the hook of responses.  Raises :class:`Unsayable`."""
+    said = level.last("expires")
+    match = re.fullmatch(r"\$\{?(\w+)\}?", said.args[-1]) if said is not None and said.args else None
+    if match is None:
+        if said is not None and any("$" in word for word in said.args):
+            raise Unsayable("expires depends on the request")
+        return []
+    values = functions.values(match[1], may_be_empty=True)
+    if not values:
+        raise Unsayable("expires depends on the request")
+    pairs = ", ".join(f"[{quoted(value)}] = {quoted(control)}" for value in values if (control := _control(value)))
+    return [
+        f"local control = ({{ {pairs} }})[{names.with_response().lua(match[0])}]",
+        'if control and res.status < 400 then res.headers["Cache-Control"] = control end',
+    ]

@@ -28,9 +28,9 @@ class Dynamic:
         self._maps = maps
         self.names = names
 
-    def values(self, name: str) -> list[str]:
+    def values(self, name: str, *, may_be_empty: bool = False) -> list[str]:
         """All that a map can give."""
-        return self._maps.values(name)
+        return self._maps.values(name, may_be_empty=may_be_empty)
 
     def call(self, name: str) -> str | None:
         return f'(req.ctx.{name} or "")' if name in self.names else self._maps.call(name)
@@ -73,7 +73,7 @@ class Guards(Struct):
     def _statement(self, statement: Statement, captures: frozenset[str]) -> list[str]:
         statement.used = True
         if statement.name == "if":
-            return self._if(statement)
+            return self._if(statement, captures)
         if statement.name == "return":
             return [self.returned(statement, captures)]
         if statement.name == "rewrite":
@@ -88,7 +88,7 @@ class Guards(Struct):
     def _lua(self, text: str, captures: frozenset[str]) -> str:
         return Names(self.names.constants, self.names.functions, captures).lua(text)
 
-    def _if(self, statement: Statement) -> list[str]:
+    def _if(self, statement: Statement, around: frozenset[str]) -> list[str]:
         block = statement.block or []
         known = [inner for inner in block if inner.name in ("return", "rewrite", "set", "break")]
         fields = [inner for inner in block if inner.name == "add_header"]
@@ -100,6 +100,7 @@ class Guards(Struct):
             if not known:
                 return []
         before, condition, captures = self.condition(statement.args)
+        captures = captures or around
         inside = self.lines(known, captures)
         if fields and any(inner.name == "return" for inner in known):
             inside[-1] = self._answer(known[-1], fields, captures)

@@ -152,7 +152,7 @@ class Locations:
         fields.response_rules(level, names, draft.parts, rules)
         fields.put_response(rules, draft.keys)
         draft.before += rules.before
-        draft.after += rules.after
+        draft.after += files.computed_control(level, names, self.context.functions) + rules.after
         times.of_route(level, draft.keys, draft.parts)
         if "files" not in draft.keys:
             self._cached(level, draft)
@@ -203,8 +203,7 @@ class Locations:
             draft.answer(returned(final, names, level))
         except Unsayable:
             draft.before.append(self.guards.returned(final, names.captures))
-            if names.captures and "found" in draft.before[-1]:
-                raise
+            draft.before[-1:] = self._with_groups(draft.before[-1:], location)
             draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
         return True
 
@@ -213,13 +212,18 @@ class Locations:
         self.guards.lead = lambda path: self._lead(path, draft, location)
         self.guards.is_alone = location is not None and sum(each.name in _MODULE for each in location.level.block) == 1
         self.guards.after = draft.after
-        captures = self.guards.names.captures
-        lines = self.guards.lines(block, captures)
+        lines = self.guards.lines(block, self.guards.names.captures)
         if self.guards.routes_again:
             raise Unsayable("rsp does not look for a route again: rewrite ... last leads to another location")
-        if captures and any("found[" in line or "found." in line for line in lines):
-            raise Unsayable("groups of the location's expression are not known in a hook")
-        return lines
+        return self._with_groups(lines, location)
+
+    def _with_groups(self, lines: list[str], location: Location | None) -> list[str]:
+        """With what the groups of the location's own expression have matched.  Raises :class:`Unsayable`."""
+        if location is None or not location.is_regex or not any("found[" in line or "found." in line for line in lines):
+            return lines
+        if any("found =" in line for line in lines):
+            raise Unsayable("groups of the location's expression are used beside those of others")
+        return [f"local found = {self.guards.compiled(location.modifier + location.path)}.match(req.path)", *lines]
 
     def _lead(self, to: str, draft: Draft, source: Location | None) -> str | None:
         """The upstream of the location that ``rewrite ... last`` leads to, where nothing else happens there."""

@@ -6,7 +6,7 @@ from typing import Final
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.tree import Statement
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.variables import ASKS_RESPONSE, Names, Unsayable
 from rsp.importing.site import Script
 
 _KINDS: Final = ("map", "geo", "split_clients")
@@ -36,14 +36,18 @@ class Maps:
                 self._result.settings.lost(self._named[name], str(error))
         return self._written[name]
 
-    def values(self, name: str) -> list[str]:
-        """Of a map, all that it can give, the default first; none: there is no such map, or they are not known."""
+    def values(self, name: str, *, may_be_empty: bool = False) -> list[str]:
+        """Of a map, all that it can give, the default first; none: there is no such map, or they are not known.
+
+        ``may_be_empty``: a map without a default counts as well.
+        """
         statement = self._named.get(name)
         if statement is None or statement.name not in ("map", "split_clients"):
             return []
         entries = [entry for entry in statement.block or [] if entry.args]
         entries.sort(key=lambda entry: entry.name != "default")
-        if statement.name == "map" and not any(entry.name == "default" for entry in entries):
+        has_default = statement.name != "map" or any(entry.name == "default" for entry in entries)
+        if not has_default and not may_be_empty:
             return []
         values = list(dict.fromkeys(entry.value for entry in entries))
         return values if all(value and "$" not in value for value in values) else []
@@ -51,12 +55,19 @@ class Maps:
     def _write(self, name: str, statement: Statement) -> str:
         function = f"{statement.name}_{name}".lower()
         lines = {"map": self._map, "geo": self._geo, "split_clients": self._split}[statement.name](function, statement)
-        self._result.scripts.append(Script("\n".join(lines), statement.origin))
-        return f"{function}(req)"
+        text = "\n".join(lines)
+        arguments = "req"
+        if ASKS_RESPONSE.search(text):
+            arguments = "req, res"
+            text = re.sub(r"function(?: \w+)?\(req", r"\g<0>, res", text).replace("value(req", "value(req, res")
+            text = text.replace("pair[2](req, found)", "pair[2](req, res, found)")
+        self._result.scripts.append(Script(text, statement.origin))
+        return f"{function}({arguments})"
 
     def _map(self, function: str, statement: Statement) -> list[str]:
-        names = Names({}, self)
+        names = Names({}, self, has_response=True)
         source = names.lua(statement.args[0])
+        source_name = statement.args[0]
         exact: list[tuple[str, str]] = []
         patterns: list[str] = []
         default = '""'
@@ -68,7 +79,7 @@ class Maps:
                 continue
             if key.startswith("~"):
                 captures = named_groups(key)
-                said = Names({}, self, captures).lua(value)
+                said = Names({}, self, captures, has_response=True).lua(value)
                 patterns.append(f"  {{ {pattern(key)}, {self._function(said, captures)} }},")
                 continue
             key = key.removeprefix("\\")
@@ -77,6 +88,8 @@ class Maps:
                 default = said
             else:
                 exact.append((key.lower(), said))
+                if (key.lower(), source_name) == ("application/javascript", "$sent_http_content_type"):
+                    exact.append(("text/javascript", said))  # as rsp calls it (RFC 9239)
         are_texts = all(names.is_plain(entry.value) for entry in statement.block or [])
         listed = [
             f"  [{quoted(key)}] = {said if are_texts else self._function(said, frozenset())}," for key, said in exact

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.check import MATCHING
-from rsp.importing.nginx import idioms, settings, shared, times, tls, upstreams
+from rsp.importing.nginx import idioms, settings, shared, surroundings, times, tls, upstreams
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.guards import Dynamic
@@ -15,10 +15,12 @@ from rsp.importing.nginx.maps import Maps
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.routes import Routes
 from rsp.importing.nginx.servers import CONTENT, Server
+from rsp.importing.nginx.surroundings import every
 from rsp.importing.nginx.tree import Statement, Tree, mark
 from rsp.importing.nginx.variables import Names, pieces
 from rsp.importing.nginx.words import DROPPED, NOTED
-from rsp.importing.site import Declaration, Note, Origin, Script, Setting, Site, Untranslated, Value
+from rsp.importing.site import Declaration, Note, Origin, Script, Site, Untranslated, Value
+from rsp.importing.trust import note_trust
 
 _MAIN: Final = ("http", "events", "stream", "mail")
 _HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_zone", "limit_conn_zone", "log_format",
@@ -38,17 +40,20 @@ def read(path: Path, text: str, prefix: str | None = None) -> Site:
     for remark in tree.remarks:
         site.add(remark)
     result = Result(site)
-    main, is_part = _whole(tree.statements, str(path), result)
-    _translate(main, result, folder, is_part=is_part)
-    return result.finish()
+    statements = tree.statements
+    is_part = not {statement.name for statement in statements} & set(_MAIN)
+    if is_part:
+        statements = _completed(statements, path, result)
+    _translate(Level("main", statements), result, folder, is_part=is_part)
+    result.finish()
+    note_trust(site)
+    return site
 
 
-def _whole(statements: list[Statement], name: str, result: Result) -> tuple[Level, bool]:
-    """The main level of a whole file, made around a part of one; whether it was a part."""
+def _completed(statements: list[Statement], path: Path, result: Result) -> list[Statement]:
+    """The main level around a part of a file."""
     names = {statement.name for statement in statements}
-    if names & set(_MAIN):
-        return Level("main", statements), False
-    origin = statements[0].origin if statements else Origin(name, 1)
+    origin = statements[0].origin if statements else Origin(str(path), 1)
     block = statements
     if not names & set(_HTTP):
         if names & set(_SERVER):
@@ -57,8 +62,10 @@ def _whole(statements: list[Statement], name: str, result: Result) -> tuple[Leve
             block = _around_directives(statements, origin)
     outer = [statement for statement in block if statement.name in DROPPED or statement.name in NOTED]
     inner = [statement for statement in block if statement not in outer]
-    http = Statement("http", [], origin, inner)
-    return Level("main", [*outer, http]), True
+    taken, notes = surroundings.definitions(statements, path)
+    for note in notes:
+        result.site.add(note)
+    return [*outer, Statement("http", [], origin, [*taken, *inner])]
 
 
 def _around_directives(statements: list[Statement], origin: Origin) -> list[Statement]:
@@ -117,12 +124,11 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     for name, block in context.blocks.items():
         if name not in {part.name for part in result.upstreams if isinstance(part, Declaration)} and block.peers:
             result.upstream(block.name, list(block.peers), block.keys, block.statement)
-    _inherited(http)
+    http.own("auth_basic", "auth_basic_user_file", "fastcgi_param", "uwsgi_param")  # no level below inherits them
     closes = context.leftovers(http.block, result.settings)
     if context.leftovers(main.block, result.settings) or closes:
         _close(result)
     _headers(main.block, result)
-    _told(result)
     _uri_of_scripts(result)
     shared.share(result)
     _complete(result, is_part=is_part)
@@ -133,7 +139,7 @@ def _complete_scripts(http: Level, result: Result) -> None:
     for server in http.own("server"):
         scripts = [
             statement
-            for statement in _every(server.block or [])
+            for statement in every(server.block or [])
             if (
                 statement.name == "try_files"
                 and re.match(r"/[^?$]*\.php", statement.args[-1] if statement.args else "")
@@ -142,7 +148,7 @@ def _complete_scripts(http: Level, result: Result) -> None:
         ]
         runs = any(
             statement.name == "fastcgi_pass" or (statement.name == "location" and "php" in " ".join(statement.args))
-            for statement in _every(server.block or [])
+            for statement in every(server.block or [])
         )
         if scripts and not runs:
             passing = Statement("fastcgi_pass", [_SCRIPTS], server.origin)
@@ -153,23 +159,11 @@ def _complete_scripts(http: Level, result: Result) -> None:
 
 def _absolute(block: list[Statement], result: Result) -> None:
     """Directories that are relative to where nginx is installed."""
-    for statement in _every(block):
+    for statement in every(block):
         if statement.name in ("root", "alias") and re.match(r"(?![A-Za-z]:)[\w.]", statement.value):
             statement.args[0] = f"{_PREFIX}/{statement.value.removeprefix('./')}"
             said = f"{statement.name} is relative to where nginx is installed: {_PREFIX} is a guess"
             result.settings.note(statement, said)
-
-
-def _told(result: Result) -> None:
-    """What proxies before it say is believed of `trusted` ones only."""
-    if any(isinstance(part, Setting) and part.name == "trusted" for part in result.settings):
-        return
-    for part in (*result.scripts, *result.routes):
-        found = re.search(r'(?:headers\["|header\.)(X-Forwarded-[\w-]+|X-Real-Ip|Cf-[\w-]+)', str(part))
-        if found is not None and not isinstance(part, (Note, Untranslated)):
-            said = f'rsp believes {found[1]} of proxies in `trusted` only; name them: trusted = {{ "10.0.0.0/8" }}'
-            result.settings.note(None, said)
-            return
 
 
 def _uri_of_scripts(result: Result) -> None:
@@ -182,11 +176,11 @@ def _uri_of_scripts(result: Result) -> None:
 
 
 def _looks_for_files(block: list[Statement]) -> bool:
-    return any(statement.name in ("try_files", "fastcgi_pass") for statement in _every(block))
+    return any(statement.name in ("try_files", "fastcgi_pass") for statement in every(block))
 
 
 def _names_root(block: list[Statement]) -> bool:
-    return any(statement.name in ("root", "alias") for statement in _every(block))
+    return any(statement.name in ("root", "alias") for statement in every(block))
 
 
 def _close(result: Result) -> None:
@@ -196,27 +190,11 @@ def _close(result: Result) -> None:
             part.keys = {**{key: part.keys[key] for key in MATCHING if key in part.keys}, "respond": {"status": 503}}
 
 
-def _inherited(http: Level) -> None:
-    """Directives of http that servers ask for when they have none themselves, where no server does."""
-    for name in (
-        "add_header", "proxy_set_header", "proxy_hide_header", "index", "root", "expires", "default_type", "charset",
-        "error_page", "types", "autoindex", "auth_basic", "auth_basic_user_file", "proxy_redirect", "ssl_certificate",
-        "ssl_certificate_key", "ssl_protocols", "ssl_ciphers", "proxy_intercept_errors", "proxy_next_upstream",
-        "proxy_next_upstream_tries", "fastcgi_param", "uwsgi_param", "limit_req_status", "limit_conn_status",
-        "proxy_ssl_verify", "proxy_ssl_server_name", "proxy_ssl_name", "proxy_ssl_protocols", "gzip_static",
-        "ssl_session_tickets", "ssl_password_file", "http2", "fastcgi_index", "ssl_client_certificate",
-        "proxy_ssl_trusted_certificate", "fastcgi_intercept_errors", "ssl_verify_depth", "more_set_headers",
-        "proxy_pass_header", "more_clear_headers", "proxy_connect_timeout", "proxy_read_timeout",
-        "proxy_send_timeout", "absolute_redirect",
-    ):  # fmt: skip
-        http.own(name)
-
-
 def _headers(block: list[Statement], result: Result) -> None:
     """Whether peers learn of the client by fields, which nginx sends only where it is told to."""
     said = {
         inner.value.lower()
-        for inner in _every(block)
+        for inner in every(block)
         if inner.name in ("proxy_set_header", "grpc_set_header") and inner.args
     }
     if not any(name.startswith("x-forwarded-") for name in said) and any(
@@ -267,7 +245,7 @@ def _complete(result: Result, *, is_part: bool) -> None:
 def _matter(block: list[Statement]) -> frozenset[str]:
     """Variables that something asks for which is translated: not those that only steer a cache, or a log."""
     found: set[str] = set()
-    for statement in _every(block):
+    for statement in every(block):
         if statement.name in DROPPED or statement.name in NOTED or statement.name in ("log_format", "access_log"):
             continue
         words = statement.args[1:] if statement.name in ("set", "map", "geo") else statement.args
@@ -282,7 +260,7 @@ def _matter(block: list[Statement]) -> frozenset[str]:
 def _idle(block: list[Statement]) -> set[str]:
     """Variables that are set in `if`, and asked for by nothing but what rsp does not have."""
     asked: set[str] = set()
-    for statement in _every(block):
+    for statement in every(block):
         if statement.name in DROPPED or statement.name in NOTED or statement.name in ("log_format", "access_log"):
             continue
         if statement.name == "if" and all(inner.name == "set" for inner in statement.block or []):
@@ -290,20 +268,16 @@ def _idle(block: list[Statement]) -> set[str]:
         words = statement.args[1:] if statement.name == "set" else statement.args
         for word in words:
             asked.update(name for _, name in pieces(word) if name)
-    settable = {each.value.lstrip("$") for each in _every(block) if each.name == "set"}
+    settable = {each.value.lstrip("$") for each in every(block) if each.name == "set"}
     return settable - asked
 
 
 def _dynamic(block: list[Statement]) -> set[str]:
     return {
         re.sub(r"\W", "", statement.value)
-        for statement in _every(block)
+        for statement in every(block)
         if statement.name == "set" and len(statement.args) == 2
     }
-
-
-def _every(block: list[Statement]) -> list[Statement]:
-    return [each for statement in block for each in (statement, *_every(statement.block or []))]
 
 
 def _short(statement: Statement) -> Statement:

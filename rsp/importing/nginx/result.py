@@ -68,7 +68,8 @@ class Result(Struct):
         if not any(isinstance(part, Script) and part.text == text for part in self.scripts):
             self.scripts.append(Script(text))
 
-    def finish(self) -> Site:
+    def finish(self) -> None:
+        """Into the site, in its order."""
         for parts in (
             self.settings,
             self.listeners,
@@ -80,4 +81,3 @@ class Result(Struct):
         ):
             for part in parts:
                 self.site.add(part)
-        return self.site

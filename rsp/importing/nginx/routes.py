@@ -32,6 +32,7 @@ class Routes:
         self._hosts = {id(server): hosts_of(server, context.result) for server in servers}
         self._before: list[str] = []
         self._taken: set[str] = set()
+        self._names: set[str] = set()
 
     def add(self, server: Server) -> None:
         result = self._context.result
@@ -44,7 +45,7 @@ class Routes:
         if own and all(listener.redirects for listener in own):
             return
         result.routes.append(Heading(self._heading(server, hosts, parts)))
-        name = re.sub(r"\W", "_", hosts[0] if hosts else f"server_{self._servers.index(server) + 1}").strip("_")
+        name = self._name(hosts, server)
         if not parts:
             if own:
                 said = "no request comes to this server: it has no name, or one that an earlier server has"
@@ -104,6 +105,17 @@ class Routes:
         declared = locations.guards.declared()
         if declared:
             result.scripts.append(Script("\n".join(declared)))
+
+    def _name(self, hosts: list[str], server: Server) -> str:
+        """What names of Lua begin with: no other server's do."""
+        said = re.sub(r"\W", "_", hosts[0] if hosts else "").strip("_")
+        number = self._servers.index(server) + 1
+        if not said or said[0].isdigit():
+            said = f"server_{said or number}"
+        if said in self._names:
+            said = f"{said}_{number}"
+        self._names.add(said)
+        return said
 
     def _put(self, route: Declaration) -> None:
         """Unless nginx ignores it, too: a second server of one name, or a path that no request has."""

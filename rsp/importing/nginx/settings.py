@@ -14,10 +14,7 @@ from rsp.importing.nginx.units import size
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Declaration, Setting, Value
 
-_LOG_FIELDS: Final = {
-    "remote_addr": "client", "remote_user": "user", "request": "request", "status": "status",
-    "body_bytes_sent": "bytes", "bytes_sent": "bytes", "request_time": "duration", "host": "host",
-}  # fmt: skip
+_TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+")
 
 
 def whole(main: Level, http: Level, result: Result) -> list[str]:
@@ -87,7 +84,11 @@ def compression(level: Level, result: Result) -> Value:
     listed = ["text/html", *(types.args if types is not None else [])]
     if "*" in listed:
         listed = ["*"]
-    keys["types"] = list(dict.fromkeys(listed))
+    kinds = [word for word in listed if word == "*" or _TYPE.fullmatch(word)]
+    for word in dict.fromkeys(listed):
+        if word not in kinds:
+            result.settings.note(types, f"no response has the type {word}, so it is left out")
+    keys["types"] = list(dict.fromkeys(kinds))
     smallest = level.last(f"{on[0]}_min_length")
     try:
         keys["min_size"] = size(smallest.value) if smallest is not None else "20"

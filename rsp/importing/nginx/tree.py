@@ -28,7 +28,7 @@ _LEAST: Final = {
 _DEEPEST_BLOCK: Final = 100
 _DEEPEST: Final = 8  # includes in includes
 _BASES: Final = ("/etc/nginx/", "/usr/local/nginx/conf/", "/usr/local/etc/nginx/", "/opt/nginx/conf/", "conf/")
-_ABOVE: Final = 4  # folders above the file in which an included file is looked for
+ABOVE: Final = 4  # folders above the file in which an included file is looked for
 
 
 class Statement(Struct, eq=False):
@@ -170,12 +170,11 @@ class Tree:
         if found := _matches(self._prefix / pattern):
             return found, False
         relative = next((pattern[len(base) :] for base in _BASES if pattern.startswith(base)), pattern)
-        if relative.startswith(("/", "~")):
-            return [], False
-        folders = [self._prefix, path.parent, *list(path.parent.resolve().parents)[:_ABOVE]]
-        for folder in folders:
-            if found := _matches(folder / relative):
-                return found, True
+        folders = [self._prefix, path.parent, *list(path.parent.resolve().parents)[:ABOVE]]
+        for name in [relative] if not relative.startswith(("/", "~")) else _ends(relative):
+            for folder in folders:
+                if found := _matches(folder / name):
+                    return found, True
         return [], False
 
     def _shown(self, path: Path) -> str:
@@ -184,6 +183,12 @@ class Tree:
             return str(self._main.parent / path.resolve().relative_to(self._main.parent.resolve()))
         except ValueError:
             return str(path)
+
+
+def _ends(pattern: str) -> list[str]:
+    """How an absolute name ends, the longest first, with at least one folder: another machine's folders differ."""
+    words = pattern.lstrip("~/").split("/")
+    return ["/".join(words[number:]) for number in range(1, len(words) - 1)]
 
 
 def _matches(path: Path) -> list[Path]:

@@ -49,7 +49,7 @@ def _read(block: Block, result: Result, names: Names) -> None:
     for server in level.own("server"):
         peer = _peer(block, server, result, failures)
         if peer is not None:
-            block.peers.append(peer)
+            _add(block, peer, server, result)
     _failures(block, failures, result)
     for statement in level.block:
         statement.used = True
@@ -83,6 +83,22 @@ def _read(block: Block, result: Result, names: Names) -> None:
             parts.lost(statement, "rsp import does not know this directive")
     if not block.peers:
         parts.lost(block.statement, "it has no server that rsp could ask")
+
+
+def _add(block: Block, peer: Value, server: Statement, result: Result) -> None:
+    """A peer that is listed several times gets the sum of its weights."""
+    found = peer if isinstance(peer, Table) else Table([peer])
+    for number, other in enumerate(block.peers):
+        same = other if isinstance(other, Table) else Table([other])
+        if same.items == found.items:
+            weights = [each.keys.get("weight", 1) for each in (same, found)]
+            if {**same.keys, "weight": 1} != {**found.keys, "weight": 1}:
+                result.upstreams.lost(server, "this peer is listed twice, with other parameters")
+                return
+            total = sum(weight for weight in weights if isinstance(weight, int))
+            block.peers[number] = Table(same.items, {**same.keys, "weight": total})
+            return
+    block.peers.append(peer)
 
 
 def _key(text: str) -> str:

@@ -68,6 +68,13 @@ _LUA: Final[dict[str, str]] = {
     "msec": "time.now()",
     "time_iso8601": "time.iso(time.now())",
 }
+ASKS_RESPONSE: Final = re.compile(r"\bres\.(?:headers|status)|, res\)")
+# Of the response.  nginx's own types of files have no charset, unless the file says so.
+_RESPONSE: Final[dict[str, str]] = {
+    "status": "tostring(res.status)",
+    "sent_http_content_type": '((res.headers["Content-Type"] or ""):gsub("; charset=utf%-8$", ""))',
+    "upstream_status": "tostring(res.status)",
+}
 
 
 class Unsayable(Exception):
@@ -82,14 +89,26 @@ class Functions(Protocol):
 
 
 class Names:
-    """``constants``: text of nginx by variable; ``captures``: what of the route's regular expression is known."""
+    """``constants``: text of nginx by variable; ``captures``: what of the route's regular expression is known.
+
+    ``has_response``: the hook has ``res`` as well as ``req``.
+    """
 
     def __init__(
-        self, constants: Mapping[str, str], functions: Functions, captures: frozenset[str] = frozenset()
+        self,
+        constants: Mapping[str, str],
+        functions: Functions,
+        captures: frozenset[str] = frozenset(),
+        has_response: bool = False,
     ) -> None:
         self.constants = constants
         self.functions = functions
         self.captures = captures
+        self.has_response = has_response
+
+    def with_response(self) -> "Names":
+        """For a hook of responses."""
+        return Names(self.constants, self.functions, self.captures, has_response=True)
 
     def expand(self, text: str, depth: int = 0) -> str:
         """With the variables in the place of which a constant text is known."""
@@ -146,10 +165,19 @@ class Names:
         for prefix, bag in (("cookie_", "cookies"), ("arg_", "args")):
             if name.startswith(prefix):
                 return f'(req.{bag}[{quoted(name.removeprefix(prefix))}] or "")'
-        called = self.functions.call(name)
+        called = _RESPONSE.get(name) or self._response_field(name) or self.functions.call(name)
         if called is None:
             raise Unsayable(f"rsp does not know ${name}")
+        if not self.has_response and ASKS_RESPONSE.search(called):
+            raise Unsayable(f"${name} is not known before the response")
         return called
+
+    @staticmethod
+    def _response_field(name: str) -> str | None:
+        for prefix in ("sent_http_", "upstream_http_"):
+            if name.startswith(prefix):
+                return f'(res.headers[{quoted(field(name.removeprefix(prefix)))}] or "")'
+        return None
 
 
 def pieces(text: str) -> list[tuple[str, str]]:

@@ -16,8 +16,8 @@ DROPPED: Final = frozenset(
     fancyindex_default_sort fancyindex_directories_first fancyindex_exact_size fancyindex_hide_parent_dir
     fancyindex_ignore fancyindex_localtime fancyindex_name_length fancyindex_show_dotfiles fancyindex_show_path
     fancyindex_time_format fastcgi_buffer_size fastcgi_buffering fastcgi_buffers fastcgi_busy_buffers_size
-    fastcgi_catch_stderr fastcgi_connect_timeout fastcgi_hide_header fastcgi_ignore_client_abort fastcgi_keep_conn
-    fastcgi_limit_rate fastcgi_max_temp_file_size fastcgi_next_upstream fastcgi_read_timeout
+    fastcgi_catch_stderr fastcgi_ignore_client_abort fastcgi_keep_conn
+    fastcgi_max_temp_file_size fastcgi_next_upstream
     fastcgi_request_buffering fastcgi_send_lowat fastcgi_send_timeout fastcgi_socket_keepalive
     fastcgi_temp_file_write_size fastcgi_temp_path uwsgi_socket_keepalive ssl_dyn_rec_enable ssl_dyn_rec_size_hi
     ssl_dyn_rec_size_lo ssl_dyn_rec_threshold ssl_dyn_rec_timeout
@@ -36,7 +36,7 @@ DROPPED: Final = frozenset(
     open_log_file_cache output_buffers override_charset pcre_jit perl_modules perl_require port_in_redirect
     postpone_output proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size proxy_force_ranges
     proxy_headers_hash_bucket_size proxy_headers_hash_max_size proxy_http_version proxy_ignore_client_abort
-    proxy_limit_rate proxy_max_temp_file_size proxy_next_upstream_timeout proxy_request_buffering proxy_send_lowat
+    proxy_max_temp_file_size proxy_next_upstream_timeout proxy_request_buffering proxy_send_lowat
     proxy_socket_keepalive proxy_ssl_ciphers proxy_ssl_conf_command proxy_ssl_session_reuse proxy_ssl_verify_depth
     proxy_temp_file_write_size proxy_temp_path quic_active_connection_id_limit quic_bpf quic_gso quic_host_key
     quic_mtu quic_retry read_ahead recursive_error_pages request_pool_size reset_timedout_connection resolver
@@ -48,7 +48,7 @@ DROPPED: Final = frozenset(
     subrequest_output_buffer_size tcp_nodelay tcp_nopush thread_pool timer_resolution track_uploads
     types_hash_bucket_size types_hash_max_size underscores_in_headers uninitialized_variable_warn upload_progress
     use uwsgi_buffer_size uwsgi_buffering uwsgi_buffers uwsgi_busy_buffers_size uwsgi_connect_timeout
-    uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_next_upstream uwsgi_param uwsgi_read_timeout
+    uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_next_upstream uwsgi_read_timeout
     uwsgi_request_buffering uwsgi_send_timeout uwsgi_temp_path variables_hash_bucket_size variables_hash_max_size
     vhost_traffic_status_zone worker_aio_requests worker_connections worker_cpu_affinity worker_priority
     worker_rlimit_core worker_rlimit_nofile worker_shutdown_timeout working_directory zstd_buffers
@@ -93,6 +93,10 @@ NOTED: Final[dict[str, str]] = {
         ("health_check", "match", "upstream_conf", "state", "health_check_timeout"),
         "active checks of peers are `health` of an upstream (docs/balancing.md); peers come from the file",
     ),
+    **dict.fromkeys(
+        ("proxy_limit_rate", "fastcgi_limit_rate", "uwsgi_limit_rate"),
+        "rsp reads from peers as fast as clients take it: to slow clients down, `bandwidth` of the route",
+    ),
     **dict.fromkeys(("mp4", "flv"), "files are sent with ranges; the `start` of mp4 and flv in the query is not"),
     **dict.fromkeys(
         ("fancyindex", "fancyindex_header", "fancyindex_footer", "autoindex_format"),
@@ -133,8 +137,8 @@ HANDLED: Final[dict[str, str]] = {
     "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "`tls` of the upstream",
     "proxy_set_header grpc_set_header proxy_pass_request_headers proxy_pass_request_body": "`request_headers`, "
     "`send_host`; a hook for values without a placeholder; Upgrade and Connection are rsp's own",
-    "add_header proxy_hide_header proxy_pass_header fastcgi_pass_header more_set_headers more_clear_headers": ""
-    "`response_headers`",
+    "add_header proxy_hide_header fastcgi_hide_header proxy_pass_header fastcgi_pass_header more_set_headers "
+    "more_clear_headers": "`response_headers`",
     "root alias index try_files autoindex types default_type charset gzip_static": "`files`, `fallback`, `else_to`",
     "expires": "`cache_control` of `files`, or Cache-Control",
     "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
