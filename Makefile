@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run compile test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files bench-instructions instructions wheel sdist deb clean
+.PHONY: run compile collected test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files bench-instructions instructions wheel sdist deb clean
 
 # Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
 COMPILED := $(wildcard rsp/_cython*.so)
@@ -26,6 +26,9 @@ ALONE = -m "alone and not soak" $(shell grep -rl --include="test_*.py" "mark\.al
 # A test that fails beside five others is run once more, by itself, and named: a failure of the machine passes, one of
 # rsp fails again.
 by_itself = { [ $$? = 1 ] && echo "Running the failed tests once more, one by one:" && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -x -v $(1); }
+
+collected: .venv/installed-dev .venv/built     ## what pytest and Hypothesis make of new test files, once instead of in each process
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null
 
 test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) || $(call by_itself,$(TOGETHER))

@@ -9,7 +9,7 @@ import socket
 from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.everywhere import _unchunked as unchunked
-from tests.harness import Backend
+from tests.harness import Backend, receive
 
 PORTAL = "https://portal.site.example/"
 SESSION = "authelia_session=s3cret"
@@ -148,5 +148,5 @@ def _body(connection: socket.socket, fields: dict[str, str], received: bytes) ->
     chunked = "transfer-encoding" in fields
     size = int(fields.get("content-length", 0))
     while not received.endswith(b"0\r\n\r\n") if chunked else len(received) < size:
-        received += connection.recv(65536)
+        received += receive(connection, 65536)
     return unchunked(received) if chunked else received

@@ -8,7 +8,10 @@ Budgets of hooks are processor time, so a collection of all that earlier tests h
 
 import gc
 import os
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -41,7 +44,7 @@ DEAR = frozenset(
         "process/test_supervision", "process/test_tls_bodies", "process/test_tls_checks",
         "process/test_tls_exchanges", "process/test_tls_handshakes", "process/test_tls_peers",
         "process/test_tracing", "process/test_watching", "process/test_wheel", "property/test_hpack",
-        "property/test_linear", "property/test_routing", "property/test_trace_context", "unit/test_policies",
+        "property/test_routing", "property/test_trace_context", "unit/test_policies",
         "unit/test_redis",
     )
 )  # fmt: skip
@@ -55,7 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     seen: dict[str, int] = {}
     for item in items:
-        file = item.path.relative_to(item.path.parent.parent).as_posix()
+        file = item.nodeid.partition("::")[0].removeprefix("tests/")
         if file in DEAR and item.get_closest_marker("alone") is None and item.get_closest_marker("soak") is None:
             number = seen[file] = seen.get(file, -1) + 1
             if number % ONE_IN:
@@ -72,3 +75,27 @@ def _collections_are_short() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads_that_are_left_wait() -> Iterator[None]:
+    """A thread of an earlier file that spins takes half of the time of all later ones."""
+    before, began = _spent(), time.monotonic()
+    yield
+    most = max(1.0, (time.monotonic() - began) / 4)
+    for thread, seconds in _spent().items():
+        if seconds - before.get(thread, seconds) > most:
+            pytest.fail(f"{thread}, left by an earlier file, spins: {getattr(thread, '_target', None)}")
+
+
+def _spent() -> dict[threading.Thread, float]:
+    """Processor time of each thread but the one that runs the tests."""
+    found = {}
+    for thread in threading.enumerate():
+        try:
+            fields = Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if thread is not threading.current_thread():
+            found[thread] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found

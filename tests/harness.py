@@ -11,7 +11,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ import psutil
 
 from tests.over_tls import secured
 from tests.ports import free_port
-from tests.starts import start
+from tests.starts import run, start
 
 PATIENCE = 30.0
 
@@ -108,7 +107,7 @@ class Rsp:
             connection.close()
 
     def rspctl(self, *arguments: str) -> subprocess.CompletedProcess:
-        return _run("rsp.rspctl", self.directory, "-s", "admin.sock", *arguments)
+        return run(self.directory, "rsp.rspctl", "-s", "admin.sock", *arguments)
 
     def peers(self, upstream: str = "app") -> dict[str, dict]:
         """The peers of an upstream, by address."""
@@ -144,16 +143,11 @@ class Rsp:
             assert "Unexpected" not in self.log, self.log  # how rsp tells of its own defects
 
 
-def _run(module: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)
-
-
 def run_rsp(directory: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess:
     """``rsp`` that ends by itself; ``text``: its site.lua."""
     if text is not None:
         (directory / "site.lua").write_text(text)
-    return _run("rsp", directory, *arguments)
+    return run(directory, "rsp.cli", *arguments)
 
 
 Handler = Callable[[socket.socket, bytes, bytes], bool]
@@ -228,7 +222,7 @@ class Backend:
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         missing = int(length[1]) - len(rest) if length else 0
         while missing > 0:
-            missing -= len(connection.recv(min(missing, 65536)))
+            missing -= len(receive(connection, min(missing, 65536)))
         body = self.name.encode()
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         return True
@@ -288,6 +282,14 @@ def exchange(port: int, data: bytes, *, half_close: bool = False, patience: floa
         while more := client.recv(65536):
             received += more
         return received
+
+
+def receive(sock: socket.socket, most: int) -> bytes:
+    """What comes next, for loops that wait for more: an end is an error, or they would spin for the rest of the run."""
+    data = sock.recv(most)
+    if not data:
+        raise ConnectionError("the other side has ended")
+    return data
 
 
 def accepts(port: int) -> bool:

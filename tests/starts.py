@@ -10,6 +10,7 @@ its limits.
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import resource
@@ -18,15 +19,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_DATA)
+_PATIENCE = 60.0
 _IMPORTED = (
     "rsp.cli", "rsp.master", "rsp.supervise.fleet", "rsp.worker", "rsp.control.process", "rsp.loader",
-    "rsp.lua.evaluate", "rsp.tls.reader", "uvloop", "ssl",
+    "rsp.lua.evaluate", "rsp.tls.reader", "rsp.commands.rehearsal", "uvloop", "ssl",
 )  # fmt: skip
 
 
@@ -81,6 +84,25 @@ def start(
         return _stem().start(directory, arguments, stdout, stderr, like or Like())
     command = [sys.executable, "-m", program or "rsp", *arguments]
     return subprocess.Popen(command, cwd=directory, stdout=stdout, stderr=stderr)
+
+
+def run(directory: Path, main: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself; ``main``: its module.  Forked as well, if forks have the conditions of this process."""
+    if _conditions() != _stem().conditions:
+        command = [sys.executable, "-m", main.removesuffix(".cli"), *arguments]
+        return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = _stem().start(directory, list(arguments), stdout, stderr, Like(main=main, imported=[main]))
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        said = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            said.append(io.TextIOWrapper(file).read())
+    return subprocess.CompletedProcess([main, *arguments], process.returncode, *said)
 
 
 def _conditions() -> tuple[object, ...]:

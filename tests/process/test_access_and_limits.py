@@ -13,7 +13,7 @@ import pytest
 
 from tests.both_kinds import LISTENERS, WAYS, BothKinds
 from tests.countries import write_countries
-from tests.harness import PATIENCE, Backend, is_root, wait_until
+from tests.harness import PATIENCE, Backend, is_root, receive, wait_until
 from tests.over_tls import not_over_tls
 
 pytestmark = not_over_tls("it has listeners of both kinds")
@@ -66,7 +66,7 @@ def backend() -> Backend:
         path = head.split(b" ")[1]
         length = int((re.findall(rb"(?i)content-length: (\d+)", head) or [0])[0])
         while len(rest) < length:
-            rest += connection.recv(1 << 16)
+            rest += receive(connection, 1 << 16)
         if path.startswith(b"/slow"):
             go_on.wait(PATIENCE)
         body = b"x" * int(path.partition(b"?")[2] or 0) or b"%d" % len(rest)

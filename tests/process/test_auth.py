@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from tests.certificates import authority
 from tests.everywhere import WAYS, Everywhere
-from tests.harness import Backend, wait_until
+from tests.harness import Backend, receive, wait_until
 from tests.issuer import Issuer, SigningKey, published
 from tests.ports import free_port
 
@@ -63,7 +63,7 @@ def _peer(connection, head, rest):
         0,
     )
     while len(rest) < length:
-        rest += connection.recv(65536)
+        rest += receive(connection, 65536)
     body = json.dumps([*sorted(lines, key=str.lower), len(rest)]).encode()
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     return True

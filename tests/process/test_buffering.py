@@ -13,7 +13,7 @@ import pytest
 
 from tests.everywhere import HOST, WAYS, Everywhere, make_room, parse, trusted
 from tests.h2_client import INITIAL_WINDOW_SIZE, data, headers, request_fields, window_update
-from tests.harness import PATIENCE, Backend, as_root, wait_until
+from tests.harness import PATIENCE, Backend, as_root, receive, wait_until
 from tests.ports import free_port
 
 SITE = """
@@ -96,7 +96,7 @@ def pattern(start, size):
 def _fails(connection, head, rest):
     """After some of the body, so that the peer cannot be known to have done nothing."""
     while len(rest) < 1000:
-        rest += connection.recv(65536)
+        rest += receive(connection, 65536)
     return False
 
 

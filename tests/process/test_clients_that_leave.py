@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.harness import Backend, Rsp, exchange, proxy_to, wait_until
+from tests.harness import Backend, Rsp, exchange, proxy_to, receive, wait_until
 
 GET = b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -38,7 +38,7 @@ def leave(port, request=GET % b"poll", until=b""):
         client.sendall(request)
         received = b""
         while until not in received:
-            received += client.recv(1000)
+            received += receive(client, 1000)
 
 
 @pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"])

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.harness import Backend, Rsp, wait_until
+from tests.harness import Backend, Rsp, receive, wait_until
 
 SITE = 'listen "127.0.0.1:{port}" upstream "app" { "%s"%s } route { to = "app" } %s'
 
@@ -60,7 +60,7 @@ class Client:
         head, _, body = data.partition(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         while len(body) < length:
-            body += self.sock.recv(65536)
+            body += receive(self.sock, 65536)
         return body
 
     def log_in(self, user=b"alice"):

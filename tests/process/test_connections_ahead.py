@@ -50,7 +50,8 @@ def test_the_check_at_the_start_closes_what_it_opened(tmp_path):
         gone.close()
         with Rsp(tmp_path, SITE % (backend.address, f', "{gone.address}"'), workers=2) as rsp:
             wait_until(lambda: f"Peer {gone.address} cannot be reached" in rsp.log, "the other peer to be checked")
-            wait_until(lambda: backend.connections == 1 and not backend.open, "the check to be over")
+            wait_until(lambda: backend.connections and not backend.open, "the check to be over")
+            assert backend.connections == 1
             assert exchange(rsp.port, GET).startswith(b"HTTP/1.1 200")
             assert backend.connections == 2
             rsp.reload()

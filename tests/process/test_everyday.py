@@ -7,7 +7,7 @@ import bcrypt
 import pytest
 
 from tests.everywhere import WAYS, Everywhere
-from tests.harness import Backend, as_root, wait_until
+from tests.harness import Backend, as_root, receive, wait_until
 
 SITE = """
 access_log = "off"
@@ -54,7 +54,7 @@ PREFLIGHT = (PAGE, ("Access-Control-Request-Method", "PUT"))
 def _peer(connection, head, rest):
     length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
     while len(rest) < length:
-        rest += connection.recv(65536)
+        rest += receive(connection, 65536)
     connection.sendall(
         b"HTTP/1.1 201 Created\r\nLocation: /cart/7\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: %d\r\n\r\n%b"
         % (len(rest), rest)

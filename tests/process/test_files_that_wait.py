@@ -8,7 +8,7 @@ import pytest
 
 from tests.everywhere import WAYS, Everywhere
 from tests.h2_client import headers, request_fields
-from tests.harness import PATIENCE, Backend, exchange, wait_until
+from tests.harness import PATIENCE, Backend, exchange, receive, wait_until
 from tests.paths import public_directory
 from tests.slow_disk import SlowDisk, is_possible
 
@@ -34,7 +34,7 @@ def taking(bodies):
     def answer(connection, head, rest):
         size = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
         while len(rest) < size:
-            rest += connection.recv(65536)
+            rest += receive(connection, 65536)
         bodies.append(rest)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\napp")
         return True

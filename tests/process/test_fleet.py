@@ -321,7 +321,7 @@ def test_the_engine_hangs_for_longer_than_the_deadline(parts: tuple[Fleet, Serve
         server.resume()
         said = "".join(process.end()[1:])
     assert process.poll() == 1
-    assert "the engine accepted no write for 5 s" in said or "c has gone back" in said, said
+    assert "the engine accepted no write for 5 s" in said or "c has rolled back" in said, said
     assert all(set(each) == {"200"} for each in seen.values()), seen
     wait_until(lambda: all(node.site["reached"] for node in site.nodes.values()), "nodes find it again")
     assert site.rspctl("rollout", "--now", site.write(text("twelve"))).returncode == 0

@@ -8,7 +8,7 @@ import pytest
 
 from tests.auth_service import BASIC, PORTAL, SESSION, AuthService, echo, fields_of
 from tests.everywhere import HOST, WAYS, Everywhere
-from tests.harness import Backend, Rsp, get, hanging_backend, wait_until
+from tests.harness import Backend, Rsp, get, hanging_backend, receive, wait_until
 from tests.ports import free_port
 
 SITE = """
@@ -280,7 +280,7 @@ def test_connections_to_the_service_are_used_again(rsp, service, app):
             sock.sendall(f"GET /app HTTP/1.1\r\nHost: t\r\nCookie: {SESSION}\r\n\r\n".encode())
             received = b""
             while b"\r\n\r\n" not in received or not re.search(rb"Cookie: authelia", received):
-                received += sock.recv(65536)
+                received += receive(sock, 65536)
     assert service.connections <= before + 1
 
 

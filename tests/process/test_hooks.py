@@ -21,6 +21,7 @@ from tests.harness import (
     free_port,
     get,
     hanging_backend,
+    receive,
     resident,
     run_load,
     wait_until,
@@ -46,7 +47,7 @@ def echo(connection: socket.socket, head: bytes, rest: bytes) -> bool:
     """Answers with the request as it came."""
     length = re.search(rb"(?i)content-length: *(\d+)", head)
     while length and len(rest) < int(length[1]):
-        rest += connection.recv(65536)
+        rest += receive(connection, 65536)
     body = head + rest
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     return True
@@ -225,7 +226,7 @@ def test_answers_keep_the_connection(rsp):
             client.sendall(b"GET /deny HTTP/1.1\r\nHost: t\r\n\r\n" * 2)
             received = b""
             while received.count(b"\r\n\r\nno") < 2:
-                received += client.recv(65536)
+                received += receive(client, 65536)
             assert received.count(b"HTTP/1.1 403") == 2
             assert b"keep-alive" in received
 

@@ -104,7 +104,6 @@ def test_a_sheet_that_a_worker_spoils_delays_no_scrape_and_no_reload(tmp_path, b
         assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
 
 
-@pytest.mark.alone  # rspctl's low priority is part of it
 def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_terminal(tmp_path, backend):
     with Hostile(tmp_path, proxy_to(backend.address, extra="worker_timeout = 120"), "worker", ["watches"]) as rsp:
         wait_until(lambda: (tmp_path / "admin.sock").exists(), "the control process")
@@ -120,14 +119,14 @@ def test_a_worker_that_spoils_the_watches_ends_no_other_process_and_reaches_no_t
             get(rsp.port, path)
             return all(path.encode() in (tmp_path / name).read_bytes() for name in ("log", "trace"))
 
-        wait_until(lambda: is_shown("/before"), "both to watch", patience=90)  # rspctl is the last to get a core
+        wait_until(lambda: is_shown("/before"), "both to watch")
         (tmp_path / "watched").touch()
         wait_until(lambda: "Worker 1" in rsp.log and "has ended with status 7" in rsp.log, "its end")
         wait_until(lambda: "Started." in rsp.log, "all workers")
         assert get(rsp.port).startswith(b"HTTP/1.1 200")
         assert rsp.admin("/status")["control"]["pid"] == before
         assert not any(word in rsp.log for word in ("Unexpected", "Traceback", "cannot go on"))
-        wait_until(lambda: is_shown("/seen"), "it to be seen", patience=90)
+        wait_until(lambda: is_shown("/seen"), "it to be seen")
         for one in watching:
             one.terminate()
             one.wait()

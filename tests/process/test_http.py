@@ -11,7 +11,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from tests.harness import Backend, Rsp, answering, exchange, free_port, get, proxy_to, wait_until
+from tests.harness import Backend, Rsp, answering, exchange, free_port, get, proxy_to, receive, wait_until
 from tests.over_tls import SCHEME, may_be_cut
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=1\r\nX-Old: 1\r\n\r\nok"
@@ -293,7 +293,7 @@ def test_trailers_both_ways(tmp_path):
         while b"\r\n\r\n" not in received.partition(b"0\r\n")[2].join((b"", b"")) and not received.endswith(
             b"\r\n\r\n"
         ):
-            received += connection.recv(1000)
+            received += receive(connection, 1000)
         seen.append(received)
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"
@@ -329,7 +329,7 @@ def test_server_sent_events_flow_at_once(tmp_path):
             received = b""
             for number in range(3):  # the next event is only sent when this one has arrived
                 while b"data: %d\n\n" % number not in received:
-                    received += client.recv(1000)
+                    received += receive(client, 1000)
                 step.set()
 
 
@@ -341,7 +341,7 @@ def test_a_long_upload_reaches_the_backend_before_it_ends(tmp_path):
         while len(received) < 10:
             if received:
                 arrived.set()
-            received += connection.recv(100)
+            received += receive(connection, 100)
         connection.sendall(OK)
         return True
 
@@ -395,10 +395,10 @@ def test_any_split_of_the_input_gives_the_same_exchanges(tmp_path):
     def read_body(connection, head, data):
         if b"chunked" in head:
             while not data.endswith(b"\r\n\r\n"):
-                data += connection.recv(1000)
+                data += receive(connection, 1000)
         elif length := re.search(rb"Content-Length: (\d+)", head):
             while len(data) < int(length[1]):
-                data += connection.recv(1000)
+                data += receive(connection, 1000)
         return data
 
     seen = []

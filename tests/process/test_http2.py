@@ -24,7 +24,7 @@ from tests.h2_client import (
     reset,
     window_update,
 )
-from tests.harness import Backend, Rsp, free_port, resident, wait_until
+from tests.harness import Backend, Rsp, free_port, receive, resident, wait_until
 
 LARGE = os.urandom(1 << 20) * 3
 SITE = """
@@ -64,7 +64,7 @@ class App(Backend):
     def _body(self, connection, head, rest):
         if b"Transfer-Encoding: chunked" in head:
             while not rest.endswith(b"\r\n\r\n"):
-                rest += connection.recv(1 << 20)
+                rest += receive(connection, 1 << 20)
             return rest
         length = re.search(rb"Content-Length: (\d+)", head)
         missing = int(length[1]) - len(rest) if length else 0

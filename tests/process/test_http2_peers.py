@@ -25,6 +25,7 @@ from tests.harness import (
     exchange,
     free_port,
     get,
+    receive,
     resident,
     run_load,
     run_rsp,
@@ -554,7 +555,7 @@ def websocket(port: int) -> socket.socket:
 def head_of(client: socket.socket) -> bytes:
     received = b""
     while b"\r\n\r\n" not in received:
-        received += client.recv(1)
+        received += receive(client, 1)
     return received
 
 

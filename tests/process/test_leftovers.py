@@ -7,7 +7,7 @@ import threading
 
 import psutil
 
-from tests.harness import Backend, Rsp, get, proxy_to, wait_until
+from tests.harness import Backend, Rsp, get, proxy_to, receive, wait_until
 
 OWN = 'route { path = "/own", respond = { body = "%s" } }' % ("x" * 20_000)
 
@@ -30,7 +30,7 @@ def test_bytes_that_come_together_with_the_next_request_are_no_answer_to_it(tmp_
             client.sendall(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
             answer = b""
             while not answer.endswith(b"good"):
-                answer += client.recv(65536)
+                answer += receive(client, 65536)
             client.sendall(b"GET /second HTTP/1.1\r\nHost: a\r\n")
             assert b" 200 " in get(rsp.port, "/own")  # so the worker has looked at the peer and at the half of a head
             os.kill(worker, signal.SIGSTOP)

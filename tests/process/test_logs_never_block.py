@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harness import Backend, accepts, free_port, get, is_root, run_load, wait_until
+from tests.harness import Backend, accepts, free_port, get, is_root, receive, run_load, wait_until
 
 CHATTY = 'function on_request(req) print(req.headers["User-Agent"]) end'
 LONG = "User-Agent: " + "u" * 4000 + "\r\n"
@@ -225,7 +225,7 @@ def test_the_journal_has_priorities_and_stacks_too(tmp_path):
             worker.send_signal(signal.SIGABRT)
             ours.settimeout(20)
             while b"Fatal Python error: Aborted" not in read:
-                read += ours.recv(65536)
+                read += receive(ours, 65536)
             assert re.search(rb"^<6>Started\.", read, re.M)
             assert psutil.Process(process.pid).is_running()
 
@@ -239,13 +239,13 @@ def test_an_upgrade_goes_on_with_the_same_streams(tmp_path):
             ours.settimeout(20)
             process.send_signal(signal.SIGUSR2)
             while b"Upgraded: the new master" not in read:
-                read += ours.recv(65536)
+                read += receive(ours, 65536)
             successor = int(re.search(rb"the new master \(pid (\d+)\)", read)[1])
             assert process.wait(20) == 0
             assert read.count(b"Started.") == 2
             get(port, "/through-the-new-one")
             while b"/through-the-new-one" not in read:
-                read += ours.recv(65536)
+                read += receive(ours, 65536)
             os.kill(successor, signal.SIGTERM)
             wait_until(lambda: not psutil.pid_exists(successor), "the end of the new one")
         assert os.get_blocking(theirs.fileno()) == theirs_before

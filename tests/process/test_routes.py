@@ -3,7 +3,7 @@
 import pytest
 
 from tests.everywhere import WAYS, Everywhere
-from tests.harness import Backend, run_rsp
+from tests.harness import Backend, receive, run_rsp
 
 SITE = r"""
 trusted = { "127.0.0.1" }
@@ -135,7 +135,7 @@ def test_an_upgrade_is_a_condition(site, way):
         sock.sendall(head.encode())
         received = b""
         while b"websocket" not in received:
-            received += sock.recv(65536)
+            received += receive(sock, 65536)
     assert site.ask(way, "/ws").body == b"plain ws"
 
 

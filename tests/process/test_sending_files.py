@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.everywhere import HOST, WAYS, Everywhere
-from tests.harness import PATIENCE, exchange, wait_until
+from tests.harness import PATIENCE, exchange, receive, wait_until
 from tests.paths import public_directory
 from tests.soak import short_and_long
 
@@ -79,7 +79,7 @@ class Download:
         self.sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         head = b""
         while b"\r\n\r\n" not in head:
-            head += self.sock.recv(1)
+            head += receive(self.sock, 1)
         self.status = int(head[9:12])
         self.left = int(re.search(rb"Content-Length: (\d+)", head)[1])
 

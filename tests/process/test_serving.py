@@ -10,7 +10,19 @@ from collections import Counter
 
 import pytest
 
-from tests.harness import Backend, Rsp, answering, as_root, exchange, get, proxy_to, resident, run_load, wait_until
+from tests.harness import (
+    Backend,
+    Rsp,
+    answering,
+    as_root,
+    exchange,
+    get,
+    proxy_to,
+    receive,
+    resident,
+    run_load,
+    wait_until,
+)
 from tests.over_tls import SCHEME, may_be_cut
 
 
@@ -169,7 +181,7 @@ def test_a_truncated_response_is_seen_as_such(tmp_path, minor, length, seen):
             client.sendall(b"GET / HTTP/1.%d\r\nHost: a\r\n\r\n" % minor)
             received = b""
             while b"only this" not in received:
-                received += client.recv(1000)
+                received += receive(client, 1000)
             crash.set()
             try:
                 end = client.recv(1000)  # after the chunk's own CRLF, nothing: no last chunk
@@ -199,7 +211,7 @@ def test_websocket_like_upgrade(tmp_path):
             client.sendall(request)
             received = b""
             while not received.endswith(b"early"):
-                received += client.recv(100)
+                received += receive(client, 100)
             assert received.startswith(b"HTTP/1.1 101 ")
             client.sendall(b"x" * 1_000_000)
             client.shutdown(socket.SHUT_WR)
@@ -327,7 +339,7 @@ def test_a_slow_reader_gets_every_byte_and_costs_no_memory(tmp_path):
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             received = bytearray()
             while len(received) < len(data) or b"\r\n\r\n" not in received:
-                received += client.recv(65536)
+                received += receive(client, 65536)
                 time.sleep(0.02)  # the slowness itself, not a wait for anything
                 peak = max(peak, resident(worker))
                 if len(received) - received.find(b"\r\n\r\n") - 4 >= len(data):
@@ -345,7 +357,7 @@ def test_a_slow_backend_gets_every_byte_and_costs_no_memory(tmp_path, chunked):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         received = bytearray(rest)
         while (not received.endswith(b"0\r\n\r\n")) if chunked else len(received) < len(data):
-            received += connection.recv(65536)
+            received += receive(connection, 65536)
             time.sleep(0.01)
         if chunked:
             plain, position = bytearray(), 0
@@ -448,7 +460,7 @@ def test_early_answer_to_an_unfinished_upload(tmp_path):
             client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 100_000)
             received = b""
             while b"no\n" not in received:
-                received += client.recv(1000)
+                received += receive(client, 1000)
             assert received.startswith(b"HTTP/1.1 413")
             assert b"Connection: close" in received
             client.sendall(b"x" * 100_000)  # still being thrown away, not reset

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-from tests.harness import Backend, Rsp, exchange, proxy_to
+from tests.harness import Backend, Rsp, exchange, proxy_to, receive
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -12,7 +12,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 def test_a_live_stream_may_be_slow(tmp_path):
     def peer(connection, head, rest):
         while not rest.endswith(b"0\r\n\r\n"):
-            rest += connection.recv(1000)
+            rest += receive(connection, 1000)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         return False
 
@@ -38,7 +38,7 @@ def test_a_client_may_wait_for_the_other_direction(tmp_path):
             time.sleep(0.5)
             connection.sendall(b"event\n")
         while not rest.endswith(b"0\r\n\r\n"):
-            rest += connection.recv(1000)
+            rest += receive(connection, 1000)
         heard.set()
         return False
 

@@ -19,6 +19,7 @@ from tests.harness import (
     hanging_backend,
     is_root,
     proxy_to,
+    receive,
     run_load,
     run_rsp,
     wait_until,
@@ -277,7 +278,7 @@ def test_term_finishes_what_runs(tmp_path):
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             received = b""
             while not received.endswith(b"ha"):
-                received += client.recv(1000)
+                received += receive(client, 1000)
             rsp.signal(signal.SIGTERM)
             wait_until(lambda: "Stopping" in rsp.log, "the shutdown to begin")
             release.set()

@@ -10,7 +10,7 @@ import ssl
 import pytest
 
 from tests.certificates import authority
-from tests.harness import PATIENCE, Backend, Rsp, exchange, free_port, wait_until
+from tests.harness import PATIENCE, Backend, Rsp, exchange, free_port, receive, wait_until
 
 SITE = """
 listen "127.0.0.1:{port}" { tls = true }
@@ -128,7 +128,7 @@ class Client:
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", self.head)
         size = int(length[1]) if length else 0
         while len(body) < size:
-            body += self.sock.recv(65536)
+            body += receive(self.sock, 65536)
         self.body, self.rest = body[:size], body[size:]
         return int(self.head.split()[1])
 

@@ -18,6 +18,7 @@ from tests.harness import (
     exchange,
     free_port,
     get,
+    receive,
     run_load,
     run_rsp,
     wait_until,
@@ -221,7 +222,7 @@ def test_large_bodies_both_ways(tmp_path, peers):
         length = int(re.search(rb"(?i)content-length: *(\d+)", head)[1])
         body = bytearray(rest)
         while len(body) < length:
-            body += connection.recv(1 << 20)
+            body += receive(connection, 1 << 20)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
         connection.sendall(body)
         return True
@@ -247,12 +248,12 @@ def test_a_tunnel(tmp_path, peers):
             client.sendall(b"GET / HTTP/1.1\r\nHost: t\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
             received = b""
             while not received.endswith(b"hi"):
-                received += client.recv(65536)
+                received += receive(client, 65536)
             for size in (1, 100_000):
                 client.sendall(b"x" * size)
                 echoed = b""
                 while len(echoed) < size:
-                    echoed += client.recv(65536)
+                    echoed += receive(client, 65536)
                 assert echoed == b"X" * size
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.collector import Collector, attributes, by_trace
-from tests.harness import Backend, Rsp, exchange, get, wait_until
+from tests.harness import Backend, Rsp, exchange, get, receive, wait_until
 from tests.ports import free_port
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -207,7 +207,7 @@ def test_trailers_say_nothing_of_traces(all_kept):
 
     def answer(connection, head, rest):
         while not rest.endswith(b"\r\n\r\n"):
-            rest += connection.recv(65536)
+            rest += receive(connection, 65536)
         seen.append(rest)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         return True
@@ -343,7 +343,7 @@ def test_errors_are_kept_within_bounds(none_chosen):
             client.sendall(b"GET /none/many HTTP/1.1\r\nHost: a\r\n\r\n")
             data = b""
             while b"\r\n\r\n" not in data:
-                data += client.recv(65536)
+                data += receive(client, 65536)
     wait_until(lambda: kept() >= 100, "spans")
     assert kept() < 1000
 
@@ -407,7 +407,7 @@ def test_each_span_is_sent_or_counted_and_traffic_goes_on(tmp_path):
                     client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                     data = b""
                     while not data.endswith(b"one"):
-                        data += client.recv(65536)
+                        data += receive(client, 65536)
             wait_until(lambda: sum(metrics(port).values()) == 2 * requests, "all spans are accounted for")
             counted = metrics(port)
             taken = sum(

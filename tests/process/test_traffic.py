@@ -11,7 +11,7 @@ import pytest
 
 from tests.auth_service import answer, fields_of
 from tests.everywhere import WAYS, Everywhere
-from tests.harness import Backend, Rsp, get, hanging_backend, wait_until
+from tests.harness import Backend, Rsp, get, hanging_backend, receive, wait_until
 from tests.ports import free_port
 
 SITE = """
@@ -55,7 +55,7 @@ class App(Backend):
         fields = fields_of(head)
         size, chunked = int(fields.get("content-length", 0)), "transfer-encoding" in fields
         while not rest.endswith(b"0\r\n\r\n") if chunked else len(rest) < size:
-            rest += connection.recv(65536)
+            rest += receive(connection, 65536)
         self.bodies.append(rest)
         return self.reply(connection, head)
 

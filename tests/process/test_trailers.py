@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness import Backend, Rsp, exchange
+from tests.harness import Backend, Rsp, exchange, receive
 
 SITE = """
 listen "127.0.0.1:{port}"
@@ -43,7 +43,7 @@ class Peer:
     def __call__(self, connection, head, rest):
         if b"transfer-encoding" in head.lower():
             while not (rest.startswith(b"0\r\n") or b"\r\n0\r\n" in rest) or not rest.endswith(b"\r\n\r\n"):
-                rest += connection.recv(65536)
+                rest += receive(connection, 65536)
         self.body = rest
         connection.sendall(self.answer)
         return True

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from rsp.http.h1.body import ChunkedDecoder
-from tests.harness import Backend, Rsp, exchange, get, proxy_to, wait_until
+from tests.harness import Backend, Rsp, exchange, get, proxy_to, receive, wait_until
 
 OWN = 'route { path = "/own", respond = { body = "x" } }'
 HOOK = 'route { path = "/hook", respond = { body = "" }, on_request = function() return respond(200, "x") end }'
@@ -80,7 +80,7 @@ def test_small_chunks_are_passed_on_in_shares(tmp_path):
 
     def sink(connection, head, rest):
         while not rest.endswith(b"0\r\n\r\n"):
-            rest += connection.recv(1 << 20)
+            rest += receive(connection, 1 << 20)
         received.append(rest)
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nB\r\n" * 20_000 + b"0\r\n\r\n"

@@ -150,7 +150,7 @@ MISTAKES = [
     ('route { to = "app", request_headers = { set = { ["X-A"] = "a\\r\\nb: c" } } }', "the value contains a control "
                                                                                       "character or a line break"),
     ('route { to = "app", response_headers = { remove = { "a b" } } }', '"a b" is not a valid field name'),
-    ('route { to = "app", request_headers = { set = { ["X-A"] = 5 } } }', "route: set: expected a string, got a whole number"),
+    ('route { to = "app", request_headers = { set = { ["X-A"] = 5 } } }', "route: request_headers: set: expected a string, got a whole number"),
     ('route { to = "app", request_headers = { sett = { A = "1" } } }', 'unknown key "sett" (did you mean "set"?)'),
     ('page { status = { 404, "x" }, body = "x" }', "page: status: expected a whole number"),
     ('route { to = "app", timeouts = { head = 1 } }', '"head" cannot be set for a route'),
