@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from rsp.config.route_names import label
 from rsp.exchange.filter import PASS, Filter
+from rsp.http.conditions import Unroutable
 from rsp.http.message import RequestHead
-from rsp.http.paths import Choice, Unroutable, normalise_path
+from rsp.http.paths import Choice, normalise_path
 from rsp.http.regex import TooCostly
 from rsp.http.routing import AmbiguousPath, Level, match
 
@@ -81,8 +82,11 @@ def _why_not(choice: Choice, path: bytes, normal: bool, head: RequestHead, sourc
     if not _covers(choice, path, normal):
         return f"the path is {_text(path)}"
     for condition in choice.conditions:
-        if not condition.holds(head, source):
-            return f"{condition.said}, but {condition.found(head, source)}"
+        try:
+            if not condition.holds(head, source):
+                return f"{condition.said}, but {condition.found(head, source)}"
+        except Unroutable as error:
+            return error.reason
     return ""
 
 

@@ -336,8 +336,9 @@ class Builder:
                 aside = unknown if message.startswith("missing ") else gone if message in wording.EMPTY else ()
                 place = original(wording.spot(error, value), gone)
                 if place not in gone and path not in [known[:-1] for known in aside]:
-                    about = "".join(f": {name}" for name in _names(wording.keys_of(wanted, path), label))
-                    self._complain(item, _as_written(original(path, gone)), f"{label}{about}: {message}")
+                    named = path[:-1] if path and f'["{path[-1]}"]' in message else path
+                    about = ": ".join([label, *_names(named, label), message])
+                    self._complain(item, _as_written(original(path, gone)), about)
                 if place in gone:  # what stands in for it is wrong as well
                     return None
                 path = wording.spot(error, value)
@@ -348,9 +349,8 @@ class Builder:
                 continue
             unsendable = list(rules.unsendable(checked))
             for path, message in unsendable:
-                self._complain(
-                    item, _as_written(original(path, gone)), ": ".join([label, *_names(path, label), message])
-                )
+                about = ": ".join([label, *_names(path, label), message])
+                self._complain(item, _as_written(original(path, gone)), about)
             if not unsendable:
                 break
             checked = None

@@ -12,9 +12,9 @@ EMPTY: Final[dict[str, Any]] = {"list": [], "map": {}}
 MEANT: Final[dict[str, Any]] = {
     "auth": {}, "jwt": {}, "audience": [], "host": [], "listener": [], "methods": [], "client": [], "allow": [],
     "country": {}, "rate_limit": {}, "concurrency": {}, "bandwidth": {}, "fault": {}, "files": {}, "index": [],
-    "compress": {}, "algorithms": [], "on": [],
+    "compress": {}, "algorithms": [], "on": [], "prefix": [], "suffix": [], "contains": [], "regex": [], "except": [],
 }  # fmt: skip
-_ALL_MEANT: Final = ("claims",)  # whatever is in it
+_ALL_MEANT: Final = ("claims", "headers", "query", "cookies")  # whatever is in it
 
 
 class Declaration(msgspec.Struct, frozen=True):

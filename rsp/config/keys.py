@@ -23,21 +23,25 @@ def struct_at(wanted: Any, path: Path) -> type[msgspec.Struct]:
     """The struct that ``path`` leads into."""
     found: type[msgspec.Struct] = wanted
     for step in path:
-        for field in msgspec.structs.fields(found):
-            if field.name == step:
-                inner = next((kind for kind in types(field.type) if issubclass(kind, msgspec.Struct)), None)
-                found = inner or found
+        inner, _ = _keys(found).get(str(step), (None, False))
+        found = inner or found
     return found
 
 
 @cache  # msgspec evaluates all annotations each time, which takes 0.5 ms for a route
-def _keys(wanted: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct] | None]:
-    """Those of a struct, and the struct that each leads into."""
+def _keys(wanted: type[msgspec.Struct]) -> dict[str, tuple[type[msgspec.Struct] | None, bool]]:
+    """Those of a struct: the struct that each leads into, and whether a name of the user's own stands before it."""
     fields = [field for field in msgspec.structs.fields(wanted) if field.name not in _HIDDEN]
-    return {
-        field.encode_name: next((kind for kind in types(field.type) if issubclass(kind, msgspec.Struct)), None)
-        for field in fields
-    }
+    return {field.encode_name: (_inner(field.type), _is_map(field.type)) for field in fields}
+
+
+def _inner(annotation: Any) -> type[msgspec.Struct] | None:
+    return next((kind for kind in types(annotation) if issubclass(kind, msgspec.Struct)), None)
+
+
+def _is_map(annotation: Any) -> bool:
+    origin = annotation.__origin__ if getattr(annotation, "__metadata__", None) else annotation
+    return getattr(origin, "__origin__", None) is dict
 
 
 def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
@@ -49,8 +53,11 @@ def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
         if key not in known:
             yield (*path, key)
             continue
-        inner = known[key]
-        if inner is not None:
+        inner, is_map = known[key]
+        if inner is not None and is_map:
+            for name, member in item.items() if isinstance(item, dict) else ():
+                yield from unknown(inner, member, (*path, key, name))
+        elif inner is not None:
             yield from unknown(inner, item, (*path, key))
             for index, member in enumerate(item if isinstance(item, list) else ()):
                 yield from unknown(inner, member, (*path, key, index))

@@ -18,6 +18,7 @@ from rsp.config import (
     schema,
     tls,
     upstreams,
+    value_match,
 )
 from rsp.config.cpus import CpuSet
 from rsp.config.units import Duration, Function, Listen, Network, Peer, Secret, Size, show
@@ -92,6 +93,7 @@ SECTIONS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
         "(percent-decoding, resolution of dots) gets 400.",
         routes.Route,
     ),
+    ('`headers = { ["Name"] = { key = value } }`, the same of `query` and `cookies`', "See [routes.md](routes.md#add-conditions).", value_match.ValueMatch),
     ("`redirect = { key = value }`", "", answers.Redirect),
     ("`respond = { key = value }`", "", answers.Respond),
     (

@@ -9,6 +9,7 @@ from rsp.config import (
     access_rules,
     auth_rules,
     compress_rules,
+    condition_rules,
     discovery_rules,
     files_rules,
     files_warnings,
@@ -31,6 +32,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     access_rules.mistakes,
     auth_rules.mistakes,
     compress_rules.mistakes,
+    condition_rules.mistakes,
     files_rules.mistakes,
     limit_rules.mistakes,
     response_rules.mistakes,
@@ -64,7 +66,13 @@ def warnings(declared: tls_rules.Declared, folder: File, sources: Collection[str
     for route in declared.routes:
         served = looks.warnings(route, secrets, not running.isdisjoint(route.beside_files))
         compressed = ((path, f"compress: {said}") for path, said in compress_rules.warnings(route.compress))
-        for path, message in (*auth_rules.warnings(route), *slips.warnings(route), *served, *compressed):
+        for path, message in (
+            *auth_rules.warnings(route),
+            *slips.warnings(route),
+            *condition_rules.warnings(route),
+            *served,
+            *compressed,
+        ):
             yield tls_rules.Finding(route, path, message)
 
 

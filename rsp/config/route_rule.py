@@ -2,15 +2,19 @@
 
 from rsp.config.routes import Route
 from rsp.config.units import Listen
+from rsp.config.value_match import ValueMatch, ValuePattern, Wanted, texts_of, written
 from rsp.http.conditions import (
     ClientCondition,
     Condition,
+    CookieCondition,
     FieldCondition,
     ListenerCondition,
     MethodCondition,
     QueryCondition,
 )
 from rsp.http.hosts import normalise_host
+from rsp.http.matching import Matcher
+from rsp.http.names import ANY_CASE
 from rsp.http.regex import Pattern
 from rsp.http.routing import Rule
 
@@ -41,7 +45,7 @@ def hosts_of(route: Route) -> list[str]:
 
 def is_conditional(route: Route) -> bool:
     """Whether it asks for more than host and path."""
-    return bool(route.listener or route.methods or route.headers or route.query or route.client)
+    return bool(route.listener or route.methods or route.headers or route.cookies or route.query or route.client)
 
 
 def conditions_of(route: Route) -> tuple[Condition, ...]:
@@ -55,7 +59,35 @@ def conditions_of(route: Route) -> tuple[Condition, ...]:
     if route.client:
         conditions.append(ClientCondition(route.client))
     conditions += [
-        FieldCondition(name, wanted, preflights=preflights) for name, wanted in sorted(route.headers.items())
+        FieldCondition(
+            name, _wanted(route.headers[name], fold=name.lower().encode() in ANY_CASE), preflights=preflights
+        )
+        for name in sorted(route.headers)
     ]
-    conditions += [QueryCondition(name, wanted) for name, wanted in sorted(route.query.items())]
+    conditions += [
+        CookieCondition(name, _wanted(route.cookies[name]), preflights=preflights) for name in sorted(route.cookies)
+    ]
+    conditions += [QueryCondition(name, _wanted(route.query[name])) for name in sorted(route.query)]
     return tuple(conditions)
+
+
+def _wanted(wanted: Wanted, *, fold: bool = False) -> str | bool | Matcher:
+    """``fold``: the values are compared in lower case."""
+    return wanted if isinstance(wanted, str | bool) else _matcher(wanted, fold)
+
+
+def _matcher(wanted: str | tuple[str, ...] | ValuePattern, fold: bool) -> Matcher:
+    def texts(value: str | tuple[str, ...] | None) -> list[str]:
+        return [text.lower() if fold else text for text in texts_of(value)]
+
+    if not isinstance(wanted, ValuePattern):
+        return Matcher(whole=texts(wanted), said=written(wanted))
+    unless = wanted.except_ if isinstance(wanted, ValueMatch) else None
+    return Matcher(
+        prefix=texts(wanted.prefix),
+        suffix=texts(wanted.suffix),
+        contains=texts(wanted.contains),
+        regex=[f"(?i){text}" if fold else text for text in texts_of(wanted.regex)],
+        unless=_matcher(unless, fold) if unless is not None else None,
+        said=written(wanted),
+    )

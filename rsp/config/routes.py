@@ -28,6 +28,7 @@ from rsp.config.observe import AccessLog
 from rsp.config.struct import Struct, Text, UrlPath
 from rsp.config.tls import Hsts
 from rsp.config.units import Function, Network, Size
+from rsp.config.value_match import Wanteds
 
 HELD: Final = 64 << 20  # bytes, where `response_buffering` is true
 
@@ -75,6 +76,13 @@ class Route(Struct, frozen=True):
             "GET and HEAD. The path is passed unchanged. Default: such requests get 404 or 405."
         ),
     ] = None
+    else_rewrite: Annotated[
+        Text | None,
+        Meta(
+            description="With `else_to`: the path that the upstream is asked for, in place of the request's, with "
+            'placeholders: `"/index.php{path}"`, `"/index.php?page={path}"`.'
+        ),
+    ] = None
     host: Annotated[
         str | Annotated[tuple[Text, ...], Meta(min_length=1)] | None,
         Meta(
@@ -120,18 +128,23 @@ class Route(Struct, frozen=True):
         Meta(description='Methods that match: `{ "GET", "POST" }`. GET includes HEAD. Default: all.'),
     ] = None
     headers: Annotated[
-        dict[str, str | bool],
+        Wanteds,
         Meta(
-            description='Header fields that must match: `{ ["X-Beta"] = "1" }`. `true`: the field must be present; '
-            "`false`: it must be absent."
+            description="Condition on header fields of the request (`request_headers` and `response_headers` change "
+            'fields): `{ ["X-Beta"] = "1" }`. `true`: the field must be present; `false`: it must be absent; a list: '
+            'one of these values; a table such as `{ contains = "bot" }`: see below. See also '
+            "[routes.md](routes.md#add-conditions)."
         ),
     ] = msgspec.field(default_factory=dict)
     query: Annotated[
-        dict[str, str | bool],
+        Wanteds,
         Meta(
-            description='Query parameters that must match, percent-decoded: `{ v = "2" }`. `true`: the parameter '
-            "must be present; `false`: it must be absent."
+            description='Condition on query parameters, percent-decoded, with values as for `headers`: `{ v = "2" }`.'
         ),
+    ] = msgspec.field(default_factory=dict)
+    cookies: Annotated[
+        Wanteds,
+        Meta(description='Condition on cookies of the request, with values as for `headers`: `{ beta = "1" }`.'),
     ] = msgspec.field(default_factory=dict)
     client: Annotated[
         Annotated[tuple[Network, ...], Meta(min_length=1)] | None,

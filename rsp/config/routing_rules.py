@@ -3,17 +3,16 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
 
 from rsp.config import slips
 from rsp.config.errors import Path
 from rsp.config.route_rule import hosts_of, is_conditional
 from rsp.config.routes import Route
-from rsp.config.routing_words import modifier
+from rsp.config.routing_words import modifier, without_lookaround
 from rsp.config.schema import Listener
 from rsp.config.struct import TOKEN
 from rsp.config.units import Listen, show
-from rsp.http.names import CONNECTION, DROPPED, HOP_BY_HOP, TE, learn
 from rsp.http.paths import normalise_path
 from rsp.http.regex import Pattern
 
@@ -21,9 +20,7 @@ _LABELS: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*"
 _HOST: Final = re.compile(rf"\*|(?:\*\.)?{_LABELS}|{_LABELS}\.\*|\[[0-9A-Fa-f:.]+\]")
 _PARAMETER: Final = re.compile(r"\{\*?[A-Za-z_][A-Za-z0-9_.\-]*\}")  # of a router elsewhere
 _GLOB: Final = re.compile(r"\^?[A-Za-z0-9/_.\-]*/\*\$?")
-_LOOKAROUND: Final = re.compile(r"\(\?<?[=!]")
-_BACKREFERENCE: Final = re.compile(r"\\[1-9]")
-_UNSEEN: Final = (CONNECTION, DROPPED, HOP_BY_HOP, TE)
+_BEFORE: Final = "declare a route for the other paths before this one"
 
 Mistakes = Iterator[tuple[Path, str]]
 
@@ -39,10 +36,6 @@ def mistakes(route: Route, _upstreams: Collection[str]) -> Mistakes:
     if route.regex is not None:
         yield from _regex_mistakes(route.regex)
     yield from _method_mistakes(route.methods or ())
-    for name, value in route.headers.items():
-        yield from _field_mistakes(name, value)
-    for name, value in route.query.items():
-        yield from _query_mistakes(name, value)
 
 
 def unheard(routes: Iterable[Route], listeners: Mapping[str, Listener]) -> Iterator[tuple[int, str]]:
@@ -93,7 +86,7 @@ def _beside(first: Route, second: Route) -> str:
 
 
 def _conditions_of(route: Route) -> str:
-    named = sorted(route.headers.items()), sorted(route.query.items())
+    named = sorted(route.headers.items()), sorted(route.cookies.items()), sorted(route.query.items())
     return f"{sorted(route.listeners)} {sorted(route.methods or ())} {named} {sorted(route.client or ())}"
 
 
@@ -189,7 +182,7 @@ def _regex_mistakes(regex: str) -> Mistakes:
     try:
         pattern = Pattern(regex)
     except ValueError as error:
-        yield ("regex",), f"{said}: {error}{_way_out(regex)}"
+        yield ("regex",), f"{said}: {error}{without_lookaround(regex, _BEFORE)}"
         return
     if pattern.literal and pattern.literal[:1] != b"/":
         yield (
@@ -199,13 +192,6 @@ def _regex_mistakes(regex: str) -> Mistakes:
         )
     if r"\?" in regex:
         yield ("regex",), f"{said}: the query is not part of the path; write query = {{ ... }}"
-
-
-def _way_out(regex: str) -> str:
-    """What to do without what RE2 does not have."""
-    if _LOOKAROUND.search(regex):
-        return "; RE2 has no lookahead and no lookbehind: declare a route for the other paths before this one"
-    return "; RE2 has no back-references" if _BACKREFERENCE.search(regex) else ""
 
 
 def _method_mistakes(methods: Iterable[str]) -> Mistakes:
@@ -231,26 +217,3 @@ def _method_mistakes(methods: Iterable[str]) -> Mistakes:
 
 def _listed(methods: list[str]) -> str:
     return ", ".join(show(method.upper()) for method in methods)
-
-
-def _field_mistakes(name: str, value: str | bool) -> Mistakes:
-    if not TOKEN.fullmatch(name):
-        yield ("headers", name), f"headers: {show(name)} is not a valid field name"
-    elif name.lower() == "host":
-        yield ("headers", name), f"headers: {show(name)}: write host = {show(value) if value is not True else '...'}"
-    elif learn(name.encode()) in _UNSEEN:
-        yield ("headers", name), f"headers: {show(name)}: rsp removes this field before a route is chosen"
-    elif isinstance(value, str) and value != value.strip(" \t"):
-        yield ("headers", name), f"headers: {name}: a value cannot begin or end with a space"
-
-
-def _query_mistakes(name: str, value: str | bool) -> Mistakes:
-    if not name or any(mark in name for mark in "?&=#"):
-        yield ("query", name), f'query: {show(name)}: expected the name of a parameter, as in {{ v = "2" }}'
-        return
-    for text in (name, value):
-        if isinstance(text, str) and "%" in text and unquote_plus(text) != text:
-            yield (
-                ("query", name),
-                f"query: {show(text)}: parameters are compared decoded; write {show(unquote_plus(text))}",
-            )

@@ -14,6 +14,8 @@ _ORDER: Final = (
     "equal routes, the first declared wins"
 )  # fmt: skip
 
+_LOOKAROUND: Final = re.compile(r"\(\?<?[=!]")
+_BACKREFERENCE: Final = re.compile(r"\\[1-9]")
 _NGINX: Final = re.compile(r"(~\*?|=|\^~)\s*(.*)", re.DOTALL)
 
 _OF_ROUTE: Final[dict[str, str]] = {
@@ -25,13 +27,17 @@ _OF_ROUTE: Final[dict[str, str]] = {
     **dict.fromkeys(
         ("method", "verb", "verbs", "limitexcept"), 'in rsp: methods = { "GET", "POST" }; GET includes HEAD'
     ),
+    **dict.fromkeys(("header", "fields", "matchheaders", "requireheaders"), 'in rsp: headers = { ["X-Beta"] = "1" }'),
     **dict.fromkeys(
-        ("header", "fields", "matchheaders", "headerregexp", "requireheaders"), 'in rsp: headers = { ["X-Beta"] = "1" }'
+        ("headerregexp", "headersregexp", "headerregex", "useragent", "hdrreg", "hdrsub", "hdrbeg"),
+        'in rsp: headers = { ["User-Agent"] = { regex = "(?i)bot" } }',
     ),
     **dict.fromkeys(
-        ("queryparams", "queryparameters", "querystring", "params", "parameters", "args", "arguments", "queryregexp"),
+        ("queryparams", "queryparameters", "querystring", "params", "parameters", "args", "arguments"),
         'in rsp: query = { v = "2" }',
     ),
+    "queryregexp": 'in rsp: query = { v = { regex = "^[0-9]+$" } }',
+    **dict.fromkeys(("cookie", "cookieregexp", "cook"), 'in rsp: cookies = { beta = "1" }'),
     **dict.fromkeys(
         ("clients", "clientip", "clientips", "remoteip", "remoteaddr", "source", "sources", "sourceip", "src"),
         'in rsp: client = { "10.0.0.0/8" }; to refuse all others, allow = { "10.0.0.0/8" }',
@@ -67,6 +73,13 @@ def modifier(text: str) -> str:
     mark, rest = found[1], show(found[2])
     ways = {"=": f"exact = {rest}", "^~": f"path = {rest}, first = true", "~*": f"regex = {show('(?i)' + found[2])}"}
     return f'"{mark}" is nginx syntax; write {ways.get(mark, f"regex = {rest}")}'
+
+
+def without_lookaround(regex: str, way: str) -> str:
+    """What to do without what RE2 does not have; ``way``: in the place of lookahead."""
+    if _LOOKAROUND.search(regex):
+        return f"; RE2 has no lookahead and no lookbehind: {way}"
+    return "; RE2 has no back-references" if _BACKREFERENCE.search(regex) else ""
 
 
 def query(given: Any) -> str:

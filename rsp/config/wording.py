@@ -43,6 +43,7 @@ _MISSING = re.compile(r"Object missing required field `(.*)`")
 _EXPECTED = re.compile(r"Expected `(.*)`, got `(.*)`")
 _PLAIN_PATH = re.compile(r"[\w.~%-][\w.~%/-]*")
 _BOUND = re.compile(r"Expected `(\w+)` ([<>]=?) (\S+)")
+_NOT_EMPTY = re.compile(r"Expected `(\w+)` of length >= 1")
 _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 # What keys of other programs are in rsp, by the struct that they stand in.  The first that knows a key says it.
 _WITHIN = (
@@ -76,8 +77,8 @@ def spot(error: msgspec.ValidationError, value: Any) -> Path:
 
 def keys_of(wanted: type, path: Path) -> Path:
     """The keys of the schema that ``path`` leads through; the names of fields are the user's own."""
-    struct = keys.struct_at(wanted, path)
-    if len(path) > 1 and path[-2] in ("set", "add", "headers", "query") and path[-2] in struct.__struct_fields__:
+    own = ("set", "add", "headers", "query", "cookies")
+    if len(path) > 1 and path[-2] in own and path[-2] in keys.struct_at(wanted, path[:-2]).__struct_fields__:
         return path[-2:-1]
     return path
 
@@ -138,6 +139,8 @@ def _is_said_of(message: str, item: Any) -> bool:
     """Whether msgspec's ``message`` can be about ``item``, one of a table whose keys are the user's."""
     if (bound := _BOUND.fullmatch(message)) and isinstance(item, int | float):
         return item < float(bound[3]) if bound[2] == ">=" else item > float(bound[3])
+    if full := _NOT_EMPTY.fullmatch(message):
+        return item in ("", [], {}) and _TYPES[type(item)] == full[1]
     found = _EXPECTED.fullmatch(message)
     return not isinstance(item, str) if found is None else _TYPES.get(type(item)) == found[2]
 

@@ -12,10 +12,10 @@ from rsp.exchange.running_config import RouteTarget
 from rsp.exchange.told import told
 from rsp.exchange.tunnel import Tunnel
 from rsp.http.claims import drop_claims
+from rsp.http.conditions import Unroutable
 from rsp.http.limits import Limits
 from rsp.http.lines import without
 from rsp.http.message import OutgoingHead
-from rsp.http.paths import Unroutable
 from rsp.http.routing import match
 
 

@@ -25,10 +25,12 @@ class LimitKey:
     __slots__ = ("_is_client", "_known", "_prefix", "_prefix_hash", "_template")
 
     def __init__(self, route: Route, kind: str, number: int, text: str) -> None:
-        place = (
+        place: tuple[object, ...] = (
             route.name, route.hosts, route.path, route.exact, route.regex, route.methods, sorted(route.headers.items()),
             sorted(route.query.items()), route.client, kind, number, text,
         )  # fmt: skip
+        if route.cookies:  # other routes keep the digest that they have always had
+            place = (*place, sorted(route.cookies.items()))
         self._prefix = blake2b(repr(place).encode(), digest_size=8).digest()
         self._prefix_hash = hash_of(self._prefix)
         self._is_client = text == _CLIENT

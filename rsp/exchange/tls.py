@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from rsp.exchange.requirement import Requirement
 from rsp.exchange.subject import Subject
-from rsp.http.paths import Unroutable, normalise_path
+from rsp.http.conditions import Unroutable
+from rsp.http.paths import normalise_path
 from rsp.http.routing import find
 from rsp.tls.certificate import ClientCertificate
 

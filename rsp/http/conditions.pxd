@@ -15,18 +15,29 @@ cdef class MethodCondition(Condition):
     cdef frozenset _methods
 
 
-cdef class FieldCondition(Condition):
-    cdef bint _apart, _folded, _preflights, _told
-    cdef bytes _name, _value
+cdef class ValueCondition(Condition):
+    cdef bytes _name
     cdef object _wanted
-    @cython.locals(names=bytes, values=list)
+    @cython.locals(values=list)
     cpdef bint holds(self, RequestHead head, source)
-    cdef list _values(self, RequestHead head, source)
+    cpdef list values(self, RequestHead head, source)
 
 
-cdef class QueryCondition(Condition):
-    cdef bytes _name, _value
-    cdef object _wanted
+cdef class FieldCondition(ValueCondition):
+    cdef bint _apart, _folded, _preflights, _told
+    @cython.locals(names=bytes)
+    cpdef bint holds(self, RequestHead head, source)
+    cpdef list values(self, RequestHead head, source)
+
+
+cdef class CookieCondition(ValueCondition):
+    cdef bint _preflights
+    cpdef bint holds(self, RequestHead head, source)
+    cpdef list values(self, RequestHead head, source)
+
+
+cdef class QueryCondition(ValueCondition):
+    cpdef list values(self, RequestHead head, source)
 
 
 cdef class ClientCondition(Condition):

@@ -7,19 +7,36 @@ hooks for all routes.  ``source`` knows the client's address (``placeholder("cli
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from rsp.http.apart import request_field
+from rsp.http.fields import cookies
 from rsp.http.lines import each, get
+from rsp.http.matching import Matcher
 from rsp.http.message import RequestHead
-from rsp.http.names import APART, FORWARDED, learn
+from rsp.http.names import ANY_CASE, APART, FORWARDED, learn
 from rsp.http.networks import Networks
+from rsp.http.regex import TooCostly
 
 # ``text``: the value; true: whatever it is; false: there is none.
-Wanted = str | bool
+Wanted = str | bool | Matcher
 
-_FOLDED: Final = frozenset((b"upgrade",))  # of values that are compared in any case (RFC 9110 section 7.8)
+
+class Unroutable(Exception):
+    """A request whose route cannot be told.  ``status``, ``reason``: of the answer."""
+
+    status: int
+    reason: str
+
+
+class CostlyValue(Unroutable):
+    """Regular expressions would take too long for it."""
+
+    def __init__(self, status: int, what: str) -> None:
+        super().__init__(what)
+        self.status = status
+        self.reason = f"{what} is too long for the regular expression of a route"
 
 
 class Condition:
@@ -64,65 +81,122 @@ class MethodCondition(Condition):
         return f"the method is {head.method.decode()}"
 
 
-class FieldCondition(Condition):
-    """A field of the request; of several with one name, one is enough.
+class ValueCondition(Condition):
+    """What the values of one name have to be.  Of several, one is enough; of a matcher's ``unless``, none may match."""
+
+    __slots__ = ("_name", "_wanted")
+
+    def __init__(self, key: str, name: str, wanted: Wanted) -> None:
+        self.said = _said(key, name, wanted)
+        self._name = name.encode()
+        self._wanted = wanted.encode() if isinstance(wanted, str) else wanted
+
+    def values(self, head: RequestHead, source: Any) -> list[bytes]:
+        raise NotImplementedError
+
+    def holds(self, head: RequestHead, source: Any) -> bool:
+        """Raises :class:`CostlyValue`."""
+        values = self.values(head, source)
+        wanted = self._wanted
+        if isinstance(wanted, bytes):
+            return wanted in values
+        if isinstance(wanted, bool):
+            return bool(values) == wanted
+        try:
+            return wanted.holds(values)
+        except TooCostly:
+            raise self.too_long() from None
+
+    def what(self) -> str:
+        raise NotImplementedError
+
+    def too_long(self) -> CostlyValue:
+        return CostlyValue(431, self.what())
+
+    def found(self, head: RequestHead, source: Any) -> str:
+        values = self.values(head, source)
+        listed = " and ".join(f'"{value.decode("latin-1")}"' for value in values[:3])
+        return f"{self.what()} is {listed}" if values else f"{self.what()} is missing"
+
+
+class FieldCondition(ValueCondition):
+    """A field of the request.
 
     What a proxy says of its client is believed if that proxy is trusted, as everywhere.  ``preflights``: of the fields
     of a page's own request, a browser's preflight only tells the names, so these are enough.
     """
 
-    __slots__ = ("_apart", "_folded", "_name", "_preflights", "_told", "_value", "_wanted")
+    __slots__ = ("_apart", "_folded", "_preflights", "_told")
 
     def __init__(self, name: str, wanted: Wanted, *, preflights: bool = False) -> None:
+        folded = name.lower().encode()
+        self._folded = folded in ANY_CASE
+        super().__init__("headers", name, wanted)
+        if self._folded and isinstance(wanted, str):
+            self._wanted = wanted.lower().encode()
+        self._name = folded
         self._preflights = preflights
-        self.said = _said("headers", name, wanted)
-        self._name = name.lower().encode()
-        self._apart = self._name in APART
-        self._told = learn(self._name) == FORWARDED
-        self._folded = self._name in _FOLDED
-        self._wanted = wanted
-        value = wanted.encode() if isinstance(wanted, str) else b""
-        self._value = value.lower() if self._folded else value
+        self._apart = folded in APART
+        self._told = learn(folded) == FORWARDED
 
     def holds(self, head: RequestHead, source: Any) -> bool:
         if self._preflights and head.method == b"OPTIONS" and self._wanted is not False:
             names = _preflight(head, b"access-control-request-headers").lower().replace(b" ", b"")
             if self._name in names.split(b","):
                 return True
-        values = self._values(head, source)
-        if isinstance(self._wanted, bool):
-            return bool(values) == self._wanted
-        return self._value in ([value.lower() for value in values] if self._folded else values)
+        return ValueCondition.holds(self, head, source)
 
-    def _values(self, head: RequestHead, source: Any) -> list[bytes]:
+    def values(self, head: RequestHead, source: Any) -> list[bytes]:
         if self._told:
             source.placeholder("client")  # which sorts out what is not to be believed
         if not self._apart:
             return each(head.fields, self._name)
         value = request_field(head, self._name)
-        return [value] if value is not None else []
+        if value is None:
+            return []
+        return [value.lower() if self._folded else value]
 
-    def found(self, head: RequestHead, source: Any) -> str:
-        return _has(f"the field {self._name.decode()}", self._values(head, source))
+    def what(self) -> str:
+        return f"the field {self._name.decode()}"
 
 
-class QueryCondition(Condition):
-    """A parameter of the query, decoded; of several with one name, one is enough."""
+class CookieCondition(ValueCondition):
+    """A cookie of the request.  ``preflights``: a browser's preflight has no cookies, so it is taken."""
 
-    __slots__ = ("_name", "_value", "_wanted")
+    __slots__ = ("_preflights",)
 
-    def __init__(self, name: str, wanted: Wanted) -> None:
-        self.said = _said("query", name, wanted)
-        self._name = name.encode()
-        self._wanted = wanted
-        self._value = wanted.encode() if isinstance(wanted, str) else b""
+    def __init__(self, name: str, wanted: Wanted, *, preflights: bool = False) -> None:
+        super().__init__("cookies", name, wanted)
+        self._preflights = preflights
 
     def holds(self, head: RequestHead, source: Any) -> bool:
-        values = parameters(head.target).get(self._name, ())
-        return bool(values) == self._wanted if isinstance(self._wanted, bool) else self._value in values
+        if self._preflights and _preflight(head, b"access-control-request-method"):
+            return True
+        return ValueCondition.holds(self, head, source)
 
-    def found(self, head: RequestHead, source: Any) -> str:
-        return _has(f"the parameter {self._name.decode()}", parameters(head.target).get(self._name, []))
+    def values(self, head: RequestHead, source: Any) -> list[bytes]:
+        return cookies(head.fields, self._name)
+
+    def what(self) -> str:
+        return f"the cookie {self._name.decode()}"
+
+
+class QueryCondition(ValueCondition):
+    """A parameter of the query, decoded."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, wanted: Wanted) -> None:
+        super().__init__("query", name, wanted)
+
+    def values(self, head: RequestHead, source: Any) -> list[bytes]:
+        return parameters(head.target).get(self._name, [])
+
+    def what(self) -> str:
+        return f"the parameter {self._name.decode()}"
+
+    def too_long(self) -> CostlyValue:
+        return CostlyValue(414, self.what())
 
 
 class ClientCondition(Condition):
@@ -176,11 +250,9 @@ def _decoded(text: bytes) -> bytes:
 
 
 def _said(key: str, name: str, wanted: Wanted) -> str:
-    value = f'"{wanted}"' if isinstance(wanted, str) else str(wanted).lower()
+    if isinstance(wanted, Matcher):
+        value = wanted.said
+    else:
+        value = f'"{wanted}"' if isinstance(wanted, str) else str(wanted).lower()
     written = name if name.isidentifier() else f'["{name}"]'
     return f"{key} = {{ {written} = {value} }}"
-
-
-def _has(what: str, values: list[bytes]) -> str:
-    listed = " and ".join(f'"{value.decode("latin-1")}"' for value in values[:3])
-    return f"{what} is {listed}" if values else f"{what} is missing"

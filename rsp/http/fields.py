@@ -1,4 +1,4 @@
-"""Single values out of a block of field lines; most requests are never looked at this way."""
+"""Values out of a block of field lines; most requests are never looked at this way."""
 
 from rsp.http.names import split
 
@@ -22,13 +22,20 @@ def flat(fields: bytes) -> list[bytes]:
     return found
 
 
+def cookies(fields: bytes, name: bytes) -> list[bytes]:
+    """The values of all cookies ``name``."""
+    found: list[bytes] = []
+    for line in split(fields):
+        key, _, value = line.partition(b":")
+        if key.lower() == b"cookie":
+            for pair in value.split(b";"):
+                given, equals, content = pair.partition(b"=")
+                if equals and given.strip(b" \t") == name:
+                    found.append(content.strip(b' \t"'))
+    return found
+
+
 def cookie(fields: bytes, name: bytes) -> bytes | None:
     """The value of the first cookie ``name`` (RFC 6265 section 4.2.1)."""
-    for line in split(fields):
-        found, _, value = line.partition(b":")
-        if found.lower() == b"cookie":
-            for pair in value.split(b";"):
-                key, equals, content = pair.partition(b"=")
-                if equals and key.strip(b" \t") == name:
-                    return content.strip(b' \t"')
-    return None
+    found = cookies(fields, name)
+    return found[0] if found else None

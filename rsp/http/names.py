@@ -120,6 +120,7 @@ OURS: Final = _with(_OURS)
 OWN: Final = _meaning(FORWARDED)  # what is told of the client, that rsp reads, and writes itself
 FRAMING: Final = _meaning(CONTENT_LENGTH, TRANSFER_ENCODING)
 AUTHORIZATION: Final = _meaning(CREDENTIALS)
+ANY_CASE: Final = _meaning(UPGRADE)  # values that are compared in any case (RFC 9110 section 7.8)
 # Lengths of the names for which it matters that a hook reads or writes them: most have none of these.
 SPECIAL_SIZES: Final = frozenset(map(len, APART | OURS | AUTHORIZATION))
 _NOT_IN_TRAILERS: Final = _with(_HEAD_ONLY)

@@ -15,18 +15,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from rsp.http.conditions import Condition
+from rsp.http.conditions import Condition, Unroutable
 from rsp.http.message import RequestHead
 from rsp.http.regex import Pattern, Sieve, TooCostly
 
 _SLASH: Final = 0x2F
-
-
-class Unroutable(Exception):
-    """A request whose route cannot be told.  ``status``, ``reason``: of the answer."""
-
-    status: int
-    reason: str
 
 
 class CostlyPath(Unroutable):
@@ -132,7 +125,7 @@ class PathTable:
     def find(self, path: bytes, head: RequestHead | None, source: Any) -> Choice | None:
         """``head``: of the request, as conditions see it; without it they are taken to hold.
 
-        Raises :class:`CostlyPath`.
+        Raises :class:`Unroutable`.
         """
         if self._exact:
             choices = self._exact.get(path)

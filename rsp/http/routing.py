@@ -12,10 +12,10 @@ router is made: a guest's host has a list of levels of its own.
 from collections.abc import Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from rsp.http.conditions import Condition
+from rsp.http.conditions import Condition, Unroutable
 from rsp.http.hosts import HostTable, normalise_host
 from rsp.http.message import RequestHead
-from rsp.http.paths import Choice, PathTable, PatternTable, Unroutable, normalise_path
+from rsp.http.paths import Choice, PathTable, PatternTable, normalise_path
 from rsp.http.regex import Pattern
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ def match(levels: list[Level], head: RequestHead, source: Any) -> Any:
 def find(levels: list[Level], path: bytes, normal: bool, head: RequestHead | None, source: Any) -> Any:
     """The destination for ``path``, which is ``normal`` or as received; without a ``head`` all conditions hold.
 
-    Raises :class:`CostlyPath`.
+    Raises :class:`Unroutable`.
     """
     for level in levels:
         table = level.normal if normal else level.written

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rsp.commands.why import looked_at
 from rsp.http.conditions import FieldCondition, MethodCondition, QueryCondition
 from rsp.http.h1.codec import parse_request
+from rsp.http.matching import Matcher
 from rsp.http.paths import normalise_path
 from rsp.http.regex import Pattern, literal_of
 from rsp.http.routing import AmbiguousPath, Router, Rule, match
@@ -26,9 +27,11 @@ PATHS = st.one_of(
 PATTERNS = st.sampled_from([
     r"^/a", r"^/a/b$", r"\.php$", r"^/(a|b)/", r"^/a|/b$", r"^/ab?$", r"^/a{2}", r"b", r"^/(?P<x>[0-9]+)$", r"(?i)^/A/", r"^/a\.b", r"/1(/|$)",
 ])  # fmt: skip
+LIKE_ONE, NOT_ONE = Matcher(regex=["^[12]$"], said="[12]"), Matcher(unless=Matcher(whole=["1", "2"]), said="not [12]")
 CONDITIONS = st.lists(
     st.sampled_from([
         ("method", "GET"), ("method", "POST"), ("field", "1"), ("field", True), ("field", False), ("query", "2"), ("query", True), ("query", False),
+        ("field", LIKE_ONE), ("field", NOT_ONE), ("query", LIKE_ONE), ("query", NOT_ONE),
     ]),
     max_size=2, unique_by=lambda one: one[0],
 )  # fmt: skip
@@ -86,7 +89,10 @@ def holds(wanted, method, value, query):
                 return False
         else:
             have = value if kind == "field" else query
-            if (have is not None) != expected if isinstance(expected, bool) else have != expected:
+            if isinstance(expected, Matcher):
+                if (have in ("1", "2")) != (expected is LIKE_ONE):
+                    return False
+            elif (have is not None) != expected if isinstance(expected, bool) else have != expected:
                 return False
     return True
 

@@ -67,13 +67,13 @@ MISTAKES = [
     ('methods = { "CONNECT" }', "rsp answers it with 405"),
     ('methods = { "GET /" }', "methods: "),
     ('headers = { "X-Beta: 1" }', 'expected a table with named keys, got a list; write { ["X-Beta"] = "1" }'),
-    ('headers = { ["X-Beta"] = 1 }', 'headers: expected true or false or a string, got a whole number; write ["X-Beta"] = "1"'),
+    ('headers = { ["X-Beta"] = 1 }', 'headers: expected true or false or a string or a table or a list, got a whole number; write ["X-Beta"] = "1"'),
     ('headers = { Host = "a.test" }', 'headers: "Host": write host = "a.test"'),
     ('headers = { Connection = true }', "rsp removes this field before a route is chosen"),
     ('headers = { ["X Beta"] = "1" }', 'headers: "X Beta" is not a valid field name'),
     ('headers = { ["X-Beta"] = " 1" }', "a value cannot begin or end with a space"),
     ('query = "v=2"', 'write { v = "2" }'),
-    ('query = { v = 2 }', 'query: expected true or false or a string, got a whole number; write ["v"] = "2"'),
+    ('query = { v = 2 }', 'query: expected true or false or a string or a table or a list, got a whole number; write ["v"] = "2"'),
     ('query = { ["a=b"] = true }', 'expected the name of a parameter, as in { v = "2" }'),
     ('query = { v = "a%20b" }', 'parameters are compared decoded; write "a b"'),
     ('client = "10.0.0.0/8"', 'client: expected a list, got "10.0.0.0/8"; write { "10.0.0.0/8" }'),
@@ -164,7 +164,8 @@ def test_a_route_for_a_listener_that_redirects_is_a_mistake(config):
 EVERYTHING = """
 route { host = { "a.test", "*.b.test", "app.*" }, path = "/api", methods = { "GET" }, headers = { ["X-Beta"] = "1", Upgrade = true },
         query = { v = "2", old = false }, client = { "10.0.0.0/8" }, listener = { "8080" }, to = "app" }
-route { exact = "/healthz", to = "app" }
+route { exact = "/healthz", to = "app", headers = { A = { "x", "y" }, B = { regex = [[^a\\.b]], except = { suffix = { "1", "2" } } } },
+        cookies = { c = { except = "1" } } }
 route { regex = [[^/users/(?P<id>[0-9]+)\\.json$]], to = "app" }
 route { path = "/docs", slash = "redirect", first = true, to = "app" }
 route { host = "a.test", path = "/api", to = "app" }

@@ -56,6 +56,7 @@
 ---@field files? string|rsp.config.Files Static files, instead of `to`: a directory such as `"/srv/www"`, or a table. The prefix `path` is removed before the file is looked up; `exact` and `regex` remove nothing. See files.md.
 ---@field fallback? string With `files`: the file that is served with status 200 for a path that has no file, such as `"/index.html"`.
 ---@field else_to? string With `files`: name of the upstream for paths that have no file and for methods other than GET and HEAD. The path is passed unchanged. Default: such requests get 404 or 405.
+---@field else_rewrite? string With `else_to`: the path that the upstream is asked for, in place of the request's, with placeholders: `"/index.php{path}"`, `"/index.php?page={path}"`.
 ---@field host? string|string[] Host names without a port: a name, `*.example.com` (subdomains of any depth), `app.*` (any domain), or a list of these. Default: every host.
 ---@field listener? string|string[] Listeners whose requests match: an address as written in `listen`, such as `"0.0.0.0:8080"`, or a list of these. Default: every listener.
 ---@field path? string Path prefix. `/api` matches `/api` and `/api/x`, but not `/apifoo`; `/api/` matches paths that begin with it. The normalised path must match as well. `*` is not a wildcard. Default: `"/"`.
@@ -63,8 +64,9 @@
 ---@field regex? string Regular expression (RE2 syntax), instead of `path`. It may match anywhere in the path. Its groups are available as `{1}`, or `{name}` for `(?P<name>...)`. Expressions are tried in order of declaration, after `exact` and before `path`.
 ---@field slash? "redirect" `"redirect"`: with `path = "/docs"`, a request for `/docs` is redirected to `/docs/`, with its query.
 ---@field methods? string[] Methods that match: `{ "GET", "POST" }`. GET includes HEAD. Default: all.
----@field headers? table<string, string|boolean> Header fields that must match: `{ ["X-Beta"] = "1" }`. `true`: the field must be present; `false`: it must be absent.
----@field query? table<string, string|boolean> Query parameters that must match, percent-decoded: `{ v = "2" }`. `true`: the parameter must be present; `false`: it must be absent.
+---@field headers? table<string, string|boolean|string[]|rsp.config.ValueMatch> Condition on header fields of the request (`request_headers` and `response_headers` change fields): `{ ["X-Beta"] = "1" }`. `true`: the field must be present; `false`: it must be absent; a list: one of these values; a table such as `{ contains = "bot" }`: see below. See also routes.md.
+---@field query? table<string, string|boolean|string[]|rsp.config.ValueMatch> Condition on query parameters, percent-decoded, with values as for `headers`: `{ v = "2" }`.
+---@field cookies? table<string, string|boolean|string[]|rsp.config.ValueMatch> Condition on cookies of the request, with values as for `headers`: `{ beta = "1" }`.
 ---@field client? string[] Client addresses and networks that match: `{ "10.0.0.0/8" }`. Default: all. See also `trusted`.
 ---@field client_ca? string PEM file with the certificate authorities that must have issued the client's certificate (mTLS). All routes of a host must have the same value. Requests over plain HTTP get 403; requests on a connection that was verified for another host get 421.
 ---@field client_crl? string PEM file with certificate revocation lists for `client_ca`. Certificates from an authority without a current list are refused.
@@ -284,6 +286,7 @@
 ---@class rsp.config.Files
 ---@field root string The directory, absolute or relative to the configuration file. It is resolved again every second, so a symbolic link such as `current` can be switched.
 ---@field index? string|string[] File that is served for a directory: a name, or a list of which the first existing one is served; `""`: none. Default: `"index.html"`; with `else_to`, none.
+---@field extensions? string[] Extensions that the path may leave out: with `{ ".html" }`, `/about` is `about.html` if there is no file `about`. Such a file comes before a directory of the name.
 ---@field list? boolean Whether a directory without an index is served as a list of its files. Default: `false`.
 ---@field hidden? boolean Whether files and directories whose name begins with a dot are served. `/.well-known/` is always served. Default: `false`.
 ---@field hide? string[] Patterns of files that are treated as if they did not exist: `{ "*.php", "private/*" }`.
@@ -292,6 +295,21 @@
 ---@field cache_control? string|table<string, string> Cache-Control for all files, or by pattern: `{ ["assets/*"] = "max-age=31536000, immutable", ["*.html"] = "no-cache" }`. The longest matching pattern wins.
 ---@field types? table<string, string> Content-Type by file extension, in addition to the built-in table: `{ glb = "model/gltf-binary" }`.
 ---@field charset? string The `charset` parameter in the Content-Type of text files. `""`: none. Default: `"utf-8"`.
+
+---A condition on a header field, a query parameter or a cookie. All keys but `except` must match the same value; a list matches if one of its strings does.
+---@class rsp.config.ValueMatch
+---@field prefix? string|string[] Beginning of the value.
+---@field suffix? string|string[] End of the value.
+---@field contains? string|string[] Part of the value.
+---@field regex? string|string[] Regular expression (RE2 syntax), which may match anywhere in the value; `(?i)` ignores case.
+---@field except? string|string[]|rsp.config.ValuePattern What no value may match: a string, a list of strings, or a table with the keys above. Alone, it also holds for requests without a value.
+
+---What a value must be like: all keys must match the same value. A list matches if one of its strings does.
+---@class rsp.config.ValuePattern
+---@field prefix? string|string[] Beginning of the value.
+---@field suffix? string|string[] End of the value.
+---@field contains? string|string[] Part of the value.
+---@field regex? string|string[] Regular expression (RE2 syntax), which may match anywhere in the value; `(?i)` ignores case.
 
 ---HTTP Strict Transport Security (RFC 6797), sent over TLS only.
 ---@class rsp.config.Hsts
