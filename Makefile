@@ -34,12 +34,7 @@ test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, w
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) || $(call by_itself,$(TOGETHER))
 	$(BIN)/python -m pytest $(ALONE) || $(call by_itself,$(ALONE))
 
-# Of rooms that are never compiled: `make test` runs them.
-NEVER_COMPILED := $(addprefix --ignore=tests/unit/test_,$(addsuffix .py,web dashboard dashboard_rules export exposition scrapes recent history top \
-  staples secrets tls_reader observe_words metrics_rules house quota passwords foreign certificate_warnings core dump glossary docs watching log annotations caret commands completion init man \
-  tokens key_sets network_lists asking_http2 asking_cgi)) $(addprefix --ignore-glob=tests/unit/test_,config*.py import*.py lua*.py *_rules.py *_messages.py fastcgi*.py)
-
-PURE = tests/unit tests/process/test_http.py $(NEVER_COMPILED)
+PURE = $(shell $(BIN)/python -m tests.pure)
 
 test-pure: export RSP_PURE = 1
 test-pure: .venv/installed-dev     ## the tests of the data plane again, without the compiled modules
