@@ -47,6 +47,13 @@ class Files(Struct, frozen=True):
             'served; `""`: none. Default: `"index.html"`; with `else_to`, none.'
         ),
     ] = None
+    extensions: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description='Extensions that the path may leave out: with `{ ".html" }`, `/about` is `about.html` if there '
+            "is no file `about`. Such a file comes before a directory of the name."
+        ),
+    ] = ()
     list: Annotated[
         bool, Meta(description="Whether a directory without an index is served as a list of its files.")
     ] = False

@@ -19,6 +19,7 @@ from rsp.config.units import show
 _GIVEN: Final = ("strip", "slash")  # what `files` does by itself
 _FOR_PEERS: Final = ("request_buffering", "response_buffering", "mirror", "failover")
 _TYPE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:\s*;[ -~]*)?")
+_EXTENSION: Final = re.compile(r"\.[\w.\-]*[\w\-]")
 _VARIABLE: Final = re.compile(r"\$\{?[a-z_]|\{[a-z_.]+\}", re.IGNORECASE)
 _ELSEWHERE: Final = re.compile(r"~|[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 SCRIPT: Final = re.compile(r".*\.(?:php\d?|phtml|cgi|pl|jsp|aspx?)", re.IGNORECASE)
@@ -41,6 +42,9 @@ def absolute(route: Route, folder: File) -> Route:
 def mistakes(route: Route, upstreams: Collection[str]) -> Mistakes:
     """Each mistake in ``route``: the path to it, and what is wrong."""
     rules = route.file_rules
+    if route.else_rewrite is not None and route.else_to is None:
+        said = '"else_rewrite" requires "else_to", which this route does not have; for a route with "to": rewrite'
+        yield ("else_rewrite",), said
     if rules is None:
         yield from _without_files(route)
         return
@@ -129,6 +133,12 @@ def _rule_mistakes(rules: Files) -> Mistakes:
     for name in filter(None, names):
         if said := _index_mistake(name):
             yield ("index",), f"index: {said}"
+    for number, extension in enumerate(rules.extensions, 1):
+        if not _EXTENSION.fullmatch(extension):
+            way = f"; write {show('.' + extension)}" if _EXTENSION.fullmatch("." + extension) else ""
+            yield ("extensions", number), f'extensions: expected the end of a name, such as ".html"{way}'
+        elif SCRIPT.fullmatch(extension):
+            yield ("extensions", number), f"extensions: {show(extension)} would be sent as it is, not run"
     for number, pattern in enumerate(rules.hide, 1):
         if said := _pattern_mistake(pattern) or _place_mistake(pattern, rules.root):
             yield ("hide", number), f"hide: {said}"

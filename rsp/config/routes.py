@@ -80,7 +80,7 @@ class Route(Struct, frozen=True):
         Text | None,
         Meta(
             description="With `else_to`: the path that the upstream is asked for, in place of the request's, with "
-            'placeholders: `"/index.php{path}"`, `"/index.php?page={path}"`.'
+            'placeholders: `"/index.php{path}"`, `"/index.php?page={path}"`. Paths in its query are decoded first.'
         ),
     ] = None
     host: Annotated[

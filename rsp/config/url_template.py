@@ -19,11 +19,14 @@ _GOES_ON: Final = re.compile(rb"[A-Za-z0-9.:\-]")  # a host that is not complete
 
 
 class UrlTemplate:
-    """``text``, compiled; ``start``: what it begins with; ``names``: those of its placeholders."""
+    """``text``, compiled; ``start``: what it begins with; ``names``: those of its placeholders.
+
+    ``decodes``: in a query, paths are arguments without their own escapes, so that an application gets them as text.
+    """
 
     __slots__ = ("_parts", "names", "start")
 
-    def __init__(self, text: str, known: Names) -> None:
+    def __init__(self, text: str, known: Names, *, decodes: bool = False) -> None:
         template = Template(text, known)
         self.names = template.names
         self.start = template.start
@@ -35,7 +38,10 @@ class UrlTemplate:
                 self._parts.append(part)
                 before += part
             else:
-                encode = _encoder(part, part.startswith(CAPTURE), before, following)
+                is_group = part.startswith(CAPTURE)
+                encode = _encoder(part, is_group, before, following)
+                if decodes and encode is percent.argument and (part == "path" or is_group):
+                    encode = percent.decoded_argument
                 self._parts.append((part, encode))
                 before += b"/" if encode in _PATHS else b"\0"
 

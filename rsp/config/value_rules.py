@@ -41,6 +41,9 @@ def mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[Path, s
     if route.rewrite is not None:
         for wrong in _rewrite(route.rewrite, known):
             yield ("rewrite",), f"rewrite: {wrong}"
+    if route.else_rewrite is not None:
+        for wrong in _rewrite(route.else_rewrite, known):
+            yield ("else_rewrite",), f"else_rewrite: {wrong}"
     if route.rewrite_location:
         yield from _rewrite_location(route)
     if route.request_headers is not None:

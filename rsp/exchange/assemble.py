@@ -30,6 +30,7 @@ from rsp.exchange.handlers.files import Files
 from rsp.exchange.handlers.fixed import Fixed
 from rsp.exchange.handlers.proxy import Proxy
 from rsp.exchange.handlers.ready import Ready
+from rsp.exchange.handlers.rewritten import Rewritten
 from rsp.exchange.handlers.slash import SlashRedirect
 from rsp.exchange.handlers.split import Split
 from rsp.exchange.handlers.to_https import ToHttps
@@ -243,7 +244,10 @@ def _files(route: Route, rules: FileRules, made: RunningConfig) -> Handler:
     scripts = (made.upstreams[name].scripts for name in route.beside_files)
     tree = Tree(rules, route.index_names, tuple(each.split for each in scripts if each is not None and each.split))
     made.ticking.append(tree)
-    return Files(route, tree, _proxy(route, made) if route.else_to is not None else None)
+    other = _proxy(route, made) if route.else_to is not None else None
+    if other is not None and route.else_rewrite is not None:
+        other = Rewritten(other, route, route.else_rewrite)
+    return Files(route, tree, other)
 
 
 def _proxy(route: Route, made: RunningConfig) -> Handler:

@@ -59,20 +59,21 @@ class PrefixRewrite(Rewrite):
 
 
 class TemplateRewrite(Rewrite):
-    """``text``: a path, perhaps with a query; ``path``: what it stands in the place of, ``None``: the whole path.
+    """``text``: a path, perhaps with a query; ``path``: what it stands in the place of, ``None``: the whole path;
+    ``decodes``: as in a :class:`UrlTemplate`.
 
     The request's query is kept, unless the text has a ``?``, or says by ``{query}`` or ``{uri}`` where it goes.
     """
 
     __slots__ = ("_keeps_query", "_path", "_query", "_size")
 
-    def __init__(self, route: Route, text: str, path: str | None) -> None:
+    def __init__(self, route: Route, text: str, path: str | None, decodes: bool = False) -> None:
         super().__init__()
         known = IN_KEYS.of(route)
         before, mark, _ = text.partition("?")
         self._path = UrlTemplate(before, known)
         # The whole text, because what stands before a placeholder says how its value is encoded.
-        self._query = UrlTemplate(text[len(before) :], known) if mark else None
+        self._query = UrlTemplate(text[len(before) :], known, decodes=decodes) if mark else None
         self._keeps_query = not mark and self._path.names.isdisjoint(("query", "uri"))
         self._size = len(path.encode()) if path is not None and self._path.names.isdisjoint(("path", "uri")) else None
 

@@ -17,7 +17,7 @@ cdef class Tree:
     cdef bytes _first
     cdef bint _lists, _precompressed
     cdef dict _entries
-    cdef tuple _index
+    cdef tuple _extensions, _index
     cdef int _error
     cdef Opener _opener
     cdef Reader _reader

@@ -46,6 +46,8 @@ _ALONE: Final[dict[bytes, Entry]] = {}  # never changed
 class Tree:
     """``index``: names that answer for a directory, the first that is there; ``reserved``: how names of scripts end.
 
+    ``config.extensions``: what is tried behind a name that no file has.
+
     ``root``  its directory; ``now``: of the last tick
     """
 
@@ -53,6 +55,7 @@ class Tree:
         "_cache_control",
         "_entries",
         "_error",
+        "_extensions",
         "_first",
         "_index",
         "_lists",
@@ -74,6 +77,7 @@ class Tree:
         self._opener = Opener(config.symlinks)
         self._reader = Reader(self._opener, self.root)
         self._index = tuple(os.fsencode(each) for each in index)
+        self._extensions = tuple(os.fsencode(each) for each in config.extensions)
         self._first = self._index[0] if index else b""
         self._lists = config.list
         self._precompressed = config.precompressed
@@ -196,7 +200,13 @@ class Tree:
             return self._failed(self.root.error)
         if not name or name[-1] == _SLASH:
             return self._look_into(directory, name, wait)
-        return self._look_at(directory, name, wait)
+        found = self._look_at(directory, name, wait)
+        if self._extensions and (found == NOT_THERE or isinstance(found, Folder)):
+            for extension in self._extensions:
+                longer = self._look_at(directory, name + extension, wait) if self._names.allow(name + extension) else 0
+                if isinstance(longer, Entry):
+                    return longer
+        return found
 
     def _failed(self, error: int) -> int:
         self._error = error

@@ -30,6 +30,8 @@ route { host = "copied", files = "www", else_to = "app", mirror = { to = "shadow
 route { host = "gone", files = "www", else_to = "gone" }
 route { host = "names", path = "/p/", files = "www" }
 route { host = "rewritten", path = "/new/", files = "www", else_to = "app", rewrite = "/old/" }
+route { host = "else", files = "www", else_to = "app", else_rewrite = "/else{path}?at={path}&{query}" }
+route { host = "else", regex = "^/_(.*)$", files = "www", else_to = "php", else_rewrite = "/index.php/{1}?x={1}" }
 route { host = "guarded", files = "www", rate_limit = { rate = "1000/s", burst = 100 }, bandwidth = { down = "50MB" },
   cors = { origins = { "*" } }, deny = "10.0.0.0/8", security_headers = true, response_headers = { set = { ["X-Rule"] = "1" } } }
 route { host = "denied", files = "www", deny = "127.0.0.1" }
@@ -125,6 +127,24 @@ def test_rewritten_paths(rsp, way):
     assert rsp.ask(way, "/new/b.txt?q", host="rewritten").body == b"app"
     assert rsp.app.heads[0].startswith(b"GET /old/b.txt?q HTTP/1.1\r\n")
     assert rsp.ask(way, "/new/%2e%2e/style.css", host="rewritten").status == 400
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_paths_without_a_file_are_rewritten_for_the_upstream(rsp, way):
+    assert rsp.ask(way, "/style.css?q", host="else").body == b"p { }"
+    rsp.app.heads.clear()
+    for path in ("/none?q=1", "/a%20b", "/html/"):
+        assert rsp.ask(way, path, host="else").body == b"app"
+    assert rsp.ask(way, "/style.css", host="else", method="POST", body=b"x").body == b"app"
+    targets = [head.split(b" ")[1] for head in rsp.app.heads]
+    assert targets == [
+        b"/else/none?at=/none&q=1", b"/else/a%20b?at=/a%20b", b"/else/html/?at=/html/", b"/else/style.css?at=/style.css",
+    ]  # fmt: skip
+    asked = len(rsp.php.asked)
+    assert rsp.ask(way, "/_a/b?q", host="else").body == b"ran"
+    params = rsp.php.asked[asked].params
+    assert (params[b"SCRIPT_NAME"], params[b"PATH_INFO"], params[b"QUERY_STRING"]) == (b"/index.php", b"/a/b", b"x=a/b")
+    assert rsp.ask(way, "/%2e%2e/x", host="else").status == 400
 
 
 @pytest.mark.parametrize("way", WAYS)

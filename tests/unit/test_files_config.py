@@ -49,6 +49,9 @@ FILES = [  # in `files = { root = "www", ... }`
     ('index = "index.html index.htm"', 'index: "index.html index.htm": write several names as a list: write { '
                                        '"index.html", "index.htm" }'),
     ('index = "/index.html"', 'such as "index.html"; one file for all paths is fallback = "/index.html" of the route'),
+    ('extensions = { "html" }', 'extensions: expected the end of a name, such as ".html"; write ".html"'),
+    ('extensions = { "$uri.html" }', 'extensions: expected the end of a name, such as ".html"'),
+    ('extensions = { ".php" }', 'extensions: ".php" would be sent as it is, not run'),
     ("index = true", 'index: expected a string or a list, got true; write "index.html"'),
     ("index = false", 'index: expected a string or a list, got false; write ""'),
     ('index = "index.php"', 'index: "index.php" would be sent as it is, not run; write else_to = "app"'),
@@ -141,6 +144,10 @@ ROUTES = [
     ('files = "www", fallback = "/index.html", else_to = "app"', '"fallback" and "else_to" cannot be used together'),
     ('files = "www", else_to = "ap"', 'else_to = "ap": no such upstream (did you mean "app"?)'),
     ('files = "www", else_to = "http://10.0.0.1:80/x"', 'write upstream "app" { "10.0.0.1:80" } and else_to = "app"'),
+    ('files = "www", else_rewrite = "/x"', '"else_rewrite" requires "else_to", which this route does not have'),
+    ('to = "app", else_rewrite = "/x"', 'which this route does not have; for a route with "to": rewrite'),
+    ('files = "www", else_to = "app", else_rewrite = "x{path}"', 'else_rewrite: expected a path, which begins with "/"'),
+    ('files = "www", else_to = "app", else_rewrite = "/{1}"', "else_rewrite: "),
     ('to = "app", fallback = "/index.html"', '"fallback" requires "files", which this route does not have; to use '
                                              "another upstream when this one fails"),
     ('to = "app", else_to = "app"', '"else_to" requires "files", which this route does not have'),

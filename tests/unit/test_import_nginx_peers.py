@@ -80,19 +80,19 @@ def test_a_front_controller_that_gets_the_path_in_its_query(tmp_path):
     ends = "index index.php; location / { try_files $uri $uri/ /index.php?q=$uri&$args; }"
     site, text = imported(tmp_path, f"server {{ root /srv; {php} {ends} }}")
     assert site.whole
-    assert 'params = { QUERY_STRING = "q={path}&{query}" }' in text
-    assert 'route { files = "/srv", else_to = "php-2" }' in text
-    assert 'regex = "^/$"' in text
-    assert 'else_to = "php" }' in text  # the directory of the front controller: its index, with the query as it came
+    assert 'params = { REQUEST_URI = "{uri}" }' in text
+    assert 'route { files = "/srv", else_to = "php-2", else_rewrite = "/index.php?q={path}&{query}" }' in text
+    assert 'route { regex = "^/$", files = "/srv", else_to = "php" }' in text  # its index gets the client's query
 
 
 def test_try_files_without_args_drops_the_query(tmp_path):
     php = "location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
     site, text = imported(tmp_path, f"server {{ root /srv; {php} location / {{ try_files $uri /index.php; }} }}")
     assert site.whole
-    assert 'params = { QUERY_STRING = "" }' in text
+    assert 'else_rewrite = "/index.php?" }' in text
     proxied = "location / { try_files $uri /app; } location /app { proxy_pass http://127.0.0.1:1; }"
-    assert not imported(tmp_path, f"server {{ root /srv; {proxied} }}")[0].whole
+    site, text = imported(tmp_path, f"server {{ root /srv; {proxied} }}")
+    assert site.whole and 'else_rewrite = "/app?"' in text
 
 
 def test_scripts_see_a_rewritten_path(tmp_path):

@@ -102,6 +102,25 @@ def test_a_directory_with_an_index_answers_below_its_slash_and_is_redirected_wit
     assert isinstance(folder, Folder) and folder.redirect and folder.file is None
 
 
+def test_a_path_may_leave_out_an_extension(root, kernel):
+    for name in ("about.html", "both", "both.html", "docs/index.html", "docs.html", "text.txt", ".x.html"):
+        write(root / name, name.encode())
+    (root / "folder.html").mkdir()
+    tree = tree_of(root, extensions=(".html", ".txt"))
+    for _ in range(2):  # looked up, and known
+        assert content_of(find(tree, b"about")) == content_of(find(tree, b"about.html")) == b"about.html"
+        assert find(tree, b"about").type == b"text/html; charset=utf-8"
+        assert content_of(find(tree, b"both")) == b"both"
+        assert content_of(find(tree, b"docs")) == b"docs.html"
+        assert content_of(find(tree, b"docs/")) == b"docs/index.html"
+        assert content_of(find(tree, b"text")) == b"text.txt"
+    assert {find(tree, name) for name in (b"folder", b".x", b"none", b"about/")} == {NOT_THERE}
+    (root / "about.html").unlink()
+    assert find(tree, b"about") == NOT_THERE
+    hidden = tree_of(root, reserved=(".html",), extensions=(".html",))
+    assert find(hidden, b"both.html") == find(hidden, b"docs") == NOT_THERE
+
+
 def test_the_first_index_that_is_there_answers(root):
     write(root / "a" / "two.html", b"two")
     write(root / "b" / "one.html", b"one")

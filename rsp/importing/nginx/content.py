@@ -8,12 +8,12 @@ from rsp.importing.nginx import access, fastcgi, fields, files, proxy, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.missing import Missing, Passed, is_rewriting
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
 
-_BELOW_ROOT: Final = ("^/(.*)$", "^/(.+)$", "^/(.*)", "^/", "/")
 _MAPPED: Final = re.compile(r"(?P<scheme>https?://)?\$\{?(?P<name>\w+)\}?")
 
 
@@ -35,14 +35,18 @@ class Content:
 
     def peer(
         self, draft: Draft, passing: Statement, location: Location | None, level: Level, names: Names,
-        rules: fields.Rules, key: str = "to", index: str | None = None, query: str | None = None,
+        rules: fields.Rules, key: str = "to", index: str | None = None, *,
+        is_rewritten: bool = False,
     ) -> None:  # fmt: skip
         """``to``, or ``else_to`` of a route with files.  Raises :class:`Unsayable`."""
         context = self.context
         if passing.name in ("fastcgi_pass", "uwsgi_pass"):
             level.all("try_files")
-            name = fastcgi.upstream(passing, level, names, context.blocks, context.result, draft.parts, index, query)
-            draft.keys = {key: name, **draft.keys}
+            name = fastcgi.upstream(
+                passing, level, names, context.blocks, context.result, draft.parts, index,
+                is_rewritten=is_rewritten,
+            )  # fmt: skip
+            draft.keys = {**draft.keys, key: name}
             return
         if passing.name not in ("proxy_pass", "grpc_pass"):
             raise Unsayable(f"rsp does not speak the protocol of {passing.name}")
@@ -61,7 +65,7 @@ class Content:
         fields.request_rules(level, names, draft.parts, self._ports, rules)
         sends_own = fields.put(rules, draft.keys, target.host)
         if key != "to":
-            if target.uri not in (None, "/"):
+            if target.uri is not None and (is_rewritten or target.uri != "/"):
                 raise Unsayable("rsp passes the path as it came where there is no file")
             return
         prefix = location.path if location is not None and not location.is_regex else None
@@ -172,46 +176,57 @@ class Content:
         if tried.directory:
             files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(
-            folder, level, names, looks_in_directories=tried.directory, scripts=meant is not None
-        )
+            folder, level, names, looks_in_directories=tried.directory, scripts=meant is not None,
+            extensions=tried.extensions,
+        )  # fmt: skip
+        if tried.extensions and tried.directory and not tried.is_extended_first:
+            said = (
+                f"where there are both a directory and a file with {tried.extensions[0]} of a name, rsp serves the file"
+            )
+            draft.parts.note(level.own("try_files")[-1], said)
         if last.file is not None:
             draft.keys["fallback"] = last.file
             if script is not None:
                 raise Unsayable("index.php beside another file at the end of try_files")
         elif meant is not None:
             passing = meant.content
-            inner = self.server.names_at(meant)
-            if passing is None:
-                last = self._named(draft, meant, level, rules)
-                if (
-                    last.query
-                    and script is not None
-                    and last.location is not None
-                    and last.location.content is not None
-                ):
-                    self._own_index(draft, last.index or "", last.location.content, last.location)
+            missing = Missing(self.context, self.server, draft, level, self._passer(draft, rules, last.index))
+            if is_rewriting(meant):
+                missing.named(meant)
+            elif last.rewrite is not None:
+                missing.rewritten(meant, last.rewrite)
+            elif passing is None:
+                raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
             else:
-                passing.used = True
                 self._same_rules(level, meant)
-                self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", last.index, last.query)
-                if last.query and script is not None:
-                    self._own_index(draft, last.index or "", passing, meant)
-                elif last.query == "":
-                    said = f"in nginx, scripts get no query this way; it would be /{last.index}?$args"
-                    draft.parts.note(level.own("try_files")[-1], said)
-                times.of_route(meant.level, draft.keys, draft.parts)
+                self._passer(draft, rules, last.index)(passing, meant, False)
+            if ("else_rewrite" in draft.keys or draft.others) and script is not None:
+                self._own_index(draft, script)
         elif script is not None and runs:
             self._indexed(draft, script, folder, level, names, rules)
 
-    def _own_index(self, draft: Draft, script: str, passing: Statement, meant: Location) -> None:
-        """The directory of a front controller is no path for it: nginx finds its index, and keeps the query."""
-        said = "the query of the front controller has the path as it came (nginx: decoded), and comes to scripts "
-        draft.parts.note(None, said + "that are the index of other directories, too")
-        folder = f"/{script.rpartition('/')[0]}".rstrip("/") + "/"
-        if folder.startswith(str(draft.match.get("path", "/"))) and "regex" not in draft.match:
-            blocks, names = self.context.blocks, self.server.names_at(meant)
-            name = fastcgi.upstream(passing, meant.level, names, blocks, self.context.result, draft.parts)
-            draft.keys[""] = [name, f"^{re.escape(folder)}$"]
+    def _passer(self, draft: Draft, rules: fields.Rules, index: str | None) -> Passed:
+        """Makes ``else_to``."""
+
+        def passed(passing: Statement, meant: Location, is_rewritten: bool) -> None:
+            passing.used = True
+            inner = self.server.names_at(meant)
+            script = None if is_rewritten else index
+            self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", script, is_rewritten=is_rewritten)
+            times.of_route(meant.level, draft.keys, draft.parts)
+
+        return passed
+
+    def _own_index(self, draft: Draft, script: Location) -> None:
+        """Directories are for their own index, with the query of the client: here, the root alone is."""
+        passing = script.content
+        if passing is None or draft.match:
+            return
+        said = "directories below the root that have an index script of their own are for the script of try_files here"
+        draft.parts.note(None, said)
+        blocks, names = self.context.blocks, self.server.names_at(script)
+        name = fastcgi.upstream(passing, script.level, names, blocks, self.context.result, draft.parts)
+        draft.others.insert(0, {"regex": "^/$", "else_to": name})
 
     def _missing(self, draft: Draft, last: files.Fallback, level: Level) -> None:
         """``try_files ... =503``: rsp's own answer is 404.  nginx's 444 closes the connection."""
@@ -220,32 +235,6 @@ class Content:
             draft.parts.note(statement, f"where there is no file, rsp answers 404, and not {last.status}")
         elif last.status != "404":
             draft.failed.append(f"if err.status == 404 then return respond({last.status}) end")
-
-    def _named(self, draft: Draft, meant: Location, level: Level, rules: fields.Rules) -> files.Fallback:
-        """A named location that does nothing but rewrite every path to a script."""
-        module = [each for each in meant.level.block if each.name in ("rewrite", "if", "return", "set", "break")]
-        expression, target, flag, *_ = [*(module[0].args if module else []), "", "", ""]
-        path, mark, query = target.partition("?")
-        found = self.server.find(path) if "$" not in path and path.startswith("/") else None
-        passing = found.content if found is not None else None
-        whole = expression in ("^(.*)$", "^(.*)", "(.*)", "^(.+)$")  # $1 is the path
-        is_all = whole or expression in ("^", ".*", "^.*$") or ("$" not in query and expression in _BELOW_ROOT)
-        if len(module) != 1 or module[0].name != "rewrite" or flag not in ("", "last") or not is_all:
-            raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
-        if found is None or passing is None or passing.name != "fastcgi_pass":
-            raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
-        self._same_rules(level, found)
-        mark_all(meant.level.block)
-        passing.used = True
-        said = None
-        if mark:
-            said = query.removesuffix("?").replace("$1", "$uri") if whole else query.removesuffix("?")
-            if query and not query.endswith("?"):
-                said += "&$args"
-                draft.parts.note(module[0], "the query of the script ends in & where the request has none")
-        inner = self.server.names_at(found)
-        self.peer(draft, passing, found, found.level, inner, rules, "else_to", path.lstrip("/"), said)
-        return files.Fallback(location=found, index=path.lstrip("/"), query=said)
 
     @staticmethod
     def _same_rules(level: Level, meant: Location) -> None:

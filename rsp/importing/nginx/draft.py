@@ -10,11 +10,15 @@ from rsp.importing.nginx.tree import Statement
 from rsp.importing.site import Code, Declaration, Value
 
 _ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash", "to", "files", "fallback", "else_to",
-                 "redirect", "respond", "rewrite", "rewrite_location", "send_host")  # fmt: skip
+                 "else_rewrite", "redirect", "respond", "rewrite", "rewrite_location", "send_host")  # fmt: skip
 
 
 class Draft(Struct):
-    """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks."""
+    """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks.
+
+    ``rest``: of the route for paths that rsp's ``path`` does not cover; ``others``: keys in which further routes with
+    expressions differ from this one.
+    """
 
     match: dict[str, Value]
     keys: dict[str, Value] = field(default_factory=dict)
@@ -24,6 +28,7 @@ class Draft(Struct):
     failed: list[str] = field(default_factory=list)
     is_closed: bool = False
     rest: dict[str, Value] | None = None
+    others: list[dict[str, Value]] = field(default_factory=list)
 
     @property
     def all(self) -> dict[str, Value]:
@@ -51,6 +56,9 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
             keys[name] = Code(f"function({arguments})\n{inner}\nend")
     keys = _ordered(keys)
     routes = [Declaration("route", keys=keys, origin=origin)]
+    for other in draft.others:
+        same = {key: value for key, value in keys.items() if key not in ("path", "first", "else_rewrite")}
+        routes.append(Declaration("route", keys=_ordered({**same, **other}), origin=origin))
     if draft.rest is not None:
         hooks: dict[str, Value] = {
             name: keys[name] for name in ("on_request", "on_response", "on_error") if name in keys

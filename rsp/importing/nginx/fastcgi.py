@@ -49,10 +49,10 @@ _SCRIPT: Final = re.compile(r"(?P<root>.*?)/?\$(?:\{)?fastcgi_script_name\}?")
 
 def upstream(
     statement: Statement, level: Level, names: Names, blocks: Mapping[str, Block], result: Result, parts: Parts,
-    index: str | None = None, query: str | None = None,
+    index: str | None = None, *, is_rewritten: bool = False,
 ) -> str:  # fmt: skip
-    """Its name.  ``index``: the script of paths that name none, where another place says so; ``query``: the query
-    that it gets.
+    """Its name.  ``index``: the script of paths that name none, where another place says so;
+    ``is_rewritten``: the path is not the client's, which nginx passes as REQUEST_URI all the same.
 
     Raises :class:`Unsayable`.
     """
@@ -64,10 +64,8 @@ def upstream(
     if protocol == "fastcgi":
         _scripts(statement, level, names, keys, index, parts)
     own = _parameters(level, f"{protocol}_param", names, parts)
-    if query is not None:
-        if "QUERY_STRING" in own:
-            raise Unsayable("the query is given by fastcgi_param, too")
-        own["QUERY_STRING"] = names.text(query)
+    if is_rewritten:
+        own.setdefault("REQUEST_URI", "{uri}")
     if own:
         keys["params"] = own
     block = blocks.get(said)

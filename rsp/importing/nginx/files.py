@@ -15,33 +15,38 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
 _QUERIES: Final = ("$is_args$args", "?$args", "?$query_string", "$is_args$query_string", "?$is_args$args")
+_EXTENDED: Final = re.compile(r"\$\{?uri\}?(\.(?!php|phtml|cgi|pl$)\w[\w.]*)")
+_APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
 _DEFAULT_INDEX: Final = "index.html"
 
 
 class Fallback(Struct):
     """What answers where ``try_files`` has no file: a file below the directory, a location, or a status.
 
-    ``index``: the script that the location is asked for, where it runs scripts; ``query``: of nginx's variables, where
-    it is not the request's.
+    ``index``: the script that the location is asked for, where it runs scripts; ``rewrite``: what it is asked for, in
+    nginx's variables, where that is more than the script and the request's query.
     """
 
     file: str | None = None
     location: Location | None = None
     index: str | None = None
     status: str = "404"
-    query: str | None = None
+    rewrite: str | None = None
 
 
 class Tries(Struct):
     """``try_files``: whether the file itself, and its directory, are looked for, and what comes last.
 
-    ``only``: the one file that is looked for, whatever the path is.
+    ``only``: the one file that is looked for, whatever the path is; ``extensions``: what the path may leave out, and
+    whether such a file comes before a directory.
     """
 
     file: bool
     directory: bool
     last: Fallback
     only: str = ""
+    extensions: tuple[str, ...] = ()
+    is_extended_first: bool = True
 
 
 def directory(location: Location | None, level: Level, names: Names, keys: dict[str, Value]) -> str:
@@ -98,22 +103,25 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     else:
         constant = ""
     has_file = has_directory = False
+    extensions: list[str] = []
+    is_first = True
     for item in items:
         said = names.expand(item)
         if said in ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri"):
             has_file = True
         elif said in ("$uri/", "$uri/index.html", "$uri/index.htm", "$uri/index.php", "$uri/$index"):
             has_directory = True
-        elif said in (".html", "$uri.html", "$uri.htm", "$uri.php"):
-            raise Unsayable(f"rsp looks for no other names than the path's own: {item}")
+        elif (match := _EXTENDED.fullmatch(said)) is not None:
+            extensions.append(match[1])
+            is_first = is_first and not has_directory
         else:
             raise Unsayable(f"rsp import does not translate {item} in try_files")
     if not has_file and not has_directory:
         raise Unsayable("try_files without $uri")
     if constant:
         inside = _below(constant, server, location, location, names)
-        return Tries(has_file, has_directory, Fallback(file=inside))
-    return Tries(has_file, has_directory, _last(last, server, location, names))
+        return Tries(has_file, has_directory, Fallback(file=inside), "", tuple(extensions), is_first)
+    return Tries(has_file, has_directory, _last(last, server, location, names), "", tuple(extensions), is_first)
 
 
 def _last(last: str, server: Server, location: Location | None, names: Names) -> Fallback:
@@ -132,13 +140,15 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
     if path in ("$uri", "$uri/"):
         return Fallback()
     path, _, query = path.partition("?")
-    if "$" in path or not path.startswith("/"):
+    start, variable, _ = path.partition("$")
+    if not path.startswith("/") or (variable and not _APPENDED.fullmatch(path)):
         raise Unsayable(f"rsp import does not translate {last} at the end of try_files")
-    meant = server.find(path)
+    meant = server.find(f"{start.rstrip('/')}/x" if variable else path)
     if meant is not None and meant.content is not None:
-        if meant.content.name != "fastcgi_pass":
-            raise Unsayable(f"where there is no file, rsp passes the path on as it came, not {last}")
-        return Fallback(location=meant, index=path.lstrip("/"), query=None if keeps_query else query)
+        is_same = keeps_query and not variable and meant.content.name == "fastcgi_pass"
+        return Fallback(location=meant, index=path.lstrip("/"), rewrite=None if is_same else names.expand(last))
+    if variable:
+        raise Unsayable(f"{last} does not lead to scripts")
     if meant is not None and meant.level.has("return"):
         raise Unsayable(f"{last} leads to a location with return")
     around = location.level if location is not None else server.level
@@ -189,9 +199,14 @@ def _prefix(location: Location) -> str:
     return "/" if location.is_regex or location.modifier == "=" else location.path
 
 
-def table(folder: str, level: Level, names: Names, *, looks_in_directories: bool, scripts: bool) -> Value:
+def table(
+    folder: str, level: Level, names: Names, *, looks_in_directories: bool, scripts: bool,
+    extensions: tuple[str, ...] = (),
+) -> Value:  # fmt: skip
     """``files`` of a route.  ``scripts``: an upstream runs those that ``index`` names."""
     keys: dict[str, Value] = {"root": folder}
+    if extensions:
+        keys["extensions"] = list(extensions)
     said = level.last("index")
     index = [names.expand(word) for word in said.args] if said is not None else [_DEFAULT_INDEX]
     own = [word for word in index if not re.search(r"\.php\d?$|^/|\$", word)]

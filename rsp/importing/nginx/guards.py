@@ -15,6 +15,7 @@ from rsp.importing.nginx.maps import Maps, named_groups, pattern
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
 
+MODULE: Final = ("if", "return", "rewrite", "set", "break")
 REDIRECTS: Final = {"redirect": 302, "permanent": 301}
 _MOVED: Final = ("301", "302", "303", "307", "308")
 _EMPTY_IF: Final = ' and "" or "1")'
@@ -64,7 +65,7 @@ class Guards(Struct):
         """Of all statements of the module in ``block``, in order.  Raises :class:`Unsayable`."""
         found: list[str] = []
         for statement in block:
-            if statement.name in ("if", "return", "rewrite", "set", "break"):
+            if statement.name in MODULE:
                 found += self._statement(statement, captures)
                 if statement.name == "return":
                     break  # what stands behind it is never reached

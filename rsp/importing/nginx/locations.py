@@ -12,7 +12,7 @@ from rsp.importing.nginx import access, fastcgi, fields, files, precedence, pref
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.guards import Guards, stripped
+from rsp.importing.nginx.guards import MODULE, Guards, stripped
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import re2_of, wider_than
 from rsp.importing.nginx.result import Parts
@@ -22,7 +22,6 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import is_closing
 from rsp.importing.site import Value
 
-_MODULE: Final = ("if", "return", "rewrite", "set", "break")
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
 _RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
 _MOVED: Final = ("301", "302", "303", "307", "308")
@@ -181,7 +180,7 @@ class Locations:
 
     def _rewriting(self, level: Level, draft: Draft, names: Names, location: Location | None) -> bool:
         """Whether something of it answers every request."""
-        block = [statement for statement in level.block if statement.name in _MODULE and not statement.used]
+        block = [statement for statement in level.block if statement.name in MODULE and not statement.used]
         end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
         mark_all(block[end:])
         block = block[:end]
@@ -210,7 +209,7 @@ class Locations:
     def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
         self.guards.routes_again = False
         self.guards.lead = lambda path: self._lead(path, draft, location)
-        self.guards.is_alone = location is not None and sum(each.name in _MODULE for each in location.level.block) == 1
+        self.guards.is_alone = location is not None and sum(each.name in MODULE for each in location.level.block) == 1
         self.guards.after = draft.after
         lines = self.guards.lines(block, self.guards.names.captures)
         if self.guards.routes_again:
@@ -234,11 +233,7 @@ class Locations:
         if source is None or (found is not None and access.differ(source.level, found.level)):
             return None
         passing = found.content if found is not None else None
-        if (
-            found is None
-            or passing is None
-            or any(each.name in (*_MODULE, *_RESTRICTING) for each in found.level.block)
-        ):
+        if found is None or passing is None or any(each.name in (*MODULE, *_RESTRICTING) for each in found.level.block):
             return None
         names = self.server.names_at(found)
         context = self.context

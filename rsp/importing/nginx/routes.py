@@ -7,7 +7,7 @@ from typing import Final
 from rsp.importing.nginx import referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
-from rsp.importing.nginx.guards import Guards, body, stripped
+from rsp.importing.nginx.guards import MODULE, Guards, body, stripped
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.listen import Listeners, Part, hosts_of
 from rsp.importing.nginx.locations import Locations, returned
@@ -17,7 +17,6 @@ from rsp.importing.nginx.tree import Statement, mark, mark_all
 from rsp.importing.nginx.variables import Unsayable
 from rsp.importing.site import Declaration, Heading, Note, Script, Value
 
-_MODULE: Final = ("if", "return", "rewrite", "set", "break")
 _ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
 
 
@@ -96,7 +95,8 @@ class Routes:
                 self._of_location(location, extra)
                 for declaration in declarations(draft, where, location.statement if location else server.statement):
                     declaration.keys.update(extra)
-                    if is_weak and draft.rest is not None and declaration.keys.get("regex") == draft.rest["regex"]:
+                    weak = [other["regex"] for other in (*draft.others, draft.rest or {}) if "regex" in other]
+                    if is_weak and declaration.keys.get("regex") in weak:
                         rests.append(declaration)
                     else:
                         self._put(declaration)
@@ -167,7 +167,7 @@ class Routes:
     # -- what the server does before any location
 
     def _module(self, server: Server) -> list[Statement]:
-        return [statement for statement in server.level.block if statement.name in _MODULE and not statement.used]
+        return [statement for statement in server.level.block if statement.name in MODULE and not statement.used]
 
     def _by_host(self, server: Server, hosts: list[str], certified: dict[str, Value]) -> list[str]:
         """``if ($host = example.com) { return 301 ...; }``, as certbot writes it; the hosts that are settled so."""

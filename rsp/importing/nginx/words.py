@@ -139,7 +139,8 @@ HANDLED: Final[dict[str, str]] = {
     "`send_host`; a hook for values without a placeholder; Upgrade and Connection are rsp's own",
     "add_header proxy_hide_header fastcgi_hide_header proxy_pass_header fastcgi_pass_header more_set_headers "
     "more_clear_headers": "`response_headers`",
-    "root alias index try_files autoindex types default_type charset gzip_static": "`files`, `fallback`, `else_to`",
+    "root alias index try_files autoindex types default_type charset gzip_static": "`files`, `fallback`, `else_to`, "
+    "`else_rewrite`",
     "expires": "`cache_control` of `files`, or Cache-Control",
     "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
     "auth_basic auth_basic_user_file": "`auth = { basic = ... }`",

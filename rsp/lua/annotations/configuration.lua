@@ -56,7 +56,7 @@
 ---@field files? string|rsp.config.Files Static files, instead of `to`: a directory such as `"/srv/www"`, or a table. The prefix `path` is removed before the file is looked up; `exact` and `regex` remove nothing. See files.md.
 ---@field fallback? string With `files`: the file that is served with status 200 for a path that has no file, such as `"/index.html"`.
 ---@field else_to? string With `files`: name of the upstream for paths that have no file and for methods other than GET and HEAD. The path is passed unchanged. Default: such requests get 404 or 405.
----@field else_rewrite? string With `else_to`: the path that the upstream is asked for, in place of the request's, with placeholders: `"/index.php{path}"`, `"/index.php?page={path}"`.
+---@field else_rewrite? string With `else_to`: the path that the upstream is asked for, in place of the request's, with placeholders: `"/index.php{path}"`, `"/index.php?page={path}"`. Paths in its query are decoded first.
 ---@field host? string|string[] Host names without a port: a name, `*.example.com` (subdomains of any depth), `app.*` (any domain), or a list of these. Default: every host.
 ---@field listener? string|string[] Listeners whose requests match: an address as written in `listen`, such as `"0.0.0.0:8080"`, or a list of these. Default: every listener.
 ---@field path? string Path prefix. `/api` matches `/api` and `/api/x`, but not `/apifoo`; `/api/` matches paths that begin with it. The normalised path must match as well. `*` is not a wildcard. Default: `"/"`.
