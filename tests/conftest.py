@@ -82,7 +82,7 @@ def _threads_that_are_left_wait() -> Iterator[None]:
     """A thread of an earlier file that spins takes half of the time of all later ones."""
     before, began = _spent(), time.monotonic()
     yield
-    most = max(1.0, (time.monotonic() - began) / 4)
+    most = max(0.5, (time.monotonic() - began) / 20)
     for thread, seconds in _spent().items():
         if seconds - before.get(thread, seconds) > most:
             pytest.fail(f"{thread}, left by an earlier file, spins: {getattr(thread, '_target', None)}")
