@@ -90,6 +90,65 @@ http://:PORT {
         requests("a.test", _TARGETS, "GET"),
     ),
     Theme(
+        "values",
+        _START
+        + """
+http://:PORT {
+    bind HERE
+    @bots {
+        header_regexp User-Agent (?i)bot|spider
+        not header User-Agent *Googlebot*
+    }
+    respond @bots 403
+    @guarded {
+        path /guarded
+        not header X-Role staff
+    }
+    respond @guarded 404
+    @tools {
+        header User-Agent curl/*
+        header User-Agent Wget/*
+        header X-Env *.test
+    }
+    handle @tools {
+        reverse_proxy 127.0.0.1:ONE
+    }
+    @session header_regexp Cookie (^|;\\s*)session=x
+    handle @session {
+        reverse_proxy 127.0.0.1:TWO
+    }
+    @none {
+        header !X-Beta
+        header X-Env *
+    }
+    respond @none "none"
+    reverse_proxy 127.0.0.1:THREE
+}
+""",
+        [
+            request
+            for fields in (
+                (("User-Agent", "a SpiderBOT/1"),),
+                (("User-Agent", "Googlebot"),),
+                (("X-Role", "staff"),),
+                (("X-Role", "guest"), ("X-Role", "staff")),
+                (("X-Role", "Staff"),),
+                (("X-Role", "staff, guest"),),
+                (("User-Agent", "curl/8"), ("X-Env", "a.test")),
+                (("User-Agent", "Wget/8"), ("X-Env", ".test")),
+                (("User-Agent", "curl/8"),),
+                (("User-Agent", "xcurl/8"), ("X-Env", "a.test")),
+                (("X-Env", "a.TEST"),),
+                (("X-Env", "a"), ("X-Beta", "1")),
+                (("X-Env", ""),),
+                (("Cookie", "session=x"),),
+                (("Cookie", "a=b; session=xy"),),
+                (("Cookie", "a=b; asession=x"),),
+            )
+            for request in requests("a.test", "/ /guarded", fields=fields)
+        ],
+    ),
+    Theme(
         "routes",
         _START
         + """

@@ -74,6 +74,64 @@ THEMES = [
         ],
     ),
     Theme(
+        "values",
+        _START
+        + """
+    acl beta_path path_beg /beta
+    acl bot hdr_sub(User-Agent) -i bot spider
+    acl tools hdr_beg(User-Agent) curl/ Wget/
+    acl beta hdr(X-Beta) 1
+    acl numbered hdr_reg(X-Beta) ^[0-9]+$
+    acl whole req.fhdr(X-List) -m reg ^a.*z$
+    acl old urlp(v) -m beg 1
+    acl new url_param(v) 2 3
+    acl canary cook(canary) yes
+    acl session cook_sub(session) x
+    http-request deny if bot !{ hdr_sub(User-Agent) Googlebot }
+    http-request deny deny_status 404 if { path /guarded } !{ hdr(X-Role) staff }
+    http-request set-header X-Tool yes if tools
+    http-request set-header X-Cookie yes if session !canary
+    http-request return status 200 content-type text/plain string "numbered" if numbered { path /n }
+    http-request redirect location /whole code 302 if whole
+    use_backend one if old !new
+    use_backend two if canary or { hdr(X-Beta) -m found } beta_path or new
+    use_backend three if { hdr_end(X-Env) -i .test } { path / }
+    default_backend three
+"""
+        + _BACKENDS,
+        [
+            request
+            for field in (
+                ("User-Agent", "Mozilla/5.0 (compatible; SpiderBOT/1)"),
+                ("User-Agent", "Googlebot/2.1 bot"),
+                ("User-Agent", "curl/8.1"),
+                ("User-Agent", "a, Wget/1"),
+                ("User-Agent", "xcurl/8"),
+                ("X-Beta", "1"),
+                ("X-Beta", "12"),
+                ("X-Beta", "a, 7 ,b"),
+                ("X-Beta", "7a"),
+                ("X-Role", "staff"),
+                ("X-Role", "guest, staff"),
+                ("X-Role", "staffer"),
+                ("X-Role", "Staff"),
+                ("X-List", "a, b, z"),
+                ("X-List", "ab"),
+                ("Cookie", "canary=yes"),
+                ("Cookie", "a=b; canary=yes; c=d"),
+                ("Cookie", "canary=yes1; xcanary=yes"),
+                ("Cookie", "session=axb"),
+                ("Cookie", "session=axb; canary=yes"),
+                ("X-Env", "a.TEST"),
+                ("X-Env", "a.test.b"),
+                ("X-Env", ""),
+            )
+            for request in requests("a.test", "/ /beta/x /guarded /n", fields=(field,))
+        ]
+        + requests("a.test", "/?v=1 /?v=12&x=2 /?v=2 /?v=3 /?v=32 /?w=1 /?v=2&v=1 /x?a&v=1.0 /guarded?v=2")
+        + requests("a.test", "/ /guarded", fields=(("X-Role", "guest"), ("X-Role", "staff"))),
+    ),
+    Theme(
         "not",
         _START
         + """

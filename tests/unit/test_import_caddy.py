@@ -97,6 +97,16 @@ def test_variables_of_the_environment(lua):
         ("path_regexp ^/[0-9]+$", 'regex = "^/[0-9]+$"'),
         ("method POST", 'methods = { "POST" }'),
         ("header X-Beta 1", 'headers = { ["X-Beta"] = "1" }'),
+        ("header X-Beta", 'headers = { ["X-Beta"] = true }'),
+        ("header !X-Beta", 'headers = { ["X-Beta"] = false }'),
+        ("header X-Beta a*", 'headers = { ["X-Beta"] = { prefix = "a" } }'),
+        ("header X-Beta *a", 'headers = { ["X-Beta"] = { suffix = "a" } }'),
+        ("header X-Beta *a*", 'headers = { ["X-Beta"] = { contains = "a" } }'),
+        ("header X-Beta a*b", 'headers = { ["X-Beta"] = "a*b" }'),
+        ("not header X-Beta 1", 'headers = { ["X-Beta"] = { except = "1" } }'),
+        ("header_regexp X-Beta ^[a-z]{2}", 'headers = { ["X-Beta"] = { regex = "^[a-z]{2}" } }'),
+        ("header_regexp found X-Beta a|b", 'headers = { ["X-Beta"] = { regex = "a|b" } }'),
+        ("not header_regexp Cookie session=x", 'headers = { Cookie = { except = { regex = "session=x" } } }'),
         ("query v=2", 'query = { v = "2" }'),
         ("remote_ip 10.0.0.0/8", 'client = { "10.0.0.0/8" }'),
         ("host a.test", 'host = "a.test"'),
@@ -209,7 +219,7 @@ def test_what_is_not_translated_names_its_line(site, line):
     "lines",
     [
         ["authorize with mypolicy"],
-        ["@out not header_regexp X-Key ^a", "respond @out 403"],
+        ["@out not vars_regexp key ^a", "respond @out 403"],
         ["basic_auth {", "ann", "}"],
         ["forward_auth authelia:9091 {", "copy_headers A>B", "}"],
         ["@x path {$ADMIN}/*", "respond @x 403"],
@@ -224,7 +234,7 @@ def test_a_restriction_that_is_not_understood_stays_closed(site, lines):
 
 
 def test_a_part_of_the_site_whose_restriction_is_not_understood_stays_closed(site):
-    made = site(plain("@bad {", "path /admin/*", "header_regexp X-Key ^a", "}", "respond @bad 403", APP))
+    made = site(plain("@bad {", "path /admin/*", "vars_regexp key ^a", "}", "respond @bad 403", APP))
     assert not made.whole
     text = write(made).text
     assert 'regex = "(?i)^/admin/", respond = { status = 403 }' in text and 'route { to = "port-3000" }' in text

@@ -90,7 +90,7 @@ def test_a_host_that_was_changed_is_not_that_of_the_client(haproxy):
 
 @pytest.mark.parametrize(
     "condition",
-    ["hdr_beg(host) admin", "hdr_end(host) x.test", "hdr_dom(host) admin", "hdr(X-Role) bad", "ssl_fc_sni a.test"],
+    ["hdr_beg(host) admin", "hdr_end(host) x.test", "hdr_dom(host) admin", "hdr_reg(X-Role) ^b.d", "ssl_fc_sni a.test"],
 )
 def test_a_refusal_by_what_rsp_compares_in_another_way_is_not_whole(haproxy, condition):
     line = f"http-request deny if {{ {condition} }}"
@@ -122,8 +122,8 @@ def test_the_page_of_statistics_does_not_reach_a_peer(haproxy):
         "http-request deny if { hdr_reg(X-Key) ^(?!secret) }",
         "http-request silent-drop unless { src -f office.lst }",
         "http-request return status 403 unless { src -f office.lst }",
-        "http-request redirect location /login unless { cook_sub(session) x }",
-        "redirect location /login if !{ cook_sub(session) x }",
+        "http-request redirect location /login unless { cook_len(session) gt 3 }",
+        "redirect location /login if !{ cook_len(session) gt 3 }",
         "tcp-request session reject unless { src -f office.lst }",
         "block unless { src -f office.lst }",
     ],
@@ -138,8 +138,8 @@ def test_where_only_some_clients_come_in_none_does(haproxy, line):
     "line",
     [
         "http-request deny if { src -f bad.lst }",
-        "http-request deny if { hdr_sub(User-Agent) bot }",
-        "http-request redirect location /old if { hdr_sub(User-Agent) bot }",
+        "http-request deny if { hdr_len(User-Agent) gt 500 }",
+        "http-request redirect location /old if { hdr_len(User-Agent) gt 500 }",
     ],
 )
 def test_a_list_of_bad_clients_is_reported_and_the_site_is_served(haproxy, line):
@@ -152,9 +152,9 @@ def test_a_list_of_bad_clients_is_reported_and_the_site_is_served(haproxy, line)
     [
         ["@a expression {http.request.header.X-Key} != 'secret'", "respond @a 403"],
         ["@a expression {http.request.header.X-Key}.size() == 0", "abort @a"],
-        ["@a not header_regexp Cookie session=x", "redir @a /login"],
-        ["@a not header_regexp Cookie session=x", "handle @a {", "redir /login", "}"],
-        ["@a not header_regexp X-Key ^a", 'respond @a "log in first"'],
+        ["@a not vars_regexp session x", "redir @a /login"],
+        ["@a not vars_regexp session x", "handle @a {", "redir /login", "}"],
+        ["@a not vars_regexp key ^a", 'respond @a "log in first"'],
     ],
 )
 def test_where_only_some_clients_come_into_a_site_of_caddy_none_does(caddy, lines):
@@ -163,7 +163,7 @@ def test_where_only_some_clients_come_into_a_site_of_caddy_none_does(caddy, line
     assert 'to = "port-1"' not in lua(made) and "respond = { status = 403 }" in lua(made)
 
 
-@pytest.mark.parametrize("matcher", ["header_regexp User-Agent bot", "expression {path}.contains('x')"])
+@pytest.mark.parametrize("matcher", ["vars_regexp agent bot", "expression {path}.contains('x')"])
 def test_a_site_of_caddy_is_served_without_a_list_of_bad_clients(caddy, matcher):
     made = caddy(f"@bad {matcher}", "respond @bad 403")
     assert lost(made) == ["respond @bad 403"] and 'to = "port-1"' in lua(made)

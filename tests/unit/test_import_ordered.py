@@ -10,6 +10,7 @@ from rsp.importing.lua import write
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, host_covers
 from rsp.importing.ordered.routes import routes
 from rsp.importing.ordered.rules import Rule, merge, resolve
+from rsp.importing.ordered.value import Value, Wanted, both, opposite, takes
 from rsp.importing.site import Declaration, Site, Untranslated
 from tests.harness import run_rsp
 
@@ -50,6 +51,34 @@ def test_both_of_two_paths_match_what_each_of_them_matches(one: Path, two: Path)
     for path in PATHS:
         expected = one.matches(path) and two.matches(path)
         assert (both is not None and both.path is not None and both.path.matches(path)) == expected, path
+
+
+WANTED: list[Wanted] = [
+    True, False, "a", "ab", ("a", "b"), ("ab", "c"), Value(prefix=("a",)), Value(suffix=("b",)), Value(contains=("b", "c")), Value(regex=("^a", "c$")),
+    Value(prefix=("a",), suffix=("b",)), Value(unless=(("whole", "a"), ("prefix", "c"))), Value(contains=("b",), unless=(("regex", "^a"),)),
+]  # fmt: skip
+VALUES = [None, "", "a", "b", "ab", "c", "ac", "abc", "cab"]
+
+
+@pytest.mark.parametrize("one", WANTED, ids=str)
+@pytest.mark.parametrize("two", WANTED, ids=str)
+def test_both_of_two_wishes_take_what_each_of_them_takes(one: Wanted, two: Wanted):
+    try:
+        merged = both(one, two)
+    except Inexpressible:
+        return
+    for value in VALUES:
+        assert (merged is not None and takes(merged, value)) == (takes(one, value) and takes(two, value)), value
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=str)
+def test_the_opposite_of_a_wish(wanted: Wanted):
+    try:
+        other = opposite(wanted)
+    except Inexpressible:
+        return
+    for value in VALUES:
+        assert takes(other, value) != takes(wanted, value), value
 
 
 def test_two_lists_of_clients_have_to_hold_both():

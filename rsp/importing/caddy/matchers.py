@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.caddy.tokens import Node
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, of_path
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, neither, of_path
+from rsp.importing.ordered.value import Value, Wanted, regular
 
 PRIVATE: Final = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1")
 
@@ -69,14 +70,21 @@ def _all(lines: list[Node], scope: Scope, fold: bool) -> Matcher:
             inner = _all([Node(line.rest, line.origin, line.block)] if line.rest else line.block or [], scope, fold)
             if inner.unless:
                 raise Inexpressible("not in not")
-            unless += inner.any
+            other = neither(inner.any)
+            if other is None:
+                unless += inner.any
+            else:
+                any = [merged for one in any if (merged := one.both(other)) is not None]
             continue
         if line.name == "header" and line.rest and line.rest[0].startswith("!"):
-            unless.append(Condition(headers=((line.rest[0][1:], True),)))
+            absent = Condition(headers=((_field(line.rest[0][1:]), False),))
+            any = [merged for one in any if (merged := one.both(absent)) is not None]
             continue
         if line.name == "path":
             paths = tuple(line.rest)
-        key = f"header {line.rest[0].lower()}" if line.name in ("header", "query") and line.rest else line.name
+        key = f"{line.name} {line.rest[0].lower()}" if line.name in ("header", "query") and line.rest else line.name
+        if line.name == "header_regexp" and len(line.rest) > 1:
+            key = f"header_regexp {line.rest[-2].lower()}"
         kinds.setdefault(key, []).extend(_kind(line, scope, fold))
     for alternatives in kinds.values():
         any = [both for one in any for two in alternatives if (both := one.both(two)) is not None]
@@ -98,6 +106,8 @@ def _kind(line: Node, scope: Scope, fold: bool) -> list[Condition]:
         return [Condition(methods=frozenset(each.upper() for each in values))]
     if name == "header" and values:
         return [_header(values)]
+    if name == "header_regexp" and len(values) in (2, 3):
+        return [_header_regexp(values)]
     if name == "query":
         pairs = [each.partition("=") for each in values]
         return [Condition(query=((key, True if value == "*" else value),)) for key, _, value in pairs]
@@ -111,17 +121,37 @@ def _kind(line: Node, scope: Scope, fold: bool) -> list[Condition]:
 
 
 def _header(values: list[str]) -> Condition:
-    name = values[0]
-    if len(values) == 1:
-        return Condition(headers=((name, True),))
-    value = values[1]
+    """``header``: the value, its beginning, its end, or a part, by stars."""
+    name = _field(values[0])
+    value = values[1] if len(values) > 1 else "*"
     if name.lower() == "connection" and value.strip("*").lower() == "upgrade":
         return Condition(headers=(("Upgrade", True),))
-    if value == "*":
-        return Condition(headers=((name, True),))
-    if "*" in value or "{" in value:
-        raise Inexpressible(f"rsp compares whole values of fields, not {value}")
-    return Condition(headers=((name, value),))
+    if "{" in value:
+        raise Inexpressible(f"a value with {value}")
+    text = value.removeprefix("*").removesuffix("*")
+    wanted: Wanted = value
+    if value in ("*", "**"):
+        wanted = True
+    elif value[0] == value[-1] == "*":
+        wanted = Value(contains=(text,))
+    elif value[0] == "*":
+        wanted = Value(suffix=(text,))
+    elif value[-1] == "*":
+        wanted = Value(prefix=(text,))
+    return Condition(headers=((name, wanted),))
+
+
+def _header_regexp(values: list[str]) -> Condition:
+    """``[name] field regexp``; what it captures has a name that nothing in rsp can use."""
+    if "{" in re.sub(r"\{[0-9]+(?:,[0-9]*)?\}", "", values[-1]):
+        raise Inexpressible(f"a regular expression with {values[-1]}")
+    return Condition(headers=((_field(values[-2]), Value(regex=(regular(values[-1]),))),))
+
+
+def _field(name: str) -> str:
+    if name.lower() == "host":
+        raise Inexpressible("rsp has no patterns and no regular expressions for hosts")
+    return name
 
 
 def networks(values: list[str]) -> list[str]:

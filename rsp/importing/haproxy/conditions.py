@@ -9,7 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rsp.importing.haproxy.sections import Line
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, escaped, of_path
+from rsp.importing.haproxy.texts import of_parts, of_whole
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, neither, of_path
+from rsp.importing.ordered.value import Wanted, escaped
 
 _PREDEFINED: Final[dict[str, list[str]]] = {
     "TRUE": ["always_true"],
@@ -52,7 +54,7 @@ class Acls:
         self._named: dict[str, list[list[str]]] = {}
         self.notes: dict[str, None] = {}
         self.inexact: dict[str, None] = {}  # what the conditions asked for so far do not say as HAProxy does
-        self._reading: set[str] = set()
+        self.strict = False  # for rules that keep clients out: patterns in the place of texts, but exact
 
     def define(self, line: Line) -> None:
         if len(line.words) >= 3:
@@ -167,33 +169,37 @@ class Acls:
             )
             return [Condition(hosts=frozenset(self._hosts(values, way)))]
         if name in ("hdr", "fhdr") and argument:
-            if name == "hdr" and way in ("", "str"):
-                said = f"HAProxy compares {argument} between its commas, rsp as a whole: a, b is neither a nor b"
-                self.inexact[said] = None
-            return self._header(argument.split(",")[0], way, fold, values, text)
+            return self._header(argument, way, fold, values, name == "hdr")
         if name == "hdr_cnt" and argument and values == ["eq", "0"]:
             return [Condition(headers=((argument, False),))]
         if name == "hdr_cnt" and argument:
             return [Condition(headers=((argument, True),))] if values in (["gt", "0"], ["ge", "1"]) else _none(text)
         if name in ("urlp", "url_param") and argument:
-            parameter = argument.split(",")[0]
-            if way == "found":
-                return [Condition(query=((parameter, True),))]
-            if way in ("", "str") and not fold:
-                return [Condition(query=((parameter, value),)) for value in values]
+            if any("%" in value or ("\\+" if way == "reg" else "+") in value for value in values):
+                raise Inexpressible("rsp compares parameters decoded, HAProxy as they are sent")
+            return [Condition(query=((argument.split(",")[0], _wanted(way, fold, values)),))]
+        if name == "cook" and argument:
+            return [Condition(cookies=((argument, _wanted(way, fold, values)),))]
         return _none(text)
 
-    def _header(self, name: str, way: str, fold: bool, values: list[str], text: str) -> list[Condition]:
-        if way == "found":
-            return [Condition(headers=((name, True),))]
+    def _header(self, argument: str, way: str, fold: bool, values: list[str], parts: bool) -> list[Condition]:
+        name, _, place = argument.partition(",")
+        if place:
+            raise Inexpressible(f"rsp looks at all fields {name}, not at the one in place {place}")
         if way in ("", "str") and name.lower() in ("upgrade", "connection"):
             if name.lower() == "upgrade":
                 return [Condition(headers=((name, value),)) for value in values]
             if [value.lower() for value in values] == ["upgrade"]:
                 return [Condition(headers=(("Upgrade", True),))]
-        if way in ("", "str") and not fold:
-            return [Condition(headers=((name, value),)) for value in values]
-        raise Inexpressible(f'rsp compares whole values of fields, not "{text}" in this way')
+        wanted = _wanted(way, fold, values)
+        if parts and way != "found":
+            exact = of_parts(way, fold, values)
+            if exact is None or (way in ("", "str") and not self.strict):
+                said = f"HAProxy compares {name} between its commas, rsp as a whole: a, b is neither a nor b"
+                self.inexact[said] = None
+            else:
+                wanted = exact
+        return [Condition(headers=((name, wanted),))]
 
     def _hosts(self, values: Iterable[str], way: str) -> list[str]:
         hosts: dict[str, None] = {}
@@ -229,6 +235,10 @@ class Acls:
         if way == "reg":
             return [_host_of(value)]
         raise Inexpressible(f"rsp does not look into the middle of a host name ({value})")
+
+
+def _wanted(way: str, fold: bool, values: list[str]) -> Wanted:
+    return True if way == "found" else of_whole(way, fold, values)
 
 
 def _marker(name: str, argument: str | None, values: list[str]) -> Condition | None:
@@ -354,6 +364,8 @@ def _alternative(term: list[Literal], every: frozenset[str]) -> Alternative | No
         ):
             rest = Condition(listeners=every.difference(*(each.listeners or every for each in literal.any)))
             any = [both for one in any if (both := one.both(rest)) is not None]
+        elif literal.negative and (other := neither(literal.any)) is not None:
+            any = [both for one in any if (both := one.both(other)) is not None]
         elif literal.negative:
             unless += literal.any
         else:

@@ -213,8 +213,9 @@ class _Reader:
     def _made(self, made: Rules, line: Line) -> list[Rule]:
         acls = made.acls
         acls.inexact.clear()
+        acls.strict = made.keeps_out(line)
         found = self._of_line(made, line)
-        if made.keeps_out(line):
+        if acls.strict:
             for said in acls.inexact:
                 self._lost(said, line.text, line.origin)
         else:

@@ -119,7 +119,7 @@ class Rules:
         rules = self._rules(line, keys, condition)
         for rule in rules:
             for each in [*rule.any, *rule.unless]:
-                if each.path or each.hosts or each.methods or each.headers or each.query:
+                if each.path or each.hosts or each.methods or each.headers or each.query or each.cookies:
                     raise Inexpressible("what a response's rule says of the request is not known there any more")
         return rules
 

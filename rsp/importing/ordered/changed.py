@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from rsp.importing.ordered.condition import Condition, Inexpressible
+from rsp.importing.ordered.value import Wanted, takes
 
 _FIELD: Final = re.compile(r"(?<!\{)\{header\.([\w-]+)\}")
 _UNCHANGED: Final = ("{host}", "{authority}")
@@ -33,7 +34,7 @@ def changed_fields(keys: dict[str, Any]) -> dict[str, str | None]:
 
 def answered(condition: Condition, changed: dict[str, str | None]) -> Condition | None:
     """Without fields whose new value it agrees with; ``None``: it never holds.  Raises :class:`Inexpressible`."""
-    rest: list[tuple[str, str | bool]] = []
+    rest: list[tuple[str, Wanted]] = []
     for name, wanted in condition.headers:
         if name.lower() not in changed:
             rest.append((name, wanted))
@@ -41,7 +42,7 @@ def answered(condition: Condition, changed: dict[str, str | None]) -> Condition 
         value = changed[name.lower()]
         if value is None or "{" in value:
             raise Inexpressible(f"it asks for {name}, which an earlier rule has changed")
-        if (value != "") != wanted if isinstance(wanted, bool) else value != wanted:
+        if not takes(wanted, value or None):
             return None
     return replace(condition, headers=tuple(rest)) if len(rest) < len(condition.headers) else condition
 

@@ -2,17 +2,18 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rsp.importing.ordered.value import Inexpressible as Inexpressible
+from rsp.importing.ordered.value import Wanted, both, escaped, opposite
+
+Pairs = tuple[tuple[str, Wanted], ...]
 Kind = Literal["exact", "prefix", "tree", "suffix", "regex"]
 _PLAIN: Final = re.compile(r"(?:[\w/~%@=,:;&!<>'\" -]|\\[^\w\s])")
-
-
-class Inexpressible(Exception):
-    """No route of rsp can say this; the message says why, as half a sentence."""
 
 
 class Path(Struct, frozen=True):
@@ -48,8 +49,9 @@ class Condition(Struct, frozen=True):
     hosts: frozenset[str] | None = None
     path: Path | None = None
     methods: frozenset[str] | None = None
-    headers: tuple[tuple[str, str | bool], ...] = ()
-    query: tuple[tuple[str, str | bool], ...] = ()
+    headers: Pairs = ()
+    query: Pairs = ()
+    cookies: Pairs = ()
     clients: tuple[str, ...] | None = None
 
     def both(self, other: "Condition") -> "Condition | None":
@@ -61,15 +63,16 @@ class Condition(Struct, frozen=True):
             return None
         headers = _pairs(self.headers, other.headers)
         query = _pairs(self.query, other.query)
+        cookies = _pairs(self.cookies, other.cookies)
         clients = networks(self.clients, other.clients)
-        if headers is None or query is None or clients == ():
+        if headers is None or query is None or cookies is None or clients == ():
             return None
         path = other.path if self.path is None else self.path
         if self.path is not None and other.path is not None:
             path = _paths(self.path, other.path)
             if path is None:
                 return None
-        return Condition(listeners, hosts, path, methods, headers, query, clients)
+        return Condition(listeners, hosts, path, methods, headers, query, cookies, clients)
 
     def covers(self, other: "Condition") -> bool:
         """Whether what meets ``other`` is known to meet this one."""
@@ -109,17 +112,35 @@ def _hosts(one: frozenset[str] | None, two: frozenset[str] | None) -> frozenset[
     return frozenset(b if host_covers(a, b) else a for a in one for b in two if host_covers(a, b) or host_covers(b, a))
 
 
-def _pairs(
-    one: tuple[tuple[str, str | bool], ...], two: tuple[tuple[str, str | bool], ...]
-) -> tuple[tuple[str, str | bool], ...] | None:
+def _pairs(one: Pairs, two: Pairs) -> Pairs | None:
     merged = dict(one)
-    for name, value in two:
-        had = merged.get(name)
-        if had is None or had == value or (had is True and value is not False):
-            merged[name] = value
-        elif value is not True or had is False:
+    for name, wanted in two:
+        found = both(merged[name], wanted) if name in merged else wanted
+        if found is None:
             return None
+        merged[name] = found
     return tuple(merged.items())
+
+
+def neither(conditions: Iterable[Condition]) -> Condition | None:
+    """What holds where none of them does, if each is about the value of one name."""
+    found = ALL
+    for each in conditions:
+        pairs = each.headers + each.query + each.cookies
+        if each.without("headers", "query", "cookies") != ALL or len(pairs) != 1 or pairs[0][0].startswith("\0"):
+            return None
+        try:
+            headers, query, cookies = (
+                tuple((name, opposite(wanted)) for name, wanted in one)
+                for one in (each.headers, each.query, each.cookies)
+            )
+            merged = found.both(Condition(headers=headers, query=query, cookies=cookies))
+        except Inexpressible:
+            return None
+        if merged is None:
+            return None
+        found = merged
+    return found
 
 
 def networks(one: tuple[str, ...] | None, two: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -175,11 +196,6 @@ def _apart(one: Path, two: Path) -> bool:
         begin = "" if each.kind == "suffix" else literal_prefix(each.text) if each.kind == "regex" else each.text
         begins.append(begin.lower() if one.fold or two.fold else begin)
     return not begins[0].startswith(begins[1]) and not begins[1].startswith(begins[0])
-
-
-def escaped(text: str) -> str:
-    """As a regular expression, without the backslash before "-" that RE2 does not need."""
-    return re.escape(text).replace(r"\-", "-")
 
 
 def _mixed(prefix: Path, suffix: Path, end: str) -> str:

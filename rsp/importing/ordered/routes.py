@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from rsp.importing.ordered.condition import Condition, Inexpressible, Path, host_covers
 from rsp.importing.ordered.rules import Chosen
+from rsp.importing.ordered.value import written
 from rsp.importing.site import Declaration, Untranslated
 
 Form = Literal["exact", "regex", "path"]
@@ -160,9 +161,11 @@ def _route(chosen: Chosen, form: Form, hosts: list[str], finish: Finish) -> Decl
     if condition.methods is not None:
         keys["methods"] = sorted(condition.methods)
     if condition.headers:
-        keys["headers"] = dict(condition.headers)
+        keys["headers"] = {name: written(wanted) for name, wanted in condition.headers}
     if condition.query:
-        keys["query"] = dict(condition.query)
+        keys["query"] = {name: written(wanted) for name, wanted in condition.query}
+    if condition.cookies:
+        keys["cookies"] = {name: written(wanted) for name, wanted in condition.cookies}
     if condition.clients is not None:
         keys["client"] = list(condition.clients)
     keys |= finish(chosen.keys, form, path)
