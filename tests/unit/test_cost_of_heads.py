@@ -11,8 +11,6 @@ from rsp.http.h1 import head
 from rsp.http.h1.body import ChunkedDecoder
 from rsp.http.h1.codec import parse_request, parse_response
 
-pytestmark = pytest.mark.alone
-
 START = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
 
@@ -27,6 +25,18 @@ def seconds(work, *arguments) -> float:
             pass
         best = min(best, time.thread_time() - started)
     return best
+
+
+def check(work, small: bytes, large: bytes, free: float) -> None:
+    """``large`` is 16 times ``small``, and quadratic work would take 256 times as long, whenever it is measured.
+
+    ``free``: seconds of ``large`` that are beyond suspicion.
+    """
+    for _ in range(5):
+        one, other = seconds(work, small), seconds(work, large)
+        if other < 128 * one + free:
+            return
+    pytest.fail(f"{len(small)} bytes {one * 1e6:.0f} us, {len(large)} bytes {other * 1e6:.0f} us")
 
 
 def fill(line: bytes, size: int) -> bytes:
@@ -78,9 +88,7 @@ def test_the_cost_of_a_head_grows_with_its_size(kind, parse):
         text = make(size) + b"\r\n"
         return start + text.partition(b"\r\n")[2] if start else text
 
-    small, large = (seconds(parse, block(size)) for size in (2 << 10, 32 << 10))
-    # 16 times the size; quadratic work would take 256 times as long.
-    assert large < 64 * small + 0.002, f"2 KB {small * 1e6:.0f} us, 32 KB {large * 1e6:.0f} us"
+    check(parse, block(2 << 10), block(32 << 10), 0.002)
 
 
 @pytest.mark.parametrize("line", [b"a_:\r\n", b"Connection: a\r\n", b"Forwarded: a\r\n", b"\x00\r\n", b"a:\r\n"])
@@ -105,8 +113,8 @@ def in_steps(data: bytes) -> None:
 
 @pytest.mark.parametrize("line", [b"a:\r\n", b"a" * 4000 + b":" + b"b" * 4000])
 def test_trailers_that_arrive_byte_by_byte_are_looked_at_once(line):
-    small, large = (seconds(in_steps, b"0\r\n" + (line * 4000)[:size]) for size in (500, 8000))
-    assert large < 64 * small + 0.01
+    small, large = (b"0\r\n" + (line * 4000)[:size] for size in (500, 8000))
+    check(in_steps, small, large, 0.01)
 
 
 def test_a_size_line_with_extensions_is_read_in_linear_time():
