@@ -281,10 +281,10 @@ def _accepts(worker: Row) -> bool:
 
 
 def _cpus(pid: int) -> str:
-    """Those that the process may run on; empty: it is gone."""
+    """Those that the process may run on; empty: it is gone, or its number in the scoreboard is none."""
     try:
         return written(os.sched_getaffinity(pid))
-    except OSError:
+    except (OSError, OverflowError):
         return ""
 
 
