@@ -64,9 +64,12 @@ def passwords(level: Level, keys: dict[str, Value], names: Names) -> None:
     keys["auth"] = auth
 
 
-def differ(one: Level, other: Level) -> bool:
-    """Whether ``other`` keeps clients out that ``one`` lets in: an internal redirect to it cannot be said then."""
-    if other.has("limit_except", "if", "return"):
+def differ(one: Level, other: Level, *, returns: bool = False) -> bool:
+    """Whether ``other`` keeps clients out that ``one`` lets in: an internal redirect to it cannot be said then.
+
+    ``returns``: its ``return`` does not count.
+    """
+    if other.has("limit_except", "if") or (other.has("return") and not returns):
         return True
     for names in (("allow", "deny"), ("auth_basic",), ("auth_request",)):
         asked = other.all(*names)

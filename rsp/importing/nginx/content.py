@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, fastcgi, fields, files, proxy, times
+from rsp.importing.nginx import access, fastcgi, fields, files, proxy, settings, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.levels import Level
@@ -15,6 +15,9 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
 
 _MAPPED: Final = re.compile(r"(?P<scheme>https?://)?\$\{?(?P<name>\w+)\}?")
+
+
+_PIXEL: Final = "R0lGODlhAQABAIABAAAAAP///yH5BAEAAAEALAAAAAABAAEAAAICTAEAOw=="
 
 
 class Content:
@@ -64,6 +67,7 @@ class Content:
         draft.keys = {key: target.upstream, **draft.keys}
         fields.request_rules(level, names, draft.parts, self._ports, rules)
         sends_own = fields.put(rules, draft.keys, target.host)
+        self._mirrored(draft, level, names)
         if key != "to":
             if target.uri is not None and (is_rewritten or target.uri != "/"):
                 raise Unsayable("rsp passes the path as it came where there is no file")
@@ -101,6 +105,22 @@ class Content:
             hosts.append(target.host)
         return upstreams[0], _looked_up(values, hosts, called), _looked_up(values, upstreams, called)
 
+    def _mirrored(self, draft: Draft, level: Level, names: Names) -> None:
+        """``mirror /copy`` where that location passes the request on as it came.  Raises :class:`Unsayable`."""
+        for statement in level.all("mirror"):
+            found = self.server.find(statement.value) if statement.value != "off" else None
+            if statement.value == "off":
+                continue
+            if found is None or found.content is None or found.content.name != "proxy_pass" or "mirror" in draft.keys:
+                raise Unsayable(f"rsp does not know which one upstream {statement.value} is")
+            blocks, result = self.context.blocks, self.context.result
+            target = proxy.target(found.content, found.level, self.server.names_at(found), blocks, result, draft.parts)
+            if target.uri is not None:
+                raise Unsayable("rsp copies requests with their own path only")
+            found.content.used = True
+            draft.keys["mirror"] = {"to": target.upstream}
+            draft.parts.note(statement, "rsp copies requests with a body of at most 1 MB: mirror = { body = ... }")
+
     def _slash(self, draft: Draft, location: Location | None) -> None:
         """nginx redirects ``/docs`` to ``/docs/`` where the location of the latter is passed to a peer."""
         if location is None or location.modifier not in ("", "^~") or location.path in ("", "/"):
@@ -116,6 +136,12 @@ class Content:
             draft.parts.note(location.statement if location is not None else None, NOTED["stub_status"])
             mark_all(level.block)
             draft.answer({"respond": {"status": 404}})
+            return
+        if level.own("empty_gif"):
+            gif = f'headers = {{ ["Content-Type"] = "image/gif" }}, body = base64.decode("{_PIXEL}")'
+            draft.before.append('if req.method ~= "GET" and req.method ~= "HEAD" then return respond(405) end')
+            draft.before.append(f"return respond{{ status = 200, {gif} }}")
+            draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
             return
         if location is not None and files.aliased(location, level, names, draft.all):
             table = dict(draft.match)
@@ -176,7 +202,8 @@ class Content:
         if tried.directory:
             files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(
-            folder, level, names, looks_in_directories=tried.directory, scripts=meant is not None,
+            folder, level, names, looks_in_directories=tried.directory,
+            scripts=meant is not None and last.returned is None,
             extensions=tried.extensions,
         )  # fmt: skip
         if tried.extensions and tried.directory and not tried.is_extended_first:
@@ -188,6 +215,8 @@ class Content:
             draft.keys["fallback"] = last.file
             if script is not None:
                 raise Unsayable("index.php beside another file at the end of try_files")
+        elif meant is not None and last.returned is not None:
+            settings.returned(meant, ["404"], self.server, draft)
         elif meant is not None:
             passing = meant.content
             missing = Missing(self.context, self.server, draft, level, self._passer(draft, rules, last.index))

@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.access import differ
-from rsp.importing.nginx.guards import Dynamic
+from rsp.importing.nginx.guards import MODULE, Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.servers import Location, Server, below, joined
+from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import number_of_seconds
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
@@ -31,6 +32,7 @@ class Fallback(Struct):
     location: Location | None = None
     index: str | None = None
     status: str = "404"
+    returned: Statement | None = None
     rewrite: str | None = None
 
 
@@ -129,10 +131,15 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
         if not re.fullmatch(r"=[2-5]\d\d", last):
             raise Unsayable(f"rsp does not answer with status {last[1:]}")
         return Fallback(status=last[1:])
+    around = location.level if location is not None else server.level
     if last.startswith("@"):
         if last not in server.named:
             raise Unsayable(f"there is no location {last} here")
-        return Fallback(location=server.named[last])
+        named = server.named[last]
+        ends = [each for each in named.level.block if each.name in MODULE]
+        if [each.name for each in ends] == ["return"] and not differ(around, named.level, returns=True):
+            return Fallback(location=named, returned=ends[0])
+        return Fallback(location=named)
     path = names.expand(last)
     keeps_query = path.endswith(_QUERIES)
     for query in _QUERIES:
@@ -150,8 +157,10 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
     if variable:
         raise Unsayable(f"{last} does not lead to scripts")
     if meant is not None and meant.level.has("return"):
-        raise Unsayable(f"{last} leads to a location with return")
-    around = location.level if location is not None else server.level
+        module = [each for each in meant.level.block if each.name in MODULE]
+        if len(module) > 1 or differ(around, meant.level, returns=True):
+            raise Unsayable(f"{last} leads to a location with return")
+        return Fallback(location=meant, returned=module[0])
     if meant is not None and meant is not location and differ(around, meant.level):
         raise Unsayable(f"{last} leads to a location with restrictions of its own")
     return Fallback(file=_below(path, server, location, meant, names))

@@ -92,6 +92,11 @@ def _tries(statement: Statement, around: list[Statement]) -> Statement | None:
             path, _, query = target.partition("?")
             if "$" not in path and query in ("", "$args", "$query_string"):
                 return Statement("try_files", [*first, f"{path}?$args"], statement.origin)
+    if rewrites and all(each.name == "rewrite" and each.args[2:] == ["last"] for each in block):
+        name = f"@missing_{statement.origin.line}"
+        around.append(Statement("location", [name], statement.origin, [_copy(each) for each in block]))
+        return Statement("try_files", [*first, name], statement.origin)
+    if rewrites:
         return None
     if names and names[0] in _PASSES and all(name in (*_PASSES, "break") for name in names):
         name = f"@missing_{statement.origin.line}"

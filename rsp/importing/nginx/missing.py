@@ -20,6 +20,7 @@ from rsp.importing.nginx.precedence import may_be_others
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Value
 
 _ANY: Final = ("^", ".", ".*", "^.*", "^.*$", "^/", "^.+$")
 _WHOLE: Final = ("^(.*)$", "^(.*)", "(.*)", "^(.+)$", "^(.+)")  # $1 is the path
@@ -83,7 +84,9 @@ class Missing(Struct):
             self.draft.parts, is_rewritten=True,
         )  # fmt: skip
         passing.used = True
-        self.draft.others.append({"regex": re2_of(expression), "else_to": name, "else_rewrite": text})
+        files = _below_nothing(self.draft.keys["files"], str(self.draft.match.get("path", "/")))
+        other: dict[str, Value] = {"files": files, "else_to": name, "else_rewrite": text}
+        self.draft.others.append({"regex": re2_of(expression), **other})
         return expression in _BELOW
 
     def _alone(self, meant: Location, expression: str) -> None:
@@ -92,8 +95,12 @@ class Missing(Struct):
         start = match[1].replace("\\.", ".") if match is not None else ""
         if match is not None and expression[match.end() :][:1] in ("?", "*", "{"):
             start = start[:-1]
-        others = [each.path for each in self.server.locations if each.modifier in ("", "^~") and each.path != "/"]
-        if self.draft.match or any(start.startswith(path) or path.startswith(start) for path in others):
+        own = str(self.draft.match.get("path", "/"))
+        prefixes = {each.path for each in self.server.locations if each.modifier in ("", "^~")} - {own, "/"}
+        longer = [path for path in prefixes if not own.startswith(path)]
+        if set(self.draft.match) - {"path"} or not start.startswith(own) or self.level.has("alias"):
+            raise Unsayable(f"an expression of {meant.path} covers paths of other locations")
+        if any(start.startswith(path) or path.startswith(start) for path in longer):
             raise Unsayable(f"an expression of {meant.path} covers paths of other locations")
 
     def _found(self, target: str) -> Location:
@@ -121,6 +128,13 @@ class Missing(Struct):
         """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
         if access.differ(self.level, meant.level):
             raise Unsayable(f"{meant.path} has restrictions of its own")
+
+
+def _below_nothing(files: Value, path: str) -> Value:
+    """``files`` of a route with an expression, which takes no ``path`` off."""
+    table = dict(files) if isinstance(files, dict) else {"root": files}
+    table["root"] = str(table["root"]).removesuffix(path.rstrip("/")) or "/"
+    return table if len(table) > 1 else table["root"]
 
 
 def _written(target: str, names: Names, *, keeps_query: bool) -> str:

@@ -64,7 +64,7 @@ class Routes:
         pairs: list[tuple[Location | None, Draft]] = list(
             zip([*server.locations, None][: len(drafts)], drafts, strict=False)
         )
-        settings.pages(server, pairs, result, self._prefix)
+        settings.pages(server, pairs, self._context, self._prefix)
         leftover = Parts()
         compress = settings.compression(server.level, result) if server.level.has("gzip", "brotli", "zstd") else None
         is_off = server.level.has("gzip") and server.level.value("gzip") == "off"
@@ -294,7 +294,7 @@ class Routes:
         rules = fields.Rules()
         fields.response_rules(server.level, server.names, draft.parts, rules)
         fields.put_response(rules, draft.keys)
-        settings.pages(server, [(None, draft)], self._context.result, self._prefix)
+        settings.pages(server, [(None, draft)], self._context, self._prefix)
         mark_all(server.statement.block or [])
         self._context.result.routes += draft.parts
         for part in parts:

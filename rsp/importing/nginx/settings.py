@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.lua import quoted
+from rsp.importing.nginx import proxy
+from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
+from rsp.importing.nginx.guards import MODULE
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import size
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.variables import Unsayable
 from rsp.importing.site import Declaration, Setting, Value
 
 _TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+")
@@ -133,8 +136,9 @@ def logged(statements: list[Statement], formats: set[str], result: Result) -> Va
 # -- error_page
 
 
-def pages(server: Server, drafts: list[tuple[Location | None, Draft]], result: Result, prefix: Path) -> None:
+def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: Context, prefix: Path) -> None:
     """``error_page`` of the server and its locations."""
+    result = context.result
     seen: set[int] = set()
     for location, draft in drafts:
         level = location.level if location is not None else server.level
@@ -145,7 +149,7 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], result: R
         statuses: list[str] = []
         for statement in level.all("error_page"):
             try:
-                statuses += _page(statement, server, location, draft, result, prefix, is_new=id(statement) not in seen)
+                statuses += _page(statement, server, location, draft, context, prefix, is_new=id(statement) not in seen)
             except Unsayable as error:
                 if id(statement) not in seen:
                     result.pages.lost(statement, str(error))
@@ -156,10 +160,11 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], result: R
 
 
 def _page(
-    statement: Statement, server: Server, location: Location | None, draft: Draft, result: Result, prefix: Path,
+    statement: Statement, server: Server, location: Location | None, draft: Draft, context: Context, prefix: Path,
     *, is_new: bool,
 ) -> list[str]:  # fmt: skip
     """The statuses for which rsp has the page.  Raises :class:`Unsayable`."""
+    result = context.result
     *words, target = statement.args
     statuses = [word for word in words if word.isdigit()]
     changed = next((word for word in words if word.startswith("=")), "")
@@ -174,7 +179,7 @@ def _page(
         draft.failed.append(f"if {condition} then return redirect({names.lua(target)}, {changed[1:] or 302}) end")
         return []
     if target.startswith("@"):
-        return _named(statement, target, known, changed, server, draft, names)
+        return _named(target, known, changed, server, draft, context)
     if "$" in target:
         raise Unsayable("the page depends on the request")
     path = target.partition("?")[0]
@@ -185,9 +190,13 @@ def _page(
     found = server.find(path)
     level = found.level if found is not None else server.level
     if found is not None and found.content is not None:
-        raise Unsayable("the page comes from a peer")
+        if location is None or location.level.is_on("proxy_intercept_errors"):
+            raise Unsayable("the page comes from a peer")
+        _asked(target, found, known, changed[1:], server, draft, context)
+        return []
     if found is not None and found.level.has("return"):
-        return _returned(statement, found, known, server, draft)
+        returned(found, known, server, draft)
+        return []
     root = server.names_at(found).expand(level.value("alias") or level.value("root"))
     if not is_new:
         return known
@@ -231,41 +240,67 @@ def _falls_back(path: str, server: Server, location: Location | None, draft: Dra
     return True
 
 
-def _named(
-    statement: Statement, target: str, statuses: list[str], changed: str, server: Server, draft: Draft, names: Names
-) -> list[str]:
+def _named(target: str, statuses: list[str], changed: str, server: Server, draft: Draft, context: Context) -> list[str]:
     meant = server.named.get(target)
     if meant is None:
         raise Unsayable(f"there is no location {target} here")
-    returned = [each for each in meant.level.block if each.name == "return"]
-    if returned and len(returned[0].args) == 2 and returned[0].value in ("301", "302", "303", "307", "308"):
-        condition = " or ".join(f"err.status == {status}" for status in statuses)
-        url = names.lua(returned[0].args[1])
-        draft.failed.append(f"if {condition} then return redirect({url}, {returned[0].value}) end")
-        for each in meant.level.block:
-            each.used = True
+    if any(each.name == "return" for each in meant.level.block):
+        returned(meant, statuses, server, draft)
         return []
-    if returned:
-        return _returned(statement, meant, statuses, server, draft)
+    if meant.content is not None and not changed:
+        _asked(target, meant, statuses, "", server, draft, context)
+        return []
     raise Unsayable(f"rsp import does not translate what {target} does after an error")
 
 
-def _returned(statement: Statement, meant: Location, statuses: list[str], server: Server, draft: Draft) -> list[str]:
+def returned(meant: Location, statuses: list[str], server: Server, draft: Draft) -> None:
     """A location that answers by itself: ``return 503 "text"``."""
     returned = next(each for each in meant.level.block if each.name == "return")
     code, *rest = returned.args
-    if not code.isdigit():
-        raise Unsayable("rsp import does not translate this page")
     names = server.names_at(meant)
-    kind = meant.level.value("default_type", "text/plain")
     condition = " or ".join(f"err.status == {status}" for status in statuses)
+    if not code.isdigit() or (rest and code in ("301", "302", "303", "307", "308")):
+        url, code = (names.lua(rest[0]), code) if code.isdigit() else (names.lua(code), "302")
+        draft.failed.append(f"if {condition} then return redirect({url}, {code}) end")
+        _settled(meant)
+        return
+    kind = meant.level.value("default_type", "text/plain")
     said = f", body = {names.lua(rest[0])}" if rest else ""
     draft.failed.append(
         f"if {condition} then return respond{{ status = {code}, "
         f'headers = {{ ["Content-Type"] = {quoted(kind)} }}{said} }} end'
     )
-    returned.used = True
-    for each in meant.level.block:
-        if each.name in ("internal", "default_type"):
-            each.used = True
-    return []
+    _settled(meant)
+
+
+def _settled(meant: Location) -> None:
+    """A named location is no place of its own; others still have a route."""
+    if meant.modifier == "@":
+        for each in meant.level.block:
+            if each.name in ("return", "internal", "default_type"):
+                each.used = True
+
+
+def _asked(
+    path: str, meant: Location, statuses: list[str], changed: str, server: Server, draft: Draft, context: Context
+) -> None:
+    """A location that passes on to a peer, which is asked for the page.  Raises :class:`Unsayable`."""
+    passing = meant.content
+    if passing is None or passing.name != "proxy_pass" or meant.level.has(*MODULE) or path.startswith("@"):
+        raise Unsayable("the page does not come from a peer alone")
+    target = proxy.target(passing, meant.level, server.names_at(meant), context.blocks, context.result, draft.parts)
+    if target.uri is not None:
+        raise Unsayable("the page comes from another path of a peer")
+    condition = " or ".join(f"err.status == {status}" for status in statuses)
+    passing.used = True
+    said = "rsp asks for the page without the fields of the client, who gets its Content-Type and its body"
+    draft.parts.note(passing, said)
+    draft.failed += [
+        f"if {condition} then",
+        f"  local page = http.get{{ upstream = {quoted(target.upstream)}, path = {quoted(path)}, host = req.host }}",
+        '  local kind = page and page.headers["Content-Type"] or "text/html"',
+        '  local fields = { ["Content-Type"] = kind }',
+        f"  local status = {changed or 'err.status'}",
+        "  if page then return respond{ status = status, headers = fields, body = page.body } end",
+        "end",
+    ]

@@ -160,6 +160,8 @@ HANDLED: Final[dict[str, str]] = {
     "user worker_processes": "`user`, `group`, `workers`",
     "valid_referers": "a function of Lua for `$invalid_referer`",
     "absolute_redirect": "redirects to a path stay paths",
+    "mirror mirror_request_body": "`mirror` of the route, where the copy goes to an upstream with the same path",
+    "empty_gif": "a hook that answers with the picture",
 }
 
 KNOWN: Final = frozenset(name for names in HANDLED for name in names.split())
