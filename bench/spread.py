@@ -116,6 +116,7 @@ def _trial(
         client.close()
     while _connections():  # until the proxy has closed its ends
         time.sleep(0.02)
+    time.sleep(1.2)  # until the workers of rsp have told each other, once a second
     return sorted([*counts.values(), *[0] * (workers - len(counts))], reverse=True)
 
 

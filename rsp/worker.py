@@ -36,9 +36,11 @@ from rsp.ipc.sheet import Contents
 from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LEAVING, LOG_LINES_LOST, LOOP_LAG, VERSION
 from rsp.logs import log
 from rsp.logs.access_logs import AccessLogs
+from rsp.logs.defects import unexpected
 from rsp.net.acceptor import Accepted, Acceptor
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import Handshakes
+from rsp.net.neighbours import Neighbours
 from rsp.net.poller import Poller
 from rsp.net.proxy_listener import ProxyListener
 from rsp.net.secure import TlsTransport
@@ -75,6 +77,7 @@ class Worker:
         self._members = instance.members
         self._sockets = {(slot, address): sock for address, sock in sockets.items()}
         self._slot = slot
+        self._neighbours: Neighbours | None = None
         self._end = end
         self._channel = channel.Channel(end, channel.MASTER)
         self._row_number = row_number
@@ -101,7 +104,7 @@ class Worker:
             signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master decides
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)
-        loop.set_exception_handler(_unexpected)
+        loop.set_exception_handler(unexpected)
         try:
             return loop.run_until_complete(self._main(loop))
         finally:
@@ -117,6 +120,8 @@ class Worker:
         context.tap = instance.observed.tap
         context.usage = instance.usage
         self._handshakes = Handshakes(context, self._service)
+        if self._slot in instance.loads.inboxes:
+            self._neighbours = Neighbours(context, instance.loads, self._slot, self._accepting)
         try:
             keyring = instance.keyring.content() if instance.keyring is not None else b""
             self._use(self._bundle, self._members, instance.contents, instance.logs, keyring, instance.renewable)
@@ -171,6 +176,8 @@ class Worker:
         log.use(settings.log_level, settings.log_format)
         self._affinity.use(settings.cpu_affinity)
         self._row[VERSION] = bundle.version
+        if self._neighbours is not None:
+            self._neighbours.use(bundle.version)
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
@@ -247,7 +254,7 @@ class Worker:
         sock = self._sockets[key]
         sock.listen(next((each.backlog for each in self._bundle.config.listeners if each.address == key[1]), 4096))
         kind, accepted = self._accepting(key[1])
-        self._acceptors[key] = Acceptor(self._context.poller, sock, accepted, key[1], kind)
+        self._acceptors[key] = Acceptor(self._context.poller, sock, accepted, key[1], kind, self._neighbours)
 
     def _accepting(self, address: str) -> tuple[type[Transport], Accepted]:
         """What carries new connections at ``address``, and what begins with them, in the configuration in force."""
@@ -363,6 +370,8 @@ class Worker:
             return
         context.draining = context.leaving = True
         self._row[LEAVING] = 1
+        if self._neighbours is not None:
+            self._neighbours.leave()
         for key in list(self._sockets):
             self._leave(key)
         self._service.drain()
@@ -381,18 +390,3 @@ class Worker:
             self._stopped.set()
         else:
             loop.call_later(0.02, self._drain_step, loop, close_idle, give_up)
-
-
-def _unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """A defect of ours: one connection is lost, one line tells of it, the worker goes on."""
-    error = context.get("exception")
-    if isinstance(error, OSError):
-        return  # a connection that broke while it was being set up
-    place = ""
-    if isinstance(error, BaseException):
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        if frame is not None:
-            place = f" at {os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}"  # noqa: PTH119
-    log.once_a_second(f"unexpected {place}", f"Unexpected: {context.get('message')}: {error!r}{place}", log.ERROR)

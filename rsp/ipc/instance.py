@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rsp.ipc.channel import Bundle
+from rsp.ipc.loads import Loads
 from rsp.ipc.observed import Observed
 from rsp.ipc.peer_table import PeerTable
 from rsp.ipc.scoreboard import Scoreboard
@@ -31,6 +32,7 @@ class Instance:
     usage: Usage
     observed: Observed
     contents: Contents
+    loads: Loads
     keyring: Memory | None = None
     renewable: bytes = b""
     told_until: float = 0.0

@@ -1,6 +1,7 @@
 cimport cython
 
 from rsp.net.calls cimport accept
+from rsp.net.neighbours cimport Neighbours
 from rsp.net.poller cimport Poller, Watched
 from rsp.net.transport cimport Transport
 
@@ -10,6 +11,7 @@ cdef int _MOST_PATIENCE
 
 cdef class Acceptor(Watched):
     cdef object _listener, _sock
+    cdef Neighbours _neighbours
     cdef public object accepted
     cdef public type kind
     cdef bint _exhausted

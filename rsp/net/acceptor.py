@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rsp.logs import log
 from rsp.net.calls import accept
+from rsp.net.neighbours import Neighbours
 from rsp.net.poller import IN, SCARCE, Poller, Watched
 from rsp.net.transport import Transport
 
@@ -25,14 +26,23 @@ _HARMLESS: Final = frozenset((
 class Acceptor(Watched):
     """Calls ``accepted(transport, client, listener)`` for each connection; ``kind``: which transport carries them.
 
-    ``sock`` stays its owner's.  Where a new connection cannot be had for want of descriptors or memory, it waits until
-    :meth:`retry`.
+    ``sock`` stays its owner's.  ``neighbours``: siblings that may take a connection.  Where a new connection cannot be
+    had for want of descriptors or memory, it waits until :meth:`retry`.
     """
 
-    __slots__ = ("_exhausted", "_expected", "_full", "_listener", "_patience", "_poller", "_sock", "accepted", "kind")
+    __slots__ = (
+        "_exhausted", "_expected", "_full", "_listener", "_neighbours", "_patience", "_poller", "_sock", "accepted",
+        "kind",
+    )  # fmt: skip
 
     def __init__(
-        self, poller: Poller, sock: socket.socket, accepted: Accepted, listener: str, kind: type[Transport] = Transport
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        accepted: Accepted,
+        listener: str,
+        kind: type[Transport] = Transport,
+        neighbours: Neighbours | None = None,
     ) -> None:
         super().__init__(sock.fileno())
         self._poller = poller
@@ -40,6 +50,7 @@ class Acceptor(Watched):
         self._listener = listener
         self.accepted = accepted
         self.kind = kind
+        self._neighbours = neighbours
         self._exhausted = False
         self._expected = 1
         self._full = 0  # so many times in a row there were as many as expected
@@ -81,6 +92,8 @@ class Acceptor(Watched):
                 return count
             if found is None:
                 return count
+            if self._neighbours is not None and self._neighbours.takes(found[0], found[1], self._listener):
+                continue
             transport = kind.__new__(kind)  # in the compiled build this is no call of Python
             transport.set_up(self._poller, found[0])
             self.accepted(transport, found[1], self._listener)

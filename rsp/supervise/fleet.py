@@ -15,6 +15,7 @@ from rsp.config.units import MOST_WORKERS
 from rsp.ipc import channel, worker_cells
 from rsp.ipc.channel import Bundle
 from rsp.ipc.instance import Instance
+from rsp.ipc.loads import Loads
 from rsp.ipc.observed import Observed
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.ipc.shared_memory import Shared
@@ -50,11 +51,13 @@ class Fleet:
         self._poll = poll
         self.private = private
         self._override = override
+        self.overridden = override is not None  # the command line says how many workers there are
         self._legacy = predecessor.legacy if predecessor is not None else None
         self._secret = self._legacy.secret if self._legacy is not None else os.urandom(32)
         self._scoreboard = Scoreboard()
         self._store: Shared
         self._observed = Observed.make(self._scoreboard)
+        self._loads = Loads()
         log.show(self._observed.tap.log)
         self.rows = Rows(self._scoreboard)
         self.bundle: Bundle
@@ -130,8 +133,8 @@ class Fleet:
     def summary(self) -> str:
         """A line for the service manager."""
         connections = sum(process.row[worker_cells.CONNECTIONS] for process in self.processes())
-        version = f"version {self.bundle.version} of the configuration"
-        return f"{self.wanted_slots()} workers, {connections} connections, {version}"
+        number = self.bundle.version
+        return f"{self.wanted_slots()} workers, {connections} connections, version {number} of the configuration"
 
     def reopen_logs(self) -> None:
         """After a rotation."""
@@ -153,11 +156,6 @@ class Fleet:
 
     # -- which there are
 
-    @property
-    def overridden(self) -> bool:
-        """Whether the command line says how many workers there are."""
-        return self._override is not None
-
     def processes(self) -> list[Process]:
         """The workers."""
         return [process for slot in self.slots for process in slot.processes]
@@ -173,9 +171,7 @@ class Fleet:
                 process.send(message, descriptors)
 
     def workers_wanted(self, bundle: Bundle) -> int:
-        if self._override is not None:
-            return self._override
-        wanted = bundle.config.settings.workers
+        wanted = self._override or bundle.config.settings.workers
         return wanted if isinstance(wanted, int) else quota.workers()
 
     def check_room(self, bundle: Bundle, workers: int) -> None:
@@ -191,6 +187,7 @@ class Fleet:
         """Raises :class:`sockets.BindError`."""
         slot = Slot(len(self.slots))
         self.listeners.equip(slot)
+        self._loads.add(slot.index)
         self.slots.append(slot)
         return slot
 
@@ -207,18 +204,19 @@ class Fleet:
             slot.restart_at = time.monotonic() + 1.0
             return
         row = self._scoreboard.row(number)
-        first = slot.index == 0 and not self.started
         keyring = self.secrets.certificates.stored.keyring
         instance = self._instance(keyring, self.secrets.state())
 
         def run(end: socket.socket) -> int:
+            first = slot.index == 0 and not self.started
             return Worker(instance, slot.index, own, end, number, first).run()
 
         own: dict[str, socket.socket] = {}
         sockets_for = self.listeners.sockets_for(slot, self.bundle.config)
         try:
             own.update((address, sock.dup()) for address, sock in sockets_for.items())
-            private = self._private() - {keyring} | self.logs.unused_by_workers() | {self._observed.tap.reading}
+            private = self._private() - {keyring, self._loads.inboxes.get(slot.index)} | self.logs.unused_by_workers()
+            private.add(self._observed.tap.reading)
             process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, private)
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
@@ -235,16 +233,17 @@ class Fleet:
         self._listen_to(slot, process)
 
     def _instance(self, keyring: Memory, renewable: bytes) -> Instance:
-        workers, board, logs = self.wanted_slots() or 1, self._scoreboard, self.logs.descriptors()
-        members, common = self.control.peers, (self._store, self._usage, self._observed, self.control.series.contents)
-        return Instance(board, self._secret, workers, self.bundle, members, logs, *common, keyring, renewable)
+        workers, members, logs = self.wanted_slots() or 1, self.control.peers, self.logs.descriptors()
+        common = (self._store, self._usage, self._observed, self.control.series.contents, self._loads)
+        first = (self._scoreboard, self._secret, workers, self.bundle, members, logs)
+        return Instance(*first, *common, keyring, renewable)
 
     def _private(self) -> set[Closable]:
         """Descriptors that a child has no use for."""
         ends = {process.end for slot in self.all_slots() for process in slot.processes}
         listening = {sock for slot in self.slots for sock in slot.sockets.values()}
-        given = self.listeners.raw()
-        return {*self.private, *ends, *listening, *self.control.owned(), *given, *self.secrets.memories()}
+        given, inboxes = self.listeners.raw(), self._loads.inboxes.values()
+        return {*self.private, *ends, *listening, *inboxes, *self.control.owned(), *given, *self.secrets.memories()}
 
     def _start_control(self) -> None:
         peers = self.secrets.certificates.stored.peers
@@ -345,6 +344,7 @@ class Fleet:
             slot.replacing = None
             return
         slot.process = None
+        self._loads.leave(slot.index)
         if self.stopping or not slot.wanted:
             return
         if slot.replacing is not None:  # the replacement failed: the old one goes on

@@ -15,7 +15,7 @@ from rsp.logs import log
 # Measured on idle processes, each with 8 for logs that cannot be opened anew, and with what is in transit: a
 # configuration, its members and the files of its TLS in memfds, a log, an upgrade; OCSP responders.
 _MASTER: Final = 48
-_WORKER: Final = 38
+_WORKER: Final = 39
 _CONTROL: Final = 50
 _LINGERING: Final = 64  # connections that are being refused because they are too many
 _FEWEST: Final = 8  # clients that a worker must be able to serve
@@ -59,10 +59,11 @@ def _reserve(listeners: int, logs: int) -> int:
 def check(config: Config, workers: int, listeners: int) -> None:
     """Raises :class:`OSError`, with the number that is needed, if so many workers cannot serve at so many addresses.
 
-    The master has a socket for each address and worker, and a channel to each worker, and to its predecessor.
+    The master has a socket for each address and worker, an inbox and a channel for each worker, and a channel to its
+    predecessor.
     """
     logs = len(paths(config))
-    master = _MASTER + workers * (listeners + 2) + listeners + 2 * logs
+    master = _MASTER + workers * (listeners + 3) + listeners + 2 * logs
     worker = _reserve(listeners, logs) + 2 * _FEWEST + max(1, 2 * _FEWEST // 7)
     needed = max(master, worker, _CONTROL + 4)
     allowed = limit()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Rsp, run_rsp, wait_until
+from tests.harness import Rsp, wait_until
 
 ALLOWED = sorted(os.sched_getaffinity(0))
 pytestmark = pytest.mark.skipif(len(ALLOWED) < 2, reason="needs two CPUs")
@@ -98,6 +98,6 @@ def test_auto_uses_only_what_is_allowed(tmp_path):
 
 @pytest.mark.usefixtures("confined")
 def test_a_cpu_that_is_not_allowed_stops_the_start(tmp_path):
-    said = run_rsp(tmp_path, "-t", "site.lua", text=SITE.replace("{port}", "8000") + f"\ncpu_affinity = {{ {FIRST} }}")
-    assert said.returncode == 1
-    assert f'site.lua:2: cpu_affinity: "{FIRST}": rsp may not run on CPU {FIRST}; allowed: {SECOND} ' in said.stderr
+    with Rsp(tmp_path, SITE + f"\ncpu_affinity = {{ {FIRST} }}", started=False, program="rsp") as rsp:
+        assert rsp.process.wait(30) == 1
+        assert f'site.lua:2: cpu_affinity: "{FIRST}": rsp may not run on CPU {FIRST}; allowed: {SECOND} ' in rsp.log

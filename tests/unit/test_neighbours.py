@@ -1,0 +1,180 @@
+"""Connections that workers hand to siblings with fewer: real sockets, and two workers' views in one process."""
+
+import array
+import asyncio
+import os
+import socket
+import time
+
+import pytest
+
+from rsp.config.units import Listen
+from rsp.ipc.loads import Loads, count_of
+from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
+from rsp.ipc.worker_cells import PID, ROWS
+from rsp.net.context import WorkerContext
+from rsp.net.neighbours import Neighbours
+from rsp.net.poller import IN, Poller
+from rsp.net.transport import Transport
+
+
+class Side:
+    """A worker, as far as it exchanges connections."""
+
+    def __init__(self, loop, scoreboard, loads, slot):
+        self.context = WorkerContext(scoreboard, slot, b"", Poller(loop))
+        self.begun = []
+        loads.add(slot)
+        self.loads, self.inbox = loads, loads.inboxes[slot]
+        self.neighbours = Neighbours(self.context, loads, slot, lambda _: (Transport, self.begin))
+        scoreboard.row(slot)[PID] = os.getpid()
+        scoreboard.row(RETIRED_ROW)[ROWS] = 2
+        self.neighbours.use(1)
+
+    def begin(self, transport, client, listener):
+        self.begun.append((client, listener))
+        self.connections(len(self.context.connections) + 1)
+
+    def connections(self, number):
+        self.context.connections = set(range(number))
+
+    def tick(self):
+        self.neighbours.tick(0.0, 0.0)
+
+    def gives(self):
+        """Whether a sibling takes a connection of it."""
+        ours, theirs = socket.socketpair()
+        taken = self.neighbours.takes(ours.fileno(), b"10.0.0.9", Listen("127.0.0.1:80"))
+        if taken:
+            ours.detach()
+            theirs.close()
+        return taken
+
+
+@pytest.fixture
+def sides():
+    """Two workers; the second has no connections, the first 10."""
+    loop = asyncio.new_event_loop()
+    board, loads = Scoreboard(), Loads()
+    made = [Side(loop, board, loads, slot) for slot in (0, 1)]
+    made[0].connections(10)
+    for side in made:
+        side.tick()
+    yield made
+    loop.close()
+
+
+def test_a_sibling_with_fewer_takes_it_and_serves_it(sides):
+    first, second = sides
+    assert first.gives()
+    second.neighbours.ready(IN)
+    assert second.begun == [(b"10.0.0.9", "127.0.0.1:80")]
+    assert not second.gives(), "it has fewer"
+
+
+def test_two_fewer_are_needed(sides):
+    first, second = sides
+    for count, expected in ((9, False), (8, True)):
+        second.connections(count)
+        second.tick()
+        assert first.gives() is expected
+
+
+def test_what_a_sibling_has_not_counted_yet_counts(sides):
+    first, second = sides
+    second.connections(5)
+    second.tick()
+    assert [first.gives() for _ in range(6)] == [True] * 4 + [False] * 2
+    second.neighbours.ready(IN)
+    assert len(second.context.connections) == 9
+
+
+def test_a_sibling_that_does_not_run_gets_few(sides):
+    first, _ = sides
+    first.connections(1000)
+    assert 0 < sum(first.gives() for _ in range(100)) <= 8
+
+
+def test_a_second_has_a_bound(sides):
+    first, second = sides
+    first.connections(10_000)
+    given = 0
+    for _ in range(1000):
+        given += first.gives()
+        second.neighbours.ready(IN)
+    assert given == 64
+    first.tick()
+    assert first.gives()
+
+
+def test_another_configuration_or_a_worker_that_has_left_gets_none(sides):
+    first, second = sides
+    second.neighbours.use(2)
+    assert not first.gives()
+    first.neighbours.use(2)
+    assert first.gives()
+    second.neighbours.leave()
+    assert second.begun, "what was there is taken"
+    assert not first.gives()
+    first.neighbours.leave()
+    second.neighbours.use(2)
+    assert not first.gives()
+
+
+def test_a_worker_whose_loop_hangs_gets_none(sides):
+    first, _ = sides
+    first.context.now += 4
+    assert not first.gives()
+
+
+def test_what_comes_from_another_process_is_dropped(sides, tmp_path):
+    _, second = sides
+    loads, ours = second.loads, socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ours[0].fileno()]))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendmsg([b"127.0.0.1:80\0a"], [rights], 0, loads.address(1))
+        os._exit(0)
+    os.waitpid(child, 0)
+    ours[0].close()
+    second.neighbours.ready(IN)
+    assert not second.begun
+    ours[1].settimeout(10)
+    assert ours[1].recv(1) == b"", "its descriptor is closed"
+
+
+@pytest.mark.parametrize("text", [b"", b"no zero", b"no client\0"])
+def test_nonsense_costs_no_descriptor(sides, text):
+    first, second = sides
+    ours, theirs = socket.socketpair()
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ours.fileno()]))
+    first.inbox.sendmsg([text], [rights], 0, first.loads.address(1))
+    ours.close()
+    second.neighbours.ready(IN)
+    assert not second.begun
+    theirs.settimeout(10)
+    assert theirs.recv(1) == b""
+
+
+def test_cells():
+    loads = Loads()
+    now = time.monotonic()
+    assert not list(loads.others(0))
+    loads.put(3, 7, now, 12)
+    loads.put(5, 7, now, 1 << 40)
+    assert list(loads.others(3)) == [5]
+    assert count_of(loads.cell(3), 7, now) == 12
+    assert count_of(loads.cell(5), 7, now) == (1 << 24) - 1
+    assert count_of(loads.cell(3), 8, now) is None
+    assert count_of(loads.cell(3), 7, now + 4) is None
+    loads.leave(3)
+    assert list(loads.others(0)) == [5]
+
+
+def test_where_no_inbox_can_be_had_there_is_none(monkeypatch):
+    loads = Loads()
+    monkeypatch.setattr(loads, "address", lambda _: "\0rsp-test")
+    loads.add(0)
+    loads.add(1)  # the name is taken
+    assert list(loads.inboxes) == [0]
