@@ -106,6 +106,8 @@ def _explain(options: argparse.Namespace, request: bytes, host: bytes, tls: "Sim
     if looked_at is not None:
         print("\n".join(["routes tried:", *looked_at.lines, ""]))
     print("\n".join(describe(result, request)))
+    if result.status == 404 and result.route is None and not result.hooks and looked_at is None:
+        print("(no route matches; --why lists the routes that were tried, and their conditions)")
     if config.settings.discover_routes is not None:
         print("(without routes from labels; rspctl routes shows those of a running instance)")
     return 0

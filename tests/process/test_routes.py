@@ -26,6 +26,10 @@ route(says("plain ws", { path = "/ws" }))
 route(says("beta", { path = "/field", headers = { ["X-Beta"] = "1" } }))
 route(says("any beta", { path = "/field", headers = { ["X-Beta"] = true } }))
 route(says("no beta", { path = "/field", headers = { ["X-Beta"] = false } }))
+route(says("bot", { path = "/values", headers = { ["User-Agent"] = { regex = "(?i)bot", except = { contains = "Google" } } } }))
+route(says("member", { path = "/values", cookies = { member = { "1", "yes" } } }))
+route(says("page", { path = "/values", query = { page = { regex = "^[0-9]+$" } } }))
+route(says("rest", { path = "/values" }))
 route(says("v2", { path = "/query", query = { v = "2 a" } }))
 route(says("some v", { path = "/query", query = { v = true } }))
 route(says("no v", { path = "/query" }))
@@ -125,6 +129,21 @@ def test_a_route_whose_conditions_do_not_hold_is_skipped(site, way):
     assert body("/client") == "elsewhere"
     assert [body("/proto", ("X-Forwarded-Proto", one)) for one in ("http", "https")] == ["to https", "is https"]
     assert [site.ask(way, "/get-only", method=method).status for method in ("GET", "HEAD", "POST")] == [200, 200, 404]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_conditions_on_values(site, way):
+    """Over HTTP/2, a browser sends each cookie in a field of its own."""
+
+    def body(path, *fields):
+        return site.ask(way, f"/values{path}", *fields).body.decode()
+
+    agents = ["a BOT", "Googlebot", "x"]
+    assert [body("", ("User-Agent", agent)) for agent in agents] == ["bot", "rest", "rest"]
+    assert body("", ("Cookie", "a=1"), ("Cookie", "member=yes")) == "member"
+    assert body("", ("Cookie", "a=1; member=1")) == "member"
+    assert [body("", ("Cookie", cookie)) for cookie in ("member=0", "amember=1", "Member=1")] == ["rest"] * 3
+    assert [body(f"?page={page}") for page in ("7", "%37", "7a", "a&page=8")] == ["page", "page", "rest", "page"]
 
 
 @pytest.mark.parametrize("way", ["h1", "h1-tls"])

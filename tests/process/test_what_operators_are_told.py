@@ -30,6 +30,15 @@ def test_explain_names_another_peer_only_where_there_is_one(tmp_path, upstream, 
     assert line == f"upstream:  {upstream}, peer 127.0.0.1:1" + " (or the next peer in turn)" * (peers > 1)
 
 
+def test_explain_says_how_to_find_the_condition_that_is_not_met(tmp_path):
+    text = 'listen "127.0.0.1:8000" route { headers = { ["X-A"] = "b" }, respond = { body = "x" } }'
+    plain = run_rsp(tmp_path, "explain", "site.lua", "GET /", text=text).stdout
+    assert plain.endswith("\n(no route matches; --why lists the routes that were tried, and their conditions)\n")
+    assert "--why" not in run_rsp(tmp_path, "explain", "site.lua", "GET /", "-H", "X-A: b", text=text).stdout
+    why = run_rsp(tmp_path, "explain", "site.lua", "GET /", "--why", text=text).stdout
+    assert 'headers = { ["X-A"] = "b" }, but the field x-a is missing' in why and "(no route" not in why
+
+
 def test_a_failed_test_shows_what_its_last_simulate_logged(tmp_path):
     done = run_rsp(tmp_path, "-t", "site.lua", text=HOOKED + TESTS)
     assert done.returncode == 1
