@@ -11,6 +11,7 @@ from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.site import Declaration, Value
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*|\[[0-9A-Fa-f:.]+\]")
+_LARGEST_BACKLOG: Final = 65535
 _ANY: Final = ("_", '""', "", "-", "__", "localhost.localdomain.invalid")
 _REWRITES: Final = {
     (expression, f"https://{host}{path}")
@@ -102,7 +103,7 @@ class Listeners:
         for word in words:
             name, _, value = word.partition("=")
             if name == "backlog" and value.isdigit() and int(value) > 0:
-                listener.backlog = int(value)
+                listener.backlog = min(int(value), _LARGEST_BACKLOG)
             elif name not in (*_SILENT, "backlog", "rcvbuf", "sndbuf", "ipv6only", "so_keepalive", "fastopen",
                               "setfib", "accept_filter", "multipath"):  # fmt: skip
                 self._result.listeners.lost(statement, f"rsp import does not know the parameter {word}")

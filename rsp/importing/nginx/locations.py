@@ -218,7 +218,8 @@ class Locations:
 
     def _with_groups(self, lines: list[str], location: Location | None) -> list[str]:
         """With what the groups of the location's own expression have matched.  Raises :class:`Unsayable`."""
-        if location is None or not location.is_regex or not any("found[" in line or "found." in line for line in lines):
+        asks = any("found[" in line or "found." in line for line in lines)
+        if location is None or not self.guards.names.captures or not asks:
             return lines
         if any("found =" in line for line in lines):
             raise Unsayable("groups of the location's expression are used beside those of others")

@@ -8,6 +8,7 @@ from rsp.importing.check import MATCHING
 from rsp.importing.nginx import idioms, settings, shared, surroundings, times, tls, upstreams
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.environment import Environment
 from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.listen import Listeners
@@ -41,12 +42,14 @@ def read(path: Path, text: str, prefix: str | None = None) -> Site:
         site.add(remark)
     result = Result(site)
     statements = tree.statements
+    environment = Environment(statements)
     is_part = not {statement.name for statement in statements} & set(_MAIN)
     if is_part:
         statements = _completed(statements, path, result)
     _translate(Level("main", statements), result, folder, is_part=is_part)
     result.finish()
     note_trust(site)
+    environment.restore(site)
     return site
 
 

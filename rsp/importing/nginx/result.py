@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from rsp.importing.nginx.environment import named
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.site import Declaration, Note, Part, Script, Setting, Site, Untranslated, Value
 
@@ -53,7 +54,7 @@ class Result(Struct):
         made_of = f"{items} {sorted(keys.items(), key=str)}"
         if made_of in self.names:
             return self.names[made_of]
-        wish = _UNFIT.sub("-", wish).strip("-") or "app"
+        wish = _UNFIT.sub("-", named(wish)).strip("-") or "app"
         name, number = wish, 2
         while name in self.names.values():
             name = f"{wish}-{number}"

@@ -17,6 +17,7 @@ from rsp.importing.nginx.stock import stock
 from rsp.importing.site import Note, Origin, Unreadable, Untranslated
 
 _ESCAPES: Final = re.compile(r"""\\([\\"'trn])""")
+_SPACES: Final = re.compile(r"(?<!\\)\s+")
 MISSING: Final = "there is no such file here; what it says is not translated"
 _ENTRIES: Final = frozenset(("map", "geo", "types", "split_clients", "upstream", "charset_map", "match"))
 # How many arguments the code of other rooms relies on.
@@ -92,7 +93,10 @@ class Tree:
                 continue
             if is_quoted or word not in (";", "{", "}"):
                 line = at if not words else line
-                words.append(_ESCAPES.sub(_unescaped, word) if "\\" in word else word)
+                said = (
+                    [word] if is_quoted or not word.startswith("${") else _SPACES.split(word)
+                )  # crossplane takes more
+                words += [_ESCAPES.sub(_unescaped, each) if "\\" in each else each for each in said]
                 continue
             if word == "}":
                 if words:

@@ -12,6 +12,7 @@ from rsp.importing.lua import quoted
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z0-9_]+)\}|(?P<plain>[A-Za-z0-9_]+))")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.\-]*)\}")
+_FAMILIES: Final = ("http_", "arg_", "cookie_", "sent_http_", "upstream_", "ssl_", "server_", "request_")
 _DEPTH: Final = 8  # of variables in values of variables
 
 _TEXTS: Final[dict[str, str]] = {
@@ -72,7 +73,7 @@ ASKS_RESPONSE: Final = re.compile(r"\bres\.(?:headers|status)|, res\)")
 # Of the response.  nginx's own types of files have no charset, unless the file says so.
 _RESPONSE: Final[dict[str, str]] = {
     "status": "tostring(res.status)",
-    "sent_http_content_type": '((res.headers["Content-Type"] or ""):gsub("; charset=utf%-8$", ""))',
+    "sent_http_content_type": '((res.headers["Content-Type"] or ""):gsub(req.peer and "" or "; charset=utf%-8$", ""))',
     "upstream_status": "tostring(res.status)",
 }
 
@@ -178,6 +179,11 @@ class Names:
             if name.startswith(prefix):
                 return f'(res.headers[{quoted(field(name.removeprefix(prefix)))}] or "")'
         return None
+
+
+def is_known(name: str) -> bool:
+    """Whether it is a variable of nginx itself, as far as the others of this room know them."""
+    return name in _TEXTS or name in _LUA or name in _RESPONSE or name.startswith(_FAMILIES)
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
