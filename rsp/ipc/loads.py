@@ -17,6 +17,7 @@ from rsp.config.units import MOST_WORKERS
 
 AWAY: Final = 0  # no worker that takes connections
 _FRESH: Final = 3  # seconds: a worker whose loop has not run for this time takes none
+_AHEAD: Final = 5  # seconds by which its clock may be ahead of ours: each moves when its loop has its tick
 _COUNT: Final = (1 << 24) - 1
 _SECONDS: Final = (1 << 16) - 1
 _VERSIONS: Final = (1 << 24) - 1
@@ -61,6 +62,7 @@ class Loads:
 
 def count_of(cell: int, version: int, now: float) -> int | None:
     """Connections of the worker that wrote ``cell``; ``None``: it has another configuration, or its loop hangs."""
-    if cell >> 40 != version & _VERSIONS or (int(now) - (cell >> 24)) & _SECONDS > _FRESH:
+    age = (int(now) - (cell >> 24) + _AHEAD) & _SECONDS
+    if cell >> 40 != version & _VERSIONS or age > _FRESH + _AHEAD:
         return None
     return cell & _COUNT

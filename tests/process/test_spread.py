@@ -7,8 +7,15 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.certificates import authority
 from tests.harness import Backend, Rsp, proxy_to, wait_until
+from tests.tls_client import context
 
+SECURE = """
+listen "127.0.0.1:{port}" { tls = true }
+certificate { "site.bundle.pem" }
+route { respond = { body = "hello" } }
+"""
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -60,6 +67,26 @@ def test_a_new_worker_gets_the_connections_until_it_has_as_many(tmp_path, backen
         assert "Unexpected" not in rsp.log
 
 
+def test_a_connection_that_is_handed_over_may_use_tls(tmp_path):
+    authority().issue("site.example").write(tmp_path, "site")
+    with Rsp(tmp_path, SECURE) as rsp, ExitStack() as stack:
+
+        def served(number):
+            for _ in range(number):
+                plain = stack.enter_context(socket.create_connection(("127.0.0.1", rsp.port), timeout=30))
+                client = stack.enter_context(context().wrap_socket(plain, server_hostname="site.example"))
+                client.sendall(b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n")
+                assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+        served(15)
+        rsp.signal(signal.SIGTTIN)
+        wait_until(lambda: len(rsp.workers()) == 2, "the second worker")
+        ticked(rsp)
+        served(10)
+        wait_until(lambda: sum(counts(rsp)) == 25, "the count")
+        assert counts(rsp) == [15, 10]
+
+
 def test_what_a_worker_had_been_handed_when_it_died_is_served_by_the_next(tmp_path, backend):
     with Rsp(tmp_path, proxy_to(backend.address), workers=2) as rsp, Clients(rsp) as clients:
         ticked(rsp)
@@ -86,6 +113,6 @@ def test_a_worker_that_leaves_serves_what_it_had_been_handed(tmp_path, backend):
                     assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
             wait_until(lambda: len(rsp.workers()) == 1, "one worker")
             rsp.signal(signal.SIGTTIN)
-            wait_until(lambda: len(rsp.admin("/status")["workers"]) == 2, "two workers")
+            wait_until(lambda: len(rsp.workers()) == 2, "two workers")
             ticked(rsp)
             last = rsp.workers()[1]

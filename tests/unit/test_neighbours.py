@@ -166,6 +166,7 @@ def test_cells():
     assert list(loads.others(3)) == [5]
     assert count_of(loads.cell(3), 7, now) == 12
     assert count_of(loads.cell(5), 7, now) == (1 << 24) - 1
+    assert count_of(loads.cell(3), 7, now - 2) == 12, "clocks move once a second"
     assert count_of(loads.cell(3), 8, now) is None
     assert count_of(loads.cell(3), 7, now + 4) is None
     loads.leave(3)
