@@ -18,6 +18,7 @@ _TABLE: Final = (
     (r"response content-type: nginx \['(text/[\w.+-]+)'\], rsp \['\1; charset=utf-8'\]", "Text has `charset=utf-8` in its Content-Type."),
     (r"response content-type: nginx \['(\w+/[\w.+-]+)'\], rsp \['(application/octet-stream|text/plain; charset=utf-8|text/plain)'\]", "`return` with a text: the type is that of `default_type`, for every path."),
     (r"location: nginx https?://[^/]+(/.*), rsp (http://[^/]+)?\1$", "Location is relative where the configuration says a path, as with `absolute_redirect off`."),
+    (r"response content-type: nginx \['application/octet-stream'\], rsp \['text/html", "`alias` of an exact path: the type is that of the file's name, not of the path."),
     (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403|503|204|410|302), rsp 405|status: nginx 405, rsp 404", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
     (r"status: nginx (403|301), rsp 404|location: nginx .*, rsp None", "Files: a directory without an index file is 404, not 403."),
     (r"status: nginx (404|301), rsp 40[13]", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),

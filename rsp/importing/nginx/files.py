@@ -75,12 +75,16 @@ def aliased(location: Location, level: Level, names: Names, keys: dict[str, Valu
     said = names.expand(level.value("alias"))
     folder, _, file = said.rpartition("/")
     if "exact" in keys and "$" not in said and file:
-        keys["files"] = {"root": folder or "/", "index": ""}
+        table: dict[str, Value] = {"root": folder or "/", "index": ""}
+        control = cache_control(level)
+        keys["files"] = {**table, "cache_control": control} if control else table
         keys["rewrite"] = f"/{file}"
         return True
     before, mark, behind = said.partition("$")
     if "regex" in keys and mark and before.endswith("/"):
-        keys["files"] = before.rstrip("/") or "/"
+        root = before.rstrip("/") or "/"
+        control = cache_control(level)
+        keys["files"] = {"root": root, "cache_control": control} if control else root
         keys["rewrite"] = names.text(f"/${behind}")
         return True
     raise Unsayable("rsp import does not translate this alias")

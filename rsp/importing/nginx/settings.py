@@ -14,7 +14,7 @@ from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import size
-from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Declaration, Setting, Value
 
 _TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+")
@@ -258,6 +258,9 @@ def returned(meant: Location, statuses: list[str], server: Server, draft: Draft)
     returned = next(each for each in meant.level.block if each.name == "return")
     code, *rest = returned.args
     names = server.names_at(meant)
+    if meant.modifier != "@":  # whose path the request has by then
+        known = {**names.constants, "uri": meant.path, "document_uri": meant.path}
+        names = Names(known, names.functions, names.captures)
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     if not code.isdigit() or (rest and code in ("301", "302", "303", "307", "308")):
         url, code = (names.lua(rest[0]), code) if code.isdigit() else (names.lua(code), "302")
