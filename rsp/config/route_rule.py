@@ -1,8 +1,10 @@
 """Which requests a route is for, as the router wants it."""
 
+from collections.abc import Iterator
+
 from rsp.config.routes import Route
 from rsp.config.units import Listen
-from rsp.config.value_match import ValueMatch, ValuePattern, Wanted, texts_of, written
+from rsp.config.value_match import ValueMatch, ValuePattern, Wanted, regexes_of, texts_of, written
 from rsp.http.conditions import (
     ClientCondition,
     Condition,
@@ -58,17 +60,27 @@ def conditions_of(route: Route) -> tuple[Condition, ...]:
         conditions.append(MethodCondition(route.methods, preflights=preflights))
     if route.client:
         conditions.append(ClientCondition(route.client))
-    conditions += [
-        FieldCondition(
-            name, _wanted(route.headers[name], fold=name.lower().encode() in ANY_CASE), preflights=preflights
-        )
-        for name in sorted(route.headers)
-    ]
-    conditions += [
-        CookieCondition(name, _wanted(route.cookies[name]), preflights=preflights) for name in sorted(route.cookies)
-    ]
-    conditions += [QueryCondition(name, _wanted(route.query[name])) for name in sorted(route.query)]
+    conditions += [condition for _, condition in sorted(_of_values(route), key=lambda weighed: weighed[0])]
     return tuple(conditions)
+
+
+def _of_values(route: Route) -> Iterator[tuple[bool, Condition]]:
+    """Each condition on a value, and whether it searches for a regular expression, which takes longest."""
+    preflights = route.cors is not None
+    for name in sorted(route.headers):
+        wanted = route.headers[name]
+        test = _wanted(wanted, fold=name.lower().encode() in ANY_CASE)
+        yield _searches(wanted), FieldCondition(name, test, preflights=preflights)
+    for name in sorted(route.cookies):
+        wanted = route.cookies[name]
+        yield _searches(wanted), CookieCondition(name, _wanted(wanted), preflights=preflights)
+    for name in sorted(route.query):
+        wanted = route.query[name]
+        yield _searches(wanted), QueryCondition(name, _wanted(wanted))
+
+
+def _searches(wanted: Wanted) -> bool:
+    return any(True for _ in regexes_of(wanted))
 
 
 def _wanted(wanted: Wanted, *, fold: bool = False) -> str | bool | Matcher:

@@ -4,13 +4,17 @@ import random
 from collections.abc import Sequence
 from pathlib import Path as File
 
+import msgspec
 import pytest
 
+from rsp.config.route_rule import conditions_of
+from rsp.config.routes import Route
+from rsp.http.h1.codec import parse_request
 from rsp.importing.lua import write
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, host_covers
 from rsp.importing.ordered.routes import routes
 from rsp.importing.ordered.rules import Rule, merge, resolve
-from rsp.importing.ordered.value import Value, Wanted, both, opposite, takes
+from rsp.importing.ordered.value import Value, Wanted, both, opposite, takes, written
 from rsp.importing.site import Declaration, Site, Untranslated
 from tests.harness import run_rsp
 
@@ -69,6 +73,16 @@ def test_both_of_two_wishes_take_what_each_of_them_takes(one: Wanted, two: Wante
         return
     for value in VALUES:
         assert (merged is not None and takes(merged, value)) == (takes(one, value) and takes(two, value)), value
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=str)
+def test_a_route_takes_what_a_wish_takes(wanted: Wanted):
+    route = msgspec.convert({"to": "app", "headers": {"X-A": written(wanted)}}, Route)
+    (condition,) = conditions_of(route)
+    for value in VALUES:
+        field = "" if value is None else f"X-A: {value}\r\n"
+        head = parse_request(f"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n".encode())
+        assert condition.holds(head, None) == takes(wanted, value), value
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=str)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from rsp.config.errors import ConfigError
-from rsp.config.route_rule import rule_of
+from rsp.config.route_rule import conditions_of, rule_of
 from rsp.http.h1.codec import parse_request
 from rsp.http.routing import Router, match
 from rsp.lua.evaluate import evaluate
@@ -141,6 +141,14 @@ def test_preflights(takes):
     assert not takes(keys, "/", *asked, method="OPTIONS")
     assert not takes(keys, "/", "X-A: b", method="OPTIONS")
     assert not takes(keys, "/", "X-A: b")
+
+
+def test_regular_expressions_are_looked_at_last(site):
+    keys = 'headers = { A = { regex = "x" }, B = "1" }, cookies = { C = { except = { regex = "x" } }, D = { prefix = "x" } }'
+    (route,) = site(f'route {{ to = "app", {keys} }}').routes
+    assert [condition.said[:17] for condition in conditions_of(route)] == [
+        'headers = { B = "', "cookies = { D = {", "headers = { A = {", "cookies = { C = {",
+    ]  # fmt: skip
 
 
 HEAVY = [f"(a|b)*a(a|b){{{number}}}c" for number in range(40, 90)]
