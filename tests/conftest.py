@@ -57,7 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker("soak")
 
 
-settings.register_profile("rsp", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile(
+    "rsp", deadline=None, derandomize="CI" in os.environ, max_examples=500 if "RSP_SOAK" in os.environ else 50
+)
 settings.load_profile("rsp")
 
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from rsp.exchange import backlog, spooled
 from rsp.exchange.filters.request_buffering import RequestBufferingFilter
+from tests.soak import examples
 from tests.unit.fakes import FakeWorker
 
 CONFIGURATIONS = [
@@ -196,5 +197,5 @@ class Buffering(RuleBasedStateMachine):
             assert client.body == self.told
 
 
-Buffering.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+Buffering.TestCase.settings = settings(examples(150), stateful_step_count=30)
 TestBuffering = Buffering.TestCase

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.config.predicate import Predicate
+from tests.soak import examples
 
 NUMBERS = ("status", "bytes", "duration")
 TEXTS = ("path", "request.header.x-a", "query.b")
@@ -76,7 +77,7 @@ requests = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(conditions, requests)
 def test_it_says_what_it_says(condition, request):
     text, expected = condition
@@ -84,7 +85,7 @@ def test_it_says_what_it_says(condition, request):
         assert Predicate.parse(text).matches(request.get) == expected(request.get)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(st.sampled_from(["status", "path", "and", "or", "not", "in", "(", ")", ",", "=", "~", "<", "5", "5s", '"x"', "'", "\\", "\0", "\ud800"]) | st.text(max_size=5), max_size=12).map(" ".join))  # fmt: skip
 def test_any_text_is_a_condition_or_a_mistake_with_a_column(text):
     try:

@@ -22,6 +22,7 @@ from rsp.tls.material import Keyring
 from tests.consul_fake import instance
 from tests.docker_fake import DockerFake
 from tests.kubernetes_fake import slice_of
+from tests.soak import examples
 
 ANYTHING = st.recursive(
     st.none()
@@ -71,7 +72,7 @@ def as_json(value) -> bytes:
 GOOD_INSTANCE = instance("good", "10.0.0.9")
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given_spoiled(instance("a", "10.0.0.1", tags=("x",), states=("passing", "warning")))
 def test_instances_of_consul(value):
     provider = ConsulService(Discover(url="consul://127.0.0.1/app"), Dns(), Keyring())
@@ -83,7 +84,7 @@ def test_instances_of_consul(value):
     assert all(1 <= member.weight <= 1000 for member in found)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(ANYTHING)
 def test_lists_of_consul(value):
     provider = ConsulService(Discover(url="consul://127.0.0.1/app"), Dns(), Keyring())
@@ -100,7 +101,7 @@ SLICE = {
 GOOD_SLICE = {**slice_of("app", "10.0.0.9"), "metadata": {"name": "good", "namespace": "default"}}
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given_spoiled(SLICE)
 def test_slices_of_kubernetes(value):
     collection, said, found = Collection("/x", Slice), [], {}
@@ -113,7 +114,7 @@ def test_slices_of_kubernetes(value):
     assert all(text.isprintable() and len(text) < 2000 for text in said)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given_spoiled({"type": "MODIFIED", "object": SLICE})
 def test_events_of_kubernetes(value):
     """What a watch does with one line: it goes on, or begins anew."""
@@ -149,7 +150,7 @@ class PlainWeb:
         return 200, self._bodies.pop(0)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given_spoiled(CONTAINER)
 def test_containers_of_docker(value):
     docker = Docker(PlainWeb(as_json([value, GOOD_CONTAINER])))

@@ -3,10 +3,11 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.http.networks import Networks
+from tests.soak import examples
 
 # Small parts of both families, so that networks meet, contain and follow each other.
 V4 = st.builds(lambda number: ip_address((10 << 24) + number), st.integers(0, 300))
@@ -35,7 +36,7 @@ def as_ipv4(network):
 
 
 @given(st.lists(NETWORKS, max_size=12), st.lists(ADDRESSES, max_size=8))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_networks(networks, addresses):
     made = Networks(map(str, networks))
     for address in addresses:

@@ -12,6 +12,7 @@ from rsp.http.matching import Matcher
 from rsp.http.paths import normalise_path
 from rsp.http.regex import Pattern, literal_of
 from rsp.http.routing import AmbiguousPath, Router, Rule, match
+from tests.soak import examples
 
 HOSTS = ("a.test", "b.a.test", "*.a.test", "*.test", "a.*", "b.*", "b.a.*", "*", "A.Test")
 ASKED = ("a.test", "b.a.test", "c.b.a.test", "a.org", "b.a.org", "b.a.test", "b", "x")
@@ -131,7 +132,7 @@ def expected(routes, asked, path, normal, method, value, query):
 @given(
     ROUTES, st.sampled_from(ASKED), PATHS, st.sampled_from(["GET", "HEAD", "POST"]), st.sampled_from([None, "1", "x"]), st.sampled_from([None, "2", "x"])
 )  # fmt: skip
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_the_route_of_a_request(routes, asked, path, method, value, query):
     target = path + (f"?a=1&v={query}" if query is not None else "?a=1")
     field = f"X-A: {value}\r\n" if value is not None else ""
@@ -160,7 +161,7 @@ def yields(route, asked):
 
 
 @given(ROUTES, GUESTS, st.sampled_from(ASKED), PATHS, st.sampled_from(["GET", "POST"]), st.sampled_from([None, "1"]))
-@settings(max_examples=600, deadline=None)
+@examples(600)
 def test_guests_get_what_is_left(routes, guests, asked, path, method, value):
     """A guest gets a request if none of the other routes is for it, or only a default; to those nothing changes."""
     field = f"X-A: {value}\r\n" if value is not None else ""
@@ -198,7 +199,7 @@ def test_a_literal_is_what_every_path_begins_with(pattern, path):
 
 
 @given(st.text("^/ab.+*?(|)[]\\{}1$Q", max_size=9), st.text("/ab.1", max_size=6))
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_a_literal_of_any_pattern(pattern, path):
     try:
         made = Pattern(pattern)

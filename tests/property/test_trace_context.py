@@ -8,6 +8,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from rsp.http.trace_context import parse_traceparent, sound_tracestate
+from tests.soak import examples
 
 VALID = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -37,7 +38,7 @@ def oracle(value: bytes) -> tuple[int, int, int] | None:
     return (span.trace_id, span.span_id, span.trace_flags) if span.is_valid else None
 
 
-@settings(max_examples=1000)
+@examples(1000)
 @given(nearly)
 @example(VALID)
 @example(VALID + b"-")

@@ -1,6 +1,6 @@
 """Whatever fields a client sends: a peer gets one traceparent, valid, and nothing of another trace."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.config.observe import Tracing
@@ -19,6 +19,7 @@ from rsp.http.message import OutgoingHead, RequestHead
 from rsp.http.stream import ClientSession
 from rsp.http.trace_context import parse_traceparent, sound_tracestate
 from rsp.logs.secrets import Secrets
+from tests.soak import examples
 
 VALID = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -49,7 +50,7 @@ def others(block: bytes) -> list[bytes]:
     ]
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(fields, st.booleans(), st.sampled_from([0.0, 1.0]), st.booleans())
 def test_a_peer_gets_one_traceparent(given_fields, trusted, sample, chunked):
     lines = "".join(f"{name}: {value}\r\n" for name, value in given_fields)

@@ -22,6 +22,7 @@ from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring
 from rsp.tls.names import verification_of
 from tests.certificates import authority
+from tests.soak import examples
 from tests.unit.fakes import CLIENT, FakeFilter, configuration, serving
 
 STAFF, OTHERS = authority("Staff CA"), authority("Other CA")
@@ -470,7 +471,7 @@ def test_what_cannot_be_read_is_empty(der):
 
 
 @given(st.integers(0, len(ALICE.der) - 1), st.integers(0, 255))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_a_certificate_with_any_byte_changed(place, byte):
     der = bytearray(ALICE.der)
     der[place] = byte

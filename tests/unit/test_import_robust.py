@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rsp.importing.lua import write
 from rsp.importing.nginx.reader import read
 from rsp.importing.site import Unreadable
+from tests.soak import examples
 
 THEMES = sorted((Path(__file__).parents[1] / "interop" / "nginx").glob("*.conf"))
 _PIECES = st.sampled_from(
@@ -38,7 +39,7 @@ def _changed(draw):
 
 
 @given(text=_changed())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_changed_files_are_read_or_refused(text, tmp_path):
     path = tmp_path / "nginx.conf"
     path.write_text(text)

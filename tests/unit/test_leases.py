@@ -72,13 +72,16 @@ def test_an_empty_bucket_is_not_asked_for(leases):
 
 
 def test_a_fast_limit_is_refilled_in_the_background(leases):
-    for _ in range(100):
-        leases.draw(b"k", SECOND, 1.0)
-    leases.told(b"k", 0.0, 0.001, 0.02)
-    found = []
-    begun = time.monotonic()
-    while found.count(REFUSE_AND_ASK) < 4 and time.monotonic() < begun + 10:
-        found.append(leases.draw(b"k", SECOND, 1.0))
+    found, key = [ASK], b"k"
+    while ASK in found:  # with another bucket, where other processes have run for longer than the answer holds
+        key += b"k"
+        for _ in range(100):
+            leases.draw(key, SECOND, 1.0)
+        leases.told(key, 0.0, 0.001, 0.02)
+        found = []
+        begun = time.monotonic()
+        while found.count(REFUSE_AND_ASK) < 4 and ASK not in found:
+            found.append(leases.draw(key, SECOND, 1.0))
     assert set(found) == {REFUSE, REFUSE_AND_ASK}  # no request waits
     assert found.count(REFUSE_AND_ASK) == 4
     assert time.monotonic() - begun > 0.014  # every 5 ms

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rsp.tls.hello import LARGEST, HelloError, HelloReader, looks_like_http
 from tests.certificates import authority
+from tests.soak import examples
 from tests.unit.tls_lab import parse
 
 SERVER_NAME, ALPN, VERSIONS, PADDING = 0, 16, 43, 21
@@ -275,7 +276,7 @@ def needed() -> tuple[tuple[int, bytes], ...]:
 
 
 @given(st.integers(0, 600), st.binary(min_size=1, max_size=4), st.sampled_from((real(), real(newest="TLSv1_2"))))
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_a_changed_hello_says_the_same_to_both_or_is_refused(at, change, hello):
     """The name decides about verification, so OpenSSL may never see another one than rsp has seen."""
     data = hello[:at] + change + hello[at + len(change) :]

@@ -3,7 +3,7 @@
 import ssl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsp.config.routes import Route
@@ -17,6 +17,7 @@ from rsp.tls.material import Chain
 from rsp.tls.names import ServerNames, verification_of
 from rsp.tls.policy import Verification
 from tests.certificates import authority
+from tests.soak import examples
 from tests.unit.tls_lab import Client, chain, client, config, keyring
 
 KEYS = [bytes([number]) * 80 for number in range(4)]
@@ -248,7 +249,7 @@ ASKED = st.sampled_from(
 
 
 @given(st.lists(st.tuples(HOSTS, st.booleans()), max_size=8, unique_by=lambda one: (one[0] or "*").lower()), ASKED)
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_the_rule_is_that_of_the_most_specific_host(hosts, asked):
     """Against a reading of routing.py's rules that takes no shortcut."""
     routes = [

@@ -26,6 +26,7 @@ from rsp.tls.material import Keyring, Reading, unpack
 from rsp.tls.reader import read, watched
 from tests.certificates import DAY, Issued, authority, now
 from tests.paths import ROOT
+from tests.soak import examples
 
 HEAD = 'listen "0.0.0.0:8443" { tls = true }\nupstream "app" { "127.0.0.1:1" }\n'
 CA = authority()
@@ -791,7 +792,7 @@ def declared(tmp_path):
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=damaged(), split=st.booleans())
 def test_whatever_a_file_holds_it_is_read_or_refused_and_no_message_has_a_key(declared, tmp_path, content, split):
     (tmp_path / "x.pem").write_bytes(content)

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
@@ -18,6 +18,7 @@ from rsp.auth import key_sets, tokens
 from rsp.auth.key_sets import KeySet, reduced
 from rsp.auth.tokens import Refused, Rules, Tokens, satisfies
 from tests.issuer import SigningKey, encoded, published
+from tests.soak import examples
 
 ALL = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 KEYS = {name: SigningKey(name, name) for name in ("RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA")}
@@ -338,7 +339,7 @@ def test_names_with_dots_and_scopes():
     assert not satisfies({"scope": "reads write"}, "scope", "read") and not satisfies({"scope": ""}, "scope", "read")
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.data())
 def test_nothing_but_the_whole_token_is_accepted(data):
     """Whatever is changed in a good token."""
@@ -352,7 +353,7 @@ def test_nothing_but_the_whole_token_is_accepted(data):
         refused(changed)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(head=st.one_of(st.binary(max_size=60), st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4))), payload=st.binary(max_size=60), signature=st.binary(max_size=70))  # fmt: skip
 def test_hostile_tokens(head, payload, signature):
     refused(f"{encoded(head)}.{encoded(payload)}.{encoded(signature)}")
@@ -413,7 +414,7 @@ def test_what_is_no_set(content, why):
         reduced(content)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(
         st.dictionaries(
