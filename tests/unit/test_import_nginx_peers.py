@@ -106,3 +106,15 @@ def test_a_part_that_rewrites_to_a_script_without_saying_what_runs_it(tmp_path):
     site, text = imported(tmp_path, "rewrite ^/map\\.xml$ /index.php?map=1 last;")
     assert site.whole
     assert "does not say what runs PHP" in text.replace("\n-- ", " ")
+
+
+def test_peers_that_a_map_chooses(tmp_path):
+    maps = "map $http_x $php { default a; 1 b; } map $arg_v $back { v1 a; v2 b; }"
+    peers = "upstream a { server 10.0.0.1:9; } upstream b { server 10.0.0.2:9; }"
+    places = "location ~ \\.php$ { fastcgi_pass $php; } location /api/ { proxy_pass http://$back; }"
+    site, text = imported(tmp_path, f"{maps} {peers} server {{ root /srv; {places} }}")
+    assert site.whole
+    assert 'return proxy(({ ["a"]' not in text and "return proxy(map_php(req))" in text
+    assert 'return proxy(({ ["a"] = "a-2", ["b"] = "b-2" })[map_back(req)])' in text  # nil, and 500, without a value
+    tried = "location / { try_files $uri @php; } location @php { fastcgi_pass $php; }"
+    assert not imported(tmp_path, f"{maps} {peers} server {{ root /srv; {tried} }}")[0].whole

@@ -45,11 +45,21 @@ class Content:
         context = self.context
         if passing.name in ("fastcgi_pass", "uwsgi_pass"):
             level.all("try_files")
-            name = fastcgi.upstream(
-                passing, level, names, context.blocks, context.result, draft.parts, index,
-                is_rewritten=is_rewritten,
-            )  # fmt: skip
-            draft.keys = {**draft.keys, key: name}
+            match = _MAPPED.fullmatch(names.expand(passing.value))
+            values = context.functions.values(match["name"], may_be_empty=True) if match is not None else []
+            urls = [Statement(passing.name, [value], passing.origin) for value in values] or [passing]
+            found = [
+                fastcgi.upstream(
+                    url, level, names, context.blocks, context.result, draft.parts, index, is_rewritten=is_rewritten
+                )
+                for url in urls
+            ]
+            draft.keys = {**draft.keys, key: found[0]}
+            called = names.functions.call(match["name"]) if match is not None and values else None
+            if called is not None:
+                if key != "to":
+                    raise Unsayable("rsp knows the peer of scripts by a variable only where there are no files")
+                draft.before.append(f"return proxy({_looked_up(values, found, called)})")
             return
         if passing.name not in ("proxy_pass", "grpc_pass"):
             raise Unsayable(f"rsp does not speak the protocol of {passing.name}")
@@ -88,7 +98,7 @@ class Content:
     def _chosen(self, draft: Draft, passing: Statement, level: Level, names: Names) -> tuple[str, str, str] | None:
         """``proxy_pass http://$backend`` by a map: the first upstream, the map's value, and the upstream for it."""
         match = _MAPPED.fullmatch(names.expand(passing.value))
-        values = self.context.functions.values(match["name"]) if match is not None else []
+        values = self.context.functions.values(match["name"], may_be_empty=True) if match is not None else []
         if match is None or not values:
             return None
         called = names.functions.call(match["name"])
