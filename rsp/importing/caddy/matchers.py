@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from rsp.importing.caddy.tokens import Node
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, neither, of_path
-from rsp.importing.ordered.value import Value, Wanted, regular
+from rsp.importing.ordered.value import Value, Wanted, field_name, regular
 
 PRIVATE: Final = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1")
 
@@ -151,7 +151,7 @@ def _header_regexp(values: list[str]) -> Condition:
 def _field(name: str) -> str:
     if name.lower() == "host":
         raise Inexpressible("rsp has no patterns and no regular expressions for hosts")
-    return name
+    return field_name(name)
 
 
 def networks(values: list[str]) -> list[str]:

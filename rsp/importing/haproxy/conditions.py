@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rsp.importing.haproxy.sections import Line
 from rsp.importing.haproxy.texts import of_parts, of_whole
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, neither, of_path
-from rsp.importing.ordered.value import Wanted, escaped
+from rsp.importing.ordered.value import Wanted, escaped, field_name
 
 _PREDEFINED: Final[dict[str, list[str]]] = {
     "TRUE": ["always_true"],
@@ -171,9 +171,13 @@ class Acls:
         if name in ("hdr", "fhdr") and argument:
             return self._header(argument, way, fold, values, name == "hdr")
         if name == "hdr_cnt" and argument and values == ["eq", "0"]:
-            return [Condition(headers=((argument, False),))]
+            return [Condition(headers=((field_name(argument), False),))]
         if name == "hdr_cnt" and argument:
-            return [Condition(headers=((argument, True),))] if values in (["gt", "0"], ["ge", "1"]) else _none(text)
+            return (
+                [Condition(headers=((field_name(argument), True),))]
+                if values in (["gt", "0"], ["ge", "1"])
+                else _none(text)
+            )
         if name in ("urlp", "url_param") and argument:
             if any("%" in value or ("\\+" if way == "reg" else "+") in value for value in values):
                 raise Inexpressible("rsp compares parameters decoded, HAProxy as they are sent")
@@ -199,7 +203,7 @@ class Acls:
                 self.inexact[said] = None
             else:
                 wanted = exact
-        return [Condition(headers=((name, wanted),))]
+        return [Condition(headers=((field_name(name), wanted),))]
 
     def _hosts(self, values: Iterable[str], way: str) -> list[str]:
         hosts: dict[str, None] = {}

@@ -112,6 +112,11 @@ def written(wanted: Wanted) -> Any:
     return list(wanted) if isinstance(wanted, tuple) else wanted
 
 
+def field_name(name: str) -> str:
+    """As people write it, so that one field has one name."""
+    return name.title() if name.islower() else name
+
+
 def regular(text: str) -> str:
     """A regular expression that rsp takes.  Raises :class:`Inexpressible`."""
     try:
