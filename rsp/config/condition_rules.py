@@ -25,6 +25,7 @@ _OF_RESPONSES: Final = re.compile(
     r"|x-xss-protection",
     re.IGNORECASE,
 )  # that clients do not send
+_CONDITION: Final = "this is a condition on requests"
 
 Mistakes = Iterator[tuple[Path, str]]
 
@@ -57,9 +58,6 @@ def warnings(route: Route) -> Mistakes:
         for name, wanted in wanteds.items():
             if isinstance(wanted, str) and (way := _elsewhere(name, wanted)):
                 yield (key, name), f"{key}: {name}: {show(wanted)} is compared with the whole value; {way}"
-
-
-_CONDITION: Final = "this is a condition on requests"
 
 
 def _elsewhere(name: str, text: str) -> str:
