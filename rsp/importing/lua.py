@@ -104,6 +104,12 @@ def quoted(text: str) -> str:
     return f'"{"".join(_escaped(c) for c in text)}"'
 
 
+def index(key: str) -> str:
+    """``["key"]``; a bracket and a long bracket would be another one."""
+    text = quoted(key)
+    return f"[ {text} ]" if text.startswith("[") else f"[{text}]"
+
+
 def _escaped(character: str) -> str:
     if character in _ESCAPES:
         return _ESCAPES[character]
@@ -112,7 +118,9 @@ def _escaped(character: str) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _NAME.fullmatch(name) and not _KEYWORDS.fullmatch(name) else f"[{quoted(name)}]"
+    if _NAME.fullmatch(name) and not _KEYWORDS.fullmatch(name):
+        return name
+    return index(name)
 
 
 def _flat(value: Value) -> str | None:

@@ -87,6 +87,7 @@ def test_backslashes_and_brackets_stay_in_a_literal(text):
 
 def test_keys_that_are_words_of_lua_are_quoted():
     assert '["end"] = "x"' in write(_site(Declaration("route", keys={"headers": {"end": "x"}}))).text
+    assert '[ [[\\x]] ] = "x"' in write(_site(Declaration("route", keys={"headers": {"\\x": "x"}}))).text
 
 
 def test_lines_stay_below_the_width():

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from rsp.importing.lua import quoted
+from rsp.importing.lua import index, quoted
 from rsp.importing.nginx import access, fastcgi, fields, files, proxy, settings, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
@@ -306,5 +306,5 @@ def _looked_up(values: list[str], meant: list[str], called: str) -> str:
     """An expression of Lua: what is meant by the value that ``called`` gives."""
     if meant == values:
         return called
-    pairs = ", ".join(f"[{quoted(value)}] = {quoted(each)}" for value, each in zip(values, meant, strict=True))
+    pairs = ", ".join(f"{index(value)} = {quoted(each)}" for value, each in zip(values, meant, strict=True))
     return f"({{ {pairs} }})[{called}]"

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from rsp.importing.lua import quoted
+from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.tree import Statement
@@ -89,7 +89,7 @@ def _request_field(
     try:
         rules.request.setdefault("set", {})[name] = names.text(value)
     except Unsayable:
-        rules.before.append(f"req.headers[{quoted(name)}] = {names.lua(value)}")
+        rules.before.append(f"req.headers{index(name)} = {names.lua(value)}")
 
 
 def _host(value: str, names: Names, ports: frozenset[str]) -> str:
@@ -154,7 +154,7 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
 
 def _if_not_empty(way: str, name: str, value: str) -> list[str]:
     """nginx adds no field without a value."""
-    start, end = (f"res.headers:add({quoted(name)}, ", ")") if way == "add" else (f"res.headers[{quoted(name)}] = ", "")
+    start, end = (f"res.headers:add({quoted(name)}, ", ")") if way == "add" else (f"res.headers{index(name)} = ", "")
     if re.search(r'(?:^| \.\. )"[^"]+"(?: \.\. |$)', value):
         return [f"{start}{value}{end}"]
     return ["do", f"  local value = {value}", f'  if value ~= "" then {start}value{end} end', "end"]

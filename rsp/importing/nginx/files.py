@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from rsp.importing.lua import quoted
+from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.access import differ
 from rsp.importing.nginx.guards import MODULE, Dynamic
 from rsp.importing.nginx.levels import Level
@@ -278,7 +278,7 @@ def computed_control(level: Level, names: Names, functions: Dynamic) -> list[str
     values = functions.values(match[1], may_be_empty=True)
     if not values:
         raise Unsayable("expires depends on the request")
-    pairs = ", ".join(f"[{quoted(value)}] = {quoted(control)}" for value in values if (control := _control(value)))
+    pairs = ", ".join(f"{index(value)} = {quoted(control)}" for value in values if (control := _control(value)))
     return [
         f"local control = ({{ {pairs} }})[{names.with_response().lua(match[0])}]",
         'if control and res.status < 400 then res.headers["Cache-Control"] = control end',

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from rsp.importing.lua import quoted
+from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.maps import Maps, named_groups, pattern
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
@@ -115,14 +115,14 @@ class Guards(Struct):
         """``add_header`` in ``if``: lines for the hook of responses."""
         before, condition, captures = self.condition(statement.args)
         given = [each for each in fields if each.args[1:]]
-        lines = [f"res.headers[{quoted(each.value)}] = {self._lua(each.args[1], captures)}" for each in given]
+        lines = [f"res.headers{index(each.value)} = {self._lua(each.args[1], captures)}" for each in given]
         self.after += [*before, f"if {condition} then", *(f"  {line}" for line in lines), "end"]
         for inner in statement.block or []:
             inner.used = True
 
     def _answer(self, returned: Statement, fields: list[Statement], captures: frozenset[str]) -> str:
         """A ``return`` with fields."""
-        pairs = [f"[{quoted(each.value)}] = {self._lua(each.args[1], captures)}" for each in fields if each.args[1:]]
+        pairs = [f"{index(each.value)} = {self._lua(each.args[1], captures)}" for each in fields if each.args[1:]]
         body = returned.args[1] if returned.args[1:] else ""
         if returned.value in _MOVED and body:
             pairs.append(f'["Location"] = {self._lua(body, captures)}')

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from rsp.importing.lua import quoted
+from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import ASKS_RESPONSE, Names, Unsayable
@@ -92,7 +92,7 @@ class Maps:
                     exact.append(("text/javascript", said))  # as rsp calls it (RFC 9239)
         are_texts = all(names.is_plain(entry.value) for entry in statement.block or [])
         listed = [
-            f"  [{quoted(key)}] = {said if are_texts else self._function(said, frozenset())}," for key, said in exact
+            f"  {index(key)} = {said if are_texts else self._function(said, frozenset())}," for key, said in exact
         ]
         lines = [f"local {function}_values = {{", *listed, "}"] if exact else []
         if are_texts and exact and not patterns:
@@ -151,7 +151,7 @@ class Maps:
         for entry in statement.block or []:
             share = left if entry.name == "*" else float(entry.name.rstrip("%"))
             left -= share
-            shares.append(f"[{quoted(entry.value)}] = {share:g}")
+            shares.append(f"{index(entry.value)} = {share:g}")
         return [f"local function {function}(req)", f"  return split({{ {', '.join(shares)} }}, {source})", "end"]
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from rsp.importing.lua import quoted
+from rsp.importing.lua import index, quoted
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z0-9_]+)\}|(?P<plain>[A-Za-z0-9_]+))")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.\-]*)\}")
@@ -162,10 +162,10 @@ class Names:
         if _LUA.get(name):
             return _LUA[name]
         if name.startswith("http_"):
-            return f'(req.headers[{quoted(field(name[5:]))}] or "")'
+            return f'(req.headers{index(field(name[5:]))} or "")'
         for prefix, bag in (("cookie_", "cookies"), ("arg_", "args")):
             if name.startswith(prefix):
-                return f'(req.{bag}[{quoted(name.removeprefix(prefix))}] or "")'
+                return f'(req.{bag}{index(name.removeprefix(prefix))} or "")'
         called = _RESPONSE.get(name) or self._response_field(name) or self.functions.call(name)
         if called is None:
             raise Unsayable(f"rsp does not know ${name}")
@@ -177,7 +177,7 @@ class Names:
     def _response_field(name: str) -> str | None:
         for prefix in ("sent_http_", "upstream_http_"):
             if name.startswith(prefix):
-                return f'(res.headers[{quoted(field(name.removeprefix(prefix)))}] or "")'
+                return f'(res.headers{index(field(name.removeprefix(prefix)))} or "")'
         return None
 
 
