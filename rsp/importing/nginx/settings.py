@@ -296,7 +296,7 @@ def _asked(
         raise Unsayable("the page comes from another path of a peer")
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     passing.used = True
-    said = "rsp asks for the page without the fields of the client, who gets its Content-Type and its body"
+    said = "rsp asks for the page without the fields of the client; of the page, it sends Content-Type and body"
     draft.parts.note(passing, said)
     draft.failed += [
         f"if {condition} then",

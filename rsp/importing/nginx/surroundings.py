@@ -2,7 +2,7 @@
 
 ``conf.d/site.conf`` says ``limit_req zone=slow``, and the file that includes it says what ``slow`` is.  Only what the
 part asks for and does not define itself is taken, and a note says where it was found.  Settings that the part would
-inherit there are not taken: whoever imports a part wants the part.
+inherit there are not taken: the result is of the part alone.
 """
 
 import re
