@@ -118,3 +118,22 @@ def test_peers_that_a_map_chooses(tmp_path):
     assert 'return proxy(({ ["a"] = "a-2", ["b"] = "b-2" })[map_back(req)])' in text  # nil, and 500, without a value
     tried = "location / { try_files $uri @php; } location @php { fastcgi_pass $php; }"
     assert not imported(tmp_path, f"{maps} {peers} server {{ root /srv; {tried} }}")[0].whole
+
+
+def test_named_locations_that_rewrite(tmp_path):
+    php = "root /srv; location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
+    wiki = "location @wiki { rewrite ^/_media/(.*) /fetch.php?m=$1 last; rewrite ^/(.*) /doku.php?id=$1 last; }"
+    tried = "location / { try_files $uri @wiki; }"
+    site, text = imported(tmp_path, f"server {{ {php} {wiki} {tried} }}")
+    assert site.whole
+    assert 'regex = "^/_media/(.*)"' in text
+    assert 'else_rewrite = "/fetch.php?m={1}&{query}"' in text and 'else_rewrite = "/doku.php?id={1}&{query}"' in text
+    assert text.index("fetch.php") > text.index(".php$"), "behind the expressions of the server"
+    closed, text = imported(
+        tmp_path, f"server {{ {php} {wiki} location / {{ try_files $uri @wiki; secure_link $arg_a; }} }}"
+    )
+    assert not closed.whole and "else_rewrite" not in text and "status = 503" in text
+    other = "location /_media/x/ { proxy_pass http://127.0.0.1:1; }"  # whose paths the expression would take
+    assert not imported(tmp_path, f"server {{ {php} {wiki} {tried} {other} }}")[0].whole
+    denied = "location ~ \\.php$ { deny all; fastcgi_pass 127.0.0.1:9000; }"
+    assert not imported(tmp_path, f"server {{ root /srv; {denied} {wiki} {tried} }}")[0].whole

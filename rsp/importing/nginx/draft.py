@@ -56,7 +56,7 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
             keys[name] = Code(f"function({arguments})\n{inner}\nend")
     keys = _ordered(keys)
     routes = [Declaration("route", keys=keys, origin=origin)]
-    for other in draft.others:
+    for other in draft.others if "files" in keys else ():  # else the location is closed
         same = {key: value for key, value in keys.items() if key not in ("path", "first", "else_rewrite")}
         routes.append(Declaration("route", keys=_ordered({**same, **other}), origin=origin))
     if draft.rest is not None:
