@@ -137,3 +137,9 @@ def test_named_locations_that_rewrite(tmp_path):
     assert not imported(tmp_path, f"server {{ {php} {wiki} {tried} {other} }}")[0].whole
     denied = "location ~ \\.php$ { deny all; fastcgi_pass 127.0.0.1:9000; }"
     assert not imported(tmp_path, f"server {{ root /srv; {denied} {wiki} {tried} }}")[0].whole
+
+
+def test_an_application_behind_fastcgi_gets_the_path(tmp_path):
+    params = "fastcgi_param PATH_INFO $fastcgi_script_name; fastcgi_param SERVER_NAME $server_name;"
+    site, text = imported(tmp_path, f"server {{ root /srv; location / {{ {params} fastcgi_pass 127.0.0.1:9000; }} }}")
+    assert site.whole and 'protocol = "fastcgi", split = ""' in text

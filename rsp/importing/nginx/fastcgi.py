@@ -44,6 +44,7 @@ _KNOWN: Final = frozenset(
     FCGI_ROLE ORIG_SCRIPT_NAME SCRIPT_URL
     """.split()  # noqa: SIM905 - a list of words
 )
+_WHOLE: Final = (["$fastcgi_script_name"], ["$document_uri"], ["$uri"])
 _SCRIPT: Final = re.compile(r"(?P<root>.*?)/?\$(?:\{)?fastcgi_script_name\}?")
 
 
@@ -96,6 +97,10 @@ def _scripts(
         keys.update(root=root, index=name, split=name)
         level.all("fastcgi_split_path_info", "fastcgi_index")
         parts.note(statement, f"{constant} runs for every path, except in folders below it that have their own {name}")
+        return
+    paths = [each.args[1:] for each in level.all("fastcgi_param") if each.value == "PATH_INFO"]
+    if not script and any(path in _WHOLE for path in paths):
+        keys["split"] = ""  # an application, such as one of Django: the path is for it, and no script has it
         return
     root = root or names.expand("$document_root")
     if "$" in root:
