@@ -28,7 +28,7 @@ ALONE = -m "alone and not soak" $(shell grep -rl --include="test_*.py" "mark\.al
 by_itself = { [ $$? = 1 ] && echo "Running the failed tests once more, one by one:" && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -x -v $(1); }
 
 collected: .venv/installed-dev .venv/built     ## what pytest and Hypothesis make of new test files, once instead of in each process
-	@$(BIN)/python -m pytest --collect-only -qq >/dev/null
+	@$(BIN)/python -m pytest --collect-only -qq >.venv/collected || { cat .venv/collected; exit 1; }
 
 test: .venv/installed-dev .venv/built     ## all tests; those that need nginx, wget and ab are skipped where they are missing
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) || $(call by_itself,$(TOGETHER))
