@@ -1,6 +1,6 @@
 """A configuration in its running form, as exchanges ask it.  What it is made of is put together in ``assemble.py``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from rsp.config.engines import Store
@@ -285,12 +285,15 @@ class RunningConfig:
             known = self._direct[upstream] = self.direct_to(upstream)
         return known
 
-    def tick(self, now: float, *, former: bool) -> None:
-        """Once a second; ``former``: it is not in force, and only the exchanges that began with it use it."""
+    def look_around(self, now: float, *, former: bool) -> Iterator[int]:
+        """Once a second, in steps that give the microseconds that they may take; ``former``: it is not in force, and
+        only the exchanges that began with it use it."""
         for part in self.ticking:
             part.tick(now)
-        for upstream in self.upstreams.values():
+            yield 1
+        for upstream in list(self.upstreams.values()):
             if former:
                 upstream.tick_requests(now)
+                yield 1
             else:
-                upstream.tick(now)
+                yield from upstream.look_around(now)

@@ -16,6 +16,7 @@ cdef int IN_FLIGHT, STAGE, STOPPING
 
 cdef class HttpService(Service):
     cdef WorkerContext _context
+    cdef object _rounds
     cdef public RunningConfig config
     cdef public object directory, former
     cpdef accept(self, Transport transport, bytes client, listener, proxied=*)

@@ -1,5 +1,6 @@
 """What serves the requests of client connections: the configuration in force, and those that exchanges are still on."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -27,6 +28,7 @@ from rsp.net.context import WorkerContext
 from rsp.net.handshake import ServerHandshake
 from rsp.net.proxy_header import ProxyHeader
 from rsp.net.proxy_listener import Introduction
+from rsp.net.rounds import Rounds
 from rsp.net.transport import Protocol, Transport
 from rsp.tls.facts import Facts
 from rsp.tls.material import Keyring
@@ -40,7 +42,7 @@ _OF_CLIENTS: Final = (ServerConnection, H2ServerConnection, ServerHandshake, Pre
 class HttpService(Service):
     """``config``: in force; ``former``: those that were, as long as an exchange needs them."""
 
-    __slots__ = ("_context", "config", "directory", "former")
+    __slots__ = ("_context", "_rounds", "config", "directory", "former")
 
     def __init__(self, context: WorkerContext, directory: PeerDirectory | None = None) -> None:
         self._context = context
@@ -48,6 +50,7 @@ class HttpService(Service):
         self.directory = directory or PeerDirectory(context)
         self.former: WeakSet[RunningConfig] = WeakSet()
         context.tickers.append(self)
+        self._rounds = Rounds()
 
     def accept(
         self, transport: Transport, client: bytes, listener: str, proxied: ProxyHeader | None = None
@@ -171,15 +174,19 @@ class HttpService(Service):
             upstream.wait_for(unknown)
 
     def tick(self, now: float, _wall: float) -> None:
-        if self.config is not None:
-            self.config.tick(now, former=False)
+        self._rounds.begin(self._look_around(now))
         self.directory.tick(now)
         context = self._context
         if not context.leaving and context.scoreboard.row(RETIRED_ROW)[STAGE] == STOPPING:  # ``drain_delay`` has begun
             context.leaving = True
             self.drain()
+
+    def _look_around(self, now: float) -> Iterator[int]:
+        """What the configurations do once a second, in steps."""
+        if self.config is not None:
+            yield from self.config.look_around(now, former=False)
         for config in list(self.former):
-            config.tick(now, former=True)
+            yield from config.look_around(now, former=True)
 
     # -- what connections ask
 

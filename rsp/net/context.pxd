@@ -1,6 +1,7 @@
 from rsp.http.limits cimport Limits
 from rsp.ipc.worker_stats cimport WorkerStats
 from rsp.net.calls cimport monotonic
+from rsp.net.deadlines cimport Deadlines
 from rsp.net.poller cimport Poller
 from rsp.net.watcher cimport Watcher
 
@@ -17,7 +18,7 @@ cdef class WorkerContext:
     cdef public object scoreboard
     cdef public object temp
     cdef public int row_number
-    cdef public set attempts, connections, peer_connections
+    cdef public Deadlines attempts, connections, peer_connections
     cdef public list tickers
     cdef public object effort, lease_clients, stores, tap, usage
     cdef public Watcher watch
@@ -29,6 +30,8 @@ cdef class WorkerContext:
     cdef dict _by_client
     cdef public Py_ssize_t _ids
     cdef list _due
+    cdef bint _expiring
+    cdef object _rounds
     cpdef double clock(self) except? -1
     cpdef tell_time(self, double wall)
     cpdef bytes new_id(self)

@@ -11,6 +11,7 @@ from rsp.ipc import peer_marks, standing
 from rsp.ipc.peer_cells import IN_FLIGHT
 from rsp.ipc.peer_marks import DRAIN, EJECTED_UNTIL, HEALTH, HEALTH_DEAD, HEALTH_DOUBTFUL
 from rsp.ipc.peer_table import Changes, PeerEntry
+from rsp.net.rounds import at_once
 from tests.harness import wait_until
 from tests.unit.forward_lab import Lab
 from tests.unit.test_peers import Asking
@@ -37,7 +38,7 @@ def crowd(request, loop):
 
 
 def look(lab):
-    lab.upstream.tick(lab.context.now)
+    at_once(lab.upstream.look_around(lab.context.now))
 
 
 def ask(lab, desperate=True, **more):

@@ -20,6 +20,7 @@ from rsp.ipc.peer_marks import DRAIN
 from rsp.ipc.peer_table import Changes, PeerEntry
 from rsp.ipc.scoreboard import RETIRED_ROW
 from rsp.ipc.worker_cells import QUEUED, ROWS
+from rsp.net.rounds import at_once
 from tests.unit.test_peer_connection import OK, Process, Request
 
 
@@ -227,13 +228,13 @@ def test_what_a_pool_does_not_keep(worker, why):
 def test_connections_are_made_ahead_where_requests_come(worker):
     upstream = worker.upstream([worker.entry()], warm=3, keepalive=2)
     (peer,) = upstream.peers
-    upstream.tick(worker.context.now)
+    at_once(upstream.look_around(worker.context.now))
     assert not worker.context.attempts
     peer.stats.add(REQUESTS, 1)
-    upstream.tick(worker.context.now)
+    at_once(upstream.look_around(worker.context.now))
     worker.wait(lambda: len(peer.pool.idle) == 2)
     assert not worker.context.attempts
-    upstream.tick(worker.context.now)
+    at_once(upstream.look_around(worker.context.now))
     assert peer.stats.own(IDLE) == 2
 
 

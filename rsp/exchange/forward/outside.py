@@ -23,6 +23,7 @@ from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_cells import ROWS
 from rsp.net.context import WorkerContext
 from rsp.net.families import Families
+from rsp.net.rounds import at_once
 from rsp.tls.client_rules import ClientRules
 
 _KEEP: Final = 60.0  # seconds that a peer is kept without use
@@ -92,7 +93,7 @@ class Outside:
     def tick(self, now: float) -> None:
         """Once a second."""
         for key, upstream in list(self._upstreams.items()):
-            upstream.tick(now)
+            at_once(upstream.look_around(now))
             if self._used[key] + _KEEP < now:
                 for peer in upstream.peers:
                     peer.retire(0.0)

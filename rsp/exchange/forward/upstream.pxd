@@ -41,7 +41,7 @@ cdef class Upstream(PeerOwner):
     @cython.locals(peer=Peer, primaries=list, backups=list, bounded=bint)
     cpdef _sort(self)
     @cython.locals(peer=Peer, known=Py_ssize_t, latency=double)
-    cpdef _look_around(self)
+    cpdef _note_latency(self)
     @cython.locals(peer=Peer, standing=int, now=cython.ulonglong, up=Py_ssize_t, asked=Py_ssize_t, doubtful=Py_ssize_t)
     cpdef _look_for_panic(self)
     cpdef freed(self)

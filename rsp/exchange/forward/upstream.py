@@ -4,8 +4,7 @@ Which peer may be asked is decided here, in this order: those that are open; bac
 has to wait; and as the last resort those that are out, because a request that may fail is better than one that must.
 """
 
-import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from math import inf
 from typing import Final, Protocol
 
@@ -31,13 +30,14 @@ from rsp.ipc.series import TimesSeries
 from rsp.ipc.standing import DOUBTFUL, DRAINED, FULL, HALF_OPEN, OPEN, OUT
 from rsp.logs import log
 from rsp.net.context import WorkerContext
+from rsp.net.rounds import at_once
 from rsp.tls.client_rules import ClientRules
 
 FEW: Final = 8  # peers among which a policy chooses for one request; the rest is taken as it comes
 _COUNT_AGAIN: Final = 0.01  # seconds
 _COUNT_MANY_AGAIN: Final = 0.1
 _MOST_TRIES: Final = 1000  # of a request, where there are very many peers
-_IN_A_TURN: Final = 500  # peers that are looked after in one turn of the loop; some 0.5 ms
+_IN_A_STEP: Final = 100  # peers; some 0.1 ms
 
 
 class PeerSource(Protocol):
@@ -131,7 +131,7 @@ class Upstream(PeerOwner):
         self._sort()
         self._policy.arrange(self._primaries)
         self._backup_policy.arrange(self._backups)
-        self._look_around()
+        at_once(self._weigh_up())
         self.freed()
 
     def change(self, changes: Changes) -> None:
@@ -155,7 +155,7 @@ class Upstream(PeerOwner):
         if before is not None and self.peers[:1] != [before]:
             self.queue.move(before)
         if self._crowd is None:
-            self._look_around()
+            at_once(self._weigh_up())
         else:
             self._crowd.changed = True
         self.freed()
@@ -349,19 +349,27 @@ class Upstream(PeerOwner):
 
     # -- once a second
 
-    def tick(self, now: float) -> None:
+    def look_around(self, now: float) -> Iterator[int]:
+        """Steps (``net/rounds.py``), because thousands of peers take some milliseconds."""
         self.tick_requests(now)
-        self._tick_some(self.peers, now)
-        self._look_around()
         if self._late is not None:
             self._late.tick()
+        for first in range(0, len(self.peers), _IN_A_STEP):
+            for peer in self.peers[first : first + _IN_A_STEP]:
+                peer.tick(now)
+            yield min(_IN_A_STEP, len(self.peers))
+        yield from self._weigh_up()
 
-    def _tick_some(self, peers: list[Peer], now: float) -> None:
-        """The others in the next turn of the loop, because thousands take some milliseconds."""
-        for peer in peers[:_IN_A_TURN]:
-            peer.tick(now)
-        if len(peers) > _IN_A_TURN:
-            asyncio.get_running_loop().call_soon(self._tick_some, peers[_IN_A_TURN:], now)
+    def _weigh_up(self) -> Iterator[int]:
+        self._note_latency()
+        yield len(self._primaries) // 20
+        if self._panic_share and self._primaries:
+            self._look_for_panic()
+            yield len(self._primaries) // 20
+        self._policy.reweigh()
+        if self._crowd is not None:
+            self._crowd.look(self._panic)
+            yield len(self.peers) // 20
 
     def tick_requests(self, now: float) -> None:
         """What belongs to requests: all that is left of an upstream whose configuration is no longer in force."""
@@ -369,19 +377,13 @@ class Upstream(PeerOwner):
         self.requests = 0
         self.queue.tick(now)
 
-    def _look_around(self) -> None:
-        """What need not be known at once."""
+    def _note_latency(self) -> None:
         known, latency = 0, 0.0
         for peer in self._primaries:
             if peer.ewma.value > 0:
                 known, latency = known + 1, latency + peer.ewma.value
         if known:
             self.typical_latency = latency / known
-        if self._panic_share and self._primaries:
-            self._look_for_panic()
-        self._policy.reweigh()
-        if self._crowd is not None:
-            self._crowd.look(self._panic)
 
     def _look_for_panic(self) -> None:
         now = int(self._context.now * 1000)
