@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A start of rsp costs twice as much where its bytecode is not kept, and tests start it a thousand times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run compile collected test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files bench-instructions instructions wheel sdist deb clean
+.PHONY: run compile collected test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files bench-instructions bench-memory bench-tick instructions wheel sdist deb clean
 
 # Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
 COMPILED := $(wildcard rsp/_cython*.so)
@@ -113,6 +113,12 @@ unexport NGINX HAPROXY
 
 bench-instructions: .venv/installed-dev .venv/built     ## instructions of a request beside nginx and HAProxy (NGINX=, HAPROXY=: the programs); writes a table of docs/benchmarks.md, ten minutes
 	$(BIN)/python -m bench.instructions $(if $(NGINX),--nginx $(NGINX)) $(if $(HAPROXY),--haproxy $(HAPROXY)) --document docs/benchmarks.md
+
+bench-memory: .venv/installed-dev .venv/built     ## memory of processes, connections, peers and routes beside nginx (NGINX=); writes tables of docs/benchmarks.md, five minutes
+	$(BIN)/python -m bench.memory $(if $(NGINX),--nginx $(NGINX)) --document docs/benchmarks.md
+
+bench-tick: .venv/installed-dev .venv/built     ## what a worker does once a second, by turn of its loop; writes a table of docs/benchmarks.md, one minute
+	$(BIN)/python -m bench.tick --document docs/benchmarks.md
 
 instructions: .venv/installed-dev .venv/built     ## record the instructions of a request, with which make test compares; CFLAGS=-O1, as in CI
 	$(BIN)/python -m tests.unit.instruction_count
