@@ -2,8 +2,9 @@
 
 A cell for each slot, which only the slot's worker writes, and the master where there is none.  An inbox for each slot,
 which outlives its workers: a datagram socket with a name of this instance's own in the abstract namespace (unix(7)), so
-that a worker needs no descriptor for each sibling.  Any process of the machine can send to it; what does not come from
-a worker is dropped (``net/neighbours.py``).
+that a worker needs no descriptor for each sibling.  Any process of the machine can send to it; what does not begin with
+the token that only workers know is dropped (``net/neighbours.py``).  The sender's process is no such proof: it may have
+ended since.
 """
 
 import mmap
@@ -15,6 +16,7 @@ from typing import Final
 
 from rsp.config.units import MOST_WORKERS
 
+TOKEN: Final = 16  # bytes of it
 AWAY: Final = 0  # no worker that takes connections
 _FRESH: Final = 3  # seconds: a worker whose loop has not run for this time takes none
 _AHEAD: Final = 5  # seconds by which its clock may be ahead of ours: each moves when its loop has its tick
@@ -24,11 +26,12 @@ _VERSIONS: Final = (1 << 24) - 1
 
 
 class Loads:
-    """Create it before forking.  ``inboxes``: by slot, those that could be had."""
+    """Create it before forking.  ``inboxes``: by slot, those that could be had.  ``token``: what workers begin with."""
 
     def __init__(self) -> None:
         self._cells = memoryview(mmap.mmap(-1, MOST_WORKERS * 8)).cast("Q")
         self.inboxes: dict[int, socket.socket] = {}
+        self.token = os.urandom(TOKEN)
         self._name = f"\0rsp-{os.urandom(12).hex()}-"
 
     def put(self, slot: int, version: int, now: float, count: int) -> None:
@@ -52,10 +55,9 @@ class Loads:
         return f"{self._name}{slot}"
 
     def add(self, slot: int) -> None:
-        """An inbox for a new slot; the kernel says which process has sent what arrives there."""
+        """An inbox for a new slot."""
         with suppress(OSError):
             made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             made.bind(self.address(slot))
             self.inboxes[slot] = made
 

@@ -9,11 +9,10 @@ configuration, or whose loop hangs, gets none; and none is handed over twice.
 import array
 import os
 import socket
-import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-from rsp.ipc.loads import Loads, count_of
+from rsp.ipc.loads import TOKEN, Loads, count_of
 from rsp.ipc.packets import close_all
 from rsp.net.context import WorkerContext
 from rsp.net.poller import IN, Watched
@@ -23,9 +22,8 @@ _LOOKS: Final = 256  # in a second
 _GIFTS: Final = 64  # in a second
 _UNSEEN: Final = 8  # at a sibling that has not counted them yet
 _AT_ONCE: Final = 64
-_LONGEST: Final = 512  # bytes of the addresses of a listener and a client
-_CREDENTIALS: Final = struct.Struct("3i")  # process, user, group
-_SPACE: Final = socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_CREDENTIALS.size)
+_LONGEST: Final = 512  # bytes of a token and the addresses of a listener and a client
+_SPACE: Final = socket.CMSG_SPACE(4)
 
 # What carries connections at a listener, and what begins with them.
 Accepting = Callable[[str], tuple[type[Transport], Callable[[Any, bytes, str], None]]]
@@ -80,7 +78,10 @@ class Neighbours(Watched):
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
         try:
             self._inbox.sendmsg(
-                [b"%b\0%b" % (listener.encode(), client)], [rights], socket.MSG_DONTWAIT, self._loads.address(sibling)
+                [self._loads.token, b"%b\0%b" % (listener.encode(), client)],
+                [rights],
+                socket.MSG_DONTWAIT,
+                self._loads.address(sibling),
             )
         except OSError:  # its inbox is full
             return False
@@ -97,14 +98,11 @@ class Neighbours(Watched):
             except OSError:
                 break
             descriptors = array.array("i")
-            sender = 0  # as it is where the process cannot be seen from here
             for _, kind, data in extra:
                 if kind == socket.SCM_RIGHTS:
                     descriptors.frombytes(data)
-                elif kind == socket.SCM_CREDENTIALS:
-                    sender = _CREDENTIALS.unpack(data)[0]
-            listener, _, client = text.partition(b"\0")
-            if len(descriptors) == 1 and client and sender and sender in self._context.scoreboard.pids():
+            listener, _, client = text[TOKEN:].partition(b"\0")
+            if len(descriptors) == 1 and client and text[:TOKEN] == self._loads.token:
                 self._begin(descriptors[0], listener.decode("utf-8", "replace"), client)
             else:
                 close_all(list(descriptors))

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rsp.config.units import Listen
-from rsp.ipc.loads import Loads, count_of
+from rsp.ipc.loads import TOKEN, Loads, count_of
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_cells import PID, ROWS
 from rsp.net.context import WorkerContext
@@ -134,7 +134,7 @@ def test_what_comes_from_another_process_is_dropped(sides, tmp_path):
     if child == 0:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ours[0].fileno()]))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.sendmsg([b"127.0.0.1:80\0a"], [rights], 0, loads.address(1))
+            sender.sendmsg([bytes(TOKEN), b"127.0.0.1:80\0a"], [rights], 0, loads.address(1))
         os._exit(0)
     os.waitpid(child, 0)
     ours[0].close()
@@ -144,12 +144,21 @@ def test_what_comes_from_another_process_is_dropped(sides, tmp_path):
     assert ours[1].recv(1) == b"", "its descriptor is closed"
 
 
+def test_what_a_worker_gave_that_has_ended_is_served(sides):
+    first, second = sides
+    assert first.gives()
+    for slot in (0, 1):  # both have our process
+        first.context.scoreboard.row(slot)[PID] = 0
+    second.neighbours.ready(IN)
+    assert second.begun == [(b"10.0.0.9", "127.0.0.1:80")]
+
+
 @pytest.mark.parametrize("text", [b"", b"no zero", b"no client\0"])
 def test_nonsense_costs_no_descriptor(sides, text):
     first, second = sides
     ours, theirs = socket.socketpair()
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ours.fileno()]))
-    first.inbox.sendmsg([text], [rights], 0, first.loads.address(1))
+    first.inbox.sendmsg([first.loads.token, text], [rights], 0, first.loads.address(1))
     ours.close()
     second.neighbours.ready(IN)
     assert not second.begun
