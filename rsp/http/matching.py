@@ -4,11 +4,14 @@ Rules of this room: it knows bytes only, and nothing of where they come from.  E
 the value: texts are compared, regular expressions are RE2's.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Final
 
-from rsp.http.regex import Pattern, Sieve
+from rsp.http.regex import Pattern, Sieve, TooCostly
 
+_PATIENCE: Final = 0.1  # seconds of this thread that all values may take
 Test = Callable[[bytes], bool]
 
 
@@ -42,10 +45,21 @@ class Matcher:
             self._tests.append(patterns[0].finds if len(patterns) == 1 else partial(_is_found, Sieve(patterns)))
 
     def holds(self, values: Collection[bytes]) -> bool:
-        """Raises :class:`TooCostly` where a regular expression would take too long for a value."""
-        if self._tests and not any(map(self._passes, values)):
+        """Raises :class:`TooCostly` where a regular expression would take too long for a value, or for all of them."""
+        if self._tests and not self._one_passes(values):
             return False
         return self._unless is None or not self._unless.holds(values)
+
+    def _one_passes(self, values: Collection[bytes]) -> bool:
+        if len(values) < 2:
+            return any(map(self._passes, values))
+        end = time.thread_time() + _PATIENCE
+        for value in values:
+            if self._passes(value):
+                return True
+            if time.thread_time() > end:
+                raise TooCostly(f"this pattern takes too long for {len(values):,} values")
+        return False
 
     def _passes(self, value: bytes) -> bool:
         return all(test(value) for test in self._tests)

@@ -153,6 +153,7 @@ def test_regular_expressions_are_looked_at_last(site):
 
 HEAVY = [f"(a|b)*a(a|b){{{number}}}c" for number in range(40, 90)]
 HOSTILE = bytes(random.Random(1).choices(b"ab", k=7000)).decode()  # with an automaton that does not fit
+PARTS = [HOSTILE[start : start + 200] for start in range(0, len(HOSTILE), 200)]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,11 @@ HOSTILE = bytes(random.Random(1).choices(b"ab", k=7000)).decode()  # with an aut
         ("headers", "/", "X-A: " + HOSTILE, b"431"),
         ("cookies", "/", "Cookie: X-A=" + HOSTILE, b"431"),
         ("query", "/?X-A=" + HOSTILE, "X-B: 1", b"414"),
+        ("headers", "/", "\r\n".join(f"X-A: {part}" for part in PARTS), b"431"),
+        ("cookies", "/", "Cookie: " + "; ".join(f"X-A={part}" for part in PARTS), b"431"),
+        ("query", "/?" + "&".join(f"X-A={part}" for part in PARTS), "X-B: 1", b"414"),
     ],
+    ids=[f"{key} {how}" for how in ("long", "many") for key in ("headers", "cookies", "query")],
 )
 def test_a_value_that_takes_too_long_is_refused(key, target, line, status):
     """Another route must not answer what may be for this one."""
