@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run compile collected test test-pure test-tls soak test-deploy check lint prose docs docs-site pictures man fuzz bench bench-quick bench-http2 bench-balancing bench-operations bench-lua bench-filters bench-files bench-instructions bench-memory bench-tick instructions wheel sdist deb clean
 
 # Where nothing is compiled, rsp runs in pure Python: the first answer does not wait for a compiler.
-COMPILED := $(wildcard rsp/_cython*.so)
+COMPILED := $(wildcard rsp/_compiled*.so)
 
 run: .venv/installed $(if $(COMPILED),.venv/built)     ## demo backends, rsp -w 4 rsp.lua in front of them, and a page to try it on
 	@$(if $(COMPILED),,echo 'Running the Python sources.  "make compile" makes rsp several times faster; it takes about two minutes')

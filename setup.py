@@ -5,11 +5,11 @@ file beside each; where a .pyx stands beside a module, that is its twin, written
 environment, nothing is compiled.
 """
 
-import itertools
 import os
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -20,10 +20,13 @@ from setuptools.modified import newer_group
 
 SHARED = "rsp._cython"  # Cython's own types and functions, once instead of in every module
 DIRECTIVES = {"language_level": "3", "annotation_typing": False, "show_performance_hints": False, "auto_pickle": False}
+TRANSLATED = Path("build/cython")
+WHOLE, TABLE = "rsp._compiled", "rsp/_compiled.c"  # the shared object of all modules
 PROCESSORS = len(os.sched_getaffinity(0))
 # CFLAGS replaces what Python was compiled with, of which two flags matter; an optimization level in it holds.
 OPTIMIZED = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O2"]
-FLAGS = ["-w", "-g0", "-fwrapv", "-DNDEBUG", "-frecord-gcc-switches", *OPTIMIZED]
+# What the modules call of Python is called over the table of addresses, without a jump between.
+FLAGS = ["-w", "-g0", "-fwrapv", "-fno-plt", "-DNDEBUG", "-frecord-gcc-switches", *OPTIMIZED]
 
 
 def compiled() -> dict[str, Path]:
@@ -33,14 +36,14 @@ def compiled() -> dict[str, Path]:
     return {".".join(name.parts): sources[name] for name in sorted(sources)}
 
 
-def extensions() -> list[Extension]:
-    sources = compiled() | {SHARED: Path("rsp/_cython.c")}
-    return [Extension(name, [str(path)], extra_compile_args=FLAGS) for name, path in sources.items()]
-
-
 def manual() -> list[tuple[str, list[str]]]:
     """What ``make man`` has written, where man(1) finds it beside the installed programs."""
     return [(f"share/man/{folder.name}", list(map(str, folder.iterdir()))) for folder in Path("build/man").glob("man*")]
+
+
+def _initialises(name: str) -> str:
+    """The function that initialises a module, with a name of its own among all modules."""
+    return "PyInit_" + name.replace(".", "__")
 
 
 def say(text: str) -> None:
@@ -58,9 +61,10 @@ class BuildSources(build_py):
 
 
 class BuildModules(build_ext):
-    """Translates and compiles, and only where modules are built: the hooks for metadata and requirements need neither.
+    """Translates and compiles each module, and links all of them to one shared object, :file:`rsp/_compiled.c`.
 
-    All of the modules or none, because they are bound to each other.
+    All of the modules or none, because they are bound to each other.  Only where modules are built: the hooks for
+    metadata and requirements need no Cython.
     """
 
     def run(self) -> None:
@@ -70,22 +74,18 @@ class BuildModules(build_ext):
     def build_extensions(self) -> None:
         try:
             self._check_compiler()
-            self._translate()
-            self.outdated = [each for each in self.extensions if self._is_outdated(each)]
-            self.numbers = itertools.count(1)
-            say(f"Compiling {len(self.outdated)} modules")
             super().build_extensions()
         except Exception as error:
             self.extensions = []
             say(f"NOT COMPILED, rsp will run in pure Python, several times slower: {error}")
 
     def build_extension(self, extension: Extension) -> None:
-        try:
-            super().build_extension(extension)
-        except Exception:  # its text is the whole command
-            raise CompileError(f"{extension.name} does not compile") from None
-        if extension in self.outdated and (number := next(self.numbers)) % 8 == 0:
-            say(f"Compiling: {number}/{len(self.outdated)}")
+        """The only one."""
+        modules = self._translate()
+        objects = self._compile(modules)
+        path = self.get_ext_fullpath(extension.name)
+        if self.force or newer_group(objects, path):
+            self.compiler.link_shared_object(objects, path, build_temp=self.build_temp, target_lang="c")
 
     def _check_compiler(self) -> None:
         """Before any work, and with a word for all modules instead of the compiler's for each."""
@@ -98,26 +98,52 @@ class BuildModules(build_ext):
         except subprocess.CalledProcessError:
             raise CompileError(f"{command[0]} does not find Python.h (apt-get install python3-dev)") from None
 
-    def _translate(self) -> None:
+    def _translate(self) -> dict[str, str]:
+        """The C source of each module, by the module's name."""
         try:
             from Cython.Build import cythonize
         except ImportError:
             raise CompileError("Cython is not installed") from None
-        say(f"Translating {len(self.extensions)} modules to C")
+        sources = compiled() | {SHARED: Path("rsp/_cython.c")}
+        say(f"Translating {len(sources)} modules to C")
         translated = cythonize(
-            self.extensions,
-            build_dir="build/cython",
+            [Extension(name, [str(path)]) for name, path in sources.items()],
+            build_dir=str(TRANSLATED),
             compiler_directives=DIRECTIVES,
             shared_utility_qualified_name=SHARED,
             nthreads=PROCESSORS,
             quiet=True,
         )
-        sources = {each.name: each.sources for each in translated}
-        for extension in self.extensions:
-            extension.sources = sources[extension.name]
+        return {each.name: each.sources[0] for each in translated}
 
-    def _is_outdated(self, extension: Extension) -> bool:
-        return self.force or newer_group(extension.sources, self.get_ext_fullpath(extension.name))
+    def _compile(self, modules: dict[str, str]) -> list[str]:
+        """The object files of the modules and of the table of them."""
+        table = TRANSLATED / "modules.h"
+        lines = "".join(f'MODULE("{name}", {_initialises(name)})\n' for name in modules)
+        if not table.exists() or table.read_text() != lines:
+            table.write_text(lines)
+        sources = {name: [source] for name, source in modules.items()} | {WHOLE: [TABLE, str(table)]}
+        objects = {
+            name: self.compiler.object_filenames(files[:1], output_dir=self.build_temp)[0]
+            for name, files in sources.items()
+        }
+        outdated = [name for name in sources if self.force or newer_group(sources[name], objects[name])]
+        say(f"Compiling {len(outdated)} modules")
+        with ThreadPoolExecutor(PROCESSORS) as threads:
+            done = threads.map(self._compile_one, outdated, (sources[name][0] for name in outdated))
+            for number, _ in enumerate(done, 1):
+                if number % 8 == 0:
+                    say(f"Compiling: {number}/{len(outdated)}")
+        return list(objects.values())
+
+    def _compile_one(self, name: str, source: str) -> None:
+        macros = [] if name == WHOLE else [(f"PyInit_{name.rpartition('.')[2]}", _initialises(name))]
+        try:
+            self.compiler.compile(
+                [source], self.build_temp, macros, include_dirs=[str(TRANSLATED)], extra_postargs=FLAGS
+            )
+        except Exception:  # its text is the whole command
+            raise CompileError(f"{name} does not compile") from None
 
     def _remove_leftovers(self) -> None:
         """Modules that an earlier build left and that this build did not make."""
@@ -130,8 +156,7 @@ class BuildModules(build_ext):
 
 if __name__ == "__main__":  # Cython's processes may import this file again
     setup(
-        ext_modules=[] if os.environ.get("RSP_PURE") else extensions(),
+        ext_modules=[] if os.environ.get("RSP_PURE") else [Extension(WHOLE, [TABLE])],
         data_files=manual(),
         cmdclass={"build_py": BuildSources, "build_ext": BuildModules},
-        options={"build_ext": {"parallel": PROCESSORS}},
     )

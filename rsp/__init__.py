@@ -4,7 +4,7 @@ import os
 
 __version__ = "0.1.0"
 
-if os.environ.get("RSP_PURE"):
+if not os.environ.get("RSP_PURE"):
     from rsp import pure
 
-    pure.install()
+    pure.prefer_compiled()

@@ -1,29 +1,41 @@
 """Compiled modules or their sources: which of the two run.
 
-The hot modules stand side by side as source and, where the build found a compiler, as extension; Python imports the
-extension.  With ``RSP_PURE`` set in the environment it imports the sources: to debug, or to compare.
+Where the build found a compiler, the hot modules stand compiled in one shared object (``_compiled.c``), beside their
+sources.  With ``RSP_PURE`` set in the environment, Python imports the sources: to debug, or to compare.
 """
 
 import sys
 from collections.abc import Sequence
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
-class _Sources:
-    """A finder for ``rsp.*`` that does not see extensions."""
+class _Compiled:
+    """Finds and loads the modules of ``rsp._compiled``."""
 
-    @staticmethod
-    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if path is None or not name.startswith("rsp."):
+    def __init__(self, whole: ModuleType) -> None:
+        self._file: str | None = whole.__file__
+        self._names = frozenset(whole.names)
+        self.create_module = whole.create
+        self.exec_module = whole.execute
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self._names:
             return None
-        specs = (FileFinder(entry, (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(name, target) for entry in path)
-        return next((spec for spec in specs if spec is not None), None)
+        spec = ModuleSpec(name, self, origin=self._file)
+        spec.has_location = True
+        return spec
 
 
-def install() -> None:
-    """From now on, modules of rsp are imported from source."""
-    sys.meta_path.insert(0, _Sources)
+def prefer_compiled() -> None:
+    """From now on, modules of rsp are imported from the shared object, if there is one."""
+    try:
+        from rsp import _compiled
+    except ImportError:
+        return
+    sys.meta_path.insert(0, _Compiled(_compiled))
 
 
 def in_use() -> bool:
