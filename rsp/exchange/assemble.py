@@ -101,7 +101,7 @@ def assemble(
     made.nowhere.compression = chain.compression(Route().compress_rules(settings.compress), context)
     targets = [_target(config, one, made, number, room, keyring, context) for number, one in enumerate(config.routes)]
     _observe(config, made, targets, logs, counting)
-    made.router = _router(targets, len(config.labelled))
+    made.use_router(_router(targets, len(config.labelled)))
     # Not ``made``, which would hold itself.
     certified = _certified(made.requirements)
     made.direct_to = partial(_direct, config, made.listeners, made.filters, certified, made.nowhere, counting)
@@ -185,7 +185,7 @@ def _redirecting(config: Config, main: RunningConfig) -> RunningConfig:
     target.field_rules = made.nowhere.field_rules = main.nowhere.field_rules
     target.logs = made.nowhere.logs = main.nowhere.logs
     target.series = made.nowhere.series = main.nowhere.series
-    made.router = Router([(Rule(), target)])
+    made.use_router(Router([(Rule(), target)]))
     return made
 
 

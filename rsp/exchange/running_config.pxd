@@ -61,6 +61,8 @@ cdef class RunningConfig:
     cdef public str request_id
     cdef public Py_ssize_t weight
     cdef dict _direct
+    cdef list _everywhere
+    @cython.locals(levels=list)
     cpdef learn_host(self, ClientSession session, bytes host, ClientStream stream)
     cpdef RunningConfig at(self, listener)
     cpdef RouteTarget direct(self, Upstream upstream)

@@ -24,7 +24,7 @@ from rsp.http.lines import without
 from rsp.http.message import OutgoingHead, RequestHead, ResponseHead
 from rsp.http.names import lines_without, request_trailers
 from rsp.http.regex import Pattern
-from rsp.http.routing import Router
+from rsp.http.routing import Level, Router
 from rsp.http.stream import ClientSession, ClientStream
 from rsp.ipc.series import ListenerSeries, RouteSeries, TimesSeries
 from rsp.logs.secrets import Secrets
@@ -214,8 +214,8 @@ class RunningConfig:
 
     # fmt: off
     __slots__ = (
-        "__weakref__", "_direct", "direct_to", "directory", "dns", "filters", "forwarded", "hooks", "keyed",
-        "limits", "listeners", "nowhere", "pages", "ready", "ready_path", "redirecting", "request_id",
+        "__weakref__", "_direct", "_everywhere", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
+        "keyed", "limits", "listeners", "nowhere", "pages", "ready", "ready_path", "redirecting", "request_id",
         "requirements", "router", "secrets", "series", "stores", "ticking", "tracer", "upstreams", "via", "weight",
     )
     # fmt: on
@@ -239,6 +239,7 @@ class RunningConfig:
         self.weight = 1
         self.upstreams: dict[str, Upstream] = {}
         self.router: Router[RouteTarget]
+        self._everywhere: list[Level] | None = None
         self.direct_to: Callable[[Upstream], RouteTarget]
         self.hooks: Any = None
         self.requirements: list[Requirement] = []
@@ -248,11 +249,17 @@ class RunningConfig:
         self.stores: tuple[Store, ...] = ()
         self._direct: dict[Upstream, RouteTarget] = {}
 
+    def use_router(self, router: Router[RouteTarget]) -> None:
+        """Requests find their routes in it."""
+        self.router = router
+        self._everywhere = router.only()
+
     def learn_host(self, session: ClientSession, host: bytes, stream: ClientStream) -> None:
         """What ``host`` means, for this request and those that follow it on the connection."""
         if session.known_host != host:
             session.known_host = host
-            session.levels = self.router.levels(host)
+            levels = self._everywhere
+            session.levels = levels if levels is not None else self.router.levels(host)
             told = host or stream.local_name()
             session.forwarded = self.forwarded.direct(session.client, told, session.scheme)
 

@@ -93,6 +93,10 @@ class Router(Generic[T]):
             before.append(level)
         return [*before, guest]
 
+    def only(self) -> list[Level] | None:
+        """The routes to try for every Host value, where no route names a host."""
+        return self._hosts.only()
+
     def levels(self, host: bytes) -> list[Level]:
         """The routes to try for a Host value: of one host after the other."""
         return self._hosts.levels(host)

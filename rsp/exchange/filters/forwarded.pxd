@@ -4,4 +4,5 @@ cdef class Forwarded:
     cdef list _trusted
     cdef bint _trusts_some, _trusts_unix
     cdef dict _known
+    cpdef bytes direct(self, bytes client, bytes host, bytes scheme)
     cpdef bint trusts(self, bytes client) except -1

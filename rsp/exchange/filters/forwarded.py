@@ -59,8 +59,10 @@ class Forwarded:
     def direct(self, client: bytes, host: bytes, scheme: bytes) -> bytes:
         """Field lines, each with its CRLF, for a client that connected to rsp itself."""
         if self.style == "x-forwarded":
-            address = b"X-Forwarded-For: %b\r\n" % client if client != b"unix:" else b""
-            return b"%bX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (address, scheme, host)
+            between, end = b"\r\nX-Forwarded-Host: ", b"\r\n"
+            if client == b"unix:":
+                return b"".join((b"X-Forwarded-Proto: ", scheme, between, host, end))
+            return b"".join((b"X-Forwarded-For: ", client, b"\r\nX-Forwarded-Proto: ", scheme, between, host, end))
         if self.style == "forwarded":
             return b'Forwarded: for=%b;host="%b";proto=%b\r\n' % (_node(client), host, scheme)
         return b""

@@ -15,6 +15,7 @@ cdef class RequestBody:
     cdef public BodySource source
     cdef public Py_ssize_t size
     cdef public bint spent
+    cpdef set_up(self)
     @cython.locals(piece=bytes)
     cpdef add(self, list pieces)
     cpdef list take(self, Py_ssize_t most)

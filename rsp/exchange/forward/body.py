@@ -34,6 +34,10 @@ class RequestBody:
     __slots__ = ("_kept", "_kept_size", "size", "source", "spent", "trailers", "waiting")
 
     def __init__(self) -> None:
+        self.set_up()
+
+    def set_up(self) -> None:
+        """What the constructor does, for those who make one for each request."""
         self.waiting: list[bytes] = []
         self.size = 0
         self.spent = False

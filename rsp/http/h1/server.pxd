@@ -35,6 +35,7 @@ cdef class ServerConnection(StreamOwner):
     cpdef bint eof_received(self) except -1
     cpdef bytes take_rest(self)
     cpdef put_back(self, bytes rest)
+    @cython.locals(data=bytes, start=Py_ssize_t, end=Py_ssize_t, share=Py_ssize_t)
     cdef _advance(self)
     cdef _pace(self)
     cdef _unfinished(self, bytes data)
