@@ -216,7 +216,10 @@ class Incoming(Tunnel):
         if self.responder is not NO_RESPONDER:
             self.responder.request_body(pieces, trailers)
         elif not self.response_started:
-            body = self.body = self.body or RequestBody()
+            body = self.body
+            if body is None:
+                body = self.body = RequestBody.__new__(RequestBody)  # in the compiled build this is no call of Python
+                body.set_up()
             body.add(pieces)
             body.trailers = trailers
             if trailers is None and body.size > self.limits.buffer:

@@ -33,7 +33,8 @@ def prepare(exchange: Exchange, upstream: Upstream) -> Forward:
     exchange.tell()
     body = exchange.body
     if body is None and exchange.head.framing != 0:
-        body = exchange.body = RequestBody()
+        body = exchange.body = RequestBody.__new__(RequestBody)  # in the compiled build this is no call of Python
+        body.set_up()
     forward = Forward.__new__(Forward)  # in the compiled build this is no call of Python
     forward.set_up(
         exchange.context, exchange, upstream, exchange.head, exchange.limits, exchange.client, body,
