@@ -56,7 +56,7 @@ http {{
   }}
 }}
 """
-# Of rsp and of nginx, with so many more peers or routes.
+# Of rsp and of nginx, with more peers or routes.
 MORE: dict[str, tuple[Callable[[int], str], Callable[[int], dict[str, str]]]] = {
     "peer of an upstream": (
         lambda count: (

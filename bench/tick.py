@@ -1,9 +1,9 @@
 """What the once-a-second tick costs the unlucky request: ``python -m bench.tick``.
 
 A request that arrives during the tick waits until the loop is free again.  The tick of a worker with many connections,
-peers and routes does its work in several turns of the loop, and each is measured here by itself, as processor time, so
-that other processes on the machine make no difference.  The connections, the peers and the routes are real, except that the
-connections have no sockets.
+peers and routes does its work in several turns of the loop.  Each turn is measured by itself, as processor time, so that
+other processes on the machine make no difference.  Connections, peers and routes are real, but connections have no
+sockets.
 """
 
 import argparse
@@ -76,7 +76,7 @@ class Still(Transport):
 
 
 class Busy:
-    """A worker with so much to look after."""
+    """A worker with these connections, peers and routes."""
 
     def __init__(self, loop: Turns, connections: int, peers: int, routes: int) -> None:
         scoreboard = Scoreboard()

@@ -5,37 +5,45 @@ sources.  With ``RSP_PURE`` set in the environment, Python imports the sources: 
 """
 
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Sequence
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from types import ModuleType
 
+Create = Callable[[ModuleSpec], ModuleType]
 
-class _Compiled:
-    """Finds and loads the modules of ``rsp._compiled``."""
 
-    def __init__(self, whole: ModuleType) -> None:
-        self._file: str | None = whole.__file__
-        self._names = frozenset(whole.names)
-        self.create_module = whole.create
-        self.exec_module = whole.execute
+class _Loader(ExtensionFileLoader):
+    """Of one of the modules in the shared object."""
+
+    def __init__(self, name: str, path: str, create: Create) -> None:
+        super().__init__(name, path)
+        self._create = create
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self._create(spec)
+
+
+class _Finder:
+    """Of these modules, by their ``names``, in ``file``."""
+
+    def __init__(self, file: str, names: Sequence[str], create: Create) -> None:
+        self._file = file
+        self._names = frozenset(names)
+        self._create = create
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name not in self._names:
             return None
-        spec = ModuleSpec(name, self, origin=self._file)
+        spec = ModuleSpec(name, _Loader(name, self._file, self._create), origin=self._file)
         spec.has_location = True
         return spec
 
 
-def prefer_compiled() -> None:
-    """From now on, modules of rsp are imported from the shared object, if there is one."""
-    try:
-        from rsp import _compiled
-    except ImportError:
-        return
-    sys.meta_path.insert(0, _Compiled(_compiled))
+def import_from(file: str, names: Sequence[str], create: Create) -> None:
+    """From now on, modules with these names come from a shared object; ``create`` is its function for that."""
+    sys.meta_path.insert(0, _Finder(file, names, create))
 
 
 def in_use() -> bool:

@@ -281,7 +281,7 @@ def _accepts(worker: Row) -> bool:
 
 
 def _cpus(pid: int) -> str:
-    """Those that the process may run on; empty: it is gone, or its number in the scoreboard is none."""
+    """Those that the process may run on; empty: it is gone, or the scoreboard's number is no process id."""
     try:
         return written(os.sched_getaffinity(pid))
     except (OSError, OverflowError):
