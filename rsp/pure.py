@@ -23,7 +23,7 @@ class _Loader(ExtensionFileLoader):
         return self._create(spec)
 
 
-class _Finder:
+class Finder:
     """Of these modules, by their ``names``, in ``file``."""
 
     def __init__(self, file: str, names: Sequence[str], create: Create) -> None:
@@ -43,7 +43,7 @@ class _Finder:
 
 def import_from(file: str, names: Sequence[str], create: Create) -> None:
     """From now on, modules with these names come from a shared object; ``create`` is its function for that."""
-    sys.meta_path.insert(0, _Finder(file, names, create))
+    sys.meta_path.insert(0, Finder(file, names, create))
 
 
 def in_use() -> bool:

@@ -52,11 +52,12 @@ def _load() -> tuple[type, type]:
     packages = {name: sys.modules[name] for name in ("rsp.ipc", "rsp.exchange")}
     attributes = {name: dict(vars(package)) for name, package in packages.items()}
     sys.modules["rsp.ipc.clock"], sys.modules["rsp.ipc.lock"] = CLOCK, lock
-    sys.meta_path.insert(0, pure._Sources)
+    finders = sys.meta_path[:]
+    sys.meta_path[:] = [finder for finder in finders if not isinstance(finder, pure.Finder)]
     try:
         return import_module("rsp.ipc.shared_memory").Shared, import_module("rsp.exchange.lease_client").LeaseClient
     finally:
-        sys.meta_path.remove(pure._Sources)
+        sys.meta_path[:] = finders
         for name, module in before.items():
             sys.modules.pop(name, None)
             if module is not None:
