@@ -23,7 +23,8 @@ def unread(
     made.head, made.stream, made.responder = _NOTHING, NO_STREAM, NO_RESPONDER
     made.route, made.upstream = config.nowhere, None
     made.status, made.sent, made.received = status, sent, 0
-    made.response_head = made.logged = made.journal = None
+    made.response_head = made.logged = made.journal = made.captures = None
+    made.user = b""
     made.grpc_status = NO_STATUS
     made.started = context.clock()
     made.over = made.own = True
