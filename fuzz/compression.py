@@ -34,7 +34,7 @@ _TOKENS = (
 
 def _specification():
     """The Python source, whatever is compiled."""
-    path = Path(hpack.__file__).parent / "hpack.py"
+    path = Path(__file__).parents[1] / "rsp" / "http" / "h2" / "hpack.py"
     spec = importlib.util.spec_from_file_location("specification_hpack", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -13,6 +13,7 @@ from rsp.ipc.loads import TOKEN, Loads, count_of
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_cells import PID, ROWS
 from rsp.net.context import WorkerContext
+from rsp.net.deadlines import Deadlines
 from rsp.net.neighbours import Neighbours
 from rsp.net.poller import IN, Poller
 from rsp.net.transport import Transport
@@ -36,7 +37,9 @@ class Side:
         self.connections(len(self.context.connections) + 1)
 
     def connections(self, number):
-        self.context.connections = set(range(number))
+        self.context.connections = Deadlines()
+        for each in range(number):
+            self.context.connections.add(each)
 
     def tick(self):
         self.neighbours.tick(0.0, 0.0)
