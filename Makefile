@@ -157,6 +157,6 @@ clean:
 	@touch $@
 
 # Only modules whose sources have changed.  Without a compiler, setup.py says so, and the next run tries again.
-.venv/built: $(shell find rsp -name '*.py' -o -name '*.px[ydi]*') | .venv/installed
+.venv/built: $(shell find rsp -name '*.py' -o -name '*.px[ydi]*' -o -name '*.c') | .venv/installed
 	@env -u RSP_PURE $(BIN)/python setup.py --quiet build_ext --inplace
 	@if find rsp -name '*.so' | grep -q .; then touch $@; fi
