@@ -21,7 +21,7 @@ _DRAWS: Final = 32  # for one request
 _STEPS: Final = 256  # on a ring
 _PROBES: Final = 4  # peers whose time out is over, for one request
 _CHANGED: Final = 0.1  # seconds after a look, when there are other peers
-_MISSED: Final = 0.02  # and when a request has found none
+_MISSED: Final = 0.02  # and when a request has found none of the same peers
 
 
 class CrowdOwner(Protocol):
@@ -110,7 +110,7 @@ class Crowd:
         if self.changed and self._context.clock() > self._looked_at + _CHANGED:
             self.look(panic)
         peer = self._good(request, key)
-        if peer is None and self._context.clock() > self._looked_at + _MISSED:
+        if peer is None and (self.changed or self._context.clock() > self._looked_at + _MISSED):
             self.look(panic)
             peer = self._good(request, key)
         if peer is not None:
