@@ -31,14 +31,12 @@ class HostTable(Generic[T]):
         self._prefixes: dict[bytes, T] = {}  # of ``app.*``: ``app.``
         self._every = make()
         self._everywhere = [self._every]
-        self._has_names = False
         self._ordered: dict[bytes, list[T]] = {}
         self._remembered: dict[bytes, list[T]] = {}
 
     def order(self, given: dict[bytes, list[T]]) -> None:
         """For these names, what :meth:`levels` gives from now on."""
         self._ordered = given
-        self._has_names = self._has_names or bool(given)
         self._remembered.clear()
 
     def is_named(self, name: bytes, one: T) -> bool:
@@ -57,7 +55,6 @@ class HostTable(Generic[T]):
             table, name = self._exact, normalise_host(host.encode())
         if name not in table:
             table[name] = self._make()
-            self._has_names = True
         return table[name]
 
     def every(self) -> list[T]:
@@ -66,7 +63,8 @@ class HostTable(Generic[T]):
 
     def only(self) -> list[T] | None:
         """What :meth:`levels` gives for every Host value, where no host is named."""
-        return None if self._has_names else self._everywhere
+        named = self._exact or self._suffixes or self._prefixes or self._ordered
+        return None if named else self._everywhere
 
     def levels(self, host: bytes) -> list[T]:
         """What there is for a Host value, the most specific first; the lists are shared, not copied.
