@@ -7,6 +7,7 @@ import shutil
 import ssl
 import statistics
 import subprocess
+import textwrap
 from importlib import metadata
 from pathlib import Path
 
@@ -61,7 +62,8 @@ TARGETS = [
 BEST = ("nginx", "haproxy", "h2o")  # that is, the best of those that take part
 # What a document has in front of its tables, and the groups of scenarios in them.
 SECTIONS = {
-    "<!-- make bench writes this -->": ("plain", "tls"),
+    "<!-- make bench writes this -->": ("plain",),
+    "<!-- make bench writes this, too -->": ("tls",),
     "<!-- make bench-http2 writes this -->": ("http2",),
 }
 NAMES = {
@@ -142,7 +144,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
         across = (
             f"Mean time per request, across all connections, added to the direct one's {direct / 1000:.3f} ms: {added}."
         )
-        lines += ["", across, "", f"Memory over the run: {text}."]
+        lines += ["", textwrap.fill(across, 100), "", f"Memory over the run: {text}."]
     return "\n".join(lines)
 
 
@@ -199,7 +201,7 @@ def write(
         if not chosen:
             continue
         text = "\n\n".join([
-            ", ".join(f"{name} {value}" for name, value in around.items()) + ".",
+            textwrap.fill(", ".join(f"{name} {value}" for name, value in around.items()) + ".", 100),
             targets_table({one.name: samples[one.name] for one in chosen}),
             *(scenario_table(one, samples[one.name], calls) for one in chosen),
         ])  # fmt: skip
