@@ -13,6 +13,6 @@ globals = {
 }
 read_globals = {
   "listen", "upstream", "route", "store", "certificate", "page", "every", "test", "simulate",
-  "respond", "redirect", "proxy", "http", "sleep", "parallel", "dns", "shared", "limit", "split",
+  "respond", "redirect", "proxy", "http", "sleep", "parallel", "dns", "file", "shared", "limit", "split",
   "json", "base64", "sha256", "hmac", "url", "cookie", "time", "jwt", "ip", "regex", "basic_auth",
 }

@@ -133,6 +133,7 @@ CALLS = [
     "sleep",
     "parallel",
     "dns.resolve",
+    "file.kind",
     "respond",
     "respond.json",
     "redirect",

@@ -1,9 +1,9 @@
--- Words that wait: sleep, parallel, dns, http; and simulate, for tests.
+-- Words that wait: sleep, parallel, dns, file, http; and simulate, for tests.
 
 local sandbox, driver, objects, host, help = ...
 local base, library, fail = sandbox.base, sandbox.library, sandbox.fail
 local text, within, seconds, to_json, lines_of = help.text, help.within, help.seconds, help.to_json, help.lines_of
-local find, lower, concat, sort = string.find, string.lower, table.concat, sandbox.sort
+local find, lower, sub, concat, sort = string.find, string.lower, string.sub, table.concat, sandbox.sort
 local type, tostring, pairs, ipairs, setmetatable, rawget, unpack = type, tostring, pairs, ipairs, setmetatable, rawget, unpack
 
 function base.sleep(time)
@@ -23,6 +23,15 @@ end
 
 base.dns = library("dns", {
   resolve = function(name, kind) return driver.wait("resolve", text(name, "dns.resolve"), kind or "any") end,
+})
+
+base.file = library("file", {
+  kind = function(path)
+    if sub(text(path, "file.kind"), 1, 1) ~= "/" then
+      fail('file.kind: expected an absolute path, got "' .. path .. '"')
+    end
+    return driver.wait("kind", path)
+  end,
 })
 
 local CallHeaders = { __metatable = false, __index = function(headers, name)

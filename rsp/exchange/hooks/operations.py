@@ -1,7 +1,10 @@
 """What hooks wait for, and what they ask about their request; see tasks.py for the form of an operation."""
 
 import asyncio
+import os
+import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rsp.auth.passwords import Busy
@@ -9,6 +12,8 @@ from rsp.config.instance import Dns
 from rsp.config.tls import UpstreamTls
 from rsp.exchange.hooks.call import Call, Plan
 from rsp.exchange.hooks.tasks import Answer, Done, Operation, Task, cancel
+from rsp.files.threads import Busy as DiskBusy
+from rsp.files.threads import submit
 from rsp.tls.contexts import client_ssl_context
 from rsp.tls.material import Keyring
 
@@ -44,6 +49,28 @@ def _resolve(task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], Non
         return True, runner.table([address.encode() for address in addresses[0]])
 
     return in_background(resolve(), done)
+
+
+def _kind(_task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
+    """In a thread, because a disk may be slow."""
+    try:
+        future = asyncio.wrap_future(submit(_kind, _kind_of, given[0]))
+    except DiskBusy:
+        return False, b"file.kind: too many hooks wait for the disk"
+    future.add_done_callback(lambda ended: None if ended.cancelled() else done((True, ended.result())))
+
+    def call_off() -> None:
+        future.cancel()
+
+    return call_off
+
+
+def _kind_of(path: bytes) -> bytes | None:
+    try:
+        mode = Path(os.fsdecode(path)).stat().st_mode
+    except (OSError, ValueError):  # a name with a NUL is the name of nothing
+        return None
+    return b"file" if stat.S_ISREG(mode) else b"directory" if stat.S_ISDIR(mode) else b"other"
 
 
 def _password(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
@@ -123,7 +150,7 @@ def _http(task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[
 
 
 ALL: Final[dict[bytes, Operation]] = {
-    b"sleep": _sleep, b"resolve": _resolve, b"password": _password, b"body": _body,
+    b"sleep": _sleep, b"resolve": _resolve, b"password": _password, b"kind": _kind, b"body": _body,
     b"response_body": _response_body, b"http": _http,
 }  # fmt: skip
 

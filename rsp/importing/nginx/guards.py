@@ -154,7 +154,7 @@ class Guards(Struct):
                 return [], f"not {value[1:].removesuffix(_EMPTY_IF)}", frozenset()
             return [], f'{value} ~= "" and {value} ~= "0"', frozenset()
         if len(words) == 2 and words[0].lstrip("!") in ("-f", "-d", "-e", "-x"):
-            raise Unsayable("rsp's hooks do not look for files")
+            return [], is_there(words[0], self._lua(words[1], frozenset())), frozenset()
         if len(words) != 3:
             raise Unsayable("rsp import does not understand this condition")
         left, operator, right = words
@@ -220,6 +220,17 @@ class Guards(Struct):
     def declared(self) -> list[str]:
         """Lines that stand before the code: the patterns."""
         return [f"local {name} = {said}" for name, said in self.patterns.items()]
+
+
+def is_there(test: str, path: str) -> str:
+    """``-f``, ``!-d`` and so on, of an expression of Lua.  Raises :class:`Unsayable`."""
+    if test.lstrip("!") == "-x":
+        raise Unsayable("rsp's hooks do not look whether a file can be executed")
+    if not path.startswith(('"/', "req.path")):
+        raise Unsayable("the directory of this file is not known")
+    kind = {"-f": '"file"', "-d": '"directory"', "-e": "nil"}[test.lstrip("!")]
+    is_equal = test.startswith("!") == (kind == "nil")
+    return f"file.kind({path}) {'==' if is_equal else '~='} {kind}"
 
 
 def stripped(args: list[str]) -> list[str]:

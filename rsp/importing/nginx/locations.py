@@ -254,12 +254,11 @@ class Locations:
             words = stripped(statement.args)
             block = statement.block or []
             is_file = len(words) == 2 and words[0] == "-f" and names.is_plain(words[1])
-            if is_file and [each.name for each in block] in (["return"], ["break", "return"]):
-                if block[-1].value == "503":
-                    draft.keys["maintenance"] = f"file:{names.expand(words[1])}"
-                    mark(statement)
-                    return True
-                raise Unsayable("rsp answers 503 while a file exists (`maintenance`), no other status")
+            answers = [each.name for each in block] in (["return"], ["break", "return"]) and block[-1].args == ["503"]
+            if is_file and answers:
+                draft.keys["maintenance"] = f"file:{names.expand(words[1])}"
+                mark(statement)
+                return True
             return False
         if statement.name == "rewrite" and location is not None and self._is_proxied(level):
             return self._prefix_taken_off(statement, draft, location)

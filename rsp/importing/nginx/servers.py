@@ -66,6 +66,7 @@ class Server:
         self.server_names = list(dict.fromkeys(said))
         plain = next((name for name in self.server_names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name)), "")
         known = {**constants, **constants_of(self.level), "server_name": plain}
+        known["request_filename"] = "$document_root$uri"
         root = self.level.value("root")
         if root:
             known["document_root"] = root
@@ -89,6 +90,8 @@ class Server:
         for kind in ("root", "alias"):
             if location.level.is_set_below(kind, "server"):
                 known["document_root"] = known["realpath_root"] = location.level.value(kind)
+        if location.level.has("alias"):
+            known.pop("request_filename", "")
         captures = frozenset[str]()
         if location.is_regex:
             from rsp.importing.nginx.maps import named_groups

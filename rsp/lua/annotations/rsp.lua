@@ -209,6 +209,10 @@ dns = {}
 ---@param name string
 ---@return string[]|nil, string|nil reason
 function dns.resolve(name) end
+file = {}
+---@param path string absolute
+---@return "file"|"directory"|"other"|nil
+function file.kind(path) end
 
 -- state
 
