@@ -14,18 +14,22 @@ Block = list[dict]
 GENERAL = (
     "/", "/?q=1&q=2", "/index.html", "/missing", "/missing/", "/a/../b", "/a/./b//c", "/%2e%2e/up", "//double/x", "/.git/config",
     "/.htaccess", "/x.php", "/x.php/info", "/css/app.css", "/app.js?v=1", "/name~", "/docs", "/docs/", "/a%20b.txt", "/%C3%A9",
+    "/?a=%20b+c&d=%2F%26&e", "/?", "/a?q=<b>'\"|", "/empty", "/empty/", "/about", "/about.html/", "/index.php?x=1", "/index.html?x=1",
 )  # fmt: skip
 FIELDS = (
     (("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Real-IP", "203.0.113.7")),
     (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")),
     (("User-Agent", "curl/8"), ("Referer", "https://elsewhere.test/"), ("Cookie", "session=1; beta=1"), ("Accept-Encoding", "gzip")),
+    (("If-Modified-Since", "Thu, 01 Jan 2099 00:00:00 GMT"), ("Accept-Language", "de"), ("User-Agent", "Googlebot/2.1"), ("Cookie", "lang=fr")),
+    (("If-None-Match", '"none"'), ("Range", "bytes=0-3"), ("Referer", "https://example.com/x"), ("User-Agent", "")),
     (("Origin", "https://app.test"), ("Authorization", "Basic dXNlcjpzZWNyZXQ="), ("X-Custom", "value")),
 )  # fmt: skip
+SIZES = (900_000, 1_100_000)  # below and above what nginx takes without client_max_body_size
 METHODS = ("HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 
 class Request(NamedTuple):
-    """``port``: as written in the configuration; ``fields``: besides Host."""
+    """``port``: as written in the configuration; ``fields``: besides Host; ``size``: of the body, 0: by method."""
 
     method: str
     port: int
@@ -33,10 +37,18 @@ class Request(NamedTuple):
     target: str
     fields: tuple[tuple[str, str], ...] = ()
     tls: bool = False
+    size: int = 0
 
     def __str__(self) -> str:
         scheme = "https" if self.tls else "http"
-        return " ".join([self.method, f"{scheme}://{self.host}:{self.port}{self.target}", *map(": ".join, self.fields)])
+        return " ".join(
+            [
+                self.method,
+                f"{scheme}://{self.host}:{self.port}{self.target}",
+                *map(": ".join, self.fields),
+                *([f"({self.size} bytes)"] if self.size else []),
+            ]
+        )
 
 
 def battery(blocks: Block, *, general: bool = True) -> list[Request]:
@@ -68,6 +80,8 @@ def _of_server(inside: Block, general: bool) -> Iterator[Request]:
             yield plain._replace(target=target, fields=fields)
         for method in METHODS if general else METHODS[:2]:
             yield plain._replace(target=target, method=method)
+        for size in SIZES if general else ():
+            yield plain._replace(target=target, method="POST", size=size)
 
 
 def _all(blocks: Block, name: str) -> Iterator[dict]:

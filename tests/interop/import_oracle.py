@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
             body = self._chunks()
         fields = [[name.lower(), value] for name, value in self.headers.items() if name.lower() not in _OWN_TO_PEERS]
-        saw = json.dumps([self.server.name, self.command, self.path, sorted(fields), body])
+        saw = json.dumps([self.server.name, self.command, self.path, sorted(fields), _told(body)])
         told = re.search(r"/status/([2-5][0-9][0-9])", self.path)
         upgraded = (
             self.headers.get("Upgrade", "").lower() == "websocket"
@@ -109,6 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+def _told(body: str) -> str:
+    return body if len(body) < 1000 else f"{len(body)} bytes"
+
+
 for _method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
     setattr(_Handler, f"do_{_method}", _Handler._respond)
 
@@ -141,6 +145,7 @@ class Seen(NamedTuple):
 def ask(address: str, port: int, request: Request) -> Seen:
     """Status 0: the connection ended without a response."""
     body = b"field=value" if request.method in ("POST", "PUT", "PATCH") else b""
+    body = body.ljust(request.size, b".")
     target = re.sub(r"[^!-~]", lambda c: "".join(f"%{b:02X}" for b in c[0].encode()), request.target)
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {request.host}"]
     lines += [f"{name}: {value}" for name, value in request.fields]
@@ -149,9 +154,10 @@ def ask(address: str, port: int, request: Request) -> Seen:
     if body:
         lines.append(f"Content-Length: {len(body)}")
     with socket.create_connection((address, port), timeout=20) as plain:
-        sock = _over_tls(plain, request.host) if request.tls else plain
         try:
-            sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+            sock = _over_tls(plain, request.host) if request.tls else plain
+            with suppress(OSError):  # a response may come before all of the body is sent
+                sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
             response = HTTPResponse(sock, method=request.method)
             response.begin()
             content = b"" if response.status == 101 else response.read()

@@ -145,4 +145,11 @@ def test_a_break_that_depends_on_the_request_is_not_left_out(status):
     text = (
         f"server {{ listen 8080; location /x/ {{ if ($arg_q) {{ break; }} if ($arg_n) {{ return 403; }} {_PROXY} }} }}"
     )
-    assert status(text, "/x/?n=1") == 503
+    assert status(text, "/x/?n=1") == 403
+    assert status(text, "/x/?n=1&q=1") not in (403, 503)
+
+
+def test_what_stands_behind_a_rewrite_that_ends_is_not_reached(status):
+    text = f"server {{ listen 8080; location /x/ {{ rewrite ^/x/a /b break; return 403; {_PROXY} }} }}"
+    assert status(text, "/x/a") not in (403, 503)
+    assert status(text, "/x/c") == 403

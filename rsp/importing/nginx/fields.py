@@ -20,6 +20,8 @@ _OWN_PORTS: Final = frozenset(("80", "443"))
 _FRAMING: Final = frozenset(
     ("content-length", "transfer-encoding", "te", "trailer", "keep-alive", "proxy-connection", "expect")
 )
+OWN: Final = _FRAMING | {"connection", "upgrade"}  # what rsp writes by itself
+SINGLE: Final = frozenset(("server", "date", "content-type"))  # what a response has once
 _LEFT_TO_RSP: Final = {
     "x-forwarded-for": ("$proxy_add_x_forwarded_for", "$remote_addr", "$binary_remote_addr", "$realip_remote_addr"),
     "x-forwarded-proto": ("$scheme",),
@@ -105,13 +107,13 @@ def _host(value: str, names: Names, ports: frozenset[str]) -> str:
     return value
 
 
-def response_rules(level: Level, names: Names, parts: Parts, rules: Rules) -> None:
-    """What clients are sent."""
+def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, adds: bool = True) -> None:
+    """What clients are sent.  ``adds``: also what add_header says."""
     hiding = {name: level.all(name) for name in ("proxy_hide_header", "fastcgi_hide_header", "more_clear_headers")}
     hiding.pop("proxy_hide_header" if level.has("fastcgi_pass") else "fastcgi_hide_header")
     for statement in (statement for found in hiding.values() for statement in found):
         rules.hidden += [word for word in statement.args if not word.startswith("-")]
-    for statement in level.all("add_header"):
+    for statement in level.all("add_header") if adds else ():
         if len(statement.args) < 2:
             parts.lost(statement, "it has no value")
             continue
@@ -136,9 +138,9 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
     if key == "alt-svc" and "h3" in said:
         parts.note(statement, "rsp does not speak HTTP/3, so it does not announce it")
         return
-    if key in ("server", "date", "content-type") and way == "add":
+    if key in SINGLE and way == "add":
         way = "set"
-    if key in _FRAMING or key in ("connection", "upgrade"):
+    if key in OWN:
         parts.note(statement, f"{name} is rsp's own to write; it is left out")
         return
     try:
@@ -147,12 +149,12 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
         rules.response[way][name] = text if before is None or before == text else f"{before}, {text}"
     except Unsayable:
         try:
-            rules.after += _if_not_empty(way, name, names.with_response().lua(said))
+            rules.after += if_not_empty(way, name, names.with_response().lua(said))
         except Unsayable as error:
             parts.lost(statement, str(error))
 
 
-def _if_not_empty(way: str, name: str, value: str) -> list[str]:
+def if_not_empty(way: str, name: str, value: str) -> list[str]:
     """nginx adds no field without a value."""
     start, end = (f"res.headers:add({quoted(name)}, ", ")") if way == "add" else (f"res.headers{index(name)} = ", "")
     if re.search(r'(?:^| \.\. )"[^"]+"(?: \.\. |$)', value):

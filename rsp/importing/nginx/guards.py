@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from rsp.importing.lua import index, quoted
+from rsp.importing.lua import quoted
+from rsp.importing.nginx.branches import Branch
 from rsp.importing.nginx.maps import Maps, named_groups, pattern
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
@@ -58,77 +59,58 @@ class Guards(Struct):
     routes_again: bool = False
     is_used: frozenset[str] = frozenset()
     lead: Callable[[str], str | None] | None = None
-    after: list[str] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
     is_alone: bool = False  # one statement of the module, so that nothing comes after it
 
     def lines(self, block: list[Statement], captures: frozenset[str] = frozenset()) -> list[str]:
         """Of all statements of the module in ``block``, in order.  Raises :class:`Unsayable`."""
+        return until_break(self.some(block, captures))
+
+    def some(self, block: list[Statement], captures: frozenset[str] = frozenset(), *, more: bool = False) -> list[str]:
+        """``more``: others follow, so that ``break`` and ``last`` must leave them out (:func:`until_break`)."""
         found: list[str] = []
-        for statement in block:
-            if statement.name in MODULE:
-                found += self._statement(statement, captures)
-                if statement.name == "return":
-                    break  # what stands behind it is never reached
+        known = [statement for statement in block if statement.name in MODULE]
+        for number, statement in enumerate(known):
+            found += self._statement(statement, captures, more=more or number + 1 < len(known))
+            if statement.name in ("return", "break"):
+                break  # what stands behind it is never reached
         return found
 
-    def _statement(self, statement: Statement, captures: frozenset[str]) -> list[str]:
+    def _statement(self, statement: Statement, captures: frozenset[str], *, more: bool) -> list[str]:
         statement.used = True
         if statement.name == "if":
-            return self._if(statement, captures)
+            return self._if(statement, captures, more=more)
         if statement.name == "return":
             return [self.returned(statement, captures)]
         if statement.name == "rewrite":
-            return self._rewrite(statement)
-        if statement.name == "set":
-            name = statement.value.lstrip("$")
-            if name not in self.is_used:
-                return []
-            return [f"req.ctx.{name} = {self._lua(statement.args[1], captures)}"]
-        return []
+            return self._rewrite(statement, more=more)
+        if statement.name == "break":
+            return ["break"] if more else []
+        name = statement.value.lstrip("$")
+        if name not in self.is_used:
+            return []
+        return [f"req.ctx.{name} = {self._lua(statement.args[1], captures)}"]
 
     def _lua(self, text: str, captures: frozenset[str]) -> str:
         return Names(self.names.constants, self.names.functions, captures).lua(text)
 
-    def _if(self, statement: Statement, around: frozenset[str]) -> list[str]:
+    def _if(self, statement: Statement, around: frozenset[str], *, more: bool) -> list[str]:
         block = statement.block or []
-        known = [inner for inner in block if inner.name in ("return", "rewrite", "set", "break")]
+        known = [inner for inner in block if inner.name in MODULE and inner.name != "if"]
         fields = [inner for inner in block if inner.name == "add_header"]
         others = [inner for inner in block if inner not in known and inner not in fields and inner.name != "access_log"]
         if others:
             raise Unsayable(f"rsp import does not translate `{others[0].name}` in if")
-        if fields and not any(inner.name == "return" for inner in known):
-            self._fields(statement, fields)
-            if not known:
-                return []
         before, condition, captures = self.condition(statement.args)
         captures = captures or around
-        inside = self.lines(known, captures)
-        if fields and any(inner.name == "return" for inner in known):
-            inside[-1] = self._answer(known[-1], fields, captures)
+        answers = any(inner.name == "return" for inner in known)
+        self.branches.append(Branch(before, condition, captures, fields, answers))
+        inside = self.some(known, captures, more=more)
         for inner in block:
             inner.used = True
         if not inside:
             return []
         return [*before, f"if {condition} then", *(f"  {line}" for line in inside), "end"]
-
-    def _fields(self, statement: Statement, fields: list[Statement]) -> None:
-        """``add_header`` in ``if``: lines for the hook of responses."""
-        before, condition, captures = self.condition(statement.args)
-        given = [each for each in fields if each.args[1:]]
-        lines = [f"res.headers{index(each.value)} = {self._lua(each.args[1], captures)}" for each in given]
-        self.after += [*before, f"if {condition} then", *(f"  {line}" for line in lines), "end"]
-        for inner in statement.block or []:
-            inner.used = True
-
-    def _answer(self, returned: Statement, fields: list[Statement], captures: frozenset[str]) -> str:
-        """A ``return`` with fields."""
-        pairs = [f"{index(each.value)} = {self._lua(each.args[1], captures)}" for each in fields if each.args[1:]]
-        body = returned.args[1] if returned.args[1:] else ""
-        if returned.value in _MOVED and body:
-            pairs.append(f'["Location"] = {self._lua(body, captures)}')
-            body = ""
-        said = f", body = {self._lua(body, captures)}" if body else ""
-        return f"return respond{{ status = {returned.value}, headers = {{ {', '.join(pairs)} }}{said} }}"
 
     def returned(self, statement: Statement, captures: frozenset[str]) -> str:
         """Raises :class:`Unsayable`."""
@@ -181,7 +163,7 @@ class Guards(Struct):
         self.patterns[name] = said
         return name
 
-    def _rewrite(self, statement: Statement) -> list[str]:
+    def _rewrite(self, statement: Statement, *, more: bool) -> list[str]:
         expression, target, *flags = statement.args
         flag = flags[0] if flags else ""
         captures = named_groups(expression)
@@ -205,6 +187,8 @@ class Guards(Struct):
                 inside.append('req.query = ""')
             if name_of_next is not None:
                 inside.append(f"return proxy({quoted(name_of_next)})")
+            elif more and flag in ("last", "break"):
+                inside.append("break")
         called = f"{name}.match(req.path)" if captures else f"{name}.test(req.path)"
         if captures:
             return [f"found = {called}", "if found then", *(f"  {line}" for line in inside), "end"]
@@ -241,6 +225,20 @@ def stripped(args: list[str]) -> list[str]:
     if words and words[-1].endswith(")"):
         words[-1] = words[-1][:-1]
     return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or len(words) == 3]
+
+
+def may_stop(statement: Statement) -> bool:
+    """Whether nginx may leave out what stands behind it."""
+    if statement.name == "rewrite":
+        return statement.args[2:] in (["last"], ["break"])
+    return statement.name == "break" or any(may_stop(inner) for inner in statement.block or [])
+
+
+def until_break(lines: list[str]) -> list[str]:
+    """The same in a block that ``break`` leaves, if there is one."""
+    if not any(line.lstrip() == "break" for line in lines):
+        return lines
+    return ["repeat", *(f"  {line}" for line in lines), "until true"]
 
 
 def body(lines: list[str]) -> list[str]:

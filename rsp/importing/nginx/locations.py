@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, fastcgi, fields, files, precedence, prefixes, proxy, referers, times
+from rsp.importing.nginx import access, branches, fastcgi, fields, files, precedence, prefixes, proxy, referers, times
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.guards import MODULE, Guards, stripped
+from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import re2_of, wider_than
 from rsp.importing.nginx.result import Parts
@@ -147,9 +147,16 @@ class Locations:
         rules = fields.Rules()
         answered = self._rewriting(level, draft, names, location)
         if not answered:
+            given, draft.before = draft.before, []
             self._content.answer(draft, location, level, names, rules)
-        fields.response_rules(level, names, draft.parts, rules)
+            lines = self._with_groups(draft.before, location)
+            if lines is not draft.before and any("found" in line for line in given):
+                raise Unsayable("groups of the location's expression are used beside those of others")
+            draft.before = [*given, *lines]
+        by_condition = branches.lines(self.guards.branches, level, names)
+        fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
         fields.put_response(rules, draft.keys)
+        draft.after += by_condition
         draft.before += rules.before
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after
         times.of_route(level, draft.keys, draft.parts)
@@ -184,18 +191,17 @@ class Locations:
         end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
         mark_all(block[end:])
         block = block[:end]
-        for each in block[:-1]:
-            if each.name == "if" and any(inner.name == "break" for inner in each.block or []):
-                raise Unsayable("rsp import does not translate `break` in if where others follow")
         final = next((each for each in block if each.name == "return"), None)
         before = block[: block.index(final)] if final is not None else block
         if final is not None:
             for unreachable in block[block.index(final) :]:
                 mark(unreachable)
-        before = [each for each in before if not self._by_keys(each, draft, names, location, level)]
-        lines = self._lines(before, draft, location)
-        if lines:
-            draft.before += lines
+        last = block[-1] if block else None
+        before = [each for each in before if not self._by_keys(each, draft, names, location, level, each is last)]
+        if final is not None and any(may_stop(each) for each in before):
+            draft.before += self._lines([*before, final], draft, location)
+            return False
+        draft.before += self._lines(before, draft, location)
         if final is None:
             return False
         try:
@@ -210,7 +216,7 @@ class Locations:
         self.guards.routes_again = False
         self.guards.lead = lambda path: self._lead(path, draft, location)
         self.guards.is_alone = location is not None and sum(each.name in MODULE for each in location.level.block) == 1
-        self.guards.after = draft.after
+        self.guards.branches = []
         lines = self.guards.lines(block, self.guards.names.captures)
         if self.guards.routes_again:
             raise Unsayable("rsp does not look for a route again: rewrite ... last leads to another location")
@@ -247,9 +253,9 @@ class Locations:
         return target.upstream
 
     def _by_keys(
-        self, statement: Statement, draft: Draft, names: Names, location: Location | None, level: Level
+        self, statement: Statement, draft: Draft, names: Names, location: Location | None, level: Level, is_last: bool
     ) -> bool:
-        """Whether a key of the route says it."""
+        """Whether a key of the route says it.  ``is_last``: nothing of the module follows."""
         if statement.name == "if":
             words = stripped(statement.args)
             block = statement.block or []
@@ -260,7 +266,7 @@ class Locations:
                 mark(statement)
                 return True
             return False
-        if statement.name == "rewrite" and location is not None and self._is_proxied(level):
+        if statement.name == "rewrite" and location is not None and is_last and self._is_proxied(level):
             return self._prefix_taken_off(statement, draft, location)
         return False
 

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import referers, settings, tls
+from rsp.importing.nginx import pages, referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
-from rsp.importing.nginx.guards import MODULE, Guards, body, stripped
+from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.listen import Listeners, Part, hosts_of
 from rsp.importing.nginx.locations import Locations, returned
@@ -64,7 +64,7 @@ class Routes:
         pairs: list[tuple[Location | None, Draft]] = list(
             zip([*server.locations, None][: len(drafts)], drafts, strict=False)
         )
-        settings.pages(server, pairs, self._context, self._prefix)
+        pages.pages(server, pairs, self._context, self._prefix)
         leftover = Parts()
         compress = settings.compression(server.level, result) if server.level.has("gzip", "brotli", "zstd") else None
         is_off = server.level.has("gzip") and server.level.value("gzip") == "off"
@@ -294,7 +294,7 @@ class Routes:
         rules = fields.Rules()
         fields.response_rules(server.level, server.names, draft.parts, rules)
         fields.put_response(rules, draft.keys)
-        settings.pages(server, [(None, draft)], self._context, self._prefix)
+        pages.pages(server, [(None, draft)], self._context, self._prefix)
         mark_all(server.statement.block or [])
         self._context.result.routes += draft.parts
         for part in parts:
@@ -312,11 +312,11 @@ class Routes:
         names = referers.known(server.names, server.level, server.server_names, result)
         guards = Guards(names, f"{name}_before", is_used=self._context.matter)
         lines: list[str] = []
-        for statement in block:
+        for number, statement in enumerate(block):
             try:
-                lines += guards.lines([statement])
-                if guards.after:
-                    guards.after = []
+                lines += guards.some([statement], more=number + 1 < len(block))
+                if any(branch.fields for branch in guards.branches):
+                    guards.branches = []
                     raise Unsayable("rsp import does not translate add_header in if of a server")
             except Unsayable as error:
                 result.routes.lost(statement, str(error))
@@ -324,10 +324,11 @@ class Routes:
                 mark(statement)
                 if closes:
                     lines.append("do return respond(503) end  -- instead of what is not translated above")
-            if statement.name == "return":
+            if statement.name in ("return", "break"):
                 break
         if not lines:
             return ""
+        lines = until_break(lines)
         function = f"before_{name}"
         condition = self._identity(server)
         if condition is None and guards.routes_again:  # where it leads to, clients may be refused

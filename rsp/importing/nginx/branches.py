@@ -1,0 +1,62 @@
+"""``add_header`` in ``if``: where the condition holds, it takes the place of every add_header around it.
+
+Of several conditions that hold, nginx takes the last; one that answers is the last of those that are asked.
+"""
+
+from msgspec import Struct
+
+from rsp.importing.nginx import fields
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Names, Unsayable
+
+IGNORED = "nginx does not look at try_files where this `if` matches; rsp does"
+
+
+class Branch(Struct):
+    """One ``if``.  ``before``: lines for its ``condition``; ``fields``: add_header; ``answers``: it has a return."""
+
+    before: list[str]
+    condition: str
+    captures: frozenset[str]
+    fields: list[Statement]
+    answers: bool
+
+
+def lines(branches: list[Branch], level: Level, names: Names) -> list[str]:
+    """For the hook of responses; none, where no ``if`` has fields.  Raises :class:`Unsayable`."""
+    if not any(branch.fields for branch in branches):
+        return []
+    around = [each for each in level.all("add_header") if each.args[1:]]
+    before: list[str] = []
+    found: list[str] = []
+    for branch in _by_rank(branches):
+        own = branch.fields or around
+        known = Names(names.constants, names.functions, branch.captures, has_response=True)
+        inside = [line for each in own for line in _line(each, known)]
+        condition = branch.condition
+        if branch.before and not any("found" in line for line in inside):
+            condition = branch.before[0].removeprefix("local found = ").replace(".match(", ".test(", 1)
+        elif branch.before:
+            before += branch.before
+        found += [f"{'elseif' if found else 'if'} {condition} then", *(f"  {line}" for line in inside)]
+    if len(before) > 1:
+        raise Unsayable("rsp import does not translate add_header in several `if` with groups")
+    inside = [line for each in around for line in _line(each, names.with_response())]
+    return [*before, *found, *(["else", *(f"  {line}" for line in inside)] if inside else []), "end"]
+
+
+def _by_rank(branches: list[Branch]) -> list[Branch]:
+    """The one that counts before those that do not where it holds."""
+    end = next((number for number, branch in enumerate(branches) if branch.answers), None)
+    if end is None:
+        return branches[::-1]
+    return [branches[end], *_by_rank(branches[end + 1 :]), *branches[:end][::-1]]
+
+
+def _line(statement: Statement, names: Names) -> list[str]:
+    name, value = statement.args[0], names.expand(statement.args[1])
+    if not value or name.lower() in fields.OWN:
+        return []
+    way = "set" if name.lower() in fields.SINGLE else "add"
+    return fields.if_not_empty(way, name, names.lua(value))
