@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import access, fastcgi, fields, files, proxy, settings, times
+from rsp.importing.nginx import access, fastcgi, fields, files, pages, proxy, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.levels import Level
@@ -183,6 +183,7 @@ class Content:
             return
         script = self._scripts(level)
         if tried is not None:
+            self._tell_of_sources(draft, level)
             self._tried(draft, tried, folder, location, level, names, rules)
             return
         files.look_at_index(self.server, location, level)
@@ -226,7 +227,7 @@ class Content:
             if script is not None:
                 raise Unsayable("index.php beside another file at the end of try_files")
         elif meant is not None and last.returned is not None:
-            settings.returned(meant, ["404"], self.server, draft)
+            pages.returned(meant, ["404"], self.server, draft)
         elif meant is not None:
             passing = meant.content
             missing = Missing(self.context, self.server, draft, level, self._passer(draft, rules, last.index))
@@ -243,6 +244,37 @@ class Content:
                 self._own_index(draft, script)
         elif script is not None and runs:
             self._indexed(draft, script, folder, level, names, rules)
+        if tried.looked:
+            first, *others = tried.looked
+            if "else_to" in draft.keys:  # which has all requests with other methods
+                draft.before.append('if req.method ~= "GET" and req.method ~= "HEAD" then')
+                others.insert(0, first)
+            else:
+                draft.before.append(first.removeprefix("else"))
+            draft.before += [*others, *self._otherwise(draft, tried), "end"]
+
+    @staticmethod
+    def _tell_of_sources(draft: Draft, level: Level) -> None:
+        for statement in level.own("try_files"):
+            for word in statement.args[:-1]:
+                if files.SOURCE.search(word) and not word.startswith("$uri"):
+                    said = (
+                        f"nginx sends the source of {word} here, because it is not the last of try_files; rsp does not"
+                    )
+                    draft.parts.note(statement, said)
+
+    @staticmethod
+    def _otherwise(draft: Draft, tried: files.Tries) -> list[str]:
+        """Where none of the names in the hook is there.  Raises :class:`Unsayable`."""
+        if tried.file:
+            return []  # the route looks for the path itself
+        if {"else_rewrite", ""} & set(draft.keys) or draft.others or tried.last.returned is not None:
+            raise Unsayable("rsp import does not translate what this try_files ends with")
+        if "else_to" in draft.keys:
+            return ["else", f"  return proxy({quoted(str(draft.keys['else_to']))})"]
+        if "fallback" in draft.keys:
+            return ["else", f"  req.path = {quoted(str(draft.keys['fallback']))}"]
+        return ["else", f"  return respond({tried.last.status})"]
 
     def _passer(self, draft: Draft, rules: fields.Rules, index: str | None) -> Passed:
         """Makes ``else_to``."""

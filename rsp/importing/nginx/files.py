@@ -19,6 +19,9 @@ _QUERIES: Final = ("$is_args$args", "?$args", "?$query_string", "$is_args$query_
 _EXTENDED: Final = re.compile(r"\$\{?uri\}?(\.(?!php|phtml|cgi|pl$)\w[\w.]*)")
 _APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
 _DEFAULT_INDEX: Final = "index.html"
+SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script
+_FILE: Final = ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri")
+_DIRECTORY: Final = ("$uri/", "$uri/index.html", "$uri/index.htm", "$uri/index.php", "$uri/$index")
 
 
 class Fallback(Struct):
@@ -40,7 +43,8 @@ class Tries(Struct):
     """``try_files``: whether the file itself, and its directory, are looked for, and what comes last.
 
     ``only``: the one file that is looked for, whatever the path is; ``extensions``: what the path may leave out, and
-    whether such a file comes before a directory.
+    whether such a file comes before a directory; ``looked``: lines of a hook, without ``end``, that look for files of
+    other names first.
     """
 
     file: bool
@@ -49,6 +53,7 @@ class Tries(Struct):
     only: str = ""
     extensions: tuple[str, ...] = ()
     is_extended_first: bool = True
+    looked: tuple[str, ...] = ()
 
 
 def directory(location: Location | None, level: Level, names: Names, keys: dict[str, Value]) -> str:
@@ -108,26 +113,68 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         items.pop()  # a file that is looked for at last: where it is not, rsp answers 404 as well
     else:
         constant = ""
+    looked, rest = _looked(items, location, level, names)
     has_file = has_directory = False
     extensions: list[str] = []
     is_first = True
-    for item in items:
-        said = names.expand(item)
-        if said in ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri"):
+    for said in rest:
+        if said in _FILE:
             has_file = True
-        elif said in ("$uri/", "$uri/index.html", "$uri/index.htm", "$uri/index.php", "$uri/$index"):
+        elif said in _DIRECTORY:
             has_directory = True
         elif (match := _EXTENDED.fullmatch(said)) is not None:
             extensions.append(match[1])
             is_first = is_first and not has_directory
-        else:
-            raise Unsayable(f"rsp import does not translate {item} in try_files")
-    if not has_file and not has_directory:
-        raise Unsayable("try_files without $uri")
+    has_directory = has_directory or "$uri/" in items
     if constant:
-        inside = _below(constant, server, location, location, names)
-        return Tries(has_file, has_directory, Fallback(file=inside), "", tuple(extensions), is_first)
-    return Tries(has_file, has_directory, _last(last, server, location, names), "", tuple(extensions), is_first)
+        end = Fallback(file=_below(constant, server, location, location, names))
+    else:
+        end = _last(last, server, location, names)
+    return Tries(has_file, has_directory, end, "", tuple(extensions), is_first, looked)
+
+
+def _looked(
+    items: list[str], location: Location | None, level: Level, names: Names
+) -> tuple[tuple[str, ...], list[str]]:
+    """Lines of a hook that look for files whose names are not the path's, and the items that are left.
+
+    Raises :class:`Unsayable`.
+    """
+    said = [names.expand(item) for item in items]
+    said = [each for each in said if each.startswith("$uri") or not SOURCE.search(each)]
+    count = max((number for number, each in enumerate(said, 1) if not _is_of_path(each)), default=0)
+    if not set(_FILE) & set(said[count:]) and not (said and set(said) <= set(_DIRECTORY)):
+        count = len(said)
+    if not count:
+        return (), said
+    root = names.expand(level.value("root") or names.constants.get("document_root", "")).rstrip("/")
+    if level.has("alias") or not root.startswith("/"):
+        raise Unsayable("rsp import translates names of other files in try_files below a `root` only")
+    around = location.path if location is not None and not location.is_regex and location.modifier != "=" else "/"
+    lines: list[str] = []
+    for place in said[:count]:
+        is_own = place in _FILE or place == "$uri/"
+        kind = "directory" if place.endswith("/") else "file"
+        name = names.lua(root + ("$uri" if is_own else place))
+        lines.append(f"elseif file.kind({name}) == {quoted(kind)} then")
+        if not is_own:  # else it is served under its own name
+            lines.append(f"  req.path = {_inside(place, around, names)}")
+    return tuple(lines), said[count:]
+
+
+def _inside(place: str, around: str, names: Names) -> str:
+    """Below the directory of the location ``around``, as an expression of Lua.  Raises :class:`Unsayable`."""
+    inside = place if around == "/" or place.startswith("$uri") else below(place, around)
+    said = names.lua(inside or "")
+    if inside is None or place.endswith("/") or not said.startswith(('"/', "req.path")):
+        raise Unsayable(f"rsp import does not translate {place} in try_files")
+    if around == "/" or not said.startswith("req.path"):
+        return said
+    return said.replace("req.path", f"req.path:sub({len(around.rstrip('/')) + 1})", 1)
+
+
+def _is_of_path(said: str) -> bool:
+    return said in _FILE or said in _DIRECTORY or _EXTENDED.fullmatch(said) is not None
 
 
 def _last(last: str, server: Server, location: Location | None, names: Names) -> Fallback:
