@@ -5,6 +5,7 @@ Each is told by the line that says what differs (import_oracle.py): "status: ngi
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from tests.interop.import_battery import Request
 from tests.interop.import_oracle import Seen
@@ -25,6 +26,9 @@ _TABLE: Final = (
     (r"response vary: nginx \[\], rsp \['Accept-Encoding'\]", "Vary: Accept-Encoding is sent where a response may be compressed, as with `gzip_vary on`."),
     (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`: the fields are those of the path's location, not those of the found file's (`location = /index.html`)."),
     (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
+    (r"status: nginx 0, rsp 444", "`return 444` answers 444 instead of closing the connection."),
+    (r"response content-type: nginx \['[^']*', '([^']*)'\], rsp \['\1'\]", "Content-Type of `add_header` takes the place of the type that nginx sends as well."),
+    (r"(request|response) [\w-]+: nginx \['([^']*)', '\2'\], rsp \['\2'\]", "A field that is set twice with the same value is sent once."),
     (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
     (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`."),
 )  # fmt: skip
@@ -41,7 +45,11 @@ _COOKIES: Final = (
 )
 _MIDDLE: Final = "`location /api` without a slash at its end is also for `/apix` in nginx, not in rsp; a note says so. Where the location refuses clients, the rest refuses them, too."
 _HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
-_SLASH: Final = "An escaped slash (`%2F`) and double slashes stay as they are in a path that is rewritten."
+_AS_SENT: Final = "A path that is rewritten goes on as the client wrote it, with escapes, `//` and dot segments; nginx passes on its normal form."
+_EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last answers; nginx says 403."
+_LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself."
+_ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
+_NEWER: Final = "If-Modified-Since: a date after that of the file is 304, too, as with `if_modified_since before`."
 _UPGRADE: Final = "WebSockets pass on every route to a peer, not only where Upgrade is set."
 
 DIFFERENCES: Final = [(re.compile(pattern), reason) for pattern, reason in _TABLE]
@@ -51,10 +59,19 @@ REASONS: Final = [
     _COOKIES,
     _MIDDLE,
     _HIDDEN,
-    _SLASH,
+    _AS_SENT,
+    _EMPTY,
+    _LARGE,
+    _ESCAPED,
+    _NEWER,
     _FORWARDED,
     _UPGRADE,
 ]
+
+
+def _bare(location: str) -> str:
+    """Without its scheme and host, and its escapes."""
+    return unquote(re.sub(r"^https?://[^/?]*", "", location)).rstrip("?")
 
 
 def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | None:
@@ -67,8 +84,22 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _FORWARDED
     if re.search(r"/\.|%|//|;", request.target) and (rsp.status in (400, 404) or nginx.status == 400):
         return _PATHS
-    if re.search(r"%2F|.//", request.target) and nginx.saw and rsp.saw and nginx.saw[0] == rsp.saw[0]:
-        return _SLASH
+    is_same_peer = nginx.saw and rsp.saw and nginx.saw[0] == rsp.saw[0]
+    if line.startswith(("target:", "body:")) and re.search(r"%|//|/\.|\?$", request.target) and is_same_peer:
+        return _AS_SENT
+    if request.target.startswith("/empty") and nginx.status in (301, 403):
+        return _EMPTY
+    if request.size and rsp.status == 413:
+        return _LARGE
+    if (
+        line.startswith("location:")
+        and rsp.location
+        and nginx.location
+        and _bare(nginx.location) == _bare(rsp.location)
+    ):
+        return _ESCAPED
+    if rsp.status == 304 and nginx.status == 200:
+        return _NEWER
     if "/." in request.target and nginx.saw is None and nginx.status == 200:
         return _HIDDEN
     if line.startswith("response set-cookie") and nginx.saw and rsp.saw and nginx.saw[2] != request.target:

@@ -15,6 +15,7 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
 EVERYONE: Final = ["0.0.0.0/0", "::/0", "unix:"]
+_GUESS: Final = "10r/s"
 _RATE: Final = re.compile(r"rate=(\d+)r/([sm])")
 
 
@@ -102,9 +103,14 @@ def satisfy(level: Level, keys: dict[str, Value]) -> None:
 
 
 class Zones:
-    """``limit_req_zone`` and ``limit_conn_zone``, by name: key, and rate."""
+    """``limit_req_zone`` and ``limit_conn_zone``, by name: key, and rate.
 
-    def __init__(self, http: Level) -> None:
+    ``guesses``: the file is a part of a configuration, so that zones may be defined elsewhere.
+    """
+
+    def __init__(self, http: Level, *, guesses: bool = False) -> None:
+        self._guesses = guesses
+        self._used: set[str] = set()
         self._rates: dict[str, tuple[str, str]] = {}
         self._counts: dict[str, str] = {}
         for statement in http.own("limit_req_zone"):
@@ -129,9 +135,13 @@ class Zones:
         for statement in level.all("limit_conn"):
             zone, count, *_ = [*statement.args, ""]
             key = self._counts.get(zone)
+            if key is None and self._guesses:
+                key = "$binary_remote_addr"
+                parts.note(statement, f'zone "{zone}" is defined elsewhere: that it counts by client is a guess')
             if key is None or not count.isdigit():
                 parts.lost(statement, f'there is no limit_conn_zone "{zone}" here')
                 continue
+            self._use(f"limit_conn {zone}", statement, parts)
             said = self._key(key, statement, names, parts)
             if said is not None:
                 table: dict[str, Value] = {"max": int(count)}
@@ -149,10 +159,15 @@ class Zones:
 
     def _rate(self, statement: Statement, level: Level, names: Names, parts: Parts) -> Value:
         words = dict(word.partition("=")[::2] for word in statement.args)
-        zone = self._rates.get(words.get("zone", ""))
+        name = words.get("zone", "")
+        zone = self._rates.get(name)
+        if zone is None and self._guesses:
+            zone = "$binary_remote_addr", _GUESS
+            parts.note(statement, f'zone "{name}" is defined elsewhere: {_GUESS} for each client is a guess')
         if zone is None:
-            parts.lost(statement, f'there is no limit_req_zone "{words.get("zone", "")}" here')
+            parts.lost(statement, f'there is no limit_req_zone "{name}" here')
             return None
+        self._use(f"limit_req {name}", statement, parts)
         key, rate = zone
         said = self._key(key, statement, names, parts)
         if said is None:
@@ -168,6 +183,11 @@ class Zones:
         if status != "429":
             table["status"] = int(status)
         return table
+
+    def _use(self, name: str, statement: Statement, parts: Parts) -> None:
+        if name in self._used:
+            parts.note(statement, "locations that share a zone share its count in nginx; each route of rsp has its own")
+        self._used.add(name)
 
     @staticmethod
     def _key(key: str, statement: Statement, names: Names, parts: Parts) -> str | None:

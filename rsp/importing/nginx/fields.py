@@ -5,6 +5,7 @@ becomes a line of a hook.
 """
 
 import re
+from collections import Counter
 from typing import Final
 
 from msgspec import Struct, field
@@ -50,17 +51,35 @@ class Rules(Struct):
 
 def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str], rules: Rules) -> None:
     """What peers are sent.  ``ports``: of the listeners that the requests come in at."""
-    for statement in level.all("proxy_set_header", "grpc_set_header"):
+    found = level.all("proxy_set_header", "grpc_set_header")
+    said = {(statement.value.lower(), *statement.args[1:2]) for statement in found}  # the same twice is sent once
+    own = {*OWN, *_LEFT_TO_RSP, "host"}
+    repeated = {key for key, number in Counter(key for key, *_ in said).items() if number > 1 and key not in own}
+    for statement in found:
         if len(statement.args) < 2:
             parts.lost(statement, "it has no value")
+            continue
+        if statement.value.lower() in repeated:
             continue
         name, value = statement.args[0], names.expand(statement.args[1])
         try:
             _request_field(name, value, names, parts, statement, ports, rules)
         except Unsayable as error:
             parts.lost(statement, str(error))
+    for key in sorted(repeated):
+        _repeated([each for each in found if each.value.lower() == key and each.args[1:]], names, parts, rules)
     if level.value("proxy_pass_request_headers") == "off":
         parts.lost(level.all("proxy_pass_request_headers")[-1], "rsp cannot leave out all fields of a request")
+
+
+def _repeated(statements: list[Statement], names: Names, parts: Parts, rules: Rules) -> None:
+    """A field that is set more than once has several lines."""
+    try:
+        values = [names.lua(value) for each in statements if (value := names.expand(each.args[1]))]
+    except Unsayable as error:
+        parts.lost(statements[0], str(error))
+        return
+    rules.before.append(f"req.headers{index(statements[0].value)} = {{ {', '.join(values)} }}")
 
 
 def _request_field(
@@ -146,6 +165,9 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
     try:
         text = names.text(said)
         before = rules.response.setdefault(way, {}).get(name)
+        if key == "set-cookie" and before is not None:
+            rules.after += if_not_empty("add", name, names.with_response().lua(said))
+            return
         rules.response[way][name] = text if before is None or before == text else f"{before}, {text}"
     except Unsayable:
         try:

@@ -8,7 +8,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, branches, fastcgi, fields, files, precedence, prefixes, proxy, referers, times
+from rsp.importing.nginx import (
+    access,
+    branches,
+    fastcgi,
+    fields,
+    files,
+    idioms,
+    precedence,
+    prefixes,
+    proxy,
+    referers,
+    times,
+)
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
@@ -137,6 +149,11 @@ class Locations:
         access.networks(level, draft.keys)
         if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
             draft.keys = {"respond": dict(_REFUSED)}
+            if any("always" in each.args[2:] for each in level.all("add_header")):
+                rules = fields.Rules()
+                fields.response_rules(level, names, draft.parts, rules)
+                fields.put_response(rules, draft.keys)
+                draft.after += rules.after
             mark_all(level.block)
             return
         access.passwords(level, draft.keys, names)
@@ -153,6 +170,8 @@ class Locations:
             if lines is not draft.before and any("found" in line for line in given):
                 raise Unsayable("groups of the location's expression are used beside those of others")
             draft.before = [*given, *lines]
+        if rules.before and any(line.strip() == "return" for line in draft.before):
+            raise Unsayable("a `return` to a named location, beside fields that a hook makes")
         by_condition = branches.lines(self.guards.branches, level, names)
         fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
         fields.put_response(rules, draft.keys)
@@ -215,6 +234,7 @@ class Locations:
     def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
         self.guards.routes_again = False
         self.guards.lead = lambda path: self._lead(path, draft, location)
+        self.guards.jump = lambda code: self._jump(code, draft, location)
         self.guards.is_alone = location is not None and sum(each.name in MODULE for each in location.level.block) == 1
         self.guards.branches = []
         lines = self.guards.lines(block, self.guards.names.captures)
@@ -251,6 +271,40 @@ class Locations:
         if target.uri is not None or found.level.has("proxy_set_header"):
             return None
         return target.upstream
+
+    def _jump(self, code: str, draft: Draft, source: Location | None) -> str | None:
+        """``return 418`` where ``error_page 418 = @app``: the upstream of @app, if nothing else happens there."""
+        for statement in source.level.all("error_page") if source is not None else []:
+            *words, target = statement.args
+            named = self.server.named.get(target)
+            if source is None or named is None or not {code, "="} <= set(words):
+                continue
+            if idioms.ends_with(source.level, named.statement):
+                draft.jumps.add(code)
+                return "return"  # where the route goes on, without the files that the hook looks for
+            passing = named.content
+            given, others = (
+                [each.args for each in level.all("proxy_set_header")] for level in (source.level, named.level)
+            )
+            is_alone = passing is not None and not any(
+                each.name in (*MODULE, *_RESTRICTING) for each in named.level.block
+            )
+            if passing is None or not is_alone or given != others or access.differ(source.level, named.level):
+                raise Unsayable(f"rsp import does not translate what {target} does after an error")
+            names, context = self.server.names_at(named), self.context
+            draft.jumps.add(code)
+            passing.used = True
+            if passing.name in ("fastcgi_pass", "uwsgi_pass"):
+                name = fastcgi.upstream(passing, named.level, names, context.blocks, context.result, draft.parts)
+                return f"return proxy({quoted(name)})"
+            place = proxy.target(passing, named.level, names, context.blocks, context.result, draft.parts)
+            if place.uri is not None:
+                raise Unsayable(f"rsp import does not translate what {target} does after an error")
+            said = "" if any(name.lower() == "host" for name, *_ in given) else f"req.host = {quoted(place.host)} "
+            if said and source.content is not None:
+                draft.parts.note(statement, f"{place.upstream} gets the same Host as other requests of {source.path}")
+            return f"{said}return proxy({quoted(place.upstream)})"
+        return None
 
     def _by_keys(
         self, statement: Statement, draft: Draft, names: Names, location: Location | None, level: Level, is_last: bool

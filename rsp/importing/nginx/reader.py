@@ -101,7 +101,12 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     matter = _matter(main.block)
     functions = Dynamic(maps, _dynamic(main.block))
     context = Context(
-        result, http, upstreams.blocks(http, result, Names({}, functions)), Zones(http), functions, matter
+        result,
+        http,
+        upstreams.blocks(http, result, Names({}, functions)),
+        Zones(http, guesses=is_part),
+        functions,
+        matter,
     )
     _absolute(main.block, result)
     for statement in http.own("server"):
