@@ -32,18 +32,11 @@ _TABLE: Final = (
     (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
     (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`."),
 )  # fmt: skip
-MIDDLES: Final = (
-    "/v1x",
-    "/v1;x=1",
-    "/%761z",
-    "/aboutx",
-)  # in the middle of a segment; of locations that open something
 _FORWARDED: Final = "X-Forwarded-* of clients: rsp believes, and passes on, only those of `trusted` proxies."
 _PATHS: Final = "A path with `//`, dot segments or needless escapes gets 400, if its normal form is another location's (docs/routes.md)."
 _COOKIES: Final = (
     "`proxy_pass` with a path: the Path of cookies is mapped back, as with `proxy_cookie_path`; a note says so."
 )
-_MIDDLE: Final = "`location /api` without a slash at its end is also for `/apix` in nginx, not in rsp; a note says so. Where the location refuses clients, the rest refuses them, too."
 _HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
 _AS_SENT: Final = "A path that is rewritten goes on as the client wrote it, with escapes, `//` and dot segments; nginx passes on its normal form."
 _EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last answers; nginx says 403."
@@ -57,7 +50,6 @@ REASONS: Final = [
     *(reason for _, reason in DIFFERENCES),
     _PATHS,
     _COOKIES,
-    _MIDDLE,
     _HIDDEN,
     _AS_SENT,
     _EMPTY,
@@ -84,7 +76,7 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _FORWARDED
     if re.search(r"/\.|%|//|;", request.target) and (rsp.status in (400, 404) or nginx.status == 400):
         return _PATHS
-    is_same_peer = nginx.saw and rsp.saw and nginx.saw[0] == rsp.saw[0]
+    is_same_peer = (nginx.saw and nginx.saw[0]) == (rsp.saw and rsp.saw[0])
     if line.startswith(("target:", "body:")) and re.search(r"%|//|/\.|\?$", request.target) and is_same_peer:
         return _AS_SENT
     if request.target.startswith("/empty") and nginx.status in (301, 403):
@@ -104,8 +96,6 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _HIDDEN
     if line.startswith("response set-cookie") and nginx.saw and rsp.saw and nginx.saw[2] != request.target:
         return _COOKIES
-    if request.target in MIDDLES and nginx.status < 400:
-        return _MIDDLE
     for pattern, reason in DIFFERENCES:
         if pattern.match(line) and not ("add_header" in reason and (rsp.status < 400 or rsp.saw)):
             return reason

@@ -16,8 +16,8 @@ _ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash",
 class Draft(Struct):
     """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks.
 
-    ``rest``: of the route for paths that rsp's ``path`` does not cover; ``others``: keys in which further routes with
-    expressions differ from this one.
+    ``rest``: how the route for paths that rsp's ``path`` does not cover differs; ``others``: keys in which further routes with
+    expressions differ from this one; ``jumps``: statuses that hooks do not answer with, but lead to a named location.
     """
 
     match: dict[str, Value]
@@ -29,6 +29,7 @@ class Draft(Struct):
     is_closed: bool = False
     rest: dict[str, Value] | None = None
     others: list[dict[str, Value]] = field(default_factory=list)
+    jumps: set[str] = field(default_factory=set)
 
     @property
     def all(self) -> dict[str, Value]:
@@ -60,10 +61,9 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         same = {key: value for key, value in keys.items() if key not in ("path", "first", "else_rewrite")}
         routes.append(Declaration("route", keys=_ordered({**same, **other}), origin=origin))
     if draft.rest is not None:
-        hooks: dict[str, Value] = {
-            name: keys[name] for name in ("on_request", "on_response", "on_error") if name in keys
-        }
-        routes.append(Declaration("route", keys=_ordered({**where, **draft.rest, **hooks}), origin=origin))
+        changed = {**keys, **draft.rest}
+        kept: dict[str, Value] = {key: value for key, value in changed.items() if value is not None}
+        routes.append(Declaration("route", keys=_ordered(kept), origin=origin))
     if isinstance(second, list):
         name, expression = second
         others = {

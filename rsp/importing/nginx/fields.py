@@ -88,6 +88,9 @@ def _request_field(
     key = name.lower()
     if key == "host":
         rules.host = _host(value, names, ports)
+        if not rules.host:
+            rules.before.append(f"req.host = {names.lua(value)}")
+            rules.host = "client"
         return
     if key in ("connection", "upgrade") or key in _FRAMING:
         if key in _FRAMING and value:
@@ -114,16 +117,14 @@ def _request_field(
 
 
 def _host(value: str, names: Names, ports: frozenset[str]) -> str:
-    """Raises :class:`Unsayable`."""
+    """Empty: a hook sets it."""
     if value in ("$http_host", "$host:$server_port"):
         return "client"
     if value == "$host":
         return "client" if ports <= _OWN_PORTS else "{host}"
     if value in ("$proxy_host", "$proxy_host:$proxy_port"):
         return "peer"
-    if not names.is_plain(value):
-        raise Unsayable("Host cannot be made of this variable")
-    return value
+    return value if names.is_plain(value) else ""
 
 
 def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, adds: bool = True) -> None:

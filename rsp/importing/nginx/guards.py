@@ -59,6 +59,7 @@ class Guards(Struct):
     routes_again: bool = False
     is_used: frozenset[str] = frozenset()
     lead: Callable[[str], str | None] | None = None
+    jump: Callable[[str], str | None] | None = None  # what is done in the place of a status
     branches: list[Branch] = field(default_factory=list)
     is_alone: bool = False  # one statement of the module, so that nothing comes after it
 
@@ -123,7 +124,7 @@ class Guards(Struct):
         if not 200 <= int(code) <= 599:
             raise Unsayable(f"rsp does not answer with status {code}")
         if not rest:
-            return f"return respond({code})"
+            return (self.jump(code) if self.jump is not None else None) or f"return respond({code})"
         kind = self.default_type
         return f'return respond{{ status = {code}, headers = {{ ["Content-Type"] = {quoted(kind)} }}, body = {text} }}'
 

@@ -102,10 +102,10 @@ class Locations:
             draft.keys = {"respond": {"status": 503}}
             draft.before, draft.after, draft.failed = [], [], []
         if location is not None and prefixes.is_open_ended(location):
-            if prefixes.keeps_out(draft.keys) or draft.before:
-                draft.rest = prefixes.rest(location, self.server, draft.match, draft.keys)
-            else:
-                draft.parts.note(None, prefixes.NOTE)
+            closes = prefixes.keeps_out(draft.keys) or bool(draft.before)
+            if "exact" not in draft.match and not draft.others:
+                draft.rest = prefixes.rest(location, self.server, draft.keys, closes=closes)
+            draft.parts.note(None, prefixes.NOTE if draft.rest is not None else prefixes.LEFT_OUT)
         return draft
 
     def _keep_order(self, draft: Draft, location: Location | None) -> None:
@@ -166,8 +166,9 @@ class Locations:
         if not answered:
             given, draft.before = draft.before, []
             self._content.answer(draft, location, level, names, rules)
-            lines = self._with_groups(draft.before, location)
-            if lines is not draft.before and any("found" in line for line in given):
+            said = [*rules.before, *draft.before]
+            lines = self._with_groups(said, location)
+            if lines is not said and any("found" in line for line in given):
                 raise Unsayable("groups of the location's expression are used beside those of others")
             draft.before = [*given, *lines]
         if rules.before and any(line.strip() == "return" for line in draft.before):
@@ -176,7 +177,6 @@ class Locations:
         fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
         fields.put_response(rules, draft.keys)
         draft.after += by_condition
-        draft.before += rules.before
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after
         times.of_route(level, draft.keys, draft.parts)
         if "files" not in draft.keys:

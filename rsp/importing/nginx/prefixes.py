@@ -1,7 +1,6 @@
 """nginx's prefixes go on in the middle of a segment: ``location /admin`` is for ``/administrator``, too.
 
-rsp's ``path = "/admin"`` is not.  Where the location keeps clients out, a route with a regular expression has the rest,
-so that nothing is opened; elsewhere it is a note.
+rsp's ``path = "/admin"`` is not.  A route with a regular expression has the rest, behind all others of the server.
 """
 
 import re
@@ -11,10 +10,14 @@ from rsp.importing.nginx.precedence import as_sent
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.site import Value
 
+Rest = dict[str, Value]  # None: the key is left out
 _CLOSING: Final = ("auth", "allow", "deny", "client_ca", "maintenance", "country")
 NOTE: Final = (
-    "a `location` without a slash at its end also covers paths that go on in the same segment (/api: /apix); "
-    "path in rsp does not"
+    "a `location` without a slash at its end also covers paths that go on in the same segment (/api: /apix), `path` "
+    "does not: they have routes with a regular expression, which you may leave out where no client asks for such paths"
+)
+LEFT_OUT: Final = (
+    "paths that go on in the same segment, which nginx has here, are not covered: path in rsp is for whole ones"
 )
 
 
@@ -35,12 +38,10 @@ def refuses(keys: dict[str, Value]) -> bool:
     return isinstance(status, int) and status >= 400
 
 
-def rest(
-    location: Location, server: Server, match: dict[str, Value], keys: dict[str, Value]
-) -> dict[str, Value] | None:
-    """What a route for the paths that ``path`` does not cover matches, and its changed keys; ``None``: there is none.
+def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: bool) -> Rest | None:
+    """How a route for the paths that ``path`` does not cover differs; ``None``: rsp cannot say it.
 
-    Longer prefixes of the server are left out of it.
+    Longer prefixes of the server are left out of it.  ``closes``: where rsp cannot say it, it refuses all clients.
     """
     path = as_sent(location.path)
     longer = {
@@ -48,13 +49,32 @@ def rest(
         for each in server.locations
         if each.modifier in ("", "^~") and each.path.startswith(location.path) and len(each.path) > len(location.path)
     }
-    found: dict[str, Value] = {"regex": f"^{re.escape(path)}{_beginning_otherwise({'/', *longer})}"}
-    if keys.get("rewrite") == path:
-        keys = {key: value for key, value in keys.items() if key != "rewrite"}
-    if "rewrite" in keys or "files" in keys:
-        found["respond"] = {"status": 403}
-        return found
-    return {**found, **{key: value for key, value in keys.items() if key not in ("rewrite_location",)}}
+    otherwise = _beginning_otherwise({"/", *longer})
+    found: Rest = dict.fromkeys(("path", "first", "slash", "rewrite_location"))
+    found["regex"] = f"^{re.escape(path)}{otherwise}"
+    rewrite = str(keys.get("rewrite", path))
+    if "?" in rewrite or {"else_rewrite", ""} & set(keys) or ("files" in keys and not _files(location, keys, found)):
+        return {**found, **dict.fromkeys(keys), "respond": {"status": 403}} if closes else None
+    if rewrite == path:
+        found["rewrite"] = None
+    elif "{" not in rewrite:
+        found["regex"] = f"^{re.escape(path)}({otherwise}.*)$"
+        found["rewrite"] = f"{rewrite}{{1}}"
+    return found
+
+
+def _files(location: Location, keys: dict[str, Value], found: Rest) -> bool:
+    """``files`` of a route with an expression, which takes no ``path`` off: those of the directory above."""
+    given = keys["files"]
+    table = dict(given) if isinstance(given, dict) else {"root": given}
+    root, path = str(table["root"]), location.path
+    if not root.endswith(path):
+        return not location.level.has("alias")  # else the directory is for all paths: a hook names the file
+    table["root"] = root.removesuffix(path) or "/"
+    found["files"] = table if len(table) > 1 else table["root"]
+    if "fallback" in keys:
+        found["fallback"] = f"{path}{keys['fallback']}"
+    return True
 
 
 def _beginning_otherwise(words: set[str]) -> str:
