@@ -20,8 +20,9 @@ _TABLE: Final = (
     (r"response content-type: nginx \['(\w+/[\w.+-]+)'\], rsp \['(application/octet-stream|text/plain; charset=utf-8|text/plain)'\]", "`return` with a text: the type is that of `default_type`, for every path."),
     (r"location: nginx https?://[^/]+(/.*), rsp (http://[^/]+)?\1$", "Location is relative where the configuration says a path, as with `absolute_redirect off`."),
     (r"response content-type: nginx \['application/octet-stream'\], rsp \['text/html", "`alias` of an exact path: the type is that of the file's name, not of the path."),
-    (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403|503|204|410|302), rsp 405|status: nginx 405, rsp 404", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
+    (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403|503|204|410|301|302), rsp 405|status: nginx 405, rsp 404", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
     (r"status: nginx (403|301), rsp 404|location: nginx .*, rsp None", "Files: a directory without an index file is 404, not 403."),
+    (r"status: nginx 404, rsp 301|location: nginx None, rsp /[\w/.\-]+/$", "Files: the directory of a location gets a slash at its end by a redirect, whether or not it is there."),
     (r"status: nginx (404|301), rsp 40[13]", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),
     (r"response vary: nginx \[\], rsp \['Accept-Encoding'\]", "Vary: Accept-Encoding is sent where a response may be compressed, as with `gzip_vary on`."),
     (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`: the fields are those of the path's location, not those of the found file's (`location = /index.html`)."),
@@ -42,6 +43,8 @@ _AS_SENT: Final = "A path that is rewritten goes on as the client wrote it, with
 _EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last answers; nginx says 403."
 _LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself."
 _ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
+_ONE: Final = "`location /robots.txt` with `root` or `alias` is for that path alone; a note says so."
+_METHODS: Final = "`try_files $uri @app`: methods other than GET and HEAD go on, whether or not there is such a file or directory; nginx answers 405 where there is one."
 _NEWER: Final = "If-Modified-Since: a date after that of the file is 304, too, as with `if_modified_since before`."
 _UPGRADE: Final = "WebSockets pass on every route to a peer, not only where Upgrade is set."
 
@@ -56,6 +59,8 @@ REASONS: Final = [
     _LARGE,
     _ESCAPED,
     _NEWER,
+    _METHODS,
+    _ONE,
     _FORWARDED,
     _UPGRADE,
 ]
@@ -81,6 +86,10 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _AS_SENT
     if request.target.startswith("/empty") and nginx.status in (301, 403):
         return _EMPTY
+    if nginx.status == 405 and nginx.saw is None and rsp.saw is not None and request.method not in ("GET", "HEAD"):
+        return _METHODS
+    if nginx.saw is None and nginx.status == 404 and re.match(r"/[\w%\-]+\.(html|txt|xml|ico)[^?]", request.target):
+        return _ONE
     if request.size and rsp.status == 413:
         return _LARGE
     if (

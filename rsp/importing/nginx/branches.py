@@ -10,30 +10,39 @@ from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Names, Unsayable
 
-IGNORED = "nginx does not look at try_files where this `if` matches; rsp does"
-
 
 class Branch(Struct):
-    """One ``if``.  ``before``: lines for its ``condition``; ``fields``: add_header; ``answers``: it has a return."""
+    """One ``if``.  ``before``: lines for its ``condition``; ``answers``: it has a return.
+
+    ``fields``: its add_header; ``None``: it has none.
+    """
 
     before: list[str]
     condition: str
     captures: frozenset[str]
-    fields: list[Statement]
+    fields: list[Statement] | None
     answers: bool
+
+
+def of_peer(level: Level, behind: Level) -> list[Branch]:
+    """Where no file was found, the fields of the location that is asked then take the place of these."""
+    own = behind.all("add_header")
+    if [each.args[:2] for each in level.all("add_header")] == [each.args[:2] for each in own]:
+        return []
+    return [Branch([], "req.peer", frozenset(), own, answers=False)]
 
 
 def lines(branches: list[Branch], level: Level, names: Names) -> list[str]:
     """For the hook of responses; none, where no ``if`` has fields.  Raises :class:`Unsayable`."""
-    if not any(branch.fields for branch in branches):
+    if all(branch.fields is None for branch in branches):
         return []
     around = [each for each in level.all("add_header") if each.args[1:]]
     before: list[str] = []
     found: list[str] = []
     for branch in _by_rank(branches):
-        own = branch.fields or around
+        own = branch.fields if branch.fields is not None else around
         known = Names(names.constants, names.functions, branch.captures, has_response=True)
-        inside = [line for each in own for line in _line(each, known)]
+        inside = [line for each in own if each.args[1:] for line in _line(each, known)]
         condition = branch.condition
         if branch.before and not any("found" in line for line in inside):
             condition = branch.before[0].removeprefix("local found = ").replace(".match(", ".test(", 1)

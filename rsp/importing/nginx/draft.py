@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.nginx.guards import body
+from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.site import Code, Declaration, Value
@@ -16,8 +17,9 @@ _ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash",
 class Draft(Struct):
     """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks.
 
-    ``rest``: how the route for paths that rsp's ``path`` does not cover differs; ``others``: keys in which further routes with
-    expressions differ from this one; ``jumps``: statuses that hooks do not answer with, but lead to a named location.
+    ``rest``: how the route for paths that rsp's ``path`` does not cover differs; ``others``: keys in which further
+    routes with expressions differ from this one; ``jumps``: statuses that hooks do not answer with, but lead to a named
+    location; ``behind``: the level of the location that ``else_to`` stands for.
     """
 
     match: dict[str, Value]
@@ -30,6 +32,7 @@ class Draft(Struct):
     rest: dict[str, Value] | None = None
     others: list[dict[str, Value]] = field(default_factory=list)
     jumps: set[str] = field(default_factory=set)
+    behind: Level | None = None
 
     @property
     def all(self) -> dict[str, Value]:

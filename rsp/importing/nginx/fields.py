@@ -127,12 +127,17 @@ def _host(value: str, names: Names, ports: frozenset[str]) -> str:
     return value if names.is_plain(value) else ""
 
 
-def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, adds: bool = True) -> None:
-    """What clients are sent.  ``adds``: also what add_header says."""
+def hidden(level: Level) -> list[str]:
+    """Fields of peers that clients do not get."""
     hiding = {name: level.all(name) for name in ("proxy_hide_header", "fastcgi_hide_header", "more_clear_headers")}
     hiding.pop("proxy_hide_header" if level.has("fastcgi_pass") else "fastcgi_hide_header")
-    for statement in (statement for found in hiding.values() for statement in found):
-        rules.hidden += [word for word in statement.args if not word.startswith("-")]
+    found = (statement for statements in hiding.values() for statement in statements)
+    return [word for statement in found for word in statement.args if not word.startswith("-")]
+
+
+def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, adds: bool = True) -> None:
+    """What clients are sent.  ``adds``: also what add_header says."""
+    rules.hidden += hidden(level)
     for statement in level.all("add_header") if adds else ():
         if len(statement.args) < 2:
             parts.lost(statement, "it has no value")

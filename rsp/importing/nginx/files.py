@@ -18,6 +18,9 @@ from rsp.importing.site import Value
 _QUERIES: Final = ("$is_args$args", "?$args", "?$query_string", "$is_args$query_string", "?$is_args$args")
 _EXTENDED: Final = re.compile(r"\$\{?uri\}?(\.(?!php|phtml|cgi|pl$)\w[\w.]*)")
 _APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
+_NAMED: Final = re.compile(
+    r"/[\w\-][\w.\-]*\.(?:txt|xml|ico|json|html?|m?js|css|png|gif|jpe?g|svg|webp|pdf|webmanifest|map|gz|zip|asc)$", re.I
+)
 _DEFAULT_INDEX: Final = "index.html"
 SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script
 _FILE: Final = ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri")
@@ -71,6 +74,14 @@ def directory(location: Location | None, level: Level, names: Names, keys: dict[
     if alias or path == "/":
         return folder.rstrip("/") or "/"
     return joined(folder, path)
+
+
+def is_for_one(location: Location, level: Level) -> bool:
+    """Whether a prefix names one file, as ``location /robots.txt`` does."""
+    if location.modifier not in ("", "^~") or level.has("try_files", "autoindex"):
+        return False
+    file = level.value("alias") if level.has("alias") else location.path
+    return all(_NAMED.search(each) is not None for each in (location.path, file))
 
 
 def aliased(location: Location, level: Level, names: Names, keys: dict[str, Value]) -> bool:
@@ -130,6 +141,8 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         end = Fallback(file=_below(constant, server, location, location, names))
     else:
         end = _last(last, server, location, names)
+    if looked and not has_file and names.expand(last) in ("$uri", "$uri/"):
+        raise Unsayable("nginx would look for the same location again and again, and answer 500")
     return Tries(has_file, has_directory, end, "", tuple(extensions), is_first, looked)
 
 
@@ -204,6 +217,7 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
     meant = server.find(f"{start.rstrip('/')}/x" if variable else path)
     if meant is not None and meant.content is not None:
         is_same = keeps_query and not variable and meant.content.name == "fastcgi_pass"
+        is_same = is_same and server.find(f"/x/{path.rpartition('/')[2]}") is meant  # else rsp would run other scripts
         return Fallback(location=meant, index=path.lstrip("/"), rewrite=None if is_same else names.expand(last))
     if variable:
         raise Unsayable(f"{last} does not lead to scripts")

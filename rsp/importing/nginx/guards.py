@@ -105,7 +105,7 @@ class Guards(Struct):
         before, condition, captures = self.condition(statement.args)
         captures = captures or around
         answers = any(inner.name == "return" for inner in known)
-        self.branches.append(Branch(before, condition, captures, fields, answers))
+        self.branches.append(Branch(before, condition, captures, fields or None, answers))
         inside = self.some(known, captures, more=more)
         for inner in block:
             inner.used = True

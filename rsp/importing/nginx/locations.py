@@ -173,8 +173,11 @@ class Locations:
             draft.before = [*given, *lines]
         if rules.before and any(line.strip() == "return" for line in draft.before):
             raise Unsayable("a `return` to a named location, beside fields that a hook makes")
-        by_condition = branches.lines(self.guards.branches, level, names)
+        behind = draft.behind
+        others = branches.of_peer(level, behind) if behind is not None else []
+        by_condition = branches.lines([*self.guards.branches, *others], level, names)
         fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
+        rules.hidden += fields.hidden(behind) if behind is not None else []
         fields.put_response(rules, draft.keys)
         draft.after += by_condition
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after

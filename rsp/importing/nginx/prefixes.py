@@ -53,8 +53,10 @@ def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: 
     found: Rest = dict.fromkeys(("path", "first", "slash", "rewrite_location"))
     found["regex"] = f"^{re.escape(path)}{otherwise}"
     rewrite = str(keys.get("rewrite", path))
-    if "?" in rewrite or {"else_rewrite", ""} & set(keys) or ("files" in keys and not _files(location, keys, found)):
+    if "?" in rewrite or {"else_rewrite", ""} & set(keys):
         return {**found, **dict.fromkeys(keys), "respond": {"status": 403}} if closes else None
+    if "files" in keys and not _files(location, keys, found):
+        return {**found, **dict.fromkeys(keys), "respond": {"status": 403 if closes else 404}}
     if rewrite == path:
         found["rewrite"] = None
     elif "{" not in rewrite:

@@ -66,7 +66,7 @@ class Routes:
         )
         pages.pages(server, pairs, self._context, self._prefix)
         leftover = Parts()
-        compress = settings.compression(server.level, result) if server.level.has("gzip", "brotli", "zstd") else None
+        compress = settings.compression(server.level, result) if server.level.has(*settings.COMPRESSING) else None
         is_off = server.level.has("gzip") and server.level.value("gzip") == "off"
         log = self._log(server)
         closes = self._context.leftovers(server.level.block, leftover)
@@ -142,8 +142,8 @@ class Routes:
         if location is None:
             return
         level = Level("location", location.level.block)
-        if level.has("gzip", "brotli", "zstd"):
-            compress = settings.compression(level, self._context.result)
+        if level.has(*settings.COMPRESSING):
+            compress = settings.compression(location.level, self._context.result)
             extra["compress"] = compress or False
         if level.has("access_log"):
             statements = level.own("access_log")

@@ -10,6 +10,9 @@ from rsp.importing.nginx.units import size
 from rsp.importing.nginx.variables import Unsayable
 from rsp.importing.site import Setting, Value
 
+COMPRESSING: Final = tuple(
+    f"{name}{what}" for name in ("gzip", "brotli", "zstd") for what in ("", "_types", "_comp_level", "_min_length")
+)
 _TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+")
 
 
