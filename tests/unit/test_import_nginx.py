@@ -301,10 +301,10 @@ def test_included_files_are_read_in_their_place(lua):
         (server("location / { sub_filter a b; proxy_pass http://127.0.0.1:1; }"), "changes bodies in hooks"),
         (server("location / { unheard_of on; return 200; }"), "does not know this directive"),
         (server("location / { content_by_lua_block { ngx.say(1) } }"), "another language"),
-        (server("root /srv; location / { try_files /maintenance.html $uri =404; }"), "in try_files"),
-        (server("root /srv; location / { try_files /a.html /b.html $uri; }"), "in try_files"),
+        (server("root /srv; location / { try_files /a/$unheard_of $uri =404; }"), "does not know $unheard_of"),
+        (server("root /srv; location / { try_files /a.html /b.html $uri; }"), "again and again"),
         ("events {} stream { server { listen 53; proxy_pass 10.0.0.1:53; } }", "not for TCP and UDP"),
-        (server("location / { proxy_pass http://$arg_host; }"), "not known before a request"),
+        (server("location / { proxy_pass $arg_url; }"), "not known before a request"),
     ],
 )
 def test_what_is_not_translated_is_said_with_its_place(site, text, reason):

@@ -94,7 +94,6 @@ def test_variables_of_the_environment(imported):
         "location / { proxy_pass ${URL}; }",
         "location / { proxy_pass http://$HOST; }",
         "listen ${ADDRESS}:80;",
-        "set $TARGET $arg_x; location / { proxy_pass http://$TARGET; }",
         "client_max_body_size ${MAX}; location / { proxy_read_timeout ${T}; proxy_pass http://app; }",
     ],
 )

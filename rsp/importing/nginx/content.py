@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import access, fastcgi, fields, files, pages, proxy, times
+from rsp.importing.nginx import access, asked, fastcgi, fields, files, pages, precedence, prefixes, proxy, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.levels import Level
@@ -72,6 +72,9 @@ class Content:
                 draft.before.append(f"req.host = {chosen[1]}")
             draft.before.append(f"return proxy({chosen[2]})")
             return
+        if key == "to" and passing.name == "proxy_pass" and proxy.is_open(passing, names):
+            self._by_hook(draft, passing, location, level, names, rules)
+            return
         target = proxy.target(passing, level, names, context.blocks, context.result, draft.parts)
         was_rewritten = "rewrite" in draft.keys
         draft.keys = {key: target.upstream, **draft.keys}
@@ -85,7 +88,7 @@ class Content:
         prefix = location.path if location is not None and not location.is_regex else None
         if not was_rewritten:  # else nginx does not look at the path in proxy_pass
             table = draft.all
-            proxy.rewritten(target, table, names, prefix)
+            draft.before += proxy.rewritten(target, table, names, prefix)
             if "rewrite" in table:
                 draft.keys["rewrite"] = table["rewrite"]
         table = draft.all
@@ -93,6 +96,24 @@ class Content:
         for name in ("rewrite", "rewrite_location"):
             if name in table:
                 draft.keys[name] = table[name]
+        self._slash(draft, location)
+
+    def _by_hook(
+        self, draft: Draft, passing: Statement, location: Location | None, level: Level, names: Names,
+        rules: fields.Rules,
+    ) -> None:  # fmt: skip
+        fields.request_rules(level, names, draft.parts, self._ports, rules)
+        sends_own = fields.put(rules, draft.keys, "")
+        if sends_own and draft.keys.pop("send_host"):
+            raise Unsayable("Host is a text, and the peer a variable")
+        blocks, result = self.context.blocks, self.context.result
+        found = asked.by_hook(passing, level, names, blocks, result, draft.parts, keeps_host=not sends_own)
+        draft.keys = {"to": found.upstream, **draft.keys}
+        draft.before += found.lines
+        place = proxy.Target(found.upstream, "", None, is_computed=True)
+        draft.after += proxy.redirected(
+            level, place, {"exact": ""}, sends_own_host=False, names=names, parts=draft.parts
+        )
         self._slash(draft, location)
 
     def _chosen(self, draft: Draft, passing: Statement, level: Level, names: Names) -> tuple[str, str, str] | None:
@@ -153,6 +174,8 @@ class Content:
             draft.before.append(f"return respond{{ status = 200, {gif} }}")
             draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
             return
+        if location is not None and files.is_for_one(location, level) and not prefixes.keeps_out(draft.keys):
+            draft.match = {"exact": precedence.as_sent(location.path)}
         if location is not None and files.aliased(location, level, names, draft.all):
             table = dict(draft.match)
             files.aliased(location, level, names, table)
@@ -190,6 +213,7 @@ class Content:
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
         if script is not None:
             self._indexed(draft, script, folder, level, names, rules)
+            self._unlisted(draft)
 
     def _scripts(self, level: Level) -> Location | None:
         """The location that runs what ``index`` names."""
@@ -244,6 +268,8 @@ class Content:
                 self._own_index(draft, script)
         elif script is not None and runs:
             self._indexed(draft, script, folder, level, names, rules)
+        if script is not None:
+            self._unlisted(draft)
         if tried.looked:
             first, *others = tried.looked
             if "else_to" in draft.keys:  # which has all requests with other methods
@@ -285,6 +311,7 @@ class Content:
             script = None if is_rewritten else index
             self.peer(draft, passing, meant, meant.level, inner, rules, "else_to", script, is_rewritten=is_rewritten)
             times.of_route(meant.level, draft.keys, draft.parts)
+            draft.behind = meant.level
 
         return passed
 
@@ -298,6 +325,14 @@ class Content:
         blocks, names = self.context.blocks, self.server.names_at(script)
         name = fastcgi.upstream(passing, script.level, names, blocks, self.context.result, draft.parts)
         draft.others.insert(0, {"regex": "^/$", "else_to": name})
+
+    @staticmethod
+    def _unlisted(draft: Draft) -> None:
+        """A list of files would come before the script of the directory."""
+        table = draft.keys.get("files")
+        if isinstance(table, dict) and "list" in table:
+            draft.keys["files"] = {key: value for key, value in table.items() if key != "list"}
+            draft.parts.note(None, "directories are for their index script here, so rsp lists none")
 
     def _missing(self, draft: Draft, last: files.Fallback, level: Level) -> None:
         """``try_files ... =503``: rsp's own answer is 404.  nginx's 444 closes the connection."""

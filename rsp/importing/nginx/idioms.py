@@ -7,6 +7,7 @@ documentation calls it a pitfall and names ``try_files`` in its place.
 from typing import Final
 
 from rsp.importing.nginx.guards import stripped
+from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.tree import Statement
 
 _ALL: Final = ("^", "^/", ".*", ".", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "^/.*$", "^(.+)$",
@@ -31,6 +32,7 @@ def translate(server: Statement) -> None:
                     home.block.append(_copy(tries))
             block.append(tries)
     _missing(block)
+    _join(block)
     for location in [each for each in block if each.name == "location"]:
         _location(location, block)
         _missing(location.block or [])
@@ -60,11 +62,53 @@ def _missing(block: list[Statement]) -> None:
         if not words.startswith(("404 = @", "404 =@")) or any(each.name == "try_files" for each in block):
             continue
         home = next((each for each in block if each.name == "location" and each.args == ["/"]), None)
-        inner = home.block if home is not None and home.block is not None else block
-        if any(each.name in (*_PASSES, "try_files", "return") for each in inner):
+        inner = home.block if home is not None and home.block is not None else []
+        if any(each.name in (*_PASSES, "try_files", "return") for each in (inner if home is not None else block)):
             continue
         block.remove(statement)
+        refused = Statement("return", ["405"], statement.origin)  # before nginx looks for a file
+        condition = ["(", "$request_method", "!~", "^(GET|HEAD|POST)$", ")"]
+        inner.append(Statement("if", condition, statement.origin, [refused]))
         inner.append(Statement("try_files", ["$uri", "$uri/", words.split("=")[1].strip()], statement.origin))
+        if home is None:
+            block.append(Statement("location", ["/"], statement.origin, inner))
+
+
+def _join(block: list[Statement]) -> None:
+    """``try_files $uri @more`` where @more has nothing but another ``try_files`` is one ``try_files``.
+
+    So is ``try_files $uri =418`` with ``error_page 418 = @more``; and ``return 418`` then goes there, too.
+    """
+    named = {each.value: each for each in block if each.name == "location" and each.value.startswith("@")}
+    more = {name: tries for name, each in named.items() if (tries := _tries_alone(each)) is not None}
+    for location in [each for each in block if each.name == "location" and each not in named.values()]:
+        inner = location.block or []
+        jumps = {word: each for each in inner if each.name == "error_page" and "=" in each.args for word in each.args}
+        for statement in [each for each in inner if each.name == "try_files"]:
+            last = statement.args[-1]
+            page = jumps.get(last.removeprefix("=")) if last.startswith("=") else None
+            name = page.args[-1] if page is not None else last
+            if name in more:
+                statement.args[-1:] = more[name].args
+                for each in named[name].block or []:
+                    each.used = True
+
+
+def ends_with(level: Level, named: Statement) -> bool:
+    """Whether the location does what ``named`` does where it does not find some files of other names."""
+    more, own = _tries_alone(named), level.last("try_files")
+    if more is None or own is None or own.args[-len(more.args) :] != more.args:
+        return False
+    first = own.args[: -len(more.args)]
+    return all("$uri" not in (word, word.removesuffix("/")) for word in first)
+
+
+def _tries_alone(location: Statement) -> Statement | None:
+    block = location.block or []
+    found = [each for each in block if each.name == "try_files"]
+    others = ("add_header", "expires", "access_log", "log_not_found", "internal")
+    is_alone = len(found) == 1 and all(each in found or each.name in others for each in block)
+    return found[0] if is_alone and not found[0].args[-1].startswith("=") else None
 
 
 def _is_for_missing(statement: Statement) -> bool:

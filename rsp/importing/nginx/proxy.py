@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.lua import quoted
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts, Result
 from rsp.importing.nginx.tree import Statement
@@ -17,7 +18,7 @@ _URL: Final = re.compile(
     r"(?P<scheme>https?|grpcs?)://(?P<host>unix:[^:]+|\[[^\]]*\](?::\d+)?|[^/?]*)(?::(?=/|$))?(?P<uri>[/?].*)?",
     re.DOTALL,
 )
-_WHOLE: Final = re.compile(r"(?<=[\w\]])\$(?:request_uri|uri\$is_args\$args)$")
+_WHOLE: Final = re.compile(r"\$(?:request_uri|uri\$is_args\$args)$")
 _MAPPED: Final = (
     "where proxy_pass has a path, rewrite_location maps the Path of cookies as well, and a Location that is only "
     "a path; if other locations need these cookies, leave it out"
@@ -44,8 +45,7 @@ def target(
     said = names.expand(statement.value)
     if statement.name == "grpc_pass" and "://" not in said:
         said = f"grpc://{said}"
-    said = _WHOLE.sub("", said)
-    match = _URL.fullmatch(said)
+    match = _URL.fullmatch(as_address(said))
     if match is None:
         raise Unsayable("the address of the peer is not known before a request comes")
     host = match["host"]
@@ -56,7 +56,7 @@ def target(
     secure = match["scheme"] in ("https", "grpcs")
     keys: dict[str, Value] = {}
     if secure:
-        keys["tls"] = _tls(level, host, names)
+        keys["tls"] = tls(level, host, names)
     if statement.name == "grpc_pass":
         keys["http"] = 2
     _retry(level, keys, parts)
@@ -78,11 +78,23 @@ def target(
     return Target(name, shown, uri, is_computed)
 
 
+def as_address(url: str) -> str:
+    """Without what only repeats the request's own target; a target behind a path is that path and the request's."""
+    bare = _WHOLE.sub("", url)
+    return bare if re.fullmatch(r"[^/]*//[^/?]*", bare) or bare == url else f"{bare}$uri$is_args$args"
+
+
+def is_open(statement: Statement, names: Names) -> bool:
+    """Whether the peer is not known before a request comes."""
+    match = _URL.fullmatch(as_address(names.expand(statement.value)))
+    return match is None or "$" in match["host"]
+
+
 def _table(value: Value) -> dict[str, Value]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-def _tls(level: Level, host: str, names: Names) -> Value:
+def tls(level: Level, host: str, names: Names) -> Value:
     keys: dict[str, Value] = {}
     is_verified = level.is_on("proxy_ssl_verify") or level.is_on("grpc_ssl_verify")
     said = level.value("proxy_ssl_name") or level.value("grpc_ssl_name")
@@ -134,21 +146,34 @@ def _retry(level: Level, keys: dict[str, Value], parts: Parts) -> None:
         keys["retry"] = retry
 
 
-def rewritten(place: Target, keys: dict[str, Value], names: Names, prefix: str | None) -> None:
-    """``rewrite`` of the route, where the peer is asked for another path.  Raises :class:`Unsayable`."""
+def rewritten(place: Target, keys: dict[str, Value], names: Names, prefix: str | None) -> list[str]:
+    """``rewrite`` of the route, or lines of its hook, where the peer is asked for another path.
+
+    Raises :class:`Unsayable`.
+    """
     if place.uri is None:
-        return
+        return []
     uri = place.uri
     for tail in ("$is_args$args", "?$args", "?$query_string"):
         uri = uri.removesuffix(tail)
+    whole = "exact" in keys or "regex" in keys
+    says_path = whole or re.search(r"\$\{?(?:document_)?uri\b", uri) is not None
+    if place.is_computed and not (says_path and (uri != place.uri or (whole and "?" in uri))):
+        return whole_target(place.uri, names)  # whatever the request is for, without the query of the client
     said = names.text(uri)
-    if prefix is None or place.is_computed or "exact" in keys or "regex" in keys:
-        if prefix is not None and "exact" not in keys and "regex" not in keys and "{" not in said:
-            raise Unsayable("with variables in proxy_pass, nginx asks for the same path whatever the request is for")
+    if prefix is None or whole or said != prefix:
         keys["rewrite"] = said
-        return
-    if said != prefix:
-        keys["rewrite"] = said
+    return []
+
+
+def whole_target(uri: str, names: Names) -> list[str]:
+    """Lines of a hook: what peers are asked for, whatever the client asks for.  Raises :class:`Unsayable`."""
+    path, mark, query = uri.partition("?")
+    bare = path.removesuffix("$is_args$args")
+    if query in ("$args", "$query_string"):
+        bare, path = path, ""
+    lines = [f"req.path = {names.lua(bare or '/')}"]
+    return lines if bare != path else [*lines, f"req.query = {names.lua(query) if mark else quoted('')}"]
 
 
 def redirected(
@@ -157,7 +182,7 @@ def redirected(
     """``proxy_redirect``: keys of the route, or lines for a hook with ``res``."""
     found = level.all("proxy_redirect")
     lines: list[str] = []
-    is_default = not found
+    is_default = not found and not place.is_computed
     for statement in found:
         if statement.value == "off":
             return []
