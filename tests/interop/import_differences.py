@@ -5,7 +5,7 @@ Each is told by the line that says what differs (import_oracle.py): "status: ngi
 
 import re
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from tests.interop.import_battery import Request
 from tests.interop.import_oracle import Seen
@@ -66,9 +66,9 @@ REASONS: Final = [
 ]
 
 
-def _bare(location: str) -> str:
+def _bare(location: str) -> bytes:
     """Without its scheme and host, and its escapes."""
-    return unquote(re.sub(r"^https?://[^/?]*", "", location)).rstrip("?")
+    return unquote_to_bytes(re.sub(r"^https?://[^/?]*", "", location).encode("latin-1")).rstrip(b"?")
 
 
 def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | None:

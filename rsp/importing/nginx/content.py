@@ -360,13 +360,17 @@ class Content:
         name = fastcgi.upstream(passing, script.level, inner, self.context.blocks, self.context.result, draft.parts)
         if "exact" in draft.match or "regex" in draft.match or level.has("root", "alias"):
             return  # with a directory of its own: scripts are looked for in that of the script's location
-        if "path" in draft.match:
-            said = "a directory here without an index file is for the index of the root, where nginx says 403"
-            draft.parts.note(None, said)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
         path = str(draft.match.get("path", "/"))
-        draft.keys.setdefault("", name)  # a second route, for paths that end in a slash
-        draft.keys[""] = [name, f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"]
+        root = folder.removesuffix(path.rstrip("/"))
+        said = level.last("index")
+        words = [
+            word for word in (said.args if said is not None else []) if not word.startswith("/") and "$" not in word
+        ]
+        missing = " and ".join(f'file.kind({quoted(root)} .. req.path .. {quoted(word)}) ~= "file"' for word in words)
+        # A second route, for paths that end in a slash; without such a directory, the script of the root is not meant.
+        expression = f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"
+        draft.keys[""] = [name, expression, f"if {missing} then return respond(404) end"]
 
 
 def _looked_up(values: list[str], meant: list[str], called: str) -> str:

@@ -56,8 +56,7 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         ("on_error", "req, err", draft.failed),
     ):
         if lines:
-            inner = "\n".join(f"  {line}" for line in body(lines))
-            keys[name] = Code(f"function({arguments})\n{inner}\nend")
+            keys[name] = _hook(arguments, lines)
     keys = _ordered(keys)
     routes = [Declaration("route", keys=keys, origin=origin)]
     for other in draft.others if "files" in keys else ():  # else the location is closed
@@ -68,15 +67,21 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         kept: dict[str, Value] = {key: value for key, value in changed.items() if value is not None}
         routes.append(Declaration("route", keys=_ordered(kept), origin=origin))
     if isinstance(second, list):
-        name, expression = second
+        name, expression, missing = second
         others = {
             key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files", "else_to")
         }
+        others["on_request"] = _hook("req", [*draft.before, str(missing)])
         given = keys["files"]
         table: Value = {**(given if isinstance(given, dict) else {"root": given})}
         ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}
         routes.append(Declaration("route", keys={**ordered, **others}, origin=origin))
     return routes
+
+
+def _hook(arguments: str, lines: list[str]) -> Code:
+    inner = "\n".join(f"  {line}" for line in body(lines))
+    return Code(f"function({arguments})\n{inner}\nend")
 
 
 def _ordered(keys: dict[str, Value]) -> dict[str, Value]:

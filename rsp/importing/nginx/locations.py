@@ -4,20 +4,16 @@ A location of which a restriction is not understood is not served: a refusing ro
 """
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx import (
     access,
     branches,
-    fastcgi,
     fields,
     files,
-    idioms,
     precedence,
     prefixes,
-    proxy,
     referers,
     times,
 )
@@ -25,10 +21,12 @@ from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
+from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import re2_of, wider_than
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
+from rsp.importing.nginx.services import Services
 from rsp.importing.nginx.tree import Statement, mark, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import is_closing
@@ -40,15 +38,16 @@ _MOVED: Final = ("301", "302", "303", "307", "308")
 
 
 class Locations:
-    """Those of one server.  ``ports``: of its listeners; ``services``: upstream and path of those for auth_request."""
+    """Those of one server.  ``ports``: of its listeners."""
 
     def __init__(self, context: Context, server: Server, ports: frozenset[str], prefix: str) -> None:
         self.context = context
         self.server = server
         self._content = Content(context, server, ports)
+        self._leads = Leads(context, server)
         self._prefix = prefix
         self.guards = Guards(server.names, f"{prefix}_pattern", is_used=context.matter)
-        self._services: dict[str, tuple[str, str]] | None = None
+        self._services = Services(context, server)
 
     def drafts(self) -> list[Draft]:
         """In the order in which they are written."""
@@ -72,12 +71,14 @@ class Locations:
                 found.append(draft)
         if not any(each.path == "/" and not each.modifier.startswith(("=", "~")) for each in self.server.locations):
             found.append(self._draft(None))
-        for location in self.server.named.values():
-            parts = Parts()
-            self.context.leftovers(location.level.block, parts)
-            if found:
-                found[-1].parts += parts
         return found
+
+    def left(self) -> Parts:
+        """What nothing has translated in named locations."""
+        parts = Parts()
+        for location in self.server.named.values():
+            self.context.leftovers(location.level.block, parts)
+        return parts
 
     def _draft(self, location: Location | None) -> Draft:
         draft = Draft(self._match(location))
@@ -143,21 +144,16 @@ class Locations:
             precedence.keep(location, self.server, draft.match)
         if level.own("internal"):
             draft.answer({"respond": {"status": 404}})
-            mark_all(level.block)
+            self._always(draft, level, names)
             return
         level.own("access_log", "gzip", "brotli", "zstd", "gzip_types", "gzip_comp_level", "gzip_min_length")
         access.networks(level, draft.keys)
         if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
             draft.keys = {"respond": dict(_REFUSED)}
-            if any("always" in each.args[2:] for each in level.all("add_header")):
-                rules = fields.Rules()
-                fields.response_rules(level, names, draft.parts, rules)
-                fields.put_response(rules, draft.keys)
-                draft.after += rules.after
-            mark_all(level.block)
+            self._always(draft, level, names)
             return
         access.passwords(level, draft.keys, names)
-        access.service(level, draft.keys, self.services, draft.parts)
+        access.service(level, draft.keys, self._services.asked, draft.parts)
         access.satisfy(level, draft.keys)
         self.context.zones.put(level, draft.keys, names, draft.parts)
         self._limit_except(level, draft)
@@ -192,6 +188,16 @@ class Locations:
             if isinstance(table, dict):
                 given = table.get("set")
                 table["set"] = {"Cache-Control": control, **(given if isinstance(given, dict) else {})}
+
+    @staticmethod
+    def _always(draft: Draft, level: Level, names: Names) -> None:
+        """What a location that refuses all clients sends all the same."""
+        if any("always" in each.args[2:] for each in level.all("add_header")):
+            rules = fields.Rules()
+            fields.response_rules(level, names, draft.parts, rules)
+            fields.put_response(rules, draft.keys)
+            draft.after += rules.after
+        mark_all(level.block)
 
     def _limit_except(self, level: Level, draft: Draft) -> None:
         for statement in level.own("limit_except"):
@@ -236,8 +242,8 @@ class Locations:
 
     def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
         self.guards.routes_again = False
-        self.guards.lead = lambda path: self._lead(path, draft, location)
-        self.guards.jump = lambda code: self._jump(code, draft, location)
+        self.guards.lead = lambda path: self._leads.after_rewrite(path, draft, location)
+        self.guards.jump = lambda code: self._leads.instead_of(code, draft, location)
         self.guards.is_alone = location is not None and sum(each.name in MODULE for each in location.level.block) == 1
         self.guards.branches = []
         lines = self.guards.lines(block, self.guards.names.captures)
@@ -253,61 +259,6 @@ class Locations:
         if any("found =" in line for line in lines):
             raise Unsayable("groups of the location's expression are used beside those of others")
         return [f"local found = {self.guards.compiled(location.modifier + location.path)}.match(req.path)", *lines]
-
-    def _lead(self, to: str, draft: Draft, source: Location | None) -> str | None:
-        """The upstream of the location that ``rewrite ... last`` leads to, where nothing else happens there."""
-        path, is_computed, _ = to.partition("$")
-        found = self.server.find(path)
-        if is_computed and found is not None and precedence.may_be_others(found, self.server):
-            return None
-        if source is None or (found is not None and access.differ(source.level, found.level)):
-            return None
-        passing = found.content if found is not None else None
-        if found is None or passing is None or any(each.name in (*MODULE, *_RESTRICTING) for each in found.level.block):
-            return None
-        names = self.server.names_at(found)
-        context = self.context
-        passing.used = True
-        if passing.name in ("fastcgi_pass", "uwsgi_pass"):
-            return fastcgi.upstream(passing, found.level, names, context.blocks, context.result, draft.parts)
-        target = proxy.target(passing, found.level, names, context.blocks, context.result, draft.parts)
-        if target.uri is not None or found.level.has("proxy_set_header"):
-            return None
-        return target.upstream
-
-    def _jump(self, code: str, draft: Draft, source: Location | None) -> str | None:
-        """``return 418`` where ``error_page 418 = @app``: the upstream of @app, if nothing else happens there."""
-        for statement in source.level.all("error_page") if source is not None else []:
-            *words, target = statement.args
-            named = self.server.named.get(target)
-            if source is None or named is None or not {code, "="} <= set(words):
-                continue
-            if idioms.ends_with(source.level, named.statement):
-                draft.jumps.add(code)
-                return "return"  # where the route goes on, without the files that the hook looks for
-            passing = named.content
-            given, others = (
-                [each.args for each in level.all("proxy_set_header")] for level in (source.level, named.level)
-            )
-            is_alone = passing is not None and not any(
-                each.name in (*MODULE, *_RESTRICTING) for each in named.level.block
-            )
-            if passing is None or not is_alone or given != others or access.differ(source.level, named.level):
-                raise Unsayable(f"rsp import does not translate what {target} does after an error")
-            names, context = self.server.names_at(named), self.context
-            draft.jumps.add(code)
-            passing.used = True
-            if passing.name in ("fastcgi_pass", "uwsgi_pass"):
-                name = fastcgi.upstream(passing, named.level, names, context.blocks, context.result, draft.parts)
-                return f"return proxy({quoted(name)})"
-            place = proxy.target(passing, named.level, names, context.blocks, context.result, draft.parts)
-            if place.uri is not None:
-                raise Unsayable(f"rsp import does not translate what {target} does after an error")
-            said = "" if any(name.lower() == "host" for name, *_ in given) else f"req.host = {quoted(place.host)} "
-            if said and source.content is not None:
-                draft.parts.note(statement, f"{place.upstream} gets the same Host as other requests of {source.path}")
-            return f"{said}return proxy({quoted(place.upstream)})"
-        return None
 
     def _by_keys(
         self, statement: Statement, draft: Draft, names: Names, location: Location | None, level: Level, is_last: bool
@@ -345,41 +296,6 @@ class Locations:
         draft.keys["rewrite"] = target[:-2]
         statement.used = True
         return True
-
-    # -- auth_request
-
-    @property
-    def services(self) -> Mapping[str, tuple[str, str]]:
-        """The locations that auth_request names."""
-        if self._services is None:
-            self._services = {}
-            inner = (self.server.level, *(location.level for location in self.server.all_locations()))
-            levels = {id(level): level for each in inner for level in each.around()}  # each of them once
-            asked = {each.value for level in levels.values() for each in level.block if each.name == "auth_request"}
-            for location in self.server.locations:
-                if location.path in asked and location.content is not None and not location.is_regex:
-                    found = self._service(location)
-                    if found is not None:
-                        self._services[location.path] = found
-        return self._services
-
-    def _service(self, location: Location) -> tuple[str, str] | None:
-        statement = location.content
-        if statement is None or statement.name != "proxy_pass":
-            return None
-        names = self.server.names_at(location)
-        try:
-            target = proxy.target(statement, location.level, names, self.context.blocks, self.context.result, Parts())
-        except Unsayable:
-            return None
-        path = names.expand(target.uri) if target.uri is not None else location.path
-        path = re.sub(r"\$is_args\$args$|\?\$args$", "", path)
-        if "$" in path:
-            return None
-        statement.used = True
-        for name in ("proxy_pass_request_body", "proxy_set_header", "internal"):
-            location.level.own(name)
-        return target.upstream, path or "/"
 
 
 def returned(statement: Statement, names: Names, level: Level) -> dict[str, Value]:

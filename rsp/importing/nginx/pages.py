@@ -2,16 +2,23 @@
 
 import re
 from pathlib import Path
+from typing import Final
 
-from rsp.importing.lua import quoted
-from rsp.importing.nginx import proxy
+from rsp.importing.lua import index, quoted
+from rsp.importing.nginx import access, failing, proxy
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Declaration, Value
+
+_ANY: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$")
+_USUAL: Final = frozenset((*range(400, 418), 426, 429, 431, *range(500, 506)))  # of rsp itself
+_FAILURES: Final = ("500", "502", "503", "504", "429", "404", "403")  # after which `failover` can be
 
 
 def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: Context, prefix: Path) -> None:
@@ -29,12 +36,15 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
             try:
                 statuses += _page(statement, server, location, draft, context, prefix, is_new=id(statement) not in seen)
             except Unsayable as error:
-                if id(statement) not in seen:
-                    result.pages.lost(statement, str(error))
+                result.pages.lost(statement, str(error))
             seen.add(id(statement))
         if intercepts and statuses and "to" in draft.keys:
             condition = " or ".join(f"res.status == {status}" for status in dict.fromkeys(statuses))
             draft.after.insert(0, f"if not res.own and ({condition}) then return respond(res.status) end")
+        if intercepts and "to" in draft.keys:
+            words = [word for statement in level.all("error_page") for word in statement.args if word.isdigit()]
+            draft.after[:0] = failing.intercepted([word for word in words if word not in statuses], draft.failed)
+        failing.lead(draft, statuses)
 
 
 def _page(
@@ -48,6 +58,10 @@ def _page(
     changed = next((word for word in words if word.startswith("=")), "")
     names = server.names_at(location)
     known = [status for status in statuses if status not in ("494", "495", "496", "497", "499")]
+    if target.startswith("@"):
+        known = [status for status in known if status not in draft.jumps and _may_be(status, draft, location)]
+        if not known:
+            return []
     if not known:
         if is_new:
             result.pages.note(statement, "rsp answers 400 to plain HTTP at a port with TLS, and names the right URL")
@@ -56,28 +70,44 @@ def _page(
         condition = " or ".join(f"err.status == {status}" for status in known)
         draft.failed.append(f"if {condition} then return redirect({names.lua(target)}, {changed[1:] or 302}) end")
         return []
-    if target.startswith("@"):
-        return _named(target, known, changed, server, draft, context)
     if "$" in target:
         raise Unsayable("the page depends on the request")
-    path = target.partition("?")[0]
+    path, found = target.partition("?")[0], server.find(target.partition("?")[0])
+    if target.startswith("@"):
+        around = location.level if location is not None else server.level
+        path, found = _named(statement, known, changed, server, around, draft, context)
+        if not path:
+            return []
     if known == ["404"] and changed in ("=200", "=") and _falls_back(path, server, location, draft):
         return []
-    if changed and changed[1:] not in known:
+    others = server.level if location is None else location.level
+    is_file = found is None or (found.content is None and not found.level.has("return"))
+    if is_file and any(each.args[-1] == target and changed[1:] in each.args[:-1] for each in others.all("error_page")):
+        condition = " or ".join(f"err.status == {status}" for status in known)
+        draft.failed.append(f"if {condition} then return respond({changed[1:]}) end")
+        return []
+    if changed and changed[1:] not in known and not (found is not None and found.level.has("return")):
         raise Unsayable("rsp does not change the status of an error with its page")
-    found = server.find(path)
-    level = found.level if found is not None else server.level
     if found is not None and found.content is not None:
         if location is None or location.level.is_on("proxy_intercept_errors"):
             raise Unsayable("the page comes from a peer")
         _asked(target, found, known, changed[1:], server, draft, context)
         return []
     if found is not None and found.level.has("return"):
-        returned(found, known, server, draft)
+        returned(found, known, server, draft, changed)
         return []
+    if is_new:
+        _declare(statement, known, path, server, found, result, prefix)
+    return known
+
+
+def _declare(
+    statement: Statement, known: list[str], path: str, server: Server, found: Location | None, result: Result,
+    prefix: Path,
+) -> None:  # fmt: skip
+    """A ``page``.  Raises :class:`Unsayable`."""
+    level = found.level if found is not None else server.level
     root = server.names_at(found).expand(level.value("alias") or level.value("root"))
-    if not is_new:
-        return known
     file = Path(root, path.lstrip("/")) if root else prefix / "html" / path.lstrip("/")
     if found is not None and level.has("alias"):
         file = Path(root, path[len(found.path) :].lstrip("/")) if root.endswith("/") else Path(root)
@@ -87,17 +117,25 @@ def _page(
         listed = ", ".join(known)
         text = f"the page {file} for {listed} is not on this machine; where it is: page {{ status = ..., file = ... }}"
         result.pages.note(statement, text)
-        return known
+        return
     listed_statuses: list[Value] = [int(status) for status in known]
     one: Value = listed_statuses[0] if len(listed_statuses) == 1 else listed_statuses
     declared = Declaration("page", keys={"status": one, "file": str(file.resolve())}, origin=statement.origin)
     for part in result.pages:
         if isinstance(part, Declaration) and part.keys == declared.keys:
-            return known
+            return
         if isinstance(part, Declaration) and _same_status(part.keys.get("status"), one):
             raise Unsayable("rsp has one page for a status, for all hosts")
     result.pages.append(declared)
-    return known
+
+
+def _may_be(status: str, draft: Draft, location: Location | None) -> bool:
+    """Whether rsp, or a peer, may answer with it: 418 and its like are only for ``return``."""
+    given = draft.keys.get("respond", {})
+    if int(status) in _USUAL or (isinstance(given, dict) and str(given.get("status")) == status):
+        return True
+    intercepts = location is not None and location.level.is_on("proxy_intercept_errors")
+    return intercepts or any(f"respond({status}" in line for line in (*draft.before, *draft.failed))
 
 
 def _same_status(first: Value, second: Value) -> bool:
@@ -118,21 +156,85 @@ def _falls_back(path: str, server: Server, location: Location | None, draft: Dra
     return True
 
 
-def _named(target: str, statuses: list[str], changed: str, server: Server, draft: Draft, context: Context) -> list[str]:
+def _named(
+    statement: Statement, statuses: list[str], changed: str, server: Server, around: Level, draft: Draft,
+    context: Context,
+) -> tuple[str, Location | None]:  # fmt: skip
+    """The file of a named location; empty: keys or hooks of the route do the same.  Raises :class:`Unsayable`."""
+    target = statement.args[-1]
     meant = server.named.get(target)
     if meant is None:
         raise Unsayable(f"there is no location {target} here")
     if any(each.name == "return" for each in meant.level.block):
-        returned(meant, statuses, server, draft)
-        return []
+        returned(meant, statuses, server, draft, changed)
+        return "", None
+    if meant.content is not None and changed == "=":
+        _failover(statement, meant, statuses, server, around, draft, context)
+        return "", None
     if meant.content is not None and not changed:
         _asked(target, meant, statuses, "", server, draft, context)
-        return []
-    raise Unsayable(f"rsp import does not translate what {target} does after an error")
+        return "", None
+    name = _file_of(meant) if meant.content is None and changed[1:] in ("", *statuses) and changed != "=" else ""
+    if not name:
+        raise Unsayable(f"rsp import does not translate what {target} does after an error")
+    for each in meant.level.block:
+        each.used = each.used or each.name in ("try_files", "rewrite", "root", "internal", "default_type")
+    fields = [each.args for each in meant.level.own("add_header") if each.args[2:] == ["always"]]
+    if fields:
+        condition = " or ".join(f"res.status == {status}" for status in statuses)
+        names = server.names_at(meant)
+        lines = [f"  res.headers{index(name)} = {names.lua(value)}" for name, value, _ in fields]
+        draft.after += [f"if res.own and ({condition}) then", *lines, "end"]
+    return name, meant
 
 
-def returned(meant: Location, statuses: list[str], server: Server, draft: Draft) -> None:
-    """A location that answers by itself: ``return 503 "text"``."""
+def _file_of(meant: Location) -> str:
+    """The one file that a location answers with; empty: there is none."""
+    module = [each for each in meant.level.block if each.name in (*MODULE, "try_files")]
+    if len(module) != 1 or meant.level.has("alias"):
+        return ""
+    words = module[0].args
+    name = words[0] if module[0].name == "try_files" else words[1]
+    if module[0].name == "rewrite" and (words[0] not in _ANY or words[2:] != ["break"]):
+        return ""
+    if module[0].name == "try_files" and len(words) > 2:
+        return ""
+    return name if name.startswith("/") and "$" not in name and "?" not in name else ""
+
+
+def _failover(
+    statement: Statement, meant: Location, statuses: list[str], server: Server, around: Level, draft: Draft,
+    context: Context,
+) -> None:  # fmt: skip
+    """``error_page 502 = @other``: another upstream is asked.  Raises :class:`Unsayable`."""
+    passing = meant.content
+    if passing is not None:
+        passing.used = True
+    given = draft.keys.get("respond", {})
+    if not {"to", "files"} & set(draft.keys) and isinstance(given, dict) and str(given.get("status")) not in statuses:
+        return  # nothing fails here
+    wrong = f"rsp import does not translate what {meant.path} does after an error"
+    if passing is None or passing.name != "proxy_pass" or meant.level.has(*MODULE) or "to" not in draft.keys:
+        raise Unsayable(wrong)
+    if not set(statuses) <= set(_FAILURES) or "failover" in draft.keys or access.differ(around, meant.level):
+        raise Unsayable(wrong)
+    target = proxy.target(passing, meant.level, server.names_at(meant), context.blocks, context.result, draft.parts)
+    own, others = ([each.args for each in level.all("proxy_set_header")] for level in (around, meant.level))
+    is_same_path = target.uri is None or (target.uri == "/" and "path" not in draft.match)
+    if own != others or not is_same_path or target.upstream == draft.keys["to"]:
+        raise Unsayable(wrong)
+    draft.keys["failover"] = {"to": target.upstream, "on": [int(status) for status in statuses]}
+    said = f"rsp asks {target.upstream} also after such a response of a peer, and for a POST only where no peer has it"
+    draft.parts.note(statement, said)
+    if "send_host" in draft.keys:
+        draft.parts.note(statement, f"{target.upstream} gets the same Host as {draft.keys['to']}")
+
+
+def returned(meant: Location, statuses: list[str], server: Server, draft: Draft, changed: str = "=") -> None:
+    """A location that answers by itself: ``return 503 "text"``.
+
+    ``changed``: as ``error_page`` says it; ``=``: the status is that of ``return``, empty: that of the error.
+    """
     returned = next(each for each in meant.level.block if each.name == "return")
     code, *rest = returned.args
     names = server.names_at(meant)
@@ -140,11 +242,18 @@ def returned(meant: Location, statuses: list[str], server: Server, draft: Draft)
         known = {**names.constants, "uri": meant.path, "document_uri": meant.path}
         names = Names(known, names.functions, names.captures)
     condition = " or ".join(f"err.status == {status}" for status in statuses)
+    kept = changed[1:] if changed[1:].isdigit() else "" if changed == "=" else "err.status"
     if not code.isdigit() or (rest and code in ("301", "302", "303", "307", "308")):
         url, code = (names.lua(rest[0]), code) if code.isdigit() else (names.lua(code), "302")
-        draft.failed.append(f"if {condition} then return redirect({url}, {code}) end")
+        moved = (
+            f"redirect({url}, {kept or code})"
+            if kept in ("", "301", "302", "303", "307", "308")
+            else (f'respond{{ status = {kept}, headers = {{ ["Location"] = {url} }} }}')
+        )
+        draft.failed.append(f"if {condition} then return {moved} end")
         _settled(meant)
         return
+    code = kept or code
     kind = meant.level.value("default_type", "text/plain")
     said = f", body = {names.lua(rest[0])}" if rest else ""
     draft.failed.append(

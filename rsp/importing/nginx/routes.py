@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import pages, referers, settings, tls
+from rsp.importing.nginx import host_groups, pages, referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
 from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
@@ -57,6 +57,7 @@ class Routes:
         self._by_scheme(server, parts, certified)
         if self._whole(server, parts, certified):
             return
+        host_groups.know(server, name, result)
         before = self._guard(server, name, parts)
         ports = frozenset(listener.port for listener in own)
         locations = Locations(self._context, server, ports, name)
@@ -65,6 +66,7 @@ class Routes:
             zip([*server.locations, None][: len(drafts)], drafts, strict=False)
         )
         pages.pages(server, pairs, self._context, self._prefix)
+        result.routes += locations.left()
         leftover = Parts()
         compress = settings.compression(server.level, result) if server.level.has(*settings.COMPRESSING) else None
         is_off = server.level.has("gzip") and server.level.value("gzip") == "off"
@@ -108,7 +110,8 @@ class Routes:
 
     def _name(self, hosts: list[str], server: Server) -> str:
         """What names of Lua begin with: no other server's do."""
-        said = re.sub(r"\W", "_", hosts[0] if hosts else "").strip("_")
+        plain = [host for host in hosts if host[0] != "~"]
+        said = re.sub(r"\W", "_", plain[0] if plain else "").strip("_")
         number = self._servers.index(server) + 1
         if not said or said[0].isdigit():
             said = f"server_{said or number}"
@@ -124,7 +127,7 @@ class Routes:
         if not str(path).startswith("/"):
             parts.append(Note(f"no request has the path {path}", route.origin))
             return
-        taken = str([route.keys.get(key) for key in ("listener", "path", "exact", "regex")])
+        taken = str([route.keys.get(key) for key in ("listener", "path", "exact", "regex", "headers")])
         hosts = route.keys.get("host")
         names = [str(name) for name in hosts] if isinstance(hosts, list) else [str(hosts)]
         free = [name for name in names if f"{taken} {name}" not in self._taken]
@@ -207,7 +210,7 @@ class Routes:
     def _without(part: Part, settled: list[str]) -> Part:
         if part.hosts is None:
             return part
-        return Part(part.listeners, [host for host in part.hosts if host not in settled])
+        return Part(part.listeners, [host for host in part.hosts if host not in settled], part.others)
 
     def _by_scheme(self, server: Server, parts: list[Part], certified: dict[str, Value]) -> None:
         """``if ($scheme = http) { return 301 https://...; }``: a route for the listeners without TLS."""
@@ -238,7 +241,7 @@ class Routes:
             for part in list(parts):
                 own = [listener for listener in part.listeners if not listener.tls]
                 if own:
-                    where = self._listeners.where(Part(own, part.hosts))
+                    where = self._listeners.where(Part(own, part.hosts, part.others))
                     self._context.result.routes.append(
                         Declaration("route", keys={**where, **keys}, origin=statement.origin)
                     )
@@ -328,7 +331,9 @@ class Routes:
                 break
         if not lines:
             return ""
-        lines = until_break(lines)
+        draft = Draft({"": None}, before=lines)
+        pages.pages(server, [(None, draft)], self._context, self._prefix)
+        lines = until_break(draft.before)
         function = f"before_{name}"
         condition = self._identity(server)
         if condition is None and guards.routes_again:  # where it leads to, clients may be refused
@@ -361,7 +366,7 @@ class Routes:
             return scheme
         own = self._hosts[id(server)]
         theirs = {host for other in others for host in self._hosts[id(other)]}
-        if any("*" in host for host in (*own, *theirs)):
+        if any("*" in host or host[0] == "~" for host in (*own, *theirs)):
             return None
         addresses = {listener.address for listener in self._listeners.of(server)}
         if any({each.address for each in self._listeners.of(other)} != addresses for other in others):

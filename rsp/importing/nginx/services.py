@@ -1,0 +1,52 @@
+"""The locations that ``auth_request`` names: which upstream is asked for which path."""
+
+import re
+from collections.abc import Mapping
+
+from rsp.importing.nginx import proxy
+from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.result import Parts
+from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.variables import Unsayable
+
+
+class Services:
+    """Those of one server."""
+
+    def __init__(self, context: Context, server: Server) -> None:
+        self._context = context
+        self._server = server
+        self._found: dict[str, tuple[str, str]] | None = None
+
+    @property
+    def asked(self) -> Mapping[str, tuple[str, str]]:
+        """Upstream and path, by the location's path."""
+        if self._found is None:
+            self._found = {}
+            inner = (self._server.level, *(location.level for location in self._server.all_locations()))
+            levels = {id(level): level for each in inner for level in each.around()}  # each of them once
+            asked = {each.value for level in levels.values() for each in level.block if each.name == "auth_request"}
+            for location in self._server.locations:
+                if location.path in asked and location.content is not None and not location.is_regex:
+                    found = self._service(location)
+                    if found is not None:
+                        self._found[location.path] = found
+        return self._found
+
+    def _service(self, location: Location) -> tuple[str, str] | None:
+        statement = location.content
+        if statement is None or statement.name != "proxy_pass":
+            return None
+        names, context = self._server.names_at(location), self._context
+        try:
+            target = proxy.target(statement, location.level, names, context.blocks, context.result, Parts())
+        except Unsayable:
+            return None
+        path = names.expand(target.uri) if target.uri is not None else location.path
+        path = re.sub(r"\$is_args\$args$|\?\$args$", "", path)
+        if "$" in path:
+            return None
+        statement.used = True
+        for name in ("proxy_pass_request_body", "proxy_set_header", "internal"):
+            location.level.own(name)
+        return target.upstream, path or "/"
