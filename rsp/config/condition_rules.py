@@ -74,7 +74,7 @@ def _elsewhere(name: str, text: str) -> str:
 def _field_mistakes(name: str, wanted: Wanted) -> Iterator[str]:
     if not TOKEN.fullmatch(name):
         yield f"{show(name)} is not a valid field name"
-    elif name.lower() == "host":
+    elif name.lower() == "host" and not any(regexes_of(wanted)):
         yield f"{show(name)}: write host = {show(wanted) if isinstance(wanted, str) else '...'}"
     elif learn(name.encode()) in _UNSEEN:
         yield f"{show(name)}: rsp removes this field before a route is chosen"

@@ -103,7 +103,11 @@ def test_certbots_redirect_by_host(lua):
 def test_names_as_regular_expressions(lua, site):
     plain = "server { listen 80 default_server; return 444; } server { listen 80; server_name %s; return 200; }"
     assert 'host = { "a.example", "www.a.example" }' in lua(plain % r"~^(www\.)?a\.example$")
-    assert not site(plain % r"~^a[0-9]+\.example$").whole
+    text = lua(plain % r"~^a[0-9]+\.example$")
+    assert r"headers = { Host = { regex = [[(?i)^a[0-9]+\.example[.]?(?::[0-9]+)?$]] } }" in text
+    assert "except = { regex = [[(?i)^a[0-9]+" in text  # of the default server
+    assert "(groups_of_server_2(req).who or" in lua(plain.replace("200", '200 "$who"') % r"~^(?<who>\w+)\.example$")
+    assert not site(plain % r"~^a[0-9]+").whole
 
 
 # -- locations
@@ -356,7 +360,7 @@ def test_a_map_is_a_function_where_it_is_used(lua):
         'map $cookie_v $name { default one; "2" two; ~^3(.*) three$1; }\n'
         + server("location / { proxy_pass http://127.0.0.1:3000; proxy_set_header X-Name $name; }")
     )
-    assert 'req.headers["X-Name"] = map_name(req)' in text
+    assert "local value = map_name(req)" in text
     assert 'regex("^3(.*)")' in text
 
 

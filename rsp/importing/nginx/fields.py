@@ -17,6 +17,8 @@ from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
+_HAS_TEXT: Final = re.compile(r'(?:^| \.\. )"[^"]+"(?: \.\. |$)')  # an expression of Lua that is never empty
+_NEVER_EMPTY: Final = re.compile(r"req\.(?:method|host|path|scheme|client|target|id)")
 _OWN_PORTS: Final = frozenset(("80", "443"))
 _FRAMING: Final = frozenset(
     ("content-length", "transfer-encoding", "te", "trailer", "keep-alive", "proxy-connection", "expect")
@@ -113,7 +115,18 @@ def _request_field(
     try:
         rules.request.setdefault("set", {})[name] = names.text(value)
     except Unsayable:
-        rules.before.append(f"req.headers{index(name)} = {names.lua(value)}")
+        said = names.lua(value)
+        if said.startswith('"') or said.endswith('"') or _NEVER_EMPTY.fullmatch(said):
+            rules.before.append(f"req.headers{index(name)} = {said}")
+        else:
+            rules.before += [f"local value = {said}", f'req.headers{index(name)} = value ~= "" and value or nil']
+
+
+def _sent_if_not_empty(name: str, value: str) -> list[str]:
+    """nginx sends no field without a value."""
+    if _HAS_TEXT.search(value):
+        return [f"req.headers{index(name)} = {value}"]
+    return ["do", f"  local value = {value}", f'  req.headers{index(name)} = value ~= "" and value or nil', "end"]
 
 
 def _host(value: str, names: Names, ports: frozenset[str]) -> str:
@@ -185,7 +198,7 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
 def if_not_empty(way: str, name: str, value: str) -> list[str]:
     """nginx adds no field without a value."""
     start, end = (f"res.headers:add({quoted(name)}, ", ")") if way == "add" else (f"res.headers{index(name)} = ", "")
-    if re.search(r'(?:^| \.\. )"[^"]+"(?: \.\. |$)', value):
+    if _HAS_TEXT.search(value):
         return [f"{start}{value}{end}"]
     return ["do", f"  local value = {value}", f'  if value ~= "" then {start}value{end} end', "end"]
 

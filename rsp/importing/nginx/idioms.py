@@ -31,11 +31,11 @@ def translate(server: Statement) -> None:
                 if home.block is not None:
                     home.block.append(_copy(tries))
             block.append(tries)
-    _missing(block)
+    _missing(block, is_server=True)
     _join(block)
     for location in [each for each in block if each.name == "location"]:
         _location(location, block)
-        _missing(location.block or [])
+        _missing(location.block or [], is_server=False)
 
 
 def _location(location: Statement, around: list[Statement]) -> None:
@@ -55,22 +55,23 @@ def _location(location: Statement, around: list[Statement]) -> None:
         _location(inner, around)
 
 
-def _missing(block: list[Statement]) -> None:
+def _missing(block: list[Statement], *, is_server: bool) -> None:
     """``error_page 404 = @app`` of files is ``try_files $uri $uri/ @app``."""
     for statement in [each for each in block if each.name == "error_page"]:
         words = " ".join(statement.args)
         if not words.startswith(("404 = @", "404 =@")) or any(each.name == "try_files" for each in block):
             continue
         home = next((each for each in block if each.name == "location" and each.args == ["/"]), None)
-        inner = home.block if home is not None and home.block is not None else []
-        if any(each.name in (*_PASSES, "try_files", "return") for each in (inner if home is not None else block)):
+        inner = home.block if home is not None and home.block is not None else ([] if is_server else block)
+        around = block if home is None else inner
+        if any(each.name in (*_PASSES, "try_files", "return") for each in around):
             continue
         block.remove(statement)
         refused = Statement("return", ["405"], statement.origin)  # before nginx looks for a file
         condition = ["(", "$request_method", "!~", "^(GET|HEAD|POST)$", ")"]
         inner.append(Statement("if", condition, statement.origin, [refused]))
         inner.append(Statement("try_files", ["$uri", "$uri/", words.split("=")[1].strip()], statement.origin))
-        if home is None:
+        if home is None and is_server:
             block.append(Statement("location", ["/"], statement.origin, inner))
 
 

@@ -5,9 +5,11 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from rsp.importing.nginx.maps import re2_of
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Server
 from rsp.importing.nginx.tree import Statement, mark_all
+from rsp.importing.nginx.variables import Unsayable
 from rsp.importing.site import Declaration, Value
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9\-_]|\.(?!\.))*|\[[0-9A-Fa-f:.]+\]")
@@ -48,10 +50,14 @@ class Listener(Struct):
 
 
 class Part(Struct):
-    """Requests of a server: those at ``listeners``, for ``hosts`` (``None``: any)."""
+    """Requests of a server: those at ``listeners``, for ``hosts`` (``None``: any).
+
+    A host that begins with ``~`` is a regular expression; ``others``: those that other servers have before.
+    """
 
     listeners: list[Listener]
     hosts: list[str] | None
+    others: list[str] = field(default_factory=list)
 
 
 class Listeners:
@@ -152,19 +158,34 @@ class Listeners:
         """
         own = [listener for listener in self.of(server) if not listener.redirects]
         default = [listener for listener in own if listener.default is server]
-        other = [listener for listener in own if listener.default is not server]
         parts: list[Part] = []
+        expressions = self._expressions(own, hosts)
         if default:
-            parts.append(Part(default, None))
+            parts.append(Part(default, None, [said for said, each in expressions if each is not server]))
         named: dict[tuple[str, ...], list[Listener]] = {}
-        for listener in other:
+        for listener in own:
+            if listener in default and not expressions:
+                continue
             before = listener.servers[: listener.servers.index(server)]
             taken = {host for each in before for host in hosts[id(each)]}
-            left = tuple(host for host in hosts[id(server)] if host not in taken)
-            if left:
-                named.setdefault(left, []).append(listener)
-        parts += [Part(listeners, list(left)) for left, listeners in named.items()]
+            left = [host for host in hosts[id(server)] if host not in taken]
+            for some in ([host for host in left if host[0] != "~"], [host for host in left if host[0] == "~"]):
+                if some:
+                    named.setdefault(tuple(some), []).append(listener)
+        earlier = [
+            said for said, each in expressions[: [each for _, each in [*expressions, ("", server)]].index(server)]
+        ]
+        parts += [
+            Part(listeners, list(left), earlier if left[0][0] == "~" else []) for left, listeners in named.items()
+        ]
         return parts
+
+    @staticmethod
+    def _expressions(listeners: list[Listener], hosts: dict[int, list[str]]) -> list[tuple[str, Server]]:
+        """All regular expressions for hosts at ``listeners``, in the order of their servers."""
+        servers = list(dict.fromkeys(server for listener in listeners for server in listener.servers))
+        servers.sort(key=lambda server: server.statement.origin.line)
+        return [(host[1:], server) for server in servers for host in hosts[id(server)] if host[0] == "~"]
 
     def where(self, part: Part) -> dict[str, Value]:
         """Keys of routes for ``part``."""
@@ -172,8 +193,16 @@ class Listeners:
         if len(part.listeners) < sum(not listener.redirects for listener in self.by_address.values()):
             addresses = [listener.address for listener in part.listeners]
             keys["listener"] = addresses[0] if len(addresses) == 1 else addresses
-        if part.hosts is not None:
+        expressions = [host[1:] for host in part.hosts or [] if host[0] == "~"]
+        condition: dict[str, Value] = {}
+        if expressions:
+            condition["regex"] = expressions[0] if len(expressions) == 1 else expressions
+        elif part.hosts is not None:
             keys["host"] = part.hosts[0] if len(part.hosts) == 1 else part.hosts
+        if part.others:
+            condition["except"] = {"regex": part.others[0] if len(part.others) == 1 else part.others}
+        if condition:
+            keys["headers"] = {"Host": condition}
         return keys
 
 
@@ -233,11 +262,10 @@ def hosts_of(server: Server, result: Result) -> list[str]:
             if name in _ANY or (not re.search(r"[A-Za-z0-9]", name)):
                 continue
             if name.startswith("~"):
-                found = _expanded(name[1:])
-                if found is None:
-                    result.routes.lost(statement, f"rsp has no regular expressions for hosts: {name}")
-                else:
-                    hosts += found
+                try:
+                    hosts += _expanded(name[1:]) or [f"~{_of_host(name[1:])}"]
+                except Unsayable as error:
+                    result.routes.lost(statement, str(error))
             elif name.startswith(".") and _NAME.fullmatch(name[1:]):
                 hosts += [name[1:].lower(), f"*{name.lower()}"]
             elif "$" in name:
@@ -247,6 +275,19 @@ def hosts_of(server: Server, result: Result) -> list[str]:
             else:
                 result.routes.lost(statement, f"this is no name of a host: {name}")
     return list(dict.fromkeys(hosts))
+
+
+def _of_host(expression: str) -> str:
+    """For the field Host, which may have a port.  Raises :class:`Unsayable`."""
+    said = re2_of(expression)
+    has_end = re.search(r"(?<!\\)(?:\\\\)*\$$", said) is not None
+    if not has_end and re.search(r"(?:\\[dws]|[\d\]}])[)+*?]*$", said):
+        raise Unsayable("a regular expression for hosts without $ at its end could match the port as well")
+    said = re.sub(r"\\\.\.\*(?=\)?\$?$)", r"\\.[^.:].*", said)  # a dot at the end of the field is no part of the name
+    said = re.sub(r"\\\.$", r"\\.[^.:]", said)
+    if has_end:
+        said = f"{said[:-1]}[.]?(?::[0-9]+)?$"
+    return f"(?i){said}"
 
 
 def _expanded(expression: str) -> list[str] | None:

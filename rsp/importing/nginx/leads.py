@@ -1,0 +1,85 @@
+"""Where a request is led to by ``rewrite ... last``, or by ``return 418`` with ``error_page 418 = @app``.
+
+nginx looks for a location again.  A hook knows the upstream of that location, where nothing else happens there.
+"""
+
+from typing import Final
+
+from rsp.importing.lua import quoted
+from rsp.importing.nginx import access, fastcgi, idioms, precedence, proxy
+from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.draft import Draft
+from rsp.importing.nginx.guards import MODULE
+from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.variables import Unsayable
+
+_RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
+_CLIENTS: Final = ("$host", "$http_host")
+
+
+class Leads:
+    """Of the locations of one server."""
+
+    def __init__(self, context: Context, server: Server) -> None:
+        self._context = context
+        self._server = server
+
+    def after_rewrite(self, to: str, draft: Draft, source: Location | None) -> str | None:
+        """The upstream of the location that ``rewrite ... last`` leads to, where nothing else happens there."""
+        path, is_computed, _ = to.partition("$")
+        found = self._server.find(path)
+        if is_computed and found is not None and precedence.may_be_others(found, self._server):
+            return None
+        if source is None or (found is not None and access.differ(source.level, found.level)):
+            return None
+        passing = found.content if found is not None else None
+        if found is None or passing is None or any(each.name in (*MODULE, *_RESTRICTING) for each in found.level.block):
+            return None
+        names = self._server.names_at(found)
+        context = self._context
+        passing.used = True
+        if passing.name in ("fastcgi_pass", "uwsgi_pass"):
+            return fastcgi.upstream(passing, found.level, names, context.blocks, context.result, draft.parts)
+        target = proxy.target(passing, found.level, names, context.blocks, context.result, draft.parts)
+        if target.uri is not None or found.level.has("proxy_set_header"):
+            return None
+        return target.upstream
+
+    def instead_of(self, code: str, draft: Draft, source: Location | None) -> str | None:
+        """Statements of Lua in the place of ``return 418``; ``None``: no error_page names another location for it.
+
+        Raises :class:`Unsayable`.
+        """
+        for statement in source.level.all("error_page") if source is not None else []:
+            *words, target = statement.args
+            named = self._server.named.get(target)
+            if source is None or named is None or not {code, "="} <= set(words) or named.level.has("return"):
+                continue
+            draft.jumps.add(code)
+            if idioms.ends_with(source.level, named.statement):
+                return "return"  # where the route goes on, without the files that the hook looks for
+            return self._passed(source, named, draft)
+        return None
+
+    def _passed(self, source: Location, named: Location, draft: Draft) -> str:
+        passing = named.content
+        restricted = any(each.name in (*MODULE, *_RESTRICTING) for each in named.level.block)
+        if passing is None or restricted or access.differ(source.level, named.level):
+            raise Unsayable(f"rsp import does not translate what {named.path} does after an error")
+        names, context = self._server.names_at(named), self._context
+        passing.used = True
+        if passing.name in ("fastcgi_pass", "uwsgi_pass"):
+            name = fastcgi.upstream(passing, named.level, names, context.blocks, context.result, draft.parts)
+            return f"return proxy({quoted(name)})"
+        place = proxy.target(passing, named.level, names, context.blocks, context.result, draft.parts)
+        own, given = ([each.args for each in level.all("proxy_set_header")] for level in (source.level, named.level))
+        tries = source.level.last("try_files")
+        is_same = own == given if source.content is not None else tries is not None and tries.args[-1] == named.path
+        is_clients = all(name.lower() == "host" and value in _CLIENTS for name, value, *_ in given)
+        if place.uri is not None or not (is_same or (source.content is None and is_clients)):
+            raise Unsayable(f"rsp import does not translate what {named.path} does after an error")
+        if any(name.lower() == "host" for name, *_ in given) or tries is not None:
+            return f"return proxy({quoted(place.upstream)})"
+        if source.content is not None:
+            draft.parts.note(passing, f"{place.upstream} gets the same Host as other requests of {source.path}")
+        return f"req.host = {quoted(place.host)} return proxy({quoted(place.upstream)})"
