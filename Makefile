@@ -76,7 +76,7 @@ docs-site: .venv/installed-dev     ## the documentation as a site in build/site,
 man: .venv/installed     ## write the manual pages rsp(1), rspctl(1) and rsp.lua(5) into build/man
 	$(BIN)/rsp man -d build/man
 
-pictures: .venv/installed-dev .venv/built     ## record the pictures of the README anew; needs Chromium and the ports of the demo
+pictures: .venv/installed-dev .venv/built     ## record the pictures of the README anew; needs Chromium, pdftocairo and the ports of the demo
 	$(BIN)/python -m docs.pictures.record
 
 FUZZ ?= http1

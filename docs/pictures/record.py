@@ -1,7 +1,7 @@
 """The pictures of the README: ``make pictures``.  What they show is real: rsp runs, under load.
 
 ``reload.svg``     a terminal in which two bad configurations are refused
-``dashboard.png``  the dashboard at the end of that
+``dashboard.svg``  the dashboard at the end of that; needs Chromium and pdftocairo (Debian: poppler-utils)
 """
 
 import http.client
@@ -112,7 +112,10 @@ def photograph(name: str, folder: Path) -> None:
         browser.look(1400, 820)
         browser.open("http://127.0.0.1:9146/")
         time.sleep(6)  # some points of its curves
-        browser.picture(HERE / name)
+        browser.print(folder / "page.pdf", 1400, 820)
+        subprocess.run(["pdftocairo", "-svg", folder / "page.pdf", folder / name], check=True)  # noqa: S603, S607
+        exact = (folder / name).read_text()
+        (HERE / name).write_text(re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", exact))
     finally:
         browser.close()
 
@@ -140,7 +143,7 @@ def main() -> None:
         site.write_text(GOOD.replace("weight = 2", "weight = 3"))
         shown.append(typed("rspctl reload                      # a good change", folder))
         shown.append(typed("rspctl peers", folder))
-        photograph("dashboard.png", folder)
+        photograph("dashboard.svg", folder)
         load.end()
         rsp.terminate()
         backends.terminate()

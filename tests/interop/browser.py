@@ -101,6 +101,13 @@ class Browser:
         data = self._call("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(data))
 
+    def print(self, path: Path, width: int, height: int) -> None:
+        """As a PDF of one page, ``width`` and ``height`` in pixels, with the colours of the screen."""
+        self._call("Emulation.setEmulatedMedia", media="screen")
+        paper = {"paperWidth": width / 96, "paperHeight": height / 96, "pageRanges": "1", "printBackground": True}
+        margins = {f"margin{side}": 0 for side in ("Top", "Bottom", "Left", "Right")}
+        path.write_bytes(base64.b64decode(self._call("Page.printToPDF", **paper, **margins)["data"]))
+
     def run(self, expression: str) -> object:
         """The value of an expression in the page."""
         done = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
