@@ -27,11 +27,12 @@ _TABLE: Final = (
     (r"response vary: nginx \[\], rsp \['Accept-Encoding'\]", "Vary: Accept-Encoding is sent where a response may be compressed, as with `gzip_vary on`."),
     (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`: the fields are those of the path's location, not those of the found file's (`location = /index.html`)."),
     (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
+    (r"request (x-[\w-]+|REMOTE_USER): nginx \['user'\], rsp \[\]", "`$remote_user` is the user whose password rsp has checked; nginx takes the name from Authorization, checked or not."),
     (r"status: nginx 0, rsp 444", "`return 444` answers 444 instead of closing the connection."),
     (r"response content-type: nginx \['[^']*', '([^']*)'\], rsp \['\1'\]", "Content-Type of `add_header` takes the place of the type that nginx sends as well."),
     (r"(request|response) [\w-]+: nginx \['([^']*)', '\2'\], rsp \['\2'\]", "A field that is set twice with the same value is sent once."),
     (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
-    (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`."),
+    (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`; Cache-Control without `always` only below 400, as in nginx."),
 )  # fmt: skip
 _FORWARDED: Final = "X-Forwarded-* of clients: rsp believes, and passes on, only those of `trusted` proxies."
 _PATHS: Final = "A path with `//`, dot segments or needless escapes gets 400, if its normal form is another location's (docs/routes.md)."

@@ -42,7 +42,7 @@ def lines(branches: list[Branch], level: Level, names: Names) -> list[str]:
     for branch in _by_rank(branches):
         own = branch.fields if branch.fields is not None else around
         known = Names(names.constants, names.functions, branch.captures, has_response=True)
-        inside = [line for each in own if each.args[1:] for line in _line(each, known)]
+        inside = [line for each in own if each.args[1:] for line in line_of(each, known)]
         condition = branch.condition
         if branch.before and not any("found" in line for line in inside):
             condition = branch.before[0].removeprefix("local found = ").replace(".match(", ".test(", 1)
@@ -51,7 +51,7 @@ def lines(branches: list[Branch], level: Level, names: Names) -> list[str]:
         found += [f"{'elseif' if found else 'if'} {condition} then", *(f"  {line}" for line in inside)]
     if len(before) > 1:
         raise Unsayable("rsp import does not translate add_header in several `if` with groups")
-    inside = [line for each in around for line in _line(each, names.with_response())]
+    inside = [line for each in around for line in line_of(each, names.with_response())]
     return [*before, *found, *(["else", *(f"  {line}" for line in inside)] if inside else []), "end"]
 
 
@@ -63,9 +63,9 @@ def _by_rank(branches: list[Branch]) -> list[Branch]:
     return [branches[end], *_by_rank(branches[end + 1 :]), *branches[:end][::-1]]
 
 
-def _line(statement: Statement, names: Names) -> list[str]:
+def line_of(statement: Statement, names: Names, *, way: str = "add") -> list[str]:
+    """For the hook of responses.  Raises :class:`Unsayable`."""
     name, value = statement.args[0], names.expand(statement.args[1])
     if not value or name.lower() in fields.OWN:
         return []
-    way = "set" if name.lower() in fields.SINGLE else "add"
-    return fields.if_not_empty(way, name, names.lua(value))
+    return fields.if_not_empty("set" if name.lower() in fields.SINGLE else way, name, names.lua(value))

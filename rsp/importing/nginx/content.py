@@ -60,6 +60,8 @@ class Content:
                 if key != "to":
                     raise Unsayable("rsp knows the peer of scripts by a variable only where there are no files")
                 draft.before.append(f"return proxy({_looked_up(values, found, called)})")
+            if key == "to":
+                self._slash(draft, location)
             return
         if passing.name not in ("proxy_pass", "grpc_pass"):
             raise Unsayable(f"rsp does not speak the protocol of {passing.name}")

@@ -40,6 +40,8 @@ class Rules(Struct):
     """``request``, ``response``: keys of a route; ``before``, ``after``: lines for hooks with ``req`` and ``res``.
 
     ``host``: what peers get as Host: ``client``, ``peer`` (nginx's own default), or a text.
+    ``has_peer``: peers answer; ``keeps``: caches may keep responses, so that errors must not say so; ``by_hook``: it
+    is a hook that says so.
     """
 
     request: dict[str, dict[str, Value]] = field(default_factory=dict)
@@ -49,6 +51,9 @@ class Rules(Struct):
     before: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
     host: str = "peer"
+    has_peer: bool = False
+    keeps: bool = False
+    by_hook: bool = False
 
 
 def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str], rules: Rules) -> None:
@@ -70,6 +75,8 @@ def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str
             parts.lost(statement, str(error))
     for key in sorted(repeated):
         _repeated([each for each in found if each.value.lower() == key and each.args[1:]], names, parts, rules)
+    if level.value("proxy_pass_request_body") == "off":
+        parts.lost(level.all("proxy_pass_request_body")[-1], "rsp cannot leave out the body of a request")
     if level.value("proxy_pass_request_headers") == "off":
         parts.lost(level.all("proxy_pass_request_headers")[-1], "rsp cannot leave out all fields of a request")
 
@@ -122,13 +129,6 @@ def _request_field(
             rules.before += [f"local value = {said}", f'req.headers{index(name)} = value ~= "" and value or nil']
 
 
-def _sent_if_not_empty(name: str, value: str) -> list[str]:
-    """nginx sends no field without a value."""
-    if _HAS_TEXT.search(value):
-        return [f"req.headers{index(name)} = {value}"]
-    return ["do", f"  local value = {value}", f'  req.headers{index(name)} = value ~= "" and value or nil', "end"]
-
-
 def _host(value: str, names: Names, ports: frozenset[str]) -> str:
     """Empty: a hook sets it."""
     if value in ("$http_host", "$host:$server_port"):
@@ -151,7 +151,9 @@ def hidden(level: Level) -> list[str]:
 def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, adds: bool = True) -> None:
     """What clients are sent.  ``adds``: also what add_header says."""
     rules.hidden += hidden(level)
-    for statement in level.all("add_header") if adds else ():
+    added = level.all("add_header") if adds else []
+    rules.by_hook = rules.has_peer or any(each.args[2:] == ["always"] for each in added)
+    for statement in added:
         if len(statement.args) < 2:
             parts.lost(statement, "it has no value")
             continue
@@ -182,6 +184,12 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
         parts.note(statement, f"{name} is rsp's own to write; it is left out")
         return
     try:
+        if key == "cache-control" and way == "add" and statement.args[2:] != ["always"]:
+            rules.keeps = True
+            if rules.by_hook:
+                inside = if_not_empty("add", name, names.with_response().lua(said))
+                rules.after += ["if res.status < 400 then", *(f"  {line}" for line in inside), "end"]
+                return
         text = names.text(said)
         before = rules.response.setdefault(way, {}).get(name)
         if key == "set-cookie" and before is not None:
@@ -219,9 +227,23 @@ def put(rules: Rules, keys: dict[str, Value], peer: str) -> bool:
     return True
 
 
+def _keep_hidden(rules: Rules) -> None:
+    """What a hook asks for is hidden by the hook, once it has been read."""
+    for number, name in enumerate(dict.fromkeys(rules.hidden), 1):
+        asked = f"res.headers{index('-'.join(part.capitalize() for part in name.split('-')))}"
+        if any(asked in line for line in rules.after):
+            kept = f"hidden_{number}"
+            lines = [line.replace(asked, kept) for line in rules.after]
+            rules.after[:] = [f"local {kept} = {asked}", f"{asked} = nil", *lines]
+            rules.hidden = [each for each in rules.hidden if each != name]
+
+
 def put_response(rules: Rules, keys: dict[str, Value]) -> None:
+    _keep_hidden(rules)
     table: dict[str, Value] = dict(rules.response)
     if rules.hidden:
         table = {"remove": list(dict.fromkeys(rules.hidden)), **table}
+    if rules.keeps and not rules.by_hook and "files" in keys:
+        table["own"] = False
     if table:
         keys["response_headers"] = table

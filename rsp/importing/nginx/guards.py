@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.branches import Branch
-from rsp.importing.nginx.maps import Maps, named_groups, pattern
+from rsp.importing.nginx.maps import Maps, named_groups, pattern, refusing
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
 
@@ -59,6 +59,7 @@ class Guards(Struct):
     routes_again: bool = False
     is_used: frozenset[str] = frozenset()
     lead: Callable[[str], str | None] | None = None
+    stays: Callable[[str, str], bool] | None = None  # whether a rewrite leads to its own location, and no further
     jump: Callable[[str], str | None] | None = None  # what is done in the place of a status
     branches: list[Branch] = field(default_factory=list)
     is_alone: bool = False  # one statement of the module, so that nothing comes after it
@@ -146,13 +147,20 @@ class Guards(Struct):
             return [], f"{value} {'==' if operator == '=' else '~='} {self._lua(right, frozenset())}", frozenset()
         if operator in ("~", "~*"):
             captures = named_groups(right)
-            call = f"{self.compiled(operator + right)}.match({value})"
-            if captures:
-                return [f"local found = {call}"], "found", captures
-            return [], call.replace(".match(", ".test("), frozenset()
+            if captures and refusing(right) is None:
+                return [f"local found = {self.compiled(operator + right)}.match({value})"], "found", captures
+            return [], self._tested(operator, right, value), frozenset()
         if operator in ("!~", "!~*"):
-            return [], f"not {self.compiled(operator[1:] + right)}.test({value})", frozenset()
+            return [], f"not {self._tested(operator[1:], right, value)}", frozenset()
         raise Unsayable(f"rsp import does not know the operator {operator}")
+
+    def _tested(self, operator: str, expression: str, value: str) -> str:
+        """Whether it matches.  Raises :class:`Unsayable`."""
+        pair = refusing(expression)
+        if pair is None:
+            return f"{self.compiled(operator + expression)}.test({value})"
+        good, bad = (self.compiled(operator + each) for each in pair)
+        return f"({good}.test({value}) and not {bad}.test({value}))"
 
     def compiled(self, expression: str) -> str:
         """The name of a pattern.  Raises :class:`Unsayable`."""
@@ -167,8 +175,7 @@ class Guards(Struct):
     def _rewrite(self, statement: Statement, *, more: bool) -> list[str]:
         expression, target, *flags = statement.args
         flag = flags[0] if flags else ""
-        captures = named_groups(expression)
-        name = self.compiled(f"~{expression}")
+        captures = named_groups(expression) if refusing(expression) is None else frozenset[str]()
         path, mark, query = target.partition("?")
         said = self._lua(path, captures)
         moved = REDIRECTS.get(flag) or (302 if re.match(r"https?://|\$scheme", target) else 0)
@@ -178,7 +185,8 @@ class Guards(Struct):
         else:
             may_lead = flag == "last" or (flag == "" and self.is_alone)
             name_of_next = self.lead(path) if self.lead is not None and may_lead else None
-            if flag != "break" and name_of_next is None:
+            stays = self.stays is not None and self.stays(expression, path)
+            if flag != "break" and name_of_next is None and not stays:
                 self.routes_again = True
             inside = [f"req.path = {said}"]
             if mark and query:
@@ -190,10 +198,10 @@ class Guards(Struct):
                 inside.append(f"return proxy({quoted(name_of_next)})")
             elif more and flag in ("last", "break"):
                 inside.append("break")
-        called = f"{name}.match(req.path)" if captures else f"{name}.test(req.path)"
         if captures:
+            called = f"{self.compiled(f'~{expression}')}.match(req.path)"
             return [f"found = {called}", "if found then", *(f"  {line}" for line in inside), "end"]
-        return [f"if {called} then", *(f"  {line}" for line in inside), "end"]
+        return [f"if {self._tested('~', expression, 'req.path')} then", *(f"  {line}" for line in inside), "end"]
 
     def _query(self, mark: str, query: str, captures: frozenset[str]) -> str:
         if not mark:

@@ -3,6 +3,7 @@
 nginx looks for a location again.  A hook knows the upstream of that location, where nothing else happens there.
 """
 
+import re
 from typing import Final
 
 from rsp.importing.lua import quoted
@@ -10,6 +11,7 @@ from rsp.importing.nginx import access, fastcgi, idioms, precedence, proxy
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
+from rsp.importing.nginx.maps import refusing
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.variables import Unsayable
 
@@ -44,6 +46,17 @@ class Leads:
         if target.uri is not None or found.level.has("proxy_set_header"):
             return None
         return target.upstream
+
+    def stays(self, expression: str, to: str, source: Location | None) -> bool:
+        """Whether a rewrite leads to the location that it stands in, where the expression does not match any more."""
+        pair, start = refusing(expression), to.partition("$")[0]
+        if pair is None or source is None or not self._has_all(source, start):
+            return False
+        return re.match(pair[1], start) is not None
+
+    def _has_all(self, location: Location, start: str) -> bool:
+        """Whether it has the paths that go on behind a script."""
+        return ".php" in start and self._server.find(f"{start.rstrip('/')}/x") is location
 
     def instead_of(self, code: str, draft: Draft, source: Location | None) -> str | None:
         """Statements of Lua in the place of ``return 418``; ``None``: no error_page names another location for it.

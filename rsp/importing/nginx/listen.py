@@ -160,11 +160,12 @@ class Listeners:
         default = [listener for listener in own if listener.default is server]
         parts: list[Part] = []
         expressions = self._expressions(own, hosts)
+        others = [said for said, each in expressions if each is not server]
         if default:
-            parts.append(Part(default, None, [said for said, each in expressions if each is not server]))
+            parts.append(Part(default, None, others))
         named: dict[tuple[str, ...], list[Listener]] = {}
         for listener in own:
-            if listener in default and not expressions:
+            if listener in default and not others:
                 continue
             before = listener.servers[: listener.servers.index(server)]
             taken = {host for each in before for host in hosts[id(each)]}

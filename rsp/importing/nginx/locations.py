@@ -172,6 +172,7 @@ class Locations:
         behind = draft.behind
         others = branches.of_peer(level, behind) if behind is not None else []
         by_condition = branches.lines([*self.guards.branches, *others], level, names)
+        rules.has_peer = bool({"to", "else_to"} & set(draft.keys))
         fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
         rules.hidden += fields.hidden(behind) if behind is not None else []
         fields.put_response(rules, draft.keys)
@@ -182,12 +183,11 @@ class Locations:
             self._cached(level, draft)
 
     def _cached(self, level: Level, draft: Draft) -> None:
+        """How long clients keep what peers answer; not their errors."""
         control = files.cache_control(level)
         if control and "to" in draft.keys:
-            table = draft.keys.setdefault("response_headers", {})
-            if isinstance(table, dict):
-                given = table.get("set")
-                table["set"] = {"Cache-Control": control, **(given if isinstance(given, dict) else {})}
+            line = f'res.headers["Cache-Control"] = {quoted(control)}'
+            draft.after.insert(0, f"if res.status < 400 then {line} end")
 
     @staticmethod
     def _always(draft: Draft, level: Level, names: Names) -> None:
@@ -243,6 +243,7 @@ class Locations:
     def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
         self.guards.routes_again = False
         self.guards.lead = lambda path: self._leads.after_rewrite(path, draft, location)
+        self.guards.stays = lambda expression, path: self._leads.stays(expression, path, location)
         self.guards.jump = lambda code: self._leads.instead_of(code, draft, location)
         self.guards.is_alone = location is not None and sum(each.name in MODULE for each in location.level.block) == 1
         self.guards.branches = []

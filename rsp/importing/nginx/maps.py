@@ -206,6 +206,20 @@ def without_lookahead(text: str) -> str:
     return f"{match['before']}{_other_than(words)}{match['behind']}"
 
 
+def refusing(text: str) -> tuple[str, str] | None:
+    """Of ``^/(?!index|remote)``, which has nothing behind: what has to match, and what must not."""
+    match = re.fullmatch(r"(?P<before>\^(?:[\w/\-]|\\[./\-])*)\(\?!(?P<words>.*)\)", text, re.DOTALL)
+    if match is None or re.search(r"\(\?[!=<]", match["words"]):
+        return None
+    inside = match["words"]
+    depth = 0
+    for letter in re.sub(r"\\.|\[[^\]]*\]", "", inside):
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return None
+    return match["before"], f"{match['before']}(?:{inside})"
+
+
 def _other_than(words: list[str]) -> str:
     """What begins with none of ``words``."""
     following: dict[str, list[str]] = {}

@@ -15,7 +15,7 @@ from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.maps import named_groups, re2_of
+from rsp.importing.nginx.maps import named_groups, re2_of, refusing
 from rsp.importing.nginx.precedence import may_be_others
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement, mark_all
@@ -118,7 +118,7 @@ class Missing(Struct):
 
     def _passing(self, found: Location, target: str) -> Statement:
         self._same_rules(found)
-        if found.content is None or found.level.has(*MODULE):
+        if found.content is None or not all(_is_idle(each, target) for each in found.level.block):
             raise Unsayable(f"where there is no file, {target} does not lead to a peer alone")
         found.content.used = True
         times.of_route(found.level, self.draft.keys, self.draft.parts)
@@ -128,6 +128,14 @@ class Missing(Struct):
         """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
         if access.differ(self.level, meant.level):
             raise Unsayable(f"{meant.path} has restrictions of its own")
+
+
+def _is_idle(statement: Statement, target: str) -> bool:
+    """Whether a statement of the rewrite module does nothing to requests for ``target``."""
+    if statement.name not in MODULE or statement.name == "set":
+        return True
+    pair = refusing(statement.args[0]) if statement.name == "rewrite" else None
+    return pair is not None and re.match(pair[1], re.split(r"[?$]", target)[0]) is not None
 
 
 def _below_nothing(files: Value, path: str) -> Value:

@@ -25,10 +25,15 @@ def prefix(location: Location, server: Server) -> dict[str, Value]:
     """What a route for a prefix matches."""
     match: dict[str, Value] = {"path": as_sent(location.path)}
     if any(each.is_regex for each in server.locations) and (
-        location.modifier == "^~" or _is_above_expressions(location, server)
+        location.modifier == "^~" or _is_kept(location) or _is_above_expressions(location, server)
     ):
         match["first"] = True
     return match
+
+
+def _is_kept(location: Location) -> bool:
+    """Whether it stands inside of a ``^~``, so that it comes before the server's expressions, too."""
+    return any(each.modifier == "^~" for each in location.around())
 
 
 def _expressions(server: Server) -> list[Location]:
@@ -71,6 +76,8 @@ def keep(location: Location, server: Server, match: dict[str, Value]) -> None:
         if any((each.modifier, each.path) not in inner for each in _expressions(server)):
             raise Unsayable("in rsp, ^~ cannot come before the server's expressions and behind those inside of it")
         del match["first"]
+    elif _is_kept(location) and any(_inner(each, server) for each in location.around()) and _expressions(server):
+        raise Unsayable("rsp import does not translate expressions and prefixes beside each other inside of ^~")
 
 
 def taken_from(location: Location, server: Server) -> Location | None:

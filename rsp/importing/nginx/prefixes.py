@@ -53,7 +53,7 @@ def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: 
     found: Rest = dict.fromkeys(("path", "first", "slash", "rewrite_location"))
     found["regex"] = f"^{re.escape(path)}{otherwise}"
     rewrite = str(keys.get("rewrite", path))
-    if "?" in rewrite or {"else_rewrite", ""} & set(keys):
+    if "?" in rewrite or "" in keys:
         return {**found, **dict.fromkeys(keys), "respond": {"status": 403}} if closes else None
     if "files" in keys and not _files(location, keys, found):
         return {**found, **dict.fromkeys(keys), "respond": {"status": 403 if closes else 404}}

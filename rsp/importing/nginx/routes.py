@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import host_groups, pages, referers, settings, tls
+from rsp.importing.nginx import before, host_groups, pages, referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
 from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
@@ -21,7 +21,7 @@ _ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "
 
 
 class Routes:
-    """``before``: lines of the hook for all requests that other servers have given, by their condition."""
+    """``before``: the hook for all requests."""
 
     def __init__(self, context: Context, servers: list[Server], listeners: Listeners, prefix: Path) -> None:
         self._context = context
@@ -29,7 +29,7 @@ class Routes:
         self._listeners = listeners
         self._prefix = prefix
         self._hosts = {id(server): hosts_of(server, context.result) for server in servers}
-        self._before: list[str] = []
+        self._before = before.Before()
         self._taken: set[str] = set()
         self._names: set[str] = set()
 
@@ -58,7 +58,7 @@ class Routes:
         if self._whole(server, parts, certified):
             return
         host_groups.know(server, name, result)
-        before = self._guard(server, name, parts)
+        guard = self._guard(server, name, parts)
         ports = frozenset(listener.port for listener in own)
         locations = Locations(self._context, server, ports, name)
         drafts = locations.drafts()
@@ -85,8 +85,8 @@ class Routes:
                 if closes:
                     draft.keys = {"respond": {"status": 503}}
                     draft.before, draft.after, draft.failed = [], [], []
-                if before and before not in draft.before and not closes:
-                    draft.before = [before, *draft.before]
+                if guard and guard not in draft.before and not closes:
+                    draft.before = [guard, *draft.before]
                 extra: dict[str, Value] = dict(certified)
                 if compress:
                     extra["compress"] = compress
@@ -345,10 +345,8 @@ class Routes:
                 first = next(each for each in block if each.name in ("rewrite", "if"))
                 result.routes.lost(first, "rsp does not know the server before it has chosen a route")
             return f"local answer = {function}(req) if answer then return answer end"
-        if condition:
-            self._before.append(f"  if {condition} then return {function}(req) end")
-        else:
-            self._before.append(f"  return {function}(req)")
+        answers = any("return re" in line for line in lines)
+        self._before.add(name, condition, function, before.fields_of(server, names, result) if answers else [])
         return ""
 
     def _identity(self, server: Server) -> str | None:
@@ -382,11 +380,7 @@ class Routes:
         return " and ".join(filter(None, (scheme, said)))
 
     def finish(self) -> None:
-        if self._before:
-            text = "\n".join(["function on_request(req)", *self._before, "end"])
-            if len(self._before) > 1:
-                text = text.replace("\n  return before", "\n  do return before").replace("(req)\nend", "(req) end\nend")
-            self._context.result.scripts.append(Script(text))
+        self._before.write(self._context.result)
 
 
 def _refuses(statement: Statement) -> bool:

@@ -33,6 +33,13 @@ class Location(Struct, eq=False):
     def is_regex(self) -> bool:
         return self.modifier in ("~", "~*")
 
+    def around(self) -> "Iterator[Location]":
+        """Those around it, the innermost first."""
+        outer = self.outer
+        while outer is not None:
+            yield outer
+            outer = outer.outer
+
     @property
     def content(self) -> Statement | None:
         """What passes requests to a peer, if anything does."""
@@ -108,8 +115,9 @@ class Server:
         longest = max(plain, key=lambda each: len(each.path), default=None)
         if longest is not None and longest.modifier == "^~":
             return longest
+        is_kept = longest is not None and any(each.modifier == "^~" for each in longest.around())
         inner = [each for each in self.locations if each.is_regex and each.outer is longest and longest is not None]
-        outer = [each for each in self.locations if each.is_regex and each.outer is None]
+        outer = [each for each in self.locations if each.is_regex and each.outer is None and not is_kept]
         return next((each for each in (*inner, *outer) if each.matches(path)), longest)
 
     def inside(self, location: Location) -> list[Location]:

@@ -2,12 +2,22 @@
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from rsp.importing.nginx import proxy
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.variables import Unsayable
+
+# What rsp sends it (docs/forward-auth.md), and what does not matter for a request without a body.
+_SENT: Final = frozenset(
+    """
+    host x-original-url x-original-uri x-original-method x-forwarded-for x-forwarded-proto x-forwarded-host
+    x-forwarded-uri x-forwarded-method x-real-ip content-length connection upgrade transfer-encoding accept-encoding
+    cookie authorization
+    """.split()  # noqa: SIM905 - a list of words
+)
 
 
 class Services:
@@ -47,6 +57,10 @@ class Services:
         if "$" in path:
             return None
         statement.used = True
+        lost = [each for each in location.level.all("proxy_set_header") if each.value.lower() not in _SENT]
+        if lost:
+            said = f"the service of auth_request does not get {', '.join(dict.fromkeys(each.value for each in lost))}"
+            context.result.upstreams.note(lost[0], said)
         for name in ("proxy_pass_request_body", "proxy_set_header", "internal"):
             location.level.own(name)
         return target.upstream, path or "/"

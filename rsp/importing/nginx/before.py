@@ -1,0 +1,58 @@
+"""The hooks for all requests: what servers do before any location is found, and the fields of what they answer then."""
+
+from typing import Final
+
+from rsp.importing.nginx.branches import line_of
+from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.servers import Server
+from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.site import Script
+
+_ANSWERED: Final = """local function answered(req, server, answer)
+  if answer then req.ctx.answered = server end
+  return answer
+end"""
+
+
+class Before:
+    """``on_request`` and ``on_response`` of the whole file."""
+
+    def __init__(self) -> None:
+        self._calls: list[str] = []
+        self._fields: dict[str, list[str]] = {}
+
+    def add(self, name: str, condition: str, function: str, fields: list[str]) -> None:
+        """``function`` is for requests that meet ``condition``; ``fields``: lines for responses, where it answers."""
+        called = f"{function}(req)"
+        if fields:
+            self._fields[name] = fields
+            called = f'answered(req, "{name}", {called})'
+        self._calls.append(f"  if {condition} then return {called} end" if condition else f"  return {called}")
+
+    def write(self, result: Result) -> None:
+        if self._fields:
+            lines = [_ANSWERED, "function on_response(req, res)"]
+            for name, fields in self._fields.items():
+                lines += [f'  if req.ctx.answered == "{name}" then', *(f"    {line}" for line in fields), "  end"]
+            result.scripts.append(Script("\n".join([*lines, "end"])))
+        if self._calls:
+            *others, last = self._calls
+            lines = [f"  do {line.strip()} end" if line.startswith("  return") else line for line in others]
+            result.scripts.append(Script("\n".join(["function on_request(req)", *lines, last, "end"])))
+
+
+def fields_of(server: Server, names: Names, result: Result) -> list[str]:
+    """add_header of the server, for what is answered before there is a route."""
+    found: list[str] = []
+    some: list[str] = []
+    for each in server.level.all("add_header"):
+        try:
+            lines = line_of(each, names.with_response(), way="set") if each.args[1:] else []
+        except Unsayable as error:
+            result.routes.lost(each, str(error))
+            continue
+        if each.args[2:] == ["always"]:
+            found += lines
+        else:
+            some += [f"  {line}" for line in lines]
+    return [*found, *(["if res.status < 400 then", *some, "end"] if some else [])]
