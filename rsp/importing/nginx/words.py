@@ -50,7 +50,7 @@ DROPPED: Final = frozenset(
     use uwsgi_buffer_size uwsgi_buffering uwsgi_buffers uwsgi_busy_buffers_size uwsgi_connect_timeout
     uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_next_upstream uwsgi_read_timeout
     uwsgi_request_buffering uwsgi_send_timeout uwsgi_temp_path variables_hash_bucket_size variables_hash_max_size
-    vhost_traffic_status_zone worker_aio_requests worker_connections worker_cpu_affinity worker_priority
+    vhost_traffic_status_zone worker_aio_requests worker_connections worker_priority
     worker_rlimit_core worker_rlimit_nofile worker_shutdown_timeout working_directory zstd_buffers
     """.split()  # noqa: SIM905 - a list of words
 )
@@ -132,6 +132,7 @@ HANDLED: Final[dict[str, str]] = {
     "proxy_pass grpc_pass proxy_redirect": "`to`, `rewrite`, `rewrite_location`; an `upstream` for an address",
     "fastcgi_pass uwsgi_pass fastcgi_index fastcgi_split_path_info fastcgi_param uwsgi_param": "an `upstream` with "
     "`protocol`; other variables than those of CGI in `params`",
+    "proxy_cookie_path proxy_cookie_domain proxy_cookie_flags": "a hook that changes Set-Cookie",
     "proxy_next_upstream proxy_next_upstream_tries": "`retry` of the upstream",
     "proxy_ssl_verify proxy_ssl_name proxy_ssl_server_name proxy_ssl_trusted_certificate proxy_ssl_certificate "
     "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "`tls` of the upstream",
@@ -157,7 +158,7 @@ HANDLED: Final[dict[str, str]] = {
     "access_log log_format": "`access_log`, in rsp's own format",
     "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, or `on_error`",
     "real_ip_header set_real_ip_from real_ip_recursive": "`trusted`",
-    "user worker_processes": "`user`, `group`, `workers`",
+    "user worker_processes worker_cpu_affinity": "`user`, `group`, `workers`, `cpu_affinity`",
     "valid_referers": "a function of Lua for `$invalid_referer`",
     "absolute_redirect": "redirects to a path stay paths",
     "mirror mirror_request_body": "`mirror` of the route, where the copy goes to an upstream with the same path",
