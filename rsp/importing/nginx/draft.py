@@ -71,9 +71,9 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         others = {
             key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files", "else_to")
         }
-        others["on_request"] = _hook("req", [*draft.before, str(missing)])
+        others["on_request"] = _hook("req", [*draft.before, *str(missing).split("\n")])
         given = keys["files"]
-        table: Value = {**(given if isinstance(given, dict) else {"root": given})}
+        table: Value = {**(given if isinstance(given, dict) else {"root": given}), "index": ""}
         ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}
         routes.append(Declaration("route", keys={**ordered, **others}, origin=origin))
     return routes

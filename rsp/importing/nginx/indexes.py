@@ -39,6 +39,45 @@ def own(draft: Draft, server: Server, context: Context, script: Location, folder
     ]
 
 
+def _words(level: Level) -> list[str]:
+    said = level.last("index")
+    return [word for word in (said.args if said is not None else []) if not word.startswith("/") and "$" not in word]
+
+
+def _relative(path: str) -> str:
+    """The path below the directory of the route, in Lua."""
+    return f"req.path:sub({len(path.rstrip('/')) + 1})" if path != "/" else "req.path"
+
+
+def by_order(draft: Draft, level: Level, folder: str) -> list[str]:
+    """Lines for a path that ends in a slash: the first index that is there, else 404."""
+    path = str(draft.match.get("path", "/"))
+    root = quoted(folder.removesuffix(path.rstrip("/")))
+    lines: list[str] = []
+    for word in _words(level):
+        then = "" if word.endswith(".php") else f"req.path = {_relative(path)} .. {quoted(word)} "
+        lines.append(f'if file.kind({root} .. req.path .. {quoted(word)}) == "file" then {then}return end')
+    return [*lines, "return respond(404)"]
+
+
+def behind_scripts(draft: Draft, level: Level, folder: str) -> list[str]:
+    """Lines for ``index index.php index.html``: a directory without a script has its own page."""
+    path, words = str(draft.match.get("path", "/")), _words(level)
+    first = next((number for number, word in enumerate(words) if word.endswith(".php")), len(words))
+    others = [word for word in words[first:] if not word.endswith(".php")]
+    if not others or set(draft.match) - {"path", "first"}:
+        return []
+    root = quoted(folder.removesuffix(path.rstrip("/")))
+    lines = [f'if req.path:sub(-1) == "/" and file.kind({root} .. req.path .. "{words[first]}") ~= "file" then']
+    for number, word in enumerate(others):
+        start = "elseif" if number else "if"
+        lines += [
+            f'  {start} file.kind({root} .. req.path .. {quoted(word)}) == "file" then',
+            f"    req.path = {_relative(path)} .. {quoted(word)}",
+        ]
+    return [*lines, "  end", "end"]
+
+
 def below_scripts(draft: Draft, server: Server, context: Context, meant: Location, index: str) -> None:
     """``/x.php/more`` is for the script of ``try_files``, unless scripts have such paths in nginx, too."""
     passing, path = meant.content, str(draft.match.get("path", "/"))
@@ -63,8 +102,7 @@ def is_below(other: dict[str, Value]) -> bool:
 def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: str) -> list[str]:
     """Lines for directories whose index script is in a location that keeps clients out.  Raises :class:`Unsayable`."""
     path = str(draft.match.get("path", "/")).rstrip("/")
-    said = level.last("index")
-    scripts = [word for word in (said.args if said is not None else []) if word.endswith(".php")]
+    scripts = [word for word in _words(level) if word.endswith(".php")]
     found: list[str] = []
     for each in server.locations:
         if not each.is_regex or "php" not in each.path or each.content is not None or not scripts:
