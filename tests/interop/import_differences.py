@@ -40,7 +40,7 @@ _COOKIES: Final = (
     "`proxy_pass` with a path: the Path of cookies is mapped back, as with `proxy_cookie_path`; a note says so."
 )
 _HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
-_AS_SENT: Final = "A path that is rewritten goes on as the client wrote it, with escapes, `//` and dot segments; nginx passes on its normal form."
+_AS_SENT: Final = "A path that is rewritten, and `$uri` in fields and redirects, are as the client wrote them, with escapes, `//` and dot segments; nginx has their normal form."
 _EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last answers; nginx says 403."
 _LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself."
 _ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
@@ -67,6 +67,12 @@ REASONS: Final = [
 ]
 
 
+def _normal(text: str) -> str:
+    path = re.sub(r"^https?://[^/?]*", "", unquote_to_bytes(text.encode("latin-1")).decode("latin-1"))
+    path = re.sub(r"/(?:\./)+", "/", re.sub(r"/+", "/", path))
+    return re.sub(r"/[^/]+/\.\./", "/", path)
+
+
 def _bare(location: str) -> bytes:
     """Without its scheme and host, and its escapes."""
     return unquote_to_bytes(re.sub(r"^https?://[^/?]*", "", location).encode("latin-1")).rstrip(b"?")
@@ -84,6 +90,12 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _PATHS
     is_same_peer = (nginx.saw and nginx.saw[0]) == (rsp.saw and rsp.saw[0])
     if line.startswith(("target:", "body:")) and re.search(r"%|//|/\.|\?$", request.target) and is_same_peer:
+        return _AS_SENT
+    match = re.match(
+        r"(?:request|response) [\w-]+: nginx \['(.*)'\], rsp \['(.*)'\]|location: nginx (.*), rsp (.*)", line
+    )
+    pair = [each for each in match.groups() if each is not None] if match is not None else []
+    if len(pair) == 2 and re.search(r"%|//|/\.", request.target) and _normal(pair[0]) == _normal(pair[1]):
         return _AS_SENT
     if request.target.startswith("/empty") and nginx.status in (301, 403):
         return _EMPTY

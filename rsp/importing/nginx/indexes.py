@@ -14,6 +14,7 @@ from rsp.importing.nginx.guards import Guards
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.missing import below_nothing
 from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Unsayable
 from rsp.importing.site import Value
 
@@ -76,6 +77,15 @@ def behind_scripts(draft: Draft, level: Level, folder: str) -> list[str]:
             f"    req.path = {_relative(path)} .. {quoted(word)}",
         ]
     return [*lines, "  end", "end"]
+
+
+def tell(draft: Draft, passing: Statement, location: Location | None, level: Level) -> None:
+    """Of a location that is not for scripts alone, and passes all paths to them."""
+    scripts = [each for each in level.all("fastcgi_param") if each.value == "SCRIPT_FILENAME"]
+    by_name = any("$fastcgi_script_name" in each.args[-1] for each in scripts)
+    if by_name and location is not None and location.modifier in ("", "^~"):
+        said = "paths that name no script are for index.php here; nginx asks for a script of their own name"
+        draft.parts.note(passing, said)
 
 
 def below_scripts(draft: Draft, server: Server, context: Context, meant: Location, index: str) -> None:
