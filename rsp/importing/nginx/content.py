@@ -274,7 +274,7 @@ class Content:
             if script is not None:
                 raise Unsayable("index.php beside another file at the end of try_files")
         elif meant is not None and last.returned is not None:
-            pages.returned(meant, ["404"], self.server, draft)
+            pages.returned(meant, ["404"], self.server, draft, path=f"/{last.index}" if last.index else "")
         elif meant is not None:
             passing = meant.content
             missing = Missing(self.context, self.server, draft, level, self._passer(draft, rules, last.index))

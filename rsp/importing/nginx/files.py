@@ -228,7 +228,7 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
         module = [each for each in meant.level.block if each.name in MODULE]
         if len(module) > 1 or differ(around, meant.level, returns=True):
             raise Unsayable(f"{last} leads to a location with return")
-        return Fallback(location=meant, returned=module[0])
+        return Fallback(location=meant, returned=module[0], index=path.lstrip("/"))
     if meant is not None and meant is not location and differ(around, meant.level):
         raise Unsayable(f"{last} leads to a location with restrictions of its own")
     return Fallback(file=_below(path, server, location, meant, names))
