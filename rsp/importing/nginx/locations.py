@@ -229,6 +229,8 @@ class Locations:
         if final is not None:
             for unreachable in block[block.index(final) :]:
                 mark(unreachable)
+        if level.has("try_files"):
+            branches.tell(block, draft.parts)
         last = block[-1] if block else None
         before = [each for each in before if not self._by_keys(each, draft, names, location, level, each is last)]
         if final is not None and any(may_stop(each) for each in before):
