@@ -99,6 +99,8 @@ def compression(level: Level, result: Result) -> Value:
     for word in dict.fromkeys(listed):
         if word not in kinds:
             result.settings.note(types, f"no response has the type {word}, so it is left out")
+    if "application/javascript" in kinds:
+        kinds.append("text/javascript")  # as rsp calls the same files
     keys["types"] = list(dict.fromkeys(kinds))
     smallest = level.last(f"{on[0]}_min_length")
     try:
