@@ -11,6 +11,7 @@ from rsp.importing.nginx import (
     fastcgi,
     fields,
     files,
+    folders,
     indexes,
     pages,
     precedence,
@@ -202,6 +203,9 @@ class Content:
             for name in ("files", "rewrite"):
                 if name in table:
                     draft.keys[name] = table[name]
+            return
+        if folders.is_open(level, names):
+            folders.put(draft, self.server, location, level, names)
             return
         try:
             folder = files.directory(location, level, names, draft.match)

@@ -4,6 +4,7 @@ The hook for all requests does the same: a function of the server says which loc
 location change it, and so on until none does; routes then see the path that is left.
 """
 
+import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
@@ -39,10 +40,11 @@ class Rerouted:
         answers = any("return re" in line for line in lines)
         if answers and (location.level.all("add_header") or location.level.all("error_page")):
             raise Unsayable(said)
-        asks = guards.names.captures and any("found[" in line or "found." in line for line in lines)
-        if asks and any("found =" in line for line in lines):
-            raise Unsayable("groups of the location's expression are used beside those of others")
-        if asks:
+        asks = [number for number, line in enumerate(lines) if "found[" in line or "found." in line]
+        given = [number for number, line in enumerate(lines) if "found =" in line]
+        if guards.names.captures and asks and not (len(block) == 1 and len(given) == 1 and given[0] < asks[0]):
+            if given:
+                raise Unsayable("groups of the location's expression are used beside those of others")
             pattern = guards.compiled(location.modifier + location.path)
             lines = [f"local found = {pattern}.match(req.path)", *lines]
         self._place(guards)
@@ -116,6 +118,8 @@ def _ends_here(statement: Statement) -> bool:
 def as_condition(location: Location, server: Server) -> bool:
     """``try_files $uri @more``, where @more rewrites, becomes ``if (!-f ...)`` with these rewrites."""
     found = location.level.own("try_files")
+    if found and location.is_regex and re.fullmatch(r"[/$][^?]*\$[^?]*", found[-1].args[-1]):
+        return _by_groups(location, found[-1])
     named = server.named.get(found[-1].args[-1]) if found else None
     test = _TRIED.get(tuple(found[-1].args[:-1])) if found else None
     if named is None or test is None or location.level.has("alias", "if", "rewrite"):
@@ -136,5 +140,19 @@ def as_condition(location: Location, server: Server) -> bool:
         each.used = True
     tries = Statement("try_files", [*found[-1].args[:-1], end], origin)
     block = [condition, *(tries if each is found[-1] else each for each in location.level.block)]
+    location.level = Level("location", block, location.level.outer)
+    return True
+
+
+def _by_groups(location: Location, tries: Statement) -> bool:
+    """``try_files $uri $1.$2``, by the groups of the location's own expression."""
+    test = _TRIED.get(tuple(tries.args[:-1]))
+    if test is None or location.level.has("alias", "if", "rewrite") or location.level.all(*_CLOSING):
+        return False
+    expression = f"(?i){location.path}" if location.modifier == "~*" else location.path
+    rewrite = Statement("rewrite", [expression, tries.args[-1], "last"], tries.origin)
+    condition = Statement("if", ["(", test, "$request_filename", ")"], tries.origin, [rewrite])
+    rest = Statement("try_files", [*tries.args[:-1], "=404"], tries.origin)
+    block = [condition, *(rest if each is tries else each for each in location.level.block)]
     location.level = Level("location", block, location.level.outer)
     return True
