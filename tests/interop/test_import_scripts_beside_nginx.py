@@ -62,6 +62,14 @@ server {
     location ~ \\.php$ { include scripts.conf; }
 }
 server {
+    listen 8085;
+    root DIRECTORY/www;
+    location / { index index.php index.html; }
+    location ~ ^/sub/ { deny all; }
+    location ~* /uploads/.*\\.php$ { return 404; }
+    location ~ \\.php$ { include scripts.conf; }
+}
+server {
     listen 8084;
     root DIRECTORY/www;
     index index.php;
@@ -98,6 +106,7 @@ INFO = ("/page", "/a/b?a=b", "/path/x", "/path/x?a=b", "/all/x", "/all/x?a=b", "
 
 SCRIPTS_BELOW = ("/", "/page?a=b", "/other.php/more", "/uploads/evil.php", "/uploads/evil.php/more", "/uploads/", "/uploads/none/", "/uploads",
                  "/sub/", "/sub", "/sub/page", "/sub/other.php/x?a=b", "/missing/")  # fmt: skip
+DIRECTORIES = ("/", "/sub/", "/sub/x", "/uploads/", "/pages/", "/page", "/missing/", "/uploads/evil.php")
 
 pytestmark = not_over_tls("the scripts are told of HTTP")
 
@@ -132,7 +141,7 @@ def test_scripts_are_told_the_same(program):
         www.mkdir()
         for name in ("index.php", "other.php", "file.txt"):
             (www / name).write_text(name)
-        for name in ("uploads/evil.php", "uploads/index.php", "sub/index.php", "sub/other.php"):
+        for name in ("uploads/evil.php", "uploads/index.php", "sub/index.php", "sub/other.php", "pages/index.html"):
             (www / name).parent.mkdir(exist_ok=True)
             (www / name).write_text(name)
         site = SITE.replace("DIRECTORY", str(directory))
@@ -146,6 +155,7 @@ def test_scripts_are_told_the_same(program):
                 (8082, INFO),
                 (8083, SCRIPTS_BELOW),
                 (8084, SCRIPTS_BELOW),
+                (8085, DIRECTORIES),
             ):
                 for target in targets:
                     status, told = ask(NGINX_AT, pair.ports[port], target)

@@ -38,6 +38,13 @@ class Draft(Struct):
     def all(self) -> dict[str, Value]:
         return {**self.match, **self.keys}
 
+    @property
+    def expressions(self) -> list[Value]:
+        """Of further routes for a prefix, which are weaker than the expressions of other locations."""
+        second = self.keys.get("")
+        found: list[Value] = [second[1]] if isinstance(second, list) else []
+        return [*found, *(other["regex"] for other in (*self.others, self.rest or {}) if "regex" in other)]
+
     def answer(self, keys: dict[str, Value]) -> None:
         """Takes the place of whatever answers."""
         for name in ("to", "files", "respond", "redirect", "rewrite", "fallback", "else_to"):

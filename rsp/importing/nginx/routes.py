@@ -97,7 +97,7 @@ class Routes:
                 self._of_location(location, extra)
                 for declaration in declarations(draft, where, location.statement if location else server.statement):
                     declaration.keys.update(extra)
-                    weak = [other["regex"] for other in (*draft.others, draft.rest or {}) if "regex" in other]
+                    weak = draft.expressions
                     if is_weak and declaration.keys.get("regex") in weak:
                         rests.append(declaration)
                     else:
