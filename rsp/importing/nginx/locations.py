@@ -25,7 +25,7 @@ from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import re2_of, wider_than
-from rsp.importing.nginx.rerouted import Rerouted, as_condition
+from rsp.importing.nginx.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
 from rsp.importing.nginx.services import Services
@@ -147,7 +147,8 @@ class Locations:
         """Raises :class:`Unsayable`."""
         if location is not None:
             precedence.keep(location, self.server, draft.match)
-        if level.own("internal"):
+        is_internal = bool(level.own("internal"))
+        if is_internal and not rewrites_again(self.server):
             draft.answer({"respond": {"status": 404}})
             self._always(draft, level, names)
             return
@@ -186,6 +187,8 @@ class Locations:
         times.of_route(level, draft.keys, draft.parts)
         if "files" not in draft.keys:
             self._cached(level, draft)
+        if is_internal:
+            draft.before.insert(0, "if not req.ctx.rerouted then return respond(404) end")
 
     def _cached(self, level: Level, draft: Draft) -> None:
         """How long clients keep what peers answer; not their errors."""

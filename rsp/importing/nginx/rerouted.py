@@ -11,6 +11,7 @@ from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.guards import Guards, body
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.surroundings import every
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Unsayable
 
@@ -64,6 +65,7 @@ class Rerouted:
             "    local answer = rewrite and rewrite(req)",
             "    if answer then return answer end",
             "    if req.path == path then return end",
+            "    req.ctx.rerouted = true",
             "  end",
             "  return respond(500)",
             "end",
@@ -106,6 +108,15 @@ class Rerouted:
             "  return place[2]",
             "end",
         ]
+
+
+def rewrites_again(server: Server) -> bool:
+    """Whether a location of it may lead to another one, which may be internal."""
+    return any(
+        each.name == "rewrite" and each.args[2:] in ([], ["last"]) and not re.match(r"https?:|\$scheme", each.args[1])
+        for location in server.all_locations()
+        for each in every(location.level.block)
+    )
 
 
 def _ends_here(statement: Statement) -> bool:
