@@ -184,6 +184,10 @@ class Locations:
         fields.put_response(rules, draft.keys)
         draft.after += by_condition
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after
+        draft.before = fields.before_rewrites(draft.keys, draft.before)
+        if "slash" in draft.match and any("req.path = " in line for line in draft.before):
+            bare = quoted(str(draft.match["path"]).rstrip("/"))
+            draft.before.insert(0, f"if req.path == {bare} then return end  -- it is redirected")
         times.of_route(level, draft.keys, draft.parts)
         if "files" not in draft.keys:
             self._cached(level, draft)
