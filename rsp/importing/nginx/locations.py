@@ -191,6 +191,10 @@ class Locations:
         times.of_route(level, draft.keys, draft.parts)
         if "files" not in draft.keys:
             self._cached(level, draft)
+        if draft.match.get("slash") == "redirect" and any("return " in line for line in draft.before):
+            bare = quoted(str(draft.match["path"]).rstrip("/"))  # before the hook answers, as in nginx
+            to = 'req.path .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
+            draft.before.insert(0, f"if req.path == {bare} then return redirect({to}, 301) end")
         if is_internal:
             draft.before.insert(0, "if not req.ctx.rerouted then return respond(404) end")
 
