@@ -96,6 +96,7 @@ local getters = {
   end,
   client = function(s) return s.client end,
   scheme = function() return host.about("scheme") end,
+  listener = function() return host.about("listener") end,
   user = function() return host.about("user") end,
   id = function() return host.about("id") end,
   tls = function() return host.about("tls") and tls or nil end,

@@ -25,9 +25,10 @@ _TABLE: Final = (
     (r"status: nginx 404, rsp 301|location: nginx None, rsp /[\w/.\-]+/$", "Files: the directory of a location gets a slash at its end by a redirect, whether or not it is there."),
     (r"status: nginx (404|301), rsp 40[13]", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),
     (r"response vary: nginx \[\], rsp \['Accept-Encoding'\]", "Vary: Accept-Encoding is sent where a response may be compressed, as with `gzip_vary on`."),
-    (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`: the fields are those of the path's location, not those of the found file's (`location = /index.html`)."),
+    (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`, `error_page`: the fields are those of the path's location, not those of the location that the file or page has (`location = /index.html`)."),
     (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
     (r"request (x-[\w-]+|REMOTE_USER): nginx \['user'\], rsp \[\]", "`$remote_user` is the user whose password rsp has checked; nginx takes the name from Authorization, checked or not."),
+    (r"request x-forwarded-host: nginx \['([^']*):\d+'\], rsp \['\1'\]", "X-Forwarded-Host is the client's Host: `$host:$server_port` adds the port where the client left it out, rsp does not."),
     (r"status: nginx 0, rsp 444", "`return 444` answers 444 instead of closing the connection."),
     (r"response content-type: nginx \['[^']*', '([^']*)'\], rsp \['\1'\]", "Content-Type of `add_header` takes the place of the type that nginx sends as well."),
     (r"(request|response) [\w-]+: nginx \['([^']*)', '\2'\], rsp \['\2'\]", "A field that is set twice with the same value is sent once."),
@@ -40,8 +41,8 @@ _COOKIES: Final = (
     "`proxy_pass` with a path: the Path of cookies is mapped back, as with `proxy_cookie_path`; a note says so."
 )
 _HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
-_AS_SENT: Final = "A path that is rewritten goes on as the client wrote it, with escapes, `//` and dot segments; nginx passes on its normal form."
-_EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last answers; nginx says 403."
+_AS_SENT: Final = "A path that is rewritten, and `$uri` in fields and redirects, are as the client wrote them, with escapes, `//` and dot segments; nginx has their normal form."
+_EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last is sent; nginx says 403."
 _LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself."
 _ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
 _ONE: Final = "`location /robots.txt` with `root` or `alias` is for that path alone; a note says so."
@@ -67,6 +68,12 @@ REASONS: Final = [
 ]
 
 
+def _normal(text: str) -> str:
+    path = re.sub(r"^https?://[^/?]*", "", unquote_to_bytes(text.encode("latin-1")).decode("latin-1"))
+    path = re.sub(r"/(?:\./)+", "/", re.sub(r"/+", "/", path))
+    return re.sub(r"/[^/]+/\.\./", "/", path)
+
+
 def _bare(location: str) -> bytes:
     """Without its scheme and host, and its escapes."""
     return unquote_to_bytes(re.sub(r"^https?://[^/?]*", "", location).encode("latin-1")).rstrip(b"?")
@@ -84,6 +91,12 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _PATHS
     is_same_peer = (nginx.saw and nginx.saw[0]) == (rsp.saw and rsp.saw[0])
     if line.startswith(("target:", "body:")) and re.search(r"%|//|/\.|\?$", request.target) and is_same_peer:
+        return _AS_SENT
+    match = re.match(
+        r"(?:request|response) [\w-]+: nginx \['(.*)'\], rsp \['(.*)'\]|location: nginx (.*), rsp (.*)", line
+    )
+    pair = [each for each in match.groups() if each is not None] if match is not None else []
+    if len(pair) == 2 and re.search(r"%|//|/\.", request.target) and _normal(pair[0]) == _normal(pair[1]):
         return _AS_SENT
     if request.target.startswith("/empty") and nginx.status in (301, 403):
         return _EMPTY

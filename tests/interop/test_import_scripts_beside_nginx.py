@@ -52,6 +52,31 @@ server {
         include scripts.conf;
     }
 }
+server {
+    listen 8083;
+    root DIRECTORY/www;
+    index index.php;
+    location / { try_files $uri $uri/ /index.php?$args; }
+    location /sub/ { try_files $uri $uri/ /sub/index.php?$args; }
+    location ~* /uploads/.*\\.php$ { deny all; }
+    location ~ \\.php$ { include scripts.conf; }
+}
+server {
+    listen 8085;
+    root DIRECTORY/www;
+    location / { index index.php index.html; }
+    location ~ ^/sub/ { deny all; }
+    location ~* /uploads/.*\\.php$ { return 404; }
+    location ~ \\.php$ { include scripts.conf; }
+}
+server {
+    listen 8084;
+    root DIRECTORY/www;
+    index index.php;
+    location / { try_files $uri $uri/ /index.php?q=$uri&$args; }
+    location ~* /uploads/.*\\.php$ { return 404; }
+    location ~ \\.php$ { include scripts.conf; }
+}
 """
 SCRIPTS = """
         fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
@@ -78,6 +103,10 @@ TARGETS = (
 WIKI = ("/", "/page", "/page?a=b", "/file", "/file?a=b", "/file.txt", "/_media/a/b.png", "/_media/x?a=b", "/_export/pdf/a/b",
         "/_export/pdf", "/_exports/x/y", "/other.php?a=b", "/caf%C3%A9", "/_media/a%20b")  # fmt: skip
 INFO = ("/page", "/a/b?a=b", "/path/x", "/path/x?a=b", "/all/x", "/all/x?a=b", "/index.php/x", "/file.txt")
+
+SCRIPTS_BELOW = ("/", "/page?a=b", "/other.php/more", "/uploads/evil.php", "/uploads/evil.php/more", "/uploads/", "/uploads/none/", "/uploads",
+                 "/sub/", "/sub", "/sub/page", "/sub/other.php/x?a=b", "/missing/")  # fmt: skip
+DIRECTORIES = ("/", "/sub/", "/sub/x", "/uploads/", "/pages/", "/page", "/missing/", "/uploads/evil.php")
 
 pytestmark = not_over_tls("the scripts are told of HTTP")
 
@@ -112,12 +141,22 @@ def test_scripts_are_told_the_same(program):
         www.mkdir()
         for name in ("index.php", "other.php", "file.txt"):
             (www / name).write_text(name)
+        for name in ("uploads/evil.php", "uploads/index.php", "sub/index.php", "sub/other.php", "pages/index.html"):
+            (www / name).parent.mkdir(exist_ok=True)
+            (www / name).write_text(name)
         site = SITE.replace("DIRECTORY", str(directory))
         files = {"nginx.conf": NGINX, "mime.types": TYPES, "themes/site.conf": site}
         files["scripts.conf"] = SCRIPTS.replace("PEER", peer.address)
         with running(directory, nginx, files, _user()) as pair:
             assert pair.site.whole, list(pair.site.untranslated)
-            for port, targets in ((8080, TARGETS), (8081, WIKI), (8082, INFO)):
+            for port, targets in (
+                (8080, TARGETS),
+                (8081, WIKI),
+                (8082, INFO),
+                (8083, SCRIPTS_BELOW),
+                (8084, SCRIPTS_BELOW),
+                (8085, DIRECTORIES),
+            ):
                 for target in targets:
                     status, told = ask(NGINX_AT, pair.ports[port], target)
                     told = told.replace(b"&'", b"'")  # nginx leaves an & behind that no parameter follows

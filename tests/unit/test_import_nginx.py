@@ -308,7 +308,7 @@ def test_included_files_are_read_in_their_place(lua):
         (server("root /srv; location / { try_files /a/$unheard_of $uri =404; }"), "does not know $unheard_of"),
         (server("root /srv; location / { try_files /a.html /b.html $uri; }"), "again and again"),
         ("events {} stream { server { listen 53; proxy_pass 10.0.0.1:53; } }", "not for TCP and UDP"),
-        (server("location / { proxy_pass $arg_url; }"), "not known before a request"),
+        (server("location / { proxy_pass $unheard_of; }"), "does not know $unheard_of"),
     ],
 )
 def test_what_is_not_translated_is_said_with_its_place(site, text, reason):

@@ -81,8 +81,8 @@ def test_a_front_controller_that_gets_the_path_in_its_query(tmp_path):
     site, text = imported(tmp_path, f"server {{ root /srv; {php} {ends} }}")
     assert site.whole
     assert 'params = { REQUEST_URI = "{uri}" }' in text
-    assert 'route { files = "/srv", else_to = "php-2", else_rewrite = "/index.php?q={path}&{query}" }' in text
-    assert 'route { regex = "^/$", files = "/srv", else_to = "php" }' in text  # its index gets the client's query
+    assert 'else_to = "php-2", else_rewrite = "/index.php?q={path}&{query}"' in " ".join(text.split())
+    assert 'file.kind("/srv" .. req.path .. "index.php") == "file" then' in text
 
 
 def test_try_files_without_args_drops_the_query(tmp_path):
@@ -134,9 +134,14 @@ def test_named_locations_that_rewrite(tmp_path):
     )
     assert not closed.whole and "else_rewrite" not in text and "status = 503" in text
     other = "location /_media/x/ { proxy_pass http://127.0.0.1:1; }"  # whose paths the expression would take
-    assert not imported(tmp_path, f"server {{ {php} {wiki} {tried} {other} }}")[0].whole
+    site, text = imported(tmp_path, f"server {{ {php} {wiki} {tried} {other} }}")
+    assert site.whole and 'return proxy("php")' in text, "a hook runs the rewrites"
     denied = "location ~ \\.php$ { deny all; fastcgi_pass 127.0.0.1:9000; }"
-    assert not imported(tmp_path, f"server {{ root /srv; {denied} {wiki} {tried} }}")[0].whole
+    site, text = imported(tmp_path, f"server {{ root /srv; {denied} {wiki} {tried} }}")
+    assert site.whole and r"route { regex = [[\.php$]], respond = { status = 403 } }" in text
+    passwords = "auth_basic x; auth_basic_user_file p;"  # asked for before nginx looks for a file
+    guarded = f"location / {{ {passwords} try_files $uri @wiki; }}"
+    assert not imported(tmp_path, f"server {{ {php} {wiki} {guarded} {other} }}")[0].whole
 
 
 def test_an_application_behind_fastcgi_gets_the_path(tmp_path):

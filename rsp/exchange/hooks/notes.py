@@ -98,6 +98,8 @@ class HookNotes(Notes):
             return exchange.request_id or None
         if key == b"scheme":
             return scheme_of(exchange)
+        if key == b"listener":
+            return exchange.session.listener.encode()
         if key == b"user":
             return user_of(exchange) or None
         if key == b"upstream":

@@ -12,11 +12,19 @@ from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts, Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.upstreams import Block
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.variables import Names
 from rsp.importing.site import Declaration
 
 _NOBODY: Final = "192.0.2.1:9"  # RFC 5737: in no network
 _CLIENTS: Final = re.compile(r"\$\{?(?:arg_|http_|cookie_|uri|request_uri|args|\d)")
+_PARTED: Final = (
+    'local scheme, address, target = (URL):match("^(https?)://([^/?]*)(.*)$")',
+    "if not scheme then return respond(500) end",
+    'if target ~= "" then',
+    '  local path, query = target:match("^([^?]*)%??(.*)$")',
+    '  req.path, req.query = url.decode(path ~= "" and path or "/"), query',
+    "end",
+)
 _FUNCTION: Final = """\
 local function ask(req, scheme, address, named, keeps_host)
   if not keeps_host then req.host = address end
@@ -46,24 +54,23 @@ def by_hook(
     statement: Statement, level: Level, names: Names, blocks: Mapping[str, Block], result: Result, parts: Parts,
     *, keeps_host: bool,
 ) -> Asked:  # fmt: skip
-    """Raises :class:`Unsayable` where the scheme, or a variable, is not known."""
+    """Raises :class:`rsp.importing.nginx.variables.Unsayable` where a variable is not known."""
     match = re.fullmatch(
         r"(https?|\$\{?scheme\}?)://([^/?]*?)([/?].*)?", proxy.as_address(names.expand(statement.value)), re.DOTALL
     )
-    if match is None:
-        raise Unsayable("the address of the peer is not known before a request comes")
-    scheme, address, uri = match.groups()
+    scheme, address, uri = match.groups() if match is not None else ("$", "$", None)
     schemes = ["http", "https"] if scheme.startswith("$") else [scheme]
     tables = {each: _named(each, statement, level, names, blocks, result, parts) for each in schemes}
-    lines = [f"local address = {names.lua(address)}"]
-    if uri:
-        lines += proxy.whole_target(uri, names)
     given = [f"{index(each)} = {table}" for each, table in tables.items()]
-    called = names.lua(scheme)
+    called = names.lua(scheme) if match is not None else "scheme"
+    if match is None:
+        lines = [line.replace("URL", names.lua(names.expand(statement.value))) for line in _PARTED]
+    else:
+        lines = [f"local address = {names.lua(address)}", *(proxy.whole_target(uri, names) if uri else [])]
     table = f"({{ {', '.join(given)} }})[{called}]" if len(given) > 1 else tables[scheme]
     lines.append(f"return ask(req, {called}, address, {table}, {str(keeps_host).lower()})")
     result.script(_FUNCTION)
-    if _CLIENTS.search(address):
+    if _CLIENTS.search(address if match is not None else statement.value):
         parts.note(
             statement, "clients say which peer is asked, as in nginx: see to it that they reach only what they may"
         )

@@ -29,6 +29,17 @@ class Before:
             called = f'answered(req, "{name}", {called})'
         self._calls.append(f"  if {condition} then return {called} end" if condition else f"  return {called}")
 
+    def add_last(self, function: str, condition: str) -> None:
+        """``function`` is for the same requests as what has been added for ``condition``, behind that."""
+        start = f"  if {condition} then return " if condition else "  return "
+        for number, call in enumerate(self._calls):
+            if call.startswith(start):
+                called = call[len(start) :].removesuffix(" end") if condition else call[len(start) :]
+                both = f"local answer = {called} if answer then return answer end return {function}(req)"
+                self._calls[number] = f"  if {condition} then {both} end" if condition else f"  {both}"
+                return
+        self.add("", condition, function, [])
+
     def write(self, result: Result) -> None:
         if self._fields:
             lines = [_ANSWERED, "function on_response(req, res)"]
@@ -37,7 +48,7 @@ class Before:
             result.scripts.append(Script("\n".join([*lines, "end"])))
         if self._calls:
             *others, last = self._calls
-            lines = [f"  do {line.strip()} end" if line.startswith("  return") else line for line in others]
+            lines = [f"  do {line.strip()} end" if not line.startswith("  if") else line for line in others]
             result.scripts.append(Script("\n".join(["function on_request(req)", *lines, last, "end"])))
 
 

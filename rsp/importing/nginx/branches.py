@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from rsp.importing.nginx import fields
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Names, Unsayable
 
@@ -30,6 +31,13 @@ def of_peer(level: Level, behind: Level) -> list[Branch]:
     if [each.args[:2] for each in level.all("add_header")] == [each.args[:2] for each in own]:
         return []
     return [Branch([], "req.peer", frozenset(), own, answers=False)]
+
+
+def tell(block: list[Statement], parts: Parts) -> None:
+    """Beside ``try_files``, which nginx forgets where such an ``if`` holds."""
+    for each in block:
+        if each.name == "if" and not any(inner.name == "return" for inner in each.block or []):
+            parts.note(each, "nginx does not look at try_files where this `if` holds; rsp does")
 
 
 def lines(branches: list[Branch], level: Level, names: Names) -> list[str]:

@@ -4,9 +4,24 @@ import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import access, asked, fastcgi, fields, files, pages, precedence, prefixes, proxy, times
+from rsp.importing.nginx import (
+    access,
+    asked,
+    cookies,
+    fastcgi,
+    fields,
+    files,
+    folders,
+    indexes,
+    pages,
+    precedence,
+    prefixes,
+    proxy,
+    times,
+)
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
+from rsp.importing.nginx.guards import Guards
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.missing import Missing, Passed, is_rewriting
 from rsp.importing.nginx.servers import Location, Server
@@ -23,8 +38,9 @@ _PIXEL: Final = "R0lGODlhAQABAIABAAAAAP///yH5BAEAAAEALAAAAAABAAEAAAICTAEAOw=="
 class Content:
     """Of the locations of one server.  ``ports``: of its listeners."""
 
-    def __init__(self, context: Context, server: Server, ports: frozenset[str]) -> None:
+    def __init__(self, context: Context, server: Server, ports: frozenset[str], guards: Guards) -> None:
         self.context = context
+        self.guards = guards
         self.server = server
         self._ports = ports
 
@@ -62,6 +78,7 @@ class Content:
                 draft.before.append(f"return proxy({_looked_up(values, found, called)})")
             if key == "to":
                 self._slash(draft, location)
+                indexes.tell(draft, passing, location, level)
             return
         if passing.name not in ("proxy_pass", "grpc_pass"):
             raise Unsayable(f"rsp does not speak the protocol of {passing.name}")
@@ -94,7 +111,9 @@ class Content:
             if "rewrite" in table:
                 draft.keys["rewrite"] = table["rewrite"]
         table = draft.all
-        draft.after += proxy.redirected(level, target, table, sends_own, names, draft.parts)
+        draft.after += proxy.redirected(level, target, table, sends_own, names, draft.parts) + cookies.lines(
+            level, names
+        )
         for name in ("rewrite", "rewrite_location"):
             if name in table:
                 draft.keys[name] = table[name]
@@ -185,6 +204,9 @@ class Content:
                 if name in table:
                     draft.keys[name] = table[name]
             return
+        if folders.is_open(level, names):
+            folders.put(draft, self.server, location, level, names)
+            return
         try:
             folder = files.directory(location, level, names, draft.match)
         except Unsayable as error:
@@ -216,6 +238,7 @@ class Content:
         if script is not None:
             self._indexed(draft, script, folder, level, names, rules)
             self._unlisted(draft)
+            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
 
     def _scripts(self, level: Level) -> Location | None:
         """The location that runs what ``index`` names."""
@@ -248,12 +271,14 @@ class Content:
                 f"where there are both a directory and a file with {tried.extensions[0]} of a name, rsp serves the file"
             )
             draft.parts.note(level.own("try_files")[-1], said)
+        if script is not None:
+            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
         if last.file is not None:
             draft.keys["fallback"] = last.file
             if script is not None:
                 raise Unsayable("index.php beside another file at the end of try_files")
         elif meant is not None and last.returned is not None:
-            pages.returned(meant, ["404"], self.server, draft)
+            pages.returned(meant, ["404"], self.server, draft, path=f"/{last.index}" if last.index else "")
         elif meant is not None:
             passing = meant.content
             missing = Missing(self.context, self.server, draft, level, self._passer(draft, rules, last.index))
@@ -267,7 +292,11 @@ class Content:
                 self._same_rules(level, meant)
                 self._passer(draft, rules, last.index)(passing, meant, False)
             if ("else_rewrite" in draft.keys or draft.others) and script is not None:
-                self._own_index(draft, script)
+                indexes.own(draft, self.server, self.context, script, folder)
+            elif passing is not None and passing.name == "fastcgi_pass" and last.rewrite is None and last.index:
+                indexes.below_scripts(draft, self.server, self.context, meant, last.index)
+            if script is not None:
+                draft.before += indexes.behind_scripts(draft, level, folder)
         elif script is not None and runs:
             self._indexed(draft, script, folder, level, names, rules)
         if script is not None:
@@ -317,17 +346,6 @@ class Content:
 
         return passed
 
-    def _own_index(self, draft: Draft, script: Location) -> None:
-        """Directories are for their own index, with the query of the client: here, the root alone is."""
-        passing = script.content
-        if passing is None or draft.match:
-            return
-        said = "directories below the root that have an index script of their own are for the script of try_files here"
-        draft.parts.note(None, said)
-        blocks, names = self.context.blocks, self.server.names_at(script)
-        name = fastcgi.upstream(passing, script.level, names, blocks, self.context.result, draft.parts)
-        draft.others.insert(0, {"regex": "^/$", "else_to": name})
-
     @staticmethod
     def _unlisted(draft: Draft) -> None:
         """A list of files would come before the script of the directory."""
@@ -360,19 +378,17 @@ class Content:
         passing.used = True
         inner = self.server.names_at(script)
         name = fastcgi.upstream(passing, script.level, inner, self.context.blocks, self.context.result, draft.parts)
-        if "exact" in draft.match or "regex" in draft.match or level.has("root", "alias"):
-            return  # with a directory of its own: scripts are looked for in that of the script's location
+        if "exact" in draft.match or "regex" in draft.match:
+            return
+        if level.has("root", "alias") and inner.expand("$document_root") != names.expand("$document_root"):
+            draft.parts.note(None, "directories here have another root than their index script: rsp does not run it")
+            return
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
+        draft.behind = script.level
         path = str(draft.match.get("path", "/"))
-        root = folder.removesuffix(path.rstrip("/"))
-        said = level.last("index")
-        words = [
-            word for word in (said.args if said is not None else []) if not word.startswith("/") and "$" not in word
-        ]
-        missing = " and ".join(f'file.kind({quoted(root)} .. req.path .. {quoted(word)}) ~= "file"' for word in words)
-        # A second route, for paths that end in a slash; without such a directory, the script of the root is not meant.
         expression = f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"
-        draft.keys[""] = [name, expression, f"if {missing} then return respond(404) end"]
+        # A second route, for paths that end in a slash.
+        draft.keys[""] = [name, expression, "\n".join(indexes.by_order(draft, level, folder))]
 
 
 def _looked_up(values: list[str], meant: list[str], called: str) -> str:

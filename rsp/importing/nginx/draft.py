@@ -38,6 +38,13 @@ class Draft(Struct):
     def all(self) -> dict[str, Value]:
         return {**self.match, **self.keys}
 
+    @property
+    def expressions(self) -> list[Value]:
+        """Of further routes for a prefix, which are weaker than the expressions of other locations."""
+        second = self.keys.get("")
+        found: list[Value] = [second[1]] if isinstance(second, list) else []
+        return [*found, *(other["regex"] for other in (*self.others, self.rest or {}) if "regex" in other)]
+
     def answer(self, keys: dict[str, Value]) -> None:
         """Takes the place of whatever answers."""
         for name in ("to", "files", "respond", "redirect", "rewrite", "fallback", "else_to"):
@@ -71,9 +78,9 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         others = {
             key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files", "else_to")
         }
-        others["on_request"] = _hook("req", [*draft.before, str(missing)])
+        others["on_request"] = _hook("req", [*draft.before, *str(missing).split("\n")])
         given = keys["files"]
-        table: Value = {**(given if isinstance(given, dict) else {"root": given})}
+        table: Value = {**(given if isinstance(given, dict) else {"root": given}), "index": ""}
         ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}
         routes.append(Declaration("route", keys={**ordered, **others}, origin=origin))
     return routes

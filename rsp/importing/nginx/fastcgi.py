@@ -36,6 +36,10 @@ _SAME: Final[dict[str, tuple[str, ...]]] = {
     "HTTP_HOST": ("$host", "$http_host"),
     "HTTP_PROXY": ("",),
 }
+_SERVER_NAME: Final = (
+    "scripts get the host of the request as SERVER_NAME, in nginx the first server_name; where scripts trust it, write "
+    'params = { SERVER_NAME = "example.com" } in the upstream'
+)
 _KNOWN: Final = frozenset(
     """
     SCRIPT_FILENAME SCRIPT_NAME PATH_INFO PATH_TRANSLATED QUERY_STRING REQUEST_METHOD CONTENT_TYPE CONTENT_LENGTH
@@ -122,6 +126,8 @@ def _parameters(level: Level, name: str, names: Names, parts: Parts) -> dict[str
     found: dict[str, Value] = {}
     for statement in level.all(name):
         variable, value, *rest = [*statement.args, "", ""]
+        if variable == "SERVER_NAME" and value == "$server_name":
+            parts.note(None, _SERVER_NAME)
         if variable in _ANY or value in _SAME.get(variable, ()) or value == f"${variable.lower()}":
             continue
         if variable in _FIXED or variable == "HTTP_PROXY":

@@ -19,6 +19,12 @@ from rsp.importing.site import Value
 
 _HAS_TEXT: Final = re.compile(r'(?:^| \.\. )"[^"]+"(?: \.\. |$)')  # an expression of Lua that is never empty
 _NEVER_EMPTY: Final = re.compile(r"req\.(?:method|host|path|scheme|client|target|id)")
+_IN_HOOKS: Final = {
+    "{uri}": "req.target",
+    "{scheme}": "req.scheme",
+    "{host}": "req.host",
+    "{authority}": '(req.headers.Host or "")',
+}
 _OWN_PORTS: Final = frozenset(("80", "443"))
 _FRAMING: Final = frozenset(
     ("content-length", "transfer-encoding", "te", "trailer", "keep-alive", "proxy-connection", "expect")
@@ -236,6 +242,28 @@ def _keep_hidden(rules: Rules) -> None:
             lines = [line.replace(asked, kept) for line in rules.after]
             rules.after[:] = [f"local {kept} = {asked}", f"{asked} = nil", *lines]
             rules.hidden = [each for each in rules.hidden if each != name]
+
+
+def before_rewrites(keys: dict[str, Value], before: list[str]) -> list[str]:
+    """``$request_uri`` stays the client's where a hook changes the path: ``before``, behind lines for such fields."""
+    table = keys.get("request_headers")
+    given = table.get("set") if isinstance(table, dict) else None
+    if not isinstance(table, dict) or not isinstance(given, dict) or not any("req.path = " in line for line in before):
+        return before
+    lines: list[str] = []
+    for name, text in list(given.items()):
+        parts = [part for part in re.split(r"(\{\w+\})", str(text)) if part]
+        if "{uri}" in parts and all(part in _IN_HOOKS or not part.startswith("{") for part in parts):
+            said = " .. ".join(_IN_HOOKS.get(part, quoted(part)) for part in parts)
+            lines.append(f"req.headers{index(name)} = {said}")
+            given = {key: value for key, value in given.items() if key != name}
+    rest = {key: value for key, value in table.items() if key != "set"}
+    left: dict[str, Value] = {**rest, **({"set": given} if given else {})}
+    if left:
+        keys["request_headers"] = left
+    else:
+        del keys["request_headers"]
+    return [*lines, *before]
 
 
 def put_response(rules: Rules, keys: dict[str, Value]) -> None:

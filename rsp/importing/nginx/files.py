@@ -21,6 +21,9 @@ _APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
 _NAMED: Final = re.compile(
     r"/[\w\-][\w.\-]*\.(?:txt|xml|ico|json|html?|m?js|css|png|gif|jpe?g|svg|webp|pdf|webmanifest|map|gz|zip|asc)$", re.I
 )
+_NAMES_FILES: Final = re.compile(
+    r"\\\.(?:\w+|\((?:\?:)?[\w|?\\.]+\))\$$"
+)  # an expression that no directory's path matches
 _DEFAULT_INDEX: Final = "index.html"
 SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script
 _FILE: Final = ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri")
@@ -225,7 +228,7 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
         module = [each for each in meant.level.block if each.name in MODULE]
         if len(module) > 1 or differ(around, meant.level, returns=True):
             raise Unsayable(f"{last} leads to a location with return")
-        return Fallback(location=meant, returned=module[0])
+        return Fallback(location=meant, returned=module[0], index=path.lstrip("/"))
     if meant is not None and meant is not location and differ(around, meant.level):
         raise Unsayable(f"{last} leads to a location with restrictions of its own")
     return Fallback(file=_below(path, server, location, meant, names))
@@ -233,6 +236,8 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
 
 def look_at_index(server: Server, location: Location | None, level: Level) -> None:
     """nginx asks again with the name of a directory's index.  Raises :class:`Unsayable` where others may have that."""
+    if location is not None and location.is_regex and _NAMES_FILES.search(location.path):
+        return
     said = level.last("index")
     folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
     for word in said.args if said is not None else [_DEFAULT_INDEX]:

@@ -85,7 +85,7 @@ class Guards(Struct):
         if statement.name == "return":
             return [self.returned(statement, captures)]
         if statement.name == "rewrite":
-            return self._rewrite(statement, more=more)
+            return self._rewrite(statement, captures, more=more)
         if statement.name == "break":
             return ["break"] if more else []
         name = statement.value.lstrip("$")
@@ -172,10 +172,11 @@ class Guards(Struct):
         self.patterns[name] = said
         return name
 
-    def _rewrite(self, statement: Statement, *, more: bool) -> list[str]:
+    def _rewrite(self, statement: Statement, around: frozenset[str], *, more: bool) -> list[str]:
         expression, target, *flags = statement.args
         flag = flags[0] if flags else ""
         captures = named_groups(expression) if refusing(expression) is None else frozenset[str]()
+        captures = captures or frozenset(name for name in around if not name.isdigit())  # nginx forgets the numbers
         path, mark, query = target.partition("?")
         said = self._lua(path, captures)
         moved = REDIRECTS.get(flag) or (302 if re.match(r"https?://|\$scheme", target) else 0)
@@ -190,7 +191,7 @@ class Guards(Struct):
                 self.routes_again = True
             inside = [f"req.path = {said}"]
             if mark and query:
-                given = self._lua(query, captures)
+                given = _encoded(self._lua(query, captures))
                 inside.append(f'req.query = {given} .. (req.query ~= "" and "&" .. req.query or "")')
             elif mark:
                 inside.append('req.query = ""')
@@ -198,7 +199,7 @@ class Guards(Struct):
                 inside.append(f"return proxy({quoted(name_of_next)})")
             elif more and flag in ("last", "break"):
                 inside.append("break")
-        if captures:
+        if named_groups(expression) and refusing(expression) is None:
             called = f"{self.compiled(f'~{expression}')}.match(req.path)"
             return [f"found = {called}", "if found then", *(f"  {line}" for line in inside), "end"]
         return [f"if {self._tested('~', expression, 'req.path')} then", *(f"  {line}" for line in inside), "end"]
@@ -208,7 +209,7 @@ class Guards(Struct):
             return ' .. (req.query ~= "" and "?" .. req.query or "")'
         if not query:
             return ""
-        return f' .. "?" .. {self._lua(query, captures)} .. (req.query ~= "" and "&" .. req.query or "")'
+        return f' .. "?" .. {_encoded(self._lua(query, captures))} .. (req.query ~= "" and "&" .. req.query or "")'
 
     def declared(self) -> list[str]:
         """Lines that stand before the code: the patterns."""
@@ -234,6 +235,12 @@ def stripped(args: list[str]) -> list[str]:
     if words and words[-1].endswith(")"):
         words[-1] = words[-1][:-1]
     return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or len(words) == 3]
+
+
+def _encoded(query: str) -> str:
+    """An expression of Lua for a query, with what comes from the path encoded: in hooks it is not."""
+    query = re.sub(r'\((found(?:\[\d+\]|\.\w+)) or ""\)', r'url.encode(\1 or "")', query)
+    return re.sub(r"(?<![\w.(])req\.path\b", "url.encode(req.path)", query)
 
 
 def may_stop(statement: Statement) -> bool:

@@ -14,6 +14,7 @@ _ALL: Final = ("^", "^/", ".*", ".", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "
                "^/(.+)$", "^/(.+)", "/(.*)", "^/?(.*)$", "^.+$")  # fmt: skip
 _NAMES: Final = ("$request_filename", "$document_root$uri", "$document_root$request_uri",
                  "$document_root$fastcgi_script_name", "$document_root/$uri", "$realpath_root$uri")  # fmt: skip
+_INHERITED: Final = ("proxy_", "fastcgi_", "uwsgi_", "add_header", "client_")
 _PASSES: Final = ("proxy_pass", "fastcgi_pass", "uwsgi_pass")
 
 
@@ -21,7 +22,7 @@ def translate(server: Statement) -> None:
     """In a ``server`` block, and in its locations."""
     block = server.block or []
     for statement in [each for each in block if each.name == "if"]:
-        tries = _tries(statement, block)
+        tries = _tries(statement, block, [])
         if tries is None:
             continue
         block.remove(statement)
@@ -46,7 +47,7 @@ def _location(location: Statement, around: list[Statement]) -> None:
             if is_404 and any(each.name == "fastcgi_pass" for each in block):
                 block.remove(statement)  # a script that does not exist is answered 404 in any case
             continue
-        tries = _tries(statement, around)
+        tries = _tries(statement, around, block)
         if tries is not None and not any(each.name == "try_files" for each in block):
             block.remove(statement)
             if tries.args:
@@ -117,8 +118,11 @@ def _is_for_missing(statement: Statement) -> bool:
     return len(words) == 2 and words[0] in ("!-e", "!-f") and words[1] in _NAMES
 
 
-def _tries(statement: Statement, around: list[Statement]) -> Statement | None:
-    """The ``try_files`` that it stands for; without arguments: none is needed."""
+def _tries(statement: Statement, around: list[Statement], home: list[Statement]) -> Statement | None:
+    """The ``try_files`` that it stands for; without arguments: none is needed.
+
+    ``home``: the block that has it, what holds there holds for the peer that it passes to.
+    """
     words = stripped(statement.args)
     block = statement.block or []
     names = [each.name for each in block]
@@ -145,7 +149,8 @@ def _tries(statement: Statement, around: list[Statement]) -> Statement | None:
         return None
     if names and names[0] in _PASSES and all(name in (*_PASSES, "break") for name in names):
         name = f"@missing_{statement.origin.line}"
-        around.append(Statement("location", [name], statement.origin, [block[0]]))
+        inherited = [_copy(each) for each in home if each.name.startswith(_INHERITED) and each.name not in _PASSES]
+        around.append(Statement("location", [name], statement.origin, [*inherited, block[0]]))
         return Statement("try_files", [*first, name], statement.origin)
     return None
 

@@ -12,6 +12,7 @@ from rsp.importing.nginx import (
     branches,
     fields,
     files,
+    indexes,
     precedence,
     prefixes,
     referers,
@@ -24,6 +25,7 @@ from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import re2_of, wider_than
+from rsp.importing.nginx.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
 from rsp.importing.nginx.services import Services
@@ -38,15 +40,16 @@ _MOVED: Final = ("301", "302", "303", "307", "308")
 
 
 class Locations:
-    """Those of one server.  ``ports``: of its listeners."""
+    """Those of one server.  ``ports``: of its listeners; ``is_known``: the hook for all requests can tell its own."""
 
-    def __init__(self, context: Context, server: Server, ports: frozenset[str], prefix: str) -> None:
+    def __init__(self, context: Context, server: Server, ports: frozenset[str], prefix: str, *, is_known: bool) -> None:
         self.context = context
         self.server = server
-        self._content = Content(context, server, ports)
         self._leads = Leads(context, server)
         self._prefix = prefix
+        self.rerouted = Rerouted(server, prefix, is_known=is_known)
         self.guards = Guards(server.names, f"{prefix}_pattern", is_used=context.matter)
+        self._content = Content(context, server, ports, self.guards)
         self._services = Services(context, server)
 
     def drafts(self) -> list[Draft]:
@@ -90,6 +93,8 @@ class Locations:
             self._fill(draft, location, level, names)
             self._keep_order(draft, location)
         except Unsayable as error:
+            if location is not None and as_condition(location, self.server):
+                return self._draft(location)
             if location is not None:
                 draft.parts.lost(_cause(location, self.context), str(error))
             draft.is_closed = True
@@ -104,7 +109,7 @@ class Locations:
             draft.before, draft.after, draft.failed = [], [], []
         if location is not None and prefixes.is_open_ended(location):
             closes = prefixes.keeps_out(draft.keys) or bool(draft.before)
-            if "exact" not in draft.match and not draft.others:
+            if "exact" not in draft.match and not [each for each in draft.others if not indexes.is_below(each)]:
                 draft.rest = prefixes.rest(location, self.server, draft.keys, closes=closes)
             draft.parts.note(None, prefixes.NOTE if draft.rest is not None else prefixes.LEFT_OUT)
         return draft
@@ -142,7 +147,8 @@ class Locations:
         """Raises :class:`Unsayable`."""
         if location is not None:
             precedence.keep(location, self.server, draft.match)
-        if level.own("internal"):
+        is_internal = bool(level.own("internal"))
+        if is_internal and not rewrites_again(self.server):
             draft.answer({"respond": {"status": 404}})
             self._always(draft, level, names)
             return
@@ -178,9 +184,19 @@ class Locations:
         fields.put_response(rules, draft.keys)
         draft.after += by_condition
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after
+        draft.before = fields.before_rewrites(draft.keys, draft.before)
+        if "slash" in draft.match and any("req.path = " in line for line in draft.before):
+            bare = quoted(str(draft.match["path"]).rstrip("/"))
+            draft.before.insert(0, f"if req.path == {bare} then return end  -- it is redirected")
         times.of_route(level, draft.keys, draft.parts)
         if "files" not in draft.keys:
             self._cached(level, draft)
+        if draft.match.get("slash") == "redirect" and any("return " in line for line in draft.before):
+            bare = quoted(str(draft.match["path"]).rstrip("/"))  # before the hook answers, as in nginx
+            to = 'req.path .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
+            draft.before.insert(0, f"if req.path == {bare} then return redirect({to}, 301) end")
+        if is_internal:
+            draft.before.insert(0, "if not req.ctx.rerouted then return respond(404) end")
 
     def _cached(self, level: Level, draft: Draft) -> None:
         """How long clients keep what peers answer; not their errors."""
@@ -224,12 +240,14 @@ class Locations:
         if final is not None:
             for unreachable in block[block.index(final) :]:
                 mark(unreachable)
+        if level.has("try_files"):
+            branches.tell(block, draft.parts)
         last = block[-1] if block else None
         before = [each for each in before if not self._by_keys(each, draft, names, location, level, each is last)]
         if final is not None and any(may_stop(each) for each in before):
             draft.before += self._lines([*before, final], draft, location)
             return False
-        draft.before += self._lines(before, draft, location)
+        draft.before += self._lines(before, draft, location, is_over=final is not None)
         if final is None:
             return False
         try:
@@ -240,7 +258,10 @@ class Locations:
             draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
         return True
 
-    def _lines(self, block: list[Statement], draft: Draft, location: Location | None) -> list[str]:
+    def _lines(
+        self, block: list[Statement], draft: Draft, location: Location | None, *, is_over: bool = False
+    ) -> list[str]:
+        """``is_over``: the route answers whatever the path has become."""
         self.guards.routes_again = False
         self.guards.lead = lambda path: self._leads.after_rewrite(path, draft, location)
         self.guards.stays = lambda expression, path: self._leads.stays(expression, path, location)
@@ -248,8 +269,11 @@ class Locations:
         self.guards.is_alone = location is not None and sum(each.name in MODULE for each in location.level.block) == 1
         self.guards.branches = []
         lines = self.guards.lines(block, self.guards.names.captures)
-        if self.guards.routes_again:
-            raise Unsayable("rsp does not look for a route again: rewrite ... last leads to another location")
+        if self.guards.routes_again and not is_over:
+            if location is None:
+                raise Unsayable("rsp does not look for a route again: rewrite ... last leads to another location")
+            self.rerouted.add(location, block, self.guards)
+            return []
         return self._with_groups(lines, location)
 
     def _with_groups(self, lines: list[str], location: Location | None) -> list[str]:

@@ -84,7 +84,7 @@ class Missing(Struct):
             self.draft.parts, is_rewritten=True,
         )  # fmt: skip
         passing.used = True
-        files = _below_nothing(self.draft.keys["files"], str(self.draft.match.get("path", "/")))
+        files = below_nothing(self.draft.keys["files"], str(self.draft.match.get("path", "/")))
         other: dict[str, Value] = {"files": files, "else_to": name, "else_rewrite": text}
         self.draft.others.append({"regex": re2_of(expression), **other})
         return expression in _BELOW
@@ -138,7 +138,7 @@ def _is_idle(statement: Statement, target: str) -> bool:
     return pair is not None and re.match(pair[1], re.split(r"[?$]", target)[0]) is not None
 
 
-def _below_nothing(files: Value, path: str) -> Value:
+def below_nothing(files: Value, path: str) -> Value:
     """``files`` of a route with an expression, which takes no ``path`` off."""
     table = dict(files) if isinstance(files, dict) else {"root": files}
     table["root"] = str(table["root"]).removesuffix(path.rstrip("/")) or "/"

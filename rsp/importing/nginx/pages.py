@@ -94,7 +94,7 @@ def _page(
         _asked(target, found, known, changed[1:], server, draft, context)
         return []
     if found is not None and found.level.has("return"):
-        returned(found, known, server, draft, changed)
+        returned(found, known, server, draft, changed, path)
         return []
     if is_new:
         _declare(statement, known, path, server, found, result, prefix)
@@ -230,16 +230,19 @@ def _failover(
         draft.parts.note(statement, f"{target.upstream} gets the same Host as {draft.keys['to']}")
 
 
-def returned(meant: Location, statuses: list[str], server: Server, draft: Draft, changed: str = "=") -> None:
+def returned(
+    meant: Location, statuses: list[str], server: Server, draft: Draft, changed: str = "=", path: str = ""
+) -> None:
     """A location that answers by itself: ``return 503 "text"``.
 
-    ``changed``: as ``error_page`` says it; ``=``: the status is that of ``return``, empty: that of the error.
+    ``path``: by which it was found; ``changed``: as ``error_page`` says it; ``=``: the status is that of ``return``,
+    empty: that of the error.
     """
     returned = next(each for each in meant.level.block if each.name == "return")
     code, *rest = returned.args
     names = server.names_at(meant)
     if meant.modifier != "@":  # whose path the request has by then
-        known = {**names.constants, "uri": meant.path, "document_uri": meant.path}
+        known = {**names.constants, "uri": path or meant.path, "document_uri": path or meant.path}
         names = Names(known, names.functions, names.captures)
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     kept = changed[1:] if changed[1:].isdigit() else "" if changed == "=" else "err.status"

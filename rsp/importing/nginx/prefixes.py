@@ -38,18 +38,25 @@ def refuses(keys: dict[str, Value]) -> bool:
     return isinstance(status, int) and status >= 400
 
 
+def longer(path: str, server: Server) -> set[str]:
+    """How the paths of prefixes go on that begin with ``path``."""
+    paths = {as_sent(each.path) for each in server.locations if each.modifier in ("", "^~")}
+    return {each[len(path) :] for each in paths if each.startswith(path) and each != path}
+
+
+def but_longer(path: str, server: Server) -> str:
+    """An expression for what begins with ``path`` and is of no longer prefix."""
+    words = longer(path, server)
+    return f"^{re.escape(path)}{_beginning_otherwise(words) if words else ''}"
+
+
 def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: bool) -> Rest | None:
     """How a route for the paths that ``path`` does not cover differs; ``None``: rsp cannot say it.
 
     Longer prefixes of the server are left out of it.  ``closes``: where rsp cannot say it, it refuses all clients.
     """
     path = as_sent(location.path)
-    longer = {
-        as_sent(each.path)[len(path) :]
-        for each in server.locations
-        if each.modifier in ("", "^~") and each.path.startswith(location.path) and len(each.path) > len(location.path)
-    }
-    otherwise = _beginning_otherwise({"/", *longer})
+    otherwise = _beginning_otherwise({"/", *longer(path, server)})
     found: Rest = dict.fromkeys(("path", "first", "slash", "rewrite_location"))
     found["regex"] = f"^{re.escape(path)}{otherwise}"
     rewrite = str(keys.get("rewrite", path))

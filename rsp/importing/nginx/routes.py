@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import before, host_groups, pages, referers, settings, tls
+from rsp.importing.nginx import before, host_groups, identity, pages, referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
 from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
@@ -60,7 +60,7 @@ class Routes:
         host_groups.know(server, name, result)
         guard = self._guard(server, name, parts)
         ports = frozenset(listener.port for listener in own)
-        locations = Locations(self._context, server, ports, name)
+        locations = Locations(self._context, server, ports, name, is_known=self._identity(server) is not None)
         drafts = locations.drafts()
         pairs: list[tuple[Location | None, Draft]] = list(
             zip([*server.locations, None][: len(drafts)], drafts, strict=False)
@@ -97,16 +97,23 @@ class Routes:
                 self._of_location(location, extra)
                 for declaration in declarations(draft, where, location.statement if location else server.statement):
                     declaration.keys.update(extra)
-                    weak = [other["regex"] for other in (*draft.others, draft.rest or {}) if "regex" in other]
+                    weak = draft.expressions
                     if is_weak and declaration.keys.get("regex") in weak:
                         rests.append(declaration)
                     else:
                         self._put(declaration)
         for declaration in rests:
             self._put(declaration)
-        declared = locations.guards.declared()
+        self._declare(server, name, locations)
+
+    def _declare(self, server: Server, name: str, locations: Locations) -> None:
+        """Patterns, and what locations do before there is a route."""
+        again = locations.rerouted.script(locations.guards)
+        declared = [*locations.guards.declared(), *([again] if again else [])]
         if declared:
-            result.scripts.append(Script("\n".join(declared)))
+            self._context.result.scripts.append(Script("\n".join(declared)))
+        if again:
+            self._before.add_last(f"reroute_{name}", self._identity(server) or "")
 
     def _name(self, hosts: list[str], server: Server) -> str:
         """What names of Lua begin with: no other server's do."""
@@ -350,34 +357,7 @@ class Routes:
         return ""
 
     def _identity(self, server: Server) -> str | None:
-        """A condition on ``req`` that holds for the server's requests; empty: for all; ``None``: there is none."""
-        schemes = {listener.tls for listener in self._listeners.of(server)}
-        others = [
-            other
-            for other in self._servers
-            if other is not server and schemes & {listener.tls for listener in self._listeners.of(other)}
-        ]
-        scheme = ""
-        if len(schemes) == 1 and len({listener.tls for listener in self._listeners.by_address.values()}) > 1:
-            scheme = f'req.scheme == "{"https" if True in schemes else "http"}"'
-        if not others:
-            return scheme
-        own = self._hosts[id(server)]
-        theirs = {host for other in others for host in self._hosts[id(other)]}
-        if any("*" in host or host[0] == "~" for host in (*own, *theirs)):
-            return None
-        addresses = {listener.address for listener in self._listeners.of(server)}
-        if any({each.address for each in self._listeners.of(other)} != addresses for other in others):
-            return None
-        is_default = any(listener.default is server for listener in self._listeners.of(server))
-        if is_default:
-            said = " and ".join(f'req.host ~= "{host}"' for host in sorted(theirs))
-        elif own and not set(own) & theirs:
-            said = " or ".join(f'req.host == "{host}"' for host in own)
-            said = f"({said})" if scheme and len(own) > 1 else said
-        else:
-            return None
-        return " and ".join(filter(None, (scheme, said)))
+        return identity.condition(server, self._listeners, self._hosts)
 
     def finish(self) -> None:
         self._before.write(self._context.result)

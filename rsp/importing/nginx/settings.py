@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from rsp.importing.lua import quoted
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.tree import Statement
@@ -25,6 +26,11 @@ def whole(main: Level, http: Level, result: Result) -> list[str]:
     for statement in main.own("worker_processes"):
         if statement.value.isdigit() and 1 <= int(statement.value) <= 128:
             result.settings.append(Setting("workers", int(statement.value), statement.origin))
+    for statement in main.own("worker_cpu_affinity"):
+        if statement.args == ["auto"]:
+            result.settings.append(Setting("cpu_affinity", "auto", statement.origin))
+        else:  # of another machine, perhaps
+            result.settings.note(statement, f"where these CPUs are, pin workers: {_affinity(statement.args)}")
     trusted = _trusted(http, result)
     compress = compression(http, result)
     if compress:
@@ -33,6 +39,12 @@ def whole(main: Level, http: Level, result: Result) -> list[str]:
     if log is not None:
         result.settings.append(Setting("access_log", log))
     return trusted
+
+
+def _affinity(words: list[str]) -> str:
+    """nginx's masks have a bit for each CPU, the first one last."""
+    found = [[str(number) for number, bit in enumerate(reversed(word)) if bit == "1"] for word in words]
+    return f"cpu_affinity = {{ {', '.join(quoted(','.join(numbers)) for numbers in found if numbers)} }}"
 
 
 def _trusted(http: Level, result: Result) -> list[str]:
@@ -87,6 +99,8 @@ def compression(level: Level, result: Result) -> Value:
     for word in dict.fromkeys(listed):
         if word not in kinds:
             result.settings.note(types, f"no response has the type {word}, so it is left out")
+    if "application/javascript" in kinds:
+        kinds.append("text/javascript")  # as rsp calls the same files
     keys["types"] = list(dict.fromkeys(kinds))
     smallest = level.last(f"{on[0]}_min_length")
     try:

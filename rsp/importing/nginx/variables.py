@@ -75,6 +75,7 @@ _RESPONSE: Final[dict[str, str]] = {
     "status": "tostring(res.status)",
     "sent_http_content_type": '((res.headers["Content-Type"] or ""):gsub(req.peer and "" or "; charset=utf%-8$", ""))',
     "upstream_status": "tostring(res.status)",
+    "upstream_addr": '(req.peer or "")',
 }
 
 

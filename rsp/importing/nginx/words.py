@@ -50,7 +50,7 @@ DROPPED: Final = frozenset(
     use uwsgi_buffer_size uwsgi_buffering uwsgi_buffers uwsgi_busy_buffers_size uwsgi_connect_timeout
     uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_next_upstream uwsgi_read_timeout
     uwsgi_request_buffering uwsgi_send_timeout uwsgi_temp_path variables_hash_bucket_size variables_hash_max_size
-    vhost_traffic_status_zone worker_aio_requests worker_connections worker_cpu_affinity worker_priority
+    vhost_traffic_status_zone worker_aio_requests worker_connections worker_priority
     worker_rlimit_core worker_rlimit_nofile worker_shutdown_timeout working_directory zstd_buffers
     """.split()  # noqa: SIM905 - a list of words
 )
@@ -123,15 +123,18 @@ NOTED: Final[dict[str, str]] = {
 
 # What becomes of those that are translated, for docs/import.md.
 HANDLED: Final[dict[str, str]] = {
-    "http server listen server_name http2 ssl proxy_protocol": "`listen`; `host` and `listener` of routes",
+    "http server listen server_name http2 ssl proxy_protocol": "`listen`; `host` and `listener` of routes; "
+    "`headers = { Host = ... }` for names that are regular expressions",
     "ssl_certificate ssl_certificate_key ssl_password_file": "`certificate`",
     "ssl_protocols ssl_session_tickets ssl_reject_handshake ssl_ciphers ssl_conf_command": "`tls`; ciphers are rsp's",
     "ssl_client_certificate ssl_verify_client ssl_crl ssl_verify_depth": "`client_ca`, `client_verify`, `client_crl`",
-    "location internal": "a route; `internal` answers 404",
+    "location internal": "a route; `internal` answers 404, but for paths that `rewrite` has made",
     "upstream zone least_conn ip_hash hash random least_time keepalive keepalive_timeout sticky": "`upstream`",
-    "proxy_pass grpc_pass proxy_redirect": "`to`, `rewrite`, `rewrite_location`; an `upstream` for an address",
+    "proxy_pass grpc_pass proxy_redirect": "`to`, `rewrite`, `rewrite_location`; an `upstream` for an address; "
+    "a hook that finds the peer where it has variables",
     "fastcgi_pass uwsgi_pass fastcgi_index fastcgi_split_path_info fastcgi_param uwsgi_param": "an `upstream` with "
     "`protocol`; other variables than those of CGI in `params`",
+    "proxy_cookie_path proxy_cookie_domain proxy_cookie_flags": "a hook that changes Set-Cookie",
     "proxy_next_upstream proxy_next_upstream_tries": "`retry` of the upstream",
     "proxy_ssl_verify proxy_ssl_name proxy_ssl_server_name proxy_ssl_trusted_certificate proxy_ssl_certificate "
     "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "`tls` of the upstream",
@@ -140,7 +143,7 @@ HANDLED: Final[dict[str, str]] = {
     "add_header proxy_hide_header fastcgi_hide_header proxy_pass_header fastcgi_pass_header more_set_headers "
     "more_clear_headers": "`response_headers`",
     "root alias index try_files autoindex types default_type charset gzip_static": "`files`, `fallback`, `else_to`, "
-    "`else_rewrite`",
+    "`else_rewrite`; a hook that looks for files of other names, and for directories by variables",
     "expires": "`cache_control` of `files`, or Cache-Control",
     "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
     "auth_basic auth_basic_user_file": "`auth = { basic = ... }`",
@@ -148,16 +151,17 @@ HANDLED: Final[dict[str, str]] = {
     "limit_req limit_req_zone limit_req_status": "`rate_limit`; no request is delayed",
     "limit_conn limit_conn_zone limit_conn_status": "`concurrency`",
     "limit_rate": "`bandwidth`",
-    "return rewrite if set break": "`redirect`, `respond`, `rewrite`, `maintenance`; else a hook",
+    "return rewrite if set break": "`redirect`, `respond`, `rewrite`, `maintenance`; else a hook, "
+    "which looks for a location again after `rewrite ... last`",
     "map geo split_clients": "functions of Lua, where they are used",
     "client_max_body_size large_client_header_buffers": "`limits`",
     "client_body_timeout client_header_timeout send_timeout proxy_connect_timeout proxy_read_timeout "
     "proxy_send_timeout fastcgi_connect_timeout fastcgi_read_timeout": "`timeouts`",
     "gzip gzip_types gzip_min_length gzip_comp_level brotli brotli_types brotli_comp_level zstd": "`compress`",
     "access_log log_format": "`access_log`, in rsp's own format",
-    "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, or `on_error`",
+    "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, `failover`, or `on_error`",
     "real_ip_header set_real_ip_from real_ip_recursive": "`trusted`",
-    "user worker_processes": "`user`, `group`, `workers`",
+    "user worker_processes worker_cpu_affinity": "`user`, `group`, `workers`, `cpu_affinity`",
     "valid_referers": "a function of Lua for `$invalid_referer`",
     "absolute_redirect": "redirects to a path stay paths",
     "mirror mirror_request_body": "`mirror` of the route, where the copy goes to an upstream with the same path",

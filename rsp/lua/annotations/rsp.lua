@@ -40,6 +40,7 @@ function Headers:add(name, value) end
 ---@field host string lower case, without port
 ---@field client string
 ---@field scheme string
+---@field listener string
 ---@field user string|nil of the route's `auth`; known to hooks of routes
 ---@field id string|nil
 ---@field tls rsp.Tls|nil over plain HTTP: nil

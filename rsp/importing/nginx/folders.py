@@ -1,0 +1,59 @@
+"""``root /srv/$host``: a directory that depends on the request.  A hook says the whole name below what does not."""
+
+from typing import Final
+
+from rsp.importing.lua import quoted
+from rsp.importing.nginx import files
+from rsp.importing.nginx.draft import Draft
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.variables import Names, Unsayable
+
+_SLASH: Final = 'req.target:match("^[^?]*") .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
+
+
+def is_open(level: Level, names: Names) -> bool:
+    root = names.expand(level.value("root"))
+    return root.startswith("/") and "$" in root and not level.has("alias")
+
+
+def put(draft: Draft, server: Server, location: Location | None, level: Level, names: Names) -> None:
+    """``files`` of a route, and lines of its hook.  Raises :class:`Unsayable`."""
+    before, variable, behind = names.expand(level.value("root")).partition("$")
+    base, _, start = before.rpartition("/")
+    said = level.own("try_files")
+    *tried, last = said[-1].args if said else ["$uri", "$uri/", "=404"]
+    if not base or set(tried) - {"$uri", "$uri/"} or "$uri" not in tried:
+        raise Unsayable("the directory depends on the request")
+    files.look_at_index(server, location, level)
+    looks = "$uri/" in tried
+    page = _page(last, server)
+    folder = names.lua(f"/{start}{variable}{behind}".rstrip("/"))
+    table = files.table(base, level, names, looks_in_directories=looks, scripts=False)
+    draft.keys["files"] = table
+    draft.before += [
+        f"local folder = {folder}",
+        f"local kind = file.kind({quoted(base)} .. folder .. req.path)",
+    ]
+    if looks:
+        draft.before += [
+            'if kind == "directory" and req.path:sub(-1) ~= "/" then',
+            f"  return redirect({_SLASH}, 301)",
+            "end",
+        ]
+    if not page:
+        draft.before.append("req.path = folder .. req.path")
+        return
+    found = '"file" and kind ~= "directory"' if looks else '"file"'
+    draft.before.append(f"req.path = folder .. (kind ~= {found} and {quoted(page)} or req.path)")
+
+
+def _page(last: str, server: Server) -> str:
+    """The file that is sent where there is none.  Raises :class:`Unsayable`."""
+    if last == "=404":
+        return ""
+    path = last.removesuffix("$is_args$args").removesuffix("?$args")
+    meant = server.find(path) if path.startswith("/") and "$" not in path and ".php" not in path else None
+    if meant is None or meant.content is not None or meant.modifier == "=":
+        raise Unsayable("the directory depends on the request")
+    return path

@@ -1,0 +1,135 @@
+"""Scripts that stand for directories, and those that a path goes on behind: which of them nginx runs, and which not.
+
+rsp's FastCGI runs the script that a path names; in nginx an expression for scripts says so, which may be another
+location, or one that keeps clients out.
+"""
+
+from typing import Final
+
+from rsp.importing.lua import quoted
+from rsp.importing.nginx import access, fastcgi, prefixes
+from rsp.importing.nginx.context import Context
+from rsp.importing.nginx.draft import Draft
+from rsp.importing.nginx.guards import Guards
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.missing import below_nothing
+from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.site import Value
+
+_SCRIPTS: Final = "index.php"
+_BELOW: Final = r"\.php/"
+
+
+def own(draft: Draft, server: Server, context: Context, script: Location, folder: str) -> None:
+    """Where all paths are rewritten: a directory that has an index script is for that one."""
+    passing, path = script.content, str(draft.match.get("path", "/"))
+    if passing is None or set(draft.match) - {"path", "first"}:
+        return
+    names = server.names_at(script)
+    name = fastcgi.upstream(passing, script.level, names, context.blocks, context.result, draft.parts)
+    root = quoted(folder.removesuffix(path.rstrip("/")))
+    draft.before += [
+        f'local is_directory = req.path:sub(-1) == "/" or file.kind({root} .. req.path) == "directory"',
+        'if is_directory and req.path:sub(-1) ~= "/" then',
+        '  return redirect(req.path .. "/" .. (req.query ~= "" and "?" .. req.query or ""), 301)',
+        f'elseif is_directory and file.kind({root} .. req.path .. "{_SCRIPTS}") == "file" then',
+        f"  return proxy({quoted(name)})",
+        "end",
+    ]
+
+
+def _words(level: Level) -> list[str]:
+    said = level.last("index")
+    return [word for word in (said.args if said is not None else []) if not word.startswith("/") and "$" not in word]
+
+
+def _relative(path: str) -> str:
+    """The path below the directory of the route, in Lua."""
+    return f"req.path:sub({len(path.rstrip('/')) + 1})" if path != "/" else "req.path"
+
+
+def by_order(draft: Draft, level: Level, folder: str) -> list[str]:
+    """Lines for a path that ends in a slash: the first index that is there, else 404."""
+    path = str(draft.match.get("path", "/"))
+    root = quoted(folder.removesuffix(path.rstrip("/")))
+    lines: list[str] = []
+    for word in _words(level):
+        then = "" if word.endswith(".php") else f"req.path = {_relative(path)} .. {quoted(word)} "
+        lines.append(f'if file.kind({root} .. req.path .. {quoted(word)}) == "file" then {then}return end')
+    return [*lines, "return respond(404)"]
+
+
+def behind_scripts(draft: Draft, level: Level, folder: str) -> list[str]:
+    """Lines for ``index index.php index.html``: a directory without a script has its own page."""
+    path, words = str(draft.match.get("path", "/")), _words(level)
+    first = next((number for number, word in enumerate(words) if word.endswith(".php")), len(words))
+    others = [word for word in words[first:] if not word.endswith(".php")]
+    if not others or set(draft.match) - {"path", "first"}:
+        return []
+    root = quoted(folder.removesuffix(path.rstrip("/")))
+    lines = [f'if req.path:sub(-1) == "/" and file.kind({root} .. req.path .. "{words[first]}") ~= "file" then']
+    for number, word in enumerate(others):
+        start = "elseif" if number else "if"
+        lines += [
+            f'  {start} file.kind({root} .. req.path .. {quoted(word)}) == "file" then',
+            f"    req.path = {_relative(path)} .. {quoted(word)}",
+        ]
+    return [*lines, "  end", "end"]
+
+
+def tell(draft: Draft, passing: Statement, location: Location | None, level: Level) -> None:
+    """Of a location that is not for scripts alone, and passes all paths to them."""
+    scripts = [each for each in level.all("fastcgi_param") if each.value == "SCRIPT_FILENAME"]
+    by_name = any("$fastcgi_script_name" in each.args[-1] for each in scripts)
+    if by_name and location is not None and location.modifier in ("", "^~"):
+        said = "paths that name no script are for index.php here; nginx asks for a script of their own name"
+        draft.parts.note(passing, said)
+
+
+def below_scripts(draft: Draft, server: Server, context: Context, meant: Location, index: str) -> None:
+    """``/x.php/more`` is for the script of ``try_files``, unless scripts have such paths in nginx, too."""
+    passing, path = meant.content, str(draft.match.get("path", "/"))
+    if (
+        passing is None
+        or set(draft.match) - {"path", "first"}
+        or server.find(f"{path.rstrip('/')}/x.php/more") is meant
+    ):
+        return
+    name = fastcgi.upstream(
+        passing, meant.level, server.names_at(meant), context.blocks, context.result, draft.parts, is_rewritten=True
+    )
+    files = below_nothing(draft.keys["files"], path)
+    expression = f"{prefixes.but_longer(path, server)}.*{_BELOW}"
+    draft.others.append({"regex": expression, "files": files, "else_to": name, "else_rewrite": f"/{index}?{{query}}"})
+
+
+def is_below(other: dict[str, Value]) -> bool:
+    return str(other.get("regex", "")).endswith(_BELOW)
+
+
+def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: str) -> list[str]:
+    """Lines for directories whose index script is in a location that keeps clients out.  Raises :class:`Unsayable`."""
+    path = str(draft.match.get("path", "/")).rstrip("/")
+    scripts = [word for word in _words(level) if word.endswith(".php")]
+    found: list[str] = []
+    for each in server.locations:
+        if not each.is_regex or "php" not in each.path or each.content is not None or not scripts:
+            continue
+        if not access.differ(level, each.level) or "regex" in draft.match:
+            continue
+        try:
+            name = guards.compiled(each.modifier + each.path)
+        except Unsayable:
+            continue  # reported with the location, which is closed by a wider expression
+        file = f"{quoted(folder.removesuffix(path))} .. index"
+        returned = next((one.value for one in each.level.block if one.name == "return"), "403")
+        status = returned if returned.isdigit() else "403"
+        found += [
+            f'local index = req.path .. "{scripts[0]}"',
+            f'if req.path:sub(-1) == "/" and {name}.test(index) and file.kind({file}) == "file" then',
+            f"  return respond({status})",
+            "end",
+        ]
+    return found

@@ -1,0 +1,169 @@
+"""``rewrite ... last`` in a location: nginx looks for a location again, before it asks who may come in.
+
+The hook for all requests does the same: a function of the server says which location has a path, the rewrites of that
+location change it, and so on until none does; routes then see the path that is left.
+"""
+
+import re
+from typing import Final
+
+from rsp.importing.lua import index, quoted
+from rsp.importing.nginx.guards import Guards, body
+from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.surroundings import every
+from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.variables import Unsayable
+
+_MOST: Final = 10  # as in nginx
+_TRIED: Final = {("$uri",): "!-f", ("$uri", "$uri/"): "!-e", ("$uri/", "$uri"): "!-e"}
+_CLOSING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal", "satisfy")
+
+
+class Rerouted:
+    """Of one server.  ``is_known``: the hook for all requests can tell this server's."""
+
+    def __init__(self, server: Server, name: str, *, is_known: bool) -> None:
+        self._server = server
+        self._name = name
+        self._is_known = is_known
+        self._lines: dict[int, list[str]] = {}
+
+    def add(self, location: Location, block: list[Statement], guards: Guards) -> None:
+        """What ``block`` does belongs to the hook for all requests.  Raises :class:`Unsayable`."""
+        said = "rsp does not look for a route again: rewrite ... last leads to another location"
+        ends = any(_ends_here(each) for each in block)
+        if not self._is_known or ends or location.level.has("limit_except"):
+            raise Unsayable(said)
+        guards.lead = guards.stays = guards.jump = None
+        guards.is_alone = False
+        lines = guards.lines(block, guards.names.captures)
+        answers = any("return re" in line for line in lines)
+        if answers and (location.level.all("add_header") or location.level.all("error_page")):
+            raise Unsayable(said)
+        asks = [number for number, line in enumerate(lines) if "found[" in line or "found." in line]
+        given = [number for number, line in enumerate(lines) if "found =" in line]
+        if guards.names.captures and asks and not (len(block) == 1 and len(given) == 1 and given[0] < asks[0]):
+            if given:
+                raise Unsayable("groups of the location's expression are used beside those of others")
+            pattern = guards.compiled(location.modifier + location.path)
+            lines = [f"local found = {pattern}.match(req.path)", *lines]
+        self._place(guards)
+        self._lines[self._server.locations.index(location) + 1] = body(lines)
+
+    def script(self, guards: Guards) -> str:
+        """A function that changes requests, or answers them; empty: there is nothing to do."""
+        if not self._lines:
+            return ""
+        name = self._name
+        found = [*self._place(guards), f"local rewrites_of_{name} = {{"]
+        for number, lines in self._lines.items():
+            found += [f"  [{number}] = function(req)", *(f"    {line}" for line in lines), "  end,"]
+        return "\n".join([
+            *found, "}", f"local function reroute_{name}(req)", f"  for _ = 1, {_MOST} do",
+            f"    local rewrite, path = rewrites_of_{name}[place_of_{name}(req.path)], req.path",
+            "    local answer = rewrite and rewrite(req)",
+            "    if answer then return answer end",
+            "    if req.path == path then return end",
+            "    req.ctx.rerouted = true",
+            "  end",
+            "  return respond(500)",
+            "end",
+        ])  # fmt: skip
+
+    def _place(self, guards: Guards) -> list[str]:
+        """A function of Lua: the number of the location that has a path, as nginx finds it."""
+        name, locations = self._name, self._server.locations
+        numbers = {id(each): number for number, each in enumerate(locations, 1)}
+        exact = [f"{index(each.path)} = {numbers[id(each)]}" for each in locations if each.modifier == "="]
+        plain = sorted((each for each in locations if each.modifier in ("", "^~")), key=lambda each: -len(each.path))
+        listed: list[str] = []
+        for each in plain:
+            inner = [other for other in locations if other.is_regex and other.outer is each]
+            alone = each.modifier == "^~" or any(outer.modifier == "^~" for outer in each.around())
+            tested = ", ".join(f"{{ {guards.compiled(one.modifier + one.path)}, {numbers[id(one)]} }}" for one in inner)
+            listed.append(f"  {{ {quoted(each.path)}, {numbers[id(each)]}, {str(alone).lower()}, {{ {tested} }} }},")
+        outer = [each for each in locations if each.is_regex and each.outer is None]
+        tests = [f"  {{ {guards.compiled(each.modifier + each.path)}, {numbers[id(each)]} }}," for each in outer]
+        return [
+            f"local exact_of_{name} = {{ {', '.join(exact)} }}",
+            f"local prefixes_of_{name} = {{  -- the longest first",
+            *listed,
+            "}",
+            f"local expressions_of_{name} = {{",
+            *tests,
+            "}",
+            f"local function place_of_{name}(path)",
+            f"  if exact_of_{name}[path] then return exact_of_{name}[path] end",
+            '  local place = { "", 0, false, {} }',
+            f"  for _, each in ipairs(prefixes_of_{name}) do",
+            "    if path:sub(1, #each[1]) == each[1] then place = each break end",
+            "  end",
+            "  for _, each in ipairs(place[4]) do",
+            "    if each[1].test(path) then return each[2] end",
+            "  end",
+            f"  for _, each in ipairs(place[3] and {{}} or expressions_of_{name}) do",
+            "    if each[1].test(path) then return each[2] end",
+            "  end",
+            "  return place[2]",
+            "end",
+        ]
+
+
+def rewrites_again(server: Server) -> bool:
+    """Whether a location of it may lead to another one, which may be internal."""
+    return any(
+        each.name == "rewrite" and each.args[2:] in ([], ["last"]) and not re.match(r"https?:|\$scheme", each.args[1])
+        for location in server.all_locations()
+        for each in every(location.level.block)
+    )
+
+
+def _ends_here(statement: Statement) -> bool:
+    """Whether the location keeps a path that it changes: ``break``."""
+    if statement.name == "rewrite":
+        return statement.args[2:] == ["break"]
+    return statement.name == "break" or any(_ends_here(inner) for inner in statement.block or [])
+
+
+def as_condition(location: Location, server: Server) -> bool:
+    """``try_files $uri @more``, where @more rewrites, becomes ``if (!-f ...)`` with these rewrites."""
+    found = location.level.own("try_files")
+    if found and location.is_regex and re.fullmatch(r"[/$][^?]*\$[^?]*", found[-1].args[-1]):
+        return _by_groups(location, found[-1])
+    named = server.named.get(found[-1].args[-1]) if found else None
+    test = _TRIED.get(tuple(found[-1].args[:-1])) if found else None
+    if named is None or test is None or location.level.has("alias", "if", "rewrite"):
+        return False
+    if any(level.all(*_CLOSING) for level in (location.level, named.level)):
+        return False
+    rewrites = [each for each in named.level.block if each.name == "rewrite"]
+    if not rewrites or named.level.has("if", "return", "set", "break"):
+        return False
+    origin, copies = found[-1].origin, [Statement(each.name, list(each.args), each.origin) for each in rewrites]
+    condition = Statement("if", ["(", test, "$request_filename", ")"], origin, copies)
+    rest = [each for each in named.level.block if each.name != "rewrite"]
+    end = "=404"
+    if named.content is not None:
+        end = f"{named.path} behind its rewrites"
+        server.named[end] = Location("@", end, Level("location", rest, named.level.outer), named.statement)
+    for each in rewrites:
+        each.used = True
+    tries = Statement("try_files", [*found[-1].args[:-1], end], origin)
+    block = [condition, *(tries if each is found[-1] else each for each in location.level.block)]
+    location.level = Level("location", block, location.level.outer)
+    return True
+
+
+def _by_groups(location: Location, tries: Statement) -> bool:
+    """``try_files $uri $1.$2``, by the groups of the location's own expression."""
+    test = _TRIED.get(tuple(tries.args[:-1]))
+    if test is None or location.level.has("alias", "if", "rewrite") or location.level.all(*_CLOSING):
+        return False
+    expression = f"(?i){location.path}" if location.modifier == "~*" else location.path
+    rewrite = Statement("rewrite", [expression, tries.args[-1], "last"], tries.origin)
+    condition = Statement("if", ["(", test, "$request_filename", ")"], tries.origin, [rewrite])
+    rest = Statement("try_files", [*tries.args[:-1], "=404"], tries.origin)
+    block = [condition, *(rest if each is tries else each for each in location.level.block)]
+    location.level = Level("location", block, location.level.outer)
+    return True
