@@ -124,8 +124,12 @@ class WorkerContext:
         due, now = self._due, self.now
         for _ in range(min(_AT_ONCE, len(due))):
             waiting = due.pop()
-            if waiting.is_due(now):
-                waiting.expire()
+            try:
+                if waiting.is_due(now):
+                    waiting.expire()
+            except Exception as error:  # the others are due all the same
+                said = {"message": "a deadline has passed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(said)
         self._expiring = bool(due)
         if due:
             asyncio.get_running_loop().call_soon(self._expire_some)
