@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from rsp import __version__, pure
+from rsp import __version__, pure, why_pure
 from rsp.commands.options import COMMANDS, SIGNALS
 from rsp.commands.options import parser as rsp_parser
 from rsp.config.errors import ConfigError
@@ -65,8 +65,8 @@ def _main(given: list[str]) -> int:
         main = _site(options.file) if _is_site(options.file) else None
         file = main.path if main is not None else options.file
         loader = Loader(file)  # evaluates the file during the imports
-        if pure.in_use():
-            log.line(f"Running in pure Python, several times slower than compiled: {_why_pure()}.", log.WARNING)
+        if why_pure:
+            log.line(f"Running in pure Python, several times slower than compiled: {why_pure}.", log.WARNING)
         from rsp.master import Master  # most of what there is to import
 
         return Master(file, options.workers, main).run(loader)
@@ -170,15 +170,19 @@ def _versions() -> int:
     print(f"rsp {__version__}, Python {platform.python_version()}")
     for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle", "cryptography"):
         print(f"  {name} {metadata.version(name)}")
-    print(f"  data plane: {f'pure Python ({_why_pure()})' if pure.in_use() else 'compiled'}")
+    print(f"  data plane: {f'pure Python ({why_pure})' if why_pure else f'compiled{_age()}'}")
     print(f"  TLS: {ssl.OPENSSL_VERSION}{'' if COMPLETE else ', without shared tickets and stapling'}")
     print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
     print(f"  Lua annotations for editors: {Path(__file__).parent / 'lua' / 'annotations'}")
     return 0
 
 
-def _why_pure() -> str:
-    return "RSP_PURE is set" if os.environ.get("RSP_PURE") else "no compiled modules are installed"
+def _age() -> str:
+    """A remark on compiled modules, where they are not those of the sources beside them."""
+    from rsp import _compiled
+
+    newer = pure.newer_source(_compiled.__file__)
+    return f", before {newer} was changed; `make compile` brings both in line" if newer else ""
 
 
 def _raise_descriptor_limit() -> None:
