@@ -115,7 +115,7 @@ class ValueCondition(Condition):
 
     def found(self, head: RequestHead, source: Any) -> str:
         values = self.values(head, source)
-        listed = " and ".join(f'"{value.decode("latin-1")}"' for value in values[:3])
+        listed = " and ".join(f'"{value.decode("utf-8", "replace")}"' for value in values[:3])
         return f"{self.what()} is {listed}" if values else f"{self.what()} is missing"
 
 
