@@ -27,7 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0, or 1 with one clear line on stderr for each mistake, or 2 for the command line itself."""
     given = sys.argv[1:] if arguments is None else arguments
     _ensure_standard_descriptors()
-    return guarded(lambda: _main(given))
+    try:
+        return guarded(lambda: _main(given))
+    except ImportError as error:
+        newer = _newer()
+        if not newer:
+            raise
+        print(f"rsp: the compiled modules are older than {newer}: {error}; run `make compile`", file=sys.stderr)
+        return 1
 
 
 def _main(given: list[str]) -> int:
@@ -170,19 +177,22 @@ def _versions() -> int:
     print(f"rsp {__version__}, Python {platform.python_version()}")
     for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle", "cryptography"):
         print(f"  {name} {metadata.version(name)}")
-    print(f"  data plane: {f'pure Python ({why_pure})' if why_pure else f'compiled{_age()}'}")
+    newer = _newer()
+    older = f", older than {newer} (run `make compile`)" if newer else ""
+    print(f"  data plane: {f'pure Python ({why_pure})' if why_pure else f'compiled{older}'}")
     print(f"  TLS: {ssl.OPENSSL_VERSION}{'' if COMPLETE else ', without shared tickets and stapling'}")
     print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
     print(f"  Lua annotations for editors: {Path(__file__).parent / 'lua' / 'annotations'}")
     return 0
 
 
-def _age() -> str:
-    """A remark on compiled modules, where they are not those of the sources beside them."""
+def _newer() -> str:
+    """A source that is newer than the compiled modules; empty: there is none, or nothing is compiled."""
+    if why_pure:
+        return ""
     from rsp import _compiled
 
-    newer = pure.newer_source(_compiled.__file__)
-    return f", before {newer} was changed; `make compile` brings both in line" if newer else ""
+    return pure.newer_source(_compiled.__file__)
 
 
 def _raise_descriptor_limit() -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 
 import pytest
 
@@ -82,3 +83,23 @@ def test_sources_that_are_newer_are_named_in_a_tree_of_sources(tree, changed):
     assert said(tree, "pure.newer_source(sys.modules['rsp._compiled'].__file__)") == "", (
         "files of a wheel have the time of the installation"
     )
+
+
+@compiled
+def test_modules_that_do_not_fit_their_sources_are_told_in_one_line(tmp_path):
+    shutil.copytree(ROOT / "rsp", tmp_path / "rsp")
+    (tmp_path / "setup.py").touch()
+    later = time.time() + 100
+    os.utime(tmp_path / "rsp" / OBJECT, (later, later))
+    for name, line in (("http/limits", "NEW = 1"), ("master", "from rsp.http.limits import NEW")):
+        with (tmp_path / "rsp" / f"{name}.py").open("a") as source:
+            source.write(f"\n{line}\n")
+        os.utime(source.name, (later + 1, later + 1))
+    (tmp_path / "site.lua").write_text('listen "127.0.0.1:1"')
+    own = {name: value for name, value in os.environ.items() if name not in ("RSP_PURE", "PYTHONPATH")}
+    command = [sys.executable, "-m", "rsp", "site.lua"]
+    done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("rsp: the compiled modules are older than rsp/http/limits.py: cannot import name")
+    assert line.endswith("; run `make compile`")
