@@ -90,7 +90,7 @@ def test_deadlines_are_a_set():
     deadlines.discard(waiting[7])
     deadlines.discard(waiting[7])
     assert len(deadlines) == 999 and waiting[7] not in deadlines
-    due: list[Due] = []
+    due: set[Due] = set()
     seen = [deadlines.note_due(number, 10.0, due) for number in range(SHARES)]
     assert sum(seen) == 999 and max(seen) < 999  # by addresses, which are as the allocator gives them
     assert {each.deadline for each in due} == {*range(10)} - {7}
