@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from rsp.http.apart import request_field
+from rsp.http.apart import forwarded_fields, request_field
 from rsp.http.fields import cookies
 from rsp.http.lines import each, get
 from rsp.http.matching import Matcher
@@ -151,6 +151,8 @@ class FieldCondition(ValueCondition):
             source.placeholder("client")  # which sorts out what is not to be believed
         if not self._apart:
             return each(head.fields, self._name)
+        if self._told:
+            return forwarded_fields(head, self._name)
         value = request_field(head, self._name)
         if value is None:
             return []

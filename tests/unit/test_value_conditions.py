@@ -132,6 +132,9 @@ def test_the_field_upgrade_is_compared_in_any_case(takes):
 
 def test_fields_that_are_kept_apart(takes):
     assert takes('headers = { ["X-Forwarded-Proto"] = { regex = "^https?$" } }', "/", "X-Forwarded-Proto: https")
+    several = "X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 192.0.2.1"
+    assert takes('headers = { ["X-Forwarded-For"] = { prefix = "192." } }', "/", *several)
+    assert not takes('headers = { ["X-Forwarded-For"] = { except = { prefix = "192." } } }', "/", *several)
     assert takes('headers = { ["Content-Length"] = { regex = "^1.$" } }', "/", "Content-Length: 12", method="POST")
 
 
