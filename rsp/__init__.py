@@ -1,12 +1,18 @@
 """Really Simple Proxy: a pre-fork HTTP reverse proxy and load balancer, configured in Lua."""
 
 import os
-from contextlib import suppress
+
+from rsp import pure
 
 __version__ = "0.1.0"
 
-if not os.environ.get("RSP_PURE"):
-    with suppress(ImportError):  # nothing is compiled
-        from rsp import _compiled, pure
+why_pure = ""  # the modules are compiled
+if os.environ.get("RSP_PURE"):
+    why_pure = "RSP_PURE is set"
+else:
+    try:
+        import rsp._compiled as whole
 
-        pure.import_from(_compiled.__file__, _compiled.names, _compiled.create)
+        pure.import_from(whole.__file__, whole.names, whole.create)
+    except ImportError as error:
+        why_pure = pure.reason(error)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from rsp import __version__, pure
+from rsp import __version__, pure, why_pure
 from rsp.commands.options import COMMANDS, SIGNALS
 from rsp.commands.options import parser as rsp_parser
 from rsp.config.errors import ConfigError
@@ -27,7 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0, or 1 with one clear line on stderr for each mistake, or 2 for the command line itself."""
     given = sys.argv[1:] if arguments is None else arguments
     _ensure_standard_descriptors()
-    return guarded(lambda: _main(given))
+    try:
+        return guarded(lambda: _main(given))
+    except ImportError as error:
+        newer = _newer()
+        if not newer:
+            raise
+        print(f"rsp: the compiled modules are older than {newer}: {error}; run `make compile`", file=sys.stderr)
+        return 1
 
 
 def _main(given: list[str]) -> int:
@@ -65,8 +72,8 @@ def _main(given: list[str]) -> int:
         main = _site(options.file) if _is_site(options.file) else None
         file = main.path if main is not None else options.file
         loader = Loader(file)  # evaluates the file during the imports
-        if pure.in_use():
-            log.line(f"Running in pure Python, several times slower than compiled: {_why_pure()}.", log.WARNING)
+        if why_pure:
+            log.line(f"Running in pure Python, several times slower than compiled: {why_pure}.", log.WARNING)
         from rsp.master import Master  # most of what there is to import
 
         return Master(file, options.workers, main).run(loader)
@@ -170,15 +177,22 @@ def _versions() -> int:
     print(f"rsp {__version__}, Python {platform.python_version()}")
     for name in ("uvloop", "lupa", "msgspec", "psutil", "setproctitle", "cryptography"):
         print(f"  {name} {metadata.version(name)}")
-    print(f"  data plane: {f'pure Python ({_why_pure()})' if pure.in_use() else 'compiled'}")
+    newer = _newer()
+    older = f", older than {newer} (run `make compile`)" if newer else ""
+    print(f"  data plane: {f'pure Python ({why_pure})' if why_pure else f'compiled{older}'}")
     print(f"  TLS: {ssl.OPENSSL_VERSION}{'' if COMPLETE else ', without shared tickets and stapling'}")
     print(f"  Lua engine: {engine().__name__.removeprefix('lupa.')}")
     print(f"  Lua annotations for editors: {Path(__file__).parent / 'lua' / 'annotations'}")
     return 0
 
 
-def _why_pure() -> str:
-    return "RSP_PURE is set" if os.environ.get("RSP_PURE") else "no compiled modules are installed"
+def _newer() -> str:
+    """A source that is newer than the compiled modules; empty: there is none, or nothing is compiled."""
+    if why_pure:
+        return ""
+    from rsp import _compiled
+
+    return pure.newer_source(_compiled.__file__)
 
 
 def _raise_descriptor_limit() -> None:

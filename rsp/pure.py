@@ -1,4 +1,4 @@
-"""Compiled modules or their sources: which of the two run.
+"""Compiled modules or their sources: which of the two run, and why.
 
 Where the build found a compiler, the hot modules stand compiled in one shared object (``_compiled.c``), beside their
 sources.  With ``RSP_PURE`` set in the environment, Python imports the sources: to debug, or to compare.
@@ -7,6 +7,7 @@ sources.  With ``RSP_PURE`` set in the environment, Python imports the sources: 
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 Create = Callable[[ModuleSpec], ModuleType]
@@ -46,8 +47,24 @@ def import_from(file: str, names: Sequence[str], create: Create) -> None:
     sys.meta_path.insert(0, Finder(file, names, create))
 
 
-def in_use() -> bool:
-    """Whether the data plane runs as Python source, for whatever reason."""
-    from rsp.http.h1 import server as downstream
+def reason(error: ImportError) -> str:
+    """Why there is no shared object, as a clause; ``error``: of its import."""
+    if not isinstance(error, ModuleNotFoundError):
+        return f"the compiled modules cannot be loaded: {error}"
+    others = sorted(path.name for path in Path(__file__).parent.glob("_compiled.*.so"))
+    if others:
+        return f"the compiled modules are for another Python: {', '.join(others)}"
+    return "no compiled modules are installed"
 
-    return downstream.__file__.endswith(".py")
+
+def newer_source(file: str) -> str:
+    """In a tree of sources: one that has changed since the shared object ``file`` was made; empty: none has."""
+    here = Path(__file__).parent
+    if not (here.parent / "setup.py").exists():  # installed files have the times of the installation
+        return ""
+    made = Path(file).stat().st_mtime
+    for path in sorted(here.rglob("*.p*x*")):
+        for source in (path, path.with_suffix(".py")):
+            if source.exists() and source.stat().st_mtime > made:
+                return str(source.relative_to(here.parent))
+    return ""

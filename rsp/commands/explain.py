@@ -1,6 +1,7 @@
 """``rsp explain site.lua 'GET http://shop/x' -H 'Name: value'``: how a request would be handled, without sending it."""
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -47,21 +48,21 @@ def main(arguments: list[str]) -> int:
         if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*", field):
             made.error(f"cannot read the field '{field}'; expected 'Name: value'")
     target = match["target"] or "/"
-    body = options.data.encode()
+    body = os.fsencode(options.data)  # the bytes that the shell has given, whatever they are
     lines = [f"{(match['method'] or 'GET').upper()} {target if target[0] == '/' else '/' + target} HTTP/1.1"]
     if not any(field.lower().startswith("host:") for field in options.header):
         lines.append(f"Host: {match['host'] or 'localhost'}")
     lines += options.header
     if body:
         lines.append(f"Content-Length: {len(body)}")
-    request = "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+    request = os.fsencode("\r\n".join([*lines, "Connection: close", "", ""])) + body
     host = next((field[5:].strip() for field in options.header if field.lower().startswith("host:")), match["host"])
     try:
         tls = _tls(match["scheme"], options.sni, options.certificate)
     except (OSError, ValueError) as error:
         made.error(f"--certificate {options.certificate}: {error}")
     try:
-        return _explain(options, request, (host or "localhost").encode(), tls)
+        return _explain(options, request, os.fsencode(host or "localhost"), tls)
     except ConfigError as error:
         from rsp.terminal.caret import point
 
@@ -85,7 +86,7 @@ def _tls(scheme: str | None, sni: str | None, file: str | None) -> "SimulatedTls
         certificate = ClientCertificate(ssl.PEM_cert_to_DER_cert(Path(file).read_text().strip()))
         if not certificate.serial:
             raise ValueError("expected a certificate in PEM")
-    return SimulatedTls(sni.encode() if sni is not None else None, certificate)
+    return SimulatedTls(os.fsencode(sni) if sni is not None else None, certificate)
 
 
 def _explain(options: argparse.Namespace, request: bytes, host: bytes, tls: "SimulatedTls | bool | None") -> int:
@@ -97,7 +98,7 @@ def _explain(options: argparse.Namespace, request: bytes, host: bytes, tls: "Sim
     rehearsal = Rehearsal(config, options.file, files)
     looked_at = rehearsal.watch_routing() if options.why else None
     try:
-        result = rehearsal.ask(request, options.client.encode(), host, tls)
+        result = rehearsal.ask(request, os.fsencode(options.client), host, tls)
     except TimeoutError:
         print("rsp explain: a hook waits for something that does not happen", file=sys.stderr)
         return 1

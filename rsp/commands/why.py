@@ -14,6 +14,7 @@ from rsp.http.message import RequestHead
 from rsp.http.paths import Choice, normalise_path
 from rsp.http.regex import TooCostly
 from rsp.http.routing import AmbiguousPath, Level, match
+from rsp.terminal.plain import plain
 
 _MOST: Final = 40  # routes whose path is another one, and that are shown all the same
 _WIDEST: Final = 60  # characters of a route's name
@@ -84,7 +85,7 @@ def _why_not(choice: Choice, path: bytes, normal: bool, head: RequestHead, sourc
     for condition in choice.conditions:
         try:
             if not condition.holds(head, source):
-                return f"{condition.said}, but {condition.found(head, source)}"
+                return f"{condition.said}, but {plain(condition.found(head, source))}"
         except Unroutable as error:
             return error.reason
     return ""

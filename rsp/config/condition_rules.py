@@ -11,7 +11,7 @@ from rsp.config.routing_words import modifier, without_lookaround
 from rsp.config.struct import TOKEN
 from rsp.config.units import show
 from rsp.config.value_match import ValueMatch, ValuePattern, Wanted, literals_of, regexes_of, texts_of
-from rsp.http.names import CONNECTION, DROPPED, HOP_BY_HOP, TE, learn
+from rsp.http.names import ANY_CASE, CONNECTION, DROPPED, HOP_BY_HOP, TE, learn
 from rsp.http.regex import Pattern
 
 _UNSEEN: Final = (CONNECTION, DROPPED, HOP_BY_HOP, TE)
@@ -40,7 +40,7 @@ def mistakes(route: Route, _upstreams: Collection[str]) -> Mistakes:
     for key, wanteds, check in checks:
         for name, wanted in wanteds.items():
             said = list(check(name, wanted))
-            for message in said[:1] or _pattern_mistakes(name, wanted):
+            for message in said[:1] or _pattern_mistakes(key, name, wanted):
                 yield (key, name), f"{key}: {message}"
 
 
@@ -109,15 +109,16 @@ def _query_mistakes(name: str, wanted: Wanted) -> Iterator[str]:
             yield f"{show(text)}: parameters are compared decoded; write {show(unquote_plus(text))}"
 
 
-def _pattern_mistakes(name: str, wanted: Wanted) -> Iterator[str]:
+def _pattern_mistakes(key: str, name: str, wanted: Wanted) -> Iterator[str]:
     if isinstance(wanted, str) and wanted.startswith("~") and (way := modifier(wanted)):
         yield f"{name}: {way.replace('write regex = ', 'write { regex = ')} }}"
+    folded = key == "headers" and name.lower().encode() in ANY_CASE
     for regex in regexes_of(wanted):
         said = f"{name}: regex = {show(regex)}"
         if way := modifier(regex):
             yield f"{said}: {way}"
             continue
         try:
-            Pattern(regex)
+            Pattern(f"(?i){regex}" if folded else regex)
         except ValueError as error:
             yield f"{said}: {error}{without_lookaround(regex, 'use except = { regex = ... }')}"

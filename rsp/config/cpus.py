@@ -45,9 +45,14 @@ class CpuSet(str):
 
 def _mask(given: object) -> str:
     """What to write instead of a mask of nginx."""
+    return f"; write {show(_of_mask(given))}" if _of_mask(given) else spoken(given)
+
+
+def _of_mask(given: object) -> str:
+    """The CPUs of a mask of nginx; empty: it is none."""
     if not isinstance(given, str) or not re.fullmatch(r"[01]*1[01]*", given):
-        return spoken(given)
-    return f"; write {show(written({number for number, bit in enumerate(reversed(given)) if bit == '1'}))}"
+        return ""
+    return written({number for number, bit in enumerate(reversed(given)) if bit == "1"})
 
 
 def instead(key: str, given: object) -> str:
@@ -61,7 +66,7 @@ def instead(key: str, given: object) -> str:
     try:
         return f"; write {{ {show(CpuSet.parse(given))} }}"
     except ValueError:
-        return ""
+        return f"; write {{ {show(_of_mask(given))} }}" if _of_mask(given) else ""
 
 
 def mistakes(affinity: object) -> Iterator[tuple[Path, str]]:

@@ -17,8 +17,13 @@ def request_field(head: RequestHead, name: bytes) -> bytes | None:
         return head.upgrade or None
     if name == b"expect":
         return b"100-continue" if head.expect_continue else None
-    values = [line.partition(b":")[2].strip() for line in head.forwarded if line.partition(b":")[0].lower() == name]
+    values = forwarded_fields(head, name)
     return b", ".join(values) if values else None
+
+
+def forwarded_fields(head: RequestHead, name: bytes) -> list[bytes]:
+    """The value of each field ``name``, of those that tell of the client."""
+    return [line.partition(b":")[2].strip() for line in head.forwarded if line.partition(b":")[0].lower() == name]
 
 
 def response_field(head: ResponseHead, name: bytes) -> bytes | None:

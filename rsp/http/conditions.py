@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from rsp.http.apart import request_field
+from rsp.http.apart import forwarded_fields, request_field
 from rsp.http.fields import cookies
 from rsp.http.lines import each, get
 from rsp.http.matching import Matcher
@@ -115,7 +115,7 @@ class ValueCondition(Condition):
 
     def found(self, head: RequestHead, source: Any) -> str:
         values = self.values(head, source)
-        listed = " and ".join(f'"{value.decode("latin-1")}"' for value in values[:3])
+        listed = " and ".join(f'"{value.decode("utf-8", "replace")}"' for value in values[:3])
         return f"{self.what()} is {listed}" if values else f"{self.what()} is missing"
 
 
@@ -151,6 +151,8 @@ class FieldCondition(ValueCondition):
             source.placeholder("client")  # which sorts out what is not to be believed
         if not self._apart:
             return each(head.fields, self._name)
+        if self._told:
+            return forwarded_fields(head, self._name)
         value = request_field(head, self._name)
         if value is None:
             return []

@@ -5,8 +5,9 @@ the value: texts are compared, regular expressions are RE2's.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
+from operator import methodcaller
 from typing import Final
 
 from rsp.http.regex import Pattern, Sieve, TooCostly
@@ -22,7 +23,7 @@ class Matcher:
     Without any of them, no value is needed.  ``said``: as the configuration has it.
     """
 
-    __slots__ = ("_tests", "_unless", "said")
+    __slots__ = ("_finds", "_tests", "_unless", "said")
 
     def __init__(
         self,
@@ -38,52 +39,51 @@ class Matcher:
         """Raises :class:`ValueError` where ``regex`` cannot be used."""
         self.said = said
         self._unless = unless
-        tests = ((_is_one_of, whole), (_begins, prefix), (_ends, suffix), (_contains, contains))
-        self._tests: list[Test] = [partial(test, _bytes(texts)) for test, texts in tests if texts]
-        if regex:
-            patterns = [Pattern(text) for text in regex]  # the last test: it takes longest
-            self._tests.append(patterns[0].finds if len(patterns) == 1 else partial(_is_found, Sieve(patterns)))
+        self._tests: list[Test] = []  # of thousands of values, each costs no more than a call of a builtin
+        if whole:
+            self._tests.append(frozenset(_bytes(whole)).__contains__)
+        if prefix:
+            self._tests.append(methodcaller("startswith", _bytes(prefix)))
+        if suffix:
+            self._tests.append(methodcaller("endswith", _bytes(suffix)))
+        if contains:
+            self._tests.append(partial(_contains, _bytes(contains)))
+        self._finds: Test | None = _finder([Pattern(text) for text in regex])
 
     def holds(self, values: Collection[bytes]) -> bool:
         """Raises :class:`TooCostly` where a regular expression would take too long for a value, or for all of them."""
-        if self._tests and not self._one_passes(values):
+        if (self._tests or self._finds) and not self._one_passes(values):
             return False
         return self._unless is None or not self._unless.holds(values)
 
     def _one_passes(self, values: Collection[bytes]) -> bool:
+        left: Iterable[bytes] = values
+        for test in self._tests:
+            left = filter(test, left)
+        finds = self._finds
+        if finds is None:
+            return any(True for _ in left)
         if len(values) < 2:
-            return any(map(self._passes, values))
+            return any(map(finds, left))
         end = time.thread_time() + _PATIENCE
-        for value in values:
-            if self._passes(value):
+        for value in left:
+            if finds(value):
                 return True
             if time.thread_time() > end:
                 raise TooCostly(f"this pattern takes too long for {len(values):,} values")
         return False
 
-    def _passes(self, value: bytes) -> bool:
-        return all(test(value) for test in self._tests)
+
+def _finder(patterns: list[Pattern]) -> Test | None:
+    if len(patterns) < 2:
+        return patterns[0].finds if patterns else None
+    sieve = Sieve(patterns)
+    return lambda value: bool(sieve.find(value))
 
 
 def _bytes(texts: Sequence[str]) -> tuple[bytes, ...]:
     return tuple(text.encode() for text in texts)
 
 
-def _is_one_of(texts: tuple[bytes, ...], value: bytes) -> bool:
-    return value in texts
-
-
-def _begins(texts: tuple[bytes, ...], value: bytes) -> bool:
-    return value.startswith(texts)
-
-
-def _ends(texts: tuple[bytes, ...], value: bytes) -> bool:
-    return value.endswith(texts)
-
-
 def _contains(texts: tuple[bytes, ...], value: bytes) -> bool:
     return any(text in value for text in texts)
-
-
-def _is_found(sieve: Sieve, value: bytes) -> bool:
-    return bool(sieve.find(value))

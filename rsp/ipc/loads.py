@@ -2,9 +2,9 @@
 
 A cell for each slot, which only the slot's worker writes, and the master where there is none.  An inbox for each slot,
 which outlives its workers: a datagram socket with a name of this instance's own in the abstract namespace (unix(7)), so
-that a worker needs no descriptor for each sibling.  Any process of the machine can send to it; what does not begin with
-the token that only workers know is dropped (``net/neighbours.py``).  The sender's process is no such proof: it may have
-ended since.
+that a worker needs no descriptor for each sibling.  Every process of the machine can read that name.  So each inbox is
+connected to the one socket that all workers send from, and the kernel refuses what comes from others: to drop it here
+would be too late, because closing a descriptor of another process can take as long as that process wants (SO_LINGER).
 """
 
 import mmap
@@ -16,7 +16,6 @@ from typing import Final
 
 from rsp.config.units import MOST_WORKERS
 
-TOKEN: Final = 16  # bytes of it
 AWAY: Final = 0  # no worker that takes connections
 _FRESH: Final = 3  # seconds: a worker whose loop has not run for this time takes none
 _AHEAD: Final = 5  # seconds by which its clock may be ahead of ours: each moves when its loop has its tick
@@ -26,13 +25,15 @@ _VERSIONS: Final = (1 << 24) - 1
 
 
 class Loads:
-    """Create it before forking.  ``inboxes``: by slot, those that could be had.  ``token``: what workers begin with."""
+    """Create it before forking.  ``inboxes``: by slot, those that could be had.  ``outbox``: of all workers."""
 
     def __init__(self) -> None:
         self._cells = memoryview(mmap.mmap(-1, MOST_WORKERS * 8)).cast("Q")
         self.inboxes: dict[int, socket.socket] = {}
-        self.token = os.urandom(TOKEN)
         self._name = f"\0rsp-{os.urandom(12).hex()}-"
+        self.outbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.outbox.bind(f"{self._name}outbox")
+        self.outbox.shutdown(socket.SHUT_RD)  # what is sent to it is refused
 
     def put(self, slot: int, version: int, now: float, count: int) -> None:
         """The slot's worker serves ``version`` of the configuration and has ``count`` connections."""
@@ -58,6 +59,7 @@ class Loads:
         """An inbox for a new slot."""
         with suppress(OSError):
             made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            made.connect(self.outbox.getsockname())
             made.bind(self.address(slot))
             self.inboxes[slot] = made
 

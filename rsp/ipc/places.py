@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from rsp.config.units import Peer
-from rsp.ipc.peer_cells import IN_FLIGHT
+from rsp.ipc.peer_cells import CONNECTING, IN_FLIGHT
 from rsp.ipc.peer_marks import SINCE
 from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_cells import PLACES_USED
@@ -82,10 +82,15 @@ class Places:
             if since >= now - _REST:
                 break
             del self._left[key]
-            if not self._scoreboard.total(place, IN_FLIGHT) and not self._scoreboard.is_inherited(place):
+            if not self._is_busy(place):
                 yield place
             self._left[key] = place, now  # something is not done there
         if self.used < PLACES:
             self.used += 1
             self._scoreboard.row(RETIRED_ROW)[PLACES_USED] = self.used
             yield self.used - 1
+
+    def _is_busy(self, place: int) -> bool:
+        """Whether a worker, or a predecessor's, has yet to count something there."""
+        board = self._scoreboard
+        return bool(board.total(place, IN_FLIGHT) or board.total(place, CONNECTING)) or board.is_inherited(place)

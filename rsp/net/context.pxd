@@ -29,7 +29,7 @@ cdef class WorkerContext:
     cdef bytes _id_prefix
     cdef dict _by_client
     cdef public Py_ssize_t _ids
-    cdef list _due
+    cdef set _due
     cdef bint _expiring
     cdef object _rounds
     cpdef double clock(self) except? -1

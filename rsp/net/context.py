@@ -84,7 +84,7 @@ class WorkerContext:
         self._ids = 0
         self.stats = WorkerStats(scoreboard, row_number)
         self.temp = TempFiles(scoreboard, row_number, self.stats)
-        self._due: list[Waiting] = []
+        self._due: set[Waiting] = set()
         self._expiring = False  # some of them, in each turn of the loop
         self._rounds = Rounds()
         self.tick()
@@ -124,11 +124,19 @@ class WorkerContext:
         due, now = self._due, self.now
         for _ in range(min(_AT_ONCE, len(due))):
             waiting = due.pop()
-            if waiting.is_due(now):
-                waiting.expire()
+            try:
+                if self._waits(waiting) and waiting.is_due(now):
+                    waiting.expire()
+            except Exception as error:  # the others are due all the same
+                said = {"message": "a deadline has passed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(said)
         self._expiring = bool(due)
         if due:
             asyncio.get_running_loop().call_soon(self._expire_some)
+
+    def _waits(self, waiting: Waiting) -> bool:
+        """Whether it still does: what came meanwhile may have ended it, or given it another owner."""
+        return waiting in self.connections or waiting in self.peer_connections or waiting in self.attempts
 
     # -- clients' connections
 

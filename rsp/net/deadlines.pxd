@@ -9,4 +9,4 @@ cdef class Deadlines:
     @cython.locals(share=set)
     cpdef discard(self, object waiting)
     @cython.locals(share=set)
-    cpdef Py_ssize_t note_due(self, Py_ssize_t number, object now, list due) except -1
+    cpdef Py_ssize_t note_due(self, Py_ssize_t number, object now, set due) except -1

@@ -15,7 +15,7 @@ class Waiting(Protocol):
     def is_due(self, now: float) -> bool: ...
 
     def expire(self) -> None:
-        """The deadline has passed; ``is_due`` said so a moment ago."""
+        """The deadline has passed; ``is_due`` said so a moment ago, and it has not been discarded since."""
 
 
 class Deadlines:
@@ -43,6 +43,9 @@ class Deadlines:
         share.discard(waiting)
         self._size += len(share)
 
+    def __contains__(self, waiting: object) -> bool:
+        return waiting in self._shares[(hash(waiting) >> 10) % len(self._shares)]
+
     def __len__(self) -> int:
         return self._size
 
@@ -50,8 +53,8 @@ class Deadlines:
         for share in self._shares:
             yield from share
 
-    def note_due(self, number: int, now: float, due: list[Waiting]) -> int:
+    def note_due(self, number: int, now: float, due: set[Waiting]) -> int:
         """Add what is due in a share to ``due``; how many that share has."""
         share = self._shares[number]
-        due += [waiting for waiting in share if waiting.is_due(now)]
+        due.update([waiting for waiting in share if waiting.is_due(now)])
         return len(share)

@@ -69,12 +69,14 @@ class Effort:
     def _next_turn(self) -> None:
         self._is_due = False
         self._left = _SHARE
-        for _ in range(len(self._waiting)):
-            if self._left <= 0.0:
-                break
-            self._waiting.popleft().go_on()
-        if self._waiting:
-            self._end_turn()
+        try:
+            for _ in range(len(self._waiting)):
+                if self._left <= 0.0:
+                    break
+                self._waiting.popleft().go_on()
+        finally:  # one that fails keeps no other waiting
+            if self._waiting:
+                self._end_turn()
 
     # -- memory
 

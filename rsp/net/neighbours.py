@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from rsp.ipc.loads import TOKEN, Loads, count_of
+from rsp.ipc.loads import Loads, count_of
 from rsp.ipc.packets import close_all
 from rsp.net.context import WorkerContext
 from rsp.net.poller import IN, Watched
@@ -22,7 +22,7 @@ _LOOKS: Final = 256  # in a second
 _GIFTS: Final = 64  # in a second
 _UNSEEN: Final = 8  # at a sibling that has not counted them yet
 _AT_ONCE: Final = 64
-_LONGEST: Final = 512  # bytes of a token and the addresses of a listener and a client
+_LONGEST: Final = 512  # bytes of the addresses of a listener and a client
 _SPACE: Final = socket.CMSG_SPACE(4)
 
 # What carries connections at a listener, and what begins with them.
@@ -77,13 +77,13 @@ class Neighbours(Watched):
             return False
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
         try:
-            self._inbox.sendmsg(
-                [self._loads.token, b"%b\0%b" % (listener.encode(), client)],
+            self._loads.outbox.sendmsg(
+                [b"%b\0%b" % (listener.encode(), client)],
                 [rights],
                 socket.MSG_DONTWAIT,
                 self._loads.address(sibling),
             )
-        except OSError:  # its inbox is full
+        except OSError:  # too much is on its way
             return False
         os.close(descriptor)
         self._gifts -= 1
@@ -101,8 +101,8 @@ class Neighbours(Watched):
             for _, kind, data in extra:
                 if kind == socket.SCM_RIGHTS:
                     descriptors.frombytes(data)
-            listener, _, client = text[TOKEN:].partition(b"\0")
-            if len(descriptors) == 1 and client and text[:TOKEN] == self._loads.token:
+            listener, _, client = text.partition(b"\0")
+            if len(descriptors) == 1 and client:
                 self._begin(descriptors[0], listener.decode("utf-8", "replace"), client)
             else:
                 close_all(list(descriptors))

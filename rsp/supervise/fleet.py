@@ -215,8 +215,8 @@ class Fleet:
         sockets_for = self.listeners.sockets_for(slot, self.bundle.config)
         try:
             own.update((address, sock.dup()) for address, sock in sockets_for.items())
-            private = self._private() - {keyring, self._loads.inboxes.get(slot.index)} | self.logs.unused_by_workers()
-            private.add(self._observed.tap.reading)
+            used = {keyring, self._loads.outbox, self._loads.inboxes.get(slot.index)}
+            private = self._private() - used | self.logs.unused_by_workers() | {self._observed.tap.reading}
             process = spawn(f"Worker {slot.index}", channel.WORKER, run, row, number, private)
         except OSError as error:
             log.once_a_second("fork", f"Worker {slot.index} cannot be started: {error.strerror}")
@@ -242,7 +242,7 @@ class Fleet:
         """Descriptors that a child has no use for."""
         ends = {process.end for slot in self.all_slots() for process in slot.processes}
         listening = {sock for slot in self.slots for sock in slot.sockets.values()}
-        given, inboxes = self.listeners.raw(), self._loads.inboxes.values()
+        given, inboxes = self.listeners.raw(), (self._loads.outbox, *self._loads.inboxes.values())
         return {*self.private, *ends, *listening, *inboxes, *self.control.owned(), *given, *self.secrets.memories()}
 
     def _start_control(self) -> None:

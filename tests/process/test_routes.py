@@ -241,3 +241,18 @@ def test_explain_says_why(tmp_path):
     said = explain(tmp_path, "GET http://x/query?v=1", "-H", "X-Hook: 1", "--why")
     assert "the path is /static/hooked.php" in said
     assert "routes tried:" not in explain(tmp_path, "GET http://x/query?v=1")
+
+
+def test_explain_shows_values_as_text_that_no_terminal_obeys(tmp_path):
+    text = 'listen "127.0.0.1:1" route { query = { q = "1" }, respond = { body = "1" } }'
+    said = run_rsp(tmp_path, "explain", "site.lua", "/?q=%1b[31m&q=caf%c3%a9", "--why", text=text).stdout
+    assert 'the parameter q is "\\x1b[31m" and "café"' in said
+
+
+@pytest.mark.parametrize("given", [["/\udcff"], ["/", "-d", "\udcff"], ["/", "-H", "X: \udcff"], ["http://\udcff/"],
+                                   ["https://a/", "--sni", "\udcff"], ["/", "--client", "\udcff"]])  # fmt: skip
+def test_explain_takes_any_bytes(tmp_path, given):
+    text = 'listen "127.0.0.1:1" upstream "app" { "127.0.0.1:2" } route { to = "app" }'
+    run = run_rsp(tmp_path, "explain", "site.lua", *given, text=text)
+    assert "Traceback" not in run.stderr
+    assert run.stdout or run.returncode == 2

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rsp import pure
+from rsp import why_pure
 from tests.harness import PATIENCE, Backend, free_port, get, wait_until
 from tests.installing import PIP, copied_tree, empty_environment, install
 from tests.paths import ROOT
 
-if pure.in_use():
+if why_pure:
     pytest.skip("the modules are not compiled", allow_module_level=True)
 
 LEFT_BEHIND = ("rsp/gone.py", "rsp/http/gone" + sysconfig.get_config_var("EXT_SUFFIX"))  # by an earlier build

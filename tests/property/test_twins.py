@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rsp import pure
+from rsp import why_pure
 from rsp.http import lines as lines_in_use
 from rsp.http import message, names, request_id
 from rsp.http import pieces as pieces_in_use
@@ -54,7 +54,7 @@ def specification(name: str):
 
 def test_ci_tests_the_twins():
     if os.environ.get("RSP_TEST_ALL") and not os.environ.get("RSP_PURE"):
-        assert not pure.in_use()
+        assert not why_pure
         assert codec.__file__.endswith(".so")
         assert combined_in_use.__file__.endswith(".so")
         assert engine.COMPLETE  # else the tests of tickets and stapling are skipped

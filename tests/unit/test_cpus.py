@@ -47,6 +47,7 @@ def test_each_entry_must_be_allowed(monkeypatch):
         ("1", 'expected "auto" or a list, got 1; write { "1" }'),
         ("true", 'expected "auto" or a list, got true; write "auto"'),
         ("false", 'expected "auto" or a list, got false; leave it out for any CPU'),
+        ('"0101"', 'expected "auto", got "0101"; write { "0,2" }'),
         ('"off"', 'expected "auto", got "off"; leave it out for any CPU'),
         ('"atuo"', 'expected "auto", got "atuo" (did you mean "auto"?)'),
         ('{ "0101" }', 'expected the CPUs of a worker such as "0" or "2-3", got "0101"; write "0,2"'),

@@ -226,3 +226,19 @@ def test_hooks_are_shown_some_of_very_many(crowd):
     shown = crowd.upstream.open_peers(set())
     assert 32 < len(shown) <= 64
     assert all(peer.standing(0) == standing.OPEN for peer in shown)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("left", [COUNT - 64, 64])  # drawn from all, and those themselves
+def test_hooks_are_shown_each_once_and_none_that_has_left(loop, policy, left):
+    lab = Lab(COUNT, policy=policy)
+    mark(lab.peers[left:], HEALTH, HEALTH_DEAD)
+    look(lab)
+    gone = lab.peers[: left // 2]
+    lab.upstream.change(Changes([], [peer.stats.number for peer in gone]))
+    for peer in gone:
+        peer.retire()
+    shown = lab.upstream.open_peers(set())
+    assert 0 < len(shown) == len(set(shown))
+    assert set(shown) <= set(lab.upstream.peers)
+    lab.context.poller.close()

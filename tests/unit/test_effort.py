@@ -53,6 +53,17 @@ def test_those_that_wait_have_their_turns_in_order(loop):
     assert one.has_time() and not loop._soon
 
 
+def test_one_that_fails_keeps_no_other_waiting(loop):
+    one, order = Effort(), []
+    for name, seconds in (("a", None), ("b", 0.001), ("c", 0.001)):
+        one.wait(Waiting(one, name, order, seconds))  # to spend None is a TypeError
+    callback, _ = loop._soon.pop(0)
+    with pytest.raises(TypeError):
+        callback()
+    loop.turn()
+    assert "".join(order) == "abc" and not loop._soon
+
+
 def test_small_parts_share_a_turn(loop):
     one, order = Effort(), []
     for name in "abcdefgh":

@@ -8,9 +8,12 @@ from rsp.config.schema import Config, Settings
 from rsp.config.units import Peer
 from rsp.config.upstreams import Upstream, UpstreamPeer
 from rsp.ipc import peer_marks, places
+from rsp.ipc.peer_cells import CONNECTING, IN_FLIGHT
 from rsp.ipc.peer_registry import PeerRegistry
+from rsp.ipc.peer_stats import PeerStats
 from rsp.ipc.peer_table import Target, after, changes_of, in_parts
-from rsp.ipc.scoreboard import PLACES, Scoreboard
+from rsp.ipc.scoreboard import PLACES, RETIRED_ROW, Scoreboard
+from rsp.ipc.worker_cells import ROWS
 
 BOARD = Scoreboard()
 ADDRESSES = [Peer(f"10.0.0.{number}:80") for number in range(1, 7)]
@@ -147,13 +150,15 @@ def test_places_last_while_a_thousand_members_change_each_second(monkeypatch):
     assert len(arranged.table().upstreams["app"]) == 10_000
 
 
-def test_a_place_at_which_something_runs_is_not_given_away(monkeypatch):
+@pytest.mark.parametrize("what", [IN_FLIGHT, CONNECTING], ids=["a request", "a connection on its way up"])
+def test_a_place_at_which_something_runs_is_not_given_away(monkeypatch, what):
     now = 1000.0
     monkeypatch.setattr(places.time, "monotonic", lambda: now)
     board = Scoreboard()
     own = places.Places(board)
     busy, free = own.take(("app", ADDRESSES[0]), late=False), own.take(("app", ADDRESSES[1]), late=False)
-    monkeypatch.setattr(board, "total", lambda place, _cell: int(place == busy))
+    board.row(RETIRED_ROW)[ROWS] = 1
+    PeerStats(board, busy, 0).add(what, 1)
     own.leave(("app", ADDRESSES[0]))
     own.leave(("app", ADDRESSES[1]))
     now += 60

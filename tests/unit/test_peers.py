@@ -449,16 +449,30 @@ def test_a_peer_outside_the_configuration_is_kept_while_it_is_used(worker):
     assert worker.directory.peers == {}
     far = worker.exchange(worker.connect_to(peer))
     peer.begin()
-    worker.directory.tick(worker.context.now + 59)
-    assert not worker.is_closed(far)
-    worker.directory.tick(worker.context.now + 61)
-    assert worker.is_closed(far)
-    assert outside.upstream(entry.address) is upstream
-    worker.context.now += 100
+    for seconds in (59, 61, 62):
+        worker.directory.tick(worker.context.now + seconds)
+        assert not worker.is_closed(far)
     peer.end(Asking())
     assert peer.stats.own(IN_FLIGHT) == 0
-    worker.directory.tick(worker.context.now + 61)
+    worker.directory.tick(worker.context.now + 62)
+    assert worker.is_closed(far)
     assert outside.upstream(entry.address) is not upstream
+
+
+def test_a_tunnel_to_a_peer_outside_the_configuration_lasts(worker):
+    upstream = worker.directory.outside.upstream(worker.entry().address)
+    (peer,) = upstream.peers
+    tunnel = worker.connect_to(peer)
+    far = worker.accept()
+    assert peer.begin()
+    tunnel.send(tunnel.stream)
+    far.recv(1000)
+    far.send(b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+    worker.wait(lambda: 101 in tunnel.told)
+    for seconds in (61, 62, 63):
+        worker.directory.tick(worker.context.now + seconds)
+        assert not worker.is_closed(far)
+    peer.end(tunnel)
 
 
 def test_there_is_an_end_to_such_peers(worker):

@@ -21,6 +21,12 @@ class Due:
         self.ended += 1
 
 
+class Broken(Due):
+    def expire(self) -> None:
+        super().expire()
+        raise ValueError
+
+
 @pytest.fixture
 def worker():
     made = LoneWorker()
@@ -84,10 +90,30 @@ def test_deadlines_are_a_set():
     deadlines.discard(waiting[7])
     deadlines.discard(waiting[7])
     assert len(deadlines) == 999 and waiting[7] not in deadlines
-    due: list[Due] = []
+    due: set[Due] = set()
     seen = [deadlines.note_due(number, 10.0, due) for number in range(SHARES)]
     assert sum(seen) == 999 and max(seen) < 999  # by addresses, which are as the allocator gives them
     assert {each.deadline for each in due} == {*range(10)} - {7}
+
+
+def test_what_fails_to_end_keeps_nothing_else_from_it(worker):
+    context, said = worker.context, []
+    worker.loop.set_exception_handler(lambda _, told: said.append(told["exception"]))
+    waiting = [Due(context.now - 1) for _ in range(1000)]
+    broken = [Broken(context.now - 1) for _ in range(100)]
+    for each in (*waiting, *broken):
+        context.connections.add(each)
+    worker.loop.call_soon(context.tick)
+    run(worker.loop, 200)
+    assert {each.ended for each in (*waiting, *broken)} == {1}
+    assert len(said) == len(broken)
+    late = Due(context.now - 1)
+    context.attempts.add(late)
+    worker.loop.call_soon(context.tick)
+    run(worker.loop, 50)
+    assert late.ended == 1
+    for each in (*waiting, *broken):
+        context.connections.discard(each)
 
 
 def test_what_is_due_ends_once_and_soon_however_much_it_is(worker):

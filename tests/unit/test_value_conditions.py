@@ -1,6 +1,7 @@
 """Conditions on values of fields, parameters and cookies: which requests a route is for."""
 
 import random
+import sys
 import time
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from rsp.config.errors import ConfigError
 from rsp.config.route_rule import conditions_of, rule_of
 from rsp.http.h1.codec import parse_request
+from rsp.http.matching import Matcher
 from rsp.http.routing import Router, match
 from rsp.lua.evaluate import evaluate
 from tests.unit.fakes import FakeWorker
@@ -130,6 +132,9 @@ def test_the_field_upgrade_is_compared_in_any_case(takes):
 
 def test_fields_that_are_kept_apart(takes):
     assert takes('headers = { ["X-Forwarded-Proto"] = { regex = "^https?$" } }', "/", "X-Forwarded-Proto: https")
+    several = "X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 192.0.2.1"
+    assert takes('headers = { ["X-Forwarded-For"] = { prefix = "192." } }', "/", *several)
+    assert not takes('headers = { ["X-Forwarded-For"] = { except = { prefix = "192." } } }', "/", *several)
     assert takes('headers = { ["Content-Length"] = { regex = "^1.$" } }', "/", "Content-Length: 12", method="POST")
 
 
@@ -179,11 +184,23 @@ def test_a_value_that_takes_too_long_is_refused(key, target, line, status):
         assert time.thread_time() - began < 3
 
 
+@pytest.mark.parametrize("wanted", [{"whole": ["a", "b"]}, {"prefix": ["a", "b"]}, {"suffix": ["a"], "prefix": ["b"]}])
+def test_thousands_of_values_are_compared_without_a_call_of_python_for_each(wanted):
+    values, matcher, calls = [b"%d" % number for number in range(5000)], Matcher(**wanted), []
+    sys.setprofile(lambda _frame, event, _what: calls.append(event) if event == "call" else None)
+    try:
+        found = matcher.holds(values)
+    finally:
+        sys.setprofile(None)
+    assert not found and len(calls) < 10
+
+
 MISTAKES = [
     ('headers = { ["User-Agent"] = { regx = "x" } }', 'headers: User-Agent: unknown key "regx" (did you mean "regex"?)'),
     ('headers = { ["User-Agent"] = { regex = "(?!x)" } }', "no lookahead and no lookbehind: use except = { regex = ... }"),
     ('headers = { ["User-Agent"] = { except = { regex = "(" } } }', 'headers: User-Agent: regex = "(": missing ): ('),
     ('headers = { ["User-Agent"] = { regex = { "a", "x{1000}y{1000}" } } }', "the pattern is too large"),
+    ('headers = { Upgrade = { regex = "' + "[ab]" * 1023 + 'abcd" } }', "the pattern is longer than 4096 bytes"),
     ('headers = { ["User-Agent"] = { regex = "~* bot" } }', '"~*" is nginx syntax; write regex = "(?i)bot"'),
     ('headers = { A = "~* bot" }', 'headers: A: "~*" is nginx syntax; write { regex = "(?i)bot" }'),
     ('headers = { ["User-Agent"] = {} }', "headers: User-Agent: expected a list that is not empty"),

@@ -96,10 +96,17 @@ class Crowd:
             peer.turn = 0.0
 
     def some_open(self) -> list[Peer]:
-        """Some that were open at the last look: as many as a hook is shown."""
-        if len(self._open) <= SHOWN:
-            return self._open
-        return [self._policy.draw() for _ in range(SHOWN)]
+        """Some that were open at the last look, and are peers still: as many as a hook is shown."""
+        shown = self._shown()
+        if not shown and self.changed:
+            self.look(self._panic)
+            shown = self._shown()
+        return shown
+
+    def _shown(self) -> list[Peer]:
+        few = len(self._open) <= SHOWN
+        some = self._open if few else [self._policy.draw() for _ in range(SHOWN)]
+        return [peer for peer in dict.fromkeys(some) if peer.leaving_at == inf]
 
     def choose(self, request: PeerRequest, key: bytes | None, panic: bool, desperate: bool) -> Peer | None:
         """A peer that ``request`` has not tried; ``None``: none now, and ``full`` says whether to wait.

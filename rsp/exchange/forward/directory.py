@@ -1,7 +1,6 @@
 """All peers that a worker knows: they outlive configurations, by their place in the scoreboard."""
 
-import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from math import inf
 from typing import Final
@@ -16,12 +15,13 @@ from rsp.ipc.peer_cells import CONNECTING, IN_FLIGHT
 from rsp.ipc.peer_table import PeerEntry
 from rsp.ipc.scoreboard import Scoreboard
 from rsp.net.context import WorkerContext
+from rsp.net.rounds import Rounds
 from rsp.tls.client_rules import ClientRules, KnownRules
 from rsp.tls.contexts import ContextError
 from rsp.tls.material import Keyring
 
 _MOST_CHECKED: Final = 256  # peers
-_IN_A_TURN: Final = 200  # peers that have left and are looked after in one turn of the loop
+_A_LOOK: Final = 5  # microseconds, at a peer that has left
 
 
 class PeerDirectory:
@@ -38,6 +38,7 @@ class PeerDirectory:
         self.keyring = Keyring()
         self.peers: dict[int, Peer] = {}
         self._leaving: dict[int, Peer] = {}  # by place, and so are these
+        self._rounds = Rounds()
         context.poller.relieve = self._close_idle
 
     def peer(self, entry: PeerEntry) -> Peer:
@@ -112,20 +113,21 @@ class PeerDirectory:
         """Once a second, for the peers that the configuration in force does not have."""
         if self._outside is not None:
             self._outside.tick(now)
-        self._see_off(list(self._leaving.items()), now)
+        self._rounds.begin(self._see_off(now))
 
-    def _see_off(self, leaving: list[tuple[int, Peer]], now: float) -> None:
-        """Those that have nothing more to do; many in several turns of the loop."""
-        for place, peer in leaving[:_IN_A_TURN]:
+    def _see_off(self, now: float) -> Iterator[int]:
+        """Those that have nothing more to do."""
+        for place, peer in list(self._leaving.items()):
+            yield _A_LOOK
+            if self._leaving.get(place) is not peer:
+                continue
             if peer.leaving_at == inf or self.peers.get(place) is not peer:  # it is a peer again, or another one is
-                self._leaving.pop(place, None)
+                del self._leaving[place]
                 continue
             peer.tick(now)
             if not peer.stats.own(IN_FLIGHT) and not peer.stats.own(CONNECTING):
                 del self.peers[place], self._leaving[place]
                 peer.move_to(self.limbo)
-        if len(leaving) > _IN_A_TURN:
-            asyncio.get_running_loop().call_soon(self._see_off, leaving[_IN_A_TURN:], now)
 
     @property
     def outside(self) -> Outside:

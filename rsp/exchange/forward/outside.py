@@ -17,7 +17,7 @@ from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.config.upstreams import UpstreamPeer
 from rsp.exchange.forward.peer import Peer
 from rsp.exchange.forward.upstream import Upstream
-from rsp.ipc.peer_cells import IN_FLIGHT
+from rsp.ipc.peer_cells import CONNECTING, IN_FLIGHT
 from rsp.ipc.peer_table import PeerEntry
 from rsp.ipc.scoreboard import RETIRED_ROW, Scoreboard
 from rsp.ipc.worker_cells import ROWS
@@ -95,11 +95,11 @@ class Outside:
         for key, upstream in list(self._upstreams.items()):
             at_once(upstream.look_around(now))
             if self._used[key] + _KEEP < now:
-                for peer in upstream.peers:
+                (peer,) = upstream.peers
+                if not peer.stats.own(IN_FLIGHT) and not peer.stats.own(CONNECTING):
                     peer.retire(0.0)
-                    if not peer.stats.own(IN_FLIGHT):
-                        self._free.append(peer.stats.number)
-                        del self._upstreams[key], self._used[key]
+                    self._free.append(peer.stats.number)
+                    del self._upstreams[key], self._used[key]
 
     def find(
         self, address: Address, secure: UpstreamTls | None, settings: Dns, found: Found
