@@ -49,7 +49,7 @@ def _mask(given: object) -> str:
 
 
 def _of_mask(given: object) -> str:
-    """The CPUs of a mask of nginx; empty: it is none."""
+    """The CPUs of a mask of nginx; empty: ``given`` is not a mask."""
     if not isinstance(given, str) or not re.fullmatch(r"[01]*1[01]*", given):
         return ""
     return written({number for number, bit in enumerate(reversed(given)) if bit == "1"})

@@ -1,4 +1,4 @@
-"""``rewrite ... last`` in a location: nginx looks for a location again, before it asks who may come in.
+"""``rewrite ... last`` in a location: nginx looks for a location again, before it checks the access rules.
 
 The hook for all requests does the same: a function of the server says which location has a path, the rewrites of that
 location change it, and so on until none does; routes then see the path that is left.
