@@ -27,6 +27,8 @@ PROCESSORS = len(os.sched_getaffinity(0))
 OPTIMIZED = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O2"]
 # What the modules call of Python is called over the table of addresses, without a jump between.
 FLAGS = ["-w", "-g0", "-fwrapv", "-fno-plt", "-DNDEBUG", "-frecord-gcc-switches", *OPTIMIZED]
+# From 14 on, GCC refuses `a.b = c = ...` as Cython translates it: an object's type is assigned without a cast.
+FLAGS += ["-Wno-error=incompatible-pointer-types"]
 
 
 def compiled() -> dict[str, Path]:

@@ -187,6 +187,9 @@ def _authority(name: str, key: Key, above: Authority | None, ends: float = 3650)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(_usage(signs=True), critical=True)
     )
+    if above is not None:  # RFC 5280 section 4.2.1.1; Python's clients ask for it from 3.13 on
+        key_of_signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        builder = builder.add_extension(key_of_signer, critical=False)
     return builder.sign(signer, _hash(signer))
 
 

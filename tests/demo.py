@@ -64,7 +64,7 @@ class Demo:
         return self._seen
 
     def left(self):
-        return [one for one in self._seen if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+        return [one for one in self._seen if _runs(one)]
 
     def ask(self, method, path, body=None, **fields):
         """The page's server: status, text and fields of its response."""
@@ -141,3 +141,9 @@ class Views:
     def __exit__(self, *_):
         self._response.close()
         self._connection.close()
+
+
+def _runs(process):
+    with suppress(psutil.NoSuchProcess):  # it may end between the two questions
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

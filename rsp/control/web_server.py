@@ -45,7 +45,10 @@ class Server:
     async def serve(self, listening: socket.socket) -> None:
         """Accept connections; the socket is closed with the server."""
         if listening.family == socket.AF_UNIX:
-            self._server = await asyncio.start_unix_server(self._client, sock=listening, limit=_HEAD_LIMIT)
+            # The file is the master's.  From Python 3.13 on, the loop would look for it, and remove it at the end.
+            self._server = await asyncio.start_unix_server(
+                self._client, sock=listening, limit=_HEAD_LIMIT, cleanup_socket=False
+            )
         else:
             self._server = await asyncio.start_server(self._client, sock=listening, limit=_HEAD_LIMIT)
 

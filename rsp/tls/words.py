@@ -72,6 +72,7 @@ _UNTRUSTED: Final = "has a certificate of an authority that is not trusted"
 _CERTIFICATES: Final = {
     "certificate has expired": "has a certificate that {expired}",
     "certificate is not yet valid": "has a certificate that is not valid yet",
+    "certificate is not yet valid or the system clock is incorrect": "has a certificate that is not valid yet",
     "hostname mismatch": "has a certificate for {names}, not for {name}",
     "ip address mismatch": "has a certificate for {names}, not for {name}",
     "self-signed certificate": "has a self-signed certificate, which is not trusted",

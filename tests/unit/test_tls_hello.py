@@ -114,13 +114,15 @@ def test_what_an_older_client_says():
 
 @pytest.mark.parametrize("newest", ["TLSv1_2", "TLSv1_3"])
 def test_the_ciphers_that_a_client_offers(newest):
-    """In its order; the last one says that it knows of renegotiation (RFC 5746 section 3.3)."""
+    """In its order; before OpenSSL 3.6, the last one says that it knows of renegotiation (RFC 5746 section 3.3)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = ssl.TLSVersion[newest]
-    known = [(cipher["id"] & 0xFFFF).to_bytes(2) for cipher in context.get_ciphers()]
+    usable = [one for one in context.get_ciphers() if not {"PSK", "SRP"} & set(one["name"].split("-"))]
+    known = [(one["id"] & 0xFFFF).to_bytes(2) for one in usable]
     offered = parse(real(newest=newest)).ciphers
     pairs = [offered[at : at + 2] for at in range(0, len(offered), 2)]
-    assert pairs.pop() == b"\0\xff"
+    if ssl.OPENSSL_VERSION_INFO < (3, 6):
+        assert pairs.pop() == b"\0\xff"
     assert pairs == [pair for pair in known if newest == "TLSv1_3" or pair[0] != 0x13]
 
 

@@ -298,7 +298,17 @@ def test_what_openssl_does_not_take_is_an_error(mistakes, tmp_path, how):
     else:
         openssl(*commands[0].split(), "-keyout", "k.pem", "-subj", "/CN=x.example", "-out", "c.csr", cwd=tmp_path)
         openssl(*commands[1].split(), "-in", "c.csr", "-out", "c.pem", cwd=tmp_path)
+    if takes(tmp_path / "c.pem", tmp_path / "k.pem"):
+        pytest.skip(f"{ssl.OPENSSL_VERSION} serves it")  # 3.6 leaves SHA-1 to the clients
     assert expected in mistakes('certificate { "c.pem", key = "k.pem" }')[0]
+
+
+def takes(certificate: Path, key: Path) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def test_a_key_whose_parts_do_not_belong_together_is_damaged(mistakes, tmp_path):
