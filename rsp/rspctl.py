@@ -5,12 +5,14 @@ Exit status: 0, or 1 with one clear line on stderr, or 2 for the command line it
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rsp import __version__
+from rsp.config.errors import suggest
 from rsp.config.units import Duration
 from rsp.system.console import guarded
 from rsp.terminal.certificates import show_certificates, time_left
@@ -44,8 +46,16 @@ def _main(arguments: Sequence[str] | None) -> int:
     return 1
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """A mistyped command gets the nearest one."""
+        if found := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message):
+            message += suggest(found[1], re.findall(r"[a-z]+", found[2]))
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="rspctl",
         description="Inspects and controls a running instance of rsp.",
         epilog="Without --socket, rspctl finds the admin socket if one instance is running. Its path is the setting "
@@ -53,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("-s", "--socket", metavar="PATH", help="path of the instance's admin socket")
     made.add_argument("-v", "-V", "--version", action="version", version=f"rspctl {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print JSON; log and trace print one object per line")
     commands = made.add_subparsers(metavar="COMMAND", required=True)
 

@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> int:
         return _fail(f"{options.file}: this is longer than {_LONGEST // 2**20} MiB, so it is no configuration")
     warnings.simplefilter("ignore")  # Python's own, of expressions in the file
     format = options.format or guess(options.file, text)
+    if format is None and options.file.endswith(".lua"):
+        return _fail(f"{options.file}: this is a configuration of rsp; rsp -t {options.file} checks it")
     if format is None:
         return _fail(f"{options.file}: the format is not clear; say it: --from {'|'.join(FORMATS)}")
     if options.output is not None and os.path.lexists(options.output):

@@ -37,8 +37,12 @@ def _key_mistakes(route: Route, path: Path, label: str, key: str) -> Iterator[tu
     if not key:
         yield path, f'{label}: key: it is empty; for one limit for all requests, write a constant: key = "all"'
     slip = slips.variable(key)
+    try:
+        known = IN_KEYS.of(route)
+    except ValueError:  # its regex is wrong, which is said elsewhere
+        return
     for wrong in (
-        *unknown(key, IN_KEYS.of(route)),
+        *unknown(key, known),
         *([slip.replace("is sent literally", "has no effect here")] if slip else ()),
     ):
         yield path, f"{label}: key: {wrong}"

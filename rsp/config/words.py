@@ -36,6 +36,7 @@ _FIELD: Final = re.compile(r"attempt to (?:call|index) (?:field|a nil value \(fi
 _MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): unknown field; known: ([\w, ]+)$")
 _NEAR: Final = re.compile(r":(\d+): .* near '(.*)'$")
 _SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error|malformed number) near '(.*)'$")
+_STATEMENTS: Final = frozenset(("listen", "upstream", "route", "page", "certificate", "local", "function", "if", "end"))
 _NOT_IN_LUA: Final = {
     **dict.fromkeys(("execute", "popen"), "rsp does not run programs"),
     **dict.fromkeys(("exit",), "a signal stops rsp; error(...) rejects a configuration"),
@@ -251,8 +252,16 @@ def _slip(message: str, line: str, near: str) -> str:
     if "malformed number" in message and not _hint_of_directive(line, near):
         word = re.search(rf"{re.escape(near)}[\w.:/%-]*", line)
         return f'write it in quotes: "{word[0]}"' if word else ""
+    if "unfinished string" in message:
+        return "is a quote missing?"
     if near == "=" and (key := re.search(r"(?<![\w\"])[A-Za-z]\w*(?:-\w+)+(?=\s*=)", line)):
         return f'write ["{key[0]}"] = ...'
+    if "name>' expected" in message and re.search(r'\w\s*:\s*["{\d]', line):
+        return "write = between a key and its value"
+    if "}' expected" in message and (near in _STATEMENTS or near == "<eof>"):
+        return "is a closing } missing?"
+    if "}' expected" in message and re.match(r'[\w"{]', near):
+        return f"is a comma missing before {near}?"
     return "a comment begins with --" if line.lstrip().startswith(("#", "//", "/*")) else ""
 
 

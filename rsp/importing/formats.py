@@ -8,6 +8,7 @@ from rsp.importing.site import Site
 
 FORMATS: Final = ("nginx", "caddy", "haproxy")
 _HAPROXY: Final = re.compile(r"^\s*(?:global|defaults|frontend\s+\S+|backend\s+\S+|listen\s+[\w-]+)\s*$", re.MULTILINE)
+_NGINX_BLOCK: Final = re.compile(r"^\s*(?:http|server|location\s[^{]*)\s*\{", re.MULTILINE)
 _NGINX: Final = re.compile(
     r"^\s*(?:(?:http|server|events|stream|location\s[^{]*|upstream\s+\S+|if\s*\([^{]*)\s*\{|[a-z_]+(?:\s[^{};]*)?;)",
     re.MULTILINE,
@@ -29,7 +30,7 @@ def guess(path: str, text: str) -> str | None:
     if "nginx" in name:
         return "nginx"
     plain = re.sub(r"(?m)(?:^|\s)#.*$", "", text)
-    for format, pattern in (("haproxy", _HAPROXY), ("nginx", _NGINX), ("caddy", _CADDY)):
+    for format, pattern in (("nginx", _NGINX_BLOCK), ("haproxy", _HAPROXY), ("nginx", _NGINX), ("caddy", _CADDY)):
         if pattern.search(plain):
             return format
     return "nginx" if name.endswith((".conf", ".vhost")) or not plain.strip() else None

@@ -8,7 +8,9 @@ import resource
 import select
 import signal
 import time
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from rsp.system import core
@@ -83,6 +85,14 @@ class Forked:
         raise Failed(f"was ended by {how}")
 
 
+def _confess(error: BaseException) -> None:
+    """To standard error, in one line: work that fails says so in what it gives, so this is a defect."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    where = f"{Path(frame.f_code.co_filename).name}:{line}"
+    text = f"a defect of rsp, please report it: {type(error).__name__}: {error} ({where})\n"
+    os.write(2, text.encode(errors="backslashreplace"))
+
+
 def _child(work: Callable[[], bytes], writing: int, seconds: int) -> None:
     """In the fork: never returns."""
     status = 0
@@ -95,7 +105,9 @@ def _child(work: Callable[[], bytes], writing: int, seconds: int) -> None:
         core.forbid()
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
         write_all(writing, work())
-    except BaseException:
+    except BaseException as error:
         status = 1
+        if isinstance(error, Exception) and not isinstance(error, MemoryError | OSError):
+            _confess(error)
     finally:
         os._exit(status)

@@ -86,8 +86,16 @@ def find_socket() -> str:
     """The socket of the one instance that runs."""
     found = sockets()
     if len(found) > 1:
-        raise Failure(f"several instances are running; use -s PATH with one of: {', '.join(found)}")
+        listed = "".join(f"\n  {path}, {_listening(path)}" for path in found)
+        raise Failure(f"several instances are running; use -s PATH with one of:{listed}")
     return found[0]
+
+
+def _listening(where: str) -> str:
+    try:
+        return "listening on " + ", ".join(ask(where, "GET", "/status", patience=1.0)["listeners"])
+    except Failure:
+        return "which does not respond"
 
 
 def sockets() -> list[str]:

@@ -26,6 +26,8 @@ def watch(where: str, kind: str, condition: str, most: int) -> Iterator[dict[str
     Raises :class:`rsp.terminal.instance.Failure`.
     """
     os.nice(_NICE)
+    if sys.stderr.isatty():
+        print("Waiting for requests; Ctrl-C ends this.", file=sys.stderr)
     shown = 0
     for data in stream(where, "/watch?" + urlencode({"kind": kind, "where": condition, "most": most})):
         yield data

@@ -312,7 +312,10 @@ class Inspection:
     def _content(self, name: str, largest: int = _LARGEST) -> bytes:
         if not name.isprintable():
             raise Unusable("its name has control characters, or is not UTF-8; rename it")
-        return content(self._folder / name, largest)
+        try:
+            return content(self._folder / name, largest)
+        except Vanished as error:
+            raise Vanished(str(error).removesuffix(f" ({name})")) from None
 
     def _place(self, key: str, name: str) -> str:
         return self._config.places.get(f"{key} {name}", "?")

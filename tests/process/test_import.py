@@ -91,3 +91,14 @@ def test_a_message_says_nothing_of_a_file_that_is_no_configuration(tmp_path):
     made = _imported(tmp_path, "server { listen 8080; include shadow; return 200 x; }")
     assert made.returncode == 1 and "shadow:1: a directive is not ended by ';'" in made.stderr
     assert "secret" not in made.stderr + made.stdout
+
+
+def test_a_semicolon_that_is_missing_is_one_of_nginx(tmp_path):
+    made = _imported(tmp_path, "server {\n  listen 80\n  server_name a;\n}\n", name="site.conf")
+    assert made.returncode != 0 and "site.conf:" in made.stderr and "haproxy" not in made.stderr.lower()
+    assert "mode tcp" not in made.stderr and ";" in made.stderr
+
+
+def test_a_configuration_of_rsp_is_named(tmp_path):
+    made = _imported(tmp_path, 'listen "127.0.0.1:80"\n', name="site.lua")
+    assert made.returncode == 2 and "this is a configuration of rsp" in made.stderr

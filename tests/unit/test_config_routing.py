@@ -44,6 +44,13 @@ MISTAKES = [
     ('path = "/x", slash = true', 'slash: expected "redirect", got true'),
     ('exact = "/x", strip = true', '"strip" removes "path", which does not exist with "exact"'),
     # regular expressions
+    *(
+        (f'regex = "^/x(", {beside}', 'regex = "^/x(": missing ): ^/x(')
+        for beside in (
+            'rate_limit = { rate = "5/s" }', "concurrency = { max = 5 }", 'bandwidth = { down = "1MB", key = "{client}" }',
+            'rewrite = "/{1}"', 'request_headers = { set = { A = "{1}" } }', "maintenance = {}",
+        )
+    ),
     ('regex = "^/x("', 'regex = "^/x(": missing ): ^/x('),
     ('regex = "^/(?!admin)"', "RE2 has no lookahead and no lookbehind: declare a route for the other paths before "
                               "this one"),

@@ -43,6 +43,11 @@ def test_a_key_that_gets_an_undefined_variable(tmp_path, monkeypatch, text, said
         ('route { to = "app", response_headers = { set = { X-A = "b" } } }', '; write ["X-A"] = ...'),
         ("# a remark", "; a comment begins with --"),
         ("// a remark", "; a comment begins with --"),
+        ('route { path = "/x" to = "app" }', "; is a comma missing before to?"),
+        ('route { "a" "b" }', '; is a comma missing before "b"?'),
+        ('route { to: "app" }', "; write = between a key and its value"),
+        ('route { to = "app"', "; is a closing } missing?"),
+        ('route { to = "app }', "; is a quote missing?"),
     ],
 )
 def test_what_other_languages_write_otherwise(tmp_path, monkeypatch, text, said):
