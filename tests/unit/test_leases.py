@@ -46,9 +46,11 @@ def test_a_lease_that_is_half_used_is_renewed_in_the_background(leases):
     for _ in range(10):
         leases.draw(b"k", SECOND, 1.0)
     leases.told(b"k", 8.0, 0.0, 0.0)
+    begun = time.monotonic()
     found = [leases.draw(b"k", SECOND, 1.0) for _ in range(8)]
+    questions = 1 + int((time.monotonic() - begun) / 0.005)  # not again before it can have been answered
     assert found[:3] == [PASS] * 3
-    assert found.count(PASS_AND_ASK) == 1  # and not again before it can have been answered
+    assert 1 <= found.count(PASS_AND_ASK) <= questions
     assert leases.want > 1
     assert leases.need == 0.0
 
