@@ -8,11 +8,10 @@ from rsp.importing.site import Site
 
 FORMATS: Final = ("nginx", "caddy", "haproxy")
 _HAPROXY: Final = re.compile(r"^\s*(?:global|defaults|frontend\s+\S+|backend\s+\S+|listen\s+[\w-]+)\s*$", re.MULTILINE)
-_NGINX_BLOCK: Final = re.compile(r"^\s*(?:http|server|location\s[^{]*)\s*\{", re.MULTILINE)
-_NGINX: Final = re.compile(
-    r"^\s*(?:(?:http|server|events|stream|location\s[^{]*|upstream\s+\S+|if\s*\([^{]*)\s*\{|[a-z_]+(?:\s[^{};]*)?;)",
-    re.MULTILINE,
+_NGINX_BLOCK: Final = re.compile(
+    r"^\s*(?:http|server|events|stream|location\s[^{]*|upstream\s+\S+|if\s*\([^{]*)\s*\{", re.MULTILINE
 )
+_NGINX: Final = re.compile(r"^\s*[a-z_]+(?:\s[^{};]*)?;", re.MULTILINE)
 _CADDY: Final = re.compile(
     r"^\s*(?:reverse_proxy|file_server|handle|handle_path|respond|php_fastcgi|encode|redir|import)\b[^;]*$"
     r"|^(?:\{|\(\S+\)\s*\{|(?:https?://)?[\w.*:{}$-]+(?:,?\s+\S+)*\s*\{)\s*$",

@@ -51,18 +51,16 @@ def _resolve(task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], Non
     return in_background(resolve(), done)
 
 
-def _kind(_task: Task, given: tuple[Any, ...], done: Done) -> Answer | Callable[[], None]:
+def _kind(_task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], None]:
     """In a thread, because a disk may be slow."""
-    try:
-        future = asyncio.wrap_future(submit(_kind, _kind_of, given[0]))
-    except DiskBusy:
-        return False, b"file.kind: too many hooks wait for the disk"
-    future.add_done_callback(lambda ended: None if ended.cancelled() else done((True, ended.result())))
 
-    def call_off() -> None:
-        future.cancel()
+    async def kind() -> Answer:
+        try:
+            return True, await asyncio.wrap_future(submit(_kind, _kind_of, given[0]))
+        except DiskBusy:
+            return False, b"file.kind: too many hooks wait for the disk"
 
-    return call_off
+    return in_background(kind(), done)
 
 
 def _kind_of(path: bytes) -> bytes | None:

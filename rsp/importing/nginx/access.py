@@ -14,6 +14,7 @@ from rsp.importing.nginx.units import size
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
+RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
 EVERYONE: Final = ["0.0.0.0/0", "::/0", "unix:"]
 _GUESS: Final = "10r/s"
 _RATE: Final = re.compile(r"rate=(\d+)r/([sm])")

@@ -24,6 +24,5 @@ def know(server: Server, name: str, result: Result) -> None:
     lines += [f"local function groups_of_{name}(req)", f"  return {tried} or {{}}", "end"]
     result.script("\n".join(lines))
     called = f"groups_of_{name}(req)"
-    known = {each: f"({called}[{each}] or '')" if each.isdigit() else f"({called}.{each} or '')" for each in groups}
-    known = {each: said.replace("''", '""') for each, said in known.items()}
+    known = {each: f'({called}{f"[{each}]" if each.isdigit() else f".{each}"} or "")' for each in groups}
     server.names = Names(server.names.constants, Extended(server.names.functions, known))

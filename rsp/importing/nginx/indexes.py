@@ -22,14 +22,20 @@ _SCRIPTS: Final = "index.php"
 _BELOW: Final = r"\.php/"
 
 
+def _place(draft: Draft, folder: str) -> tuple[str, str]:
+    """The route's path, and in Lua the directory below which whole paths of requests are files."""
+    path = str(draft.match.get("path", "/"))
+    return path, quoted(folder.removesuffix(path.rstrip("/")))
+
+
 def own(draft: Draft, server: Server, context: Context, script: Location, folder: str) -> None:
     """Where all paths are rewritten: a directory that has an index script is for that one."""
-    passing, path = script.content, str(draft.match.get("path", "/"))
+    passing = script.content
     if passing is None or set(draft.match) - {"path", "first"}:
         return
     names = server.names_at(script)
     name = fastcgi.upstream(passing, script.level, names, context.blocks, context.result, draft.parts)
-    root = quoted(folder.removesuffix(path.rstrip("/")))
+    _, root = _place(draft, folder)
     draft.before += [
         f'local is_directory = req.path:sub(-1) == "/" or file.kind({root} .. req.path) == "directory"',
         'if is_directory and req.path:sub(-1) ~= "/" then',
@@ -52,8 +58,7 @@ def _relative(path: str) -> str:
 
 def by_order(draft: Draft, level: Level, folder: str) -> list[str]:
     """Lines for a path that ends in a slash: the first index that is there, else 404."""
-    path = str(draft.match.get("path", "/"))
-    root = quoted(folder.removesuffix(path.rstrip("/")))
+    path, root = _place(draft, folder)
     lines: list[str] = []
     for word in _words(level):
         then = "" if word.endswith(".php") else f"req.path = {_relative(path)} .. {quoted(word)} "
@@ -63,12 +68,12 @@ def by_order(draft: Draft, level: Level, folder: str) -> list[str]:
 
 def behind_scripts(draft: Draft, level: Level, folder: str) -> list[str]:
     """Lines for ``index index.php index.html``: a directory without a script has its own page."""
-    path, words = str(draft.match.get("path", "/")), _words(level)
+    path, root = _place(draft, folder)
+    words = _words(level)
     first = next((number for number, word in enumerate(words) if word.endswith(".php")), len(words))
     others = [word for word in words[first:] if not word.endswith(".php")]
     if not others or set(draft.match) - {"path", "first"}:
         return []
-    root = quoted(folder.removesuffix(path.rstrip("/")))
     lines = [f'if req.path:sub(-1) == "/" and file.kind({root} .. req.path .. "{words[first]}") ~= "file" then']
     for number, word in enumerate(others):
         start = "elseif" if number else "if"
@@ -111,7 +116,7 @@ def is_below(other: dict[str, Value]) -> bool:
 
 def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: str) -> list[str]:
     """Lines for directories whose index script is in a location that keeps clients out.  Raises :class:`Unsayable`."""
-    path = str(draft.match.get("path", "/")).rstrip("/")
+    _, root = _place(draft, folder)
     scripts = [word for word in _words(level) if word.endswith(".php")]
     found: list[str] = []
     for each in server.locations:
@@ -123,12 +128,11 @@ def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: s
             name = guards.compiled(each.modifier + each.path)
         except Unsayable:
             continue  # reported with the location, which is closed by a wider expression
-        file = f"{quoted(folder.removesuffix(path))} .. index"
         returned = next((one.value for one in each.level.block if one.name == "return"), "403")
         status = returned if returned.isdigit() else "403"
         found += [
             f'local index = req.path .. "{scripts[0]}"',
-            f'if req.path:sub(-1) == "/" and {name}.test(index) and file.kind({file}) == "file" then',
+            f'if req.path:sub(-1) == "/" and {name}.test(index) and file.kind({root} .. index) == "file" then',
             f"  return respond({status})",
             "end",
         ]

@@ -15,7 +15,7 @@ from rsp.importing.nginx.maps import refusing
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.variables import Unsayable
 
-_RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
+_MORE: Final = (*MODULE, *access.RESTRICTING)  # what happens in a location beside its upstream
 _CLIENTS: Final = ("$host", "$http_host")
 
 
@@ -35,7 +35,7 @@ class Leads:
         if source is None or (found is not None and access.differ(source.level, found.level)):
             return None
         passing = found.content if found is not None else None
-        if found is None or passing is None or any(each.name in (*MODULE, *_RESTRICTING) for each in found.level.block):
+        if found is None or passing is None or any(each.name in _MORE for each in found.level.block):
             return None
         names = self._server.names_at(found)
         context = self._context
@@ -76,7 +76,7 @@ class Leads:
 
     def _passed(self, source: Location, named: Location, draft: Draft) -> str:
         passing = named.content
-        restricted = any(each.name in (*MODULE, *_RESTRICTING) for each in named.level.block)
+        restricted = any(each.name in _MORE for each in named.level.block)
         if passing is None or restricted or access.differ(source.level, named.level):
             raise Unsayable(f"rsp import does not translate what {named.path} does after an error")
         names, context = self._server.names_at(named), self._context

@@ -35,7 +35,6 @@ from rsp.importing.nginx.words import is_closing
 from rsp.importing.site import Value
 
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
-_RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
 _MOVED: Final = ("301", "302", "303", "307", "308")
 
 

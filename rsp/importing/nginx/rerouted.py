@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
+from rsp.importing.nginx.access import RESTRICTING
 from rsp.importing.nginx.guards import Guards, body
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.servers import Location, Server
@@ -17,7 +18,7 @@ from rsp.importing.nginx.variables import Unsayable
 
 _MOST: Final = 10  # as in nginx
 _TRIED: Final = {("$uri",): "!-f", ("$uri", "$uri/"): "!-e", ("$uri/", "$uri"): "!-e"}
-_CLOSING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal", "satisfy")
+_CLOSING: Final = (*RESTRICTING, "satisfy")
 
 
 class Rerouted:
@@ -48,7 +49,7 @@ class Rerouted:
                 raise Unsayable("groups of the location's expression are used beside those of others")
             pattern = guards.compiled(location.modifier + location.path)
             lines = [f"local found = {pattern}.match(req.path)", *lines]
-        self._place(guards)
+        self._place(guards)  # raises where an expression of a location cannot be compiled
         self._lines[self._server.locations.index(location) + 1] = body(lines)
 
     def script(self, guards: Guards) -> str:
