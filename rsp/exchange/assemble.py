@@ -95,7 +95,7 @@ def assemble(
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), made.filters, (None, own_rules))
     made.nowhere.is_anywhere = True
     made.nowhere.hsts = hsts_line(settings.hsts)
-    made.request_id = settings.request_id
+    made.makes_ids, made.needs_ids = settings.request_id == "make", settings.request_id != "off"
     made.via = via_lines(settings.via) if settings.via else None
     made.nowhere.field_rules = security_rules(settings.security_headers)
     made.nowhere.compression = chain.compression(Route().compress_rules(settings.compress), context)
@@ -178,7 +178,7 @@ def _redirecting(config: Config, main: RunningConfig) -> RunningConfig:
     settings = config.settings
     made = RunningConfig(main.forwarded, main.pages, main.secrets)
     made.directory, made.dns, made.limits, made.listeners = main.directory, main.dns, main.limits, main.listeners
-    made.request_id, made.via, made.series = main.request_id, main.via, main.series
+    made.makes_ids, made.needs_ids, made.via, made.series = main.makes_ids, main.needs_ids, main.via, main.series
     rules = response_rules(settings.response_headers)
     made.nowhere = RouteTarget(Route(), Handler(), None, made.listeners, (), (), (None, rules[1]))
     target = RouteTarget(Route(), ToHttps(config.listeners), None, made.listeners, (), (), rules)

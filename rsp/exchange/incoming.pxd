@@ -44,6 +44,7 @@ cdef class Incoming(Tunnel):
     cpdef bytes placeholder(self, str name)
     @cython.locals(piece=bytes, up=Pace)
     cpdef request_body(self, list pieces, list trailers)
+    @cython.locals(body=RequestBody)
     cpdef take_body(self, list pieces, list trailers)
     cpdef source_full(self)
     cpdef source_ready(self)

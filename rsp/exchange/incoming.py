@@ -66,7 +66,7 @@ class Incoming(Tunnel):
 
     def start(self) -> None:
         config = self.config
-        if config.request_id == "make" or not (self.request_id or config.request_id == "off"):
+        if config.makes_ids or (config.needs_ids and not self.request_id):
             self.request_id = self.context.new_id()
         if config.ready is not None and self.head.path == config.ready_path:
             self.take(config.ready)

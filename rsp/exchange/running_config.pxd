@@ -58,7 +58,7 @@ cdef class RunningConfig:
     cdef public bytes ready_path
     cdef public Secrets secrets
     cdef public object tracer
-    cdef public str request_id
+    cdef public bint makes_ids, needs_ids
     cdef public Py_ssize_t weight
     cdef dict _direct
     cdef list _everywhere

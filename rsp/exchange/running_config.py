@@ -198,7 +198,7 @@ class RunningConfig:
     ``series``      what is counted for each listener, by its address
     ``filters``     those for all routes
     ``nowhere``     the route of requests as long as theirs is not known
-    ``request_id``  ``make``, ``keep`` or ``off``
+    ``makes_ids``   each request gets a new id; ``needs_ids``: one that has none does
     ``via``         the Via lines by version, or ``None``
     ``secrets``     what is masked in logs and traces
     ``tracer``      makes requests parts of traces, or ``None``
@@ -215,8 +215,8 @@ class RunningConfig:
     # fmt: off
     __slots__ = (
         "__weakref__", "_direct", "_everywhere", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
-        "keyed", "limits", "listeners", "nowhere", "pages", "ready", "ready_path", "redirecting", "request_id",
-        "requirements", "router", "secrets", "series", "stores", "ticking", "tracer", "upstreams", "via", "weight",
+        "keyed", "limits", "listeners", "makes_ids", "needs_ids", "nowhere", "pages", "ready", "ready_path",
+        "redirecting", "requirements", "router", "secrets", "series", "stores", "ticking", "tracer", "upstreams", "via", "weight",
     )
     # fmt: on
 
@@ -233,7 +233,8 @@ class RunningConfig:
         self.nowhere: RouteTarget
         self.ready: RouteTarget | None = None
         self.ready_path = b""
-        self.request_id = "keep"
+        self.makes_ids = False
+        self.needs_ids = True
         self.via: dict[bytes, bytes] | None = None
         self.tracer: Any = None  # ``tracer.py``, which is above this room
         self.weight = 1

@@ -51,6 +51,7 @@ cdef class PeerRequest(Responder):
     cdef public bint bound, request_done
     cdef public set tried
     cdef public object only, rest
+    cpdef bint is_repeatable(self) except -1
     cpdef connected(self, PeerStream stream)
     cpdef peer_done(self)
     cpdef peer_full(self)

@@ -284,8 +284,7 @@ class PeerRequest(Responder):
     bound: bool
     only: object
 
-    @property
-    def repeatable(self) -> bool:
+    def is_repeatable(self) -> bool:
         """Whether it may be sent once more."""
         raise NotImplementedError
 

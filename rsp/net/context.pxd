@@ -1,4 +1,5 @@
 from rsp.http.limits cimport Limits
+from rsp.http.request_id cimport make_id
 from rsp.ipc.worker_stats cimport WorkerStats
 from rsp.net.calls cimport monotonic
 from rsp.net.deadlines cimport Deadlines

@@ -1,9 +1,10 @@
+from rsp.http.pieces cimport joined
 from rsp.net.calls cimport receive, send
 from rsp.net.poller cimport Poller
 from rsp.net.transport cimport Protocol, Transport
 from rsp.tls.engine cimport Engine
 
-cdef Py_ssize_t _LARGE, _MOST_SAID
+cdef Py_ssize_t _JOIN_BELOW, _LARGE, _MOST_SAID
 
 
 cdef class TlsTransport(Transport):

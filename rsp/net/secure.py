@@ -9,6 +9,7 @@ import errno
 from math import inf
 from typing import Final
 
+from rsp.http.pieces import joined
 from rsp.net.calls import receive, send
 from rsp.net.poller import Poller
 from rsp.net.timing import timing
@@ -19,6 +20,7 @@ from rsp.tls.words import of_client, of_peer
 # What TLS itself may have to say while the other side reads nothing: answers to key updates, tickets.
 _MOST_SAID: Final = 16 << 10
 NEVER_FULL: Final = 1 << 20  # for handshakes, which say a few KB, and only when they are asked
+_JOIN_BELOW: Final = 16 << 10  # one copy is cheaper than one more record
 _LARGE: Final = 64 << 10  # bytes that are not copied for close_notify behind them
 
 
@@ -186,6 +188,9 @@ class TlsTransport(Transport):
         Transport.write(self, data)
 
     def write_both(self, first: bytes, second: bytes) -> None:
+        if len(first) + len(second) < _JOIN_BELOW:
+            self.write(joined(first, second))
+            return
         engine = self.engine
         self._spoken = engine is not None
         if engine is not None and not (self.closing or self._finishing):

@@ -27,8 +27,10 @@ from tests.unit.test_peer_connection import OK, Process, Request
 class Asking(Request):
     """A request that waits, is late, or has been given a peer, as the test wants it."""
 
-    repeatable = True
     waits = True
+
+    def is_repeatable(self) -> bool:
+        return True
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,7 @@
 cimport cython
 
+cdef list _NOTHING
+
 
 cdef class BodySource:
     cpdef pause(self)

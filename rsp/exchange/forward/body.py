@@ -3,6 +3,10 @@
 The rest comes from the client's stream, or from a :class:`BodySource`, where the body was held (``spooled.py``).
 """
 
+from typing import Final
+
+_NOTHING: Final[list[bytes]] = []  # never changed
+
 
 class BodySource:
     """What has the rest of a body, in the place of the client's stream; it can give all of it again."""
@@ -38,7 +42,7 @@ class RequestBody:
 
     def set_up(self) -> None:
         """What the constructor does, for those who make one for each request."""
-        self.waiting: list[bytes] = []
+        self.waiting: list[bytes] = _NOTHING
         self.size = 0
         self.spent = False
         self.trailers: list[bytes] | None = None
@@ -48,13 +52,16 @@ class RequestBody:
 
     def add(self, pieces: list[bytes]) -> None:
         """More has arrived, and cannot be sent yet."""
-        self.waiting += pieces
+        if self.waiting:
+            self.waiting += pieces
+        else:
+            self.waiting = pieces[:]
         for piece in pieces:
             self.size += len(piece)
 
     def take(self, most: int) -> list[bytes]:
         """What waits, which is sent now; it is kept for another try, up to ``most`` bytes in all."""
-        pieces, self.waiting, self.size = self.waiting, [], 0
+        pieces, self.waiting, self.size = self.waiting, _NOTHING, 0
         self.keep(pieces, most)
         return pieces
 

@@ -143,7 +143,7 @@ class Forward(Relay):
             self.context.stats.add(RETRIES, 1)
         self._name(peer)
         stream = peer.pool.take(self) if self.own is None else self._take_own(peer)
-        once = (self.head.method not in SAFE or self.head.connection_bound) and not self.repeatable
+        once = (self.head.method not in SAFE or self.head.connection_bound) and not self.is_repeatable()
         # What cannot be sent twice needs one look whether the peer has hung up meanwhile; and what a peer has sent
         # since a response without a body must not be taken for an answer.
         while stream is not None and (once or stream.is_doubtful()) and stream.is_stale():
@@ -204,7 +204,7 @@ class Forward(Relay):
             self.over = True
             self.user.cut_off()
             return
-        repeatable = self.repeatable or (failure.untouched and self.is_whole())
+        repeatable = self.is_repeatable() or (failure.untouched and self.is_whole())
         seconds = self.ended - self.started
         once_more = repeatable and self._stale_at is not peer and not failure.timed_out
         if once_more and stream.went_stale(seconds):
@@ -334,7 +334,7 @@ class Forward(Relay):
         self.note_answered(head.status, now)
         if upstream.retry_on is not None:
             is_call = self.head.grpc and trailers is not None and self.is_whole()
-            reason = upstream.retry_on.reason(head, self.repeatable, is_call)
+            reason = upstream.retry_on.reason(head, self.is_repeatable(), is_call)
             if reason and self._tries_another(head.status, reason):
                 return
         if upstream.latencies is not None:

@@ -73,8 +73,7 @@ class Hedge(Holder):
         else:
             self.connected(stream)
 
-    @property
-    def repeatable(self) -> bool:
+    def is_repeatable(self) -> bool:
         return True
 
     @property

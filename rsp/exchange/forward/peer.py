@@ -193,7 +193,7 @@ class Peer(Candidate):
         now = self.context.now
         if self.probe is not None or self._spurned == now:
             return False
-        if not request.repeatable and now < self.stats.mark(EJECTED_UNTIL) / 1000 + _FOR_THE_REPEATABLE:
+        if not request.is_repeatable() and now < self.stats.mark(EJECTED_UNTIL) / 1000 + _FOR_THE_REPEATABLE:
             return False
         if not self.scoreboard.claim(self.stats.number):
             self._spurned = now

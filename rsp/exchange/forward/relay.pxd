@@ -15,6 +15,7 @@ cdef class Relay(Holder):
     cdef public Upstream upstream
     cdef public RequestBody body
     cdef public bint over, spent
+    cpdef bint is_repeatable(self) except -1
     cpdef bint is_whole(self) except -1
     @cython.locals(body=RequestBody, pieces=list, trailers=list)
     cpdef send(self, PeerStream stream)

@@ -46,8 +46,7 @@ class Relay(Holder):
 
     # -- the request
 
-    @property
-    def repeatable(self) -> bool:
+    def is_repeatable(self) -> bool:
         """Whether it may be sent once more: it is idempotent, all of its body that was sent is still here, and it means
         the same on another connection."""
         return self.head.method in IDEMPOTENT and self.is_whole()

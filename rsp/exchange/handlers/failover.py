@@ -74,7 +74,7 @@ class Guard(ResponseReceiver):
         forward = self._forward
         if status not in self._failover.on or self._exchange.over:
             return False
-        return forward.repeatable if self._was_sent else forward.is_whole()
+        return forward.is_repeatable() if self._was_sent else forward.is_whole()
 
     # In the compiled build a request does not hold its user while it calls it: the guard is gone as soon as the request
     # has another one.  So what is needed after that is taken first.

@@ -148,7 +148,7 @@ class ServerConnection(StreamOwner):
         rest, start = self._buffer, self._start
         self._buffer = b""
         self._start = 0
-        return rest[start:] if start else rest
+        return part(rest, start, len(rest))
 
     def put_back(self, rest: bytes) -> None:
         self._buffer = rest
@@ -217,7 +217,7 @@ class ServerConnection(StreamOwner):
     def _serve(self, block: bytes) -> None:
         session = self.session
         limits = session.limits
-        if block[:2] == b"\r\n":
+        if block.startswith(b"\r\n"):
             block = block[2:]
         if len(block) > limits.line_limit:
             check_size(block, limits.line_limit, limits.head_limit)

@@ -9,6 +9,7 @@ from rsp.net.transport cimport Protocol
 
 cdef int BODY, TUNNEL, WAIT, _CHUNKS
 cdef double _NEVER
+cdef list _NOTHING
 
 
 cdef class StreamOwner(Protocol):

@@ -22,6 +22,7 @@ from rsp.net.proxy_header import Address
 from rsp.net.transport import Protocol
 
 _NEVER: Final = inf
+_NOTHING: Final[list[bytes]] = []  # never changed
 _KEPT: Final = (b"keep-alive", b"")  # how 1.0 and 1.1 are told that the connection stays open
 _CHUNKS: Final = 512  # a connection's share of a turn: one read can hold 40,000 chunks
 
@@ -105,7 +106,7 @@ class ServerStream(ClientStream):
     def whole_body(self, piece: bytes) -> None:
         """All of it came with the head."""
         self.state = WAIT
-        self._pass_body([piece], [])
+        self._pass_body([piece], _NOTHING)
 
     def begin_body(self, framing: int) -> None:
         self._body_from = self._connection.context.now

@@ -1,13 +1,7 @@
 """One message, or the next piece of one, to a transport in one system call, which writes at once what it is given."""
 
-from typing import Final
-
 from rsp.http.h1.body import encode_chunk, encode_last_chunk
-from rsp.http.pieces import joined
 from rsp.net.transport import Transport
-
-# Below this many bytes one copy is cheaper than a vector of buffers.
-_JOIN_BELOW: Final = 16 << 10
 
 
 def write_message(
@@ -15,17 +9,12 @@ def write_message(
 ) -> None:
     """``start``: a head, or empty; ``trailers``: not ``None`` when the body ends here.  The transport must be open."""
     if not chunked and len(pieces) < 2:
-        if not pieces:
-            if start:
-                transport.write(start)
-            return
-        piece = pieces[0]
-        if not start:
-            transport.write(piece)
-        elif len(piece) < _JOIN_BELOW:
-            transport.write(joined(start, piece))
-        else:
-            transport.write_both(start, piece)
+        if start and pieces:
+            transport.write_both(start, pieces[0])
+        elif start:
+            transport.write(start)
+        elif pieces:
+            transport.write(pieces[0])
         return
     buffers = [start] if start else []
     if not chunked:
