@@ -14,7 +14,6 @@ from rsp.importing.nginx import (
     folders,
     indexes,
     pages,
-    precedence,
     prefixes,
     proxy,
     times,
@@ -24,6 +23,7 @@ from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import Guards
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.missing import Missing, Passed, is_rewriting
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
@@ -196,7 +196,7 @@ class Content:
             draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
             return
         if location is not None and files.is_for_one(location, level) and not prefixes.keeps_out(draft.keys):
-            draft.match = {"exact": precedence.as_sent(location.path)}
+            draft.match = {"exact": as_sent(location.path)}
         if location is not None and files.aliased(location, level, names, draft.all):
             table = dict(draft.match)
             files.aliased(location, level, names, table)

@@ -24,7 +24,8 @@ from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.maps import re2_of, wider_than
+from rsp.importing.nginx.maps import wider_than
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
@@ -132,14 +133,9 @@ class Locations:
         if location is None or (location.path == "/" and location.modifier == ""):
             return {}
         if location.is_regex:
-            expression = re2_of(location.path)
-            if location.outer is not None and not location.outer.is_regex and location.outer.path != "/":
-                inner = expression if expression.startswith("^") else f".*{expression}"
-                if not expression.startswith(f"^{location.outer.path}"):
-                    expression = f"^{re.escape(location.outer.path)}{inner.lstrip('^')}"
-            return {"regex": f"(?i){expression}" if location.modifier == "~*" else expression}
+            return {"regex": location.expression}
         if location.modifier == "=":
-            return {"exact": precedence.as_sent(location.path)}
+            return {"exact": as_sent(location.path)}
         return precedence.prefix(location, self.server)
 
     def _fill(self, draft: Draft, location: Location | None, level: Level, names: Names) -> None:

@@ -6,7 +6,7 @@ rsp's ``path = "/admin"`` is not.  A route with a regular expression has the res
 import re
 from typing import Final
 
-from rsp.importing.nginx.precedence import as_sent
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.site import Value
 

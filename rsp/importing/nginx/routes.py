@@ -77,7 +77,7 @@ class Routes:
         for number, part in enumerate(parts):
             where = self._listeners.where(part)
             for location, draft in pairs:
-                is_weak = location is not None and location.modifier != "^~"
+                is_weak = location is not None and "first" not in draft.match
                 if number == 0:
                     result.routes += draft.parts
                 if draft.is_closed and not draft.keys:

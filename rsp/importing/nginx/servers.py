@@ -10,9 +10,12 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
+from rsp.importing.nginx.inside import within
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.maps import named_groups, re2_of
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.tree import Statement
-from rsp.importing.nginx.variables import Functions, Names
+from rsp.importing.nginx.variables import Functions, Names, Unsayable
 
 CONTENT = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
 
@@ -32,6 +35,26 @@ class Location(Struct, eq=False):
     @property
     def is_regex(self) -> bool:
         return self.modifier in ("~", "~*")
+
+    @property
+    def expression(self) -> str:
+        """Of RE2, for whole paths.  Raises :class:`Unsayable`."""
+        return self._within()[0]
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether the groups of its expression are those that nginx has."""
+        try:
+            return self._within()[1]
+        except Unsayable:
+            return False
+
+    def _within(self) -> tuple[str, bool]:
+        said = re2_of(self.path)
+        ignores_case = self.modifier == "~*"
+        if self.outer is None or self.outer.is_regex or self.outer.path == "/":
+            return f"(?i){said}" if ignores_case else said, True
+        return within(as_sent(self.outer.path), said, ignores_case=ignores_case)
 
     def around(self) -> "Iterator[Location]":
         """Those around it, the innermost first."""
@@ -101,10 +124,8 @@ class Server:
             known.pop("request_filename", "")
         captures = frozenset[str]()
         if location.is_regex:
-            from rsp.importing.nginx.maps import named_groups
-
             captures = named_groups(location.path)
-        return Names(known, self.names.functions, captures)
+        return Names(known, self.names.functions, captures, has_groups=not captures or location.has_groups)
 
     def find(self, path: str) -> Location | None:
         """As nginx does."""
@@ -113,12 +134,18 @@ class Server:
         if exact is not None:
             return exact
         longest = max(plain, key=lambda each: len(each.path), default=None)
-        if longest is not None and longest.modifier == "^~":
-            return longest
-        is_kept = longest is not None and any(each.modifier == "^~" for each in longest.around())
-        inner = [each for each in self.locations if each.is_regex and each.outer is longest and longest is not None]
-        outer = [each for each in self.locations if each.is_regex and each.outer is None and not is_kept]
-        return next((each for each in (*inner, *outer) if each.matches(path)), longest)
+        return next((each for each in self.tried(longest) if each.matches(path)), longest)
+
+    def tried(self, longest: Location | None) -> list[Location]:
+        """The expressions that nginx tries where ``longest`` is the longest prefix; ``^~`` leaves out its siblings."""
+        expressions = [each for each in self.locations if each.is_regex]
+        if longest is None:
+            return [each for each in expressions if each.outer is None]
+        found = [each for each in expressions if each.outer is longest]
+        for node in (longest, *longest.around()):
+            if node.modifier != "^~":
+                found += [each for each in expressions if each.outer is node.outer]
+        return found
 
     def inside(self, location: Location) -> list[Location]:
         """Those within it, at any depth."""

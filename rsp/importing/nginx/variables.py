@@ -93,7 +93,8 @@ class Functions(Protocol):
 class Names:
     """``constants``: text of nginx by variable; ``captures``: what of the route's regular expression is known.
 
-    ``has_response``: the hook has ``res`` as well as ``req``.
+    ``has_response``: the hook has ``res`` as well as ``req``; ``has_groups``: the route's expression has the groups of
+    ``captures``, so that there are placeholders for them.
     """
 
     def __init__(
@@ -102,11 +103,13 @@ class Names:
         functions: Functions,
         captures: frozenset[str] = frozenset(),
         has_response: bool = False,
+        has_groups: bool = True,
     ) -> None:
         self.constants = constants
         self.functions = functions
         self.captures = captures
         self.has_response = has_response
+        self.has_groups = has_groups
 
     def with_response(self) -> "Names":
         """For a hook of responses."""
@@ -147,7 +150,7 @@ class Names:
         return " .. ".join(parts) or '""'
 
     def _placeholder(self, name: str) -> str:
-        if name in self.captures:
+        if name in self.captures and self.has_groups:
             return f"{{{name}}}"
         if name in _TEXTS:
             return _TEXTS[name]
