@@ -8,7 +8,8 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rsp.importing.ordered.value import Inexpressible as Inexpressible
+from rsp.importing.ordered import automaton
+from rsp.importing.ordered.inexpressible import Inexpressible as Inexpressible
 from rsp.importing.ordered.value import Wanted, both, escaped, opposite
 
 Pairs = tuple[tuple[str, Wanted], ...]
@@ -186,7 +187,9 @@ def _paths(one: Path, two: Path) -> Path | None:
     if one.kind == two.kind == "suffix" and one.fold == two.fold:
         longer, shorter = sorted((one, two), key=lambda each: -len(each.text))
         return longer if longer.text.endswith(shorter.text) else None
-    raise Inexpressible("a path has to match two patterns at once")
+    text = automaton.both(one.expression(), two.expression(), "/")
+    known = {each.expression(): each for each in (one, two)}
+    return None if text is None else known.get(text) or Path("regex", text)
 
 
 def _apart(one: Path, two: Path) -> bool:
