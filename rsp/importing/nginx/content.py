@@ -235,8 +235,8 @@ class Content:
             return
         files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        if script is not None:
-            self._indexed(draft, script, folder, level, names, rules)
+        if script is not None and files.may_be_directory(location):
+            indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
             self._unlisted(draft)
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
 
@@ -291,14 +291,17 @@ class Content:
             else:
                 self._same_rules(level, meant)
                 self._passer(draft, rules, last.index)(passing, meant, False)
-            if ("else_rewrite" in draft.keys or draft.others) and script is not None:
-                indexes.own(draft, self.server, self.context, script, folder)
-            elif passing is not None and passing.name == "fastcgi_pass" and last.rewrite is None and last.index:
-                indexes.below_scripts(draft, self.server, self.context, meant, last.index)
-            if script is not None:
+            is_script = passing is not None and passing.name == "fastcgi_pass" and last.rewrite is None and last.index
+            if script is not None and (
+                "else_rewrite" in draft.keys or draft.others or (is_script and indexes.scripts(level) != [last.index])
+            ):
+                indexes.own(draft, self.server, self.context, script, level, folder)
+            elif script is not None:
                 draft.before += indexes.behind_scripts(draft, level, folder)
+            if is_script:
+                indexes.below_scripts(draft, self.server, self.context, meant, last.index or "")
         elif script is not None and runs:
-            self._indexed(draft, script, folder, level, names, rules)
+            indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
         if script is not None:
             self._unlisted(draft)
         if tried.looked:
@@ -367,28 +370,6 @@ class Content:
         """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
         if access.differ(level, meant.level):
             raise Unsayable(f"{meant.path} has restrictions of its own")
-
-    def _indexed(
-        self, draft: Draft, script: Location, folder: str, level: Level, names: Names, rules: fields.Rules
-    ) -> None:
-        """``index index.php``: directories are for the script in them."""
-        passing = script.content
-        if passing is None:
-            return
-        passing.used = True
-        inner = self.server.names_at(script)
-        name = fastcgi.upstream(passing, script.level, inner, self.context.blocks, self.context.result, draft.parts)
-        if "exact" in draft.match or "regex" in draft.match:
-            return
-        if level.has("root", "alias") and inner.expand("$document_root") != names.expand("$document_root"):
-            draft.parts.note(None, "directories here have another root than their index script: rsp does not run it")
-            return
-        draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        draft.behind = script.level
-        path = str(draft.match.get("path", "/"))
-        expression = f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"
-        # A second route, for paths that end in a slash.
-        draft.keys[""] = [name, expression, "\n".join(indexes.by_order(draft, level, folder))]
 
 
 def _looked_up(values: list[str], meant: list[str], called: str) -> str:

@@ -87,6 +87,15 @@ def is_for_one(location: Location, level: Level) -> bool:
     return all(_NAMED.search(each) is not None for each in (location.path, file))
 
 
+def may_be_directory(location: Location | None) -> bool:
+    """Whether it has paths that end in a slash."""
+    if location is None or location.modifier in ("", "^~"):
+        return True
+    if location.modifier == "=":
+        return location.path.endswith("/")
+    return _NAMES_FILES.search(location.path) is None
+
+
 def aliased(location: Location, level: Level, names: Names, keys: dict[str, Value]) -> bool:
     """``alias`` of an exact path or a regular expression names one file: a directory and ``rewrite``."""
     if not level.has("alias") or not ("exact" in keys or "regex" in keys):
