@@ -1,9 +1,13 @@
 """Parts of a configuration: what the nginx.conf around them defines, variables of the environment, odd words."""
 
+from contextlib import nullcontext
+
 import pytest
 
+from rsp.config.errors import ConfigError
 from rsp.importing.check import checked
 from rsp.importing.nginx.reader import read
+from rsp.lua.evaluate import evaluate
 
 MAIN = """events {}
 http {
@@ -76,7 +80,7 @@ def test_variables_of_the_environment(imported):
     assert site.whole, list(site.untranslated)
     for said in (
         'listen { "0.0.0.0:" .. (os.getenv("PORT") or "8080") }',
-        '(os.getenv("API_HOST") or "api-host.invalid") .. ":" .. (os.getenv("API_PORT") or "8080")',
+        '(os.getenv("API_HOST") or "api-host.invalid") .. ":" .. (os.getenv("API_PORT") or "8081")',
         '{ (os.getenv("OTHER") or "other.invalid:80"), weight = 2 }',
         'upstream "b-host" { (os.getenv("B_HOST") or "b-host.invalid:80") }',
         'return redirect("https://" .. (os.getenv("DOMAIN") or "") .. "/a", 302)',
@@ -91,15 +95,69 @@ def test_variables_of_the_environment(imported):
 @pytest.mark.parametrize(
     "text",
     [
-        "location / { proxy_pass ${URL}; }",
+        "location / { proxy_pass ${URL}/api; }",
         "location / { proxy_pass http://$HOST; }",
-        "listen ${ADDRESS}:80;",
-        "client_max_body_size ${MAX}; location / { proxy_read_timeout ${T}; proxy_pass http://app; }",
+        "listen 80 ${FLAGS};",
+        "location / { deny {{ network }}; proxy_pass http://app; }",
+        "location / { proxy_read_timeout ${T}h; proxy_pass http://app; }",
     ],
 )
 def test_variables_of_which_it_is_not_known_what_they_are(imported, text):
     site, _ = imported(f"server {{ {text} }}", main="")
     assert not site.whole
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("%domain%", "DOMAIN"), ("{{ domain }}", "DOMAIN"), ("{{ .Values.host }}", "VALUES_HOST"), ("__USER__", "SITE_USER"),
+     ("{{domain | default('x')}}", "DOMAIN"), ("<your-domain>", "YOUR_DOMAIN"), ("<%= @domain %>", "DOMAIN"), ("@DOMAIN@", "DOMAIN")],
+)  # fmt: skip
+def test_placeholders_of_templates(imported, written, name):
+    site, text = imported(f"server {{ listen 80; server_name {written}; location / {{ proxy_pass http://app; }} }}"
+                          " server { listen 80 default_server; location / { return 204; } }", main="")  # fmt: skip
+    assert site.whole, list(site.untranslated)
+    assert f'host = (os.getenv("{name}") or ' in text
+    assert any(f"is {name}" in note.text for note in site.notes)
+
+
+def test_what_placeholders_stand_for(imported):
+    site, text = imported(
+        "server { listen %ip%:%port%; listen [::]:%port%; client_max_body_size ${MAX}; auth_basic %realm%;"
+        " auth_basic_user_file /etc/%user%; ssl_certificate {{ pem }}; location __PATH__/ { alias __DIR__/;"
+        " rewrite ^__PATH__$ __PATH__/ permanent; } location /a { proxy_pass ${URL}; proxy_read_timeout ${T}; }"
+        " location /b { proxy_pass http://127.0.0.1:__PORT____PATH__/; allow {{ network }}; deny all; } }",
+        main="",
+    )
+    assert site.whole, list(site.untranslated)
+    for said in (
+        'listen { (os.getenv("IP") or "0.0.0.0") .. ":" .. (os.getenv("PORT") or "8080") }',
+        'listen { "[::]:" .. (os.getenv("PORT") or "8080") }',
+        'body = (os.getenv("MAX") or "1MB")',
+        'basic = "/etc/" .. (os.getenv("SITE_USER") or "site-user"), realm = (os.getenv("REALM") or "realm")',
+        'path = (os.getenv("SITE_PATH") or "/site-path") .. "/"',
+        'files = (os.getenv("DIR") or "/dir")',
+        'regex("^" .. (os.getenv("SITE_PATH") or "/site-path") .. "$")',
+        '(os.getenv("URL") or "http://url.invalid:80"):match("^http://([^/]+)/?$")',
+        'response = (os.getenv("T") or "60s")',
+        'rewrite = (os.getenv("SITE_PATH") or "/site-path") .. "/"',
+        'allow = (os.getenv("NETWORK") or "192.0.2.1")',
+    ):
+        assert said in text, said
+
+
+def test_a_url_with_tls_or_a_path_does_not_load(imported, monkeypatch, tmp_path):
+    _, text = imported("location / { proxy_pass ${URL}; }", main="")
+    for url, loads in (
+        ("http://a:80", True),
+        ("http://a:80/", True),
+        ("https://a:443", False),
+        ("http://a:80/b", False),
+    ):
+        monkeypatch.setenv("URL", url)
+        path = tmp_path / "site.lua"
+        path.write_text(text)
+        with nullcontext() if loads else pytest.raises(ConfigError):
+            evaluate(str(path))
 
 
 def test_names_of_lua_are_names(imported):

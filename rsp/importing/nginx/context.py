@@ -11,7 +11,7 @@ from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts, Result
-from rsp.importing.nginx.tree import MISSING, Statement
+from rsp.importing.nginx.tree import MISSING, TEMPLATE, Statement
 from rsp.importing.nginx.upstreams import Block
 from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED, is_closing
 
@@ -57,6 +57,8 @@ class Context(Struct):
 
 
 def reason_for(name: str) -> str:
+    if name.endswith(TEMPLATE):
+        return "rsp import does not know what this placeholder stands for"
     if "_by_lua" in name:
         return "code for nginx's Lua module is another language than rsp's hooks (docs/lua.md); write it anew"
     if name.startswith("js_"):
