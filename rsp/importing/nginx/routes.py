@@ -7,6 +7,7 @@ from typing import Final
 from rsp.importing.nginx import before, host_groups, identity, pages, referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
+from rsp.importing.nginx.environment import named
 from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.listen import Listeners, Part, hosts_of
@@ -118,7 +119,7 @@ class Routes:
     def _name(self, hosts: list[str], server: Server) -> str:
         """What names of Lua begin with: no other server's do."""
         plain = [host for host in hosts if host[0] != "~"]
-        said = re.sub(r"\W", "_", plain[0] if plain else "").strip("_")
+        said = re.sub(r"\W", "_", named(plain[0]) if plain else "").strip("_")
         number = self._servers.index(server) + 1
         if not said or said[0].isdigit():
             said = f"server_{said or number}"
