@@ -35,7 +35,7 @@ LINES = [
     ('route {\n to = "app",\n timeouts = { connect = "3sec",\n  read = "x" },\n limits = {\n body = "x" } }', [3, 4, 6]),
     ('timeouts = {\n idle = "5 min",\n connect = "3sec"\n}', [2, 3]),
     ('upstream "a" { "h:1" } timeouts = {\n idle = "5 min",\n\n connect = "3sec"\n}', [2, 4]),
-    ('route { to = "app", timeouts = { read = 1 } }\ntimeouts = {\n idle = "x" }\nlimits = {\n fields = {} , head = "x" }', [3, 5]),
+    ('route { to = "app", timeouts = { read = 1 } }\ntimeouts = {\n idle = "x" }\nlimits = {\n fields = {} , head = "x" }', [3, 5, 5]),
     ('trusted = {\n "a",\n "10.0.0.0/8",\n "b",\n "c" }', [2, 4, 5]),
     ('route {\n to = "app",\n response_headers = {\n set = {\n  ["X-A"] = "b",\n  ["X-B"] = 5,\n  ["X-C"] = "a\\nb" } } }', [6, 7]),
     ('listen "x"\nlisten {\n "y",\n backlog = "x" }\n', [1, 3, 4]),
