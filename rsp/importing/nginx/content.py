@@ -24,7 +24,7 @@ from rsp.importing.nginx.guards import Guards
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.missing import Missing, Passed, is_rewriting
 from rsp.importing.nginx.paths import as_sent
-from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.servers import Location, Server, around_alias
 from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
@@ -204,6 +204,10 @@ class Content:
                 if name in table:
                     draft.keys[name] = table[name]
             return
+        owner = around_alias(location) if location is not None else None
+        if owner is not None:
+            folders.below_alias(draft, owner, location, level, names)
+            return
         if folders.is_open(level, names):
             folders.put(draft, self.server, location, level, names)
             return
@@ -228,7 +232,7 @@ class Content:
                 draft.keys["fallback"] = tried.last.file
             self._missing(draft, tried.last, level)
             return
-        script = self._scripts(level)
+        script = self._scripts(level, location)
         if tried is not None:
             self._tell_of_sources(draft, level)
             self._tried(draft, tried, folder, location, level, names, rules)
@@ -240,12 +244,13 @@ class Content:
             self._unlisted(draft)
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
 
-    def _scripts(self, level: Level) -> Location | None:
+    def _scripts(self, level: Level, location: Location | None) -> Location | None:
         """The location that runs what ``index`` names."""
         said = level.last("index")
+        folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
         for word in said.args if said is not None else ():
             if word.endswith(".php"):
-                found = self.server.find(f"/{word.lstrip('/')}")
+                found = self.server.find(word if word.startswith("/") else f"{folder}/{word}")
                 if found is not None and found.content is not None and found.content.name == "fastcgi_pass":
                     return found
         return None
@@ -257,7 +262,7 @@ class Content:
         last = tried.last
         self._missing(draft, last, level)
         meant = last.location
-        script = self._scripts(level) if tried.directory else None
+        script = self._scripts(level, location) if tried.directory else None
         runs = meant is not None or script is not None
         if tried.directory:
             files.look_at_index(self.server, location, level)

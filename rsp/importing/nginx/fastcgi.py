@@ -91,7 +91,11 @@ def _scripts(
     )
     match = _SCRIPT.fullmatch(names.expand(script)) if script else None
     root = match["root"] if match is not None else ""
-    if script and match is None and "$request_filename" not in script:
+    if "$request_filename" in script:
+        root, uri, _ = names.expand(script).rpartition("$uri")
+        if not uri:
+            raise Unsayable("rsp looks for scripts by the whole path below a `root`; this alias takes a part of it off")
+    elif script and match is None:
         constant = names.expand(script)
         root, _, name = constant.rpartition("/")
         if constant.startswith("$document_root/"):

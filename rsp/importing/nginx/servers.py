@@ -109,6 +109,7 @@ class Server:
             if location.modifier == "@":
                 self.named[location.path] = location
                 continue
+            _inherit(location)
             self._collect(location.level, location)
             self.locations.append(location)
 
@@ -117,11 +118,14 @@ class Server:
         if location is None:
             return self.names
         known = {**self.names.constants, **constants_of(location.level)}
-        for kind in ("root", "alias"):
-            if location.level.is_set_below(kind, "server"):
-                known["document_root"] = known["realpath_root"] = location.level.value(kind)
-        if location.level.has("alias"):
+        place = next(iter(location.level.all("root", "alias")[-1:]), None)
+        if place is not None:
+            known["document_root"] = known["realpath_root"] = place.value
+        if place is not None and place.name == "alias":
+            root = _root_of(place.value, location if location.level.has("alias") else around_alias(location))
             known.pop("request_filename", "")
+            if root is not None:
+                known["request_filename"] = f"{root}$uri"
         captures = frozenset[str]()
         if location.is_regex:
             captures = named_groups(location.path)
@@ -175,6 +179,34 @@ def _location(statement: Statement, level: Level, outer: Location | None) -> Loc
     if modifier not in ("~", "~*", "@"):
         path = re.sub(r"/{2,}", "/", path)
     return Location(modifier, path, Level("location", statement.block or [], level), statement, outer)
+
+
+def _inherit(location: Location) -> None:
+    """An alias of the prefix around it is said again, with what the location's own path has more."""
+    owner = around_alias(location)
+    if owner is None or location.is_regex:
+        return
+    folder, path = owner.level.value("alias"), location.path[len(owner.path) :]
+    alias = Statement("alias", [folder + path], location.statement.origin)
+    alias.used = True
+    location.level = Level("location", [*location.level.block, alias], location.level.outer)
+
+
+def around_alias(location: Location) -> Location | None:
+    """The prefix around it that has the alias by which its files are found."""
+    found = location.level.all("root", "alias")
+    if not found or found[-1].name != "alias" or location.level.has("alias"):
+        return None
+    owner = next((each for each in location.around() if each.level.has("alias")), None)
+    return None if owner is None or owner.is_regex else owner
+
+
+def _root_of(alias: str, owner: Location | None) -> str | None:
+    """The ``root`` that an alias of ``owner`` comes to; ``None``: it does not end as the location's path does."""
+    if owner is None or owner.is_regex or (owner.path.endswith("/") and not alias.endswith("/")):
+        return None
+    folder, path = alias.rstrip("/"), owner.path.rstrip("/")
+    return folder.removesuffix(path) if folder.endswith(path) else None
 
 
 def constants_of(level: Level) -> dict[str, str]:
