@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import access, failing, proxy
+from rsp.importing.nginx import access, failing, proxy, scripted
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
@@ -85,6 +85,11 @@ def _page(
     if is_file and any(each.args[-1] == target and changed[1:] in each.args[:-1] for each in others.all("error_page")):
         condition = " or ".join(f"err.status == {status}" for status in known)
         draft.failed.append(f"if {condition} then return respond({changed[1:]}) end")
+        return []
+    if found is not None and found.content is not None and found.content.name == "fastcgi_pass" and target[0] == "/":
+        if "to" in draft.keys and (others.is_on("proxy_intercept_errors") or others.is_on("fastcgi_intercept_errors")):
+            raise Unsayable("the page comes from a peer")
+        scripted.lead(target, found, known, changed, server, others, draft, context)
         return []
     if changed and changed[1:] not in known and not (found is not None and found.level.has("return")):
         raise Unsayable("rsp does not change the status of an error with its page")
