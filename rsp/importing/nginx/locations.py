@@ -156,12 +156,12 @@ class Locations:
         access.passwords(level, draft.keys, names)
         access.service(level, draft.keys, self._services.asked, draft.parts)
         access.satisfy(level, draft.keys)
-        self.context.zones.put(level, draft.keys, names, draft.parts)
+        counted = self.context.zones.put(level, draft.keys, names, draft.parts)
         self._limit_except(level, draft)
         rules = fields.Rules()
         answered = self._rewriting(level, draft, names, location)
         if not answered:
-            given, draft.before = draft.before, []
+            given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
             said = [*rules.before, *draft.before]
             lines = self._with_groups(said, location)
