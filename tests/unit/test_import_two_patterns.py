@@ -24,6 +24,8 @@ PATTERNS = (
     r"index.php",
     r"[0-9]{1,3}",
     r"^/v[12]/",
+    r"^/a/",
+    r"/a$",
     r"foo|bar$",
     r"^/x?y*z+$",
 )
@@ -78,6 +80,7 @@ def test_it_is_found_where_both_are(one, two):
         (r"^/\.git", r"\.css$", r"^/\.git.*\.css$"),
         (r"^/\.git", r"^/[^/]*\.bak$", r"^/\.git[^/]*\.bak$"),
         (r"\.(css|js|png)$", r"(?i)\.(jpe?g|png|js)$", r"\.(?:js|png)$"),
+        (r"^/api/", r"/x$", r"^/api/.*/x$|^/api/x$"),
         (r"^/(a|b)/", r"\.(css|js)$", r"^/(?:a|b)/.*\.(?:css|js)$"),
     ],
 )

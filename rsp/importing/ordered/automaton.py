@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from rsp.importing.ordered.inexpressible import Inexpressible
+from rsp.importing.ordered.inexpressible import Inexpressible, escaped
 
 _ALL: Final = frozenset(range(256)) - {10}
 _MOST: Final = 1000  # states of a walk
@@ -26,6 +26,7 @@ _GROUP: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?!\?)|\(\?P<\w+>"
 _CHOICE: Final = re.compile(r"(?<!\\)\((?:\?:)?(?P<inner>(?:\\.|[^()\[\]\\])*\|(?:\\.|[^()\[\]\\])*)\)(?![*+?{])")
 _CHOICES: Final = 60
 _SIGN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]")
+_PLAIN: Final = re.compile(r"(?:[^\\.+*?()|\[\]{}^$]|\\[^\w])*")
 _SEGMENT: Final = "^/[^/]*"
 
 Places = frozenset[int]
@@ -45,7 +46,7 @@ def both(one: str, two: str, start: str = "") -> str | None:
         return _kept(two, one)
     a, b = _within_another(_kept(one, two)), _within_another(_kept(two, one))
     inside = (f"{x}[^/]*{y.removeprefix(_SEGMENT)}" for x, y in ((a, b), (b, a)) if y.startswith(_SEGMENT))
-    for text in (f"{a}.*{b}", f"{b}.*{a}", f"{a}.*{b}|{b}.*{a}", *inside):
+    for text in (f"{a}.*{b}", f"{b}.*{a}", f"{a}.*{b}|{b}.*{a}", *inside, *_sharing(one, two), *_sharing(two, one)):
         if all(at[0] == (at[1] and at[2]) for at in _walk([text, one, two], start)):
             return text
     return _by_alternatives(one, two, start) or _by_alternatives(two, one, start) or _fail()
@@ -58,6 +59,19 @@ def _kept(kept: str, other: str) -> str:
 
 def _without_groups(text: str) -> str:
     return _GROUP.sub(lambda match: "(?:" if match[0] == "(" or match[0].startswith("(?P<") else match[0], text)
+
+
+def _sharing(one: str, two: str) -> Iterable[str]:
+    """A beginning and an end, which may have characters in common: ``^/api/`` and ``/x$``."""
+    if _PLAIN.fullmatch(one.removeprefix("^")) is None or not one.startswith("^"):
+        return
+    if _PLAIN.fullmatch(two.removesuffix("$")) is None or not two.endswith("$"):
+        return
+    begin, end = (re.sub(r"\\(.)", r"\1", each) for each in (one[1:], two[:-1]))
+    shared = [size for size in range(1, min(len(begin), len(end)) + 1) if begin.endswith(end[:size])]
+    if shared:
+        short = "|".join(f"^{escaped(begin + end[size:])}$" for size in shared)
+        yield f"{one}.*{two}|{short}"
 
 
 def _by_alternatives(one: str, two: str, start: str) -> str | None:

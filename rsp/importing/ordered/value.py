@@ -11,6 +11,7 @@ from msgspec import Struct
 from rsp.http.regex import Pattern
 from rsp.importing.ordered import automaton
 from rsp.importing.ordered.inexpressible import Inexpressible as Inexpressible
+from rsp.importing.ordered.inexpressible import escaped as escaped
 
 _KEYS: Final = ("prefix", "suffix", "contains", "regex")
 
@@ -131,11 +132,6 @@ def regular(text: str) -> str:
         return Pattern(text).text.decode()
     except ValueError as error:
         raise Inexpressible(f"rsp has regular expressions of RE2: {error}") from None
-
-
-def escaped(text: str) -> str:
-    """As a regular expression, without the backslash before "-" that RE2 does not need."""
-    return re.escape(text).replace(r"\-", "-")
 
 
 def expression(key: str, text: str) -> str:
