@@ -90,6 +90,7 @@ class Content:
                 del draft.keys["send_host"]
                 draft.before.append(f"req.host = {chosen[1]}")
             draft.before.append(f"return proxy({chosen[2]})")
+            self._slash(draft, location)
             return
         if key == "to" and passing.name == "proxy_pass" and proxy.is_open(passing, names):
             self._by_hook(draft, passing, location, level, names, rules)
@@ -262,6 +263,8 @@ class Content:
         last = tried.last
         self._missing(draft, last, level)
         meant = last.location
+        if meant is not None and last.index and last.rewrite is None and not tried.directory:
+            last.rewrite = f"/{last.index}?$query_string"  # so that no script of a directory runs
         script = self._scripts(level, location) if tried.directory else None
         runs = meant is not None or script is not None
         if tried.directory:
