@@ -102,6 +102,8 @@ THEMES = [
     http-request set-header X-Cookie yes if session !canary
     http-request return status 200 content-type text/plain string "numbered" if numbered { path /n }
     http-request redirect location /whole code 302 if whole
+    acl nothing hdr(X-Beta) -i
+    http-request deny if nothing
     use_backend one if old !new
     use_backend two if canary or { hdr(X-Beta) -m found } beta_path or new
     use_backend three if { hdr_end(X-Env) -i .test } { path / }
@@ -201,7 +203,11 @@ backend be_shop
     http-response set-header X-Path api if { var(txn.path) -m beg /api/ }
     use_backend one if { var(txn.host) -m str shop.test }
     use_backend two if { var(txn.path) -m end /x }
+.if feature(QUIC)
+    default_backend one
+.else
     default_backend three
+.endif
 """
         + _BACKENDS
         + """

@@ -49,6 +49,7 @@ class _Reader:
         self.settings: dict[str, Any] = {}
         self.upstreams: dict[str, Declaration] = {}
         self.passwords: dict[str, None] = {}
+        self.trusted: list[str] = []
         self.forwarded = any(
             line.starts("option", "forwardfor") for each in self.sections for line in self._lines(each)
         )
@@ -59,6 +60,9 @@ class _Reader:
         self._unused(found)
         for name, where in self.patterns.read.items():
             self.site.add(Note(f"the lines of {name} ({where}) are in this file now, and are changed here from now on"))
+        if self.trusted:
+            said = ["HAProxy takes the client's address from fields of these proxies (set-src)."]
+            self.site.add(Setting("trusted", list(self.trusted), comments=said))
         note_trust(self.site)
         self.site.sort()
         with_environment(self.site, lambda text: variables(text))
@@ -144,7 +148,7 @@ class _Reader:
         base = next((line.words[1] for line in self.global_lines if line.starts("crt-base")), "")
         for bind in own:
             self.site.add(listen(bind, bind.address in redirected, client))
-            declarations, said = certificates(bind, base)
+            declarations, said = certificates(bind, base, self.patterns)
             parts: list[Part] = [*declarations, *said]
             for part in parts:
                 if isinstance(part, Declaration) and any(
@@ -215,6 +219,7 @@ class _Reader:
         for text in [*made.notes, *acls.samples.notes, *acls.samples.inexact]:
             self.site.add(Note(text))
         self.passwords |= made.passwords
+        self.trusted += [network for network in made.trusted if network not in self.trusted]
         return found
 
     def _made(self, made: Rules, line: Line) -> list[Rule]:

@@ -37,7 +37,7 @@ class Rules:
         self.notes: dict[str, None] = {}
         self.rates = Rates(acls, ports, tables, self.notes)
         self.passwords: dict[str, None] = {}  # userlists that are asked for
-        self.realm = ""
+        self.trusted: list[str] = []  # proxies
 
     def request(self, line: Line) -> list[Rule]:
         """Rules of an ``http-request`` line.  Raises :class:`Inexpressible`."""
@@ -78,6 +78,12 @@ class Rules:
         if name == "set-path" and (moved := _REGSUB.fullmatch("".join(words))) is not None:
             replaced = [f"{moved[1]}(.*)$", f"{moved[2]}\\1"]
             return self._replace(Line([*line.words[:1], "replace-path"], line.text, line.origin), replaced, condition)
+        if name == "del-header" and words[:1] and words[0].lower() == "host":
+            self.notes["Host is not removed: peers get that of the client, unless another rule sets it"] = None
+            return []
+        if name == "set-src":
+            self.trusted += self._proxies(words, condition)
+            return []
         if name in make:
             return self._rules(line, make[name](words), condition)
         if name == "deny" or (name in ("reject", "tarpit", "silent-drop") and not parenthesis):
@@ -106,6 +112,21 @@ class Rules:
             rule.any = [both for one in rule.any for two in where.any if (both := one.both(two)) is not None]
             rule.unless = [*rule.unless, *(where.unless if not rule.last else ())]
         return found
+
+    def _proxies(self, words: list[str], condition: list[str]) -> list[str]:
+        """Networks of the proxies whose word on the client is taken."""
+        if self.acls.samples.clients:
+            raise Inexpressible("clients are compared before it; rsp knows their last addresses only")
+        alternatives = self.acls.alternatives(condition)
+        self.acls.samples.clients = False
+        only = [one for each in alternatives for one in each.any]
+        if any(one != Condition(clients=one.clients) or not one.clients for one in only) or any(
+            each.unless for each in alternatives
+        ):
+            raise Inexpressible('rsp believes proxies that are named: trusted = { "10.0.0.0/8" }')
+        if not re.fullmatch(r"(?:req\.)?f?hdr(?:_ip)?\(x-forwarded-for(?:,-1)?\)", "".join(words), re.IGNORECASE):
+            self.notes[f"{' '.join(words)}: rsp takes the client from X-Forwarded-For of these proxies"] = None
+        return [network for one in only for network in one.clients or ()]
 
     def _scheme(self, words: list[str], condition: list[str]) -> bool:
         """Whether it says how the client has come, which rsp knows: ``https if { ssl_fc }``."""

@@ -24,6 +24,7 @@ class Samples:
         self.ports = ports
         self.notes: dict[str, None] = {}
         self.inexact: dict[str, None] = {}  # what the conditions asked for so far do not say as HAProxy does
+        self.clients = False  # whether clients' addresses were asked for
         self.strict = False  # for rules that keep clients out: patterns in the place of texts, but exact
 
     def conditions(
@@ -48,6 +49,7 @@ class Samples:
         if name == "method":
             return [Condition(methods=frozenset(each.upper() for each in values))]
         if name == "src":
+            self.clients = True
             return [Condition(clients=tuple(_network(each) for each in values))]
         if name in ("ssl_fc_sni", "ssl_sni"):
             self.inexact["the name of the TLS handshake (SNI) is compared; rsp routes by the host of the request"] = (
@@ -74,6 +76,9 @@ class Samples:
 
     def _header(self, argument: str, way: str, fold: bool, values: list[str], parts: bool) -> list[Condition]:
         name, _, place = argument.partition(",")
+        if not values and way != "found":
+            self.notes[f"a test of {name} without a text to compare it with never holds"] = None
+            return []
         if place:
             raise Inexpressible(f"rsp looks at all fields {name}, not at the one in place {place}")
         if way in ("", "str") and name.lower() in ("upgrade", "connection"):
