@@ -263,8 +263,6 @@ class Content:
         last = tried.last
         self._missing(draft, last, level)
         meant = last.location
-        if meant is not None and last.index and last.rewrite is None and not tried.directory:
-            last.rewrite = f"/{last.index}?$query_string"  # so that no script of a directory runs
         script = self._scripts(level, location) if tried.directory else None
         runs = meant is not None or script is not None
         if tried.directory:

@@ -153,6 +153,8 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         end = Fallback(file=_below(constant, server, location, location, names))
     else:
         end = _last(last, server, location, names)
+    if end.index and end.rewrite is None and not has_directory:
+        end.rewrite = f"/{end.index}?$query_string"  # so that no script of a directory runs
     if looked and not has_file and names.expand(last) in ("$uri", "$uri/"):
         raise Unsayable("nginx would look for the same location again and again, and answer 500")
     return Tries(has_file, has_directory, end, "", tuple(extensions), is_first, looked)

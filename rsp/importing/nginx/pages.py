@@ -184,13 +184,18 @@ def _named(
         raise Unsayable(f"rsp import does not translate what {target} does after an error")
     for each in meant.level.block:
         each.used = each.used or each.name in ("try_files", "rewrite", "root", "internal", "default_type")
-    fields = [each.args for each in meant.level.own("add_header") if each.args[2:] == ["always"]]
+    _add_fields(meant, statuses, server.names_at(meant), draft)
+    return name, meant
+
+
+def _add_fields(meant: Location, statuses: list[str], names: Names, draft: Draft) -> None:
+    """Those that ``meant`` adds to errors."""
+    fields = [each.args for each in meant.level.own("add_header") if each.args[2:] == ["always"] and each.args[1]]
     if fields:
         condition = " or ".join(f"res.status == {status}" for status in statuses)
-        names = server.names_at(meant)
+        names = names.with_response()
         lines = [f"  res.headers{index(name)} = {names.lua(value)}" for name, value, _ in fields]
         draft.after += [f"if res.own and ({condition}) then", *lines, "end"]
-    return name, meant
 
 
 def _file_of(meant: Location) -> str:
@@ -261,14 +266,29 @@ def returned(
         draft.failed.append(f"if {condition} then return {moved} end")
         _settled(meant)
         return
+    is_error = kept == "err.status" or (kept or code) >= "400"
     code = kept or code
     kind = meant.level.value("default_type", "text/plain")
+    given = [f'["Content-Type"] = {quoted(kind)}', *_fields(meant, names, draft, is_error=is_error)]
     said = f", body = {names.lua(rest[0])}" if rest else ""
     draft.failed.append(
-        f"if {condition} then return respond{{ status = {code}, "
-        f'headers = {{ ["Content-Type"] = {quoted(kind)} }}{said} }} end'
+        f"if {condition} then return respond{{ status = {code}, headers = {{ {', '.join(given)} }}{said} }} end"
     )
     _settled(meant)
+
+
+def _fields(meant: Location, names: Names, draft: Draft, *, is_error: bool) -> list[str]:
+    """Those that ``meant`` adds to its answer, but for names that the route adds as well."""
+    table = draft.keys.get("response_headers")
+    added = table.get("add") if isinstance(table, dict) else None
+    known = {"content-type", *(name.lower() for name in (added if isinstance(added, dict) else {}))}
+    found: list[str] = []
+    for each in meant.level.own("add_header"):
+        name, value, *rest = [*each.args, ""]
+        if value and name.lower() not in known and (not is_error or rest[:1] == ["always"]):
+            found.append(f"{index(name)} = {names.lua(value)}")
+            known.add(name.lower())
+    return found
 
 
 def _settled(meant: Location) -> None:
