@@ -180,10 +180,25 @@ def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: s
         returned = next((one.value for one in each.level.block if one.name == "return"), "403")
         status = returned if returned.isdigit() else "403"
         for word in words if str(draft.match.get("exact", "/")).endswith("/") else ():
+            is_closed = f"{name}.test(index){_others(each, word, server, guards)}"
             found += [
                 f"local index = req.path .. {quoted(word)}",
-                f'if req.path:sub(-1) == "/" and {name}.test(index) and file.kind({root} .. index) == "file" then',
+                f'if req.path:sub(-1) == "/" and {is_closed} and file.kind({root} .. index) == "file" then',
                 f"  return respond({status})",
                 "end",
             ]
+    return found
+
+
+def _others(location: Location, word: str, server: Server, guards: Guards) -> str:
+    """Conditions for scripts named ``word`` that are not those of a location before this one."""
+    found = ""
+    for each in server.locations:
+        if each is location:
+            break
+        if each.is_regex and any(each.matches(f"{folder}/{word}") for folder in ("", "/x")):
+            found += f" and not {guards.compiled(each.modifier + each.path)}.test(index)"
+    for each in server.locations:
+        if each.modifier == "=" and each.path.endswith(f"/{word}"):
+            found += f" and index ~= {quoted(each.path)}"
     return found
