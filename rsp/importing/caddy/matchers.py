@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from rsp.importing.caddy.tokens import Node
+from rsp.importing.caddy.tokens import Node, variables
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, neither, of_path
 from rsp.importing.ordered.value import Value, Wanted, field_name, regular
 
@@ -159,6 +159,9 @@ def networks(values: list[str]) -> list[str]:
     for each in values:
         if each == "private_ranges":
             found += PRIVATE
+        elif (found_ := variables(each)) and found_[0][2] == each and found_[0][1]:
+            networks([found_[0][1]])
+            found.append(each)
         elif each == "forwarded":
             raise Inexpressible("forwarded: name the proxies in trusted instead")
         else:
