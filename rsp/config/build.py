@@ -332,7 +332,7 @@ class Builder:
             except msgspec.ValidationError as error:
                 message, path = wording.mistake(error, wanted, value)
                 # What is missing now may have been put aside.
-                aside = unknown if message.startswith("missing ") else gone if message in wording.EMPTY else ()
+                aside = unknown if message.startswith("missing ") else gone if message.startswith(wording.EMPTY) else ()
                 place = original(wording.spot(error, value), gone)
                 if place not in gone and path not in [known[:-1] for known in aside]:
                     named = path[:-1] if path and f'["{path[-1]}"]' in message else path

@@ -69,7 +69,7 @@ def with_lists(wanted: Any, value: Any) -> Any:
 
     In Lua both are ``{}``.  A table is meant where it would lack a key: the message names it.
     """
-    parts = _parts(wanted)
+    parts = parts_of(wanted)
     struct = next((part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)), None)
     fields = _fields(struct) if struct is not None else {}
     origins = {getattr(part, "__origin__", None): part for part in parts}
@@ -91,12 +91,12 @@ def _fields(struct: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
     return {field.encode_name: (field.type, field.required) for field in msgspec.structs.fields(struct)}
 
 
-def _parts(annotation: Any) -> list[Any]:
+def parts_of(annotation: Any) -> list[Any]:
     """What it is a union of."""
     if getattr(annotation, "__metadata__", None):
-        return _parts(annotation.__origin__)
+        return parts_of(annotation.__origin__)
     if getattr(annotation, "__origin__", None) is Union or isinstance(annotation, UnionType):
-        return [found for part in annotation.__args__ for found in _parts(part)]
+        return [found for part in annotation.__args__ for found in parts_of(part)]
     return [annotation]
 
 

@@ -123,7 +123,8 @@ class Settings(Struct, frozen=True):
     user: Annotated[
         Text | None,
         Meta(
-            description='User that workers run as when rsp is started by root. Default: `nobody`. `"root"` keeps root.'
+            description="User that workers run as when rsp is started by root. Default: `"
+            '"nobody"`. `"root"` keeps root.'
         ),
     ] = None
     group: Annotated[

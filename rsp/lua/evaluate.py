@@ -117,7 +117,7 @@ class Evaluation:
         try:
             config = Builder(declarations, texts, self.path, self.files.text_of, places).build()
         except ConfigError as error:
-            raise ConfigError(*missed, *error.messages) from None
+            raise ConfigError(*missed, *undefined.without_consequences(error.messages, missed)) from None
         if missed:
             raise ConfigError(*missed)
         self._check_stores(config)

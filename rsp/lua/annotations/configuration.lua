@@ -535,7 +535,7 @@ workers = nil
 ---@type "auto"|(string|integer)[]|nil
 cpu_affinity = nil
 
----User that workers run as when rsp is started by root. Default: `nobody`. `"root"` keeps root.
+---User that workers run as when rsp is started by root. Default: `"nobody"`. `"root"` keeps root.
 ---@type string|nil
 user = nil
 
