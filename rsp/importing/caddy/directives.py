@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path as File
 from typing import Any, Final
 
+from rsp.importing import units
 from rsp.importing.caddy.errors import Errors
 from rsp.importing.caddy.matchers import Matcher, Scope, matcher, may_lack
 from rsp.importing.caddy.order import GUARDS, PLACES, in_order, matcher_of
 from rsp.importing.caddy.proxy import Proxied, php_fastcgi, reverse_proxy
 from rsp.importing.caddy.tokens import Node, variables
-from rsp.importing.caddy.values import placeholders, size
+from rsp.importing.caddy.values import placeholders, seconds, size
 from rsp.importing.ordered.condition import Condition, Inexpressible, Path
 from rsp.importing.ordered.rules import Rule, redirection, refusal
 from rsp.importing.site import Note, Site, Untranslated
@@ -246,6 +247,28 @@ class Directives:
             for line in lines:
                 self.site.add(Note(f"a line of {file}, beside this file: {line}", node.origin))
         return {"auth": {"basic": file, "realm": realm}}, False, True
+
+    def _rate_limit(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        """The plugin caddy-ratelimit, which counts in a window that slides."""
+        limits: list[dict[str, Any]] = []
+        for zone in node.block or []:
+            inner = {each.name: each.rest for each in zone.block or []}
+            if zone.name in ("jitter", "sweep_interval", "log_key"):
+                continue
+            if zone.name != "zone" or set(inner) - {"key", "events", "window"} or not all(inner.values()):
+                raise Inexpressible("rsp has no such limit: rate_limit = { rate = ..., key = ... }")
+            events = int(inner["events"][0]) if inner.get("events", [""])[0].isdigit() else 0
+            if not events or "window" not in inner:
+                raise Inexpressible("a number of events and a window are expected")
+            limit = {"rate": units.rate(events, seconds(inner["window"][0]))}
+            key = placeholders(inner["key"][0]) if "key" in inner else "all"
+            limits.append({**limit, **({"key": key} if key != "{client}" else {}), "burst": max(events - 1, 0)})
+        if not limits:
+            raise Inexpressible("no zone is named")
+        self.site.add(
+            Note("a zone counts in a window that slides; rsp fills a bucket, one for each route", node.origin)
+        )
+        return {"rate_limit": limits if len(limits) > 1 else limits[0]}, False, False
 
     def _forward_auth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
         auth: dict[str, Any] = {}

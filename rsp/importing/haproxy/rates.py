@@ -1,14 +1,13 @@
 """Stick tables that count requests or connections: ``track-sc0``, and what is refused above a number."""
 
 import re
-from typing import Any, Final
+from typing import Any
 
+from rsp.importing import units
 from rsp.importing.haproxy.conditions import Acls
 from rsp.importing.haproxy.sections import Line
 from rsp.importing.haproxy.values import placeholders, seconds
 from rsp.importing.ordered.condition import ALL, Inexpressible
-
-_UNITS: Final = (("s", 1), ("m", 60), ("h", 3600), ("d", 86400))
 
 
 class Rates:
@@ -44,7 +43,7 @@ class Rates:
         self.notes[
             "HAProxy counts a rate in a sliding window for all of a frontend; rsp fills a bucket, one for each route"
         ] = None
-        limit: dict[str, Any] = {"rate": rate_of(int(most), seconds(stored[1])), **keyed}
+        limit: dict[str, Any] = {"rate": units.rate(int(most), seconds(stored[1])), **keyed}
         if int(most) > 1:
             limit["burst"] = int(most) - 1
         if status != 429:
@@ -61,12 +60,3 @@ class Rates:
             raise_unless_plain = self.acls.alternatives(condition)
             if any(each.any != [ALL] or each.unless for each in raise_unless_plain):
                 self.notes["what is tracked under a condition is limited where the limit is asked for"] = None
-
-
-def rate_of(count: int, period: float) -> str:
-    """``"10r/s"``: the same rate in the largest unit that makes it a whole number, or nearly."""
-    for unit, size in _UNITS:
-        rate = count * size / period
-        if rate >= 1 and rate == int(rate):
-            return f"{rate:.0f}r/{unit}"
-    return f"{count * 60 / period:g}r/m"
