@@ -268,7 +268,7 @@ class Directives:
         self.site.add(
             Note("a zone counts in a window that slides; rsp fills a bucket, one for each route", node.origin)
         )
-        return {"rate_limit": limits if len(limits) > 1 else limits[0]}, False, False
+        return {"rate_limit": limits}, False, False
 
     def _forward_auth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
         auth: dict[str, Any] = {}
