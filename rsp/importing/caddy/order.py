@@ -11,8 +11,8 @@ from rsp.importing.wordlist import words
 _ORDER: Final = (
     "tracing map vars fs root log_append skip_log log_skip log_name header copy_response_headers request_body timeouts "
     "redir method rewrite uri try_files rate_limit basicauth basic_auth forward_auth request_header encode push "
-    "intercept templates invoke handle handle_path route abort error copy_response respond metrics reverse_proxy php_fastcgi "
-    "file_server acme_server"
+    "intercept templates invoke handle handle_path route abort error copy_response respond metrics reverse_proxy "
+    "php_fastcgi file_server acme_server"
 )
 PLACES: Final = {name: place for place, name in enumerate(re.split(r"\s+", _ORDER))}
 GUARDS: Final = words("authorize authenticate crowdsec appsec waf coraza_waf ipfilter geoblock maxmind_geolocation")

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from rsp.importing.nginx import fastcgi
+from rsp.importing.nginx import caching, fastcgi
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
@@ -48,8 +48,9 @@ class Context(Struct):
             elif name in DROPPED:
                 self.result.site.drop(name)
             elif name in NOTED:
-                if NOTED[name]:
-                    parts.note(statement, NOTED[name])
+                said = caching.note(statement, block)
+                if said := NOTED[name] if said is None else said:
+                    parts.note(statement, said)
             else:
                 closes = closes or is_closing(name)
                 parts.lost(statement, reason_for(name))

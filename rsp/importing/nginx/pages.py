@@ -120,7 +120,9 @@ def _declare(
         raise Unsayable("the page depends on the request")
     if not file.is_file():
         listed = ", ".join(known)
-        text = f"the page {file} for {listed} is not on this machine; where it is: page {{ status = ..., file = ... }}"
+        statuses = listed if len(known) == 1 else f"{{ {listed} }}"
+        line = f'page {{ status = {statuses}, file = "{file}" }}'
+        text = f"the page {file} for {listed} is not on this machine; where it is, add: {line}"
         result.pages.note(statement, text)
         return
     listed_statuses: list[Value] = [int(status) for status in known]
