@@ -172,20 +172,25 @@ class Acls:
         if (variable := _VARIABLE.fullmatch(words[0])) is None:
             return None
         _, way, values = self._flags(words[1:])
-        conditions = self.variables.conditions(variable[1], way, values, self.place)
+        conditions = self.variables.conditions(variable[1], way, values, self.place, response=self.response)
         if conditions is None:
             self.variables.sample(variable[1], self.place, response=self.response)  # says why
             raise Inexpressible(f'rsp has no condition for "{words[0]}"')
         found: list[Condition] = []
-        for each in conditions:
+        for inner, changed in conditions:
             kept, self._kept = self._kept, True
             try:
-                alternatives = self.alternatives(each)
+                alternatives = self.alternatives(inner)
             finally:
                 self._kept = kept
             if any(alternative.unless for alternative in alternatives):
                 raise Inexpressible("a variable that is set under such a condition")
-            found += [condition for alternative in alternatives for condition in alternative.any]
+            held = [condition for alternative in alternatives for condition in alternative.any]
+            if any(
+                (one.path and "path" in changed) or changed & {name.lower() for name, _ in one.headers} for one in held
+            ):
+                raise Inexpressible(f"what {variable[1]} depends on is changed since")
+            found += held
         return found
 
     def meant(self, sample: str) -> str:
@@ -216,6 +221,7 @@ class Acls:
     def _flags(self, words: list[str]) -> tuple[bool, str, list[str]]:
         fold, way = False, ""
         lines: list[str] = []  # of files
+        read = self.patterns.keys if "-M" in words else self.patterns.lines
         index = 0
         while index < len(words) and words[index].startswith("-"):
             word = words[index]
@@ -230,7 +236,7 @@ class Acls:
             elif word in ("-n", "-M"):
                 continue
             elif word == "-f" and index < len(words):
-                lines += self.patterns.lines(words[index])
+                lines += read(words[index])
                 index += 1
             elif word == "-u":
                 index += 1

@@ -41,6 +41,8 @@ def _connection(made: Rules, line: Line) -> list[Rule]:
     if line.words[1:2] == ["inspect-delay"] or line.words[2:3] in (["accept"], ["set-log-level"]):
         return []
     if line.words[1] in ("connection", "content", "session") and len(line.words) > 2:
+        if line.words[2].startswith(("set-var(", "set-var-fmt(")):
+            return []  # it is looked at where it is asked for
         if line.words[2] == "reject":
             return made.request(Line(["http-request", "deny", *line.words[3:]], line.text, line.origin))
         if line.words[2].startswith("track-sc"):

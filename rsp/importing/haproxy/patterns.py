@@ -35,6 +35,9 @@ class Patterns:
             raise Inexpressible(f"its patterns are in a file of more than {_MOST} lines: {name}")
         return found
 
+    def keys(self, name: str) -> list[str]:
+        return [key for key, _ in self.pairs(name)]
+
     def pairs(self, name: str) -> list[tuple[str, str]]:
         """Keys and values of a map.  Raises :class:`Inexpressible`."""
         found = [line.split(None, 1) for line in self.lines(name)]

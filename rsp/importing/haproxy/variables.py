@@ -71,8 +71,13 @@ class Variables:
     def is_text(self, name: str) -> bool:
         return any(each.is_text for each in self._set.get(name, ()))
 
-    def conditions(self, name: str, way: str, values: Sequence[str], place: int) -> list[tuple[str, ...]] | None:
-        """When it has one of the values, if it is set to constants; ``None``: it is not.  No words: always."""
+    def conditions(
+        self, name: str, way: str, values: Sequence[str], place: int, *, response: bool
+    ) -> list[tuple[tuple[str, ...], set[str]]] | None:
+        """When it has one of the values, if it is set to constants; ``None``: it is not.  No words: always.
+
+        With what a rule changes between there and here: fields, and "path".
+        """
         found = [each for each in self._set.get(name, ()) if each.place < place]
         constants = [_CONSTANT.fullmatch(each.sample) for each in found]
         if not found or any(each.response for each in found) or None in constants:
@@ -81,14 +86,16 @@ class Variables:
         first = 0 if found[0].condition or told[0] else 1  # what it is where nothing else is said
         if not all(told[first:]):
             raise Inexpressible(f"the variable {name} has several values")
-        return [each.condition for each in found[first:]]
+        return [(each.condition, self._changed(each.place, place, response=response)) for each in found[first:]]
 
     def _look(self, made: _Set, place: int, response: bool) -> None:
         """A response's rule looks at the client's request; others at what it is by then."""
         reads = {match[1].lower() if match[1] else "path" for match in _READ.finditer(made.sample)}
-        for at, what in self._changes:
-            if what in reads and (made.place < at < place or (response and at < made.place)):
-                raise Inexpressible(f"{what} is changed, before or after it is kept in a variable")
+        for what in reads & self._changed(made.place, place, response=response):
+            raise Inexpressible(f"{what} is changed, before or after it is kept in a variable")
+
+    def _changed(self, kept: int, place: int, *, response: bool) -> set[str]:
+        return {what for at, what in self._changes if kept < at < place or (response and at < kept)}
 
 
 def _holds(way: str, values: Sequence[str], constant: str) -> bool:
