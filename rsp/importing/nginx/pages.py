@@ -255,7 +255,9 @@ def returned(
     names = server.names_at(meant)
     if meant.modifier != "@":  # whose path the request has by then
         known = {**names.constants, "uri": path or meant.path, "document_uri": path or meant.path}
-        names = Names(known, names.functions, names.captures, has_groups=names.has_groups)
+        names = Names(
+            known, names.functions, names.captures, has_groups=names.has_groups, is_rewritten=names.is_rewritten
+        )
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     kept = changed[1:] if changed[1:].isdigit() else "" if changed == "=" else "err.status"
     if not code.isdigit() or (rest and code in ("301", "302", "303", "307", "308")):

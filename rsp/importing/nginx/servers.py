@@ -101,7 +101,7 @@ class Server:
         if root:
             known["document_root"] = root
             known["realpath_root"] = root
-        self.names = Names(known, functions)
+        self.names = Names(known, functions, is_rewritten=_rewrites(statement.block or []))
 
     def _collect(self, level: Level, outer: Location | None) -> None:
         for statement in level.own("location"):
@@ -129,7 +129,8 @@ class Server:
         captures = frozenset[str]()
         if location.is_regex:
             captures = named_groups(location.path)
-        return Names(known, self.names.functions, captures, has_groups=not captures or location.has_groups)
+        has_groups, is_rewritten = not captures or location.has_groups, self.names.is_rewritten
+        return Names(known, self.names.functions, captures, has_groups=has_groups, is_rewritten=is_rewritten)
 
     def find(self, path: str) -> Location | None:
         """As nginx does."""
@@ -158,6 +159,15 @@ class Server:
     def all_locations(self) -> Iterator[Location]:
         yield from self.locations
         yield from self.named.values()
+
+
+def _rewrites(block: list[Statement]) -> bool:
+    """Whether a path may be changed before its location is found."""
+    return any(
+        (each.name == "rewrite" and each.args[2:] in ([], ["last"]) and not re.match(r"https?:|\$scheme", each.args[1]))
+        or _rewrites(each.block or [])
+        for each in block
+    )
 
 
 def _is_inside(location: Location, outer: Location) -> bool:

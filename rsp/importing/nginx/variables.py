@@ -69,6 +69,7 @@ _LUA: Final[dict[str, str]] = {
     "msec": "time.now()",
     "time_iso8601": "time.iso(time.now())",
 }
+AS_RECEIVED: Final = "req.ctx.received"  # what a hook for all requests has kept of the request's target
 ASKS_RESPONSE: Final = re.compile(r"\bres\.(?:headers|status)|, res\)")
 # Of the response.  nginx's own types of files have no charset, unless the file says so.
 _RESPONSE: Final[dict[str, str]] = {
@@ -94,7 +95,7 @@ class Names:
     """``constants``: text of nginx by variable; ``captures``: what of the route's regular expression is known.
 
     ``has_response``: the hook has ``res`` as well as ``req``; ``has_groups``: the route's expression has the groups of
-    ``captures``, so that there are placeholders for them.
+    ``captures``, so that there are placeholders for them; ``is_rewritten``: paths may be others than those of clients.
     """
 
     def __init__(
@@ -104,16 +105,19 @@ class Names:
         captures: frozenset[str] = frozenset(),
         has_response: bool = False,
         has_groups: bool = True,
+        is_rewritten: bool = False,
     ) -> None:
         self.constants = constants
         self.functions = functions
         self.captures = captures
         self.has_response = has_response
         self.has_groups = has_groups
+        self.is_rewritten = is_rewritten
 
     def with_response(self) -> "Names":
         """For a hook of responses."""
-        return Names(self.constants, self.functions, self.captures, has_response=True)
+        rewritten = self.is_rewritten
+        return Names(self.constants, self.functions, self.captures, has_response=True, is_rewritten=rewritten)
 
     def expand(self, text: str, depth: int = 0) -> str:
         """With the variables in the place of which a constant text is known."""
@@ -152,6 +156,8 @@ class Names:
     def _placeholder(self, name: str) -> str:
         if name in self.captures and self.has_groups:
             return f"{{{name}}}"
+        if name == "request_uri" and self.is_rewritten:
+            raise Unsayable("a rewrite has changed the path that rsp has in {uri}")
         if name in _TEXTS:
             return _TEXTS[name]
         for prefix, word in (("http_", "header"), ("cookie_", "cookie")):
@@ -163,6 +169,8 @@ class Names:
     def _expression(self, name: str) -> str:
         if name in self.captures:
             return f'(found[{name}] or "")' if name.isdigit() else f'(found.{name} or "")'
+        if name == "request_uri" and self.is_rewritten:
+            return f"({AS_RECEIVED} or req.target)"
         if _LUA.get(name):
             return _LUA[name]
         if name.startswith("http_"):
