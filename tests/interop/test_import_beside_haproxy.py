@@ -150,6 +150,29 @@ THEMES = [
         + requests("a.test", "/ /guarded", fields=(("X-Role", "guest"), ("X-Role", "staff"))),
     ),
     Theme(
+        "hosts",
+        _START
+        + """
+    acl api hdr_beg(host) -i api
+    acl net hdr_end(host) -i net.test
+    acl part hdr_sub(host) -i mid
+    acl label hdr_dom(host) -i label
+    acl numbered hdr_reg(host) -i ^[a-z]+[0-9]{2}\\.x\\.test$
+    http-request deny if part { path /guarded }
+    http-request set-header X-Label yes if label
+    use_backend one if api !net
+    use_backend two if net or numbered { path_beg / }
+    use_backend three if part
+    default_backend one
+"""
+        + _BACKENDS,
+        requests(
+            "api.test API2.test apinet.test xnet.test a.net.test a-mid-b.test mid label.test a.label.b labels.test "
+            "ab12.x.test ab1.x.test ab12.x.testy other.test",
+            "/ /guarded /x",
+        ),
+    ),
+    Theme(
         "files",
         _START
         + """

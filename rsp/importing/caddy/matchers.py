@@ -129,6 +129,8 @@ def _header(values: list[str]) -> Condition:
     if "{" in value:
         raise Inexpressible(f"a value with {value}")
     text = value.removeprefix("*").removesuffix("*")
+    if name == "Host" and "*" not in value:
+        return Condition(hosts=frozenset([value.lower()]))
     wanted: Wanted = value
     if value in ("*", "**"):
         wanted = True
@@ -149,8 +151,6 @@ def _header_regexp(values: list[str]) -> Condition:
 
 
 def _field(name: str) -> str:
-    if name.lower() == "host":
-        raise Inexpressible("rsp has no patterns and no regular expressions for hosts")
     return field_name(name)
 
 

@@ -153,7 +153,7 @@ class Acls:
                 r"(,(lower|host_only|(field|word)\(1,:\)))*", converters
             ):
                 raise Inexpressible(f'rsp has no condition for "{words[0]}"')
-            return [Condition(hosts=frozenset(hosts)) for hosts in [self.samples.hosts(values, way)]]
+            return self.samples.hosts(values, way)
         if converters not in ("", ",lower"):
             raise Inexpressible(f'rsp has no condition for "{words[0]}"')
         return self.samples.conditions(name, argument, way, fold, values, words[0])

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from rsp.importing.haproxy.texts import of_parts, of_whole
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, of_path
-from rsp.importing.ordered.value import Wanted, escaped, field_name
+from rsp.importing.ordered.value import Value, Wanted, escaped, field_name, regular
 
 _MANY: Final = 12  # paths that become one expression
 _PORT: Final = re.compile(r":[0-9]+$")
@@ -55,7 +55,7 @@ class Samples:
             self.inexact["the name of the TLS handshake (SNI) is compared; rsp routes by the host of the request"] = (
                 None
             )
-            return [Condition(hosts=frozenset(self.hosts(values, way)))]
+            return self.hosts(values, way)
         if name in ("hdr", "fhdr") and argument:
             return self._header(argument, way, fold, values, name == "hdr")
         if name == "hdr_cnt" and argument and values == ["eq", "0"]:
@@ -96,40 +96,50 @@ class Samples:
                 wanted = exact
         return [Condition(headers=((field_name(name), wanted),))]
 
-    def hosts(self, values: Iterable[str], way: str) -> list[str]:
-        hosts: dict[str, None] = {}
+    def hosts(self, values: Iterable[str], way: str) -> list[Condition]:
+        """Names where names say it, else what the field Host has to be."""
+        names: dict[str, None] = {}
+        patterns: list[str] = []
         for given in values:
             value = given.lower()
-            if _PORT.search(value) and not value.startswith("["):
+            if way != "reg" and _PORT.search(value) and not value.startswith("["):
                 value = _PORT.sub("", value)
                 self.notes[f'the host "{given}" is compared without its port'] = None
-            for host in self._host(value, way):
-                hosts[host] = None
-        if not hosts:
+            found = _names(given if way == "reg" else value, way)
+            names |= dict.fromkeys(found)
+            if not found:
+                patterns.append(_pattern(given if way == "reg" else value, way))
+        conditions = [Condition(hosts=frozenset(names))] if names else []
+        if patterns:
+            conditions.append(Condition(headers=(("Host", Value(regex=tuple(patterns))),)))
+        if not conditions:
             raise Inexpressible("no host is named")
-        return list(hosts)
+        return conditions
 
-    def _host(self, value: str, way: str) -> list[str]:
-        if way in ("", "str"):
-            return [value]
-        if way == "beg":
-            if value.endswith("."):
-                return [f"{value}*"]
-            self.inexact[f'a host that begins with "{value}": rsp takes "{value}" and "{value}.*"'] = None
-            return [value, f"{value}.*"]
-        if way == "end":
-            if value.startswith("."):
-                return [f"*{value}"]
-            self.inexact[f'a host that ends with "{value}": rsp takes "{value}" and the names below it'] = None
-            return [value, f"*.{value}"]
-        if way == "dom":
-            if "." in value:
-                return [value, f"*.{value}"]
-            self.inexact[f'a host with the part "{value}": rsp takes "{value}.*" and "*.{value}"'] = None
-            return [value, f"{value}.*", f"*.{value}"]
-        if way == "reg":
-            return [_host_of(value)]
-        raise Inexpressible(f"rsp does not look into the middle of a host name ({value})")
+
+def _names(value: str, way: str) -> list[str]:
+    """Hosts as routes have them; none: they cannot say it."""
+    if way in ("", "str"):
+        return [value]
+    if way == "beg" and value.endswith("."):
+        return [f"{value}*"]
+    if way == "end" and value.startswith("."):
+        return [f"*{value}"]
+    if way == "dom" and "." in value:
+        return [value, f"*.{value}"]
+    if way == "reg" and (name := _host_of(value)):
+        return [name]
+    return []
+
+
+def _pattern(value: str, way: str) -> str:
+    if way == "reg":
+        return regular(value if value.startswith("(?i)") else f"(?i){value}")
+    begin = {"beg": "^", "dom": "(?:^|[./:?])"}.get(way, "")
+    end = {"end": "$", "dom": "(?:[./:?]|$)"}.get(way, "")
+    if way not in ("beg", "end", "dom", "sub"):
+        raise Inexpressible(f"rsp does not compare hosts by -m {way}")
+    return f"(?i){begin}{escaped(value)}{end}"
 
 
 def _wanted(way: str, fold: bool, values: list[str]) -> Wanted:
@@ -152,7 +162,7 @@ def _marker(name: str, argument: str | None, values: list[str]) -> Condition | N
 
 
 def _host_of(expression: str) -> str:
-    """The host that a simple regular expression stands for."""
+    """The host that a simple regular expression stands for; empty: it is not simple."""
     plain = expression.removeprefix("^").removesuffix("$").removesuffix("(:[0-9]+)?")
     name = plain.replace("\\.", ".").replace("\\-", "-")
     if expression.startswith("^") and re.fullmatch(r"[a-z0-9.-]+", name) and "." not in plain.replace("\\.", ""):
@@ -165,7 +175,7 @@ def _host_of(expression: str) -> str:
         name = rest.replace("\\.", ".")
         if re.fullmatch(r"(?:\.[a-z0-9-]+)+", name):
             return f"*{name}"
-    raise Inexpressible("rsp has no regular expressions for hosts")
+    return ""
 
 
 def _paths(name: str, way: str, fold: bool, values: list[str], text: str) -> list[Path]:
