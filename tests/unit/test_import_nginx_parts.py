@@ -1,5 +1,6 @@
 """Parts of a configuration: what the nginx.conf around them defines, variables of the environment, odd words."""
 
+import re
 from contextlib import nullcontext
 
 import pytest
@@ -176,3 +177,16 @@ def test_names_of_lua_are_names(imported):
 def test_types_that_no_response_has(imported):
     site, text = imported("server { gzip on; gzip_types text/css textplain; location / { proxy_pass http://app; } }")
     assert site.whole and '"text/css"' in text and '"textplain"' not in text
+
+
+def test_text_that_looks_like_placeholders(imported):
+    page = "<html><title>%name% of @APP@</title><h1>__TITLE__ none</h1></html>"
+    site, text = imported(
+        f"server {{ listen 80; location / {{ add_header Link '</a.css>; rel=preload'; add_header X-Mark '<b>';"
+        f" if ($query_string ~ '<script>') {{ return 403; }} return 404 '{page}'; }}"
+        " location /moved { return 301 https://<your-domain>$request_uri; } }",
+        main="",
+    )
+    assert site.whole, list(site.untranslated)
+    assert page in text and "<b>" in text and 'regex("<script>")' in text
+    assert set(re.findall(r"getenv\(.(\w+).\)", text)) == {"YOUR_DOMAIN"}

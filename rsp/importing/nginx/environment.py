@@ -11,7 +11,7 @@ from typing import Final
 from rsp.importing.environment import with_environment
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.surroundings import every
-from rsp.importing.nginx.templates import PLACEHOLDER, has_placeholder, is_foreign, name_of, shown
+from rsp.importing.nginx.templates import PLACEHOLDER, has_placeholder, is_foreign, is_marked, is_meant, name_of, shown
 from rsp.importing.nginx.tree import TEMPLATE, Statement
 from rsp.importing.nginx.variables import is_known
 from rsp.importing.nginx.words import DROPPED, NOTED
@@ -29,6 +29,7 @@ _TIMES: Final = ("client_header_timeout", "client_body_timeout", "send_timeout",
                    for what in ("connect", "read", "send")))  # fmt: skip
 _NETWORKS: Final = ("set_real_ip_from", "allow")
 _CONSTANT: Final = ("listen", "server", "server_name")  # where nginx has no variables of its own
+_PLACES: Final = frozenset((*_CONSTANT, *_PATHS, *_PEERS, *_NETWORKS))
 _FILLED: Final = frozenset((*_TEXTS, *_SIZES, *_TIMES, *_NETWORKS))
 _FIRST_PORT: Final = 61001
 _MADE: Final = re.compile(r"\.env\d+(?:\.whole|\.url)?\.invalid|env\d+x|-61\d{3}(?!\d)|_env\d+_invalid")
@@ -49,13 +50,17 @@ class Environment:
                 for number, word in enumerate(statement.args):
                     if statement.name != "set" or number:
                         statement.args[number] = self._filled(statement.name, word, settled)
-            if any(map(has_placeholder, statement.args)) and statement.name not in (*DROPPED, *NOTED, "log_format"):
+            is_left = has_placeholder if statement.name in _PLACES else is_marked
+            if any(map(is_left, statement.args)) and statement.name not in (*DROPPED, *NOTED, "log_format"):
                 statement.name += TEMPLATE  # no directive's name, so it is reported
 
     def _filled(self, directive: str, word: str, settled: set[str]) -> str:
         def stand_in(match: re.Match[str]) -> str:
             name = name_of(match)
             if not is_foreign(match) and (name in settled or (directive not in _CONSTANT and is_known(name.lower()))):
+                return match[0]
+            has_place = directive in _PLACES or (directive in _WORDS and match["lines"] is not None)
+            if not is_meant(match, word, has_place=has_place):
                 return match[0]
             before, after = word[: match.start()], word[match.end() :]
             made = self._made(directive, name, before, after)

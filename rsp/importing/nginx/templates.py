@@ -3,6 +3,9 @@
 ``${API_HOST}`` (envsubst), ``%domain%``, ``{{ domain }}``, ``<%= domain %>``, ``__DOMAIN__``, ``@DOMAIN@`` and
 ``<your-domain>``.  This room knows how they are written; ``environment.py`` says what becomes of them.  Control of
 templates (``{% if %}``, ``{{ range }}``) is none of them: what it leads to is not known.
+
+``<title>`` and its like may be what nginx is to say, or to look for: such a word counts where a host, an address or a
+file is expected, and as a whole value that looks like a name.
 """
 
 import re
@@ -24,6 +27,7 @@ PLACEHOLDER: Final = re.compile(
     rf"\$(?:\{{(?P<env>[A-Z][A-Z0-9_]*)\}}|(?P<plain>[A-Z][A-Z0-9_]*)(?![A-Za-z0-9_]))|{_FOREIGN}"
 )
 _OTHER: Final = re.compile(_FOREIGN)
+_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*|\w+[\-_. ]\w[\w.\- ]*")  # as no element of HTML has it
 # Which every process has, with another meaning.
 _TAKEN: Final = ("PATH", "USER", "HOME", "HOSTNAME", "PWD", "SHELL", "LANG", "TERM", "LOGNAME", "MAIL", "TMP", "TMPDIR")
 
@@ -42,9 +46,26 @@ def shown(text: str) -> str:
     return text
 
 
+def is_marked(text: str) -> bool:
+    """Whether it has a placeholder that can be nothing else."""
+    return any(mark in text for mark in _MARKS.values())
+
+
 def has_placeholder(text: str) -> bool:
-    """Whether it has one that nginx would not take for a variable."""
+    """Whether it has what may be one that nginx would not take for a variable."""
     return _OTHER.search(text) is not None
+
+
+def is_meant(match: re.Match[str], word: str, *, has_place: bool) -> bool:
+    """Whether a match of ``PLACEHOLDER`` in ``word`` is one.
+
+    ``has_place``: a host, an address or a file is expected there.
+    """
+    if has_place or not is_foreign(match) or match["braces"] is not None:
+        return True
+    if match.string[: match.start()].endswith("://"):
+        return True
+    return match[0] == word and (match["angle"] is None or _NAME.fullmatch(match["angle"]) is not None)
 
 
 def name_of(match: re.Match[str]) -> str:
