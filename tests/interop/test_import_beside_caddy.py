@@ -189,6 +189,34 @@ http://pages.test:PORT {
         requests("shop.test pages.test", "/ /a.txt /none /gone /old /broken /dead /whole /whole/x"),
     ),
     Theme(
+        "hosts",
+        _START
+        + """
+http://:PORT {
+    bind HERE
+    @h header_regexp Host ^api[0-9]*
+    handle @h {
+        reverse_proxy 127.0.0.1:ONE
+    }
+    @w header Host *.shop.test
+    handle @w {
+        reverse_proxy 127.0.0.1:TWO
+    }
+    @n not header Host *x*
+    respond @n "none" 200
+    handle_path /only {
+        reverse_proxy 127.0.0.1:THREE
+    }
+    error /e* 404
+    reverse_proxy 127.0.0.1:THREE
+    handle_errors {
+        respond "err {err.status_code} {uri}" 200
+    }
+}
+""",
+        requests("api.test api12.test a.shop.test x.test nox.test shop.test", "/ /only /only/x /e1 /x?a=b"),
+    ),
+    Theme(
         "routes",
         _START
         + """

@@ -35,6 +35,10 @@ FILES = {
     "areas.map": "/api one\n/api/x two\n/admin nobody\n",
     "hosts.map": "shop.test two\nsub.test one\n",
     "names.map": "/api name-api\n/v1 name-v1\n",
+    "ends.map": ".test t\nx e\n",
+    "expressions.lst": "^/admin\n\\.css$\n",
+    "begins.lst": "shop\n",
+    "expressions.map": "^/api two\n/x one\n",
     "bases.map": "shop.test/v1 one\na.test/health two\n",
 }
 _TARGETS = "/ /api /apifoo /api/x /api/x.css /static/a.css /admin /admin/x /health /x.JPG /v1/users /v1/users/7?a=b"
@@ -189,6 +193,39 @@ THEMES = [
 """
         + _BACKENDS,
         requests("old.test lost.test shop.test a.sub.test a.test", _TARGETS, "GET DELETE"),
+    ),
+    Theme(
+        "more files",
+        _START
+        + """
+    http-request set-var(txn.area) path,map_beg(DIR/names.map,none)
+    http-request set-header X-Area %[var(txn.area)]
+    http-request set-header X-Two %[hdr(host),map_end(DIR/ends.map)]
+    http-request deny if { path -m reg -f DIR/expressions.lst } !{ hdr_beg(host) -f DIR/begins.lst }
+    use_backend %[path,map_reg(DIR/expressions.map)] unless { path_beg /static }
+    default_backend three
+"""
+        + _BACKENDS,
+        requests("shop.test a.test x other", _TARGETS, "GET POST"),
+    ),
+    Theme(
+        "more variables",
+        _START
+        + """
+    http-request set-var(req.h) req.hdr(host),lower,field(1,:)
+    http-request set-var-fmt(txn.f) "%[src]-%[req.hdr(host)]"
+    http-request set-header X-F %[var(txn.f)]
+    http-request set-var(req.a) int(1) if { path_beg /admin }
+    http-request set-var(req.a) int(0) if { path_beg /adminx }
+    http-request set-header X-No yes if !{ var(req.h) -m str a.test }
+    http-request deny if METH_POST !{ var(req.h) -m end .test }
+    redirect scheme https code 301 drop-query if { path /health }
+    redirect prefix /p code 307 if { path_beg /api } !{ path_beg /api/ }
+    use_backend two if { var(req.h) -m beg shop }
+    default_backend one
+"""
+        + _BACKENDS,
+        requests("shop.test a.test x other", _TARGETS, "GET POST"),
     ),
     Theme(
         "names",

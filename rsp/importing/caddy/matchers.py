@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from rsp.importing.caddy.tokens import Node, variables
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, neither, of_path
-from rsp.importing.ordered.value import Value, Wanted, field_name, regular
+from rsp.importing.ordered.value import Value, Wanted, expression, field_name, regular
 
 PRIVATE: Final = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1")
 
@@ -140,6 +140,8 @@ def _header(values: list[str]) -> Condition:
         wanted = Value(suffix=(text,))
     elif value[-1] == "*":
         wanted = Value(prefix=(text,))
+    if name == "Host" and isinstance(wanted, Value):  # routes compare it by expressions only
+        wanted = Value(regex=tuple(expression(key, each) for key, texts in wanted.tests() for each in texts))
     return Condition(headers=((name, wanted),))
 
 

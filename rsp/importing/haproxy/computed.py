@@ -9,7 +9,7 @@ from msgspec import Struct
 from rsp.importing.haproxy.conditions import Acls
 from rsp.importing.ordered.condition import Condition, Inexpressible
 
-MAP: Final = re.compile(
+_MAP: Final = re.compile(
     r"(?P<before>[^\[\]]+?),map(?:_(?P<way>\w+))?\((?P<file>[^(),]+)(?:,(?P<default>[^()]*))?\)(?P<behind>.*)"
 )
 _ITEM: Final = re.compile(r"%\[((?:[^\[\]]|\[[^\]]*\])*)\]")
@@ -26,18 +26,23 @@ class Variant(Struct):
     words: list[str]
 
 
+def has_map(acls: Acls, words: Sequence[str]) -> bool:
+    """Raises :class:`Inexpressible`."""
+    return any(_MAP.fullmatch(acls.meant(item[1])) for word in words for item in _ITEM.finditer(word))
+
+
 def variants(acls: Acls, words: Sequence[str]) -> list[Variant]:
     """The words for each value of their map, the first that holds first.  Raises :class:`Inexpressible`."""
     for index, word in enumerate(words):
         for item in _ITEM.finditer(word):
-            match = MAP.fullmatch(acls.meant(item[1]))
+            match = _MAP.fullmatch(acls.meant(item[1]))
             if match is None:
                 continue
             found: list[Variant] = []
             earlier: list[Condition] = []
             for conditions, value in _of_map(acls, match):
                 text = word[: item.start()] + value + word[item.end() :]
-                if MAP.search(text[item.start() :]):
+                if _MAP.search(text[item.start() :]):
                     raise Inexpressible("two maps in one text")
                 found.append(Variant(conditions, list(earlier), [*words[:index], text, *words[index + 1 :]]))
                 earlier += conditions

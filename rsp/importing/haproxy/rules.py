@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from rsp.importing.haproxy.answers import braces, redirects, returned
-from rsp.importing.haproxy.computed import MAP, Variant, backends, variants
+from rsp.importing.haproxy.computed import Variant, backends, has_map, variants
 from rsp.importing.haproxy.conditions import Acls, Alternative, split_marker
 from rsp.importing.haproxy.rates import Rates
 from rsp.importing.haproxy.sections import Line
@@ -22,7 +22,7 @@ _KEPT: Final = re.compile(r"%\[(var\((?:[^\[\]]|\[[^\]]*\])*)\]")
 _MAY_HAVE_MAPS: Final = ("set-header", "add-header", "redirect", "return", "set-path")
 _NOT_SEEN: Final = word_set(
     """
-    set-var unset-var capture set-log-level set-priority-class set-nice
+    set-var set-var-fmt unset-var capture set-log-level set-priority-class set-nice
     """
 )
 
@@ -44,7 +44,7 @@ class Rules:
         name = line.words[1] if len(line.words) > 1 else ""
         words, condition = split(line.words[2:])
         name, parenthesis, inside = name.partition("(")
-        if name in _MAY_HAVE_MAPS and any(MAP.search(word) for word in words):
+        if name in _MAY_HAVE_MAPS and has_map(self.acls, words):
             return [
                 rule
                 for each in variants(self.acls, words)
@@ -214,7 +214,7 @@ class Rules:
         """``use_backend`` of a name that is computed: a rule ``to`` each, and one to ``""`` for all other requests."""
         _, condition = split(line.words[2:])
         found: list[Rule] = []
-        if MAP.search(line.words[1]) is not None:
+        if has_map(self.acls, line.words[1:2]):
             for each in variants(self.acls, [line.words[1]]):
                 found += self._rules(line, {"to": each.words[0]}, condition, last=True, where=each)
             return found

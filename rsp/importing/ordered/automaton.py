@@ -45,7 +45,12 @@ def both(one: str, two: str, start: str = "") -> str | None:
     if (False, True) not in found:
         return _kept(two, one)
     a, b = _within_another(_kept(one, two)), _within_another(_kept(two, one))
-    inside = (f"{x}[^/]*{y.removeprefix(_SEGMENT)}" for x, y in ((a, b), (b, a)) if y.startswith(_SEGMENT))
+    inside = [
+        f"{begin}{x}[^/]*{y.removeprefix(_SEGMENT)}"
+        for x, y in ((a, b), (b, a))
+        for begin in ("", _SEGMENT)
+        if y.startswith(_SEGMENT)
+    ]
     for text in (f"{a}.*{b}", f"{b}.*{a}", f"{a}.*{b}|{b}.*{a}", *inside, *_sharing(one, two), *_sharing(two, one)):
         if all(at[0] == (at[1] and at[2]) for at in _walk([text, one, two], start)):
             return text

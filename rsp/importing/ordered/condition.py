@@ -78,9 +78,12 @@ class Condition(Struct, frozen=True):
     def covers(self, other: "Condition") -> bool:
         """Whether what meets ``other`` is known to meet this one."""
         try:
-            return self.both(other) == other
+            found = self.both(other)
         except Inexpressible:
             return False
+        if found is None or found.path is None or other.path is None:
+            return found == other
+        return found.path.expression() == other.path.expression() and replace(found, path=other.path) == other
 
     def without(self, *names: str) -> "Condition":
         return replace(self, **{name: getattr(ALL, name) for name in names})
