@@ -7,6 +7,7 @@ internal redirects of ``try_files`` and ``error_page`` can be followed.
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Final
 
 from msgspec import Struct
 
@@ -17,6 +18,9 @@ from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
 
+_CHANGING: Final = re.compile(  # variables of which a rewrite makes others
+    r"\$\{?(?:uri|document_uri|fastcgi_script_name|request_filename|args|query_string|is_args|arg_\w+)\b"
+)
 CONTENT = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
 
 
@@ -224,14 +228,21 @@ def constants_of(level: Level) -> dict[str, str]:
     sets = [statement for statement in level.block if statement.name == "set" and len(statement.args) == 2]
     conditional = set(_set_in_conditions(level.block))
     known: dict[str, str] = {}
+    has_rewrites = _has_rewrites(level.block)
     for statement in sets:
         name = statement.value.lstrip("$")
+        if has_rewrites and _CHANGING.search(statement.args[1]):
+            conditional.add(name)
         if name in conditional or name in known:
             known.pop(name, None)
             continue
         known[name] = statement.args[1]
         statement.used = True
     return known
+
+
+def _has_rewrites(block: list[Statement]) -> bool:
+    return any(each.name == "rewrite" or _has_rewrites(each.block or []) for each in block)
 
 
 def _set_in_conditions(block: list[Statement]) -> Iterator[str]:
