@@ -179,7 +179,8 @@ class Reloads:
             members = self._fleet.control.adopt(self._fleet.bundle, bundle)[0]
             self._fleet.logs.attempt(bundle.config)
         except (ConfigError, sockets.BindError) as error:
-            about = "" if self._what == "labels" else "Error parsing config file: "
+            is_file = isinstance(error, ConfigError) and self._what != "labels"
+            about = "Error parsing config file: " if is_file else ""
             lines = "\n".join(f"{about}{line}" for line in str(error).split("\n"))
             self._fleet.secrets.refuse()
             self._end(False, f"{_REFUSED.get(self._what, 'Reload refused')}, {_STAYS}.\n{lines}")
