@@ -138,3 +138,12 @@ def test_lists_of_certificates(result, tmp_path):
 def test_redirects_with_cookies_and_slashes(result):
     lost, lua = result("redirect prefix / drop-query append-slash set-cookie SEEN=1 if { path_beg /docs }")
     assert not lost and 'redirect = "{path}/?"' in lua and '"SEEN=1; path=/;"' in lua
+
+
+def test_a_return_above_a_rate_is_a_limit(result):
+    lost, lua = result(
+        "stick-table type ip size 1k expire 1m store http_req_rate(10s)",
+        "http-request track-sc0 src",
+        "http-request return status 429 hdr Retry-After 60 if { sc_http_req_rate(0) gt 120 }",
+    )
+    assert not lost and 'rate_limit = { rate = "12r/s", burst = 119 }' in lua

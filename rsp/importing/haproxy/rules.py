@@ -90,6 +90,8 @@ class Rules:
             return self._deny(line, words, condition)
         if name == "redirect":
             return self._redirects(line, words, condition)
+        if name == "return" and self.keeps_out(line) and self._counts(condition):
+            return self._deny(line, words, condition)
         if name == "return":
             return self._rules(line, returned(words, self._text), condition, last=True)
         if name in ("replace-path", "replace-uri", "replace-pathq"):
@@ -112,6 +114,11 @@ class Rules:
             rule.any = [both for one in rule.any for two in where.any if (both := one.both(two)) is not None]
             rule.unless = [*rule.unless, *(where.unless if not rule.last else ())]
         return found
+
+    def _counts(self, condition: list[str]) -> bool:
+        """Whether it asks for a counter of a table."""
+        markers = [split_marker(each)[1] for found in self.acls.alternatives(condition) for each in found.any]
+        return any(marker is not None and marker[0] != "\0auth" for marker in markers)
 
     def _proxies(self, words: list[str], condition: list[str]) -> list[str]:
         """Networks of the proxies whose word on the client is taken."""
