@@ -274,6 +274,22 @@ def before_rewrites(keys: dict[str, Value], before: list[str]) -> list[str]:
     return [*lines, *before]
 
 
+def taken(keys: dict[str, Value], name: str) -> str:
+    """The text that a route adds as ``name``, which a hook is to add instead; empty: there is none."""
+    table = keys.get("response_headers")
+    given = table.get("add") if isinstance(table, dict) else None
+    value = given.get(name) if isinstance(given, dict) else None
+    if not isinstance(table, dict) or not isinstance(given, dict) or not isinstance(value, str) or "{" in value:
+        return ""
+    rest: dict[str, Value] = {key: each for key, each in given.items() if key != name}
+    others = {key: each for key, each in table.items() if key != "add"}
+    left: dict[str, Value] = {**others, **({"add": rest} if rest else {})}
+    keys["response_headers"] = left
+    if not left:
+        del keys["response_headers"]
+    return value
+
+
 def put_response(rules: Rules, keys: dict[str, Value]) -> None:
     _keep_hidden(rules)
     table: dict[str, Value] = dict(rules.response)

@@ -197,8 +197,10 @@ class Locations:
         """How long clients keep what peers answer; not their errors."""
         control = files.cache_control(level)
         if control and "to" in draft.keys:
+            added = fields.taken(draft.keys, "Cache-Control")  # else the hook would take its place
             line = f'res.headers["Cache-Control"] = {quoted(control)}'
-            draft.after.insert(0, f"if res.status < 400 then {line} end")
+            more = [f'res.headers:add("Cache-Control", {quoted(added)})'] if added else []
+            draft.after[:0] = [f"if res.status < 400 then {line} end", *more]
 
     @staticmethod
     def _always(draft: Draft, level: Level, names: Names) -> None:
