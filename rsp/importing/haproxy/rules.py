@@ -90,10 +90,8 @@ class Rules:
             return self._deny(line, words, condition)
         if name == "redirect":
             return self._redirects(line, words, condition)
-        if name == "return" and self.keeps_out(line) and self._counts(condition):
-            return self._deny(line, words, condition)
         if name == "return":
-            return self._rules(line, returned(words, self._text), condition, last=True)
+            return self._returned(line, words, condition)
         if name in ("replace-path", "replace-uri", "replace-pathq"):
             return self._replace(line, words, condition)
         if name in ("track-sc0", "track-sc1", "track-sc2"):
@@ -114,6 +112,11 @@ class Rules:
             rule.any = [both for one in rule.any for two in where.any if (both := one.both(two)) is not None]
             rule.unless = [*rule.unless, *(where.unless if not rule.last else ())]
         return found
+
+    def _returned(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
+        if self.keeps_out(line) and self._counts(condition):
+            return self._deny(line, words, condition)
+        return self._rules(line, returned(words, self._text), condition, last=True)
 
     def _counts(self, condition: list[str]) -> bool:
         """Whether it asks for a counter of a table."""
