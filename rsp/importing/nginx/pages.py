@@ -30,7 +30,7 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
         if draft.is_closed:
             level.all("error_page", "proxy_intercept_errors", "fastcgi_intercept_errors")
             continue
-        intercepts = level.is_on("proxy_intercept_errors") or level.is_on("fastcgi_intercept_errors")
+        intercepts = _intercepts(level, draft, result)
         statuses: list[str] = []
         for statement in level.all("error_page"):
             try:
@@ -38,13 +38,26 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
             except Unsayable as error:
                 result.pages.lost(statement, str(error))
             seen.add(id(statement))
-        if intercepts and statuses and "to" in draft.keys:
+        if intercepts and statuses:
             condition = " or ".join(f"res.status == {status}" for status in dict.fromkeys(statuses))
             draft.after.insert(0, f"if not res.own and ({condition}) then return respond(res.status) end")
-        if intercepts and "to" in draft.keys:
+        if intercepts:
             words = [word for statement in level.all("error_page") for word in statement.args if word.isdigit()]
             draft.after[:0] = failing.intercepted([word for word in words if word not in statuses], draft.failed)
         failing.lead(draft, statuses)
+
+
+def _intercepts(level: Level, draft: Draft, result: Result) -> bool:
+    """Whether errors of peers have pages, those of the location behind ``try_files`` too."""
+    peers = level if "to" in draft.keys else draft.behind
+    if peers is None or not any(peers.is_on(f"{each}_intercept_errors") for each in ("proxy", "fastcgi")):
+        return False
+    own, given = (peers.all("error_page"), level.all("error_page"))
+    if [each.args for each in own] == [each.args for each in given]:
+        return True
+    for each in own or given:
+        result.pages.lost(each, "rsp import does not translate error_page of a location behind try_files")
+    return False
 
 
 def _page(
