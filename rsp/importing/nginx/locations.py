@@ -10,6 +10,7 @@ from rsp.importing.lua import quoted
 from rsp.importing.nginx import (
     access,
     branches,
+    conflicts,
     fields,
     files,
     indexes,
@@ -51,6 +52,7 @@ class Locations:
         self.guards = Guards(server.names, f"{prefix}_pattern", is_used=context.matter)
         self._content = Content(context, server, ports, self.guards)
         self._services = Services(context, server)
+        self._settled = [each for each in server.locations if conflicts.is_settled(each, server)]
 
     def drafts(self) -> list[Draft]:
         """In the order in which they are written."""
@@ -116,7 +118,7 @@ class Locations:
 
     def _keep_order(self, draft: Draft, location: Location | None) -> None:
         """Raises :class:`Unsayable` where the route would have paths of another location, and serve them."""
-        other = precedence.taken_from(location, self.server) if location is not None else None
+        other = precedence.taken_from(location, self.server, self._settled) if location is not None else None
         if location is None or location.outer is None or other is None:
             return
         said = f"in rsp, this expression inside of {location.outer.path} comes before {other.path}"
@@ -140,7 +142,7 @@ class Locations:
 
     def _fill(self, draft: Draft, location: Location | None, level: Level, names: Names) -> None:
         """Raises :class:`Unsayable`."""
-        if location is not None:
+        if location is not None and location not in self._settled:
             precedence.keep(location, self.server, draft.match)
         is_internal = bool(level.own("internal"))
         if is_internal and not rewrites_again(self.server):

@@ -13,13 +13,13 @@ from rsp.importing.site import Value
 def prefix(location: Location, server: Server) -> dict[str, Value]:
     """What a route for a prefix matches."""
     match: dict[str, Value] = {"path": as_sent(location.path)}
-    right, wrong = _expressions(location, server)
+    right, wrong = expressions(location, server)
     if wrong and not right:
         match["first"] = True
     return match
 
 
-def _expressions(location: Location, server: Server) -> tuple[list[Location], list[Location]]:
+def expressions(location: Location, server: Server) -> tuple[list[Location], list[Location]]:
     """Those that nginx tries for paths of a prefix, and others that match such paths."""
     tried = server.tried(location)
     said = {(each.modifier, each.path) for each in tried}
@@ -41,18 +41,21 @@ def keep(location: Location, server: Server, match: dict[str, Value]) -> None:
     if location.is_regex:
         if server.inside(location):
             raise Unsayable("rsp import does not translate locations inside of an expression")
-    elif location.modifier in ("", "^~") and _is_above(location) and all(_expressions(location, server)):
+    elif location.modifier in ("", "^~") and _is_above(location) and all(expressions(location, server)):
         match["first"] = True
         raise Unsayable("in rsp, ^~ cannot come before some expressions and behind those inside of it")
 
 
-def taken_from(location: Location, server: Server) -> Location | None:
-    """A prefix whose paths rsp, unlike nginx, would give to an expression inside of a shorter prefix."""
+def taken_from(location: Location, server: Server, settled: list[Location]) -> Location | None:
+    """A prefix whose paths rsp, unlike nginx, would give to an expression inside of a shorter prefix.
+
+    ``settled``: prefixes that become expressions.
+    """
     if not location.is_regex or location.outer is None:
         return None
     for each in server.locations:
-        if each.modifier == "" and not _is_above(each):
-            right, wrong = _expressions(each, server)
+        if each.modifier == "" and not _is_above(each) and each not in settled:
+            right, wrong = expressions(each, server)
             if right and location in wrong:
                 return each
     return None

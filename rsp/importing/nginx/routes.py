@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import before, host_groups, identity, pages, referers, settings, tls
+from rsp.importing.nginx import before, conflicts, host_groups, identity, pages, referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
 from rsp.importing.nginx.environment import named
@@ -77,8 +77,8 @@ class Routes:
         rests: list[Declaration] = []  # behind all expressions of the server: nginx's prefixes are weaker than these
         for number, part in enumerate(parts):
             where = self._listeners.where(part)
-            for location, draft in pairs:
-                is_weak = location is not None and "first" not in draft.match
+            for location, draft in [*conflicts.routes(server, pairs), *pairs]:
+                is_weak = location is not None and "first" not in draft.match and not draft.is_settled
                 if number == 0:
                     result.routes += draft.parts
                 if draft.is_closed and not draft.keys:
@@ -135,6 +135,8 @@ class Routes:
         if not str(path).startswith("/"):
             parts.append(Note(f"no request has the path {path}", route.origin))
             return
+        if any(isinstance(part, Declaration) and part.keys == route.keys for part in parts):
+            return  # of an expression that stands before others as well: conflicts.py
         taken = str([route.keys.get(key) for key in ("listener", "path", "exact", "regex", "headers")])
         hosts = route.keys.get("host")
         names = [str(name) for name in hosts] if isinstance(hosts, list) else [str(hosts)]
@@ -173,6 +175,9 @@ class Routes:
         said = ""
         if default and others and any(listener.servers != [server] for listener in default[0].listeners):
             said = "; also hosts that no other server names (nginx's default server)"
+        elif default and not others and names != "server":
+            named = ", ".join(f'"{name}"' for name in server.server_names[:4])
+            said = f"; the only server, it answers for all hosts, as in nginx: host = {{ {named} }} would restrict it"
         return f"{names} ({server.statement.origin}){said}"
 
     # -- what the server does before any location
