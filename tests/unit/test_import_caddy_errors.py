@@ -119,3 +119,10 @@ def test_imports_and_variables_that_are_nothing(result, monkeypatch):
     monkeypatch.setenv("EXTRA", "header X-Extra yes")
     assert '["X-Extra"] = "yes"' in result("{$EXTRA}", "reverse_proxy a:1")[1]
     assert result("import lost.caddy", "reverse_proxy a:1")[0] == ["there is no such file or snippet"]
+
+
+def test_placeholders_of_templates_in_the_names_of_sites(result):
+    start = "auth.<your-domain.com> {\nreverse_proxy a:1\n}\n${app_url} {\nreverse_proxy b:1\n}\n"
+    lost, lua, notes = result("reverse_proxy c:1", start=start)
+    assert not lost and 'host = "auth." .. (os.getenv("YOUR_DOMAIN_COM") or "your-domain-com.invalid")' in lua
+    assert any("APP_URL" in note for note in notes)

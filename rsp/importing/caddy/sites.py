@@ -13,6 +13,7 @@ from rsp.importing.ordered.condition import Inexpressible
 from rsp.importing.site import Note, Origin, Site, Unreadable, Untranslated
 
 _DEPTH: Final = 12
+_PLACEHOLDER: Final = re.compile(r"<([A-Za-z][\w.-]*)>|\$\{([A-Za-z_]\w*)\}")  # which another program fills in
 _ARGUMENT: Final = re.compile(r"\{args(?:\[([0-9]+)(?::([0-9]*))?\]|\.([0-9]+)|\[:\])\}")
 
 
@@ -86,6 +87,7 @@ def option(options: list[Node], name: str) -> str:
 
 
 def _address(text: str, options: list[Node]) -> Address:
+    text = _PLACEHOLDER.sub(lambda match: f"{{${_name(match[1] or match[2])}}}", text)
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "", text
@@ -114,6 +116,11 @@ def _address(text: str, options: list[Node]) -> Address:
     if host == "*":
         host = ""
     return Address(host.lower() if not known else host, port or (https if tls else http), tls)
+
+
+def _name(placeholder: str) -> str:
+    """Of the variable of the environment that is read in the place of a template's placeholder."""
+    return re.sub(r"\W+", "_", placeholder).strip("_").upper()
 
 
 class _Expander:
