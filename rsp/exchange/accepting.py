@@ -1,8 +1,8 @@
 """What begins with a new connection at a listener: TLS, a PROXY header, or HTTP at once.
 
-Some connections come with a reload behind them: they wait in the queue of a listener that the configuration in force
-has changed or does not have, or a sibling that still had the configuration before has accepted them.  They are served
-as by the configuration before, because their clients have begun what its listener expected.
+Some connections were made before a reload: they wait in the queue of a listener that the configuration in force has
+changed or does not have, or a sibling that had the configuration before has accepted them.  They are served as by the
+configuration before, because their clients begin as its listener expected.
 """
 
 from rsp.config.schema import Config, Listener

@@ -21,6 +21,7 @@ from rsp.supervise.main_file import VERSIONS, MainFile
 from rsp.supervise.rollout import Rollout, configure
 from rsp.supervise.systemd import Notifier
 from rsp.system import sockets
+from rsp.system.file_errors import why
 
 _STAYS = "the running configuration stays"
 _ORPHANED = "the control process that ordered it has died"
@@ -189,7 +190,7 @@ class Reloads:
             self._fleet.secrets.refuse()
             self._fleet.listeners.drop(added)
             refused = _REFUSED.get(self._what, "Reload refused")
-            self._end(False, f"{refused}, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
+            self._end(False, f"{refused}, {_STAYS}: {error.filename or 'rsp'}: {why(error)}")
             return
         if not self._fleet.wanted_slots():  # after WINCH
             for slot in self._fleet.slots[:MOST_WORKERS]:

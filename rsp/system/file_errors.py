@@ -20,10 +20,17 @@ def unread(name: str | os.PathLike[str], error: OSError) -> str:
 def unwritten(name: str | os.PathLike[str], error: OSError) -> str:
     """Why a new file cannot be made there, as a clause."""
     path = Path(name).absolute()
-    if error.errno == errno.ENOENT:
-        missing = next((each for each in reversed(path.parents) if not each.exists()), path.parent)
-        return f"there is no directory {missing}"
+    missing = [each for each in reversed(path.parents) if not each.exists()] if error.errno == errno.ENOENT else []
+    if missing:
+        return f"there is no directory {missing[0]}"
     return denied(path, writing=True) if error.errno in _DENIED else error.strerror or "it cannot be written"
+
+
+def why(error: OSError) -> str:
+    """The same of a file that a setting names: its ``filename`` may begin with the key."""
+    if isinstance(error, PermissionError) and error.filename:
+        return unwritten(str(error.filename).rpartition(": ")[2], error)
+    return error.strerror or str(error)
 
 
 def denied(path: Path, *, writing: bool = False) -> str:

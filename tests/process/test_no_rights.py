@@ -11,6 +11,7 @@ import pytest
 
 from tests.certificates import authority
 from tests.harness import Rsp, proxy_to
+from tests.ports import free_port
 
 ROOT = os.geteuid() == 0
 OTHER = 65534  # a user
@@ -80,6 +81,14 @@ def test_configurations_that_cannot_be_read(place):
     folder = closed(place)
     assert re.search(rf'user "\w+" may not enter {folder} \(mode 0000', said(place, "-t", "closed/site.lua"))
     assert re.search(rf'user "\w+" may not enter {folder} ', said(place, "import", "closed/nginx.conf"))
+
+
+def test_logs_that_cannot_be_written(place):
+    closed(place)
+    (place / "site.lua").write_text(SITE.replace(":1", f":{free_port()}") + 'access_log = "closed/access.log"')
+    for arguments in (("-t", "site.lua"), ("site.lua",)):
+        message = said(place, *arguments)
+        assert re.search(rf'closed/access.log.*: user "\w+" may not enter {place}/closed \(mode 0000', message), message
 
 
 def test_directories_are_no_configurations(place):
