@@ -161,6 +161,19 @@ def test_a_url_with_tls_or_a_path_does_not_load(imported, monkeypatch, tmp_path)
             evaluate(str(path))
 
 
+def test_parameters_of_scripts_alone(imported):
+    site, text = imported("fastcgi_param SCRIPT_FILENAME /srv/a/$fastcgi_script_name; fastcgi_param APP live;", main="")
+    assert site.whole, list(site.untranslated)
+    assert 'protocol = "fastcgi"' in text and 'params = { APP = "live" }' in text
+    assert any("127.0.0.1:9000 is a guess" in note.text for note in site.notes)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERTIFICATE", "SERVER_DIR", "UPSTREAM_DIR", "REQUEST_DIR"])
+def test_a_variable_of_the_environment_that_begins_as_those_of_nginx(imported, name):
+    site, text = imported(f"server {{ listen 80; root /srv/${{{name}}}; location / {{ }} }}", main="")
+    assert site.whole and f'os.getenv("{name}")' in text
+
+
 def test_names_of_lua_are_names(imported):
     server = (
         "server {{ listen {}; server_name 10.1.2.3; if ($arg_a ~ {}) {{ return 403; }} location / {{ return 200; }} }}"

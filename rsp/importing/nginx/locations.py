@@ -17,6 +17,7 @@ from rsp.importing.nginx import (
     precedence,
     prefixes,
     referers,
+    settings,
     times,
 )
 from rsp.importing.nginx.content import Content
@@ -149,7 +150,7 @@ class Locations:
             draft.answer({"respond": {"status": 404}})
             self._always(draft, level, names)
             return
-        level.own("access_log", "gzip", "brotli", "zstd", "gzip_types", "gzip_comp_level", "gzip_min_length")
+        level.own("access_log", *settings.COMPRESSING)
         access.networks(level, draft.keys)
         if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
             draft.keys = {"respond": dict(_REFUSED)}

@@ -12,7 +12,15 @@ from rsp.importing.lua import index, quoted
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z0-9_]+)\}|(?P<plain>[A-Za-z0-9_]+))")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.\-]*)\}")
-_FAMILIES: Final = ("http_", "arg_", "cookie_", "sent_http_", "upstream_", "ssl_", "server_", "request_")
+_FAMILIES: Final = ("http_", "arg_", "cookie_", "sent_http_", "upstream_http_", "upstream_cookie_", "ssl_client_")
+_OTHERS: Final = frozenset(
+    """
+    request request_body request_body_file request_completion request_length request_method request_time server_addr
+    server_name server_port server_protocol ssl_ciphers ssl_curve ssl_curves ssl_early_data ssl_session_id
+    ssl_session_reused upstream_bytes_received upstream_bytes_sent upstream_cache_status upstream_connect_time
+    upstream_first_byte_time upstream_header_time upstream_queue_time upstream_response_length upstream_response_time
+    """.split()  # noqa: SIM905 - a list of words
+)
 _DEPTH: Final = 8  # of variables in values of variables
 
 _TEXTS: Final[dict[str, str]] = {
@@ -195,7 +203,7 @@ class Names:
 
 def is_known(name: str) -> bool:
     """Whether it is a variable of nginx itself, as far as the others of this room know them."""
-    return name in _TEXTS or name in _LUA or name in _RESPONSE or name.startswith(_FAMILIES)
+    return name in _TEXTS or name in _LUA or name in _RESPONSE or name in _OTHERS or name.startswith(_FAMILIES)
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
