@@ -6,14 +6,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from rsp.importing.haproxy.conditions import Acls
+from rsp.importing.haproxy.conditions import MAP, Acls
 from rsp.importing.ordered.condition import Condition, Inexpressible
 
-_MAP: Final = re.compile(
-    r"(?P<before>[^\[\]]+?),map(?:_(?P<way>\w+))?\((?P<file>[^(),]+)(?:,(?P<default>[^()]*))?\)(?P<behind>.*)"
-)
 _ITEM: Final = re.compile(r"%\[((?:[^\[\]]|\[[^\]]*\])*)\]")
-_WAYS: Final = {"str": "str", "beg": "beg", "end": "end", "sub": "sub", "dir": "dir", "dom": "dom", "reg": "reg"}
+_WAYS: Final = frozenset(("str", "end", "sub", "dir", "dom", "reg"))
 _FIRST_SEGMENT: Final = re.compile(r"path,(?:field\(2,/\)|word\(1,/\))(?:,lower)?")
 _FIRST_LABEL: Final = re.compile(r"(?:req\.)?f?hdr\(host\)(?:,lower)?,(?:field|word)\(1,\.\)(?:,lower)?", re.IGNORECASE)
 
@@ -28,21 +25,21 @@ class Variant(Struct):
 
 def has_map(acls: Acls, words: Sequence[str]) -> bool:
     """Raises :class:`Inexpressible`."""
-    return any(_MAP.fullmatch(acls.meant(item[1])) for word in words for item in _ITEM.finditer(word))
+    return any(MAP.fullmatch(acls.meant(item[1])) for word in words for item in _ITEM.finditer(word))
 
 
 def variants(acls: Acls, words: Sequence[str]) -> list[Variant]:
     """The words for each value of their map, the first that holds first.  Raises :class:`Inexpressible`."""
     for index, word in enumerate(words):
         for item in _ITEM.finditer(word):
-            match = _MAP.fullmatch(acls.meant(item[1]))
+            match = MAP.fullmatch(acls.meant(item[1]))
             if match is None:
                 continue
             found: list[Variant] = []
             earlier: list[Condition] = []
             for conditions, value in _of_map(acls, match):
                 text = word[: item.start()] + value + word[item.end() :]
-                if _MAP.search(text[item.start() :]):
+                if MAP.search(text[item.start() :]):
                     raise Inexpressible("two maps in one text")
                 found.append(Variant(conditions, list(earlier), [*words[:index], text, *words[index + 1 :]]))
                 earlier += conditions

@@ -26,8 +26,8 @@ _FETCH: Final = re.compile(r"(?P<name>[\w.]+)(?:\((?P<argument>[^)]*)\))?(?P<con
 _WAYS: Final = ("beg", "end", "sub", "dir", "dom", "reg", "len", "str", "found", "ip", "int", "bool", "bin")
 _LACKING: Final = frozenset(("lt", "le", "ne", "0", "false"))
 _VARIABLE: Final = re.compile(r"var\(([\w.]+)\)")
-_MAPPED: Final = re.compile(
-    r"(?P<before>[^\[\]]+?),map(?:_(?P<way>\w+))?\((?P<file>[^(),]+)(?:,(?P<default>[^()]*))?\)(?P<behind>)"
+MAP: Final = re.compile(
+    r"(?P<before>[^\[\]]+?),map(?:_(?P<way>\w+))?\((?P<file>[^(),]+)(?:,(?P<default>[^()]*))?\)(?P<behind>.*)"
 )
 _KNOWN_LATER: Final = ("src", "ssl_", "dst", "fc_", "always_", "http_auth", "sc", "var", "res.", "status")
 _NEUTRAL: Final = frozenset(("", ",lower", ",field(1,:)", ",word(1,:)", ",host_only", ",lower,field(1,:)"))
@@ -161,7 +161,7 @@ class Acls:
     def _computed(self, words: list[str]) -> list[Condition] | None:
         """A test of a variable, or of what a map says; ``None``: it is another."""
         meant = self.meant(words[0])
-        if (match := _MAPPED.fullmatch(meant)) is not None:
+        if (match := MAP.fullmatch(meant)) is not None and not match["behind"]:
             return self._mapped(match, words)
         if meant != words[0]:
             kept, self._kept = self._kept, True

@@ -11,7 +11,6 @@ from rsp.importing.haproxy.texts import of_parts, of_whole
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, of_path
 from rsp.importing.ordered.value import Value, Wanted, escaped, field_name, regular
 
-_MANY: Final = 12  # paths that become one expression
 _PORT: Final = re.compile(r":[0-9]+$")
 
 
