@@ -66,8 +66,11 @@ def passwords(level: Level, keys: dict[str, Value], names: Names) -> None:
     if not names.is_plain(file.value):
         raise Unsayable("the file of passwords depends on the request")
     auth: dict[str, Value] = {"basic": names.expand(file.value)}
-    if names.is_plain(realm.value):
-        auth["realm"] = names.expand(realm.value)
+    if not names.is_plain(realm.value):
+        raise Unsayable("auth_basic depends on the request: its variable may be `off`")
+    if names.expand(realm.value) == "off":
+        return
+    auth["realm"] = names.expand(realm.value)
     keys["auth"] = auth
 
 

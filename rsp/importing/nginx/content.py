@@ -66,7 +66,15 @@ class Content:
             urls = [Statement(passing.name, [value], passing.origin) for value in values] or [passing]
             found = [
                 fastcgi.upstream(
-                    url, level, names, context.blocks, context.result, draft.parts, index, is_rewritten=is_rewritten
+                    url,
+                    level,
+                    names,
+                    context.blocks,
+                    context.result,
+                    draft.parts,
+                    index,
+                    is_rewritten=is_rewritten,
+                    suffix=_suffix(location),
                 )
                 for url in urls
             ]
@@ -376,6 +384,12 @@ class Content:
         """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
         if access.differ(level, meant.level):
             raise Unsayable(f"{meant.path} has restrictions of its own")
+
+
+def _suffix(location: Location | None) -> str:
+    """Of the names of other scripts than those of PHP, which an expression for a location says."""
+    match = re.search(r"\\(\.\w+)\$$", location.path) if location is not None and location.is_regex else None
+    return match[1] if match is not None and match[1] != ".php" else ""
 
 
 def _looked_up(values: list[str], meant: list[str], called: str) -> str:
