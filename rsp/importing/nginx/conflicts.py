@@ -77,6 +77,22 @@ def routes(server: Server, pairs: Pairs) -> Pairs:
             if expression and draft.keys:
                 found.append((each, _copy(draft, expression)))
         found.append((prefix, _whole(prefix, server, drafts[id(prefix)])))
+    return [*_slashes(server, pairs, settled), *found]
+
+
+def _slashes(server: Server, pairs: Pairs, settled: list[Location]) -> Pairs:
+    """The redirect of ``/sub`` to ``/sub/``, where an expression of a shorter prefix would have that path."""
+    found: Pairs = []
+    taken = {each.path for each in server.locations if not each.is_regex}
+    for location, draft in pairs:
+        if location is None or draft.match.get("slash") != "redirect":
+            continue
+        bare = location.path.rstrip("/")
+        if bare not in taken and any(bare.startswith(each.path) for each in settled if each is not location):
+            to = 'req.path .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
+            keys: dict[str, Value] = {"respond": {"status": 500}}  # never sent: the hook answers
+            match: dict[str, Value] = {"exact": as_sent(bare)}
+            found.append((location, Draft(match, keys, before=[f"return redirect({to}, 301)"], is_settled=True)))
     return found
 
 
