@@ -86,7 +86,9 @@ def _main(given: list[str]) -> int:
     except (BindError, SiteError) as error:
         log.line(f"Cannot start: {error}", log.ERROR)
     except OSError as error:
-        log.line(f"Cannot start: {error.filename or 'rsp'}: {error.strerror}", log.ERROR)
+        from rsp.system.file_errors import why
+
+        log.line(f"Cannot start: {error.filename or 'rsp'}: {why(error)}", log.ERROR)
     except KeyboardInterrupt:
         return 0
     return 1

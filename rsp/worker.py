@@ -18,8 +18,9 @@ import uvloop
 from setproctitle import setproctitle
 
 from rsp.config.errors import ConfigError
-from rsp.config.schema import Config, Listener
+from rsp.config.schema import Config
 from rsp.engines.stores import Stores
+from rsp.exchange.accepting import Accepting
 from rsp.exchange.assemble import assemble
 from rsp.exchange.forward.script_roots import tell_of_roots
 from rsp.exchange.handlers.file_roots import tell_of_file_roots
@@ -37,14 +38,11 @@ from rsp.ipc.worker_cells import CUT, CUT_TUNNELS, IN_FLIGHT, LEAVING, LOG_LINES
 from rsp.logs import log
 from rsp.logs.access_logs import AccessLogs
 from rsp.logs.defects import unexpected
-from rsp.net.acceptor import Accepted, Acceptor
+from rsp.net.acceptor import Acceptor
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import Handshakes
 from rsp.net.neighbours import Neighbours
 from rsp.net.poller import Poller
-from rsp.net.proxy_listener import ProxyListener
-from rsp.net.secure import TlsTransport
-from rsp.net.transport import Transport
 from rsp.system import core
 from rsp.system.affinity import Affinity
 from rsp.system.memory import content
@@ -56,7 +54,6 @@ from rsp.tls.names import ServerNames
 _TICK: Final = 1.0
 # While draining, a client on an idle connection has so long to send one last request.
 _GRACE: Final = 0.5
-_QUEUED: Final = 64  # connections to accept in one go when a listener is left
 
 
 class Worker:
@@ -87,6 +84,7 @@ class Worker:
         self._context: WorkerContext
         self._service: HttpService
         self._handshakes: Handshakes
+        self._accepting: Accepting
         self._keyring = Keyring()
         self._affinity = Affinity(slot)
         self._logs = AccessLogs(lambda count: self._context.stats.add(LOG_LINES_LOST, count))
@@ -120,8 +118,9 @@ class Worker:
         context.tap = instance.observed.tap
         context.usage = instance.usage
         self._handshakes = Handshakes(context, self._service)
+        self._accepting = Accepting(context, self._service, self._handshakes)
         if self._slot in instance.loads.inboxes:
-            self._neighbours = Neighbours(context, instance.loads, self._slot, self._accepting)
+            self._neighbours = Neighbours(context, instance.loads, self._slot, self._accepting.at)
         try:
             keyring = instance.keyring.content() if instance.keyring is not None else b""
             self._use(self._bundle, self._members, instance.contents, instance.logs, keyring, instance.renewable)
@@ -135,6 +134,7 @@ class Worker:
         self._tell_of_roots()
         for key in self._sockets:
             self._listen(key)
+        self._share()
         loop.add_reader(self._end.fileno(), self._on_message)
         loop.add_signal_handler(signal.SIGTERM, self._leave_soon, loop)
         loop.add_signal_handler(signal.SIGQUIT, self._leave_soon, loop)
@@ -168,16 +168,15 @@ class Worker:
             hooks = Hooks(context, bundle.config, bundle.main, bundle.files, self._instance.store)
         counting = Counting(self._instance.observed.sheet, self._row_number, contents)
         config = assemble(bundle.config, context, service.directory, self._logs, hooks, self._offset, tls[0], counting)
-        self._keyring, self._handshakes.names = tls
         before = service.use(config, members)
+        self._keyring = tls[0]
+        self._accepting.use(bundle.config, bundle.version, tls[1])
         if hooks is not None:
             hooks.start(before.hooks if before is not None else None)
         self._bundle, settings = bundle, bundle.config.settings
         log.use(settings.log_level, settings.log_format)
         self._affinity.use(settings.cpu_affinity)
         self._row[VERSION] = bundle.version
-        if self._neighbours is not None:
-            self._neighbours.use(bundle.version)
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:
         """A reload: swap the configuration, then bring the listeners in line."""
@@ -194,7 +193,8 @@ class Worker:
             return
         self._tell_of_roots()
         for key, acceptor in self._acceptors.items():
-            acceptor.kind, acceptor.accepted = self._accepting(key[1])
+            acceptor.change(*self._accepting.at(key[1]))
+        self._share()
         added = {
             (self._slot, address): socket.socket(fileno=descriptor)
             for address, descriptor in zip(message.addresses, rest, strict=True)
@@ -253,33 +253,19 @@ class Worker:
     def _listen(self, key: tuple[int, str]) -> None:
         sock = self._sockets[key]
         sock.listen(next((each.backlog for each in self._bundle.config.listeners if each.address == key[1]), 4096))
-        kind, accepted = self._accepting(key[1])
+        kind, accepted = self._accepting.at(key[1])
         self._acceptors[key] = Acceptor(self._context.poller, sock, accepted, key[1], kind, self._neighbours)
 
-    def _accepting(self, address: str) -> tuple[type[Transport], Accepted]:
-        """What carries new connections at ``address``, and what begins with them, in the configuration in force."""
-        listeners = [listener for listener in self._bundle.config.listeners if listener.address == address]
-        kind, accepted = self._after_header(listeners)
-        for listener in listeners:
-            if listener.proxy_protocol is not None:
-                limits = self._service.limits_of(address)
-                accepted = ProxyListener(self._context, listener.proxy_protocol.from_, limits, accepted).accept
-        return kind, accepted
-
-    def _after_header(self, listeners: list[Listener]) -> tuple[type[Transport], Accepted]:
-        """The same, once a PROXY header has been taken off, if there is one."""
-        if any(listener.tls for listener in listeners):
-            return TlsTransport, self._handshakes.accept
-        if any(listener.http2 == "prior-knowledge" for listener in listeners):
-            return Transport, self._service.accept_either
-        return Transport, self._service.accept
+    def _share(self) -> None:
+        """Connections, with siblings that have the same configuration: those at its listeners."""
+        for key, acceptor in self._acceptors.items():
+            acceptor.neighbours = self._neighbours if self._accepting.has(key[1]) else None
+        if self._neighbours is not None:
+            self._neighbours.use(self._bundle.version)
 
     def _leave(self, key: tuple[int, str]) -> None:
         """Stop listening; connections that are queued already are still served."""
-        acceptor = self._acceptors.pop(key)
-        acceptor.stop()
-        while acceptor.take(_QUEUED):
-            pass
+        self._acceptors.pop(key).finish()
         self._sockets.pop(key).close()
 
     def _adopt(self, message: channel.Adopt, descriptors: list[int]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from rsp.commands.ports import free_address
 from rsp.importing.lua import comment, quoted
+from rsp.system.file_errors import unwritten
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -72,7 +73,8 @@ def main(arguments: list[str]) -> int:
     try:
         _write(files, hosts, options.days)
     except OSError as error:
-        print(f"rsp certificate: {error.filename}: {error.strerror}", file=sys.stderr)
+        why = unwritten(error.filename, error)
+        print(f"rsp certificate: {error.filename}: {why}; choose another directory: -d DIR", file=sys.stderr)
         return 1
     certificate, key = map(str, files)
     address = free_address(443, 8443)

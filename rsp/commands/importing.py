@@ -10,8 +10,11 @@ from typing import Final
 from rsp.importing.check import checked
 from rsp.importing.formats import FORMATS, guess, read
 from rsp.importing.site import Site, Unreadable
+from rsp.system.file_errors import unread, unwritten
 
 _LONGEST: Final = 2**26  # characters
+# Endings of files that are something else, whatever a part of them looks like.
+_OTHERS: Final = frozenset((".md", ".rst", ".toml", ".json", ".yaml", ".yml", ".py", ".ini", ".html", ".service"))
 _EPILOG: Final = """\
 exit status: 0: everything was translated; 1: something was not: it stands as a comment at its place,
 and on standard error with its file and line; 2: wrong command line, or a file that cannot be read
@@ -27,15 +30,17 @@ def main(arguments: list[str]) -> int:
         with Path(options.file).open(encoding="utf-8", errors="surrogateescape") as source:
             text = source.read(_LONGEST + 1)
     except OSError as error:
-        return _fail(f"{options.file}: {error.strerror}")
+        return _fail(f"{options.file}: {_unread(options.file, error)}")
     if len(text) > _LONGEST:
         return _fail(f"{options.file}: this is longer than {_LONGEST // 2**20} MiB, so it is no configuration")
     warnings.simplefilter("ignore")  # Python's own, of expressions in the file
-    format = options.format or guess(options.file, text)
-    if format is None and options.file.endswith(".lua"):
+    if options.format is None and options.file.endswith(".lua"):
         return _fail(f"{options.file}: this is a configuration of rsp; rsp -t {options.file} checks it")
+    is_other = Path(options.file).suffix.lower() in _OTHERS
+    format = options.format or (None if is_other else guess(options.file, text))
     if format is None:
-        return _fail(f"{options.file}: the format is not clear; say it: --from {'|'.join(FORMATS)}")
+        what = "this does not look like a configuration of nginx, Caddy or HAProxy"
+        return _fail(f"{options.file}: {what}; if it is one, add --from {'|'.join(FORMATS)}")
     if options.output is not None and os.path.lexists(options.output):
         return _fail(f"{options.output}: this file is there already, and is not overwritten; choose another name")
     try:
@@ -48,9 +53,18 @@ def main(arguments: list[str]) -> int:
     try:
         _put(written.text, options.output)
     except OSError as error:
-        return _fail(f"{options.output or 'standard output'}: {error.strerror}")
+        why = unwritten(options.output, error) if options.output else error.strerror
+        return _fail(f"{options.output or 'standard output'}: {why}")
     _report(site)
     return 0 if site.whole else 1
+
+
+def _unread(file: str, error: OSError) -> str:
+    """Why; of a directory, which of its files is meant."""
+    names = ("nginx.conf", "Caddyfile", "haproxy.cfg", "default.conf")
+    inside = next((path for name in names if os.path.isfile(path := os.path.join(file, name))), "")  # noqa: PTH113, PTH118
+    meant = f", such as {inside}" if inside else ""
+    return unread(file, error) + meant
 
 
 def parser() -> argparse.ArgumentParser:

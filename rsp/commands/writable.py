@@ -9,6 +9,7 @@ from pathlib import Path
 from rsp.config.log_settings import is_file, paths, unix_socket
 from rsp.config.metrics_rules import operators_addresses
 from rsp.config.schema import Config
+from rsp.system.file_errors import unwritten
 
 
 def problems(config: Config) -> list[str]:
@@ -28,7 +29,11 @@ def problems(config: Config) -> list[str]:
         if listener.address.is_unix:
             path = listener.address.path
             found.append((f'listen "{listener.address}"', path, _socket(Path(path))))
-    return [f"{what}: {path} cannot be written: {os.strerror(wrong)}" for what, path, wrong in found if wrong]
+    return [f"{what}: {path} cannot be written: {_why(path, wrong)}" for what, path, wrong in found if wrong]
+
+
+def _why(path: str, wrong: int) -> str:
+    return unwritten(path, OSError(wrong, os.strerror(wrong)))
 
 
 def _checks(path: str) -> list[tuple[str, Callable[[Path], int]]]:

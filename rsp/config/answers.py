@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from rsp.config.struct import Struct
+from rsp.config.struct import Struct, Text
 
 
 class HeaderRules(Struct, frozen=True):
@@ -62,7 +62,7 @@ class Respond(Struct, frozen=True):
 
     status: Annotated[int, Meta(ge=200, le=599, description="Status code.")] = 200
     body: Annotated[str, Meta(description="Body, with [placeholders](values.md).")] = ""
-    type: Annotated[str, Meta(description="Content-Type.")] = "text/plain; charset=utf-8"
+    type: Annotated[Text, Meta(description="Content-Type.")] = "text/plain; charset=utf-8"
     headers: Annotated[
         dict[str, str], Meta(description="Further header fields; values may contain [placeholders](values.md).")
     ] = msgspec.field(default_factory=dict)

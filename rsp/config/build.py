@@ -16,7 +16,7 @@ from rsp.config import (  # isort: skip
     response_rules, route_checks, routing_rules, rules, slips, store_rules, store_words, tls_rules, tracing_rules,
     wording,
 )  # fmt: skip
-from rsp.config.declaration import EMPTY, MEANT, Declaration, plain, with_first, with_peers
+from rsp.config.declaration import Declaration, plain, with_first, with_peers
 from rsp.config.engines import Store
 from rsp.config.errors import ConfigError, Path, Position, suggest
 from rsp.config.locate import find_assignment, find_line
@@ -130,8 +130,6 @@ class Builder:
         known = Settings.__struct_fields__
         values: dict[str, Any] = {}
         for item in self._of("global"):
-            if item.name in known and item.value == EMPTY and item.name not in MEANT:
-                continue
             if item.name in known:
                 value = self._checked(item, {item.name: plain(item.value)}, Settings, f"{item.name}")
                 if value is not None:
@@ -320,6 +318,7 @@ class Builder:
 
     def _checked(self, item: Declaration, value: Any, wanted: type[T], label: str) -> T | None:
         """What ``value`` says, as far as it can be understood; the mistakes in it are noted, and put aside."""
+        value = keys.with_lists(wanted, value)
         unknown = list(keys.unknown(wanted, value))
         for path in unknown:
             what = wording.unknown_key(wanted, path)
@@ -333,7 +332,7 @@ class Builder:
             except msgspec.ValidationError as error:
                 message, path = wording.mistake(error, wanted, value)
                 # What is missing now may have been put aside.
-                aside = unknown if message.startswith("missing ") else gone if message in wording.EMPTY else ()
+                aside = unknown if message.startswith("missing ") else gone if message.startswith(wording.EMPTY) else ()
                 place = original(wording.spot(error, value), gone)
                 if place not in gone and path not in [known[:-1] for known in aside]:
                     named = path[:-1] if path and f'["{path[-1]}"]' in message else path

@@ -86,7 +86,7 @@ class Files(Struct, frozen=True):
         str | dict[str, str],
         Meta(
             description='Cache-Control for all files, or by pattern: `{ ["assets/*"] = "max-age=31536000, '
-            'immutable", ["*.html"] = "no-cache" }`. The longest matching pattern wins.'
+            'immutable", ["*.html"] = "no-cache" }`. The longest matching pattern wins. `""`: none.'
         ),
     ] = msgspec.field(default_factory=dict)
     types: Annotated[
@@ -114,7 +114,10 @@ class Compress(Struct, frozen=True):
     ] = CODINGS
     types: Annotated[
         tuple[Text, ...],
-        Meta(description="Content types that are compressed, without parameters. `*` matches any text."),
+        Meta(
+            min_length=1,
+            description="Content types that are compressed, without parameters. `*` matches any text.",
+        ),
     ] = COMPRESSIBLE
     min_size: Annotated[
         Size, Meta(description="Responses that are known to be smaller than this are not compressed.")

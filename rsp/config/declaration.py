@@ -1,20 +1,10 @@
 """What Lua has recorded, and the data that the schema wants instead."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from rsp.config.errors import Position
-
-# {} in Lua is a list or a table without anything: the key's default will do.
-EMPTY: Final[dict[str, Any]] = {"list": [], "map": {}}
-# Where it says something, or is a mistake: without them, requests would be served that should not be.
-MEANT: Final[dict[str, Any]] = {
-    "auth": {}, "jwt": {}, "audience": [], "host": [], "listener": [], "methods": [], "client": [], "allow": [],
-    "country": {}, "rate_limit": {}, "concurrency": {}, "bandwidth": {}, "fault": {}, "files": {}, "index": [],
-    "compress": {}, "algorithms": [], "on": [], "prefix": [], "suffix": [], "contains": [], "regex": [], "except": [],
-}  # fmt: skip
-_ALL_MEANT: Final = ("claims", "headers", "query", "cookies")  # whatever is in it
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -35,21 +25,13 @@ class Declaration(msgspec.Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
-def plain(value: Any, *, all_meant: bool = False) -> Any:
-    """A recorded value as data for the schema: a table with named keys, with items, or a scalar.
-
-    ``all_meant``: what is empty in it is not left out.
-    """
+def plain(value: Any) -> Any:
+    """A recorded value as data for the schema: a table with named keys, with items, or a scalar; ``{}`` is a table."""
     if isinstance(value, dict) and set(value) == {"list", "map"}:
         items, named = value["list"], value["map"]
         if not named:
             return [plain(item) for item in items] if items else {}
-        data: dict[str, Any] = {}
-        for key, item in named.items():
-            if item != EMPTY:
-                data[key] = plain(item, all_meant=key in _ALL_MEANT)
-            elif all_meant or key in MEANT:
-                data[key] = MEANT.get(key, [])
+        data: dict[str, Any] = {key: plain(item) for key, item in named.items()}
         for number, item in enumerate(items, 1):
             data[f"[{number}]"] = plain(item)
         return data

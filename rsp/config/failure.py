@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from rsp.config.struct import Struct, Text, UrlPath
+from rsp.config.struct import Items, Struct, Text, UrlPath
 from rsp.config.units import Duration, Size
 
 
@@ -102,7 +102,7 @@ class Health(Struct, frozen=True):
     method: Annotated[Literal["GET", "HEAD", "OPTIONS"], Meta(description="Method of the request.")] = "GET"
     host: Annotated[Text | None, Meta(description="Host of the request. Default: the address of the peer.")] = None
     status: Annotated[
-        int | str | tuple[int | str, ...],
+        int | str | Annotated[tuple[int | str, ...], Items],
         Meta(description='Response statuses that pass the check: `200`, `"200-299"`, or `{ 200, "300-399" }`.'),
     ] = "200-399"
     body: Annotated[Text | None, Meta(description="Text that the first 64 KB of the response body must contain.")] = (

@@ -11,10 +11,11 @@ import msgspec
 from rsp.config import files_words
 from rsp.config.cache_control import mistake as cache_control_mistake
 from rsp.config.content import Files
-from rsp.config.errors import Path, suggest
+from rsp.config.errors import Path
 from rsp.config.routes import Route
 from rsp.config.struct import TOKEN
 from rsp.config.units import show
+from rsp.config.upstream_names import no_such
 
 _GIVEN: Final = ("strip", "slash")  # what `files` does by itself
 _FOR_PEERS: Final = ("request_buffering", "response_buffering", "mirror", "failover")
@@ -50,7 +51,7 @@ def mistakes(route: Route, upstreams: Collection[str]) -> Mistakes:
         return
     yield from _combinations(route)
     if route.else_to is not None and route.else_to not in upstreams:
-        yield ("else_to",), f"else_to = {show(route.else_to)}: no such upstream{_which(route.else_to, upstreams)}"
+        yield ("else_to",), f"else_to = {show(route.else_to)}: {no_such(route.else_to, upstreams, 'else_to')}"
     if route.fallback is not None and (said := _fallback_mistake(route.fallback, rules)):
         yield ("fallback",), f"fallback: {said}"
     for path, message in _rule_mistakes(rules):
@@ -68,13 +69,6 @@ def _without_files(route: Route) -> Mistakes:
             ("else_to",),
             ('"else_to" requires "files", which this route does not have; write files = "/srv/www", or "to" alone'),
         )
-
-
-def _which(name: str, upstreams: Collection[str]) -> str:
-    if re.search(r"[:/]", name):
-        address = re.sub(r"^https?://|/.*$", "", name)
-        return f'; write upstream "app" {{ {show(address)} }} and else_to = "app"'
-    return suggest(name, upstreams) or (f" (declared: {', '.join(map(show, upstreams))})" if upstreams else "")
 
 
 def _combinations(route: Route) -> Mistakes:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Union
 
 import msgspec
 
@@ -61,6 +62,42 @@ def unknown(wanted: type, value: Any, path: Path = ()) -> Iterator[Path]:
             yield from unknown(inner, item, (*path, key))
             for index, member in enumerate(item if isinstance(item, list) else ()):
                 yield from unknown(inner, member, (*path, key, index))
+
+
+def with_lists(wanted: Any, value: Any) -> Any:
+    """``value``, in which a table without anything is a list where ``wanted``, an annotation, takes a list.
+
+    In Lua both are ``{}``.  A table is meant where it would lack a key: the message names it.
+    """
+    parts = parts_of(wanted)
+    struct = next((part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)), None)
+    fields = _fields(struct) if struct is not None else {}
+    origins = {getattr(part, "__origin__", None): part for part in parts}
+    if value == {}:
+        is_list = tuple in origins and not any(is_required for _, is_required in fields.values())
+        return [] if is_list else value
+    if isinstance(value, list) and tuple in origins:
+        return [with_lists(origins[tuple].__args__[0], item) for item in value]
+    if isinstance(value, dict) and fields:
+        return {key: with_lists(fields.get(key, (None,))[0], item) for key, item in value.items()}
+    if isinstance(value, dict) and dict in origins:
+        return {key: with_lists(origins[dict].__args__[1], item) for key, item in value.items()}
+    return value
+
+
+@cache
+def _fields(struct: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
+    """The annotation of each, and whether it is required."""
+    return {field.encode_name: (field.type, field.required) for field in msgspec.structs.fields(struct)}
+
+
+def parts_of(annotation: Any) -> list[Any]:
+    """What it is a union of."""
+    if getattr(annotation, "__metadata__", None):
+        return parts_of(annotation.__origin__)
+    if getattr(annotation, "__origin__", None) is Union or isinstance(annotation, UnionType):
+        return [found for part in annotation.__args__ for found in parts_of(part)]
+    return [annotation]
 
 
 def without(value: Any, paths: list[Path]) -> Any:

@@ -1,4 +1,4 @@
-"""Where files and hosts are named first, for those that read them later and have no declarations any more."""
+"""Where files, hosts and addresses are named first, for what reads them later and has no declarations any more."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,14 @@ Origin = Callable[[msgspec.Struct, Path], tuple[Position, str]]
 
 
 def places(declared: tls_rules.Declared, origin: Origin) -> dict[str, str]:
-    """Of each file that something reads, and of each host, behind its key."""
+    """Of each file that something reads, of each host, and of each listener's address, behind its key."""
     found: dict[str, str] = {}
 
     def note(owner: msgspec.Struct, path: Path, name: str) -> None:
         found.setdefault(f"{path[-1]} {name}", str(origin(owner, path)[0]))
 
+    for listener in declared.listeners:
+        note(listener, ("address",), listener.address)
     for route in declared.routes if declared.is_secure else ():
         for host in route.hosts:
             note(route, ("host",), host)

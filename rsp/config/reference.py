@@ -62,6 +62,9 @@ on are hooks, which run for every request ([lua.md](lua.md)). Declare your own v
 a global variable that is not a setting is reported as an error, because it may be a misspelt
 setting. Functions of your own, and modules loaded with `require`, may be global.
 
+An empty table, `{}`, is a list without items, or a table whose keys have their defaults: `health =
+{}` is a health check with all defaults. Where such a list says nothing, rsp refuses it.
+
 A duration is a number of seconds or a string: `"500ms"`, `"5s"`, `"2m"`, `"1h"`. A size is a number
 of bytes or a string: `"64KB"`, `"10MB"`, `"1GB"` (powers of 1024).
 """

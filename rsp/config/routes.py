@@ -25,7 +25,7 @@ from rsp.config.filters import (
 )
 from rsp.config.limits import Limits, Timeouts
 from rsp.config.observe import AccessLog
-from rsp.config.struct import Struct, Text, UrlPath
+from rsp.config.struct import Items, Struct, Text, UrlPath
 from rsp.config.tls import Hsts
 from rsp.config.units import Function, Network, Size
 from rsp.config.value_match import Wanteds
@@ -306,7 +306,7 @@ class Route(Struct, frozen=True):
         bool, Meta(description="Whether the route has its own histograms in the [metrics](metrics.md).")
     ] = False
     access_log: Annotated[
-        Text | AccessLog | tuple[Text | AccessLog, ...] | None,
+        Text | AccessLog | Annotated[tuple[Text | AccessLog, ...], Items] | None,
         Meta(description="Overrides the setting `access_log` for this route."),
     ] = None
     on_request: Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from rsp.config import cpus, discovery_rules, fastcgi_rules, label_rules, proxy_protocol_rules, tls_rules
-from rsp.config.errors import Path, suggest
+from rsp.config.errors import Path
 from rsp.config.failure import Health
 from rsp.config.limits import ROUTE_LIMITS, ROUTE_TIMEOUTS
 from rsp.config.placeholders import IN_KEYS, unknown
@@ -14,6 +14,7 @@ from rsp.config.routes import Route
 from rsp.config.schema import Listener, Settings
 from rsp.config.struct import TOKEN
 from rsp.config.units import Size, show
+from rsp.config.upstream_names import no_such
 from rsp.config.upstreams import Upstream
 from rsp.config.value_rules import field_rule_mistakes
 from rsp.http.names import FORWARDED, OWN, fold, learn
@@ -90,7 +91,7 @@ def _url_path(key: str, path: str) -> Iterator[tuple[Path, str]]:
 
 
 def _directory(to: str) -> str:
-    return f"; a directory is served by files = {show(to)}" if re.match(r"\.{0,2}/", to) else ""
+    return f"no such upstream; a directory is served by files = {show(to)}" if re.match(r"\.{0,2}/", to) else ""
 
 
 def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[Path, str]]:
@@ -102,12 +103,7 @@ def route_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[P
         beside = f'; write else_to = "{route.to}" for requests without a file' if answers == ["to", "files"] else ""
         yield (answers[1],), f'"{answers[0]}" and "{answers[1]}" cannot be used together{beside}'
     if route.to is not None and route.to not in upstreams:
-        hint = (
-            _directory(route.to)
-            or suggest(route.to, upstreams)
-            or (f" (declared: {', '.join(map(show, upstreams))})" if upstreams else "")
-        )
-        yield ("to",), f'to = "{route.to}": no such upstream{hint}'
+        yield ("to",), f'to = "{route.to}": {_directory(route.to) or no_such(route.to, upstreams, "to")}'
     yield from _name_mistakes(route.name)
     if route.send_host is not None and not _HOST.fullmatch(route.send_host):
         yield ("send_host",), f'send_host = "{route.send_host}": expected a host name, with or without a port'

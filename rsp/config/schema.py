@@ -18,7 +18,7 @@ from rsp.config.instance import Dns, Lua, Reload
 from rsp.config.limits import Limits, Timeouts
 from rsp.config.observe import AccessLog, Dashboard, LogFormat, LogLevel, Metrics, Tracing
 from rsp.config.routes import Route
-from rsp.config.struct import Struct, Text, UrlPath
+from rsp.config.struct import Items, Struct, Text, UrlPath
 from rsp.config.tls import Certificate, Hsts, Tls
 from rsp.config.units import MOST_WORKERS, Duration, Function, Listen, Network, Peer, Secret, Size
 from rsp.config.upstreams import Upstream
@@ -84,10 +84,11 @@ class Page(Struct, frozen=True):
     """An error page, which replaces the plain text of rsp's own responses with a given status."""
 
     status: Annotated[
-        int | tuple[int, ...], Meta(description="Status, or a list of statuses: `404`, `{ 502, 503, 504 }`.")
+        int | Annotated[tuple[int, ...], Items],
+        Meta(description="Status, or a list of statuses: `404`, `{ 502, 503, 504 }`."),
     ]
     file: Annotated[
-        str | None,
+        Text | None,
         Meta(
             description="File with the page, relative to the configuration file. It is read "
             "when the configuration is loaded. `{status}` and `{request_id}` in "
@@ -98,7 +99,7 @@ class Page(Struct, frozen=True):
         str | None,
         Meta(description="The page itself, instead of `file`. `{status}` and `{request_id}` in it are replaced."),
     ] = None
-    type: Annotated[str, Meta(description="Content-Type.")] = "text/html; charset=utf-8"
+    type: Annotated[Text, Meta(description="Content-Type.")] = "text/html; charset=utf-8"
 
 
 class Settings(Struct, frozen=True):
@@ -112,7 +113,7 @@ class Settings(Struct, frozen=True):
         ),
     ] = "auto"
     cpu_affinity: Annotated[
-        Literal["auto"] | tuple[CpuSet, ...] | None,
+        Literal["auto"] | Annotated[tuple[CpuSet, ...], Items] | None,
         Meta(
             description='CPUs that workers run on: `"auto"`: one CPU for each worker; or a list with the CPUs of '
             'worker 0, 1 and so on, `{ "0", "1", "2-3" }`, which repeats if there are more workers. Default: any CPU. '
@@ -120,16 +121,17 @@ class Settings(Struct, frozen=True):
         ),
     ] = None
     user: Annotated[
-        str | None,
+        Text | None,
         Meta(
-            description='User that workers run as when rsp is started by root. Default: `nobody`. `"root"` keeps root.'
+            description="User that workers run as when rsp is started by root. Default: `"
+            '"nobody"`. `"root"` keeps root.'
         ),
     ] = None
     group: Annotated[
-        str | None, Meta(description="Group that workers run as. Default: the primary group of `user`.")
+        Text | None, Meta(description="Group that workers run as. Default: the primary group of `user`.")
     ] = None
     access_log: Annotated[
-        Text | AccessLog | tuple[Text | AccessLog, ...],
+        Text | AccessLog | Annotated[tuple[Text | AccessLog, ...], Items],
         Meta(
             description='Access log: `"stdout"`, `"off"`, the path of a file, a table with `path`, `format` and '
             "other keys, or a list of these. See [logs.md](logs.md).",

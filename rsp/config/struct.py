@@ -10,6 +10,7 @@ TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # names of fields, m
 
 Text = Annotated[str, Meta(min_length=1)]
 UrlPath = Annotated[str, Meta(pattern="^/")]
+Items = Meta(min_length=1)  # of a list that says nothing when it is empty
 Count = Annotated[int, Meta(ge=0)]
 
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from rsp.config.errors import Path, suggest
+from rsp.config.errors import Path
 from rsp.config.filters import Auth
 from rsp.config.routes import Route
 from rsp.config.struct import TOKEN
 from rsp.config.units import show
+from rsp.config.upstream_names import declaration, no_such
 from rsp.http.names import OURS, RESERVED, fold
 
 _VISIBLE: Final = re.compile(r"[!-~]+")
@@ -21,11 +22,6 @@ def mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[Path, s
         yield from _auth_mistakes(route.auth, upstreams)
     yield from _split_mistakes(route, upstreams)
     yield from _other_mistakes(route, upstreams)
-
-
-def _no_such(name: str, upstreams: Collection[str]) -> str:
-    hint = suggest(name, upstreams) or (f" (declared: {', '.join(map(show, upstreams))})" if upstreams else "")
-    return f"no such upstream{hint}"
 
 
 # -- auth
@@ -56,14 +52,12 @@ def _auth_mistakes(auth: Auth, upstreams: Collection[str]) -> Iterator[tuple[Pat
 
 def _url_or_name(given: str, upstreams: Collection[str]) -> str:
     """Why ``given`` is no upstream; Traefik and Caddy have a URL there."""
-    match = re.fullmatch(r"(https?)://([^/?#]+)([^#]*)", given)
-    if match is None:
-        return _no_such(given, upstreams)
-    port = "" if re.search(r":\d+$", match[2]) else ":443" if match[1] == "https" else ":80"
-    tls = ", tls = true" if match[1] == "https" else ""
+    found = declaration(given, "auth")
+    if found is None:
+        return no_such(given, upstreams)
     return (
-        f'expected the name of an upstream; write upstream "auth" {{ "{match[2]}{port}"{tls} }} and '
-        f'auth = {{ forward = "auth", path = "{match[3] or "/"}" }}'
+        f"expected the name of an upstream; write {found[0]} and "
+        f'auth = {{ forward = "auth", path = "{found[1] or "/"}" }}'
     )
 
 
@@ -90,7 +84,7 @@ def _split_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[
         return
     for name in split.to:
         if name not in upstreams:
-            yield ("split", "to", name), f"split: to: {show(name)}: {_no_such(name, upstreams)}"
+            yield ("split", "to", name), f"split: to: {show(name)}: {no_such(name, upstreams)}"
     if not any(split.to.values()):
         yield ("split", "to"), "split: to: every weight is 0; at least one upstream must have requests"
 
@@ -101,7 +95,7 @@ def _other_mistakes(route: Route, upstreams: Collection[str]) -> Iterator[tuple[
         if given is None:
             continue
         if given.to not in upstreams:
-            yield (key, "to"), f"{key}: to = {show(given.to)}: {_no_such(given.to, upstreams)}"
+            yield (key, "to"), f"{key}: to = {show(given.to)}: {no_such(given.to, upstreams, 'to')}"
         elif route.upstreams == (given.to,):
             yield (key, "to"), f"{key}: to = {show(given.to)}: that is the upstream of the route; name another one"
         if not route.upstreams:

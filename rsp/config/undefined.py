@@ -19,6 +19,8 @@ _VALUES: Final = {
     **dict.fromkeys(("False", "FALSE", "off", "Off", "OFF", "no", "No"), 'false, or "off"'),
     **dict.fromkeys(("None", "null", "NULL"), "nil"),
 }
+_MISSED: Final = re.compile(r"(.*):(\d+): .*", re.DOTALL)
+_MISSING: Final = re.compile(r"(.*?):(\d+): [^;]*?\bmissing \"")
 _LOADED: Final = (*Settings.__struct_fields__, *ancestor.WORDS)  # "workers = workers or 4"
 
 
@@ -35,6 +37,22 @@ def found(declarations: Sequence[Declaration], sources: Mapping[str, str]) -> tu
         else:
             warnings.append(f'{item.at}: warning: "{item.name}" is not defined, so it is nil')
     return mistakes, warnings
+
+
+def without_consequences(messages: Sequence[str], missed: Sequence[str]) -> list[str]:
+    """``messages`` without those that say that a key is missing that has one of the ``missed`` values: it is there."""
+    left = list(messages)
+    for said in missed:
+        if (found := _MISSED.fullmatch(said)) is None:
+            continue
+        missing = [
+            (int(other[2]), message)
+            for message in left
+            if (other := _MISSING.match(message)) and other[1] == found[1] and int(other[2]) <= int(found[2])
+        ]
+        if missing:
+            left.remove(max(missing)[1])
+    return left
 
 
 def _is_value(item: Declaration, sources: Mapping[str, str]) -> bool:

@@ -7,6 +7,11 @@ from typing import Final
 
 MOST_WORKERS: Final = 128  # of one instance, whichever way they are asked for
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_WORDS: Final = re.compile(
+    r"(?P<number>\d+(?:\.\d+)?)\s*(?:(?P<ms>ms(?:ec)?s?|millis(?:econd)?s?)|(?P<m>min(?:ute)?s?)|(?P<s>s(?:ec(?:ond)?)?s?)"
+    r"|(?P<h>h(?:(?:ou)?r)?s?)|(?P<d>d(?:ay)?s?))",
+    re.IGNORECASE,
+)
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 _LONGEST: Final = 1e10  # seconds
 _LARGEST: Final = 1 << 60  # bytes: twice of that is still a number in C
@@ -30,7 +35,7 @@ class Duration(float):
             return cls(value)
         match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         if match is None:
-            raise ValueError(f'expected a duration such as "500ms", "5s" or "2m", got {show(value)}')
+            raise ValueError(f'expected a duration such as "500ms", "5s" or "2m", got {show(value)}{_in_words(value)}')
         seconds = float(match[1]) * _SECONDS[match[2]]
         if seconds >= _LONGEST:
             raise ValueError(f"expected less than {_LONGEST:.0e} seconds, got {show(value)}")
@@ -40,6 +45,15 @@ class Duration(float):
         if self and self < 1:
             return f"{self * 1000:g}ms"
         return f"{float(self):.10g}s"
+
+
+def _in_words(given: object) -> str:
+    """What to write instead of ``"5 sec"`` or ``"2 minutes"``."""
+    found = _WORDS.fullmatch(given.strip()) if isinstance(given, str) else None
+    if found is None:
+        return ""
+    unit = next(unit for unit in ("ms", "m", "s", "h", "d") if found[unit])
+    return f'; write "{found["number"]}{unit}"'
 
 
 class Size(int):

@@ -29,8 +29,10 @@ from rsp.config.answers import HeaderRules
 from rsp.config.content import Files
 from rsp.config.engines import Discover
 from rsp.config.errors import Path, suggest
+from rsp.config.example import example
 from rsp.config.filters import Split
 from rsp.config.instead import instead
+from rsp.config.keys import parts_of
 from rsp.config.routes import Route
 from rsp.config.tls import Certificate
 from rsp.config.tls_words import CERTIFICATE
@@ -58,6 +60,7 @@ _IN_WORDS = {
     "bool": "true or false", "null": "nil",
 }  # fmt: skip
 
+_PLAIN = {int, float, bool, type(None)}  # types that need no example
 _TYPES: dict[type, str] = {
     str: "str", int: "int", float: "float", bool: "bool", list: "array", dict: "object", type(None): "null",
 }  # fmt: skip
@@ -172,6 +175,16 @@ def _choices(wanted: Any, path: Path) -> list[str | int]:
     return _literals(field.type) if field is not None else []
 
 
+def _whole_number(annotation: Any) -> str:
+    """With its bounds, if it has any."""
+    for part in (annotation, *getattr(annotation, "__args__", ())):
+        for meta in getattr(part, "__metadata__", ()):
+            if getattr(meta, "ge", None) is not None and meta.le is not None:
+                return f"a whole number from {meta.ge} to {meta.le}"
+    found = [_whole_number(part.__origin__) for part in (annotation,) if getattr(part, "__metadata__", None)]
+    return found[0] if found else "a whole number"
+
+
 def _one_of(choices: list[str | int]) -> str:
     *more, last = map(show, choices)
     return f"{', '.join(more)} or {last}" if more else last
@@ -196,7 +209,16 @@ def _of_another_type(names: str, given: str, path: Path, wanted: Any, value: Any
         return f"expected {expected}, got {got}{written}"
     is_shown = value is not None and not (path[-1:] == ("auth",) and auth_words.is_secret(value))
     got = show(value) if is_shown else _IN_WORDS.get(given, given)
-    return f"expected {expected}, got {got}{instead(struct, path, kinds, value)}"
+    return f"expected {expected}, got {got}{instead(struct, path, kinds, value) or _example(wanted, path)}"
+
+
+def _example(wanted: Any, path: Path) -> str:
+    """``"; for example trusted = { "10.0.0.0/8" }"``, or ``""``."""
+    if not any(isinstance(step, str) for step in path) or keys_of(wanted, path) != path:
+        return ""
+    field = _field_at(wanted, path)[1]
+    found = example(field) if field is not None and not set(parts_of(field.type)) <= _PLAIN else ""
+    return f"; for example {field.encode_name} = {found}" if field is not None and found else ""
 
 
 def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path]:
@@ -227,10 +249,10 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
         )
     if text.startswith("Expected `array` of length"):
         if wanted is not Upstream or path[-1:] != ("peers",):
-            return _NO_ITEMS, path
+            return _NO_ITEMS + _example(wanted, path), path
         return 'no peers: expected addresses such as "127.0.0.1:8000"', ()
     if text.startswith("Expected `object` of length"):
-        return _NO_KEYS, path
+        return _NO_KEYS + _example(wanted, path), path
     if text.startswith("Expected `str` matching"):
         given = _value_at(value, path)
         way = routing_words.modifier(given) if path in (("path",), ("exact",)) and isinstance(given, str) else ""
@@ -254,7 +276,7 @@ def _in_words(text: str, path: Path, wanted: Any, value: Any) -> tuple[str, Path
             wanted_words = f"true, false or {wanted_words}"
         elif not near and int in keys.types(field.type):
             near = instead(parent, path, ("int",), got)
-            wanted_words = f"a whole number or {wanted_words}" if near else wanted_words
+            wanted_words = f"{_whole_number(field.type)} or {wanted_words}"
         return f"expected {wanted_words}, got {show(got)}{near}", path
     return text[:1].lower() + text[1:] if text[:1].isupper() else text, path
 

@@ -242,7 +242,10 @@ def hint_of_syntax(message: str, source: str) -> str:
     found = re.search(rf"\b(listen|upstream|route|page|certificate)\s+({re.escape(near)}[^\s{{}}\"',;()]*)", line)
     if not found and (said := _hint_of_directive(line, near)):
         return message + said
-    return f'{message}; write {found[1]} "{found[2]}"' if near and found else message
+    if not (near and found):
+        return message
+    place = message[: match.start()]
+    return f'{place}:{match[1]}: "{found[1]}" needs a string: write {found[1]} "{found[2]}"'
 
 
 def _slip(message: str, line: str, near: str) -> str:

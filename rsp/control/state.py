@@ -22,6 +22,7 @@ from rsp.ipc.scoreboard import CONTROL_ROW, RETIRED_ROW, Row, Scoreboard
 
 _FOREVER: Final = (1 << 63) - 1
 _PIECE: Final = 100  # peers that are read in one turn of the loop
+_MOST_LISTED: Final = 8  # peers in a message
 _HEALTH: Final = ("unknown", "up", "doubtful", "dead")  # by the mark
 _STAGES: Final = {worker_cells.STARTING: "rsp starts", worker_cells.STOPPING: "rsp stops"}
 _SILENT: Final = 3.0  # seconds: a worker whose loop has not run for this time does not accept
@@ -267,11 +268,18 @@ class State:
         found = [pair for pair in members if peer in (pair[1].address, pair[0].named(pair[1].given, pair[1].address))]
         if not found:
             where = f' in upstream "{upstream}"' if upstream is not None else ""
-            raise Mistake(f'no peer "{peer}"{where}{suggest(peer, [member.address for _, member in members])}')
+            raise Mistake(f'no peer "{peer}"{where}{_meant(peer, [str(member.address) for _, member in members])}')
         if upstream is None and len({known.name for known, _ in found}) > 1:
             names = [known.name for known, _ in found]
             raise Mistake(f'peer "{peer}" is in several upstreams; specify one of: {", ".join(dict.fromkeys(names))}')
         return found
+
+
+def _meant(peer: str, known: list[str]) -> str:
+    """The nearest of the ``known`` peers, or all of them."""
+    more = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
+    listed = ", ".join(known[:_MOST_LISTED])
+    return suggest(peer, known) or (f"; the peers are {listed}{more}" if known else "; there are no peers")
 
 
 def _accepts(worker: Row) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from rsp.http.apart import forwarded_fields, request_field
 from rsp.http.fields import cookies
 from rsp.http.lines import each, get
-from rsp.http.matching import Matcher
+from rsp.http.matching import MOST_SEARCHED, Matcher, TooMany
 from rsp.http.message import RequestHead
 from rsp.http.names import ANY_CASE, APART, FORWARDED, learn
 from rsp.http.networks import Networks
@@ -31,12 +31,13 @@ class Unroutable(Exception):
 
 
 class CostlyValue(Unroutable):
-    """Regular expressions would take too long for it."""
+    """Regular expressions would take too long for it.  ``many``: because there are so many values."""
 
-    def __init__(self, status: int, what: str) -> None:
+    def __init__(self, status: int, what: str, *, many: bool = False) -> None:
         super().__init__(what)
         self.status = status
-        self.reason = f"{what} is too long for the regular expression of a route"
+        wrong = f"has more than {MOST_SEARCHED} values, too many" if many else "is too long"
+        self.reason = f"{what} {wrong} for the regular expression of a route"
 
 
 class Condition:
@@ -104,14 +105,15 @@ class ValueCondition(Condition):
             return bool(values) == wanted
         try:
             return wanted.holds(values)
-        except TooCostly:
-            raise self.too_long() from None
+        except TooCostly as error:
+            raise CostlyValue(self.status(), self.what(), many=isinstance(error, TooMany)) from None
 
     def what(self) -> str:
         raise NotImplementedError
 
-    def too_long(self) -> CostlyValue:
-        return CostlyValue(431, self.what())
+    def status(self) -> int:
+        """Of the answer where the values are too long, or too many."""
+        return 431
 
     def found(self, head: RequestHead, source: Any) -> str:
         values = self.values(head, source)
@@ -197,8 +199,8 @@ class QueryCondition(ValueCondition):
     def what(self) -> str:
         return f"the parameter {self._name.decode()}"
 
-    def too_long(self) -> CostlyValue:
-        return CostlyValue(414, self.what())
+    def status(self) -> int:
+        return 414
 
 
 class ClientCondition(Condition):

@@ -39,7 +39,10 @@ def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
         if not wrong and len(found) == len(messages):
             for match in found:
                 site.add(Note(f"on this machine, {match['text']}"))
-            return write(site, name) if found else written
+            lacking = _certificates(site, directory)
+            for note in lacking:
+                site.add(note)
+            return write(site, name) if found or lacking else written
         if not wrong:
             raise Unreadable(f"the result does not load: {messages[0]}")
         for match in wrong:
@@ -48,6 +51,25 @@ def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
                 raise Unreadable(f"the result does not load: {match['text']}")
             _give_up(site, part, match["text"])
     raise Unreadable("the result does not load")
+
+
+def _certificates(site: Site, directory: str) -> list[Note]:
+    """What to do to try the result without the certificates of another machine."""
+    declared = [part for part in site.parts if isinstance(part, Declaration) and part.word == "certificate"]
+    files = [part.items[0] for part in declared if part.items]
+    lacking = [
+        file for file in files if isinstance(file, str) and "*" not in file and not Path(directory, file).exists()
+    ]
+    if not lacking:
+        return []
+    hosts = [part.keys["host"] for part in site.parts if isinstance(part, Declaration) and "host" in part.keys]
+    names = [host for each in hosts for host in (each if isinstance(each, list) else [each]) if isinstance(host, str)]
+    folder = Path(lacking[0]).parent.name  # as certbot has them: of the name
+    named = list(dict.fromkeys(name for name in names if not name.endswith("*")))
+    named = named or [folder if "." in folder else "localhost"]
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    command = f"rsp certificate {' '.join(named[:4])}"
+    return [Note(f"on this machine, there is no {lacking[0]}{more}; to try the result, name the files of: {command}")]
 
 
 def _give_up(site: Site, part: Part, reason: str) -> None:

@@ -1,16 +1,20 @@
 """Variables of the environment in a source's texts: ``os.getenv`` in what is written."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from rsp.importing.lua import quoted
 from rsp.importing.site import Code, Declaration, Note, Setting, Site, Table
 
+_OF_URL: Final = '"^http://([^/]+)/?$"'  # host and port: with a path, or TLS, the result does not load
 Variables = Callable[[str], list[tuple[str, str | None, str]]]
 
 
-def with_environment(site: Site, variables: Variables) -> None:
-    """``variables``: those in a text, as name, default and how they stand there."""
+def with_environment(site: Site, variables: Variables, *, has_urls: bool = False) -> None:
+    """``variables``: those in a text, as name, default and how they stand there.
+
+    ``has_urls``: of a default with ``http://``, and of what is in the environment in its place, the host is taken.
+    """
     names: dict[str, str] = {}
 
     def text(value: str) -> Any:
@@ -24,9 +28,13 @@ def with_environment(site: Site, variables: Variables) -> None:
             if before:
                 pieces.append(quoted(before))
             if default is None:
-                default = _stand_in(name, before, rest)
+                default = _stand_in(name, before, rest, names)
                 names[name] = default
-            pieces.append(f"(os.getenv({quoted(name)}) or {quoted(default)})")
+            said = f"(os.getenv({quoted(name)}) or {quoted(default)})"
+            if has_urls and default.startswith("http://"):
+                names[name] = default
+                said = f"{said}:match({_OF_URL})"
+            pieces.append(said)
         if rest:
             pieces.append(quoted(rest))
         return Code(" .. ".join(pieces))
@@ -44,10 +52,12 @@ def with_environment(site: Site, variables: Variables) -> None:
         site.add(Note(f'set the variable {name} of the environment of rsp; "{default}" stands for it until then'))
 
 
-def _stand_in(name: str, before: str, after: str) -> str:
-    """What loads in the place of a variable that is not set."""
+def _stand_in(name: str, before: str, after: str, others: Mapping[str, str]) -> str:
+    """What loads in the place of a variable that is not set: of two ports, another for each."""
     if not after and (before.endswith(":") or "port" in name.lower()):
-        return "8080"
+        if others.get(name, "").isdigit():
+            return others[name]
+        return next(str(port) for port in range(8080, 65536) if str(port) not in others.values())
     if not before and any(part in name.lower() for part in ("uri", "path")):
         return f"/{name.lower().replace('_', '-')}"
     return f"{name.lower().replace('_', '-').strip('-') or 'x'}.invalid"

@@ -14,6 +14,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _KEYWORDS: Final = re.compile(
     "and|break|do|else|elseif|end|false|for|function|goto|if|in|local|nil|not|or|repeat|return|then|true|until|while"
 )
+_BUT: Final = re.compile(r"\(\?:\$\|(?:\(\?:)?\[\^")  # the end, or another letter than
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
@@ -77,7 +78,7 @@ def _part(part: Part) -> list[str]:
         where = f" ({part.origin})" if part.origin else ""
         said = comment(f"NOT TRANSLATED{where}: {part.reason}:")
         return [*said, *comment(part.text, indent="  ")]
-    lines = [line for text in part.comments for line in comment(text)]
+    lines = [line for text in [*part.comments, *_explained(part)] for line in comment(text)]
     if isinstance(part, Script):
         return [*lines, *part.text.rstrip("\n").split("\n")]
     if isinstance(part, Setting):
@@ -86,6 +87,16 @@ def _part(part: Part) -> list[str]:
     if part.word == "listen" and not part.items and not part.keys:
         return [*lines, head]
     return [*lines, *_value(Table(part.items, part.keys), f"{head} ", "", "")]
+
+
+def _explained(part: Part) -> list[str]:
+    """What a long expression is for that leaves out what others take: RE2 has no lookahead."""
+    if not isinstance(part, Declaration) or part.origin is None:
+        return []
+    regex = part.keys.get("regex")
+    if not isinstance(regex, str) or len(regex) < WIDTH or not _BUT.search(regex):
+        return []
+    return [f"Its regex is long because it leaves out paths of other routes: it is for the rest of {part.origin}."]
 
 
 def comment(text: str, indent: str = "") -> list[str]:

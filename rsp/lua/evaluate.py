@@ -22,6 +22,7 @@ from rsp.config.units import Function
 from rsp.logs import log
 from rsp.lua.runtime import Runtime, text
 from rsp.lua.services import Services
+from rsp.system.file_errors import unread
 
 MEMORY_LIMIT: Final = 256 << 20  # bytes that a configuration may use while it is evaluated
 _EXACT: Final = 2**53  # Lua's numbers beyond that are no integers
@@ -64,8 +65,10 @@ class Files:
             else:
                 return None, f"cannot open {name}: it was not there before".encode()
         except (OSError, TypeError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            return None, f"cannot open {text(path)}: {reason}".encode()
+            reason = unread(name, error) if isinstance(error, OSError) else str(error)
+            if isinstance(error, PermissionError):
+                reason += "; start rsp as root, or let that user read it"
+            return None, f"cannot open {text(path)}: {reason}".encode(errors="replace")
         return self.contents[name], None
 
 
@@ -117,7 +120,7 @@ class Evaluation:
         try:
             config = Builder(declarations, texts, self.path, self.files.text_of, places).build()
         except ConfigError as error:
-            raise ConfigError(*missed, *error.messages) from None
+            raise ConfigError(*missed, *undefined.without_consequences(error.messages, missed)) from None
         if missed:
             raise ConfigError(*missed)
         self._check_stores(config)

@@ -5,15 +5,15 @@ from rsp.net.neighbours cimport Neighbours
 from rsp.net.poller cimport Poller, Watched
 from rsp.net.transport cimport Transport
 
-cdef Py_ssize_t _AT_ONCE
+cdef Py_ssize_t _AT_ONCE, _MOST_QUEUED
 cdef int _MOST_PATIENCE
 
 
 cdef class Acceptor(Watched):
     cdef object _listener, _sock
-    cdef Neighbours _neighbours
     cdef public object accepted
     cdef public type kind
+    cdef public Neighbours neighbours
     cdef bint _exhausted
     cdef int _full, _patience
     cdef Py_ssize_t _expected

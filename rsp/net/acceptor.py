@@ -15,6 +15,7 @@ from rsp.net.transport import Transport
 Accepted = Callable[[Any, bytes, str], None]
 
 _AT_ONCE: Final = 64
+_MOST_QUEUED: Final = 1 << 16  # more than wait in any queue
 _MOST_PATIENCE: Final = 16
 # The connection is gone already, or the network behind it: nothing to tell (accept(2)).
 _HARMLESS: Final = frozenset((
@@ -26,13 +27,13 @@ _HARMLESS: Final = frozenset((
 class Acceptor(Watched):
     """Calls ``accepted(transport, client, listener)`` for each connection; ``kind``: which transport carries them.
 
-    ``sock`` stays its owner's.  ``neighbours``: siblings that may take a connection.  Where a new connection cannot be
-    had for want of descriptors or memory, it waits until :meth:`retry`.
+    ``sock`` stays its owner's.  ``neighbours``: siblings that may take a connection, if any may.  Where a new
+    connection cannot be had for want of descriptors or memory, it waits until :meth:`retry`.
     """
 
     __slots__ = (
-        "_exhausted", "_expected", "_full", "_listener", "_neighbours", "_patience", "_poller", "_sock", "accepted",
-        "kind",
+        "_exhausted", "_expected", "_full", "_listener", "_patience", "_poller", "_sock", "accepted", "kind",
+        "neighbours",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +51,7 @@ class Acceptor(Watched):
         self._listener = listener
         self.accepted = accepted
         self.kind = kind
-        self._neighbours = neighbours
+        self.neighbours = neighbours
         self._exhausted = False
         self._expected = 1
         self._full = 0  # so many times in a row there were as many as expected
@@ -92,12 +93,18 @@ class Acceptor(Watched):
                 return count
             if found is None:
                 return count
-            if self._neighbours is not None and self._neighbours.takes(found[0], found[1], self._listener):
+            if self.neighbours is not None and self.neighbours.takes(found[0], found[1], self._listener):
                 continue
             transport = kind.__new__(kind)  # in the compiled build this is no call of Python
             transport.set_up(self._poller, found[0])
             self.accepted(transport, found[1], self._listener)
         return most
+
+    def change(self, kind: type[Transport], accepted: Accepted) -> None:
+        """From now on, connections begin so; those that are queued have been made before."""
+        if kind is not self.kind or accepted != self.accepted:
+            self.take(_MOST_QUEUED)
+            self.kind, self.accepted = kind, accepted
 
     def retry(self) -> None:
         """Called every tick."""
@@ -111,3 +118,8 @@ class Acceptor(Watched):
     def stop(self) -> None:
         """Accept no more; the socket is left as it is."""
         self._poller.want(self, 0)
+
+    def finish(self) -> None:
+        """Accept what is queued, and no more."""
+        self.stop()
+        self.take(_MOST_QUEUED)

@@ -31,6 +31,7 @@ cdef class Handshakes(Watched):
     cdef ServerHandshake _running
     cdef public WorkerContext context
     cdef public ServerNames names
+    cdef public dict former
     cdef public SecureService service
     @cython.locals(handshake=ServerHandshake)
     cpdef accept(self, TlsTransport transport, bytes client, listener, proxied=*)

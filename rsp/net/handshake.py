@@ -60,15 +60,17 @@ class Line:
 
 
 class Handshakes(Watched):
-    """Those of one worker's clients.  ``names``: what is in force for those that begin now."""
+    """Those of one worker's clients.  ``names``: what is in force for those that begin now.  ``former``: by listener,
+    what was in force where there is no TLS any more, for clients that have connected before."""
 
-    __slots__ = ("_begun", "_due", "_fresh", "_running", "context", "names", "service")
+    __slots__ = ("_begun", "_due", "_fresh", "_running", "context", "former", "names", "service")
 
     def __init__(self, context: WorkerContext, service: SecureService, names: ServerNames | None = None) -> None:
         Watched.__init__(self, -1)
         self.context = context
         self.service = service
         self.names = names
+        self.former: dict[str, ServerNames] = {}
         self._begun = Line()
         self._fresh = Line()
         self._running: ServerHandshake | None = None
@@ -251,10 +253,11 @@ class ServerHandshake(Protocol):
     def _begin(self, hello: Hello) -> Engine:
         """Raises :class:`HelloError`, :class:`ContextError`."""
         self._sni, self._versions = hello.sni, hello.versions
-        names = self._owner.names
+        listener = self._session.listener
+        names = self._owner.former.get(listener, self._owner.names)
         if names is None:
             raise ContextError("the listener's configuration has changed")
-        return names.context_for(hello, self._session.listener).server(hello.sni)
+        return names.context_for(hello, listener).server(hello.sni)
 
     def _advance(self, engine: Engine, data: bytes) -> None:
         """Raises :class:`TlsError`."""

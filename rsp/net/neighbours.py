@@ -4,6 +4,9 @@ A worker that has accepted a connection looks at two siblings in turn, and hands
 if that has at least two fewer than itself.  How often it looks, and how many it hands over in a second, is limited: so
 connections that last are spread evenly, and many short ones cost what they did before.  A sibling that has another
 configuration, or whose loop hangs, gets none; and none is handed over twice.
+
+The kernel drops a connection that is received by a process that may not open more files.  So a worker that has few
+descriptors left says that it takes none, and leaves in its inbox what has come already until there is room.
 """
 
 import array
@@ -14,6 +17,7 @@ from typing import Any, Final
 
 from rsp.ipc.loads import Loads, count_of
 from rsp.ipc.packets import close_all
+from rsp.logs import log
 from rsp.net.context import WorkerContext
 from rsp.net.poller import IN, Watched
 from rsp.net.transport import Transport
@@ -21,17 +25,18 @@ from rsp.net.transport import Transport
 _LOOKS: Final = 256  # in a second
 _GIFTS: Final = 64  # in a second
 _UNSEEN: Final = 8  # at a sibling that has not counted them yet
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 8
+_SPARE: Final = 4  # descriptors: files are opened meanwhile, in threads
 _LONGEST: Final = 512  # bytes of the addresses of a listener and a client
 _SPACE: Final = socket.CMSG_SPACE(4)
 
-# What carries connections at a listener, and what begins with them.
-Accepting = Callable[[str], tuple[type[Transport], Callable[[Any, bytes, str], None]]]
+# What carries connections at a listener, and what begins with them, in a version of the configuration.
+Accepting = Callable[[str, int], tuple[type[Transport], Callable[[Any, bytes, str], None]]]
 
 
 class Neighbours(Watched):
-    """``slot``: the own one, which has an inbox.  ``accepting(listener)``: how the configuration in force serves
-    connections."""
+    """``slot``: the own one, which has an inbox.  ``accepting(listener, version)``: how connections are served that
+    were accepted when ``version`` of the configuration was in force."""
 
     def __init__(self, context: WorkerContext, loads: Loads, slot: int, accepting: Accepting) -> None:
         inbox = loads.inboxes[slot]
@@ -42,6 +47,7 @@ class Neighbours(Watched):
         self._inbox = inbox
         self._accepting = accepting
         self._version = 0
+        self._full = False  # too few descriptors are left
         self._looks = self._gifts = 0
         self._siblings: list[int] = []
         self._turn = 0
@@ -59,12 +65,15 @@ class Neighbours(Watched):
         """Take what is there, and no more."""
         self._version = 0
         self._loads.leave(self._slot)
-        self.ready(IN)
+        while self._take():
+            pass
 
     def tick(self, _now: float, _wall: float) -> None:
         """Once a second."""
         self._looks, self._gifts = _LOOKS, _GIFTS
         self._siblings = list(self._loads.others(self._slot))
+        self._full = not self._has_room()
+        self._context.poller.want(self, IN)
         self._note()
 
     def takes(self, descriptor: int, client: bytes, listener: str) -> bool:
@@ -78,7 +87,7 @@ class Neighbours(Watched):
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
         try:
             self._loads.outbox.sendmsg(
-                [b"%b\0%b" % (listener.encode(), client)],
+                [b"%d\0%b\0%b" % (self._version, listener.encode(), client)],
                 [rights],
                 socket.MSG_DONTWAIT,
                 self._loads.address(sibling),
@@ -92,24 +101,48 @@ class Neighbours(Watched):
 
     def ready(self, events: int) -> None:
         """Connections from siblings."""
-        for _ in range(_AT_ONCE):
+        self._take()
+        self._note()
+
+    def _take(self) -> int:
+        """Serve some; how many there were."""
+        while not self._has_room():
+            if not self._context.poller.relieve():
+                log.once_a_second("neighbours", "Connections from other workers wait: too many open files")
+                self._full = True
+                self._context.poller.want(self, 0)  # until the next tick
+                return 0
+        for count in range(_AT_ONCE):
             try:
                 text, extra, _, _ = self._inbox.recvmsg(_LONGEST, _SPACE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
             except OSError:
-                break
+                return count
             descriptors = array.array("i")
             for _, kind, data in extra:
                 if kind == socket.SCM_RIGHTS:
                     descriptors.frombytes(data)
-            listener, _, client = text.partition(b"\0")
-            if len(descriptors) == 1 and client:
-                self._begin(descriptors[0], listener.decode("utf-8", "replace"), client)
+            version, _, rest = text.partition(b"\0")
+            listener, _, client = rest.partition(b"\0")
+            if len(descriptors) == 1 and version.isdigit() and client:
+                self._begin(descriptors[0], int(version), listener.decode("utf-8", "replace"), client)
             else:
                 close_all(list(descriptors))
-        self._note()
+        return _AT_ONCE
 
-    def _begin(self, descriptor: int, listener: str, client: bytes) -> None:
-        kind, accepted = self._accepting(listener)
+    def _has_room(self) -> bool:
+        """Whether as many descriptors can be had as :meth:`_take` may need."""
+        found: list[int] = []
+        try:
+            while len(found) < _AT_ONCE + _SPARE:
+                found.append(os.dup(self.descriptor))
+        except OSError:
+            return False
+        finally:
+            close_all(found)
+        return True
+
+    def _begin(self, descriptor: int, version: int, listener: str, client: bytes) -> None:
+        kind, accepted = self._accepting(listener, version)
         transport = kind.__new__(kind)
         transport.set_up(self._context.poller, descriptor)
         accepted(transport, client, listener)
@@ -120,7 +153,9 @@ class Neighbours(Watched):
     def _note(self) -> int:
         """Tell the siblings how many connections there are."""
         count = len(self._context.connections)
-        if self._version:
+        if self._version and self._full:
+            self._loads.leave(self._slot)
+        elif self._version:
             self._loads.put(self._slot, self._version, self._context.now, count)
         return count
 

@@ -45,9 +45,10 @@ class Listeners:
                     self._listeners[listener.address] = self._reserve(listener)
                     for slot in self._slots:
                         slot.sockets[listener.address] = self._socket_for(slot, listener.address)
-        except sockets.BindError:
+        except sockets.BindError as error:
             self.drop(added)
-            raise
+            place = config.places.get(f"address {added[-1]}")
+            raise sockets.BindError(f"{place}: {error}" if place else str(error)) from None
         except OSError as error:
             self.drop(added)
             raise sockets.BindError(f"cannot listen on {added[-1]}: {(error.strerror or str(error)).lower()}") from None

@@ -21,6 +21,7 @@ from rsp.supervise.main_file import VERSIONS, MainFile
 from rsp.supervise.rollout import Rollout, configure
 from rsp.supervise.systemd import Notifier
 from rsp.system import sockets
+from rsp.system.file_errors import why
 
 _STAYS = "the running configuration stays"
 _ORPHANED = "the control process that ordered it has died"
@@ -179,7 +180,8 @@ class Reloads:
             members = self._fleet.control.adopt(self._fleet.bundle, bundle)[0]
             self._fleet.logs.attempt(bundle.config)
         except (ConfigError, sockets.BindError) as error:
-            about = "" if self._what == "labels" else "Error parsing config file: "
+            is_file = isinstance(error, ConfigError) and self._what != "labels"
+            about = "Error parsing config file: " if is_file else ""
             lines = "\n".join(f"{about}{line}" for line in str(error).split("\n"))
             self._fleet.secrets.refuse()
             self._end(False, f"{_REFUSED.get(self._what, 'Reload refused')}, {_STAYS}.\n{lines}")
@@ -188,7 +190,7 @@ class Reloads:
             self._fleet.secrets.refuse()
             self._fleet.listeners.drop(added)
             refused = _REFUSED.get(self._what, "Reload refused")
-            self._end(False, f"{refused}, {_STAYS}: {error.filename or 'rsp'}: {error.strerror}")
+            self._end(False, f"{refused}, {_STAYS}: {error.filename or 'rsp'}: {why(error)}")
             return
         if not self._fleet.wanted_slots():  # after WINCH
             for slot in self._fleet.slots[:MOST_WORKERS]:

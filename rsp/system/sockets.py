@@ -10,7 +10,7 @@ import socket
 import stat
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rsp.config.schema import Listener
 from rsp.config.units import Address
@@ -177,9 +177,29 @@ def _remove_stale(address: Address) -> None:
             raise BindError(f"cannot listen on {address}: another program listens there")
 
 
+def _holder(port: int) -> str:
+    """``": nginx (process 123)"``, as far as this user may see processes."""
+    import psutil  # a master has it already, commands need it here alone
+
+    def listens(found: Any) -> bool:
+        return bool(found.status == psutil.CONN_LISTEN and found.laddr[1] == port)
+
+    try:
+        pids = {sock.pid for sock in psutil.net_connections("tcp") if sock.pid is not None and listens(sock)}
+        process = psutil.Process(min(pids - {os.getpid()}))
+        # Of processes that share a socket, the one that has started the others.
+        while (parent := process.parent()) is not None and any(map(listens, parent.net_connections("tcp"))):
+            process = parent
+        title = " ".join(process.cmdline()).strip()
+        return f": {title if title.startswith('rsp: ') else process.name()} (process {process.pid})"
+    except (psutil.Error, OSError, ValueError, AttributeError):  # AttributeError: psutil before 6.0
+        return ""
+
+
 def _explain(address: Address, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"cannot listen on {address}: another program listens there (address already in use)"
+        said = f"cannot listen on {address}: another program listens there (address already in use)"
+        return said + ("" if address.is_unix or address.is_passed else _holder(address.port))
     if error.errno in (errno.EACCES, errno.EPERM) and not address.is_unix and address.port < 1024:
         return f"cannot listen on {address}: permission denied (ports below 1024 need root or CAP_NET_BIND_SERVICE)"
     if isinstance(error, socket.gaierror):

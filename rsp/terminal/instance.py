@@ -2,11 +2,17 @@
 
 import http.client
 import json
+import os
+import shlex
 import socket
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from rsp.ipc.admin_socket import directory
+from rsp.system.file_errors import denied, user_name
 
 _PATIENCE: Final = 3600.0  # seconds: a reload takes as long as its trial
 _LONGEST: Final = 1 << 20  # bytes of a line in a stream
@@ -79,6 +85,13 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _failure(where: str, error: Exception) -> Failure:
+    if isinstance(error, FileNotFoundError):
+        return Failure(f"{where}: there is no such socket; is rsp running? Without -s, rspctl finds its socket")
+    if isinstance(error, ConnectionRefusedError):
+        return Failure(f"{where}: no instance listens there; is rsp running?")
+    if isinstance(error, PermissionError):
+        owner = _owner(Path(where))
+        return Failure(f"{where}: {denied(Path(where))}; use: {_as_user(owner)}")
     return Failure(f"{where}: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}")
 
 
@@ -110,7 +123,37 @@ def sockets() -> list[str]:
                 continue
             found.append(str(path))
     if not found:
-        raise Failure(
-            f"no running rsp has an admin socket in {place}; is rsp running? For a socket elsewhere, use -s PATH"
-        )
+        raise Failure(_nothing(place))
     return found
+
+
+def _nothing(place: Path) -> str:
+    """Why there is no socket in ``place``: an instance of another user has its own, elsewhere."""
+    user = user_name(os.geteuid())
+    for pid, uid in _masters():
+        if uid != os.geteuid():
+            owner = user_name(uid)
+            what = f'rsp (process {pid}) runs as user "{owner}", whose admin socket is not in {place}'
+            return f'{what} of user "{user}"; use: {_as_user(owner)}'
+    return f"no running rsp has an admin socket in {place}; is rsp running? For a socket elsewhere, use -s PATH"
+
+
+def _masters() -> Iterator[tuple[int, int]]:
+    """Process and user of each instance, as far as this user may see processes."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cmdline").read_bytes().startswith(b"rsp: master "):
+                yield int(process.name), process.stat().st_uid
+
+
+def _owner(sock: Path) -> str:
+    """The user that has the socket, or its directory, if that may not be entered."""
+    for path in (sock, sock.parent):
+        with suppress(OSError):
+            return user_name(path.stat().st_uid)
+    return "root"
+
+
+def _as_user(owner: str) -> str:
+    """This command as ``owner`` would give it."""
+    return shlex.join(["sudo", *([] if owner == "root" else ["-u", owner]), Path(sys.argv[0]).name, *sys.argv[1:]])

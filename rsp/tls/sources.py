@@ -3,12 +3,13 @@
 import errno
 import glob
 import os
-import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from rsp.system.file_errors import denied
 
 MOST_FILES: Final = 2048  # of one pattern
 _NO_FILE: Final = "expected a file, but it is a pipe, a socket or a device"
@@ -112,26 +113,8 @@ def _unreadable(path: Path, error: OSError) -> Unusable:
 
 def _denied(path: Path) -> str:
     """Which right is missing where, and how to give it."""
-    uid = os.geteuid()
-    user = _name(uid)
-    target = Path(os.path.realpath(path))
-    way = "" if uid == 0 else "; start rsp as root (workers drop root's rights after the keys are read), or"
-    for folder in (*reversed(path.parents), *reversed(target.parents)):
-        if not os.access(folder, os.X_OK, effective_ids=True):
-            return f'user "{user}" may not enter {folder} ({_rights(folder)}){way} let that user enter it (chmod +x)'
-    return f'user "{user}" may not read {target} ({_rights(target)}){way} let a group of that user read it (chmod g+r)'
-
-
-def _rights(path: Path) -> str:
-    try:
-        found = path.stat()
-    except OSError:
-        return "its permissions cannot be read"
-    return f'mode {stat.S_IMODE(found.st_mode):04o}, owner "{_name(found.st_uid)}"'
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    said = denied(path)
+    as_root = "" if os.geteuid() == 0 else "start rsp as root (workers drop root's rights after the keys are read), or "
+    if " may not enter " in said:
+        return f"{said}; {as_root}let that user enter it (chmod +x)"
+    return f"{said}; {as_root}let a group of that user read it (chgrp GROUP, chmod g+r)"

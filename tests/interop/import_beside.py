@@ -100,7 +100,11 @@ def differences(request: Request, theirs: Seen, ours: Seen) -> list[str]:
 
 
 def _is_told(name: str) -> bool:
-    return (name.startswith("x-") and name != "x-saw") or name in ("cache-control", "www-authenticate", "set-cookie")
+    return (name.startswith("x-") and name not in ("x-saw", "x-request-id")) or name in (
+        "cache-control",
+        "www-authenticate",
+        "set-cookie",
+    )
 
 
 def compare(asked: Callable[[Request], tuple[Seen, Seen]], requests: Sequence[Request]) -> None:

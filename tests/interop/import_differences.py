@@ -33,7 +33,8 @@ _TABLE: Final = (
     (r"response content-type: nginx \['[^']*', '([^']*)'\], rsp \['\1'\]", "Content-Type of `add_header` takes the place of the type that nginx sends as well."),
     (r"(request|response) [\w-]+: nginx \['([^']*)', '\2'\], rsp \['\2'\]", "A field that is set twice with the same value is sent once."),
     (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
-    (r"response [\w-]+: nginx \[\], rsp \['", "`add_header` holds for all statuses, with and without `always`; Cache-Control without `always` only below 400, as in nginx."),
+    (r"response ratelimit(-policy)?: nginx \[\],", "Responses that `limit_req` has counted have RateLimit fields."),
+    (r"response [\w-]+: nginx \[\], rsp \[['\"]", "`add_header` holds for all statuses, with and without `always`; Cache-Control without `always` only below 400, as in nginx."),
 )  # fmt: skip
 _FORWARDED: Final = "X-Forwarded-* of clients: rsp believes, and passes on, only those of `trusted` proxies."
 _PATHS: Final = "A path with `//`, dot segments or needless escapes gets 400, if its normal form is another location's (docs/routes.md)."

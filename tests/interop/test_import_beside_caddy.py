@@ -149,6 +149,74 @@ http://:PORT {
         ],
     ),
     Theme(
+        "errors",
+        _START
+        + """
+http://shop.test:PORT {
+    bind HERE
+    root * DIR/files
+    header X-Site shop
+    error /gone 410
+    error /old "moved" 404
+    error /broken 500
+    reverse_proxy /dead 127.0.0.1:1
+    handle_path /whole {
+        reverse_proxy 127.0.0.1:ONE
+    }
+    metrics /metrics
+    file_server
+    handle_errors {
+        @gone expression {err.status_code} == 410
+        redir @gone https://new.test/ 302
+        @ours `{err.status_code} in [404, 502]`
+        respond @ours "{err.status_code} {err.status_text} of {host}" 200
+        header X-Error yes
+        respond "broken {err.status_code}"
+    }
+}
+http://pages.test:PORT {
+    bind HERE
+    root * DIR/files
+    error /gone 410
+    reverse_proxy /dead 127.0.0.1:1
+    file_server
+    handle_errors {
+        rewrite * /{err.status_code}.html
+        file_server
+    }
+}
+""",
+        requests("shop.test pages.test", "/ /a.txt /none /gone /old /broken /dead /whole /whole/x"),
+    ),
+    Theme(
+        "hosts",
+        _START
+        + """
+http://:PORT {
+    bind HERE
+    @h header_regexp Host ^api[0-9]*
+    handle @h {
+        reverse_proxy 127.0.0.1:ONE
+    }
+    @w header Host *.shop.test
+    handle @w {
+        reverse_proxy 127.0.0.1:TWO
+    }
+    @n not header Host *x*
+    respond @n "none" 200
+    handle_path /only {
+        reverse_proxy 127.0.0.1:THREE
+    }
+    error /e* 404
+    reverse_proxy 127.0.0.1:THREE
+    handle_errors {
+        respond "err {err.status_code} {uri}" 200
+    }
+}
+""",
+        requests("api.test api12.test a.shop.test x.test nox.test shop.test", "/ /only /only/x /e1 /x?a=b"),
+    ),
+    Theme(
         "routes",
         _START
         + """
@@ -181,5 +249,6 @@ def test_caddy(theme: Theme, program) -> None:
         (directory / "files").mkdir()
         (directory / "files" / "index.html").write_text("index")
         (directory / "files" / "a.txt").write_text("a")
+        (directory / "files" / "404.html").write_text("not here")
         with beside(directory, theme, read, "Caddyfile", lambda file: [*command, str(file)]) as asked:
             compare(asked, theme.requests)

@@ -70,6 +70,22 @@ server {
     location ~ \\.php$ { include scripts.conf; }
 }
 server {
+    listen 8086;
+    root DIRECTORY/www;
+    index index.php;
+    location / { try_files $uri $uri/ /index.php?$query_string; }
+    location = /favicon.ico { access_log off; }
+    location ~* \\.(css|txt)$ { expires 1d; }
+    location /gone/ { return 404; }
+    location = /gone { return 404; }
+    location ~ ^/denied/ { deny all; }
+    location /secret/ { deny all; }
+    location /asked/ { if ($arg_x = 1) { return 404; } try_files $uri /index.php; }
+    error_page 404 /index.php;
+    error_page 403 = /other.php?denied=1;
+    location ~ \\.php$ { try_files $uri =404; include scripts.conf; }
+}
+server {
     listen 8084;
     root DIRECTORY/www;
     index index.php;
@@ -108,6 +124,14 @@ SCRIPTS_BELOW = ("/", "/page?a=b", "/other.php/more", "/uploads/evil.php", "/upl
                  "/sub/", "/sub", "/sub/page", "/sub/other.php/x?a=b", "/missing/")  # fmt: skip
 DIRECTORIES = ("/", "/sub/", "/sub/x", "/uploads/", "/pages/", "/page", "/missing/", "/uploads/evil.php")
 
+ERRORS = ("/", "/page?a=b", "/favicon.ico", "/favicon.ico?a=b", "/x.css", "/a/x.css?a=b", "/file.txt", "/asked/y", "/gone?a=b", "/denied/x?a=b")  # fmt: skip
+BY_HOOKS = (
+    "/gone/x?a=b",
+    "/secret/x?a=b",
+    "/asked/y?x=1",
+    "/nosuch.php?a=b",
+)  # where rsp, as a note says, has the script's path in REQUEST_URI
+
 pytestmark = not_over_tls("the scripts are told of HTTP")
 
 
@@ -123,7 +147,7 @@ def ask(host: str, port: int, target: str) -> tuple[int, bytes]:
         connection.request("GET", target, headers={"User-Agent": "test", "X-Own": "client"})
         response = connection.getresponse()
         body = response.read()
-        return response.status, body if response.status == 200 else b""
+        return response.status, body if response.status == 200 or b"SCRIPT_NAME" in body else b""
     finally:
         connection.close()
 
@@ -156,8 +180,14 @@ def test_scripts_are_told_the_same(program):
                 (8083, SCRIPTS_BELOW),
                 (8084, SCRIPTS_BELOW),
                 (8085, DIRECTORIES),
+                (8086, ERRORS),
             ):
                 for target in targets:
                     status, told = ask(NGINX_AT, pair.ports[port], target)
                     told = told.replace(b"&'", b"'")  # nginx leaves an & behind that no parameter follows
                     assert decoded(*ask(RSP_AT, pair.ports[port], target)) == decoded(status, told), target
+            for target in BY_HOOKS:
+                script = b"/other.php?denied=1" if "secret" in target else b"/index.php"
+                status, told = ask(NGINX_AT, pair.ports[8086], target)
+                told = re.sub(rb"(?<=REQUEST_URI=b').*(?='\n)", script, told)
+                assert ask(RSP_AT, pair.ports[8086], target) == (status, told), target

@@ -468,10 +468,10 @@ def test_the_journal(tmp_path, backend):
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        ('{ path = "none/a.log" }', "access_log: none/a.log cannot be written: No such file or directory"),
-        ('{ "a.log", "none/b.log" }', "access_log: none/b.log cannot be written: No such file or directory"),
-        ('"syslog:/none/log"', "access_log: /none/log cannot be written: No such file or directory"),
-        ('"journald:/none/log"', "access_log: /none/log cannot be written: No such file or directory"),
+        ('{ path = "none/a.log" }', "access_log: none/a.log cannot be written: there is no directory"),
+        ('{ "a.log", "none/b.log" }', "access_log: none/b.log cannot be written: there is no directory"),
+        ('"syslog:/none/log"', "access_log: /none/log cannot be written: there is no directory /none"),
+        ('"journald:/none/log"', "access_log: /none/log cannot be written: there is no directory /none"),
         ('"syslog:logs.example"', 'site.lua:2: access_log: "syslog:logs.example": expected the path of a unix socket'),
         ('{ format = "jsn" }', 'site.lua:2: access_log: format: there is no format "jsn" (did you mean "json"?)'),
         (

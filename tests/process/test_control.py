@@ -112,7 +112,7 @@ def test_reload(tmp_path, lab):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["drain", "10.9.9.9:80"], 'no peer "10.9.9.9:80"'),
+        (["drain", "foo"], 'no peer "foo"; the peers are 127.0.0.1:'),
         (["drain", "ap", "x:1"], 'no upstream "ap" (did you mean "app"?)'),
         (
             ["drain", "{peer}", "--within", "soon"],

@@ -54,6 +54,21 @@ def test_a_file_that_cannot_be_read(tmp_path):
     assert folder.returncode == 2 and "Traceback" not in folder.stderr
 
 
+def test_files_that_are_something_else(tmp_path):
+    for name, text in (
+        ("README.md", "# server\n\nlocation / {\n a;\n}\n"),
+        ("passwd", "root:x:0:0:root:/root:/bin/sh\n"),
+    ):
+        said = _imported(tmp_path, text, name=name)
+        assert said.returncode == 2
+        assert (
+            f"{name}: this does not look like a configuration of nginx, Caddy or HAProxy; if it is one" in said.stderr
+        )
+    said = _imported(tmp_path, 'listen "0.0.0.0:80"\nserver = 1;\n', name="site.lua")
+    assert said.returncode == 2 and "this is a configuration of rsp; rsp -t site.lua checks it" in said.stderr
+    assert _imported(tmp_path, WHOLE, "--from", "nginx", name="nginx.md").returncode == 0
+
+
 def test_a_wrong_command_line(tmp_path):
     assert run_rsp(tmp_path, "import").returncode == 2
     assert run_rsp(tmp_path, "import", "a", "b").returncode == 2

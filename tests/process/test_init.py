@@ -36,6 +36,7 @@ def test_an_application_that_runs_here_is_proxied(tmp_path):
             tested = run_rsp(tmp_path, "-t", "site.lua")
             assert tested.returncode == 0, tested.stderr
             assert "requests are answered: ok" in tested.stderr
+            assert "docs/" not in text and "rsp man rsp.lua" in text  # pip does not install the documentation
             (tmp_path / "run").mkdir()
             served = re.sub(r'^listen ".*"$', 'listen "127.0.0.1:{port}"', text, flags=re.MULTILINE)
             with Rsp(tmp_path / "run", "\n" + served) as rsp:

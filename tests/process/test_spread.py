@@ -1,6 +1,7 @@
 """Connections that stay open are spread over the workers by their number, whatever the kernel's hash says."""
 
 import os
+import resource
 import signal
 import socket
 from contextlib import ExitStack
@@ -65,6 +66,25 @@ def test_a_new_worker_gets_the_connections_until_it_has_as_many(tmp_path, backen
         wait_until(lambda: sum(counts(rsp)) == 88, "the count")
         assert max(counts(rsp)) - min(counts(rsp)) <= 4
         assert "Unexpected" not in rsp.log
+
+
+def test_none_is_lost_where_a_worker_may_not_open_more_files(tmp_path):
+    ours = 'user = "root" ' if os.geteuid() == 0 else ""  # so that its limit may be changed
+    text = ours + 'listen "127.0.0.1:{port}" route { respond = { body = "hello" } }'
+    with Rsp(tmp_path, text, workers=1) as rsp, Clients(rsp) as clients:
+        clients.served(40)
+        rsp.signal(signal.SIGTTIN)
+        wait_until(lambda: len(rsp.workers()) == 2, "the second worker")
+        ticked(rsp)
+        second = rsp.workers()[1]
+        limits = resource.prlimit(second, resource.RLIMIT_NOFILE)
+        highest = max(map(int, os.listdir(f"/proc/{second}/fd")))
+        resource.prlimit(second, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+        waiting = [clients.connect() for _ in range(30)]
+        wait_until(lambda: "too many open files" in rsp.log.lower(), "the limit")
+        resource.prlimit(second, resource.RLIMIT_NOFILE, limits)
+        for client in waiting:
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_connection_that_is_handed_over_may_use_tls(tmp_path):

@@ -355,7 +355,8 @@ def test_a_port_in_use(tmp_path, backend):
         (tmp_path / "two").mkdir()
         done = run_rsp(tmp_path / "two", "site.lua", text=rsp.file.read_text())
         assert done.returncode == 1
-        assert f"Cannot start: cannot listen on 127.0.0.1:{rsp.port}: another program listens there" in done.stderr
+        said = f"cannot listen on 127.0.0.1:{rsp.port}: another program listens there"
+        assert f"Cannot start: site.lua:1: {said}" in done.stderr
 
 
 def test_unreachable_peers_at_the_start_are_told_and_waited_for(tmp_path):

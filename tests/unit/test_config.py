@@ -202,7 +202,7 @@ def test_what_is_missing(mistakes, text, expected):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="cannot open /x/y: No such file or directory"):
         load("/x/y")
-    with pytest.raises(ConfigError, match="Is a directory"):
+    with pytest.raises(ConfigError, match="it is a directory; name a file"):
         load(str(tmp_path))
 
 

@@ -35,7 +35,7 @@ LINES = [
     ('route {\n to = "app",\n timeouts = { connect = "3sec",\n  read = "x" },\n limits = {\n body = "x" } }', [3, 4, 6]),
     ('timeouts = {\n idle = "5 min",\n connect = "3sec"\n}', [2, 3]),
     ('upstream "a" { "h:1" } timeouts = {\n idle = "5 min",\n\n connect = "3sec"\n}', [2, 4]),
-    ('route { to = "app", timeouts = { read = 1 } }\ntimeouts = {\n idle = "x" }\nlimits = {\n fields = {} , head = "x" }', [3, 5]),
+    ('route { to = "app", timeouts = { read = 1 } }\ntimeouts = {\n idle = "x" }\nlimits = {\n fields = {} , head = "x" }', [3, 5, 5]),
     ('trusted = {\n "a",\n "10.0.0.0/8",\n "b",\n "c" }', [2, 4, 5]),
     ('route {\n to = "app",\n response_headers = {\n set = {\n  ["X-A"] = "b",\n  ["X-B"] = 5,\n  ["X-C"] = "a\\nb" } } }', [6, 7]),
     ('listen "x"\nlisten {\n "y",\n backlog = "x" }\n', [1, 3, 4]),
@@ -112,7 +112,7 @@ SHAPES = [
     ('route { path = { "/a", "/b" }, to = "app" }', "a route has a single path; use a loop: for _, path in ipairs { "
                                                     '"/a", "/b" } do route { path = path, ... } end'),
     ('route { to = { "app" } }', 'to: expected a string, got a list; write "app"'),
-    ('workers = "4"', 'expected a whole number or "auto", got "4"; write 4'),
+    ('workers = "4"', 'expected a whole number from 1 to 128 or "auto", got "4"; write 4'),
     ('limits = { fields = "100" }', "expected a whole number, got \"100\"; write 100"),
     ('upstream "b" { "h:1", keepalive = "64" }', "write 64"),
     ('upstream "b" { "h:1", retry = false }', "write retry = { tries = 1 }"),
@@ -157,9 +157,19 @@ SHAPES = [
     ("limits = { max_concurrent_streams = 5 }", "(in rsp: streams = 128)"),
     ("limits = { streams = 0 }", "streams: expected a whole number of at least 1, got 0"),
     ('route { path = "/x", to = "app", limits = { streams = 3 } }', '"streams" cannot be set for a route, only for a listener or for all'),
-    ("listen 8083", "'=' expected near '8083'; write listen \"8083\""),
-    ('upstream back-end { "h:1" }', '; write upstream "back-end"'),
-    ("upstream back {", '; write upstream "back"'),
+    ("listen 8083", 's.lua:3: "listen" needs a string: write listen "8083"'),
+    ('route { path = "/x", to = "http://127.0.0.1:80/x" }', 'no such upstream; write upstream "app2" { "127.0.0.1:80" } and to = "app2"'),
+    ('route { path = "/x", to = "https://b.example" }', 'write upstream "app2" { "b.example:443", tls = true } and to = "app2"'),
+    ('route { path = "/x", to = "[::1]:80" }', 'write upstream "app2" { "[::1]:80" } and to = "app2"'),
+    ('timeouts = { response = "5 sec" }', 'got "5 sec"; write "5s"'),
+    ('timeouts = { response = "2 Minutes" }', 'got "2 Minutes"; write "2m"'),
+    ('timeouts = { response = "300 msec" }', 'got "300 msec"; write "300ms"'),
+    ('workers = "four"', 'workers: expected a whole number from 1 to 128 or "auto", got "four"'),
+    ("timeouts = 30", 'timeouts: expected a table, got 30; for example timeouts = { head = "5s" }'),
+    ('dns = "10.0.0.1"', 'dns: expected a table, got "10.0.0.1"; for example dns = { servers = { "10.0.0.53:53" } }'),
+    ("cpu_affinity = {}", 'that is not empty; for example cpu_affinity = { "0", "1", "2-3" }'),
+    ('upstream back-end { "h:1" }', '"upstream" needs a string: write upstream "back-end"'),
+    ("upstream back {", '"upstream" needs a string: write upstream "back"'),
     ('health = "/x"', "(it is a key of an upstream)"),
     ("retry = false", "(it is a key of an upstream)"),
     ('methods = { "GET" }', 'unknown setting "methods" (it is a key of a route)'),
@@ -184,4 +194,4 @@ def test_a_peer_whose_address_has_a_key_is_named_once(mistakes):
 
 def test_a_message_that_quotes_a_line_break_is_one_line(mistakes):
     found = mistakes(SITE + 'workers = "a\\r\\nb"')
-    assert found == [r's.lua:3: workers: expected "auto", got "a\r\nb"']
+    assert found == [r's.lua:3: workers: expected a whole number from 1 to 128 or "auto", got "a\r\nb"']

@@ -48,7 +48,7 @@ MISTAKES = [
         (f'regex = "^/x(", {beside}', 'regex = "^/x(": missing ): ^/x(')
         for beside in (
             'rate_limit = { rate = "5/s" }', "concurrency = { max = 5 }", 'bandwidth = { down = "1MB", key = "{client}" }',
-            'rewrite = "/{1}"', 'request_headers = { set = { A = "{1}" } }', "maintenance = {}",
+            'rewrite = "/{1}"', 'request_headers = { set = { A = "{1}" } }', "maintenance = true",
         )
     ),
     ('regex = "^/x("', 'regex = "^/x(": missing ): ^/x('),

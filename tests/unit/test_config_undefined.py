@@ -35,6 +35,24 @@ def test_a_key_that_gets_an_undefined_variable(tmp_path, monkeypatch, text, said
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("route { to = app }", ['3: "app" is not defined']),
+        ("route { path = '/x',\n to = app }", ['4: "app" is not defined']),
+        ("route { path = '/y' }\nroute { files = www }", ['4: "www" is not defined', "3: route: missing"]),
+    ],
+)
+def test_a_key_that_is_there_is_not_missing(tmp_path, monkeypatch, text, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text(SITE + text)
+    with pytest.raises(ConfigError) as caught:
+        load("s.lua")
+    assert len(caught.value.messages) == len(expected)
+    for message, beginning in zip(caught.value.messages, expected, strict=True):
+        assert message.startswith(f"s.lua:{beginning}")
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("timeouts = { connect = 5s }", '; write it in quotes: "5s"'),

@@ -143,7 +143,7 @@ ROUTES = [
     ('files = "www", fallback = "/.x/y"', "is not served, because its name begins with a dot"),
     ('files = "www", fallback = "/index.html", else_to = "app"', '"fallback" and "else_to" cannot be used together'),
     ('files = "www", else_to = "ap"', 'else_to = "ap": no such upstream (did you mean "app"?)'),
-    ('files = "www", else_to = "http://10.0.0.1:80/x"', 'write upstream "app" { "10.0.0.1:80" } and else_to = "app"'),
+    ('files = "www", else_to = "http://10.0.0.1:80/x"', 'write upstream "app2" { "10.0.0.1:80" } and else_to = "app2"'),
     ('files = "www", else_rewrite = "/x"', '"else_rewrite" requires "else_to", which this route does not have'),
     ('to = "app", else_rewrite = "/x"', 'which this route does not have; for a route with "to": rewrite'),
     ('files = "www", else_to = "app", else_rewrite = "x{path}"', 'else_rewrite: expected a path, which begins with "/"'),

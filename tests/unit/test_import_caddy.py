@@ -202,7 +202,7 @@ def test_a_service_that_is_asked(lua):
     [
         "templates",
         "map {host} {a} {\ndefault 1\n}",
-        "handle_errors {\nrespond 404\n}",
+        "handle_errors {\ntemplates\n}",
         "uri replace a b",
         "header @m X-A 1",
         "import nowhere",

@@ -1,9 +1,14 @@
 """Parts of a configuration: what the nginx.conf around them defines, variables of the environment, odd words."""
 
+import re
+from contextlib import nullcontext
+
 import pytest
 
+from rsp.config.errors import ConfigError
 from rsp.importing.check import checked
 from rsp.importing.nginx.reader import read
+from rsp.lua.evaluate import evaluate
 
 MAIN = """events {}
 http {
@@ -76,7 +81,7 @@ def test_variables_of_the_environment(imported):
     assert site.whole, list(site.untranslated)
     for said in (
         'listen { "0.0.0.0:" .. (os.getenv("PORT") or "8080") }',
-        '(os.getenv("API_HOST") or "api-host.invalid") .. ":" .. (os.getenv("API_PORT") or "8080")',
+        '(os.getenv("API_HOST") or "api-host.invalid") .. ":" .. (os.getenv("API_PORT") or "8081")',
         '{ (os.getenv("OTHER") or "other.invalid:80"), weight = 2 }',
         'upstream "b-host" { (os.getenv("B_HOST") or "b-host.invalid:80") }',
         'return redirect("https://" .. (os.getenv("DOMAIN") or "") .. "/a", 302)',
@@ -91,15 +96,82 @@ def test_variables_of_the_environment(imported):
 @pytest.mark.parametrize(
     "text",
     [
-        "location / { proxy_pass ${URL}; }",
+        "location / { proxy_pass ${URL}/api; }",
         "location / { proxy_pass http://$HOST; }",
-        "listen ${ADDRESS}:80;",
-        "client_max_body_size ${MAX}; location / { proxy_read_timeout ${T}; proxy_pass http://app; }",
+        "listen 80 ${FLAGS};",
+        "location / { deny {{ network }}; proxy_pass http://app; }",
+        "location / { proxy_read_timeout ${T}h; proxy_pass http://app; }",
     ],
 )
 def test_variables_of_which_it_is_not_known_what_they_are(imported, text):
     site, _ = imported(f"server {{ {text} }}", main="")
     assert not site.whole
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("%domain%", "DOMAIN"), ("{{ domain }}", "DOMAIN"), ("{{ .Values.host }}", "VALUES_HOST"), ("__USER__", "SITE_USER"),
+     ("{{domain | default('x')}}", "DOMAIN"), ("<your-domain>", "YOUR_DOMAIN"), ("<%= @domain %>", "DOMAIN"), ("@DOMAIN@", "DOMAIN")],
+)  # fmt: skip
+def test_placeholders_of_templates(imported, written, name):
+    site, text = imported(f"server {{ listen 80; server_name {written}; location / {{ proxy_pass http://app; }} }}"
+                          " server { listen 80 default_server; location / { return 204; } }", main="")  # fmt: skip
+    assert site.whole, list(site.untranslated)
+    assert f'host = (os.getenv("{name}") or ' in text
+    assert any(f"is {name}" in note.text for note in site.notes)
+
+
+def test_what_placeholders_stand_for(imported):
+    site, text = imported(
+        "server { listen %ip%:%port%; listen [::]:%port%; client_max_body_size ${MAX}; auth_basic %realm%;"
+        " auth_basic_user_file /etc/%user%; ssl_certificate {{ pem }}; location __PATH__/ { alias __DIR__/;"
+        " rewrite ^__PATH__$ __PATH__/ permanent; } location /a { proxy_pass ${URL}; proxy_read_timeout ${T}; }"
+        " location /b { proxy_pass http://127.0.0.1:__PORT____PATH__/; allow {{ network }}; deny all; } }",
+        main="",
+    )
+    assert site.whole, list(site.untranslated)
+    for said in (
+        'listen { (os.getenv("IP") or "0.0.0.0") .. ":" .. (os.getenv("PORT") or "8080") }',
+        'listen { "[::]:" .. (os.getenv("PORT") or "8080") }',
+        'body = (os.getenv("MAX") or "1MB")',
+        'basic = "/etc/" .. (os.getenv("SITE_USER") or "site-user"), realm = (os.getenv("REALM") or "realm")',
+        'path = (os.getenv("SITE_PATH") or "/site-path") .. "/"',
+        'files = (os.getenv("DIR") or "/dir")',
+        'regex("^" .. (os.getenv("SITE_PATH") or "/site-path") .. "$")',
+        '(os.getenv("URL") or "http://url.invalid:80"):match("^http://([^/]+)/?$")',
+        'response = (os.getenv("T") or "60s")',
+        'rewrite = (os.getenv("SITE_PATH") or "/site-path") .. "/"',
+        'allow = (os.getenv("NETWORK") or "192.0.2.1")',
+    ):
+        assert said in text, said
+
+
+def test_a_url_with_tls_or_a_path_does_not_load(imported, monkeypatch, tmp_path):
+    _, text = imported("location / { proxy_pass ${URL}; }", main="")
+    for url, loads in (
+        ("http://a:80", True),
+        ("http://a:80/", True),
+        ("https://a:443", False),
+        ("http://a:80/b", False),
+    ):
+        monkeypatch.setenv("URL", url)
+        path = tmp_path / "site.lua"
+        path.write_text(text)
+        with nullcontext() if loads else pytest.raises(ConfigError):
+            evaluate(str(path))
+
+
+def test_parameters_of_scripts_alone(imported):
+    site, text = imported("fastcgi_param SCRIPT_FILENAME /srv/a/$fastcgi_script_name; fastcgi_param APP live;", main="")
+    assert site.whole, list(site.untranslated)
+    assert 'protocol = "fastcgi"' in text and 'params = { APP = "live" }' in text
+    assert any("127.0.0.1:9000 is a guess" in note.text for note in site.notes)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERTIFICATE", "SERVER_DIR", "UPSTREAM_DIR", "REQUEST_DIR"])
+def test_a_variable_of_the_environment_that_begins_as_those_of_nginx(imported, name):
+    site, text = imported(f"server {{ listen 80; root /srv/${{{name}}}; location / {{ }} }}", main="")
+    assert site.whole and f'os.getenv("{name}")' in text
 
 
 def test_names_of_lua_are_names(imported):
@@ -118,3 +190,16 @@ def test_names_of_lua_are_names(imported):
 def test_types_that_no_response_has(imported):
     site, text = imported("server { gzip on; gzip_types text/css textplain; location / { proxy_pass http://app; } }")
     assert site.whole and '"text/css"' in text and '"textplain"' not in text
+
+
+def test_text_that_looks_like_placeholders(imported):
+    page = "<html><title>%name% of @APP@</title><h1>__TITLE__ none</h1></html>"
+    site, text = imported(
+        f"server {{ listen 80; location / {{ add_header Link '</a.css>; rel=preload'; add_header X-Mark '<b>';"
+        f" if ($query_string ~ '<script>') {{ return 403; }} return 404 '{page}'; }}"
+        " location /moved { return 301 https://<your-domain>$request_uri; } }",
+        main="",
+    )
+    assert site.whole, list(site.untranslated)
+    assert page in text and "<b>" in text and 'regex("<script>")' in text
+    assert set(re.findall(r"getenv\(.(\w+).\)", text)) == {"YOUR_DOMAIN"}

@@ -95,6 +95,18 @@ def test_try_files_without_args_drops_the_query(tmp_path):
     assert site.whole and 'else_rewrite = "/app?"' in text
 
 
+def test_scripts_of_directories_in_their_order(tmp_path):
+    php = "location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; fastcgi_param SCRIPT_FILENAME /srv$fastcgi_script_name; }"
+    site, text = imported(tmp_path, f"server {{ root /srv; index shop.php b.html c.php; {php} location = / {{ }} }}")
+    assert site.whole
+    hook = text.partition('exact = "/"')[2].partition("end,")[0]
+    places = [hook.index(f'"{name}") == "file" then') for name in ("shop.php", "b.html", "c.php")]
+    assert places == sorted(places)
+    assert 'index = "shop.php"' in text
+    assert hook.count('return proxy("php-2") end') == 2
+    assert 'req.path = req.path .. "c.php" return proxy("php-2")' in hook
+
+
 def test_scripts_see_a_rewritten_path(tmp_path):
     php = "root /srv; location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
     rewriting = "location = /map.xml { rewrite ^ /index.php?map=1 last; }"

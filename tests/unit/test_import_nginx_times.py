@@ -25,5 +25,5 @@ def test_a_time_for_ever_is_not_the_default(made, time, ours):
     assert f'timeouts = {{ response = "{ours}", read = "{ours}", tunnel = "{ours}" }}' in write(site).text
 
 
-def test_a_time_of_a_template_is_reported(made):
-    assert [lost.text for lost in made("${TIMEOUT}").untranslated] == ["proxy_read_timeout ${TIMEOUT};"]
+def test_a_time_of_a_template_that_rsp_could_not_read_is_reported(made):
+    assert [lost.text for lost in made("${TIMEOUT}h").untranslated] == ["proxy_read_timeout ${TIMEOUT}h;"]

@@ -13,7 +13,7 @@ SOCKET = "docker: expected unix:/ and the path of a socket, or docker:// and a h
 @pytest.mark.parametrize(("text", "said"), [
     ('"unix:/run/docker.sock"', 'expected a table, got "unix:/run/docker.sock"'),
     ('{ docker = "unix:/x" }', 'missing "hosts": hosts that labels may use, such as hosts = { "*.apps.example.com" }'),
-    ('{ docker = "unix:/x", hosts = {} }', 'missing "hosts"'),
+    ('{ docker = "unix:/x", hosts = {} }', "hosts: expected a list that is not empty"),
     ('{ docker = "unix:/x", hosts = "*.a.test" }', 'hosts: expected a list, got "*.a.test"; write { "*.a.test" }'),
     ('{ docker = "unix:/x", hosts = { "app.*" } }', 'hosts: "app.*": expected a name, "*.example.com", or "*" for all'),
     ('{ docker = "unix:/x", hosts = { ".a.test" } }', 'hosts: ".a.test": expected a name; write "*.a.test"'),

@@ -13,6 +13,7 @@ def test_kinds_of_files(tmp_path):
       assert(file.kind(root .. "/folder") == "directory" and file.kind("/dev/null") == "other")
       assert(file.kind(root .. "/none") == nil and file.kind(root .. "/page/none") == nil)
       assert(file.kind(root .. "/page\\0") == nil)
+      assert(file.kind(root .. "/page/") == nil and file.kind(root .. "/folder/") == "directory")
       return respond(200, "all")
     """)
     assert run(tmp_path, hooks, "local r = simulate{} assert(r.body == 'all', r.log[1])") is None

@@ -58,4 +58,4 @@ def test_mistakes(tmp_path, text, message):
 
 def test_a_directory_that_there_is_not(tmp_path):
     said = problems(config(tmp_path, 'access_log = "off" metrics = "unix:/nowhere/m.sock"'))
-    assert said == ["metrics: /nowhere/m.sock cannot be written: No such file or directory"]
+    assert said == ["metrics: /nowhere/m.sock cannot be written: there is no directory /nowhere"]

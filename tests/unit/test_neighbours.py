@@ -2,8 +2,11 @@
 
 import array
 import asyncio
+import os
+import resource
 import socket
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -23,10 +26,16 @@ class Side:
     def __init__(self, loop, scoreboard, loads, slot):
         self.context = WorkerContext(scoreboard, slot, b"", Poller(loop))
         self.begun = []
+        self.versions = []
+        self.pairs = []  # sockets, for when none can be made
         loads.add(slot)
         self.loads = loads
-        self.neighbours = Neighbours(self.context, loads, slot, lambda _: (Transport, self.begin))
+        self.neighbours = Neighbours(self.context, loads, slot, self.accepting)
         self.neighbours.use(1)
+
+    def accepting(self, listener, version):
+        self.versions.append(version)
+        return Transport, self.begin
 
     def begin(self, transport, client, listener):
         self.begun.append((client, listener))
@@ -42,7 +51,7 @@ class Side:
 
     def gives(self):
         """Whether a sibling takes a connection of it."""
-        ours, theirs = socket.socketpair()
+        ours, theirs = self.pairs.pop() if self.pairs else socket.socketpair()
         taken = self.neighbours.takes(ours.fileno(), b"10.0.0.9", Listen("127.0.0.1:80"))
         if taken:
             ours.detach()
@@ -69,6 +78,69 @@ def test_a_sibling_with_fewer_takes_it_and_serves_it(sides):
     second.neighbours.ready(IN)
     assert second.begun == [(b"10.0.0.9", "127.0.0.1:80")]
     assert not second.gives(), "it has fewer"
+
+
+def test_it_is_served_by_the_version_that_it_was_accepted_with(sides):
+    first, second = sides
+    assert first.gives()
+    second.neighbours.use(2)
+    second.neighbours.ready(IN)
+    assert second.begun and second.versions == [1]
+
+
+@contextmanager
+def no_descriptors_left():
+    """Of this process, which has room for none but what it closes."""
+    taken = []
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def test_what_a_sibling_has_no_descriptor_for_waits(sides):
+    first, second = sides
+    assert [first.gives() for _ in range(3)] == [True] * 3
+    first.pairs = [socket.socketpair() for _ in range(2)]
+    with no_descriptors_left():
+        second.neighbours.ready(IN)
+        assert not second.begun
+        first.tick()
+        assert not first.gives(), "it has said that it takes none"
+        second.tick()
+        first.tick()
+        assert not first.gives()
+    second.tick()
+    second.neighbours.ready(IN)
+    assert len(second.begun) == 3
+    first.tick()
+    assert first.gives()
+
+
+def test_a_sibling_without_descriptors_closes_what_it_can_do_without(sides):
+    first, second = sides
+    assert first.gives()
+    spare = [os.dup(0) for _ in range(20)]
+    relieved = []
+
+    def relieve():
+        relieved.append(spare.pop())
+        os.close(relieved[-1])
+        return True
+
+    second.context.poller.relieve = relieve
+    with no_descriptors_left():
+        second.neighbours.ready(IN)
+        assert second.begun and relieved
+    for descriptor in spare:
+        os.close(descriptor)
 
 
 def test_two_fewer_are_needed(sides):
@@ -146,7 +218,7 @@ def test_what_a_worker_gave_that_has_ended_is_served(sides):
     assert second.begun == [(b"10.0.0.9", "127.0.0.1:80")]
 
 
-@pytest.mark.parametrize("text", [b"", b"no zero", b"no client\0"])
+@pytest.mark.parametrize("text", [b"", b"no zero", b"1\0no client\0", b"no version\0a\0b"])
 def test_nonsense_costs_no_descriptor(sides, text):
     first, second = sides
     ours, theirs = socket.socketpair()

@@ -26,7 +26,7 @@ MISTAKES = [
     (listen('proxy_protocol = { "192.0.2.1", "192.0.2.2" }'), "site.lua:3", 'write proxy_protocol = { from = { "192.0.2.1", "192.0.2.2" } }'),
     (listen("proxy_protocol = false"), "site.lua:3", "leave it out"),
     (listen("proxy_protocol = {}"), "site.lua:3", 'missing "from"'),
-    (listen("proxy_protocol = { from = {} }"), "site.lua:3", 'missing "from"'),
+    (listen("proxy_protocol = { from = {} }"), "site.lua:3", "from: expected a list that is not empty"),
     (listen('proxy_protocol = { from = "10.0.0.0/8" }'), "site.lua:3", 'write { "10.0.0.0/8" }'),
     (listen('proxy_protocol = { from = { "10.0.0.1/8" } }'), "site.lua:3", 'expected a network such as "10.0.0.0/8", got "10.0.0.1/8"'),
     (listen('proxy_protocol = { from = { "lb.example" } }'), "site.lua:3", "expected a network"),

@@ -70,7 +70,7 @@ CORS = [
     ('origins = { "https://a.example, https://b.example" }', "expected one origin; write a list of them"),
     ('origins = { "https://bücher.example" }', 'browsers send host names in ASCII: "https://xn--bcher-kva.example"'),
     ('origins = "https://a.example"', 'cors: origins: expected a list, got "https://a.example"; write { "https://a.example" }'),
-    ('origins = {}', 'cors: missing "origins"'),
+    ('origins = {}', 'cors: origins: expected a list that is not empty'),
     ('origins = { "*" }, credentials = true', "every site could act on behalf of its visitors; list the origins"),
     ('origins = { "null" }, credentials = true', "every site could act on behalf of its visitors"),
     ('origins = { "*" }, methods = { "put" }', 'cors: methods: "put" is not a valid method name; write "PUT"'),

@@ -96,7 +96,7 @@ SPLITS = [
     ('split = { a = 90, b = 10 }', 'unknown key "a" (in rsp: to = { a = 90, ... }, upstreams and their weights)'),
     ('split = { to = { ap = 1 } }', 'split: to: "ap": no such upstream (did you mean "app"?)'),
     ('split = { to = { app = 0, authelia = 0 } }', "split: to: every weight is 0; at least one upstream must have requests"),
-    ('split = { to = {} }', 'split: missing "to"'),
+    ('split = { to = {} }', 'split: to: expected a table that is not empty'),
     ('split = { sticky = true }', 'split: missing "to"'),
     ('split = { to = "app" }', 'split: to: expected a table, got "app"; write to = { app = 1 }'),
     ('split = { to = { "app", "authelia" } }', "got a list; write to = { app = 1, authelia = 1 }"),

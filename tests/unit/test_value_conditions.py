@@ -9,7 +9,7 @@ import pytest
 from rsp.config.errors import ConfigError
 from rsp.config.route_rule import conditions_of, rule_of
 from rsp.http.h1.codec import parse_request
-from rsp.http.matching import Matcher
+from rsp.http.matching import Matcher, TooMany
 from rsp.http.routing import Router, match
 from rsp.lua.evaluate import evaluate
 from tests.unit.fakes import FakeWorker
@@ -182,6 +182,29 @@ def test_a_value_that_takes_too_long_is_refused(key, target, line, status):
         client = worker.ask(f"GET {target} HTTP/1.1\r\nHost: t\r\n{line}\r\n\r\n".encode())
         assert (client.status, b"too long for the regular expression" in client.body) == (int(status), True)
         assert time.thread_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "line", "status"),
+    [("cookies", "/", "Cookie: " + "a=x; " * 5000, b"431"), ("query", "/?" + "a=x&" * 5000, "X-B: 1", b"414")],
+    ids=["cookies", "query"],
+)
+def test_of_thousands_of_values_few_are_searched(key, target, line, status):
+    """Each would cost a call of RE2, for each of such routes."""
+    routes = "".join(f'route {{ {key} = {{ a = {{ regex = "^y{number}" }} }}, to = "app" }}\n' for number in range(20))
+    with FakeWorker('upstream "app" { "127.0.0.1:1" }\n' + routes) as worker:
+        client = worker.ask(f"GET {target} HTTP/1.1\r\nHost: t\r\n{line}\r\n\r\n".encode())
+        assert client.status == int(status)
+        assert b"has more than 100 values, too many for the regular expression of a route" in client.body
+
+
+def test_values_that_other_keys_rule_out_are_not_counted():
+    values = [b"%d" % number for number in range(1000)]
+    assert Matcher(prefix=["99"], regex=["7$"]).holds(values)
+    with pytest.raises(TooMany):
+        Matcher(regex=["x$"]).holds(values)
+    assert Matcher(regex=["^99$"]).holds(values), "it is one of the first"
+    assert not Matcher(regex=["x$"]).holds(values[:100])
 
 
 @pytest.mark.parametrize("wanted", [{"whole": ["a", "b"]}, {"prefix": ["a", "b"]}, {"suffix": ["a"], "prefix": ["b"]}])

@@ -116,4 +116,6 @@ def test_what_may_be_a_password_is_not_shown(read, given):
 def test_true_is_no_list_of_networks(read):
     with pytest.raises(ConfigError) as caught:
         read('route { to = "app", allow = true }')
-    assert caught.value.messages == ("s.lua:3: route: allow: expected a string or a list, got true",)
+    assert caught.value.messages == (
+        's.lua:3: route: allow: expected a string or a list, got true; for example allow = "10.0.0.0/8"',
+    )

@@ -12,6 +12,7 @@ from rsp.commands.init.listening import listening, php_sockets, socket_user
 from rsp.commands.init.project import expected, scripts, static_files
 from rsp.commands.init.site import written
 from rsp.commands.ports import free_address
+from rsp.system.file_errors import unread, unwritten
 from rsp.terminal.plain import plain
 
 _MOST_OTHERS: Final = 5
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     try:
         found = _found(Path.cwd())
     except OSError as error:  # it has been removed, or may not be read
-        return _fail(f"the current directory: {error.strerror}")
+        return _fail(f"the current directory: {unread('.', error)}")
     taken = {port for each in filter(None, [found.main, *found.others]) for port in _ports(each)}
     address = free_address(80, 8080, taken)
     text = written(found, address, "site.lua" if target == "-" else target)
@@ -56,7 +57,8 @@ def main(arguments: list[str]) -> int:
         if options.editor:
             _editor(Path(target).parent)
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}")
+        why = unwritten(error.filename or target, error)
+        return _fail(f"{error.filename}: {why}; choose another directory: rsp init -o FILE")
     port = address.rpartition(":")[2]
     print(
         f"Wrote {target}.  Next:\n"

@@ -42,7 +42,7 @@ access_log = "stdout"  -- or "off", or a path
 def _head(name: str) -> str:
     return f"""\
 -- A configuration for rsp, written by `rsp init`.
--- Check it: rsp -t {plain(name)}    Every key: docs/configuration.md
+-- Check it: rsp -t {plain(name)}    Every key: rsp man rsp.lua
 """
 
 
@@ -71,7 +71,7 @@ def _route(backend: Backend) -> str:
         said = comment("Files are served as they are; PHP gets all other requests.")
         files = f"{{ root = {quoted(backend.root)}, hide = {_HIDDEN} }}"
         return _lines(said, [f"route {{ files = {files}, else_to = {to} }}"])
-    return _lines(comment("All requests go there. More routes: docs/routes.md"), [f"route {{ to = {to} }}"])
+    return _lines(comment("All requests go there. More keys of routes: rsp man rsp.lua"), [f"route {{ to = {to} }}"])
 
 
 def _beside(files: Files) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rsp.auth.passwords import Busy
@@ -65,7 +64,7 @@ def _kind(_task: Task, given: tuple[Any, ...], done: Done) -> Callable[[], None]
 
 def _kind_of(path: bytes) -> bytes | None:
     try:
-        mode = Path(os.fsdecode(path)).stat().st_mode
+        mode = os.stat(path).st_mode  # noqa: PTH116 - a Path forgets the slash at the end, which only directories have
     except (OSError, ValueError):  # a name with a NUL is the name of nothing
         return None
     return b"file" if stat.S_ISREG(mode) else b"directory" if stat.S_ISDIR(mode) else b"other"

@@ -2,31 +2,27 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path as File
 from typing import Any, Final
 
-from rsp.importing.caddy.matchers import Matcher, Scope, is_matcher, matcher, may_lack
+from rsp.importing import units
+from rsp.importing.caddy.errors import Errors
+from rsp.importing.caddy.matchers import Matcher, Scope, matcher, may_lack
+from rsp.importing.caddy.order import GUARDS, PLACES, in_order, matcher_of
 from rsp.importing.caddy.proxy import Proxied, php_fastcgi, reverse_proxy
-from rsp.importing.caddy.tokens import Node
-from rsp.importing.caddy.values import placeholders, size
+from rsp.importing.caddy.tokens import Node, variables
+from rsp.importing.caddy.values import placeholders, seconds, size
 from rsp.importing.ordered.condition import Condition, Inexpressible, Path
 from rsp.importing.ordered.rules import Rule, redirection, refusal
 from rsp.importing.site import Note, Site, Untranslated
 from rsp.importing.wordlist import words
 
-_ORDER: Final = (
-    "tracing map vars fs root log_append skip_log log_skip log_name header copy_response_headers request_body timeouts "
-    "redir method rewrite uri try_files basicauth basic_auth forward_auth request_header encode push intercept "
-    "templates invoke handle handle_path route abort error copy_response respond metrics reverse_proxy php_fastcgi "
-    "file_server acme_server"
-)
-_PLACES: Final = {name: place for place, name in enumerate(re.split(r"\s+", _ORDER))}
-_GUARDS: Final = words("authorize authenticate crowdsec appsec waf coraza_waf ipfilter geoblock maxmind_geolocation")
 _FIRST_VERSION: Final = words("proxy fastcgi gzip errors status internal ext mime browse cors realip git startup")
 _CLOSING: Final = words("basic_auth basicauth forward_auth abort error respond handle handle_path route redir")
 _HANDLES: Final = words("handle handle_path")
 _ASKED: Final = words("host x-real-ip x-original-url")
-_SITE: Final = words("tls bind log")
-_QUIET: Final = words("tracing log_append skip_log log_skip log_name push metrics fs")
+_SITE: Final = words("tls bind log handle_errors")
+_QUIET: Final = words("tracing log_append skip_log log_skip log_name push fs")
 EMPTY: Final = {"respond": {"status": 200}}
 _CLOSED: Final = {"respond": {"status": 403}}
 _CODES: Final = {"permanent": 301, "temporary": 302}
@@ -38,6 +34,7 @@ class Directives:
     def __init__(self, site: Site, upstream: Callable[[Proxied, Node], str]) -> None:
         self.site = site
         self.upstream = upstream
+        self.errors = Errors()  # of the site that is read
         self.passwords: dict[str, list[str]] = {}  # file: its lines
 
     def rules(self, nodes: list[Node], scope: Scope, root: str, ordered: bool = False) -> list[Rule]:
@@ -49,23 +46,8 @@ class Directives:
             if each.name == "root" and each.rest:
                 root = each.rest[-1]
         if not ordered:
-            found = self._sorted(found, scope)
+            found = in_order(found, scope)
         return self._rules(found, scope, root)
-
-    def _sorted(self, nodes: list[Node], scope: Scope) -> list[Node]:
-        """In Caddy's order: by directive, then by the length of the path.
-
-        Its comparison is no order where some have one path and others do not, so what it does is done here as well.
-        """
-        result = list(nodes)
-        keys = [_sort_key(node, scope) for node in result]
-        for end in range(1, len(result)):
-            at = end
-            while at and _before(keys[at], keys[at - 1]):
-                result[at], result[at - 1] = result[at - 1], result[at]
-                keys[at], keys[at - 1] = keys[at - 1], keys[at]
-                at -= 1
-        return result
 
     def _rules(self, nodes: list[Node], scope: Scope, root: str) -> list[Rule]:
         found: list[Rule] = []
@@ -74,7 +56,7 @@ class Directives:
             try:
                 if node.name in ("handle", "handle_path", "route"):
                     found += self._nested(node, rest, scope, root)
-                    if node.name == "route" and not _matcher_of(node):
+                    if node.name == "route" and not matcher_of(node):
                         return found
                 else:
                     found += self._directive(node, rest, scope, root)
@@ -85,14 +67,14 @@ class Directives:
     def _lost(self, node: Node, reason: str, scope: Scope) -> list[Rule]:
         """What is not translated; what keeps clients out keeps all out."""
         self.site.add(Untranslated(reason, node.text, node.origin))
-        if node.name not in _GUARDS and node.name not in _CLOSING:
+        if node.name not in GUARDS and node.name not in _CLOSING:
             return []
-        word = _matcher_of(node)
+        word = matcher_of(node)
         try:
             where = matcher(scope, word, True) if word else Matcher()
         except Inexpressible:
             where = Matcher()
-        if node.name not in ("basic_auth", "basicauth", "forward_auth", *_GUARDS) and not where.given and word:
+        if node.name not in ("basic_auth", "basicauth", "forward_auth", *GUARDS) and not where.given and word:
             return self._over(node, word, scope)
         return [Rule(_CLOSED, where.any, where.unless, True, True, (), node.origin, node.text)]
 
@@ -117,16 +99,16 @@ class Directives:
         return []
 
     def _nested(self, node: Node, rest: list[Node], scope: Scope, root: str) -> list[Rule]:
-        word = _matcher_of(node)
+        word = matcher_of(node)
         where = matcher(scope, word, _closes(node)) if word else Matcher()
         inner = scope
         keys: dict[str, Any] = {}
         beside: list[Rule] = []
         if node.name == "handle_path" and word:
-            if not word.startswith("/") or not word.endswith("*"):
+            if not word.startswith("/"):
                 raise Inexpressible("handle_path with such a matcher")
             prefix = word.rstrip("*").rstrip("/")
-            if not word.endswith("/*"):
+            if not word.endswith("/*") and word.endswith("*"):
                 if _closes(node):  # what it does not have in rsp must not be served by others
                     beside = [Rule(_CLOSED, where.any, last=True, guard=True, origin=node.origin, text=node.text)]
                 where.any = [Condition(path=Path("tree", scope.prefix + prefix))]
@@ -140,18 +122,16 @@ class Directives:
 
     def _directive(self, node: Node, rest: list[Node], scope: Scope, root: str) -> list[Rule]:
         name = node.name
-        word = _matcher_of(node)
+        word = matcher_of(node)
         values = node.rest[1:] if word else node.rest
         if name in _QUIET:
             self.site.drop(name)
             return []
-        if name not in _PLACES:
-            if name in _GUARDS:
+        if name not in PLACES:
+            if name in GUARDS:
                 raise Inexpressible(f"rsp has no {name}, so its requests are refused")
             if name in _FIRST_VERSION:
                 raise Inexpressible(f"{name} is a directive of Caddy 1")
-            if name == "handle_errors":
-                raise Inexpressible("rsp has pages for its own errors: page { status = 404, file = ... }")
             raise Inexpressible(f"rsp has no {name}")
         fold = name in ("respond", "error", "abort", "basic_auth", "basicauth", "forward_auth")
         where = matcher(scope, word, fold) if word else Matcher()
@@ -214,10 +194,18 @@ class Directives:
         keys: dict[str, Any] = {}
         for line in node.block or []:
             if line.name == "max_size" and line.rest:
-                keys["body"] = size(line.rest[0])
+                known = variables(line.rest[0])
+                if known and known[0][1]:
+                    self.site.add(Note(f"{line.text}: the default is taken, not the environment", line.origin))
+                keys["body"] = size(known[0][1] if known and known[0][1] else line.rest[0])
             else:
                 self.site.add(Untranslated(f"rsp has no {line.name} of bodies", line.text, line.origin))
         return ({"limits": keys} if keys else {}), False, False
+
+    def _metrics(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        said = 'Caddy\'s metrics are not there; rsp has its own: metrics = "127.0.0.1:9145" (docs/metrics.md)'
+        self.site.add(Note(said, node.origin))
+        return {"respond": {"status": 404}}, True, False
 
     def _redir(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
         if not values:
@@ -259,6 +247,28 @@ class Directives:
             for line in lines:
                 self.site.add(Note(f"a line of {file}, beside this file: {line}", node.origin))
         return {"auth": {"basic": file, "realm": realm}}, False, True
+
+    def _rate_limit(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+        """The plugin caddy-ratelimit, which counts in a window that slides."""
+        limits: list[dict[str, Any]] = []
+        for zone in node.block or []:
+            inner = {each.name: each.rest for each in zone.block or []}
+            if zone.name in ("jitter", "sweep_interval", "log_key"):
+                continue
+            if zone.name != "zone" or set(inner) - {"key", "events", "window"} or not all(inner.values()):
+                raise Inexpressible("rsp has no such limit: rate_limit = { rate = ..., key = ... }")
+            events = int(inner["events"][0]) if inner.get("events", [""])[0].isdigit() else 0
+            if not events or "window" not in inner:
+                raise Inexpressible("a number of events and a window are expected")
+            limit = {"rate": units.rate(events, seconds(inner["window"][0]))}
+            key = placeholders(inner["key"][0]) if "key" in inner else "all"
+            limits.append({**limit, **({"key": key} if key != "{client}" else {}), "burst": max(events - 1, 0)})
+        if not limits:
+            raise Inexpressible("no zone is named")
+        self.site.add(
+            Note("a zone counts in a window that slides; rsp fills a bucket, one for each route", node.origin)
+        )
+        return {"rate_limit": limits}, False, False
 
     def _forward_auth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
         auth: dict[str, Any] = {}
@@ -305,6 +315,9 @@ class Directives:
 
     def _error(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
         status = next((int(each) for each in reversed(values) if re.fullmatch(r"[45][0-9][0-9]", each)), 500)
+        answer = self.errors.answer(status)
+        if answer is not None:
+            return answer, True, False
         return {"respond": {"status": status}}, True, True
 
     def _abort(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
@@ -316,9 +329,13 @@ class Directives:
         return {"to": self.upstream(made, node), **made.route}, True, False
 
     def _php_fastcgi(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
-        made = php_fastcgi(node, values, root or ".")
+        folder = root or "."
+        if not folder.startswith(("/", "{")):
+            folder = str(File(self.site.source).resolve().parent / folder)
+            self.site.add(Note(f"the directory of scripts is below that of the Caddyfile: {folder}", node.origin))
+        made = php_fastcgi(node, values, folder)
         keys = {"to": self.upstream(made, node), **made.route}
-        if any(each.name == "file_server" and not _matcher_of(each) for each in rest):
+        if any(each.name == "file_server" and not matcher_of(each) for each in rest):
             keys["_static"] = True
         return keys, True, False
 
@@ -349,23 +366,13 @@ class Directives:
 Made = tuple[dict[str, Any], bool, bool]
 
 
-def _matcher_of(node: Node) -> str:
-    """The word that is a directive's matcher; empty: none."""
-    if not node.rest or not is_matcher(node.rest[0]):
-        return ""
-    single = len(node.rest) == 1 and node.block is None
-    if single and node.name in ("redir", "rewrite", "root", "try_files") and not node.rest[0].startswith("@"):
-        return ""
-    return node.rest[0]
-
-
 def _closes(node: Node) -> bool:
     """Whether something below it keeps clients out."""
     for each in node.block or []:
         refuses = each.name == "respond" and any(re.fullmatch(r"4[0-9][0-9]", word) for word in each.rest)
         if (
             refuses
-            or each.name in ("basic_auth", "basicauth", "forward_auth", "abort", "error", *_GUARDS)
+            or each.name in ("basic_auth", "basicauth", "forward_auth", "abort", "error", *GUARDS)
             or _closes(each)
         ):
             return True
@@ -374,27 +381,3 @@ def _closes(node: Node) -> bool:
 
 def _serves(node: Node) -> bool:
     return node.name in ("reverse_proxy", "php_fastcgi", "file_server") or any(map(_serves, node.block or []))
-
-
-def _sort_key(node: Node, scope: Scope) -> tuple[int, bool, str]:
-    """The directive's place, whether it has a matcher, and its only path."""
-    name = "handle" if node.name == "handle_path" else "basic_auth" if node.name in _GUARDS else node.name
-    word = _matcher_of(node)
-    if not word or word == "*":
-        return (_PLACES.get(name, len(_PLACES)), False, "")
-    try:
-        paths = matcher(scope, word).paths
-    except Inexpressible:
-        paths = ()
-    return (_PLACES.get(name, len(_PLACES)), True, paths[0] if len(paths) == 1 else "")
-
-
-def _before(one: tuple[int, bool, str], two: tuple[int, bool, str]) -> bool:
-    if one[0] != two[0]:
-        return one[0] < two[0]
-    if not one[2] or not two[2]:
-        return one[1] and not two[1]
-    first, second = one[2].removesuffix("*"), two[2].removesuffix("*")
-    if first == second:
-        return len(one[2]) < len(two[2])
-    return first < second if len(first) == len(second) else len(first) > len(second)

@@ -6,9 +6,9 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from rsp.importing.caddy.tokens import Node
+from rsp.importing.caddy.tokens import Node, variables
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, neither, of_path
-from rsp.importing.ordered.value import Value, Wanted, field_name, regular
+from rsp.importing.ordered.value import Value, Wanted, expression, field_name, regular
 
 PRIVATE: Final = ("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1")
 
@@ -129,6 +129,8 @@ def _header(values: list[str]) -> Condition:
     if "{" in value:
         raise Inexpressible(f"a value with {value}")
     text = value.removeprefix("*").removesuffix("*")
+    if name == "Host" and "*" not in value:
+        return Condition(hosts=frozenset([value.lower()]))
     wanted: Wanted = value
     if value in ("*", "**"):
         wanted = True
@@ -138,6 +140,8 @@ def _header(values: list[str]) -> Condition:
         wanted = Value(suffix=(text,))
     elif value[-1] == "*":
         wanted = Value(prefix=(text,))
+    if name == "Host" and isinstance(wanted, Value):  # routes compare it by expressions only
+        wanted = Value(regex=tuple(expression(key, each) for key, texts in wanted.tests() for each in texts))
     return Condition(headers=((name, wanted),))
 
 
@@ -149,8 +153,6 @@ def _header_regexp(values: list[str]) -> Condition:
 
 
 def _field(name: str) -> str:
-    if name.lower() == "host":
-        raise Inexpressible("rsp has no patterns and no regular expressions for hosts")
     return field_name(name)
 
 
@@ -159,6 +161,9 @@ def networks(values: list[str]) -> list[str]:
     for each in values:
         if each == "private_ranges":
             found += PRIVATE
+        elif (found_ := variables(each)) and found_[0][2] == each and found_[0][1]:
+            networks([found_[0][1]])
+            found.append(each)
         elif each == "forwarded":
             raise Inexpressible("forwarded: name the proxies in trusted instead")
         else:

@@ -318,7 +318,7 @@ def php_fastcgi(node: Node, addresses: list[str], root: str) -> Proxied:
         if line.name in ("root", "split", "index") and len(line.rest) == 1:
             found.keys[line.name] = line.rest[0]
         elif line.name == "env" and len(line.rest) == 2:
-            found.said.append(Untranslated("scripts get fields, HTTP_..., no other variables", line.text, line.origin))
+            found.keys.setdefault("params", {})[line.rest[0]] = placeholders(line.rest[1])
         elif line.name in ("dial_timeout", "write_timeout", "capture_stderr", "resolve_root_symlink", "try_files"):
             continue
         elif line.name == "read_timeout" and line.rest:

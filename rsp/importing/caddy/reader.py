@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from rsp.importing.caddy.certificates import Certificates
 from rsp.importing.caddy.directives import EMPTY, Directives
+from rsp.importing.caddy.errors import Errors
+from rsp.importing.caddy.errors import read as read_errors
 from rsp.importing.caddy.finish import finished
 from rsp.importing.caddy.matchers import Scope, networks
 from rsp.importing.caddy.proxy import Proxied
@@ -16,7 +18,7 @@ from rsp.importing.ordered.condition import Condition, Inexpressible
 from rsp.importing.ordered.condition import Path as PathOf
 from rsp.importing.ordered.routes import routes
 from rsp.importing.ordered.rules import Chosen, Rule, resolve
-from rsp.importing.site import Declaration, Note, Setting, Site, Untranslated
+from rsp.importing.site import Declaration, Note, Script, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
 from rsp.importing.wordlist import words
 
@@ -30,7 +32,9 @@ _QUIET: Final = words(
 )
 
 
-_SERVER_DROPPED: Final = words("protocols metrics keepalive_interval log_credentials strict_sni_host name")
+_SERVER_DROPPED: Final = words(
+    "protocols metrics keepalive_interval log_credentials strict_sni_host name max_header_size"
+)
 _READ: Final = words("http_port https_port auto_https local_certs default_bind")
 
 
@@ -105,6 +109,9 @@ class _Reader:
                 self.site.drop(f"servers {line.name}")
             elif line.name == "trusted_proxies_strict":
                 self.site.drop(line.name)
+            elif line.name == "client_ip_headers":
+                said = "rsp takes the client's address from X-Forwarded-For or Forwarded of `trusted` proxies"
+                self.site.add(Note(said, line.origin))
             else:
                 self.site.add(Untranslated("rsp has no such option", line.text, line.origin))
 
@@ -157,7 +164,10 @@ class _Reader:
         own = self.binds[id(block)]
         secure = frozenset(where for address, where in own if self.listeners[where].keys)
         plain = frozenset(where for _, where in own) - secure
+        self.directives.errors = errors = self._errors(block)
         rules = [*self._below(), *self.directives.rules(block.nodes, Scope({}, secure, plain), "")]
+        if keys := errors.keys():
+            rules.insert(0, Rule(keys, origin=errors.origin))
         self._logs(block, rules)
         self.certificates.clients(block, rules)
         hosts = frozenset(address.host for address, _ in own)
@@ -180,6 +190,17 @@ class _Reader:
                 each.origin = each.origin or block.origin
             found.append((place, resolved.chosen))
         return found
+
+    def _errors(self, block: SiteBlock) -> Errors:
+        nodes = [each for each in block.nodes if each.name == "handle_errors"]
+        root = next((each.rest[-1] for each in reversed(block.nodes) if each.name == "root" and each.rest), "")
+        number = sum(isinstance(part, Script) for part in self.site.parts)
+        try:
+            return read_errors(self.site, nodes, root, number + 1 if number else 0)
+        except Inexpressible as error:
+            for node in nodes:
+                self.site.add(Untranslated(str(error), node.text, node.origin))
+            return Errors()
 
     def _below(self) -> list[Rule]:
         """Sites below a path are not served, and what they may refuse is not left to other sites of the host."""

@@ -1,6 +1,7 @@
 """Site blocks: their addresses, snippets and imports, global options."""
 
 import glob
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -9,9 +10,10 @@ from msgspec import Struct, field
 
 from rsp.importing.caddy.tokens import Node, parse, variables
 from rsp.importing.ordered.condition import Inexpressible
-from rsp.importing.site import Origin, Site, Unreadable, Untranslated
+from rsp.importing.site import Note, Origin, Site, Unreadable, Untranslated
 
 _DEPTH: Final = 12
+_PLACEHOLDER: Final = re.compile(r"<([A-Za-z][\w.-]*)>|\$\{([A-Za-z_]\w*)\}")  # which another program fills in
 _ARGUMENT: Final = re.compile(r"\{args(?:\[([0-9]+)(?::([0-9]*))?\]|\.([0-9]+)|\[:\])\}")
 
 
@@ -85,6 +87,7 @@ def option(options: list[Node], name: str) -> str:
 
 
 def _address(text: str, options: list[Node]) -> Address:
+    text = _PLACEHOLDER.sub(lambda match: f"{{${_name(match[1] or match[2])}}}", text)
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "", text
@@ -115,6 +118,11 @@ def _address(text: str, options: list[Node]) -> Address:
     return Address(host.lower() if not known else host, port or (https if tls else http), tls)
 
 
+def _name(placeholder: str) -> str:
+    """Of the variable of the environment that is read in the place of a template's placeholder."""
+    return re.sub(r"\W+", "_", placeholder).strip("_").upper()
+
+
 class _Expander:
     """Puts snippets and other files in the place of ``import``."""
 
@@ -140,11 +148,12 @@ class _Expander:
             if node.name == "import":
                 found += self.expand(self._imported(node, depth), depth + 1)
             elif len(node.words) == 1 and (known := variables(node.name)) and known[0][2] == node.name:
-                if known[0][1] is None:
-                    why = "the text is in a variable of the environment"
-                    self.site.add(Untranslated(why, node.text, node.origin))
-                else:
-                    found += self.expand(parse(self.path.name, known[0][1] or ""), depth + 1)
+                name, default, _ = known[0]
+                text = os.environ.get(name) or default or ""
+                if not text:
+                    said = f"the variable {name} of the environment has no text here, and so adds nothing"
+                    self.site.add(Note(said, node.origin))
+                found += self.expand(parse(self.path.name, text), depth + 1)
             else:
                 block = None if node.block is None else self.expand(node.block, depth)
                 found.append(Node(node.words, node.origin, block))
@@ -164,7 +173,7 @@ class _Expander:
             if not glob.has_magic(pattern):
                 self.site.add(Untranslated("there is no such file or snippet", node.text, node.origin))
             else:
-                self.site.add(Untranslated("no file here matches it", node.text, node.origin))
+                self.site.add(Note(f"no file here matches {name}, which Caddy takes for nothing", node.origin))
             return []
         found: list[Node] = []
         for file in files:

@@ -241,6 +241,8 @@ def _balance(lines: list[Line], keys: dict[str, Any], result: Upstream) -> None:
     elif (policy := _POLICIES.get(name.partition("(")[0])) is not None:
         if policy != "round_robin":
             keys["policy"] = policy
+    elif name.startswith("rdp-cookie"):
+        result.said.append(Note(f"{line.text}: requests of HTTP have none, so the peers take turns", line.origin))
     else:
         result.said.append(Untranslated(f'rsp has no policy "{name}"', line.text, line.origin))
 

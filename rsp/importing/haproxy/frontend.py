@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from rsp.importing.haproxy.patterns import Patterns
 from rsp.importing.haproxy.sections import Line, Section
 from rsp.importing.ordered.condition import Inexpressible
 from rsp.importing.site import Declaration, Note, Untranslated
@@ -128,7 +129,7 @@ def listen(bind: Bind, redirect: bool, timeouts: dict[str, Any]) -> Declaration:
     return Declaration("listen", bind.address, keys=keys, origin=bind.line.origin, comments=comments)
 
 
-def certificates(bind: Bind, base: str) -> tuple[list[Declaration], list[Note | Untranslated]]:
+def certificates(bind: Bind, base: str, patterns: Patterns) -> tuple[list[Declaration], list[Note | Untranslated]]:
     found: list[Declaration] = []
     said: list[Note | Untranslated] = []
     origin = bind.line.origin
@@ -139,8 +140,16 @@ def certificates(bind: Bind, base: str) -> tuple[list[Declaration], list[Note | 
             said.append(Note(f"HAProxy reads all files of {path}, rsp those that match *.pem", origin))
         else:
             found.append(Declaration("certificate", items=[str(path)], origin=origin))
-    why = "name the certificates of the list as certificate { ... }"
-    said += [Untranslated(why, f"crt-list {file}", origin) for file in bind.options.get("crt-list", [])]
+    for file in bind.options.get("crt-list", []):
+        try:
+            named = [str(PurePosixPath(base, line.split()[0])) for line in patterns.lines(file)]
+            said.append(Note(f"the certificates of {file} are named in this file now", origin))
+        except Inexpressible:
+            named = [f"{PurePosixPath(file).parent}/*.pem"]
+            said.append(
+                Untranslated("name the certificates of the list: certificate { ... }", f"crt-list {file}", origin)
+            )
+        found += [Declaration("certificate", items=[each], origin=origin) for each in dict.fromkeys(named)]
     if bind.tls and not found and "crt-list" not in bind.options:
         said.append(Untranslated("ssl without crt", bind.line.text, origin))
     return found, said

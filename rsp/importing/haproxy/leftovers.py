@@ -9,7 +9,8 @@ from rsp.importing.site import Note, Site, Untranslated
 from rsp.importing.wordlist import words as word_set
 
 _UNSAID: Final = word_set(
-    "mode bind acl default-server server server-template balance hash-type cookie stick-table timeout"
+    "mode bind acl default-server server server-template balance hash-type cookie stick-table timeout contimeout "
+    "clitimeout srvtimeout http-check tcp-check"
 )
 _PREFIXES: Final = (
     "tune.", "ssl-", "ocsp-update.", "51degrees", "wurfl", "deviceatlas", "profiling.", "httpclient.", "dns-accept",
@@ -43,6 +44,8 @@ def _leftover(site: Site, section: Section, line: Line) -> None:
         site.add(Note(told, line.origin))
     elif name == "timeout" and not is_time(plain[-1]):
         site.add(Untranslated(f'"{plain[-1]}" is not a time', line.text, line.origin))
+    elif name == "filter" and plain[1:2] in (["compression"], ["cache"], ["trace"]):
+        site.drop(f"filter {plain[1]}")
     elif name in _UNSAID:
         return
     elif name in words.DROPPED or name.startswith(_PREFIXES):

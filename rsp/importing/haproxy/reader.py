@@ -1,5 +1,6 @@
 """Haproxy.cfg, read into a :class:`rsp.importing.site.Site`: which sections there are, and how they belong together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,10 +10,13 @@ from rsp.importing.haproxy.backend import upstream
 from rsp.importing.haproxy.conditions import Acls
 from rsp.importing.haproxy.frontend import Bind, binds, certificates, client_rules, listen, tls_settings
 from rsp.importing.haproxy.leftovers import leftovers, users
+from rsp.importing.haproxy.lines import OLD, rules_of
+from rsp.importing.haproxy.patterns import Patterns
 from rsp.importing.haproxy.rules import Rules
 from rsp.importing.haproxy.sections import Line, Section, sections, variables
 from rsp.importing.haproxy.settings import compression, forwarded
 from rsp.importing.haproxy.timeouts import backend_timeouts, client_timeouts, timeouts
+from rsp.importing.haproxy.variables import AFTER, Variables
 from rsp.importing.ordered.condition import Condition, Inexpressible
 from rsp.importing.ordered.condition import Path as PathOf
 from rsp.importing.ordered.routes import Form, routes
@@ -25,14 +29,15 @@ _NO_BACKEND: Final = {"respond": {"status": 503}}
 
 def read(path: Path, text: str) -> Site:
     """Raises :class:`rsp.importing.site.Unreadable`."""
-    return _Reader(Site("HAProxy", str(path)), path.name, text).site
+    return _Reader(Site("HAProxy", str(path)), path, text).site
 
 
 class _Reader:
-    def __init__(self, site: Site, file: str, text: str) -> None:
+    def __init__(self, site: Site, path: Path, text: str) -> None:
         self.site = site
-        self.file = file
-        found, outside = sections(file, text)
+        self.file = path.name
+        self.patterns = Patterns(path.parent)
+        found, outside = sections(self.file, text)
         for line in outside:
             self._lost("a line outside of all sections, or for some machines only", line.text, line.origin)
         self.inherited: dict[int, list[Line]] = {}
@@ -44,6 +49,7 @@ class _Reader:
         self.settings: dict[str, Any] = {}
         self.upstreams: dict[str, Declaration] = {}
         self.passwords: dict[str, None] = {}
+        self.trusted: list[str] = []
         self.forwarded = any(
             line.starts("option", "forwardfor") for each in self.sections for line in self._lines(each)
         )
@@ -52,6 +58,11 @@ class _Reader:
         self.reached: set[str] = set()  # backends
         self._fronts()
         self._unused(found)
+        for name, where in self.patterns.read.items():
+            self.site.add(Note(f"the lines of {name} ({where}) are in this file now, and are changed here from now on"))
+        if self.trusted:
+            said = ["HAProxy takes the client's address from fields of these proxies (set-src)."]
+            self.site.add(Setting("trusted", list(self.trusted), comments=said))
         note_trust(self.site)
         self.site.sort()
         with_environment(self.site, lambda text: variables(text))
@@ -130,14 +141,14 @@ class _Reader:
         """Its listeners are declared here; the rules are for their requests alone, if there are other frontends."""
         secure = frozenset(bind.address for bind in own if bind.tls)
         plain = frozenset(bind.address for bind in own if not bind.tls)
-        acls = Acls(secure, plain, {bind.address: bind.port for bind in own})
+        acls = Acls(secure, plain, {bind.address: bind.port for bind in own}, self.patterns, Variables())
         rules = self._rules_of(section, acls, frozenset(bind.port for bind in own))
         redirected = self._redirected(rules, plain)
         client = {} if alone else client_timeouts(section.lines)
         base = next((line.words[1] for line in self.global_lines if line.starts("crt-base")), "")
         for bind in own:
             self.site.add(listen(bind, bind.address in redirected, client))
-            declarations, said = certificates(bind, base)
+            declarations, said = certificates(bind, base, self.patterns)
             parts: list[Part] = [*declarations, *said]
             for part in parts:
                 if isinstance(part, Declaration) and any(
@@ -176,6 +187,7 @@ class _Reader:
         """All rules of a frontend or backend, in HAProxy's order."""
         own = section.kind != "backend"
         lines = self._lines(section)
+        acls.variables.read(lines)
         for line in lines:
             if line.first == "acl":
                 acls.define(line)
@@ -190,111 +202,94 @@ class _Reader:
             "http-after-response",
             "block",
             "http-request",
-            "reqadd",
-            "reqrep",
-            "reqirep",
-            "rspadd",
+            *OLD,
             "redirect",
         ):
             if kind == "redirect":
                 found += statistics.page(lines)
-            for line in lines:
+            for place, line in enumerate(lines):
                 if line.first == kind:
+                    acls.place = place
                     found += self._made(made, line)
+        acls.place = AFTER
         if not own:
             found += self._backend_keys(section)
         if own:
             found += self._choice(section, lines, acls, made, ports)
-        for text in [*made.notes, *acls.notes, *acls.inexact]:
+        for text in [*made.notes, *acls.samples.notes, *acls.samples.inexact]:
             self.site.add(Note(text))
         self.passwords |= made.passwords
+        self.trusted += [network for network in made.trusted if network not in self.trusted]
         return found
 
     def _made(self, made: Rules, line: Line) -> list[Rule]:
         acls = made.acls
-        acls.inexact.clear()
-        acls.strict = made.keeps_out(line)
-        found = self._of_line(made, line)
-        if acls.strict:
-            for said in acls.inexact:
-                self._lost(said, line.text, line.origin)
-        else:
-            acls.notes |= acls.inexact
-        acls.inexact.clear()
-        return found
-
-    def _of_line(self, made: Rules, line: Line) -> list[Rule]:
+        acls.samples.inexact.clear()
+        acls.samples.strict = made.keeps_out(line)
         line.used = True
         try:
-            if line.first == "http-request":
-                return made.request(line)
-            if line.first in ("http-response", "http-after-response"):
-                return made.response(line)
-            if line.first == "redirect":
-                return made.redirect(line)
-            if line.first == "block":
-                return made.block(line)
-            if line.first == "monitor-uri" and len(line.words) > 1:
-                where = [Condition(path=PathOf("exact", line.words[1]))]
-                return [Rule({"respond": {"body": "Service ready.\n"}}, where, last=True, origin=line.origin)]
-            if line.first in ("reqadd", "rspadd") and ":" in line.words[1]:
-                name, _, value = line.words[1].partition(":")
-                words = [line.first.replace("add", ""), "add-header", name.strip(), value.strip(), *line.words[2:]]
-                today = Line(words, line.text, line.origin)
-                return made.request(today) if line.first == "reqadd" else made.response(today)
-            if line.first in ("reqrep", "reqirep") and line.words[1:2] == ["^Host:"] and len(line.words) > 2:
-                host = line.words[2].removeprefix("Host:").strip()
-                words = ["http-request", "set-header", "Host", host, *line.words[3:]]
-                return made.request(Line(words, line.text, line.origin))
-            if line.first == "tcp-request":
-                return self._connection(made, line)
-            raise Inexpressible("it is not understood")
+            found = rules_of(made, line)
         except Inexpressible as error:
-            return self._refused(made, line, str(error))
+            found = self._refused(made, line, str(error))
+        if acls.samples.strict:
+            for said in acls.samples.inexact:
+                self._lost(said, line.text, line.origin)
+        else:
+            acls.samples.notes |= acls.samples.inexact
+        acls.samples.inexact.clear()
+        return found
 
     def _refused(self, made: Rules, line: Line, reason: str) -> list[Rule]:
         """What cannot be said; a rule that keeps clients out keeps out more than it did."""
         self._lost(reason, line.text, line.origin)
         return made.instead(line)
 
-    def _connection(self, made: Rules, line: Line) -> list[Rule]:
-        if line.words[1:2] == ["inspect-delay"] or line.words[2:3] in (["accept"], ["set-log-level"]):
-            return []
-        if line.words[1] in ("connection", "content", "session") and len(line.words) > 2:
-            if line.words[2] == "reject":
-                return made.request(Line(["http-request", "deny", *line.words[3:]], line.text, line.origin))
-            if line.words[2].startswith("track-sc"):
-                return made.request(Line(["http-request", *line.words[2:]], line.text, line.origin))
-        raise Inexpressible("rsp has no rules for connections")
-
     def _choice(
         self, section: Section, lines: list[Line], acls: Acls, made: Rules, ports: frozenset[str]
     ) -> list[Rule]:
         found: list[Rule] = []
+        otherwise = self._otherwise(section, lines, acls, ports)
         for line in lines:
             if line.first != "use_backend":
                 continue
             line.used = True
             try:
-                if "%[" in line.words[1]:
-                    raise Inexpressible("the backend's name is computed")
-                found += made.chosen(line, *self._backend(line.words[1], ports, acls))
+                if "%[" not in line.words[1]:
+                    found += made.chosen(line, *self._backend(line.words[1], ports, acls))
+                    continue
+                for rule in made.computed(line, self.backends):
+                    name = str(rule.keys["to"])
+                    if name in self.backends:
+                        rule.keys, rule.then = self._to(name, ports, acls)
+                        found.append(rule)
+                    else:  # a name that no backend has
+                        last = otherwise or Rule(dict(_NO_BACKEND))
+                        rule.keys, rule.then = dict(last.keys), last.then
+                        found.append(rule)
             except Inexpressible as error:
                 self._lost(str(error), line.text, line.origin)
+        return [*found, otherwise] if otherwise is not None else found
+
+    def _to(self, name: str, ports: frozenset[str], acls: Acls) -> tuple[dict[str, Any], Sequence[Rule]]:
+        to, then = self._backend(name, ports, acls)
+        return {"to": to}, then
+
+    def _otherwise(self, section: Section, lines: list[Line], acls: Acls, ports: frozenset[str]) -> Rule | None:
+        """The rule for what no ``use_backend`` is for."""
         last = next((line for line in reversed(lines) if line.first == "default_backend"), None)
         for line in lines:
             line.used = line.used or line.first == "default_backend"
         if last is not None:
             try:
                 name, then = self._backend(last.words[1], ports, acls)
-                found.append(Rule({"to": name}, last=True, then=then, origin=last.origin, text=last.text))
+                return Rule({"to": name}, last=True, then=then, origin=last.origin, text=last.text)
             except Inexpressible as error:
                 self._lost(str(error), last.text, last.origin)
         elif section.kind == "listen" and any(line.first.startswith("server") for line in section.lines):
             then = self._backend_keys(section)
             if self._upstream(section, ports):
-                found.append(Rule({"to": section.name}, last=True, then=then, origin=section.origin))
-        return found
+                return Rule({"to": section.name}, last=True, then=then, origin=section.origin)
+        return None
 
     def _backend(self, name: str, ports: frozenset[str], front: Acls) -> tuple[str, list[Rule]]:
         section = self.backends.get(name)
@@ -303,7 +298,8 @@ class _Reader:
         if self._mode(section) != "http":
             raise Inexpressible(f'the backend "{name}" is not of mode http')
         self.reached.add(name)
-        acls = Acls(front.secure, front.plain, front.ports)
+        samples = front.samples
+        acls = Acls(samples.secure, samples.plain, samples.ports, self.patterns, Variables(front.variables))
         then = self._rules_of(section, acls, ports)
         if not self._upstream(section, ports):
             if any(rule.last for rule in then):

@@ -1,24 +1,28 @@
 """``http-request``, ``http-response``, ``redirect`` and ``use_backend`` as rules: the first that matches wins."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from rsp.importing.haproxy.answers import braces, redirects, returned
+from rsp.importing.haproxy.computed import Variant, backends, has_map, variants
 from rsp.importing.haproxy.conditions import Acls, Alternative, split_marker
+from rsp.importing.haproxy.rates import Rates
 from rsp.importing.haproxy.sections import Line
-from rsp.importing.haproxy.values import placeholders, seconds
+from rsp.importing.haproxy.values import placeholders
 from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, literal_prefix
-from rsp.importing.ordered.rules import Rule, redirection, refusal
+from rsp.importing.ordered.rules import Rule, refusal
 from rsp.importing.trust import OWN
 from rsp.importing.wordlist import words as word_set
 
 _SCHEME_FIELDS: Final = frozenset(("x-forwarded-proto", "x-forwarded-protocol", "x-scheme", "x-forwarded-scheme"))
-_RATE_UNITS: Final = (("s", 1), ("m", 60), ("h", 3600), ("d", 86400))
 _REGSUB: Final = re.compile(r"%\[path,regsub\(['\"]?(\^[\w/.-]+?)['\"]?,['\"]?([\w/.-]*)['\"]?\)\]")
 _REFUSALS: Final = (["deny"], ["auth"], ["reject"], ["tarpit"], ["silent-drop"], ["block"])
+_KEPT: Final = re.compile(r"%\[(var\((?:[^\[\]]|\[[^\]]*\])*)\]")
+_MAY_HAVE_MAPS: Final = ("set-header", "add-header", "redirect", "return", "set-path")
 _NOT_SEEN: Final = word_set(
     """
-    set-var unset-var capture set-log-level set-priority-class set-nice
+    set-var set-var-fmt unset-var capture set-log-level set-priority-class set-nice
     """
 )
 
@@ -30,17 +34,22 @@ class Rules:
         self.forwarded = forwarded  # whether rsp sends X-Forwarded-Proto by itself
         self.acls = acls
         self.ports = ports
-        self.tables = tables  # stick-tables by the name of their section; "" is this section's own
-        self.tracked: dict[str, tuple[str, str]] = {}  # counter: table, key
         self.notes: dict[str, None] = {}
+        self.rates = Rates(acls, ports, tables, self.notes)
         self.passwords: dict[str, None] = {}  # userlists that are asked for
-        self.realm = ""
+        self.trusted: list[str] = []  # proxies
 
     def request(self, line: Line) -> list[Rule]:
         """Rules of an ``http-request`` line.  Raises :class:`Inexpressible`."""
         name = line.words[1] if len(line.words) > 1 else ""
         words, condition = split(line.words[2:])
         name, parenthesis, inside = name.partition("(")
+        if name in _MAY_HAVE_MAPS and has_map(self.acls, words):
+            return [
+                rule
+                for each in variants(self.acls, words)
+                for rule in self._one(Line([*line.words[:2], *each.words, *condition], line.text, line.origin), each)
+            ]
         make: dict[str, Callable[[list[str]], dict[str, Any]]] = {
             "set-header": lambda w: self._header("set", w),
             "add-header": lambda w: self._header("add", w),
@@ -59,7 +68,8 @@ class Rules:
             return [Rule(keys, origin=line.origin)]
         if name == "set-header" and len(self.ports) > 1 and "%[dst_port]" in words[1:]:
             each = {
-                address: {"request_headers": {"set": {words[0]: port}}} for address, port in self.acls.ports.items()
+                address: {"request_headers": {"set": {words[0]: port}}}
+                for address, port in self.acls.samples.ports.items()
             }
             return [
                 Rule(keys, [Condition(listeners=frozenset([address]))], origin=line.origin)
@@ -68,33 +78,71 @@ class Rules:
         if name == "set-path" and (moved := _REGSUB.fullmatch("".join(words))) is not None:
             replaced = [f"{moved[1]}(.*)$", f"{moved[2]}\\1"]
             return self._replace(Line([*line.words[:1], "replace-path"], line.text, line.origin), replaced, condition)
+        if name == "del-header" and words[:1] and words[0].lower() == "host":
+            self.notes["Host is not removed: peers get that of the client, unless another rule sets it"] = None
+            return []
+        if name == "set-src":
+            self.trusted += self._proxies(words, condition)
+            return []
         if name in make:
             return self._rules(line, make[name](words), condition)
         if name == "deny" or (name in ("reject", "tarpit", "silent-drop") and not parenthesis):
             return self._deny(line, words, condition)
         if name == "redirect":
-            return self._rules(line, self._redirect(words), condition, last=True)
+            return self._redirects(line, words, condition)
         if name == "return":
-            return self._rules(line, self._return(words), condition, last=True)
+            return self._returned(line, words, condition)
         if name in ("replace-path", "replace-uri", "replace-pathq"):
             return self._replace(line, words, condition)
         if name in ("track-sc0", "track-sc1", "track-sc2"):
-            return self._track(name[-1], words, condition)
+            self.rates.track(name[-1], words, condition)
+            return []
         if name == "auth":
             return self._auth(line, words, condition)
         if name == "allow":
             raise Inexpressible("rsp has no rule that skips those behind it")
         if name in _NOT_SEEN or (name == "set-header" and not words):
-            if name in ("set-log-level", "capture", "set-nice", "set-priority-class"):
-                return []
-            raise Inexpressible("rsp has no variables")
+            return []  # it is looked at where it is asked for
         raise Inexpressible(f"rsp has no {line.first} {name}{parenthesis}{inside}")
+
+    def _one(self, line: Line, where: Variant) -> list[Rule]:
+        """A line for one value of its map."""
+        found = self.request(line)
+        for rule in found:
+            rule.any = [both for one in rule.any for two in where.any if (both := one.both(two)) is not None]
+            rule.unless = [*rule.unless, *(where.unless if not rule.last else ())]
+        return found
+
+    def _returned(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
+        if self.keeps_out(line) and self._counts(condition):
+            return self._deny(line, words, condition)
+        return self._rules(line, returned(words, self._text), condition, last=True)
+
+    def _counts(self, condition: list[str]) -> bool:
+        """Whether it asks for a counter of a table."""
+        markers = [split_marker(each)[1] for found in self.acls.alternatives(condition) for each in found.any]
+        return any(marker is not None and marker[0] != "\0auth" for marker in markers)
+
+    def _proxies(self, words: list[str], condition: list[str]) -> list[str]:
+        """Networks of the proxies whose word on the client is taken."""
+        if self.acls.samples.clients:
+            raise Inexpressible("clients are compared before it; rsp knows their last addresses only")
+        alternatives = self.acls.alternatives(condition)
+        self.acls.samples.clients = False
+        only = [one for each in alternatives for one in each.any]
+        if any(one != Condition(clients=one.clients) or not one.clients for one in only) or any(
+            each.unless for each in alternatives
+        ):
+            raise Inexpressible('rsp believes proxies that are named: trusted = { "10.0.0.0/8" }')
+        if not re.fullmatch(r"(?:req\.)?f?hdr(?:_ip)?\(x-forwarded-for(?:,-1)?\)", "".join(words), re.IGNORECASE):
+            self.notes[f"{' '.join(words)}: rsp takes the client from X-Forwarded-For of these proxies"] = None
+        return [network for one in only for network in one.clients or ()]
 
     def _scheme(self, words: list[str], condition: list[str]) -> bool:
         """Whether it says how the client has come, which rsp knows: ``https if { ssl_fc }``."""
         if len(words) != 2 or words[1] not in ("https", "http") or not condition:
             return words[1:] == ["%[ssl_fc,iif(https,http)]"]
-        wanted = self.acls.secure if words[1] == "https" else self.acls.plain
+        wanted = self.acls.samples.secure if words[1] == "https" else self.acls.samples.plain
         for each in self.acls.alternatives(condition):
             of = [one.listeners for one in each.any]
             others = [one.listeners for one in each.unless]
@@ -105,9 +153,17 @@ class Rules:
         return True
 
     def response(self, line: Line) -> list[Rule]:
+        """Rules of an ``http-response`` line.  Raises :class:`Inexpressible`."""
+        self.acls.response = True
+        try:
+            return self._response(line)
+        finally:
+            self.acls.response = False
+
+    def _response(self, line: Line) -> list[Rule]:
         name = line.words[1] if len(line.words) > 1 else ""
         words, condition = split(line.words[2:])
-        if name in ("cache-store", "set-log-level", "capture"):
+        if name in ("cache-store", "set-log-level", "capture") or name.startswith(("set-var(", "set-var-fmt(")):
             return []
         if name in ("set-header", "add-header") and len(words) >= 2:
             text = self._text(" ".join(words[1:]))
@@ -116,12 +172,7 @@ class Rules:
             keys = {"response_headers": {"remove": [_plain_name(words)], **self._own(line)}}
         else:
             raise Inexpressible(f"rsp has no {line.first} {name}")
-        rules = self._rules(line, keys, condition)
-        for rule in rules:
-            for each in [*rule.any, *rule.unless]:
-                if each.path or each.hosts or each.methods or each.headers or each.query or each.cookies:
-                    raise Inexpressible("what a response's rule says of the request is not known there any more")
-        return rules
+        return self._rules(line, keys, condition)
 
     def _own(self, line: Line) -> dict[str, Any]:
         """``http-response`` leaves out what HAProxy answers by itself."""
@@ -155,11 +206,31 @@ class Rules:
 
     def redirect(self, line: Line) -> list[Rule]:
         words, condition = split(line.rest)
-        return self._rules(line, self._redirect(words), condition, last=True)
+        return self._redirects(line, words, condition)
+
+    def _redirects(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
+        found: list[Rule] = []
+        for where, keys in redirects(words, self._text):
+            for rule in self._rules(line, keys, condition, last=True):
+                rule.any = [both for each in rule.any if (both := each.both(where)) is not None]
+                found.append(rule)
+        return found
 
     def block(self, line: Line) -> list[Rule]:
         _, condition = split(line.rest)
         return self._deny(line, [], condition)
+
+    def computed(self, line: Line, names: Iterable[str]) -> list[Rule]:
+        """``use_backend`` of a name that is computed: a rule ``to`` each, and one to ``""`` for all other requests."""
+        _, condition = split(line.words[2:])
+        found: list[Rule] = []
+        if has_map(self.acls, line.words[1:2]):
+            for each in variants(self.acls, [line.words[1]]):
+                found += self._rules(line, {"to": each.words[0]}, condition, last=True, where=each)
+            return found
+        for any, name in backends(self.acls, line.words[1], names):
+            found += self._rules(line, {"to": name}, condition, last=True, where=Variant(any, [], []))
+        return [*found, *self._rules(line, {"to": ""}, condition, last=True)]
 
     def chosen(self, line: Line, backend: str, then: list[Rule]) -> list[Rule]:
         _, condition = split(line.words[2:])
@@ -174,12 +245,16 @@ class Rules:
         last: bool = False,
         guard: bool = False,
         then: list[Rule] | None = None,
+        where: Variant | None = None,
     ) -> list[Rule]:
         found: list[Rule] = []
         for alternative in self.acls.alternatives(condition):
             _without_markers(alternative)
-            rule = Rule(keys, alternative.any, alternative.unless, last, guard, then or (), line.origin, line.text)
-            found.append(rule)
+            any, unless = alternative.any, alternative.unless
+            if where is not None:
+                any = [both for one in any for two in where.any if (both := one.both(two)) is not None]
+                unless = [*unless, *(where.unless if not last else ())]  # of last ones, the first wins
+            found.append(Rule(dict(keys), any, unless, last, guard, then or (), line.origin, line.text))
         return found
 
     def _header(self, way: str, words: list[str]) -> dict[str, Any]:
@@ -202,7 +277,14 @@ class Rules:
         return {}
 
     def _text(self, text: str) -> str:
-        return placeholders(text, self.ports)
+        """A log format as a text of rsp's, with what variables were set to.  Raises :class:`Inexpressible`."""
+        return placeholders(_KEPT.sub(lambda match: self._kept(match[1]), text), self.ports)
+
+    def _kept(self, sample: str) -> str:
+        name = sample.removeprefix("var(").partition(")")[0]
+        if self.acls.variables.is_text(name) and sample == f"var({name})":
+            return self.acls.variables.sample(name, self.acls.place, response=self.acls.response)
+        return f"%[{self.acls.meant(sample)}]"
 
     def _deny(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
         status = 403
@@ -213,7 +295,7 @@ class Rules:
         respond: dict[str, Any] = {"status": status}
         for name in ("string", "lf-string"):
             if name in pairs:
-                respond["body"] = self._text(pairs[name]) if name == "lf-string" else _braces(pairs[name])
+                respond["body"] = self._text(pairs[name]) if name == "lf-string" else braces(pairs[name])
                 respond["type"] = pairs.get("content-type", "text/plain")
         found: list[Rule] = []
         for alternative in self.acls.alternatives(condition):
@@ -222,7 +304,7 @@ class Rules:
                 for rest, marker in rates:
                     if marker is None:
                         raise Inexpressible("a counter and something else")
-                    keys = self._rate(marker, status)
+                    keys = self.rates.limit(marker, status)
                     found.append(Rule(keys, [rest], alternative.unless, origin=line.origin, text=line.text))
                 continue
             try:
@@ -235,46 +317,6 @@ class Rules:
 
     def _password_denied(self, line: Line, alternative: Alternative) -> list[Rule]:
         raise Inexpressible("a condition on passwords or counters that rsp does not have")
-
-    def _rate(self, marker: tuple[str, str], status: int) -> dict[str, Any]:
-        kind, value = marker
-        most, counter, *rest = value.split(",")
-        if counter == "src":
-            table, key = rest[0] if rest else "", "{client}"
-        else:
-            if counter not in self.tracked:
-                raise Inexpressible(f"nothing is tracked in sc{counter} before")
-            table, key = self.tracked[counter]
-        line = self.tables.get(table)
-        if line is None:
-            raise Inexpressible("its stick-table is not in this file")
-        keyed = {} if key == "{client}" else {"key": key}
-        if kind == "\0conn_cur":
-            self.notes["conn_cur counts connections, rsp's concurrency requests that run"] = None
-            return {"concurrency": [{"max": max(int(most), 1), **keyed, "status": status}]}
-        stored = re.search(r"http_req_rate\(([^)]*)\)", line.text)
-        if stored is None:
-            raise Inexpressible("its stick-table does not store http_req_rate")
-        line.used = True
-        self.notes[
-            "HAProxy counts a rate in a sliding window for all of a frontend; rsp fills a bucket, one for each route"
-        ] = None
-        limit: dict[str, Any] = {"rate": _rate_of(int(most), seconds(stored[1])), **keyed}
-        if int(most) > 1:
-            limit["burst"] = int(most) - 1
-        if status != 429:
-            limit["status"] = status
-        return {"rate_limit": [limit]}
-
-    def _track(self, counter: str, words: list[str], condition: list[str]) -> list[Rule]:
-        pairs = dict(zip(words[1::2], words[2::2], strict=False))
-        key = "{client}" if words[:1] == ["src"] else self._text(f"%[{words[0]}]") if words else "{client}"
-        self.tracked[counter] = (pairs.get("table", ""), key)
-        if condition:
-            raise_unless_plain = self.acls.alternatives(condition)
-            if any(each.any != [ALL] or each.unless for each in raise_unless_plain):
-                self.notes["what is tracked under a condition is limited where the limit is asked for"] = None
-        return []
 
     def _auth(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
         realm = words[1] if words[:1] == ["realm"] and len(words) > 1 else "restricted"
@@ -290,59 +332,13 @@ class Rules:
             found.append(Rule(keys, alternative.any, unless, False, True, (), line.origin, line.text))
         return found
 
-    def _redirect(self, words: list[str]) -> dict[str, Any]:
-        pairs: dict[str, str] = {}
-        flags: set[str] = set()
-        index = 0
-        while index < len(words):
-            if words[index] in ("location", "prefix", "scheme", "code") and index + 1 < len(words):
-                pairs[words[index]] = words[index + 1]
-                index += 2
-            else:
-                flags.add(words[index])
-                index += 1
-        if flags - {"ignore-empty", "drop-query"}:
-            raise Inexpressible(f"rsp's redirects have no {', '.join(sorted(flags - {'ignore-empty', 'drop-query'}))}")
-        code = int(pairs.get("code", "302"))
-        if "location" in pairs:
-            to = self._text(pairs["location"])
-        elif "prefix" in pairs:
-            prefix = self._text(pairs["prefix"])
-            to = ("" if prefix == "/" else prefix.rstrip("/")) + ("{path}?" if "drop-query" in flags else "{uri}")
-        elif "scheme" in pairs:
-            to = f"{self._text(pairs['scheme'])}://{{authority}}{{uri}}"
-        else:
-            raise Inexpressible("rsp has no such redirect")
-        return redirection(to, code)
-
-    def _return(self, words: list[str]) -> dict[str, Any]:
-        respond: dict[str, Any] = {}
-        index = 0
-        while index + 1 < len(words):
-            name, value = words[index], words[index + 1]
-            index += 2
-            if name == "status" and value.isdigit():
-                respond["status"] = int(value)
-            elif name == "content-type":
-                respond["type"] = value
-            elif name == "string":
-                respond["body"] = _braces(value)
-            elif name == "lf-string":
-                respond["body"] = self._text(value)
-            elif name == "hdr" and index < len(words):
-                respond.setdefault("headers", {})[value] = self._text(words[index])
-                index += 1
-            else:
-                raise Inexpressible(f"rsp has no answer with {name} {value}")
-        return {"respond": respond}
-
     def _replace(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
         if len(words) != 2:
             raise Inexpressible("a regular expression and a replacement are expected")
         pattern, replacement = words
         if line.words[1] != "replace-path" and "?" in pattern.replace("(?", "").replace(")?", "").replace("/?", ""):
             raise Inexpressible("the query is rewritten together with the path")
-        to = re.sub(r"\\([1-9])", r"{\1}", _braces(replacement)).replace("\\0", "{path}")
+        to = re.sub(r"\\([1-9])", r"{\1}", braces(replacement)).replace("\\0", "{path}")
         found: list[Rule] = []
         for alternative in self.acls.alternatives(condition):
             _without_markers(alternative)
@@ -384,16 +380,3 @@ def _plain_name(words: list[str]) -> str:
     if len(words) != 1:
         raise Inexpressible("rsp removes fields by their whole names")
     return words[0]
-
-
-def _braces(text: str) -> str:
-    return re.sub(r"\{([\w.-]+)\}", r"{{\1}}", text)
-
-
-def _rate_of(count: int, period: float) -> str:
-    """``"10r/s"``: the same rate in the largest unit that makes it a whole number, or nearly."""
-    for unit, size in _RATE_UNITS:
-        rate = count * size / period
-        if rate >= 1 and rate == int(rate):
-            return f"{rate:.0f}r/{unit}"
-    return f"{count * 60 / period:g}r/m"

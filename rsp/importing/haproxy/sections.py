@@ -5,6 +5,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from rsp.importing.haproxy.machine import Conditions
+from rsp.importing.haproxy.machine import Line as Line
 from rsp.importing.site import Origin, Unreadable
 from rsp.importing.wordlist import words as word_set
 
@@ -16,24 +18,6 @@ KINDS: Final = word_set(
 )
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_]\w*)(\[\*\])?(?:-([^}]*))?\}|\$([A-Za-z_]\w*)")
-
-
-class Line(Struct):
-    words: list[str]
-    text: str
-    origin: Origin
-    used: bool = False
-
-    @property
-    def first(self) -> str:
-        return self.words[0]
-
-    @property
-    def rest(self) -> list[str]:
-        return self.words[1:]
-
-    def starts(self, *words: str) -> bool:
-        return self.words[: len(words)] == list(words)
 
 
 class Section(Struct):
@@ -49,6 +33,7 @@ def sections(file: str, text: str) -> tuple[list[Section], list[Line]]:
     """Sections, and lines outside of them or for conditions (``.if``).  Raises :class:`Unreadable`."""
     found: list[Section] = []
     outside: list[Line] = []
+    conditions = Conditions()
     number, lines = 0, text.splitlines()
     while number < len(lines):
         origin = Origin(file, number + 1)
@@ -61,14 +46,19 @@ def sections(file: str, text: str) -> tuple[list[Section], list[Line]]:
         if not words:
             continue
         plain = " ".join(line.split())
+        if words[0].startswith("."):
+            outside += conditions.meet(Line(words, plain, origin))
+            continue
+        if not conditions.holds():
+            continue
         if words[0] in KINDS and not (words[0] == "cache" and line[:1].isspace() and found):
             name = words[1] if len(words) > 1 else ""
             found.append(Section(words[0], name, origin, plain, words))
-        elif not found or words[0].startswith("."):
+        elif not found:
             outside.append(Line(words, plain, origin))
         else:
             found[-1].lines.append(Line(words, plain, origin))
-    return found, outside
+    return found, outside + conditions.open()
 
 
 def _continues(line: str) -> bool:

@@ -25,7 +25,7 @@ def of_whole(way: str, fold: bool, values: list[str]) -> Wanted:
     way = way or "str"
     if way not in _FRAMES and way != "reg":
         raise Inexpressible(f"rsp does not compare values by -m {way}")
-    if not values or "" in values:
+    if "" in values:
         raise Inexpressible("no text is named")
     if way == "reg":
         return Value(regex=tuple(regular(f"(?i){value}" if fold else value) for value in values))

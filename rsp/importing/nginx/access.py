@@ -7,16 +7,21 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from rsp.importing.lua import quoted
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import size
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.variables import Names, Unsayable, pieces
 from rsp.importing.site import Value
 
 RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
 EVERYONE: Final = ["0.0.0.0/0", "::/0", "unix:"]
 _GUESS: Final = "10r/s"
+_FULL: Final = (  # never empty
+    "binary_remote_addr", "remote_addr", "proxy_protocol_addr", "server_name", "server_port", "server_addr", "host",
+    "http_host", "uri", "request_uri", "document_uri", "request_method", "scheme",
+)  # fmt: skip
 _RATE: Final = re.compile(r"rate=(\d+)r/([sm])")
 
 
@@ -61,8 +66,11 @@ def passwords(level: Level, keys: dict[str, Value], names: Names) -> None:
     if not names.is_plain(file.value):
         raise Unsayable("the file of passwords depends on the request")
     auth: dict[str, Value] = {"basic": names.expand(file.value)}
-    if names.is_plain(realm.value):
-        auth["realm"] = names.expand(realm.value)
+    if not names.is_plain(realm.value):
+        raise Unsayable("auth_basic depends on the request: its variable may be `off`")
+    if names.expand(realm.value) == "off":
+        return
+    auth["realm"] = names.expand(realm.value)
     keys["auth"] = auth
 
 
@@ -123,16 +131,18 @@ class Zones:
             key, *others = statement.args
             self._counts[_zone(others)] = key
 
-    def put(self, level: Level, keys: dict[str, Value], names: Names, parts: Parts) -> None:
-        """``rate_limit`` and ``concurrency`` of a route."""
+    def put(self, level: Level, keys: dict[str, Value], names: Names, parts: Parts) -> list[str]:
+        """``rate_limit`` and ``concurrency`` of a route; lines of a hook for keys that may be empty."""
+        lines: list[str] = []
         rates = [
             rate
             for statement in level.all("limit_req")
-            if (rate := self._rate(statement, level, names, parts)) is not None
+            if (rate := self._rate(statement, level, names, parts, lines)) is not None
         ]
         if rates:
             keys["rate_limit"] = rates[0] if len(rates) == 1 else rates
         counts: list[Value] = []
+        table: dict[str, Value]
         for statement in level.all("limit_conn"):
             zone, count, *_ = [*statement.args, ""]
             key = self._counts.get(zone)
@@ -142,13 +152,17 @@ class Zones:
             if key is None or not count.isdigit():
                 parts.lost(statement, f'there is no limit_conn_zone "{zone}" here')
                 continue
+            status = level.value("limit_conn_status", "503")
+            if may_be_empty(key):
+                table = {"name": zone, "max": int(count)}
+                lines += self._counted("conn", key, table, status, statement, names, parts)
+                continue
             self._use(f"limit_conn {zone}", statement, parts)
             said = self._key(key, statement, names, parts)
             if said is not None:
-                table: dict[str, Value] = {"max": int(count)}
+                table = {"max": int(count)}
                 if said != "{client}":
                     table["key"] = said
-                status = level.value("limit_conn_status", "503")
                 if status != "503":
                     table["status"] = int(status)
                 counts.append(table)
@@ -157,8 +171,9 @@ class Zones:
         slow = level.last("limit_rate")
         if slow is not None and slow.value not in ("0", ""):
             keys["bandwidth"] = {"down": size(slow.value)}
+        return lines
 
-    def _rate(self, statement: Statement, level: Level, names: Names, parts: Parts) -> Value:
+    def _rate(self, statement: Statement, level: Level, names: Names, parts: Parts, lines: list[str]) -> Value:
         words = dict(word.partition("=")[::2] for word in statement.args)
         name = words.get("zone", "")
         zone = self._rates.get(name)
@@ -168,19 +183,22 @@ class Zones:
         if zone is None:
             parts.lost(statement, f'there is no limit_req_zone "{name}" here')
             return None
-        self._use(f"limit_req {name}", statement, parts)
         key, rate = zone
-        said = self._key(key, statement, names, parts)
-        if said is None:
-            return None
         table: dict[str, Value] = {"rate": rate}
-        if said != "{client}":
-            table["key"] = said
         if words.get("burst", "0") != "0":
             table["burst"] = int(words["burst"])
             if "nodelay" not in words:
                 parts.note(statement, "rsp delays no request: those within `burst` pass at once, as with nodelay")
         status = level.value("limit_req_status", "503")
+        if may_be_empty(key):
+            lines += self._counted("rate", key, {"name": name, **table}, status, statement, names, parts)
+            return None
+        self._use(f"limit_req {name}", statement, parts)
+        said = self._key(key, statement, names, parts)
+        if said is None:
+            return None
+        if said != "{client}":
+            table = {"rate": rate, "key": said, **table}
         if status != "429":
             table["status"] = int(status)
         return table
@@ -191,6 +209,22 @@ class Zones:
         self._used.add(name)
 
     @staticmethod
+    def _counted(
+        kind: str, key: str, table: dict[str, Value], status: str, statement: Statement, names: Names, parts: Parts
+    ) -> list[str]:
+        """nginx does not count requests whose key is empty."""
+        try:
+            value = names.lua(names.expand(key))
+        except Unsayable as error:
+            parts.lost(statement, f"requests cannot be counted by {key}: {error}")
+            return []
+        said = ", ".join(f"{word} = {quoted(each) if isinstance(each, str) else each}" for word, each in table.items())
+        return [
+            f"local counted = {value}",
+            f'if counted ~= "" and not limit.{kind}{{ key = counted, {said} }} then return respond({status}) end',
+        ]
+
+    @staticmethod
     def _key(key: str, statement: Statement, names: Names, parts: Parts) -> str | None:
         try:
             if key == "$server_name":
@@ -199,6 +233,11 @@ class Zones:
         except Unsayable as error:
             parts.lost(statement, f"requests cannot be counted by {key}: {error}")
             return None
+
+
+def may_be_empty(key: str) -> bool:
+    """Of a key by which requests are counted."""
+    return all(not text and name not in _FULL for text, name in pieces(key))
 
 
 def _zone(words: list[str]) -> str:

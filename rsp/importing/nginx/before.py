@@ -5,7 +5,7 @@ from typing import Final
 from rsp.importing.nginx.branches import line_of
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Server
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.variables import AS_RECEIVED, Names, Unsayable
 from rsp.importing.site import Script
 
 _ANSWERED: Final = """local function answered(req, server, answer)
@@ -48,6 +48,8 @@ class Before:
             result.scripts.append(Script("\n".join([*lines, "end"])))
         if self._calls:
             *others, last = self._calls
+            if any(AS_RECEIVED in str(part) for part in (*result.scripts, *result.routes)):
+                others.insert(0, f"  {AS_RECEIVED} = req.target")
             lines = [f"  do {line.strip()} end" if not line.startswith("  if") else line for line in others]
             result.scripts.append(Script("\n".join(["function on_request(req)", *lines, last, "end"])))
 

@@ -49,7 +49,8 @@ def lines(branches: list[Branch], level: Level, names: Names) -> list[str]:
     found: list[str] = []
     for branch in _by_rank(branches):
         own = branch.fields if branch.fields is not None else around
-        known = Names(names.constants, names.functions, branch.captures, has_response=True)
+        given = branch.captures
+        known = Names(names.constants, names.functions, given, has_response=True, is_rewritten=names.is_rewritten)
         inside = [line for each in own if each.args[1:] for line in line_of(each, known)]
         condition = branch.condition
         if branch.before and not any("found" in line for line in inside):

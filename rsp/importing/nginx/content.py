@@ -14,7 +14,6 @@ from rsp.importing.nginx import (
     folders,
     indexes,
     pages,
-    precedence,
     prefixes,
     proxy,
     times,
@@ -24,7 +23,8 @@ from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import Guards
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.missing import Missing, Passed, is_rewriting
-from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.paths import as_sent
+from rsp.importing.nginx.servers import Location, Server, around_alias
 from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
@@ -66,7 +66,15 @@ class Content:
             urls = [Statement(passing.name, [value], passing.origin) for value in values] or [passing]
             found = [
                 fastcgi.upstream(
-                    url, level, names, context.blocks, context.result, draft.parts, index, is_rewritten=is_rewritten
+                    url,
+                    level,
+                    names,
+                    context.blocks,
+                    context.result,
+                    draft.parts,
+                    index,
+                    is_rewritten=is_rewritten,
+                    suffix=_suffix(location),
                 )
                 for url in urls
             ]
@@ -90,6 +98,7 @@ class Content:
                 del draft.keys["send_host"]
                 draft.before.append(f"req.host = {chosen[1]}")
             draft.before.append(f"return proxy({chosen[2]})")
+            self._slash(draft, location)
             return
         if key == "to" and passing.name == "proxy_pass" and proxy.is_open(passing, names):
             self._by_hook(draft, passing, location, level, names, rules)
@@ -196,13 +205,17 @@ class Content:
             draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
             return
         if location is not None and files.is_for_one(location, level) and not prefixes.keeps_out(draft.keys):
-            draft.match = {"exact": precedence.as_sent(location.path)}
+            draft.match = {"exact": as_sent(location.path)}
         if location is not None and files.aliased(location, level, names, draft.all):
             table = dict(draft.match)
             files.aliased(location, level, names, table)
             for name in ("files", "rewrite"):
                 if name in table:
                     draft.keys[name] = table[name]
+            return
+        owner = around_alias(location) if location is not None else None
+        if owner is not None:
+            folders.below_alias(draft, owner, location, level, names)
             return
         if folders.is_open(level, names):
             folders.put(draft, self.server, location, level, names)
@@ -228,24 +241,25 @@ class Content:
                 draft.keys["fallback"] = tried.last.file
             self._missing(draft, tried.last, level)
             return
-        script = self._scripts(level)
+        script = self._scripts(level, location)
         if tried is not None:
             self._tell_of_sources(draft, level)
             self._tried(draft, tried, folder, location, level, names, rules)
             return
         files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        if script is not None:
-            self._indexed(draft, script, folder, level, names, rules)
+        if script is not None and files.may_be_directory(location):
+            indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
             self._unlisted(draft)
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
 
-    def _scripts(self, level: Level) -> Location | None:
+    def _scripts(self, level: Level, location: Location | None) -> Location | None:
         """The location that runs what ``index`` names."""
         said = level.last("index")
+        folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
         for word in said.args if said is not None else ():
             if word.endswith(".php"):
-                found = self.server.find(f"/{word.lstrip('/')}")
+                found = self.server.find(word if word.startswith("/") else f"{folder}/{word}")
                 if found is not None and found.content is not None and found.content.name == "fastcgi_pass":
                     return found
         return None
@@ -257,7 +271,7 @@ class Content:
         last = tried.last
         self._missing(draft, last, level)
         meant = last.location
-        script = self._scripts(level) if tried.directory else None
+        script = self._scripts(level, location) if tried.directory else None
         runs = meant is not None or script is not None
         if tried.directory:
             files.look_at_index(self.server, location, level)
@@ -291,14 +305,17 @@ class Content:
             else:
                 self._same_rules(level, meant)
                 self._passer(draft, rules, last.index)(passing, meant, False)
-            if ("else_rewrite" in draft.keys or draft.others) and script is not None:
-                indexes.own(draft, self.server, self.context, script, folder)
-            elif passing is not None and passing.name == "fastcgi_pass" and last.rewrite is None and last.index:
-                indexes.below_scripts(draft, self.server, self.context, meant, last.index)
-            if script is not None:
+            is_script = passing is not None and passing.name == "fastcgi_pass" and last.rewrite is None and last.index
+            if script is not None and (
+                "else_rewrite" in draft.keys or draft.others or (is_script and indexes.scripts(level) != [last.index])
+            ):
+                indexes.own(draft, self.server, self.context, script, level, folder)
+            elif script is not None:
                 draft.before += indexes.behind_scripts(draft, level, folder)
+            if is_script:
+                indexes.below_scripts(draft, self.server, self.context, meant, last.index or "")
         elif script is not None and runs:
-            self._indexed(draft, script, folder, level, names, rules)
+            indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
         if script is not None:
             self._unlisted(draft)
         if tried.looked:
@@ -368,27 +385,11 @@ class Content:
         if access.differ(level, meant.level):
             raise Unsayable(f"{meant.path} has restrictions of its own")
 
-    def _indexed(
-        self, draft: Draft, script: Location, folder: str, level: Level, names: Names, rules: fields.Rules
-    ) -> None:
-        """``index index.php``: directories are for the script in them."""
-        passing = script.content
-        if passing is None:
-            return
-        passing.used = True
-        inner = self.server.names_at(script)
-        name = fastcgi.upstream(passing, script.level, inner, self.context.blocks, self.context.result, draft.parts)
-        if "exact" in draft.match or "regex" in draft.match:
-            return
-        if level.has("root", "alias") and inner.expand("$document_root") != names.expand("$document_root"):
-            draft.parts.note(None, "directories here have another root than their index script: rsp does not run it")
-            return
-        draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        draft.behind = script.level
-        path = str(draft.match.get("path", "/"))
-        expression = f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"
-        # A second route, for paths that end in a slash.
-        draft.keys[""] = [name, expression, "\n".join(indexes.by_order(draft, level, folder))]
+
+def _suffix(location: Location | None) -> str:
+    """Of the names of other scripts than those of PHP, which an expression for a location says."""
+    match = re.search(r"\\(\.\w+)\$$", location.path) if location is not None and location.is_regex else None
+    return match[1] if match is not None and match[1] != ".php" else ""
 
 
 def _looked_up(values: list[str], meant: list[str], called: str) -> str:

@@ -6,12 +6,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from rsp.importing.nginx import fastcgi
+from rsp.importing.nginx import caching, fastcgi
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts, Result
-from rsp.importing.nginx.tree import MISSING, Statement
+from rsp.importing.nginx.tree import MISSING, TEMPLATE, Statement
 from rsp.importing.nginx.upstreams import Block
 from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED, is_closing
 
@@ -48,8 +48,9 @@ class Context(Struct):
             elif name in DROPPED:
                 self.result.site.drop(name)
             elif name in NOTED:
-                if NOTED[name]:
-                    parts.note(statement, NOTED[name])
+                said = caching.note(statement, block)
+                if said := NOTED[name] if said is None else said:
+                    parts.note(statement, said)
             else:
                 closes = closes or is_closing(name)
                 parts.lost(statement, reason_for(name))
@@ -57,6 +58,8 @@ class Context(Struct):
 
 
 def reason_for(name: str) -> str:
+    if name.endswith(TEMPLATE):
+        return "rsp import does not know what this placeholder stands for"
     if "_by_lua" in name:
         return "code for nginx's Lua module is another language than rsp's hooks (docs/lua.md); write it anew"
     if name.startswith("js_"):

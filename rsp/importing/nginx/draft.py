@@ -19,7 +19,8 @@ class Draft(Struct):
 
     ``rest``: how the route for paths that rsp's ``path`` does not cover differs; ``others``: keys in which further
     routes with expressions differ from this one; ``jumps``: statuses that hooks do not answer with, but lead to a named
-    location; ``behind``: the level of the location that ``else_to`` stands for.
+    location; ``behind``: the level of the location that ``else_to`` stands for; ``is_settled``: it stands where nothing
+    is before it that should not be.
     """
 
     match: dict[str, Value]
@@ -33,6 +34,7 @@ class Draft(Struct):
     others: list[dict[str, Value]] = field(default_factory=list)
     jumps: set[str] = field(default_factory=set)
     behind: Level | None = None
+    is_settled: bool = False
 
     @property
     def all(self) -> dict[str, Value]:

@@ -1,26 +1,39 @@
-"""Variables of the environment, as ``envsubst`` fills them in before nginx reads the file: ``${API_HOST}``.
+"""Placeholders of templates become variables of the environment: ``${API_HOST}`` is ``os.getenv("API_HOST")``.
 
 nginx's own variables are written in lower case, so one in capitals that neither nginx nor the file knows is of the
-environment.  While the file is translated, something takes its place that looks like what is expected there: a host,
-a port, a directory.  In the result it becomes ``os.getenv``.
+environment; ``templates.py`` knows the others.  While the file is translated, something takes its place that looks like
+what is expected there: a host, a port, a directory, a time.  In the result it becomes ``os.getenv``.
 """
 
 import re
 from typing import Final
 
 from rsp.importing.environment import with_environment
+from rsp.importing.lua import quoted
 from rsp.importing.nginx.surroundings import every
-from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.templates import PLACEHOLDER, has_placeholder, is_foreign, is_marked, is_meant, name_of, shown
+from rsp.importing.nginx.tree import TEMPLATE, Statement
 from rsp.importing.nginx.variables import is_known
+from rsp.importing.nginx.words import DROPPED, NOTED
 from rsp.importing.site import Code, Declaration, Heading, Note, Script, Site, Table, Untranslated, Value
 
-_VARIABLE: Final = re.compile(r"\$(?:\{([A-Z][A-Z0-9_]*)\}|([A-Z][A-Z0-9_]*)(?![A-Za-z0-9_]))")
-_PATHS: Final = ("root", "alias", "ssl_certificate", "ssl_certificate_key", "auth_basic_user_file", "access_log")
+_PATHS: Final = ("root", "alias", "ssl_certificate", "ssl_certificate_key", "ssl_client_certificate",
+                 "ssl_trusted_certificate", "auth_basic_user_file", "access_log", "fastcgi_cache_path")  # fmt: skip
 _PEERS: Final = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "grpc_pass", "server")
-_TEXTS: Final = ("listen", "server_name", "return", "add_header", "proxy_set_header", "set", *_PATHS, *_PEERS)
+_WORDS: Final = ("location", "rewrite", "try_files", "if")  # also within expressions
+_TEXTS: Final = ("listen", "server_name", "return", "add_header", "proxy_set_header", "fastcgi_param", "set",
+                 "auth_basic", *_PATHS, *_PEERS, *_WORDS)  # fmt: skip
+_SIZES: Final = ("client_max_body_size",)
+_TIMES: Final = ("client_header_timeout", "client_body_timeout", "send_timeout", "keepalive_timeout",
+                 *(f"{word}_{what}_timeout" for word in ("proxy", "fastcgi", "uwsgi", "grpc")
+                   for what in ("connect", "read", "send")))  # fmt: skip
+_NETWORKS: Final = ("set_real_ip_from", "allow")
 _CONSTANT: Final = ("listen", "server", "server_name")  # where nginx has no variables of its own
+_PLACES: Final = frozenset((*_CONSTANT, *_PATHS, *_PEERS, *_NETWORKS))
+_FILLED: Final = frozenset((*_TEXTS, *_SIZES, *_TIMES, *_NETWORKS))
 _FIRST_PORT: Final = 61001
-_MADE: Final = re.compile(r"\.env\d+(?:\.whole)?\.invalid|-61\d{3}$")
+_MADE: Final = re.compile(r"\.env\d+(?:\.whole|\.url)?\.invalid|env\d+x|-61\d{3}(?!\d)|_env\d+_invalid")
+_HOST: Final = re.compile(r"(?:^|_)(?:IP|IPV?\d|ADDR|ADDRESS|HOST|BIND)(?:_|$)")
 
 
 class Environment:
@@ -33,50 +46,81 @@ class Environment:
             each.args[-1].lstrip("$") for each in every(statements) if each.name in ("map", "geo") and each.args
         }
         for statement in every(statements):
-            if statement.name in _TEXTS:
+            if statement.name in _FILLED:
                 for number, word in enumerate(statement.args):
                     if statement.name != "set" or number:
                         statement.args[number] = self._filled(statement.name, word, settled)
+            is_left = has_placeholder if statement.name in _PLACES else is_marked
+            if any(map(is_left, statement.args)) and statement.name not in (*DROPPED, *NOTED, "log_format"):
+                statement.name += TEMPLATE  # no directive's name, so it is reported
 
     def _filled(self, directive: str, word: str, settled: set[str]) -> str:
         def stand_in(match: re.Match[str]) -> str:
-            name = match[1] or match[2]
-            made = self._made(directive, name, word[: match.start()], word[match.end() :])
-            if made is None or name in settled or (directive not in _CONSTANT and is_known(name.lower())):
+            name = name_of(match)
+            if not is_foreign(match) and (name in settled or (directive not in _CONSTANT and is_known(name.lower()))):
                 return match[0]
-            text, default = made
+            has_place = directive in _PLACES or (directive in _WORDS and match["lines"] is not None)
+            if not is_meant(match, word, has_place=has_place):
+                return match[0]
+            before, after = word[: match.start()], word[match.end() :]
+            made = self._made(directive, name, before, after)
+            if made is None:
+                return match[0]
+            text, default, result = made
             for known, (other, _, _) in self._known.items():
                 if other == name and _kind(known) == _kind(text):
                     return known
-            self._known[text] = (name, default, match[0])
+            self._known[text] = self._known[result or text] = (name, default, match[0])
             return text
 
-        return _VARIABLE.sub(stand_in, word)
+        return PLACEHOLDER.sub(stand_in, word)
 
-    def _made(self, directive: str, name: str, before: str, after: str) -> tuple[str, str | None] | None:
-        """What stands for it, and its default in the result; ``None``: it cannot be told what it is."""
+    def _made(self, directive: str, name: str, before: str, after: str) -> tuple[str, str | None, str] | None:
+        """What stands for it, its default in the result, and what it is there where that is another text.
+
+        ``None``: it cannot be told what it is.
+        """
         number = len(self._known) + 1
         plain = name.lower().replace("_", "-").strip("-")
-        if before.endswith(":") or (directive == "listen" and not before):
-            return (str(_FIRST_PORT + number), None) if after[:1] in ("", "/", "$") else None
+        host = f"{plain}.env{number}.invalid"
+        if directive in _SIZES or directive in _TIMES:
+            return _amount(directive, str(_FIRST_PORT + number), before, after)
+        if directive in _NETWORKS:
+            return None if before or after else (f"198.18.{number // 250}.{number % 250}", "192.0.2.1", "")
+        if directive in _WORDS:
+            text = f"{re.sub(r'[^a-z0-9]', '', plain)}env{number}x"
+            is_path = directive != "if" and before in ("", "^") and after[:1] in ("", "/", "$", "(")
+            return (f"/{text}", f"/{plain}", "") if is_path else (text, plain, "")
         if directive in _PATHS:
-            return (
-                (f"/{plain}.env{number}.invalid", f"/{plain}")
-                if not before
-                else (f"{plain}.env{number}.invalid", plain)
-            )
-        if directive == "listen" or (directive in _PEERS and "://" not in before and before and directive != "server"):
+            return (f"{plain}.env{number}.invalid", plain, "") if before else (f"/{host}", f"/{plain}", "")
+        if directive == "listen" or directive in _PEERS:
+            return self._address(directive, name, before, after)
+        return host, plain if directive == "auth_basic" else None, ""
+
+    def _address(self, directive: str, name: str, before: str, after: str) -> tuple[str, str | None, str] | None:
+        number = len(self._known) + 1
+        plain = name.lower().replace("_", "-").strip("-")
+        host = f"{plain}.env{number}.invalid"
+        if before.startswith("unix:"):
+            return host, plain, ""
+        ends = after[:1] in ("", "/", "$") or PLACEHOLDER.match(after) is not None
+        if directive == "listen" and not before and (after[:1] == ":" or _HOST.search(name)):
+            return (host, "0.0.0.0", "") if after[:1] in ("", ":") else None
+        if before.endswith(":") or (directive == "listen" and not before):
+            return (str(_FIRST_PORT + number), None, "") if ends else None
+        if directive == "listen" or (directive != "server" and before and "://" not in before):
             return None
-        if directive in _PEERS and directive != "server" and not before and directive.startswith(("proxy", "grpc")):
-            return None  # a whole URL: with TLS, or without
-        if directive in _PEERS and after[:1] in ("", "/"):
-            return f"{plain}.env{number}.whole.invalid", None
-        return f"{plain}.env{number}.invalid", None
+        place = before.partition("://")[2]
+        if "/" in place or (place and re.search(rf"(?:{PLACEHOLDER.pattern})$", place)):
+            text = f"{re.sub(r'[^a-z0-9]', '', plain)}env{number}x"
+            return (text, plain, "") if "/" in place else (f"/{text}", f"/{plain}", "")
+        if directive in ("proxy_pass", "grpc_pass") and not before:  # a whole URL: without TLS, or it does not load
+            url = f"{plain}.env{number}.url.invalid"
+            return None if after or directive == "grpc_pass" else (f"http://{url}", None, url)
+        return (f"{plain}.env{number}.whole.invalid" if after[:1] in ("", "/") else host), None, ""
 
     def restore(self, site: Site) -> None:
         """``os.getenv`` in the place of what stands for variables."""
-        if not self._known:
-            return
         for index, part in enumerate(site.parts):
             if isinstance(part, Heading):
                 site.parts[index] = Heading(self._as_written(part.text))
@@ -90,26 +134,40 @@ class Environment:
                 part.text = self._in_lua(part.text)
             elif isinstance(part, Declaration):
                 part.keys = {name: self._in_code(value) for name, value in part.keys.items()}
-        with_environment(site, self._variables)
+        if self._known:
+            with_environment(site, self._variables, has_urls=True)
+        foreign = {shown(written): name for name, _, written in self._known.values() if has_placeholder(written)}
+        if foreign:
+            listed = ", ".join(f"{written} is {name}" for written, name in foreign.items())
+            site.add(Note(f"placeholders become variables of the environment of rsp: {listed}"))
 
     def _pattern(self) -> str:
-        return "|".join(re.escape(text) for text in sorted(self._known, key=len, reverse=True))
+        return "|".join(re.escape(text) for text in sorted(self._known, key=len, reverse=True)) or "(?!)"
 
     def _variables(self, text: str) -> list[tuple[str, str | None, str]]:
         found: list[tuple[str, str | None, str]] = []
-        for match in re.finditer(rf"({self._pattern()})(?:(?<=\.whole\.invalid)(:\d+))?", text):
+        for match in re.finditer(rf"({self._pattern()})((?:(?<=whole\.invalid)|(?<=url\.invalid)):\d+)?", text):
             name, default, _ = self._known[match[1]]
-            if match[2]:
-                default = f"{name.lower().replace('_', '-')}.invalid{match[2]}"
+            host = f"{name.lower().replace('_', '-')}.invalid"
+            if match[1].endswith(".url.invalid"):
+                default = f"http://{host}{match[2] or ''}"
+            elif match[2]:
+                default = f"{host}{match[2]}"
             found.append((name, default, match[0]))
         return found
 
     def _as_written(self, text: str) -> str:
-        return re.sub(self._pattern(), lambda match: self._known[match[0]][2], text)
+        return shown(re.sub(self._pattern(), lambda match: self._known[match[0]][2], text))
 
     def _in_lua(self, text: str) -> str:
         """Within literals in double quotes; elsewhere the result does not load, and is given up."""
-        return re.sub(self._pattern(), lambda match: f'" .. (os.getenv("{self._known[match[0]][0]}") or "") .. "', text)
+
+        def read(match: re.Match[str]) -> str:
+            name, default, _ = self._known[match[0]]
+            return f'" .. (os.getenv("{name}") or {quoted(default or "")}) .. "'
+
+        said = re.sub(self._pattern(), read, text)
+        return re.sub(r'(?<!\\)"" \.\. (?=\(os\.getenv)|(?<="\)) \.\. ""(?!")', "", said)
 
     def _in_code(self, value: Value) -> Value:
         if isinstance(value, Code):
@@ -121,8 +179,17 @@ class Environment:
         return Table([self._in_code(each) for each in value.items], value.keys) if isinstance(value, Table) else value
 
 
+def _amount(directive: str, number: str, before: str, after: str) -> tuple[str, str | None, str] | None:
+    """Of a size or a time: a number that stays what it is in the result, with its unit."""
+    if before or (after and not re.fullmatch("[kKmMgG]" if directive in _SIZES else "s", after)):
+        return None
+    if directive in _SIZES:
+        return (number, "1", "") if after else (f"{number}m", "1MB", f"{number}MB")
+    return (number, "60", "") if after else (f"{number}s", "60s", "")
+
+
 def _kind(text: str) -> str:
-    return re.sub(r"[a-z0-9\-]+\.env\d+|\d+", "", text)
+    return re.sub(r"[a-z0-9\-]+\.?env\d+|\d+", "", text)
 
 
 def named(wish: str) -> str:

@@ -54,10 +54,11 @@ _SCRIPT: Final = re.compile(r"(?P<root>.*?)/?\$(?:\{)?fastcgi_script_name\}?")
 
 def upstream(
     statement: Statement, level: Level, names: Names, blocks: Mapping[str, Block], result: Result, parts: Parts,
-    index: str | None = None, *, is_rewritten: bool = False,
+    index: str | None = None, *, is_rewritten: bool = False, suffix: str = "",
 ) -> str:  # fmt: skip
     """Its name.  ``index``: the script of paths that name none, where another place says so;
-    ``is_rewritten``: the path is not the client's, which nginx passes as REQUEST_URI all the same.
+    ``is_rewritten``: the path is not the client's, which nginx passes as REQUEST_URI all the same; ``suffix``: of the
+    scripts' names, where it is not that of PHP.
 
     Raises :class:`Unsayable`.
     """
@@ -68,6 +69,8 @@ def upstream(
     keys: dict[str, Value] = {"protocol": protocol}
     if protocol == "fastcgi":
         _scripts(statement, level, names, keys, index, parts)
+        if suffix and "split" not in keys:
+            keys.update(split=suffix, index=f"index{suffix}")
     own = _parameters(level, f"{protocol}_param", names, parts)
     if is_rewritten:
         own.setdefault("REQUEST_URI", "{uri}")
@@ -91,7 +94,11 @@ def _scripts(
     )
     match = _SCRIPT.fullmatch(names.expand(script)) if script else None
     root = match["root"] if match is not None else ""
-    if script and match is None and "$request_filename" not in script:
+    if "$request_filename" in script:
+        root, uri, _ = names.expand(script).rpartition("$uri")
+        if not uri:
+            raise Unsayable("rsp looks for scripts by the whole path below a `root`; this alias takes a part of it off")
+    elif script and match is None:
         constant = names.expand(script)
         root, _, name = constant.rpartition("/")
         if constant.startswith("$document_root/"):

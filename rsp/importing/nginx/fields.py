@@ -30,6 +30,7 @@ _FRAMING: Final = frozenset(
     ("content-length", "transfer-encoding", "te", "trailer", "keep-alive", "proxy-connection", "expect")
 )
 OWN: Final = _FRAMING | {"connection", "upgrade"}  # what rsp writes by itself
+_OF_RSP: Final = frozenset(("www-authenticate", "location", "retry-after", "allow"))  # in what rsp itself answers
 SINGLE: Final = frozenset(("server", "date", "content-type"))  # what a response has once
 _LEFT_TO_RSP: Final = {
     "x-forwarded-for": ("$proxy_add_x_forwarded_for", "$remote_addr", "$binary_remote_addr", "$realip_remote_addr"),
@@ -126,13 +127,20 @@ def _request_field(
     if value == "$server_port" and len(ports) == 1:
         value = next(iter(ports))
     try:
-        rules.request.setdefault("set", {})[name] = names.text(value)
+        rules.request.setdefault("set", {})[name] = _text(value, names)
     except Unsayable:
         said = names.lua(value)
         if said.startswith('"') or said.endswith('"') or _NEVER_EMPTY.fullmatch(said):
             rules.before.append(f"req.headers{index(name)} = {said}")
         else:
             rules.before += [f"local value = {said}", f'req.headers{index(name)} = value ~= "" and value or nil']
+
+
+def _text(value: str, names: Names) -> str:
+    """Raises :class:`Unsayable`, also where rsp would send an empty field, and nginx none."""
+    if value in ("$args", "$query_string"):
+        raise Unsayable("the query may be empty")
+    return names.text(value)
 
 
 def _host(value: str, names: Names, ports: frozenset[str]) -> str:
@@ -196,7 +204,7 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
                 inside = if_not_empty("add", name, names.with_response().lua(said))
                 rules.after += ["if res.status < 400 then", *(f"  {line}" for line in inside), "end"]
                 return
-        text = names.text(said)
+        text = _text(said, names)
         before = rules.response.setdefault(way, {}).get(name)
         if key == "set-cookie" and before is not None:
             rules.after += if_not_empty("add", name, names.with_response().lua(said))
@@ -266,9 +274,30 @@ def before_rewrites(keys: dict[str, Value], before: list[str]) -> list[str]:
     return [*lines, *before]
 
 
+def taken(keys: dict[str, Value], name: str) -> str:
+    """The text that a route adds as ``name``, which a hook is to add instead; empty: there is none."""
+    table = keys.get("response_headers")
+    given = table.get("add") if isinstance(table, dict) else None
+    value = given.get(name) if isinstance(given, dict) else None
+    if not isinstance(table, dict) or not isinstance(given, dict) or not isinstance(value, str) or "{" in value:
+        return ""
+    rest: dict[str, Value] = {key: each for key, each in given.items() if key != name}
+    others = {key: each for key, each in table.items() if key != "add"}
+    left: dict[str, Value] = {**others, **({"add": rest} if rest else {})}
+    keys["response_headers"] = left
+    if not left:
+        del keys["response_headers"]
+    return value
+
+
 def put_response(rules: Rules, keys: dict[str, Value]) -> None:
     _keep_hidden(rules)
     table: dict[str, Value] = dict(rules.response)
+    added = {name.lower() for fields in rules.response.values() for name in fields}
+    own = [name for name in dict.fromkeys(rules.hidden) if name.lower() in _OF_RSP - added]
+    if own:  # only those of peers
+        rules.after[:0] = ["if not res.own then", *(f"  res.headers{index(name)} = nil" for name in own), "end"]
+        rules.hidden = [name for name in rules.hidden if name not in own]
     if rules.hidden:
         table = {"remove": list(dict.fromkeys(rules.hidden)), **table}
     if rules.keeps and not rules.by_hook and "files" in keys:

@@ -22,7 +22,7 @@ _NAMED: Final = re.compile(
     r"/[\w\-][\w.\-]*\.(?:txt|xml|ico|json|html?|m?js|css|png|gif|jpe?g|svg|webp|pdf|webmanifest|map|gz|zip|asc)$", re.I
 )
 _NAMES_FILES: Final = re.compile(
-    r"\\\.(?:\w+|\((?:\?:)?[\w|?\\.]+\))\$$"
+    r"\\\.(?:\w+|\((?:\?:)?[\w|?\\.]+\))\)*\$$"
 )  # an expression that no directory's path matches
 _DEFAULT_INDEX: Final = "index.html"
 SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script
@@ -87,6 +87,15 @@ def is_for_one(location: Location, level: Level) -> bool:
     return all(_NAMED.search(each) is not None for each in (location.path, file))
 
 
+def may_be_directory(location: Location | None) -> bool:
+    """Whether it has paths that end in a slash."""
+    if location is None or location.modifier in ("", "^~"):
+        return True
+    if location.modifier == "=":
+        return location.path.endswith("/")
+    return _NAMES_FILES.search(location.path) is None
+
+
 def aliased(location: Location, level: Level, names: Names, keys: dict[str, Value]) -> bool:
     """``alias`` of an exact path or a regular expression names one file: a directory and ``rewrite``."""
     if not level.has("alias") or not ("exact" in keys or "regex" in keys):
@@ -144,6 +153,8 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         end = Fallback(file=_below(constant, server, location, location, names))
     else:
         end = _last(last, server, location, names)
+    if end.index and end.rewrite is None and not has_directory:
+        end.rewrite = f"/{end.index}?$query_string"  # so that no script of a directory runs
     if looked and not has_file and names.expand(last) in ("$uri", "$uri/"):
         raise Unsayable("nginx would look for the same location again and again, and answer 500")
     return Tries(has_file, has_directory, end, "", tuple(extensions), is_first, looked)

@@ -48,6 +48,25 @@ def put(draft: Draft, server: Server, location: Location | None, level: Level, n
     draft.before.append(f"req.path = folder .. (kind ~= {found} and {quoted(page)} or req.path)")
 
 
+def below_alias(draft: Draft, owner: Location, location: Location | None, level: Level, names: Names) -> None:
+    """Of an expression inside of ``owner``, a prefix with an alias.  Raises :class:`Unsayable`."""
+    folder, path = names.expand(owner.level.value("alias")), owner.path
+    if "request_filename" in names.constants and not level.has("try_files"):  # the same as a root
+        root = names.expand("$request_filename").removesuffix("$uri")
+        draft.keys["files"] = files.table(root or "/", level, names, looks_in_directories=True, scripts=False)
+        return
+    if files.may_be_directory(location) or level.has("try_files") or "$" in folder:
+        raise Unsayable("rsp import translates expressions inside of a prefix with alias only for names of files")
+    if folder.endswith("/") != path.endswith("/"):
+        raise Unsayable(f"of alias {folder} and location {path}, one alone ends with a slash")
+    table = files.table(folder.rstrip("/") or "/", level, names, looks_in_directories=False, scripts=False)
+    draft.keys["files"] = table
+    start = len(path.rstrip("/")) + 1
+    if not path.endswith("/"):
+        draft.before.append(f'if req.path:sub({start}, {start}) ~= "/" then return respond(404) end')
+    draft.before.append(f"req.path = req.path:sub({start})")
+
+
 def _page(last: str, server: Server) -> str:
     """The file that is sent where there is none.  Raises :class:`Unsayable`."""
     if last == "=404":

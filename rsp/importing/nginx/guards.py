@@ -94,7 +94,8 @@ class Guards(Struct):
         return [f"req.ctx.{name} = {self._lua(statement.args[1], captures)}"]
 
     def _lua(self, text: str, captures: frozenset[str]) -> str:
-        return Names(self.names.constants, self.names.functions, captures).lua(text)
+        names = self.names
+        return Names(names.constants, names.functions, captures, is_rewritten=names.is_rewritten).lua(text)
 
     def _if(self, statement: Statement, around: frozenset[str], *, more: bool) -> list[str]:
         block = statement.block or []

@@ -25,4 +25,5 @@ def know(server: Server, name: str, result: Result) -> None:
     result.script("\n".join(lines))
     called = f"groups_of_{name}(req)"
     known = {each: f'({called}{f"[{each}]" if each.isdigit() else f".{each}"} or "")' for each in groups}
-    server.names = Names(server.names.constants, Extended(server.names.functions, known))
+    functions = Extended(server.names.functions, known)
+    server.names = Names(server.names.constants, functions, is_rewritten=server.names.is_rewritten)

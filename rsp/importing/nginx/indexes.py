@@ -4,10 +4,11 @@ rsp's FastCGI runs the script that a path names; in nginx an expression for scri
 location, or one that keeps clients out.
 """
 
+import re
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, fastcgi, prefixes
+from rsp.importing.nginx import access, fastcgi, files, prefixes
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import Guards
@@ -15,10 +16,9 @@ from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.missing import below_nothing
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.tree import Statement
-from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
-_SCRIPTS: Final = "index.php"
 _BELOW: Final = r"\.php/"
 
 
@@ -28,22 +28,66 @@ def _place(draft: Draft, folder: str) -> tuple[str, str]:
     return path, quoted(folder.removesuffix(path.rstrip("/")))
 
 
-def own(draft: Draft, server: Server, context: Context, script: Location, folder: str) -> None:
+def scripts(level: Level) -> list[str]:
+    """Those that ``index`` names."""
+    return [word for word in _words(level) if word.endswith(".php")]
+
+
+def running(passing: Statement, script: Location, server: Server, context: Context, level: Level, draft: Draft) -> str:
+    """The upstream that runs them, where paths end in a slash.  Raises :class:`Unsayable`."""
+    names, words = server.names_at(script), scripts(level)
+    return fastcgi.upstream(
+        passing, script.level, names, context.blocks, context.result, draft.parts, words[0], is_rewritten=len(words) > 1
+    )
+
+
+def of_directories(
+    draft: Draft, script: Location, server: Server, context: Context, level: Level, names: Names, folder: str
+) -> None:
+    """``index index.php``: directories are for the script in them.  Raises :class:`Unsayable`."""
+    passing = script.content
+    if passing is None:
+        return
+    passing.used = True
+    name = running(passing, script, server, context, level, draft)
+    root = server.names_at(script).expand("$document_root")
+    if level.has("root", "alias") and root != names.expand("$document_root"):
+        draft.parts.note(None, "directories here have another root than their index script: rsp does not run it")
+        return
+    draft.behind = script.level
+    if "exact" in draft.match:
+        draft.before += by_order(draft, level, folder, name)
+        return
+    if "regex" in draft.match:
+        lines = by_order(draft, level, folder, name)
+        draft.before += ['if req.path:sub(-1) == "/" then', *(f"  {line}" for line in lines), "end"]
+        return
+    draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
+    path = str(draft.match.get("path", "/"))
+    expression = f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"
+    # A second route, for paths that end in a slash.
+    draft.keys[""] = [name, expression, "\n".join(by_order(draft, level, folder))]
+
+
+def own(draft: Draft, server: Server, context: Context, script: Location, level: Level, folder: str) -> None:
     """Where all paths are rewritten: a directory that has an index script is for that one."""
     passing = script.content
-    if passing is None or set(draft.match) - {"path", "first"}:
+    if passing is None:
         return
-    names = server.names_at(script)
-    name = fastcgi.upstream(passing, script.level, names, context.blocks, context.result, draft.parts)
-    _, root = _place(draft, folder)
+    name = running(passing, script, server, context, level, draft)
+    path, root = _place(draft, folder)
     draft.before += [
         f'local is_directory = req.path:sub(-1) == "/" or file.kind({root} .. req.path) == "directory"',
         'if is_directory and req.path:sub(-1) ~= "/" then',
         '  return redirect(req.path .. "/" .. (req.query ~= "" and "?" .. req.query or ""), 301)',
-        f'elseif is_directory and file.kind({root} .. req.path .. "{_SCRIPTS}") == "file" then',
-        f"  return proxy({quoted(name)})",
-        "end",
     ]
+    first = scripts(level)[0]  # which the upstream runs for the path as it is
+    for word in _words(level):
+        then = "" if word == first else f"req.path = {_relative(path)} .. {quoted(word)} "
+        end = f"return proxy({quoted(name)})" if word.endswith(".php") else ""
+        there = f'is_directory and file.kind({root} .. req.path .. {quoted(word)}) == "file"'
+        draft.before += [f"elseif {there} then", f"  {then}{end}".rstrip()]
+    draft.before.append("end")
 
 
 def _words(level: Level) -> list[str]:
@@ -56,13 +100,18 @@ def _relative(path: str) -> str:
     return f"req.path:sub({len(path.rstrip('/')) + 1})" if path != "/" else "req.path"
 
 
-def by_order(draft: Draft, level: Level, folder: str) -> list[str]:
-    """Lines for a path that ends in a slash: the first index that is there, else 404."""
+def by_order(draft: Draft, level: Level, folder: str, name: str = "") -> list[str]:
+    """Lines for a path that ends in a slash: the first index that is there, else 404.
+
+    ``name``: the upstream of scripts, where the route does not pass requests on by itself.
+    """
     path, root = _place(draft, folder)
     lines: list[str] = []
     for word in _words(level):
-        then = "" if word.endswith(".php") else f"req.path = {_relative(path)} .. {quoted(word)} "
-        lines.append(f'if file.kind({root} .. req.path .. {quoted(word)}) == "file" then {then}return end')
+        is_first = word == next(iter(scripts(level)), "")  # which the upstream runs for the path as it is
+        then = "" if is_first else f"req.path = {_relative(path)} .. {quoted(word)} "
+        end = f"return proxy({quoted(name)})" if name and word.endswith(".php") else "return"
+        lines.append(f'if file.kind({root} .. req.path .. {quoted(word)}) == "file" then {then}{end} end')
     return [*lines, "return respond(404)"]
 
 
@@ -117,10 +166,10 @@ def is_below(other: dict[str, Value]) -> bool:
 def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: str) -> list[str]:
     """Lines for directories whose index script is in a location that keeps clients out.  Raises :class:`Unsayable`."""
     _, root = _place(draft, folder)
-    scripts = [word for word in _words(level) if word.endswith(".php")]
+    words = scripts(level)
     found: list[str] = []
     for each in server.locations:
-        if not each.is_regex or "php" not in each.path or each.content is not None or not scripts:
+        if not each.is_regex or "php" not in each.path or each.content is not None or not words:
             continue
         if not access.differ(level, each.level) or "regex" in draft.match:
             continue
@@ -130,10 +179,26 @@ def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: s
             continue  # reported with the location, which is closed by a wider expression
         returned = next((one.value for one in each.level.block if one.name == "return"), "403")
         status = returned if returned.isdigit() else "403"
-        found += [
-            f'local index = req.path .. "{scripts[0]}"',
-            f'if req.path:sub(-1) == "/" and {name}.test(index) and file.kind({root} .. index) == "file" then',
-            f"  return respond({status})",
-            "end",
-        ]
+        for word in words if str(draft.match.get("exact", "/")).endswith("/") else ():
+            is_closed = f"{name}.test(index){_others(each, word, server, guards)}"
+            found += [
+                f"local index = req.path .. {quoted(word)}",
+                f'if req.path:sub(-1) == "/" and {is_closed} and file.kind({root} .. index) == "file" then',
+                f"  return respond({status})",
+                "end",
+            ]
+    return found
+
+
+def _others(location: Location, word: str, server: Server, guards: Guards) -> str:
+    """Conditions for scripts named ``word`` that are not those of a location before this one."""
+    found = ""
+    for each in server.locations:
+        if each is location:
+            break
+        if each.is_regex and any(each.matches(f"{folder}/{word}") for folder in ("", "/x")):
+            found += f" and not {guards.compiled(each.modifier + each.path)}.test(index)"
+    for each in server.locations:
+        if each.modifier == "=" and each.path.endswith(f"/{word}"):
+            found += f" and index ~= {quoted(each.path)}"
     return found

@@ -165,11 +165,12 @@ class Listeners:
             parts.append(Part(default, None, others))
         named: dict[tuple[str, ...], list[Listener]] = {}
         for listener in own:
-            if listener in default and not others:
-                continue
             before = listener.servers[: listener.servers.index(server)]
             taken = {host for each in before for host in hosts[id(each)]}
             left = [host for host in hosts[id(server)] if host not in taken]
+            if listener in default and not others:  # those that a name of another server would take
+                theirs = [host for each in listener.servers if each is not server for host in hosts[id(each)]]
+                left = [host for host in left if any(_covers(each, host) for each in theirs)]
             for some in ([host for host in left if host[0] != "~"], [host for host in left if host[0] == "~"]):
                 if some:
                     named.setdefault(tuple(some), []).append(listener)
@@ -205,6 +206,13 @@ class Listeners:
         if condition:
             keys["headers"] = {"Host": condition}
         return keys
+
+
+def _covers(name: str, host: str) -> bool:
+    """Whether ``name`` has a star, and is for ``host`` as well."""
+    if name.startswith("*"):
+        return host.endswith(name[1:]) and host != name
+    return name.endswith("*") and host.startswith(name[:-1]) and host != name
 
 
 def _to_https(server: Server) -> Statement | None:

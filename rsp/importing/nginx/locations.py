@@ -10,12 +10,14 @@ from rsp.importing.lua import quoted
 from rsp.importing.nginx import (
     access,
     branches,
+    conflicts,
     fields,
     files,
     indexes,
     precedence,
     prefixes,
     referers,
+    settings,
     times,
 )
 from rsp.importing.nginx.content import Content
@@ -24,7 +26,8 @@ from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.maps import re2_of, wider_than
+from rsp.importing.nginx.maps import wider_than
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
@@ -50,6 +53,7 @@ class Locations:
         self.guards = Guards(server.names, f"{prefix}_pattern", is_used=context.matter)
         self._content = Content(context, server, ports, self.guards)
         self._services = Services(context, server)
+        self._settled = [each for each in server.locations if conflicts.is_settled(each, server)]
 
     def drafts(self) -> list[Draft]:
         """In the order in which they are written."""
@@ -115,7 +119,7 @@ class Locations:
 
     def _keep_order(self, draft: Draft, location: Location | None) -> None:
         """Raises :class:`Unsayable` where the route would have paths of another location, and serve them."""
-        other = precedence.taken_from(location, self.server) if location is not None else None
+        other = precedence.taken_from(location, self.server, self._settled) if location is not None else None
         if location is None or location.outer is None or other is None:
             return
         said = f"in rsp, this expression inside of {location.outer.path} comes before {other.path}"
@@ -132,26 +136,21 @@ class Locations:
         if location is None or (location.path == "/" and location.modifier == ""):
             return {}
         if location.is_regex:
-            expression = re2_of(location.path)
-            if location.outer is not None and not location.outer.is_regex and location.outer.path != "/":
-                inner = expression if expression.startswith("^") else f".*{expression}"
-                if not expression.startswith(f"^{location.outer.path}"):
-                    expression = f"^{re.escape(location.outer.path)}{inner.lstrip('^')}"
-            return {"regex": f"(?i){expression}" if location.modifier == "~*" else expression}
+            return {"regex": location.expression}
         if location.modifier == "=":
-            return {"exact": precedence.as_sent(location.path)}
+            return {"exact": as_sent(location.path)}
         return precedence.prefix(location, self.server)
 
     def _fill(self, draft: Draft, location: Location | None, level: Level, names: Names) -> None:
         """Raises :class:`Unsayable`."""
-        if location is not None:
+        if location is not None and location not in self._settled:
             precedence.keep(location, self.server, draft.match)
         is_internal = bool(level.own("internal"))
         if is_internal and not rewrites_again(self.server):
             draft.answer({"respond": {"status": 404}})
             self._always(draft, level, names)
             return
-        level.own("access_log", "gzip", "brotli", "zstd", "gzip_types", "gzip_comp_level", "gzip_min_length")
+        level.own("access_log", *settings.COMPRESSING)
         access.networks(level, draft.keys)
         if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
             draft.keys = {"respond": dict(_REFUSED)}
@@ -160,12 +159,12 @@ class Locations:
         access.passwords(level, draft.keys, names)
         access.service(level, draft.keys, self._services.asked, draft.parts)
         access.satisfy(level, draft.keys)
-        self.context.zones.put(level, draft.keys, names, draft.parts)
+        counted = self.context.zones.put(level, draft.keys, names, draft.parts)
         self._limit_except(level, draft)
         rules = fields.Rules()
         answered = self._rewriting(level, draft, names, location)
         if not answered:
-            given, draft.before = draft.before, []
+            given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
             said = [*rules.before, *draft.before]
             lines = self._with_groups(said, location)
@@ -201,8 +200,10 @@ class Locations:
         """How long clients keep what peers answer; not their errors."""
         control = files.cache_control(level)
         if control and "to" in draft.keys:
+            added = fields.taken(draft.keys, "Cache-Control")  # else the hook would take its place
             line = f'res.headers["Cache-Control"] = {quoted(control)}'
-            draft.after.insert(0, f"if res.status < 400 then {line} end")
+            more = [f'res.headers:add("Cache-Control", {quoted(added)})'] if added else []
+            draft.after[:0] = [f"if res.status < 400 then {line} end", *more]
 
     @staticmethod
     def _always(draft: Draft, level: Level, names: Names) -> None:

@@ -235,6 +235,6 @@ def _other_than(words: list[str]) -> str:
 
 def pattern(text: str) -> str:
     """``regex(...)`` for ``~re``, ``~*re``; a list of what is compared.  Raises :class:`Unsayable`."""
-    expression = text.lstrip("~").removeprefix("*")
+    expression = text.removeprefix("~").removeprefix("*")
     ignores_case = text.startswith("~*")
     return f"regex({quoted(re2_of(expression))}{', ' + chr(34) + 'i' + chr(34) if ignores_case else ''})"

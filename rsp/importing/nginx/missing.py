@@ -42,7 +42,8 @@ class Missing(Struct):
         """``target``: the last argument of ``try_files``.  Raises :class:`Unsayable`."""
         passing = self._passing(meant, target)
         self.passed(passing, meant, True)
-        self.draft.keys["else_rewrite"] = _written(target, self.server.names_at(None), keeps_query=False)
+        names = Names(self.server.names.constants, self.server.names.functions)  # a path that was rewritten counts
+        self.draft.keys["else_rewrite"] = _written(target, names, keeps_query=False)
 
     def named(self, meant: Location) -> None:
         """A location that does nothing but rewrite paths, and pass them on.  Raises :class:`Unsayable`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import access, failing, proxy
+from rsp.importing.nginx import access, failing, proxy, scripted
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
@@ -30,7 +30,7 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
         if draft.is_closed:
             level.all("error_page", "proxy_intercept_errors", "fastcgi_intercept_errors")
             continue
-        intercepts = level.is_on("proxy_intercept_errors") or level.is_on("fastcgi_intercept_errors")
+        intercepts = _intercepts(level, draft, result)
         statuses: list[str] = []
         for statement in level.all("error_page"):
             try:
@@ -38,13 +38,26 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
             except Unsayable as error:
                 result.pages.lost(statement, str(error))
             seen.add(id(statement))
-        if intercepts and statuses and "to" in draft.keys:
+        if intercepts and statuses:
             condition = " or ".join(f"res.status == {status}" for status in dict.fromkeys(statuses))
             draft.after.insert(0, f"if not res.own and ({condition}) then return respond(res.status) end")
-        if intercepts and "to" in draft.keys:
+        if intercepts:
             words = [word for statement in level.all("error_page") for word in statement.args if word.isdigit()]
             draft.after[:0] = failing.intercepted([word for word in words if word not in statuses], draft.failed)
         failing.lead(draft, statuses)
+
+
+def _intercepts(level: Level, draft: Draft, result: Result) -> bool:
+    """Whether errors of peers have pages, those of the location behind ``try_files`` too."""
+    peers = level if "to" in draft.keys else draft.behind
+    if peers is None or not any(peers.is_on(f"{each}_intercept_errors") for each in ("proxy", "fastcgi")):
+        return False
+    own, given = (peers.all("error_page"), level.all("error_page"))
+    if [each.args for each in own] == [each.args for each in given]:
+        return True
+    for each in own or given:
+        result.pages.lost(each, "rsp import does not translate error_page of a location behind try_files")
+    return False
 
 
 def _page(
@@ -86,6 +99,11 @@ def _page(
         condition = " or ".join(f"err.status == {status}" for status in known)
         draft.failed.append(f"if {condition} then return respond({changed[1:]}) end")
         return []
+    if found is not None and found.content is not None and found.content.name == "fastcgi_pass" and target[0] == "/":
+        if "to" in draft.keys and (others.is_on("proxy_intercept_errors") or others.is_on("fastcgi_intercept_errors")):
+            raise Unsayable("the page comes from a peer")
+        scripted.lead(target, found, known, changed, server, others, draft, context)
+        return []
     if changed and changed[1:] not in known and not (found is not None and found.level.has("return")):
         raise Unsayable("rsp does not change the status of an error with its page")
     if found is not None and found.content is not None:
@@ -115,7 +133,9 @@ def _declare(
         raise Unsayable("the page depends on the request")
     if not file.is_file():
         listed = ", ".join(known)
-        text = f"the page {file} for {listed} is not on this machine; where it is: page {{ status = ..., file = ... }}"
+        statuses = listed if len(known) == 1 else f"{{ {listed} }}"
+        line = f'page {{ status = {statuses}, file = "{file}" }}'
+        text = f"the page {file} for {listed} is not on this machine; where it is, add: {line}"
         result.pages.note(statement, text)
         return
     listed_statuses: list[Value] = [int(status) for status in known]
@@ -179,13 +199,18 @@ def _named(
         raise Unsayable(f"rsp import does not translate what {target} does after an error")
     for each in meant.level.block:
         each.used = each.used or each.name in ("try_files", "rewrite", "root", "internal", "default_type")
-    fields = [each.args for each in meant.level.own("add_header") if each.args[2:] == ["always"]]
+    _add_fields(meant, statuses, server.names_at(meant), draft)
+    return name, meant
+
+
+def _add_fields(meant: Location, statuses: list[str], names: Names, draft: Draft) -> None:
+    """Those that ``meant`` adds to errors."""
+    fields = [each.args for each in meant.level.own("add_header") if each.args[2:] == ["always"] and each.args[1]]
     if fields:
         condition = " or ".join(f"res.status == {status}" for status in statuses)
-        names = server.names_at(meant)
+        names = names.with_response()
         lines = [f"  res.headers{index(name)} = {names.lua(value)}" for name, value, _ in fields]
         draft.after += [f"if res.own and ({condition}) then", *lines, "end"]
-    return name, meant
 
 
 def _file_of(meant: Location) -> str:
@@ -243,7 +268,9 @@ def returned(
     names = server.names_at(meant)
     if meant.modifier != "@":  # whose path the request has by then
         known = {**names.constants, "uri": path or meant.path, "document_uri": path or meant.path}
-        names = Names(known, names.functions, names.captures)
+        names = Names(
+            known, names.functions, names.captures, has_groups=names.has_groups, is_rewritten=names.is_rewritten
+        )
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     kept = changed[1:] if changed[1:].isdigit() else "" if changed == "=" else "err.status"
     if not code.isdigit() or (rest and code in ("301", "302", "303", "307", "308")):
@@ -256,14 +283,29 @@ def returned(
         draft.failed.append(f"if {condition} then return {moved} end")
         _settled(meant)
         return
+    is_error = kept == "err.status" or (kept or code) >= "400"
     code = kept or code
     kind = meant.level.value("default_type", "text/plain")
+    given = [f'["Content-Type"] = {quoted(kind)}', *_fields(meant, names, draft, is_error=is_error)]
     said = f", body = {names.lua(rest[0])}" if rest else ""
     draft.failed.append(
-        f"if {condition} then return respond{{ status = {code}, "
-        f'headers = {{ ["Content-Type"] = {quoted(kind)} }}{said} }} end'
+        f"if {condition} then return respond{{ status = {code}, headers = {{ {', '.join(given)} }}{said} }} end"
     )
     _settled(meant)
+
+
+def _fields(meant: Location, names: Names, draft: Draft, *, is_error: bool) -> list[str]:
+    """Those that ``meant`` adds to its answer, but for names that the route adds as well."""
+    table = draft.keys.get("response_headers")
+    added = table.get("add") if isinstance(table, dict) else None
+    known = {"content-type", *(name.lower() for name in (added if isinstance(added, dict) else {}))}
+    found: list[str] = []
+    for each in meant.level.own("add_header"):
+        name, value, *rest = [*each.args, ""]
+        if value and name.lower() not in known and (not is_error or rest[:1] == ["always"]):
+            found.append(f"{index(name)} = {names.lua(value)}")
+            known.add(name.lower())
+    return found
 
 
 def _settled(meant: Location) -> None:

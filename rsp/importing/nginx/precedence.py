@@ -4,89 +4,61 @@ nginx takes an exact path, else the longest prefix; then expressions: those insi
 server, unless the prefix says ``^~``.  In rsp, expressions come before prefixes, but those with ``first``.
 """
 
-from typing import Final
-from urllib.parse import quote
-
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.variables import Unsayable
 from rsp.importing.site import Value
-
-_AS_THEY_ARE: Final = "/!\"$&'()+,;<=>@[]^`|}~:"  # of a path, besides letters, digits and "-._"
-
-
-def as_sent(path: str) -> str:
-    """nginx compares decoded paths, rsp those that clients send.  Raises :class:`Unsayable`."""
-    if "*" in path or "{" in path:
-        raise Unsayable("a path in rsp has no * and no {")
-    return quote(path, safe=_AS_THEY_ARE)
 
 
 def prefix(location: Location, server: Server) -> dict[str, Value]:
     """What a route for a prefix matches."""
     match: dict[str, Value] = {"path": as_sent(location.path)}
-    if any(each.is_regex for each in server.locations) and (
-        location.modifier == "^~" or _is_kept(location) or _is_above_expressions(location, server)
-    ):
+    right, wrong = expressions(location, server)
+    if wrong and not right:
         match["first"] = True
     return match
 
 
-def _is_kept(location: Location) -> bool:
-    """Whether it stands inside of a ``^~``, so that it comes before the server's expressions, too."""
-    return any(each.modifier == "^~" for each in location.around())
-
-
-def _expressions(server: Server) -> list[Location]:
-    """Those that are for all paths of the server."""
-    return [each for each in server.locations if each.is_regex and each.outer is None]
-
-
-def _inner(location: Location, server: Server) -> list[Location]:
-    return [each for each in server.locations if each.is_regex and each.outer is location]
-
-
-def _is_above_expressions(location: Location, server: Server) -> bool:
-    """Whether expressions of a shorter prefix would take its paths, and no others are to."""
-    if _expressions(server) or _inner(location, server):
-        return False
-    return any(
-        each.is_regex and each.outer is not None and not each.outer.is_regex and _is_longer(location, each.outer)
+def expressions(location: Location, server: Server) -> tuple[list[Location], list[Location]]:
+    """Those that nginx tries for paths of a prefix, and others that match such paths."""
+    tried = server.tried(location)
+    said = {(each.modifier, each.path) for each in tried}
+    others = [
+        each
         for each in server.locations
-    )
+        if each.is_regex and each not in tried and (each.outer is None or location.path.startswith(each.outer.path))
+    ]
+    return tried, [each for each in others if (each.modifier, each.path) not in said]
 
 
-def _is_longer(location: Location, other: Location) -> bool:
-    return (
-        location is not other
-        and location.modifier in ("", "^~")
-        and location.path.startswith(other.path)
-        and len(location.path) > len(other.path)
-    )
+def _is_above(location: Location) -> bool:
+    """Whether ``^~`` says that expressions come behind it."""
+    return any(each.modifier == "^~" for each in (location, *location.around()))
 
 
 def keep(location: Location, server: Server, match: dict[str, Value]) -> None:
-    """Changes ``match`` so that the location gets nginx's paths.  Raises :class:`Unsayable`: there is no such route."""
+    """Raises :class:`Unsayable` where no route gets the location's paths; ``match`` then has more than these."""
     if location.is_regex:
         if server.inside(location):
             raise Unsayable("rsp import does not translate locations inside of an expression")
-    elif location.modifier == "^~" and _inner(location, server):
-        if not match.get("first"):
-            return
-        inner = {(each.modifier, each.path) for each in _inner(location, server)}
-        if any((each.modifier, each.path) not in inner for each in _expressions(server)):
-            raise Unsayable("in rsp, ^~ cannot come before the server's expressions and behind those inside of it")
-        del match["first"]
-    elif _is_kept(location) and any(_inner(each, server) for each in location.around()) and _expressions(server):
-        raise Unsayable("rsp import does not translate expressions and prefixes beside each other inside of ^~")
+    elif location.modifier in ("", "^~") and _is_above(location) and all(expressions(location, server)):
+        match["first"] = True
+        raise Unsayable("in rsp, ^~ cannot come before some expressions and behind those inside of it")
 
 
-def taken_from(location: Location, server: Server) -> Location | None:
-    """A longer prefix whose paths rsp, unlike nginx, would give to an expression inside of a shorter prefix."""
-    outer = location.outer
-    if not location.is_regex or outer is None or outer.is_regex:
+def taken_from(location: Location, server: Server, settled: list[Location]) -> Location | None:
+    """A prefix whose paths rsp, unlike nginx, would give to an expression inside of a shorter prefix.
+
+    ``settled``: prefixes that become expressions.
+    """
+    if not location.is_regex or location.outer is None:
         return None
-    longer = (each for each in server.locations if _is_longer(each, outer))
-    return next((each for each in longer if "first" not in prefix(each, server)), None)
+    for each in server.locations:
+        if each.modifier == "" and not _is_above(each) and each not in settled:
+            right, wrong = expressions(each, server)
+            if right and location in wrong:
+                return each
+    return None
 
 
 def may_be_others(location: Location, server: Server) -> bool:

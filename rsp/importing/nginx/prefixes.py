@@ -6,7 +6,7 @@ rsp's ``path = "/admin"`` is not.  A route with a regular expression has the res
 import re
 from typing import Final
 
-from rsp.importing.nginx.precedence import as_sent
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.site import Value
 
@@ -62,7 +62,7 @@ def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: 
     rewrite = str(keys.get("rewrite", path))
     if "?" in rewrite or "" in keys:
         return {**found, **dict.fromkeys(keys), "respond": {"status": 403}} if closes else None
-    if "files" in keys and not _files(location, keys, found):
+    if "files" in keys and not above(location, keys, found):
         return {**found, **dict.fromkeys(keys), "respond": {"status": 403 if closes else 404}}
     if rewrite == path:
         found["rewrite"] = None
@@ -72,7 +72,7 @@ def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: 
     return found
 
 
-def _files(location: Location, keys: dict[str, Value], found: Rest) -> bool:
+def above(location: Location, keys: dict[str, Value], found: Rest) -> bool:
     """``files`` of a route with an expression, which takes no ``path`` off: those of the directory above."""
     given = keys["files"]
     table = dict(given) if isinstance(given, dict) else {"root": given}

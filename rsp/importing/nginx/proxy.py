@@ -73,6 +73,8 @@ def target(
             keys["tls"] = {"name": "localhost", **_table(keys["tls"])}
         name = result.upstream(wish(address), [address], keys, statement)
         shown = "localhost" if host.startswith("unix:") else re.sub(rf":{port}$", "", host)
+    if uri == "$request_uri" and names.is_rewritten:
+        raise Unsayable("a rewrite has changed the path, and the peer gets that of the client")
     if uri in ("$request_uri", "$uri$is_args$args", "$uri"):
         uri = None
     return Target(name, shown, uri, is_computed)

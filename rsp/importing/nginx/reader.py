@@ -63,6 +63,11 @@ def _completed(statements: list[Statement], path: Path, result: Result) -> list[
             block = [Statement("server", [], origin, statements)]
         else:
             block = _around_directives(statements, origin)
+            if not {*CONTENT} & names and {"fastcgi_param", "uwsgi_param"} & names:
+                said = (
+                    f"the file is a part of a configuration and does not say what runs scripts: {_SCRIPTS} is a guess"
+                )
+                result.site.add(Note(said, origin))
     outer = [statement for statement in block if statement.name in DROPPED or statement.name in NOTED]
     inner = [statement for statement in block if statement not in outer]
     taken, notes = surroundings.definitions(statements, path)
@@ -77,8 +82,13 @@ def _around_directives(statements: list[Statement], origin: Origin) -> list[Stat
         return statements
     answering = {*CONTENT, "root", "alias", "try_files", "return", "rewrite", "deny", "stub_status"}
     inner = list(statements)
-    if not {statement.name for statement in statements} & answering:
-        inner.append(Statement("proxy_pass", [f"http://{PLACEHOLDER}"], origin))
+    names = {statement.name for statement in statements}
+    if not names & answering:
+        passing = Statement("proxy_pass", [f"http://{PLACEHOLDER}"], origin)
+        for word in ("fastcgi", "uwsgi"):
+            if f"{word}_param" in names:
+                passing = Statement(f"{word}_pass", [_SCRIPTS], origin)
+        inner.append(passing)
     return [Statement("server", [], origin, [Statement("location", ["/"], origin, inner)])]
 
 

@@ -61,7 +61,9 @@ def known(names: Names, level: Level, server_names: list[str], result: Result) -
         return names  # the variable is not known, and what asks for it is reported
     if said is None:
         return names
-    return Names(names.constants, Extended(names.functions, {VARIABLE: said}), names.captures)
+    return Names(
+        names.constants, Extended(names.functions, {VARIABLE: said}), names.captures, has_groups=names.has_groups
+    )
 
 
 def _name_in(text: str) -> str:

@@ -76,18 +76,24 @@ class Rerouted:
         """A function of Lua: the number of the location that has a path, as nginx finds it."""
         name, locations = self._name, self._server.locations
         numbers = {id(each): number for number, each in enumerate(locations, 1)}
-        exact = [f"{index(each.path)} = {numbers[id(each)]}" for each in locations if each.modifier == "="]
+        exact = {each.path: numbers[id(each)] for each in locations if each.modifier == "="}
         plain = sorted((each for each in locations if each.modifier in ("", "^~")), key=lambda each: -len(each.path))
+        paths = {each.path for each in plain}
+        for each in plain:  # nginx redirects these to the path with a slash at its end
+            if each.path.endswith("/") and each.content is not None and each.path[:-1] not in {"", *paths}:
+                exact.setdefault(each.path[:-1], 0)
+        outer = [each for each in locations if each.is_regex and each.outer is None]
         listed: list[str] = []
         for each in plain:
-            inner = [other for other in locations if other.is_regex and other.outer is each]
-            alone = each.modifier == "^~" or any(outer.modifier == "^~" for outer in each.around())
-            tested = ", ".join(f"{{ {guards.compiled(one.modifier + one.path)}, {numbers[id(one)]} }}" for one in inner)
+            tried = self._server.tried(each)
+            own = [one for one in tried if one not in outer]
+            alone = len(own) == len(tried)
+            tested = ", ".join(f"{{ {guards.compiled(one.modifier + one.path)}, {numbers[id(one)]} }}" for one in own)
             listed.append(f"  {{ {quoted(each.path)}, {numbers[id(each)]}, {str(alone).lower()}, {{ {tested} }} }},")
-        outer = [each for each in locations if each.is_regex and each.outer is None]
         tests = [f"  {{ {guards.compiled(each.modifier + each.path)}, {numbers[id(each)]} }}," for each in outer]
+        exact_list = ", ".join(f"{index(path)} = {number}" for path, number in exact.items())
         return [
-            f"local exact_of_{name} = {{ {', '.join(exact)} }}",
+            f"local exact_of_{name} = {{ {exact_list} }}",
             f"local prefixes_of_{name} = {{  -- the longest first",
             *listed,
             "}",

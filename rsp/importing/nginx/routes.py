@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import before, host_groups, identity, pages, referers, settings, tls
+from rsp.importing.nginx import before, conflicts, host_groups, identity, pages, referers, settings, tls
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft, declarations
+from rsp.importing.nginx.environment import named
 from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.listen import Listeners, Part, hosts_of
@@ -76,8 +77,8 @@ class Routes:
         rests: list[Declaration] = []  # behind all expressions of the server: nginx's prefixes are weaker than these
         for number, part in enumerate(parts):
             where = self._listeners.where(part)
-            for location, draft in pairs:
-                is_weak = location is not None and location.modifier != "^~"
+            for location, draft in [*conflicts.routes(server, pairs), *pairs]:
+                is_weak = location is not None and "first" not in draft.match and not draft.is_settled
                 if number == 0:
                     result.routes += draft.parts
                 if draft.is_closed and not draft.keys:
@@ -118,7 +119,7 @@ class Routes:
     def _name(self, hosts: list[str], server: Server) -> str:
         """What names of Lua begin with: no other server's do."""
         plain = [host for host in hosts if host[0] != "~"]
-        said = re.sub(r"\W", "_", plain[0] if plain else "").strip("_")
+        said = re.sub(r"\W", "_", named(plain[0]) if plain else "").strip("_")
         number = self._servers.index(server) + 1
         if not said or said[0].isdigit():
             said = f"server_{said or number}"
@@ -134,6 +135,8 @@ class Routes:
         if not str(path).startswith("/"):
             parts.append(Note(f"no request has the path {path}", route.origin))
             return
+        if any(isinstance(part, Declaration) and part.keys == route.keys for part in parts):
+            return  # of an expression that stands before others as well: conflicts.py
         taken = str([route.keys.get(key) for key in ("listener", "path", "exact", "regex", "headers")])
         hosts = route.keys.get("host")
         names = [str(name) for name in hosts] if isinstance(hosts, list) else [str(hosts)]
@@ -172,6 +175,9 @@ class Routes:
         said = ""
         if default and others and any(listener.servers != [server] for listener in default[0].listeners):
             said = "; also hosts that no other server names (nginx's default server)"
+        elif default and not others and names != "server":
+            named = ", ".join(f'"{name}"' for name in server.server_names[:4])
+            said = f"; the only server, it answers for all hosts, as in nginx: host = {{ {named} }} would restrict it"
         return f"{names} ({server.statement.origin}){said}"
 
     # -- what the server does before any location

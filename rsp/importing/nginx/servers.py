@@ -7,13 +7,20 @@ internal redirects of ``try_files`` and ``error_page`` can be followed.
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.nginx.inside import within
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.maps import named_groups, re2_of
+from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.tree import Statement
-from rsp.importing.nginx.variables import Functions, Names
+from rsp.importing.nginx.variables import Functions, Names, Unsayable
 
+_CHANGING: Final = re.compile(  # variables of which a rewrite makes others
+    r"\$\{?(?:uri|document_uri|fastcgi_script_name|request_filename|args|query_string|is_args|arg_\w+)\b"
+)
 CONTENT = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
 
 
@@ -32,6 +39,26 @@ class Location(Struct, eq=False):
     @property
     def is_regex(self) -> bool:
         return self.modifier in ("~", "~*")
+
+    @property
+    def expression(self) -> str:
+        """Of RE2, for whole paths.  Raises :class:`Unsayable`."""
+        return self._within()[0]
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether the groups of its expression are those that nginx has."""
+        try:
+            return self._within()[1]
+        except Unsayable:
+            return False
+
+    def _within(self) -> tuple[str, bool]:
+        said = re2_of(self.path)
+        ignores_case = self.modifier == "~*"
+        if self.outer is None or self.outer.is_regex or self.outer.path == "/":
+            return f"(?i){said}" if ignores_case else said, True
+        return within(as_sent(self.outer.path), said, ignores_case=ignores_case)
 
     def around(self) -> "Iterator[Location]":
         """Those around it, the innermost first."""
@@ -78,7 +105,7 @@ class Server:
         if root:
             known["document_root"] = root
             known["realpath_root"] = root
-        self.names = Names(known, functions)
+        self.names = Names(known, functions, is_rewritten=_rewrites(statement.block or []))
 
     def _collect(self, level: Level, outer: Location | None) -> None:
         for statement in level.own("location"):
@@ -86,6 +113,7 @@ class Server:
             if location.modifier == "@":
                 self.named[location.path] = location
                 continue
+            _inherit(location)
             self._collect(location.level, location)
             self.locations.append(location)
 
@@ -94,17 +122,19 @@ class Server:
         if location is None:
             return self.names
         known = {**self.names.constants, **constants_of(location.level)}
-        for kind in ("root", "alias"):
-            if location.level.is_set_below(kind, "server"):
-                known["document_root"] = known["realpath_root"] = location.level.value(kind)
-        if location.level.has("alias"):
+        place = next(iter(location.level.all("root", "alias")[-1:]), None)
+        if place is not None:
+            known["document_root"] = known["realpath_root"] = place.value
+        if place is not None and place.name == "alias":
+            root = _root_of(place.value, location if location.level.has("alias") else around_alias(location))
             known.pop("request_filename", "")
+            if root is not None:
+                known["request_filename"] = f"{root}$uri"
         captures = frozenset[str]()
         if location.is_regex:
-            from rsp.importing.nginx.maps import named_groups
-
             captures = named_groups(location.path)
-        return Names(known, self.names.functions, captures)
+        has_groups, is_rewritten = not captures or location.has_groups, self.names.is_rewritten
+        return Names(known, self.names.functions, captures, has_groups=has_groups, is_rewritten=is_rewritten)
 
     def find(self, path: str) -> Location | None:
         """As nginx does."""
@@ -113,12 +143,18 @@ class Server:
         if exact is not None:
             return exact
         longest = max(plain, key=lambda each: len(each.path), default=None)
-        if longest is not None and longest.modifier == "^~":
-            return longest
-        is_kept = longest is not None and any(each.modifier == "^~" for each in longest.around())
-        inner = [each for each in self.locations if each.is_regex and each.outer is longest and longest is not None]
-        outer = [each for each in self.locations if each.is_regex and each.outer is None and not is_kept]
-        return next((each for each in (*inner, *outer) if each.matches(path)), longest)
+        return next((each for each in self.tried(longest) if each.matches(path)), longest)
+
+    def tried(self, longest: Location | None) -> list[Location]:
+        """The expressions that nginx tries where ``longest`` is the longest prefix; ``^~`` leaves out its siblings."""
+        expressions = [each for each in self.locations if each.is_regex]
+        if longest is None:
+            return [each for each in expressions if each.outer is None]
+        found = [each for each in expressions if each.outer is longest]
+        for node in (longest, *longest.around()):
+            if node.modifier != "^~":
+                found += [each for each in expressions if each.outer is node.outer]
+        return found
 
     def inside(self, location: Location) -> list[Location]:
         """Those within it, at any depth."""
@@ -127,6 +163,15 @@ class Server:
     def all_locations(self) -> Iterator[Location]:
         yield from self.locations
         yield from self.named.values()
+
+
+def _rewrites(block: list[Statement]) -> bool:
+    """Whether a path may be changed before its location is found."""
+    return any(
+        (each.name == "rewrite" and each.args[2:] in ([], ["last"]) and not re.match(r"https?:|\$scheme", each.args[1]))
+        or _rewrites(each.block or [])
+        for each in block
+    )
 
 
 def _is_inside(location: Location, outer: Location) -> bool:
@@ -150,19 +195,54 @@ def _location(statement: Statement, level: Level, outer: Location | None) -> Loc
     return Location(modifier, path, Level("location", statement.block or [], level), statement, outer)
 
 
+def _inherit(location: Location) -> None:
+    """An alias of the prefix around it is said again, with what the location's own path has more."""
+    owner = around_alias(location)
+    if owner is None or location.is_regex:
+        return
+    folder, path = owner.level.value("alias"), location.path[len(owner.path) :]
+    alias = Statement("alias", [folder + path], location.statement.origin)
+    alias.used = True
+    location.level = Level("location", [*location.level.block, alias], location.level.outer)
+
+
+def around_alias(location: Location) -> Location | None:
+    """The prefix around it that has the alias by which its files are found."""
+    found = location.level.all("root", "alias")
+    if not found or found[-1].name != "alias" or location.level.has("alias"):
+        return None
+    owner = next((each for each in location.around() if each.level.has("alias")), None)
+    return None if owner is None or owner.is_regex else owner
+
+
+def _root_of(alias: str, owner: Location | None) -> str | None:
+    """The ``root`` that an alias of ``owner`` comes to; ``None``: it does not end as the location's path does."""
+    if owner is None or owner.is_regex or (owner.path.endswith("/") and not alias.endswith("/")):
+        return None
+    folder, path = alias.rstrip("/"), owner.path.rstrip("/")
+    return folder.removesuffix(path) if folder.endswith(path) else None
+
+
 def constants_of(level: Level) -> dict[str, str]:
     """What ``set`` gives a value without a condition, once."""
     sets = [statement for statement in level.block if statement.name == "set" and len(statement.args) == 2]
     conditional = set(_set_in_conditions(level.block))
     known: dict[str, str] = {}
+    has_rewrites = _has_rewrites(level.block)
     for statement in sets:
         name = statement.value.lstrip("$")
+        if has_rewrites and _CHANGING.search(statement.args[1]):
+            conditional.add(name)
         if name in conditional or name in known:
             known.pop(name, None)
             continue
         known[name] = statement.args[1]
         statement.used = True
     return known
+
+
+def _has_rewrites(block: list[Statement]) -> bool:
+    return any(each.name == "rewrite" or _has_rewrites(each.block or []) for each in block)
 
 
 def _set_in_conditions(block: list[Statement]) -> Iterator[str]:

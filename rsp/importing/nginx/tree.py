@@ -6,19 +6,22 @@ characters; what is made of the words is ours, because a fragment or a broken in
 
 import glob
 import re
+import tempfile
 from pathlib import Path
 from typing import Final
 
-from crossplane.errors import NgxParserSyntaxError
+from crossplane.errors import NgxParserBaseException
 from crossplane.lexer import lex
 from msgspec import Struct
 
 from rsp.importing.nginx.stock import stock
+from rsp.importing.nginx.templates import marked
 from rsp.importing.site import Note, Origin, Unreadable, Untranslated
 
 _ESCAPES: Final = re.compile(r"""\\([\\"'trn])""")
 _SPACES: Final = re.compile(r"(?<!\\)\s+")
 MISSING: Final = "there is no such file here; what it says is not translated"
+TEMPLATE: Final = " (template)"  # behind the name of a statement with placeholders that nothing takes the place of
 _ENTRIES: Final = frozenset(("map", "geo", "types", "split_clients", "upstream", "charset_map", "match"))
 # How many arguments the code of other rooms relies on.
 _LEAST: Final = {
@@ -49,7 +52,7 @@ class Statement(Struct, eq=False):
     @property
     def text(self) -> str:
         """As it stands in the file, in one line; of a block, what is in it too."""
-        words = " ".join([self.name, *map(_written, self.args)])
+        words = " ".join([self.name.removesuffix(TEMPLATE), *map(_written, self.args)])
         if self.block is None:
             return f"{words};"
         inner = " ".join(statement.text for statement in self.block)
@@ -75,8 +78,8 @@ class Tree:
     def _file(self, path: Path, shown: str, depth: int) -> list[Statement]:
         """Raises :class:`Unreadable`, with file and line."""
         try:
-            tokens = list(lex(str(path)))
-        except NgxParserSyntaxError as error:
+            tokens = _tokens(path)
+        except NgxParserBaseException as error:
             raise Unreadable(f"{shown}:{error.lineno or 1}: {_plain(error.strerror)}") from None
         except OSError as error:
             raise Unreadable(f"{shown}: {error.strerror}") from None
@@ -93,9 +96,7 @@ class Tree:
                 continue
             if is_quoted or word not in (";", "{", "}"):
                 line = at if not words else line
-                said = (
-                    [word] if is_quoted or not word.startswith("${") else _SPACES.split(word)
-                )  # crossplane takes more
+                said = [word] if is_quoted or "${" not in word else _SPACES.split(word)  # crossplane takes more
                 words += [_ESCAPES.sub(_unescaped, each) if "\\" in each else each for each in said]
                 continue
             if word == "}":
@@ -187,6 +188,18 @@ class Tree:
             return str(self._main.parent / path.resolve().relative_to(self._main.parent.resolve()))
         except ValueError:
             return str(path)
+
+
+def _tokens(path: Path) -> list[tuple[str, int, bool]]:
+    """Of crossplane, which reads files alone."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    said = marked(text)
+    if said == text:
+        return list(lex(str(path)))
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".conf") as file:
+        file.write(said)
+        file.flush()
+        return list(lex(file.name))
 
 
 def _ends(pattern: str) -> list[str]:

@@ -12,7 +12,15 @@ from rsp.importing.lua import index, quoted
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z0-9_]+)\}|(?P<plain>[A-Za-z0-9_]+))")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.\-]*)\}")
-_FAMILIES: Final = ("http_", "arg_", "cookie_", "sent_http_", "upstream_", "ssl_", "server_", "request_")
+_FAMILIES: Final = ("http_", "arg_", "cookie_", "sent_http_", "upstream_http_", "upstream_cookie_", "ssl_client_")
+_OTHERS: Final = frozenset(
+    """
+    request request_body request_body_file request_completion request_length request_method request_time server_addr
+    server_name server_port server_protocol ssl_ciphers ssl_curve ssl_curves ssl_early_data ssl_session_id
+    ssl_session_reused upstream_bytes_received upstream_bytes_sent upstream_cache_status upstream_connect_time
+    upstream_first_byte_time upstream_header_time upstream_queue_time upstream_response_length upstream_response_time
+    """.split()  # noqa: SIM905 - a list of words
+)
 _DEPTH: Final = 8  # of variables in values of variables
 
 _TEXTS: Final[dict[str, str]] = {
@@ -69,6 +77,7 @@ _LUA: Final[dict[str, str]] = {
     "msec": "time.now()",
     "time_iso8601": "time.iso(time.now())",
 }
+AS_RECEIVED: Final = "req.ctx.received"  # what a hook for all requests has kept of the request's target
 ASKS_RESPONSE: Final = re.compile(r"\bres\.(?:headers|status)|, res\)")
 # Of the response.  nginx's own types of files have no charset, unless the file says so.
 _RESPONSE: Final[dict[str, str]] = {
@@ -93,7 +102,8 @@ class Functions(Protocol):
 class Names:
     """``constants``: text of nginx by variable; ``captures``: what of the route's regular expression is known.
 
-    ``has_response``: the hook has ``res`` as well as ``req``.
+    ``has_response``: the hook has ``res`` as well as ``req``; ``has_groups``: the route's expression has the groups of
+    ``captures``, so that there are placeholders for them; ``is_rewritten``: paths may be others than those of clients.
     """
 
     def __init__(
@@ -102,15 +112,20 @@ class Names:
         functions: Functions,
         captures: frozenset[str] = frozenset(),
         has_response: bool = False,
+        has_groups: bool = True,
+        is_rewritten: bool = False,
     ) -> None:
         self.constants = constants
         self.functions = functions
         self.captures = captures
         self.has_response = has_response
+        self.has_groups = has_groups
+        self.is_rewritten = is_rewritten
 
     def with_response(self) -> "Names":
         """For a hook of responses."""
-        return Names(self.constants, self.functions, self.captures, has_response=True)
+        rewritten = self.is_rewritten
+        return Names(self.constants, self.functions, self.captures, has_response=True, is_rewritten=rewritten)
 
     def expand(self, text: str, depth: int = 0) -> str:
         """With the variables in the place of which a constant text is known."""
@@ -147,8 +162,10 @@ class Names:
         return " .. ".join(parts) or '""'
 
     def _placeholder(self, name: str) -> str:
-        if name in self.captures:
+        if name in self.captures and self.has_groups:
             return f"{{{name}}}"
+        if name == "request_uri" and self.is_rewritten:
+            raise Unsayable("a rewrite has changed the path that rsp has in {uri}")
         if name in _TEXTS:
             return _TEXTS[name]
         for prefix, word in (("http_", "header"), ("cookie_", "cookie")):
@@ -160,6 +177,8 @@ class Names:
     def _expression(self, name: str) -> str:
         if name in self.captures:
             return f'(found[{name}] or "")' if name.isdigit() else f'(found.{name} or "")'
+        if name == "request_uri" and self.is_rewritten:
+            return f"({AS_RECEIVED} or req.target)"
         if _LUA.get(name):
             return _LUA[name]
         if name.startswith("http_"):
@@ -184,7 +203,7 @@ class Names:
 
 def is_known(name: str) -> bool:
     """Whether it is a variable of nginx itself, as far as the others of this room know them."""
-    return name in _TEXTS or name in _LUA or name in _RESPONSE or name.startswith(_FAMILIES)
+    return name in _TEXTS or name in _LUA or name in _RESPONSE or name in _OTHERS or name.startswith(_FAMILIES)
 
 
 def pieces(text: str) -> list[tuple[str, str]]:

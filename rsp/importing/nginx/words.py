@@ -69,6 +69,7 @@ _CACHE: Final = tuple(
     """.split()  # noqa: SIM905 - a list of words
 )
 NOTED: Final[dict[str, str]] = {
+    "disable_symlinks": "rsp follows symbolic links that stay below the directory of `files`, and no others",
     "pagespeed": "rsp passes pages as the peer sends them: there is no PageSpeed",
     **dict.fromkeys(
         _CACHE,
@@ -142,7 +143,8 @@ HANDLED: Final[dict[str, str]] = {
     "`send_host`; a hook for values without a placeholder; Upgrade and Connection are rsp's own",
     "add_header proxy_hide_header fastcgi_hide_header proxy_pass_header fastcgi_pass_header more_set_headers "
     "more_clear_headers": "`response_headers`",
-    "root alias index try_files autoindex types default_type charset gzip_static": "`files`, `fallback`, `else_to`, "
+    "root alias index try_files autoindex types default_type charset gzip_static brotli_static "
+    "zstd_static": "`files`, `fallback`, `else_to`, "
     "`else_rewrite`; a hook that looks for files of other names, and for directories by variables",
     "expires": "`cache_control` of `files`, or Cache-Control",
     "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
@@ -157,9 +159,10 @@ HANDLED: Final[dict[str, str]] = {
     "client_max_body_size large_client_header_buffers": "`limits`",
     "client_body_timeout client_header_timeout send_timeout proxy_connect_timeout proxy_read_timeout "
     "proxy_send_timeout fastcgi_connect_timeout fastcgi_read_timeout": "`timeouts`",
-    "gzip gzip_types gzip_min_length gzip_comp_level brotli brotli_types brotli_comp_level zstd": "`compress`",
+    "gzip gzip_types gzip_min_length gzip_comp_level brotli brotli_types brotli_comp_level brotli_min_length zstd "
+    "zstd_types zstd_comp_level zstd_min_length": "`compress`",
     "access_log log_format": "`access_log`, in rsp's own format",
-    "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, `failover`, or `on_error`",
+    "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, `failover`, `else_to`, or `on_error`",
     "real_ip_header set_real_ip_from real_ip_recursive": "`trusted`",
     "user worker_processes worker_cpu_affinity": "`user`, `group`, `workers`, `cpu_affinity`",
     "valid_referers": "a function of Lua for `$invalid_referer`",

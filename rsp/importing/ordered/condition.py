@@ -8,7 +8,8 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rsp.importing.ordered.value import Inexpressible as Inexpressible
+from rsp.importing.ordered import automaton
+from rsp.importing.ordered.inexpressible import Inexpressible as Inexpressible
 from rsp.importing.ordered.value import Wanted, both, escaped, opposite
 
 Pairs = tuple[tuple[str, Wanted], ...]
@@ -77,9 +78,12 @@ class Condition(Struct, frozen=True):
     def covers(self, other: "Condition") -> bool:
         """Whether what meets ``other`` is known to meet this one."""
         try:
-            return self.both(other) == other
+            found = self.both(other)
         except Inexpressible:
             return False
+        if found is None or found.path is None or other.path is None:
+            return found == other
+        return found.path.expression() == other.path.expression() and replace(found, path=other.path) == other
 
     def without(self, *names: str) -> "Condition":
         return replace(self, **{name: getattr(ALL, name) for name in names})
@@ -186,7 +190,9 @@ def _paths(one: Path, two: Path) -> Path | None:
     if one.kind == two.kind == "suffix" and one.fold == two.fold:
         longer, shorter = sorted((one, two), key=lambda each: -len(each.text))
         return longer if longer.text.endswith(shorter.text) else None
-    raise Inexpressible("a path has to match two patterns at once")
+    text = automaton.both(one.expression(), two.expression(), "/")
+    known = {each.expression(): each for each in (one, two)}
+    return None if text is None else known.get(text) or Path("regex", text)
 
 
 def _apart(one: Path, two: Path) -> bool:

@@ -9,12 +9,11 @@ from typing import Any, Final
 from msgspec import Struct
 
 from rsp.http.regex import Pattern
+from rsp.importing.ordered import automaton
+from rsp.importing.ordered.inexpressible import Inexpressible as Inexpressible
+from rsp.importing.ordered.inexpressible import escaped as escaped
 
 _KEYS: Final = ("prefix", "suffix", "contains", "regex")
-
-
-class Inexpressible(Exception):
-    """No route of rsp can say this; the message says why, as half a sentence."""
 
 
 class Value(Struct, frozen=True):
@@ -82,14 +81,24 @@ def both(one: Wanted, two: Wanted) -> Wanted | None:
     return None
 
 
-def _merged(one: Value, two: Value) -> Value:
+def _merged(one: Value, two: Value) -> Value | None:
     merged: dict[str, Any] = {"unless": tuple(sorted({*one.unless, *two.unless}))}
+    patterns: list[str] = []  # of keys that both have
     for key in _KEYS:
         first, second = getattr(one, key), getattr(two, key)
         if first in ((), _ANY.regex) or second in ((), _ANY.regex, first):
             merged[key] = (second or first) if first in ((), _ANY.regex) else first
-        else:
-            raise Inexpressible("a value has to match two patterns at once")
+            continue
+        text = automaton.both(*("|".join(expression(key, each) for each in texts) for texts in (first, second)))
+        if text is None:
+            return None
+        merged[key], patterns = (), [*patterns, text]
+    if patterns and merged["regex"]:
+        patterns.append("|".join(merged["regex"]))
+    if len(patterns) > 1:
+        raise Inexpressible("a value has to match two patterns at once")
+    if patterns:
+        merged["regex"] = tuple(patterns)
     return Value(**merged)
 
 
@@ -123,11 +132,6 @@ def regular(text: str) -> str:
         return Pattern(text).text.decode()
     except ValueError as error:
         raise Inexpressible(f"rsp has regular expressions of RE2: {error}") from None
-
-
-def escaped(text: str) -> str:
-    """As a regular expression, without the backslash before "-" that RE2 does not need."""
-    return re.escape(text).replace(r"\-", "-")
 
 
 def expression(key: str, text: str) -> str:

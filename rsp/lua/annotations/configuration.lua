@@ -292,7 +292,7 @@
 ---@field hide? string[] Patterns of files that are treated as if they did not exist: `{ "*.php", "private/*" }`.
 ---@field symlinks? "inside"|"all"|"none" Symbolic links that are followed: `inside`: those that lead to a place below `root`; `all`; `none`. Default: `"inside"`.
 ---@field precompressed? boolean Whether `app.js.br`, `app.js.zst` or `app.js.gz` is served for `app.js` to clients that accept it. Default: `true`.
----@field cache_control? string|table<string, string> Cache-Control for all files, or by pattern: `{ ["assets/*"] = "max-age=31536000, immutable", ["*.html"] = "no-cache" }`. The longest matching pattern wins.
+---@field cache_control? string|table<string, string> Cache-Control for all files, or by pattern: `{ ["assets/*"] = "max-age=31536000, immutable", ["*.html"] = "no-cache" }`. The longest matching pattern wins. `""`: none.
 ---@field types? table<string, string> Content-Type by file extension, in addition to the built-in table: `{ glb = "model/gltf-binary" }`.
 ---@field charset? string The `charset` parameter in the Content-Type of text files. `""`: none. Default: `"utf-8"`.
 
@@ -535,7 +535,7 @@ workers = nil
 ---@type "auto"|(string|integer)[]|nil
 cpu_affinity = nil
 
----User that workers run as when rsp is started by root. Default: `nobody`. `"root"` keeps root.
+---User that workers run as when rsp is started by root. Default: `"nobody"`. `"root"` keeps root.
 ---@type string|nil
 user = nil
 
