@@ -216,7 +216,8 @@ class RunningConfig:
     __slots__ = (
         "__weakref__", "_direct", "_everywhere", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
         "keyed", "limits", "listeners", "makes_ids", "needs_ids", "nowhere", "pages", "ready", "ready_path",
-        "redirecting", "requirements", "router", "secrets", "series", "stores", "ticking", "tracer", "upstreams", "via", "weight",
+        "redirecting", "requirements", "router", "secrets", "series", "stores", "ticking", "tracer", "upstreams", "via",
+        "weight",
     )
     # fmt: on
 

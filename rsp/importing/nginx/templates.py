@@ -1,8 +1,8 @@
 """Placeholders of templates, which another program fills in before nginx reads the file.
 
 ``${API_HOST}`` (envsubst), ``%domain%``, ``{{ domain }}``, ``<%= domain %>``, ``__DOMAIN__``, ``@DOMAIN@`` and
-``<your-domain>``.  This room knows how they are written; ``environment.py`` says what becomes of them.  Control of
-templates (``{% if %}``, ``{{ range }}``) is none of them: what it leads to is not known.
+``<your-domain>``.  This room knows how they are written; ``environment.py`` makes variables of the environment from
+them.  Control of templates (``{% if %}``, ``{{ range }}``) does not count as one: what it leads to is not known.
 
 ``<title>`` and its like may be what nginx is to say, or to look for: such a word counts where a host, an address or a
 file is expected, and as a whole value that looks like a name.
