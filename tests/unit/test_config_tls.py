@@ -242,7 +242,7 @@ def test_where_files_and_hosts_are_named(config, tmp_path):
         'upstream "x" { "h:1",\n tls = {\n  ca = "ca", certificate = "c" } }'
     )
     assert {key: Path(place).name for key, place in config(HEAD + text).places.items()} == {
-        "host a.example": "site.lua:4", "client_ca ca": "site.lua:5", "ca ca": "site.lua:8", "certificate c": "site.lua:8",
+        "address 0.0.0.0:8443": "site.lua:1", "host a.example": "site.lua:4", "client_ca ca": "site.lua:5", "ca ca": "site.lua:8", "certificate c": "site.lua:8",
     }  # fmt: skip
 
 
