@@ -198,7 +198,7 @@ class RunningConfig:
     ``series``      what is counted for each listener, by its address
     ``filters``     those for all routes
     ``nowhere``     the route of requests as long as theirs is not known
-    ``makes_ids``   each request gets a new id; ``needs_ids``: one that has none does
+    ``makes_ids``   each request gets a new id; ``needs_ids``: each request without an id does
     ``via``         the Via lines by version, or ``None``
     ``secrets``     what is masked in logs and traces
     ``tracer``      makes requests parts of traces, or ``None``

@@ -124,7 +124,7 @@ class Rules:
         return any(marker is not None and marker[0] != "\0auth" for marker in markers)
 
     def _proxies(self, words: list[str], condition: list[str]) -> list[str]:
-        """Networks of the proxies whose word on the client is taken."""
+        """Networks of the proxies that may name the client."""
         if self.acls.samples.clients:
             raise Inexpressible("clients are compared before it; rsp knows their last addresses only")
         alternatives = self.acls.alternatives(condition)
