@@ -111,7 +111,8 @@ class Worker:
     async def _main(self, loop: asyncio.AbstractEventLoop) -> int:
         self._stopped = asyncio.Event()
         instance = self._instance
-        context = self._context = WorkerContext(instance.scoreboard, self._row_number, instance.secret, Poller(loop))
+        poller = Poller(loop, leads=True)
+        context = self._context = WorkerContext(instance.scoreboard, self._row_number, instance.secret, poller)
         self._service = HttpService(context)
         stores = context.stores = Stores(instance.store, context.stats)
         context.tickers += (self._logs, stores, Watched(context, instance.observed.tap, instance.observed.watches))

@@ -19,7 +19,7 @@ cdef class Epoll:
     cpdef add(self, int descriptor, int events)
     cpdef change(self, int descriptor, int events)
     cpdef remove(self, int descriptor)
-    cpdef int look(self, int most) except -1
+    cpdef int look(self, int most, int wait) except -1
     cdef inline int descriptor(self, int number) noexcept:
         return self._found[number].descriptor
     cdef inline int events(self, int number) noexcept:

@@ -105,10 +105,10 @@ class Epoll:
     def remove(self, descriptor: int) -> None:
         self._set.unregister(descriptor)
 
-    def look(self, most: int) -> int:
-        """How many descriptors are ready, ``most`` at most, without waiting; which they are is asked until the next
-        look."""
-        self._found = self._set.poll(0, most)
+    def look(self, most: int, wait: int) -> int:
+        """How many descriptors are ready, ``most`` at most, after ``wait`` milliseconds at most, -1: however long it
+        takes; which they are is asked until the next look."""
+        self._found = self._set.poll(wait / 1000 if wait > 0 else wait, most)
         return len(self._found)
 
     def descriptor(self, number: int) -> int:

@@ -264,8 +264,14 @@ cdef class Epoll:
         if epoll_ctl(self._set, what, descriptor, &event) < 0:
             PyErr_SetFromErrno(OSError)
 
-    cpdef int look(self, int most) except -1:
-        cdef int at, count = epoll_wait(self._set, found_events, min(most, MOST_EVENTS), 0)
+    cpdef int look(self, int most, int wait) except -1:
+        cdef int at, count
+        most = min(most, MOST_EVENTS)
+        if wait:
+            with nogil:
+                count = epoll_wait(self._set, found_events, most, wait)
+        else:
+            count = epoll_wait(self._set, found_events, most, 0)
         if count < 0 and errno != EINTR:
             PyErr_SetFromErrno(OSError)
         for at in range(count):

@@ -1,6 +1,7 @@
 cimport cython
 
 from rsp.net.calls cimport Epoll
+from rsp.net.libuv cimport Libuv
 
 cdef int _AT_ONCE
 
@@ -13,8 +14,14 @@ cdef class Watched:
     cpdef closed(self)
 
 
+cdef class _Loop(Watched):
+    cdef bint due
+
+
 cdef class Poller:
     cdef object _loop
+    cdef Libuv _libuv
+    cdef _Loop _inner
     cdef Epoll _epoll
     cdef list _watched, _closing, _flushing, _soon
     cdef dict _again
@@ -27,8 +34,12 @@ cdef class Poller:
     cpdef soon(self, Watched watched)
     cpdef close_later(self, Watched watched)
     cpdef flush_later(self, Watched watched)
+    @cython.locals(inner=_Loop, libuv=Libuv, wait=int)
+    cpdef _wait(self)
+    cdef _end_soon(self)
+    cdef _take_turns(self)
     @cython.locals(at=int, by_descriptor=list, epoll=Epoll, watched=Watched, outer=cython.bint)
-    cpdef look(self)
+    cpdef look(self, int wait=*)
     @cython.locals(watched=Watched, closes=cython.bint)
     cpdef _end_turn(self, bint outer=*)
     cdef _take_turn(self, Watched watched)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rsp.net.calls import Epoll
+from rsp.net.libuv import Libuv
 
 IN: Final = select.EPOLLIN
 OUT: Final = select.EPOLLOUT
@@ -44,15 +45,29 @@ class Watched:
         raise NotImplementedError
 
 
+class _Loop(Watched):
+    """What the loop itself waits for, as one descriptor."""
+
+    __slots__ = ("due",)
+
+    def ready(self, events: int) -> None:
+        self.due = True
+
+
 class Poller:
     """The epoll set of one loop.
+
+    ``leads``: the worker waits for this set, and the loop's own descriptors are one of those in it.  So a wake-up that
+    brings an event costs one ``epoll_wait``, and no turn of the loop.  Otherwise, and in pure Python, the set is one of
+    the loop's descriptors.
 
     ``relieve()`` is called when there are no descriptors left; it closes what can be done without, and says whether
     there was something.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, leads: bool = False) -> None:
         self._loop = loop
+        self._libuv: Libuv | None = None
         self._epoll = Epoll()
         self._watched: list[Watched | None] = []  # by descriptor
         self._closing: list[Watched] = []
@@ -62,7 +77,8 @@ class Poller:
         self._soon: list[Watched] = []
         self._again: dict[Watched, None] = {}  # in the order in which they asked for another turn
         self.relieve: Callable[[], bool] = lambda: False
-        loop.add_reader(self._epoll.fileno(), self.look)
+        if not (leads and self._lead()):
+            loop.add_reader(self._epoll.fileno(), self.look)
 
     def want(self, watched: Watched, events: int) -> None:
         """From now on, ``watched`` waits for ``events``."""
@@ -89,7 +105,7 @@ class Poller:
 
     def again(self, watched: Watched) -> None:
         """Call ``watched.turn()`` once in the loop's next turn, in which the sockets that are ready have theirs."""
-        if not self._again:
+        if not self._again and self._libuv is None:
             self._loop.call_soon(self._take_turns)
         self._again[watched] = None
 
@@ -105,24 +121,23 @@ class Poller:
         """Call ``watched.closed()`` soon, but not from within whatever runs now."""
         self._closing.append(watched)
         if not self._end_due:
-            self._end_due = True
-            self._loop.call_soon(self._end_turn)
+            self._end_soon()
 
     def flush_later(self, watched: Watched) -> None:
         """Call ``watched.flush()`` when what is ready now has had its turn, so that it writes once what many say."""
         self._flushing.append(watched)
         if not self._end_due:
-            self._end_due = True
-            self._loop.call_soon(self._end_turn)
+            self._end_soon()
 
-    def look(self) -> None:
-        """Whatever is ready has its turn.  What has a long :meth:`Watched.turn` calls it in between, but nothing does
-        in :meth:`Watched.ready`."""
+    def look(self, wait: int = 0) -> None:
+        """Whatever is ready has its turn; if nothing is, what becomes so first, within ``wait`` milliseconds (-1: at
+        any time).  What has a long :meth:`Watched.turn` calls it in between, but nothing does in
+        :meth:`Watched.ready`."""
         by_descriptor = self._watched
         outer, self._end_due = self._end_due, True  # here, below
         self.looks += 1
         epoll = self._epoll
-        for at in range(epoll.look(_AT_ONCE)):
+        for at in range(epoll.look(_AT_ONCE, wait)):
             watched = by_descriptor[epoll.descriptor(at)]
             if watched is not None:
                 try:
@@ -132,8 +147,41 @@ class Poller:
         self._end_turn(outer)
 
     def close(self) -> None:
-        self._loop.remove_reader(self._epoll.fileno())
+        if self._libuv is not None:
+            self._libuv.end()
+        else:
+            self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
+
+    def _lead(self) -> bool:
+        try:
+            self._libuv = libuv = Libuv(self._loop)
+            libuv.wait_by(self._wait)
+        except NotImplementedError:
+            self._libuv = None
+            return False
+        self._inner = _Loop(libuv.descriptor)
+        self.want(self._inner, IN)
+        return True
+
+    def _wait(self) -> None:
+        """For whatever comes, until it is the loop's turn."""
+        inner, libuv = self._inner, self._libuv
+        inner.due = False
+        while libuv is not None and not inner.due:
+            if self._end_due:
+                self._end_turn()
+            if self._again:
+                self._take_turns()
+            wait = libuv.idle_for()
+            self.look(0 if self._again else wait)
+            if not wait:
+                break
+
+    def _end_soon(self) -> None:
+        self._end_due = True
+        if self._libuv is None:
+            self._loop.call_soon(self._end_turn)
 
     def _take_turns(self) -> None:
         turns, self._again = self._again, {}
