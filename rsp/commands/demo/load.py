@@ -31,7 +31,7 @@ class Load:
 
     @property
     def running(self) -> int:
-        return len(self._tasks)
+        return self.sent - self.total
 
     async def run(self) -> None:
         """For ever; requests are sent while ``wanted`` is set."""
