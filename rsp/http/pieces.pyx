@@ -14,6 +14,21 @@ cpdef bytes joined(bytes first, bytes second):
     return made
 
 
+cpdef bytes all_joined(tuple pieces):
+    cdef Py_ssize_t size = 0
+    cdef bytes piece, made
+    for piece in pieces:
+        if piece is None:
+            raise TypeError("bytes are joined with bytes")
+        size += PyBytes_GET_SIZE(piece)
+    made = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *at = PyBytes_AS_STRING(made)
+    for piece in pieces:
+        memcpy(at, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
+        at += PyBytes_GET_SIZE(piece)
+    return made
+
+
 cpdef bytes part(bytes value, Py_ssize_t start, Py_ssize_t stop):
     if value is None:
         raise TypeError("only bytes have parts")

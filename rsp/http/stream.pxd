@@ -14,6 +14,7 @@ cdef class ClientSession(Session):
     cdef public dict own
     cdef public Facts tls
     cdef set_up(self, bytes client, listener, bytes scheme)
+    cpdef end(self)
     cpdef secure(self, Facts tls)
 
 

@@ -23,6 +23,7 @@ cdef class Poller:
     cdef Libuv _libuv
     cdef _Loop _inner
     cdef Epoll _epoll
+    cdef Watched _closes
     cdef list _watched, _closing, _flushing, _soon
     cdef dict _again
     cdef bint _end_due

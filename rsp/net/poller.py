@@ -71,6 +71,7 @@ class Poller:
         self._epoll = Epoll()
         self._watched: list[Watched | None] = []  # by descriptor
         self._closing: list[Watched] = []
+        self._closes: Watched | None = None  # the first of them: often there is no other
         self._flushing: list[Watched] = []
         self.looks = 0  # so many times it has looked for events
         self._end_due = False  # of a turn: what is to be flushed and closed will be
@@ -119,7 +120,10 @@ class Poller:
 
     def close_later(self, watched: Watched) -> None:
         """Call ``watched.closed()`` soon, but not from within whatever runs now."""
-        self._closing.append(watched)
+        if self._closes is None:
+            self._closes = watched
+        else:
+            self._closing.append(watched)
         if not self._end_due:
             self._end_soon()
 
@@ -200,12 +204,17 @@ class Poller:
         """Closing may bring about what is to be flushed, and the other way round.  ``outer``: this turn is part of
         another one, or one is to come, whose end will be the end of ``soon``."""
         self._end_due = True
-        while self._flushing or self._closing or (self._soon and not outer):
-            if not (self._flushing or self._closing):
+        while self._flushing or self._closing or self._closes is not None or (self._soon and not outer):
+            closes = not self._flushing
+            if not closes:
+                watched = self._flushing.pop()
+            elif self._closes is not None:
+                watched, self._closes = self._closes, None
+            elif self._closing:
+                watched = self._closing.pop()
+            else:
                 self._take_turn(self._soon.pop())
                 continue
-            closes = not self._flushing
-            watched = self._closing.pop() if closes else self._flushing.pop()
             try:
                 if closes:
                     watched.closed()

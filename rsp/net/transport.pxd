@@ -1,3 +1,5 @@
+cimport cython
+
 from rsp.net.calls cimport close, receive, send, send_both, send_file, send_more
 from rsp.net.poller cimport Poller, Watched
 
@@ -39,7 +41,9 @@ cdef class Transport(Watched):
     cpdef pause_reading(self)
     cpdef resume_reading(self)
     cdef _want(self)
+    @cython.locals(sent=Py_ssize_t)
     cpdef write(self, bytes data)
+    @cython.locals(sent=Py_ssize_t)
     cpdef write_both(self, bytes first, bytes second)
     cpdef bint takes_files(self) except -1
     cpdef Py_ssize_t write_file(self, bytes first, int file, Py_ssize_t start, Py_ssize_t size) except -2

@@ -1,3 +1,6 @@
+from rsp.http.pieces cimport all_joined
+
+
 cdef class Forwarded:
     cdef public str style
     cdef object _keep

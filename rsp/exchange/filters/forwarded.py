@@ -11,6 +11,7 @@ from typing import Final
 from rsp.config.schema import Settings
 from rsp.http.message import RequestHead
 from rsp.http.names import OWN, fold
+from rsp.http.pieces import all_joined
 from rsp.http.stream import ClientSession
 from rsp.http.values import is_authority
 
@@ -61,8 +62,8 @@ class Forwarded:
         if self.style == "x-forwarded":
             between, end = b"\r\nX-Forwarded-Host: ", b"\r\n"
             if client == b"unix:":
-                return b"".join((b"X-Forwarded-Proto: ", scheme, between, host, end))
-            return b"".join((b"X-Forwarded-For: ", client, b"\r\nX-Forwarded-Proto: ", scheme, between, host, end))
+                return all_joined((b"X-Forwarded-Proto: ", scheme, between, host, end))
+            return all_joined((b"X-Forwarded-For: ", client, b"\r\nX-Forwarded-Proto: ", scheme, between, host, end))
         if self.style == "forwarded":
             return b'Forwarded: for=%b;host="%b";proto=%b\r\n' % (_node(client), host, scheme)
         return b""

@@ -17,6 +17,7 @@ cdef class RequestBody:
     cdef public BodySource source
     cdef public Py_ssize_t size
     cdef public bint spent
+    cdef bint _shared
     cpdef set_up(self)
     @cython.locals(piece=bytes)
     cpdef add(self, list pieces)

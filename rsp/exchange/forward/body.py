@@ -35,7 +35,7 @@ class RequestBody:
     ``trailers``: ``None`` until all of the body is there.  ``source``: has the rest of it, and keeps what was sent.
     """
 
-    __slots__ = ("_kept", "_kept_size", "size", "source", "spent", "trailers", "waiting")
+    __slots__ = ("_kept", "_kept_size", "_shared", "size", "source", "spent", "trailers", "waiting")
 
     def __init__(self) -> None:
         self.set_up()
@@ -47,15 +47,18 @@ class RequestBody:
         self.spent = False
         self.trailers: list[bytes] | None = None
         self.source: BodySource | None = None
+        self._shared = False  # ``waiting`` is a list of others, which is not changed
         self._kept: list[bytes] | None = None  # what was sent
         self._kept_size = 0
 
     def add(self, pieces: list[bytes]) -> None:
         """More has arrived, and cannot be sent yet."""
-        if self.waiting:
-            self.waiting += pieces
+        if not self.waiting:
+            self.waiting, self._shared = pieces, True
+        elif self._shared:
+            self.waiting, self._shared = self.waiting + pieces, False
         else:
-            self.waiting = pieces[:]
+            self.waiting += pieces
         for piece in pieces:
             self.size += len(piece)
 
@@ -82,16 +85,16 @@ class RequestBody:
     def take_back(self) -> None:
         """All of it is to be sent again."""
         if self.source is not None:
-            self.waiting, self.size, self.trailers = [], 0, None
+            self.waiting, self.size, self.trailers = _NOTHING, 0, None
             self.source.rewind()
             return
         if self._kept:
-            self.waiting = self._kept + self.waiting
+            self.waiting, self._shared = self._kept + self.waiting, False
             self.size += self._kept_size
         self._kept, self._kept_size = None, 0
 
     def replace(self, body: bytes) -> None:
         """``body`` in the place of what waits."""
-        self.waiting = [body] if body else []
+        self.waiting, self._shared = [body] if body else [], False
         self.size = len(body)
         self.trailers = []

@@ -2,6 +2,7 @@ cimport cython
 
 from rsp.exchange.forward.peer cimport Peer
 from rsp.exchange.forward.relay cimport Relay
+from rsp.exchange.forward.retry cimport is_safe
 from rsp.exchange.forward.upstream cimport Upstream
 from rsp.exchange.forward.body cimport RequestBody
 from rsp.http.limits cimport Limits

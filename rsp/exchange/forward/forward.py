@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.hedge import Hedge
 from rsp.exchange.forward.relay import GONE, Relay
-from rsp.exchange.forward.retry import MOST_NAMES, SAFE, with_name
+from rsp.exchange.forward.retry import MOST_NAMES, is_safe, with_name
 from rsp.http.limits import Limits
 from rsp.http.message import RequestHead, ResponseHead
 from rsp.http.peer_stream import UNTRIED, Failure, PeerStream, ResponseReceiver
@@ -71,7 +71,7 @@ class Forward(Relay):
         self.pinned: Peer | None = None
         self.own: Conversation | None = None
         # Two peers may process it.
-        self.hedges = upstream.hedges and head.framing == 0 and not head.upgrade and head.method in SAFE
+        self.hedges = upstream.hedges and head.framing == 0 and not head.upgrade and is_safe(head.method)
         self.queue_deadline = self.queue_limit = 0.0
         self._hedge: Hedge | None = None
         self._stale_at: Peer | None = None  # it was sent on a connection that this peer had closed
@@ -143,7 +143,7 @@ class Forward(Relay):
             self.context.stats.add(RETRIES, 1)
         self._name(peer)
         stream = peer.pool.take(self) if self.own is None else self._take_own(peer)
-        once = (self.head.method not in SAFE or self.head.connection_bound) and not self.is_repeatable()
+        once = (not is_safe(self.head.method) or self.head.connection_bound) and not self.is_repeatable()
         # What cannot be sent twice needs one look whether the peer has hung up meanwhile; and what a peer has sent
         # since a response without a body must not be taken for an answer.
         while stream is not None and (once or stream.is_doubtful()) and stream.is_stale():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rsp.config.tls import HttpVersion
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.attempt import Attempt, Dial, PoolOwner
+from rsp.exchange.forward.idle import Idle
 from rsp.exchange.forward.shared import Shared
 from rsp.http.h1.client import ConnectionOwner, PeerConnection
 from rsp.http.h2.client import H2PeerConnection
@@ -47,7 +48,7 @@ class Pool(ConnectionOwner):
         self.peer = peer
         self.name = ""
         self.where: str | tuple[str, int] = address.path if address.is_unix else (address.host, address.port)
-        self.idle: list[PeerConnection] = []
+        self.idle = Idle()
         self.keepalive = 0
         self.retired = False
         self.strict = True
@@ -88,17 +89,17 @@ class Pool(ConnectionOwner):
 
     def take(self, request: PeerRequest) -> PeerStream | None:
         """On a connection with room, or an idle one, that is open as far as is known; ``None``: there is none."""
-        idle = self.idle
         if self.shared is not None:
             stream = self.shared.take(request)
             if stream is not None:
                 return stream
-        while idle:
-            connection = idle.pop()
+        while True:
+            connection = self.idle.take_newest()
+            if connection is None:
+                return None
             stream = connection.open(request)
             if stream is not None:
                 return stream
-        return None
 
     def connect(self, request: PeerRequest) -> None:
         """Make a connection; then call ``request.connected(stream)`` or ``request.connect_failed(failure)``."""
@@ -149,43 +150,43 @@ class Pool(ConnectionOwner):
 
     def has_idle(self) -> bool:
         """Whether a request that comes now needs no connection of its own."""
-        return bool(self.idle) or (self.shared is not None and self.shared.is_ready())
+        return self.idle.count > 0 or (self.shared is not None and self.shared.is_ready())
 
     def count_idle(self) -> int:
         """Connections on which nothing runs."""
-        return len(self.idle) + (len(self.shared.idle()) if self.shared is not None else 0)
+        return self.idle.count + (len(self.shared.idle()) if self.shared is not None else 0)
 
     def keeps(self, connection: PeerConnection) -> bool:
         context, idle = self.context, self.idle
-        if len(idle) < self.keepalive and not context.draining and context.now - connection.made < self.age:
-            idle.append(connection)
+        if idle.count < self.keepalive and not context.draining and context.now - connection.made < self.age:
+            idle.add(connection)
             return True
         return False
 
     def lost(self, connection: PeerConnection) -> None:
-        if connection in self.idle:
-            self.idle.remove(connection)
+        self.idle.remove(connection)
 
     def warm_up(self, wanted: int) -> None:
         """Make some of the connections that are missing until ``wanted`` wait here."""
         if self.shared is not None and not self.shared.asks_http1():
             self.shared.warm_up()
             return
-        missing = min(wanted, self.keepalive) - len(self.idle) - self.peer.stats.own(CONNECTING)
+        missing = min(wanted, self.keepalive) - self.idle.count - self.peer.stats.own(CONNECTING)
         for _ in range(min(missing, _WARM_AT_ONCE)):
             Attempt(self, None, keep=True)
 
     def forget_idle(self) -> None:
         """Close what is idle: the peer has gone away, or left the configuration."""
-        while self.idle:
-            self.idle.pop().close()
+        while (connection := self.idle.take_newest()) is not None:
+            connection.close()
         if self.shared is not None:
             self.shared.forget_idle()
 
     def close_oldest(self) -> bool:
         """Close the connection that has waited for longest; whether there was one."""
-        if self.idle:
-            self.idle.pop(0).close()
+        connection = self.idle.take_oldest()
+        if connection is not None:
+            connection.close()
             return True
         shared = self.shared.idle() if self.shared is not None else []
         if shared:

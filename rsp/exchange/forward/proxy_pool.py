@@ -116,8 +116,7 @@ def _take(pool: Pool, announced: Announced, request: PeerRequest) -> PeerStream 
         connection = announced.idle[at]
         if connection.owner is pool:
             del announced.idle[at]
-            if connection in pool.idle:  # else it has just made room, and is about to end
-                pool.idle.remove(connection)
+            pool.idle.remove(connection)
             stream = connection.open(request)
             if stream is not None:
                 return stream
@@ -142,17 +141,16 @@ def _keep(pool: Pool, connection: PeerConnection) -> bool:
     old = context.draining or context.now - connection.made >= pool.age
     if not isinstance(announced, Announced) or announced.closed or old or not pool.keepalive:
         return False
-    if len(pool.idle) >= pool.keepalive:
+    if pool.idle.count >= pool.keepalive:
         pool.close_oldest()
-    pool.idle.append(connection)
+    pool.idle.add(connection)
     announced.idle.append(connection)
     return True
 
 
 def _forget(pool: Pool, connection: PeerConnection) -> None:
     announced = connection.announced
-    if connection in pool.idle:
-        pool.idle.remove(connection)
+    pool.idle.remove(connection)
     if isinstance(announced, Announced) and connection in announced.idle:
         announced.idle.remove(connection)
 

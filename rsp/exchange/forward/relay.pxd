@@ -2,6 +2,7 @@ cimport cython
 
 from rsp.exchange.forward.body cimport RequestBody
 from rsp.exchange.forward.hold cimport Holder
+from rsp.exchange.forward.retry cimport is_idempotent
 from rsp.exchange.forward.upstream cimport Upstream
 from rsp.http.message cimport ResponseHead
 from rsp.http.peer_stream cimport PeerStream

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rsp.exchange.forward.body import RequestBody
 from rsp.exchange.forward.hold import Holder
-from rsp.exchange.forward.retry import IDEMPOTENT
+from rsp.exchange.forward.retry import is_idempotent
 from rsp.http.message import ResponseHead
 from rsp.http.peer_stream import BoundConnection, PeerStream, ResponseReceiver
 
@@ -49,7 +49,7 @@ class Relay(Holder):
     def is_repeatable(self) -> bool:
         """Whether it may be sent once more: it is idempotent, all of its body that was sent is still here, and it means
         the same on another connection."""
-        return self.head.method in IDEMPOTENT and self.is_whole()
+        return is_idempotent(self.head.method) and self.is_whole()
 
     def is_whole(self) -> bool:
         """Whether nothing of it is lost for another connection."""
@@ -99,7 +99,7 @@ class Relay(Holder):
         """Bytes of the body that are kept for another try, while there may be one: with HTTP/2 whatever the method,
         because a peer may say that it has not touched the request."""
         upstream = self.upstream
-        if self.user.response_started or not (upstream.shares or self.head.method in IDEMPOTENT):
+        if self.user.response_started or not (upstream.shares or is_idempotent(self.head.method)):
             return 0
         return upstream.replay_limit
 

@@ -34,7 +34,7 @@ cdef class Upstream(PeerOwner):
     cdef public list peers
     cdef public TimesSeries series
     cdef public Py_ssize_t replay_limit, requests, tries
-    @cython.locals(peer=Peer, standing=int, now=cython.ulonglong, eligible=list, tried=set)
+    @cython.locals(peer=Peer, first=Peer, standing=int, now=cython.ulonglong, eligible=list, tried=set)
     cpdef Peer pick(self, PeerRequest request, bint desperate)
     @cython.locals(peer=Peer, left=list, gone=list)
     cpdef list _take_out(self, set places)

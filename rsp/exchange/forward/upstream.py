@@ -225,21 +225,27 @@ class Upstream(PeerOwner):
                 return bound
         if self._crowd is not None:
             return self._pick_of_many(self._crowd, request, desperate)
-        eligible: list[Peer] = []
+        first: Peer | None = None
+        eligible: list[Peer] | None = None  # where there are several
         for peer in self._primaries:
             if tried and peer in tried:
                 continue
             standing = peer.standing(now)
             if standing == OPEN or (standing == DOUBTFUL and self._panic):
-                eligible.append(peer)
+                if first is None:
+                    first = peer
+                elif eligible is None:
+                    eligible = [first, peer]
+                else:
+                    eligible.append(peer)
             elif standing == HALF_OPEN:
                 if peer.claim(request):
                     return peer
             elif standing == FULL:
                 self.full = True
-        if eligible:
+        if eligible is not None:
             return self._policy.choose(eligible, self._key(request) if self._by_hash else None)
-        return self._pick_other(tried, now, desperate)
+        return self._pick_other(tried, now, desperate) if first is None else first
 
     def _pick_of_many(self, crowd: Crowd, request: PeerRequest, desperate: bool) -> Peer | None:
         """Without a look at each."""

@@ -14,6 +14,8 @@ cdef class ConnectionOwner:
 cdef class PeerConnection(Connection):
     cdef public ConnectionOwner owner
     cdef public object announced
+    cdef public PeerConnection older, newer
+    cdef public bint waits
     cdef public double made
     @cython.locals(stream=H1PeerStream)
     cpdef PeerStream open(self, PeerRequest request)

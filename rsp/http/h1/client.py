@@ -37,15 +37,19 @@ class ConnectionOwner:
 
 class PeerConnection(Connection):
     """``transport``: what carries it; ``made``: when it came here; ``announced``: the client's connection that its
-    PROXY header names, which alone may use it."""
+    PROXY header names, which alone may use it.  ``waits``, ``older`` and ``newer``: its place among idle ones
+    (``exchange/forward/idle.py``)."""
 
-    __slots__ = ("announced", "made", "owner")
+    __slots__ = ("announced", "made", "newer", "older", "owner", "waits")
 
     def __init__(self, context: WorkerContext, owner: ConnectionOwner, transport: Transport) -> None:
         super().__init__(context)
         self.owner = owner
         self.made = context.now
         self.announced: object = None
+        self.waits = False
+        self.older: PeerConnection | None = None
+        self.newer: PeerConnection | None = None
         self.transport = transport
         transport.begin(self, context.limits.buffer)
         context.peer_connections.add(self)
