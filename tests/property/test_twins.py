@@ -60,6 +60,9 @@ def test_ci_tests_the_twins():
         assert engine.COMPLETE  # else the tests of tickets and stapling are skipped
 
 
+MOST = 1 << 30  # fields
+
+
 def understood(parse, names, *arguments):
     """What a parser says: the values of ``names``, or its error."""
     try:
@@ -97,6 +100,7 @@ ANSWERS = st.sampled_from([
     b"HTTP/1.1  200 OK", b"HTTP/1.1 20x OK", b"HTTP/1.1 200 a\x00b", b"HTTP/2 200", b"", b"HTTP/1.1 200\tOK",
 ])  # fmt: skip
 METHODS = st.sampled_from([b"GET", b"HEAD", b"POST"])
+BEHIND = st.sampled_from([b"", b"\r\n", b"Host: b\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"]) | st.binary(max_size=12)
 MUTATIONS = st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=2)), max_size=2)
 
 
@@ -108,25 +112,33 @@ def block(start: bytes, first: bytes, lines: list[tuple[bytes, ...]], mutations:
 
 
 @examples(250)
-@given(start=STARTS, first=HOST, lines=LINES, mutations=MUTATIONS)
+@given(start=STARTS, first=HOST, lines=LINES, mutations=MUTATIONS, behind=BEHIND)
 @example(
     start=b"GET / HTTP/1.1",
     first=b"Host: a\r\n",
     lines=[(b"A%d" % one, b"", b"", b"") if one % 2 else (b"Keep-Alive", b"", b"", b"") for one in range(80)],
     mutations=[],
+    behind=b"",
 )
-def test_requests_mean_the_same(start, first, lines, mutations):
+def test_requests_mean_the_same(start, first, lines, mutations, behind):
     given_block = block(start, first, lines, mutations)
-    assert understood(codec.parse_request, REQUEST, given_block) == understood(head.parse_request, REQUEST, given_block)
+    expected = understood(head.parse_request, REQUEST, given_block)
+    assert understood(codec.parse_request, REQUEST, given_block) == expected
+    stop = codec.end_of_head(given_block, 0)
+    if stop == len(given_block):  # in the middle of what has arrived
+        assert understood(codec.request_in, REQUEST, b"\n" + given_block + behind, 1, 1 + stop, MOST) == expected
 
 
 @examples(250)
-@given(start=ANSWERS, lines=LINES, method=METHODS, mutations=MUTATIONS)
-def test_responses_mean_the_same(start, lines, method, mutations):
+@given(start=ANSWERS, lines=LINES, method=METHODS, mutations=MUTATIONS, behind=BEHIND)
+def test_responses_mean_the_same(start, lines, method, mutations, behind):
     given_block = block(start, b"", lines, mutations)
-    assert understood(codec.parse_response, RESPONSE, given_block, method) == understood(
-        head.parse_response, RESPONSE, given_block, method
-    )
+    expected = understood(head.parse_response, RESPONSE, given_block, method)
+    assert understood(codec.parse_response, RESPONSE, given_block, method) == expected
+    stop = codec.end_of_head(given_block, 0)
+    if stop == len(given_block):
+        arrived = b"\n" + given_block + behind
+        assert understood(codec.response_in, RESPONSE, arrived, 1, 1 + stop, method, MOST) == expected
 
 
 @examples(150)

@@ -1,7 +1,7 @@
 cimport cython
 
 from rsp.http.h1.body cimport Decoder
-from rsp.http.h1.codec cimport end_of_head, parse_response, request_head
+from rsp.http.h1.codec cimport end_of_head, request_head, response_in
 from rsp.http.h1.writing cimport write_message
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead

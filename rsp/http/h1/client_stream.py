@@ -8,7 +8,7 @@ from typing import Final
 
 from rsp.http.errors import ProtocolError
 from rsp.http.h1.body import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
-from rsp.http.h1.codec import end_of_head, parse_response, request_head
+from rsp.http.h1.codec import end_of_head, request_head, response_in
 from rsp.http.h1.faults import find_stray
 from rsp.http.h1.lenient import read_head
 from rsp.http.h1.writing import write_message
@@ -167,7 +167,7 @@ class H1PeerStream(SingleStream):
             head = None
             if 0 <= end - start <= limits.head_limit:
                 try:
-                    head = parse_response(part(data, start, end), method, limits.fields)
+                    head = response_in(data, start, end, method, limits.fields)
                 except ProtocolError:
                     if self._connection.is_strict():
                         raise

@@ -2,17 +2,19 @@
 
 
 cpdef RequestHead parse_request(bytes block, Py_ssize_t limit=ANY_NUMBER):
-    cdef RequestHead head = plain_request(block)
+    return request_in(block, 0, PyBytes_GET_SIZE(block), limit)
+
+
+cpdef RequestHead request_in(bytes data, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t limit):
+    cdef RequestHead head = plain_request(<Text>PyBytes_AS_STRING(data) + start, <Text>PyBytes_AS_STRING(data) + stop)
     if head is not None and head.count <= limit:
         return head
-    return specification.parse_request(block, limit)
+    return specification.parse_request(data[start:stop], limit)
 
 
-cdef RequestHead plain_request(bytes block):
-    """``None``: not plain."""
+cdef RequestHead plain_request(Text at, Text end):
+    """``None``: not plain.  Behind ``end`` there are other bytes, or a NUL."""
     global last_host, last_agent
-    cdef Text at = <Text>PyBytes_AS_STRING(block)
-    cdef Text end = at + PyBytes_GET_SIZE(block)
     cdef Text line, run
     cdef Span method, target, path, value, host, agent, referer, request_id
     cdef Py_ssize_t count = 0, length = NO_LENGTH, size

@@ -2,17 +2,20 @@
 
 
 cpdef ResponseHead parse_response(bytes block, bytes method, Py_ssize_t limit=ANY_NUMBER):
-    cdef ResponseHead head = plain_response(block, method)
+    return response_in(block, 0, PyBytes_GET_SIZE(block), method, limit)
+
+
+cpdef ResponseHead response_in(bytes data, Py_ssize_t start, Py_ssize_t stop, bytes method, Py_ssize_t limit):
+    cdef Text at = <Text>PyBytes_AS_STRING(data)
+    cdef ResponseHead head = plain_response(at + start, at + stop, method)
     if head is not None and head.count <= limit:
         return head
-    return specification.parse_response(block, method, limit)
+    return specification.parse_response(data[start:stop], method, limit)
 
 
-cdef ResponseHead plain_response(bytes block, bytes method):
-    """``None``: not plain."""
+cdef ResponseHead plain_response(Text at, Text end, bytes method):
+    """``None``: not plain.  Behind ``end`` there are other bytes, or a NUL."""
     global last_reason
-    cdef Text at = <Text>PyBytes_AS_STRING(block)
-    cdef Text end = at + PyBytes_GET_SIZE(block)
     cdef Text line, run
     cdef Span reason, value
     cdef Py_ssize_t count = 0, length = NO_LENGTH, size

@@ -1,6 +1,6 @@
 cimport cython
 
-from rsp.http.h1.codec cimport end_of_head, parse_request, response_head
+from rsp.http.h1.codec cimport end_of_head, request_in, response_head
 from rsp.http.h1.server_stream cimport ServerStream, StreamOwner
 from rsp.http.limits cimport Limits
 from rsp.http.message cimport ResponseHead
@@ -10,7 +10,7 @@ from rsp.net.context cimport WorkerContext
 from rsp.net.transport cimport Transport
 
 cdef int ACCEPTED, BODY, TUNNEL, WAIT
-cdef int _CLOSED, _HEAD, _LINGER, _REQUESTS, _REQUEST_SHIFT, _STREAM
+cdef int _CLOSED, _CR, _HEAD, _LF, _LINGER, _REQUESTS, _REQUEST_SHIFT, _STREAM
 cdef double _NEVER
 cdef Py_ssize_t _LINGER_BYTES
 
@@ -40,7 +40,7 @@ cdef class ServerConnection(StreamOwner):
     cdef _pace(self)
     cdef _unfinished(self, bytes data)
     @cython.locals(limits=Limits, session=ClientSession, stream=ServerStream)
-    cdef _serve(self, bytes block)
+    cdef _serve(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     @cython.locals(start=Py_ssize_t, piece=bytes)
     cdef _begin_body(self, ServerStream stream, Py_ssize_t framing)
     cpdef pause_reading(self)

@@ -10,7 +10,7 @@ from math import inf
 from typing import Final
 
 from rsp.http.errors import ProtocolError
-from rsp.http.h1.codec import end_of_head, parse_request, response_head
+from rsp.http.h1.codec import end_of_head, request_in, response_head
 from rsp.http.h1.faults import check_size, find_stray
 from rsp.http.h1.server_stream import ServerStream, StreamOwner
 from rsp.http.h1.states import BODY, TUNNEL, WAIT
@@ -23,6 +23,8 @@ from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 
 # What a connection is doing.
+_CR: Final = 13
+_LF: Final = 10
 _HEAD: Final = 0  # waiting for a request, or in the middle of its head
 _STREAM: Final = 1  # a request is being served
 _LINGER: Final = 2  # the answer is out; what still arrives is thrown away (RFC 9112 section 9.6)
@@ -176,10 +178,10 @@ class ServerConnection(StreamOwner):
                 if end == len(data):
                     self._buffer = b""
                     self._start = 0
-                    self._serve(part(data, start, end))
+                    self._serve(data, start, end)
                 else:
                     self._start = end
-                    self._serve(part(data, start, end))
+                    self._serve(data, start, end)
                     share -= (len(data) - start - len(self._buffer) + self._start) >> _REQUEST_SHIFT
             self._pace()
         except ProtocolError as error:
@@ -214,14 +216,15 @@ class ServerConnection(StreamOwner):
         self._searched = max(1, len(data) - 3)
         self._buffer = data
 
-    def _serve(self, block: bytes) -> None:
+    def _serve(self, data: bytes, start: int, end: int) -> None:
+        """The request whose head is in ``data``."""
         session = self.session
         limits = session.limits
-        if block.startswith(b"\r\n"):
-            block = block[2:]
-        if len(block) > limits.line_limit:
-            check_size(block, limits.line_limit, limits.head_limit)
-        head = parse_request(block, limits.fields)
+        if data[start] == _CR and data[start + 1] == _LF:  # an empty line before it
+            start += 2
+        if end - start > limits.line_limit:
+            check_size(data[start:end], limits.line_limit, limits.head_limit)
+        head = request_in(data, start, end, limits.fields)
         self.deadline = _NEVER
         stream = ServerStream.__new__(ServerStream)  # in the compiled build this is no call of Python
         stream.set_up(self, session, head)
