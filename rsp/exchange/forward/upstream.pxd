@@ -1,8 +1,8 @@
 cimport cython
 
 from rsp.balance.policies cimport Policy
-from rsp.config.placeholders cimport Template
 from rsp.exchange.forward.crowd cimport Crowd
+from rsp.exchange.forward.hash_key cimport HashKey
 from rsp.exchange.forward.peer cimport Peer, PeerOwner
 from rsp.exchange.forward.queue cimport Queue
 from rsp.exchange.forward.retry cimport RetryOn
@@ -14,12 +14,10 @@ cdef int DOUBTFUL, DRAINED, FULL, HALF_OPEN, OPEN, OUT
 
 
 cdef class Upstream(PeerOwner):
-    cdef bint _by_hash, _panic, _unknown
+    cdef bint _panic, _unknown
+    cdef HashKey _key
     cdef list _backups, _primaries
     cdef Policy _policy, _backup_policy
-    cdef Template _key_text
-    cdef str _key_kind
-    cdef bytes _key_name
     cdef double _counted_at, _panic_share
     cdef Py_ssize_t _out, _up
     cdef WorkerContext _context

@@ -10,10 +10,10 @@ from typing import Final, Protocol
 
 from rsp.balance.budget import RetryBudget
 from rsp.balance.policies import RoundRobin, make
-from rsp.config.placeholders import IN_KEYS, Template
 from rsp.config.units import Peer as Address
 from rsp.config.upstreams import Upstream as UpstreamConfig
 from rsp.exchange.forward.crowd import MANY, Crowd
+from rsp.exchange.forward.hash_key import HashKey
 from rsp.exchange.forward.late import Late
 from rsp.exchange.forward.peer import Peer, PeerOwner
 from rsp.exchange.forward.queue import Queue, WaitingRequest
@@ -21,7 +21,6 @@ from rsp.exchange.forward.rest import Rest
 from rsp.exchange.forward.retry import RetryOn
 from rsp.exchange.forward.script_roots import scripts_of
 from rsp.exchange.forward.sticky import Binding
-from rsp.http.fields import cookie, field
 from rsp.http.grpc import CODES
 from rsp.http.peer_stream import PeerRequest
 from rsp.ipc import peer_marks
@@ -55,10 +54,10 @@ class Upstream(PeerOwner):
 
     # fmt: off
     __slots__ = (
-        "__weakref__", "_backup_policy", "_backups", "_budget", "_by_hash", "_context", "_counted_at", "_crowd",
-        "_key_kind", "_key_name", "_key_text", "_late", "_names", "_out", "_panic", "_panic_share", "_policy",
-        "_primaries", "_source", "_unknown", "_up", "binding", "bounded", "config", "full", "hedges", "latencies",
-        "peers", "queue", "replay_limit", "requests", "retry_on", "scripts", "series", "shares", "tries",
+        "__weakref__", "_backup_policy", "_backups", "_budget", "_context", "_counted_at", "_crowd", "_key", "_late",
+        "_names", "_out", "_panic", "_panic_share", "_policy", "_primaries", "_source", "_unknown", "_up", "binding",
+        "bounded", "config", "full", "hedges", "latencies", "peers", "queue", "replay_limit", "requests", "retry_on",
+        "scripts", "series", "shares", "tries",
     )
     # fmt: on
 
@@ -86,11 +85,7 @@ class Upstream(PeerOwner):
         self._crowd: Crowd | None = None  # where there are very many peers
         self._policy = make(config.policy, offset)
         self._backup_policy = RoundRobin(offset)
-        self._by_hash = config.policy == "hash"
-        kind, _, name = config.key.partition(":")
-        self._key_text = Template(config.key, IN_KEYS) if "{" in config.key else None
-        self._key_kind = kind
-        self._key_name = name.lower().encode() if kind == "header" else name.encode()
+        self._key = HashKey(config.key) if config.policy == "hash" else None
         sticky = config.stickiness
         self.binding = Binding(config.name, sticky, context.secret) if sticky is not None else None
         checks = config.checks
@@ -117,7 +112,7 @@ class Upstream(PeerOwner):
         each peer is asked, and points on a ring."""
         if before.config == self.config:
             self.config = before.config
-            if self._by_hash:
+            if self._key is not None:
                 self._policy = before._policy
 
     def arrange(self, entries: list[PeerEntry], unknown: Collection[Address]) -> None:
@@ -244,12 +239,12 @@ class Upstream(PeerOwner):
             elif standing == FULL:
                 self.full = True
         if eligible is not None:
-            return self._policy.choose(eligible, self._key(request) if self._by_hash else None)
+            return self._policy.choose(eligible, None if self._key is None else self._key.of(request))
         return self._pick_other(tried, now, desperate) if first is None else first
 
     def _pick_of_many(self, crowd: Crowd, request: PeerRequest, desperate: bool) -> Peer | None:
         """Without a look at each."""
-        peer = crowd.choose(request, self._key(request) if self._by_hash else None, self._panic, desperate)
+        peer = crowd.choose(request, None if self._key is None else self._key.of(request), self._panic, desperate)
         self.full = peer is None and (self._unknown or crowd.full)
         return peer
 
@@ -304,21 +299,6 @@ class Upstream(PeerOwner):
             request.bound = True
             return False
         return standing <= DOUBTFUL and (standing != HALF_OPEN or peer.claim(request))
-
-    def _key(self, request: PeerRequest) -> bytes | None:
-        """What the request is balanced by."""
-        if self._key_text is not None:
-            return self._key_text.fill_some(request) or None
-        kind, head = self._key_kind, request.head
-        if kind == "client":
-            return request.client
-        if kind == "uri":
-            return head.target
-        if kind == "path":
-            return head.path
-        if kind == "host":
-            return head.host
-        return field(head.fields, self._key_name) if kind == "header" else cookie(head.fields, self._key_name)
 
     def can_spare(self, peer: Peer, share: float, clock: float) -> bool:
         # Many may ask in one moment, each of them for every peer, so they are not counted anew each time.

@@ -22,9 +22,9 @@ from rsp.ipc.worker_cells import ACCEPTED
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 
-# What a connection is doing.
 _CR: Final = 13
 _LF: Final = 10
+# What a connection is doing.
 _HEAD: Final = 0  # waiting for a request, or in the middle of its head
 _STREAM: Final = 1  # a request is being served
 _LINGER: Final = 2  # the answer is out; what still arrives is thrown away (RFC 9112 section 9.6)
@@ -217,7 +217,6 @@ class ServerConnection(StreamOwner):
         self._buffer = data
 
     def _serve(self, data: bytes, start: int, end: int) -> None:
-        """The request whose head is in ``data``."""
         session = self.session
         limits = session.limits
         if data[start] == _CR and data[start + 1] == _LF:  # an empty line before it
