@@ -1,10 +1,11 @@
 """Non-blocking sockets: bytes out, bytes in, and which socket waits for what.  It knows nothing of HTTP.
 
-A worker's loop is uvloop's; the sockets of its data plane wait in one epoll set of their own, which the loop watches
-like any other descriptor.  A connection then costs one small object, and no call goes through more layers than needed.
+A worker's loop is uvloop's; the sockets of its data plane wait in one epoll set of their own, for which the worker
+waits in the place of the loop.  A connection then costs one small object, and no call goes through more layers than needed.
 
 ``calls``      the system calls of the hot path (and ``calls.pyx``, the compiled twin)
 ``poller``     which descriptor waits for which events
+``libuv``      when the loop below has something to do
 ``transport``  an open connection: writes with a backlog, pauses, half-closes, ends
 ``secure``     the same over TLS
 ``handshake``  TLS handshakes, of clients in their turn and with peers
