@@ -120,7 +120,7 @@ bench-memory: .venv/installed-dev .venv/built     ## memory of processes, connec
 bench-tick: .venv/installed-dev .venv/built     ## what a worker does once a second, by turn of its loop; writes a table of docs/benchmarks.md, one minute
 	$(BIN)/python -m bench.tick --document docs/benchmarks.md
 
-instructions: .venv/installed-dev .venv/built     ## record the instructions of a request, with which make test compares; CFLAGS=-O0, as in CI
+instructions: .venv/installed-dev .venv/built     ## record the instructions of a request, with which make test compares; CFLAGS=-Og, as in CI
 	$(BIN)/python -m tests.unit.instruction_count
 
 test-deploy: .venv/installed-dev     ## deploy/ in real containers: needs root, podman, runc, netavark, aardvark-dns and perhaps debootstrap
