@@ -34,6 +34,10 @@ class Dynamic:
         """All that a map can give."""
         return self._maps.values(name, may_be_empty=may_be_empty)
 
+    def sources(self, name: str) -> list[str] | None:
+        """Texts whose variables a map asks for; ``None``: none sets ``$name``."""
+        return None if name in self.names else self._maps.sources(name)
+
     def call(self, name: str) -> str | None:
         return f'(req.ctx.{name} or "")' if name in self.names else self._maps.call(name)
 

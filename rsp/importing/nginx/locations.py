@@ -19,6 +19,7 @@ from rsp.importing.nginx import (
     referers,
     settings,
     times,
+    verdicts,
 )
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
@@ -157,13 +158,17 @@ class Locations:
             self._always(draft, level, names)
             return
         access.passwords(level, draft.keys, names)
-        access.service(level, draft.keys, self._services.asked, draft.parts)
+        verdict = verdicts.location_of(level, self.server)
+        if verdict is None:
+            access.service(level, draft.keys, self._services.asked, draft.parts)
         access.satisfy(level, draft.keys)
         counted = self.context.zones.put(level, draft.keys, names, draft.parts)
         self._limit_except(level, draft)
         rules = fields.Rules()
         answered = self._rewriting(level, draft, names, location)
         if not answered:
+            if verdict is not None:
+                counted += self._verdict(verdict, level, draft, location)
             given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
             said = [*rules.before, *draft.before]
@@ -195,6 +200,12 @@ class Locations:
             draft.before.insert(0, f"if req.path == {bare} then return redirect({to}, 301) end")
         if is_internal:
             draft.before.insert(0, "if not req.ctx.rerouted then return respond(404) end")
+
+    def _verdict(self, verdict: Location, level: Level, draft: Draft, location: Location | None) -> list[str]:
+        def refuse(code: str) -> str:
+            return self._leads.instead_of(code, draft, location) or f"return respond({code})"
+
+        return verdicts.lines(verdict, level, self.guards, self.context.functions, refuse)
 
     def _cached(self, level: Level, draft: Draft) -> None:
         """How long clients keep what peers answer; not their errors."""
