@@ -30,8 +30,6 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
 
 _MAPPED: Final = re.compile(r"(?P<scheme>https?://)?\$\{?(?P<name>\w+)\}?")
-
-
 _PIXEL: Final = "R0lGODlhAQABAIABAAAAAP///yH5BAEAAAEALAAAAAABAAEAAAICTAEAOw=="
 
 
@@ -246,12 +244,14 @@ class Content:
             self._tell_of_sources(draft, level)
             self._tried(draft, tried, folder, location, level, names, rules)
             return
-        files.look_at_index(self.server, location, level)
+        is_refused = files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        if script is not None and files.may_be_directory(location):
+        runs = script is not None and files.may_be_directory(location)
+        if runs or is_refused:
+            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
+        if script is not None and runs:
             indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
             self._unlisted(draft)
-            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
 
     def _scripts(self, level: Level, location: Location | None) -> Location | None:
         """The location that runs what ``index`` names."""
@@ -273,8 +273,7 @@ class Content:
         meant = last.location
         script = self._scripts(level, location) if tried.directory else None
         runs = meant is not None or script is not None
-        if tried.directory:
-            files.look_at_index(self.server, location, level)
+        is_refused = tried.directory and files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(
             folder, level, names, looks_in_directories=tried.directory,
             scripts=meant is not None and last.returned is None,
@@ -285,7 +284,7 @@ class Content:
                 f"where there are both a directory and a file with {tried.extensions[0]} of a name, rsp serves the file"
             )
             draft.parts.note(level.own("try_files")[-1], said)
-        if script is not None:
+        if is_refused or script is not None:
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
         if last.file is not None:
             draft.keys["fallback"] = last.file

@@ -40,6 +40,7 @@ from rsp.importing.site import Value
 
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
 _MOVED: Final = ("301", "302", "303", "307", "308")
+_BACKSLASH: Final = "no request is for this location: rsp takes a backslash in a path for a slash"
 
 
 class Locations:
@@ -63,6 +64,12 @@ class Locations:
             if location.outer is not None and location.outer.is_regex:
                 mark(location.statement)
                 found.append(Draft({}, is_closed=True))  # the one around it is closed: precedence.py
+                continue
+            refuses = _keeps_out(location.statement) or location.level.has("return", "if")
+            if "\\" in location.path and not location.is_regex and not refuses:
+                mark(location.statement)
+                found.append(Draft({}, parts=Parts(), is_closed=True))
+                found[-1].parts.note(location.statement, _BACKSLASH)
                 continue
             try:
                 found.append(self._draft(location))

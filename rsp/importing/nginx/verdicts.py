@@ -33,16 +33,16 @@ def lines(
     if level.value("satisfy") == "any":
         raise Unsayable(f"auth_request {location.path} beside `satisfy any`")
     block = [_simple(each) for each in location.level.block if each.name in MODULE]
-    words = [word for each in block if each.name == "if" for word in each.args]
-    for name in _asked([guards.names.expand(word) for word in words], functions):
-        if name not in _SAME and not name.startswith(_FAMILIES):
-            raise Unsayable(f"auth_request {location.path}: nginx has another ${name} there")
     known = guards.jump, guards.branches
     guards.jump = lambda code: "break" if code.startswith("2") else refuse(code if code in ("401", "403") else "500")
     try:
         found = guards.some(block)
     finally:
         guards.jump, guards.branches = known
+    words = [word for each in block if each.name == "if" for word in each.args]
+    for name in _asked([guards.names.expand(word) for word in words], functions):
+        if name not in _SAME and not name.startswith(_FAMILIES):
+            raise Unsayable(f"auth_request {location.path}: nginx has another ${name} there")
     return until_break(found[:-1] if found[-1] == "break" else found)
 
 
