@@ -267,3 +267,18 @@ def body(lines: list[str]) -> list[str]:
     if any(line.lstrip().startswith("found =") for line in lines):
         return ["local found", *(line.replace("local found =", "found =") for line in lines)]
     return lines
+
+
+def asks_outside(lines: list[str]) -> bool:
+    """Whether groups are used elsewhere than in the block below the expression that has found them."""
+    around: int | None = None  # the indentation of that expression
+    for line in lines:
+        words = line.lstrip()
+        indent = len(line) - len(words)
+        if around is not None and (indent < around or (indent == around and words != "if found then")):
+            around = None
+        if ("found[" in line or "found." in line) and (around is None or indent <= around):
+            return True
+        if words.startswith(("found =", "local found =")):
+            around = indent
+    return False

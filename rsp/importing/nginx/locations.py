@@ -24,7 +24,7 @@ from rsp.importing.nginx import (
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
+from rsp.importing.nginx.guards import MODULE, Guards, asks_outside, may_stop, stripped
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import wider_than
@@ -296,8 +296,7 @@ class Locations:
 
     def _with_groups(self, lines: list[str], location: Location | None) -> list[str]:
         """With what the groups of the location's own expression have matched.  Raises :class:`Unsayable`."""
-        asks = any("found[" in line or "found." in line for line in lines)
-        if location is None or not self.guards.names.captures or not asks:
+        if location is None or not self.guards.names.captures or not asks_outside(lines):
             return lines
         if any("found =" in line for line in lines):
             raise Unsayable("groups of the location's expression are used beside those of others")
