@@ -22,7 +22,7 @@ from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import Guards
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.missing import Missing, Passed, is_rewriting
+from rsp.importing.nginx.missing import Missing, Passed, is_rewriting, otherwise
 from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.servers import Location, Server, around_alias
 from rsp.importing.nginx.tree import Statement, mark_all
@@ -298,7 +298,7 @@ class Content:
             if is_rewriting(meant):
                 missing.named(meant)
             elif last.rewrite is not None:
-                missing.rewritten(meant, last.rewrite)
+                missing.rewritten(meant, last.rewrite, names)
             elif passing is None:
                 raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
             else:
@@ -324,7 +324,7 @@ class Content:
                 others.insert(0, first)
             else:
                 draft.before.append(first.removeprefix("else"))
-            draft.before += [*others, *self._otherwise(draft, tried), "end"]
+            draft.before += [*others, *otherwise(draft, tried, names), "end"]
 
     @staticmethod
     def _tell_of_sources(draft: Draft, level: Level) -> None:
@@ -335,19 +335,6 @@ class Content:
                         f"nginx sends the source of {word} here, because it is not the last of try_files; rsp does not"
                     )
                     draft.parts.note(statement, said)
-
-    @staticmethod
-    def _otherwise(draft: Draft, tried: files.Tries) -> list[str]:
-        """Where none of the names in the hook is there.  Raises :class:`Unsayable`."""
-        if tried.file:
-            return []  # the route looks for the path itself
-        if {"else_rewrite", ""} & set(draft.keys) or draft.others or tried.last.returned is not None:
-            raise Unsayable("rsp import does not translate what this try_files ends with")
-        if "else_to" in draft.keys:
-            return ["else", f"  return proxy({quoted(str(draft.keys['else_to']))})"]
-        if "fallback" in draft.keys:
-            return ["else", f"  req.path = {quoted(str(draft.keys['fallback']))}"]
-        return ["else", f"  return respond({tried.last.status})"]
 
     def _passer(self, draft: Draft, rules: fields.Rules, index: str | None) -> Passed:
         """Makes ``else_to``."""

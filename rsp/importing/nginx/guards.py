@@ -108,7 +108,12 @@ class Guards(Struct):
         others = [inner for inner in block if inner not in known and inner not in fields and inner.name != "access_log"]
         if others:
             raise Unsayable(f"rsp import does not translate `{others[0].name}` in if")
-        before, condition, captures = self.condition(statement.args)
+        try:
+            before, condition, captures = self.condition(statement.args)
+        except Unsayable:
+            if not self._is_idle(block):
+                raise
+            return []
         captures = captures or around
         answers = any(inner.name == "return" for inner in known)
         self.branches.append(Branch(before, condition, captures, fields or None, answers))
@@ -118,6 +123,11 @@ class Guards(Struct):
         if not inside:
             return []
         return [*before, f"if {condition} then", *(f"  {line}" for line in inside), "end"]
+
+    def _is_idle(self, block: list[Statement]) -> bool:
+        """Whether an ``if`` sets variables that do not matter, and takes no fields of another one away."""
+        sets = all(inner.name == "set" and inner.value.lstrip("$") not in self.is_used for inner in block)
+        return sets and not any(branch.fields for branch in self.branches)
 
     def returned(self, statement: Statement, captures: frozenset[str]) -> str:
         """Raises :class:`Unsayable`."""
@@ -196,7 +206,7 @@ class Guards(Struct):
                 self.routes_again = True
             inside = [f"req.path = {said}"]
             if mark and query:
-                given = _encoded(self._lua(query, captures))
+                given = encoded(self._lua(query, captures))
                 inside.append(f'req.query = {given} .. (req.query ~= "" and "&" .. req.query or "")')
             elif mark:
                 inside.append('req.query = ""')
@@ -214,7 +224,7 @@ class Guards(Struct):
             return ' .. (req.query ~= "" and "?" .. req.query or "")'
         if not query:
             return ""
-        return f' .. "?" .. {_encoded(self._lua(query, captures))} .. (req.query ~= "" and "&" .. req.query or "")'
+        return f' .. "?" .. {encoded(self._lua(query, captures))} .. (req.query ~= "" and "&" .. req.query or "")'
 
     def declared(self) -> list[str]:
         """Lines that stand before the code: the patterns."""
@@ -242,7 +252,7 @@ def stripped(args: list[str]) -> list[str]:
     return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or len(words) == 3]
 
 
-def _encoded(query: str) -> str:
+def encoded(query: str) -> str:
     """An expression of Lua for a query, with what comes from the path encoded: in hooks it is not."""
     query = re.sub(r'\((found(?:\[\d+\]|\.\w+)) or ""\)', r'url.encode(\1 or "")', query)
     return re.sub(r"(?<![\w.(])req\.path\b", "url.encode(req.path)", query)
