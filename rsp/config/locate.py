@@ -6,8 +6,11 @@ cannot be followed; the answer is then the line of the last step that could.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 
 _TOKEN = re.compile(
     r"""(?P<skip>--\[(?P<c>=*)\[.*?\](?P=c)\]|--[^\n]*|\s+)
@@ -23,13 +26,10 @@ _CLOSING = frozenset(("}", ")", "]", "end", "until", "elseif"))
 Token = tuple[str, int]  # text, line
 
 
-def _tokens(source: str, line: int) -> list[Token]:
-    """Tokens of ``source`` from ``line`` on."""
-    start = 0
-    for _ in range(line - 1):
-        start = source.find("\n", start) + 1
-    found = []
-    for match in _TOKEN.finditer(source, start):
+@lru_cache(maxsize=8)  # a file of 500 routes is asked for 500 lines
+def _tokens(source: str) -> list[Token]:
+    line, found = 1, []
+    for match in _TOKEN.finditer(source):
         if match.lastgroup != "skip" and match["skip"] is None:
             found.append((match[0], line))
         line += match[0].count("\n")
@@ -79,7 +79,7 @@ def _value(tokens: list[Token], start: int) -> int:
 
 def find_assignment(source: str, line: int, name: str) -> int:
     """The line where the table opens that is assigned to ``name``; ``line`` is what Lua says: where it ends."""
-    tokens = _tokens(source, 1)
+    tokens = _tokens(source)
     found = line
     for index in range(len(tokens) - 2):
         if tokens[index + 2][1] > line:
@@ -94,11 +94,13 @@ def _opening(tokens: list[Token], line: int, label: str) -> int | None:
     close there.  What closes there needs no look: all of it is on this line.
     """
     open_: list[int] = []
-    for index, (text, at) in enumerate(tokens):
+    first = bisect_left(tokens, line, key=itemgetter(1))
+    for index in range(first, len(tokens)):
+        text, at = tokens[index]
         if at > line:
             break
         if text == "{":
-            if label and index and tokens[index - 1][0][1:-1] == label:
+            if label and index > first and tokens[index - 1][0][1:-1] == label:
                 return index
             open_.append(index)
         elif text == "}" and open_:
@@ -108,7 +110,7 @@ def _opening(tokens: list[Token], line: int, label: str) -> int | None:
 
 def find_line(source: str, line: int, path: Sequence[str | int], label: str = "") -> int:
     """The line of ``path`` in the table constructor that opens on ``line``, behind the string ``label``."""
-    tokens = _tokens(source, line)
+    tokens = _tokens(source)
     place = _opening(tokens, line, label)
     if place is None:
         return line

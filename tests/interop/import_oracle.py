@@ -43,6 +43,8 @@ FILES = {
     "a b.txt": b"a name with a space",
     "404.html": b"own page for 404",
     "50x.html": b"own page for 50x",
+    "shut/index.php": b"<?php",
+    "shut/index.html": b"behind the script",
     "private/secret.txt": b"secret",
     ".env": b"PASSWORD=1",
     ".git/config": b"[core]",

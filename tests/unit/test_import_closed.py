@@ -8,6 +8,7 @@ from rsp.importing.nginx.reader import read
 from rsp.lua.evaluate import evaluate
 
 _PROXY = "proxy_pass http://127.0.0.1:9;"
+_BY_KEY = "if ($arg_key = k) { return 204; }"  # which auth_request does not have in nginx
 
 
 @pytest.fixture
@@ -46,6 +47,16 @@ def status(tmp_path):
         (f"location /x/ {{ secure_link $arg_a; if ($secure_link = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ valid_referers server_names; if ($invalid_referer) {{ return 403; }} {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ auth_request /verify; {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ auth_request /v; {_PROXY} }} location = /v {{ {_BY_KEY} return 401; }}", "/x/y?key=k"),
+        (
+            f"location /x/ {{ auth_request /v; {_PROXY} }} location = /v {{ if ($m) {{ return 204; }} return 401; }}",
+            "/x/y?key=k",
+        ),
+        (
+            f"location /x/ {{ auth_request /v; {_PROXY} }} location = /v {{ if ($loop) {{ return 204; }} return 401; }}",
+            "/x/y",
+        ),
+        (f"location /x/ {{ auth_request /v; {_PROXY} }} location = /v {{ set $a 1; return 204; }}", "/x/y"),
         (f"location /x/ {{ allow 10.0.0.0/8; deny 10.1.0.0/16; allow 192.0.2.0/24; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ if ($http_user_agent = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ js_access module.check; {_PROXY} }}", "/x/y"),
@@ -88,7 +99,8 @@ def status(tmp_path):
     ],
 )
 def test_it_stays_closed(status, closed, path):
-    text = f"server {{ listen 8080; {closed} location / {{ {_PROXY} }} }}"
+    maps = "map $arg_key$loop $loop { k 1; } map $arg_key $m { k 1; }"
+    text = f"{maps} server {{ listen 8080; {closed} location / {{ {_PROXY} }} }}"
     assert status(text, path) in (401, 403, 404, 444, 503)
 
 

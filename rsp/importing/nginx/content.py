@@ -22,7 +22,7 @@ from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import Guards
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.missing import Missing, Passed, is_rewriting
+from rsp.importing.nginx.missing import Missing, Passed, is_rewriting, otherwise
 from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.servers import Location, Server, around_alias
 from rsp.importing.nginx.tree import Statement, mark_all
@@ -30,8 +30,6 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.nginx.words import NOTED
 
 _MAPPED: Final = re.compile(r"(?P<scheme>https?://)?\$\{?(?P<name>\w+)\}?")
-
-
 _PIXEL: Final = "R0lGODlhAQABAIABAAAAAP///yH5BAEAAAEALAAAAAABAAEAAAICTAEAOw=="
 
 
@@ -246,12 +244,14 @@ class Content:
             self._tell_of_sources(draft, level)
             self._tried(draft, tried, folder, location, level, names, rules)
             return
-        files.look_at_index(self.server, location, level)
+        is_refused = files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
-        if script is not None and files.may_be_directory(location):
+        runs = script is not None and files.may_be_directory(location)
+        if runs or is_refused:
+            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
+        if script is not None and runs:
             indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
             self._unlisted(draft)
-            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
 
     def _scripts(self, level: Level, location: Location | None) -> Location | None:
         """The location that runs what ``index`` names."""
@@ -273,8 +273,7 @@ class Content:
         meant = last.location
         script = self._scripts(level, location) if tried.directory else None
         runs = meant is not None or script is not None
-        if tried.directory:
-            files.look_at_index(self.server, location, level)
+        is_refused = tried.directory and files.look_at_index(self.server, location, level)
         draft.keys["files"] = files.table(
             folder, level, names, looks_in_directories=tried.directory,
             scripts=meant is not None and last.returned is None,
@@ -285,7 +284,7 @@ class Content:
                 f"where there are both a directory and a file with {tried.extensions[0]} of a name, rsp serves the file"
             )
             draft.parts.note(level.own("try_files")[-1], said)
-        if script is not None:
+        if is_refused or script is not None:
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
         if last.file is not None:
             draft.keys["fallback"] = last.file
@@ -299,7 +298,7 @@ class Content:
             if is_rewriting(meant):
                 missing.named(meant)
             elif last.rewrite is not None:
-                missing.rewritten(meant, last.rewrite)
+                missing.rewritten(meant, last.rewrite, names)
             elif passing is None:
                 raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
             else:
@@ -325,7 +324,7 @@ class Content:
                 others.insert(0, first)
             else:
                 draft.before.append(first.removeprefix("else"))
-            draft.before += [*others, *self._otherwise(draft, tried), "end"]
+            draft.before += [*others, *otherwise(draft, tried, names), "end"]
 
     @staticmethod
     def _tell_of_sources(draft: Draft, level: Level) -> None:
@@ -336,19 +335,6 @@ class Content:
                         f"nginx sends the source of {word} here, because it is not the last of try_files; rsp does not"
                     )
                     draft.parts.note(statement, said)
-
-    @staticmethod
-    def _otherwise(draft: Draft, tried: files.Tries) -> list[str]:
-        """Where none of the names in the hook is there.  Raises :class:`Unsayable`."""
-        if tried.file:
-            return []  # the route looks for the path itself
-        if {"else_rewrite", ""} & set(draft.keys) or draft.others or tried.last.returned is not None:
-            raise Unsayable("rsp import does not translate what this try_files ends with")
-        if "else_to" in draft.keys:
-            return ["else", f"  return proxy({quoted(str(draft.keys['else_to']))})"]
-        if "fallback" in draft.keys:
-            return ["else", f"  req.path = {quoted(str(draft.keys['fallback']))}"]
-        return ["else", f"  return respond({tried.last.status})"]
 
     def _passer(self, draft: Draft, rules: fields.Rules, index: str | None) -> Passed:
         """Makes ``else_to``."""

@@ -13,7 +13,7 @@ from rsp.importing.site import Value
 
 # What rsp sends by itself (docs/fastcgi.md), and what PHP does without.
 _ANY: Final = frozenset(("SCRIPT_FILENAME", "GATEWAY_INTERFACE", "SERVER_SOFTWARE", "REMOTE_PORT", "REDIRECT_STATUS"))
-_FIXED: Final = frozenset(("SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED", "CONTENT_LENGTH", "REQUEST_METHOD"))
+FIXED: Final = frozenset(("SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED", "CONTENT_LENGTH", "REQUEST_METHOD"))
 _SAME: Final[dict[str, tuple[str, ...]]] = {
     "SCRIPT_NAME": ("$fastcgi_script_name",),
     "PATH_INFO": ("$fastcgi_path_info", "$path_info", "$document_uri", "$uri"),
@@ -137,7 +137,7 @@ def _parameters(level: Level, name: str, names: Names, parts: Parts) -> dict[str
             parts.note(None, _SERVER_NAME)
         if variable in _ANY or value in _SAME.get(variable, ()) or value == f"${variable.lower()}":
             continue
-        if variable in _FIXED or variable == "HTTP_PROXY":
+        if variable in FIXED or variable == "HTTP_PROXY":
             parts.note(statement, f"rsp sets {variable} by itself, to what the script and its path are")
             continue
         try:

@@ -123,7 +123,7 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     found = level.own("try_files")
     if not found:
         return None
-    *items, last = found[-1].args
+    *items, last = _until_root(found[-1].args, location, level)
     only = names.expand(items[0]) if items else ""
     if len(items) == 1 and only.startswith("/") and "$" not in only and re.fullmatch(r"=\d{3}", last):
         return Tries(False, False, Fallback(status=last[1:]), only)
@@ -158,6 +158,17 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     if looked and not has_file and names.expand(last) in ("$uri", "$uri/"):
         raise Unsayable("nginx would look for the same location again and again, and answer 500")
     return Tries(has_file, has_directory, end, "", tuple(extensions), is_first, looked)
+
+
+def _until_root(words: list[str], location: Location | None, level: Level) -> list[str]:
+    """``try_files $uri / ...`` below an alias: its directory is always there, so its index comes last."""
+    said = level.last("index")
+    index = said.args if said is not None else [_DEFAULT_INDEX]
+    is_page = len(index) == 1 and re.fullmatch(r"[\w.\-]+\.html?", index[0]) is not None
+    is_folder = location is not None and location.path.endswith("/") and level.value("alias").endswith("/")
+    if location is None or location.is_regex or not is_folder or "/" not in words[1:-1] or not is_page:
+        return words
+    return [*words[: words.index("/", 1)], f"{location.path.rstrip('/')}/{index[0]}"]
 
 
 def _looked(
@@ -245,11 +256,14 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
     return Fallback(file=_below(path, server, location, meant, names))
 
 
-def look_at_index(server: Server, location: Location | None, level: Level) -> None:
-    """nginx asks again with the name of a directory's index.  Raises :class:`Unsayable` where others may have that."""
-    if location is not None and location.is_regex and _NAMES_FILES.search(location.path):
-        return
-    said = level.last("index")
+def look_at_index(server: Server, location: Location | None, level: Level) -> bool:
+    """nginx asks again with the name of a directory's index: whether locations for scripts may refuse it.
+
+    Raises :class:`Unsayable` where others may keep clients out.
+    """
+    if not may_be_directory(location):
+        return False
+    said, is_refused = level.last("index"), False
     folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
     for word in said.args if said is not None else [_DEFAULT_INDEX]:
         found = [server.find(f"{folder}/{word}"), *(each for each in server.locations if each.modifier == "=")]
@@ -257,8 +271,21 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> No
             if each is None or each is location or (each.modifier == "=" and not each.path.endswith(f"/{word}")):
                 continue
             is_below = each.is_regex or each.path.startswith(f"{folder}/")
-            if is_below and each.content is None and differ(level, each.level):
+            if not is_below or each.content is not None or not differ(level, each.level):
+                continue
+            if (location is not None and location.is_regex) or not _refuses_scripts(each):
                 raise Unsayable(f"the index {word} leads to a location with restrictions of its own: {each.path}")
+            is_refused = True
+    return is_refused
+
+
+def _refuses_scripts(location: Location) -> bool:
+    """Whether it is for scripts, and refuses all clients."""
+    if not location.is_regex or "php" not in location.path or location.level.has("if", "set", "rewrite", "break"):
+        return False
+    first = next((each for each in location.level.block if each.name in ("allow", "deny", "return")), None)
+    said = (first.name, first.value[:1]) if first is not None else ("", "")
+    return said in (("deny", "a"), ("return", "4"), ("return", "5"))
 
 
 def _below(path: str, server: Server, location: Location | None, meant: Location | None, names: Names) -> str:

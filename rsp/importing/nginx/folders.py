@@ -25,7 +25,8 @@ def put(draft: Draft, server: Server, location: Location | None, level: Level, n
     *tried, last = said[-1].args if said else ["$uri", "$uri/", "=404"]
     if not base or set(tried) - {"$uri", "$uri/"} or "$uri" not in tried:
         raise Unsayable("the directory depends on the request")
-    files.look_at_index(server, location, level)
+    if files.look_at_index(server, location, level):
+        raise Unsayable("the index leads to a location with restrictions of its own")
     looks = "$uri/" in tried
     page = _page(last, server)
     folder = names.lua(f"/{start}{variable}{behind}".rstrip("/"))

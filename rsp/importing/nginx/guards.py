@@ -34,6 +34,10 @@ class Dynamic:
         """All that a map can give."""
         return self._maps.values(name, may_be_empty=may_be_empty)
 
+    def sources(self, name: str) -> list[str] | None:
+        """Texts whose variables a map asks for; ``None``: none sets ``$name``."""
+        return None if name in self.names else self._maps.sources(name)
+
     def call(self, name: str) -> str | None:
         return f'(req.ctx.{name} or "")' if name in self.names else self._maps.call(name)
 
@@ -104,7 +108,12 @@ class Guards(Struct):
         others = [inner for inner in block if inner not in known and inner not in fields and inner.name != "access_log"]
         if others:
             raise Unsayable(f"rsp import does not translate `{others[0].name}` in if")
-        before, condition, captures = self.condition(statement.args)
+        try:
+            before, condition, captures = self.condition(statement.args)
+        except Unsayable:
+            if not self._is_idle(block):
+                raise
+            return []
         captures = captures or around
         answers = any(inner.name == "return" for inner in known)
         self.branches.append(Branch(before, condition, captures, fields or None, answers))
@@ -114,6 +123,11 @@ class Guards(Struct):
         if not inside:
             return []
         return [*before, f"if {condition} then", *(f"  {line}" for line in inside), "end"]
+
+    def _is_idle(self, block: list[Statement]) -> bool:
+        """Whether an ``if`` sets variables that do not matter, and takes no fields of another one away."""
+        sets = all(inner.name == "set" and inner.value.lstrip("$") not in self.is_used for inner in block)
+        return sets and not any(branch.fields for branch in self.branches)
 
     def returned(self, statement: Statement, captures: frozenset[str]) -> str:
         """Raises :class:`Unsayable`."""
@@ -192,7 +206,7 @@ class Guards(Struct):
                 self.routes_again = True
             inside = [f"req.path = {said}"]
             if mark and query:
-                given = _encoded(self._lua(query, captures))
+                given = encoded(self._lua(query, captures))
                 inside.append(f'req.query = {given} .. (req.query ~= "" and "&" .. req.query or "")')
             elif mark:
                 inside.append('req.query = ""')
@@ -210,7 +224,7 @@ class Guards(Struct):
             return ' .. (req.query ~= "" and "?" .. req.query or "")'
         if not query:
             return ""
-        return f' .. "?" .. {_encoded(self._lua(query, captures))} .. (req.query ~= "" and "&" .. req.query or "")'
+        return f' .. "?" .. {encoded(self._lua(query, captures))} .. (req.query ~= "" and "&" .. req.query or "")'
 
     def declared(self) -> list[str]:
         """Lines that stand before the code: the patterns."""
@@ -238,7 +252,7 @@ def stripped(args: list[str]) -> list[str]:
     return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or len(words) == 3]
 
 
-def _encoded(query: str) -> str:
+def encoded(query: str) -> str:
     """An expression of Lua for a query, with what comes from the path encoded: in hooks it is not."""
     query = re.sub(r'\((found(?:\[\d+\]|\.\w+)) or ""\)', r'url.encode(\1 or "")', query)
     return re.sub(r"(?<![\w.(])req\.path\b", "url.encode(req.path)", query)
@@ -263,3 +277,18 @@ def body(lines: list[str]) -> list[str]:
     if any(line.lstrip().startswith("found =") for line in lines):
         return ["local found", *(line.replace("local found =", "found =") for line in lines)]
     return lines
+
+
+def asks_outside(lines: list[str]) -> bool:
+    """Whether groups are used elsewhere than in the block below the expression that has found them."""
+    around: int | None = None  # the indentation of that expression
+    for line in lines:
+        words = line.lstrip()
+        indent = len(line) - len(words)
+        if around is not None and (indent < around or (indent == around and words != "if found then")):
+            around = None
+        if ("found[" in line or "found." in line) and (around is None or indent <= around):
+            return True
+        if words.startswith(("found =", "local found =")):
+            around = indent
+    return False

@@ -165,8 +165,10 @@ def is_below(other: dict[str, Value]) -> bool:
 
 def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: str) -> list[str]:
     """Lines for directories whose index script is in a location that keeps clients out.  Raises :class:`Unsayable`."""
-    _, root = _place(draft, folder)
-    words = scripts(level)
+    path, root = _place(draft, folder)
+    there = f"{quoted(folder)} .. req.path:sub({len(path.rstrip('/')) + 1})"
+    there = there if level.has("alias") else f"{root} .. req.path"
+    words, every = scripts(level), _words(level)
     found: list[str] = []
     for each in server.locations:
         if not each.is_regex or "php" not in each.path or each.content is not None or not words:
@@ -178,12 +180,16 @@ def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: s
         except Unsayable:
             continue  # reported with the location, which is closed by a wider expression
         returned = next((one.value for one in each.level.block if one.name == "return"), "403")
-        status = returned if returned.isdigit() else "403"
+        status = returned if returned[:1] in ("4", "5") else "403"
         for word in words if str(draft.match.get("exact", "/")).endswith("/") else ():
             is_closed = f"{name}.test(index){_others(each, word, server, guards)}"
+            for other in every[: every.index(word)]:
+                is_closed += (
+                    f' and file.kind({there} .. {quoted(other)}) ~= "file"' if not other.endswith(".php") else ""
+                )
             found += [
                 f"local index = req.path .. {quoted(word)}",
-                f'if req.path:sub(-1) == "/" and {is_closed} and file.kind({root} .. index) == "file" then',
+                f'if req.path:sub(-1) == "/" and {is_closed} and file.kind({there} .. {quoted(word)}) == "file" then',
                 f"  return respond({status})",
                 "end",
             ]

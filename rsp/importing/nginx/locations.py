@@ -19,11 +19,12 @@ from rsp.importing.nginx import (
     referers,
     settings,
     times,
+    verdicts,
 )
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.guards import MODULE, Guards, may_stop, stripped
+from rsp.importing.nginx.guards import MODULE, Guards, asks_outside, may_stop, stripped
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import wider_than
@@ -39,6 +40,7 @@ from rsp.importing.site import Value
 
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
 _MOVED: Final = ("301", "302", "303", "307", "308")
+_BACKSLASH: Final = "no request is for this location: rsp takes a backslash in a path for a slash"
 
 
 class Locations:
@@ -62,6 +64,12 @@ class Locations:
             if location.outer is not None and location.outer.is_regex:
                 mark(location.statement)
                 found.append(Draft({}, is_closed=True))  # the one around it is closed: precedence.py
+                continue
+            refuses = _keeps_out(location.statement) or location.level.has("return", "if")
+            if "\\" in location.path and not location.is_regex and not refuses:
+                mark(location.statement)
+                found.append(Draft({}, parts=Parts(), is_closed=True))
+                found[-1].parts.note(location.statement, _BACKSLASH)
                 continue
             try:
                 found.append(self._draft(location))
@@ -157,13 +165,17 @@ class Locations:
             self._always(draft, level, names)
             return
         access.passwords(level, draft.keys, names)
-        access.service(level, draft.keys, self._services.asked, draft.parts)
+        verdict = verdicts.location_of(level, self.server)
+        if verdict is None:
+            access.service(level, draft.keys, self._services.asked, draft.parts)
         access.satisfy(level, draft.keys)
         counted = self.context.zones.put(level, draft.keys, names, draft.parts)
         self._limit_except(level, draft)
         rules = fields.Rules()
         answered = self._rewriting(level, draft, names, location)
         if not answered:
+            if verdict is not None:
+                counted += self._verdict(verdict, level, draft, location)
             given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
             said = [*rules.before, *draft.before]
@@ -195,6 +207,12 @@ class Locations:
             draft.before.insert(0, f"if req.path == {bare} then return redirect({to}, 301) end")
         if is_internal:
             draft.before.insert(0, "if not req.ctx.rerouted then return respond(404) end")
+
+    def _verdict(self, verdict: Location, level: Level, draft: Draft, location: Location | None) -> list[str]:
+        def refuse(code: str) -> str:
+            return self._leads.instead_of(code, draft, location) or f"return respond({code})"
+
+        return verdicts.lines(verdict, level, self.guards, self.context.functions, refuse)
 
     def _cached(self, level: Level, draft: Draft) -> None:
         """How long clients keep what peers answer; not their errors."""
@@ -278,8 +296,7 @@ class Locations:
 
     def _with_groups(self, lines: list[str], location: Location | None) -> list[str]:
         """With what the groups of the location's own expression have matched.  Raises :class:`Unsayable`."""
-        asks = any("found[" in line or "found." in line for line in lines)
-        if location is None or not self.guards.names.captures or not asks:
+        if location is None or not self.guards.names.captures or not asks_outside(lines):
             return lines
         if any("found =" in line for line in lines):
             raise Unsayable("groups of the location's expression are used beside those of others")

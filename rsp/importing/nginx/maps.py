@@ -52,6 +52,13 @@ class Maps:
         values = list(dict.fromkeys(entry.value for entry in entries))
         return values if all(value and "$" not in value for value in values) else []
 
+    def sources(self, name: str) -> list[str] | None:
+        """Texts whose variables a map asks for; ``None``: none sets ``$name``."""
+        statement = self._named.get(name)
+        if statement is None:
+            return None
+        return [*statement.args[:-1], *(entry.value for entry in statement.block or [])]
+
     def _write(self, name: str, statement: Statement) -> str:
         function = f"{statement.name}_{name}".lower()
         lines = {"map": self._map, "geo": self._geo, "split_clients": self._split}[statement.name](function, statement)

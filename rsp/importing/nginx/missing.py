@@ -10,10 +10,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.lua import quoted
 from rsp.importing.nginx import access, fastcgi, times
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.guards import MODULE
+from rsp.importing.nginx.files import Tries
+from rsp.importing.nginx.guards import MODULE, encoded
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import named_groups, re2_of, refusing
 from rsp.importing.nginx.precedence import may_be_others
@@ -38,11 +40,15 @@ class Missing(Struct):
     level: Level
     passed: Passed
 
-    def rewritten(self, meant: Location, target: str) -> None:
-        """``target``: the last argument of ``try_files``.  Raises :class:`Unsayable`."""
+    def rewritten(self, meant: Location, target: str, names: Names) -> None:
+        """``target``: the last argument of ``try_files``; ``names``: of the location that has it.
+
+        Raises :class:`Unsayable`.
+        """
         passing = self._passing(meant, target)
         self.passed(passing, meant, True)
-        names = Names(self.server.names.constants, self.server.names.functions)  # a path that was rewritten counts
+        captures = names.captures if names.has_groups else frozenset()
+        names = Names(names.constants, names.functions, captures)  # a path that was rewritten counts
         self.draft.keys["else_rewrite"] = _written(target, names, keeps_query=False)
 
     def named(self, meant: Location) -> None:
@@ -163,6 +169,32 @@ def _written(target: str, names: Names, *, keeps_query: bool) -> str:
     elif not drops and mark:
         parts.append("{query}")
     return f"{said}?{'&'.join(parts)}" if mark or drops else said
+
+
+def otherwise(draft: Draft, tried: Tries, names: Names) -> list[str]:
+    """Lines of a hook that has looked for files of other names, and found none.  Raises :class:`Unsayable`."""
+    if tried.file:
+        return []  # the route looks for the path itself
+    to, rewrite = draft.keys.get("else_to"), tried.last.rewrite
+    is_known = "else_rewrite" not in draft.keys or (to is not None and rewrite is not None)
+    if "" in draft.keys or draft.others or tried.last.returned is not None or not is_known:
+        raise Unsayable("rsp import does not translate what this try_files ends with")
+    if to is not None:
+        lines = _moved(rewrite, names) if rewrite is not None and "else_rewrite" in draft.keys else []
+        return ["else", *(f"  {line}" for line in lines), f"  return proxy({quoted(str(to))})"]
+    if "fallback" in draft.keys:
+        return ["else", f"  req.path = {quoted(str(draft.keys['fallback']))}"]
+    return ["else", f"  return respond({tried.last.status})"]
+
+
+def _moved(target: str, names: Names) -> list[str]:
+    """``target``: the last argument of ``try_files``."""
+    kept = next((tail for tail in _KEPT if target.endswith(tail)), "")
+    path, _, query = target.removesuffix(kept).partition("?")
+    if kept and query:
+        raise Unsayable(f"rsp import does not translate {target} at the end of try_files")
+    given = [] if kept else [f"req.query = {encoded(names.lua(query))}"]
+    return [*given, f"req.path = {names.lua(path)}"]
 
 
 def is_rewriting(meant: Location) -> bool:

@@ -9,6 +9,7 @@ from rsp.importing.nginx import idioms, settings, shared, surroundings, times, t
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.environment import Environment
+from rsp.importing.nginx.fastcgi import FIXED
 from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.listen import Listeners
@@ -264,7 +265,7 @@ def _matter(block: list[Statement]) -> frozenset[str]:
     """Variables that something asks for which is translated: not those that only steer a cache, or a log."""
     found: set[str] = set()
     for statement in every(block):
-        if statement.name in DROPPED or statement.name in NOTED or statement.name in ("log_format", "access_log"):
+        if _is_idle(statement):
             continue
         words = statement.args[1:] if statement.name in ("set", "map", "geo") else statement.args
         if statement.name in ("map", "geo"):
@@ -275,11 +276,19 @@ def _matter(block: list[Statement]) -> frozenset[str]:
     return frozenset(found - _idle(block))
 
 
+def _is_idle(statement: Statement) -> bool:
+    """Whether the values of its variables do not matter: rsp does not have it, or sets it by itself."""
+    name = statement.name
+    if name in DROPPED or name in NOTED or name in ("log_format", "access_log"):
+        return True
+    return name == "fastcgi_param" and statement.value in FIXED
+
+
 def _idle(block: list[Statement]) -> set[str]:
     """Variables that are set in `if`, and asked for by nothing but what rsp does not have."""
     asked: set[str] = set()
     for statement in every(block):
-        if statement.name in DROPPED or statement.name in NOTED or statement.name in ("log_format", "access_log"):
+        if _is_idle(statement):
             continue
         if statement.name == "if" and all(inner.name == "set" for inner in statement.block or []):
             continue

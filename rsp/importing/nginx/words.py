@@ -149,7 +149,8 @@ HANDLED: Final[dict[str, str]] = {
     "expires": "`cache_control` of `files`, or Cache-Control",
     "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
     "auth_basic auth_basic_user_file": "`auth = { basic = ... }`",
-    "auth_request auth_request_set": '`auth = { forward = ..., style = "auth_request" }`',
+    "auth_request auth_request_set": '`auth = { forward = ..., style = "auth_request" }`; '
+    "a hook, where it is `if` and `return`",
     "limit_req limit_req_zone limit_req_status": "`rate_limit`; no request is delayed",
     "limit_conn limit_conn_zone limit_conn_status": "`concurrency`",
     "limit_rate": "`bandwidth`",
