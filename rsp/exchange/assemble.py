@@ -105,14 +105,11 @@ def assemble(
     # Not ``made``, which would hold itself.
     certified = _certified(made.requirements)
     made.direct_to = partial(_direct, config, made.listeners, made.filters, certified, made.nowhere, counting)
-    made.redirecting = dict.fromkeys(
-        (listener.address for listener in config.listeners if listener.redirect), _redirecting(config, made)
-    )
+    made.redirecting = {listener.address for listener in config.listeners if listener.redirect}
+    made.to_https = _to_https(config, made)
     _answer_ready(settings, made)
     if settings.tracing is not None:
-        made.tracer = Tracer(settings.tracing)
-        for each in made.redirecting.values():
-            each.tracer = made.tracer
+        made.tracer = made.to_https.tracer = Tracer(settings.tracing)
     if made.requirements and (hooks is not None or _SUBJECT in str(config)):
         _warm_up()
     return made
@@ -125,7 +122,7 @@ def _answer_ready(settings: Settings, made: RunningConfig) -> None:
     target = RouteTarget(Route(), Ready(), None, made.listeners, (), (), (None, None))
     target.is_anywhere = True
     target.logs, target.series = made.nowhere.logs, made.nowhere.series
-    for each in (made, *made.redirecting.values()):
+    for each in (made, made.to_https):
         each.ready, each.ready_path = target, settings.ready.encode()
 
 
@@ -173,7 +170,7 @@ def _direct(
     return target
 
 
-def _redirecting(config: Config, main: RunningConfig) -> RunningConfig:
+def _to_https(config: Config, main: RunningConfig) -> RunningConfig:
     """For listeners that redirect all requests: one route, and neither hooks nor upstreams."""
     settings = config.settings
     made = RunningConfig(main.forwarded, main.pages, main.secrets)

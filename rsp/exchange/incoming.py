@@ -16,6 +16,7 @@ from rsp.http.conditions import Unroutable
 from rsp.http.limits import Limits
 from rsp.http.lines import without
 from rsp.http.message import OutgoingHead
+from rsp.http.paths import check_dots
 from rsp.http.routing import match
 
 
@@ -84,10 +85,16 @@ class Incoming(Tunnel):
     def enter(self) -> None:
         """It has passed the filters for all routes: to the upstream that one of them has chosen, or to its route."""
         passage = self.passage
-        if passage is not None and passage.sent_to is not None:
-            self.take(self.config.direct(passage.sent_to))
-        else:
+        if passage is None or passage.sent_to is None:
             self.find_route()
+            return
+        if not self.head.plain:
+            try:
+                check_dots(self.head.path)
+            except Unroutable as error:
+                self.refuse(error.status, error.reason)
+                return
+        self.take(self.config.direct(passage.sent_to))
 
     def find_route(self) -> None:
         head = self.head

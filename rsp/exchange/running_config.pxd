@@ -50,7 +50,9 @@ cdef class RunningConfig:
     cdef public Forwarded forwarded
     cdef public object direct_to, directory, dns, hooks, pages, router
     cdef public Limits limits
-    cdef public dict listeners, redirecting, series, upstreams, via
+    cdef public dict listeners, series, upstreams, via
+    cdef public set redirecting
+    cdef public RunningConfig to_https
     cdef public list keyed, requirements, ticking
     cdef public tuple stores
     cdef public tuple filters

@@ -209,15 +209,16 @@ class RunningConfig:
     ``keyed``       parts of its filters that use files; those that there are now are in ``directory.keyring``
     ``stores``      what it may share with other instances
     ``ticking``     parts of its filters that have something to do once a second, as long as exchanges use it
-    ``requirements``  of its routes; ``redirecting``: what serves listeners that redirect all requests, by address
+    ``requirements``  of its routes
+    ``redirecting``  addresses of listeners that redirect all requests; ``to_https``: what serves them
     """
 
     # fmt: off
     __slots__ = (
         "__weakref__", "_direct", "_everywhere", "direct_to", "directory", "dns", "filters", "forwarded", "hooks",
         "keyed", "limits", "listeners", "makes_ids", "needs_ids", "nowhere", "pages", "ready", "ready_path",
-        "redirecting", "requirements", "router", "secrets", "series", "stores", "ticking", "tracer", "upstreams", "via",
-        "weight",
+        "redirecting", "requirements", "router", "secrets", "series", "stores", "ticking", "to_https", "tracer",
+        "upstreams", "via", "weight",
     )
     # fmt: on
 
@@ -246,7 +247,8 @@ class RunningConfig:
         self.hooks: Any = None
         self.requirements: list[Requirement] = []
         self.keyed: list[Keyed] = []
-        self.redirecting: dict[str, RunningConfig] = {}
+        self.redirecting: set[str] = set()
+        self.to_https: RunningConfig
         self.ticking: list[Ticking] = []
         self.stores: tuple[Store, ...] = ()
         self._direct: dict[Upstream, RouteTarget] = {}
@@ -267,7 +269,12 @@ class RunningConfig:
 
     def at(self, listener: str) -> "RunningConfig":
         """What serves the requests that come in there."""
-        return self.redirecting.get(listener, self)
+        return self.to_https if listener in self.redirecting else self
+
+    def follow(self, before: "RunningConfig") -> None:
+        """Connections remain of listeners that this configuration does not have: they are redirected as before, since
+        the routes may be for TLS alone."""
+        self.redirecting |= before.redirecting - self.listeners.keys()
 
     def requirement_of(self, host: bytes) -> Requirement | None:
         """What the routes of ``host`` require of clients: they agree."""

@@ -129,6 +129,7 @@ class HttpService(Service):
                 upstream.follow(known[name])
         self.arrange(peers)
         if before is not None:
+            config.follow(before)
             if before.hooks is not None:
                 before.hooks.stop()
             self.former.add(before)

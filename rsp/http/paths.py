@@ -11,21 +11,36 @@ The cost does not grow with their number.  Prefixes are rows by their length: a 
 many prefixes it has.  Of regular expressions, one pass over the path says which are found in it.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from rsp.http.conditions import Condition, Unroutable
 from rsp.http.message import RequestHead
+from rsp.http.percent import climbs
 from rsp.http.regex import Pattern, Sieve, TooCostly
 
 _SLASH: Final = 0x2F
+_DOTS_WITH_PARAMETERS: Final = re.compile(rb"[/\\]\.\.?;")
 
 
 class CostlyPath(Unroutable):
     """Regular expressions would take too long for it."""
 
     status, reason = 414, "the path is too long for the regular expressions of its host"
+
+
+class ClimbingPath(Unroutable):
+    """Segments ``..`` lead above ``/``."""
+
+    status, reason = 400, "the path leads above its root"
+
+
+class UnclearDots(Unroutable):
+    """Backends can read its dot segments in different ways."""
+
+    status, reason = 400, "the dot segments of the path have two meanings"
 
 
 def normalise_path(path: bytes) -> bytes:
@@ -41,6 +56,43 @@ def normalise_path(path: bytes) -> bytes:
             kept.append(segment)
     tail = b"/" if segments[-1] in (b"", b".", b"..") and kept else b""
     return b"/" + b"/".join(kept) + tail
+
+
+def check_dots(path: bytes) -> None:
+    """Refuse dot segments that backends read in different ways: a filter may have seen another path than they do.
+
+    RFC 3986 section 5.2.4 leaves them out one after the other: an empty segment before ``..`` is one, and an escape is
+    no dot.  Others merge ``//`` first, or decode first; Tomcat takes off what stands behind ``;``.
+
+    Raises :class:`ClimbingPath`, :class:`UnclearDots`.
+    """
+    decoded = unquote_to_bytes(path)
+    if _DOTS_WITH_PARAMETERS.search(decoded) is not None:
+        raise UnclearDots
+    if b".." not in decoded:
+        return
+    if climbs(path):
+        raise ClimbingPath
+    segments = path.split(b"/")[1:]
+    for names in (segments, [unquote_to_bytes(segment) for segment in segments]):
+        if b".." in names and _left(segments, names) != normalise_path(path):
+            raise UnclearDots
+
+
+def _left(segments: list[bytes], names: list[bytes]) -> bytes:
+    """What is left of ``segments`` without those whose names are dots, and is decoded then."""
+    kept: list[bytes] = []
+    for segment, name in zip(segments, names, strict=True):
+        if name == b"..":
+            del kept[-1:]
+        elif name != b".":
+            kept.append(segment)
+    if names[-1] in (b".", b".."):
+        kept.append(b"")
+    parts = unquote_to_bytes(b"/".join(kept)).replace(b"\\", b"/").split(b"/")
+    merged = [part for part in parts if part not in (b"", b".")]
+    tail = b"/" if parts[-1] in (b"", b".") and merged else b""
+    return b"/" + b"/".join(merged) + tail
 
 
 class Choice:

@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from rsp.http.conditions import Condition, Unroutable
 from rsp.http.hosts import HostTable, normalise_host
 from rsp.http.message import RequestHead
-from rsp.http.paths import Choice, PathTable, PatternTable, normalise_path
+from rsp.http.paths import Choice, PathTable, PatternTable, check_dots, normalise_path
 from rsp.http.regex import Pattern
 
 T = TypeVar("T")
@@ -128,8 +128,10 @@ def match(levels: list[Level], head: RequestHead, source: Any) -> Any:
     Raises :class:`Unroutable`, above all where the path's raw and normalised forms would part company.
     """
     found = find(levels, head.path, False, head, source)
-    if not head.plain and find(levels, normalise_path(head.path), True, head, source) is not found:
-        raise AmbiguousPath
+    if not head.plain:
+        check_dots(head.path)
+        if find(levels, normalise_path(head.path), True, head, source) is not found:
+            raise AmbiguousPath
     return found
 
 

@@ -37,7 +37,7 @@ _TABLE: Final = (
     (r"response [\w-]+: nginx \[\], rsp \[['\"]", "`add_header` holds for all statuses, with and without `always`; Cache-Control without `always` only below 400, as in nginx."),
 )  # fmt: skip
 _FORWARDED: Final = "X-Forwarded-* of clients: rsp believes, and passes on, only those of `trusted` proxies."
-_PATHS: Final = "A path with `//`, dot segments or needless escapes gets 400, if its normal form is another location's (docs/routes.md)."
+_PATHS: Final = "A path with `//`, dot segments or needless escapes gets 400, if its normal form is another location's, or if RFC 3986 reads its dot segments in another way than nginx: `/a//../b` (docs/routes.md)."
 _COOKIES: Final = (
     "`proxy_pass` with a path: the Path of cookies is mapped back, as with `proxy_cookie_path`; a note says so."
 )

@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 
+from rsp.http.conditions import Unroutable
+from rsp.http.paths import check_dots
 from tests.everywhere import Everywhere
 from tests.fastcgi_peer import FastCgiPeer, page, saying
 from tests.harness import Backend, answering, exchange, wait_until
@@ -219,6 +221,10 @@ def test_every_path_is_the_file_that_its_segments_name(rsp):
 
 def expected(www, path):
     """What there is for a path of the route ``/p/``."""
+    try:
+        check_dots(path.encode())
+    except Unroutable:
+        return 400, b""
     decoded = unquote_to_bytes(path).decode().replace("\\", "/")
     name = posixpath.normpath(decoded).replace("//", "/")
     slash = decoded.endswith(("/", "/.", "/.."))

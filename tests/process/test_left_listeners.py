@@ -134,3 +134,20 @@ def test_while_a_configuration_is_tried_its_worker_serves_the_listener_as_before
         clients.ask(over_tls)
         assert clients.finish() == [b"HTTP/1.1 200 OK"] * 2, rsp.log
         wait_until(lambda: "Reloaded:" in rsp.log, "the reload")
+
+
+def test_what_is_kept_of_a_listener_that_redirects_is_redirected_after_its_removal(tmp_path, site):
+    """The routes may be for TLS alone."""
+    own, text = site
+    kept = REQUEST.replace(b"Connection: close\r\n", b"")
+    with Rsp(tmp_path, text(f'{REMAINS} listen "127.0.0.1:{own}" {{ redirect = "https" }}')) as rsp:
+        with socket.create_connection(("127.0.0.1", own), timeout=30) as client:
+            client.sendall(kept)
+            assert client.recv(4096).startswith(b"HTTP/1.1 308 ")
+            for _ in range(2):
+                rsp.reload(text(REMAINS))
+                client.sendall(kept)
+                assert client.recv(4096).startswith(b"HTTP/1.1 308 ")
+            rsp.reload(text(f"{REMAINS} {PLAIN}"))
+            client.sendall(REQUEST)
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")

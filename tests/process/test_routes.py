@@ -46,6 +46,7 @@ route(says("every", { path = "/host" }))
 
 on_request(function(req)
   if req.headers["x-hook"] then req.path = "/static/hooked.php" end
+  if req.headers["x-proxy"] then return proxy("app") end
 end)
 """  # fmt: skip
 
@@ -94,6 +95,22 @@ def test_a_path_that_means_two_things_is_refused(site, way):
         assert (answer.status, b"ambiguous path" in answer.body) == (400, True), path
     for path in ("/downloads/a%20b", "/downloads/./x", "/downloads//x"):
         assert site.ask(way, path).body == b"downloads"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_dots_above_the_root_or_with_two_meanings_reach_no_peer(site, backend, way):
+    assert site.ask(way, "/docs/../docs/x").body == b"one"
+    heads = len(backend.heads)
+    for path, reason in (
+        ("/docs/../../docs/x", b"above its root"),
+        ("/docs/%2e%2e/%2e%2e/docs/x", b"above its root"),
+        ("/docs/x//../y", b"two meanings"),
+        ("/docs/..;/users/0", b"two meanings"),
+    ):
+        for fields in ((), (("X-Proxy", "1"),)):
+            answer = site.ask(way, path, *fields)
+            assert (answer.status, reason in answer.body) == (400, True), path
+    assert len(backend.heads) == heads
 
 
 @pytest.mark.parametrize("way", WAYS)

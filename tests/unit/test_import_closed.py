@@ -8,6 +8,7 @@ from rsp.importing.nginx.reader import read
 from rsp.lua.evaluate import evaluate
 
 _PROXY = "proxy_pass http://127.0.0.1:9;"
+_REFUSED = "location = /v { internal; return 401; }"
 _BY_KEY = "if ($arg_key = k) { return 204; }"  # which auth_request does not have in nginx
 
 
@@ -57,6 +58,16 @@ def status(tmp_path):
             "/x/y",
         ),
         (f"location /x/ {{ auth_request /v; {_PROXY} }} location = /v {{ set $a 1; return 204; }}", "/x/y"),
+        (f"auth_request /v; location /x/ {{ rewrite ^ /y last; }} location /y {{ {_PROXY} }} {_REFUSED}", "/x/"),
+        (
+            f"auth_request /v; location /x/ {{ error_page 418 = @a; if ($arg_a) {{ return 418; }} {_PROXY} }} location @a {{ {_PROXY} }} {_REFUSED}",
+            "/x/?a=1",
+        ),
+        (
+            f"auth_request /v; error_page 401 = @a; location /x/ {{ {_PROXY} }} location @a {{ {_PROXY} }} {_REFUSED}",
+            "/x/",
+        ),
+        (r"root /srv; location /x/ { index i.html; } location ~ \.(php|html)$ { deny all; }", "/x/"),
         (f"location /x/ {{ allow 10.0.0.0/8; deny 10.1.0.0/16; allow 192.0.2.0/24; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ if ($http_user_agent = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ js_access module.check; {_PROXY} }}", "/x/y"),
@@ -95,12 +106,18 @@ def status(tmp_path):
         ('location "/é/" { deny all; }', "/%C3%A9/x"),
         ('location "/br{a}ce/" { deny all; }', "/br{a}ce/x"),
         ("location '/q?m/' { deny all; }", "/q%3Fm/x"),
+        (
+            rf"location ~ ^/x/o/ {{ {_PROXY} }} location / {{ {_PROXY} location ~ \.a$ {{ {_PROXY} }} }} location /x/ {{ {_PROXY} }} location /x/s*r/ {{ deny all; }}",
+            "/x/s*r/b",
+        ),
         (f"location /s/ {{ satisfy any; allow 10.0.0.1; auth_basic x; auth_basic_user_file /none; {_PROXY} }}", "/s/"),
     ],
 )
 def test_it_stays_closed(status, closed, path):
     maps = "map $arg_key$loop $loop { k 1; } map $arg_key $m { k 1; }"
-    text = f"{maps} server {{ listen 8080; {closed} location / {{ {_PROXY} }} }}"
+    text = (
+        f"{maps} server {{ listen 8080; {closed} {'' if 'location / ' in closed else f'location / {{ {_PROXY} }}'} }}"
+    )
     assert status(text, path) in (401, 403, 404, 444, 503)
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rsp.importing.haproxy.reader import read as read_haproxy
 from rsp.importing.lua import write
 from rsp.importing.nginx.reader import read
-from rsp.importing.site import Unreadable
+from rsp.importing.site import Unreadable, Untranslated
 from tests.soak import examples
 
 THEMES = sorted((Path(__file__).parents[1] / "interop" / "nginx").glob("*.conf"))
@@ -76,3 +77,50 @@ def test_ten_times_as_many_parts_are_about_ten_times_as_much_work(one, around, n
         for count in (20, 200)
     )
     assert few < many < 12 * few
+
+
+_CODE = ("404) x() --", "503) end x() --", "404\n x()", "4040) x(", "\u00b2\u00b2\u00b2", "404\u00b2", "99999999999")
+
+
+@pytest.mark.parametrize("code", _CODE)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "root /srv; index index.php index.html; location ~ [.]php$ {{ return {}; }}",
+        "location / {{ limit_req zone=a; limit_req_status {}; proxy_pass http://a; }}",
+        "location / {{ limit_conn b 1; limit_conn_status {}; proxy_pass http://a; }}",
+        "location / {{ error_page 404 ={} @a; root /srv; }} location @a {{ return 404; }}",
+        "error_page {} /x.html; location / {{ root /srv; }}",
+        "if ($http_x) {{ return {}; }} location / {{ proxy_pass http://a; }}",
+    ],
+    ids=["index", "limit_req_status", "limit_conn_status", "=", "error_page", "if"],
+)
+def test_what_stands_for_a_status_never_becomes_code(body, code, tmp_path):
+    zones = "limit_req_zone $http_x zone=a:1m rate=1r/s; limit_conn_zone $http_x zone=b:1m;"
+    text = "http {{ {} server {{ listen 80; {} }} }}"
+    path = tmp_path / "nginx.conf"
+    for status in ("404", f"'{code}'"):
+        argument = f"'={code}'" if "={}" in body and status != "404" else status
+        path.write_text(text.format(zones, body.replace("={}", "{}" if argument != status else "={}").format(argument)))
+        if status == "404":
+            write(read(path, path.read_text()))
+        else:
+            with pytest.raises(Unreadable, match=r"nginx.conf:\d+: \w+: expected a status such as 404"):
+                read(path, path.read_text())
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("", "use_backend"), ("server a 127.0.0.1:1 check inter 1x", ""), ("server a 127.0.0.1:1 check\n timeout check 1x", ""),
+    ],
+)  # fmt: skip
+def test_lines_of_haproxy_that_are_wrong_are_reported(lines, tmp_path):
+    backend, frontend = lines
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(
+        f"frontend f\n mode http\n bind :80\n {frontend}\n default_backend b\n"
+        f"backend b\n mode http\n {backend or 'server a 127.0.0.1:1'}\n"
+    )
+    site = read_haproxy(path, path.read_text())
+    assert any(isinstance(part, Untranslated) for part in site.parts)

@@ -3,6 +3,7 @@
 import pytest
 
 from rsp.http.h1.codec import parse_request
+from rsp.http.paths import ClimbingPath, UnclearDots
 from rsp.http.routing import AmbiguousPath, Router, Rule, match
 
 
@@ -34,6 +35,45 @@ def test_the_normalised_path_ends_at_a_segment_too(path):
 def test_a_segment_that_only_the_normalised_path_has_is_refused():
     with pytest.raises(AmbiguousPath):
         find([(None, "/api", "api"), (None, "/", "rest")], b"/api%2fx")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/../secret", b"/..", b"/a/../../a/b", b"/%2e%2e/secret", b"/a/%2E./.%2e/a", b"/..\\secret", b"/a\\..\\..\\a",
+        b"/..%2fsecret", b"//../secret", b"/a/..%5c..%5ca", b"/./../x",
+    ],
+)  # fmt: skip
+def test_a_path_above_the_root_is_refused_whatever_the_routes(path):
+    with pytest.raises(ClimbingPath):
+        find([(None, "/", "all")], path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        # RFC 3986 reads /admin/foo, nginx /foo
+        b"/x/../admin//../foo", b"/x/%2e%2e/admin//%2e%2e/foo", b"/a//../b", b"/a%2fb/../c",
+        # some of the dots, or of the slashes, are escapes: read before or after the others
+        b"/x/../admin/%2e%2e/foo", b"/x/../admin/..%2ffoo", b"/x/%2e%2e/admin/..%2ffoo", b"/x/../admin/..\\foo",
+        # Tomcat reads /admin
+        b"/x/..;/admin", b"/x/..;a=b/admin", b"/.;/admin", b"/x/%2e%2e;/admin", b"/x\\..;/admin", b"/x/..%3b/admin",
+    ],
+)  # fmt: skip
+def test_dots_that_backends_read_in_two_ways_are_refused(path):
+    with pytest.raises(UnclearDots):
+        find([(None, "/admin", "admin"), (None, "/", "rest")], path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/a/../b", b"/a/./b", b"/a/..", b"/a/b/../", b"/a/%2e%2e/b", b"/a//b/../c", b"/a/..%2fb", b"/a/...", b"/..a/b", b"/a..;/b",
+        b"/v1..2/x%20y", b"//host/../b", b"/a/b/.", b"/a;x=../b", b"/p/http://h/../x", b"/a/b%2f",
+    ],
+)  # fmt: skip
+def test_dots_that_have_one_meaning_pass(path):
+    assert find([(None, "/", "all")], path) == "all"
 
 
 def test_an_encoded_path_is_matched_as_it_is_written():

@@ -105,7 +105,10 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
             result.said.append(Untranslated(str(error), live[0].text, live[0].origin))
     _balance(lines, keys, result)
     _sticky(lines, live, keys, result)
-    _health(lines, live, keys, result)
+    try:
+        _health(lines, live, keys, result)
+    except Inexpressible as error:
+        result.said.append(Untranslated(str(error), live[0].text, live[0].origin))
     _queue(lines, keys)
     for server in live:
         for name in server.options:

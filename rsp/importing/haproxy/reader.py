@@ -254,6 +254,8 @@ class _Reader:
                 continue
             line.used = True
             try:
+                if len(line.words) < 2:
+                    raise Inexpressible("it names no backend")
                 if "%[" not in line.words[1]:
                     found += made.chosen(line, *self._backend(line.words[1], ports, acls))
                     continue

@@ -273,7 +273,8 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
             is_below = each.is_regex or each.path.startswith(f"{folder}/")
             if not is_below or each.content is not None or not differ(level, each.level):
                 continue
-            if (location is not None and location.is_regex) or not _refuses_scripts(each):
+            is_script = re.fullmatch(r"[\w.\-]+\.php", word) is not None
+            if (location is not None and location.is_regex) or not is_script or not _refuses_scripts(each):
                 raise Unsayable(f"the index {word} leads to a location with restrictions of its own: {each.path}")
             is_refused = True
     return is_refused

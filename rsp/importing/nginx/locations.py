@@ -40,6 +40,7 @@ from rsp.importing.site import Value
 
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
 _MOVED: Final = ("301", "302", "303", "307", "308")
+_LEADING: Final = re.compile(r"\breturn\b(?! re(?:spond|direct)\b)")  # not to an answer
 _BACKSLASH: Final = "no request is for this location: rsp takes a backslash in a path for a slash"
 
 
@@ -65,8 +66,7 @@ class Locations:
                 mark(location.statement)
                 found.append(Draft({}, is_closed=True))  # the one around it is closed: precedence.py
                 continue
-            refuses = _keeps_out(location.statement) or location.level.has("return", "if")
-            if "\\" in location.path and not location.is_regex and not refuses:
+            if "\\" in location.path and not location.is_regex and not _keeps_out(location.statement):
                 mark(location.statement)
                 found.append(Draft({}, parts=Parts(), is_closed=True))
                 found[-1].parts.note(location.statement, _BACKSLASH)
@@ -173,6 +173,8 @@ class Locations:
         self._limit_except(level, draft)
         rules = fields.Rules()
         answered = self._rewriting(level, draft, names, location)
+        if verdict is not None and any(_LEADING.search(line) for line in draft.before):
+            raise Unsayable(f"requests may be led elsewhere before auth_request {verdict.path} is asked")
         if not answered:
             if verdict is not None:
                 counted += self._verdict(verdict, level, draft, location)
@@ -180,7 +182,8 @@ class Locations:
             self._content.answer(draft, location, level, names, rules)
             said = [*rules.before, *draft.before]
             lines = self._with_groups(said, location)
-            if lines is not said and any("found" in line for line in given):
+            asked = set(re.findall(r"\{(\w+)\}", str(draft.keys.get("else_rewrite"))))
+            if (lines is not said or asked & names.captures) and any("found" in line for line in given):
                 raise Unsayable("groups of the location's expression are used beside those of others")
             draft.before = [*given, *lines]
         if rules.before and any(line.strip() == "return" for line in draft.before):
@@ -210,7 +213,10 @@ class Locations:
 
     def _verdict(self, verdict: Location, level: Level, draft: Draft, location: Location | None) -> list[str]:
         def refuse(code: str) -> str:
-            return self._leads.instead_of(code, draft, location) or f"return respond({code})"
+            found = self._leads.instead_of(code, draft, location)
+            if found is not None and self.server.level.value("auth_request", "off") != "off":
+                raise Unsayable(f"error_page leads {code} to a location that asks {verdict.path} again")
+            return found or f"return respond({code})"
 
         return verdicts.lines(verdict, level, self.guards, self.context.functions, refuse)
 

@@ -191,7 +191,7 @@ def _moved(target: str, names: Names) -> list[str]:
     """``target``: the last argument of ``try_files``."""
     kept = next((tail for tail in _KEPT if target.endswith(tail)), "")
     path, _, query = target.removesuffix(kept).partition("?")
-    if kept and query:
+    if (kept and query) or "request_uri" in path:
         raise Unsayable(f"rsp import does not translate {target} at the end of try_files")
     given = [] if kept else [f"req.query = {encoded(names.lua(query))}"]
     return [*given, f"req.path = {names.lua(path)}"]

@@ -12,4 +12,9 @@ def as_sent(path: str) -> str:
     """nginx compares decoded paths, rsp those that clients send.  Raises :class:`Unsayable`."""
     if "*" in path or "{" in path:
         raise Unsayable("a path in rsp has no * and no {")
-    return quote(path, safe=_AS_THEY_ARE)
+    return in_expression(path)
+
+
+def in_expression(path: str) -> str:
+    """The same for a part of a regular expression, which may have all characters."""
+    return quote(path, safe=f"{_AS_THEY_ARE}*{{")

@@ -6,7 +6,7 @@ rsp's ``path = "/admin"`` is not.  A route with a regular expression has the res
 import re
 from typing import Final
 
-from rsp.importing.nginx.paths import as_sent
+from rsp.importing.nginx.paths import as_sent, in_expression
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.site import Value
 
@@ -40,7 +40,7 @@ def refuses(keys: dict[str, Value]) -> bool:
 
 def longer(path: str, server: Server) -> set[str]:
     """How the paths of prefixes go on that begin with ``path``."""
-    paths = {as_sent(each.path) for each in server.locations if each.modifier in ("", "^~")}
+    paths = {in_expression(each.path) for each in server.locations if each.modifier in ("", "^~")}
     return {each[len(path) :] for each in paths if each.startswith(path) and each != path}
 
 

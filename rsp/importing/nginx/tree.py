@@ -18,6 +18,7 @@ from rsp.importing.nginx.stock import stock
 from rsp.importing.nginx.templates import marked
 from rsp.importing.site import Note, Origin, Unreadable, Untranslated
 
+_STATUS: Final = re.compile("[0-9]{3}")
 _ESCAPES: Final = re.compile(r"""\\([\\"'trn])""")
 _SPACES: Final = re.compile(r"(?<!\\)\s+")
 MISSING: Final = "there is no such file here; what it says is not translated"
@@ -64,6 +65,20 @@ def _written(argument: str) -> str:
         escaped = argument.replace("\\", "\\\\").replace('"', '\\"') if '"' in argument else argument
         return f'"{escaped}"'
     return argument
+
+
+def _check_status(statement: Statement) -> None:
+    """Where nginx expects a status there is one: it becomes a number in Lua.  Raises :class:`Unreadable`."""
+    statuses: list[str] = []
+    if statement.name in ("limit_req_status", "limit_conn_status"):
+        statuses = statement.args
+    elif statement.name == "return":
+        statuses = [word for word in statement.args[:1] if word[:1].isdigit()]  # else a URL
+    elif statement.name == "error_page":
+        statuses = [word.removeprefix("=") for word in statement.args[:-1] if word != "="]
+    for word in statuses:
+        if _STATUS.fullmatch(word) is None:
+            raise Unreadable(f"{statement.origin}: {statement.name}: expected a status such as 404")
 
 
 class Tree:
@@ -114,6 +129,7 @@ class Tree:
             statement = Statement(words[0], words[1:], Origin(shown, line))
             if len(statement.args) < _LEAST.get(statement.name, 0):
                 statement.name += " (incomplete)"  # no directive's name, so it is reported
+            _check_status(statement)
             words = []
             if word == "{":
                 if len(outer) >= _DEEPEST_BLOCK:
