@@ -124,3 +124,23 @@ def test_lines_of_haproxy_that_are_wrong_are_reported(lines, tmp_path):
     )
     site = read_haproxy(path, path.read_text())
     assert any(isinstance(part, Untranslated) for part in site.parts)
+
+
+def test_the_name_of_a_cookie_never_becomes_code(tmp_path):
+    path = tmp_path / "nginx.conf"
+    path.write_text(
+        "http { server { listen 80; location / { proxy_pass http://a;"
+        """ proxy_cookie_flags 'x") then y() end --' secure; } } }"""
+    )
+    written = write(read(path, path.read_text())).text
+    assert "cookie:match(" in written
+    assert not re.search(r"\by\b", re.sub(r'--[^\n]*|"(?:\\.|[^"\\\n])*"', "", written))
+
+
+def test_a_placeholder_in_an_expression_of_a_hook_is_no_text(tmp_path):
+    """With backslashes, the literal is in long brackets: its code was text, and ``if`` refused nothing."""
+    path = tmp_path / "nginx.conf"
+    path.write_text(
+        r'server { listen 80; location / { if ($uri ~ "^/\.x/__APP__/\.y") { return 403; } proxy_pass http://a; } }'
+    )
+    assert r'regex("^/\\.x/" .. (os.getenv("APP") or "app") .. "/\\.y")' in write(read(path, path.read_text())).text

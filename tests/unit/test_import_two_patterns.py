@@ -3,6 +3,7 @@
 import itertools
 import random
 import re
+import time
 
 import pytest
 
@@ -98,3 +99,18 @@ def test_values():
     two = both_values(Value(prefix=("Mozilla",)), Value(prefix=("Mozilla/5", "curl")))
     assert two == Value(regex=("^Mozilla/5",))
     assert both_values(Value(suffix=("a",)), Value(suffix=("b",))) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("((a{100}){100}){100}", "(a|b)*a(a|b){20}"),
+        ("(a|b|c)(d|e|f)(g|h|i)(j|k|l)(m|n|o)(p|q|r)", "^/(a|b)/(c|d)/(e|f)/(g|h)/(i|j)/.*(k|l)$"),
+        ("x" * 100_000, "y"),
+    ],
+)
+def test_what_would_take_long_is_given_up(one, two):
+    begun = time.process_time()
+    with pytest.raises(Inexpressible):
+        both(one, two, "/")
+    assert time.process_time() - begun < 10  # a second; before, some 30

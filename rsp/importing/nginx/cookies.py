@@ -69,4 +69,4 @@ def _flagged(statement: Statement) -> list[str]:
     if name == "~":
         return found
     escaped = re.sub(r"(\W)", r"%\1", name)
-    return [f'if cookie:match("^{escaped}=") then', *(f"  {line}" for line in found), "end"]
+    return [f"if cookie:match({quoted(f'^{escaped}=')}) then", *(f"  {line}" for line in found), "end"]

@@ -31,6 +31,7 @@ _NETWORKS: Final = ("set_real_ip_from", "allow")
 _CONSTANT: Final = ("listen", "server", "server_name")  # where nginx has no variables of its own
 _PLACES: Final = frozenset((*_CONSTANT, *_PATHS, *_PEERS, *_NETWORKS))
 _FILLED: Final = frozenset((*_TEXTS, *_SIZES, *_TIMES, *_NETWORKS))
+_LITERAL: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|\[(?P<level>=*)\[(?P<long>.*?)\](?P=level)\]')
 _FIRST_PORT: Final = 61001
 _MADE: Final = re.compile(r"\.env\d+(?:\.whole|\.url)?\.invalid|env\d+x|-61\d{3}(?!\d)|_env\d+_invalid")
 _HOST: Final = re.compile(r"(?:^|_)(?:IP|IPV?\d|ADDR|ADDRESS|HOST|BIND)(?:_|$)")
@@ -160,13 +161,18 @@ class Environment:
         return shown(re.sub(self._pattern(), lambda match: self._known[match[0]][2], text))
 
     def _in_lua(self, text: str) -> str:
-        """Within literals in double quotes; elsewhere the result does not load, and is given up."""
+        """Within literals; elsewhere the result does not load, and is given up."""
+
+        def in_quotes(match: re.Match[str]) -> str:
+            if match["long"] is None or re.search(self._pattern(), match["long"]) is None:
+                return match[0]
+            return '"' + match["long"].replace("\\", "\\\\").replace('"', '\\"') + '"'
 
         def read(match: re.Match[str]) -> str:
             name, default, _ = self._known[match[0]]
             return f'" .. (os.getenv("{name}") or {quoted(default or "")}) .. "'
 
-        said = re.sub(self._pattern(), read, text)
+        said = re.sub(self._pattern(), read, _LITERAL.sub(in_quotes, text))
         return re.sub(r'(?<!\\)"" \.\. (?=\(os\.getenv)|(?<="\)) \.\. ""(?!")', "", said)
 
     def _in_code(self, value: Value) -> Value:

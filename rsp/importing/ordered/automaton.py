@@ -6,7 +6,8 @@ Texts are without line breaks; expressions are searched, not matched from the st
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ from rsp.importing.ordered.inexpressible import Inexpressible, escaped
 
 _ALL: Final = frozenset(range(256)) - {10}
 _MOST: Final = 1000  # states of a walk
+_WALKS: Final = 200  # for two expressions and their alternatives
+_PLACES: Final = 3000  # of one automaton
+_REMEMBERED: Final = 10_000  # steps of one automaton
 _REPEATED: Final = 100  # times
 _CATEGORIES: Final = {
     "DIGIT": frozenset(b"0123456789"),
@@ -32,11 +36,14 @@ _SEGMENT: Final = "^/[^/]*"
 Places = frozenset[int]
 
 
-def both(one: str, two: str, start: str = "") -> str | None:
+def both(one: str, two: str, start: str = "", *, walks: Iterator[int] | None = None) -> str | None:
     """One of the two, or a third, that is found where both are; ``None``: nowhere.  Raises :class:`Inexpressible`.
 
-    ``start``: what every text begins with.
+    ``start``: what every text begins with; ``walks``: one for each that may still be made.
     """
+    walks = iter(range(_WALKS)) if walks is None else walks
+    if next(walks, None) is None:
+        raise Inexpressible(_FAILS)
     found = _walk([one, two], start)
     if (True, True) not in found:
         return None
@@ -54,7 +61,7 @@ def both(one: str, two: str, start: str = "") -> str | None:
     for text in (f"{a}.*{b}", f"{b}.*{a}", f"{a}.*{b}|{b}.*{a}", *inside, *_sharing(one, two), *_sharing(two, one)):
         if all(at[0] == (at[1] and at[2]) for at in _walk([text, one, two], start)):
             return text
-    return _by_alternatives(one, two, start) or _by_alternatives(two, one, start) or _fail()
+    return _by_alternatives(one, two, start, walks) or _by_alternatives(two, one, start, walks) or _fail()
 
 
 def _kept(kept: str, other: str) -> str:
@@ -79,7 +86,7 @@ def _sharing(one: str, two: str) -> Iterable[str]:
         yield f"{one}.*{two}|{short}"
 
 
-def _by_alternatives(one: str, two: str, start: str) -> str | None:
+def _by_alternatives(one: str, two: str, start: str, walks: Iterator[int]) -> str | None:
     """``\\.(css|js)$`` is each of its alternatives, of which some may be all of ``two``, and others nothing of it."""
     if _has_branch(one) and not one.startswith("(?i)"):
         one = f"(?:{one})"
@@ -91,7 +98,7 @@ def _by_alternatives(one: str, two: str, start: str) -> str | None:
     for each in match["inner"].split("|"):
         alone = f"{before}{each}{behind}"
         try:
-            found = both(alone, two, start)
+            found = both(alone, two, start, walks=walks)
         except Inexpressible:
             return None
         if found == alone:
@@ -129,7 +136,7 @@ def _has_branch(text: str) -> bool:
 def _walk(expressions: Sequence[str], start: str) -> set[tuple[bool, ...]]:
     """Which of them are found together, over all texts that begin so.  Raises :class:`Inexpressible`."""
     try:
-        automata = [_Automaton(each) for each in expressions]
+        automata = [_automaton(each) for each in expressions]
     except (re.error, ValueError, KeyError, OverflowError):
         raise Inexpressible(_FAILS) from None
     letters = [min(each) for each in _classes({sign for each in automata for sign in each.sets()})]
@@ -158,6 +165,11 @@ def _classes(sets: Iterable[Places]) -> list[Places]:
     return found
 
 
+@lru_cache(maxsize=64)
+def _automaton(expression: str) -> "_Automaton":
+    return _Automaton(expression)
+
+
 class _Automaton:
     """Edges lead from a place to others: for a set of bytes, for nothing, at the beginning (``^``), at the end (``$``).
 
@@ -166,6 +178,7 @@ class _Automaton:
 
     def __init__(self, expression: str) -> None:
         self.edges: list[list[tuple[Places | str, int]]] = []
+        self._steps: dict[tuple[Places, int], Places] = {}
         begin, self.last = self._place(), self._place()
         self.edges[begin].append((_ALL, begin))
         self.edges[self.last].append((_ALL, self.last))
@@ -177,6 +190,8 @@ class _Automaton:
         self._sequence(parsed, begin, self.last, fold)
 
     def _place(self) -> int:
+        if len(self.edges) == _PLACES:
+            raise ValueError("it is too long")
         self.edges.append([])
         return len(self.edges) - 1
 
@@ -237,8 +252,13 @@ class _Automaton:
         return frozenset({self.last}) if self.last in found else frozenset(found)  # once found, found for good
 
     def step(self, places: Places, byte: int) -> Places:
-        edges = (edge for at in places for edge in self.edges[at])
-        return self.closure({to for sign, to in edges if not isinstance(sign, str) and byte in sign})
+        known = self._steps.get((places, byte))
+        if known is None:
+            edges = (edge for at in places for edge in self.edges[at])
+            known = self.closure({to for sign, to in edges if not isinstance(sign, str) and byte in sign})
+            if len(self._steps) < _REMEMBERED:
+                self._steps[places, byte] = known
+        return known
 
     def accepts(self, places: Places) -> bool:
         return self.last in self.closure(places, "$")
