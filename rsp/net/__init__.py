@@ -1,7 +1,8 @@
 """Non-blocking sockets: bytes out, bytes in, and which socket waits for what.  It knows nothing of HTTP.
 
 A worker's loop is uvloop's; the sockets of its data plane wait in one epoll set of their own, for which the worker
-waits in the place of the loop.  A connection then costs one small object, and no call goes through more layers than needed.
+waits in the place of the loop.  A connection then costs one small object, and no call goes through more layers than
+needed.
 
 ``calls``      the system calls of the hot path (and ``calls.pyx``, the compiled twin)
 ``poller``     which descriptor waits for which events
