@@ -491,8 +491,11 @@ class FakePool(Pool):
     ``clogged``: the first bytes fill a connection up.
     """
 
+    idle = None  # of each pool, in the place of the attribute that holds real connections
+
     def __init__(self, context, peer) -> None:
         super().__init__(context, peer)
+        self.idle = []
         self.attempts = []
         self.streams = []
         self.clogged = False
@@ -503,6 +506,16 @@ class FakePool(Pool):
             if stream is not None:
                 return stream
         return None
+
+    def has_idle(self):
+        return bool(self.idle)
+
+    def count_idle(self):
+        return len(self.idle)
+
+    def forget_idle(self):
+        while self.idle:
+            self.idle.pop().close()
 
     def connect(self, request):
         self.attempts.append(FakeAttempt(self, request))

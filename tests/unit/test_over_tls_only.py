@@ -148,7 +148,7 @@ def redirected(worker, block):
         (b"/", b"shop.example.com", b"https://shop.example.com/"),
         (b"/a/b?c=d&e", b"shop.example.com:80", b"https://shop.example.com/a/b?c=d&e"),
         (b"/a?", b"Shop.Example.com:8080", b"https://Shop.Example.com/a"),
-        (b"/%2e%2e//x", b"shop", b"https://shop/%2e%2e//x"),
+        (b"/a%2e//x", b"shop", b"https://shop/a%2e//x"),
         (b"//evil.example/x", b"shop", b"https://shop//evil.example/x"),
         (b"/x", b"[2001:db8::1]:80", b"https://[2001:db8::1]/x"),
         (b"/x", b"192.0.2.9", b"https://192.0.2.9/x"),

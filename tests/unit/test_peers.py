@@ -198,7 +198,7 @@ def test_a_connection_that_its_request_does_not_want_is_closed_at_once(worker):
     worker.wait(lambda: not worker.context.attempts)
     assert request.told == []
     assert worker.is_closed(far)
-    assert peer.pool.idle == []
+    assert not peer.pool.idle
 
 
 def test_a_check_leaves_no_connection(worker):
@@ -404,7 +404,7 @@ def test_conversations(worker):
     conversations = Conversations()
     request = worker.connect_to(peer)
     far = worker.exchange(request)
-    connection = peer.pool.idle.pop()
+    connection = peer.pool.idle.take_newest()
     conversations.keep(peer, connection)
     conversations.keep(peer, connection)
     assert conversations.find("other", worker.context.now) is None
@@ -429,7 +429,7 @@ def test_there_are_bounds_for_them_and_they_end_with_the_client(worker):
     for number in range(9):
         (peer,) = worker.upstream([replace(entry, place=number)], name=f"app{number}").peers
         ends.append(worker.exchange(worker.connect_to(peer)))
-        conversations.keep(peer, peer.pool.idle.pop())
+        conversations.keep(peer, peer.pool.idle.take_newest())
     assert [worker.is_closed(far) for far in ends] == [True] + [False] * 8
     conversations.close()
     assert all(worker.is_closed(far) for far in ends[1:])

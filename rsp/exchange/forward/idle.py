@@ -17,6 +17,9 @@ class Idle:
         self._newest: PeerConnection | None = None
         self._oldest: PeerConnection | None = None
 
+    def __len__(self) -> int:
+        return self.count
+
     def add(self, connection: PeerConnection) -> None:
         newest = self._newest
         if newest is None:
