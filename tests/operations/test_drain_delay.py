@@ -111,9 +111,13 @@ def test_without_a_delay_open_connections_hear_of_it(tmp_path, backend):
     with Rsp(tmp_path, site(backend, "0s")) as rsp:
         kept = socket.create_connection(("127.0.0.1", rsp.port), 30)
         kept.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n")  # a connection that is not idle is not closed
-        assert is_ready(rsp)  # the worker has seen that by now
+        idle = socket.create_connection(("127.0.0.1", rsp.port), 30)
+        idle.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(10_000).startswith(b"HTTP/1.1 200 OK\r\n")  # the worker has seen both by now
         rsp.signal(signal.SIGTERM)
         wait_until(lambda: "Stopping: waiting for running requests to finish." in rsp.log, "the end")
+        while idle.recv(10_000):  # until the worker, too, knows of it
+            pass
         kept.sendall(b"\r\n")
         received = b""
         while more := kept.recv(10_000):
@@ -122,6 +126,7 @@ def test_without_a_delay_open_connections_hear_of_it(tmp_path, backend):
         assert b"\r\nConnection: close\r\n" in received
         assert rsp.process.wait(30) == 0
         kept.close()
+        idle.close()
 
 
 def test_the_service_manager_hears_of_it(tmp_path, backend, monkeypatch):

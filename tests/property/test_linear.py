@@ -23,7 +23,7 @@ from rsp.exchange.hooks.call import Plan
 from rsp.exchange.rewrite import rewrite_of
 from rsp.exchange.subject import Subject
 from rsp.exchange.told import told
-from rsp.http.conditions import FieldCondition, QueryCondition, parameters
+from rsp.http.conditions import FieldCondition, QueryCondition, Unroutable, parameters
 from rsp.http.errors import ProtocolError
 from rsp.http.fields import cookie, cookies, field, flat
 from rsp.http.h1.body import ChunkedDecoder
@@ -31,7 +31,7 @@ from rsp.http.h1.codec import parse_request, parse_response
 from rsp.http.h1.faults import check_size, find_stray
 from rsp.http.lines import drop, each, get, without
 from rsp.http.matching import Matcher
-from rsp.http.paths import normalise_path
+from rsp.http.paths import check_dots, normalise_path
 from rsp.http.regex import Pattern
 from rsp.http.routing import Router, Rule, match
 from rsp.logs.combined import combined
@@ -159,6 +159,16 @@ class Asked(Subject):
         return {"authority": b"a.test:1", "host": b"a.test", "scheme": b"http", "peer": b"10.0.0.1:1"}[name]
 
 
+def route_of(data: bytes) -> None:
+    with suppress(Unroutable):
+        match(ROUTER.levels(b"x"), Asked(data).head, None)
+
+
+def dots(data: bytes) -> None:
+    with suppress(Unroutable):
+        check_dots(b"/" + data)
+
+
 def mapped(lines: bytes, data: bytes) -> None:
     """What a peer says of its paths; ``%b`` in ``lines`` is ``data``."""
     asked = Asked(b"")
@@ -217,7 +227,8 @@ PYTHON: dict[str, Callable[[bytes], object]] = {
     "a peer's Refresh": lambda data: mapped(b"Refresh: %b\r\nRefresh: 1;url=%b\r\nRefresh: 1;%b\r\n", data),
     "a peer's Set-Cookie": lambda data: mapped(b"Set-Cookie: %b\r\nSet-Cookie: a;path=%b\r\nSet-Cookie: a;%b\r\n", data),
     "the routes of a host": ROUTER.levels,
-    "the route of a path": lambda data: match(ROUTER.levels(b"x"), Asked(data).head, None),
+    "the route of a path": route_of,
+    "the dots of a path": dots,
     "a condition on a value": lambda data: MATCHER.holds([data, data]),
     "all cookies of a name": lambda data: cookies(b"Cookie: %b\r\n" % data, b"a"),
     "parameters of a query": lambda data: parameters(b"/?" + data),
