@@ -25,7 +25,7 @@ class Libuv:
         raise NotImplementedError
 
     def end(self) -> None:
-        """From now on, the loop waits itself.  Not from within ``callback``."""
+        """From now on, the loop waits itself."""
         raise NotImplementedError
 
     def idle_for(self) -> int:

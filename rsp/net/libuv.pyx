@@ -98,7 +98,8 @@ cdef void call() noexcept with gil:
 cdef void run_before(void *handle) noexcept nogil:
     uv_idle_stop(idle)
     call()
-    uv_idle_start(idle, nothing)
+    if idle != NULL:  # it has not ended
+        uv_idle_start(idle, nothing)
 
 
 cdef class Libuv:
@@ -127,12 +128,13 @@ cdef class Libuv:
         uv_unref(prepare)
 
     def end(self):
-        global wait
+        global wait, idle
         wait = None
         uv_prepare_stop(prepare)
         uv_close(prepare, free)
         uv_idle_stop(idle)
         uv_close(idle, free)
+        idle = NULL
 
     cpdef int idle_for(self) noexcept:
         cdef int at

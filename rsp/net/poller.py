@@ -153,6 +153,7 @@ class Poller:
     def close(self) -> None:
         if self._libuv is not None:
             self._libuv.end()
+            self._inner.due = True
         else:
             self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()

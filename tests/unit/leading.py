@@ -164,10 +164,19 @@ async def a_second(poller: Poller) -> None:
     second.close()
 
 
+async def closed_within(poller: Poller) -> None:
+    """A socket's event closes the poller."""
+    called, closing = asyncio.Event(), asyncio.get_running_loop().call_soon
+    tap = Tap(poller, lambda: (poller.close(), closing(called.set)))
+    tap.touch()
+    await called.wait()
+
+
 async def main(name: str) -> None:
     poller = Poller(asyncio.get_running_loop(), leads=True)
     await globals()[name](poller)
-    poller.close()
+    if name != "closed_within":
+        poller.close()
     await asyncio.sleep(0.001)
 
 
