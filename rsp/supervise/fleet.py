@@ -326,7 +326,7 @@ class Fleet:
         """A child has ended, with ``status`` as ``waitpid`` gives it."""
         self.ignore(process)
         process.close()
-        how = ending(status)
+        how, used = ending(status), process.usage()  # before its counters are retired
         process.row[worker_cells.PID] = 0
         if slot is self.control.slot:
             self.control.ended(process, how, stopping=self.stopping)
@@ -353,7 +353,7 @@ class Fleet:
         delay = slot.ended(process)
         self.rows.note(worker_cells.RESTARTS)
         again = f"in {delay:.1f} s" if delay else "now"
-        log.line(f"{process.name} {how} ({process.usage()}); it is restarted {again}", log.WARNING)
+        log.line(f"{process.name} {how} ({used}); it is restarted {again}", log.WARNING)
         self.adopt_orphans()
 
     # -- supervision

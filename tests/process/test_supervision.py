@@ -1,6 +1,7 @@
 """Workers that die, hang and crash; masters that die; reloads, scaling, shutdown: under load, by counting."""
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -31,6 +32,23 @@ from tests.paths import ROOT
 def backend():
     with Backend() as one:
         yield one
+
+
+def test_its_end_says_what_a_worker_has_used(tmp_path, backend):
+    figures = free_port()
+    with Rsp(tmp_path, f'metrics = "127.0.0.1:{figures}" {proxy_to(backend.address)}', workers=1) as rsp:
+
+        def measured() -> bool:
+            get(rsp.port)
+            found = re.search(
+                rb'rsp_process_cpu_seconds\{process="worker 0"\} (\S+)', get(figures, "/metrics", "127.0.0.1")
+            )
+            return found is not None and float(found[1]) > 0.05
+
+        wait_until(measured, "its processor time")
+        os.kill(rsp.workers()[0], signal.SIGKILL)
+        wait_until(lambda: "was killed by signal 9" in rsp.log, "its end")
+        assert re.search(r"signal 9 \((?!0\.0)\d+\.\d s CPU, [1-9]\d* MB\)", rsp.log)
 
 
 @pytest.mark.alone
