@@ -66,6 +66,8 @@ def check_dots(path: bytes) -> None:
 
     Raises :class:`ClimbingPath`, :class:`UnclearDots`.
     """
+    if b"." not in path and b"%2" not in path:
+        return
     decoded = unquote_to_bytes(path)
     if _DOTS_WITH_PARAMETERS.search(decoded) is not None:
         raise UnclearDots

@@ -40,7 +40,6 @@ cdef int (*uv_prepare_start)(void *, uv_callback) noexcept nogil
 cdef int (*uv_idle_init)(void *, void *) noexcept nogil
 cdef int (*uv_idle_start)(void *, uv_callback) noexcept nogil
 cdef int (*uv_idle_stop)(void *) noexcept nogil
-cdef int (*uv_prepare_stop)(void *) noexcept nogil
 cdef void (*uv_unref)(void *) noexcept nogil
 cdef void (*uv_close)(void *, uv_callback) noexcept nogil
 
@@ -58,7 +57,7 @@ cdef void *function(void *library, const char *name) except NULL:
 
 cdef void find_functions() except *:
     global uv_update_time, uv_backend_timeout, uv_backend_fd, uv_is_active
-    global uv_walk, uv_handle_size, uv_prepare_init, uv_prepare_start, uv_prepare_stop
+    global uv_walk, uv_handle_size, uv_prepare_init, uv_prepare_start
     global uv_idle_init, uv_idle_start, uv_idle_stop, uv_unref, uv_close
     cdef bytes path = uvloop.loop.__file__.encode(sys.getfilesystemencoding(), "surrogateescape")
     cdef void *library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD)
@@ -72,7 +71,6 @@ cdef void find_functions() except *:
     uv_handle_size = <size_t (*)(int) noexcept nogil>function(library, "uv_handle_size")
     uv_prepare_init = <int (*)(void *, void *) noexcept nogil>function(library, "uv_prepare_init")
     uv_prepare_start = <int (*)(void *, uv_callback) noexcept nogil>function(library, "uv_prepare_start")
-    uv_prepare_stop = <int (*)(void *) noexcept nogil>function(library, "uv_prepare_stop")
     uv_idle_init = <int (*)(void *, void *) noexcept nogil>function(library, "uv_idle_init")
     uv_idle_start = <int (*)(void *, uv_callback) noexcept nogil>function(library, "uv_idle_start")
     uv_idle_stop = <int (*)(void *) noexcept nogil>function(library, "uv_idle_stop")
@@ -130,9 +128,7 @@ cdef class Libuv:
     def end(self):
         global wait, idle
         wait = None
-        uv_prepare_stop(prepare)
         uv_close(prepare, free)
-        uv_idle_stop(idle)
         uv_close(idle, free)
         idle = NULL
 

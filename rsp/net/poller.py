@@ -160,11 +160,11 @@ class Poller:
 
     def _lead(self) -> bool:
         try:
-            self._libuv = libuv = Libuv(self._loop)
+            libuv = Libuv(self._loop)
             libuv.wait_by(self._wait)
         except NotImplementedError:
-            self._libuv = None
             return False
+        self._libuv = libuv
         self._inner = _Loop(libuv.descriptor)
         self.want(self._inner, IN)
         return True

@@ -93,13 +93,11 @@ class Pool(ConnectionOwner):
             stream = self.shared.take(request)
             if stream is not None:
                 return stream
-        while True:
-            connection = self.idle.take_newest()
-            if connection is None:
-                return None
+        while (connection := self.idle.take_newest()) is not None:
             stream = connection.open(request)
             if stream is not None:
                 return stream
+        return None
 
     def connect(self, request: PeerRequest) -> None:
         """Make a connection; then call ``request.connected(stream)`` or ``request.connect_failed(failure)``."""

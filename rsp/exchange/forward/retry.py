@@ -9,19 +9,19 @@ from rsp.http.grpc import status_in
 from rsp.http.message import ResponseHead
 
 # RFC 9110 section 9.2.1: what changes nothing, and 9.2.2: what may be sent twice without asking the client.
-SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
-IDEMPOTENT: Final = SAFE | {b"PUT", b"DELETE"}
+_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+_IDEMPOTENT: Final = _SAFE | {b"PUT", b"DELETE"}
 _GET: Final = b"GET"
 _POST: Final = b"POST"
 MOST_NAMES: Final = 8  # peers that the logs name for one request; access logs also name the last one
 
 
 def is_safe(method: bytes) -> bool:
-    return method == _GET or (method != _POST and method in SAFE)
+    return method == _GET or (method != _POST and method in _SAFE)
 
 
 def is_idempotent(method: bytes) -> bool:
-    return method == _GET or (method != _POST and method in IDEMPOTENT)
+    return method == _GET or (method != _POST and method in _IDEMPOTENT)
 
 
 class RetryOn:

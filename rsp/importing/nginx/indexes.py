@@ -182,11 +182,9 @@ def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: s
         returned = next((one.value for one in each.level.block if one.name == "return"), "403")
         status = returned if returned[:1] in ("4", "5") else "403"
         for word in words if str(draft.match.get("exact", "/")).endswith("/") else ():
-            is_closed = f"{name}.test(index){_others(each, word, server, guards)}"
-            for other in every[: every.index(word)]:
-                is_closed += (
-                    f' and file.kind({there} .. {quoted(other)}) ~= "file"' if not other.endswith(".php") else ""
-                )
+            pages = (page for page in every[: every.index(word)] if not page.endswith(".php"))  # which come first
+            no_page = "".join(f' and file.kind({there} .. {quoted(page)}) ~= "file"' for page in pages)
+            is_closed = f"{name}.test(index){_others(each, word, server, guards)}{no_page}"
             found += [
                 f"local index = req.path .. {quoted(word)}",
                 f'if req.path:sub(-1) == "/" and {is_closed} and file.kind({there} .. {quoted(word)}) == "file" then',
