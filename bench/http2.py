@@ -12,6 +12,7 @@ from bench import load, tls
 from bench.h2load import BROWSER, GRPC, Load, h2load
 from bench.peers import BODIES, LOAD_CORE, Peer, pin, wait_for
 from bench.peers import GRPC as GRPC_PORT
+from bench.programs import compiled
 from bench.scenarios import Sample, Scenario, sample, traced
 
 Run = Callable[[Peer, float], Sample]
@@ -48,7 +49,7 @@ def distant(what: Load) -> Run:
     """Over a path of 50 ms, the handshakes' round trips included."""
 
     def run(peer: Peer, seconds: float) -> Sample:
-        command = [str(load.compiled("far")), str(FAR), str(peer.port), "50"]
+        command = [compiled("far"), str(FAR), str(peer.port), "50"]
         with subprocess.Popen(command, preexec_fn=pin(LOAD_CORE)) as path:
             wait_for(FAR)
             try:
@@ -61,7 +62,7 @@ def distant(what: Load) -> Run:
 
 @contextmanager
 def grpc_server() -> Iterator[None]:
-    command = [str(load.compiled("grpc_echo")), str(GRPC_PORT)]
+    command = [compiled("grpc_echo"), str(GRPC_PORT)]
     with subprocess.Popen(command, preexec_fn=pin(LOAD_CORE)) as server:
         wait_for(GRPC_PORT)
         yield

@@ -1,6 +1,5 @@
 """Generators of load.  Each returns what it saw: requests, seconds, errors, latencies in us."""
 
-import asyncio
 import contextlib
 import http.client
 import json
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 
 from bench.peers import BODIES, LOAD_CORE, pin
+from bench.programs import compiled
 
 HERE = Path(__file__).parent
 Result = dict[str, float]
@@ -32,7 +32,7 @@ def wrk(port: int, kind: str, path: str, connections: int, seconds: float, schem
 def steady(port: int, connections: int, rate: float, seconds: float, path: str = "/small") -> Result:
     """A constant rate; latencies count from when a request was due."""
     arguments = [str(one) for one in (port, connections, rate, seconds, path, len(BODIES[path]))]
-    output = subprocess.check_output([str(compiled("steady")), *arguments], preexec_fn=pin(LOAD_CORE))
+    output = subprocess.check_output([compiled("steady"), *arguments], preexec_fn=pin(LOAD_CORE))
     return json.loads(output)
 
 
@@ -120,52 +120,10 @@ def _timed(client, connections: int, count: int, errors: list) -> Result:
     return {"requests": connections * count, "seconds": time.monotonic() - began, "errors": len(errors)}
 
 
-def websocket(port: int, connections: int, seconds: float) -> Result:
-    """Small frames there and back over ``connections``, each waiting for its echo."""
-    import uvloop
-
-    return uvloop.run(_websocket(port, connections, seconds))
-
-
-class _Echo(asyncio.Protocol):
-    frame = b"\x82\x90" + b"mask" + b"sixteen bytes :)"
-
-    def __init__(self, latencies: list[float]) -> None:
-        self.latencies, self.errors, self.open, self.sent = latencies, 0, False, 0.0
-
-    def connection_made(self, transport):
-        self.transport = transport
-        transport.write(
-            b"GET /ws HTTP/1.1\r\nHost: shop.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-
-    def data_received(self, data):
-        now = time.monotonic()
-        if self.open:
-            self.errors += data != self.frame
-            self.latencies.append((now - self.sent) * 1e6)
-        else:
-            self.open = data.startswith(b"HTTP/1.1 101")
-            self.errors += not self.open
-        self.sent = now
-        self.transport.write(self.frame)
-
-
-async def _websocket(port: int, connections: int, seconds: float) -> Result:
-    latencies: list[float] = []
-    loop = asyncio.get_running_loop()
-    clients = [
-        (await loop.create_connection(lambda: _Echo(latencies), "127.0.0.1", port))[1] for _ in range(connections)
-    ]
-    began = time.monotonic()
-    await asyncio.sleep(seconds)
-    taken = time.monotonic() - began
-    for client in clients:
-        client.transport.abort()
-    latencies.sort()
-    at = {name: latencies[int((len(latencies) - 1) * q)] for name, q in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
-    return {"requests": len(latencies), "seconds": taken, "errors": sum(one.errors for one in clients), **at}
+def exchanges(port: int, kind: str, connections: int, seconds: float) -> Result:
+    """As many as are answered: ``close`` a new connection for each request, ``echo`` frames over WebSockets."""
+    command = [compiled("exchanges"), str(port), kind, str(connections), str(seconds)]
+    return json.loads(subprocess.check_output(command, preexec_fn=pin(LOAD_CORE)))
 
 
 @contextlib.contextmanager
@@ -212,13 +170,3 @@ def compared(port: int, path: str):
     finally:
         over.set()
         thread.join()
-
-
-def compiled(name: str) -> Path:
-    """The C program ``name``, compiled when its source is newer."""
-    sources, binary = (HERE / f"{name}.c", HERE / "tls.h"), HERE / "build" / name
-    if not binary.exists() or binary.stat().st_mtime < max(source.stat().st_mtime for source in sources):
-        binary.parent.mkdir(exist_ok=True)
-        command = ["cc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(sources[0]), "-lssl", "-lcrypto", "-pthread"]
-        subprocess.run(command, check=True)
-    return binary

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from bench.more_peers import H2O, nghttpx
+from bench.programs import compiled
 
 PROXY_CORE, LOAD_CORE = 0, 1
 STATIC, UPLOAD, GRPC = 9101, 9102, 9103  # the backends' ports
@@ -317,7 +318,7 @@ def backends(directory: Path):
     configuration.write_text(BACKEND.format(directory=directory, descriptors=DESCRIPTORS))
     running = [
         subprocess.Popen(["nginx", "-c", str(configuration)], preexec_fn=pin(LOAD_CORE)),
-        subprocess.Popen([sys.executable, "-m", "bench.backend", str(UPLOAD)], preexec_fn=pin(LOAD_CORE)),
+        subprocess.Popen([compiled("backend"), str(UPLOAD)], preexec_fn=pin(LOAD_CORE)),
     ]
     try:
         wait_for(STATIC)

@@ -88,15 +88,18 @@ def plain(name: str) -> str:
 
 
 def ratios(samples: dict[str, list[Sample]], figure: str, against: str, mine: str = "rsp") -> list[float]:
-    """One for each repeat: ``mine`` over ``against``, which may be ``best`` (:data:`BEST`)."""
-    found = []
+    """One for each repeat: ``mine`` over ``against``, which may be ``best``: the one of :data:`BEST` with the best median.
+
+    The best of each repeat would be the luckiest of several, which no single one of them is.
+    """
     samples = {plain(name): values for name, values in samples.items()}
-    for number, one in enumerate(samples.get(mine, ())):
-        others = BEST if against == "best" else (against,)
-        theirs = [samples[name][number][figure] for name in others if name in samples]
-        if theirs and max(theirs) > 0:
-            found.append(one[figure] / (max(theirs) if figure == "rate" else min(theirs)))
-    return found
+    if against == "best":
+        medians = {median(samples[name], figure) or 0.0: name for name in BEST if name in samples}
+        if not medians:
+            return []
+        against = medians[max(medians) if figure == "rate" else min(medians)]
+    pairs = zip(samples.get(mine, ()), samples.get(against, ()), strict=False)
+    return [one[figure] / theirs[figure] for one, theirs in pairs if theirs[figure] > 0]
 
 
 def spread(values: list[float]) -> str:
@@ -110,8 +113,8 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
     quiet = " quiet" if any(name.endswith("quiet") for name in samples) else ""
     lines = [
         f"**{scenario.name}**: {scenario.title}", "",
-        "| | requests/s | ratio to the best | user us | system us | p50 ms | p99 ms | p99.9 ms | MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | requests/s | ratio to the best | user us | system us | of its core | p50 ms | p99 ms | p99.9 ms | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     base = {name.removesuffix(quiet): values for name, values in samples.items()} if quiet else samples
     for name, values in samples.items():
@@ -119,6 +122,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
             f"{median(values, 'rate'):,.{0 if (median(values, 'rate') or 0) > 100 else 1}f}",
             spread(ratios(base, "rate", "best", plain(name.removesuffix(quiet)))) if name != "direct" else "",
             *(f"{median(values, one):,.1f}" if name != "direct" else "" for one in ("user", "system")),
+            f"{statistics.median(one['cpu'] * one['rate'] for one in values) / 1e6:.0%}" if name != "direct" else "",
             *(
                 f"{value / 1000:.2f}" if (value := median(values, one)) is not None else ""
                 for one in ("p50", "p99", "p999")

@@ -60,8 +60,8 @@ def downloads(peer: Peer, seconds: float) -> Sample:
     return sample(peer, lambda: load.download(peer.port, "/100m", max(2, round(seconds * 5))))
 
 
-def websockets(peer: Peer, seconds: float) -> Sample:
-    return sample(peer, lambda: load.websocket(peer.port, 32, seconds))
+def exchanges(kind: str, connections: int) -> Callable[[Peer, float], Sample]:
+    return lambda peer, seconds: sample(peer, lambda: load.exchanges(peer.port, kind, connections, seconds))
 
 
 def at_rate(rate: float) -> Callable[[Peer, float], Sample]:
@@ -131,7 +131,7 @@ def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> 
         Scenario("100m", "GET of 100 MB, 2 connections", downloads, warm=False),
         Scenario("upload", "POST of 100 MB, 2 connections", uploads, warm=False),
         Scenario("close", "new connection for each request, 64 at a time",
-                 wrk("close", "/small", 64, watched=False), quick=True),
+                 exchanges("close", 64), quick=True),
         Scenario("one", "small GET, 13 fields, 1 connection", wrk("browser", "/small", 1)),
         Scenario("thousand", "small GET, 13 fields, 1000 connections", wrk("browser", "/small", 1000)),
         Scenario("half", f"constant {half_load:.0f} requests/s, half of nginx's capacity, 64 connections",
@@ -140,7 +140,7 @@ def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> 
                  idle(idle_connections), warm=False),
         Scenario("workers", "the headline, one worker and two, on two cores that they share with the load",
                  wrk("browser", "/small", 64), peers=("rsp one", "rsp two", "nginx one", "nginx two")),
-        Scenario("websocket", "WebSocket echo of 16 bytes, 32 connections", websockets),
+        Scenario("websocket", "WebSocket echo of 16 bytes, 32 connections", exchanges("echo", 32)),
         Scenario("ab", f"ab -n {ab_requests} -c 100", ab(ab_requests), peers=everyone, warm=False),
         Scenario("scale", "small GET, Host only, 8 connections: beside a proxy in Python", wrk("bare", "/small", 8, watched=False),
                  peers=("rsp", "proxy.py")),

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from bench import load
 from bench.peers import BODIES, LOAD_CORE, Peer, pin
+from bench.programs import compiled
 from bench.scenarios import Sample, Scenario, sample, wrk
 
 PEERS = ("rsp tls", "nginx tls", "haproxy tls")
@@ -19,7 +20,7 @@ Run = Callable[[Peer, float], Sample]
 
 
 def _handshakes(port: int, kind: str, version: str, connections: int, seconds: float) -> list[str]:
-    return [str(load.compiled("handshakes")), str(port), kind, version, str(connections), str(seconds)]
+    return [compiled("handshakes"), str(port), kind, version, str(connections), str(seconds)]
 
 
 def _program(command: list[str]) -> load.Result:
@@ -41,7 +42,7 @@ def transfer(path: str) -> Run:
 
     def run(peer: Peer, seconds: float) -> Sample:
         command = [
-            str(load.compiled("transfer")),
+            compiled("transfer"),
             str(peer.port),
             path,
             str(size),
@@ -56,7 +57,7 @@ def transfer(path: str) -> Run:
 def _steady(port: int, connections: int, rate: float, seconds: float) -> load.Result:
     size = len(BODIES["/small"])
     arguments = [str(one) for one in (port, connections, rate, seconds, "/small", size, "tls")]
-    return _program([str(load.compiled("steady")), *arguments])
+    return _program([compiled("steady"), *arguments])
 
 
 @contextmanager

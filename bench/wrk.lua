@@ -1,4 +1,4 @@
--- wrk's side of the bench: wrk ... -s wrk.lua URL -- KIND PATH.  KIND: browser, page, bare, post, close
+-- wrk's side of the bench: wrk ... -s wrk.lua URL -- KIND PATH.  KIND: browser, page, bare, post
 -- or fields (those of BENCH_FIELDS, a line each).
 
 local browser = {
@@ -37,8 +37,6 @@ function init(args)
     local fields = {}
     for name, value in (os.getenv("BENCH_FIELDS") or ""):gmatch("([^:\n]+): ([^\n]+)") do fields[name] = value end
     requests[1] = wrk.format("GET", path, fields)
-  elseif kind == "close" then
-    requests[1] = wrk.format("GET", path, { ["Connection"] = "close" })
   else
     requests[1] = wrk.format("GET", path)
   end
