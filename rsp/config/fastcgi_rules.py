@@ -12,6 +12,7 @@ from rsp.config.upstreams import Upstream
 _NAMES: Final = {"fastcgi": "FastCGI", "uwsgi": "uwsgi"}
 _ENDING: Final = re.compile(r"[A-Za-z0-9_.\-]*")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # PHP_VALUE has a line for each setting
 # What a peer runs and how much it reads is never another than rsp has looked at; HTTP_PROXY is CVE-2016-5385.
 _RSP_S: Final = frozenset(
     (
@@ -72,7 +73,7 @@ def _of_params(upstream: Upstream) -> Iterator[tuple[Path, str]]:
             yield ("params", name), f"params: {show(name)} is not the name of a variable, such as APP_ENV"
         elif name in _RSP_S:
             yield ("params", name), f'params: "{name}" is set by rsp itself'
-        elif any(ord(each) < 32 and each != "\t" for each in value):
+        elif _CONTROL.search(value) is not None:
             yield ("params", name), f"params: {name}: the value contains a control character"
         for wrong in unknown(value, IN_FIELDS):
             yield ("params", name), f"params: {name}: {wrong}"

@@ -21,8 +21,9 @@ from rsp.http.names import FORWARDED, OWN, fold, learn
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _VISIBLE = re.compile(r"[!-~]+")
-# Texts that never reach a head, so that they may have lines.
+# Texts that never reach a head, so that they may have lines; each of ``params`` has rules of its own.
 _FREE = frozenset(("body",))
+_FREE_IN = frozenset(("params",))
 LEAST_LUA_MEMORY = 8 << 20
 _KEYS = ("client", "uri", "path", "host", "header", "cookie")
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]+")
@@ -35,7 +36,7 @@ def unsendable(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
     Every declaration passes here, so that a new key cannot be forgotten (RFC 9110 section 5.5).
     """
     if isinstance(value, str):
-        free = bool(path) and path[-1] in _FREE
+        free = not _FREE.isdisjoint(path[-1:]) or not _FREE_IN.isdisjoint(path[-2:-1])
         try:
             value.encode()
         except UnicodeEncodeError:

@@ -105,11 +105,14 @@ SCRIPTS = """
         fastcgi_param APP_ENV "live {x}";
         fastcgi_param USER_AGENT_OF $http_user_agent;
         fastcgi_param HTTP_X_OWN "";
+        fastcgi_param PHP_FLAG "session.auto_start=off \\n suhosin.session.cryptua=off";
+        fastcgi_param PHP_VALUE "upload_max_filesize = 100M
+            post_max_size=100M";
         fastcgi_pass PEER;
 """
 TOLD = (
     "SCRIPT_FILENAME", "SCRIPT_NAME", "QUERY_STRING", "REQUEST_URI", "REQUEST_METHOD", "SERVER_NAME", "HTTPS",
-    "PATH_INFO", "APP_ENV", "USER_AGENT_OF", "HTTP_X_OWN",
+    "PATH_INFO", "APP_ENV", "USER_AGENT_OF", "HTTP_X_OWN", "PHP_FLAG", "PHP_VALUE",
 )  # fmt: skip
 TARGETS = (
     "/", "/?a=b", "/page", "/page?a=b", "/page/?a=b", "/a/b/c", "/index.php?x=1", "/other.php", "/nosuch.php",

@@ -43,7 +43,7 @@ def test_connections_are_kept_by_default_only_where_they_hold_no_process(config)
         'root = "/srv/my site/www", index = "/blog/index.php"',
         'split = ""',
         'root = "/srv/www", health = "/ping"',
-        'root = "/srv/www", params = { APP_ENV = "live", QUERY_STRING = "q={path}&{query}" }',
+        'root = "/srv/www", params = { APP_ENV = "live", QUERY_STRING = "q={path}&{query}", PHP_VALUE = "a=1\\r\\nb=2" }',
         'root = "/srv/www", health = "tcp", keepalive = 2, warm = 2',
     ],
 )
@@ -91,7 +91,7 @@ def test_what_is_right(config, keys):
         (FASTCGI + 'root = "/w", params = { ["A-B"] = "c" }', 'params: "A-B" is not the name of a variable'),
         (FASTCGI + 'root = "/w", params = { SCRIPT_FILENAME = "/x" }', '"SCRIPT_FILENAME" is set by rsp itself'),
         (FASTCGI + 'root = "/w", params = { HTTP_PROXY = "x" }', '"HTTP_PROXY" is set by rsp itself'),
-        (FASTCGI + 'root = "/w", params = { A = "b\\nc" }', "params: A: the value contains a control character"),
+        (FASTCGI + 'root = "/w", params = { A = "b\\0c" }', "params: A: the value contains a control character"),
         (FASTCGI + 'root = "/w", params = { A = "{no_such}" }', "params: A: "),
         ('params = { A = "b" }', '"params" is for protocol "fastcgi" or "uwsgi"; peers that speak HTTP get fields'),
         (FASTCGI + 'root = "/w", resolve_root_symlink = true', "in rsp: "),

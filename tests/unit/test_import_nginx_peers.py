@@ -75,6 +75,12 @@ def test_variables_for_scripts(tmp_path):
     assert not site.whole
 
 
+def test_what_never_passes_on_from_a_peer_need_not_be_hidden(tmp_path):
+    hiding = " ".join(f"proxy_hide_header {name};" for name in ("Upgrade", "connection", "X-Powered-By"))
+    site, text = imported(tmp_path, f"server {{ location / {{ proxy_pass http://127.0.0.1:1; {hiding} }} }}")
+    assert site.whole and 'response_headers = { remove = { "X-Powered-By" } }' in text
+
+
 def test_a_front_controller_that_gets_the_path_in_its_query(tmp_path):
     php = "location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
     ends = "index index.php; location / { try_files $uri $uri/ /index.php?q=$uri&$args; }"

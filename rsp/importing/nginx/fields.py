@@ -179,6 +179,7 @@ def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, ad
                 _added("set", name.strip(), value.strip(), statement, names, parts, rules)
             elif not text.startswith("-"):
                 rules.hidden.append(name.strip())
+    rules.hidden = [name for name in rules.hidden if name.lower() not in OWN]  # these never pass on from a peer
 
 
 def _added(way: str, name: str, value: str, statement: Statement, names: Names, parts: Parts, rules: Rules) -> None:
