@@ -307,16 +307,9 @@ class Rules:
                     keys = self.rates.limit(marker, status)
                     found.append(Rule(keys, [rest], alternative.unless, origin=line.origin, text=line.text))
                 continue
-            try:
-                _without_markers(alternative)
-            except Inexpressible:
-                found += self._password_denied(line, alternative)
-                continue
+            _without_markers(alternative)
             found.append(refusal(respond, alternative.any, alternative.unless, line.origin, line.text))
         return found
-
-    def _password_denied(self, line: Line, alternative: Alternative) -> list[Rule]:
-        raise Inexpressible("a condition on passwords or counters that rsp does not have")
 
     def _auth(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
         realm = words[1] if words[:1] == ["realm"] and len(words) > 1 else "restricted"
