@@ -2,10 +2,10 @@
 
 import pytest
 
-from rsp.importing.check import checked
 from rsp.importing.haproxy.reader import read
 from rsp.importing.lua import write
 from rsp.importing.site import Unreadable
+from tests.unforked import checked
 
 HTTP = "defaults\n  mode http\n  option forwardfor\n  timeout connect 5s\n  timeout client 50s\n  timeout server 50s\n"
 
