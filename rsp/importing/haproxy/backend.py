@@ -40,6 +40,7 @@ _POLICIES: Final = {
     "roundrobin": "round_robin", "static-rr": "round_robin", "leastconn": "least_conn", "random": "random2",
     "source": "hash", "uri": "hash",
 }  # fmt: skip
+_SNI: Final = re.compile(r"str\(['\"]?([\w.-]+)['\"]?\)")
 
 
 class Server(Struct):
@@ -98,11 +99,17 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
     if not live:
         return result
     keys: dict[str, Any] = {}
+    if any("ssl" in server.options for server in live):
+        keys["tls"] = True  # also where its options are lost: what went over TLS does not go in plain text
     for make in (_tls, _proxy, _slow_start):
         try:
             keys |= make(live)
         except Inexpressible as error:
             result.said.append(Untranslated(str(error), live[0].text, live[0].origin))
+    sni = live[0].options.get("sni", "") if "tls" in keys else ""
+    if sni and not _SNI.fullmatch(sni):
+        reason = f"rsp sends peers one name (SNI), not {sni}; without tls = {{ name = ... }} it is that of the address"
+        result.said.append(Untranslated(reason, live[0].text, live[0].origin))
     _balance(lines, keys, result)
     _sticky(lines, live, keys, result)
     try:
@@ -184,11 +191,8 @@ def _tls(servers: list[Server]) -> dict[str, Any]:
     if "ssl" not in found:
         return {}
     keys: dict[str, Any] = {}
-    sni = found.get("sni", "")
-    if (name := re.fullmatch(r"str\(['\"]?([\w.-]+)['\"]?\)", sni)) is not None:
+    if (name := _SNI.fullmatch(found.get("sni", ""))) is not None:
         keys["name"] = name[1]
-    elif sni:
-        raise Inexpressible(f"rsp sends peers one name (SNI), not {sni}; set tls = {{ name = ... }}")
     if found.get("verify") == "none":
         keys["verify"] = False
     for theirs, ours in (("ca-file", "ca"), ("crt", "certificate"), ("crl-file", "crl")):
