@@ -145,6 +145,20 @@ def test_peers_over_tls(lua, server, tls):
     assert tls in lua(front(backend=f"  server a 10.0.0.1:443 {server}"))
 
 
+@pytest.mark.parametrize(
+    ("servers", "tls", "reason"),
+    [
+        (["ssl verify none sni req.hdr(host)"], "tls = { verify = false }", "rsp sends peers one name (SNI), not req."),
+        (["ssl verify none", ""], "tls = true", "servers of one backend differ in "),
+        (["", "ssl ca-file /ca.pem"], "tls = true", "servers of one backend differ in "),
+    ],
+)
+def test_peers_stay_on_tls_where_its_options_are_lost(site, servers, tls, reason):
+    made = site(front(backend="\n".join(f"  server s{n} 10.0.0.{n}:443 {each}" for n, each in enumerate(servers))))
+    assert tls in write(made).text
+    assert [found.startswith(reason) for found, _, _ in lost(made)] == [True]
+
+
 def test_a_variable_of_the_environment(site):
     made = site(front(backend='  server a "${APP_HOST}":80'))
     assert made.whole
