@@ -306,6 +306,21 @@ def test_a_prefix_taken_off(lua):
     assert 'regex = "^/api(/)?(.*)"' in text and 'rewrite = "/{2}"' in text
 
 
+def test_a_prefix_taken_off_by_the_backend_that_it_leads_to(lua):
+    api, backend = "use_backend app if { path_beg /api }", "  http-request replace-path {}\n  server a 127.0.0.1:3000"
+    text = " ".join(lua(front(api, backend=backend.format("/api(/)?(.*) /\\2"))).split())
+    assert 'route { regex = "^/api(/)?(.*)", to = "app", rewrite = "/{2}"' in text
+    text = lua(front(api, backend=backend.format("(.*) /a\\1")))
+    assert 'rewrite = "/a{path}"' in text
+
+
+def test_groups_are_those_of_the_expression_that_has_them(site):
+    rule = "http-request replace-path (.*)/x /\\1"
+    made = site(front("use_backend app if { path_beg /a }", backend=f"  {rule}\n  server a 127.0.0.1:3000"))
+    assert lost(made)[0][:2] == ("a path has to match two patterns at once", rule)
+    assert 'route { regex = "^/a", to = "app" }' in write(made).text
+
+
 # -- what is not translated
 
 
