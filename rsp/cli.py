@@ -54,7 +54,8 @@ def _main(given: list[str]) -> int:
     if options.V:
         return _versions()
     if options.file is None:
-        print("rsp: no configuration file given; for example: rsp site.lua (see rsp --help)", file=sys.stderr)
+        example = " ".join(["rsp", *given, "site.lua"])
+        print(f"rsp: no configuration file given; for example: {example} (see rsp --help)", file=sys.stderr)
         return 2
     try:
         if _is_site(options.file) and (options.s or options.t or options.T):

@@ -36,6 +36,9 @@ def _main(arguments: Sequence[str] | None) -> int:
         from rsp.terminal.names import show_names
 
         return show_names(*given[1:])
+    if not given:
+        parser().print_help(sys.stderr)
+        return 2
     options = parser().parse_args(given)
     run: Callable[[argparse.Namespace], int] = options.run
     try:

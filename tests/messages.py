@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rsp.config.errors import ConfigError
-from rsp.loader import load
+from tests.unforked import load
 
 
 def messages(text: str) -> list[str]:

@@ -40,7 +40,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """The exit status: 0; 1 for a configuration that cannot be used; 2 for the command line."""
     made = parser()
-    options = made.parse_args(arguments)
+    options, more = made.parse_known_args(arguments)
+    if unknown := [each for each in more if each.startswith("-")]:
+        made.error(f"unrecognized arguments: {' '.join(unknown)}")
+    options.request = " ".join([options.request, *more])  # GET /x, without quotes
     match = _REQUEST.fullmatch(options.request.strip())
     if match is None:
         made.error(f"cannot read the request '{options.request}'; expected 'METHOD http://host/path'")

@@ -70,9 +70,14 @@ def modifier(text: str) -> str:
     found = _NGINX.fullmatch(text)
     if found is None:
         return ""
-    mark, rest = found[1], show(found[2])
-    ways = {"=": f"exact = {rest}", "^~": f"path = {rest}, first = true", "~*": f"regex = {show('(?i)' + found[2])}"}
+    mark, rest = found[1], written(found[2])
+    ways = {"=": f"exact = {rest}", "^~": f"path = {rest}, first = true", "~*": f"regex = {written('(?i)' + found[2])}"}
     return f'"{mark}" is nginx syntax; write {ways.get(mark, f"regex = {rest}")}'
+
+
+def written(regex: str) -> str:
+    """As it has to be written in Lua, where a backslash begins an escape in quotes."""
+    return f"[[{regex}]]" if "\\" in regex and "]]" not in regex else show(regex)
 
 
 def without_lookaround(regex: str, way: str) -> str:

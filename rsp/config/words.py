@@ -150,8 +150,9 @@ _SAID: Final[dict[str, str]] = {
     "errorpage": 'page { status = { 502, 503 }, file = "down.html" }',
     "errorfile": 'page { status = 503, file = "down.html" }',
     "errorpages": 'page { status = { 502, 503 }, file = "down.html" }',
-    **dict.fromkeys(("proxysetheader", "headerup", "customrequestheaders"), _SET),
-    **dict.fromkeys(("headerdown", "customresponseheaders"), _ADD),
+    **dict.fromkeys(("proxysetheader", "headerup", "customrequestheaders", "setrequestheader", "requestheader"), _SET),
+    **dict.fromkeys(("headerdown", "customresponseheaders", "setresponseheader", "responseheader"), _ADD),
+    **dict.fromkeys(("setheader", "setheaders"), f"{_SET}; response_headers likewise"),
     "addheader": _ADD,
     "header": _ADD,
     "headers": f"{_SET}; response_headers likewise",
@@ -257,6 +258,9 @@ def _slip(message: str, line: str, near: str) -> str:
         return f'write it in quotes: "{word[0]}"' if word else ""
     if "unfinished string" in message:
         return "is a quote missing?"
+    if "invalid escape sequence" in message:
+        found = re.search(r"""(["'])((?:(?!\1)[^\\]|\\.)*\\[^abfnrtvxz\\"'0-9](?:(?!\1)[^\\]|\\.)*)\1""", line)
+        return f"write [[{found[2]}]], in which a backslash stands for itself" if found else ""
     if near == "=" and (key := re.search(r"(?<![\w\"])[A-Za-z]\w*(?:-\w+)+(?=\s*=)", line)):
         return f'write ["{key[0]}"] = ...'
     if "name>' expected" in message and re.search(r'\w\s*:\s*["{\d]', line):

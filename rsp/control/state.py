@@ -266,6 +266,10 @@ class State:
             for member in self.members.upstreams.get(known.name, [])
         ]
         found = [pair for pair in members if peer in (pair[1].address, pair[0].named(pair[1].given, pair[1].address))]
+        if not found and upstream is None and (own := self.members.upstreams.get(peer)):
+            raise Mistake(
+                f'"{peer}" is an upstream; name one of its peers: {_listed([str(one.address) for one in own])}'
+            )
         if not found:
             where = f' in upstream "{upstream}"' if upstream is not None else ""
             raise Mistake(f'no peer "{peer}"{where}{_meant(peer, [str(member.address) for _, member in members])}')
@@ -277,9 +281,12 @@ class State:
 
 def _meant(peer: str, known: list[str]) -> str:
     """The nearest of the ``known`` peers, or all of them."""
+    return suggest(peer, known) or (f"; the peers are {_listed(known)}" if known else "; there are no peers")
+
+
+def _listed(known: list[str]) -> str:
     more = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
-    listed = ", ".join(known[:_MOST_LISTED])
-    return suggest(peer, known) or (f"; the peers are {listed}{more}" if known else "; there are no peers")
+    return ", ".join(known[:_MOST_LISTED]) + more
 
 
 def _accepts(worker: Row) -> bool:

@@ -27,12 +27,13 @@ MATCHING: Final = ("listener", "host", "path", "exact", "regex", "first", "metho
 def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
     """What is written of ``site`` once all that does not load has become an :class:`Untranslated`.
 
-    ``directory``: where the file will be, so that relative names are looked up there.  Raises :class:`Unreadable`
-    where nothing of it can be loaded, which is a defect of the reader.
+    ``directory``: where the file will be; relative names of certificates are looked up there.
+
+    Raises :class:`Unreadable` where nothing of it can be loaded, which is a defect of the reader.
     """
     for _ in range(len(site.parts) + 2):
         written = write(site, name)
-        messages = _messages(written.text, directory)
+        messages = _messages(written.text)
         found = [match for match in map(_LINE.match, messages) if match is not None]
         # Of mistakes and files that are missing, mistakes come first: files are not looked for before.
         wrong = [match for match in found if not _MISSING.search(match["text"])]
@@ -94,7 +95,7 @@ def _refusal(route: Declaration) -> list[Part]:
     return [Declaration("route", keys=keys, origin=route.origin)]
 
 
-def _messages(text: str, directory: str) -> list[str]:
+def _messages(text: str) -> list[str]:
     """The loader's complaints; none: it loads.  In a process of its own, as for any configuration."""
     with tempfile.TemporaryDirectory(prefix="rsp-import-") as folder:
         path = Path(folder, "site.lua")

@@ -7,7 +7,7 @@ _UNITS: Final = (("s", 1), ("m", 60), ("h", 3600), ("d", 86400))
 
 def duration(seconds: float) -> str:
     """``"2m"``, ``"5s"``, ``"500ms"``: the largest unit that fits; what is below a millisecond is one, 0 stays 0."""
-    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+    for name, size in reversed(_UNITS):
         if seconds and seconds % size == 0:
             return f"{seconds / size:.0f}{name}"
     return f"{max(seconds * 1000, 1):.0f}ms" if seconds else "0s"

@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -188,10 +189,13 @@ def _holder(port: int) -> str:
         pids = {sock.pid for sock in psutil.net_connections("tcp") if sock.pid is not None and listens(sock)}
         process = psutil.Process(min(pids - {os.getpid()}))
         # Of processes that share a socket, the one that has started the others.
-        while (parent := process.parent()) is not None and any(map(listens, parent.net_connections("tcp"))):
-            process = parent
+        with suppress(psutil.AccessDenied):  # its own parent may belong to another user, as systemd does
+            while (parent := process.parent()) is not None and any(map(listens, parent.net_connections("tcp"))):
+                process = parent
         title = " ".join(process.cmdline()).strip()
-        return f": {title if title.startswith('rsp: ') else process.name()} (process {process.pid})"
+        if title.startswith("rsp: "):
+            return f": {title} (process {process.pid}); to load a changed file there: rspctl reload"
+        return f": {process.name()} (process {process.pid})"
     except (psutil.Error, OSError, ValueError, AttributeError):  # AttributeError: psutil before 6.0
         return ""
 

@@ -113,6 +113,7 @@ def test_reload(tmp_path, lab):
     ("arguments", "message"),
     [
         (["drain", "foo"], 'no peer "foo"; the peers are 127.0.0.1:'),
+        (["drain", "app"], '"app" is an upstream; name one of its peers: 127.0.0.1:'),
         (["drain", "ap", "x:1"], 'no upstream "ap" (did you mean "app"?)'),
         (
             ["drain", "{peer}", "--within", "soon"],

@@ -1,5 +1,8 @@
 """``rsp import`` as it is typed: where the result goes, what is said, and how it ends."""
 
+import os
+import threading
+
 from tests.harness import Rsp, get, run_rsp
 
 WHOLE = "server { listen 8080; location = /hi { return 200 hello; } location / { proxy_pass http://127.0.0.1:9; } }\n"
@@ -43,6 +46,15 @@ def test_a_link_to_nowhere_is_there_as_well(tmp_path):
     (tmp_path / "site.lua").symlink_to("elsewhere.lua")
     assert _imported(tmp_path, WHOLE, "-o", "site.lua").returncode == 2
     assert not (tmp_path / "elsewhere.lua").exists()
+
+
+def test_a_pipe_is_read_as_well(tmp_path):
+    os.mkfifo(tmp_path / "nginx.conf")
+    writer = threading.Thread(target=lambda: (tmp_path / "nginx.conf").write_text(WHOLE), daemon=True)
+    writer.start()
+    made = run_rsp(tmp_path, "import", "nginx.conf")
+    writer.join()
+    assert made.returncode == 0 and 'exact = "/hi"' in made.stdout
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

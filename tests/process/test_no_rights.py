@@ -154,5 +154,6 @@ def test_a_port_that_another_program_has(tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "rsp", "site.lua"], cwd=second, capture_output=True, text=True, check=False
         )
-        assert f": rsp: master site.lua (process {rsp.process.pid})" in done.stderr
+        holder = f": rsp: master site.lua (process {rsp.process.pid}); to load a changed file there: rspctl reload"
+        assert holder in done.stderr
         assert "Cannot start: site.lua:1: cannot listen on" in done.stderr

@@ -12,6 +12,11 @@ def test_a_command_that_is_mistyped():
     assert done.returncode == 2 and '(did you mean "reload"?)' in done.stderr
 
 
+def test_without_a_command_the_commands_are_listed():
+    done = subprocess.run([sys.executable, "-m", "rsp.rspctl"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Reload the configuration and wait for the result." in done.stderr
+
+
 def test_of_several_instances_each_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(instance, "directory", lambda: tmp_path)
     for name in ("one", "two"):

@@ -348,7 +348,8 @@ def test_a_stop_under_load_cuts_nobody_off(tmp_path, backend):
         (["site.lua"], 'listen "127.0.0.1:0" user = "nobody-here" upstream "a" { "h:1" }', 1, 'there is no user "nobody-here"'),
         (["site.lua"], 'listen "127.0.0.1:0" access_log = "/no/x" upstream "a" { "h:1" }', 1, "Cannot start: access_log: /no/x: No such file"),
         (["-w", "0", "site.lua"], "", 2, "expected a number from 1 to 128"),
-        ([], None, 2, "no configuration file given"),
+        ([], None, 2, "no configuration file given; for example: rsp site.lua "),
+        (["-s", "reload"], None, 2, "no configuration file given; for example: rsp -s reload site.lua "),
         (["-v"], None, 0, ""),
     ],
 )  # fmt: skip

@@ -4,8 +4,8 @@ import pytest
 
 from rsp.config import auth_rules
 from rsp.config.errors import ConfigError
-from rsp.loader import load
 from tests.harness import run_rsp
+from tests.unforked import load
 
 HASH = "$2b$04$8rqxUKw.ARAwbkXxIbDhvuSJrcBK4y.sKEE5BErnXVrgZGVzaQlM6"
 TEXT = 'listen "127.0.0.1:8080"\nupstream "app" {{ "127.0.0.1:1" }}\nroute {{ to = "app",\n  {} }}\n'

@@ -6,7 +6,7 @@ from rsp.config.errors import ConfigError
 from rsp.config.schema import Config, Settings
 from rsp.config.words import _SAID, hint
 from rsp.exchange.hooks.call import Plan
-from rsp.loader import load
+from tests.unforked import load
 
 SITE = 'listen "0.0.0.0:8080"\nupstream "app" { "10.0.0.1:8000" }\n'
 

@@ -3,9 +3,9 @@
 import pytest
 
 from rsp.config.errors import ConfigError
-from rsp.loader import load
 from rsp.lua.evaluate import evaluate
 from tests.harness import run_rsp
+from tests.unforked import load
 
 SITE = 'listen "127.0.0.1:8080"\nupstream "app" { "127.0.0.1:8000" }\n'
 

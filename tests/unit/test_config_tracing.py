@@ -6,7 +6,7 @@ from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
 from rsp.config.tracing_rules import endpoint_of
 from rsp.ipc import channel
-from rsp.loader import load
+from tests.unforked import load
 
 SITE = 'listen "127.0.0.1:8080"\nupstream "app" { "127.0.0.1:8000" }\n'
 GOOD = 'endpoint = "http://127.0.0.1:4318/v1/traces"'

@@ -3,7 +3,7 @@
 import pytest
 
 from rsp.config.errors import ConfigError
-from rsp.loader import load
+from tests.unforked import load
 
 SITE = 'listen "127.0.0.1:8080"\nupstream "app" { "127.0.0.1:8000" }\n'
 MISTAKES = [
@@ -66,6 +66,8 @@ def test_a_key_that_is_there_is_not_missing(tmp_path, monkeypatch, text, expecte
         ('route { to: "app" }', "; write = between a key and its value"),
         ('route { to = "app"', "; is a closing } missing?"),
         ('route { to = "app }', "; is a quote missing?"),
+        (r'route { host = "a", regex = "\.php$" }', r"; write [[\.php$]], in which a backslash stands for itself"),
+        (r"route { regex = '^/a\d' }", r"; write [[^/a\d]], in which a backslash stands for itself"),
     ],
 )
 def test_what_other_languages_write_otherwise(tmp_path, monkeypatch, text, said):

@@ -1,7 +1,6 @@
 """What discovery takes is there where a configuration needs it, and nowhere else."""
 
 import asyncio
-import subprocess
 import sys
 
 from rsp.config.schema import Config, Settings
@@ -11,18 +10,9 @@ from rsp.control.discovering import Discovering
 from rsp.ipc.peer_table import PeerTable
 from rsp.logs import log
 from rsp.tls.material import Keyring
-from tests.paths import ROOT
 from tests.unit.discovery_lab import in_loop
 
 NOTHING = PeerTable({}, [])
-# What an instance without engines may have: the rest, and its libraries, is for those that name one.
-ALLOWED = {"engines", "engines.stores", "engines.failures", "engines.shared_values", "nodes", "nodes.node"}
-SMALL = {"control.discovery", "control.discovery.standing", "control.discovery.measured"}
-CODE = """
-import sys
-import rsp.master, rsp.worker, rsp.control.process
-print(*sys.modules)
-"""
 
 
 def config(*upstreams):
@@ -44,17 +34,6 @@ class Lab:
 
     def arrange(self, config, tried=None):
         self.discovering.arrange(config, tried, NOTHING, Keyring())
-
-
-def test_no_process_of_an_instance_without_engines_imports_what_speaks_to_them():
-    run = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    modules = set(run.stdout.split())
-    own = {name.removeprefix("rsp.") for name in modules if name.startswith("rsp.")}
-    assert "control.process" in own
-    assert {name for name in own if name.startswith(("engines", "nodes"))} <= ALLOWED
-    assert {name for name in own if name.startswith("control.discovery.")} <= SMALL
-    assert not own & {"config.labels", "config.label_routes", "control.fleet", "supervise.site_file"}
-    assert not modules & {"aiohttp", "dns", "hiredis", "redis"}
 
 
 @in_loop

@@ -7,11 +7,11 @@ import pytest
 from rsp.config.dump import to_lua
 from rsp.config.engine_files import secrets_for
 from rsp.config.upstreams import Upstream
-from rsp.loader import load
 from rsp.tls.material import unpack
 from rsp.tls.reader import read
 from tests.certificates import authority
 from tests.messages import messages
+from tests.unforked import load
 
 SITE = 'listen "127.0.0.1:8080"\nroute {{ to = "app" }}\nupstream "app" {{ {} }}\n'
 ETCD = 'url = "etcd://10.0.0.5/app/"'

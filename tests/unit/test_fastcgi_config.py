@@ -4,7 +4,7 @@ import pytest
 
 from rsp.config.errors import ConfigError
 from rsp.config.schema import Config
-from rsp.loader import load
+from tests.unforked import load
 
 START = 'listen "127.0.0.1:8080"\nroute { to = "php" }\nupstream "php" { "unix:/run/php-fpm.sock", '
 FASTCGI = 'protocol = "fastcgi", '

@@ -107,3 +107,11 @@ def test_explain(site, capsys, request_, lines):
     said = capsys.readouterr().out
     for line in lines:
         assert line in said
+
+
+def test_explain_takes_a_request_without_quotes(site, capsys):
+    assert explain.main([site(), "-H", "A: b", "HEAD", "/app/none"]) == 0
+    assert "HEAD /app/none HTTP/1.1" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        explain.main([site(), "HEAD", "/app/none", "--no-such"])
+    assert "unrecognized arguments: --no-such" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -28,15 +29,34 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+class Facts(NamedTuple):
+    """Of a module in Python, which is parsed once."""
+
+    imports: list[tuple[str, str]]
+    docstring: str
+    lengths: list[int]
+
+
+@cache
+def facts(path: Path) -> Facts:
+    tree = ast.parse(path.read_text())
+    found: list[tuple[str, str]] = []
+    lengths: list[int] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found += [(node.module or "", alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lengths.append(node.end_lineno - node.lineno)
+    return Facts(found, ast.get_docstring(tree) or "", lengths)
+
+
 def imported(path: Path) -> Iterator[tuple[str, str]]:
     """``(module, name)`` for everything that a file imports, wherever in it; no name for a whole module."""
     if path.suffix == ".py":
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{path}: relative import"
-                yield from ((node.module or "", alias.name) for alias in node.names)
-            elif isinstance(node, ast.Import):
-                yield from ((alias.name, "") for alias in node.names)
+        yield from facts(path).imports
         return
     for line in re.sub(r"\(([^)]*)\)", lambda found: found[1].replace("\n", " "), path.read_text()).splitlines():
         if found := re.match(r"\s*from (\S+) c?import (.*)", line):
@@ -151,12 +171,7 @@ def test_no_file_is_long():
 
 def test_functions_are_short():
     """Lines behind the first one."""
-    lengths = sorted(
-        node.end_lineno - node.lineno
-        for path in files(".py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
+    lengths = sorted(length for path in files(".py") for length in facts(path).lengths)
     assert lengths[len(lengths) // 2] <= 6, "the median"
     assert lengths[len(lengths) * 9 // 10] <= 19, "the 90th percentile"
 
@@ -166,10 +181,9 @@ def test_functions_are_short():
 
 def opening(path: Path) -> str:
     """What a file says of itself before its first statement."""
-    text = path.read_text()
     if path.suffix == ".py":
-        return ast.get_docstring(ast.parse(text)) or ""
-    text = re.sub(r"\A(#\s*cython:.*\n)+", "", text)
+        return facts(path).docstring
+    text = re.sub(r"\A(#\s*cython:.*\n)+", "", path.read_text())
     found = re.match(r'"""(.*?)"""|((?:(?:#|--).*\n)+)', text, re.DOTALL)
     return found[0].strip('"#- \n') if found else ""
 

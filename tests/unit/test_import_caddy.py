@@ -5,9 +5,9 @@ import os
 import pytest
 
 from rsp.importing.caddy.reader import read
-from rsp.importing.check import checked
 from rsp.importing.lua import write
 from rsp.importing.site import Unreadable
+from tests.unforked import checked
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from rsp.importing.caddy.reader import read
-from rsp.importing.check import checked
+from tests.unforked import checked
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 
 from rsp.commands.rehearsal import Rehearsal
-from rsp.importing.check import checked
 from rsp.importing.nginx.reader import read
 from rsp.lua.evaluate import evaluate
+from tests.unforked import checked
 
 _PROXY = "proxy_pass http://127.0.0.1:9;"
 _REFUSED = "location = /v { internal; return 401; }"

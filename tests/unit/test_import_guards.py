@@ -3,9 +3,9 @@
 import pytest
 
 from rsp.importing.caddy.reader import read as read_caddy
-from rsp.importing.check import checked
 from rsp.importing.haproxy.reader import read as read_haproxy
 from rsp.importing.lua import write
+from tests.unforked import checked
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rsp.importing.check import checked
 from rsp.importing.haproxy.reader import read
 from rsp.importing.lua import write
 from rsp.importing.site import Unreadable
+from tests.unforked import checked
 
 HTTP = "defaults\n  mode http\n  option forwardfor\n  timeout connect 5s\n  timeout client 50s\n  timeout server 50s\n"
 
@@ -143,6 +143,20 @@ def test_servers_balancing_and_checks(lua):
 )
 def test_peers_over_tls(lua, server, tls):
     assert tls in lua(front(backend=f"  server a 10.0.0.1:443 {server}"))
+
+
+@pytest.mark.parametrize(
+    ("servers", "tls", "reason"),
+    [
+        (["ssl verify none sni req.hdr(host)"], "tls = { verify = false }", "rsp sends peers one name (SNI), not req."),
+        (["ssl verify none", ""], "tls = true", "servers of one backend differ in "),
+        (["", "ssl ca-file /ca.pem"], "tls = true", "servers of one backend differ in "),
+    ],
+)
+def test_peers_stay_on_tls_where_its_options_are_lost(site, servers, tls, reason):
+    made = site(front(backend="\n".join(f"  server s{n} 10.0.0.{n}:443 {each}" for n, each in enumerate(servers))))
+    assert tls in write(made).text
+    assert [found.startswith(reason) for found, _, _ in lost(made)] == [True]
 
 
 def test_a_variable_of_the_environment(site):
@@ -290,6 +304,21 @@ def test_fields_and_answers(lua):
 def test_a_prefix_taken_off(lua):
     text = lua(front("http-request replace-path /api(/)?(.*) /\\\\2 if { path_beg /api }"))
     assert 'regex = "^/api(/)?(.*)"' in text and 'rewrite = "/{2}"' in text
+
+
+def test_a_prefix_taken_off_by_the_backend_that_it_leads_to(lua):
+    api, backend = "use_backend app if { path_beg /api }", "  http-request replace-path {}\n  server a 127.0.0.1:3000"
+    text = " ".join(lua(front(api, backend=backend.format("/api(/)?(.*) /\\2"))).split())
+    assert 'route { regex = "^/api(/)?(.*)", to = "app", rewrite = "/{2}"' in text
+    text = lua(front(api, backend=backend.format("(.*) /a\\1")))
+    assert 'rewrite = "/a{path}"' in text
+
+
+def test_groups_are_those_of_the_expression_that_has_them(site):
+    rule = "http-request replace-path (.*)/x /\\1"
+    made = site(front("use_backend app if { path_beg /a }", backend=f"  {rule}\n  server a 127.0.0.1:3000"))
+    assert lost(made)[0][:2] == ("a path has to match two patterns at once", rule)
+    assert 'route { regex = "^/a", to = "app" }' in write(made).text
 
 
 # -- what is not translated

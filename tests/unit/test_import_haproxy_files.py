@@ -2,8 +2,8 @@
 
 import pytest
 
-from rsp.importing.check import checked
 from rsp.importing.haproxy.reader import read
+from tests.unforked import checked
 
 START = "defaults\n  mode http\n  option forwardfor\nfrontend f\n  bind *:80\n"
 END = "backend app\n  server a 127.0.0.1:3000\nbackend api\n  server a 127.0.0.1:3001\n"

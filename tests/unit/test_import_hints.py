@@ -2,8 +2,8 @@
 
 import pytest
 
-from rsp.importing.check import checked
 from rsp.importing.formats import read
+from tests.unforked import checked
 
 CACHE = """proxy_cache_path /var/cache keys_zone=one:10m;
 server { listen 80; server_name blog.test www.blog.test;

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 import pytest
 
 from rsp.config.errors import ConfigError
-from rsp.importing.check import checked
 from rsp.importing.nginx.reader import read
 from rsp.lua.evaluate import evaluate
+from tests.unforked import checked
 
 MAIN = """events {}
 http {

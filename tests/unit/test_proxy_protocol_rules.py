@@ -4,7 +4,7 @@ import pytest
 
 from rsp.config.dump import to_lua
 from rsp.config.errors import ConfigError
-from rsp.loader import load
+from tests.unforked import load
 
 BACKEND = 'upstream "x" { "127.0.0.1:8000" }\n'
 FROM = 'from = { "10.0.0.0/8" }'

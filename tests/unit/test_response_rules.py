@@ -4,7 +4,7 @@ import pytest
 
 from rsp.config.errors import ConfigError
 from rsp.exchange.filters.cors import Origins
-from rsp.loader import load
+from tests.unforked import load
 
 SITE = 'listen "0.0.0.0:8080"\nupstream "app" { "10.0.0.1:8000" }\n'
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rsp.config.errors import ConfigError
-from rsp.loader import load
+from tests.unforked import load
 
 SITE = 'listen "127.0.0.1:8080"\nupstream "app" { "127.0.0.1:8000" }\n'
 
@@ -23,7 +23,7 @@ KEYS = [
     ('path = "^~ /a"', '"^~" is nginx syntax; write path = "/a", first = true'),
     ('path = "= /a"', '"=" is nginx syntax; write exact = "/a"'),
     ('exact = "= /a"', '"=" is nginx syntax; write exact = "/a"'),
-    ("path = [[~* \\.php$]]", '"~*" is nginx syntax; write regex = "(?i)\\.php$"'),
+    ("path = [[~* \\.php$]]", '"~*" is nginx syntax; write regex = [[(?i)\\.php$]]'),
     ('path = "/a/{id}"', 'placeholders are not supported in a path; write regex = "^/a/([^/]+)"'),
     ('exact = "/a/{id}"', 'placeholders are not supported in a path; write regex = "^/a/([^/]+)$"'),
     ('header_up = { Host = "x" }', "(in rsp: request_headers = { set = "),

@@ -140,7 +140,7 @@ class Directives:
         make = getattr(self, f"_{name}", None)
         if make is None:
             raise Inexpressible(f"rsp has no {name}")
-        keys, last, guard = make(node, values, root, rest)
+        keys, last, guard = make(node, values, *((root, rest) if name == "php_fastcgi" else ()))
         if name in ("redir", "respond") and scope.prefix and re.search(r"\{(?:path|uri)\}", str(keys)):
             raise Inexpressible("below handle_path its path is another than rsp's")
         if name == "uri" and keys:
@@ -152,12 +152,12 @@ class Directives:
             return [refusal(keys["respond"], where.any, where.unless, node.origin, node.text)]
         return [Rule(keys, where.any, where.unless, last, guard, (), node.origin, node.text)] if keys else []
 
-    def _root(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _root(self, node: Node, values: list[str]) -> "Made":
         if len(values) != 1:
             raise Inexpressible("a directory is expected")
         return {"_root": values[0]}, False, False
 
-    def _header(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _header(self, node: Node, values: list[str]) -> "Made":
         rules: dict[str, Any] = {}
         lines = [Node(values, node.origin)] if values else []
         for line in [*lines, *(node.block or [])]:
@@ -179,7 +179,7 @@ class Directives:
                 self.site.add(Untranslated("rsp does not replace parts of a field", line.text, line.origin))
         return ({"response_headers": rules} if rules else {}), False, False
 
-    def _request_header(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _request_header(self, node: Node, values: list[str]) -> "Made":
         if not values:
             raise Inexpressible("a field is expected")
         name, *given = values
@@ -190,7 +190,7 @@ class Directives:
         way = "add" if name.startswith("+") else "set"
         return {"request_headers": {way: {name.lstrip("+"): placeholders(given[0])}}}, False, False
 
-    def _request_body(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _request_body(self, node: Node, values: list[str]) -> "Made":
         keys: dict[str, Any] = {}
         for line in node.block or []:
             if line.name == "max_size" and line.rest:
@@ -202,12 +202,12 @@ class Directives:
                 self.site.add(Untranslated(f"rsp has no {line.name} of bodies", line.text, line.origin))
         return ({"limits": keys} if keys else {}), False, False
 
-    def _metrics(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _metrics(self, node: Node, values: list[str]) -> "Made":
         said = 'Caddy\'s metrics are not there; rsp has its own: metrics = "127.0.0.1:9145" (docs/metrics.md)'
         self.site.add(Note(said, node.origin))
         return {"respond": {"status": 404}}, True, False
 
-    def _redir(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _redir(self, node: Node, values: list[str]) -> "Made":
         if not values:
             raise Inexpressible("a target is expected")
         to = placeholders(values[0])
@@ -217,25 +217,22 @@ class Directives:
             raise Inexpressible(f"rsp has no redirect with {code}")
         return redirection(to, status), True, False
 
-    def _rewrite(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _rewrite(self, node: Node, values: list[str]) -> "Made":
         if node.block:
             raise Inexpressible("this is rewrite of Caddy 1")
         if len(values) != 1 or values[0].startswith("?"):
             raise Inexpressible("rsp rewrites paths")
         return {"rewrite": placeholders(values[0]).replace("?{query}", "")}, False, False
 
-    def _uri(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _uri(self, node: Node, values: list[str]) -> "Made":
         if values[:1] == ["strip_prefix"] and len(values) == 2:
             return {"_strip": "/" + values[1].strip("/"), "_loose": True}, False, False
         raise Inexpressible(f"rsp has no uri {values[0] if values else ''}")
 
-    def _try_files(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _try_files(self, node: Node, values: list[str]) -> "Made":
         return {"_try": values}, False, False
 
-    def _basicauth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
-        return self._basic_auth(node, values, root, rest)
-
-    def _basic_auth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _basic_auth(self, node: Node, values: list[str]) -> "Made":
         realm = values[1] if len(values) > 1 else "restricted"
         lines = [":".join(line.words[:2]) for line in node.block or [] if len(line.words) >= 2]
         if len(lines) != len(node.block or []) or not lines:
@@ -248,7 +245,9 @@ class Directives:
                 self.site.add(Note(f"a line of {file}, beside this file: {line}", node.origin))
         return {"auth": {"basic": file, "realm": realm}}, False, True
 
-    def _rate_limit(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    _basicauth = _basic_auth
+
+    def _rate_limit(self, node: Node, values: list[str]) -> "Made":
         """The plugin caddy-ratelimit, which counts in a window that slides."""
         limits: list[dict[str, Any]] = []
         for zone in node.block or []:
@@ -270,7 +269,7 @@ class Directives:
         )
         return {"rate_limit": limits}, False, False
 
-    def _forward_auth(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _forward_auth(self, node: Node, values: list[str]) -> "Made":
         auth: dict[str, Any] = {}
         others: list[Node] = []
         for line in node.block or []:
@@ -289,7 +288,7 @@ class Directives:
         name = self.upstream(made, node)
         return {"auth": {"forward": name, **auth}}, False, True
 
-    def _encode(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _encode(self, node: Node, values: list[str]) -> "Made":
         names = [*values, *(line.name for line in node.block or [])]
         known = [name for name in names if name in ("gzip", "zstd", "br")]
         keys: dict[str, Any] = {"algorithms": known or ["zstd", "gzip"]}
@@ -298,7 +297,7 @@ class Directives:
                 keys["min_size"] = int(line.rest[0])
         return {"compress": keys}, False, False
 
-    def _respond(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _respond(self, node: Node, values: list[str]) -> "Made":
         respond: dict[str, Any] = {}
         for line in node.block or []:
             if line.name == "body" and line.rest:
@@ -313,18 +312,18 @@ class Directives:
             raise Inexpressible("rsp answers with a status from 200 to 599")
         return {"respond": respond or {"status": 200}}, True, respond.get("status", 200) >= 400
 
-    def _error(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _error(self, node: Node, values: list[str]) -> "Made":
         status = next((int(each) for each in reversed(values) if re.fullmatch(r"[45][0-9][0-9]", each)), 500)
         answer = self.errors.answer(status)
         if answer is not None:
             return answer, True, False
         return {"respond": {"status": status}}, True, True
 
-    def _abort(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _abort(self, node: Node, values: list[str]) -> "Made":
         self.site.add(Note("abort closes the connection; rsp answers 403", node.origin))
         return dict(_CLOSED), True, True
 
-    def _reverse_proxy(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _reverse_proxy(self, node: Node, values: list[str]) -> "Made":
         made = reverse_proxy(node, values)
         return {"to": self.upstream(made, node), **made.route}, True, False
 
@@ -339,7 +338,7 @@ class Directives:
             keys["_static"] = True
         return keys, True, False
 
-    def _file_server(self, node: Node, values: list[str], root: str, rest: list[Node]) -> "Made":
+    def _file_server(self, node: Node, values: list[str]) -> "Made":
         files: dict[str, Any] = {"index": ["index.html", "index.txt"]}
         if "browse" in values:
             files["list"] = True

@@ -40,6 +40,7 @@ _POLICIES: Final = {
     "roundrobin": "round_robin", "static-rr": "round_robin", "leastconn": "least_conn", "random": "random2",
     "source": "hash", "uri": "hash",
 }  # fmt: skip
+_SNI: Final = re.compile(r"str\(['\"]?([\w.-]+)['\"]?\)")
 
 
 class Server(Struct):
@@ -97,12 +98,14 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
             result.said.append(Note(f"{server.text}: disabled there, left out here", server.origin))
     if not live:
         return result
-    keys: dict[str, Any] = {}
+    # Also where its options are lost: what went over TLS does not go in plain text.
+    keys: dict[str, Any] = {"tls": True} if any("ssl" in server.options for server in live) else {}
     for make in (_tls, _proxy, _slow_start):
         try:
             keys |= make(live)
         except Inexpressible as error:
             result.said.append(Untranslated(str(error), live[0].text, live[0].origin))
+    result.said += _lost_name(live[0])
     _balance(lines, keys, result)
     _sticky(lines, live, keys, result)
     try:
@@ -184,11 +187,8 @@ def _tls(servers: list[Server]) -> dict[str, Any]:
     if "ssl" not in found:
         return {}
     keys: dict[str, Any] = {}
-    sni = found.get("sni", "")
-    if (name := re.fullmatch(r"str\(['\"]?([\w.-]+)['\"]?\)", sni)) is not None:
+    if (name := _SNI.fullmatch(found.get("sni", ""))) is not None:
         keys["name"] = name[1]
-    elif sni:
-        raise Inexpressible(f"rsp sends peers one name (SNI), not {sni}; set tls = {{ name = ... }}")
     if found.get("verify") == "none":
         keys["verify"] = False
     for theirs, ours in (("ca-file", "ca"), ("crt", "certificate"), ("crl-file", "crl")):
@@ -198,6 +198,14 @@ def _tls(servers: list[Server]) -> dict[str, Any]:
     if len(hosts) == 1:
         keys.setdefault("name", hosts.pop())
     return {"tls": keys or True}
+
+
+def _lost_name(server: Server) -> list[Untranslated]:
+    sni = server.options.get("sni", "") if "ssl" in server.options else ""
+    if not sni or _SNI.fullmatch(sni):
+        return []
+    reason = f"rsp sends peers one name (SNI), not {sni}; without tls = {{ name = ... }} it is that of the address"
+    return [Untranslated(reason, server.text, server.origin)]
 
 
 def _proxy(servers: list[Server]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rsp.importing.haproxy.conditions import Acls, Alternative, split_marker
 from rsp.importing.haproxy.rates import Rates
 from rsp.importing.haproxy.sections import Line
 from rsp.importing.haproxy.values import placeholders
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, literal_prefix
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, Path, anchored
 from rsp.importing.ordered.rules import Rule, refusal
 from rsp.importing.trust import OWN
 from rsp.importing.wordlist import words as word_set
@@ -307,16 +307,9 @@ class Rules:
                     keys = self.rates.limit(marker, status)
                     found.append(Rule(keys, [rest], alternative.unless, origin=line.origin, text=line.text))
                 continue
-            try:
-                _without_markers(alternative)
-            except Inexpressible:
-                found += self._password_denied(line, alternative)
-                continue
+            _without_markers(alternative)
             found.append(refusal(respond, alternative.any, alternative.unless, line.origin, line.text))
         return found
-
-    def _password_denied(self, line: Line, alternative: Alternative) -> list[Rule]:
-        raise Inexpressible("a condition on passwords or counters that rsp does not have")
 
     def _auth(self, line: Line, words: list[str], condition: list[str]) -> list[Rule]:
         realm = words[1] if words[:1] == ["realm"] and len(words) > 1 else "restricted"
@@ -340,26 +333,20 @@ class Rules:
             raise Inexpressible("the query is rewritten together with the path")
         to = re.sub(r"\\([1-9])", r"{\1}", braces(replacement)).replace("\\0", "{path}")
         found: list[Rule] = []
+        if re.fullmatch(r"\^?\(\.\*\)\$?", pattern):
+            return self._rules(line, {"rewrite": to.replace("{1}", "{path}")}, condition)
         for alternative in self.acls.alternatives(condition):
             _without_markers(alternative)
             taken: list[Condition] = []
             for each in alternative.any:
-                wanted = Path("regex", _anchored(pattern, each.path))
+                wanted = anchored(Path("regex", pattern), each.path)
                 both = each.both(Condition(path=wanted))
-                if both is not None and "{1}" in to and both.path != wanted:
+                if both is not None and re.search(r"\{[1-9]\}", to) and both.path != wanted:
                     raise Inexpressible("a path has to match two patterns at once")
                 if both is not None:
                     taken.append(both)
             found.append(Rule({"rewrite": to}, taken, alternative.unless, origin=line.origin, text=line.text))
         return found
-
-
-def _anchored(pattern: str, path: Path | None) -> str:
-    """The pattern at the beginning, where a path that begins as ``path`` says can only match there first."""
-    known = path is not None and path.kind in ("prefix", "tree")
-    if path is not None and known and literal_prefix(f"^{pattern}").startswith(path.text):
-        return f"^{pattern}"
-    return pattern
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -244,7 +244,7 @@ def _zone(words: list[str]) -> str:
     return next((word[5:].split(":")[0] for word in words if word.startswith("zone=")), "")
 
 
-def service(level: Level, keys: dict[str, Value], upstream_of: Mapping[str, tuple[str, str]], parts: Parts) -> None:
+def service(level: Level, keys: dict[str, Value], upstream_of: Mapping[str, tuple[str, str]]) -> None:
     """``auth_request``: another service is asked.  ``upstream_of``: upstream and path, by the location's path.
 
     Raises :class:`Unsayable`.

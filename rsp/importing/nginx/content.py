@@ -106,7 +106,7 @@ class Content:
         draft.keys = {key: target.upstream, **draft.keys}
         fields.request_rules(level, names, draft.parts, self._ports, rules)
         sends_own = fields.put(rules, draft.keys, target.host)
-        self._mirrored(draft, level, names)
+        self._mirrored(draft, level)
         if key != "to":
             if target.uri is not None and (is_rewritten or target.uri != "/"):
                 raise Unsayable("rsp passes the path as it came where there is no file")
@@ -164,7 +164,7 @@ class Content:
             hosts.append(target.host)
         return upstreams[0], _looked_up(values, hosts, called), _looked_up(values, upstreams, called)
 
-    def _mirrored(self, draft: Draft, level: Level, names: Names) -> None:
+    def _mirrored(self, draft: Draft, level: Level) -> None:
         """``mirror /copy`` where that location passes the request on as it came.  Raises :class:`Unsayable`."""
         for statement in level.all("mirror"):
             found = self.server.find(statement.value) if statement.value != "off" else None
@@ -204,9 +204,9 @@ class Content:
             return
         if location is not None and files.is_for_one(location, level) and not prefixes.keeps_out(draft.keys):
             draft.match = {"exact": as_sent(location.path)}
-        if location is not None and files.aliased(location, level, names, draft.all):
+        if location is not None and files.aliased(level, names, draft.all):
             table = dict(draft.match)
-            files.aliased(location, level, names, table)
+            files.aliased(level, names, table)
             for name in ("files", "rewrite"):
                 if name in table:
                     draft.keys[name] = table[name]

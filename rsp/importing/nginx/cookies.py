@@ -8,7 +8,6 @@ from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Names, Unsayable
 
-NAMES: Final = ("proxy_cookie_path", "proxy_cookie_domain", "proxy_cookie_flags")
 _FLAGS: Final = {"secure": "Secure", "httponly": "HttpOnly", "samesite": "SameSite"}
 
 

@@ -96,7 +96,7 @@ def may_be_directory(location: Location | None) -> bool:
     return _NAMES_FILES.search(location.path) is None
 
 
-def aliased(location: Location, level: Level, names: Names, keys: dict[str, Value]) -> bool:
+def aliased(level: Level, names: Names, keys: dict[str, Value]) -> bool:
     """``alias`` of an exact path or a regular expression names one file: a directory and ``rewrite``."""
     if not level.has("alias") or not ("exact" in keys or "regex" in keys):
         return False
@@ -150,7 +150,7 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
             is_first = is_first and not has_directory
     has_directory = has_directory or "$uri/" in items
     if constant:
-        end = Fallback(file=_below(constant, server, location, location, names))
+        end = Fallback(file=_below(constant, server, location, location))
     else:
         end = _last(last, server, location, names)
     if end.index and end.rewrite is None and not has_directory:
@@ -253,7 +253,7 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
         return Fallback(location=meant, returned=module[0], index=path.lstrip("/"))
     if meant is not None and meant is not location and differ(around, meant.level):
         raise Unsayable(f"{last} leads to a location with restrictions of its own")
-    return Fallback(file=_below(path, server, location, meant, names))
+    return Fallback(file=_below(path, server, location, meant))
 
 
 def look_at_index(server: Server, location: Location | None, level: Level) -> bool:
@@ -289,7 +289,7 @@ def _refuses_scripts(location: Location) -> bool:
     return said in (("deny", "a"), ("return", "4"), ("return", "5"))
 
 
-def _below(path: str, server: Server, location: Location | None, meant: Location | None, names: Names) -> str:
+def _below(path: str, server: Server, location: Location | None, meant: Location | None) -> str:
     """``path`` below the directory of ``location``.  Raises :class:`Unsayable`."""
     there = _folder(server, meant)
     here = _folder(server, location)

@@ -54,10 +54,10 @@ class Level:
     def is_on(self, name: str) -> bool:
         return self.value(name, "off") == "on"
 
-    def is_set_below(self, name: str, kind: str) -> bool:
-        """Whether ``name`` is set at this level or around it, up to but without the level ``kind``."""
+    def is_set_below_http(self, name: str) -> bool:
+        """Whether ``name`` is set at this level or around it, up to but without the level ``http``."""
         level: Level | None = self
-        while level is not None and level.kind != kind:
+        while level is not None and level.kind != "http":
             if level.has(name):
                 return True
             level = level.outer

@@ -107,7 +107,7 @@ class Locations:
             if location is not None and as_condition(location, self.server):
                 return self._draft(location)
             if location is not None:
-                draft.parts.lost(_cause(location, self.context), str(error))
+                draft.parts.lost(_cause(location), str(error))
             draft.is_closed = True
         for inner in level.own("location"):
             inner.used = True
@@ -167,7 +167,7 @@ class Locations:
         access.passwords(level, draft.keys, names)
         verdict = verdicts.location_of(level, self.server)
         if verdict is None:
-            access.service(level, draft.keys, self._services.asked, draft.parts)
+            access.service(level, draft.keys, self._services.asked)
         access.satisfy(level, draft.keys)
         counted = self.context.zones.put(level, draft.keys, names, draft.parts)
         self._limit_except(level, draft)
@@ -377,7 +377,7 @@ def _redirect(to: str, code: str) -> dict[str, Value]:
     return {"redirect": to if code == "302" else {"to": to, "status": int(code)}}
 
 
-def _cause(location: Location, context: Context) -> Statement:
+def _cause(location: Location) -> Statement:
     """The statement of a location that is reported when the whole of it cannot be said."""
     for name in (*CONTENT, "try_files", "alias", "limit_except", "auth_request", "rewrite", "if", "return"):
         for statement in location.level.block:

@@ -37,7 +37,7 @@ _ROOT: Final = "/var/www/html"
 def read(path: Path, text: str, prefix: str | None = None) -> Site:
     """Raises :class:`rsp.importing.site.Unreadable`."""
     folder = Path(prefix) if prefix is not None else path.parent
-    tree = Tree(path, folder)
+    tree = Tree(path, folder, text)
     site = Site("nginx", str(path))
     for remark in tree.remarks:
         site.add(remark)

@@ -44,7 +44,7 @@ class Routes:
         certified = tls.clients(server, has_tls)
         if own and all(listener.redirects for listener in own):
             return
-        result.routes.append(Heading(self._heading(server, hosts, parts)))
+        result.routes.append(Heading(self._heading(server, parts)))
         name = self._name(hosts, server)
         if not parts:
             if own:
@@ -55,11 +55,11 @@ class Routes:
         split = self._by_host(server, hosts, certified)
         parts = [self._without(part, split) for part in parts]
         parts = [part for part in parts if part.hosts is None or part.hosts]
-        self._by_scheme(server, parts, certified)
+        self._by_scheme(server, parts)
         if self._whole(server, parts, certified):
             return
         host_groups.know(server, name, result)
-        guard = self._guard(server, name, parts)
+        guard = self._guard(server, name)
         ports = frozenset(listener.port for listener in own)
         locations = Locations(self._context, server, ports, name, is_known=self._identity(server) is not None)
         drafts = locations.drafts()
@@ -167,7 +167,7 @@ class Routes:
         statements = server.level.own("access_log")
         return settings.logged(statements, set(), self._context.result) if statements else None
 
-    def _heading(self, server: Server, hosts: list[str], parts: list[Part]) -> str:
+    def _heading(self, server: Server, parts: list[Part]) -> str:
         names = ", ".join(server.server_names[:4]) or "server"
         names = {"_": "server", '""': "server"}.get(names, names)
         default = [part for part in parts if part.hosts is None]
@@ -225,7 +225,7 @@ class Routes:
             return part
         return Part(part.listeners, [host for host in part.hosts if host not in settled], part.others)
 
-    def _by_scheme(self, server: Server, parts: list[Part], certified: dict[str, Value]) -> None:
+    def _by_scheme(self, server: Server, parts: list[Part]) -> None:
         """``if ($scheme = http) { return 301 https://...; }``: a route for the listeners without TLS."""
         for statement in self._module(server):
             if statement.name != "if":
@@ -319,7 +319,7 @@ class Routes:
                 self._context.result.routes.append(declaration)
         return True
 
-    def _guard(self, server: Server, name: str, parts: list[Part]) -> str:
+    def _guard(self, server: Server, name: str) -> str:
         """A line that each route's hook begins with; the same may stand in the hook for all routes instead."""
         block = self._module(server)
         if not block:

@@ -73,7 +73,7 @@ def of_route(level: Level, keys: dict[str, Value], parts: Parts) -> None:
 
 
 def _is_own(level: Level, *names: str) -> bool:
-    return any(level.is_set_below(name, "http") for name in names)
+    return any(level.is_set_below_http(name) for name in names)
 
 
 def _time(level: Level, name: str, parts: Parts) -> str | None:

@@ -82,18 +82,21 @@ def _check_status(statement: Statement) -> None:
 
 
 class Tree:
-    """``statements``: of the main file.  ``remarks``: what could not be read, and what was read elsewhere."""
+    """``statements``: of the main file, ``text`` where it has been read.
 
-    def __init__(self, path: Path, prefix: Path) -> None:
+    ``remarks``: what could not be read, and what was read elsewhere.
+    """
+
+    def __init__(self, path: Path, prefix: Path, text: str | None = None) -> None:
         self._prefix = prefix
         self._main = path
         self.remarks: list[Note | Untranslated] = []
-        self.statements = self._file(path, str(path), 0)
+        self.statements = self._file(path, str(path), 0, text)
 
-    def _file(self, path: Path, shown: str, depth: int) -> list[Statement]:
+    def _file(self, path: Path, shown: str, depth: int, text: str | None = None) -> list[Statement]:
         """Raises :class:`Unreadable`, with file and line."""
         try:
-            tokens = _tokens(path)
+            tokens = _tokens(path.read_text(encoding="utf-8", errors="replace") if text is None else text)
         except NgxParserBaseException as error:
             raise Unreadable(f"{shown}:{error.lineno or 1}: {_plain(error.strerror)}") from None
         except OSError as error:
@@ -162,7 +165,7 @@ class Tree:
         if not found:
             known = stock(pattern)
             if known is not None:
-                return self._stock(known, pattern, statement, path, depth)
+                return self._stock(known, statement, path, depth)
             if glob.has_magic(pattern):
                 self.remarks.append(Note(f"include {pattern} matches no file here", statement.origin))
                 return []
@@ -181,7 +184,7 @@ class Tree:
                 self.remarks.append(Untranslated(str(error), statement.text, statement.origin))
         return statements
 
-    def _stock(self, text: str, pattern: str, statement: Statement, path: Path, depth: int) -> list[Statement]:
+    def _stock(self, text: str, statement: Statement, path: Path, depth: int) -> list[Statement]:
         """The content of a file that comes with nginx, which is not on this machine."""
         tokens = [(word, statement.origin.line, False) for word in text.split()]
         return self._read(tokens, statement.origin.file, path, depth + 1)
@@ -206,14 +209,10 @@ class Tree:
             return str(path)
 
 
-def _tokens(path: Path) -> list[tuple[str, int, bool]]:
+def _tokens(text: str) -> list[tuple[str, int, bool]]:
     """Of crossplane, which reads files alone."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    said = marked(text)
-    if said == text:
-        return list(lex(str(path)))
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".conf") as file:
-        file.write(said)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape", suffix=".conf") as file:
+        file.write(marked(text))
         file.flush()
         return list(lex(file.name))
 

@@ -224,6 +224,14 @@ def _within(inner: Path, outer: Path) -> bool:
     return rest.startswith("/") or (not rest and inner.kind in ("exact", "tree"))
 
 
+def anchored(wanted: Path, path: Path | None) -> Path:
+    """An expression at the beginning, where a path that begins as ``path`` says can only match there first."""
+    if path is not None and path.kind in ("prefix", "tree"):
+        first = Path("regex", f"^{wanted.text}")
+        return first if _within(first, path) else wanted
+    return wanted
+
+
 def literal_prefix(expression: str) -> str:
     """The characters with which every match begins; empty where they are not known."""
     if not expression.startswith("^") or "|" in expression:

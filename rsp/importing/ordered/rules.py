@@ -4,15 +4,18 @@ A rule either ends the search (its ``keys`` with those collected before it are a
 What asks for "not" needs no condition of its own: requests that meet what must not be are led past the rule first.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from rsp.importing.ordered.changed import answered, changed_fields, with_fields
-from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, networks
+from rsp.importing.ordered.condition import ALL, Condition, Inexpressible, anchored, networks
 from rsp.importing.site import Origin
 
+_GROUP: Final = re.compile(r"(?<!\{)\{[1-9]\}")
 _MOST: Final = 400  # routes that one list may become
 
 
@@ -81,7 +84,7 @@ def _walk(
         try:
             changed = changed_fields(keys)
             passed = [each for each in map(within.both, _seen(rule.unless, keys, changed)) if each is not None]
-            taken = [each for each in map(within.both, _seen(rule.any, keys, changed)) if each is not None]
+            taken = _taken(rule, within, _seen(rule.any, keys, changed))
             merged = merge(keys, with_fields(rule.keys, changed))
         except Inexpressible as error:
             _problem(out, rule, str(error))
@@ -108,6 +111,23 @@ def _walk(
                 return
             keys, comments = merged, said
     out.chosen.append(Chosen(within, merge(keys, otherwise), None, comments))
+
+
+def _taken(rule: Rule, within: Condition, conditions: Sequence[Condition]) -> list[Condition]:
+    """What the rule is for, with an expression whose groups its keys name as it is."""
+    has_groups = any(_GROUP.search(str(rule.keys.get(key))) for key in ("rewrite", "redirect", "respond"))
+    taken = []
+    for each in conditions:
+        found = within.both(each)
+        if found is None:
+            continue
+        if has_groups and each.path is not None and found.path != each.path:
+            first = anchored(each.path, within.path)
+            if first == each.path:
+                raise Inexpressible("a path has to match two patterns at once")
+            found = replace(found, path=first)
+        taken.append(found)
+    return taken
 
 
 def _seen(conditions: Sequence[Condition], keys: dict[str, Any], changed: dict[str, str | None]) -> Sequence[Condition]:
