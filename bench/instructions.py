@@ -2,7 +2,7 @@
 
 The process that serves runs under callgrind, which counts the same on every machine, whatever else that does.  Requests
 come one at a time over one connection; what two runs of different length differ by is what their requests cost.  Needs
-valgrind, openssl and h2load.
+valgrind, openssl, h2load and cc.
 """
 
 import argparse
