@@ -17,7 +17,7 @@ from rsp.net.proxy_header import Address
 
 _NEVER: Final = inf
 _UNAUTHORIZED: Final = 401
-_END_SECONDS: Final = 1.0
+_END_SECONDS: Final = 2.0  # what it begins with may be a second old
 _NOTHING: Final[list[bytes]] = []  # never changed
 
 
