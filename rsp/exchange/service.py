@@ -24,6 +24,7 @@ from rsp.http.stream import ClientEvents, ClientSession, ClientStream, ProxiedSe
 from rsp.ipc.peer_table import Changes, PeerTable
 from rsp.ipc.scoreboard import RETIRED_ROW
 from rsp.ipc.worker_cells import IN_FLIGHT, STAGE, STOPPING
+from rsp.net.calls import has_news
 from rsp.net.context import WorkerContext
 from rsp.net.handshake import ServerHandshake
 from rsp.net.proxy_header import ProxyHeader
@@ -111,10 +112,12 @@ class HttpService(Service):
                 connection.drain()
 
     def close_idle(self) -> None:
-        """Close the connections of clients that have no request under way."""
+        """Close the connections of clients that have no request under way, nor one that waits to be read."""
         for connection in list(self._context.connections):
             if isinstance(connection, _OF_CLIENTS) and connection.is_idle:
-                connection.close()
+                socket = connection if isinstance(connection, Introduction) else connection.transport
+                if not has_news(socket.descriptor):
+                    connection.close()
 
     # -- configurations
 

@@ -24,6 +24,7 @@ from rsp.system import sockets
 from rsp.system.file_errors import why
 
 _STAYS = "the running configuration stays"
+_STOPPING = "rsp is stopping"
 _ORPHANED = "the control process that ordered it has died"
 _LABELS_AGAIN = 60.0  # seconds after what labels ask for has been refused
 _REFUSED = {"dry-run": "A reload would be refused", "labels": "Routes from labels refused"}
@@ -111,7 +112,7 @@ class Reloads:
         self._queue = [(what, number) for what, number in self._queue if what != self._what]
         fleet = self._fleet
         if fleet.stopping:
-            self._end(False, "Reload refused: rsp is stopping")
+            self._end(False, f"Reload refused: {_STOPPING}")
             return
         running = fleet.bundle if self._what == "dry-run" else None
         if running is None:
@@ -159,6 +160,9 @@ class Reloads:
             return
         self._poll.unregister(loader.descriptor)
         self._loader = None
+        if self._fleet.stopping:
+            self._end(False, f"Reload refused: {_STOPPING}")
+            return
         added: list[str] = []
         try:
             if isinstance(loader, Labelling):
@@ -222,8 +226,8 @@ class Reloads:
         rollout, fleet = self._rollout, self._fleet
         if rollout is None:
             return
-        if not rollout.committed and self._is_orphaned:
-            self._refuse(rollout, _ORPHANED)
+        if not rollout.committed and (fleet.stopping or self._is_orphaned):
+            self._refuse(rollout, _STOPPING if fleet.stopping else _ORPHANED)
             return
         if not rollout.committed and not self._tried(rollout):
             return
@@ -231,7 +235,6 @@ class Reloads:
         if any(slot.process is not None and not slot.process.serves(version) for slot in fleet.slots):
             return
         self._rollout = None
-        fleet.listeners.drop_all_but(rollout.bundle.config)
         wanted = fleet.workers_wanted(rollout.bundle)
         if not fleet.overridden and wanted != fleet.wanted_slots():
             fleet.scale(wanted)
@@ -293,6 +296,8 @@ class Reloads:
         for line, is_warning in changes(fleet.bundle.config, rollout.bundle.config):
             log.line(line, log.WARNING if is_warning else log.INFO)
         fleet.bundle, self.granted = rollout.bundle, self._attempted
+        # Before the workers leave these addresses: what is queued is theirs to answer, and no more may queue then.
+        fleet.listeners.drop_all_but(rollout.bundle.config)
         self._main.commit(self._what, self._path)
         log.use(fleet.bundle.config.settings.log_level, fleet.bundle.config.settings.log_format)
         log.catch()

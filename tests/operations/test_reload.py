@@ -264,3 +264,27 @@ def test_a_file_that_is_replaced_all_the_time(tmp_path, backend):
         thread.join()
         assert load.failures == []
         assert rsp.log.count("Reloaded:") + rsp.log.count("Reload refused") == 30
+
+
+def test_a_trial_ends_when_rsp_stops(tmp_path):
+    """It would end in workers that cannot follow, and are killed for that with what they still have to finish."""
+    told = threading.Event()
+
+    def late(connection, head, rest):
+        told.wait(30)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+        return True
+
+    with Backend(late) as backend, Rsp(tmp_path, proxy_to(backend.address), workers=2) as rsp:
+        with socket.create_connection(("127.0.0.1", rsp.port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            wait_until(lambda: backend.heads, "the request")
+            rsp.write(on_trial(backend.address) + f' listen "127.0.0.1:{free_port()}"')
+            rsp.signal(signal.SIGHUP)
+            wait_until(lambda: rsp.admin("/status")["workers"][0]["version"] == 2, "the trial")
+            rsp.signal(signal.SIGQUIT)
+            wait_until(lambda: "the running configuration stays: rsp is stopping" in rsp.log, "the end of the trial")
+            told.set()
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+            assert rsp.process.wait(30) == 0
+            assert "failed" not in rsp.log

@@ -262,6 +262,20 @@ def test_an_early_response_ends_an_upload(site, client):
     assert client.get("/next").status == 200
 
 
+def test_a_client_may_end_its_request_behind_the_response(site, client):
+    """The peer has all of the body before; httpx fails if the stream is reset then."""
+    responses = [client.open("/digest", ("content-length", "4"), method="POST", end=False) for _ in range(2)]
+    for response in responses:
+        client.send(data(response.number, b"body"))
+        client.wait(lambda response=response: response.ended, "the response")
+    ended, open_end = responses
+    client.send(data(ended.number, end=True))
+    assert client.get("/next").status == 200
+    assert (ended.status, ended.reset) == (200, None)
+    client.wait(lambda: open_end.reset is not None, "RST_STREAM")
+    assert (open_end.status, open_end.reset, ended.reset) == (200, NO_ERROR, None)
+
+
 # -- what rsp itself does
 
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 
+import psutil
 import pytest
 
 from tests.certificates import authority
@@ -151,3 +152,19 @@ def test_what_is_kept_of_a_listener_that_redirects_is_redirected_after_its_remov
             rsp.reload(text(f"{REMAINS} {PLAIN}"))
             client.sendall(REQUEST)
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_connects_while_a_listener_is_removed_is_served(tmp_path, site):
+    """The master must not keep a socket that its worker has left: what queued there would be reset."""
+    own, text = site
+    with Rsp(tmp_path, text(f"{REMAINS} {PLAIN}"), workers=2) as rsp:
+        first, second = rsp.workers().values()
+        os.kill(second, signal.SIGSTOP)
+        rsp.write(text(REMAINS))
+        rsp.signal(signal.SIGHUP)
+        wait_until(lambda: all(one.laddr.port != own for one in psutil.Process(first).net_connections()), "the first")
+        clients = Clients(own, 20)
+        clients.ask(plainly)
+        os.kill(second, signal.SIGCONT)
+        assert clients.finish() == [b"HTTP/1.1 200 OK"] * 20, rsp.log
+        wait_until(lambda: "Reloaded:" in rsp.log, "the reload")

@@ -178,10 +178,8 @@ class H2ServerConnection(Connection):
         head, pieces = self._service.refuse(self.session, error.status, str(error), call)
         lane = ServerLane.__new__(ServerLane)
         lane.begin(self, number, self.initial_window)
-        lane.has_head = True
+        lane.serve(None)
         lane.remote_done = last and code == NO_ERROR
-        lane.mark = 0
-        lane.user = None
         self.know(lane)
         respond(self, lane, head, pieces, _NOTHING)
         if not lane.remote_done:

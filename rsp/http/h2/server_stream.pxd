@@ -7,7 +7,7 @@ from rsp.http.message cimport RequestHead, ResponseHead
 from rsp.http.stream cimport ClientEvents, ClientSession, ClientStream
 
 cdef int BODY, CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, NO_ERROR, TUNNEL, WAIT, _UNAUTHORIZED
-cdef double _NEVER
+cdef double _END_SECONDS, _NEVER
 
 
 @cython.locals(fields=bytes, length=Py_ssize_t)
@@ -17,6 +17,8 @@ cpdef respond(Output connection, Stream stream, ResponseHead head, list pieces, 
 cdef class ServerLane(Stream):
     cdef public H2ServerStream user
     cdef public Py_ssize_t mark
+    cdef public double end_by
+    cpdef serve(self, H2ServerStream user)
     cpdef note_wait(self, double now, double seconds)
     cpdef bint is_due(self, double now) except -1
     cpdef expire(self, double now, Limits limits)

@@ -17,6 +17,7 @@ from rsp.net.proxy_header import Address
 
 _NEVER: Final = inf
 _UNAUTHORIZED: Final = 401
+_END_SECONDS: Final = 2.0  # what it begins with may be a second old
 _NOTHING: Final[list[bytes]] = []  # never changed
 
 
@@ -35,12 +36,20 @@ def respond(
 
 class ServerLane(Stream):
     """The stream on its connection.  ``user``: the request, until it is over; ``mark``: what was sent when it began to
-    wait."""
+    wait; ``end_by``: when the client must have ended it, once nothing but that is missing."""
 
-    __slots__ = ("mark", "user")
+    __slots__ = ("end_by", "mark", "user")
 
+    end_by: float
     user: "H2ServerStream | None"
     mark: int
+
+    def serve(self, user: "H2ServerStream | None") -> None:
+        """Its head has come."""
+        self.end_by = _NEVER
+        self.has_head = True
+        self.mark = 0
+        self.user = user
 
     def arrived(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         user = self.user  # held: compiled calls do not, and it may let go of itself
@@ -82,7 +91,7 @@ class ServerLane(Stream):
             self.mark = self.taken
 
     def is_due(self, now: float) -> bool:
-        return self.stalled < now or (self.user is not None and self.user.is_due(now))
+        return self.stalled < now or self.end_by < now or (self.user is not None and self.user.is_due(now))
 
     def expire(self, now: float, limits: Limits) -> None:
         user = self.user
@@ -96,6 +105,9 @@ class ServerLane(Stream):
                 self.was_reset(CANCEL, False)
         elif user is not None:
             user.expire(now)
+        else:
+            self.end_by = _NEVER
+            self.close_after(NO_ERROR)
 
 
 class H2ServerStream(ClientStream):
@@ -119,10 +131,8 @@ class H2ServerStream(ClientStream):
         self._paused_at = 0.0
         lane = self.lane = ServerLane.__new__(ServerLane)  # in the compiled build this is no call of Python
         lane.begin(connection, number, connection.initial_window)
-        lane.has_head = True
+        lane.serve(self)
         lane.remote_done = whole
-        lane.mark = 0
-        lane.user = self
         self.state = WAIT
         if head.framing:
             self.state = BODY
@@ -262,7 +272,12 @@ class H2ServerStream(ClientStream):
             return
         if not lane.ended:
             lane.send(_NOTHING, _NOTHING)  # a tunnel whose peer is gone
-        if not lane.remote_done:
+        if lane.remote_done:
+            return
+        # Some clients end a stream by a frame of its own, and fail if the stream is gone by then (httpx).
+        if lane.expected == 0:
+            lane.end_by = self._connection.context.now + _END_SECONDS
+        else:
             lane.close_after(NO_ERROR)
 
     def reset(self, reason: str) -> None:
