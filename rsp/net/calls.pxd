@@ -5,6 +5,7 @@ cpdef Py_ssize_t send_more(int descriptor, bytes data) except -1
 cpdef Py_ssize_t send_file(int descriptor, int file, Py_ssize_t start, Py_ssize_t size) except -2
 cpdef tuple accept(int descriptor)
 cpdef bint has_news(int descriptor) except -1
+cpdef acknowledge(int descriptor)
 cpdef close(int descriptor)
 cpdef double monotonic() noexcept
 

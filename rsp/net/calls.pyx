@@ -21,6 +21,10 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_send "send"(int, const void *, size_t, int)
     ssize_t c_sendmsg "sendmsg"(int, const msghdr *, int)
     int c_accept "accept4"(int, sockaddr *, socklen_t *, int)
+    int setsockopt(int, int, int, const void *, socklen_t)
+
+cdef extern from "<netinet/tcp.h>" nogil:
+    int IPPROTO_TCP, TCP_QUICKACK
 
 cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
@@ -232,6 +236,11 @@ cpdef bint has_news(int descriptor) except -1:
             return found > 0
         if errno != EINTR:
             PyErr_SetFromErrno(OSError)
+
+
+cpdef acknowledge(int descriptor):
+    cdef int on = 1
+    setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on))  # fails where it is not TCP
 
 
 cpdef close(int descriptor):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import struct
@@ -177,6 +178,27 @@ def test_it_is_used_again_and_closed_when_the_owner_has_enough(process):
     assert sent(peer) == b""
     assert peer.recv(1) == b""
     assert not process.context.peer_connections
+
+
+@pytest.mark.parametrize(
+    ("parts", "at_once"),
+    [
+        ([OK], False),
+        ([OK[:-2], OK[-2:]], True),  # a head, and nothing behind it: the peer may wait with the body
+        ([OK[:20], OK[20:]], True),
+        ([OK.replace(b": 2", b": 9000") + b"o" * 1398, b"k" * 7600], True),
+    ],
+)
+def test_a_peer_that_may_wait_for_an_acknowledgement_gets_it(process, parts, at_once):
+    process.connect(tcp_pair())
+    request = process.ask()
+    with socket.socket(fileno=os.dup(process.connection.transport.descriptor)) as own:
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        process.answered(parts[0], request)
+        assert bool(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)) == at_once
+        for part in parts[1:]:
+            process.answered(part, request)
+    assert "done" in request.told and len(request.body) in (2, 9000)
 
 
 def test_an_idle_connection_that_says_something_is_closed(process):

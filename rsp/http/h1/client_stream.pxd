@@ -8,8 +8,9 @@ from rsp.http.message cimport OutgoingHead, RequestHead, ResponseHead
 from rsp.http.peer_stream cimport PeerRequest
 from rsp.http.pieces cimport part
 from rsp.http.single_stream cimport Connection, SingleStream
+from rsp.net.calls cimport acknowledge
 
-cdef int CHUNKED, _CHUNKS, _INTERIM
+cdef int CHUNKED, _CHUNKS, _INTERIM, _SMALL
 cdef double _NEVER
 cdef list _NOTHING
 

@@ -17,11 +17,13 @@ from rsp.http.names import lines_without
 from rsp.http.peer_stream import Failure, PeerRequest
 from rsp.http.pieces import part
 from rsp.http.single_stream import Connection, SingleStream
+from rsp.net.calls import acknowledge
 from rsp.net.secure import TlsLost
 
 _NEVER: Final = inf
 _NOTHING: Final[list[bytes]] = []  # never changed
 _CHUNKS: Final = 512  # in a turn; a read can hold 40,000 of a byte each
+_SMALL: Final = 64 << 10  # bytes, which may be less than a full segment: the peer may wait for its acknowledgement
 _INTERIM: Final = 100  # responses before the final one; 102 (Processing) may come every few seconds
 
 
@@ -117,6 +119,8 @@ class H1PeerStream(SingleStream):
                 self._body(request, self._decoder, data)
             else:
                 self._heads(request, self._buffer + data if self._buffer else data)
+            if self._request is not None and 0 < len(data) < _SMALL:
+                acknowledge(self._connection.transport.descriptor)
         except ProtocolError as error:
             self._fail(Failure(f"sent a bad response: {error}"))
 
