@@ -33,7 +33,7 @@ _USED: Final = word_set(
     """
     weight backup maxconn ssl verify ca-file crt crl-file sni verifyhost send-proxy send-proxy-v2 send-proxy-v2-ssl
     send-proxy-v2-ssl-cn slowstart check inter rise fall port cookie disabled enabled source track agent-check redir
-    namespace no-check no-backup no-ssl no-send-proxy
+    namespace no-check no-backup no-ssl no-send-proxy proto alpn
     """
 )
 _POLICIES: Final = {
@@ -100,7 +100,7 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
         return result
     # Also where its options are lost: what went over TLS does not go in plain text.
     keys: dict[str, Any] = {"tls": True} if any("ssl" in server.options for server in live) else {}
-    for make in (_tls, _proxy, _slow_start):
+    for make in (_tls, _protocol, _proxy, _slow_start):
         try:
             keys |= make(live)
         except Inexpressible as error:
@@ -198,6 +198,14 @@ def _tls(servers: list[Server]) -> dict[str, Any]:
     if len(hosts) == 1:
         keys.setdefault("name", hosts.pop())
     return {"tls": keys or True}
+
+
+def _protocol(servers: list[Server]) -> dict[str, Any]:
+    found = _same(servers, "proto", "alpn")
+    if found.get("proto") == "fcgi":
+        return {"protocol": "fastcgi"}
+    is_http2 = found.get("proto") == "h2" or ("ssl" in servers[0].options and found.get("alpn") == "h2")
+    return {"http": 2} if is_http2 else {}
 
 
 def _lost_name(server: Server) -> list[Untranslated]:
