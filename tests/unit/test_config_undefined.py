@@ -82,15 +82,13 @@ def test_what_other_languages_write_otherwise(tmp_path, monkeypatch, text, said)
 def test_a_file_may_look_whether_something_exists(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.lua").write_text(SITE + text)
-    taken = load("s.lua")
-    taken.stored.close()
+    load("s.lua")
 
 
 def test_another_use_is_a_warning(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.lua").write_text(f"{SITE}\nif debug_mode then access_log = 'off' end")
     taken = load("s.lua")
-    taken.stored.close()
     assert 's.lua:4: warning: "debug_mode" is not defined, so it is nil' in taken.bundle.config.warnings
 
 
@@ -99,5 +97,4 @@ def test_modules_may_look(tmp_path, monkeypatch):
     (tmp_path / "own.lua").write_text("local t = { a = ngx }\nreturn t")
     (tmp_path / "s.lua").write_text(f'{SITE}local own = require("own")')
     taken = load("s.lua")
-    taken.stored.close()
     assert not taken.bundle.config.warnings
