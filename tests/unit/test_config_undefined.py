@@ -66,6 +66,8 @@ def test_a_key_that_is_there_is_not_missing(tmp_path, monkeypatch, text, expecte
         ('route { to: "app" }', "; write = between a key and its value"),
         ('route { to = "app"', "; is a closing } missing?"),
         ('route { to = "app }', "; is a quote missing?"),
+        ("if 1 = 2 then end", "; write == to compare"),
+        ("route { return = 410 }", "; write respond = { status = 410 }"),
         (r'route { host = "a", regex = "\.php$" }', r"; write [[\.php$]], in which a backslash stands for itself"),
         (r"route { regex = '^/a\d' }", r"; write [[^/a\d]], in which a backslash stands for itself"),
     ],
