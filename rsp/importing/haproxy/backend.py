@@ -113,6 +113,7 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
     except Inexpressible as error:
         result.said.append(Untranslated(str(error), live[0].text, live[0].origin))
     _queue(lines, keys)
+    _retry(lines, keys)
     for server in live:
         for name in server.options:
             if name not in _USED:
@@ -374,3 +375,14 @@ def _queue(lines: list[Line], keys: dict[str, Any]) -> None:
     line = _last(lines, "timeout", "queue")
     if line is not None and len(line.words) > 2:
         keys["queue"] = {"timeout": duration(line.words[2])}
+
+
+def _retry(lines: list[Line], keys: dict[str, Any]) -> None:
+    """Failed connections are retried by rsp as well."""
+    on, most = _last(lines, "retry-on"), _last(lines, "retries")
+    if most is not None and most.rest == ["0"]:
+        keys["retry"] = {"tries": 1}
+    elif on is not None:
+        named = [500, 502, 503, 504] if "all-retryable-errors" in on.rest else []
+        named += [int(word) for word in on.rest if word in ("429", "500", "502", "503", "504")]
+        keys |= {"retry": {"on": list(dict.fromkeys(named))}} if named else {}

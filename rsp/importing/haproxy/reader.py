@@ -25,6 +25,7 @@ from rsp.importing.ordered.rules import Rule, resolve
 from rsp.importing.site import Declaration, Note, Origin, Part, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
 
+_CORS: Final = "access-control-allow-origin"
 _NO_BACKEND: Final = {"respond": {"status": 503}}
 
 
@@ -232,7 +233,8 @@ class _Reader:
         try:
             found = rules_of(made, line)
         except Inexpressible as error:
-            found = self._refused(made, line, str(error))
+            cors = "; a route answers browsers with cors = { origins = { ... } }" if _CORS in line.text.lower() else ""
+            found = self._refused(made, line, f"{error}{cors}")
         if acls.samples.strict:
             for said in acls.samples.inexact:
                 self._lost(said, line.text, line.origin)
