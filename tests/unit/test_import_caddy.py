@@ -142,6 +142,10 @@ def test_php(lua):
     text = lua(plain("root * /srv/www", "php_fastcgi unix//run/php.sock", "file_server"))
     assert 'upstream "php" { "unix:/run/php.sock", protocol = "fastcgi", root = "/srv/www" }' in text
     assert 'route { files = "/srv/www", else_to = "php" }' in text
+    text = lua(plain("root * /srv/www", "php_fastcgi unix//run/php.sock", "file_server {\nhide .git *.sql\n}"))
+    assert 'route { files = { root = "/srv/www", hide = { "*.sql" } }, else_to = "php" }' in text
+    text = lua(plain("root * /srv/www", "file_server {\nhide /srv/www/private/ .git/config a/*.sql\n}"))
+    assert 'hide = { "private", "config", "*.sql" }' in text and "hidden in every directory" in text
 
 
 def test_order_is_caddys_not_that_of_the_file(lua):
