@@ -80,6 +80,16 @@ def test_what_other_languages_write_otherwise(tmp_path, monkeypatch, text, said)
     assert caught.value.messages[0].startswith("s.lua:3: ") and caught.value.messages[0].endswith(said)
 
 
+def test_wrong_addresses_are_not_listed_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text(
+        'listen "1" listen "a b" listen "c d" upstream "a" { "x", "y", { "z", weight = 2 } }'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load("s.lua")
+    assert len(caught.value.messages) == 5 and "twice" not in "".join(caught.value.messages)
+
+
 @pytest.mark.parametrize("text", FINE)
 def test_a_file_may_look_whether_something_exists(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
