@@ -372,5 +372,8 @@ def _read_response(data: bytes, result: Result, method: bytes) -> None:
 
 
 def _outcome(result: Result) -> str:
-    upstream = f", upstream {result.upstream}" if result.upstream is not None else ""
-    return f"status {result.status}, {f'route {result.route}' if result.route is not None else 'no route'}{upstream}"
+    found = [f"status {result.status}"]
+    if result.route is not None or not result.hooks:
+        found.append(f"route {result.route}" if result.route is not None else "no route")
+    found += [f"hook {hook}" for hook in result.hooks]
+    return ", ".join([*found, f"upstream {result.upstream}"] if result.upstream is not None else found)

@@ -135,7 +135,7 @@ def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> st
         return f"; write {key} = {_OFF[key]}"
     if struct is Tls and path == ("tls",):
         return '; TLS is for a listener: write listen "0.0.0.0:443" { tls = true }'
-    if key == "tls" and struct is Listener and isinstance(given, dict):
+    if key == "tls" and struct is Listener and (isinstance(given, dict) or "." in str(given)):
         return (
             f"; write tls = true; settings for all listeners are tls = {{ ... }}, and a certificate is  {CERTIFICATE}"
         )

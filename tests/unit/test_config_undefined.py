@@ -80,6 +80,14 @@ def test_what_other_languages_write_otherwise(tmp_path, monkeypatch, text, said)
     assert caught.value.messages[0].startswith("s.lua:3: ") and caught.value.messages[0].endswith(said)
 
 
+def test_a_certificate_of_a_listener(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text('listen "1" { tls = "site.pem" }')
+    with pytest.raises(ConfigError) as caught:
+        load("s.lua")
+    assert "; write tls = true; settings for all listeners are tls = { ... }, and a certificate is" in str(caught.value)
+
+
 def test_wrong_addresses_are_not_listed_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.lua").write_text(
