@@ -47,6 +47,7 @@ def translated(tmp_path):
 def test_an_application(translated, line, keys):
     lost, lua = translated(line)
     wanted = f'"unix:/run/php.sock", protocol = "fastcgi", root = "/srv/www"{keys}'
+    assert "a path without a script goes to " in lua
     assert not lost and wanted in lua.replace(", }", " }") and 'route { to = "php" }' in lua
 
 
