@@ -42,7 +42,8 @@ class Applications:
         if "split" in keys:
             keys.setdefault("index", f"index{keys['split']}")
         self.reached.add(section.name)
-        said = f"a path without a script goes to {keys.get('index', 'index.php')}; from HAProxy, PHP-FPM answers it with 404"
+        index = keys.get("index", "index.php")
+        said = f"a path without a script goes to {index}; from HAProxy, PHP-FPM answers it with 404"
         self.site.add(Note(said, section.origin))
         if not any(each.first == "path-info" for each in section.lines):
             self.site.add(Note("rsp splits a path behind .php: what follows is PATH_INFO", section.origin))
