@@ -73,3 +73,10 @@ def test_without_its_application_it_is_closed(translated):
 @pytest.mark.parametrize("words", ["proto h2", "ssl verify none alpn h2"])
 def test_peers_that_speak_http2(translated, words):
     assert "http = 2" in translated("index a.php", f"server a 10.0.0.1:80 {words}")[1]
+
+
+def test_one_protocol_for_all_peers(translated):
+    lost, _ = translated("index a.php", "server a 10.0.0.1:80 alpn h2,http/1.1\n  server b 10.0.0.2:80")
+    assert not lost
+    ((reason, _),), _ = translated("index a.php", "server a 10.0.0.1:80 proto h2\n  server b 10.0.0.2:80")
+    assert reason == "servers of one backend differ in proto or alpn; rsp has one protocol for an upstream"

@@ -202,10 +202,17 @@ def _tls(servers: list[Server]) -> dict[str, Any]:
 
 
 def _protocol(servers: list[Server]) -> dict[str, Any]:
-    found = _same(servers, "proto", "alpn")
-    if found.get("proto") == "fcgi":
+    first, *others = map(_spoken, servers)
+    if any(other != first for other in others):
+        raise Inexpressible("servers of one backend differ in proto or alpn; rsp has one protocol for an upstream")
+    return first
+
+
+def _spoken(server: Server) -> dict[str, Any]:
+    """HTTP/1.1, unless nothing else is offered."""
+    if (proto := server.options.get("proto")) == "fcgi":
         return {"protocol": "fastcgi"}
-    is_http2 = found.get("proto") == "h2" or ("ssl" in servers[0].options and found.get("alpn") == "h2")
+    is_http2 = proto == "h2" or ("ssl" in server.options and server.options.get("alpn") == "h2")
     return {"http": 2} if is_http2 else {}
 
 
