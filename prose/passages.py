@@ -48,7 +48,7 @@ def _of_markdown(source: str) -> Iterator[Passage]:
     for token in _MARKDOWN.parse(source):
         if token.type == "heading_open":
             kind = "heading"
-        elif token.type == "th_open" or token.type == "td_open":
+        elif token.type in ("th_open", "td_open"):
             kind = "cell"
         elif token.type.endswith("_close"):
             kind = "text"

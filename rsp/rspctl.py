@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     peers = command("peers", "Show all peers with state, requests, errors and latency.", _peers, peer=False)
     peers.add_argument("upstream", nargs="?", help="show only the peers of this upstream")
     command(
-        "routes", "Show all routes: requests, what answers them, and where each route is declared.", _routes, peer=False
+        "routes", "Show all routes, what answers them, and what declares them: the file or labels.", _routes, peer=False
     )
     command("certs", "Show all certificates: names, issuer, expiry date and use.", _certs, peer=False)
     top = command("top", "Show traffic, upstreams, routes and processes live.", _top, peer=False)
@@ -259,7 +259,7 @@ def _routes(options: argparse.Namespace) -> int:
     data = _ask(options, "GET", "/routes")
     if options.json:
         return _json(data)
-    rows = [("requests", "answered by", "from")]
+    rows = [("route", "answered by", "from")]
     _table([*rows, *((one["requests"], one["answer"], one["from"]) for one in data["routes"])])
     for line in data["left_out"]:
         print(f"ignored: {line}")

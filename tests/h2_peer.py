@@ -126,12 +126,6 @@ class Asked:
             self.connection.h2.reset_stream(self.number, code)
             self.connection.flush()
 
-    def wait_for_reset(self) -> int:
-        with self.connection.changed:
-            with suppress(Gone):
-                self._wait(lambda: False)
-            return -1 if self.reset_with is None else self.reset_with
-
     def _wait(self, condition: Callable[[], object]) -> None:
         def settled() -> object:
             return self.connection.lost or self.reset_with is not None or condition()

@@ -37,9 +37,11 @@ class _Unforked:
 
 
 def load(path: str) -> loader.Loaded:
-    """Raises :class:`ConfigError`."""
+    """Without keys.  Raises :class:`ConfigError`."""
     with patch.object(loader, "Forked", _Unforked):
-        return loader.load(path)
+        loaded = loader.load(path)
+    loaded.stored.close()
+    return loaded
 
 
 def checked(site: Site, directory: str) -> Written:

@@ -138,6 +138,7 @@ class Rehearsal:
         self._services, self._result = Services(config), Result()
         self._answer = b""
         self._logged: list[str] = []  # by the last simulate of the test that runs
+        self._answered = ""
 
     def close(self) -> None:
         self._context.poller.close()
@@ -168,14 +169,14 @@ class Rehearsal:
 
     async def _test(self, hook: Hook) -> str | None:
         self._hooks.failures.clear()
-        self._logged = []
+        self._logged, self._answered = [], ""
         outcome = await self._run(hook)
         if outcome is not FAILED:
             return None
         failures = self._hooks.failures
-        return "\n".join(
-            [failures[-1] if failures else "failed", *(f"simulate logged: {line}" for line in self._logged)]
-        )
+        answered = [f"the last simulate: {self._answered}"] if self._answered else []
+        logged = [f"simulate logged: {line}" for line in self._logged]
+        return "\n".join([failures[-1] if failures else "failed", *answered, *logged])
 
     async def _run(self, hook: Hook) -> Any:
         hooks = self._hooks
@@ -209,6 +210,8 @@ class Rehearsal:
                 return
             finally:
                 self._stores.gone = False
+            asked = b"%b http://%b%b" % (plan[b"method"], plan[b"host"], plan[b"path"])
+            self._answered = f"{asked.decode(errors='replace')}: {_outcome(result)}"
             result.log = self._logged = hooks.failures[already:]
             del hooks.failures[already:]
             done((True, self._table(result)))
@@ -366,3 +369,11 @@ def _read_response(data: bytes, result: Result, method: bytes) -> None:
         body = b"".join(decoder.feed(body)) if body else b""
     fields = data[:end].partition(b"\r\n")[2][:-2]
     result.status, result.fields, result.body = head.status, fields, body
+
+
+def _outcome(result: Result) -> str:
+    found = [f"status {result.status}"]
+    if result.route is not None or not result.hooks:
+        found.append(f"route {result.route}" if result.route is not None else "no route")
+    found += [f"hook {hook}" for hook in result.hooks]
+    return ", ".join([*found, f"upstream {result.upstream}"] if result.upstream is not None else found)

@@ -1,5 +1,6 @@
 """What to write instead of a value that has the wrong shape."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from rsp.config import (
     traffic_words,
 )
 from rsp.config.errors import Path
-from rsp.config.routing_words import query
+from rsp.config.routing_words import query, written
 from rsp.config.schema import Listener
 from rsp.config.tls import Tls
 from rsp.config.tls_words import CERTIFICATE
@@ -100,6 +101,9 @@ def _several(key: str, given: list[Any]) -> str:
         return one_each(key, given)
     if key == "index":
         return fastcgi_words.one_index(given)
+    if key == "rewrite" and [type(each) for each in given] == [str, str]:
+        to = re.sub(r"[$%]([1-9])", r"{\1}", given[1])
+        return f"; write regex = {written(given[0])}, rewrite = {show(to)}"
     if key == "to":
         return '; one upstream may have several peers: upstream "app" { "10.0.0.1:8000", "10.0.0.2:8000" }'
     return ""
@@ -131,7 +135,7 @@ def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> st
         return f"; write {key} = {_OFF[key]}"
     if struct is Tls and path == ("tls",):
         return '; TLS is for a listener: write listen "0.0.0.0:443" { tls = true }'
-    if key == "tls" and struct is Listener and isinstance(given, dict):
+    if key == "tls" and struct is Listener and (isinstance(given, dict) or "." in str(given)):
         return (
             f"; write tls = true; settings for all listeners are tls = {{ ... }}, and a certificate is  {CERTIFICATE}"
         )

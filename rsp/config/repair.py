@@ -33,7 +33,9 @@ def put_aside(wanted: type, value: Any, path: Path) -> Any:
     try:
         for step in steps:
             parent = parent[step]
-        if last in required and last in stand_ins:
+        if last == "address" and steps and isinstance(steps[-1], int):
+            parent[last] = f"192.0.2.1:{steps[-1] % 65535 + 1}"  # of peers, each has another
+        elif last in required and last in stand_ins:
             parent[last] = deepcopy(stand_ins[str(last)])
         else:
             del parent[last]

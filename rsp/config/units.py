@@ -322,7 +322,7 @@ def show(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "a table"
-    return str(value)
+    return "nil" if value is None else str(value)
 
 
 def spoken(value: object) -> str:

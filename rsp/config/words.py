@@ -167,6 +167,11 @@ _SAID: Final[dict[str, str]] = {
     "rewritebylua": _HOOK,
     "contentbylua": _HOOK,
     "method": 'methods = { "GET" } in a route',
+    **dict.fromkeys(
+        ("websocket", "websockets", "ws", "upgrade"),
+        "rsp passes WebSockets on by itself; leave it out",
+    ),
+    "include": 'dofile "conf.d/shop.lua", a line for each file',
     "ngx": "req, res and respond(...); docs/lua.md describes the API",
     # upstreams
     "backend": _UPSTREAM,
@@ -256,6 +261,10 @@ def _slip(message: str, line: str, near: str) -> str:
     if "malformed number" in message and not _hint_of_directive(line, near):
         word = re.search(rf"{re.escape(near)}[\w.:/%-]*", line)
         return f'write it in quotes: "{word[0]}"' if word else ""
+    if near == "=" and "then' expected" in message:
+        return "write == to compare"
+    if near == "return" and (number := re.search(r"return\s*=\s*(\d+)?", line)):
+        return f"write respond = {{ status = {number[1] or 404} }}"
     if "unfinished string" in message:
         return "is a quote missing?"
     if "invalid escape sequence" in message:

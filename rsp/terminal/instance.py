@@ -106,7 +106,8 @@ def find_socket() -> str:
 
 def _listening(where: str) -> str:
     try:
-        return "listening on " + ", ".join(ask(where, "GET", "/status", patience=1.0)["listeners"])
+        status = ask(where, "GET", "/status", patience=1.0)
+        return f"with {status['configuration']['file']}, listening on {', '.join(status['listeners'])}"
     except Failure:
         return "which does not respond"
 

@@ -61,6 +61,26 @@ THEMES = [
         requests("shop.test SHOP.test a.sub.test b.a.sub.test www.x.test other.test", _TARGETS),
     ),
     Theme(
+        "backends",
+        _START
+        + """
+    use_backend one if { path_beg /api }
+    use_backend two if { path_beg /v1 }
+    default_backend three
+backend one
+    http-request replace-path /api(/)?(.*) /\\2
+    server s1 127.0.0.1:ONE
+backend two
+    http-request replace-path (.*) /before\\1
+    server s1 127.0.0.1:TWO
+backend three
+    http-request replace-header Host .* three.internal
+    retries 0
+    server s1 127.0.0.1:THREE
+""",
+        requests("shop.test", _TARGETS),
+    ),
+    Theme(
         "rules",
         _START
         + """

@@ -29,5 +29,6 @@ def test_of_several_instances_each_is_named(tmp_path, monkeypatch):
         except instance.Failure as failure:
             said = str(failure).split("\n")
     assert said[1:] == [
-        f"  {tmp_path}/rsp-{number}.sock, listening on 127.0.0.1:{rsp.port}" for number, rsp in enumerate((one, two))
+        f"  {tmp_path}/rsp-{number}.sock, with {rsp.file}, listening on 127.0.0.1:{rsp.port}"
+        for number, rsp in enumerate((one, two))
     ]

@@ -46,7 +46,8 @@ def test_a_failed_test_shows_what_its_last_simulate_logged(tmp_path):
     assert fine == "fine: ok\n"
     assert "site.lua:12: assertion failed!" in shop
     assert "  simulate logged: site.lua:6: attempt to index local 'cart' (a nil value)" in shop
-    assert "assertion failed!" in other and "logged" not in other, "it has simulated nothing"
+    assert "  the last simulate: GET http://" in shop and ": status 500, route " in shop
+    assert "assertion failed!" in other and "simulate" not in other, "it has simulated nothing"
 
 
 def test_draining_the_last_peer_that_is_up_is_told(tmp_path):

@@ -18,12 +18,9 @@ def said(tmp_path, text):
     file.write_text(TEXT.format(text))
     (tmp_path / "htpasswd").write_text(f"ann:{HASH}\n")
     try:
-        loaded = load(str(file))
+        notes = load(str(file)).stored.found.reading.notes
     except ConfigError as error:
         return "\n".join(error.messages).replace(str(tmp_path) + "/", "")
-    with_stored = loaded.stored
-    notes = with_stored.found.reading.notes
-    with_stored.close()
     return "\n".join(notes).replace(str(tmp_path) + "/", "")
 
 

@@ -66,6 +66,8 @@ def test_a_key_that_is_there_is_not_missing(tmp_path, monkeypatch, text, expecte
         ('route { to: "app" }', "; write = between a key and its value"),
         ('route { to = "app"', "; is a closing } missing?"),
         ('route { to = "app }', "; is a quote missing?"),
+        ("if 1 = 2 then end", "; write == to compare"),
+        ("route { return = 410 }", "; write respond = { status = 410 }"),
         (r'route { host = "a", regex = "\.php$" }', r"; write [[\.php$]], in which a backslash stands for itself"),
         (r"route { regex = '^/a\d' }", r"; write [[^/a\d]], in which a backslash stands for itself"),
     ],
@@ -78,19 +80,35 @@ def test_what_other_languages_write_otherwise(tmp_path, monkeypatch, text, said)
     assert caught.value.messages[0].startswith("s.lua:3: ") and caught.value.messages[0].endswith(said)
 
 
+def test_a_certificate_of_a_listener(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text('listen "1" { tls = "site.pem" }')
+    with pytest.raises(ConfigError) as caught:
+        load("s.lua")
+    assert "; write tls = true; settings for all listeners are tls = { ... }, and a certificate is" in str(caught.value)
+
+
+def test_wrong_addresses_are_not_listed_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.lua").write_text(
+        'listen "1" listen "a b" listen "c d" upstream "a" { "x", "y", { "z", weight = 2 } }'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load("s.lua")
+    assert len(caught.value.messages) == 5 and "twice" not in "".join(caught.value.messages)
+
+
 @pytest.mark.parametrize("text", FINE)
 def test_a_file_may_look_whether_something_exists(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.lua").write_text(SITE + text)
-    taken = load("s.lua")
-    taken.stored.close()
+    load("s.lua")
 
 
 def test_another_use_is_a_warning(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.lua").write_text(f"{SITE}\nif debug_mode then access_log = 'off' end")
     taken = load("s.lua")
-    taken.stored.close()
     assert 's.lua:4: warning: "debug_mode" is not defined, so it is nil' in taken.bundle.config.warnings
 
 
@@ -99,5 +117,4 @@ def test_modules_may_look(tmp_path, monkeypatch):
     (tmp_path / "own.lua").write_text("local t = { a = ngx }\nreturn t")
     (tmp_path / "s.lua").write_text(f'{SITE}local own = require("own")')
     taken = load("s.lua")
-    taken.stored.close()
     assert not taken.bundle.config.warnings

@@ -61,7 +61,15 @@ def test_a_site_without_braces(lua):
 def test_certificates_of_ones_own(lua):
     text = lua(f"example.com {{\ntls /a.pem /a.key\n{APP}\n}}\nlocalhost {{\n{APP}\n}}\n")
     assert 'certificate { "/a.pem", key = "/a.key" }' in text
-    assert 'certificate { "localhost.pem", key = "localhost.key" }' in text and "openssl req" in text
+    assert 'certificate { "localhost.crt", key = "localhost.key" }' in text and "rsp certificate localhost" in text
+    text = lua(f"*.a.internal {{\n{APP}\n}}\n")
+    assert 'certificate { "_.a.internal.crt", key' in text and "rsp certificate '*.a.internal'" in text
+
+
+def test_a_peer_that_no_request_reaches(lua):
+    text = lua(f":80 {{\nreverse_proxy /ws 10.0.0.1\nhandle {{\n{APP}\n}}\n}}\n")
+    assert "-- Note (Caddyfile:2): no request comes to upstream" in text.replace("\n-- ", " ")
+    assert "no request comes" not in lua(f":80 {{\nreverse_proxy /ws 10.0.0.1\n{APP}\n}}\n")
 
 
 def test_ports_are_told_apart(lua):
@@ -134,6 +142,10 @@ def test_php(lua):
     text = lua(plain("root * /srv/www", "php_fastcgi unix//run/php.sock", "file_server"))
     assert 'upstream "php" { "unix:/run/php.sock", protocol = "fastcgi", root = "/srv/www" }' in text
     assert 'route { files = "/srv/www", else_to = "php" }' in text
+    text = lua(plain("root * /srv/www", "php_fastcgi unix//run/php.sock", "file_server {\nhide .git *.sql\n}"))
+    assert 'route { files = { root = "/srv/www", hide = { "*.sql" } }, else_to = "php" }' in text
+    text = lua(plain("root * /srv/www", "file_server {\nhide /srv/www/private/ .git/config a/*.sql\n}"))
+    assert 'hide = { "private", "config", "*.sql" }' in text and "hidden in every directory" in text
 
 
 def test_order_is_caddys_not_that_of_the_file(lua):

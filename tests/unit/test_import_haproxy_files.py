@@ -140,6 +140,35 @@ def test_redirects_with_cookies_and_slashes(result):
     assert not lost and 'redirect = "{path}/?"' in lua and '"SEEN=1; path=/;"' in lua
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["http-request replace-header Host (.*) a.internal", "http-request replace-header Host .* a.internal if TRUE",
+     "reqrep ^Host:.* Host:\\ a.internal"],
+)  # fmt: skip
+def test_a_host_that_is_replaced(result, line):
+    lost, lua = result(line)
+    assert not lost and 'send_host = "a.internal"' in lua
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        (["retry-on conn-failure 503 all-retryable-errors"], "retry = { on = { 500, 502, 503, 504 } }"),
+        (["retry-on conn-failure 429"], "retry = { on = { 429 } }"),
+        (["retries 0", "retry-on 503"], "retry = { tries = 1 }"),
+    ],
+)
+def test_retries(result, lines, key):
+    lost, lua = result(end=END.replace("backend app", "\n".join(["backend app", *lines])))
+    assert not lost and key in lua
+
+
+def test_cors_has_a_key_of_its_own(result):
+    field = '"%[req.hdr(Origin)]" if { req.hdr(Origin) -m found }'
+    (reason,), _ = result(f"http-response set-header Access-Control-Allow-Origin {field}")
+    assert reason.endswith("; a route answers browsers with cors = { origins = { ... } }")
+
+
 def test_a_return_above_a_rate_is_a_limit(result):
     lost, lua = result(
         "stick-table type ip size 1k expire 1m store http_req_rate(10s)",

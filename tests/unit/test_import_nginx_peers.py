@@ -126,6 +126,14 @@ def test_a_part_that_rewrites_to_a_script_without_saying_what_runs_it(tmp_path):
     assert "does not say what runs PHP" in text.replace("\n-- ", " ")
 
 
+def test_a_part_that_refuses_some_scripts_and_does_not_say_what_runs_the_others(tmp_path):
+    refusing = "location ~ /cache/.*\\.php$ { return 403; }"
+    site, text = imported(tmp_path, f"location / {{ try_files $uri $uri/ /index.php?$args; }} {refusing}")
+    assert site.whole
+    assert "does not say what runs PHP" in text.replace("\n-- ", " ")
+    assert text.index("/cache/") < text.index("regex = [[\\.php$]]")  # still refused
+
+
 def test_peers_that_a_map_chooses(tmp_path):
     maps = "map $http_x $php { default a; 1 b; } map $arg_v $back { v1 a; v2 b; }"
     peers = "upstream a { server 10.0.0.1:9; } upstream b { server 10.0.0.2:9; }"

@@ -3,6 +3,8 @@
 import os
 import pwd
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -126,6 +128,9 @@ def test_files_of_a_project(tmp_path):
     (tmp_path / "public").mkdir()
     (tmp_path / "public" / "index.php").touch()
     assert scripts(tmp_path) == str(tmp_path / "public")
+    (tmp_path / "manage.py").unlink()
+    (tmp_path / "package.json").unlink()
+    assert (php := expected(tmp_path)).protocol == "fastcgi" and php.root == str(tmp_path / "public")
     for text in ("[", "[]", '{"dependencies": []}', "[" * 100_000):
         (tmp_path / "package.json").write_text(text)
         assert static_files(tmp_path) == Files(str(tmp_path / "dist"))
@@ -179,6 +184,20 @@ def test_a_server_on_both_loopback_addresses_is_one(tmp_path, monkeypatch):
         found = [address for backend in listening(tmp_path)[0] if backend.is_here for address in backend.addresses]
     assert len(found) == 1
     assert found[0] in (f"127.0.0.1:{port}", f"[::1]:{port}")
+
+
+def test_a_proxy_with_a_configuration_elsewhere(tmp_path):
+    file = tmp_path / "haproxy.cfg"
+    file.touch()
+    listens = 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(flush=True); input()'
+    command = ["haproxy", "-c", listens, "-f", str(file)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    home = {**os.environ, "PYTHONHOME": sys.base_prefix}  # which Python does not find by such a name
+    with subprocess.Popen(command, executable=sys.executable, env=home, **pipes) as proxy:
+        proxy.stdout.readline()
+        notes = listening(tmp_path)[1]
+        proxy.communicate(b"\n")
+    assert any(note.endswith(f"; rsp import {file} translates its configuration") for note in notes), notes
 
 
 def test_a_site_for_files(loads, tmp_path):

@@ -96,7 +96,7 @@ def _with_scripts(running: list[Backend], here: Path) -> list[Backend]:
         return others
     fpm = [backend for backend in running if backend.protocol == "fastcgi"]
     fpm += [Backend("php", (f"unix:{path}",), "PHP-FPM, by its socket", protocol="fastcgi") for path in php_sockets()]
-    return [*(backend._replace(name="php", root=root) for backend in fpm[:1]), *others]
+    return [*(backend._replace(name="php", root=root, is_here=True) for backend in fpm[:1]), *others]
 
 
 def _named_apart(backends: list[Backend]) -> list[Backend]:

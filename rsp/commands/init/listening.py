@@ -18,6 +18,7 @@ from rsp.commands.init.programs import OTHER_PROTOCOLS, OTHERS, PROXIES, RUNTIME
 _MOST: Final = 40  # that are asked
 _LONGEST: Final = 107  # bytes of a unix socket's path
 _ANY: Final = ("0.0.0.0", "::")
+_CONFIGURATION: Final = re.compile(r" (?:-c|-f|--config)[ =]?(/\S+)")  # of nginx, HAProxy and Caddy
 _FPM_SOCKETS: Final = ("/run/php/*.sock", "/run/php-fpm/*.sock")
 
 
@@ -159,6 +160,16 @@ def _together(servers: Iterable[_Server], here: Path) -> Iterator[Backend]:
 
 def _proxy(server: _Server) -> str:
     files = {"nginx": "/etc/nginx/nginx.conf", "caddy": "/etc/caddy/Caddyfile", "haproxy": "/etc/haproxy/haproxy.cfg"}
-    file = files.get(server.program)
+    file = _given(server) or files.get(server.program)
     advice = f"; rsp import {file} translates its configuration" if file is not None and Path(file).exists() else ""
     return f"{server.program} listens on {server.addresses[0].replace('127.0.0.1:', 'port ')}{advice}"
+
+
+def _given(server: _Server) -> str | None:
+    """The configuration that its command line names."""
+    try:
+        command = " ".join(psutil.Process(server.pid).cmdline())
+    except (psutil.Error, OSError):
+        return None
+    match = _CONFIGURATION.search(command)
+    return match[1] if match is not None else None

@@ -46,6 +46,9 @@ def expected(here: Path) -> Backend | None:
         return backend(port, f"package.json is here, with {server} (port {port} by default). Start it: npm start")
     if (here / "config.ru").is_file():
         return backend(3000, "config.ru is here: Ruby. Start it on this port: puma -p 3000")
+    if (root := scripts(here)) is not None:
+        said = "index.php is here, and no PHP-FPM was found. Start it, and write the address that it listens on"
+        return Backend("php", ("unix:/run/php/php-fpm.sock",), said, protocol="fastcgi", root=root)
     return None
 
 

@@ -1,5 +1,6 @@
 """What Caddy gets from an authority by itself, rsp reads from files: which, and how they come there."""
 
+from shlex import quote
 from typing import Any
 
 from rsp.importing.caddy.sites import SiteBlock
@@ -34,12 +35,10 @@ class Certificates:
             internal = internal or tls.rest[:1] == ["internal"]
             self._options(tls)
         if internal:
-            name = host.strip("[]").replace("*.", "") or "site"
-            self._add(f"{name}.pem", f"{name}.key", block.origin, [
-                "Caddy makes this certificate by itself; for rsp, make one: openssl req -x509 -newkey ec -pkeyopt "
-                f"ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN={name} -addext subjectAltName=DNS:{name} "
-                f"-keyout {name}.key -out {name}.pem",
-            ])  # fmt: skip
+            name = host.strip("[]") or "localhost"
+            file = name.replace("*", "_").replace(":", "_")  # as rsp certificate names it
+            said = f"Caddy makes this certificate by itself; for rsp, make one: rsp certificate {quote(name)}"
+            self._add(f"{file}.crt", f"{file}.key", block.origin, [said])
             return
         name = host.replace("*.", "")
         folder = f"/etc/letsencrypt/live/{name}"

@@ -334,8 +334,9 @@ class Directives:
             self.site.add(Note(f"the directory of scripts is below that of the Caddyfile: {folder}", node.origin))
         made = php_fastcgi(node, values, folder)
         keys = {"to": self.upstream(made, node), **made.route}
-        if any(each.name == "file_server" and not matcher_of(each) for each in rest):
-            keys["_static"] = True
+        server = next((each for each in rest if each.name == "file_server" and not matcher_of(each)), None)
+        if server is not None:
+            keys |= {"_static": True, **self._file_server(server, server.rest)[0]}
         return keys, True, False
 
     def _file_server(self, node: Node, values: list[str]) -> "Made":
@@ -350,7 +351,10 @@ class Directives:
             elif line.name == "browse":
                 files["list"] = True
             elif line.name == "hide":
-                files["hide"] = [each for each in line.rest if not each.startswith((".", "/"))]
+                if any("/" in each for each in line.rest):
+                    self.site.add(Note("what is hidden by its whole path is hidden in every directory", line.origin))
+                names = [each.rstrip("/").rpartition("/")[2] for each in line.rest]
+                files["hide"] = [each for each in names if each and not each.startswith(".")]
             elif line.name in ("precompressed", "disable_canonical_uris", "etag_file_extensions"):
                 self.site.drop(f"file_server {line.name}")
             else:

@@ -1,6 +1,5 @@
 """Caddy's own order of directives, in which it looks at them wherever they stand."""
 
-import re
 from typing import Final
 
 from rsp.importing.caddy.matchers import Scope, is_matcher, matcher
@@ -14,7 +13,7 @@ _ORDER: Final = (
     "intercept templates invoke handle handle_path route abort error copy_response respond metrics reverse_proxy "
     "php_fastcgi file_server acme_server"
 )
-PLACES: Final = {name: place for place, name in enumerate(re.split(r"\s+", _ORDER))}
+PLACES: Final = {name: place for place, name in enumerate(_ORDER.split())}
 GUARDS: Final = words("authorize authenticate crowdsec appsec waf coraza_waf ipfilter geoblock maxmind_geolocation")
 
 

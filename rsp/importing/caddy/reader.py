@@ -56,6 +56,7 @@ class _Reader:
         self._settings()
         self._listen()
         self._routes()
+        self._note_unreached()
         self.site.parts += self.upstreams
         note_trust(site)
         self._complete()
@@ -245,6 +246,17 @@ class _Reader:
             number += 1
         self.upstreams.append(Declaration("upstream", name, made.peers, made.keys, node.origin))
         return name
+
+    def _note_unreached(self) -> None:
+        """Directives that Caddy looks at after one that answers all of their requests, which few people expect."""
+        if not self.site.whole:
+            return  # the route may be what is lost
+        others = str(self.site.parts)
+        for each in self.upstreams:
+            if each.name not in others:
+                order = "Caddy looks at handle and respond before reverse_proxy"
+                said = f'no request comes to upstream "{each.name}": {order}'
+                self.site.add(Note(said, each.origin))
 
     def _complete(self) -> None:
         """What a file without sites lacks; and all parts in their order."""

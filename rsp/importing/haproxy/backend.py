@@ -33,7 +33,7 @@ _USED: Final = word_set(
     """
     weight backup maxconn ssl verify ca-file crt crl-file sni verifyhost send-proxy send-proxy-v2 send-proxy-v2-ssl
     send-proxy-v2-ssl-cn slowstart check inter rise fall port cookie disabled enabled source track agent-check redir
-    namespace no-check no-backup no-ssl no-send-proxy
+    namespace no-check no-backup no-ssl no-send-proxy proto alpn
     """
 )
 _POLICIES: Final = {
@@ -100,7 +100,7 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
         return result
     # Also where its options are lost: what went over TLS does not go in plain text.
     keys: dict[str, Any] = {"tls": True} if any("ssl" in server.options for server in live) else {}
-    for make in (_tls, _proxy, _slow_start):
+    for make in (_tls, _protocol, _proxy, _slow_start):
         try:
             keys |= make(live)
         except Inexpressible as error:
@@ -113,6 +113,7 @@ def upstream(section: Section, lines: list[Line], port: str | None, common: dict
     except Inexpressible as error:
         result.said.append(Untranslated(str(error), live[0].text, live[0].origin))
     _queue(lines, keys)
+    _retry(lines, keys)
     for server in live:
         for name in server.options:
             if name not in _USED:
@@ -198,6 +199,21 @@ def _tls(servers: list[Server]) -> dict[str, Any]:
     if len(hosts) == 1:
         keys.setdefault("name", hosts.pop())
     return {"tls": keys or True}
+
+
+def _protocol(servers: list[Server]) -> dict[str, Any]:
+    first, *others = map(_spoken, servers)
+    if any(other != first for other in others):
+        raise Inexpressible("servers of one backend differ in proto or alpn; rsp has one protocol for an upstream")
+    return first
+
+
+def _spoken(server: Server) -> dict[str, Any]:
+    """HTTP/1.1, unless nothing else is offered."""
+    if (proto := server.options.get("proto")) == "fcgi":
+        return {"protocol": "fastcgi"}
+    is_http2 = proto == "h2" or ("ssl" in server.options and server.options.get("alpn") == "h2")
+    return {"http": 2} if is_http2 else {}
 
 
 def _lost_name(server: Server) -> list[Untranslated]:
@@ -366,3 +382,14 @@ def _queue(lines: list[Line], keys: dict[str, Any]) -> None:
     line = _last(lines, "timeout", "queue")
     if line is not None and len(line.words) > 2:
         keys["queue"] = {"timeout": duration(line.words[2])}
+
+
+def _retry(lines: list[Line], keys: dict[str, Any]) -> None:
+    """Failed connections are retried by rsp as well."""
+    on, most = _last(lines, "retry-on"), _last(lines, "retries")
+    if most is not None and most.rest == ["0"]:
+        keys["retry"] = {"tries": 1}
+    elif on is not None:
+        named = [500, 502, 503, 504] if "all-retryable-errors" in on.rest else []
+        named += [int(word) for word in on.rest if word in ("429", "500", "502", "503", "504")]
+        keys |= {"retry": {"on": list(dict.fromkeys(named))}} if named else {}

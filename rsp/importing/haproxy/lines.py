@@ -13,13 +13,14 @@ OLD: Final = (
     "rspidel",
 )  # fmt: skip
 _METHOD: Final = re.compile(r"\^\(\[\^ :?\]\*(?:\) /| /\))")  # of a request line, and the slash behind it
+_HOST_LINE: Final = re.compile(r"\^Host:\s*(?:\.\*|\(\.\*\))?\$?")
 _WHOLE_FIELD: Final = re.compile(r"\^?([A-Za-z][\w-]*):?(?:\\? |\\s)?\*?(?:\(?\.\*\)?)?\$?")
 
 
 def rules_of(made: Rules, line: Line) -> list[Rule]:
     """Raises :class:`Inexpressible`."""
     if line.first == "http-request":
-        return made.request(line)
+        return made.request(_host_set(line))
     if line.first in ("http-response", "http-after-response"):
         return made.response(line)
     if line.first == "redirect":
@@ -35,6 +36,16 @@ def rules_of(made: Rules, line: Line) -> list[Rule]:
     if line.first == "tcp-request":
         return _connection(made, line)
     raise Inexpressible("it is not understood")
+
+
+def _host_set(line: Line) -> Line:
+    """``replace-header`` of all of a Host, which every request has, is ``set-header``."""
+    name, *words = line.words[1:]
+    if name != "replace-header" or len(words) < 3 or words[0].lower() != "host" or "\\" in words[2]:
+        return line
+    if words[1] not in (".*", "(.*)", "^.*$", "^(.*)$"):
+        return line
+    return Line([line.first, "set-header", words[0], *words[2:]], line.text, line.origin)
 
 
 def _connection(made: Rules, line: Line) -> list[Rule]:
@@ -60,7 +71,7 @@ def _today(line: Line) -> tuple[str, Line]:
         return kind, Line([kind, "add-header", name.strip(), value.strip(), *words[1:]], line.text, line.origin)
     if what == "del" and words and (field := _WHOLE_FIELD.fullmatch(words[0])) is not None:
         return kind, Line([kind, "del-header", field[1], *words[1:]], line.text, line.origin)
-    if what == "rep" and words[:1] == ["^Host:"] and len(words) > 1:
+    if what == "rep" and len(words) > 1 and _HOST_LINE.fullmatch(words[0]) and "\\" not in words[1]:
         host = words[1].removeprefix("Host:").strip()
         return kind, Line([kind, "set-header", "Host", host, *words[2:]], line.text, line.origin)
     if what == "rep" and kind == "http-request" and len(words) > 1:

@@ -8,6 +8,7 @@ from rsp.importing.environment import with_environment
 from rsp.importing.haproxy import statistics, words
 from rsp.importing.haproxy.backend import upstream
 from rsp.importing.haproxy.conditions import Acls
+from rsp.importing.haproxy.fastcgi import Applications
 from rsp.importing.haproxy.frontend import Bind, binds, certificates, client_rules, listen, tls_settings
 from rsp.importing.haproxy.leftovers import leftovers, users
 from rsp.importing.haproxy.lines import OLD, rules_of
@@ -24,6 +25,7 @@ from rsp.importing.ordered.rules import Rule, resolve
 from rsp.importing.site import Declaration, Note, Origin, Part, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
 
+_CORS: Final = "access-control-allow-origin"
 _NO_BACKEND: Final = {"respond": {"status": 503}}
 
 
@@ -44,6 +46,7 @@ class _Reader:
         self.sections = self._with_defaults(found)
         self.backends = {each.name: each for each in self.sections if each.kind in ("backend", "listen")}
         self.tables = {each.name: line for each in self.sections for line in each.lines if line.first == "stick-table"}
+        self.applications = Applications(site, found)
         self.users = {each.name: each for each in found if each.kind == "userlist"}
         self.global_lines = [line for each in found if each.kind == "global" for line in each.lines]
         self.settings: dict[str, Any] = {}
@@ -230,7 +233,8 @@ class _Reader:
         try:
             found = rules_of(made, line)
         except Inexpressible as error:
-            found = self._refused(made, line, str(error))
+            cors = "; a route answers browsers with cors = { origins = { ... } }" if _CORS in line.text.lower() else ""
+            found = self._refused(made, line, f"{error}{cors}")
         if acls.samples.strict:
             for said in acls.samples.inexact:
                 self._lost(said, line.text, line.origin)
@@ -323,6 +327,8 @@ class _Reader:
             self.site.drop(name)
         if made.declaration is None:
             return False
+        if made.declaration.keys.get("protocol") == "fastcgi":
+            made.declaration.keys |= self.applications.keys(self._lines(section), section.origin)
         self.upstreams[section.name] = made.declaration
         self.site.add(made.declaration)
         return True
@@ -375,6 +381,8 @@ class _Reader:
             if section.kind == "userlist":
                 if section.name in self.passwords:
                     users(self.site, section)
+            elif section.kind == "fcgi-app":
+                self.applications.unused(section)
             elif section.kind == "backend" and section.name not in self.reached:
                 if self._mode(section) == "http" and any(line.first == "server" for line in section.lines):
                     self.site.add(Note(f'the backend "{section.name}" is not used', section.origin))

@@ -33,7 +33,7 @@ DROPPED_OPTIONS: Final = word_set(
     http-pretend-keepalive http-ignore-probes http-use-htx prefer-last-server persist allbackups abortonclose
     nolinger socket-stats independent-streams idle-close-on-response h1-case-adjust-bogus-client
     h1-case-adjust-bogus-server http-use-proxy-header accept-invalid-http-request accept-invalid-http-response
-    checkcache     http-buffer-request disable-h2-upgrade http-restrict-req-hdr-names use-small-buffers tcp-check
+    checkcache http-buffer-request disable-h2-upgrade http-restrict-req-hdr-names use-small-buffers tcp-check
     accept-unsafe-violations-in-http-request accept-unsafe-violations-in-http-response http-drop-request-trailers
     http-drop-response-trailers
     """

@@ -68,6 +68,8 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
             keys[name] = _hook(arguments, lines)
     keys = _ordered(keys)
     routes = [Declaration("route", keys=keys, origin=origin)]
+    if draft.rest is not None and str(keys.get("path")).endswith(("/.", "/..")):
+        routes = []  # `location /.` is for names that begin with a dot: no path has a dot alone
     for other in draft.others if "files" in keys else ():  # else the location is closed
         same = {key: value for key, value in keys.items() if key not in ("path", "first", "else_rewrite")}
         routes.append(Declaration("route", keys=_ordered({**same, **other}), origin=origin))

@@ -22,7 +22,7 @@ _NAMED: Final = re.compile(
     r"/[\w\-][\w.\-]*\.(?:txt|xml|ico|json|html?|m?js|css|png|gif|jpe?g|svg|webp|pdf|webmanifest|map|gz|zip|asc)$", re.I
 )
 _NAMES_FILES: Final = re.compile(
-    r"\\\.(?:\w+|\((?:\?:)?[\w|?\\.]+\))\)*\$$"
+    r"\\\.(?:\w+|\((?:\?:)?[\w|?\\.]+\)\??)\)*\$$"
 )  # an expression that no directory's path matches
 _DEFAULT_INDEX: Final = "index.html"
 SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script

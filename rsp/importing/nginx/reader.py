@@ -166,7 +166,7 @@ def _complete_scripts(http: Level, result: Result) -> None:
             or (statement.name == "rewrite" and re.match(r"/[^?$]*\.php", [*statement.args, "", ""][1]))
         ]
         runs = any(
-            statement.name == "fastcgi_pass" or (statement.name == "location" and "php" in " ".join(statement.args))
+            statement.name == "fastcgi_pass" or (statement.name == "location" and _takes_scripts(statement))
             for statement in every(server.block or [])
         )
         if scripts and not runs:
@@ -174,6 +174,13 @@ def _complete_scripts(http: Level, result: Result) -> None:
             (server.block or []).append(Statement("location", ["~", r"\.php$"], server.origin, [passing]))
             said = f"the file is a part of a configuration and does not say what runs PHP: {_SCRIPTS} is a guess"
             result.site.add(Note(said, scripts[0].origin))
+
+
+def _takes_scripts(location: Statement) -> bool:
+    """Whether scripts are for this location, and not only refused by one that nginx finds before what is added."""
+    is_before = location.args[0] in ("=", "^~", "~", "~*")
+    refuses = is_before and any(each.name in ("return", "deny") for each in location.block or [])
+    return "php" in " ".join(location.args) and not refuses
 
 
 def _absolute(block: list[Statement], result: Result) -> None:

@@ -98,6 +98,7 @@ NOTED: Final[dict[str, str]] = {
         ("proxy_limit_rate", "fastcgi_limit_rate", "uwsgi_limit_rate"),
         "rsp reads from peers as fast as clients take it: to slow clients down, `bandwidth` of the route",
     ),
+    "limit_rate_after": "`bandwidth` slows responses down from their first byte",
     **dict.fromkeys(("mp4", "flv"), "files are sent with ranges; the `start` of mp4 and flv in the query is not"),
     **dict.fromkeys(
         ("fancyindex", "fancyindex_header", "fancyindex_footer", "autoindex_format"),

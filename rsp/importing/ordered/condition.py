@@ -226,8 +226,8 @@ def _within(inner: Path, outer: Path) -> bool:
 
 def anchored(wanted: Path, path: Path | None) -> Path:
     """An expression at the beginning, where a path that begins as ``path`` says can only match there first."""
-    if path is not None and path.kind in ("prefix", "tree"):
-        first = Path("regex", f"^{wanted.text}")
+    if path is not None and path.kind in ("prefix", "tree") and wanted.kind == "regex":
+        first = replace(wanted, text=f"^{wanted.text}")
         return first if _within(first, path) else wanted
     return wanted
 
