@@ -210,6 +210,19 @@ def test_an_idle_connection_that_says_something_is_closed(process):
     assert not process.context.peer_connections
 
 
+@pytest.mark.parametrize(("parts", "is_kept"), [([b"one"], True), ([b"o", b"ne"], True), ([b"on"], False), ([], False)])
+def test_an_answer_may_come_before_the_end_of_the_request_is_said(process, parts, is_kept):
+    """As with HTTP/2, where END_STREAM may be a frame of its own."""
+    process.connect()
+    request = process.ask(b"POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\n", parts[:1])
+    for part in parts[1:]:
+        request.stream.send_body([part], None)
+    process.turn()
+    process.answered(OK, request)
+    assert request.told == ["done", 200, []]
+    assert process.owner.idle == ([process.connection] if is_kept else [])
+
+
 def test_bodies_in_chunks_both_ways_with_trailers(process):
     peer = process.connect()
     post = b"POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -19,7 +19,7 @@ cdef class H1PeerStream(SingleStream):
     cdef bytes _buffer, _start
     cdef bint _chunked, _tunnel
     cdef int _interim
-    cdef Py_ssize_t _interim_size
+    cdef Py_ssize_t _interim_size, _left
     cdef Decoder _decoder
     cdef ResponseHead _head
     cpdef set_up(self, Connection connection, PeerRequest request)
@@ -28,6 +28,8 @@ cdef class H1PeerStream(SingleStream):
     cpdef bytes _written(self, OutgoingHead head)
     @cython.locals(start=bytes)
     cpdef send_body(self, list pieces, list trailers)
+    @cython.locals(piece=bytes)
+    cdef _count(self, list pieces)
     cpdef flush(self)
     @cython.locals(connection=Connection)
     cdef _send(self, bytes start, list pieces, list trailers)
@@ -45,4 +47,5 @@ cdef class H1PeerStream(SingleStream):
     @cython.locals(connection=Connection, framing=Py_ssize_t)
     cdef _begin(self, PeerRequest request, ResponseHead head, bytes data)
     cdef _body(self, PeerRequest request, Decoder decoder, bytes data)
+    @cython.locals(asked=cython.bint)
     cdef _finish(self, PeerRequest request, ResponseHead head, list pieces, list trailers, bint reusable)

@@ -30,13 +30,14 @@ _INTERIM: Final = 100  # responses before the final one; 102 (Processing) may co
 class H1PeerStream(SingleStream):
     # fmt: off
     __slots__ = (
-        "_buffer", "_chunked", "_decoder", "_head", "_interim", "_interim_size", "_start", "_tunnel",
+        "_buffer", "_chunked", "_decoder", "_head", "_interim", "_interim_size", "_left", "_start", "_tunnel",
     )
     # fmt: on
 
     def set_up(self, connection: Connection, request: PeerRequest) -> None:
         SingleStream.set_up(self, connection, request)  # compiled, there is no super() here
         self._chunked = False
+        self._left = -1  # bytes that the body still has, where its length is known and its end has not been said
         self._start = b""  # the request's head, until this turn's end: the body may come before that
         self._buffer = b""
         self._head: ResponseHead | None = None
@@ -55,6 +56,9 @@ class H1PeerStream(SingleStream):
         self._chunked = request.framing == CHUNKED
         self._sent_after = connection.context.poller.looks
         start = self._written(head)
+        if trailers is None and request.framing > 0:
+            self._left = request.framing
+            self._count(pieces)
         if request.framing and not pieces and trailers is None:
             self._start = start
             connection.transport.flush_later()
@@ -68,7 +72,13 @@ class H1PeerStream(SingleStream):
     def send_body(self, pieces: list[bytes], trailers: list[bytes] | None) -> None:
         if not self._connection.transport.closing:
             start, self._start = self._start, b""
+            if self._left > 0:
+                self._count(pieces)
             self._send(start, pieces, trailers)
+
+    def _count(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self._left -= len(piece)
 
     def flush(self) -> None:
         """The end of the turn in which the head was to be sent."""
@@ -255,15 +265,17 @@ class H1PeerStream(SingleStream):
     ) -> None:
         """The response is complete; ``head``: if it has not been passed on yet.
 
-        The connection is free before the client's next request can ask for one.
+        The connection is free before the client's next request can ask for one.  With HTTP/2, a client may say the end
+        of its request later than the peer, which has counted, answers it.
         """
+        asked = request.request_done or self._left == 0
         if trailers and self._head is not None and self._head.barred is not None:
             trailers = lines_without(trailers, self._head.barred)
         request.peer_done()
         self._let_go()
-        if reusable and self._head is not None and self._head.keep_alive and request.request_done:
+        if reusable and self._head is not None and self._head.keep_alive and asked:
             self._connection.release(request)
-        elif request.request_done:
+        elif asked:
             self._connection.transport.close()
         else:
             self._connection.transport.abort()  # it answers early, and need not read the rest of the request
