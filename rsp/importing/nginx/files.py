@@ -357,6 +357,8 @@ def table(
 def cache_control(level: Level) -> str:
     """Of ``expires``; empty: none, or one that a hook sets.  Raises :class:`Unsayable`."""
     said = level.last("expires")
+    if said is not None and said.args[:1] == ["modified"]:
+        raise Unsayable("rsp counts expires from the response, not from the change of the file")
     return _control(said.args[-1]) if said is not None and said.args else ""
 
 
