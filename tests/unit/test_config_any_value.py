@@ -65,3 +65,8 @@ def test_an_infinite_number_is_printed_as_lua(load, tmp_path):
     text = to_lua(load(SITE + "reload = { max_latency_increase = math.huge }"))
     (tmp_path / "again.lua").write_text(text)
     assert to_lua(evaluate("again.lua")[0]) == text
+
+
+@pytest.mark.parametrize("argument", ["", "{}", "nil"])
+def test_an_error_without_a_message_has_one(load, argument):
+    assert _said(load, f"error({argument})") == ["site.lua: error() was called without a message"]
