@@ -93,7 +93,10 @@ def may_be_directory(location: Location | None) -> bool:
         return True
     if location.modifier == "=":
         return location.path.endswith("/")
-    return _NAMES_FILES.search(location.path) is None
+    bare = re.sub(r"\\.|\[[^\]]*\]", "", location.path)
+    while (outside := re.sub(r"\([^()]*\)", "", bare)) != bare:
+        bare = outside
+    return "|" in bare or _NAMES_FILES.search(location.path) is None  # one of several may have directories
 
 
 def aliased(level: Level, names: Names, keys: dict[str, Value]) -> bool:
