@@ -97,9 +97,9 @@ def _put(text: str, output: str | None) -> None:
 def _report(site: Site) -> None:
     """Notes, and then what is missing, so that it stands last."""
     for note in site.notes:
-        print(f"{note.origin or site.source}: note: {note.text}", file=sys.stderr)
+        _say(f"{note.origin or site.source}: note: {note.text}")
     for lost in site.untranslated:
-        print(f"{lost.origin or site.source}: not translated: {lost.reason}: {_short(lost.text)}", file=sys.stderr)
+        _say(f"{lost.origin or site.source}: not translated: {lost.reason}: {_short(lost.text)}")
 
 
 def _short(text: str) -> str:
@@ -109,5 +109,10 @@ def _short(text: str) -> str:
 
 
 def _fail(message: str) -> int:
-    print(f"rsp import: {message}", file=sys.stderr)
+    _say(f"rsp import: {message}")
     return 2
+
+
+def _say(message: str) -> None:
+    """What a file has in it, a terminal does not obey."""
+    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message), file=sys.stderr)

@@ -18,7 +18,7 @@ from rsp.config import (  # isort: skip
 )  # fmt: skip
 from rsp.config.declaration import Declaration, plain, with_first, with_peers
 from rsp.config.engines import Store
-from rsp.config.errors import ConfigError, Path, Position, suggest
+from rsp.config.errors import ConfigError, Path, Position, one_line, suggest
 from rsp.config.locate import find_assignment, find_line
 from rsp.config.placeholders import groups_of
 from rsp.config.places import places
@@ -104,11 +104,11 @@ class Builder:
         return upstreams, routes, self._lines()
 
     def _lines(self) -> list[str]:
-        return [f"{at}: {_line(message)}" for at, message in self._mistakes]
+        return [f"{at}: {one_line(message)}" for at, message in self._mistakes]
 
     def _warnings(self, declared: tls_rules.Declared) -> tuple[str, ...]:
         found = route_checks.warnings(declared, self._folder, self._sources)
-        return tuple(f"{at}: warning: {_line(said)}" for at, said in map(self._said, found))
+        return tuple(f"{at}: warning: {one_line(said)}" for at, said in map(self._said, found))
 
     def _whole(self, listeners: list[Listener], upstreams: list[Upstream], routes: list[Route]) -> None:
         """What no single declaration can be blamed for."""
@@ -323,8 +323,13 @@ class Builder:
         for path in unknown:
             what = wording.unknown_key(wanted, path)
             self._complain(item, _as_written(path), ": ".join([label, *_names(path[:-1], label), what]))
-        gone = list(unknown)
         value = keys.without(value, unknown) if unknown else value
+        unreadable = list(rules.unreadable(value))
+        for path, message in unreadable:
+            self._complain(item, _as_written(path), ": ".join([label, *_names(path, label), message]))
+        unknown += [path for path, _ in unreadable]
+        value = keys.without(value, [path for path, _ in reversed(unreadable)]) if unreadable else value
+        gone = list(unknown)
         checked: T | None = None
         for _ in range(_MOST_MISTAKES):
             try:
@@ -380,11 +385,6 @@ class Builder:
         self._complain(item, path, message)
 
 
-def _line(message: str) -> str:
-    """A message that quotes control characters is one line still."""
-    return re.sub(r"[\x00-\x1f\x7f]", lambda found: ascii(found[0])[1:-1], message)
-
-
 def _names(path: Path, label: str) -> list[str]:
     """The keys that lead to a mistake, as a message names them behind ``label``."""
     return [step for step in path if isinstance(step, str) and step not in ("peers", label)]
@@ -394,6 +394,6 @@ def _as_written(path: Path) -> Path:
     """The path through the Lua table: peers stand in the upstream's own list, items count from 1."""
     steps = path[1:] if path[:1] == ("peers",) else path
     written = [step + 1 if isinstance(step, int) else step for step in steps]
-    if written and written[-1] == "address":
+    if written and written[-1] == "address" and path[0] in ("peers", "address"):
         written[-1] = 1
     return tuple(int(step[1:-1]) if isinstance(step, str) and step[:1] == "[" else step for step in written)

@@ -41,11 +41,11 @@ def plain(value: Any) -> Any:
 def with_first(value: Any, key: str) -> Any:
     """``{ "10.0.0.2:8000", weight = 2 }``: the first item is ``key``; a plain scalar is ``key`` alone."""
     if isinstance(value, dict):
-        items = value["list"]
+        items = list(value["list"])
         data = {name: plain(item) for name, item in value["map"].items()}
-        if items:
-            data[key] = plain(items[0])
-        for number, item in enumerate(items[1:], 2):
+        if items and key not in data:
+            data[key] = plain(items.pop(0))
+        for number, item in enumerate(items, 1 + len(value["list"]) - len(items)):
             data[f"[{number}]"] = plain(item)
         return data
     return {key: value}
@@ -54,9 +54,13 @@ def with_first(value: Any, key: str) -> Any:
 def with_peers(item: Declaration) -> Any:
     if not isinstance(item.value, dict):
         return item.value
-    named = {name: plain(value) for name, value in item.value["map"].items()}
+    peers, named = item.value["list"], dict(item.value["map"])
+    if isinstance(listed := named.get("peers"), dict) and not listed["map"]:  # with their key
+        peers = [*peers, *listed["list"]]
+        del named["peers"]
+    named = {name: plain(value) for name, value in named.items()}
     return {
         "name": item.name,
-        "peers": [with_first(peer, "address") for peer in item.value["list"]],
+        "peers": [with_first(peer, "address") for peer in peers],
         **named,
     }

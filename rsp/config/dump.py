@@ -83,4 +83,4 @@ def _value(value: Any) -> str:
             .replace("\0", "\\0")
         )
         return f'"{text}"'
-    return str(value)
+    return str(value) if value != float("inf") else "math.huge"

@@ -1,10 +1,13 @@
 """How a mistake in a configuration is named."""
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
+_LONGEST: Final = 1000  # characters of a message
 Path = tuple[str | int, ...]  # of keys and indexes, to where a mistake is in a declaration
 
 
@@ -32,3 +35,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
     names = {name.lower().replace("_", ""): name for name in known}
     close = difflib.get_close_matches(word.lower().replace("_", ""), names, n=1, cutoff=0.7)
     return f' (did you mean "{names[close[0]]}"?)' if close else ""
+
+
+def one_line(message: str) -> str:
+    """A message that quotes control characters, or a long value, is one line that can be read."""
+    line = re.sub(r"[\x00-\x1f\x7f]", lambda found: ascii(found[0])[1:-1], message)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

@@ -21,6 +21,7 @@ from rsp.http.names import FORWARDED, OWN, fold, learn
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _VISIBLE = re.compile(r"[!-~]+")
+_NOT_TEXT = "this is not UTF-8 text"
 # Texts that never reach a head, so that they may have lines; each of ``params`` has rules of its own.
 _FREE = frozenset(("body",))
 _FREE_IN = frozenset(("params",))
@@ -40,13 +41,13 @@ def unsendable(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
         try:
             value.encode()
         except UnicodeEncodeError:
-            yield path, "this is not UTF-8 text"
+            yield path, _NOT_TEXT
             return
         if not free and _CONTROL.search(value) is not None:
             yield path, "the value contains a control character or a line break"
     elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from unsendable(getattr(value, name), (*path, name))
+        for name, key in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+            yield from unsendable(getattr(value, name), (*path, key))
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from unsendable(name, path)
@@ -54,6 +55,15 @@ def unsendable(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
     elif isinstance(value, tuple):
         for number, item in enumerate(value):
             yield from unsendable(item, (*path, number))
+
+
+def unreadable(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Each text of a declaration that is not UTF-8: msgspec can say nothing about it."""
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        yield path, _NOT_TEXT
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from unreadable(item, (*path, key))
 
 
 def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:

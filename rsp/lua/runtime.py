@@ -113,7 +113,7 @@ class Runtime:
                 f"{self._path}: the configuration needs more than {self._memory >> 20} MB of memory"
             ) from None
         except lua.LuaError as error:
-            raise ConfigError(self._message(error)) from None
+            raise ConfigError(self._message(error) or f"{self._path}: error() was called without a message") from None
 
     def freeze(self, instructions: int, memory: int) -> None:
         """From now on there are only hooks, each with a budget of ``instructions``; ``memory``: bytes that the file and

@@ -134,6 +134,25 @@ def test_a_part_that_refuses_some_scripts_and_does_not_say_what_runs_the_others(
     assert text.index("/cache/") < text.index("regex = [[\\.php$]]")  # still refused
 
 
+@pytest.mark.parametrize("location", ["= /ping", "/fpm-status", "~ ^/(status|ping)$"])
+def test_pages_of_php_fpm_are_no_scripts(tmp_path, location):
+    passing = "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; fastcgi_pass 127.0.0.1:9000;"
+    site, text = imported(tmp_path, f"server {{ root /srv; location {location} {{ {passing} }} }}")
+    assert not site.whole
+    assert "ping.path" in text.replace("\n-- ", " ")
+    assert "status = 503" in text
+    for script in ("~ \\.php$", "~ ^/index\\.php(/|$)"):
+        site, text = imported(tmp_path, f"server {{ root /srv; location {script} {{ {passing} }} }}")
+        assert site.whole
+        assert "name no script" not in text
+
+
+def test_an_expression_of_directories_or_of_files_does_not_open_a_page_that_is_refused(tmp_path):
+    refused = "root /srv; location = /pub/index.html { deny all; }"
+    assert not imported(tmp_path, f"server {{ {refused} location ~ ^/pub/|\\.js$ {{ expires 1d; }} }}")[0].whole
+    assert imported(tmp_path, f"server {{ {refused} location ~ ^/(a|b)/.*\\.js$ {{ expires 1d; }} }}")[0].whole
+
+
 def test_peers_that_a_map_chooses(tmp_path):
     maps = "map $http_x $php { default a; 1 b; } map $arg_v $back { v1 a; v2 b; }"
     peers = "upstream a { server 10.0.0.1:9; } upstream b { server 10.0.0.2:9; }"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rsp.commands.importing import main
 from rsp.importing.haproxy.reader import read as read_haproxy
 from rsp.importing.lua import write
 from rsp.importing.nginx.reader import read
@@ -144,3 +145,11 @@ def test_a_placeholder_in_an_expression_of_a_hook_is_no_text(tmp_path):
         r'server { listen 80; location / { if ($uri ~ "^/\.x/__APP__/\.y") { return 403; } proxy_pass http://a; } }'
     )
     assert r'regex("^/\\.x/" .. (os.getenv("APP") or "app") .. "/\\.y")' in write(read(path, path.read_text())).text
+
+
+def test_a_terminal_does_not_obey_what_a_file_has_in_it(tmp_path, capfd):
+    path = tmp_path / "nginx.conf"
+    path.write_text('server { listen 80; unknown "\x1b[31m\x07"; location / { return 200 x; } }')
+    assert main([str(path)]) == 1
+    said = capfd.readouterr().err
+    assert r"unknown" in said and r"\x1b[31m\x07" in said and "\x1b" not in said

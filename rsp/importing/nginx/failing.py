@@ -16,7 +16,7 @@ def lead(draft: Draft, pages: Sequence[str]) -> None:
     """In the hook of requests.  ``pages``: statuses that have a page, which rsp sends where a hook answers so."""
     respond = draft.keys.get("respond")
     status = respond.get("status") if isinstance(respond, dict) and set(respond) == {"status"} else None
-    if status is not None:
+    if status is not None and not _ends(draft.before):  # else the hook answers before
         said = after(str(status), draft.failed)
         if said or str(status) in pages:
             draft.before += [*said, *([] if _ends(said) else [f"return respond({status})"])]

@@ -93,7 +93,10 @@ def may_be_directory(location: Location | None) -> bool:
         return True
     if location.modifier == "=":
         return location.path.endswith("/")
-    return _NAMES_FILES.search(location.path) is None
+    bare = re.sub(r"\\.|\[[^\]]*\]", "", location.path)
+    while (outside := re.sub(r"\([^()]*\)", "", bare)) != bare:
+        bare = outside
+    return "|" in bare or _NAMES_FILES.search(location.path) is None  # one of several may have directories
 
 
 def aliased(level: Level, names: Names, keys: dict[str, Value]) -> bool:
@@ -357,6 +360,8 @@ def table(
 def cache_control(level: Level) -> str:
     """Of ``expires``; empty: none, or one that a hook sets.  Raises :class:`Unsayable`."""
     said = level.last("expires")
+    if said is not None and said.args[:1] == ["modified"]:
+        raise Unsayable("rsp counts expires from the response, not from the change of the file")
     return _control(said.args[-1]) if said is not None and said.args else ""
 
 
