@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.crowds import TABLE, as_fields, crowd
 from rsp.importing.site import Code, Declaration, Heading, Note, Part, Script, Setting, Site, Table, Untranslated, Value
 
 WIDTH: Final = 100
@@ -33,11 +34,15 @@ def write(site: Site, name: str = "site.lua") -> Written:
     lines = _header(site, name)
     places: list[tuple[int, int, Part]] = []
     before: Part | None = None
-    for part in site.parts:
+    texts = ["\n".join(_part(part)) for part in site.parts]
+    fields = crowd(texts)
+    if fields:
+        lines += ["", f"local {TABLE} = {{}}  -- a function of Lua has room for 200 local variables only"]
+    for part, text in zip(site.parts, texts, strict=True):
         if before is None or _apart(before, part):
             lines.append("")
         first = len(lines) + 1
-        lines += _part(part)
+        lines += (as_fields(text, fields) if fields else text).split("\n")
         places.append((first, len(lines), part))
         before = part
     return Written("\n".join(lines) + "\n", places)
