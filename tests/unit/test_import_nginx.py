@@ -44,6 +44,10 @@ def server(*lines, listen="listen 8080;"):
     return f"server {{ {listen}\n{chr(10).join(lines)}\n}}"
 
 
+def whole(line):
+    return f"events {{}} http {{ {server(line)} }}"
+
+
 PROXY = "location / { proxy_pass http://127.0.0.1:3000; proxy_set_header Host $http_host; }"
 
 
@@ -305,10 +309,10 @@ def test_included_files_are_read_in_their_place(lua):
         (server("location / { sub_filter a b; proxy_pass http://127.0.0.1:1; }"), "changes bodies in hooks"),
         (server("location / { unheard_of on; return 200; }"), "does not know this directive"),
         (server("location / { content_by_lua_block { ngx.say(1) } }"), "another language"),
-        (server("root /srv; location / { try_files /a/$unheard_of $uri =404; }"), "does not know $unheard_of"),
+        (whole("root /srv; location / { try_files /a/$unheard_of $uri =404; }"), "does not know $unheard_of"),
         (server("root /srv; location / { try_files /a.html /b.html $uri; }"), "again and again"),
         ("events {} stream { server { listen 53; proxy_pass 10.0.0.1:53; } }", "not for TCP and UDP"),
-        (server("location / { proxy_pass $unheard_of; }"), "does not know $unheard_of"),
+        (whole("location / { proxy_pass $unheard_of; }"), "does not know $unheard_of"),
     ],
 )
 def test_what_is_not_translated_is_said_with_its_place(site, text, reason):

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
+from rsp.importing.nginx.elsewhere import Elsewhere
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import ASKS_RESPONSE, Names, Unsayable
@@ -15,8 +16,9 @@ _KINDS: Final = ("map", "geo", "split_clients")
 class Maps:
     """Those of the http block, by the name of the variable that they set."""
 
-    def __init__(self, result: Result, statements: list[Statement]) -> None:
+    def __init__(self, result: Result, statements: list[Statement], elsewhere: Elsewhere) -> None:
         self._result = result
+        self._elsewhere = elsewhere
         self._named: dict[str, Statement] = {}
         self._written: dict[str, str | None] = {}
         for statement in statements:
@@ -27,7 +29,7 @@ class Maps:
     def call(self, name: str) -> str | None:
         """An expression with ``req``; ``None``: no map sets ``$name``, or none that can be said."""
         if name not in self._named:
-            return None
+            return self._elsewhere.call(name)
         if name not in self._written:
             self._written[name] = None  # until it is known: a map may name itself
             try:

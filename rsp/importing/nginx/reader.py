@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.check import MATCHING
-from rsp.importing.nginx import idioms, settings, shared, surroundings, times, tls, upstreams
+from rsp.importing.nginx import elsewhere, idioms, settings, shared, surroundings, times, tls, upstreams
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.environment import Environment
@@ -108,7 +108,8 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         mark(statement)
     blocks = main.own("http")
     http = Level("http", [inner for statement in blocks for inner in statement.block or []])
-    maps = Maps(result, http.own("map", "geo", "split_clients"))
+    others = elsewhere.Elsewhere(result, main.block, is_part=is_part)
+    maps = Maps(result, http.own("map", "geo", "split_clients"), others)
     matter = _matter(main.block)
     functions = Dynamic(maps, _dynamic(main.block))
     context = Context(
