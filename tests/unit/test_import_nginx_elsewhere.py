@@ -47,3 +47,18 @@ def test_variables_of_modules_are_of_no_other_file():
     ):
         site, made = imported(text)
         assert not site.whole and "elsewhere_" not in made, text
+
+
+def test_the_address_of_the_connection_is_the_clients_where_no_proxy_is_trusted():
+    text = (
+        "events {{}} http {{ {} server {{ location / {{ if ($realip_remote_addr = 192.0.2.1) {{ return 403; }} }} }} }}"
+    )
+    site, made = imported(text.format(""))
+    assert site.whole and 'req.client == "192.0.2.1"' in made
+    site, _ = imported(text.format("set_real_ip_from 10.0.0.0/8;"))
+    assert not site.whole
+
+
+def test_a_peer_is_not_told_of_a_response_that_is_yet_to_come():
+    site, made = imported("proxy_set_header X-Time $upstream_response_time; proxy_pass http://127.0.0.1:9001;")
+    assert site.whole and 'remove = { "X-Time" }' in made

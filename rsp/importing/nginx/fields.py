@@ -41,6 +41,11 @@ _LEFT_TO_RSP: Final = {
 _FORWARDED: Final = frozenset(
     ("$http_x_forwarded_for", "$http_x_forwarded_proto", "$http_x_forwarded_host", "$http_x_real_ip")
 )
+# Of the response, when there is none: nginx has no value for these.
+_NOT_YET: Final = re.compile(
+    r"\$\{?upstream_(?:addr|status|cache_status|bytes_\w+|queue_time|(?:connect|header|first_byte|response)_time|"
+    r"response_length|http_\w+|cookie_\w+|trailer_\w+)\b\}?"
+)
 
 
 class Rules(Struct):
@@ -121,6 +126,7 @@ def _request_field(
             'name the proxy before it: trusted = { "10.0.0.0/8" }',
         )
         return
+    value = _NOT_YET.sub("", value)
     if not value:
         rules.removed.append(name)
         return

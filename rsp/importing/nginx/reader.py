@@ -125,6 +125,8 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         idioms.translate(statement)
     guess = _ROOT if is_part else f"{_PREFIX}/html"
     constants = {"document_root": guess, "realpath_root": guess, "ssl_early_data": ""}  # rsp accepts no early data
+    if not any(each.name == "set_real_ip_from" for each in every(main.block)):
+        constants["realip_remote_addr"] = "$remote_addr"
     if is_part:
         _complete_scripts(http, result)
     if constants and not _names_root(main.block) and _looks_for_files(main.block):

@@ -74,17 +74,31 @@ _LUA: Final[dict[str, str]] = {
     "ssl_client_verify": '(req.tls and req.tls.verified and "SUCCESS" or "NONE")',
     "content_type": '(req.headers["Content-Type"] or "")',
     "content_length": '(req.headers["Content-Length"] or "")',
+    "ssl_alpn_protocol": '(req.tls and req.tls.alpn or "")',
+    "ssl_session_reused": '(req.tls and (req.tls.resumed and "r" or ".") or "")',
+    "http2": '(req.tls and req.tls.alpn == "h2" and "h2" or "")',
+    "http3": '""',
+    "server_port": '(req.listener:match("%d+$") or "")',
+    "proxy_protocol_port": '(req.proxy and (req.proxy.source or ""):match("%d+$") or "")',
+    "proxy_protocol_server_addr": '(req.proxy and (req.proxy.destination or ""):match("^%[?(.-)%]?:%d+$") or "")',
+    "proxy_protocol_server_port": '(req.proxy and (req.proxy.destination or ""):match("%d+$") or "")',
+    "date_gmt": 'os.date("!%A, %d-%b-%Y %H:%M:%S GMT")',
+    "date_local": 'os.date("!%A, %d-%b-%Y %H:%M:%S GMT")',
+    "time_local": 'os.date("!%d/%b/%Y:%H:%M:%S +0000")',
     "msec": "time.now()",
     "time_iso8601": "time.iso(time.now())",
 }
 AS_RECEIVED: Final = "req.ctx.received"  # what a hook for all requests has kept of the request's target
-ASKS_RESPONSE: Final = re.compile(r"\bres\.(?:headers|status)|, res\)")
+ASKS_RESPONSE: Final = re.compile(r"\bres\.(?:headers|status|duration)|, res\)")
 # Of the response.  nginx's own types of files have no charset, unless the file says so.
 _RESPONSE: Final[dict[str, str]] = {
     "status": "tostring(res.status)",
     "sent_http_content_type": '((res.headers["Content-Type"] or ""):gsub(req.peer and "" or "; charset=utf%-8$", ""))',
     "upstream_status": "tostring(res.status)",
     "upstream_addr": '(req.peer or "")',
+    "request_time": 'string.format("%.3f", res.duration)',
+    "upstream_header_time": '(req.peer and string.format("%.3f", res.duration) or "")',
+    "upstream_response_time": '(req.peer and "-" or "")',  # nginx does not know it yet, either
 }
 
 
