@@ -40,7 +40,7 @@ class Content:
         self.context = context
         self.guards = guards
         self.server = server
-        self._ports = ports
+        self.ports = ports
 
     def answer(self, draft: Draft, location: Location | None, level: Level, names: Names, rules: fields.Rules) -> None:
         passing = location.content if location is not None else None
@@ -91,7 +91,7 @@ class Content:
         chosen = self._chosen(draft, passing, level, names) if key == "to" else None
         if chosen is not None:
             draft.keys = {key: chosen[0], **draft.keys}
-            fields.request_rules(level, names, draft.parts, self._ports, rules)
+            fields.request_rules(level, names, draft.parts, self.ports, rules)
             if fields.put(rules, draft.keys, ""):
                 del draft.keys["send_host"]
                 draft.before.append(f"req.host = {chosen[1]}")
@@ -104,7 +104,7 @@ class Content:
         target = proxy.target(passing, level, names, context.blocks, context.result, draft.parts)
         was_rewritten = "rewrite" in draft.keys
         draft.keys = {key: target.upstream, **draft.keys}
-        fields.request_rules(level, names, draft.parts, self._ports, rules)
+        fields.request_rules(level, names, draft.parts, self.ports, rules)
         sends_own = fields.put(rules, draft.keys, target.host)
         self._mirrored(draft, level)
         if key != "to":
@@ -130,7 +130,7 @@ class Content:
         self, draft: Draft, passing: Statement, location: Location | None, level: Level, names: Names,
         rules: fields.Rules,
     ) -> None:  # fmt: skip
-        fields.request_rules(level, names, draft.parts, self._ports, rules)
+        fields.request_rules(level, names, draft.parts, self.ports, rules)
         sends_own = fields.put(rules, draft.keys, "")
         if sends_own and draft.keys.pop("send_host"):
             raise Unsayable("Host is a text, and the peer a variable")

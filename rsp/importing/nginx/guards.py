@@ -15,11 +15,14 @@ from rsp.importing.nginx.branches import Branch
 from rsp.importing.nginx.maps import Maps, named_groups, pattern, refusing
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
+from rsp.importing.nginx.words import DROPPED
 
 MODULE: Final = ("if", "return", "rewrite", "set", "break")
 REDIRECTS: Final = {"redirect": 302, "permanent": 301}
 _MOVED: Final = ("301", "302", "303", "307", "308")
 _EMPTY_IF: Final = ' and "" or "1")'
+_TESTS: Final = ("-f", "-d", "-e", "-x")
+_SILENT: Final = (*DROPPED, "access_log")  # in an `if`: no response depends on it
 _TRUE: Final = re.compile(r"\$\w+|\$\{\w+\}")
 
 
@@ -65,6 +68,8 @@ class Guards(Struct):
     lead: Callable[[str], str | None] | None = None
     stays: Callable[[str, str], bool] | None = None  # whether a rewrite leads to its own location, and no further
     jump: Callable[[str], str | None] | None = None  # what is done in the place of a status
+    choose: Callable[[list[Statement], list[Statement]], list[str]] | None = None  # what an `if` begins with
+    around: list[Statement] = field(default_factory=list)  # error_page of the `if` that is translated
     branches: list[Branch] = field(default_factory=list)
     is_alone: bool = False  # one statement of the module, so that nothing comes after it
 
@@ -105,8 +110,8 @@ class Guards(Struct):
         block = statement.block or []
         known = [inner for inner in block if inner.name in MODULE and inner.name != "if"]
         fields = [inner for inner in block if inner.name == "add_header"]
-        others = [inner for inner in block if inner not in known and inner not in fields and inner.name != "access_log"]
-        if others:
+        others = [inner for inner in block if inner not in known and inner not in fields and inner.name not in _SILENT]
+        if others and self.choose is None:
             raise Unsayable(f"rsp import does not translate `{others[0].name}` in if")
         try:
             before, condition, captures = self.condition(statement.args)
@@ -117,7 +122,10 @@ class Guards(Struct):
         captures = captures or around
         answers = any(inner.name == "return" for inner in known)
         self.branches.append(Branch(before, condition, captures, fields or None, answers))
-        inside = self.some(known, captures, more=more)
+        chosen = self.choose(block, others) if self.choose is not None else []
+        self.around = [inner for inner in block if inner.name == "error_page"]
+        inside = [*chosen, *self.some(known, captures, more=more)]
+        self.around = []
         for inner in block:
             inner.used = True
         if not inside:
@@ -152,7 +160,7 @@ class Guards(Struct):
             if value.endswith(_EMPTY_IF):
                 return [], f"not {value[1:].removesuffix(_EMPTY_IF)}", frozenset()
             return [], f'{value} ~= "" and {value} ~= "0"', frozenset()
-        if len(words) == 2 and words[0].lstrip("!") in ("-f", "-d", "-e", "-x"):
+        if len(words) == 2 and words[0].lstrip("!") in _TESTS:
             return [], is_there(words[0], self._lua(words[1], frozenset())), frozenset()
         if len(words) != 3:
             raise Unsayable("rsp import does not understand this condition")
@@ -249,7 +257,9 @@ def stripped(args: list[str]) -> list[str]:
         words[0] = words[0][1:]
     if words and words[-1].endswith(")"):
         words[-1] = words[-1][:-1]
-    return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or len(words) == 3]
+    is_test = words[0].lstrip("!") in _TESTS if words else False
+    may_be_empty = len(words) == 3 and not is_test
+    return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or may_be_empty]
 
 
 def encoded(query: str) -> str:

@@ -4,6 +4,7 @@ nginx looks for a location again.  A hook knows the upstream of that location, w
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from rsp.importing.lua import quoted
@@ -13,6 +14,7 @@ from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
 from rsp.importing.nginx.maps import refusing
 from rsp.importing.nginx.servers import Location, Server
+from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Unsayable
 
 _MORE: Final = (*MODULE, *access.RESTRICTING)  # what happens in a location beside its upstream
@@ -58,12 +60,16 @@ class Leads:
         """Whether it has the paths that go on behind a script."""
         return ".php" in start and self._server.find(f"{start.rstrip('/')}/x") is location
 
-    def instead_of(self, code: str, draft: Draft, source: Location | None) -> str | None:
+    def instead_of(
+        self, code: str, draft: Draft, source: Location | None, pages: Sequence[Statement] = ()
+    ) -> str | None:
         """Statements of Lua in the place of ``return 418``; ``None``: no error_page names another location for it.
+
+        ``pages``: of the ``if`` that has the return, in the place of those of the location.
 
         Raises :class:`Unsayable`.
         """
-        for statement in source.level.all("error_page") if source is not None else []:
+        for statement in pages or (source.level.all("error_page") if source is not None else []):
             *words, target = statement.args
             named = self._server.named.get(target)
             if source is None or named is None or not {code, "="} <= set(words) or named.level.has("return"):
@@ -93,6 +99,4 @@ class Leads:
             raise Unsayable(f"rsp import does not translate what {named.path} does after an error")
         if any(name.lower() == "host" for name, *_ in given) or tries is not None:
             return f"return proxy({quoted(place.upstream)})"
-        if source.content is not None:
-            draft.parts.note(passing, f"{place.upstream} gets the same Host as other requests of {source.path}")
         return f"req.host = {quoted(place.host)} return proxy({quoted(place.upstream)})"

@@ -21,6 +21,7 @@ from rsp.importing.nginx import (
     times,
     verdicts,
 )
+from rsp.importing.nginx.chosen import Chosen
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
@@ -57,6 +58,7 @@ class Locations:
         self._content = Content(context, server, ports, self.guards)
         self._services = Services(context, server)
         self._settled = [each for each in server.locations if conflicts.is_settled(each, server)]
+        self._numbers: dict[int, int] = {}  # of `if`
 
     def drafts(self) -> list[Draft]:
         """In the order in which they are written."""
@@ -178,9 +180,12 @@ class Locations:
         if not answered:
             if verdict is not None:
                 counted += self._verdict(verdict, level, draft, location)
+        chosen = Chosen(self._content, draft, level, names, self._numbers)
+        self.guards.choose = chosen.inside
             given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
-            said = [*rules.before, *draft.before]
+            chosen.settle(given, self._content.ports)
+            said = [*rules.before, *chosen.before, *draft.before]
             lines = self._with_groups(said, location)
             asked = set(re.findall(r"\{(\w+)\}", str(draft.keys.get("else_rewrite"))))
             if (lines is not said or asked & names.captures) and any("found" in line for line in given):
@@ -195,7 +200,7 @@ class Locations:
         fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
         rules.hidden += fields.hidden(behind) if behind is not None else []
         fields.put_response(rules, draft.keys)
-        draft.after += by_condition
+        draft.after += [*by_condition, *chosen.after()]
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after
         draft.before = fields.before_rewrites(draft.keys, draft.before)
         if "slash" in draft.match and any("req.path = " in line for line in draft.before):
@@ -289,7 +294,7 @@ class Locations:
         self.guards.routes_again = False
         self.guards.lead = lambda path: self._leads.after_rewrite(path, draft, location)
         self.guards.stays = lambda expression, path: self._leads.stays(expression, path, location)
-        self.guards.jump = lambda code: self._leads.instead_of(code, draft, location)
+        self.guards.jump = lambda code: self._leads.instead_of(code, draft, location, self.guards.around)
         self.guards.is_alone = location is not None and sum(each.name in MODULE for each in location.level.block) == 1
         self.guards.branches = []
         lines = self.guards.lines(block, self.guards.names.captures)
