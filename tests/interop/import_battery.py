@@ -73,6 +73,7 @@ def _of_server(inside: Block, general: bool) -> Iterator[Request]:
         found = list(_targets(location["args"]))
         firsts += found[:1]
         targets.update(dict.fromkeys(found if general else found[:3]))
+    targets.update(dict.fromkeys(_of_both(inside)))
     for target in [*targets, *(GENERAL if general else ())]:
         yield plain._replace(target=target)
     for target in dict.fromkeys(firsts):
@@ -93,6 +94,17 @@ def _locations(blocks: Block) -> Iterator[dict]:
         if each["directive"] == "location":
             yield each
         yield from _locations(each.get("block") or [])
+
+
+def _of_both(blocks: Block) -> Iterator[str]:
+    """For expressions inside of expressions: what each matches, one behind the other."""
+    for each in _locations(blocks):
+        for inner in _all(each["block"], "location"):
+            pairs = [location["args"] for location in (each, inner)]
+            if all(words[0] in ("~", "~*") for words in pairs):
+                one, other = (_samples(words[-1]) for words in pairs)
+                for before, behind in ((one, other), (other, one)):
+                    yield from (f"/{(start + end).lstrip('/')}" for start in before for end in behind)
 
 
 def _listen(words: Sequence[str]) -> tuple[int, bool]:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from rsp.importing.lua import quoted
 from rsp.importing.nginx import prefixes
 from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.inside import within
-from rsp.importing.nginx.maps import named_groups, re2_of
+from rsp.importing.nginx.inside import UNREACHED, within
+from rsp.importing.nginx.maps import named_groups
 from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.precedence import expressions
 from rsp.importing.nginx.result import Parts
@@ -31,7 +31,7 @@ def is_settled(prefix: Location, server: Server) -> bool:
         return False
     for each in server.locations:
         is_longer = each is not prefix and not each.is_regex and each.path.startswith(prefix.path)
-        has_own = any(inner.is_regex and inner.outer is each for inner in server.locations)
+        has_own = any(inner.is_regex and inner.home is each for inner in server.locations)
         if is_longer and has_own and not _is_in_conflict(each, server):
             return False
     try:
@@ -49,15 +49,16 @@ def _narrowed(location: Location, prefix: Location) -> str | None:
 
     Raises :class:`Unsayable`.
     """
-    if location.outer is prefix:
+    if location.home is prefix:
         return location.expression
+    each = location.searched
     try:
-        said, has_groups = within(as_sent(prefix.path), re2_of(location.path), ignores_case=location.modifier == "~*")
+        said, has_groups = within(as_sent(prefix.path), each.said, ignores_case=each.ignores_case)
     except Unsayable as error:
-        if "no path" in str(error):
+        if str(error).startswith(UNREACHED):
             return ""
         raise
-    return said if has_groups or not _asks_for_groups(location) else None
+    return said if (has_groups and each.has_groups) or not _asks_for_groups(location) else None
 
 
 def _asks_for_groups(location: Location) -> bool:

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from rsp.importing.lua import index, quoted
+from rsp.importing.nginx import pages_of_folders
 from rsp.importing.nginx.access import differ
 from rsp.importing.nginx.guards import MODULE, Dynamic
 from rsp.importing.nginx.levels import Level
@@ -21,9 +22,6 @@ _APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
 _NAMED: Final = re.compile(
     r"/[\w\-][\w.\-]*\.(?:txt|xml|ico|json|html?|m?js|css|png|gif|jpe?g|svg|webp|pdf|webmanifest|map|gz|zip|asc)$", re.I
 )
-_NAMES_FILES: Final = re.compile(
-    r"\\\.(?:\w+|\((?:\?:)?[\w|?\\.]+\)\??)\)*\$$"
-)  # an expression that no directory's path matches
 _DEFAULT_INDEX: Final = "index.html"
 SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script
 _FILE: Final = ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri")
@@ -93,10 +91,7 @@ def may_be_directory(location: Location | None) -> bool:
         return True
     if location.modifier == "=":
         return location.path.endswith("/")
-    bare = re.sub(r"\\.|\[[^\]]*\]", "", location.path)
-    while (outside := re.sub(r"\([^()]*\)", "", bare)) != bare:
-        bare = outside
-    return "|" in bare or _NAMES_FILES.search(location.path) is None  # one of several may have directories
+    return pages_of_folders.has_directories(location)
 
 
 def aliased(level: Level, names: Names, keys: dict[str, Value]) -> bool:
@@ -269,9 +264,13 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
     said, is_refused = level.last("index"), False
     folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
     for word in said.args if said is not None else [_DEFAULT_INDEX]:
-        found = [server.find(f"{folder}/{word}"), *(each for each in server.locations if each.modifier == "=")]
+        if location is not None and location.is_regex:
+            found = pages_of_folders.led_to(location, word, server)
+        else:
+            exact = (each for each in server.locations if each.modifier == "=")
+            found = [each for each in (server.find(f"{folder}/{word}"), *exact) if each is not None]
         for each in found:
-            if each is None or each is location or (each.modifier == "=" and not each.path.endswith(f"/{word}")):
+            if each is location or (each.modifier == "=" and not each.path.endswith(f"/{word}")):
                 continue
             is_below = each.is_regex or each.path.startswith(f"{folder}/")
             if not is_below or each.content is not None or not differ(level, each.level):

@@ -184,7 +184,7 @@ def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: s
         if not access.differ(level, each.level) or "regex" in draft.match:
             continue
         try:
-            name = guards.compiled(each.modifier + each.path)
+            name = guards.compiled(each.compared)
         except Unsayable:
             continue  # reported with the location, which is closed by a wider expression
         returned = next((one.value for one in each.level.block if one.name == "return"), "403")
@@ -209,7 +209,7 @@ def _others(location: Location, word: str, server: Server, guards: Guards) -> st
         if each is location:
             break
         if each.is_regex and any(each.matches(f"{folder}/{word}") for folder in ("", "/x")):
-            found += f" and not {guards.compiled(each.modifier + each.path)}.test(index)"
+            found += f" and not {guards.compiled(each.compared)}.test(index)"
     for each in server.locations:
         if each.modifier == "=" and each.path.endswith(f"/{word}"):
             found += f" and index ~= {quoted(each.path)}"

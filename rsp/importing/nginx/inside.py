@@ -13,6 +13,7 @@ from typing import Any, Final
 from rsp.importing.nginx.variables import Unsayable
 
 _MOST: Final = 20  # ways on which an expression may go on behind a prefix
+UNREACHED: Final = "no path that "  # what a reason begins with where a location has no paths
 _TOO_MUCH: Final = "rsp import does not understand this expression inside of a prefix"
 _CLASSES: Final = {
     kinds.CATEGORY_DIGIT: r"\d", kinds.CATEGORY_NOT_DIGIT: r"\D", kinds.CATEGORY_SPACE: r"\s",
@@ -40,13 +41,13 @@ def within(prefix: str, expression: str, *, ignores_case: bool) -> tuple[str, bo
         for items in _behind(tree, prefix[number:], ignores_case, is_start=number == 0):
             if items is None:
                 return f"^{start}", False
-            found.add(_text(items))
+            found.add(written(items))
             if len(found) > _MOST:
                 raise Unsayable(_TOO_MUCH)
     parts = [] if is_anchored else [_anywhere(expression)]
     said = "|".join([*parts, *sorted(found)])
     if not said:
-        raise Unsayable("no path that begins with the prefix around it matches this expression")
+        raise Unsayable(f"{UNREACHED}begins with the prefix around it matches this expression")
     if ignores_case:
         return f"^{start}(?i:{said})", not found
     return f"^{start}{f'(?:{said})' if found and '|' in said else said}", not found
@@ -80,7 +81,7 @@ def _behind(items: Items, text: str, ignores_case: bool, *, is_start: bool) -> I
         return
     (kind, value), *rest = items
     if kind in (kinds.LITERAL, kinds.NOT_LITERAL, kinds.ANY, kinds.IN):
-        if re.fullmatch(_text([items[0]]), text[0], re.IGNORECASE if ignores_case else 0):
+        if re.fullmatch(written([items[0]]), text[0], re.IGNORECASE if ignores_case else 0):
             yield from _behind(rest, text[1:], ignores_case, is_start=False)
     elif kind is kinds.SUBPATTERN and not value[1] and not value[2]:
         yield from _behind([*value[3], *rest], text, ignores_case, is_start=is_start)
@@ -101,29 +102,34 @@ def _behind(items: Items, text: str, ignores_case: bool, *, is_start: bool) -> I
         raise Unsayable(_TOO_MUCH)
 
 
-def _text(items: Items) -> str:
+def written(items: Items) -> str:
     """As an expression without groups.  Raises :class:`Unsayable`."""
     return "".join(_item(kind, value) for kind, value in items)
 
 
 def _item(kind: object, value: Any) -> str:
     if kind is kinds.LITERAL:
-        return re.escape(chr(value))
+        return re.escape(chr(value)).replace(r"\-", "-")
     if kind is kinds.NOT_LITERAL:
         return f"[^{_in_set(chr(value))}]"
     if kind is kinds.ANY:
         return "."
     if kind is kinds.IN:
+        if len(value) == 1 and value[0][0] is kinds.CATEGORY:
+            return _member(*value[0])
         return f"[{''.join(_member(*each) for each in value)}]"
     if kind is kinds.AT and value in _SPOTS:
         return _SPOTS[value]
     if kind is kinds.BRANCH:
-        return f"(?:{'|'.join(_text(each) for each in value[1])})"
-    if kind is kinds.SUBPATTERN and not value[1] and not value[2]:
-        return f"(?:{_text(value[3])})"
+        return f"(?:{'|'.join(written(each) for each in value[1])})"
+    if kind is kinds.SUBPATTERN and value[1] in (0, re.IGNORECASE) and not value[2]:
+        inner, flag = written(value[3]), "i" if value[1] else ""
+        if len(value[3]) == 1 and inner.startswith("(?:") and value[3][0][0] in (kinds.BRANCH, kinds.SUBPATTERN):
+            inner = inner[3:-1]  # one group is enough
+        return f"(?{flag}:{inner})"
     if kind in (kinds.MAX_REPEAT, kinds.MIN_REPEAT):
         least, most, inner = value
-        said = _text(inner)
+        said = written(inner)
         is_one = len(inner) == 1 and inner[0][0] in (kinds.LITERAL, kinds.ANY, kinds.IN, kinds.NOT_LITERAL)
         end = "" if most == kinds.MAXREPEAT else str(most)
         count = {(0, ""): "*", (1, ""): "+", (0, "1"): "?"}.get((least, end), f"{{{least},{end}}}")

@@ -26,6 +26,7 @@ from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE, Guards, asks_outside, may_stop, stripped
+from rsp.importing.nginx.inside import UNREACHED
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import wider_than
@@ -57,8 +58,8 @@ class Locations:
         self.guards = Guards(server.names, f"{prefix}_pattern", is_used=context.matter)
         self._content = Content(context, server, ports, self.guards)
         self._services = Services(context, server)
-        self._settled = [each for each in server.locations if conflicts.is_settled(each, server)]
         self._numbers: dict[int, int] = {}  # of `if`
+        self._settled = [each for each in server.locations if conflicts.is_settled(each, server)]
 
     def drafts(self) -> list[Draft]:
         """In the order in which they are written."""
@@ -77,6 +78,11 @@ class Locations:
                 found.append(self._draft(location))
             except Unsayable as error:  # of what it matches
                 closed = Parts()
+                if str(error).startswith(UNREACHED):
+                    mark(location.statement)
+                    closed.note(location.statement, str(error))
+                    found.append(Draft({}, parts=closed, is_closed=True))
+                    continue
                 closed.lost(location.statement, str(error))
                 draft = Draft({}, parts=closed, is_closed=True)
                 if _keeps_out(location.statement):
@@ -130,9 +136,9 @@ class Locations:
     def _keep_order(self, draft: Draft, location: Location | None) -> None:
         """Raises :class:`Unsayable` where the route would have paths of another location, and serve them."""
         other = precedence.taken_from(location, self.server, self._settled) if location is not None else None
-        if location is None or location.outer is None or other is None:
+        if location is None or location.home is None or other is None:
             return
-        said = f"in rsp, this expression inside of {location.outer.path} comes before {other.path}"
+        said = f"in rsp, this expression inside of {location.home.path} comes before {other.path}"
         if not prefixes.refuses(draft.keys):
             raise Unsayable(said)
         draft.parts.note(location.statement, f"{said}, and refuses what it matches there, too")
@@ -202,6 +208,9 @@ class Locations:
         fields.put_response(rules, draft.keys)
         draft.after += [*by_condition, *chosen.after()]
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after
+        draft.after, given = self._with_groups(draft.after, location), draft.after
+        if draft.after is not given and any("req.path = " in line for line in draft.before):
+            raise Unsayable("fields of the response have groups of an expression, and the path is another one then")
         draft.before = fields.before_rewrites(draft.keys, draft.before)
         if "slash" in draft.match and any("req.path = " in line for line in draft.before):
             bare = quoted(str(draft.match["path"]).rstrip("/"))

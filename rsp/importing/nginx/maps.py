@@ -206,11 +206,15 @@ def wider_than(text: str) -> str:
 def without_lookahead(text: str) -> str:
     """``/\\.(?!well-known)`` without ``(?!``: RE2 does not look ahead, but what is not a word can be spelt out."""
     text = re.sub(r"\(\?!(?!/)[\w.\-]+\)(?=\)+/)", "", text)  # a slash follows: it says nothing
-    match = re.fullmatch(r"(?P<before>.*)\(\?!(?P<words>[^()]*)\)(?P<behind>(?:\(?\.\*\)?\$?)?)", text, re.DOTALL)
+    match = re.fullmatch(r"(?P<before>.*)\(\?!(?P<words>[^()]*)\)(?P<behind>(?:\(?\.[*+]\)?\$?)?|\.)", text, re.DOTALL)
     if match is None or "(?!" in match["before"]:
         return text
     words = [re.sub(r"\\([/.\-_])", r"\1", word) for word in match["words"].split("|")]
     if not all(re.fullmatch(r"[\w./\-]+", word) for word in words):
+        return text
+    if match["behind"][:1] == "." and match["behind"][1:2] != "*":  # there is something
+        return f"{match['before']}{_other_than(words, '')}{'.*' if '+' in match['behind'] else ''}"
+    if "+" in match["behind"]:
         return text
     return f"{match['before']}{_other_than(words)}{match['behind']}"
 
@@ -229,13 +233,13 @@ def refusing(text: str) -> tuple[str, str] | None:
     return match["before"], f"{match['before']}(?:{inside})"
 
 
-def _other_than(words: list[str]) -> str:
-    """What begins with none of ``words``."""
+def _other_than(words: list[str], end: str = "$") -> str:
+    """What begins with none of ``words``.  ``end``: empty where it is not empty."""
     following: dict[str, list[str]] = {}
     for word in words:
         following.setdefault(word[0], []).append(word[1:])
     listed = "".join(re.escape(letter) if letter in "-]^\\" else letter for letter in following)
-    others = ["$", f"[^{listed}]"]
+    others = [*([end] if end else []), f"[^{listed}]"]
     for letter, rest in following.items():
         if "" not in rest:
             others.append(re.escape(letter).replace("\\/", "/") + _other_than(rest))

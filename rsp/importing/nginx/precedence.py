@@ -22,13 +22,17 @@ def prefix(location: Location, server: Server) -> dict[str, Value]:
 def expressions(location: Location, server: Server) -> tuple[list[Location], list[Location]]:
     """Those that nginx tries for paths of a prefix, and others that match such paths."""
     tried = server.tried(location)
-    said = {(each.modifier, each.path) for each in tried}
+    said = {_said(each) for each in tried}
     others = [
         each
         for each in server.locations
-        if each.is_regex and each not in tried and (each.outer is None or location.path.startswith(each.outer.path))
+        if each.is_regex and each not in tried and (each.home is None or location.path.startswith(each.home.path))
     ]
-    return tried, [each for each in others if (each.modifier, each.path) not in said]
+    return tried, [each for each in others if _said(each) not in said]
+
+
+def _said(location: Location) -> tuple[str, ...]:
+    return tuple(each.modifier + each.path for each in (location, *location.around()) if each.is_regex)
 
 
 def _is_above(location: Location) -> bool:
@@ -39,8 +43,8 @@ def _is_above(location: Location) -> bool:
 def keep(location: Location, server: Server, match: dict[str, Value]) -> None:
     """Raises :class:`Unsayable` where no route gets the location's paths; ``match`` then has more than these."""
     if location.is_regex:
-        if server.inside(location):
-            raise Unsayable("rsp import does not translate locations inside of an expression")
+        if not all(each.is_regex for each in server.inside(location)):
+            raise Unsayable("rsp import does not translate paths inside of an expression")
     elif location.modifier in ("", "^~") and _is_above(location) and all(expressions(location, server)):
         match["first"] = True
         raise Unsayable("in rsp, ^~ cannot come before some expressions and behind those inside of it")
@@ -51,7 +55,7 @@ def taken_from(location: Location, server: Server, settled: list[Location]) -> L
 
     ``settled``: prefixes that become expressions.
     """
-    if not location.is_regex or location.outer is None:
+    if not location.is_regex or location.home is None:
         return None
     for each in server.locations:
         if each.modifier == "" and not _is_above(each) and each not in settled:

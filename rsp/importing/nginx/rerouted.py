@@ -82,15 +82,15 @@ class Rerouted:
         for each in plain:  # nginx redirects these to the path with a slash at its end
             if each.path.endswith("/") and each.content is not None and each.path[:-1] not in {"", *paths}:
                 exact.setdefault(each.path[:-1], 0)
-        outer = [each for each in locations if each.is_regex and each.outer is None]
+        outer = [each for each in locations if each.is_regex and each.home is None]
         listed: list[str] = []
         for each in plain:
             tried = self._server.tried(each)
             own = [one for one in tried if one not in outer]
             alone = len(own) == len(tried)
-            tested = ", ".join(f"{{ {guards.compiled(one.modifier + one.path)}, {numbers[id(one)]} }}" for one in own)
+            tested = ", ".join(f"{{ {guards.compiled(one.compared)}, {numbers[id(one)]} }}" for one in own)
             listed.append(f"  {{ {quoted(each.path)}, {numbers[id(each)]}, {str(alone).lower()}, {{ {tested} }} }},")
-        tests = [f"  {{ {guards.compiled(each.modifier + each.path)}, {numbers[id(each)]} }}," for each in outer]
+        tests = [f"  {{ {guards.compiled(each.compared)}, {numbers[id(each)]} }}," for each in outer]
         exact_list = ", ".join(f"{index(path)} = {number}" for path, number in exact.items())
         return [
             f"local exact_of_{name} = {{ {exact_list} }}",

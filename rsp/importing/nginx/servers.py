@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.nginx.both import Expression, both
 from rsp.importing.nginx.inside import within
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import named_groups, re2_of
@@ -54,11 +55,30 @@ class Location(Struct, eq=False):
             return False
 
     def _within(self) -> tuple[str, bool]:
-        said = re2_of(self.path)
-        ignores_case = self.modifier == "~*"
-        if self.outer is None or self.outer.is_regex or self.outer.path == "/":
-            return f"(?i){said}" if ignores_case else said, True
-        return within(as_sent(self.outer.path), said, ignores_case=ignores_case)
+        each, home = self.searched, self.home
+        if home is None or home.path == "/":
+            return f"(?i){each.said}" if each.ignores_case else each.said, each.has_groups
+        said, has_groups = within(as_sent(home.path), each.said, ignores_case=each.ignores_case)
+        return said, has_groups and each.has_groups
+
+    @property
+    def searched(self) -> Expression:
+        """Of RE2, for whole paths of the prefix around it.  Raises :class:`Unsayable`."""
+        own = Expression(re2_of(self.path), self.modifier == "~*")
+        return both(self.outer.searched, own) if self.outer is not None and self.outer.is_regex else own
+
+    @property
+    def home(self) -> "Location | None":
+        """The prefix around an expression, at any depth; ``None``: the server."""
+        return next((each for each in self.around() if not each.is_regex), None)
+
+    @property
+    def compared(self) -> str:
+        """Of an expression, as nginx writes it: for paths that the expressions around it match as well."""
+        if self.outer is None or not self.outer.is_regex:
+            return self.modifier + self.path
+        each = self.searched
+        return f"{'~*' if each.ignores_case else '~'}{each.said}"
 
     def around(self) -> "Iterator[Location]":
         """Those around it, the innermost first."""
@@ -78,6 +98,8 @@ class Location(Struct, eq=False):
             return path == self.path
         if self.is_regex:
             flags = re.IGNORECASE if self.modifier == "~*" else 0
+            if self.outer is not None and self.outer.is_regex and not self.outer.matches(path):
+                return False
             try:
                 return re.search(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", self.path), path, flags) is not None
             except re.error:
@@ -95,7 +117,7 @@ class Server:
         self.locations: list[Location] = []
         self._collect(self.level, None)
         # Expressions inside of a prefix, and ^~, come before those of the server, wherever they stand.
-        self.locations.sort(key=lambda each: not (each.modifier == "^~" or (each.is_regex and each.outer is not None)))
+        self.locations.sort(key=lambda each: not (each.modifier == "^~" or (each.is_regex and each.home is not None)))
         said = [word for each in self.level.own("server_name") for word in each.args]
         self.server_names = list(dict.fromkeys(said))
         plain = next((name for name in self.server_names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name)), "")
@@ -149,11 +171,11 @@ class Server:
         """The expressions that nginx tries where ``longest`` is the longest prefix; ``^~`` leaves out its siblings."""
         expressions = [each for each in self.locations if each.is_regex]
         if longest is None:
-            return [each for each in expressions if each.outer is None]
-        found = [each for each in expressions if each.outer is longest]
+            return [each for each in expressions if each.home is None]
+        found = [each for each in expressions if each.home is longest]
         for node in (longest, *longest.around()):
             if node.modifier != "^~":
-                found += [each for each in expressions if each.outer is node.outer]
+                found += [each for each in expressions if each.home is node.outer]
         return found
 
     def inside(self, location: Location) -> list[Location]:
@@ -197,6 +219,10 @@ def _location(statement: Statement, level: Level, outer: Location | None) -> Loc
 
 def _inherit(location: Location) -> None:
     """An alias of the prefix around it is said again, with what the location's own path has more."""
+    found = location.level.all("root", "alias")[-1:]
+    if location.is_regex and location.outer is not None and location.outer.is_regex and not location.level.has("alias"):
+        own = [each for each in found if each.name == "alias"]  # of which the groups are those of this expression
+        location.level = Level("location", [*location.level.block, *own], location.level.outer)
     owner = around_alias(location)
     if owner is None or location.is_regex:
         return

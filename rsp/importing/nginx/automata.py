@@ -1,0 +1,210 @@
+"""Whether regular expressions match the same texts: decided for all texts, not tried with some.
+
+This room knows the syntax trees of Python's parser, and nothing of locations.  An expression is searched for anywhere
+in a text; ``^`` and ``$`` are the text's own ends.  What RE2 does not have is not understood here either.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from re import IGNORECASE, error
+from re import _constants as kinds  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+_MOST: Final = 4000  # states, and sets of states
+_LETTERS: Final = 256
+_EVERY: Final = ((1 << _LETTERS) - 1) & ~(1 << ord("\n"))  # no path has a line feed
+_START, _END, _FREE = range(3)  # when a step that takes no letter is allowed
+Items = Sequence[Any]  # pairs of a kind and its value, as Python's own parser has them
+States = frozenset[int]
+
+
+class TooMuch(Exception):
+    """This expression is not understood, or too large."""
+
+
+def parsed(expression: str) -> Items:
+    """Raises :class:`TooMuch`."""
+    try:
+        return list(parser.parse(expression))
+    except (error, OverflowError, RecursionError):
+        raise TooMuch from None
+
+
+class Automaton(Struct):
+    """Of one expression: states with steps, for letters (sets of these, as bits) and without any."""
+
+    letters: list[list[tuple[int, int]]] = field(default_factory=list)
+    free: list[list[tuple[int, int]]] = field(default_factory=list)
+    end: int = 0
+
+    def begin(self) -> States:
+        return self._closed({0}, at_start=True)
+
+    def next(self, states: States, letter: int) -> States:
+        bit = 1 << letter
+        found = {to for state in states for taken, to in self.letters[state] if taken & bit}
+        return self._closed(found, at_start=False)
+
+    def accepts(self, states: States) -> bool:
+        """Where the text ends."""
+        return self.end in self._closed(set(states), at_start=False, at_end=True)
+
+    def _closed(self, states: set[int], *, at_start: bool, at_end: bool = False) -> States:
+        left = list(states)
+        while left:
+            for when, to in self.free[left.pop()]:
+                if to not in states and (when == _FREE or (at_start if when == _START else at_end)):
+                    states.add(to)
+                    left.append(to)
+        return frozenset(states)
+
+
+def automaton(items: Items, *, ignores_case: bool) -> Automaton:
+    """Raises :class:`TooMuch`."""
+    made = Automaton()
+    first = _state(made)
+    made.letters[first].append((_EVERY, first))  # it may begin anywhere
+    inner = _state(made)
+    made.free[first].append((_FREE, inner))
+    last = _put(made, items, inner, ignores_case=ignores_case)
+    made.letters[last].append((_EVERY, last))  # and whatever may follow
+    made.end = last
+    return made
+
+
+def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton]) -> bool:
+    """Whether ``expected`` holds of every text, given which of the automata accept it.  Raises :class:`TooMuch`."""
+    letters = _different(automata)
+    begin = tuple(each.begin() for each in automata)
+    seen, left = {begin}, [begin]
+    while left:
+        states = left.pop()
+        if not expected([each.accepts(one) for each, one in zip(automata, states, strict=True)]):
+            return False
+        for letter in letters:
+            following = tuple(each.next(one, letter) for each, one in zip(automata, states, strict=True))
+            if following not in seen:
+                seen.add(following)
+                left.append(following)
+        if len(seen) > _MOST:
+            raise TooMuch
+    return True
+
+
+def _different(automata: Sequence[Automaton]) -> list[int]:
+    """One letter for each group of letters that no automaton tells apart."""
+    taken = {step for each in automata for steps in each.letters for step, _ in steps}
+    groups: dict[tuple[bool, ...], int] = {}
+    for letter in range(_LETTERS):
+        groups.setdefault(tuple(bool(step >> letter & 1) for step in taken), letter)
+    return list(groups.values())
+
+
+def _state(made: Automaton) -> int:
+    if len(made.letters) >= _MOST:
+        raise TooMuch
+    made.letters.append([])
+    made.free.append([])
+    return len(made.letters) - 1
+
+
+def _put(made: Automaton, items: Items, state: int, *, ignores_case: bool) -> int:
+    """Steps for ``items`` from ``state`` on; where they end."""
+    for kind, value in items:
+        state = _step(made, kind, value, state, ignores_case=ignores_case)
+    return state
+
+
+def _step(made: Automaton, kind: Any, value: Any, state: int, *, ignores_case: bool) -> int:
+    if kind is kinds.SUBPATTERN:
+        _, on, off, inner = value
+        if (on | off) & ~IGNORECASE:
+            raise TooMuch
+        return _put(made, inner, state, ignores_case=(ignores_case or bool(on)) and not off)
+    if kind is kinds.BRANCH:
+        last = _state(made)
+        for each in value[1]:
+            made.free[_put(made, each, _after(made, state), ignores_case=ignores_case)].append((_FREE, last))
+        return last
+    if kind in (kinds.MAX_REPEAT, kinds.MIN_REPEAT):
+        return _repeated(made, value, state, ignores_case=ignores_case)
+    last = _state(made)
+    if kind is kinds.AT:
+        when = {kinds.AT_BEGINNING: _START, kinds.AT_END: _END}.get(value)
+        if when is None:
+            raise TooMuch
+        made.free[state].append((when, last))
+    else:
+        made.letters[state].append((_set(kind, value, ignores_case=ignores_case), last))
+    return last
+
+
+def _after(made: Automaton, state: int, when: int = _FREE) -> int:
+    last = _state(made)
+    made.free[state].append((when, last))
+    return last
+
+
+def _repeated(made: Automaton, value: Any, state: int, *, ignores_case: bool) -> int:
+    least, most, inner = value
+    for _ in range(least):
+        state = _put(made, inner, state, ignores_case=ignores_case)
+    if most == kinds.MAXREPEAT:
+        loop = _after(made, state)
+        made.free[_put(made, inner, loop, ignores_case=ignores_case)].append((_FREE, loop))
+        return _after(made, loop)
+    last = _state(made)
+    made.free[state].append((_FREE, last))
+    for _ in range(most - least):
+        state = _put(made, inner, state, ignores_case=ignores_case)
+        made.free[state].append((_FREE, last))
+    return last
+
+
+def _set(kind: Any, value: Any, *, ignores_case: bool) -> int:
+    """Of letters, as bits."""
+    if kind is kinds.ANY:
+        return _EVERY
+    if kind is kinds.NOT_LITERAL:
+        return _EVERY & ~_set(kinds.LITERAL, value, ignores_case=ignores_case)
+    if kind is kinds.LITERAL:
+        return _bits([chr(value)], ignores_case=ignores_case) & _EVERY
+    if kind is not kinds.IN:
+        raise TooMuch
+    found, negated = 0, False
+    for each, given in value:
+        if each is kinds.NEGATE:
+            negated = True
+        elif each is kinds.LITERAL:
+            found |= _bits([chr(given)], ignores_case=ignores_case)
+        elif each is kinds.RANGE:
+            found |= _bits(map(chr, range(given[0], min(given[1], _LETTERS - 1) + 1)), ignores_case=ignores_case)
+        else:
+            found |= _category(given)
+    return _EVERY & (~found if negated else found)
+
+
+def _bits(letters: "Iterator[str] | list[str] | map[str]", *, ignores_case: bool) -> int:
+    found = 0
+    for letter in letters:
+        for each in {letter, letter.lower(), letter.upper()} if ignores_case and letter.isascii() else {letter}:
+            if ord(each) >= _LETTERS:
+                raise TooMuch
+            found |= 1 << ord(each)
+    return found
+
+
+def _category(category: Any) -> int:
+    """As RE2 has them: of ASCII."""
+    letters = [chr(number) for number in range(128)]
+    digits, spaces = [each for each in letters if each.isdigit()], list("\t\n\f\r ")
+    words = [each for each in letters if each.isalnum() or each == "_"]
+    positive = {kinds.CATEGORY_DIGIT: digits, kinds.CATEGORY_SPACE: spaces, kinds.CATEGORY_WORD: words}
+    negative = {kinds.CATEGORY_NOT_DIGIT: digits, kinds.CATEGORY_NOT_SPACE: spaces, kinds.CATEGORY_NOT_WORD: words}
+    if category in positive:
+        return _bits(positive[category], ignores_case=False)
+    if category in negative:
+        return _EVERY & ~_bits(negative[category], ignores_case=False)
+    raise TooMuch
