@@ -65,7 +65,7 @@ class Locations:
         """In the order in which they are written."""
         found: list[Draft] = []
         for location in self.server.locations:
-            if location.outer is not None and location.outer.is_regex:
+            if any(each.is_regex for each in location.around()) and not location.is_regex:
                 mark(location.statement)
                 found.append(Draft({}, is_closed=True))  # the one around it is closed: precedence.py
                 continue
@@ -180,14 +180,14 @@ class Locations:
         counted = self.context.zones.put(level, draft.keys, names, draft.parts)
         self._limit_except(level, draft)
         rules = fields.Rules()
+        chosen = Chosen(self._content, draft, level, names, self._numbers)
+        self.guards.choose = chosen.inside
         answered = self._rewriting(level, draft, names, location)
         if verdict is not None and any(_LEADING.search(line) for line in draft.before):
             raise Unsayable(f"requests may be led elsewhere before auth_request {verdict.path} is asked")
         if not answered:
             if verdict is not None:
                 counted += self._verdict(verdict, level, draft, location)
-        chosen = Chosen(self._content, draft, level, names, self._numbers)
-        self.guards.choose = chosen.inside
             given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
             chosen.settle(given, self._content.ports)
