@@ -13,10 +13,11 @@ from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts, Result
 from rsp.importing.nginx.tree import MISSING, TEMPLATE, Statement
 from rsp.importing.nginx.upstreams import Block
-from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED, is_closing
+from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED, changes_nothing, is_closing, reason_for
 
 # Names of files that keep clients out, as far as names tell.
 _PROTECTS: Final = re.compile(r"auth|access|allow|deny|block|forbid|restrict|secur|protect|acl|whitelist|limit|waf|bot")
+_PLACEHOLDER: Final = "rsp import does not know what this placeholder stands for"
 
 
 class Context(Struct):
@@ -45,7 +46,7 @@ class Context(Struct):
                 parts.lost(statement, MISSING)
             elif name in KNOWN and not is_closing(name):
                 fastcgi.unknown(statement, parts)
-            elif name in DROPPED:
+            elif name in DROPPED or changes_nothing(name, statement.args):
                 self.result.site.drop(name)
             elif name in NOTED:
                 said = caching.note(statement, block)
@@ -53,21 +54,5 @@ class Context(Struct):
                     parts.note(statement, said)
             else:
                 closes = closes or is_closing(name)
-                parts.lost(statement, reason_for(name))
+                parts.lost(statement, reason_for(name) if not name.endswith(TEMPLATE) else _PLACEHOLDER)
         return closes
-
-
-def reason_for(name: str) -> str:
-    if name.endswith(TEMPLATE):
-        return "rsp import does not know what this placeholder stands for"
-    if "_by_lua" in name:
-        return "code for nginx's Lua module is another language than rsp's hooks (docs/lua.md); write it anew"
-    if name.startswith("js_"):
-        return "rsp does not run JavaScript; write a hook in Lua (docs/lua.md)"
-    if name.startswith(("dav_", "create_full_put_path")):
-        return "rsp does not write files (WebDAV)"
-    if name.startswith(("sub_filter", "subs_filter")):
-        return "rsp changes bodies in hooks only: on_response with res.filter (docs/lua.md)"
-    if name in ("ssi", "addition_types", "add_before_body", "add_after_body", "xslt_stylesheet", "image_filter"):
-        return "rsp does not change the bodies of responses"
-    return "rsp import does not know this directive"

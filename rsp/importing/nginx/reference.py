@@ -4,15 +4,16 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx.words import DROPPED, HANDLED, NOTED
+from rsp.importing.nginx.words import DROPPED, FAMILIES, HANDLED, NOTED
 
 BEGIN: Final = "<!-- directives -->\n"
 END: Final = "<!-- /directives -->\n"
+_FAMILIES: Final = f"`*_` stands for {', '.join(f'`{family}_`' for family in FAMILIES)}."
 
 
 def table() -> str:
     """As it stands between the marks."""
-    lines = ["| nginx | what rsp does with it |", "|---|---|"]
+    lines = [_FAMILIES, "", "| nginx | what rsp does with it |", "|---|---|"]
     lines += [f"| {_listed(names.split())} | {said} |" for names, said in HANDLED.items()]
     told: dict[str, list[str]] = {}
     for name, said in NOTED.items():
@@ -31,7 +32,13 @@ def renewed(text: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return " ".join(f"`{name}`" for name in names)
+    """Those that all protocols of peers have are one name."""
+    joined: dict[str, None] = {}
+    for name in names:
+        family, _, word = name.partition("_")
+        is_of_all = family in FAMILIES and all(f"{each}_{word}" in names for each in FAMILIES)
+        joined[f"*_{word}" if is_of_all else name] = None
+    return " ".join(f"`{name}`" for name in joined)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,20 @@ from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import seconds
 from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.words import reason_for
 from rsp.importing.site import Table, Value
 
 _PORT: Final = re.compile(r":([0-9]+)$")
+_POLICIES: Final[dict[str, dict[str, Value]]] = {
+    "least_conn": {"policy": "least_conn"},
+    "ip_hash": {"policy": "hash", "key": "client"},
+    "random": {"policy": "random2"},
+    "least_time": {"policy": "ewma"},
+    "fair": {"policy": "least_conn"},
+    "upstream_fair": {"policy": "least_conn"},
+}
 _SILENT: Final = frozenset(
-    ("zone", "keepalive_requests", "keepalive_time", "keepalive_timeout", "ntlm", "resolver", "resolver_timeout",
+    ("zone", "keepalive_requests", "keepalive_time", "keepalive_timeout", "resolver", "resolver_timeout",
      "check_keepalive_requests", "server", "state")
 )  # fmt: skip
 
@@ -54,35 +63,37 @@ def _read(block: Block, result: Result, names: Names) -> None:
     for statement in level.block:
         statement.used = True
         name, args = statement.name, statement.args
-        if name == "least_conn":
-            block.keys["policy"] = "least_conn"
-        elif name == "ip_hash":
-            block.keys |= {"policy": "hash", "key": "client"}
-        elif name == "hash" and args:
+        if name in _POLICIES:
+            block.keys |= _POLICIES[name]
+        elif name in ("hash", "consistent_hash") and args:
             try:
                 block.keys |= {"policy": "hash", "key": _key(names.text(args[0]))}
             except Unsayable as error:
                 parts.lost(statement, str(error))
-        elif name == "random":
-            block.keys["policy"] = "random2"
-        elif name == "least_time":
-            block.keys["policy"] = "ewma"
-        elif name == "keepalive" and statement.value.isdigit():
-            block.keys["keepalive"] = int(statement.value)
-        elif name == "max_conns" and statement.value.isdigit():
-            block.keys["max_conns"] = int(statement.value)
-        elif name == "sticky" and args[:1] == ["cookie"] and args[1:]:
-            block.keys["sticky"] = args[1]
-        elif name == "sticky":
-            block.keys["sticky"] = True
+        elif name in ("keepalive", "max_conns") and statement.value.isdigit():
+            block.keys[name] = int(statement.value)
+        elif name in ("sticky", "session_sticky"):
+            block.keys["sticky"] = _cookie(args)
+            if args[:1] in (["route"], ["learn"]):
+                parts.note(statement, "rsp tells clients their peer by a cookie of its own, rsp_peer")
         elif name == "queue" and statement.value.isdigit():
             block.keys["queue"] = {"size": int(statement.value)}
         elif name == "check":
-            block.keys["health"] = "tcp"
+            sent = level.value("check_http_send") if "type=http" in args else ""
+            path = re.match(r"(?:GET|HEAD) (/[^ ?]*)", sent)
+            block.keys["health"] = path[1] if path is not None else "tcp"
         elif name not in _SILENT and not name.startswith("check_"):
-            parts.lost(statement, "rsp import does not know this directive")
+            parts.lost(statement, reason_for(name))
     if not block.peers:
         parts.lost(block.statement, "it has no server that rsp could ask")
+
+
+def _cookie(args: list[str]) -> Value:
+    """The cookie's name, if one is said, in the words of nginx Plus and of two other modules."""
+    if args[:1] == ["cookie"] and args[1:]:
+        return args[1]
+    named = (word.partition("=")[2] for word in args if word.startswith(("name=", "cookie=")))
+    return next(named, "") or True
 
 
 def _add(block: Block, peer: Value, server: Statement, result: Result) -> None:
@@ -108,15 +119,15 @@ def _key(text: str) -> str:
 def _peer(block: Block, server: Statement, result: Result, failures: list[tuple[str, str]]) -> Value:
     address, *parameters = server.args or [""]
     keys: dict[str, Value] = {}
-    count, within = "1", "10s"
+    count, within, service = "1", "10s", ""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name in ("weight", "max_conns") and value.isdigit():
             keys[name] = int(value)
         elif name == "backup":
             keys["backup"] = True
-        elif name == "down":
-            result.upstreams.note(server, f"upstream {block.name}: {address} is `down` and left out")
+        elif name in ("down", "drain"):
+            result.upstreams.note(server, f"upstream {block.name}: {address} is `{name}` and left out")
             return None
         elif name == "max_fails":
             count = value
@@ -124,15 +135,24 @@ def _peer(block: Block, server: Statement, result: Result, failures: list[tuple[
             within = value
         elif name == "slow_start":
             block.keys["slow_start"] = seconds(value)
-        elif name not in ("resolve", "route", "service", "drain", "max_fails", "id"):
+        elif name == "service" and value:
+            service = value
+        elif name not in ("resolve", "route", "max_fails", "id"):
             result.upstreams.lost(server, f"rsp import does not know the parameter {parameter}")
             return None
     failures.append((count, within))
     if "$" in address:
         result.upstreams.lost(server, "the address has variables")
         return None
-    place = with_port(address, 80)
+    place = with_port(address, 80) if not service else _srv(address, service)
     return Table([place], keys) if keys else place
+
+
+def _srv(address: str, service: str) -> str:
+    """The name of SRV records, as nginx makes it."""
+    if "." in service or service.startswith("_"):
+        return f"srv:{service}.{address}" if "." in service else f"srv:{service}._tcp.{address}"
+    return f"srv:_{service}._tcp.{address}"
 
 
 def _failures(block: Block, failures: list[tuple[str, str]], result: Result) -> None:

@@ -7,72 +7,102 @@ All other names are reported as not translated.
 
 from typing import Final
 
-DROPPED: Final = frozenset(
+FAMILIES: Final = ("proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached")
+
+
+def _of_all(words: str) -> frozenset[str]:
+    """Directives that each protocol of peers has under a name of its own: ``proxy_buffers``, ``fastcgi_buffers``."""
+    return frozenset(f"{family}_{word}" for family in FAMILIES for word in words.split())
+
+
+# The directives that make variables are left out as well: where such a variable is asked for, that is reported.
+DROPPED: Final = _of_all(
     """
-    accept_mutex accept_mutex_delay aio aio_write autoindex_exact_size autoindex_localtime brotli_buffers
-    brotli_window charset_types chunked_transfer_encoding client_body_buffer_size client_body_in_file_only
-    client_body_in_single_buffer client_body_temp_path client_header_buffer_size connection_pool_size daemon
-    debug_connection debug_points directio directio_alignment env etag events fancyindex_css_href
-    fancyindex_default_sort fancyindex_directories_first fancyindex_exact_size fancyindex_hide_parent_dir
-    fancyindex_ignore fancyindex_localtime fancyindex_name_length fancyindex_show_dotfiles fancyindex_show_path
-    fancyindex_time_format fastcgi_buffer_size fastcgi_buffering fastcgi_buffers fastcgi_busy_buffers_size
-    fastcgi_catch_stderr fastcgi_ignore_client_abort fastcgi_keep_conn
-    fastcgi_max_temp_file_size fastcgi_next_upstream
-    fastcgi_request_buffering fastcgi_send_lowat fastcgi_send_timeout fastcgi_socket_keepalive
-    fastcgi_temp_file_write_size fastcgi_temp_path uwsgi_socket_keepalive ssl_dyn_rec_enable ssl_dyn_rec_size_hi
-    ssl_dyn_rec_size_lo ssl_dyn_rec_threshold ssl_dyn_rec_timeout
-    grpc_buffer_size grpc_connect_timeout grpc_next_upstream grpc_socket_keepalive grpc_ssl_ciphers gzip_buffers
-    gzip_disable gzip_hash gzip_http_version gzip_no_buffer gzip_proxied gzip_vary gzip_window http2_alt_svc
-    http2_body_preread_size http2_chunk_size http2_idle_timeout http2_max_concurrent_pushes
-    http2_max_concurrent_streams http2_max_field_size http2_max_header_size http2_max_requests http2_push
-    http2_push_preload http2_recv_buffer_size http2_recv_timeout http3 http3_hq http3_max_concurrent_streams
-    http3_stream_buffer_size if_modified_since ignore_invalid_headers js_fetch_trusted_certificate js_path
-    keepalive_disable keepalive_min_timeout keepalive_requests keepalive_time limit_conn_log_level
-    limit_req_log_level lingering_close lingering_time lingering_timeout load_module lock_file log_not_found
-    log_subrequest lua_code_cache lua_max_pending_timers lua_package_cpath lua_package_path lua_shared_dict
-    lua_socket_log_errors lua_ssl_trusted_certificate lua_ssl_verify_depth map_hash_bucket_size map_hash_max_size
-    master_process max_ranges merge_slashes min_delete_depth mp4_buffer_size mp4_max_buffer_size msie_padding
-    msie_refresh multi_accept open_file_cache open_file_cache_errors open_file_cache_min_uses open_file_cache_valid
-    open_log_file_cache output_buffers override_charset pcre_jit perl_modules perl_require port_in_redirect
-    postpone_output proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size proxy_force_ranges
-    proxy_headers_hash_bucket_size proxy_headers_hash_max_size proxy_http_version proxy_ignore_client_abort
-    proxy_max_temp_file_size proxy_next_upstream_timeout proxy_request_buffering proxy_send_lowat
-    proxy_socket_keepalive proxy_ssl_ciphers proxy_ssl_conf_command proxy_ssl_session_reuse proxy_ssl_verify_depth
-    proxy_temp_file_write_size proxy_temp_path quic_active_connection_id_limit quic_bpf quic_gso quic_host_key
-    quic_mtu quic_retry read_ahead recursive_error_pages request_pool_size reset_timedout_connection resolver
-    resolver_timeout rewrite_log scgi_temp_path send_lowat sendfile sendfile_max_chunk server_name_in_redirect
-    server_names_hash_bucket_size server_names_hash_max_size server_tokens source_charset ssl_buffer_size
-    ssl_dhparam ssl_early_data ssl_ecdh_curve ssl_engine ssl_object_cache_inheritable ssl_ocsp_cache
+    buffer_size buffering buffers busy_buffers_size connect_timeout force_ranges headers_hash_bucket_size
+    headers_hash_max_size ignore_client_abort max_temp_file_size next_upstream next_upstream_timeout
+    next_upstream_tries pass_trailers read_timeout request_buffering send_lowat send_timeout socket_keepalive
+    socket_rcvbuf socket_sndbuf ssl_certificate_cache ssl_ciphers ssl_conf_command ssl_session_reuse
+    ssl_verify_depth temp_file_write_size temp_path
+    """
+) | frozenset(
+    """
+    accept_mutex accept_mutex_delay acceptex_read addition_types aio aio_write ancient_browser
+    ancient_browser_value autoindex_exact_size autoindex_localtime backtrace_log brotli_buffers brotli_window
+    charset_map charset_types chunked_transfer_encoding client_body_buffer_size client_body_early_read
+    client_body_in_file_only client_body_in_single_buffer client_body_postpone_size client_body_temp_path
+    client_header_buffer_size connection_pool_size connections create_full_put_path daemon dav_access
+    debug_connection debug_points devpoll_changes devpoll_events directio directio_alignment dso
+    dynamic_tls_records env epoll_events etag eventport_events events fancyindex_css_href fancyindex_default_sort
+    fancyindex_directories_first fancyindex_exact_size fancyindex_hide_parent_dir fancyindex_ignore
+    fancyindex_localtime fancyindex_name_length fancyindex_show_dotfiles fancyindex_show_path
+    fancyindex_time_format fastcgi_catch_stderr fastcgi_keep_conn geoip2 geoip2_proxy geoip2_proxy_recursive
+    geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive gunzip_buffers gzip_buffers gzip_disable
+    gzip_hash gzip_http_version gzip_no_buffer gzip_proxied gzip_vary gzip_window http2_alt_svc
+    http2_body_preread_size http2_chunk_size http2_hpack_table_size http2_idle_timeout http2_max_concurrent_pushes
+    http2_max_concurrent_streams http2_max_field_size http2_max_header_size http2_max_requests http2_pool_size
+    http2_push http2_push_preload http2_recv_buffer_size http2_recv_timeout http2_streams_index_size http3
+    http3_hq http3_max_concurrent_streams http3_stream_buffer_size if_modified_since ignore_invalid_headers
+    image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen
+    image_filter_transparency image_filter_webp_quality iocp_threads js_fetch_buffer_size js_fetch_ciphers
+    js_fetch_max_response_buffer_size js_fetch_protocols js_fetch_timeout js_fetch_trusted_certificate
+    js_fetch_verify js_fetch_verify_depth js_import js_include js_path js_preload_object js_set
+    js_shared_dict_zone js_var keepalive_disable keepalive_min_timeout keepalive_requests keepalive_time
+    kqueue_changes kqueue_events limit_conn_log_level limit_req_log_level lingering_close lingering_time
+    lingering_timeout load_module lock_file log_not_found log_subrequest lua_capture_error_log
+    lua_check_client_abort lua_code_cache lua_load_resty_core lua_max_pending_timers lua_max_running_timers
+    lua_need_request_body lua_package_cpath lua_package_path lua_regex_cache_max_entries lua_regex_match_limit
+    lua_sa_restart lua_shared_dict lua_socket_buffer_size lua_socket_connect_timeout lua_socket_keepalive_timeout
+    lua_socket_log_errors lua_socket_pool_size lua_socket_read_timeout lua_socket_send_timeout lua_ssl_ciphers
+    lua_ssl_protocols lua_ssl_trusted_certificate lua_ssl_verify_depth lua_thread_cache_max_entries
+    lua_transform_underscores_in_response_headers map_hash_bucket_size map_hash_max_size master_process
+    max_headers max_ranges memcached_gzip_flag merge_slashes mgmt min_delete_depth modern_browser
+    modern_browser_value modsecurity_rules modsecurity_rules_file modsecurity_rules_remote
+    modsecurity_transaction_id modsecurity_use_error_log mp4_buffer_size mp4_max_buffer_size mp4_start_key_frame
+    msie_padding msie_refresh multi_accept open_file_cache open_file_cache_errors open_file_cache_events
+    open_file_cache_min_uses open_file_cache_retest open_file_cache_valid open_log_file_cache optimize_host_names
+    optimize_server_names output_buffers override_charset pcre_jit perl_modules perl_require perl_set
+    port_in_redirect post_accept_timeout post_acceptex postpone_gzipping postpone_output preread_timeout
+    proxy_http_version quic_active_connection_id_limit quic_bpf quic_gso quic_host_key quic_mtu quic_retry
+    read_ahead recursive_error_pages referer_hash_bucket_size referer_hash_max_size report_uploads
+    request_pool_size reset_timedout_connection resolver resolver_file resolver_timeout rewrite_log send_lowat
+    sendfile sendfile_max_chunk server_info server_name_in_redirect server_names_hash_bucket_size
+    server_names_hash_max_size server_tag server_tokens source_charset spdy_chunk_size spdy_headers_comp
+    ssi_ignore_recycled_buffers ssi_last_modified ssi_min_file_chunk ssi_silent_errors ssi_types ssi_value_length
+    ssl_buffer_size ssl_certificate_cache ssl_certificate_compression ssl_dhparam ssl_dyn_rec_enable
+    ssl_dyn_rec_size_hi ssl_dyn_rec_size_lo ssl_dyn_rec_threshold ssl_dyn_rec_timeout ssl_early_data
+    ssl_ecdh_curve ssl_engine ssl_object_cache_inheritable ssl_ocsp_cache ssl_ocsp_responder
     ssl_prefer_server_ciphers ssl_session_cache ssl_session_ticket_key ssl_session_timeout ssl_stapling
-    ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate
-    subrequest_output_buffer_size tcp_nodelay tcp_nopush thread_pool timer_resolution track_uploads
-    types_hash_bucket_size types_hash_max_size underscores_in_headers uninitialized_variable_warn upload_progress
-    use uwsgi_buffer_size uwsgi_buffering uwsgi_buffers uwsgi_busy_buffers_size uwsgi_connect_timeout
-    uwsgi_ignore_client_abort uwsgi_max_temp_file_size uwsgi_next_upstream uwsgi_read_timeout
-    uwsgi_request_buffering uwsgi_send_timeout uwsgi_temp_path variables_hash_bucket_size variables_hash_max_size
-    vhost_traffic_status_zone worker_aio_requests worker_connections worker_priority
-    worker_rlimit_core worker_rlimit_nofile worker_shutdown_timeout working_directory zstd_buffers
+    ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate sub_filter_last_modified
+    sub_filter_once sub_filter_types subrequest_output_buffer_size subs_buffers subs_filter_bypass
+    subs_filter_types subs_line_buffer_size tcp_nodelay tcp_nopush thread_pool timer_resolution track_uploads
+    tunnel_buffer_size types_hash_bucket_size types_hash_max_size underscores_in_headers
+    uninitialized_variable_warn upload_progress upload_progress_content_type upload_progress_header
+    upload_progress_java_output upload_progress_json_output upload_progress_template use userid_domain
+    userid_expires userid_flags userid_mark userid_name userid_p3p userid_path userid_service
+    variables_hash_bucket_size variables_hash_max_size vhost_traffic_status_average_method
+    vhost_traffic_status_bypass_limit vhost_traffic_status_bypass_stats vhost_traffic_status_dump
+    vhost_traffic_status_filter vhost_traffic_status_filter_max_node vhost_traffic_status_histogram_buckets
+    vhost_traffic_status_zone worker_aio_requests worker_connections worker_priority worker_rlimit_core
+    worker_rlimit_nofile worker_shutdown_timeout working_directory xml_entities xml_external_entities
+    xslt_last_modified xslt_param xslt_string_param xslt_types zstd_buffers zstd_dict_file
     """.split()  # noqa: SIM905 - a list of words
 )
 
-_CACHE: Final = tuple(
-    """
-    proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_lock
-    proxy_cache_lock_age proxy_cache_lock_timeout proxy_cache_methods proxy_cache_min_uses proxy_cache_revalidate
-    proxy_cache_use_stale proxy_cache_background_update proxy_cache_convert_head proxy_cache_max_range_offset
-    proxy_cache_purge proxy_store proxy_store_access proxy_ignore_headers fastcgi_cache fastcgi_cache_path
-    fastcgi_cache_valid fastcgi_cache_key fastcgi_cache_bypass fastcgi_no_cache fastcgi_cache_lock
-    fastcgi_cache_lock_age fastcgi_cache_lock_timeout fastcgi_cache_methods fastcgi_cache_min_uses
-    fastcgi_cache_revalidate fastcgi_cache_use_stale fastcgi_cache_background_update fastcgi_ignore_headers
-    fastcgi_cache_purge uwsgi_cache uwsgi_cache_path uwsgi_cache_valid uwsgi_cache_key uwsgi_cache_bypass
-    uwsgi_no_cache uwsgi_cache_use_stale uwsgi_cache_lock slice
-    """.split()  # noqa: SIM905 - a list of words
+_CACHE: Final = (
+    *_of_all(
+        """
+    cache cache_background_update cache_bypass cache_convert_head cache_key cache_lock cache_lock_age
+    cache_lock_timeout cache_max_range_offset cache_methods cache_min_uses cache_path cache_purge cache_revalidate
+    cache_use_stale cache_valid ignore_headers no_cache store store_access
+        """
+    ),
+    "slice",
 )
 NOTED: Final[dict[str, str]] = {
     "disable_symlinks": "rsp follows symbolic links that stay below the directory of `files`, and no others",
     "pagespeed": "rsp passes pages as the peer sends them: there is no PageSpeed",
     **dict.fromkeys(
-        _CACHE,
+        sorted(_CACHE),
         "rsp has no response cache: each request goes to the peer",
     ),
     **dict.fromkeys(
@@ -95,9 +125,12 @@ NOTED: Final[dict[str, str]] = {
         "active checks of peers are `health` of an upstream (docs/balancing.md); peers come from the file",
     ),
     **dict.fromkeys(
-        ("proxy_limit_rate", "fastcgi_limit_rate", "uwsgi_limit_rate"),
+        sorted(_of_all("limit_rate")),
         "rsp reads from peers as fast as clients take it: to slow clients down, `bandwidth` of the route",
     ),
+    "auth_delay": "rsp answers at once where a password is wrong: to slow guesses down, `rate_limit` of the route",
+    "early_hints": "rsp passes interim responses (103) of peers on to all clients",
+    "gunzip": "rsp sends compressed responses of peers as they are; peers see what the client accepts",
     "limit_rate_after": "`bandwidth` slows responses down from their first byte",
     **dict.fromkeys(("mp4", "flv"), "files are sent with ranges; the `start` of mp4 and flv in the query is not"),
     **dict.fromkeys(
@@ -183,5 +216,54 @@ CLOSING: Final = (
 )  # fmt: skip
 
 
+# What nginx does not do unless it is told to.
+_OFF: Final = (
+    "add_header_inherit", "add_trailer_inherit", "auth_digest", "auth_jwt", "auth_ldap", "auth_pam", "concat",
+    "dav_methods", "early_hints", "fastcgi_bind", "fastcgi_cache", "grpc_bind", "gunzip", "image_filter", "modsecurity",
+    "pagespeed", "passenger_enabled", "post_action", "proxy_bind", "proxy_cache", "random_index", "scgi_bind", "ssi",
+    "ssl_ocsp", "testcookie", "tunnel_pass", "userid", "uwsgi_bind", "uwsgi_cache", "vhost_traffic_status",
+)  # fmt: skip
+
+# Why a directive is not translated, by what its name begins with; the first that fits.
+_REASONS: Final = (
+    ("js_", "rsp does not run JavaScript; write a hook in Lua (docs/lua.md)"),
+    ("perl", "rsp does not run Perl; write a hook in Lua (docs/lua.md)"),
+    ("dav_ create_full_put_path", "rsp does not write files (WebDAV)"),
+    ("sub_filter subs_filter", "rsp changes bodies in hooks only: on_response with res.filter (docs/lua.md)"),
+    ("ssi add_before_body add_after_body xslt image_filter concat trim", "rsp does not change the bodies of responses"),
+    ("proxy_bind fastcgi_bind uwsgi_bind scgi_bind grpc_bind memcached_bind", "the kernel chooses the address from "
+     "which rsp connects to peers; for the address of the client: send_proxy = \"v2\" in the upstream"),
+    ("ntlm", "clients share rsp's connections to peers; NTLM needs one for each client"),
+    ("userid", "rsp gives no cookies to clients to count them"),
+    ("post_action", "rsp asks no second URL after a response; a hook can: on_log with http.get (docs/lua.md)"),
+    ("random_index", "rsp chooses no file at random"),
+    ("add_trailer", "rsp passes the trailers of peers on and adds none"),
+    ("ssl_ocsp", "rsp does not ask OCSP services for certificates of clients; client_crl lists revoked ones"),
+    ("modsecurity naxsi SecRules", "rsp has no firewall for web applications"),
+    ("passenger_", "rsp does not start applications: start it by itself, and name its address as a peer"),
+    ("auth_jwt", "rsp checks tokens by auth = { jwt = ... } (docs/auth.md)"),
+    ("auth_ldap auth_pam auth_digest auth_spnego auth_gss shib_", "rsp asks a service: auth = { forward = ... } "
+     "(docs/auth.md)"),
+    ("acme_", "rsp gets no certificates by itself: docs/tls.md shows certbot"),
+    ("upload_", "rsp passes bodies on to peers and does not store them"),
+    ("nchan_ push_stream_ rtmp", "rsp is a proxy and no server of messages or streams"),
+)  # fmt: skip
+
+
 def is_closing(name: str) -> bool:
     return name.startswith(CLOSING)
+
+
+def reason_for(name: str) -> str:
+    """Why the directive is not translated."""
+    if "_by_lua" in name:
+        return "code for nginx's Lua module is another language than rsp's hooks (docs/lua.md); write it anew"
+    for beginnings, reason in _REASONS:
+        if name.startswith(tuple(beginnings.split())):
+            return reason
+    return "rsp import does not know this directive"
+
+
+def changes_nothing(name: str, args: list[str]) -> bool:
+    """Whether it only says what nginx does without it."""
+    return args == ["off"] and name.startswith(_OFF)

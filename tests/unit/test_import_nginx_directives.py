@@ -1,0 +1,96 @@
+"""nginx's directives, by what becomes of each: translated, a note, left out, or reported with the reason.
+
+Behaviour is compared in tests/interop/test_import_beside_nginx.py; here are the directives that nginx's modules have
+beside those of the configurations there.
+"""
+
+import pytest
+
+from rsp.importing.check import checked
+from rsp.importing.nginx.reader import read
+
+
+def imported(tmp_path, text):
+    """The site, and the Lua of what rsp loads."""
+    path = tmp_path / "nginx.conf"
+    path.write_text(text)
+    site = read(path, text)
+    return site, checked(site, str(tmp_path)).text
+
+
+def passing(line, *, http="", around=""):
+    return f"{http} server {{ listen 80; {around} location / {{ {line} proxy_pass http://127.0.0.1:9001; }} }}"
+
+
+def upstream(*lines):
+    return f"upstream app {{ {' '.join(lines)} }} server {{ listen 80; location / {{ proxy_pass http://app; }} }}"
+
+
+@pytest.mark.parametrize("family", ["proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached"])
+@pytest.mark.parametrize(
+    "word", ["buffer_size 8k", "next_upstream_timeout 1s", "send_timeout 5m", "socket_keepalive on"]
+)
+def test_what_only_tunes_the_way_to_peers_is_left_out(tmp_path, family, word):
+    site, _ = imported(tmp_path, passing(f"{family}_{word};"))
+    assert site.whole
+    assert not list(site.notes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "proxy_bind off;",
+        "ssi off;",
+        "dav_methods off;",
+        "userid off;",
+        "gunzip off;",
+        "geoip_country /usr/share/GeoIP/GeoIP.dat;",
+        "sub_filter_types text/css;",
+        "ancient_browser MSIE;",
+    ],
+)
+def test_what_changes_nothing_by_itself_is_left_out(tmp_path, line):
+    site, _ = imported(tmp_path, passing(line))
+    assert site.whole
+    assert not list(site.notes)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("proxy_bind $remote_addr transparent;", "chooses the address"),
+        ("random_index on;", "no file at random"),
+        ("post_action /done;", "no second URL"),
+        ("userid on;", "no cookies"),
+        ("if ($geoip_country_code = CN) { return 403; }", "does not know $geoip_country_code"),
+        ("if ($ancient_browser) { return 403; }", "does not know $ancient_browser"),
+    ],
+)
+def test_what_rsp_does_not_do_is_reported_with_the_reason(tmp_path, line, reason):
+    site, _ = imported(tmp_path, passing(line))
+    assert [lost.reason for lost in site.untranslated if reason in lost.reason]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("fair; server 10.0.0.1;", 'policy = "least_conn"'),
+        ("consistent_hash $request_uri; server 10.0.0.1;", 'policy = "hash", key = "uri"'),
+        ("sticky name=route expires=1h; server 10.0.0.1;", 'sticky = "route"'),
+        ("session_sticky cookie=uid mode=insert; server 10.0.0.1;", 'sticky = "uid"'),
+        ("server a.example service=http resolve;", '"srv:_http._tcp.a.example"'),
+        ("server a.example service=_https._tcp resolve;", '"srv:_https._tcp.a.example"'),
+        ("check type=tcp; server 10.0.0.1;", 'health = "tcp"'),
+        (r'check type=http; check_http_send "HEAD /up HTTP/1.0\r\n\r\n"; server 10.0.0.1;', 'health = "/up"'),
+        ("server 10.0.0.1; server 10.0.0.2 drain;", '"10.0.0.1:80" }'),
+    ],
+)
+def test_upstreams_of_nginx_plus_and_of_other_modules(tmp_path, line, expected):
+    site, text = imported(tmp_path, upstream(line))
+    assert site.whole
+    assert expected in text
+
+
+def test_ntlm_is_reported(tmp_path):
+    site, _ = imported(tmp_path, upstream("server 10.0.0.1; ntlm;"))
+    assert ["NTLM" in lost.reason for lost in site.untranslated] == [True]
