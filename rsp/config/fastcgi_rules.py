@@ -21,6 +21,7 @@ _RSP_S: Final = frozenset(
     )
 )  # fmt: skip
 _SCRIPT: Final = re.compile(r"/?(?:[A-Za-z0-9_\-][A-Za-z0-9_.\-]*/)*[A-Za-z0-9_\-][A-Za-z0-9_.\-]*")
+_PAGE: Final = re.compile(r"(?:/[A-Za-z0-9_\-~][A-Za-z0-9_.\-~]*)+")
 # What other programs call a protocol, and how rsp has it.
 _PROTOCOLS: Final = {
     **dict.fromkeys(("fcgi", "php", "php-fpm", "php_fpm", "phpfpm", "fpm", "fast_cgi", "cgi"), 'protocol = "fastcgi"'),
@@ -62,7 +63,7 @@ def _kept(upstream: Upstream) -> str:
 
 def _of_scripts(upstream: Upstream, said: str) -> Iterator[tuple[Path, str]]:
     """Keys that mean nothing where no script is looked for."""
-    for key in ("root", "split", "index"):
+    for key in ("root", "split", "index", "pages"):
         if getattr(upstream, key) not in (getattr(_PLAIN, key), ""):
             yield (key,), said % key
 
@@ -111,6 +112,11 @@ def _root_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
 
 def _script_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     split, index = upstream.split, upstream.index
+    for number, page in enumerate(upstream.pages):
+        if _PAGE.fullmatch(page) is None:
+            yield ("pages", number), f'pages: {show(page)}: expected a path as PHP-FPM has it, such as "/status"'
+        elif split in page:
+            yield ("pages", number), f"pages: {show(page)} names a script; rsp looks whether scripts exist"
     if _ENDING.fullmatch(split) is None:
         yield (
             ("split",),
@@ -142,6 +148,7 @@ class _Plain:
     root = None
     split = ".php"
     index = "index.php"
+    pages: Final[list[str]] = []
 
 
 _PLAIN: Final = _Plain()

@@ -134,6 +134,13 @@ class Upstream(Struct, frozen=True):
             "otherwise in `root`."
         ),
     ] = "index.php"
+    pages: Annotated[
+        list[Text],
+        Meta(
+            description="With `fastcgi`: paths that PHP-FPM answers by itself, without a script (`ping.path`, "
+            '`pm.status_path`): `{ "/status" }`.'
+        ),
+    ] = msgspec.field(default_factory=list)
     params: Annotated[
         dict[str, str],
         Meta(

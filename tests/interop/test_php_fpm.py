@@ -88,11 +88,14 @@ class Php:
                 f"""{as_root()}
                 limits = {{ body = "80MB" }}
                 upstream "php" {{ {fastcgi}, health = {{ path = "/ping", body = "pong", interval = "2s" }} }}
+                upstream "pages" {{ {fastcgi}, pages = {{ "/status", "/ping" }} }}
                 upstream "kept" {{ {fastcgi}, keepalive = 2 }}
                 upstream "static" {{ "{self.static.address}" }}
                 route {{ path = "/wp-content", to = "static" }}
                 route {{ regex = "\\\\.(css|js|png)$", to = "static" }}
                 route {{ path = "/kept", strip = true, to = "kept" }}
+                route {{ exact = "/fpm", to = "pages", rewrite = "/status" }}
+                route {{ exact = "/fpm/ping", to = "pages", rewrite = "/ping" }}
                 route {{ to = "php" }}
                 """,
             )
@@ -186,6 +189,8 @@ def test_uploaded_files_do_not_run_by_their_own_name_either(site):
     assert site.rsp.ask("h1", "/uploads/x.jpg").body == b"no such page\n"
     assert site.rsp.ask("h1", "/status").body == b"no such page\n"
     assert site.rsp.ask("h1", "/ping").body == b"no such page\n"
+    assert b"start since" in site.rsp.ask("h1", "/fpm").body
+    assert site.rsp.ask("h1", "/fpm/ping").body == b"pong"
 
 
 @pytest.mark.parametrize("way", WAYS)

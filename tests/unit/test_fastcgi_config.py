@@ -64,6 +64,10 @@ def test_what_is_right(config, keys):
         (FASTCGI + 'root = "/w", index = "index.php index.html"', 'one index: write index = "index.php"'),
         (FASTCGI + 'root = "/w", index = "../index.php"', 'expected the name of a script such as "index.php"'),
         (FASTCGI + 'root = "/w", index = "index.html"', 'does not end in ".php"'),
+        (FASTCGI + 'root = "/w", pages = { "status" }', 'pages: "status": expected a path as PHP-FPM has it'),
+        (FASTCGI + 'root = "/w", pages = { "/a/../b" }', 'pages: "/a/../b": expected a path as PHP-FPM has it'),
+        (FASTCGI + 'root = "/w", pages = { "/x.php" }', 'pages: "/x.php" names a script'),
+        ('pages = { "/status" }', '"pages" is for protocol "fastcgi"'),
         (FASTCGI + 'root = "/w", split = ""', '"root" is for scripts; with split = "" there are none'),
         (
             FASTCGI + 'root = "/w", tls = { name = "php.example" }',

@@ -120,6 +120,13 @@ def test_the_index_may_be_in_a_directory(root):
     assert scripts.find(b"/anything/else") == Script(b"/wp-admin/index.php")
 
 
+def test_a_page_of_the_peer_is_no_script(root):
+    scripts = Scripts(str(root), ".php", "index.php", ["/status"])
+    assert scripts.find(b"/status") == scripts.find(b"/./%73tatus") == Script(b"/status")
+    assert scripts.find(b"/status/more") == scripts.find(b"/Status") == Script(b"/index.php")
+    assert scripts.key != Scripts(str(root), ".php", "index.php").key
+
+
 def test_every_file_below_the_root_can_be_a_root(tmp_path):
     assert Scripts("/", ".php", "index.php").root == b""
     assert Scripts("/", ".php", "index.php").find(str(tmp_path / "x.php").encode()) is None

@@ -15,7 +15,9 @@ def scripts_of(config: UpstreamConfig) -> Scripts | None:
     """What requests for the peers of an upstream are for; ``None``: they speak HTTP, and what that means is theirs."""
     if config.protocol == "http":
         return None
-    return Scripts(config.root or "", config.split, config.index) if config.protocol == "fastcgi" else NO_SCRIPTS
+    if config.protocol != "fastcgi":
+        return NO_SCRIPTS
+    return Scripts(config.root or "", config.split, config.index, config.pages)
 
 
 def tell_of_roots(upstreams: Iterable[UpstreamConfig]) -> None:

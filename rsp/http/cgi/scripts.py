@@ -9,6 +9,7 @@ a directory; and a path that names no script is for the index of the root.
 import os
 import re
 import stat
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from rsp.http.paths import normalise_path
@@ -35,13 +36,14 @@ class Script(NamedTuple):
 class Scripts:
     """``root``: their directory, empty if there are no scripts; ``split``: how their names end.
 
-    ``index``: the script of a path that names none.
+    ``index``: the script of a path that names none; ``pages``: paths that the peer answers without a script.
     """
 
-    __slots__ = ("_index", "_split", "index", "key", "root", "split")
+    __slots__ = ("_index", "_pages", "_split", "index", "key", "root", "split")
 
-    def __init__(self, root: str, split: str, index: str) -> None:
-        self.key = root, split, index
+    def __init__(self, root: str, split: str, index: str, pages: Sequence[str] = ()) -> None:
+        self.key = root, split, index, tuple(pages)
+        self._pages = frozenset(map(os.fsencode, pages))
         self.split = split
         self.root = os.fsencode(root.rstrip("/"))
         self._split = os.fsencode(split)
@@ -64,6 +66,8 @@ class Scripts:
             return Script(b"", path)
         if b"\0" in path:
             return None
+        if path in self._pages:
+            return Script(path)
         end, is_named = self._end(path)
         if end:
             return Script(path[:end], path[end:])
