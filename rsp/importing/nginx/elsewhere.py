@@ -13,11 +13,11 @@ from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.surroundings import every
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import is_known, pieces
-from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED
 from rsp.importing.site import Script
 
 _MAPPING: Final = ("map", "geo", "split_clients")
 _SETTING: Final = ("set", "auth_request_set")
+_SETS: Final = re.compile(r"(?:^|_)set(?:_|$)|^js_var$|^keyval$|^\$")  # of modules, such as js_set and geoip2
 _CLOSING: Final = ("limit_req_zone", "limit_conn_zone", "auth_basic", "auth_basic_user_file")
 _IS_ERROR: Final = re.compile("(?!425)[45][0-9][0-9]").fullmatch  # 425 is for early data, of which rsp accepts none
 # Of nginx itself or of its modules, beside those that variables.py knows.
@@ -97,7 +97,7 @@ def _given(block: list[Statement]) -> Iterator[str]:
             yield words[-1].lstrip("$")
         elif statement.name in _SETTING:
             yield "".join(words[1:2]).lstrip("$")
-        elif statement.name not in KNOWN and statement.name not in (*DROPPED, *NOTED):
+        elif _SETS.search(statement.name):
             yield from (word[1:] for word in words if word.startswith("$"))
         if statement.name not in _MAPPING:
             yield from _given(statement.block or [])

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.branches import Branch
 from rsp.importing.nginx.maps import Maps, named_groups, pattern, refusing
-from rsp.importing.nginx.tree import Statement
+from rsp.importing.nginx.tree import Statement, mark
 from rsp.importing.nginx.variables import Functions, Names, Unsayable
 from rsp.importing.nginx.words import DROPPED
 
@@ -22,6 +22,8 @@ REDIRECTS: Final = {"redirect": 302, "permanent": 301}
 _MOVED: Final = ("301", "302", "303", "307", "308")
 _EMPTY_IF: Final = ' and "" or "1")'
 _TESTS: Final = ("-f", "-d", "-e", "-x")
+STAYING: Final = "and stays"  # no flag of nginx's
+STAYS: Final = "req.ctx.stays = true"
 _SILENT: Final = (*DROPPED, "access_log")  # in an `if`: no response depends on it
 _TRUE: Final = re.compile(r"\$\w+|\$\{\w+\}")
 
@@ -71,6 +73,7 @@ class Guards(Struct):
     choose: Callable[[list[Statement], list[Statement]], list[str]] | None = None  # what an `if` begins with
     around: list[Statement] = field(default_factory=list)  # error_page of the `if` that is translated
     branches: list[Branch] = field(default_factory=list)
+    says_stay: bool = False  # whether `break` notes that the location has the path, whatever it is
     is_alone: bool = False  # one statement of the module, so that nothing comes after it
 
     def lines(self, block: list[Statement], captures: frozenset[str] = frozenset()) -> list[str]:
@@ -96,7 +99,7 @@ class Guards(Struct):
         if statement.name == "rewrite":
             return self._rewrite(statement, captures, more=more)
         if statement.name == "break":
-            return ["break"] if more else []
+            return [*([STAYS] if self.says_stay else []), *(["break"] if more else [])]
         name = statement.value.lstrip("$")
         if name not in self.is_used:
             return []
@@ -208,9 +211,9 @@ class Guards(Struct):
             inside = [f"return redirect({said}{behind}, {moved})"]
         else:
             may_lead = flag == "last" or (flag == "" and self.is_alone)
-            name_of_next = self.lead(path) if self.lead is not None and may_lead else None
+            leading = self.lead(path) if self.lead is not None and may_lead else None
             stays = self.stays is not None and self.stays(expression, path)
-            if flag != "break" and name_of_next is None and not stays:
+            if flag not in ("break", STAYING) and leading is None and not stays:
                 self.routes_again = True
             inside = [f"req.path = {said}"]
             if mark and query:
@@ -218,10 +221,11 @@ class Guards(Struct):
                 inside.append(f'req.query = {given} .. (req.query ~= "" and "&" .. req.query or "")')
             elif mark:
                 inside.append('req.query = ""')
-            if name_of_next is not None:
-                inside.append(f"return proxy({quoted(name_of_next)})")
-            elif more and flag in ("last", "break"):
-                inside.append("break")
+            if leading is not None:
+                inside.append(leading)
+            else:
+                inside += [STAYS] if flag == "break" and self.says_stay else []
+                inside += ["break"] if more and flag in ("last", "break") else []
         if named_groups(expression) and refusing(expression) is None:
             called = f"{self.compiled(f'~{expression}')}.match(req.path)"
             return [f"found = {called}", "if found then", *(f"  {line}" for line in inside), "end"]
@@ -273,6 +277,18 @@ def may_stop(statement: Statement) -> bool:
     if statement.name == "rewrite":
         return statement.args[2:] in (["last"], ["break"])
     return statement.name == "break" or any(may_stop(inner) for inner in statement.block or [])
+
+
+def staying(statement: Statement) -> Statement:
+    """The same before ``break``: a path that is rewritten without a flag stays in its location."""
+    if statement.name == "rewrite" and len(statement.args) == 2:
+        statement.used = True
+        return Statement("rewrite", [*statement.args, STAYING], statement.origin)
+    if statement.name == "if" and any(each.name == "rewrite" for each in statement.block or []):
+        mark(statement)
+        block = [staying(each) for each in statement.block or []]
+        return Statement("if", statement.args, statement.origin, block)
+    return statement
 
 
 def until_break(lines: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ documentation calls it a pitfall and names ``try_files`` in its place.
 
 from typing import Final
 
-from rsp.importing.nginx.guards import stripped
+from rsp.importing.nginx.guards import MODULE, stripped
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.tree import Statement
 
@@ -127,14 +127,18 @@ def _tries(statement: Statement, around: list[Statement], home: list[Statement])
     block = statement.block or []
     names = [each.name for each in block]
     if len(words) == 2 and words[0] in ("-f", "-e") and words[1] in _NAMES:
-        harmless = all(name in ("break", "expires") for name in names)
-        return Statement("try_files", [], statement.origin) if harmless and names == ["break"] else None
+        siblings = home or around
+        behind = siblings[siblings.index(statement) + 1 :] if statement in siblings else []
+        is_last = not any(each.name in MODULE for each in behind)  # else it keeps existing files from these
+        return Statement("try_files", [], statement.origin) if is_last and names == ["break"] else None
     if not _is_for_missing(statement):
         return None
     first = ["$uri", "$uri/"] if words[0] == "!-e" else ["$uri"]
     if names in (["return"], ["break", "return"]) and block[-1].value == "404":
         return Statement("try_files", [*first, "=404"], statement.origin)
     rewrites = [each for each in block if each.name == "rewrite"]
+    if names[-1:] == ["break"] and all(each.args[2:] == ["last"] for each in rewrites):
+        block, names = block[:-1], names[:-1]  # where none of these holds, nothing follows
     if len(rewrites) == 1 and all(name in ("rewrite", "break") for name in names):
         expression, target, *flags = [*rewrites[0].args, ""]
         if expression in _ALL and target.startswith("/") and flags[0] in ("last", "break", ""):

@@ -29,7 +29,10 @@ class Leads:
         self._server = server
 
     def after_rewrite(self, to: str, draft: Draft, source: Location | None) -> str | None:
-        """The upstream of the location that ``rewrite ... last`` leads to, where nothing else happens there."""
+        """Statements of Lua that go on to the location that ``rewrite ... last`` leads to.
+
+        ``None``: more than passing the request on happens there.
+        """
         path, is_computed, _ = to.partition("$")
         found = self._server.find(path)
         if is_computed and found is not None and precedence.may_be_others(found, self._server):
@@ -43,11 +46,15 @@ class Leads:
         context = self._context
         passing.used = True
         if passing.name in ("fastcgi_pass", "uwsgi_pass"):
-            return fastcgi.upstream(passing, found.level, names, context.blocks, context.result, draft.parts)
+            name = fastcgi.upstream(passing, found.level, names, context.blocks, context.result, draft.parts)
+            return f"return proxy({quoted(name)})"
         target = proxy.target(passing, found.level, names, context.blocks, context.result, draft.parts)
-        if target.uri is not None or found.level.has("proxy_set_header"):
+        given = [each.args for each in found.level.all("proxy_set_header")]
+        is_clients = all(name.lower() == "host" and value in _CLIENTS for name, value, *_ in given)
+        if target.uri is not None or not is_clients or source.content is not None:
             return None
-        return target.upstream
+        own_host = "" if given else f"req.host = {quoted(target.host)} "
+        return f"{own_host}return proxy({quoted(target.upstream)})"
 
     def stays(self, expression: str, to: str, source: Location | None) -> bool:
         """Whether a rewrite leads to the location that it stands in, where the expression does not match any more."""

@@ -25,7 +25,7 @@ from rsp.importing.nginx.chosen import Chosen
 from rsp.importing.nginx.content import Content
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.guards import MODULE, Guards, asks_outside, may_stop, stripped
+from rsp.importing.nginx.guards import MODULE, Guards, asks_outside, may_stop, staying, stripped
 from rsp.importing.nginx.inside import UNREACHED
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
@@ -204,7 +204,7 @@ class Locations:
         by_condition = branches.lines([*self.guards.branches, *others], level, names)
         rules.has_peer = bool({"to", "else_to"} & set(draft.keys))
         fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
-        rules.hidden += fields.hidden(behind) if behind is not None else []
+        fields.rules_behind(behind, names, rules)
         fields.put_response(rules, draft.keys)
         draft.after += [*by_condition, *chosen.after()]
         draft.after += files.computed_control(level, names, self.context.functions) + rules.after
@@ -272,7 +272,7 @@ class Locations:
         block = [statement for statement in level.block if statement.name in MODULE and not statement.used]
         end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
         mark_all(block[end:])
-        block = block[:end]
+        block = [staying(each) for each in block[:end]] if end < len(block) else block
         final = next((each for each in block if each.name == "return"), None)
         before = block[: block.index(final)] if final is not None else block
         if final is not None:

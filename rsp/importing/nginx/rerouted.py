@@ -33,12 +33,15 @@ class Rerouted:
     def add(self, location: Location, block: list[Statement], guards: Guards) -> None:
         """What ``block`` does belongs to the hook for all requests.  Raises :class:`Unsayable`."""
         said = "rsp does not look for a route again: rewrite ... last leads to another location"
-        ends = any(_ends_here(each) for each in block)
-        if not self._is_known or ends or location.level.has("limit_except"):
+        if not self._is_known or location.level.has("limit_except") or not self._stays(location, block):
             raise Unsayable(said)
         guards.lead = guards.stays = guards.jump = None
         guards.is_alone = False
-        lines = guards.lines(block, guards.names.captures)
+        guards.says_stay = True
+        try:
+            lines = guards.lines(block, guards.names.captures)
+        finally:
+            guards.says_stay = False
         answers = any("return re" in line for line in lines)
         if answers and (location.level.all("add_header") or location.level.all("error_page")):
             raise Unsayable(said)
@@ -51,6 +54,19 @@ class Rerouted:
             lines = [f"local found = {pattern}.match(req.path)", *lines]
         self._place(guards)  # raises where an expression of a location cannot be compiled
         self._lines[self._server.locations.index(location) + 1] = body(lines)
+
+    def _stays(self, location: Location, block: list[Statement]) -> bool:
+        """Whether paths that ``break`` keeps here are for this location all the same."""
+        found = every(block)
+        ends = any(each.name == "break" for each in found)
+        for each in found:
+            if each.name == "rewrite" and (each.args[2:] == ["break"] or (ends and not each.args[2:])):
+                end = re.split(r"[?]", each.args[1])[0]
+                match = re.fullmatch(r"(?:\$\{?(?:\d|uri)\}?)?(/[\w./\-]*)", end)
+                starts = ("", "/x", "/x/y") if match is not None and end.startswith("$") else ("",)
+                if match is None or any(self._server.find(f"{start}{match[1]}") is not location for start in starts):
+                    return False
+        return True
 
     def script(self, guards: Guards) -> str:
         """A function that changes requests, or answers them; empty: there is nothing to do."""
@@ -65,7 +81,7 @@ class Rerouted:
             f"    local rewrite, path = rewrites_of_{name}[place_of_{name}(req.path)], req.path",
             "    local answer = rewrite and rewrite(req)",
             "    if answer then return answer end",
-            "    if req.path == path then return end",
+            "    if req.path == path or req.ctx.stays then return end",
             "    req.ctx.rerouted = true",
             "  end",
             "  return respond(500)",
@@ -124,13 +140,6 @@ def rewrites_again(server: Server) -> bool:
         for location in server.all_locations()
         for each in every(location.level.block)
     )
-
-
-def _ends_here(statement: Statement) -> bool:
-    """Whether the location keeps a path that it changes: ``break``."""
-    if statement.name == "rewrite":
-        return statement.args[2:] == ["break"]
-    return statement.name == "break" or any(_ends_here(inner) for inner in statement.block or [])
 
 
 def as_condition(location: Location, server: Server) -> bool:
