@@ -13,6 +13,7 @@ from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.surroundings import every
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import is_known, pieces
+from rsp.importing.nginx.words import KNOWN
 from rsp.importing.site import Script
 
 _MAPPING: Final = ("map", "geo", "split_clients")
@@ -97,7 +98,7 @@ def _given(block: list[Statement]) -> Iterator[str]:
             yield words[-1].lstrip("$")
         elif statement.name in _SETTING:
             yield "".join(words[1:2]).lstrip("$")
-        elif _SETS.search(statement.name):
+        elif _SETS.search(statement.name) and statement.name not in KNOWN:
             yield from (word[1:] for word in words if word.startswith("$"))
         if statement.name not in _MAPPING:
             yield from _given(statement.block or [])
