@@ -94,3 +94,47 @@ def test_upstreams_of_nginx_plus_and_of_other_modules(tmp_path, line, expected):
 def test_ntlm_is_reported(tmp_path):
     site, _ = imported(tmp_path, upstream("server 10.0.0.1; ntlm;"))
     assert ["NTLM" in lost.reason for lost in site.untranslated] == [True]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("more_set_headers 'X-A: a' 'X-B: b';", 'set = { ["X-A"] = "a", ["X-B"] = "b" }'),
+        ("more_clear_headers Server 'X-Hidden-*';", 'name:lower():find("^x%-hidden%-")'),
+        ("more_set_headers -s '404 500' 'X-A: a';", "if (res.status == 404 or res.status == 500) then"),
+        ("more_set_input_headers 'X-In: $remote_addr';", 'req.headers["X-In"] = req.client'),
+        ("more_set_input_headers -r 'X-In: in';", 'if req.headers["X-In"] then req.headers["X-In"] = "in" end'),
+        ("more_clear_input_headers Cookie;", 'req.headers["Cookie"] = nil'),
+        ("proxy_pass_request_body off; proxy_set_header Content-Length '';", 'req.body = ""'),
+    ],
+)
+def test_fields_by_headers_more_and_what_peers_do_not_get(tmp_path, lines, expected):
+    site, text = imported(tmp_path, passing(lines))
+    assert site.whole
+    assert expected in text
+
+
+def test_fields_of_headers_more_hold_at_all_levels(tmp_path):
+    inner, outer = "more_clear_headers X-A; more_set_headers 'X-C: c';", "more_set_headers 'X-A: a' 'X-B: b';"
+    site, text = imported(tmp_path, passing(inner, around=outer))
+    assert site.whole
+    assert 'response_headers = { remove = { "X-A" }, set = { ["X-B"] = "b", ["X-C"] = "c" } }' in text
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("fastcgi_pass 127.0.0.1:9000; fastcgi_next_upstream error http_503;", "retry = { on = { 503 } }"),
+        ("uwsgi_pass 127.0.0.1:9000; uwsgi_next_upstream off;", "retry = { tries = 1 }"),
+        ("uwsgi_pass 127.0.0.1:9000; uwsgi_hide_header X-U;", 'remove = { "X-U" }'),
+        ("grpc_pass grpc://127.0.0.1:9000; grpc_next_upstream_tries 2;", "retry = { tries = 2 }"),
+        ("grpc_pass grpcs://a.test:9000; grpc_ssl_verify on;", 'tls = { name = "a.test" }'),
+        ("grpc_pass grpcs://a.test:9000; proxy_ssl_verify on;", "tls = { verify = false }"),
+        ("grpc_pass grpc://127.0.0.1:9000; proxy_set_header X-A a;", 'send_host = "127.0.0.1:9000" }'),
+    ],
+)
+def test_each_protocol_of_peers_has_directives_of_its_own(tmp_path, line, expected):
+    text = f"server {{ listen 80; root /srv; location / {{ {line} }} }}"
+    site, text = imported(tmp_path, text)
+    assert site.whole
+    assert expected in text

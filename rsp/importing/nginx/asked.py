@@ -95,7 +95,7 @@ def _named(
 
 def _open(scheme: str, level: Level, names: Names, result: Result) -> str:
     """The upstream that says how peers are asked which the file does not name."""
-    keys = {"tls": proxy.tls(level, "", names)} if scheme == "https" else {}
+    keys = {"tls": proxy.tls(level, "", names, "proxy")} if scheme == "https" else {}
     name = result.upstream(f"any-{scheme}", [_NOBODY], keys, None)
     for part in result.upstreams:
         if isinstance(part, Declaration) and part.name == name and not part.comments:

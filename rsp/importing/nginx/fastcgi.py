@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.proxy import retry
 from rsp.importing.nginx.result import Parts, Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.upstreams import Block, wish, with_port
@@ -63,6 +64,8 @@ def upstream(
     Raises :class:`Unsayable`.
     """
     said = names.expand(statement.value)
+    if said.startswith("suwsgi:"):
+        raise Unsayable("rsp has no TLS for uwsgi")
     if "$" in said:
         raise Unsayable(f"the peer {said} is not known before a request comes")
     protocol = statement.name.removesuffix("_pass")
@@ -76,6 +79,7 @@ def upstream(
         own.setdefault("REQUEST_URI", "{uri}")
     if own:
         keys["params"] = own
+    retry(level, keys, parts, protocol)
     block = blocks.get(said)
     if block is not None and block.peers:
         items = list(block.peers)

@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.lua import index, quoted
+from rsp.importing.nginx import more_headers
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.tree import Statement
@@ -38,6 +39,13 @@ _LEFT_TO_RSP: Final = {
     "x-forwarded-host": ("$host", "$http_host", "$host:$server_port"),
     "x-request-id": ("$request_id",),
 }
+_OF_CLIENT: Final = re.compile(r"\{(?:header|cookie)\.")
+_READS: Final = re.compile(r"= .*req\.(?:headers|cookies)\b")
+_NO_FIELDS: Final = (
+    "for name in pairs(req.headers) do",
+    '  if name ~= "Host" then req.headers[name] = nil end',
+    "end",
+)
 _FORWARDED: Final = frozenset(
     ("$http_x_forwarded_for", "$http_x_forwarded_proto", "$http_x_forwarded_host", "$http_x_real_ip")
 )
@@ -70,7 +78,8 @@ class Rules(Struct):
 
 def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str], rules: Rules) -> None:
     """What peers are sent.  ``ports``: of the listeners that the requests come in at."""
-    found = level.all("proxy_set_header", "grpc_set_header")
+    family = level.family()
+    found = level.all(f"{family}_set_header")
     said = {(statement.value.lower(), *statement.args[1:2]) for statement in found}  # the same twice is sent once
     own = {*OWN, *_LEFT_TO_RSP, "host"}
     repeated = {key for key, number in Counter(key for key, *_ in said).items() if number > 1 and key not in own}
@@ -87,10 +96,36 @@ def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str
             parts.lost(statement, str(error))
     for key in sorted(repeated):
         _repeated([each for each in found if each.value.lower() == key and each.args[1:]], names, parts, rules)
-    if level.value("proxy_pass_request_body") == "off":
-        parts.lost(level.all("proxy_pass_request_body")[-1], "rsp cannot leave out the body of a request")
-    if level.value("proxy_pass_request_headers") == "off":
-        parts.lost(level.all("proxy_pass_request_headers")[-1], "rsp cannot leave out all fields of a request")
+    changed: list[str] = []
+    for change in more_headers.changes(level, "input_headers"):
+        try:
+            if any(name.lower() in {*OWN, "host"} for name, _ in change.fields):
+                raise Unsayable("rsp import does not change this field before the request is passed on")
+            changed += more_headers.lines(change, names, "req")
+        except Unsayable as error:
+            parts.lost(change.statement, str(error))
+    rules.before[:0] = changed
+    if level.value(f"{family}_pass_request_body") == "off":
+        rules.before.append('req.body = ""')
+    if level.value(f"{family}_pass_request_headers") == "off":
+        rules.before[:0] = _without_fields(found, names, rules)
+
+
+def _without_fields(statements: list[Statement], names: Names, rules: Rules) -> list[str]:
+    """What the file sets of the client's fields is read before these are left out."""
+    if any(_READS.search(line) for line in rules.before):
+        raise Unsayable("rsp import does not leave out the fields of a request that a hook reads later")
+    kept: list[str] = []
+    put: list[str] = []
+    given = rules.request.get("set", {})
+    for statement in statements:
+        if statement.args[1:] and _OF_CLIENT.search(str(given.get(statement.value))):
+            del given[statement.value]
+            kept.append(f"local kept_{len(kept) + 1} = {names.lua(names.expand(statement.args[1]))}")
+            put += if_not_empty("set", statement.value, f"kept_{len(kept)}", table="req")
+    if not given:
+        rules.request.pop("set", None)
+    return [*kept, *_NO_FIELDS, *put]
 
 
 def _repeated(statements: list[Statement], names: Names, parts: Parts, rules: Rules) -> None:
@@ -162,10 +197,14 @@ def _host(value: str, names: Names, ports: frozenset[str]) -> str:
 
 def hidden(level: Level) -> list[str]:
     """Fields of peers that clients do not get."""
-    hiding = {name: level.all(name) for name in ("proxy_hide_header", "fastcgi_hide_header", "more_clear_headers")}
-    hiding.pop("proxy_hide_header" if level.has("fastcgi_pass") else "fastcgi_hide_header")
-    found = (statement for statements in hiding.values() for statement in statements)
-    return [word for statement in found for word in statement.args if not word.startswith("-")]
+    return [word for statement in level.all(f"{level.family()}_hide_header") for word in statement.args]
+
+
+def rules_behind(behind: Level | None, names: Names, rules: Rules) -> None:
+    """Of the location that is asked where there is no file.  Raises :class:`Unsayable`."""
+    if behind is not None:
+        rules.hidden += hidden(behind)
+        rules.after += more_headers.of_peer(behind, names)
 
 
 def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, adds: bool = True) -> None:
@@ -178,13 +217,22 @@ def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, ad
             parts.lost(statement, "it has no value")
             continue
         _added("add", statement.args[0], statement.args[1], statement, names, parts, rules)
-    for statement in level.all("more_set_headers"):
-        for text in statement.args:
-            name, colon, value = text.partition(":")
-            if colon and value.strip():
-                _added("set", name.strip(), value.strip(), statement, names, parts, rules)
-            elif not text.startswith("-"):
-                rules.hidden.append(name.strip())
+    for change in more_headers.changes(level):
+        if not change.is_plain:
+            try:
+                rules.after += more_headers.lines(change, names.with_response(), "res")
+            except Unsayable as error:
+                parts.lost(change.statement, str(error))
+            continue
+        for name, value in change.fields:
+            key = name.lower()
+            given = rules.response.get("set", {})
+            rules.response["set"] = {each: text for each, text in given.items() if each.lower() != key}
+            rules.hidden = [each for each in rules.hidden if each.lower() != key]
+            if value:
+                _added("set", name, value, change.statement, names, parts, rules)
+            else:
+                rules.hidden.append(name)
     rules.hidden = [name for name in rules.hidden if name.lower() not in OWN]  # these never pass on from a peer
 
 
@@ -224,9 +272,10 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
             parts.lost(statement, str(error))
 
 
-def if_not_empty(way: str, name: str, value: str) -> list[str]:
+def if_not_empty(way: str, name: str, value: str, table: str = "res") -> list[str]:
     """nginx adds no field without a value."""
-    start, end = (f"res.headers:add({quoted(name)}, ", ")") if way == "add" else (f"res.headers{index(name)} = ", "")
+    at = f"{table}.headers"
+    start, end = (f"{at}:add({quoted(name)}, ", ")") if way == "add" else (f"{at}{index(name)} = ", "")
     if _HAS_TEXT.search(value):
         return [f"{start}{value}{end}"]
     return ["do", f"  local value = {value}", f'  if value ~= "" then {start}value{end} end', "end"]
@@ -299,7 +348,7 @@ def taken(keys: dict[str, Value], name: str) -> str:
 
 def put_response(rules: Rules, keys: dict[str, Value]) -> None:
     _keep_hidden(rules)
-    table: dict[str, Value] = dict(rules.response)
+    table: dict[str, Value] = {way: given for way, given in rules.response.items() if given}
     added = {name.lower() for fields in rules.response.values() for name in fields}
     own = [name for name in dict.fromkeys(rules.hidden) if name.lower() in _OF_RSP - added]
     if own:  # only those of peers

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from rsp.importing.nginx.tree import Statement
 
+PASSING = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
+
 
 class Level:
     """``kind``: ``http``, ``server``, ``location``, ``if``, ``limit_except``."""
@@ -62,6 +64,11 @@ class Level:
                 return True
             level = level.outer
         return False
+
+    def family(self) -> str:
+        """What the directives for its peers begin with: ``proxy``, unless it passes requests by another protocol."""
+        passing = (name.removesuffix("_pass") for name in self._own if name in PASSING)
+        return next(passing, "proxy")
 
     def around(self) -> Iterator["Level"]:
         """This level and those around it, the innermost first."""

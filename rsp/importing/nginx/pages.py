@@ -28,7 +28,7 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
     for location, draft in drafts:
         level = location.level if location is not None else server.level
         if draft.is_closed:
-            level.all("error_page", "proxy_intercept_errors", "fastcgi_intercept_errors")
+            level.all("error_page", f"{level.family()}_intercept_errors")
             continue
         intercepts = _intercepts(level, draft, result)
         statuses: list[str] = []
@@ -50,7 +50,7 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
 def _intercepts(level: Level, draft: Draft, result: Result) -> bool:
     """Whether errors of peers have pages, those of the location behind ``try_files`` too."""
     peers = level if "to" in draft.keys else draft.behind
-    if peers is None or not any(peers.is_on(f"{each}_intercept_errors") for each in ("proxy", "fastcgi")):
+    if peers is None or not peers.is_on(f"{peers.family()}_intercept_errors"):
         return False
     own, given = (peers.all("error_page"), level.all("error_page"))
     if [each.args for each in own] == [each.args for each in given]:
@@ -100,14 +100,14 @@ def _page(
         draft.failed.append(f"if {condition} then return respond({changed[1:]}) end")
         return []
     if found is not None and found.content is not None and found.content.name == "fastcgi_pass" and target[0] == "/":
-        if "to" in draft.keys and (others.is_on("proxy_intercept_errors") or others.is_on("fastcgi_intercept_errors")):
+        if "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors"):
             raise Unsayable("the page comes from a peer")
         scripted.lead(target, found, known, changed, server, others, draft, context)
         return []
     if changed and changed[1:] not in known and not (found is not None and found.level.has("return")):
         raise Unsayable("rsp does not change the status of an error with its page")
     if found is not None and found.content is not None:
-        if location is None or location.level.is_on("proxy_intercept_errors"):
+        if location is None or location.level.is_on(f"{location.level.family()}_intercept_errors"):
             raise Unsayable("the page comes from a peer")
         _asked(target, found, known, changed[1:], server, draft, context)
         return []
@@ -154,7 +154,7 @@ def _may_be(status: str, draft: Draft, location: Location | None) -> bool:
     given = draft.keys.get("respond", {})
     if int(status) in _USUAL or (isinstance(given, dict) and str(given.get("status")) == status):
         return True
-    intercepts = location is not None and location.level.is_on("proxy_intercept_errors")
+    intercepts = location is not None and location.level.is_on(f"{location.level.family()}_intercept_errors")
     return intercepts or any(f"respond({status}" in line for line in (*draft.before, *draft.failed))
 
 

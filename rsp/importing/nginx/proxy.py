@@ -43,7 +43,8 @@ def target(
 ) -> Target:
     """Of a ``proxy_pass`` or ``grpc_pass``.  Raises :class:`Unsayable`."""
     said = names.expand(statement.value)
-    if statement.name == "grpc_pass" and "://" not in said:
+    family = statement.name.removesuffix("_pass")
+    if family == "grpc" and "://" not in said:
         said = f"grpc://{said}"
     match = _URL.fullmatch(as_address(said))
     if match is None:
@@ -56,10 +57,10 @@ def target(
     secure = match["scheme"] in ("https", "grpcs")
     keys: dict[str, Value] = {}
     if secure:
-        keys["tls"] = tls(level, host, names)
-    if statement.name == "grpc_pass":
+        keys["tls"] = tls(level, host, names, family)
+    if family == "grpc":
         keys["http"] = 2
-    _retry(level, keys, parts)
+    retry(level, keys, parts, family)
     block = blocks.get(host)
     port = 443 if secure else 80
     if block is not None:
@@ -96,17 +97,18 @@ def _table(value: Value) -> dict[str, Value]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-def tls(level: Level, host: str, names: Names) -> Value:
+def tls(level: Level, host: str, names: Names, family: str) -> Value:
+    """``family``: what its directives begin with, ``proxy`` or ``grpc``."""
     keys: dict[str, Value] = {}
-    is_verified = level.is_on("proxy_ssl_verify") or level.is_on("grpc_ssl_verify")
-    said = level.value("proxy_ssl_name") or level.value("grpc_ssl_name")
-    sends_name = level.is_on("proxy_ssl_server_name") or level.is_on("grpc_ssl_server_name")
+    is_verified = level.is_on(f"{family}_ssl_verify")
+    said = level.value(f"{family}_ssl_name")
+    sends_name = level.is_on(f"{family}_ssl_server_name")
     bare = re.sub(r":\d+$", "", host)
     if said:
         plain = names.expand(said)
         keys["name"] = bare if plain == "$proxy_host" else plain
         if "$" in str(keys["name"]):
-            raise Unsayable("proxy_ssl_name has variables")
+            raise Unsayable(f"{family}_ssl_name has variables")
     elif (is_verified or sends_name) and not host.startswith("unix:") and re.search(r"[A-Za-z]", bare):
         keys["name"] = bare
     if not is_verified:
@@ -118,34 +120,35 @@ def tls(level: Level, host: str, names: Names) -> Value:
         ("ssl_certificate_key", "key"),
         ("ssl_password_file", "password"),
     ):
-        value = level.value(f"proxy_{theirs}") or level.value(f"grpc_{theirs}")
+        value = level.value(f"{family}_{theirs}")
         if value and not (ours in ("ca", "crl") and not is_verified):
             keys[ours] = value
-    protocols = level.last("proxy_ssl_protocols")
+    protocols = level.last(f"{family}_ssl_protocols")
     if protocols is not None and protocols.args == ["TLSv1.3"]:
         keys["min"] = "1.3"
     return keys or True
 
 
-def _retry(level: Level, keys: dict[str, Value], parts: Parts) -> None:
-    retry: dict[str, Value] = {}
-    following = level.last("proxy_next_upstream")
+def retry(level: Level, keys: dict[str, Value], parts: Parts, family: str) -> None:
+    """``retry`` of the upstream."""
+    said: dict[str, Value] = {}
+    following = level.last(f"{family}_next_upstream")
     if following is not None:
         if "off" in following.args:
-            retry["tries"] = 1
+            said["tries"] = 1
         statuses = [int(word[5:]) for word in following.args if word in _STATUSES]
         if any(status < 429 for status in statuses):
             parts.note(following, "rsp takes 403 and 404 of a peer for responses, and asks no other peer")
         statuses = [status for status in statuses if status >= 429]
         if statuses:
-            retry["on"] = statuses
+            said["on"] = statuses
         if "non_idempotent" in following.args:
             parts.note(following, "rsp never sends a request twice that is not idempotent (POST, PATCH)")
-    tries = level.value("proxy_next_upstream_tries")
+    tries = level.value(f"{family}_next_upstream_tries")
     if tries.isdigit() and tries != "0":
-        retry["tries"] = int(tries)
-    if retry:
-        keys["retry"] = retry
+        said["tries"] = int(tries)
+    if said:
+        keys["retry"] = said
 
 
 def rewritten(place: Target, keys: dict[str, Value], names: Names, prefix: str | None) -> list[str]:

@@ -90,8 +90,9 @@ def _time(level: Level, name: str, parts: Parts) -> str | None:
 def _peer(level: Level, parts: Parts) -> tuple[str | None, str | None]:
     """To connect, and between two reads."""
     found: list[str | None] = []
+    families = sorted(_PEER, key=lambda word: word != level.family())  # that of its own peers before all others
     for what in ("connect", "read"):
-        said = [_time(level, f"{word}_{what}_timeout", parts) for word in _PEER]
+        said = [_time(level, f"{word}_{what}_timeout", parts) for word in families]
         found.append(next((each for each in said if each), None))
     for word in _PEER:
         level.all(f"{word}_send_timeout")

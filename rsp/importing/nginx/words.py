@@ -16,7 +16,7 @@ def _of_all(words: str) -> frozenset[str]:
 
 
 # The directives that make variables are left out as well: where such a variable is asked for, that is reported.
-DROPPED: Final = _of_all(
+_LEFT_OUT: Final = _of_all(
     """
     buffer_size buffering buffers busy_buffers_size connect_timeout force_ranges headers_hash_bucket_size
     headers_hash_max_size ignore_client_abort max_temp_file_size next_upstream next_upstream_timeout
@@ -64,18 +64,19 @@ DROPPED: Final = _of_all(
     port_in_redirect post_accept_timeout post_acceptex postpone_gzipping postpone_output preread_timeout
     proxy_http_version quic_active_connection_id_limit quic_bpf quic_gso quic_host_key quic_mtu quic_retry
     read_ahead recursive_error_pages referer_hash_bucket_size referer_hash_max_size report_uploads
-    request_pool_size reset_timedout_connection resolver resolver_file resolver_timeout rewrite_log send_lowat
-    sendfile sendfile_max_chunk server_info server_name_in_redirect server_names_hash_bucket_size
-    server_names_hash_max_size server_tag server_tokens source_charset spdy_chunk_size spdy_headers_comp
-    ssi_ignore_recycled_buffers ssi_last_modified ssi_min_file_chunk ssi_silent_errors ssi_types ssi_value_length
-    ssl_buffer_size ssl_certificate_cache ssl_certificate_compression ssl_dhparam ssl_dyn_rec_enable
-    ssl_dyn_rec_size_hi ssl_dyn_rec_size_lo ssl_dyn_rec_threshold ssl_dyn_rec_timeout ssl_early_data
-    ssl_ecdh_curve ssl_engine ssl_object_cache_inheritable ssl_ocsp_cache ssl_ocsp_responder
-    ssl_prefer_server_ciphers ssl_session_cache ssl_session_ticket_key ssl_session_timeout ssl_stapling
-    ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate sub_filter_last_modified
-    sub_filter_once sub_filter_types subrequest_output_buffer_size subs_buffers subs_filter_bypass
-    subs_filter_types subs_line_buffer_size tcp_nodelay tcp_nopush thread_pool timer_resolution track_uploads
-    tunnel_buffer_size types_hash_bucket_size types_hash_max_size underscores_in_headers
+    request_pool_size reset_timedout_connection resolver resolver_file resolver_timeout rewrite_log
+    scgi_hide_header scgi_intercept_errors scgi_param scgi_pass_header scgi_pass_request_body
+    scgi_pass_request_headers send_lowat sendfile sendfile_max_chunk server_info server_name_in_redirect
+    server_names_hash_bucket_size server_names_hash_max_size server_tag server_tokens source_charset
+    spdy_chunk_size spdy_headers_comp ssi_ignore_recycled_buffers ssi_last_modified ssi_min_file_chunk
+    ssi_silent_errors ssi_types ssi_value_length ssl_buffer_size ssl_certificate_cache ssl_certificate_compression
+    ssl_dhparam ssl_dyn_rec_enable ssl_dyn_rec_size_hi ssl_dyn_rec_size_lo ssl_dyn_rec_threshold
+    ssl_dyn_rec_timeout ssl_early_data ssl_ecdh_curve ssl_engine ssl_object_cache_inheritable ssl_ocsp_cache
+    ssl_ocsp_responder ssl_prefer_server_ciphers ssl_session_cache ssl_session_ticket_key ssl_session_timeout
+    ssl_stapling ssl_stapling_file ssl_stapling_responder ssl_stapling_verify ssl_trusted_certificate
+    sub_filter_last_modified sub_filter_once sub_filter_types subrequest_output_buffer_size subs_buffers
+    subs_filter_bypass subs_filter_types subs_line_buffer_size tcp_nodelay tcp_nopush thread_pool timer_resolution
+    track_uploads tunnel_buffer_size types_hash_bucket_size types_hash_max_size underscores_in_headers
     uninitialized_variable_warn upload_progress upload_progress_content_type upload_progress_header
     upload_progress_java_output upload_progress_json_output upload_progress_template use userid_domain
     userid_expires userid_flags userid_mark userid_name userid_p3p userid_path userid_service
@@ -170,13 +171,18 @@ HANDLED: Final[dict[str, str]] = {
     "fastcgi_pass uwsgi_pass fastcgi_index fastcgi_split_path_info fastcgi_param uwsgi_param": "an `upstream` with "
     "`protocol`; other variables than those of CGI in `params`",
     "proxy_cookie_path proxy_cookie_domain proxy_cookie_flags": "a hook that changes Set-Cookie",
-    "proxy_next_upstream proxy_next_upstream_tries": "`retry` of the upstream",
+    "proxy_next_upstream proxy_next_upstream_tries fastcgi_next_upstream fastcgi_next_upstream_tries "
+    "uwsgi_next_upstream uwsgi_next_upstream_tries grpc_next_upstream grpc_next_upstream_tries": "`retry` of the "
+    "upstream",
     "proxy_ssl_verify proxy_ssl_name proxy_ssl_server_name proxy_ssl_trusted_certificate proxy_ssl_certificate "
-    "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file": "`tls` of the upstream",
-    "proxy_set_header grpc_set_header proxy_pass_request_headers proxy_pass_request_body": "`request_headers`, "
+    "proxy_ssl_certificate_key proxy_ssl_crl proxy_ssl_protocols proxy_ssl_password_file grpc_ssl_verify grpc_ssl_name "
+    "grpc_ssl_server_name grpc_ssl_trusted_certificate grpc_ssl_certificate grpc_ssl_certificate_key grpc_ssl_crl "
+    "grpc_ssl_protocols grpc_ssl_password_file": "`tls` of the upstream",
+    "proxy_set_header grpc_set_header proxy_pass_request_headers proxy_pass_request_body more_set_input_headers "
+    "more_clear_input_headers": "`request_headers`, "
     "`send_host`; a hook for values without a placeholder; Upgrade and Connection are rsp's own",
-    "add_header proxy_hide_header fastcgi_hide_header proxy_pass_header fastcgi_pass_header more_set_headers "
-    "more_clear_headers": "`response_headers`",
+    "add_header proxy_hide_header fastcgi_hide_header uwsgi_hide_header grpc_hide_header proxy_pass_header "
+    "fastcgi_pass_header uwsgi_pass_header grpc_pass_header more_set_headers more_clear_headers": "`response_headers`",
     "root alias index try_files autoindex types default_type charset gzip_static brotli_static "
     "zstd_static": "`files`, `fallback`, `else_to`, "
     "`else_rewrite`; a hook that looks for files of other names, and for directories by variables",
@@ -193,11 +199,13 @@ HANDLED: Final[dict[str, str]] = {
     "map geo split_clients": "functions of Lua, where they are used",
     "client_max_body_size large_client_header_buffers": "`limits`",
     "client_body_timeout client_header_timeout send_timeout proxy_connect_timeout proxy_read_timeout "
-    "proxy_send_timeout fastcgi_connect_timeout fastcgi_read_timeout": "`timeouts`",
+    "proxy_send_timeout fastcgi_connect_timeout fastcgi_read_timeout uwsgi_connect_timeout uwsgi_read_timeout "
+    "grpc_connect_timeout grpc_read_timeout": "`timeouts`",
     "gzip gzip_types gzip_min_length gzip_comp_level brotli brotli_types brotli_comp_level brotli_min_length zstd "
     "zstd_types zstd_comp_level zstd_min_length": "`compress`",
     "access_log log_format": "`access_log`, in rsp's own format",
-    "error_page proxy_intercept_errors fastcgi_intercept_errors": "`page`, `failover`, `else_to`, or `on_error`",
+    "error_page proxy_intercept_errors fastcgi_intercept_errors uwsgi_intercept_errors "
+    "grpc_intercept_errors": "`page`, `failover`, `else_to`, or `on_error`",
     "real_ip_header set_real_ip_from real_ip_recursive": "`trusted`",
     "user worker_processes worker_cpu_affinity": "`user`, `group`, `workers`, `cpu_affinity`",
     "valid_referers": "a function of Lua for `$invalid_referer`",
@@ -207,6 +215,7 @@ HANDLED: Final[dict[str, str]] = {
 }
 
 KNOWN: Final = frozenset(name for names in HANDLED for name in names.split())
+DROPPED: Final = _LEFT_OUT - KNOWN
 
 CLOSING: Final = (
     "access_by_lua", "rewrite_by_lua", "auth_", "secure_link", "valid_referers", "js_access", "modsecurity",
@@ -234,6 +243,9 @@ _REASONS: Final = (
     ("proxy_bind fastcgi_bind uwsgi_bind scgi_bind grpc_bind memcached_bind", "the kernel chooses the address from "
      "which rsp connects to peers; for the address of the client: send_proxy = \"v2\" in the upstream"),
     ("ntlm", "clients share rsp's connections to peers; NTLM needs one for each client"),
+    ("uwsgi_ssl", "rsp has no TLS for uwsgi"),
+    ("uwsgi_modifier uwsgi_string", "rsp asks uWSGI for applications of WSGI only: modifiers 0 and 0"),
+    ("fastcgi_pass_request uwsgi_pass_request", "rsp sends bodies and fields of requests to scripts"),
     ("userid", "rsp gives no cookies to clients to count them"),
     ("post_action", "rsp asks no second URL after a response; a hook can: on_log with http.get (docs/lua.md)"),
     ("random_index", "rsp chooses no file at random"),
@@ -266,4 +278,6 @@ def reason_for(name: str) -> str:
 
 def changes_nothing(name: str, args: list[str]) -> bool:
     """Whether it only says what nginx does without it."""
-    return args == ["off"] and name.startswith(_OFF)
+    if args == ["off"]:
+        return name.startswith(_OFF)
+    return (args == ["on"] and "_pass_request_" in name) or (args == ["0"] and name.startswith("uwsgi_modifier"))
