@@ -138,3 +138,18 @@ def test_each_protocol_of_peers_has_directives_of_its_own(tmp_path, line, expect
     site, text = imported(tmp_path, text)
     assert site.whole
     assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (r"proxy_redirect ~^http://[^:]+:\d+(/.+)$ $1;", 'res.headers["Location"] = (found[1] or "")'),
+        ("proxy_redirect http://a/ /; proxy_redirect http://b/ /b/;", 'local old = "http://b/"'),
+        ("proxy_cookie_path ~^/user/(.+) /u/$1;", 'return name .. "/u/" .. (found[1] or "")'),
+        (r"proxy_cookie_domain ~\.(?<own>[a-z]+)$ $own;", '[a-z]+)$", "i")'),
+    ],
+)
+def test_what_peers_say_is_mapped_back_by_expressions(tmp_path, line, expected):
+    site, text = imported(tmp_path, passing(line))
+    assert site.whole
+    assert expected in text

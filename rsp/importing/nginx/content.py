@@ -118,9 +118,9 @@ class Content:
             if "rewrite" in table:
                 draft.keys["rewrite"] = table["rewrite"]
         table = draft.all
-        draft.after += proxy.redirected(level, target, table, sends_own, names, draft.parts) + cookies.lines(
-            level, names
-        )
+        compiled = self.guards.compiled
+        draft.after += proxy.redirected(level, target, table, sends_own, names, draft.parts, compiled)
+        draft.after += cookies.lines(level, names, compiled)
         for name in ("rewrite", "rewrite_location"):
             if name in table:
                 draft.keys[name] = table[name]
@@ -139,9 +139,7 @@ class Content:
         draft.keys = {"to": found.upstream, **draft.keys}
         draft.before += found.lines
         place = proxy.Target(found.upstream, "", None, is_computed=True)
-        draft.after += proxy.redirected(
-            level, place, {"exact": ""}, sends_own_host=False, names=names, parts=draft.parts
-        )
+        draft.after += proxy.redirected(level, place, {"exact": ""}, False, names, draft.parts, self.guards.compiled)
         self._slash(draft, location)
 
     def _chosen(self, draft: Draft, passing: Statement, level: Level, names: Names) -> tuple[str, str, str] | None:

@@ -5,18 +5,22 @@ from typing import Final
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.proxy import Compiled, replacement
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.variables import Names, Unsayable
 
 _FLAGS: Final = {"secure": "Secure", "httponly": "HttpOnly", "samesite": "SameSite"}
 
 
-def lines(level: Level, names: Names) -> list[str]:
+def lines(level: Level, names: Names, compiled: Compiled) -> list[str]:
     """For the hook of responses.  Raises :class:`Unsayable`."""
     found: list[str] = []
-    for statement in level.all("proxy_cookie_path", "proxy_cookie_domain"):
-        if statement.value != "off":
-            found += _replaced(statement, names)
+    for name, attribute in (("path", "[Pp][Aa][Tt][Hh]"), ("domain", "[Dd][Oo][Mm][Aa][Ii][Nn]")):
+        statements = [each for each in level.all(f"proxy_cookie_{name}") if each.value != "off"]
+        if statements:
+            found.append(f'cookie = cookie:gsub("(;%s*{attribute}=)([^;]*)", function(name, value)')
+            found += [f"  {line}" for each in statements for line in _replaced(each, names, compiled)]
+            found.append("end)")
     for statement in level.all("proxy_cookie_flags"):
         if statement.value != "off":
             found += _flagged(statement)
@@ -32,22 +36,16 @@ def lines(level: Level, names: Names) -> list[str]:
     ]
 
 
-def _replaced(statement: Statement, names: Names) -> list[str]:
-    """The beginning of a path, or a whole domain."""
-    if len(statement.args) != 2 or statement.value.startswith("~"):
-        raise Unsayable(f"rsp import does not translate {statement.name} with regular expressions")
-    old, new = (names.lua(text) for text in statement.args)
-    if statement.name.endswith("_path"):
-        attribute, test = "[Pp][Aa][Tt][Hh]", "value:sub(1, #old) == old"
-    else:
-        attribute, test = "[Dd][Oo][Mm][Aa][Ii][Nn]", 'value:gsub("^%.", ""):lower() == old:gsub("^%.", ""):lower()'
-    rest = " .. value:sub(#old + 1)" if statement.name.endswith("_path") else ""
-    return [
-        f'cookie = cookie:gsub("(;%s*{attribute}=)([^;]*)", function(name, value)',
-        f"  local old = {old}",
-        f"  if {test} then return name .. {new}{rest} end",
-        "end)",
-    ]
+def _replaced(statement: Statement, names: Names, compiled: Compiled) -> list[str]:
+    """The beginning of a path, a whole domain, or what an expression matches; the first one that fits counts."""
+    is_domain = statement.name.endswith("_domain")
+    if is_domain and statement.value.startswith("~"):  # in any case
+        expression = f"~*{statement.value[1:]}"
+        statement = Statement(statement.name, [expression, *statement.args[1:]], statement.origin)
+    before, condition, new = replacement(statement, "value", names, compiled)
+    if is_domain and not statement.value.startswith("~"):
+        condition, new = 'value:gsub("^%.", ""):lower() == old:gsub("^%.", ""):lower()', names.lua(statement.args[1])
+    return [before, f"if {condition} then return name .. {new} end"]
 
 
 def _flagged(statement: Statement) -> list[str]:

@@ -1,13 +1,14 @@
 """``proxy_pass``, ``grpc_pass`` and what belongs to them: the upstream, the path that it is asked for, the rules."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.maps import named_groups
 from rsp.importing.nginx.result import Parts, Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.upstreams import Block, wish, with_port
@@ -24,6 +25,7 @@ _MAPPED: Final = (
     "a path; if other locations need these cookies, leave it out"
 )
 _STATUSES: Final = ("http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429")
+Compiled = Callable[[str], str]  # the name of a pattern, of ``~expression`` or ``~*expression``
 
 
 class Target(Struct):
@@ -182,21 +184,15 @@ def whole_target(uri: str, names: Names) -> list[str]:
 
 
 def redirected(
-    level: Level, place: Target, keys: dict[str, Value], sends_own_host: bool, names: Names, parts: Parts
-) -> list[str]:
+    level: Level, place: Target, keys: dict[str, Value], sends_own_host: bool, names: Names, parts: Parts,
+    compiled: Compiled,
+) -> list[str]:  # fmt: skip
     """``proxy_redirect``: keys of the route, or lines for a hook with ``res``."""
     found = level.all("proxy_redirect")
-    lines: list[str] = []
-    is_default = not found and not place.is_computed
-    for statement in found:
-        if statement.value == "off":
-            return []
-        if statement.value == "default":
-            is_default = True
-        elif len(statement.args) == 2 and not statement.value.startswith("~"):
-            lines += _replaced(statement, names, parts)
-        else:
-            parts.lost(statement, "rsp import does not translate proxy_redirect with regular expressions")
+    if any(statement.value == "off" for statement in found):
+        return []
+    said = [statement for statement in found if statement.value != "default"]
+    is_default = len(said) < len(found) or (not found and not place.is_computed)
     if is_default and (sends_own_host or "rewrite" in keys) and not ("exact" in keys or "regex" in keys):
         if "rewrite" not in keys:
             keys["rewrite"] = keys.get("path", "/")
@@ -206,19 +202,45 @@ def redirected(
                 parts.note(None, _MAPPED)
         elif keys["rewrite"] == keys.get("path", "/"):
             del keys["rewrite"]
-    return lines
+    lines = _replaced(said, names, parts, compiled)
+    return ['local location = res.headers["Location"]', "if location then", *indented(lines), "end"] if lines else []
 
 
-def _replaced(statement: Statement, names: Names, parts: Parts) -> list[str]:
+def _replaced(statements: list[Statement], names: Names, parts: Parts, compiled: Compiled) -> list[str]:
+    """The first one that fits changes ``location``."""
+    if not statements:
+        return []
+    statement, *others = statements
+    rest = _replaced(others, names, parts, compiled)
     try:
-        old, new = (names.lua(text) for text in statement.args)
+        before, condition, new = replacement(statement, "location", names, compiled)
     except Unsayable as error:
         parts.lost(statement, str(error))
-        return []
-    return [
-        'local location = res.headers["Location"]',
-        f"local old = {old}",
-        "if location and location:sub(1, #old) == old then",
-        f'  res.headers["Location"] = {new} .. location:sub(#old + 1)',
-        "end",
-    ]
+        return rest
+    instead = ["else", *indented(rest)] if rest else []
+    return [before, f"if {condition} then", f'  res.headers["Location"] = {new}', *instead, "end"]
+
+
+def replacement(statement: Statement, value: str, names: Names, compiled: Compiled) -> tuple[str, str, str]:
+    """A line that reads the first argument, the condition that ``value`` fits, and what is in the place of it then.
+
+    Raises :class:`Unsayable`.
+    """
+    if len(statement.args) != 2:
+        raise Unsayable("it has no second argument")
+    old, new = statement.args
+    if old.startswith("~"):
+        groups = named_groups(old)
+        known = Names(names.constants, names.functions, groups, has_response=True, is_rewritten=names.is_rewritten)
+        return f"local found = {compiled(old)}.match({value})", "found", known.lua(new)
+    rest = f"{value}:sub(#old + 1)"
+    made = names.lua(new)
+    return (
+        f"local old = {names.lua(old)}",
+        f"{value}:sub(1, #old) == old",
+        rest if made == '""' else f"{made} .. {rest}",
+    )
+
+
+def indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
