@@ -146,7 +146,7 @@ def test_each_protocol_of_peers_has_directives_of_its_own(tmp_path, line, expect
         (r"proxy_redirect ~^http://[^:]+:\d+(/.+)$ $1;", 'res.headers["Location"] = (found[1] or "")'),
         ("proxy_redirect http://a/ /; proxy_redirect http://b/ /b/;", 'local old = "http://b/"'),
         ("proxy_cookie_path ~^/user/(.+) /u/$1;", 'return name .. "/u/" .. (found[1] or "")'),
-        (r"proxy_cookie_domain ~\.(?<own>[a-z]+)$ $own;", '[a-z]+)$", "i")'),
+        (r"proxy_cookie_domain ~\.(?<own>[a-z]+)$ $own;", r'[[\.(?P<own>[a-z]+)$]], "i")'),
     ],
 )
 def test_what_peers_say_is_mapped_back_by_expressions(tmp_path, line, expected):
