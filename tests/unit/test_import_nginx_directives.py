@@ -153,3 +153,17 @@ def test_what_peers_say_is_mapped_back_by_expressions(tmp_path, line, expected):
     site, text = imported(tmp_path, passing(line))
     assert site.whole
     assert expected in text
+
+
+def test_texts_in_bodies_are_replaced_by_a_hook(tmp_path):
+    site, text = imported(tmp_path, passing("sub_filter Old '$host!'; sub_filter_once off; sub_filter_types text/css;"))
+    assert site.whole
+    assert '{ old = "old", new = req.host .. "!" }' in text
+    assert 'kind == "text/html" or kind == "text/css"' in text
+    assert text.count("local function substituted(") == 1
+
+
+@pytest.mark.parametrize("line", ["sub_filter $host a;", "subs_filter a b gi;"])
+def test_texts_that_are_not_replaced_are_reported(tmp_path, line):
+    site, _ = imported(tmp_path, passing(line))
+    assert not site.whole

@@ -16,6 +16,7 @@ from rsp.importing.nginx import (
     pages,
     prefixes,
     proxy,
+    substitutions,
     times,
 )
 from rsp.importing.nginx.context import Context
@@ -189,6 +190,7 @@ class Content:
 
     def _files(self, draft: Draft, location: Location | None, level: Level, names: Names, rules: fields.Rules) -> None:
         """Raises :class:`Unsayable`."""
+        draft.before += substitutions.of_whole_files(level)
         if level.own("stub_status") or level.has("api", "vhost_traffic_status_display", "status"):
             draft.parts.note(location.statement if location is not None else None, NOTED["stub_status"])
             mark_all(level.block)

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import more_headers
+from rsp.importing.nginx import more_headers, substitutions
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.tree import Statement
@@ -217,6 +217,7 @@ def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, ad
             parts.lost(statement, "it has no value")
             continue
         _added("add", statement.args[0], statement.args[1], statement, names, parts, rules)
+    rules.after += substitutions.lines(level, names.with_response(), parts)
     for change in more_headers.changes(level):
         if not change.is_plain:
             try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.check import MATCHING
-from rsp.importing.nginx import elsewhere, idioms, settings, shared, surroundings, times, tls, upstreams
+from rsp.importing.nginx import elsewhere, idioms, settings, shared, substitutions, surroundings, times, tls, upstreams
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.environment import Environment
@@ -152,6 +152,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         _close(result)
     _headers(main.block, result)
     _uri_of_scripts(result)
+    substitutions.declare(result)
     shared.share(result)
     _complete(result, is_part=is_part)
 

@@ -186,6 +186,7 @@ HANDLED: Final[dict[str, str]] = {
     "root alias index try_files autoindex types default_type charset gzip_static brotli_static "
     "zstd_static": "`files`, `fallback`, `else_to`, "
     "`else_rewrite`; a hook that looks for files of other names, and for directories by variables",
+    "sub_filter": "a hook that changes bodies",
     "expires": "`cache_control` of `files`, or Cache-Control",
     "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
     "auth_basic auth_basic_user_file": "`auth = { basic = ... }`",
@@ -214,7 +215,7 @@ HANDLED: Final[dict[str, str]] = {
     "empty_gif": "a hook that answers with the picture",
 }
 
-KNOWN: Final = frozenset(name for names in HANDLED for name in names.split())
+KNOWN: Final = frozenset(name for names in HANDLED for name in names.split()) - {"sub_filter"}
 DROPPED: Final = _LEFT_OUT - KNOWN
 
 CLOSING: Final = (
@@ -238,7 +239,8 @@ _REASONS: Final = (
     ("js_", "rsp does not run JavaScript; write a hook in Lua (docs/lua.md)"),
     ("perl", "rsp does not run Perl; write a hook in Lua (docs/lua.md)"),
     ("dav_ create_full_put_path", "rsp does not write files (WebDAV)"),
-    ("sub_filter subs_filter", "rsp changes bodies in hooks only: on_response with res.filter (docs/lua.md)"),
+    ("sub_filter subs_filter", "rsp import does not change these bodies: a hook can, by on_response with res.filter "
+     "(docs/lua.md)"),
     ("ssi add_before_body add_after_body xslt image_filter concat trim", "rsp does not change the bodies of responses"),
     ("proxy_bind fastcgi_bind uwsgi_bind scgi_bind grpc_bind memcached_bind", "the kernel chooses the address from "
      "which rsp connects to peers; for the address of the client: send_proxy = \"v2\" in the upstream"),
