@@ -5,6 +5,7 @@ in a text; ``^`` and ``$`` are the text's own ends.  What RE2 does not have is n
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from re import IGNORECASE, error
 from re import _constants as kinds  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -32,24 +33,48 @@ def parsed(expression: str) -> Items:
         raise TooMuch from None
 
 
-class Automaton(Struct):
-    """Of one expression: states with steps, for letters (sets of these, as bits) and without any."""
+class Automaton(Struct, eq=False):
+    """Of one expression: states with steps, for letters (sets of these, as bits) and without any.
+
+    Sets of states that texts lead to are numbered as they are found, and what follows them is kept.
+    """
 
     letters: list[list[tuple[int, int]]] = field(default_factory=list)
     free: list[list[tuple[int, int]]] = field(default_factory=list)
     end: int = 0
+    sets: list[States] = field(default_factory=list)
+    numbers: dict[States, int] = field(default_factory=dict)
+    following: dict[tuple[int, int], int] = field(default_factory=dict)
+    accepting: dict[int, bool] = field(default_factory=dict)
 
-    def begin(self) -> States:
-        return self._closed({0}, at_start=True)
+    def begin(self) -> int:
+        return self._number(self._closed({0}, at_start=True))
 
-    def next(self, states: States, letter: int) -> States:
-        bit = 1 << letter
-        found = {to for state in states for taken, to in self.letters[state] if taken & bit}
-        return self._closed(found, at_start=False)
+    def next(self, number: int, letter: int) -> int:
+        known = self.following.get((number, letter))
+        if known is None:
+            bit = 1 << letter
+            found = {to for state in self.sets[number] for taken, to in self.letters[state] if taken & bit}
+            known = self.following[number, letter] = self._number(self._closed(found, at_start=False))
+        return known
 
-    def accepts(self, states: States) -> bool:
+    def accepts(self, number: int) -> bool:
         """Where the text ends."""
-        return self.end in self._closed(set(states), at_start=False, at_end=True)
+        known = self.accepting.get(number)
+        if known is None:
+            known = self.end in self._closed(set(self.sets[number]), at_start=False, at_end=True)
+            self.accepting[number] = known
+        return known
+
+    def _number(self, states: States) -> int:
+        if self.end in states:  # whatever follows is accepted, too
+            states = frozenset((self.end,))
+        if states not in self.numbers:
+            if len(self.sets) >= _MOST:
+                raise TooMuch
+            self.numbers[states] = len(self.sets)
+            self.sets.append(states)
+        return self.numbers[states]
 
     def _closed(self, states: set[int], *, at_start: bool, at_end: bool = False) -> States:
         left = list(states)
@@ -61,9 +86,10 @@ class Automaton(Struct):
         return frozenset(states)
 
 
-def automaton(items: Items, *, ignores_case: bool) -> Automaton:
+@lru_cache(1000)
+def automaton(expression: str, *, ignores_case: bool) -> Automaton:
     """Raises :class:`TooMuch`."""
-    made = Automaton()
+    items, made = parsed(expression), Automaton()
     first = _state(made)
     made.letters[first].append((_EVERY, first))  # it may begin anywhere
     inner = _state(made)

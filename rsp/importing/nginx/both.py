@@ -52,7 +52,7 @@ def both(outer: Expression, inner: Expression) -> Expression:
 
 def _both(outer: Expression, inner: Expression) -> Expression:
     trees = [parsed(each.said) for each in (outer, inner)]
-    pair = [automaton(tree, ignores_case=one.ignores_case) for tree, one in zip(trees, (outer, inner), strict=True)]
+    pair = [automaton(each.said, ignores_case=each.ignores_case) for each in (outer, inner)]
     if same(lambda found: not all(found), pair):
         raise Unsayable(_NONE)
     if same(lambda found: found[0] or not found[1], pair):
@@ -86,7 +86,7 @@ def _found(guesses: list[str], pair: list[Automaton], ignores_case: bool) -> str
     kept: list[str] = []
     together: list[Automaton] = []
     for guess in dict.fromkeys(guesses):
-        said = automaton(parsed(guess), ignores_case=ignores_case)
+        said = automaton(guess, ignores_case=ignores_case)
         is_right = same(lambda found: all(found[:2]) or not found[2], [*pair, said])
         if is_right and not same(lambda found: any(found[:-1]) or not found[-1], [*together, said]):
             kept.append(guess)
@@ -102,7 +102,7 @@ def _found(guesses: list[str], pair: list[Automaton], ignores_case: bool) -> str
 
 def _is_common(way: _Way, pair: list[Automaton], ignores_case: bool) -> bool:
     """Whether it has paths that both of ``pair`` have."""
-    said = automaton(parsed(_written(way.starts, way.items, way.ends)), ignores_case=ignores_case)
+    said = automaton(_written(way.starts, way.items, way.ends), ignores_case=ignores_case)
     return not same(lambda found: not all(found), [*pair, said])
 
 

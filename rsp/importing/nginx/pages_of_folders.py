@@ -5,7 +5,7 @@ All directories that the expression matches are looked at, by automata; what is 
 
 import re
 
-from rsp.importing.nginx.automata import Automaton, TooMuch, automaton, parsed, same
+from rsp.importing.nginx.automata import Automaton, TooMuch, automaton, same
 from rsp.importing.nginx.both import Expression, both
 from rsp.importing.nginx.inside import UNREACHED
 from rsp.importing.nginx.servers import Location, Server
@@ -73,4 +73,4 @@ def _pages(location: Location, word: str) -> Automaton:
 
 
 def _automaton(expression: Expression) -> Automaton:
-    return automaton(parsed(expression.said), ignores_case=expression.ignores_case)
+    return automaton(expression.said, ignores_case=expression.ignores_case)
