@@ -167,3 +167,36 @@ def test_texts_in_bodies_are_replaced_by_a_hook(tmp_path):
 def test_texts_that_are_not_replaced_are_reported(tmp_path, line):
     site, _ = imported(tmp_path, passing(line))
     assert not site.whole
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("types { } default_type text/x-a;", 'res.status < 300 then res.headers["Content-Type"] = "text/x-a" end'),
+        ("types { text/css css; } default_type text/x-a;", "not ({ css = true })[ending]"),
+        ("default_type application/json;", 'res.headers["Content-Type"] == "application/octet-stream"'),
+        ("types { model/x-own own; }", 'types = { own = "model/x-own" }'),
+        ('add_header ETag ""; add_header Last-Modified "";', 'remove = { "ETag", "Last-Modified" }'),
+    ],
+)
+def test_types_and_validators_of_files(tmp_path, lines, expected):
+    site, text = imported(tmp_path, f"server {{ listen 80; root /srv; location / {{ {lines} }} }}")
+    assert site.whole
+    assert expected in text.replace('["css"]', "css")
+
+
+def test_types_of_a_server_are_those_of_its_locations(tmp_path):
+    site, text = imported(tmp_path, "server { listen 80; root /srv; types { model/x-own own; text/css css; } }")
+    assert site.whole
+    assert 'types = { own = "model/x-own" }' in text
+
+
+def test_peers_of_http_2(tmp_path):
+    assert "http = 2" in imported(tmp_path, passing("proxy_http_version 2;"))[1]
+
+
+def test_certificates_of_any_authority(tmp_path):
+    tls = "ssl_certificate a.pem; ssl_certificate_key a.key; ssl_verify_client optional_no_ca;"
+    assert imported(tmp_path, passing("", around=f"listen 443 ssl; {tls}"))[0].whole
+    asked = passing("proxy_set_header X-Name $ssl_client_s_dn;", around=f"listen 443 ssl; {tls}")
+    assert not imported(tmp_path, asked)[0].whole

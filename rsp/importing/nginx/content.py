@@ -13,6 +13,7 @@ from rsp.importing.nginx import (
     files,
     folders,
     indexes,
+    media,
     pages,
     prefixes,
     proxy,
@@ -202,6 +203,7 @@ class Content:
             draft.before.append(f"return respond{{ status = 200, {gif} }}")
             draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
             return
+        draft.after += media.lines(level)
         if location is not None and files.is_for_one(location, level) and not prefixes.keeps_out(draft.keys):
             draft.match = {"exact": as_sent(location.path)}
         if location is not None and files.aliased(level, names, draft.all):

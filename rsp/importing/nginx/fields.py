@@ -32,7 +32,7 @@ _FRAMING: Final = frozenset(
 )
 OWN: Final = _FRAMING | {"connection", "upgrade"}  # what rsp writes by itself
 _OF_RSP: Final = frozenset(("www-authenticate", "location", "retry-after", "allow"))  # in what rsp itself answers
-SINGLE: Final = frozenset(("server", "date", "content-type"))  # what a response has once
+SINGLE: Final = frozenset(("server", "date", "content-type", "etag", "last-modified"))  # what a response has once
 _LEFT_TO_RSP: Final = {
     "x-forwarded-for": ("$proxy_add_x_forwarded_for", "$remote_addr", "$binary_remote_addr", "$realip_remote_addr"),
     "x-forwarded-proto": ("$scheme",),
@@ -240,6 +240,8 @@ def response_rules(level: Level, names: Names, parts: Parts, rules: Rules, *, ad
 def _added(way: str, name: str, value: str, statement: Statement, names: Names, parts: Parts, rules: Rules) -> None:
     key = name.lower()
     said = names.expand(value)
+    if key in ("etag", "last-modified") and not said:
+        rules.hidden.append(name)
     if not said:
         return
     if "$upstream_cache_status" in said or "$srcache" in said:

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import pages_of_folders
+from rsp.importing.nginx import media, pages_of_folders
 from rsp.importing.nginx.access import differ
 from rsp.importing.nginx.guards import MODULE, Dynamic
 from rsp.importing.nginx.levels import Level
@@ -344,10 +344,7 @@ def table(
     control = cache_control(level)
     if control:
         keys["cache_control"] = control
-    kinds = [statement for statement in level.own("types") if statement.block] if level.kind == "location" else []
-    types: dict[str, Value] = {
-        extension: each.name for kind in kinds for each in kind.block or [] for extension in each.args
-    }
+    types = media.table(level)
     if types:
         keys["types"] = types
     charset = level.value("charset")

@@ -60,7 +60,7 @@ def target(
     keys: dict[str, Value] = {}
     if secure:
         keys["tls"] = tls(level, host, names, family)
-    if family == "grpc":
+    if family == "grpc" or level.value("proxy_http_version") == "2":
         keys["http"] = 2
     retry(level, keys, parts, family)
     block = blocks.get(host)

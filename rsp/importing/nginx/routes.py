@@ -41,7 +41,7 @@ class Routes:
         own = self._listeners.of(server)
         has_tls = any(listener.tls for listener in own)
         tls.certificates(server, own, result)
-        certified = tls.clients(server, has_tls)
+        certified = tls.clients(server, has_tls, result)
         if own and all(listener.redirects for listener in own):
             return
         result.routes.append(Heading(self._heading(server, parts)))

@@ -130,6 +130,9 @@ def logged(statements: list[Statement], formats: set[str], result: Result) -> Va
     for statement in statements:
         if len(statement.args) > 1 and (statement.args[1] in formats or statement.args[1] not in ("main", "combined")):
             result.settings.note(statement, "the lines of access logs have rsp's format `combined` (docs/logs.md)")
+        if any(word.startswith("if=") for word in statement.args):
+            said = "rsp logs all requests; access_log = { when = ... } has a condition (docs/logs.md)"
+            result.settings.note(statement, said)
         path = statement.value
         if path.startswith("syslog:"):
             match = re.search(r"server=([^,\s]+)", path)

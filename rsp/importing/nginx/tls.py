@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rsp.importing.nginx.listen import Listener
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Server
+from rsp.importing.nginx.surroundings import every
 from rsp.importing.site import Declaration, Setting, Value
 
 
@@ -66,12 +67,16 @@ def rules(servers: list[Server], result: Result) -> None:
         result.settings.append(Setting("tls", table))
 
 
-def clients(server: Server, has_tls: bool) -> dict[str, Value]:
+def clients(server: Server, has_tls: bool, result: Result) -> dict[str, Value]:
     """Keys of all routes of a server that asks clients for certificates."""
     mode = server.level.value("ssl_verify_client", "off")
     authority = server.level.value("ssl_client_certificate") or server.level.value("ssl_trusted_certificate")
     revoked = server.level.value("ssl_crl")
     server.level.all("ssl_verify_depth")
+    asked = [word for each in every(server.level.block) for word in each.args if "$ssl_client_" in word]
+    if mode == "optional_no_ca" and asked:
+        said = "rsp asks clients for certificates of authorities that it knows only"
+        result.settings.lost(server.level.all("ssl_verify_client")[-1], said)
     if mode in ("off", "optional_no_ca") or not authority or not has_tls:
         return {}
     keys: dict[str, Value] = {"client_ca": authority}
