@@ -200,3 +200,30 @@ def test_certificates_of_any_authority(tmp_path):
     assert imported(tmp_path, passing("", around=f"listen 443 ssl; {tls}"))[0].whole
     asked = passing("proxy_set_header X-Name $ssl_client_s_dn;", around=f"listen 443 ssl; {tls}")
     assert not imported(tmp_path, asked)[0].whole
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("proxy_method PUT;", 'req.method = "PUT"'),
+        ("proxy_set_body '$host!';", 'req.body = req.host .. "!"'),
+    ],
+)
+def test_method_and_body_that_peers_get(tmp_path, line, expected):
+    site, text = imported(tmp_path, passing(line))
+    assert site.whole
+    assert expected in text
+
+
+def test_limits_that_only_count(tmp_path):
+    zone = "limit_req_zone $binary_remote_addr zone=slow:1m rate=1r/s;"
+    site, text = imported(tmp_path, passing("limit_req zone=slow; limit_req_dry_run on;", http=zone))
+    assert site.whole
+    assert "rate_limit" not in text
+    assert any("nginx counts here" in note.text for note in site.notes)
+
+
+def test_echo_answers_with_texts(tmp_path):
+    site, text = imported(tmp_path, "server { listen 80; location / { echo one $host; echo -n two; } }")
+    assert site.whole
+    assert 'body = "one {host}\\ntwo"' in text

@@ -136,14 +136,14 @@ class Zones:
         lines: list[str] = []
         rates = [
             rate
-            for statement in level.all("limit_req")
+            for statement in _enforced(level, "limit_req", parts)
             if (rate := self._rate(statement, level, names, parts, lines)) is not None
         ]
         if rates:
             keys["rate_limit"] = rates[0] if len(rates) == 1 else rates
         counts: list[Value] = []
         table: dict[str, Value]
-        for statement in level.all("limit_conn"):
+        for statement in _enforced(level, "limit_conn", parts):
             zone, count, *_ = [*statement.args, ""]
             key = self._counts.get(zone)
             if key is None and self._guesses:
@@ -278,3 +278,12 @@ def _copied(level: Level) -> list[str]:
         if statement.args[1:] and statement.args[1] in values
     ]
     return list(dict.fromkeys(copied))
+
+
+def _enforced(level: Level, name: str, parts: Parts) -> list[Statement]:
+    found = level.all(name)
+    if not level.is_on(f"{name}_dry_run"):
+        return found
+    for statement in found:
+        parts.note(statement, f"{name}_dry_run: nginx counts here and refuses no request; rsp does neither")
+    return []

@@ -107,8 +107,25 @@ def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str
     rules.before[:0] = changed
     if level.value(f"{family}_pass_request_body") == "off":
         rules.before.append('req.body = ""')
+    rules.before += _sent(level, names, parts)
     if level.value(f"{family}_pass_request_headers") == "off":
         rules.before[:0] = _without_fields(found, names, rules)
+
+
+def _sent(level: Level, names: Names, parts: Parts) -> list[str]:
+    """Method and body that peers get in the place of the client's."""
+    lines: list[str] = []
+    method, body = level.last("proxy_method"), level.last("proxy_set_body")
+    try:
+        if method is not None and method.value not in ("$request_method", "HEAD"):
+            said = names.lua(names.expand(method.value).upper() if names.is_plain(method.value) else method.value)
+            lines.append(f'if req.method ~= "HEAD" then req.method = {said} end')
+            parts.note(method, "rsp does not change the method of HEAD requests")
+        if body is not None and body.value != "$request_body":
+            lines.append(f"req.body = {names.lua(body.value)}")
+    except Unsayable as error:
+        parts.lost(method or level.all("proxy_set_body")[-1], str(error))
+    return lines
 
 
 def _without_fields(statements: list[Statement], names: Names, rules: Rules) -> list[str]:

@@ -5,7 +5,18 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.check import MATCHING
-from rsp.importing.nginx import elsewhere, idioms, settings, shared, substitutions, surroundings, times, tls, upstreams
+from rsp.importing.nginx import (
+    echoes,
+    elsewhere,
+    idioms,
+    settings,
+    shared,
+    substitutions,
+    surroundings,
+    times,
+    tls,
+    upstreams,
+)
 from rsp.importing.nginx.access import Zones
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.environment import Environment
@@ -122,6 +133,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     )
     _absolute(main.block, result)
     for statement in http.own("server"):
+        echoes.translate(statement.block or [])
         idioms.translate(statement)
     guess = _ROOT if is_part else f"{_PREFIX}/html"
     constants = {"document_root": guess, "realpath_root": guess, "ssl_early_data": ""}  # rsp accepts no early data

@@ -187,13 +187,15 @@ HANDLED: Final[dict[str, str]] = {
     "zstd_static": "`files`, `fallback`, `else_to`, "
     "`else_rewrite`; a hook that looks for files of other names, and for directories by variables",
     "sub_filter": "a hook that changes bodies",
+    "proxy_method proxy_set_body": "a hook that changes the request",
+    "echo": "as `return 200`",
     "expires": "`cache_control` of `files`, or Cache-Control",
     "allow deny satisfy limit_except": "`allow`, `deny`, `any`; a hook for methods",
     "auth_basic auth_basic_user_file": "`auth = { basic = ... }`",
     "auth_request auth_request_set": '`auth = { forward = ..., style = "auth_request" }`; '
     "a hook, where it is `if` and `return`",
-    "limit_req limit_req_zone limit_req_status": "`rate_limit`; no request is delayed",
-    "limit_conn limit_conn_zone limit_conn_status": "`concurrency`",
+    "limit_req limit_req_zone limit_req_status limit_req_dry_run": "`rate_limit`; no request is delayed",
+    "limit_conn limit_conn_zone limit_conn_status limit_conn_dry_run": "`concurrency`",
     "limit_rate": "`bandwidth`",
     "return rewrite if set break": "`redirect`, `respond`, `rewrite`, `maintenance`; else a hook, "
     "which looks for a location again after `rewrite ... last`",
@@ -215,7 +217,7 @@ HANDLED: Final[dict[str, str]] = {
     "empty_gif": "a hook that answers with the picture",
 }
 
-KNOWN: Final = frozenset(name for names in HANDLED for name in names.split()) - {"sub_filter"}
+KNOWN: Final = frozenset(name for names in HANDLED for name in names.split()) - {"sub_filter", "echo"}
 DROPPED: Final = _LEFT_OUT - KNOWN
 
 CLOSING: Final = (
