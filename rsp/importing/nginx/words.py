@@ -217,7 +217,12 @@ HANDLED: Final[dict[str, str]] = {
     "empty_gif": "a hook that answers with the picture",
 }
 
-KNOWN: Final = frozenset(name for names in HANDLED for name in names.split()) - {"sub_filter", "echo"}
+# What has an effect wherever it stands, so that it is reported where nothing has asked for it.
+_EVERYWHERE: Final = frozenset(
+    ("echo", "more_clear_input_headers", "more_set_input_headers", "proxy_method", "proxy_pass_request_headers",
+     "proxy_set_body", "sub_filter")
+)  # fmt: skip
+KNOWN: Final = frozenset(name for names in HANDLED for name in names.split()) - _EVERYWHERE
 DROPPED: Final = _LEFT_OUT - KNOWN
 
 CLOSING: Final = (
@@ -277,6 +282,8 @@ def reason_for(name: str) -> str:
     for beginnings, reason in _REASONS:
         if name.startswith(tuple(beginnings.split())):
             return reason
+    if name in _EVERYWHERE:
+        return "rsp import does not translate this directive here"
     return "rsp import does not know this directive"
 
 
