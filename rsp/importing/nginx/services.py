@@ -57,6 +57,11 @@ class Services:
         if "$" in path:
             return None
         statement.used = True
+        for each in location.level.all("proxy_method", "proxy_set_body", "proxy_pass_request_headers"):
+            if each.value.upper() not in ("GET", "ON"):
+                context.result.upstreams.lost(
+                    each, "rsp asks the service of auth_request by GET, with fields of its own"
+                )
         lost = [each for each in location.level.all("proxy_set_header") if each.value.lower() not in _SENT]
         if lost:
             said = f"the service of auth_request does not get {', '.join(dict.fromkeys(each.value for each in lost))}"
