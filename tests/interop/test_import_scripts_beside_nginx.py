@@ -11,7 +11,8 @@ from tests.interop.test_import_beside_nginx import NGINX, TYPES, _user
 from tests.over_tls import not_over_tls
 from tests.paths import public_directory
 
-SITE = """server {
+SITE = """map "$http_user_agent$request_method" $mapped { testGET "asked {for}"; }
+server {
     listen 8080;
     root DIRECTORY/www;
     index index.php index.html;
@@ -105,6 +106,8 @@ SCRIPTS = """
         fastcgi_param APP_ENV "live {x}";
         fastcgi_param USER_AGENT_OF $http_user_agent;
         fastcgi_param HTTP_X_OWN "";
+        fastcgi_param X_MAPPED $mapped;
+        fastcgi_param HTTP_X_MAPPED $mapped if_not_empty;
         fastcgi_param PHP_FLAG "session.auto_start=off \\n suhosin.session.cryptua=off";
         fastcgi_param PHP_VALUE "upload_max_filesize = 100M
             post_max_size=100M";
@@ -112,7 +115,8 @@ SCRIPTS = """
 """
 TOLD = (
     "SCRIPT_FILENAME", "SCRIPT_NAME", "QUERY_STRING", "REQUEST_URI", "REQUEST_METHOD", "SERVER_NAME", "HTTPS",
-    "PATH_INFO", "APP_ENV", "USER_AGENT_OF", "HTTP_X_OWN", "PHP_FLAG", "PHP_VALUE",
+    "PATH_INFO", "APP_ENV", "USER_AGENT_OF", "HTTP_X_OWN", "X_MAPPED", "HTTP_X_MAPPED",
+    "PHP_FLAG", "PHP_VALUE",
 )  # fmt: skip
 TARGETS = (
     "/", "/?a=b", "/page", "/page?a=b", "/page/?a=b", "/a/b/c", "/index.php?x=1", "/other.php", "/nosuch.php",

@@ -43,7 +43,7 @@ def status(tmp_path):
         (r"location ~ /\.(?!well-known) { deny all; }", "/.git/config"),
         ("location = /x { return 403; }", "/x"),
         ("location = /x { internal; }", "/x"),
-        ("location /x/ { auth_basic_user_file /none; auth_basic $realm; access_by_lua_block { deny() } }", "/x/y"),
+        ("location /x/ { auth_basic_user_file /dev/null; auth_basic $realm; access_by_lua_block { deny() } }", "/x/y"),
         (f"location /x/ {{ access_by_lua_file /a.lua; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ secure_link $arg_a; if ($secure_link = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ valid_referers server_names; if ($invalid_referer) {{ return 403; }} {_PROXY} }}", "/x/y"),

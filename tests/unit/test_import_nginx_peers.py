@@ -134,13 +134,24 @@ def test_a_part_that_refuses_some_scripts_and_does_not_say_what_runs_the_others(
     assert text.index("/cache/") < text.index("regex = [[\\.php$]]")  # still refused
 
 
-@pytest.mark.parametrize("location", ["= /ping", "/fpm-status", "~ ^/(status|ping)$"])
-def test_pages_of_php_fpm_are_no_scripts(tmp_path, location):
+@pytest.mark.parametrize(
+    ("location", "pages", "name"),
+    [
+        ("= /ping", '"/ping"', ""),
+        ("/fpm-status", '"/fpm-status"', ""),
+        ("~ ^/(status|ping)$", '"/status", "/ping"', ""),
+        ("~ ^/fpm/(?:status|ping)", '"/fpm/status", "/fpm/ping"', ""),
+        ("= /health", '"/ping"', "/ping"),
+        ("/healthz", '"/ping"', "/ping"),
+    ],
+)
+def test_pages_of_php_fpm_are_no_scripts(tmp_path, location, pages, name):
     passing = "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; fastcgi_pass 127.0.0.1:9000;"
-    site, text = imported(tmp_path, f"server {{ root /srv; location {location} {{ {passing} }} }}")
-    assert not site.whole
-    assert "ping.path" in text.replace("\n-- ", " ")
-    assert "status = 503" in text
+    named = f"fastcgi_param SCRIPT_NAME {name};" if name else ""
+    site, text = imported(tmp_path, f"server {{ root /srv; location {location} {{ {passing} {named} }} }}")
+    assert site.whole
+    assert f"pages = {{ {pages} }}" in text
+    assert ('rewrite = "/ping"' in text) == bool(name)
     for script in ("~ \\.php$", "~ ^/index\\.php(/|$)"):
         site, text = imported(tmp_path, f"server {{ root /srv; location {script} {{ {passing} }} }}")
         assert site.whole

@@ -22,6 +22,7 @@ _FULL: Final = (  # never empty
     "binary_remote_addr", "remote_addr", "proxy_protocol_addr", "server_name", "server_port", "server_addr", "host",
     "http_host", "uri", "request_uri", "document_uri", "request_method", "scheme",
 )  # fmt: skip
+_CACHING: Final = re.compile(r"\w+_(?:cache(?:_\w+)?|no_cache)|access_log|location")
 _RATE: Final = re.compile(r"rate=(\d+)r/([sm])")
 
 
@@ -67,7 +68,7 @@ def passwords(level: Level, keys: dict[str, Value], names: Names) -> None:
         raise Unsayable("the file of passwords depends on the request")
     auth: dict[str, Value] = {"basic": names.expand(file.value)}
     if not names.is_plain(realm.value):
-        raise Unsayable("auth_basic depends on the request: its variable may be `off`")
+        return  # its variable may be `off`: hooked.py
     if names.expand(realm.value) == "off":
         return
     auth["realm"] = names.expand(realm.value)
@@ -79,7 +80,7 @@ def differ(one: Level, other: Level, *, returns: bool = False) -> bool:
 
     ``returns``: its ``return`` does not count.
     """
-    if other.has("limit_except", "if") or (other.has("return") and not returns):
+    if other.has("limit_except") or (other.has("return") and not returns) or not _only_sets(other):
         return True
     for names in (("allow", "deny"), ("auth_basic",), ("auth_request",)):
         asked = other.all(*names)
@@ -88,6 +89,17 @@ def differ(one: Level, other: Level, *, returns: bool = False) -> bool:
                 if _said(one, *each) != _said(other, *each):
                     return True
     return False
+
+
+def _only_sets(level: Level) -> bool:
+    """Whether each ``if`` does nothing but set variables that caches alone ask for."""
+    block = [each for one in level.block if one.name == "if" for each in one.block or []]
+    if any(each.name not in ("set", "access_log") for each in block):
+        return False
+    given = {each.value.strip("${}") for each in block if each.name == "set"}
+    said = (each for outer in level.around() for each in outer.block if not _CACHING.fullmatch(each.name))
+    texts = (word for each in said if given for word in (each.args[1:] if each.name == "set" else each.args))
+    return not any(name in given for text in texts for _, name in pieces(text))
 
 
 def _said(level: Level, *names: str) -> list[tuple[str, list[str]]]:

@@ -12,6 +12,7 @@ from rsp.importing.nginx import (
     fields,
     files,
     folders,
+    fpm_pages,
     indexes,
     media,
     pages,
@@ -64,6 +65,10 @@ class Content:
             match = _MAPPED.fullmatch(names.expand(passing.value))
             values = context.functions.values(match["name"], may_be_empty=True) if match is not None else []
             urls = [Statement(passing.name, [value], passing.origin) for value in values] or [passing]
+            pages = fpm_pages.of(level, names, location) if key == "to" and passing.name == "fastcgi_pass" else {}
+            if location is not None and pages:
+                fpm_pages.put(pages, draft, passing, location, level, names, context)
+                return
             found = [
                 fastcgi.upstream(
                     url,

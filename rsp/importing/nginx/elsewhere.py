@@ -90,7 +90,7 @@ def _unknown(block: list[Statement]) -> frozenset[str]:
 
 
 def _given(block: list[Statement]) -> Iterator[str]:
-    """Names of variables that a directive of the file sets, as far as one can tell."""
+    """Names of variables that a directive of the file sets, as far as their names say it."""
     for statement in block:
         words = [statement.name, *statement.args]
         yield from (name for word in words for name in re.findall(r"\(\?P?<([A-Za-z_]\w*)>", word))

@@ -1,15 +1,16 @@
 """``fastcgi_pass`` and ``uwsgi_pass``: an upstream that speaks the protocol and knows where scripts are."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from rsp.importing.lua import index as index_of
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.proxy import retry
 from rsp.importing.nginx.result import Parts, Result
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.upstreams import Block, wish, with_port
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.variables import Names, Unsayable, field
 from rsp.importing.site import Value
 
 # What rsp sends by itself (docs/fastcgi.md), and what PHP does without.
@@ -55,11 +56,11 @@ _SCRIPT: Final = re.compile(r"(?P<root>.*?)/?\$(?:\{)?fastcgi_script_name\}?")
 
 def upstream(
     statement: Statement, level: Level, names: Names, blocks: Mapping[str, Block], result: Result, parts: Parts,
-    index: str | None = None, *, is_rewritten: bool = False, suffix: str = "",
+    index: str | None = None, *, is_rewritten: bool = False, suffix: str = "", pages: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Its name.  ``index``: the script of paths that name none, where another place says so;
     ``is_rewritten``: the path is not the client's, which nginx passes as REQUEST_URI all the same; ``suffix``: of the
-    scripts' names, where it is not that of PHP.
+    scripts' names, where it is not that of PHP; ``pages``: of PHP-FPM, which are asked for instead of scripts.
 
     Raises :class:`Unsayable`.
     """
@@ -70,7 +71,9 @@ def upstream(
         raise Unsayable(f"the peer {said} is not known before a request comes")
     protocol = statement.name.removesuffix("_pass")
     keys: dict[str, Value] = {"protocol": protocol}
-    if protocol == "fastcgi":
+    if pages:
+        keys.update(root=root_of_pages(names), pages=list(pages))
+    elif protocol == "fastcgi":
         _scripts(statement, level, names, keys, index, parts)
         if suffix and "split" not in keys:
             keys.update(split=suffix, index=f"index{suffix}")
@@ -132,6 +135,12 @@ def _scripts(
         keys["index"] = index
 
 
+def root_of_pages(names: Names) -> str:
+    """Of an upstream that looks for no scripts."""
+    said = names.expand("$document_root")
+    return said if said.startswith("/") and "$" not in said else "/var/www/html"
+
+
 def _parameters(level: Level, name: str, names: Names, parts: Parts) -> dict[str, Value]:
     """``params``: what the file says that rsp does not by itself."""
     found: dict[str, Value] = {}
@@ -144,13 +153,40 @@ def _parameters(level: Level, name: str, names: Names, parts: Parts) -> dict[str
         if variable in FIXED or variable == "HTTP_PROXY":
             parts.note(statement, f"rsp sets {variable} by itself, to what the script and its path are")
             continue
+        is_optional = bool(rest[0]) and not names.is_plain(value)
         try:
-            if "fastcgi_script_name" in value or (rest[0] and not names.is_plain(value)):
-                raise Unsayable("rsp does not know its value before the script is chosen, or whether it is empty")
-            found[variable] = names.text(value)
+            if "fastcgi_script_name" in value:
+                raise Unsayable("rsp does not know its value before the script is chosen")
+            if not is_optional and _has_placeholder(value, names):
+                found[variable] = names.text(value)
+            elif is_optional and not variable.startswith("HTTP_"):
+                raise Unsayable("rsp does not know whether its value is empty")
+            else:
+                found |= _by_field(variable, names.lua(value), statement, parts)
         except Unsayable as error:
             parts.lost(statement, str(error))
     return found
+
+
+def _has_placeholder(value: str, names: Names) -> bool:
+    try:
+        names.text(value)
+    except Unsayable:
+        return False
+    return True
+
+
+def _by_field(variable: str, value: str, statement: Statement, parts: Parts) -> dict[str, Value]:
+    """A variable that a hook makes: it comes to the peer by way of a field of the request, which has its name."""
+    is_field = variable.startswith("HTTP_")
+    name = field(variable[5:].lower() if is_field else f"x_param_{variable.lower()}")
+    line = f'do local value = {value} req.headers{index_of(name)} = value ~= "" and value or nil end'
+    if line not in parts.told:
+        parts.told.append(line)
+    if is_field:
+        return {}
+    parts.note(statement, f"scripts see the value of {variable} in HTTP_X_PARAM_{variable}, too")
+    return {variable: f"{{header.{name}}}"}
 
 
 def unknown(statement: Statement, parts: Parts) -> None:

@@ -20,9 +20,6 @@ from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
 _BELOW: Final = r"\.php/"
-_OF_FPM: Final = tuple(
-    f"/{before}{page}" for page in ("ping", "status") for before in ("", "fpm-", "fpm_", "php-", "php-fpm-")
-)
 
 
 def _place(draft: Draft, folder: str) -> tuple[str, str]:
@@ -142,9 +139,6 @@ def tell(draft: Draft, passing: Statement, location: Location | None, level: Lev
     by_name = any("$fastcgi_script_name" in each or "$request_filename" in each for each in scripts)
     if location is None or not by_name or "php" in re.sub("php[-_]", "", location.path):
         return
-    is_for_few = location.path in _OF_FPM or not location.matches("/x")
-    if is_for_few and any(location.matches(path) for path in _OF_FPM):
-        raise Unsayable("rsp asks for scripts that are files, not for pages of PHP-FPM (ping.path, pm.status_path)")
     if location.modifier in ("", "^~") or not (location.matches("/x.php") or location.path.endswith("/")):
         said = "paths that name no script are for index.php here; nginx asks for a script of their own name"
         draft.parts.note(passing, said)

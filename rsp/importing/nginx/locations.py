@@ -13,12 +13,14 @@ from rsp.importing.nginx import (
     conflicts,
     fields,
     files,
+    hooked,
     indexes,
     precedence,
     prefixes,
     referers,
     settings,
     times,
+    told,
     verdicts,
 )
 from rsp.importing.nginx.chosen import Chosen
@@ -177,8 +179,9 @@ class Locations:
         if verdict is None:
             access.service(level, draft.keys, self._services.asked)
         access.satisfy(level, draft.keys)
-        counted = self.context.zones.put(level, draft.keys, names, draft.parts)
-        self._limit_except(level, draft)
+        counted = hooked.realm(level, names, draft, self.context.result)
+        counted += self.context.zones.put(level, draft.keys, names, draft.parts)
+        draft.before += hooked.methods(level, names, draft.keys, self.context.result)
         rules = fields.Rules()
         chosen = Chosen(self._content, draft, level, names, self._numbers)
         self.guards.choose = chosen.inside
@@ -191,7 +194,8 @@ class Locations:
             given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
             chosen.settle(given, self._content.ports)
-            said = [*rules.before, *chosen.before, *draft.before]
+            given, behind_it = told.placed(given, draft, location, self.server, self.context.result.scripts)
+            said = [*behind_it, *rules.before, *chosen.before, *draft.before]
             lines = self._with_groups(said, location)
             asked = set(re.findall(r"\{(\w+)\}", str(draft.keys.get("else_rewrite"))))
             if (lines is not said or asked & names.captures) and any("found" in line for line in given):
@@ -252,18 +256,6 @@ class Locations:
             fields.put_response(rules, draft.keys)
             draft.after += rules.after
         mark_all(level.block)
-
-    def _limit_except(self, level: Level, draft: Draft) -> None:
-        for statement in level.own("limit_except"):
-            inner = Level("limit_except", statement.block or [])
-            if any(each.name == "deny" and each.value == "all" for each in inner.block) and len(inner.block) == 1:
-                methods = [*statement.args, *(["HEAD"] if "GET" in statement.args else [])]
-                allowed = ", ".join(f"{quoted(method)}" for method in methods)
-                condition = " and ".join(f"req.method ~= {quoted(method)}" for method in methods)
-                draft.before += [f"if {condition} then return respond(403) end"] if allowed else []
-                mark_all(inner.block)
-            else:
-                raise Unsayable("rsp import translates limit_except with `deny all` only")
 
     # -- the rewrite module
 

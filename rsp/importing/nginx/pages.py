@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import access, failing, proxy, scripted
+from rsp.importing.nginx import access, failing, proxy, scripted, told
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
@@ -35,6 +35,7 @@ def pages(server: Server, drafts: list[tuple[Location | None, Draft]], context: 
         for statement in level.all("error_page"):
             try:
                 statuses += _page(statement, server, location, draft, context, prefix, is_new=id(statement) not in seen)
+                told.late(draft)
             except Unsayable as error:
                 result.pages.lost(statement, str(error))
             seen.add(id(statement))

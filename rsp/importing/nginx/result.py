@@ -16,7 +16,11 @@ _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
 class Parts(list[Part]):
-    """Parts of one kind, in order."""
+    """Parts of one kind, in order.  ``told``: lines of a hook that make what peers are told, beside these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
 
     def lost(self, statement: Statement, reason: str) -> None:
         """``statement`` cannot be translated, for ``reason``: half a sentence."""
