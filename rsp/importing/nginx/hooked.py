@@ -9,6 +9,7 @@ from rsp.importing.lua import quoted
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.servers import CONTENT
 from rsp.importing.nginx.tree import Statement, mark_all
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
@@ -24,7 +25,8 @@ def methods(level: Level, names: Names, keys: dict[str, Value], result: Result) 
         inner = Level("limit_except", block, level)
         if not block:
             continue
-        if any(each.name not in _KNOWN for each in block):
+        same = [each.args for each in level.block if each.name in CONTENT]  # said once more
+        if any(each.name not in _KNOWN and not (each.name in CONTENT and each.args in same) for each in block):
             raise Unsayable("rsp import translates limit_except with allow, deny and auth_basic only")
         if (inner.has("allow", "deny") and level.all("allow", "deny")) or level.value("satisfy") == "any":
             raise Unsayable("limit_except has other networks than its location")

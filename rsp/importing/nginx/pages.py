@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import access, failing, proxy, scripted, told
+from rsp.importing.nginx import access, failing, fastcgi, proxy, scripted, told
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import MODULE
@@ -18,6 +18,7 @@ from rsp.importing.site import Declaration, Value
 
 _ANY: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$")
 _USUAL: Final = frozenset((*range(400, 418), 426, 429, 431, *range(500, 506)))  # of rsp itself
+_ITSELF: Final = ("$uri", "$request_uri", "$document_uri")
 _FAILURES: Final = ("500", "502", "503", "504", "429", "404", "403")  # after which `failover` can be
 
 
@@ -84,6 +85,8 @@ def _page(
         condition = " or ".join(f"err.status == {status}" for status in known)
         draft.failed.append(f"if {condition} then return redirect({names.lua(target)}, {changed[1:] or 302}) end")
         return []
+    if target in _ITSELF and known == ["405"] and changed == "=200" and _takes_all(draft):
+        return []
     if "$" in target:
         raise Unsayable("the page depends on the request")
     path, found = target.partition("?")[0], server.find(target.partition("?")[0])
@@ -102,14 +105,13 @@ def _page(
         return []
     if found is not None and found.content is not None and found.content.name == "fastcgi_pass" and target[0] == "/":
         if "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors"):
-            raise Unsayable("the page comes from a peer")
+            _asked(target, found, known, changed[1:], server, draft, context)
+            return []
         scripted.lead(target, found, known, changed, server, others, draft, context)
         return []
-    if changed and changed[1:] not in known and not (found is not None and found.level.has("return")):
-        raise Unsayable("rsp does not change the status of an error with its page")
+    if changed and changed[1:] not in known and is_file:
+        return _changed(statement, known, changed[1:], path, server, draft, found, result, prefix, is_new=is_new)
     if found is not None and found.content is not None:
-        if location is None or location.level.is_on(f"{location.level.family()}_intercept_errors"):
-            raise Unsayable("the page comes from a peer")
         _asked(target, found, known, changed[1:], server, draft, context)
         return []
     if found is not None and found.level.has("return"):
@@ -118,6 +120,30 @@ def _page(
     if is_new:
         _declare(statement, known, path, server, found, result, prefix)
     return known
+
+
+def _takes_all(draft: Draft) -> bool:
+    """``error_page 405 =200 $uri``: files for requests with other methods than GET, which nginx makes of them."""
+    if any("respond(405)" in line for line in draft.before):
+        return False
+    if "files" in draft.keys and not {"else_to", "to"} & set(draft.keys):
+        draft.before.insert(0, 'if req.method ~= "GET" and req.method ~= "HEAD" then req.method = "GET" end')
+    return True  # nothing else answers so
+
+
+def _changed(
+    statement: Statement, known: list[str], status: str, path: str, server: Server, draft: Draft,
+    found: Location | None, result: Result, prefix: Path, *, is_new: bool,
+) -> list[str]:  # fmt: skip
+    """``error_page 502 =503 /busy.html``: a page of the other status.  Raises :class:`Unsayable`."""
+    if not re.fullmatch("[45][0-9][0-9]", status):
+        raise Unsayable("rsp does not change the status of an error with its page")
+    if is_new:
+        _declare(statement, [status], path, server, found, result, prefix)
+        result.pages.note(statement, f"the page is for every {status} of rsp")
+    condition = " or ".join(f"err.status == {each}" for each in known)
+    draft.failed.append(f"if {condition} then return respond({status}) end")
+    return []
 
 
 def _declare(
@@ -322,18 +348,26 @@ def _asked(
 ) -> None:
     """A location that passes on to a peer, which is asked for the page.  Raises :class:`Unsayable`."""
     passing = meant.content
-    if passing is None or passing.name != "proxy_pass" or meant.level.has(*MODULE) or path.startswith("@"):
+    wrong = passing is None or passing.name not in ("proxy_pass", "fastcgi_pass") or meant.level.has(*MODULE)
+    if passing is None or wrong or path.startswith("@"):
         raise Unsayable("the page does not come from a peer alone")
-    target = proxy.target(passing, meant.level, server.names_at(meant), context.blocks, context.result, draft.parts)
-    if target.uri is not None:
-        raise Unsayable("the page comes from another path of a peer")
+    names = server.names_at(meant)
+    if passing.name == "fastcgi_pass":
+        upstream = fastcgi.upstream(passing, meant.level, names, context.blocks, context.result, draft.parts)
+    else:
+        target = proxy.target(passing, meant.level, names, context.blocks, context.result, draft.parts)
+        upstream = target.upstream
+        if target.uri is not None:
+            if "$" in target.uri or meant.is_regex:
+                raise Unsayable("the page comes from another path of a peer")
+            path = target.uri if meant.modifier == "=" else target.uri + path[len(meant.path) :]
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     passing.used = True
     said = "rsp asks for the page without the fields of the client; of the page, it sends Content-Type and body"
     draft.parts.note(passing, said)
     draft.failed += [
         f"if {condition} then",
-        f"  local page = http.get{{ upstream = {quoted(target.upstream)}, path = {quoted(path)}, host = req.host }}",
+        f"  local page = http.get{{ upstream = {quoted(upstream)}, path = {quoted(path)}, host = req.host }}",
         '  local kind = page and page.headers["Content-Type"] or "text/html"',
         '  local fields = { ["Content-Type"] = kind }',
         f"  local status = {changed or 'err.status'}",
