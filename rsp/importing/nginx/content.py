@@ -255,7 +255,7 @@ class Content:
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
         runs = script is not None and files.may_be_directory(location)
         if runs or is_refused:
-            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
+            draft.before += indexes.closed(draft, self.server, self.guards, level, folder, location)
         if script is not None and runs:
             indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
             self._unlisted(draft)
@@ -292,7 +292,7 @@ class Content:
             )
             draft.parts.note(level.own("try_files")[-1], said)
         if is_refused or script is not None:
-            draft.before += indexes.closed(draft, self.server, self.guards, level, folder)
+            draft.before += indexes.closed(draft, self.server, self.guards, level, folder, location)
         if last.file is not None:
             draft.keys["fallback"] = last.file
             if script is not None:
@@ -377,6 +377,8 @@ class Content:
         """What keeps clients out of ``meant`` holds for requests that come there by way of files, too."""
         if access.differ(level, meant.level):
             raise Unsayable(f"{meant.path} has restrictions of its own")
+        if meant.modifier == "@":  # no other route is for it
+            mark_all(meant.level.own("if"))
 
 
 def _suffix(location: Location | None) -> str:

@@ -255,7 +255,7 @@ def _last(last: str, server: Server, location: Location | None, names: Names) ->
 
 
 def look_at_index(server: Server, location: Location | None, level: Level) -> bool:
-    """nginx asks again with the name of a directory's index: whether locations for scripts may refuse it.
+    """nginx asks again with the name of a directory's index: whether expressions may refuse it.
 
     Raises :class:`Unsayable` where others may keep clients out.
     """
@@ -263,28 +263,24 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
         return False
     said, is_refused = level.last("index"), False
     folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
+    closing = [each for each in server.locations if each.content is None and differ(level, each.level)]
     for word in said.args if said is not None else [_DEFAULT_INDEX]:
-        if location is not None and location.is_regex:
-            found = pages_of_folders.led_to(location, word, server)
+        if location is not None and location.modifier == "=":
+            found = [each for each in closing if each is server.find(f"{folder}/{word}")]
         else:
-            exact = (each for each in server.locations if each.modifier == "=")
-            found = [each for each in (server.find(f"{folder}/{word}"), *exact) if each is not None]
+            found = pages_of_folders.led_to(location, word, server, closing)
         for each in found:
-            if each is location or (each.modifier == "=" and not each.path.endswith(f"/{word}")):
+            if each is location or (location is not None and pages_of_folders.is_taken(location, each, server)):
                 continue
-            is_below = each.is_regex or each.path.startswith(f"{folder}/")
-            if not is_below or each.content is not None or not differ(level, each.level):
-                continue
-            is_script = re.fullmatch(r"[\w.\-]+\.php", word) is not None
-            if (location is not None and location.is_regex) or not is_script or not _refuses_scripts(each):
+            if re.fullmatch(r"[\w.\-]+", word) is None or not _refuses(each):
                 raise Unsayable(f"the index {word} leads to a location with restrictions of its own: {each.path}")
             is_refused = True
     return is_refused
 
 
-def _refuses_scripts(location: Location) -> bool:
-    """Whether it is for scripts, and refuses all clients."""
-    if not location.is_regex or "php" not in location.path or location.level.has("if", "set", "rewrite", "break"):
+def _refuses(location: Location) -> bool:
+    """Whether an expression refuses all clients."""
+    if not location.is_regex or location.level.has("if", "set", "rewrite", "break"):
         return False
     first = next((each for each in location.level.block if each.name in ("allow", "deny", "return")), None)
     said = (first.name, first.value[:1]) if first is not None else ("", "")
@@ -364,6 +360,7 @@ def cache_control(level: Level) -> str:
 def _control(value: str) -> str:
     if value == "off" or "$" in value:
         return ""
+    value = value.removeprefix("+")
     if value in ("epoch", "-1") or value.startswith("-"):
         return "no-cache"
     if value == "max":

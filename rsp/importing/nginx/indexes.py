@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import access, fastcgi, files, prefixes
+from rsp.importing.nginx import access, fastcgi, files, pages_of_folders, prefixes
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.draft import Draft
 from rsp.importing.nginx.guards import Guards
@@ -165,28 +165,32 @@ def is_below(other: dict[str, Value]) -> bool:
     return str(other.get("regex", "")).endswith(_BELOW)
 
 
-def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: str) -> list[str]:
-    """Lines for directories whose index script is in a location that keeps clients out.  Raises :class:`Unsayable`."""
+def closed(
+    draft: Draft, server: Server, guards: Guards, level: Level, folder: str, location: Location | None
+) -> list[str]:
+    """Lines for directories whose index is in a location that keeps clients out.  Raises :class:`Unsayable`."""
     path, root = _place(draft, folder)
     there = f"{quoted(folder)} .. req.path:sub({len(path.rstrip('/')) + 1})"
     there = there if level.has("alias") else f"{root} .. req.path"
-    words, every = scripts(level), _words(level)
+    every = _words(level) if level.last("index") is not None else ["index.html"]
+    if not str(draft.match.get("exact", "/")).endswith("/"):
+        return []
     found: list[str] = []
     for each in server.locations:
-        if not each.is_regex or "php" not in each.path or each.content is not None or not words:
+        if not each.is_regex or each.content is not None or not access.differ(level, each.level):
             continue
-        if not access.differ(level, each.level) or "regex" in draft.match:
-            continue
+        words = [word for word in every if _leads(location, word, each, server)]
         try:
             name = guards.compiled(each.compared)
         except Unsayable:
             continue  # reported with the location, which is closed by a wider expression
         returned = next((one.value for one in each.level.block if one.name == "return"), "403")
         status = returned if returned[:1] in ("4", "5") else "403"
-        for word in words if str(draft.match.get("exact", "/")).endswith("/") else ():
-            pages = (page for page in every[: every.index(word)] if not page.endswith(".php"))  # which come first
+        for word in words:
+            before = every[: every.index(word)]
+            pages = before if not word.endswith(".php") else [page for page in before if not page.endswith(".php")]
             no_page = "".join(f' and file.kind({there} .. {quoted(page)}) ~= "file"' for page in pages)
-            is_closed = f"{name}.test(index){_others(each, word, server, guards)}{no_page}"
+            is_closed = f"{name}.test(index){_others(each, word, server, guards, location)}{no_page}"
             found += [
                 f"local index = req.path .. {quoted(word)}",
                 f'if req.path:sub(-1) == "/" and {is_closed} and file.kind({there} .. {quoted(word)}) == "file" then',
@@ -196,13 +200,20 @@ def closed(draft: Draft, server: Server, guards: Guards, level: Level, folder: s
     return found
 
 
-def _others(location: Location, word: str, server: Server, guards: Guards) -> str:
-    """Conditions for scripts named ``word`` that are not those of a location before this one."""
+def _leads(location: Location | None, word: str, to: Location, server: Server) -> bool:
+    """Whether the page ``word`` of a directory of ``location`` may be in the expression ``to``."""
+    if location is not None and location.modifier == "=":
+        return server.find(f"{location.path.rstrip('/')}/{word}") is to
+    is_taken = location is not None and pages_of_folders.is_taken(location, to, server)
+    return not is_taken and to in pages_of_folders.led_to(location, word, server, [to])
+
+
+def _others(location: Location, word: str, server: Server, guards: Guards, source: Location | None) -> str:
+    """Conditions for pages named ``word`` that are not those of a location before this one."""
     found = ""
-    for each in server.locations:
-        if each is location:
-            break
-        if each.is_regex and any(each.matches(f"{folder}/{word}") for folder in ("", "/x")):
+    tried = server.tried(source.home if source is not None and source.is_regex else source)
+    for each in tried[: tried.index(location)] if location in tried else []:
+        if pages_of_folders.may_share(source, word, each, location):
             found += f" and not {guards.compiled(each.compared)}.test(index)"
     for each in server.locations:
         if each.modifier == "=" and each.path.endswith(f"/{word}"):

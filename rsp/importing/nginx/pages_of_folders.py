@@ -21,41 +21,93 @@ def has_directories(location: Location) -> bool:
     return True
 
 
-def led_to(location: Location, word: str, server: Server) -> list[Location]:
-    """Those that may have the page ``word`` of a directory of ``location``, which is an expression."""
+def is_taken(prefix: Location, each: Location, server: Server) -> bool:
+    """Whether ``each`` has all paths of ``prefix``, which then has none."""
+    if prefix.is_regex or prefix.modifier == "=":
+        return False
+    if not each.is_regex:
+        return each.path == prefix.path and prefix in each.around()
     try:
-        pages = _pages(location, word)
-        own = _automaton(location.searched)
-        keeps = same(lambda found: found[1] or not found[0], [pages, own])
+        paths = _automaton(Expression(f"^{re.escape(prefix.path)}", ignores_case=False))
+        own = _automaton(each.searched)
+        return each in server.tried(prefix) and same(lambda found: found[1] or not found[0], [paths, own])
     except (Unsayable, TooMuch):
-        return [each for each in server.locations if each is not location]
-    return [
-        each
-        for each in server.locations
-        if each is not location and _may_have(each, pages, location, word, server, keeps=keeps)
-    ]
+        return False
 
 
-def _may_have(each: Location, pages: Automaton, location: Location, word: str, server: Server, *, keeps: bool) -> bool:
-    """``keeps``: ``location`` matches all of ``pages``."""
-    order = server.locations
-    is_before = order.index(each) < order.index(location)
-    if keeps and each.is_regex and each.home is location.home and not is_before:
-        return False
-    if keeps and each.modifier in ("", "^~") and location in server.tried(each):
-        return False
+def led_to(location: Location | None, word: str, server: Server, those: list[Location]) -> list[Location]:
+    """Of ``those``, what may have the page ``word`` of a directory of ``location``, which is no exact path."""
+    those = [each for each in those if each is not location]
     try:
-        if each.is_regex:
-            other = _automaton(each.searched)
+        if location is not None and location.is_regex:
+            pages = _pages(location, word)
+            own = _automaton(location.searched)
+            keeps = same(lambda found: found[1] or not found[0], [pages, own])
         else:
-            start = re.escape(each.path)
-            other = _automaton(Expression(f"^{start}$" if each.modifier == "=" else f"^{start}", ignores_case=False))
-        if each.is_regex and is_before and each.home is location.home and has_directories(each):
-            own = _pages(each, word)  # of directories that it has itself
-            return not same(lambda found: not (found[0] and found[1]) or found[2], [pages, other, own])
-        return not same(lambda found: not all(found), [pages, other])
+            pages, keeps = _pages_of_prefix(location.path if location is not None else "/", word), True
+    except (Unsayable, TooMuch):
+        return those
+    return [each for each in those if _may_have(each, pages, location, word, server, keeps=keeps)]
+
+
+def may_share(location: Location | None, word: str, one: Location, other: Location) -> bool:
+    """Whether two expressions may match the same page ``word`` of a directory of ``location``."""
+    try:
+        is_regex = location is not None and location.is_regex
+        path = location.path if location is not None else "/"
+        pages = _pages(location, word) if location is not None and is_regex else _pages_of_prefix(path, word)
+        pair = [_automaton(each.searched) for each in (one, other)]
+        return not same(lambda found: not all(found), [pages, *pair])
     except (Unsayable, TooMuch):
         return True
+
+
+def _may_have(
+    each: Location, pages: Automaton, location: Location | None, word: str, server: Server, *, keeps: bool
+) -> bool:
+    """``keeps``: ``location`` has all of ``pages``, unless expressions before it do, or longer prefixes."""
+    order = server.locations
+    before = order[: order.index(each)]
+    is_regex = location is not None and location.is_regex
+    home = location.home if location is not None and is_regex else None
+    if is_regex and keeps and each.is_regex and each.home is home and location in before:
+        return False
+    if keeps and not each.is_regex:
+        if is_regex and each.modifier != "=" and location in server.tried(each):
+            return False
+        folders = [each.path[:number] for number in range(1, len(each.path) + 1) if each.path[number - 1] == "/"]
+        return any(_leads(folder, word, each) and (not location or location.matches(folder)) for folder in folders)
+    if each.is_regex and not is_regex and each not in server.tried(location):
+        return False
+    try:
+        if not each.is_regex:
+            start = re.escape(each.path)
+            other = _automaton(Expression(f"^{start}$" if each.modifier == "=" else f"^{start}", ignores_case=False))
+            return not same(lambda found: not all(found), [pages, other])
+        other = _automaton(each.searched)
+        if same(lambda found: not all(found), [pages, other]):
+            return False
+        if is_regex and (each.home is not home or location in before):
+            return True
+        own = [_pages(each, word)] if has_directories(each) else []  # of directories that it has itself
+        first = [_automaton(one.searched) for one in before if one.is_regex and one.home is each.home]
+        taken = [*own, *(one for one in first if not same(lambda found: not all(found), [pages, other, one]))]
+        return not same(lambda found: not (found[0] and found[1]) or any(found[2:]), [pages, other, *taken])
+    except (Unsayable, TooMuch):
+        return True
+
+
+def _pages_of_prefix(path: str, word: str) -> Automaton:
+    between = "(?:.*/)?" if path.endswith("/") else "(?:.*/)"
+    return _automaton(Expression(f"^{re.escape(path)}{between}{re.escape(word)}$", ignores_case=False))
+
+
+def _leads(folder: str, word: str, to: Location) -> bool:
+    """Whether the page of a directory has a path of the prefix ``to``, and the directory has not."""
+    page = f"{folder}{word}"
+    if to.modifier == "=":
+        return page == to.path
+    return page.startswith(to.path) and not folder.startswith(to.path)
 
 
 def _directories(location: Location) -> Expression:
@@ -68,7 +120,8 @@ def _pages(location: Location, word: str) -> Automaton:
     ways = found.said.split("$|")  # each ends in /$: both.py
     if not all(each.endswith("/") for each in [*ways[:-1], ways[-1].removesuffix("$")]):
         raise TooMuch
-    said = "|".join(f"{each.removesuffix('$')}{re.escape(word)}$" for each in ways)
+    page = f"(?-i:{re.escape(word)})" if found.ignores_case else re.escape(word)
+    said = "|".join(f"{each.removesuffix('$')}{page}$" for each in ways)
     return _automaton(Expression(said, found.ignores_case))
 
 
