@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from rsp.importing.lua import quoted
+from rsp.importing.nginx.addresses import in_order, masked
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.tree import Statement
@@ -27,31 +28,28 @@ _RATE: Final = re.compile(r"rate=(\d+)r/([sm])")
 
 
 def networks(level: Level, keys: dict[str, Value]) -> None:
-    """``allow`` and ``deny``: nginx takes the first that matches, rsp any ``deny`` before any ``allow``."""
-    allowed: list[Value] = []
-    denied: list[Value] = []
+    """``allow`` and ``deny``: nginx takes the first that matches, rsp any ``deny`` before any ``allow``.
+
+    Raises :class:`Unsayable`.
+    """
+    rules: list[tuple[bool, str]] = []
+    closed = False
     for statement in level.all("allow", "deny"):
-        network = statement.value
-        if statement.name == "deny" and network == "all":
-            if allowed:
-                keys["allow"] = allowed if len(allowed) > 1 else allowed[0]
-                if denied:
-                    keys["deny"] = denied
-            else:
-                keys["deny"] = EVERYONE
-            return
-        if statement.name == "allow" and network == "all":
-            if denied:
-                keys["deny"] = denied
-            if allowed and denied:
-                raise Unsayable("the order of these allow and deny cannot be kept")
-            return
-        if statement.name == "allow":
-            allowed.append(network)
-        else:
-            if allowed:
-                raise Unsayable("the order of these allow and deny cannot be kept")
-            denied.append(network)
+        if statement.value == "all":
+            closed = statement.name == "deny"
+            break
+        rules.append((statement.name == "allow", masked(statement.value)))
+    allowed: list[Value] = [network for allows, network in rules if allows]
+    denied: list[Value] = [network for allows, network in rules if not allows]
+    if closed and not allowed:
+        keys["deny"] = EVERYONE
+        return
+    kinds = [allows for allows, _ in rules]
+    if kinds != sorted(kinds):  # an allow before a deny
+        found: list[Value] = [*in_order(rules, closed=closed)]
+        allowed, denied = (found, []) if closed else ([], found)
+    if closed:
+        keys["allow"] = allowed if len(allowed) > 1 else allowed[0]
     if denied:
         keys["deny"] = denied
 
@@ -130,7 +128,7 @@ class Zones:
     """
 
     def __init__(self, http: Level, *, guesses: bool = False) -> None:
-        self._guesses = guesses
+        self.guesses = guesses
         self._used: set[str] = set()
         self._rates: dict[str, tuple[str, str]] = {}
         self._counts: dict[str, str] = {}
@@ -158,7 +156,7 @@ class Zones:
         for statement in _enforced(level, "limit_conn", parts):
             zone, count, *_ = [*statement.args, ""]
             key = self._counts.get(zone)
-            if key is None and self._guesses:
+            if key is None and self.guesses:
                 key = "$binary_remote_addr"
                 parts.note(statement, f'zone "{zone}" is defined elsewhere: that it counts by client is a guess')
             if key is None or not count.isdigit():
@@ -189,7 +187,7 @@ class Zones:
         words = dict(word.partition("=")[::2] for word in statement.args)
         name = words.get("zone", "")
         zone = self._rates.get(name)
-        if zone is None and self._guesses:
+        if zone is None and self.guesses:
             zone = "$binary_remote_addr", _GUESS
             parts.note(statement, f'zone "{name}" is defined elsewhere: {_GUESS} for each client is a guess')
         if zone is None:

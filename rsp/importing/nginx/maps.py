@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
+from rsp.importing.nginx.addresses import masked, of_range, overlap
 from rsp.importing.nginx.elsewhere import Elsewhere
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.tree import Statement
@@ -80,11 +81,9 @@ class Maps:
         exact: list[tuple[str, str]] = []
         patterns: list[str] = []
         default = '""'
-        for entry in statement.block or []:
+        for entry in _by_host(statement.block or []):
             key, value = entry.name, entry.value
-            if key in ("hostnames", "volatile") and not entry.args:
-                if key == "hostnames":
-                    raise Unsayable("rsp import does not translate maps with `hostnames`")
+            if key == "volatile" and not entry.args:
                 continue
             if key.startswith("~"):
                 captures = named_groups(key)
@@ -131,16 +130,26 @@ class Maps:
     def _geo(self, function: str, statement: Statement) -> list[str]:
         source = Names({}, self).lua(statement.args[0]) if len(statement.args) > 1 else "req.client"
         default = '""'
-        networks: list[tuple[int, str]] = []
-        for entry in statement.block or []:
+        known: dict[str, str] = {}
+        block = statement.block or []
+        if any(each.name == "ranges" for each in block) and overlap(part for each in block for part in _parts(each)):
+            raise Unsayable("rsp import does not translate ranges in geo that have addresses in common")
+        for entry in block:
             if entry.name == "default":
                 default = quoted(entry.value)
-            elif entry.name in ("ranges", "delete", "proxy", "proxy_recursive", "include") or "-" in entry.name:
+            elif entry.name in ("proxy", "proxy_recursive", "include"):
                 raise Unsayable(f"rsp import does not translate `{entry.name}` in geo")
-            else:
-                size = int(entry.name.partition("/")[2] or (128 if ":" in entry.name else 32))
-                networks.append((size, f"  {{ {quoted(entry.name)}, {quoted(entry.value)} }},"))
-        ordered = [line for _, line in sorted(networks, key=lambda pair: -pair[0])]
+            elif entry.name == "delete":
+                known.pop(masked(entry.value), None)
+            elif entry.name != "ranges":
+                parts = _parts(entry)
+                if not parts:
+                    raise Unsayable(f"{entry.name} is no network")
+                known |= dict.fromkeys(parts, entry.value)
+        networks = [(int(each.partition("/")[2] or (128 if ":" in each else 32)), each) for each in known]
+        ordered = [
+            f"  {{ {quoted(each)}, {quoted(known[each])} }}," for _, each in sorted(networks, key=lambda pair: -pair[0])
+        ]
         return [
             f"local {function}_networks = {{  -- the smallest first",
             *ordered,
@@ -162,6 +171,33 @@ class Maps:
             left -= share
             shares.append(f"{index(entry.value)} = {share:g}")
         return [f"local function {function}(req)", f"  return split({{ {', '.join(shares)} }}, {source})", "end"]
+
+
+def _parts(entry: Statement) -> list[str]:
+    """The networks of an entry of ``geo``."""
+    is_network = entry.name[:1].isdigit() or ":" in entry.name
+    return (of_range(entry.name) if "-" in entry.name else [masked(entry.name)]) if is_network else []
+
+
+def _by_host(block: list[Statement]) -> list[Statement]:
+    """Names of hosts with ``*`` as expressions, in the order in which nginx looks at them."""
+    if not any(entry.name == "hostnames" and not entry.args for entry in block):
+        return block
+    exact: list[Statement] = []
+    starts: list[Statement] = []
+    ends: list[Statement] = []
+    for entry in block:
+        if entry.name.startswith(("*.", ".")):
+            bare = re.escape(entry.name.lstrip("*").lstrip("."))
+            said = f"~*^.+\\.{bare}$" if entry.name.startswith("*") else f"~*^(?:.+\\.)?{bare}$"
+            starts.append(Statement(said, entry.args, entry.origin))
+        elif entry.name.endswith(".*"):
+            ends.append(Statement(f"~*^{re.escape(entry.name[:-2])}\\..+$", entry.args, entry.origin))
+        elif entry.name != "hostnames":
+            exact.append(entry)
+    longest = [sorted(each, key=lambda entry: -len(entry.name)) for each in (starts, ends)]
+    expressions = [entry for entry in exact if entry.name.startswith("~")]
+    return [*(entry for entry in exact if entry not in expressions), *longest[0], *longest[1], *expressions]
 
 
 def named_groups(text: str) -> frozenset[str]:

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import quoted
+from rsp.importing.nginx.addresses import masked
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.tree import Statement
@@ -59,7 +60,7 @@ def _trusted(http: Level, result: Result) -> list[str]:
     headers = [statement for level in levels for statement in level.own("real_ip_header")]
     for level in levels:
         level.own("real_ip_recursive")
-    trusted = list(dict.fromkeys(statement.value for statement in statements))
+    trusted = list(dict.fromkeys(masked(statement.value) for statement in statements))
     by_header = [statement for statement in headers if statement.value != "proxy_protocol"]
     if not trusted:
         return []
@@ -136,7 +137,11 @@ def logged(statements: list[Statement], formats: set[str], result: Result) -> Va
         path = statement.value
         if path.startswith("syslog:"):
             match = re.search(r"server=([^,\s]+)", path)
-            path = f"syslog:{match[1]}" if match else "stdout"
+            path = f"syslog:{match[1].removeprefix('unix:')}" if match else "stdout"
+            if match and not re.match(r"unix:|\[|[\d.]+(?::|$)", match[1]):
+                said = f"rsp sends logs to addresses, not to names: write that of {match[1]} in the place of stdout"
+                result.settings.note(statement, said)
+                path = "stdout"
         path = {"/dev/stdout": "stdout", "off": "off", "on": "./on"}.get(path, path)
         if "$" in path:
             result.settings.note(statement, "the name of a log has no variables in rsp; it goes to standard output")
