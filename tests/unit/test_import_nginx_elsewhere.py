@@ -62,3 +62,14 @@ def test_the_address_of_the_connection_is_the_clients_where_no_proxy_is_trusted(
 def test_a_peer_is_not_told_of_a_response_that_is_yet_to_come():
     site, made = imported("proxy_set_header X-Time $upstream_response_time; proxy_pass http://127.0.0.1:9001;")
     assert site.whole and 'remove = { "X-Time" }' in made
+
+
+def test_a_service_that_another_file_names_refuses_until_it_is_named():
+    site, made = imported("auth_request /auth; error_page 401 = @login; proxy_pass http://10.0.0.1;")
+    assert site.whole
+    assert 'upstream "auth" { "192.0.2.1:9" }' in made
+    assert 'auth = { forward = "auth", path = "/auth", style = "auth_request" }' in made
+    notes = " ".join(note.text for note in site.notes)
+    assert "the location /auth of auth_request" in notes and "the location @login" in notes
+    whole = "events {} http { server { location / { auth_request /auth; proxy_pass http://10.0.0.1; } } }"
+    assert not imported(whole)[0].whole

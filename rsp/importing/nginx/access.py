@@ -11,13 +11,20 @@ from rsp.importing.lua import quoted
 from rsp.importing.nginx.addresses import in_order, masked
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.result import Parts
+from rsp.importing.nginx.surroundings import every
 from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import size
-from rsp.importing.nginx.variables import Names, Unsayable, pieces
+from rsp.importing.nginx.variables import Names, Unsayable, field, pieces
 from rsp.importing.site import Value
 
 RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
 EVERYONE: Final = ["0.0.0.0/0", "::/0", "unix:"]
+_NOT_COPIED: Final = frozenset(  # which rsp writes itself, or which the client gets where the service says no
+    """
+    location www_authenticate x_forwarded_for x_forwarded_proto x_forwarded_host via x_request_id content_type
+    content_length connection transfer_encoding upgrade
+    """.split()  # noqa: SIM905 - a list of words
+)
 _GUESS: Final = "10r/s"
 _FULL: Final = (  # never empty
     "binary_remote_addr", "remote_addr", "proxy_protocol_addr", "server_name", "server_port", "server_addr", "host",
@@ -276,18 +283,46 @@ def service(level: Level, keys: dict[str, Value], upstream_of: Mapping[str, tupl
 
 
 def _copied(level: Level) -> list[str]:
-    """Fields of the service's answer that peers get: auth_request_set, and a proxy_set_header of that variable."""
-    values: dict[str, str] = {}
+    """Fields of the service's answer that variables stand for."""
+    fields = (told.removeprefix("$http_") for told in of_service(level).values() if told)
+    return list(dict.fromkeys(field(name) for name in fields))
+
+
+def of_service(level: Level, *, is_named: bool = False) -> dict[str, str]:
+    """``auth_request_set``: what its variables are, once rsp has copied fields of the service's answer.
+
+    Cookies that it sets reach the client by themselves.  Where no service is asked, the variables are empty; a named
+    location has those of the one that leads there (:func:`hide`).
+    """
+    known: dict[str, str] = {}
     for statement in level.all("auth_request_set"):
         name, value = [*statement.args, "", ""][:2]
-        if value.startswith("$upstream_http_"):
-            values[name] = "-".join(part.capitalize() for part in value[len("$upstream_http_") :].split("_"))
-    copied = [
-        values[statement.args[1]]
-        for statement in level.all("proxy_set_header")
-        if statement.args[1:] and statement.args[1] in values
-    ]
-    return list(dict.fromkeys(copied))
+        match = re.fullmatch(r"\$\{?upstream_http_(\w+?)\}?", value)
+        if match is not None and match[1] not in _NOT_COPIED:
+            is_asked = is_named or level.value("auth_request", "off") != "off"
+            known[name.lstrip("$")] = f"$http_{match[1]}" if is_asked and match[1] != "set_cookie" else ""
+    return known
+
+
+def hide(keys: dict[str, Value], server: list[Statement]) -> None:
+    """Peers get what the service has answered under the names that the file gives it, and no others.
+
+    ``server``: its block.  Raises :class:`Unsayable` where the client would be believed in the place of the service.
+    """
+    auth = keys.get("auth")
+    copied = auth.get("copy", []) if isinstance(auth, dict) else []
+    given = keys.get("request_headers")
+    table: dict[str, Value] = dict(given) if isinstance(given, dict) else {}
+    for told in of_service(Level("server", every(server)), is_named=True).values():
+        name = field(told.removeprefix("$http_"))
+        if told and f"{{header.{name}}}" in str(given) and name not in (copied if isinstance(copied, list) else []):
+            raise Unsayable(f"no service is asked for {name} here, which peers are sent")
+    sets, removed = table.get("set"), table.pop("remove", [])
+    own = {name.lower() for name in sets} if isinstance(sets, dict) else set[str]()
+    listed = list(removed) if isinstance(removed, list) else []
+    listed += [name for name in (copied if isinstance(copied, list) else []) if str(name).lower() not in own]
+    if copied and listed and {"to", "else_to"} & keys.keys():
+        keys["request_headers"] = {"remove": listed, **table}
 
 
 def _enforced(level: Level, name: str, parts: Parts) -> list[Statement]:

@@ -219,6 +219,7 @@ class Locations:
         if "slash" in draft.match and any("req.path = " in line for line in draft.before):
             bare = quoted(str(draft.match["path"]).rstrip("/"))
             draft.before.insert(0, f"if req.path == {bare} then return end  -- it is redirected")
+        access.hide(draft.keys, self.server.level.block)
         times.of_route(level, draft.keys, draft.parts)
         if "files" not in draft.keys:
             self._cached(level, draft)

@@ -211,7 +211,12 @@ def _named(
     target = statement.args[-1]
     meant = server.named.get(target)
     if meant is None:
-        raise Unsayable(f"there is no location {target} here")
+        if not context.zones.guesses:
+            raise Unsayable(f"there is no location {target} here")
+        listed = ", ".join(statuses)
+        said = f"another file has the location {target}: here, clients get {listed} themselves, and rsp's own page"
+        draft.parts.note(statement, said)
+        return "", None
     if any(each.name == "return" for each in meant.level.block):
         returned(meant, statuses, server, draft, changed)
         return "", None

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.importing.nginx.access import of_service
 from rsp.importing.nginx.both import Expression, both
 from rsp.importing.nginx.inside import within
 from rsp.importing.nginx.levels import Level
@@ -121,7 +122,7 @@ class Server:
         said = [word for each in self.level.own("server_name") for word in each.args]
         self.server_names = list(dict.fromkeys(said))
         plain = next((name for name in self.server_names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name)), "")
-        known = {**constants, **constants_of(self.level), "server_name": plain}
+        known = {**constants, **of_service(self.level), **constants_of(self.level), "server_name": plain}
         known["request_filename"] = "$document_root$uri"
         root = self.level.value("root")
         if root:
@@ -143,7 +144,11 @@ class Server:
         """With what its own ``set`` says, and its own root."""
         if location is None:
             return self.names
-        known = {**self.names.constants, **constants_of(location.level)}
+        known = {
+            **self.names.constants,
+            **of_service(location.level, is_named=location.modifier == "@"),
+            **constants_of(location.level),
+        }
         place = next(iter(location.level.all("root", "alias")[-1:]), None)
         if place is not None:
             known["document_root"] = known["realpath_root"] = place.value

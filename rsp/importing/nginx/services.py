@@ -9,7 +9,9 @@ from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.site import Declaration
 
+NO_PEER: Final = "192.0.2.1:9"  # RFC 5737: in no network
 # What rsp sends it (docs/forward-auth.md), and what does not matter for a request without a body.
 _SENT: Final = frozenset(
     """
@@ -41,7 +43,24 @@ class Services:
                     found = self._service(location)
                     if found is not None:
                         self._found[location.path] = found
+            if self._context.zones.guesses:
+                for path in sorted(asked - {"off"}):
+                    place = self._server.find(path)
+                    is_elsewhere = place is None or place.level.value("auth_request") == path
+                    if is_elsewhere and path.startswith("/") and "$" not in path:
+                        self._found[path] = self._elsewhere(path)
         return self._found
+
+    def _elsewhere(self, path: str) -> tuple[str, str]:
+        """A part of a configuration asks a service that another file names: until it is named here, none is asked."""
+        result = self._context.result
+        name = result.upstream("auth", [NO_PEER], {}, None)
+        for part in result.upstreams:
+            if isinstance(part, Declaration) and part.name == name and not part.comments:
+                part.comments.append("Another file names the service that decides about requests: put it here.")
+        said = f"another file has the location {path} of auth_request: name its service in the upstream {name}"
+        result.upstreams.note(None, f"{said}, and its path in `auth`; until then, all requests are refused")
+        return name, path
 
     def _service(self, location: Location) -> tuple[str, str] | None:
         statement = location.content
