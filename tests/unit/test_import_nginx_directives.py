@@ -227,3 +227,20 @@ def test_echo_answers_with_texts(tmp_path):
     site, text = imported(tmp_path, "server { listen 80; location / { echo one $host; echo -n two; } }")
     assert site.whole
     assert 'body = "one {host}\\ntwo"' in text
+
+
+@pytest.mark.parametrize(
+    ("index", "place"),
+    [("index.php", r"~ \.php$"), ("index.jsp index.html", r"~ \.jsp$"), ("index.html", "= /index.html")],
+)
+def test_an_index_that_a_peer_has_is_reported(tmp_path, index, place):
+    inner = f"root /srv; index {index}; location / {{ }} location {place} {{ proxy_pass http://127.0.0.1:9001; }}"
+    site, text = imported(tmp_path, f"server {{ listen 80; {inner} }}")
+    assert [True for lost in site.untranslated if "passed to a peer" in lost.reason]
+    assert "files" not in text
+
+
+def test_scripts_that_nothing_runs_are_no_index(tmp_path):
+    site, text = imported(tmp_path, "server { listen 80; root /srv; index index.html index.cgi; }")
+    assert site.whole
+    assert 'files = "/srv"' in text

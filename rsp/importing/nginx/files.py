@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.config.files_rules import SCRIPT
 from rsp.importing.lua import index, quoted
 from rsp.importing.nginx import media, pages_of_folders
 from rsp.importing.nginx.access import differ
@@ -264,7 +265,11 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
     said, is_refused = level.last("index"), False
     folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
     closing = [each for each in server.locations if each.content is None and differ(level, each.level)]
+    has_directory = (location is None or not location.is_regex) and server.find(f"{folder}/") is location
     for word in said.args if said is not None else [_DEFAULT_INDEX]:
+        asked = server.find(word if word.startswith("/") else f"{folder}/{word}")
+        if has_directory and asked is not location and _is_asked(asked, word):
+            raise Unsayable(f"the index {word} leads to a location that is passed to a peer")
         if location is not None and location.modifier == "=":
             found = [each for each in closing if each is server.find(f"{folder}/{word}")]
         else:
@@ -276,6 +281,12 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
                 raise Unsayable(f"the index {word} leads to a location with restrictions of its own: {each.path}")
             is_refused = True
     return is_refused
+
+
+def _is_asked(location: Location | None, word: str) -> bool:
+    """Whether a peer has the page, and no script of PHP."""
+    passing = location.content if location is not None else None
+    return passing is not None and (passing.name != "fastcgi_pass" or not re.search(r"\.php\d?$", word))
 
 
 def _refuses(location: Location) -> bool:
@@ -325,7 +336,7 @@ def table(
         keys["extensions"] = list(extensions)
     said = level.last("index")
     index = [names.expand(word) for word in said.args] if said is not None else [_DEFAULT_INDEX]
-    own = [word for word in index if not re.search(r"\.php\d?$|^/|\$", word)]
+    own = [word for word in index if not re.search(r"^/|\$", word) and not SCRIPT.fullmatch(word)]
     if scripts and len(own) < len(index):
         own = own[: next(number for number, word in enumerate(index) if word not in own)]
     if not looks_in_directories:
