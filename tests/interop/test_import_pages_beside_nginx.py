@@ -23,6 +23,7 @@ SITE = """server {
     }
     location /down/ { proxy_pass http://127.0.0.1:1; error_page 502 /other/page; }
     location /busy/ { proxy_pass http://127.0.0.1:1; error_page 502 =503 /50x.html; }
+    location /plainly/ { proxy_pass http://127.0.0.1:1; error_page 502 504 = /50x.html; }
     location = /gone { proxy_pass http://PAGES; }
     location /other/ { proxy_pass http://PAGES/pages/; }
     location /css/ { error_page 405 =200 $uri; }
@@ -46,6 +47,8 @@ TARGETS = (
     "POST /intercepted/status/404",
     "GET /down/x",
     "GET /busy/x",
+    "GET /plainly/x",
+    "POST /plainly/x",
     "POST /css/app.css",
     "PUT /css/missing.css",
     "HEAD /css/app.css",

@@ -87,6 +87,15 @@ server {
     location ~ \\.php$ { try_files $uri =404; include scripts.conf; }
 }
 server {
+    listen 8087;
+    root DIRECTORY/www;
+    index index.html index.php;
+    error_page 404 /index.php?none=1;
+    location / { }
+    location = /exact/ { }
+    location ~ \\.php$ { include scripts.conf; }
+}
+server {
     listen 8084;
     root DIRECTORY/www;
     index index.php;
@@ -193,6 +202,10 @@ def test_scripts_are_told_the_same(program):
                     status, told = ask(NGINX_AT, pair.ports[port], target)
                     told = told.replace(b"&'", b"'")  # nginx leaves an & behind that no parameter follows
                     assert decoded(*ask(RSP_AT, pair.ports[port], target)) == decoded(status, told), target
+            for target in (*DIRECTORIES, "/missing", "/missing/?a=b", "/exact/"):
+                theirs, ours = (ask(host, pair.ports[8087], target) for host in (NGINX_AT, RSP_AT))
+                without = (re.sub(rb"REQUEST_URI=.*\n", b"", told) for _, told in (theirs, ours))
+                assert theirs[0] == ours[0] and len(set(without)) == 1, target
             for target in BY_HOOKS:
                 script = b"/other.php?denied=1" if "secret" in target else b"/index.php"
                 status, told = ask(NGINX_AT, pair.ports[8086], target)

@@ -17,10 +17,10 @@ _ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash",
 class Draft(Struct):
     """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks.
 
-    ``rest``: how the route for paths that rsp's ``path`` does not cover differs; ``others``: keys in which further
-    routes with expressions differ from this one; ``jumps``: statuses that hooks do not answer with, but lead to a named
-    location; ``behind``: the level of the location that ``else_to`` stands for; ``is_settled``: it stands where nothing
-    is before it that should not be.
+    ``alone``: lines of the hook that are not for directories with an index script; ``rest``: how the route for paths
+    that rsp's ``path`` does not cover differs; ``others``: keys in which further routes with expressions differ from
+    this one; ``jumps``: statuses that hooks do not answer with, but lead to a named location; ``behind``: the level of
+    the location that ``else_to`` stands for; ``is_settled``: it stands where nothing is before it that should not be.
     """
 
     match: dict[str, Value]
@@ -32,6 +32,7 @@ class Draft(Struct):
     is_closed: bool = False
     rest: dict[str, Value] | None = None
     others: list[dict[str, Value]] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
     jumps: set[str] = field(default_factory=set)
     behind: Level | None = None
     is_settled: bool = False
@@ -60,7 +61,7 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
     keys = {**where, **draft.match, **draft.keys}
     second = keys.pop("", None)
     for name, arguments, lines in (
-        ("on_request", "req", draft.before),
+        ("on_request", "req", [*draft.before, *draft.alone]),
         ("on_response", "req, res", draft.after),
         ("on_error", "req, err", draft.failed),
     ):
@@ -80,7 +81,9 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
     if isinstance(second, list):
         name, expression, missing = second
         others = {
-            key: value for key, value in keys.items() if key not in ("path", "first", "slash", "files", "else_to")
+            key: value
+            for key, value in keys.items()
+            if key not in ("path", "first", "slash", "files", "else_to", "else_rewrite")
         }
         others["on_request"] = _hook("req", [*draft.before, *str(missing).split("\n")])
         given = keys["files"]

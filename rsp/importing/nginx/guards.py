@@ -25,6 +25,7 @@ _TESTS: Final = ("-f", "-d", "-e", "-x")
 STAYING: Final = "and stays"  # no flag of nginx's
 STAYS: Final = "req.ctx.stays = true"
 _SILENT: Final = (*DROPPED, "access_log")  # in an `if`: no response depends on it
+_ONE_LINE: Final = re.compile(r"\b(?:if .*? then .*? end|do .*? end)(?=\s|$)")
 _TRUE: Final = re.compile(r"\$\w+|\$\{\w+\}")
 
 
@@ -299,10 +300,19 @@ def until_break(lines: list[str]) -> list[str]:
 
 
 def body(lines: list[str]) -> list[str]:
-    """The lines of a function, with ``found`` declared where it is assigned."""
+    """The lines of a function, with ``found`` declared where it is assigned, and nothing behind a ``return``."""
+    end = next((number for number, line in enumerate(lines, 1) if _returns(line)), len(lines))
+    lines = lines[:end]
     if any(line.lstrip().startswith("found =") for line in lines):
         return ["local found", *(line.replace("local found =", "found =") for line in lines)]
     return lines
+
+
+def _returns(line: str) -> bool:
+    """Whether it ends the function in any case: Lua has nothing behind ``return``."""
+    if line.startswith((" ", "else", "for ", "local ")):
+        return False
+    return re.search(r"(?:^|\s)return\b", _ONE_LINE.sub("", line)) is not None
 
 
 def asks_outside(lines: list[str]) -> bool:

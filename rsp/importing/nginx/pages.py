@@ -110,7 +110,11 @@ def _page(
         scripted.lead(target, found, known, changed, server, others, draft, context)
         return []
     if changed and changed[1:] not in known and is_file:
-        return _changed(statement, known, changed[1:], path, server, draft, found, result, prefix, is_new=is_new)
+        intercepts = "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors")
+        return _changed(
+            statement, known, changed[1:], path, server, draft, found, result, prefix, is_new=is_new,
+            intercepts=intercepts,
+        )  # fmt: skip
     if found is not None and found.content is not None:
         _asked(target, found, known, changed[1:], server, draft, context)
         return []
@@ -133,11 +137,17 @@ def _takes_all(draft: Draft) -> bool:
 
 def _changed(
     statement: Statement, known: list[str], status: str, path: str, server: Server, draft: Draft,
-    found: Location | None, result: Result, prefix: Path, *, is_new: bool,
+    found: Location | None, result: Result, prefix: Path, *, is_new: bool, intercepts: bool,
 ) -> list[str]:  # fmt: skip
     """``error_page 502 =503 /busy.html``: a page of the other status.  Raises :class:`Unsayable`."""
     if not re.fullmatch("[45][0-9][0-9]", status):
-        raise Unsayable("rsp does not change the status of an error with its page")
+        if intercepts:
+            raise Unsayable("rsp does not send a page with another status for errors of peers")
+        if is_new:
+            _declare(statement, known, path, server, found, result, prefix)
+        condition = " or ".join(f"res.status == {each}" for each in known)
+        draft.after.insert(0, f"if res.own and ({condition}) then res.status = {status or 200} end")
+        return known
     if is_new:
         _declare(statement, [status], path, server, found, result, prefix)
         result.pages.note(statement, f"the page is for every {status} of rsp")

@@ -51,8 +51,11 @@ def lead(
         draft.before += [_AS_GET, f"req.ctx.failed = {answered} {script}"]
     elif "404" in found and "files" in draft.keys and not {"fallback", "else_to"} & set(draft.keys):
         draft.keys.update(else_to=name, else_rewrite=target if query else f"{path}?")
-        draft.before.append(_READ)
-        asked, kept = "req.peer", kept if changed else f"{kept} or 404"
+        draft.alone += [_READ, "req.ctx.failed = 404"]
+        asked = "req.peer and req.ctx.failed"
+        second = draft.keys.get("")
+        if isinstance(second, list):
+            second[2] = "\n".join(_instead(line, found, script) for line in str(second[2]).split("\n"))
     hiding = [f"  res.headers{index(each)} = nil" for each in fields.hidden(meant.level)]
     status = [f"  res.status = {kept}"] if kept else []
     if status or hiding:
@@ -69,7 +72,7 @@ def _comes(status: str, draft: Draft) -> bool:
     """Whether rsp itself may answer so; raises :class:`Unsayable` where nothing can lead such an answer elsewhere."""
     keys = draft.keys
     if status == "404" and "files" in keys and not {"fallback", "else_to"} & set(keys):
-        if draft.others or {"", "else_rewrite"} & set(keys):
+        if draft.others or "else_rewrite" in keys:
             raise Unsayable("a script answers 404 beside an index script")
         return True
     by_keys = {"403": ("allow", "deny"), "401": ("auth",), "429": ("rate_limit",), "503": ("rate_limit", "concurrency")}
