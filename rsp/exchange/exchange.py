@@ -7,6 +7,7 @@ filters of its route, and what produces its response (``responder``), which the 
 
 from typing import Any
 
+from rsp.config.units import Duration
 from rsp.exchange.answers import Answer
 from rsp.exchange.coder import start
 from rsp.exchange.compression import Compression
@@ -26,6 +27,7 @@ from rsp.http.names import lines_without
 from rsp.http.peer_stream import BoundConnection
 from rsp.http.stream import ClientStream
 from rsp.ipc.worker_cells import IN_FLIGHT
+from rsp.logs import log
 from rsp.net.context import WorkerContext
 
 
@@ -326,6 +328,10 @@ class Exchange(Incoming):
             self.refuse(status, reason)
 
     def timed_out(self) -> None:
+        if not self.head.grpc:  # a call's client says itself how long it may take
+            limit = Duration(self.limits.request_time)
+            said = f'route "{self.route.name}": a request took longer than {limit} (timeouts.request)'
+            log.once_a_second(said, said)
         self.grpc_status = DEADLINE_EXCEEDED
         self.give_up(504, "")
 

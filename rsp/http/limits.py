@@ -65,4 +65,15 @@ class Limits:
             silence = Duration(self.tunnel_time)
             times, sizes = Timeouts(body=silence, read=silence), Sizes(min_rate=Size(0))
             self._for_calls = Limits((times, *timeouts), (sizes, *limits), room)
+            self._for_calls._for_calls = self._for_calls
         return self._for_calls
+
+    def overdue(self, begun: bool, asks_on: bool = False) -> str:
+        """Which timeout a peer has exceeded, for the log; ``begun``: the head of its response is there; ``asks_on``: a
+        call that is still being made."""
+        if begun:
+            key, seconds = "tunnel" if self._for_calls is self else "read", self.read_time
+        else:
+            key, seconds = ("tunnel", self.tunnel_time) if asks_on else ("response", self.response_time)
+        missing = "data" if begun or asks_on else "response"
+        return f"timed out: no {missing} within {Duration(seconds)} (timeouts.{key})"

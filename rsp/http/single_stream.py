@@ -157,7 +157,11 @@ class SingleStream(PeerStream):
 
     def timed_out(self) -> None:
         """The deadline has passed."""
-        self._fail(Failure("timed out", timed_out=True))
+        self._fail(Failure(self._limits.overdue(self._has_head()), timed_out=True))
+
+    def _has_head(self) -> bool:
+        """Whether the response's head has arrived."""
+        raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
         raise NotImplementedError

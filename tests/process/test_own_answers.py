@@ -289,3 +289,4 @@ def test_a_queue_that_is_left_answers_once(tmp_path):
             assert answers[0].startswith(b"HTTP/1.1 504 ")
             assert answers[0].count(b"HTTP/1.1") == 1
             assert len(app.heads) == 1
+            assert 'route "/": a request took longer than 1s (timeouts.request)' in rsp.log

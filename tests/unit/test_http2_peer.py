@@ -310,8 +310,10 @@ def test_a_response_that_takes_too_long():
         one.play()
         (failure,) = request.failures
         assert failure.timed_out and one.peer.resets(1) == [CANCEL]
+        assert failure.reason == f"timed out: no response within {LIMITS.response_time:g}s (timeouts.response)"
+        other.stream.expire()
+        assert other.failures[0].reason == f"timed out: no data within {LIMITS.read_time:g}s (timeouts.read)"
         assert one.connection.takes, "the peer has answered another request meanwhile"
-        one.peer.h2.end_stream(3)
 
 
 def test_a_connection_on_which_nothing_comes_is_used_no_more():
@@ -322,6 +324,15 @@ def test_a_connection_on_which_nothing_comes_is_used_no_more():
         assert one.owner.events == ["leaves"] and not one.connection.takes
         one.play()
         assert one.peer.goaways == [0] and one.peer.closed
+
+
+def test_a_call_that_takes_too_long_says_by_which_timeout():
+    with process() as one:
+        request = one.ask(*UPLOAD, grpc=True)
+        request.stream.expire()
+        assert request.failures[0].reason.endswith("(timeouts.tunnel)")
+    calls = LIMITS.for_calls()
+    assert calls.overdue(True).endswith("(timeouts.tunnel)") and calls.overdue(False).endswith("(timeouts.response)")
 
 
 def test_a_call_may_be_silent_while_its_request_goes_on():

@@ -11,6 +11,7 @@ import pytest
 
 from rsp.config.limits import Limits as Sizes
 from rsp.config.limits import Timeouts
+from rsp.config.units import Duration
 from rsp.http.h1.client import ConnectionOwner, PeerConnection
 from rsp.http.h1.codec import parse_request
 from rsp.http.limits import Limits
@@ -336,7 +337,8 @@ def test_a_deadline_for_the_head_and_for_each_part_of_the_body(process, begun):
     request.stream.resume()
     connection.expire()
     process.turn()
-    assert request.told[-1] == ("timed out", True, False)
+    missing, key = ("data", "read") if begun else ("response", "response")
+    assert request.told[-1] == (f"timed out: no {missing} within {Duration(limit)} (timeouts.{key})", True, False)
 
 
 def test_an_idle_connection_expires(process):

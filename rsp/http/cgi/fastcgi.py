@@ -134,6 +134,9 @@ class FastCgiStream(SingleStream):
         except ProtocolError as error:
             self._fail(Failure(f"sent a bad response: {error}"))
 
+    def _has_head(self) -> bool:
+        return self._head is not None
+
     def go_on(self) -> None:
         if not self._connection.transport.paused:
             self.data_received(b"")

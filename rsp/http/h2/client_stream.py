@@ -255,12 +255,14 @@ class H2PeerStream(PeerStream):
     def expire(self) -> None:
         """The deadline has passed.  A connection on which nothing has come meanwhile is not used any more: its peer may
         be gone without a word."""
-        link = self._link
+        link, request, begun = self._link, self._request, self.lane is not None and self.lane.has_head
         if self.lane is not None:
             self.lane.close(CANCEL)
         if link.heard_at <= self._sent_at:
             link.leave()
-        self.fail(Failure("timed out", timed_out=True))
+        if request is not None:
+            asks_on = request.head.grpc and not request.request_done
+            self.fail(Failure(request.limits.overdue(begun, asks_on), timed_out=True))
 
     # -- the connection's side
 
