@@ -24,6 +24,8 @@ SITE = """server {
     location /down/ { proxy_pass http://127.0.0.1:1; error_page 502 /other/page; }
     location /busy/ { proxy_pass http://127.0.0.1:1; error_page 502 =503 /50x.html; }
     location /plainly/ { proxy_pass http://127.0.0.1:1; error_page 502 504 = /50x.html; }
+    location /own/ { proxy_pass http://127.0.0.1:1; error_page 502 = /other/status/404; }
+    location = /50x.html { }
     location = /gone { proxy_pass http://PAGES; }
     location /other/ { proxy_pass http://PAGES/pages/; }
     location /css/ { error_page 405 =200 $uri; }
@@ -49,6 +51,7 @@ TARGETS = (
     "GET /busy/x",
     "GET /plainly/x",
     "POST /plainly/x",
+    "GET /own/x",
     "POST /css/app.css",
     "PUT /css/missing.css",
     "HEAD /css/app.css",

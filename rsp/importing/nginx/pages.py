@@ -105,7 +105,7 @@ def _page(
         return []
     if found is not None and found.content is not None and found.content.name == "fastcgi_pass" and target[0] == "/":
         if "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors"):
-            _asked(target, found, known, changed[1:], server, draft, context)
+            _asked(target, found, known, changed, server, draft, context)
             return []
         scripted.lead(target, found, known, changed, server, others, draft, context)
         return []
@@ -116,7 +116,7 @@ def _page(
             intercepts=intercepts,
         )  # fmt: skip
     if found is not None and found.content is not None:
-        _asked(target, found, known, changed[1:], server, draft, context)
+        _asked(target, found, known, changed, server, draft, context)
         return []
     if found is not None and found.level.has("return"):
         returned(found, known, server, draft, changed, path)
@@ -377,6 +377,7 @@ def _asked(
                 raise Unsayable("the page comes from another path of a peer")
             path = target.uri if meant.modifier == "=" else target.uri + path[len(meant.path) :]
     condition = " or ".join(f"err.status == {status}" for status in statuses)
+    kept = {"": "err.status", "=": "page and page.status"}.get(changed, changed[1:])
     passing.used = True
     said = "rsp asks for the page without the fields of the client; of the page, it sends Content-Type and body"
     draft.parts.note(passing, said)
@@ -385,7 +386,7 @@ def _asked(
         f"  local page = http.get{{ upstream = {quoted(upstream)}, path = {quoted(path)}, host = req.host }}",
         '  local kind = page and page.headers["Content-Type"] or "text/html"',
         '  local fields = { ["Content-Type"] = kind }',
-        f"  local status = {changed or 'err.status'}",
+        f"  local status = {kept}",
         "  if page then return respond{ status = status, headers = fields, body = page.body } end",
         "end",
     ]
