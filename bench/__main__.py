@@ -34,7 +34,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     options.repeats = options.repeats or (3 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 2)
-    options.groups = ("plain", "tls") if options.group == "all" else (options.group,)
+    options.groups = {"all": ("plain", "json", "tls"), "plain": ("plain", "json")}.get(options.group, (options.group,))
     return options
 
 
@@ -58,7 +58,7 @@ def make_peers(directory: Path) -> dict[str, Peer]:
         "rsp two": {"core": None, "workers": 2}, "nginx two": {"core": None, "workers": 2},
         **{f"{name} tls": {"secure": True} for name in ("rsp", "nginx", "haproxy")},
         **{name: {"secure": True, "http2": True} for name in (*http2.PEERS, "rsp h1")},
-        "proxy.py": {}, "ancestor": {},
+        "relay": {}, "relay echo": {}, "proxy.py": {}, "ancestor": {},
     }  # fmt: skip
     peers = {"direct": Peer("direct", 9101, directory)}
     for number, (name, more) in enumerate(variants.items()):

@@ -166,7 +166,7 @@ def wait_for(port: int, complaints: Path | None = None, seconds: float = 10) -> 
 
 @dataclass
 class Peer:
-    """A proxy, or (``direct``) none.  ``workers``: processes or threads; ``log``: how it logs requests, ``lines``, ``json`` (rsp
+    """A proxy, a program that only copies (``relay``), or (``direct``) none.  ``workers``: processes or threads; ``log``: how it logs requests, ``lines``, ``json`` (rsp
     with metrics as well) or ``off``.
 
     ``secure``: serves TLS only, with the certificate beside its directory (:func:`make_certificate`); ``http2``: and
@@ -227,6 +227,8 @@ class Peer:
             return ["nginx", "-c", self._write("nginx.conf", NGINX.format(**values))]
         if kind == "haproxy":
             return ["haproxy", "-q", "-db", "-f", self._write("haproxy.cfg", HAPROXY.format(**values))]
+        if kind == "relay":
+            return [compiled("relay"), str(self.port), str(UPLOAD if self.name == "relay echo" else STATIC)]
         if kind == "nghttpx":
             return nghttpx(values)
         if kind == "h2o":
