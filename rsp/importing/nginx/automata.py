@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 _MOST: Final = 4000  # states, and sets of states
+_WORK: Final = 300_000  # steps of one comparison
 _LETTERS: Final = 256
 _EVERY: Final = ((1 << _LETTERS) - 1) & ~(1 << ord("\n"))  # no path has a line feed
 _START, _END, _FREE = range(3)  # when a step that takes no letter is allowed
@@ -114,18 +115,67 @@ def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton]) 
             if following not in seen:
                 seen.add(following)
                 left.append(following)
-        if len(seen) > _MOST:
+        if len(seen) * len(letters) * len(automata) > _WORK:
             raise TooMuch
     return True
 
 
+@lru_cache(4000)
+def apart(*automata: Automaton) -> bool:
+    """Whether no text is accepted by all of them.  Raises :class:`TooMuch`."""
+    return same(lambda found: not all(found), automata)
+
+
+@lru_cache(4000)
+def covers(one: Automaton, other: Automaton, *more: Automaton) -> bool:
+    """Whether what both ``one`` and ``other`` accept is accepted by one of ``more``.  Raises :class:`TooMuch`."""
+    return same(lambda found: not (found[0] and found[1]) or any(found[2:]), (one, other, *more))
+
+
+def followed(first: Automaton, word: str) -> Automaton | None:
+    """Of texts that ``first`` accepts and that end in a slash, with ``word`` behind it; ``None``: there are none.
+
+    Raises :class:`TooMuch`.
+    """
+    made, found = Automaton(), False
+    groups = _groups([first])
+    states = {first.begin(): _state(made)}
+    behind = _state(made)
+    left = [*states]
+    while left:
+        number = left.pop()
+        for letter, group in groups.items():
+            following = first.next(number, letter)
+            if following not in states:
+                states[following] = _state(made)
+                left.append(following)
+            made.letters[states[number]].append((group, states[following]))
+            if group >> ord("/") & 1 and first.accepts(following):
+                made.letters[states[number]].append((1 << ord("/"), behind))
+                found = True
+    last = behind
+    for each in word:
+        last = _step(made, kinds.LITERAL, ord(each), last, ignores_case=False)
+    made.end = _after(made, last, _END)
+    return made if found else None
+
+
 def _different(automata: Sequence[Automaton]) -> list[int]:
     """One letter for each group of letters that no automaton tells apart."""
+    return [*_groups(automata)]
+
+
+def _groups(automata: Sequence[Automaton]) -> dict[int, int]:
+    """The first letter of each such group, and all of the group as bits."""
     taken = {step for each in automata for steps in each.letters for step, _ in steps}
-    groups: dict[tuple[bool, ...], int] = {}
+    first: dict[tuple[bool, ...], int] = {}
+    found: dict[int, int] = {}
     for letter in range(_LETTERS):
-        groups.setdefault(tuple(bool(step >> letter & 1) for step in taken), letter)
-    return list(groups.values())
+        if not _EVERY >> letter & 1:
+            continue
+        one = first.setdefault(tuple(bool(step >> letter & 1) for step in taken), letter)
+        found[one] = found.get(one, 0) | 1 << letter
+    return found
 
 
 def _state(made: Automaton) -> int:

@@ -18,6 +18,7 @@ from rsp.importing.nginx.inside import UNREACHED, written
 from rsp.importing.nginx.variables import Unsayable
 
 _MOST: Final = 150  # pairs of alternatives
+_LONG: Final = 8  # alternatives of the result
 _FEW: Final = 3  # items of an expression that the one before it may have already
 _TOO_MUCH: Final = "rsp import does not know which paths both match, this expression and the one around it"
 _NONE: Final = f"{UNREACHED}the expression around it matches is for this one"
@@ -91,6 +92,8 @@ def _found(guesses: list[str], pair: list[Automaton], ignores_case: bool) -> str
         if is_right and not same(lambda found: any(found[:-1]) or not found[-1], [*together, said]):
             kept.append(guess)
             together.append(said)
+            if len(kept) > _LONG:
+                raise TooMuch
     if not same(lambda found: any(found[2:]) or not all(found[:2]), [*pair, *together]):
         return ""
     for number in reversed(range(len(kept))):  # those of which others have all

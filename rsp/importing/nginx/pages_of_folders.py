@@ -4,10 +4,10 @@ All directories that the expression matches are looked at, by automata; what is 
 """
 
 import re
+from functools import lru_cache
 
-from rsp.importing.nginx.automata import Automaton, TooMuch, automaton, same
-from rsp.importing.nginx.both import Expression, both
-from rsp.importing.nginx.inside import UNREACHED
+from rsp.importing.nginx.automata import Automaton, TooMuch, apart, automaton, covers, followed
+from rsp.importing.nginx.both import Expression
 from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.variables import Unsayable
 
@@ -15,10 +15,9 @@ from rsp.importing.nginx.variables import Unsayable
 def has_directories(location: Location) -> bool:
     """Whether an expression matches paths that end in a slash."""
     try:
-        _directories(location)
-    except Unsayable as error:
-        return not str(error).startswith(UNREACHED)
-    return True
+        return _pages(location, "") is not None
+    except (Unsayable, TooMuch):
+        return True
 
 
 def is_taken(prefix: Location, each: Location, server: Server) -> bool:
@@ -30,7 +29,7 @@ def is_taken(prefix: Location, each: Location, server: Server) -> bool:
     try:
         paths = _automaton(Expression(f"^{re.escape(prefix.path)}", ignores_case=False))
         own = _automaton(each.searched)
-        return each in server.tried(prefix) and same(lambda found: found[1] or not found[0], [paths, own])
+        return each in server.tried(prefix) and covers(paths, paths, own)
     except (Unsayable, TooMuch):
         return False
 
@@ -41,8 +40,10 @@ def led_to(location: Location | None, word: str, server: Server, those: list[Loc
     try:
         if location is not None and location.is_regex:
             pages = _pages(location, word)
+            if pages is None:
+                return []
             own = _automaton(location.searched)
-            keeps = same(lambda found: found[1] or not found[0], [pages, own])
+            keeps = covers(pages, pages, own)
         else:
             pages, keeps = _pages_of_prefix(location.path if location is not None else "/", word), True
     except (Unsayable, TooMuch):
@@ -57,7 +58,7 @@ def may_share(location: Location | None, word: str, one: Location, other: Locati
         path = location.path if location is not None else "/"
         pages = _pages(location, word) if location is not None and is_regex else _pages_of_prefix(path, word)
         pair = [_automaton(each.searched) for each in (one, other)]
-        return not same(lambda found: not all(found), [pages, *pair])
+        return pages is not None and not apart(pages, *pair)
     except (Unsayable, TooMuch):
         return True
 
@@ -83,16 +84,16 @@ def _may_have(
         if not each.is_regex:
             start = re.escape(each.path)
             other = _automaton(Expression(f"^{start}$" if each.modifier == "=" else f"^{start}", ignores_case=False))
-            return not same(lambda found: not all(found), [pages, other])
+            return not apart(pages, other)
         other = _automaton(each.searched)
-        if same(lambda found: not all(found), [pages, other]):
+        if apart(pages, other):
             return False
         if is_regex and (each.home is not home or location in before):
             return True
-        own = [_pages(each, word)] if has_directories(each) else []  # of directories that it has itself
+        own = [pages_of_it] if (pages_of_it := _pages(each, word)) is not None else []  # of directories that it has
         first = [_automaton(one.searched) for one in before if one.is_regex and one.home is each.home]
-        taken = [*own, *(one for one in first if not same(lambda found: not all(found), [pages, other, one]))]
-        return not same(lambda found: not (found[0] and found[1]) or any(found[2:]), [pages, other, *taken])
+        taken = [*own, *(one for one in first if not apart(pages, other, one))]
+        return not covers(pages, other, *taken)
     except (Unsayable, TooMuch):
         return True
 
@@ -110,19 +111,18 @@ def _leads(folder: str, word: str, to: Location) -> bool:
     return page.startswith(to.path) and not folder.startswith(to.path)
 
 
-def _directories(location: Location) -> Expression:
-    return both(location.searched, Expression("/$", ignores_case=False))
+def _pages(location: Location, word: str) -> Automaton | None:
+    """Of ``word`` in directories of an expression; ``None``: it has none.
+
+    Raises :class:`TooMuch` and :class:`Unsayable`.
+    """
+    each = location.searched
+    return _followed(each.said, each.ignores_case, word)
 
 
-def _pages(location: Location, word: str) -> Automaton:
-    """Raises :class:`TooMuch` and :class:`Unsayable`."""
-    found = _directories(location)
-    ways = found.said.split("$|")  # each ends in /$: both.py
-    if not all(each.endswith("/") for each in [*ways[:-1], ways[-1].removesuffix("$")]):
-        raise TooMuch
-    page = f"(?-i:{re.escape(word)})" if found.ignores_case else re.escape(word)
-    said = "|".join(f"{each.removesuffix('$')}{page}$" for each in ways)
-    return _automaton(Expression(said, found.ignores_case))
+@lru_cache(1000)
+def _followed(said: str, ignores_case: bool, word: str) -> Automaton | None:
+    return followed(automaton(said, ignores_case=ignores_case), word)
 
 
 def _automaton(expression: Expression) -> Automaton:
