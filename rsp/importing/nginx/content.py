@@ -34,6 +34,8 @@ from rsp.importing.nginx.words import NOTED
 
 _MAPPED: Final = re.compile(r"(?P<scheme>https?://)?\$\{?(?P<name>\w+)\}?")
 _PIXEL: Final = "R0lGODlhAQABAIABAAAAAP///yH5BAEAAAEALAAAAAABAAEAAAICTAEAOw=="
+_TYPE: Final = '["Content-Type"] = "image/gif"'
+_GIF: Final = f'respond{{ status = 200, headers = {{ {_TYPE} }}, body = base64.decode("{_PIXEL}") }}'
 
 
 class Content:
@@ -203,9 +205,8 @@ class Content:
             draft.answer({"respond": {"status": 404}})
             return
         if level.own("empty_gif"):
-            gif = f'headers = {{ ["Content-Type"] = "image/gif" }}, body = base64.decode("{_PIXEL}")'
             draft.before.append('if req.method ~= "GET" and req.method ~= "HEAD" then return respond(405) end')
-            draft.before.append(f"return respond{{ status = 200, {gif} }}")
+            draft.before.append(f"return {_GIF}")
             draft.answer({"respond": {"status": 500}})  # never sent: the hook answers
             return
         draft.after += media.lines(level)
@@ -299,6 +300,10 @@ class Content:
                 raise Unsayable("index.php beside another file at the end of try_files")
         elif meant is not None and last.returned is not None:
             pages.returned(meant, ["404"], self.server, draft, path=f"/{last.index}" if last.index else "")
+        elif meant is not None and meant.modifier == "@" and meant.level.own("empty_gif"):
+            self._same_rules(level, meant)
+            draft.failed.append(f"if err.status == 404 then return {_GIF} end")
+            mark_all(meant.level.block)
         elif meant is not None:
             passing = meant.content
             missing = Missing(self.context, self.server, draft, level, self._passer(draft, rules, last.index))
