@@ -265,6 +265,7 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
     if not may_be_directory(location):
         return False
     said, is_refused = level.last("index"), False
+    folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
     closing = [each for each in server.locations if each.content is None and differ(level, each.level)]
     has_directory = (location is None or not location.is_regex) and server.find(f"{folder}/") is location
     for word in said.args if said is not None else [_DEFAULT_INDEX]:
@@ -272,7 +273,7 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
         if has_directory and asked is not location and _is_asked(asked, word):
             raise Unsayable(f"the index {word} leads to a location that is passed to a peer")
         if location is not None and location.modifier == "=":
-            found = [each for each in closing if each is server.find(f"{location.path.rstrip('/')}/{word}")]
+            found = [each for each in closing if each is server.find(f"{folder}/{word}")]
         else:
             found = pages_of_folders.led_to(location, word, server, closing)
         for each in found:
