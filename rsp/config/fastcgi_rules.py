@@ -11,7 +11,7 @@ from rsp.config.upstreams import Upstream
 
 _NAMES: Final = {"fastcgi": "FastCGI", "uwsgi": "uwsgi"}
 _ENDING: Final = re.compile(r"[A-Za-z0-9_.\-]*")
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")  # nginx takes X-Real-IP, and PHP has it so
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # PHP_VALUE has a line for each setting
 # What a peer runs and how much it reads is never another than rsp has looked at; HTTP_PROXY is CVE-2016-5385.
 _RSP_S: Final = frozenset(

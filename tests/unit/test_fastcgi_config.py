@@ -92,7 +92,7 @@ def test_what_is_right(config, keys):
         (FASTCGI + 'root = "/w", index = { "index.html", "index.php" }', 'there can be one; write index = "index.php"'),
         (FASTCGI + 'root = "/w", index = { "a.py" }', '; write "a.py"'),
         (FASTCGI + 'root = "/w", env = { A = "b" }', 'in rsp: params = { APP_ENV = "live" }'),
-        (FASTCGI + 'root = "/w", params = { ["A-B"] = "c" }', 'params: "A-B" is not the name of a variable'),
+        (FASTCGI + 'root = "/w", params = { ["A B"] = "c" }', 'params: "A B" is not the name of a variable'),
         (FASTCGI + 'root = "/w", params = { SCRIPT_FILENAME = "/x" }', '"SCRIPT_FILENAME" is set by rsp itself'),
         (FASTCGI + 'root = "/w", params = { HTTP_PROXY = "x" }', '"HTTP_PROXY" is set by rsp itself'),
         (FASTCGI + 'root = "/w", params = { A = "b\\0c" }', "params: A: the value contains a control character"),

@@ -244,3 +244,26 @@ def test_scripts_that_nothing_runs_are_no_index(tmp_path):
     site, text = imported(tmp_path, "server { listen 80; root /srv; index index.html index.cgi; }")
     assert site.whole
     assert 'files = "/srv"' in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "server_name $ONE_NAME www.$ONE_NAME; location / { return 200; } location /a { return 200; }",
+            "one-name.invalid",
+        ),
+        ("location / { proxy_set_header X-A ${DOLLAR}host; proxy_pass http://127.0.0.1:9; }", '["X-A"] = "{host}"'),
+        (r"location ~ ^foo$ { deny all; } location / { return 200; }", "begins with a slash matches"),
+        ("root /srv; charset utf-8,gbk;", 'charset = "utf-8"'),
+        (
+            "root /srv; location ~ \\.php$ { fastcgi_pass 127.0.0.1:9; fastcgi_param X-Real-IP $remote_addr; }",
+            '["X-Real-IP"] = "{client}"',
+        ),
+    ],
+)
+def test_odd_words_that_nginx_takes(tmp_path, text, expected):
+    other = "server { listen 80 default_server; return 444; }"
+    site, made = imported(tmp_path, f"{other} server {{ listen 80; server_name a.test; {text} }}")
+    assert site.whole, [str(lost) for lost in site.untranslated]
+    assert expected in made

@@ -84,7 +84,7 @@ def test_variables_of_the_environment(imported):
         '(os.getenv("API_HOST") or "api-host.invalid") .. ":" .. (os.getenv("API_PORT") or "8081")',
         '{ (os.getenv("OTHER") or "other.invalid:80"), weight = 2 }',
         'upstream "b-host" { (os.getenv("B_HOST") or "b-host.invalid:80") }',
-        'return redirect("https://" .. (os.getenv("DOMAIN") or "") .. "/a", 302)',
+        'return redirect("https://" .. (os.getenv("DOMAIN") or "domain.invalid") .. "/a", 302)',
         'files = (os.getenv("ROOT") or "/root")',
         'to = "https://" .. (os.getenv("DOMAIN") or "domain.invalid") .. "{uri}"',
         "-- ${DOMAIN}, www.${DOMAIN}",

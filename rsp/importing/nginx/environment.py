@@ -34,6 +34,7 @@ _FILLED: Final = frozenset((*_TEXTS, *_SIZES, *_TIMES, *_NETWORKS))
 _LITERAL: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|\[(?P<level>=*)\[(?P<long>.*?)\](?P=level)\]')
 _FIRST_PORT: Final = 61001
 _MADE: Final = re.compile(r"\.env\d+(?:\.whole|\.url)?\.invalid|env\d+x|-61\d{3}(?!\d)|_env\d+_invalid")
+_DOLLAR: Final = re.compile(r"\$\{(?:DOLLAR|DOLLAR_SIGN|DOLLAR_CHAR)\}")  # as envsubst can be told to keep a `$`
 _HOST: Final = re.compile(r"(?:^|_)(?:IP|IPV?\d|ADDR|ADDRESS|HOST|BIND)(?:_|$)")
 
 
@@ -47,6 +48,7 @@ class Environment:
             each.args[-1].lstrip("$") for each in every(statements) if each.name in ("map", "geo") and each.args
         }
         for statement in every(statements):
+            statement.args[:] = [_DOLLAR.sub("$", word) for word in statement.args]
             if statement.name in _FILLED:
                 for number, word in enumerate(statement.args):
                     if statement.name != "set" or number:
@@ -170,7 +172,10 @@ class Environment:
 
         def read(match: re.Match[str]) -> str:
             name, default, _ = self._known[match[0]]
-            return f'" .. (os.getenv("{name}") or {quoted(default or "")}) .. "'
+            if default is None:
+                host = f"{name.lower().replace('_', '-')}.invalid"
+                default = "8080" if match[0].isdigit() else f"http://{host}" if "url" in match[0] else host
+            return f'" .. (os.getenv("{name}") or {quoted(default)}) .. "'
 
         said = re.sub(self._pattern(), read, _LITERAL.sub(in_quotes, text))
         return re.sub(r'(?<!\\)"" \.\. (?=\(os\.getenv)|(?<="\)) \.\. ""(?!")', "", said)

@@ -286,8 +286,10 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
 
 
 def _is_asked(location: Location | None, word: str) -> bool:
-    """Whether a peer has the page, and no script of PHP."""
-    passing = location.content if location is not None else None
+    """Whether a peer has the page, and no script of PHP; not where it is asked for the directory all the same."""
+    if location is None or ["/", "break"] in [each.args[1:] for each in location.level.block]:
+        return False
+    passing = location.content
     return passing is not None and (passing.name != "fastcgi_pass" or not re.search(r"\.php\d?$", word))
 
 
@@ -307,7 +309,8 @@ def _below(path: str, server: Server, location: Location | None, meant: Location
     if there is None or here is None:
         raise Unsayable(f"the directory of {path} is not known")
     file = joined(there[0], path if there[1] is None else path[len(there[1]) :])
-    folder = here[0] if here[1] is not None or location is None else joined(here[0], _prefix(location))
+    own = "/" if location is None or location.is_regex or location.modifier == "=" else location.path
+    folder = here[0] if here[1] is not None else joined(here[0], own)
     inside = below(file, folder)
     if inside is None:
         raise Unsayable(f"{path} is not in the same directory")
@@ -322,10 +325,6 @@ def _folder(server: Server, location: Location | None) -> tuple[str, str | None]
         return names.expand(level.value("alias")), location.path
     root = names.expand(level.value("root") or names.constants.get("document_root", ""))
     return (root, None) if root and "$" not in root else None
-
-
-def _prefix(location: Location) -> str:
-    return "/" if location.is_regex or location.modifier == "=" else location.path
 
 
 def table(
@@ -358,7 +357,7 @@ def table(
         keys["types"] = types
     charset = level.value("charset")
     if charset and charset != "off" and charset.lower() != "utf-8":
-        keys["charset"] = charset
+        keys["charset"] = charset.partition(",")[0]
     return folder if len(keys) == 1 else keys
 
 

@@ -31,7 +31,7 @@ from rsp.importing.nginx.guards import MODULE, Guards, asks_outside, may_stop, s
 from rsp.importing.nginx.inside import UNREACHED
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.maps import wider_than
+from rsp.importing.nginx.maps import is_unreached, wider_than
 from rsp.importing.nginx.paths import as_sent
 from rsp.importing.nginx.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.result import Parts
@@ -154,6 +154,8 @@ class Locations:
         if location is None or (location.path == "/" and location.modifier == ""):
             return {}
         if location.is_regex:
+            if is_unreached(location.expression):
+                raise Unsayable(f"{UNREACHED}begins with a slash matches this expression")
             return {"regex": location.expression}
         if location.modifier == "=":
             return {"exact": as_sent(location.path)}

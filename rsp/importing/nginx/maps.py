@@ -208,6 +208,17 @@ def named_groups(text: str) -> frozenset[str]:
     return frozenset(named | {str(number) for number in range(1, count + 1)})
 
 
+def is_unreached(expression: str) -> bool:
+    """Whether no path begins as an expression of RE2 says: paths begin with a slash."""
+    from rsp.http.regex import Pattern
+
+    try:
+        literal = Pattern(expression).literal
+    except ValueError:
+        return False
+    return bool(literal) and literal[:1] != b"/"
+
+
 def re2_of(text: str) -> str:
     """nginx's (PCRE) expression as RE2 has it.  Raises :class:`Unsayable`."""
     from rsp.http.regex import Pattern
