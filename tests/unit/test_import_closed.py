@@ -36,6 +36,10 @@ def status(tmp_path):
     ("closed", "path"),
     [
         ("location /admin { deny all; }", "/admin/x"),
+        (rf"location ~ ^/a/ {{ location ~ \.php$ {{ deny all; }} {_PROXY} }}", "/a/x.php"),
+        (rf"location ~ ^/a/ {{ location ~ (?<=x)\.p {{ deny all; }} {_PROXY} }}", "/a/x.php"),
+        (rf"location ~ \.p {{ location /a.p {{ deny all; }} {_PROXY} }}", "/a.p"),
+        (rf"location ~ ^/a {{ deny all; location ~ ^/a/b {{ {_PROXY} }} }}", "/a/b"),
         ("location /admin { deny all; }", "/administrator"),
         ("location /admin { allow 10.0.0.0/8; deny all; proxy_pass http://127.0.0.1:9; }", "/admin"),
         ("location /admin { allow 10.0.0.0/8; deny all; proxy_pass http://127.0.0.1:9; }", "/admin.php"),
