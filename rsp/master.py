@@ -6,6 +6,7 @@ bounded steps.  Signals only note themselves; they are acted upon in the loop, i
 """
 
 import gc
+import os
 import select
 import signal
 import socket
@@ -74,7 +75,7 @@ class Master:
 
         Raises :class:`ConfigError`, :class:`sockets.BindError`, and :class:`OSError` for a file that cannot be written.
         """
-        setproctitle(f"rsp: master {self._path}")
+        setproctitle(f"rsp: master {os.fsencode(self._path).decode(errors='replace')}")
         loaded = loader.finish()
         if self._predecessor is not None and self._predecessor.legacy.asked:
             bundle = self._reloads.inherit(loaded.bundle, self._predecessor.legacy.asked)

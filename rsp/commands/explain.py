@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from rsp.logs import log
 if TYPE_CHECKING:
     from rsp.commands.simulated_tls import SimulatedTls
 
+_LARGEST: Final = 1 << 20  # characters of a certificate
 _REQUEST: Final = re.compile(
     r"(?:(?P<method>[A-Za-z]+)\s+)?(?:(?P<scheme>https?)://(?P<host>[^/?#\s]+))?(?P<target>[/?]\S*)?", re.ASCII
 )
@@ -50,6 +52,10 @@ def main(arguments: list[str]) -> int:
     for field in options.header:
         if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*", field):
             made.error(f"cannot read the field '{field}'; expected 'Name: value'")
+    try:
+        ip_address(options.client)
+    except ValueError:
+        made.error(f"--client: expected an IP address, got '{options.client}'")
     target = match["target"] or "/"
     body = os.fsencode(options.data)  # the bytes that the shell has given, whatever they are
     lines = [f"{(match['method'] or 'GET').upper()} {target if target[0] == '/' else '/' + target} HTTP/1.1"]
@@ -86,7 +92,8 @@ def _tls(scheme: str | None, sni: str | None, file: str | None) -> "SimulatedTls
     if file is not None:
         import ssl
 
-        certificate = ClientCertificate(ssl.PEM_cert_to_DER_cert(Path(file).read_text().strip()))
+        with Path(file).open() as pem:
+            certificate = ClientCertificate(ssl.PEM_cert_to_DER_cert(pem.read(_LARGEST).strip()))
         if not certificate.serial:
             raise ValueError("expected a certificate in PEM")
     return SimulatedTls(os.fsencode(sni) if sni is not None else None, certificate)

@@ -25,6 +25,7 @@ from rsp.lua.services import Services
 from rsp.system.file_errors import unread
 
 MEMORY_LIMIT: Final = 256 << 20  # bytes that a configuration may use while it is evaluated
+_LARGEST: Final = 64 << 20  # bytes of a file
 _EXACT: Final = 2**53  # Lua's numbers beyond that are no integers
 _DEPTH_LIMIT: Final = 16  # tables in tables
 
@@ -59,7 +60,7 @@ class Files:
         try:
             name = os.fsdecode(path)
             if self._known is None:
-                self.contents[name] = Path(name).read_bytes()
+                self.contents[name] = _bytes_of(name)
             elif name in self._known:
                 self.contents[name] = self._known[name]
             else:
@@ -70,6 +71,15 @@ class Files:
                 reason += "; start rsp as root, or let that user read it"
             return None, f"cannot open {text(path)}: {reason}".encode(errors="replace")
         return self.contents[name], None
+
+
+def _bytes_of(name: str) -> bytes:
+    """Raises :class:`OSError`, and :class:`ValueError` where there is no end, as in /dev/zero."""
+    with Path(name).open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
+    return data
 
 
 class Hook:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.text import Text
 
-from rsp.terminal.instance import stream
+from rsp.terminal.instance import Failure, stream
 from rsp.terminal.plain import plain
 
 _STYLES: Final = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "bold red"}  # by the class of a status
@@ -25,6 +25,10 @@ def watch(where: str, kind: str, condition: str, most: int) -> Iterator[dict[str
 
     Raises :class:`rsp.terminal.instance.Failure`.
     """
+    try:
+        condition.encode()
+    except UnicodeEncodeError:
+        raise Failure("condition: this is not UTF-8 text") from None
     os.nice(_NICE)
     if sys.stderr.isatty():
         print("Waiting for requests; Ctrl-C ends this.", file=sys.stderr)

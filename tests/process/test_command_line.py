@@ -155,3 +155,53 @@ def test_the_log_says_that_nothing_is_compiled(tmp_path):
 def test_a_directory_of_another_user(tmp_path):
     done = run_rsp(tmp_path, "-t", "site.lua", text=GOOD + 'pid_file = "/etc/rsp.pid"')
     assert 'pid_file: /etc/rsp.pid cannot be written: user "' in done.stderr
+
+
+PLAIN = 'listen "127.0.0.1:0" upstream "app" { "127.0.0.1:1" } route { to = "app" }\n'
+ODD = "\udcff\udcfe"  # bytes that are not UTF-8
+
+
+def run_odd(directory, *arguments, module="rsp"):
+    """With arguments that only a process of its own can be given."""
+    given = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(given, cwd=directory, capture_output=True, text=True, errors="replace", timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["x" * 300], 1, "File name too long"),
+        (["d/" * 3000], 1, "File name too long"),
+        (["explain", "/dev/zero", "/"], 1, "this looks like a binary file"),
+        (["explain", "site.lua", "/", "--certificate", "/dev/zero"], 2, "--certificate /dev/zero: "),
+        (["explain", "site.lua", "/", "--client", "a\nb"], 2, "--client: expected an IP address"),
+        (["explain", "site.lua", "/", "--client", ODD], 2, "--client: expected an IP address"),
+    ],
+    ids=["long", "deep", "endless", "endless certificate", "two lines", "not UTF-8"],
+)
+def test_arguments_that_are_not_meant(tmp_path, arguments, status, said):
+    (tmp_path / "site.lua").write_text(PLAIN)
+    done = run_odd(tmp_path, *arguments)
+    assert done.returncode == status
+    assert said in done.stderr and "Traceback" not in done.stderr, done.stderr[-1000:]
+
+
+def test_a_name_that_is_not_utf8(tmp_path):
+    (tmp_path / f"{ODD}.lua").write_text("listen {")
+    done = run_odd(tmp_path, f"{ODD}.lua")
+    assert done.returncode == 1
+    assert "Error parsing config file" in done.stderr and "Traceback" not in done.stderr
+    asked = run_odd(tmp_path, "-s", "none.sock", "log", ODD, module="rsp.rspctl")
+    assert asked.returncode == 1 and asked.stderr == "rspctl: condition: this is not UTF-8 text\n"
+
+
+@pytest.mark.parametrize("arguments", ["rsp -V", "rsp -T site.lua", "rsp completion zsh"])
+@pytest.mark.parametrize("to", ["/dev/full", "&-"])
+def test_standard_output_that_takes_nothing(tmp_path, arguments, to):
+    """A full disk is an error and says so; a closed descriptor is as /dev/null."""
+    (tmp_path / "site.lua").write_text(PLAIN)
+    shell = f"exec '{sys.executable}' -m {arguments} >{to}"
+    done = subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == (1 if to == "/dev/full" else 0), done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert ("No space left on device" in done.stderr) == (to == "/dev/full")
