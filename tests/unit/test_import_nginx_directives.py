@@ -267,3 +267,18 @@ def test_odd_words_that_nginx_takes(tmp_path, text, expected):
     site, made = imported(tmp_path, f"{other} server {{ listen 80; server_name a.test; {text} }}")
     assert site.whole, [str(lost) for lost in site.untranslated]
     assert expected in made
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("proxy_set_header Host $host:$proxy_port;", 'req.host .. ":9001"'),
+        ("proxy_redirect http://$proxy_host/ /;", 'local old = "http://127.0.0.1:9001/"'),
+        ("proxy_set_header X-To $proxy_host;", '["X-To"] = "127.0.0.1:9001"'),
+        ("slice 1m; proxy_set_header Range $slice_range;", "there are no slices"),
+    ],
+)
+def test_variables_of_the_peer(tmp_path, line, expected):
+    site, text = imported(tmp_path, passing(line))
+    assert site.whole
+    assert expected in text

@@ -111,6 +111,7 @@ class Content:
             self._by_hook(draft, passing, location, level, names, rules)
             return
         target = proxy.target(passing, level, names, context.blocks, context.result, draft.parts)
+        names = target.names(names)
         was_rewritten = "rewrite" in draft.keys
         draft.keys = {key: target.upstream, **draft.keys}
         fields.request_rules(level, names, draft.parts, self.ports, rules)
@@ -127,9 +128,8 @@ class Content:
             if "rewrite" in table:
                 draft.keys["rewrite"] = table["rewrite"]
         table = draft.all
-        compiled = self.guards.compiled
-        draft.after += proxy.redirected(level, target, table, sends_own, names, draft.parts, compiled)
-        draft.after += cookies.lines(level, names, compiled)
+        draft.after += proxy.redirected(level, target, table, sends_own, names, draft.parts, self.guards.compiled)
+        draft.after += cookies.lines(level, names, self.guards.compiled)
         for name in ("rewrite", "rewrite_location"):
             if name in table:
                 draft.keys[name] = table[name]

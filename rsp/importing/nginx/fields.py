@@ -90,6 +90,9 @@ def request_rules(level: Level, names: Names, parts: Parts, ports: frozenset[str
         if statement.value.lower() in repeated:
             continue
         name, value = statement.args[0], names.expand(statement.args[1])
+        if value == "$slice_range":
+            parts.note(statement, "rsp asks peers for the parts that clients ask for: there are no slices")
+            continue
         try:
             _request_field(name, value, names, parts, statement, ports, rules)
         except Unsayable as error:
@@ -207,7 +210,7 @@ def _host(value: str, names: Names, ports: frozenset[str]) -> str:
         return "client"
     if value == "$host":
         return "client" if ports <= _OWN_PORTS else "{host}"
-    if value in ("$proxy_host", "$proxy_host:$proxy_port"):
+    if value == "$proxy_host":
         return "peer"
     return value if names.is_plain(value) else ""
 

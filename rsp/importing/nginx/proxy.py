@@ -38,6 +38,14 @@ class Target(Struct):
     host: str
     uri: str | None
     is_computed: bool = False
+    port: str = ""
+
+    def names(self, around: Names) -> Names:
+        """With the variables that nginx has of the peer."""
+        constants = {**around.constants, "proxy_host": self.host, "proxy_port": self.port}
+        return Names(
+            constants, around.functions, around.captures, around.has_response, around.has_groups, around.is_rewritten
+        )
 
 
 def target(
@@ -80,7 +88,8 @@ def target(
         raise Unsayable("a rewrite has changed the path, and the peer gets that of the client")
     if uri in ("$request_uri", "$uri$is_args$args", "$uri"):
         uri = None
-    return Target(name, shown, uri, is_computed)
+    said_port = re.search(r":(\d+)$", host)
+    return Target(name, shown, uri, is_computed, said_port[1] if said_port is not None else str(port))
 
 
 def as_address(url: str) -> str:
