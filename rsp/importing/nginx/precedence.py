@@ -25,8 +25,8 @@ def expressions(location: Location, server: Server) -> tuple[list[Location], lis
     said = {_said(each) for each in tried}
     others = [
         each
-        for each in server.locations
-        if each.is_regex and each not in tried and (each.home is None or location.path.startswith(each.home.path))
+        for each in server.expressions
+        if each not in tried and (each.home is None or location.path.startswith(each.home.path))
     ]
     return tried, [each for each in others if _said(each) not in said]
 

@@ -119,6 +119,7 @@ class Server:
         self._collect(self.level, None)
         # Expressions inside of a prefix, and ^~, come before those of the server, wherever they stand.
         self.locations.sort(key=lambda each: not (each.modifier == "^~" or (each.is_regex and each.home is not None)))
+        self.expressions = [each for each in self.locations if each.is_regex]
         said = [word for each in self.level.own("server_name") for word in each.args]
         self.server_names = list(dict.fromkeys(said))
         plain = next((name for name in self.server_names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name)), "")
@@ -174,7 +175,7 @@ class Server:
 
     def tried(self, longest: Location | None) -> list[Location]:
         """The expressions that nginx tries where ``longest`` is the longest prefix; ``^~`` leaves out its siblings."""
-        expressions = [each for each in self.locations if each.is_regex]
+        expressions = self.expressions
         if longest is None:
             return [each for each in expressions if each.home is None]
         found = [each for each in expressions if each.home is longest]
