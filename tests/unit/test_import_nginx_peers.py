@@ -204,3 +204,15 @@ def test_an_application_behind_fastcgi_gets_the_path(tmp_path):
     params = "fastcgi_param PATH_INFO $fastcgi_script_name; fastcgi_param SERVER_NAME $server_name;"
     site, text = imported(tmp_path, f"server {{ root /srv; location / {{ {params} fastcgi_pass 127.0.0.1:9000; }} }}")
     assert site.whole and 'protocol = "fastcgi", split = ""' in text
+
+
+def test_an_application_of_octane_is_asked_for_its_root(tmp_path):
+    octane = (
+        'location @octane { set $suffix ""; if ($uri = /index.php) { set $suffix ?$query_string; } '
+        "proxy_set_header Host $http_host; proxy_pass http://127.0.0.1:8000$suffix; }"
+    )
+    places = f"location /index.php {{ try_files /not_exists @octane; }} location / {{ try_files $uri $uri/ @octane; }} {octane}"
+    site, text = imported(tmp_path, f"server {{ root /srv; index index.php; error_page 404 /index.php; {places} }}")
+    assert site.whole, list(site.untranslated)
+    assert 'path = "/index.php",\n  to = "local-8000",\n  on_request' in text and 'req.path = "/"' in text
+    assert 'else_to = "local-8000"' in text

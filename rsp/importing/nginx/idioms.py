@@ -4,6 +4,7 @@
 documentation calls it a pitfall and names ``try_files`` in its place.
 """
 
+import re
 from typing import Final
 
 from rsp.importing.nginx.guards import MODULE, stripped
@@ -21,6 +22,8 @@ _PASSES: Final = ("proxy_pass", "fastcgi_pass", "uwsgi_pass")
 def translate(server: Statement) -> None:
     """In a ``server`` block, and in its locations."""
     block = server.block or []
+    for named in [each for each in block if each.name == "location" and each.value.startswith("@")]:
+        _suffixed(named, block)
     for statement in [each for each in block if each.name == "if"]:
         tries = _tries(statement, block, [])
         if tries is None:
@@ -37,6 +40,37 @@ def translate(server: Statement) -> None:
     for location in [each for each in block if each.name == "location"]:
         _location(location, block)
         _missing(location.block or [], is_server=False)
+
+
+def _suffixed(named: Statement, around: list[Statement]) -> None:
+    """``set $suffix ""; if ($uri = /index.php) { set $suffix ?$query_string; } proxy_pass http://app$suffix;``.
+
+    So says Laravel's Octane that ``/index.php`` is asked for as ``/``.  It is said in the location of that path, which
+    leads here, where ``try_files`` looks for nothing that is there.
+    """
+    block = named.block or []
+    module = [each for each in block if each.name in MODULE]
+    passing = next((each for each in block if each.name == "proxy_pass"), None)
+    if passing is None or [each.name for each in module] != ["set", "if"] or module[0].args[1:] != [""]:
+        return
+    variable, condition = module[0].value, stripped(module[1].args)
+    inside = [[each.name, *each.args] for each in module[1].block or []]
+    queries = [["set", variable, query] for query in ("?$query_string", "?$args")]
+    is_path = len(condition) == 3 and condition[:2] == ["$uri", "="] and condition[2].startswith("/")
+    if not is_path or len(inside) != 1 or inside[0] not in queries or not passing.value.endswith(variable):
+        return
+    path, url = condition[2], passing.value.removesuffix(variable)
+    homes = [each for each in around if each.name == "location" and each.args in ([path], ["=", path])]
+    for home in homes:
+        tries = [each for each in home.block or [] if each.name == "try_files"]
+        if len(tries) != 1 or len(tries[0].args) != 2 or tries[0].args[1] != named.value or "$" in tries[0].value:
+            return
+        rewrite = Statement("rewrite", [f"^{re.escape(path)}$", "/", "break"], tries[0].origin)
+        kept = [_copy(each) for each in block if each not in module and each is not passing]
+        passed = Statement("proxy_pass", [url], passing.origin)
+        home.block = [*(each for each in home.block or [] if each is not tries[0]), rewrite, *kept, passed]
+    named.block = [each for each in block if each not in module]
+    passing.args = [url]
 
 
 def _location(location: Statement, around: list[Statement]) -> None:

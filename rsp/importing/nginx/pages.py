@@ -105,18 +105,16 @@ def _page(
         return []
     if found is not None and found.content is not None and found.content.name == "fastcgi_pass" and target[0] == "/":
         if "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors"):
-            _asked(target, found, known, changed, server, draft, context)
+            _asked(target, found, known, changed, server, others, draft, context)
             return []
         scripted.lead(target, found, known, changed, server, others, draft, context)
         return []
     if changed and changed[1:] not in known and is_file:
-        intercepts = "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors")
-        return _changed(
-            statement, known, changed[1:], path, server, draft, found, result, prefix, is_new=is_new,
-            intercepts=intercepts,
-        )  # fmt: skip
+        looks = "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors")
+        told_of = (statement, known, changed[1:], path, server, draft, found, result, prefix)
+        return _changed(*told_of, is_new=is_new, intercepts=looks)
     if found is not None and found.content is not None:
-        _asked(target, found, known, changed, server, draft, context)
+        _asked(target, found, known, changed, server, others, draft, context)
         return []
     if found is not None and found.level.has("return"):
         returned(found, known, server, draft, changed, path)
@@ -124,6 +122,11 @@ def _page(
     if is_new:
         _declare(statement, known, path, server, found, result, prefix)
     return known
+
+
+def _never_is(draft: Draft) -> bool:
+    """Whether only peers answer 404."""
+    return bool({"to", "else_to"} & set(draft.keys)) and not any("respond(404)" in line for line in draft.before)
 
 
 def _takes_all(draft: Draft) -> bool:
@@ -141,10 +144,13 @@ def _changed(
 ) -> list[str]:  # fmt: skip
     """``error_page 502 =503 /busy.html``: a page of the other status.  Raises :class:`Unsayable`."""
     if not re.fullmatch("[45][0-9][0-9]", status):
-        if intercepts:
+        if intercepts and any(each < "500" for each in known):
             raise Unsayable("rsp does not send a page with another status for errors of peers")
         if is_new:
             _declare(statement, known, path, server, found, result, prefix)
+        if intercepts:
+            draft.parts.note(statement, f"rsp sends the page with the status of the failure, not with {status or 200}")
+            return known
         condition = " or ".join(f"res.status == {each}" for each in known)
         draft.after.insert(0, f"if res.own and ({condition}) then res.status = {status or 200} end")
         return known
@@ -234,7 +240,7 @@ def _named(
         _failover(statement, meant, statuses, server, around, draft, context)
         return "", None
     if meant.content is not None and not changed:
-        _asked(target, meant, statuses, "", server, draft, context)
+        _asked(target, meant, statuses, "", server, around, draft, context)
         return "", None
     name = _file_of(meant) if meant.content is None and changed[1:] in ("", *statuses) and changed != "=" else ""
     if not name:
@@ -359,9 +365,12 @@ def _settled(meant: Location) -> None:
 
 
 def _asked(
-    path: str, meant: Location, statuses: list[str], changed: str, server: Server, draft: Draft, context: Context
-) -> None:
+    path: str, meant: Location, statuses: list[str], changed: str, server: Server, around: Level, draft: Draft,
+    context: Context,
+) -> None:  # fmt: skip
     """A location that passes on to a peer, which is asked for the page.  Raises :class:`Unsayable`."""
+    if statuses == ["404"] and _never_is(draft) and not around.is_on(f"{around.family()}_intercept_errors"):
+        return
     passing = meant.content
     wrong = passing is None or passing.name not in ("proxy_pass", "fastcgi_pass") or meant.level.has(*MODULE)
     if passing is None or wrong or path.startswith("@"):
