@@ -18,6 +18,7 @@ from rsp.importing.site import Declaration, Value
 
 _ANY: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$")
 _USUAL: Final = frozenset((*range(400, 418), 426, 429, 431, *range(500, 506)))  # of rsp itself
+_ASKED: Final = "rsp asks for the page without the fields of the client; of the page, it sends Content-Type and body"
 _ITSELF: Final = ("$uri", "$request_uri", "$document_uri")
 _FAILURES: Final = ("500", "502", "503", "504", "429", "404", "403")  # after which `failover` can be
 
@@ -151,8 +152,8 @@ def _changed(
         if intercepts:
             draft.parts.note(statement, f"rsp sends the page with the status of the failure, not with {status or 200}")
             return known
-        condition = " or ".join(f"res.status == {each}" for each in known)
-        draft.after.insert(0, f"if res.own and ({condition}) then res.status = {status or 200} end")
+        own = " or ".join(f"res.status == {each}" for each in known)
+        draft.after.insert(0, f"if res.own and ({own}) then res.status = {status or 200} end")
         return known
     if is_new:
         _declare(statement, [status], path, server, found, result, prefix)
@@ -388,8 +389,7 @@ def _asked(
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     kept = {"": "err.status", "=": "page and page.status"}.get(changed, changed[1:])
     passing.used = True
-    said = "rsp asks for the page without the fields of the client; of the page, it sends Content-Type and body"
-    draft.parts.note(passing, said)
+    draft.parts.note(passing, _ASKED)
     draft.failed += [
         f"if {condition} then",
         f"  local page = http.get{{ upstream = {quoted(upstream)}, path = {quoted(path)}, host = req.host }}",
