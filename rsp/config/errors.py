@@ -33,7 +33,9 @@ class ConfigError(Exception):
 def suggest(word: str, known: Iterable[str]) -> str:
     """``' (did you mean "weight"?)'`` where one of ``known`` is close to ``word``, else ``""``."""
     names = {name.lower().replace("_", ""): name for name in known}
-    close = difflib.get_close_matches(word.lower().replace("_", ""), names, n=1, cutoff=0.7)
+    folded = word.lower().replace("_", "")
+    swapped = [name for name in names if sorted(name) == sorted(folded)]  # no other is as likely
+    close = swapped or difflib.get_close_matches(folded, names, n=1, cutoff=0.7)
     return f' (did you mean "{names[close[0]]}"?)' if close else ""
 
 

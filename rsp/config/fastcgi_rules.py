@@ -148,7 +148,7 @@ class _Plain:
     root = None
     split = ".php"
     index = "index.php"
-    pages: Final[list[str]] = []
+    pages: Final[tuple[str, ...]] = ()
 
 
 _PLAIN: Final = _Plain()

@@ -135,12 +135,12 @@ class Upstream(Struct, frozen=True):
         ),
     ] = "index.php"
     pages: Annotated[
-        list[Text],
+        tuple[Text, ...],
         Meta(
             description="With `fastcgi`: paths that PHP-FPM answers by itself, without a script (`ping.path`, "
             '`pm.status_path`): `{ "/status" }`.'
         ),
-    ] = msgspec.field(default_factory=list)
+    ] = ()
     params: Annotated[
         dict[str, str],
         Meta(

@@ -113,7 +113,9 @@ def unknown_key(wanted: type, path: Path) -> str:
     for words in _WITHIN:
         if (said := words.get(struct, {}).get(folded)) is not None:
             return f'unknown key "{key}" ({said})'
-    own = [name for name in struct.__struct_fields__ if name != "at" and (name != "name" or struct is not Upstream)]
+    own = [
+        name for name in struct.__struct_encode_fields__ if name != "at" and (name != "name" or struct is not Upstream)
+    ]
     return f'unknown key "{key}"{hint(str(key), own) or home(str(key))}'
 
 

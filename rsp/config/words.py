@@ -37,6 +37,7 @@ _MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): unknown field; known: ([\w, ]+
 _NEAR: Final = re.compile(r":(\d+): .* near '(.*)'$")
 _SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error|malformed number) near '(.*)'$")
 _STATEMENTS: Final = frozenset(("listen", "upstream", "route", "page", "certificate", "local", "function", "if", "end"))
+_SHORT: Final = 4  # characters: "https" is no plural
 _NOT_IN_LUA: Final = {
     **dict.fromkeys(("execute", "popen"), "rsp does not run programs"),
     **dict.fromkeys(("exit",), "a signal stops rsp; error(...) rejects a configuration"),
@@ -64,6 +65,9 @@ _SAID: Final[dict[str, str]] = {
     "clientmaxbodysize": 'limits = { body = "10MB" }',
     "largeclientheaderbuffers": 'limits = { line = "8KB", head = "32KB" }',
     "clientheaderbuffersize": 'limits = { head = "32KB" }',
+    **dict.fromkeys(("maxsize", "requestbody"), 'limits = { body = "10MB" }'),
+    "servertokens": "rsp sends no version; leave it out",
+    "forwardfor": "rsp sends X-Forwarded-For by itself; leave it out",
     "clientheadertimeout": 'timeouts = { head = "10s" }',
     "clientbodytimeout": 'timeouts = { body = "30s" }',
     "sendtimeout": 'timeouts = { send = "60s" }',
@@ -72,6 +76,12 @@ _SAID: Final[dict[str, str]] = {
     "proxyreadtimeout": 'timeouts = { response = "60s", read = "60s" }',
     "proxysendtimeout": 'timeouts = { response = "60s" }',
     "timeout": 'timeouts = { response = "60s" }',
+    **dict.fromkeys(("timeoutconnect", "dialtimeout"), 'timeouts = { connect = "3s" }'),
+    **dict.fromkeys(("timeoutserver", "readtimeout", "writetimeout"), 'timeouts = { response = "60s", read = "60s" }'),
+    "timeoutclient": 'timeouts = { body = "30s", send = "60s" }',
+    "timeouthttprequest": 'timeouts = { head = "10s" }',
+    "timeouttunnel": 'timeouts = { tunnel = "1h" }',
+    "timeoutqueue": 'queue = { timeout = "1s" } in an upstream',
     "workershutdowntimeout": 'timeouts = { shutdown = "30s" }',
     "gracefultimeout": 'timeouts = { shutdown = "30s" }',
     "workerprocesses": 'workers = "auto"',
@@ -148,6 +158,8 @@ _SAID: Final[dict[str, str]] = {
     "redir": 'route { path = "/old", redirect = "/new" }',
     "rewriterule": 'rewrite = "/new" in a route, or req.path in on_request',
     "errorpage": 'page { status = { 502, 503 }, file = "down.html" }',
+    "proxyintercepterrors": 'page { status = { 502, 503 }, file = "down.html" }, or on_response in a route',
+    **dict.fromkeys(("subfilter", "replacebody"), _HOOK),
     "errorfile": 'page { status = 503, file = "down.html" }',
     "errorpages": 'page { status = { 502, 503 }, file = "down.html" }',
     **dict.fromkeys(("proxysetheader", "headerup", "customrequestheaders", "setrequestheader", "requestheader"), _SET),
@@ -171,7 +183,7 @@ _SAID: Final[dict[str, str]] = {
         ("websocket", "websockets", "ws", "upgrade"),
         "rsp passes WebSockets on by itself; leave it out",
     ),
-    "include": 'dofile "conf.d/shop.lua", a line for each file',
+    **dict.fromkeys(("include", "import"), 'dofile "conf.d/shop.lua", a line for each file'),
     "ngx": "req, res and respond(...); docs/lua.md describes the API",
     # upstreams
     "backend": _UPSTREAM,
@@ -201,7 +213,13 @@ _SAID: Final[dict[str, str]] = {
     "tries": "retry = { tries = 3 } in an upstream",
     "healthcheck": 'health = "/up" in an upstream',
     "check": 'health = "/up" in an upstream',
-    "httpchk": 'health = "/up" in an upstream',
+    **dict.fromkeys(("httpchk", "optionhttpchk", "httpcheck", "healthuri"), 'health = "/up" in an upstream'),
+    "healthinterval": 'health = { interval = "5s" } in an upstream',
+    "healthtimeout": 'health = { timeout = "2s" } in an upstream',
+    **dict.fromkeys(("failduration", "circuitbreaker"), _FAILURES),
+    **dict.fromkeys(("lbretries", "optionredispatch", "redispatch"), "retry = { tries = 3 } in an upstream"),
+    **dict.fromkeys(("loadbalancer", "hashtype"), 'policy = "least_conn" in an upstream'),
+    "transport": _UPSTREAM,
     "slowstart": 'slow_start = "30s" in an upstream',
     "stickycookie": "sticky = true in an upstream",
     "cookie": 'sticky = "name" in an upstream',
@@ -291,7 +309,9 @@ def _hint_of_directive(line: str, near: str) -> str:
 
 def hint(word: str, known: Iterable[str] = ()) -> str:
     """What to say instead of ``word``, in brackets: the nearest of ``known``, or rsp's own way; or ``""``."""
-    said = _SAID.get(word.lower().replace("_", ""))
-    if said is None:
+    folded, known = word.lower().replace("_", ""), list(known)
+    said = _SAID.get(folded)
+    own = {name.replace("_", "") for name in known}
+    if said is None or folded in own or {f"{folded}s", folded.removesuffix("s")} & {n for n in own if len(n) > _SHORT}:
         return suggest(word, known)
     return f" ({said})" if said.startswith("rsp ") else f" (in rsp: {said})"

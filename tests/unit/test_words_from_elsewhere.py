@@ -122,3 +122,26 @@ def test_true_is_no_list_of_networks(read):
     assert caught.value.messages == (
         's.lua:3: route: allow: expected a string or a list, got true; for example allow = "10.0.0.0/8"',
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('route { to = "app", hsot = "a" }', '(did you mean "host"?)'),
+        ('route { to = "app", allwo = "a" }', '(did you mean "allow"?)'),
+        ('route { to = "app", listeners = "a" }', '(did you mean "listener"?)'),
+        ('route { to = "app", headers = { A = { excepts = "a" } } }', '(did you mean "except"?)'),
+        ('route { to = "app", security_headers = { referrerPolicy = "a" } }', '(did you mean "referrer_policy"?)'),
+        ('listen { "127.0.0.1:1", tsl = true }', '(did you mean "tls"?)'),
+        ('listen { "127.0.0.1:1", proxy_protocol = { froms = {} } }', '(did you mean "from"?)'),
+        ('dns = { server = "127.0.0.1" }', '(did you mean "servers"?)'),
+        ('upstream "b" { "127.0.0.1:1", https = true }', "(in rsp: tls = true"),
+        ('upstream "b" { "127.0.0.1:1", dial_timeout = 5 }', '(in rsp: timeouts = { connect = "3s" })'),
+        ('route { to = "app", timeout_server = 5 }', '(in rsp: timeouts = { response = "60s", read = "60s" })'),
+    ],
+)
+def test_a_misspelt_key_of_the_same_table(read, text, said):
+    """Letters that are swapped, a plural, another case: they are nearer than what another program calls so."""
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert said in caught.value.messages[0]

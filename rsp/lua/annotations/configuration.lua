@@ -27,7 +27,7 @@
 ---@field root? string With `fastcgi`: the directory of the scripts as the peers see it, such as `"/srv/www"`. rsp looks in the same directory for whether a script exists; see fastcgi.md.
 ---@field split? string With `fastcgi`: the extension of scripts. The part of a path after it becomes PATH_INFO. `""`: there are no scripts, and the whole path is PATH_INFO. Default: `".php"`.
 ---@field index? string With `fastcgi`: the script for a path that does not name one: in the directory of the path, otherwise in `root`. Default: `"index.php"`.
----@field pages? string With `fastcgi`: paths that PHP-FPM answers by itself, without a script (`ping.path`, `pm.status_path`): `{ "/status" }`.
+---@field pages? string[] With `fastcgi`: paths that PHP-FPM answers by itself, without a script (`ping.path`, `pm.status_path`): `{ "/status" }`.
 ---@field params? table<string, string> With `fastcgi` and `uwsgi`: variables of your own for the peers, which replace those of rsp: `{ APP_ENV = "live" }`. Values may contain placeholders; see fastcgi.md.
 ---@field send_proxy? "v1"|"v2" Version of the PROXY header that begins each connection to a peer and contains the client's address. Such a connection is used for one client connection only; see proxy-protocol.md.
 ---@field policy? "round_robin"|"least_conn"|"random2"|"ewma"|"hash"|"sticky" Load balancing policy; see balancing.md. Default: `"round_robin"`.
