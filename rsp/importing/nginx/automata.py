@@ -92,7 +92,8 @@ def automaton(expression: str, *, ignores_case: bool) -> Automaton:
     """Raises :class:`TooMuch`."""
     items, made = parsed(expression), Automaton()
     first = _state(made)
-    made.letters[first].append((_EVERY, first))  # it may begin anywhere
+    if [*items][:1] != [(kinds.AT, kinds.AT_BEGINNING)]:
+        made.letters[first].append((_EVERY, first))  # it may begin anywhere
     inner = _state(made)
     made.free[first].append((_FREE, inner))
     last = _put(made, items, inner, ignores_case=ignores_case)
@@ -101,8 +102,11 @@ def automaton(expression: str, *, ignores_case: bool) -> Automaton:
     return made
 
 
-def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton]) -> bool:
-    """Whether ``expected`` holds of every text, given which of the automata accept it.  Raises :class:`TooMuch`."""
+def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton], needed: int = 0) -> bool:
+    """Whether ``expected`` holds of every text, given which of the automata accept it.
+
+    ``needed``: texts that one of the first automata cannot accept are as expected.  Raises :class:`TooMuch`.
+    """
     letters = _different(automata)
     begin = tuple(each.begin() for each in automata)
     seen, left = {begin}, [begin]
@@ -114,7 +118,8 @@ def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton]) 
             following = tuple(each.next(one, letter) for each, one in zip(automata, states, strict=True))
             if following not in seen:
                 seen.add(following)
-                left.append(following)
+                if all(each.sets[one] for each, one in zip(automata[:needed], following, strict=False)):
+                    left.append(following)
         if len(seen) * len(letters) * len(automata) > _WORK:
             raise TooMuch
     return True
@@ -123,13 +128,13 @@ def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton]) 
 @lru_cache(4000)
 def apart(*automata: Automaton) -> bool:
     """Whether no text is accepted by all of them.  Raises :class:`TooMuch`."""
-    return same(lambda found: not all(found), automata)
+    return same(lambda found: not all(found), automata, len(automata))
 
 
 @lru_cache(4000)
 def covers(one: Automaton, other: Automaton, *more: Automaton) -> bool:
     """Whether what both ``one`` and ``other`` accept is accepted by one of ``more``.  Raises :class:`TooMuch`."""
-    return same(lambda found: not (found[0] and found[1]) or any(found[2:]), (one, other, *more))
+    return same(lambda found: not (found[0] and found[1]) or any(found[2:]), (one, other, *more), 2)
 
 
 def followed(first: Automaton, word: str) -> Automaton | None:
@@ -167,15 +172,10 @@ def _different(automata: Sequence[Automaton]) -> list[int]:
 
 def _groups(automata: Sequence[Automaton]) -> dict[int, int]:
     """The first letter of each such group, and all of the group as bits."""
-    taken = {step for each in automata for steps in each.letters for step, _ in steps}
-    first: dict[tuple[bool, ...], int] = {}
-    found: dict[int, int] = {}
-    for letter in range(_LETTERS):
-        if not _EVERY >> letter & 1:
-            continue
-        one = first.setdefault(tuple(bool(step >> letter & 1) for step in taken), letter)
-        found[one] = found.get(one, 0) | 1 << letter
-    return found
+    groups = [_EVERY]
+    for step in {step for each in automata for steps in each.letters for step, _ in steps}:
+        groups = [part for group in groups for part in (group & step, group & ~step) if part]
+    return {(group & -group).bit_length() - 1: group for group in groups}
 
 
 def _state(made: Automaton) -> int:
