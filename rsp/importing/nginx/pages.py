@@ -132,7 +132,7 @@ def _never_is(draft: Draft) -> bool:
 
 def _takes_all(draft: Draft) -> bool:
     """``error_page 405 =200 $uri``: files for requests with other methods than GET, which nginx makes of them."""
-    if any("respond(405)" in line for line in draft.before):
+    if "respond(405)" in str(draft.before):
         return False
     if "files" in draft.keys and not {"else_to", "to"} & set(draft.keys):
         draft.before.insert(0, 'if req.method ~= "GET" and req.method ~= "HEAD" then req.method = "GET" end')
@@ -152,12 +152,11 @@ def _changed(
         if intercepts:
             draft.parts.note(statement, f"rsp sends the page with the status of the failure, not with {status or 200}")
             return known
-        own = " or ".join(f"res.status == {each}" for each in known)
-        draft.after.insert(0, f"if res.own and ({own}) then res.status = {status or 200} end")
+        own = "res.own and ({})".format(" or ".join(f"res.status == {each}" for each in known))
+        draft.after.insert(0, f"if {own} then res.status = {status or 200} end")
         return known
     if is_new:
         _declare(statement, [status], path, server, found, result, prefix)
-        result.pages.note(statement, f"the page is for every {status} of rsp")
     condition = " or ".join(f"err.status == {each}" for each in known)
     draft.failed.append(f"if {condition} then return respond({status}) end")
     return []
