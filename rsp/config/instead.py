@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable
+from math import isfinite
 from typing import Any, Final
+
+import msgspec
 
 from rsp.config import (
     auth_words,
@@ -109,8 +112,20 @@ def _several(key: str, given: list[Any]) -> str:
     return ""
 
 
+def _item(struct: type, key: str, given: Any) -> str:
+    """``given`` as an item of the list that ``key`` of ``struct`` has: as text, where its items are that."""
+    items = next((str(field.type) for field in msgspec.structs.fields(struct) if field.encode_name == key), "")
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    return f'"{given}"' if is_number and re.search(r"\bstr\b", items) and "int" not in items else show(given)
+
+
 def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> str:
     """``"; write ..."``, or ``""``.  ``expected``: msgspec's names of types."""
+    no_number = isinstance(given, float) and not isfinite(given)
+    return "" if no_number else _instead(struct, path, expected, given)
+
+
+def _instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> str:
     key = next((step for step in reversed(path) if isinstance(step, str)), struct.__name__)
     if path[-2:-1] == ("cache_control",):  # by a pattern
         key = "cache_control"
@@ -159,7 +174,7 @@ def instead(struct: type, path: Path, expected: Iterable[str], given: Any) -> st
     if "str" in expected and isinstance(given, int | float) and not isinstance(given, bool):
         return f'; write "{given}"'
     if "array" in expected and plain and given is not None and not ("str" in expected and isinstance(given, bool)):
-        return f"; write {{ {show(given)} }}"
+        return f"; write {{ {_item(struct, key, given)} }}"
     if "str" in expected and isinstance(given, list):
         return _several(key, given)
     return ""

@@ -1,5 +1,6 @@
 """Words for forward authentication, splits, failover and mirrors that people bring from other programs."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -78,4 +79,9 @@ def weights(struct: type[msgspec.Struct], path: Path, given: Any) -> str:
     if path[-1] != "to":
         return "; shares are whole numbers, as in { blue = 90, green = 10 }"
     names = [each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str)]
-    return f"; write to = {{ {', '.join(f'{name} = 1' for name in names)} }}" if names else ""
+    return f"; write to = {{ {', '.join(f'{as_key(name)} = 1' for name in names)} }}" if names else ""
+
+
+def as_key(name: str) -> str:
+    """In a table of Lua."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"[{show(name)}]"

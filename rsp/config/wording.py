@@ -108,7 +108,8 @@ def unknown_key(wanted: type, path: Path) -> str:
     if struct is UpstreamPeer and str(key).lower() in _ADDRESSES:
         return f'unknown key "{key}" (in rsp: {{ "10.0.0.1:8000", weight = 2 }}, the address without a key)'
     if struct is Split and not suggest(str(key), Split.__struct_fields__):
-        return f'unknown key "{key}" (in rsp: to = {{ {key} = 90, ... }}, upstreams and their weights)'
+        name = traffic_words.as_key(str(key))
+        return f'unknown key "{key}" (in rsp: to = {{ {name} = 90, ... }}, upstreams and their weights)'
     folded = str(key).lower().replace("_", "").replace("-", "")
     for words in _WITHIN:
         if (said := words.get(struct, {}).get(folded)) is not None:

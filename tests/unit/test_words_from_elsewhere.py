@@ -145,3 +145,24 @@ def test_a_misspelt_key_of_the_same_table(read, text, said):
     with pytest.raises(ConfigError) as caught:
         read(text)
     assert said in caught.value.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('split = { to = "my-app" }', 'write to = { ["my-app"] = 1 }'),
+        ('split = { to = { "a", "b" } }', "write to = { a = 1, b = 1 }"),
+        ('split = { ["my-app"] = 90 }', '(in rsp: to = { ["my-app"] = 90, ... }'),
+        ('to = "app", methods = 5', 'got 5; write { "5" }'),
+    ],
+)
+def test_what_to_write_is_lua_of_the_right_type(read, text, said):
+    with pytest.raises(ConfigError) as caught:
+        read(f"route {{ {text} }}")
+    assert said in caught.value.messages[0]
+
+
+def test_nothing_is_written_instead_of_no_number(read):
+    with pytest.raises(ConfigError) as caught:
+        read('route { to = "app", methods = 0/0 }')
+    assert "write" not in caught.value.messages[0]
