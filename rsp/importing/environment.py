@@ -54,7 +54,8 @@ def with_environment(site: Site, variables: Variables, *, has_urls: bool = False
 
 def _stand_in(name: str, before: str, after: str, others: Mapping[str, str]) -> str:
     """What loads in the place of a variable that is not set: of two ports, another for each."""
-    if not after and (before.endswith(":") or "port" in name.lower()):
+    is_behind_colon = before.endswith(":") and after[:1] in ("", "/", "{", "?")
+    if is_behind_colon or (not after and "port" in name.lower()):
         if others.get(name, "").isdigit():
             return others[name]
         return next(str(port) for port in range(8080, 65536) if str(port) not in others.values())

@@ -1,8 +1,9 @@
 """Placeholders of templates become variables of the environment: ``${API_HOST}`` is ``os.getenv("API_HOST")``.
 
 nginx's own variables are written in lower case, so one in capitals that neither nginx nor the file knows is of the
-environment; ``templates.py`` knows the others.  While the file is translated, something takes its place that looks like
-what is expected there: a host, a port, a directory, a time.  In the result it becomes ``os.getenv``.
+environment.  Then the file is a template, and all others in capitals are of the environment, too.  ``templates.py``
+knows other placeholders.  While the file is translated, something takes their place that looks like what is expected
+there: a host, a port, a directory, a time.  In the result it becomes ``os.getenv``.
 """
 
 import re
@@ -21,21 +22,26 @@ _PATHS: Final = ("root", "alias", "ssl_certificate", "ssl_certificate_key", "ssl
                  "ssl_trusted_certificate", "auth_basic_user_file", "access_log", "fastcgi_cache_path")  # fmt: skip
 _PEERS: Final = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "grpc_pass", "server")
 _WORDS: Final = ("location", "rewrite", "try_files", "if")  # also within expressions
-_TEXTS: Final = ("listen", "server_name", "return", "add_header", "proxy_set_header", "fastcgi_param", "set",
-                 "auth_basic", *_PATHS, *_PEERS, *_WORDS)  # fmt: skip
+_TEXTS: Final = ("listen", "server_name", "return", "error_page", "add_header", "proxy_set_header", "fastcgi_param",
+                 "set", "auth_basic", *_PATHS, *_PEERS, *_WORDS)  # fmt: skip
 _SIZES: Final = ("client_max_body_size",)
 _TIMES: Final = ("client_header_timeout", "client_body_timeout", "send_timeout", "keepalive_timeout",
                  *(f"{word}_{what}_timeout" for word in ("proxy", "fastcgi", "uwsgi", "grpc")
                    for what in ("connect", "read", "send")))  # fmt: skip
 _NETWORKS: Final = ("set_real_ip_from", "allow")
 _CONSTANT: Final = ("listen", "server", "server_name")  # where nginx has no variables of its own
-_PLACES: Final = frozenset((*_CONSTANT, *_PATHS, *_PEERS, *_NETWORKS))
+_PLACES: Final = frozenset((*_CONSTANT, *_PATHS, *_PEERS, *_NETWORKS, "index"))
 _FILLED: Final = frozenset((*_TEXTS, *_SIZES, *_TIMES, *_NETWORKS))
 _LITERAL: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|\[(?P<level>=*)\[(?P<long>.*?)\](?P=level)\]')
 _FIRST_PORT: Final = 61001
 _MADE: Final = re.compile(r"\.env\d+(?:\.whole|\.url)?\.invalid|env\d+x|-61\d{3}(?!\d)|_env\d+_invalid")
 _DOLLAR: Final = re.compile(r"\$\{(?:DOLLAR|DOLLAR_SIGN|DOLLAR_CHAR)\}")  # as envsubst can be told to keep a `$`
 _HOST: Final = re.compile(r"(?:^|_)(?:IP|IPV?\d|ADDR|ADDRESS|HOST|BIND)(?:_|$)")
+_PORT: Final = re.compile(r"(?:^|_)PORT(?:_|$)")
+_TEMPLATE_FILE: Final = re.compile(r"\.(?:template|tmpl|tpl|envsubst)(?:\.\w+)?$")
+_ASKS_HOST: Final = re.compile(r"\( ?\$(?:http_)?host !?= ")
+_URL: Final = re.compile(r"(?:https?|grpcs?|fastcgi|uwsgi)://\S+")
+_ADDRESS: Final = re.compile(r"[^\s:/]+:[^\s:/]+")
 
 
 class Environment:
@@ -43,25 +49,54 @@ class Environment:
 
     def __init__(self, statements: list[Statement]) -> None:
         self._known: dict[str, tuple[str, str | None, str]] = {}  # stand-in: name, default, as it was written
-        settled = {word.lstrip("$") for each in every(statements) if each.name == "set" for word in each.args[:1]}
-        settled |= {
+        self._settled = {word.lstrip("$") for each in every(statements) if each.name == "set" for word in each.args[:1]}
+        self._settled |= {
             each.args[-1].lstrip("$") for each in every(statements) if each.name in ("map", "geo") and each.args
         }
+        self._urls = _asked_urls(statements)
+        self._is_template = any(map(self._is_of_template, every(statements)))
         for statement in every(statements):
             statement.args[:] = [_DOLLAR.sub("$", word) for word in statement.args]
+        for statement in every(statements):
             if statement.name in _FILLED:
                 for number, word in enumerate(statement.args):
                     if statement.name != "set" or number:
-                        statement.args[number] = self._filled(statement.name, word, settled)
+                        statement.args[number] = self._filled(self._like(statement, word), word)
+            for entry in (statement.block or []) if statement.name == "map" else ():
+                entry.name = self._filled("if" if entry.name.startswith("~") else "return", entry.name)
+                entry.args = [self._filled("return", word) for word in entry.args]
             is_left = has_placeholder if statement.name in _PLACES else is_marked
             if any(map(is_left, statement.args)) and statement.name not in (*DROPPED, *NOTED, "log_format"):
                 statement.name += TEMPLATE  # no directive's name, so it is reported
 
-    def _filled(self, directive: str, word: str, settled: set[str]) -> str:
+    def _is_of_template(self, statement: Statement) -> bool:
+        """Whether nginx would refuse it for a variable in capitals, or its file is called a template."""
+        if _TEMPLATE_FILE.search(statement.origin.file):
+            return True
+        if statement.name not in _FILLED:
+            return False
+        found = [match for word in statement.args for match in PLACEHOLDER.finditer(word) if not is_foreign(match)]
+        return any(statement.name in _CONSTANT or self._is_unknown(name_of(match)) for match in found)
+
+    def _is_unknown(self, name: str) -> bool:
+        """Whether neither nginx nor the file has such a variable."""
+        return name not in self._settled and not is_known(name.lower())
+
+    def _like(self, statement: Statement, word: str) -> str:
+        """The directive that takes such an argument."""
+        if statement.name == "if" and _ASKS_HOST.match(" ".join(statement.args)):
+            return "server_name"
+        if statement.name == "set" and (statement.value in self._urls or _URL.fullmatch(word)):
+            return "proxy_pass"
+        return "server" if statement.name == "set" and _ADDRESS.fullmatch(word) else statement.name
+
+    def _filled(self, directive: str, word: str) -> str:
         def stand_in(match: re.Match[str]) -> str:
             name = name_of(match)
-            if not is_foreign(match) and (name in settled or (directive not in _CONSTANT and is_known(name.lower()))):
+            if not is_foreign(match) and name in self._settled:
                 return match[0]
+            if not is_foreign(match) and not self._is_template and not self._is_unknown(name):
+                return match[0] if directive in _PEERS else f"${{{name.lower()}}}"  # as nginx reads it
             has_place = directive in _PLACES or (directive in _WORDS and match["lines"] is not None)
             if not is_meant(match, word, has_place=has_place):
                 return match[0]
@@ -98,7 +133,13 @@ class Environment:
             return (f"{plain}.env{number}.invalid", plain, "") if before else (f"/{host}", f"/{plain}", "")
         if directive == "listen" or directive in _PEERS:
             return self._address(directive, name, before, after)
-        return host, plain if directive == "auth_basic" else None, ""
+        if directive == "error_page" and "://" not in before:
+            return None
+        is_number = directive == "set" and not before and not after and _PORT.search(name) is not None
+        if is_number or ("://" in before and before.endswith(":") and _ends(after)):
+            return str(_FIRST_PORT + number), None, ""
+        default = plain if directive == "auth_basic" else "off" if name == "HTTPS" else None
+        return host, default, ""
 
     def _address(self, directive: str, name: str, before: str, after: str) -> tuple[str, str | None, str] | None:
         number = len(self._known) + 1
@@ -106,11 +147,15 @@ class Environment:
         host = f"{plain}.env{number}.invalid"
         if before.startswith("unix:"):
             return host, plain, ""
-        ends = after[:1] in ("", "/", "$") or PLACEHOLDER.match(after) is not None
+        if directive == "listen" and before == "[" and after[:1] == "]":
+            return f"2001:db8:61:{number}::e", "::", ""
+        if directive == "listen" and not before and _HOST.search(name) and PLACEHOLDER.match(after) is not None:
+            return f"{host}:", "0.0.0.0:", ""  # it ends with the colon
         if directive == "listen" and not before and (after[:1] == ":" or _HOST.search(name)):
             return (host, "0.0.0.0", "") if after[:1] in ("", ":") else None
-        if before.endswith(":") or (directive == "listen" and not before):
-            return (str(_FIRST_PORT + number), None, "") if ends else None
+        is_behind = PLACEHOLDER.fullmatch(before) is not None and _PORT.search(name) is not None
+        if before.endswith(":") or (directive == "listen" and (not before or is_behind)):
+            return (str(_FIRST_PORT + number), None, "") if _ends(after) else None
         if directive == "listen" or (directive != "server" and before and "://" not in before):
             return None
         place = before.partition("://")[2]
@@ -188,6 +233,18 @@ class Environment:
         if isinstance(value, list):
             return [self._in_code(each) for each in value]
         return Table([self._in_code(each) for each in value.items], value.keys) if isinstance(value, Table) else value
+
+
+def _asked_urls(statements: list[Statement]) -> set[str]:
+    """Variables of which each is all of a ``proxy_pass``, and a part of none."""
+    asked = [each.value for each in every(statements) if each.name == "proxy_pass"]
+    whole = {f"${match[1]}" for word in asked if (match := re.fullmatch(r"\$\{?(\w+)\}?", word)) is not None}
+    return {name for name in whole if not any(name[1:] in word and name[1:] != word.strip("${}") for word in asked)}
+
+
+def _ends(after: str) -> bool:
+    """Whether a port may end before it."""
+    return after[:1] in ("", "/", "$", "?") or PLACEHOLDER.match(after) is not None
 
 
 def _amount(directive: str, number: str, before: str, after: str) -> tuple[str, str | None, str] | None:

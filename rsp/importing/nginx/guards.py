@@ -256,15 +256,13 @@ def is_there(test: str, path: str) -> str:
 
 
 def stripped(args: list[str]) -> list[str]:
-    """The words of a condition without its parentheses."""
+    """The words of a condition without its parentheses, which may stand alone."""
     words = list(args)
     if words and words[0].startswith("("):
-        words[0] = words[0][1:]
+        words[:1] = [words[0][1:]] if words[0] != "(" else []
     if words and words[-1].endswith(")"):
-        words[-1] = words[-1][:-1]
-    is_test = words[0].lstrip("!") in _TESTS if words else False
-    may_be_empty = len(words) == 3 and not is_test
-    return [word for index, word in enumerate(words) if word or 0 < index < len(words) - 1 or may_be_empty]
+        words[-1:] = [words[-1][:-1]] if words[-1] != ")" else []
+    return words
 
 
 def encoded(query: str) -> str:

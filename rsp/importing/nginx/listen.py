@@ -189,6 +189,15 @@ class Listeners:
         servers.sort(key=lambda server: server.statement.origin.line)
         return [(host[1:], server) for server in servers for host in hosts[id(server)] if host[0] == "~"]
 
+    def gets(self, server: Server, name: str, hosts: dict[int, list[str]]) -> bool | None:
+        """Whether requests for ``name`` come to a server that does not say it; ``None``: it depends on more."""
+        found: set[bool | None] = set()
+        for listener in self.of(server):
+            names = [host for each in listener.servers for host in hosts[id(each)]]
+            is_open = name not in names and any(host[0] == "~" or _covers(host, name) for host in names)
+            found.add(None if is_open else name not in names and listener.default is server)
+        return found.pop() if len(found) == 1 else None
+
     def where(self, part: Part) -> dict[str, Value]:
         """Keys of routes for ``part``."""
         keys: dict[str, Value] = {}
@@ -261,6 +270,11 @@ def place(text: str) -> str | None:
         return None
     host = {"*": "0.0.0.0", "localhost": "127.0.0.1"}.get(match["host"], match["host"])
     return f"{host}:{match['port'] or 80}"
+
+
+def is_name(text: str) -> bool:
+    """Whether a host of rsp may be called so."""
+    return text not in _ANY and _NAME.fullmatch(text) is not None
 
 
 def hosts_of(server: Server, result: Result) -> list[str]:

@@ -62,6 +62,8 @@ def target(
     host = match["host"]
     if "$" in host or not host:
         raise Unsayable(f"the peer {host} is not known before a request comes")
+    if re.fullmatch(r"[^\[\]:]+:\d*:\d*", host):
+        raise Unsayable(f"{host} is no address of a peer: it has two ports")
     uri = match["uri"]
     is_computed = "$" in statement.value
     secure = match["scheme"] in ("https", "grpcs")

@@ -10,7 +10,7 @@ from rsp.importing.nginx.draft import Draft, declarations
 from rsp.importing.nginx.environment import named
 from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
 from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.listen import Listeners, Part, hosts_of
+from rsp.importing.nginx.listen import Listeners, Part, hosts_of, is_name
 from rsp.importing.nginx.locations import Locations, returned
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import Location, Server
@@ -30,6 +30,7 @@ class Routes:
         self._listeners = listeners
         self._prefix = prefix
         self._hosts = {id(server): hosts_of(server, context.result) for server in servers}
+        self._clients = tls.Clients(servers, listeners, self._hosts, context.result)
         self._before = before.Before()
         self._taken: set[str] = set()
         self._names: set[str] = set()
@@ -39,9 +40,8 @@ class Routes:
         hosts = self._hosts[id(server)]
         parts = self._listeners.parts(server, self._hosts)
         own = self._listeners.of(server)
-        has_tls = any(listener.tls for listener in own)
         tls.certificates(server, own, result)
-        certified = tls.clients(server, has_tls, result)
+        certified = self._clients.keys(server)
         if own and all(listener.redirects for listener in own):
             return
         result.routes.append(Heading(self._heading(server, parts)))
@@ -51,6 +51,9 @@ class Routes:
                 said = "no request comes to this server: it has no name, or one that an earlier server has"
                 result.routes.note(server.statement, said)
             mark_all(server.statement.block or [])
+            return
+        if self._clients.is_refused(server, result):
+            self._close(server, parts)
             return
         split = self._by_host(server, hosts, certified)
         parts = [self._without(part, split) for part in parts]
@@ -106,6 +109,12 @@ class Routes:
         for declaration in rests:
             self._put(declaration)
         self._declare(server, name, locations)
+
+    def _close(self, server: Server, parts: list[Part]) -> None:
+        mark_all(server.statement.block or [])
+        for part in parts:
+            keys: dict[str, Value] = {**self._listeners.where(part), "respond": {"status": 503}}
+            self._put(Declaration("route", keys=keys, origin=server.statement.origin))
 
     def _declare(self, server: Server, name: str, locations: Locations) -> None:
         """Patterns, and what locations do before there is a route."""
@@ -197,10 +206,15 @@ class Routes:
                 break
             if [each.name for each in block] != ["return"]:
                 break
-            name = words[2].lower()
-            if name not in hosts and hosts:
-                mark(statement)  # no request for that host comes here, unless the server is the default
-                if not any(part.hosts is None for part in self._listeners.parts(server, self._hosts)):
+            name = server.names.expand(words[2]).lower()
+            if not is_name(name):
+                break
+            if name not in hosts:
+                comes = self._listeners.gets(server, name, self._hosts)
+                if comes is None:
+                    break
+                if not comes:
+                    mark(statement)
                     continue
             keys = self._returned(block[0], server)
             if keys is None:

@@ -122,7 +122,7 @@ class Server:
         self.expressions = [each for each in self.locations if each.is_regex]
         said = [word for each in self.level.own("server_name") for word in each.args]
         self.server_names = list(dict.fromkeys(said))
-        plain = next((name for name in self.server_names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name)), "")
+        plain = next((name for name in said if re.fullmatch(r"\.?[A-Za-z0-9][\w.\-]*", name)), "").removeprefix(".")
         known = {**constants, **of_service(self.level), **constants_of(self.level), "server_name": plain}
         known["request_filename"] = "$document_root$uri"
         root = self.level.value("root")

@@ -1,8 +1,9 @@
 """Placeholders of templates, which another program fills in before nginx reads the file.
 
-``${API_HOST}`` (envsubst), ``%domain%``, ``{{ domain }}``, ``<%= domain %>``, ``__DOMAIN__``, ``@DOMAIN@`` and
-``<your-domain>``.  This room knows how they are written; ``environment.py`` makes variables of the environment from
-them.  Control of templates (``{% if %}``, ``{{ range }}``) does not count as one: what it leads to is not known.
+``${API_HOST}`` (envsubst), ``%domain%``, ``%%domain%%``, ``{{ domain }}``, ``<%= domain %>``, ``__DOMAIN__``,
+``@DOMAIN@`` and ``<your-domain>``.  This room knows how they are written; ``environment.py`` makes variables of the
+environment from them.  Control of templates (``{% if %}``, ``{{ range }}``) does not count as one: what it leads to is
+not known.
 
 ``<title>`` and its like may be what nginx is to say, or to look for: such a word counts where a host, an address or a
 file is expected, and as a whole value that looks like a name.
@@ -18,6 +19,7 @@ _BRACES: Final = re.compile(
 )
 _FOREIGN: Final = (
     "[\ue000\ue002](?P<braces>[^\ue001\ue003]*)[\ue001\ue003]"
+    r"|%%(?P<double>[A-Za-z]\w*)%%"
     r"|%(?![0-9A-Fa-f]{2}%)(?P<percent>[A-Za-z]\w*)%"
     r"|(?<![?P\\])<(?P<angle>[A-Za-z][\w.\- ]*)>"
     r"|__(?P<lines>[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)__"

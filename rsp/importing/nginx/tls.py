@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from rsp.importing.nginx.listen import Listener
+from rsp.importing.nginx.listen import Listener, Listeners
 from rsp.importing.nginx.result import Result
 from rsp.importing.nginx.servers import Server
 from rsp.importing.nginx.surroundings import every
@@ -65,6 +65,41 @@ def rules(servers: list[Server], result: Result) -> None:
         server.level.all("ssl_session_tickets", "ssl_conf_command")
     if table:
         result.settings.append(Setting("tls", table))
+
+
+class Clients:
+    """What each server asks of clients.  In nginx that is of a listener and a host, in rsp of a host alone."""
+
+    def __init__(
+        self, servers: list[Server], listeners: Listeners, hosts: dict[int, list[str]], result: Result
+    ) -> None:
+        self._secure = [each for each in servers if any(listener.tls for listener in listeners.of(each))]
+        self._keys = {id(each): clients(each, each in self._secure, result) for each in servers}
+        self._hosts = {
+            id(each): {
+                "" if host.startswith("~") else host
+                for part in listeners.parts(each, hosts)
+                for host in part.hosts or [""]
+            }
+            for each in servers
+        }
+
+    def keys(self, server: Server) -> dict[str, Value]:
+        """Of all of its routes."""
+        return dict(self._keys[id(server)])
+
+    def is_refused(self, server: Server, result: Result) -> bool:
+        """Whether another server with TLS has one of its hosts, and asks for something else; this is reported."""
+        keys, hosts = self._keys[id(server)], self._hosts[id(server)]
+        if not keys:
+            return False
+        others = (each for each in self._secure if self._keys[id(each)] != keys and self._hosts[id(each)] & hosts)
+        other = next(others, None)
+        if other is not None:
+            said = "rsp asks all clients of a host for the same certificates, and the server at {} has such a host, too"
+            asked = server.level.all("ssl_verify_client")[-1]
+            result.routes.lost(asked, said.format(other.statement.origin))
+        return other is not None
 
 
 def clients(server: Server, has_tls: bool, result: Result) -> dict[str, Value]:

@@ -238,7 +238,8 @@ _OFF: Final = (
     "add_header_inherit", "add_trailer_inherit", "auth_digest", "auth_jwt", "auth_ldap", "auth_pam", "concat",
     "dav_methods", "early_hints", "fastcgi_bind", "fastcgi_cache", "grpc_bind", "gunzip", "image_filter", "modsecurity",
     "pagespeed", "passenger_enabled", "post_action", "proxy_bind", "proxy_cache", "random_index", "scgi_bind", "ssi",
-    "ssl_ocsp", "testcookie", "tunnel_pass", "userid", "uwsgi_bind", "uwsgi_cache", "vhost_traffic_status",
+    "ssl_ocsp", "ssl_verify_client", "testcookie", "tunnel_pass", "userid", "uwsgi_bind", "uwsgi_cache",
+    "vhost_traffic_status",
 )  # fmt: skip
 
 # Why a directive is not translated, by what its name begins with; the first that fits.
