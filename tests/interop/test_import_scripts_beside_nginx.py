@@ -96,6 +96,13 @@ server {
     location ~ \\.php$ { include scripts.conf; }
 }
 server {
+    listen 8088;
+    root DIRECTORY/www;
+    index index.php index.html;
+    location / { add_header X-Own yes; try_files $uri $uri/ /file.txt; }
+    location ~ \\.php$ { include scripts.conf; }
+}
+server {
     listen 8084;
     root DIRECTORY/www;
     index index.php;
@@ -139,6 +146,7 @@ INFO = ("/page", "/a/b?a=b", "/path/x", "/path/x?a=b", "/all/x", "/all/x?a=b", "
 SCRIPTS_BELOW = ("/", "/page?a=b", "/other.php/more", "/uploads/evil.php", "/uploads/evil.php/more", "/uploads/", "/uploads/none/", "/uploads",
                  "/sub/", "/sub", "/sub/page", "/sub/other.php/x?a=b", "/missing/")  # fmt: skip
 DIRECTORIES = ("/", "/sub/", "/sub/x", "/uploads/", "/pages/", "/page", "/missing/", "/uploads/evil.php")
+BESIDE = ("/", "/?a=b", "/page?a=b", "/page/", "/sub", "/sub/", "/sub/?a=b", "/pages", "/pages/", "/uploads/x", "/alone", "/alone/", "/other.php")  # fmt: skip
 
 ERRORS = ("/", "/page?a=b", "/favicon.ico", "/favicon.ico?a=b", "/x.css", "/a/x.css?a=b", "/file.txt", "/asked/y", "/gone?a=b", "/denied/x?a=b")  # fmt: skip
 BY_HOOKS = (
@@ -181,7 +189,14 @@ def test_scripts_are_told_the_same(program):
         www.mkdir()
         for name in ("index.php", "other.php", "file.txt"):
             (www / name).write_text(name)
-        for name in ("uploads/evil.php", "uploads/index.php", "sub/index.php", "sub/other.php", "pages/index.html"):
+        for name in (
+            "uploads/evil.php",
+            "uploads/index.php",
+            "sub/index.php",
+            "sub/other.php",
+            "pages/index.html",
+            "alone/x",
+        ):
             (www / name).parent.mkdir(exist_ok=True)
             (www / name).write_text(name)
         site = SITE.replace("DIRECTORY", str(directory))
@@ -197,6 +212,7 @@ def test_scripts_are_told_the_same(program):
                 (8084, SCRIPTS_BELOW),
                 (8085, DIRECTORIES),
                 (8086, ERRORS),
+                (8088, BESIDE),
             ):
                 for target in targets:
                     status, told = ask(NGINX_AT, pair.ports[port], target)

@@ -87,6 +87,11 @@ def differ(one: Level, other: Level, *, returns: bool = False) -> bool:
     """
     if other.has("limit_except") or (other.has("return") and not returns) or not _only_sets(other):
         return True
+    return restricts(one, other)
+
+
+def restricts(one: Level, other: Level) -> bool:
+    """Whether ``other`` asks who a client is in another way than ``one``."""
     for names in (("allow", "deny"), ("auth_basic",), ("auth_request",)):
         asked = other.all(*names)
         if asked and asked[-1].value != "off" and (asked[0].name, asked[0].value) != ("allow", "all"):

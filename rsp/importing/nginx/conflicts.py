@@ -111,7 +111,7 @@ def _whole(prefix: Location, server: Server, draft: Draft) -> Draft:
     match: dict[str, Value] = {"regex": prefixes.but_longer(path, server)}
     rewrite = str(keys.pop("rewrite", path))
     mapped = keys.pop("rewrite_location", False)
-    if rewrite != path and ("{" in rewrite or "?" in rewrite):
+    if "{" in rewrite or "?" in rewrite or {"files", "rewrite"} <= set(draft.keys):
         return _lost(prefix, draft, match)
     if mapped:
         after += _mapped(prefix, rewrite, keys)

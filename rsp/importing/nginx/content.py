@@ -8,6 +8,7 @@ from rsp.importing.nginx import (
     access,
     asked,
     cookies,
+    ends,
     fastcgi,
     fields,
     files,
@@ -212,12 +213,7 @@ class Content:
         draft.after += media.lines(level)
         if location is not None and files.is_for_one(location, level) and not prefixes.keeps_out(draft.keys):
             draft.match = {"exact": as_sent(location.path)}
-        if location is not None and files.aliased(level, names, draft.all):
-            table = dict(draft.match)
-            files.aliased(level, names, table)
-            for name in ("files", "rewrite"):
-                if name in table:
-                    draft.keys[name] = table[name]
+        if location is not None and folders.of_alias(draft, location, level, names):
             return
         owner = around_alias(location) if location is not None else None
         if owner is not None:
@@ -249,7 +245,7 @@ class Content:
             return
         script = self._scripts(level, location)
         if tried is not None:
-            self._tell_of_sources(draft, level)
+            files.tell_of_sources(draft.parts, level)
             self._tried(draft, tried, folder, location, level, names, rules)
             return
         is_refused = files.look_at_index(self.server, location, level)
@@ -259,7 +255,7 @@ class Content:
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder, location)
         if script is not None and runs:
             indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
-            self._unlisted(draft)
+            indexes.unlisted(draft)
 
     def _scripts(self, level: Level, location: Location | None) -> Location | None:
         """The location that runs what ``index`` names."""
@@ -295,9 +291,7 @@ class Content:
         if is_refused or script is not None:
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder, location)
         if last.file is not None:
-            draft.keys["fallback"] = last.file
-            if script is not None:
-                raise Unsayable("index.php beside another file at the end of try_files")
+            self._sent(draft, tried, script, folder, level)
         elif meant is not None and last.returned is not None:
             pages.returned(meant, ["404"], self.server, draft, path=f"/{last.index}" if last.index else "")
         elif meant is not None and meant.modifier == "@" and meant.level.own("empty_gif"):
@@ -327,8 +321,8 @@ class Content:
                 indexes.below_scripts(draft, self.server, self.context, meant, last.index or "")
         elif script is not None and runs:
             indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
-        if script is not None:
-            self._unlisted(draft)
+        if script is not None and last.file is None:
+            indexes.unlisted(draft)
         if tried.looked:
             first, *others = tried.looked
             if "else_to" in draft.keys:  # which has all requests with other methods
@@ -338,15 +332,20 @@ class Content:
                 draft.before.append(first.removeprefix("else"))
             draft.before += [*others, *otherwise(draft, tried, names), "end"]
 
-    @staticmethod
-    def _tell_of_sources(draft: Draft, level: Level) -> None:
-        for statement in level.own("try_files"):
-            for word in statement.args[:-1]:
-                if files.SOURCE.search(word) and not word.startswith("$uri"):
-                    said = (
-                        f"nginx sends the source of {word} here, because it is not the last of try_files; rsp does not"
-                    )
-                    draft.parts.note(statement, said)
+    def _sent(
+        self, draft: Draft, tried: files.Tries, script: Location | None, folder: str, level: Level
+    ) -> None:  # fmt: skip
+        """The file where there is none.  Raises :class:`Unsayable`."""
+        last = tried.last
+        draft.keys["fallback"] = last.file
+        if last.note:
+            draft.parts.note(level.own("try_files")[-1], last.note)
+        if last.root and (tried.looked or script is not None):
+            raise Unsayable(f"{last.file} is not in the same directory")
+        if last.root:
+            ends.widen(draft, folder, last.root)
+        elif script is not None:
+            indexes.beside_file(draft, self.server, self.context, script, level, folder)
 
     def _passer(self, draft: Draft, rules: fields.Rules, index: str | None) -> Passed:
         """Makes ``else_to``."""
@@ -361,15 +360,7 @@ class Content:
 
         return passed
 
-    @staticmethod
-    def _unlisted(draft: Draft) -> None:
-        """A list of files would come before the script of the directory."""
-        table = draft.keys.get("files")
-        if isinstance(table, dict) and "list" in table:
-            draft.keys["files"] = {key: value for key, value in table.items() if key != "list"}
-            draft.parts.note(None, "directories are for their index script here, so rsp lists none")
-
-    def _missing(self, draft: Draft, last: files.Fallback, level: Level) -> None:
+    def _missing(self, draft: Draft, last: ends.Fallback, level: Level) -> None:
         """``try_files ... =503``: rsp's own answer is 404.  nginx's 444 closes the connection."""
         if last.status == "444":
             statement = level.own("try_files")[-1]

@@ -7,19 +7,18 @@ from msgspec import Struct
 
 from rsp.config.files_rules import SCRIPT
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx import media, pages_of_folders
+from rsp.importing.nginx import ends, media, pages_of_folders
 from rsp.importing.nginx.access import differ
-from rsp.importing.nginx.guards import MODULE, Dynamic
+from rsp.importing.nginx.ends import Fallback
+from rsp.importing.nginx.guards import Dynamic
 from rsp.importing.nginx.levels import Level
+from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import Location, Server, below, joined
-from rsp.importing.nginx.tree import Statement
 from rsp.importing.nginx.units import number_of_seconds
 from rsp.importing.nginx.variables import Names, Unsayable
 from rsp.importing.site import Value
 
-_QUERIES: Final = ("$is_args$args", "?$args", "?$query_string", "$is_args$query_string", "?$is_args$args")
 _EXTENDED: Final = re.compile(r"\$\{?uri\}?(\.(?!php|phtml|cgi|pl$)\w[\w.]*)")
-_APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
 _NAMED: Final = re.compile(
     r"/[\w\-][\w.\-]*\.(?:txt|xml|ico|json|html?|m?js|css|png|gif|jpe?g|svg|webp|pdf|webmanifest|map|gz|zip|asc)$", re.I
 )
@@ -27,21 +26,6 @@ _DEFAULT_INDEX: Final = "index.html"
 SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script
 _FILE: Final = ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri")
 _DIRECTORY: Final = ("$uri/", "$uri/index.html", "$uri/index.htm", "$uri/index.php", "$uri/$index")
-
-
-class Fallback(Struct):
-    """What answers where ``try_files`` has no file: a file below the directory, a location, or a status.
-
-    ``index``: the script that the location is asked for, where it runs scripts; ``rewrite``: what it is asked for, in
-    nginx's variables, where that is more than the script and the request's query.
-    """
-
-    file: str | None = None
-    location: Location | None = None
-    index: str | None = None
-    status: str = "404"
-    returned: Statement | None = None
-    rewrite: str | None = None
 
 
 class Tries(Struct):
@@ -129,11 +113,12 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     if len(items) == 1 and only.startswith("/") and "$" not in only and re.fullmatch(r"=\d{3}", last):
         return Tries(False, False, Fallback(status=last[1:]), only)
     if len(items) == 1 and only.startswith("/") and "$" not in only and location is not None and location.path == "/":
-        meant = _last(last, server, location, names)
-        if meant.file is not None:
+        meant = ends.end(last, server, location, names)
+        if meant.file is not None and not meant.root:
             return Tries(False, False, meant, only)
     constant = names.expand(items[-1]) if len(items) > 1 else ""
-    if last == "=404" and constant.startswith("/") and "$" not in constant:
+    is_below_alias = constant.endswith("/") and level.has("alias")
+    if last == "=404" and constant.startswith("/") and "$" not in constant and not is_below_alias:
         items.pop()  # a file that is looked for at last: where it is not, rsp answers 404 as well
     else:
         constant = ""
@@ -150,10 +135,7 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
             extensions.append(match[1])
             is_first = is_first and not has_directory
     has_directory = has_directory or "$uri/" in items
-    if constant:
-        end = Fallback(file=_below(constant, server, location, location))
-    else:
-        end = _last(last, server, location, names)
+    end = ends.file(constant, server, location, location) if constant else ends.end(last, server, location, names)
     if end.index and end.rewrite is None and not has_directory:
         end.rewrite = f"/{end.index}?$query_string"  # so that no script of a directory runs
     if looked and not has_file and names.expand(last) in ("$uri", "$uri/"):
@@ -216,45 +198,12 @@ def _is_of_path(said: str) -> bool:
     return said in _FILE or said in _DIRECTORY or _EXTENDED.fullmatch(said) is not None
 
 
-def _last(last: str, server: Server, location: Location | None, names: Names) -> Fallback:
-    if last.startswith("="):
-        if not re.fullmatch(r"=[2-5]\d\d", last):
-            raise Unsayable(f"rsp does not answer with status {last[1:]}")
-        return Fallback(status=last[1:])
-    around = location.level if location is not None else server.level
-    if last.startswith("@"):
-        if last not in server.named:
-            raise Unsayable(f"there is no location {last} here")
-        named = server.named[last]
-        ends = [each for each in named.level.block if each.name in MODULE]
-        if [each.name for each in ends] == ["return"] and not differ(around, named.level, returns=True):
-            return Fallback(location=named, returned=ends[0])
-        return Fallback(location=named)
-    path = names.expand(last)
-    keeps_query = path.endswith(_QUERIES)
-    for query in _QUERIES:
-        path = path.removesuffix(query)
-    if path in ("$uri", "$uri/"):
-        return Fallback()
-    path, _, query = path.partition("?")
-    start, variable, _ = path.partition("$")
-    if not path.startswith("/") or (variable and not _APPENDED.fullmatch(path)):
-        raise Unsayable(f"rsp import does not translate {last} at the end of try_files")
-    meant = server.find(f"{start.rstrip('/')}/x" if variable else path)
-    if meant is not None and meant.content is not None:
-        is_same = keeps_query and not variable and meant.content.name == "fastcgi_pass"
-        is_same = is_same and server.find(f"/x/{path.rpartition('/')[2]}") is meant  # else rsp would run other scripts
-        return Fallback(location=meant, index=path.lstrip("/"), rewrite=None if is_same else names.expand(last))
-    if variable:
-        raise Unsayable(f"{last} does not lead to scripts")
-    if meant is not None and meant.level.has("return"):
-        module = [each for each in meant.level.block if each.name in MODULE]
-        if len(module) > 1 or differ(around, meant.level, returns=True):
-            raise Unsayable(f"{last} leads to a location with return")
-        return Fallback(location=meant, returned=module[0], index=path.lstrip("/"))
-    if meant is not None and meant is not location and differ(around, meant.level):
-        raise Unsayable(f"{last} leads to a location with restrictions of its own")
-    return Fallback(file=_below(path, server, location, meant))
+def tell_of_sources(parts: Parts, level: Level) -> None:
+    for statement in level.own("try_files"):
+        for word in statement.args[:-1]:
+            if SOURCE.search(word) and not word.startswith("$uri"):
+                said = f"nginx sends the source of {word} here, because it is not the last of try_files; rsp does not"
+                parts.note(statement, said)
 
 
 def look_at_index(server: Server, location: Location | None, level: Level) -> bool:
@@ -300,31 +249,6 @@ def _refuses(location: Location) -> bool:
     first = next((each for each in location.level.block if each.name in ("allow", "deny", "return")), None)
     said = (first.name, first.value[:1]) if first is not None else ("", "")
     return said in (("deny", "a"), ("return", "4"), ("return", "5"))
-
-
-def _below(path: str, server: Server, location: Location | None, meant: Location | None) -> str:
-    """``path`` below the directory of ``location``.  Raises :class:`Unsayable`."""
-    there = _folder(server, meant)
-    here = _folder(server, location)
-    if there is None or here is None:
-        raise Unsayable(f"the directory of {path} is not known")
-    file = joined(there[0], path if there[1] is None else path[len(there[1]) :])
-    own = "/" if location is None or location.is_regex or location.modifier == "=" else location.path
-    folder = here[0] if here[1] is not None else joined(here[0], own)
-    inside = below(file, folder)
-    if inside is None:
-        raise Unsayable(f"{path} is not in the same directory")
-    return inside
-
-
-def _folder(server: Server, location: Location | None) -> tuple[str, str | None] | None:
-    """The directory, and the prefix that it stands for where it is an alias."""
-    level = location.level if location is not None else server.level
-    names = server.names_at(location)
-    if location is not None and level.has("alias"):
-        return names.expand(level.value("alias")), location.path
-    root = names.expand(level.value("root") or names.constants.get("document_root", ""))
-    return (root, None) if root and "$" not in root else None
 
 
 def table(

@@ -52,9 +52,9 @@ def put(draft: Draft, server: Server, location: Location | None, level: Level, n
 def below_alias(draft: Draft, owner: Location, location: Location | None, level: Level, names: Names) -> None:
     """Of an expression inside of ``owner``, a prefix with an alias.  Raises :class:`Unsayable`."""
     folder, path = names.expand(owner.level.value("alias")), owner.path
-    if "request_filename" in names.constants and not level.has("try_files"):  # the same as a root
-        root = names.expand("$request_filename").removesuffix("$uri")
-        draft.keys["files"] = files.table(root or "/", level, names, looks_in_directories=True, scripts=False)
+    root = names.expand(names.constants.get("request_filename", "")).removesuffix("$uri")
+    if root.strip("/") and not level.has("try_files"):  # the same as a root
+        draft.keys["files"] = files.table(root, level, names, looks_in_directories=True, scripts=False)
         return
     if files.may_be_directory(location) or level.has("try_files") or "$" in folder:
         raise Unsayable("rsp import translates expressions inside of a prefix with alias only for names of files")
@@ -66,6 +66,31 @@ def below_alias(draft: Draft, owner: Location, location: Location | None, level:
     if not path.endswith("/"):
         draft.before.append(f'if req.path:sub({start}, {start}) ~= "/" then return respond(404) end')
     draft.before.append(f"req.path = req.path:sub({start})")
+
+
+def of_alias(draft: Draft, location: Location, level: Level, names: Names) -> bool:
+    """Whether an alias answers that takes no path of a request.  Raises :class:`Unsayable`."""
+    if _of_expression(draft, location, level, names):
+        return True
+    table = draft.all
+    if not files.aliased(level, names, table):
+        return False
+    draft.keys.update({name: table[name] for name in ("files", "rewrite") if name in table})
+    return True
+
+
+def _of_expression(draft: Draft, location: Location, level: Level, names: Names) -> bool:
+    """``location ~ ^/(a|b)$ { alias /srv/img/; }``: nginx takes all these paths for the directory itself."""
+    folder = names.expand(level.value("alias")) if location.is_regex and level.has("alias") else ""
+    if not folder.endswith("/") or "$" in folder or level.has("try_files", "autoindex"):
+        return False
+    slash = 'req.path:sub(-1) ~= "/" and ' if files.may_be_directory(location) else ""  # there, nginx answers 403
+    there = f'{slash}file.kind({quoted(folder)}) == "directory"'
+    draft.before.append(f"if {there} then return redirect({_SLASH}, 301) end")
+    draft.answer({"respond": {"status": 404}})
+    said = f"nginx looks for no file of {folder} here, but redirects to the path with a slash: write alias {folder}$1"
+    draft.parts.note(level.own("alias")[-1], f"{said} (with a group in the expression), in rsp a route for each file")
+    return True
 
 
 def _page(last: str, server: Server) -> str:

@@ -48,6 +48,7 @@ def of_directories(
     passing = script.content
     if passing is None:
         return
+    _same_clients(script, level)
     passing.used = True
     name = running(passing, script, server, context, level, draft)
     root = server.names_at(script).expand("$document_root")
@@ -74,6 +75,7 @@ def own(draft: Draft, server: Server, context: Context, script: Location, level:
     passing = script.content
     if passing is None:
         return
+    _same_clients(script, level)
     name = running(passing, script, server, context, level, draft)
     path, root = _place(draft, folder)
     draft.before += [
@@ -88,6 +90,12 @@ def own(draft: Draft, server: Server, context: Context, script: Location, level:
         there = f'is_directory and file.kind({root} .. req.path .. {quoted(word)}) == "file"'
         draft.before += [f"elseif {there} then", f"  {then}{end}".rstrip()]
     draft.before.append("end")
+
+
+def _same_clients(script: Location, level: Level) -> None:
+    """Raises :class:`Unsayable` where a directory would be open to clients that its script is not for."""
+    if access.restricts(level, script.level):
+        raise Unsayable(f"the index leads to a location with restrictions of its own: {script.path}")
 
 
 def _words(level: Level) -> list[str]:
@@ -219,3 +227,29 @@ def _others(location: Location, word: str, server: Server, guards: Guards, sourc
         if each.modifier == "=" and each.path.endswith(f"/{word}"):
             found += f" and index ~= {quoted(each.path)}"
     return found
+
+
+def unlisted(draft: Draft) -> None:
+    """A list of files would come before the script of the directory."""
+    table = draft.keys.get("files")
+    if isinstance(table, dict) and "list" in table:
+        draft.keys["files"] = {key: value for key, value in table.items() if key != "list"}
+        draft.parts.note(None, "directories are for their index script here, so rsp lists none")
+
+
+def beside_file(draft: Draft, server: Server, context: Context, script: Location, level: Level, folder: str) -> None:
+    """``try_files $uri $uri/ /index.html`` where directories have an index script.  Raises :class:`Unsayable`."""
+    said = [word for word in level.own("try_files")[-1].args if word != "=404"]
+    if (
+        said[:-1] != ["$uri", "$uri/"]
+        or level.has("alias")
+        or not script.is_regex
+        or access.differ(level, script.level)
+    ):
+        raise Unsayable("index.php beside another file at the end of try_files")
+    own(draft, server, context, script, level, folder)
+    if not level.is_on("autoindex"):
+        _, root = _place(draft, folder)
+        refused = [f'elseif file.kind({root} .. req.path) == "directory" then', "  return respond(403)", "end"]
+        draft.before[-1:] = refused
+    draft.behind = script.level

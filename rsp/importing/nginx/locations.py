@@ -32,7 +32,7 @@ from rsp.importing.nginx.inside import UNREACHED
 from rsp.importing.nginx.leads import Leads
 from rsp.importing.nginx.levels import Level
 from rsp.importing.nginx.maps import is_unreached, wider_than
-from rsp.importing.nginx.paths import as_sent
+from rsp.importing.nginx.paths import as_sent, never_sent
 from rsp.importing.nginx.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.result import Parts
 from rsp.importing.nginx.servers import CONTENT, Location, Server
@@ -45,7 +45,6 @@ from rsp.importing.site import Value
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
 _MOVED: Final = ("301", "302", "303", "307", "308")
 _LEADING: Final = re.compile(r"\breturn\b(?! re(?:spond|direct)\b)")  # not to an answer
-_BACKSLASH: Final = "no request is for this location: rsp takes a backslash in a path for a slash"
 
 
 class Locations:
@@ -71,10 +70,12 @@ class Locations:
                 mark(location.statement)
                 found.append(Draft({}, is_closed=True))  # the one around it is closed: precedence.py
                 continue
-            if "\\" in location.path and not location.is_regex and not _keeps_out(location.statement):
+            own = [each.path for each in (location, *location.around()) if not each.is_regex]
+            never = never_sent(own, closes=_keeps_out(location.statement))
+            if never:
                 mark(location.statement)
                 found.append(Draft({}, parts=Parts(), is_closed=True))
-                found[-1].parts.note(location.statement, _BACKSLASH)
+                found[-1].parts.note(location.statement, never)
                 continue
             try:
                 found.append(self._draft(location))
@@ -132,7 +133,7 @@ class Locations:
             closes = prefixes.keeps_out(draft.keys) or bool(draft.before)
             if "exact" not in draft.match and not [each for each in draft.others if not indexes.is_below(each)]:
                 draft.rest = prefixes.rest(location, self.server, draft.keys, closes=closes)
-            draft.parts.note(None, prefixes.NOTE if draft.rest is not None else prefixes.LEFT_OUT)
+            draft.parts.note(None, prefixes.note(draft.rest, draft.keys))
         return draft
 
     def _keep_order(self, draft: Draft, location: Location | None) -> None:
@@ -208,7 +209,7 @@ class Locations:
         behind = draft.behind
         others = branches.of_peer(level, behind) if behind is not None else []
         by_condition = branches.lines([*self.guards.branches, *others], level, names)
-        rules.has_peer = bool({"to", "else_to"} & set(draft.keys))
+        rules.has_peer = draft.behind is not None or bool({"to", "else_to"} & set(draft.keys))
         fields.response_rules(level, names, draft.parts, rules, adds=not by_condition)
         fields.rules_behind(behind, names, rules)
         fields.put_response(rules, draft.keys)

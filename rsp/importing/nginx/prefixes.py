@@ -16,6 +16,7 @@ NOTE: Final = (
     "a `location` without a slash at its end also covers paths that go on in the same segment (/api: /apix), `path` "
     "does not: they have routes with a regular expression, which you may leave out where no client asks for such paths"
 )
+_BESIDE: Final = "; here these answer with an error: nginx would look for files beside the directory"
 LEFT_OUT: Final = (
     "paths that go on in the same segment, which nginx has here, are not covered: path in rsp is for whole ones"
 )
@@ -44,6 +45,13 @@ def longer(path: str, server: Server) -> set[str]:
     return {each[len(path) :] for each in paths if each.startswith(path) and each != path}
 
 
+def note(rest: Rest | None, keys: dict[str, Value]) -> str:
+    """What is to be said of a location's ``rest``, where its route has ``keys``."""
+    if rest is None:
+        return LEFT_OUT
+    return f"{NOTE}{_BESIDE}" if "files" in keys and "respond" in rest else NOTE
+
+
 def but_longer(path: str, server: Server) -> str:
     """An expression for what begins with ``path`` and is of no longer prefix."""
     words = longer(path, server)
@@ -62,7 +70,7 @@ def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: 
     rewrite = str(keys.get("rewrite", path))
     if "?" in rewrite or "" in keys:
         return {**found, **dict.fromkeys(keys), "respond": {"status": 403}} if closes else None
-    if "files" in keys and not above(location, keys, found):
+    if "files" in keys and "rewrite" not in keys and not above(location, keys, found):
         return {**found, **dict.fromkeys(keys), "respond": {"status": 403 if closes else 404}}
     if rewrite == path:
         found["rewrite"] = None
@@ -77,9 +85,11 @@ def above(location: Location, keys: dict[str, Value], found: Rest) -> bool:
     given = keys["files"]
     table = dict(given) if isinstance(given, dict) else {"root": given}
     root, path = str(table["root"]), location.path
+    if root == path:
+        return False  # beside it there is the whole file system, of which rsp serves nothing
     if not root.endswith(path):
         return not location.level.has("alias")  # else the directory is for all paths: a hook names the file
-    table["root"] = root.removesuffix(path) or "/"
+    table["root"] = root.removesuffix(path)
     found["files"] = table if len(table) > 1 else table["root"]
     if "fallback" in keys:
         found["fallback"] = f"{path}{keys['fallback']}"

@@ -147,6 +147,8 @@ def as_condition(location: Location, server: Server) -> bool:
     found = location.level.own("try_files")
     if found and location.is_regex and re.fullmatch(r"[/$][^?]*\$[^?]*", found[-1].args[-1]):
         return _by_groups(location, found[-1])
+    if found and _by_path(location, found[-1], server):
+        return True
     named = server.named.get(found[-1].args[-1]) if found else None
     test = _TRIED.get(tuple(found[-1].args[:-1])) if found else None
     if named is None or test is None or location.level.has("alias", "if", "rewrite"):
@@ -178,8 +180,33 @@ def _by_groups(location: Location, tries: Statement) -> bool:
         return False
     expression = f"(?i){location.path}" if location.modifier == "~*" else location.path
     rewrite = Statement("rewrite", [expression, tries.args[-1], "last"], tries.origin)
+    _as_if(location, tries, test, rewrite)
+    return True
+
+
+def _by_path(location: Location, tries: Statement, server: Server) -> bool:
+    """``try_files $uri /index.html``, a file of another location, which rsp cannot serve from a route for this one."""
+    test, target = _TRIED.get(tuple(tries.args[:-1])), tries.args[-1]
+    if test is None or not re.fullmatch(r"/[\w./\-]*\w", target):
+        return False
+    found = server.find(target)
+    if found is location or (found is not None and _does_more(found)):
+        return False
+    has_file = "request_filename" in server.names_at(location).constants
+    if not has_file or location.level.has("if", "rewrite", "return") or location.level.all(*_CLOSING):
+        return False
+    rewrite = Statement("rewrite", ["^", f"{target}?", "last"], tries.origin)
+    _as_if(location, tries, test, rewrite)
+    return True
+
+
+def _as_if(location: Location, tries: Statement, test: str, rewrite: Statement) -> None:
     condition = Statement("if", ["(", test, "$request_filename", ")"], tries.origin, [rewrite])
     rest = Statement("try_files", [*tries.args[:-1], "=404"], tries.origin)
     block = [condition, *(rest if each is tries else each for each in location.level.block)]
     location.level = Level("location", block, location.level.outer)
-    return True
+
+
+def _does_more(location: Location) -> bool:
+    """Whether it may do something else than to send a file."""
+    return location.content is not None or location.level.has("internal", "if", "return")
