@@ -91,7 +91,7 @@ def differ(one: Level, other: Level, *, returns: bool = False) -> bool:
 
 
 def restricts(one: Level, other: Level) -> bool:
-    """Whether ``other`` asks who a client is in another way than ``one``."""
+    """Whether ``other`` lets clients in by other addresses or passwords than ``one``, or asks another service."""
     for names in (("allow", "deny"), ("auth_basic",), ("auth_request",)):
         asked = other.all(*names)
         if asked and asked[-1].value != "off" and (asked[0].name, asked[0].value) != ("allow", "all"):

@@ -10,6 +10,7 @@ from rsp.importing.nginx.servers import Location, Server
 from rsp.importing.nginx.variables import Names, Unsayable
 
 _SLASH: Final = 'req.target:match("^[^?]*") .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
+_READ: Final = "if not ({ GET = true, HEAD = true, POST = true })[req.method] then return respond(405) end"
 
 
 def is_open(level: Level, names: Names) -> bool:
@@ -86,7 +87,7 @@ def _of_expression(draft: Draft, location: Location, level: Level, names: Names)
         return False
     slash = 'req.path:sub(-1) ~= "/" and ' if files.may_be_directory(location) else ""  # there, nginx answers 403
     there = f'{slash}file.kind({quoted(folder)}) == "directory"'
-    draft.before.append(f"if {there} then return redirect({_SLASH}, 301) end")
+    draft.before += [_READ, f"if {there} then return redirect({_SLASH}, 301) end"]
     draft.answer({"respond": {"status": 404}})
     said = f"nginx looks for no file of {folder} here, but redirects to the path with a slash: write alias {folder}$1"
     draft.parts.note(level.own("alias")[-1], f"{said} (with a group in the expression), in rsp a route for each file")
