@@ -114,7 +114,7 @@ def scenario_table(scenario: Scenario, samples: dict[str, list[Sample]], calls: 
     """One scenario, a row for each peer; ratios are the row's over the best of the others."""
     quiet = " quiet" if any(name.endswith("quiet") for name in samples) else ""
     lines = [
-        f"**{scenario.name}**: {scenario.title}", "",
+        textwrap.fill(f"**{scenario.name}**: {scenario.title}", 100), "",
         "| | requests/s | ratio to the best | user us | system us | of its core | p50 ms | p99 ms | p99.9 ms | MB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
