@@ -282,3 +282,8 @@ def test_variables_of_the_peer(tmp_path, line, expected):
     site, text = imported(tmp_path, passing(line))
     assert site.whole
     assert expected in text
+
+
+def test_sub_filter_with_other_than_two_words_is_reported(tmp_path):
+    site, _ = imported(tmp_path, passing("sub_filter '/([^']+)' '/hls/$1';"))
+    assert [each.reason for each in site.untranslated] == ["nginx takes two words"]

@@ -43,7 +43,9 @@ def lines(level: Level, names: Names, parts: Parts) -> list[str]:
     found: list[str] = []
     for statement in level.all("sub_filter"):
         try:
-            old, new = statement.args
+            old, new, *more = [*statement.args, "", ""]
+            if more != ["", ""]:
+                raise Unsayable("nginx takes two words")
             if not names.is_plain(old):
                 raise Unsayable("the text that is to be replaced depends on the request")
             found.append(f"  {{ old = {quoted(names.expand(old).lower())}, new = {names.lua(new)} }},")
