@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 
-from rsp.importing.nginx.automata import TooMuch, apart, automaton, covers, followed
+from rsp.importing.nginx import automata
+from rsp.importing.nginx.automata import TooMuch, apart, automaton, begin_import, covers, followed
 from rsp.importing.nginx.both import Expression, both
 from rsp.importing.nginx.variables import Unsayable
 
@@ -83,3 +84,19 @@ def test_a_comparison_that_takes_too_long_is_given_up():
     many = [automaton(f"{letter}.{{9}}{letter}", ignores_case=False) for letter in "abcdef"]
     with pytest.raises(TooMuch):
         apart(*many, automaton("g$^", ignores_case=False))
+
+
+def test_an_import_spends_no_more_on_comparisons_than_it_may(monkeypatch):
+    monkeypatch.setattr(automata, "_ALL", 20_000)
+    begin_import()
+    compared = 0
+    with pytest.raises(TooMuch):
+        for compared in range(1000):
+            pair = [automaton(rf"^/{compared}/(a|b|c).*({each}|x)$", ignores_case=False) for each in "ab"]
+            assert not apart(*pair)
+    assert compared > 10
+    pair = [automaton(f"^/{each}$", ignores_case=False) for each in "ab"]
+    with pytest.raises(TooMuch):
+        apart(*pair)
+    begin_import()
+    assert apart(*pair)

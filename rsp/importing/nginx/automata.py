@@ -15,11 +15,13 @@ from msgspec import Struct, field
 
 _MOST: Final = 4000  # states, and sets of states
 _WORK: Final = 300_000  # steps of one comparison
+_ALL: Final = 12_000_000  # steps of all comparisons of an import: ten seconds on a slow machine
 _LETTERS: Final = 256
 _EVERY: Final = ((1 << _LETTERS) - 1) & ~(1 << ord("\n"))  # no path has a line feed
 _START, _END, _FREE = range(3)  # when a step that takes no letter is allowed
 Items = Sequence[Any]  # pairs of a kind and its value, as Python's own parser has them
 States = frozenset[int]
+_spent = [0]  # steps of this import
 
 
 class TooMuch(Exception):
@@ -102,15 +104,23 @@ def automaton(expression: str, *, ignores_case: bool) -> Automaton:
     return made
 
 
+def begin_import() -> None:
+    """What earlier ones have spent counts no more."""
+    _spent[0] = 0
+
+
 def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton], needed: int = 0) -> bool:
     """Whether ``expected`` holds of every text, given which of the automata accept it.
 
     ``needed``: texts that one of the first automata cannot accept are as expected.  Raises :class:`TooMuch`.
     """
+    if _spent[0] > _ALL:
+        raise TooMuch
     letters = _different(automata)
     begin = tuple(each.begin() for each in automata)
     seen, left = {begin}, [begin]
     while left:
+        _spent[0] += len(letters) * len(automata)
         states = left.pop()
         if not expected([each.accepts(one) for each, one in zip(automata, states, strict=True)]):
             return False

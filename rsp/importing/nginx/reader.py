@@ -18,6 +18,7 @@ from rsp.importing.nginx import (
     upstreams,
 )
 from rsp.importing.nginx.access import Zones
+from rsp.importing.nginx.automata import begin_import
 from rsp.importing.nginx.context import Context
 from rsp.importing.nginx.environment import Environment
 from rsp.importing.nginx.fastcgi import FIXED
@@ -47,6 +48,7 @@ _ROOT: Final = "/var/www/html"
 
 def read(path: Path, text: str, prefix: str | None = None) -> Site:
     """Raises :class:`rsp.importing.site.Unreadable`."""
+    begin_import()
     folder = Path(prefix) if prefix is not None else path.parent
     tree = Tree(path, folder, text)
     site = Site("nginx", str(path))
