@@ -466,6 +466,7 @@ def test_health_checks_are_local(tmp_path, version):
         for name, backend in (("plain", plain), ("tcp", tcp), ("secure", secure), ("local", local)):
             wait_until(lambda name=name, backend=backend: site.state(backend.address, name) == "up", name)
             wanted = ProxyResultType.LOCAL if version == "v2" else ProxyResultType.UNKNOWN
+            wait_until(lambda backend=backend: backend.headers, "a header")  # a check is over when it has connected
             assert {(found[0], found[1].type) for found in backend.headers} == {(version, wanted)}
         wait_until(lambda: any(b"GET /up " in head for head in secure.heads), "the check")
 
