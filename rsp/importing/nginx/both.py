@@ -5,7 +5,7 @@ with what the two match: for all paths, by their automata.  A guess that is not 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from re import _constants as kinds  # type: ignore[attr-defined]
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from rsp.importing.nginx.automata import Automaton, TooMuch, automaton, parsed, same
+from rsp.importing.nginx.automata import Automaton, Items, TooMuch, apart, automaton, covers, parsed, same
 from rsp.importing.nginx.inside import UNREACHED, written
 from rsp.importing.nginx.variables import Unsayable
 
@@ -23,7 +23,6 @@ _FEW: Final = 3  # items of an expression that the one before it may have alread
 _TOO_MUCH: Final = "rsp import does not know which paths both match, this expression and the one around it"
 _NONE: Final = f"{UNREACHED}the expression around it matches is for this one"
 _ANYTHING: Final = ((kinds.MAX_REPEAT, (0, kinds.MAXREPEAT, [(kinds.ANY, None)])),)
-Items = Sequence[Any]  # pairs of a kind and its value, as Python's own parser has them
 
 
 class Expression(Struct, frozen=True):
@@ -54,7 +53,7 @@ def both(outer: Expression, inner: Expression) -> Expression:
 def _both(outer: Expression, inner: Expression) -> Expression:
     trees = [parsed(each.said) for each in (outer, inner)]
     pair = [automaton(each.said, ignores_case=each.ignores_case) for each in (outer, inner)]
-    if same(lambda found: not all(found), pair):
+    if apart(*pair):
         raise Unsayable(_NONE)
     if same(lambda found: found[0] or not found[1], pair):
         return inner
@@ -94,7 +93,7 @@ def _found(guesses: list[str], pair: list[Automaton], ignores_case: bool) -> str
             together.append(said)
             if len(kept) > _LONG:
                 raise TooMuch
-    if not same(lambda found: any(found[2:]) or not all(found[:2]), [*pair, *together]):
+    if not covers(pair[0], pair[1], *together):
         return ""
     for number in reversed(range(len(kept))):  # those of which others have all
         rest = [*together[:number], *together[number + 1 :]]
@@ -106,7 +105,7 @@ def _found(guesses: list[str], pair: list[Automaton], ignores_case: bool) -> str
 def _is_common(way: _Way, pair: list[Automaton], ignores_case: bool) -> bool:
     """Whether it has paths that both of ``pair`` have."""
     said = automaton(_written(way.starts, way.items, way.ends), ignores_case=ignores_case)
-    return not same(lambda found: not all(found), [*pair, said])
+    return not apart(*pair, said)
 
 
 def _guesses(one: _Way, other: _Way) -> Iterator[str]:

@@ -93,7 +93,8 @@ class Chosen(Struct):
             self.before.append(f"req.host = {quoted(str(keys.pop('send_host')))}")
         if not any(" return proxy(" in line or " return ask(" in line for line in self.before):
             return
-        own, main = ([each.args for each in level.all("proxy_set_header")] for level in self._levels())
+        levels = (self.level, self.draft.behind or self.level)
+        own, main = ([each.args for each in level.all("proxy_set_header")] for level in levels)
         if "rewrite" in keys and keys["rewrite"] != self.draft.match.get("path", "/"):
             raise Unsayable("the peer in `if` is asked for another path than that of the location")
         if "else_to" in keys and own != main:
@@ -105,9 +106,6 @@ class Chosen(Struct):
         fields.put(rules, self.draft.keys, "")
         self.draft.keys.pop("send_host", None)
         self.before[:0] = rules.before
-
-    def _levels(self) -> tuple[Level, Level]:
-        return self.level, self.draft.behind or self.level
 
     def after(self) -> list[str]:
         """For the hook of responses."""
