@@ -18,6 +18,7 @@ from tests.redis_server import KINDS, Pretender, command, redis_server, tls_opti
 
 # Each route answers with what its hook gives, as a list of JSON: so nil is null, and the second one is the reason.
 SITE = """
+lua = { instructions = 10000000 } -- a hook's time counts, too, and "/endless" makes clients
 listen "127.0.0.1:{port}"
 listen "127.0.0.1:%(clear)d" { http2 = "prior-knowledge" }
 store "main" { "redis://127.0.0.1:%(redis)d/1", timeout = "500ms" }

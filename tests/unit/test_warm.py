@@ -45,29 +45,48 @@ def made():
     return one
 
 
+def has_not(descriptor, start, size, warmed):
+    """Whether what is not in memory is found missing, with ``warmed`` (a start and a size) in memory.
+
+    A disk with a cache of its own may bring a page while it is looked for, so there are several attempts.
+    """
+    for _ in range(40):
+        assert forget(descriptor)
+        warm(descriptor, *warmed)
+        if not made().has(descriptor, start, size, 1.0):
+            return True
+    return False
+
+
 def test_what_is_read_is_there_and_nothing_else(cold):
     one = made()
-    assert not one.has(cold, 0, MB, 1.0)
     warm(cold, MB, MB)
     assert one.has(cold, MB, MB, 1.0) and one.has(cold, MB + 5, 1000, 1.0)
-    assert not one.has(cold, 0, MB, 1.0) and not one.has(cold, 2 * MB, 10, 1.0)
+    assert has_not(cold, 0, MB, (MB, MB)) and has_not(cold, 2 * MB, 10, (MB, MB))
     assert forget(cold)
     assert one.has(cold, MB, MB, 1.0)  # it is believed for a second
-    assert not one.has(cold, MB, MB, 2.0)
+
+
+def test_a_second_later_it_is_looked_at_again(cold):
+    one = made()
+    one.note(0, MB, 1.0)
+    for moment in range(2, 40):
+        assert forget(cold)
+        if not one.has(cold, 0, MB, moment):
+            return
+    pytest.fail("what was in memory once is believed for ever")
 
 
 def test_a_part_that_is_half_there(cold):
-    one = made()
     warm(cold, 0, MB // 2)
-    assert one.has(cold, 0, MB // 2, 1.0)
-    assert not one.has(cold, 0, MB, 1.0)
+    assert made().has(cold, 0, MB // 2, 1.0)
+    assert has_not(cold, 0, MB, (0, MB // 2))
 
 
 def test_what_a_thread_has_read_is_noted(cold):
     one = made()
     one.note(0, MB, 1.0)
     assert one.has(cold, 0, MB, 1.0) and one.has(cold, MB - 1, 1, 1.0)
-    assert not one.has(cold, 0, MB, 2.0)
     for number in range(5000):  # of a large file, in one second
         one.note(number * 2 * MB, MB, 3.0)
     assert one.has(cold, 4999 * 2 * MB, MB, 3.0)
