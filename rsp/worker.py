@@ -177,6 +177,7 @@ class Worker:
         self._bundle, settings = bundle, bundle.config.settings
         log.use(settings.log_level, settings.log_format)
         self._affinity.use(settings.cpu_affinity)
+        context.poller.busy_poll(settings.busy_poll)
         self._row[VERSION] = bundle.version
 
     def _configure(self, message: Configure, descriptors: list[int]) -> None:

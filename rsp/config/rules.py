@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
+from typing import Final
 
 import msgspec
 
@@ -13,7 +14,7 @@ from rsp.config.placeholders import IN_KEYS, unknown
 from rsp.config.routes import Route
 from rsp.config.schema import Listener, Settings
 from rsp.config.struct import TOKEN
-from rsp.config.units import Size, show
+from rsp.config.units import Duration, Size, show
 from rsp.config.upstream_names import no_such
 from rsp.config.upstreams import Upstream
 from rsp.config.value_rules import field_rule_mistakes
@@ -26,6 +27,7 @@ _NOT_TEXT = "this is not UTF-8 text"
 _FREE = frozenset(("body",))
 _FREE_IN = frozenset(("params",))
 LEAST_LUA_MEMORY = 8 << 20
+_LONGEST_POLL: Final = Duration(0.001)
 _KEYS = ("client", "uri", "path", "host", "header", "cookie")
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]+")
 _REMOVED = "removed"  # the label of metrics
@@ -77,6 +79,8 @@ def setting_mistakes(settings: Settings) -> Iterator[tuple[Path, str]]:
             yield ("keep_forwarded", number), f"keep_forwarded: {show(name)}: {written}"
     if settings.via is not None and re.fullmatch(r"[!-+\--~]+", settings.via) is None:
         yield ("via",), f'via: expected a name such as "edge", got {show(settings.via)}'
+    if settings.busy_poll > _LONGEST_POLL:
+        yield ("busy_poll",), f'busy_poll: expected at most "{_LONGEST_POLL}", got "{settings.busy_poll}"'
     yield from cpus.mistakes(settings.cpu_affinity)
     yield from label_rules.mistakes(settings)
 

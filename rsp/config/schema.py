@@ -120,6 +120,15 @@ class Settings(Struct, frozen=True):
             "See [tuning](howto/tuning.md#pin-workers-to-cpus)."
         ),
     ] = None
+    busy_poll: Annotated[
+        Duration,
+        Meta(
+            description="Time for which a worker asks the kernel for events again and again before it sleeps, at most "
+            '`"1ms"`. `"50us"` shortens the latency of single requests in virtual machines, and costs CPU time. '
+            "Default, and always in pure Python: a worker sleeps at once. "
+            "See [tuning](howto/tuning.md#answer-single-requests-sooner)."
+        ),
+    ] = Duration(0)
     user: Annotated[
         Text | None,
         Meta(

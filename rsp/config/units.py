@@ -6,13 +6,13 @@ from ipaddress import ip_network
 from typing import Final
 
 MOST_WORKERS: Final = 128  # of one instance, whichever way they are asked for
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d)?")
 _WORDS: Final = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?)\s*(?:(?P<ms>ms(?:ec)?s?|millis(?:econd)?s?)|(?P<m>min(?:ute)?s?)|(?P<s>s(?:ec(?:ond)?)?s?)"
-    r"|(?P<h>h(?:(?:ou)?r)?s?)|(?P<d>d(?:ay)?s?))",
+    r"(?P<number>\d+(?:\.\d+)?)\s*(?:(?P<us>[uµ]s(?:ec)?s?|micros(?:econd)?s?)|(?P<ms>ms(?:ec)?s?|millis(?:econd)?s?)"
+    r"|(?P<m>min(?:ute)?s?)|(?P<s>s(?:ec(?:ond)?)?s?)|(?P<h>h(?:(?:ou)?r)?s?)|(?P<d>d(?:ay)?s?))",
     re.IGNORECASE,
 )
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_SECONDS: Final = {"us": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 _LONGEST: Final = 1e10  # seconds
 _LARGEST: Final = 1 << 60  # bytes: twice of that is still a number in C
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
@@ -26,7 +26,7 @@ _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?")
 
 
 class Duration(float):
-    """Seconds.  Written as a number of seconds or as ``"500ms"``, ``"5s"``, ``"2m"``, ``"1h"``, ``"1d"``."""
+    """Seconds.  Written as a number of seconds or as ``"50us"``, ``"5ms"``, ``"5s"``, ``"2m"``, ``"1h"``, ``"1d"``."""
 
     @classmethod
     def parse(cls, value: object) -> "Duration":
@@ -42,6 +42,8 @@ class Duration(float):
         return cls(seconds)
 
     def __str__(self) -> str:
+        if self and self < 0.001:
+            return f"{self * 1e6:g}us"
         if self and self < 1:
             return f"{self * 1000:g}ms"
         return f"{float(self):.10g}s"
@@ -52,7 +54,7 @@ def _in_words(given: object) -> str:
     found = _WORDS.fullmatch(given.strip()) if isinstance(given, str) else None
     if found is None:
         return ""
-    unit = next(unit for unit in ("ms", "m", "s", "h", "d") if found[unit])
+    unit = next(unit for unit in ("us", "ms", "m", "s", "h", "d") if found[unit])
     return f'; write "{found["number"]}{unit}"'
 
 

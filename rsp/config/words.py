@@ -111,6 +111,7 @@ _SAID: Final[dict[str, str]] = {
     **files_words.SAID,
     **compress_words.SAID,
     **cpus.SAID,
+    "busypolling": 'busy_poll = "50us"',
     **grpc_words.SAID,
     **limit_words.SAID,
     **store_words.SAID,

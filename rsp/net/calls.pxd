@@ -16,6 +16,7 @@ cdef struct Found:
 
 cdef class Epoll:
     cdef int _set
+    cdef public long long spin
     cdef Found _found[256]
     cpdef add(self, int descriptor, int events)
     cpdef change(self, int descriptor, int events)

@@ -102,11 +102,15 @@ def close(descriptor: int) -> None:
 
 
 class Epoll:
-    """An epoll set (epoll(7)).  ``IN`` and ``OUT`` of :mod:`select` are its events."""
+    """An epoll set (epoll(7)).  ``IN`` and ``OUT`` of :mod:`select` are its events.
 
-    __slots__ = ("_found", "_set")
+    ``spin``: nanoseconds for which :meth:`look`, compiled, asks again and again before it sleeps.
+    """
+
+    __slots__ = ("_found", "_set", "spin")
 
     def __init__(self) -> None:
+        self.spin = 0
         self._set = select.epoll()
         self._found: list[tuple[int, int]] = []
 

@@ -259,6 +259,22 @@ cdef inline bint other_threads() noexcept:
     return PyThreadState_Next(PyInterpreterState_ThreadHead(PyInterpreterState_Get())) != NULL
 
 
+cdef long long nanoseconds() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec * 1000000000 + now.tv_nsec
+
+
+cdef int look_and_sleep(int epoll, int most, int wait, long long spin) noexcept nogil:
+    cdef long long until
+    cdef int count = 0
+    if wait and spin:
+        until = nanoseconds() + spin
+        while count == 0 and nanoseconds() < until:
+            count = epoll_wait(epoll, found_events, most, 0)
+    return count if count else epoll_wait(epoll, found_events, most, wait)
+
+
 cdef class Epoll:
     def __cinit__(self):
         self._set = epoll_create1(EPOLL_CLOEXEC)
@@ -292,9 +308,9 @@ cdef class Epoll:
         most = min(most, MOST_EVENTS)
         if wait and other_threads():
             with nogil:
-                count = epoll_wait(self._set, found_events, most, wait)
+                count = look_and_sleep(self._set, most, wait, self.spin)
         else:
-            count = epoll_wait(self._set, found_events, most, wait)
+            count = look_and_sleep(self._set, most, wait, self.spin)
         if count < 0 and errno != EINTR:
             PyErr_SetFromErrno(OSError)
         for at in range(count):

@@ -81,6 +81,10 @@ class Poller:
         if not (leads and self._lead()):
             loop.add_reader(self._epoll.fileno(), self.look)
 
+    def busy_poll(self, seconds: float) -> None:
+        """From now on, one that leads asks for events again and again for ``seconds`` before it sleeps."""
+        self._epoll.spin = int(seconds * 1e9)
+
     def want(self, watched: Watched, events: int) -> None:
         """From now on, ``watched`` waits for ``events``."""
         before, watched.events = watched.events, events

@@ -536,6 +536,10 @@ workers = nil
 ---@type "auto"|(string|integer)[]|nil
 cpu_affinity = nil
 
+---Time for which a worker asks the kernel for events again and again before it sleeps, at most `"1ms"`. `"50us"` shortens the latency of single requests in virtual machines, and costs CPU time. Default, and always in pure Python: a worker sleeps at once. See tuning. Default: `"0s"`.
+---@type rsp.duration|nil
+busy_poll = nil
+
 ---User that workers run as when rsp is started by root. Default: `"nobody"`. `"root"` keeps root.
 ---@type string|nil
 user = nil
