@@ -2,7 +2,7 @@
 
 import pytest
 
-from rsp.importing.nginx.guards import asks_outside
+from rsp.importing.nginx.rewrite.guards import asks_outside
 
 
 @pytest.mark.parametrize(

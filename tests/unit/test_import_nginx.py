@@ -7,7 +7,7 @@ import pytest
 from rsp.importing.lua import write
 from rsp.importing.nginx.reader import read
 from rsp.importing.nginx.reference import BEGIN, END, renewed
-from rsp.importing.nginx.words import DROPPED, KNOWN, NOTED
+from rsp.importing.nginx.syntax.words import DROPPED, KNOWN, NOTED
 from rsp.importing.site import Unreadable
 
 ROOT = Path(__file__).parents[2]

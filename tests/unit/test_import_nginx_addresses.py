@@ -3,9 +3,9 @@
 import pytest
 
 from rsp.importing.check import checked
-from rsp.importing.nginx.addresses import in_order, masked
 from rsp.importing.nginx.reader import read
-from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.nginx.values.addresses import in_order, masked
+from rsp.importing.nginx.values.variables import Unsayable
 
 
 def imported(tmp_path, text):

@@ -7,8 +7,8 @@ import pytest
 
 from rsp.importing.nginx import automata
 from rsp.importing.nginx.automata import TooMuch, apart, automaton, begin_import, covers, followed
-from rsp.importing.nginx.both import Expression, both
-from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.nginx.matching.both import Expression, both
+from rsp.importing.nginx.values.variables import Unsayable
 
 PAIRS = [
     (r"^/ab($|/)", "i", r"^/ab/a\.b", ""),

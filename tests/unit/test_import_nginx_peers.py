@@ -5,8 +5,8 @@ import re
 import pytest
 
 from rsp.importing.lua import write
-from rsp.importing.nginx.maps import wider_than
 from rsp.importing.nginx.reader import read
+from rsp.importing.nginx.values.maps import wider_than
 
 
 def imported(tmp_path, text):

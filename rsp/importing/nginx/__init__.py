@@ -1,5 +1,6 @@
-"""nginx.conf, read by families of directives.
+"""nginx.conf becomes a :class:`Site`: packages for parts of its language, above them the walk through its blocks.
 
-``tree.py`` parses files into statements, with what they include; ``levels.py`` is nginx's inheritance from http to
-server to location; ``reader.py`` goes through the blocks in order; the other files each translate one family.
+``reader.py`` goes through the file, ``routes.py`` through a server, ``locations.py`` through a location; the files
+beside these are what a location has besides its content.  Below, from the top: ``content``, ``rewrite``, ``matching``,
+then ``rules`` and ``peers``, ``values``, ``syntax``.  Each imports only what comes after it.
 """

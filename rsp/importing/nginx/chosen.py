@@ -9,13 +9,15 @@ from typing import Final
 from msgspec import Struct, field
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import asked, fastcgi, fields, files, proxy
-from rsp.importing.nginx.content import Content
-from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.servers import CONTENT
-from rsp.importing.nginx.tree import Statement
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.content import files
+from rsp.importing.nginx.content.draft import Draft
+from rsp.importing.nginx.content.handler import Content
+from rsp.importing.nginx.matching.servers import CONTENT
+from rsp.importing.nginx.peers import asked, fastcgi, proxy
+from rsp.importing.nginx.rules import fields
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement
+from rsp.importing.nginx.values.variables import Names, Unsayable
 
 BRANCH: Final = "req.ctx.branch"
 

@@ -10,16 +10,16 @@ import re
 from msgspec.structs import replace
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import prefixes
-from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.inside import UNREACHED, within
-from rsp.importing.nginx.maps import named_groups
-from rsp.importing.nginx.paths import as_sent
-from rsp.importing.nginx.precedence import expressions
-from rsp.importing.nginx.result import Parts
-from rsp.importing.nginx.servers import Location, Server
-from rsp.importing.nginx.surroundings import every
-from rsp.importing.nginx.variables import Unsayable, pieces
+from rsp.importing.nginx.content.draft import Draft
+from rsp.importing.nginx.matching import prefixes
+from rsp.importing.nginx.matching.inside import UNREACHED, within
+from rsp.importing.nginx.matching.paths import as_sent
+from rsp.importing.nginx.matching.precedence import expressions
+from rsp.importing.nginx.matching.servers import Location, Server
+from rsp.importing.nginx.values.maps import named_groups
+from rsp.importing.nginx.values.result import Parts
+from rsp.importing.nginx.values.surroundings import every
+from rsp.importing.nginx.values.variables import Unsayable, pieces
 from rsp.importing.site import Value
 
 Pairs = list[tuple[Location | None, Draft]]

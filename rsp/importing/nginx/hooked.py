@@ -6,12 +6,12 @@ A hook comes after the keys of its route, so what a route restricts holds as wel
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.result import Result
-from rsp.importing.nginx.servers import CONTENT
-from rsp.importing.nginx.tree import Statement, mark_all
-from rsp.importing.nginx.variables import Names, Unsayable
+from rsp.importing.nginx.content.draft import Draft
+from rsp.importing.nginx.matching.servers import CONTENT
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement, mark_all
+from rsp.importing.nginx.values.result import Result
+from rsp.importing.nginx.values.variables import Names, Unsayable
 from rsp.importing.site import Value
 
 _KNOWN: Final = ("allow", "deny", "auth_basic", "auth_basic_user_file")

@@ -7,39 +7,28 @@ import re
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import (
-    access,
-    branches,
-    conflicts,
-    fields,
-    files,
-    hooked,
-    indexes,
-    precedence,
-    prefixes,
-    referers,
-    settings,
-    times,
-    told,
-    verdicts,
-)
+from rsp.importing.nginx import auth_request, conflicts, hooked
+from rsp.importing.nginx.auth_request import Services
 from rsp.importing.nginx.chosen import Chosen
-from rsp.importing.nginx.content import Content
-from rsp.importing.nginx.context import Context
-from rsp.importing.nginx.draft import Draft
-from rsp.importing.nginx.guards import MODULE, Guards, asks_outside, may_stop, staying, stripped
-from rsp.importing.nginx.inside import UNREACHED
-from rsp.importing.nginx.leads import Leads
-from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.maps import is_unreached, wider_than
-from rsp.importing.nginx.paths import as_sent, never_sent
-from rsp.importing.nginx.rerouted import Rerouted, as_condition, rewrites_again
-from rsp.importing.nginx.result import Parts
-from rsp.importing.nginx.servers import CONTENT, Location, Server
-from rsp.importing.nginx.services import Services
-from rsp.importing.nginx.tree import Statement, mark, mark_all
-from rsp.importing.nginx.variables import Names, Unsayable
-from rsp.importing.nginx.words import is_closing
+from rsp.importing.nginx.content import files, indexes, told
+from rsp.importing.nginx.content.context import Context
+from rsp.importing.nginx.content.draft import Draft
+from rsp.importing.nginx.content.handler import Content
+from rsp.importing.nginx.content.leads import Leads
+from rsp.importing.nginx.matching import precedence, prefixes
+from rsp.importing.nginx.matching.inside import UNREACHED
+from rsp.importing.nginx.matching.paths import as_sent, never_sent
+from rsp.importing.nginx.matching.servers import CONTENT, Location, Server
+from rsp.importing.nginx.rewrite import branches, referers
+from rsp.importing.nginx.rewrite.guards import MODULE, Guards, asks_outside, may_stop, staying, stripped
+from rsp.importing.nginx.rewrite.rerouted import Rerouted, as_condition, rewrites_again
+from rsp.importing.nginx.rules import access, fields, settings, times
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
+from rsp.importing.nginx.syntax.words import is_closing
+from rsp.importing.nginx.values.maps import is_unreached, wider_than
+from rsp.importing.nginx.values.result import Parts
+from rsp.importing.nginx.values.variables import Names, Unsayable
 from rsp.importing.site import Value
 
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
@@ -178,7 +167,7 @@ class Locations:
             self._always(draft, level, names)
             return
         access.passwords(level, draft.keys, names)
-        verdict = verdicts.location_of(level, self.server)
+        verdict = auth_request.deciding(level, self.server)
         if verdict is None:
             access.service(level, draft.keys, self._services.asked)
         access.satisfy(level, draft.keys)
@@ -240,7 +229,7 @@ class Locations:
                 raise Unsayable(f"error_page leads {code} to a location that asks {verdict.path} again")
             return found or f"return respond({code})"
 
-        return verdicts.lines(verdict, level, self.guards, self.context.functions, refuse)
+        return auth_request.verdict(verdict, level, self.guards, self.context.functions, refuse)
 
     def _cached(self, level: Level, draft: Draft) -> None:
         """How long clients keep what peers answer; not their errors."""

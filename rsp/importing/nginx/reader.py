@@ -5,34 +5,28 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.check import MATCHING
-from rsp.importing.nginx import (
-    echoes,
-    elsewhere,
-    idioms,
-    settings,
-    shared,
-    substitutions,
-    surroundings,
-    times,
-    tls,
-    upstreams,
-)
-from rsp.importing.nginx.access import Zones
+from rsp.importing.nginx import shared
 from rsp.importing.nginx.automata import begin_import
-from rsp.importing.nginx.context import Context
-from rsp.importing.nginx.environment import Environment
-from rsp.importing.nginx.fastcgi import FIXED
-from rsp.importing.nginx.guards import Dynamic
-from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.listen import Listeners
-from rsp.importing.nginx.maps import Maps
-from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.content.context import Context
+from rsp.importing.nginx.matching import tls
+from rsp.importing.nginx.matching.listen import Listeners
+from rsp.importing.nginx.matching.servers import CONTENT, Server
+from rsp.importing.nginx.peers import upstreams
+from rsp.importing.nginx.peers.fastcgi import FIXED
+from rsp.importing.nginx.rewrite import idioms
+from rsp.importing.nginx.rewrite.guards import Dynamic
 from rsp.importing.nginx.routes import Routes
-from rsp.importing.nginx.servers import CONTENT, Server
-from rsp.importing.nginx.surroundings import every
-from rsp.importing.nginx.tree import Statement, Tree, mark
-from rsp.importing.nginx.variables import Names, pieces
-from rsp.importing.nginx.words import DROPPED, NOTED
+from rsp.importing.nginx.rules import settings, substitutions, times
+from rsp.importing.nginx.rules.access import Zones
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement, Tree, mark
+from rsp.importing.nginx.syntax.words import DROPPED, NOTED
+from rsp.importing.nginx.values import elsewhere, surroundings
+from rsp.importing.nginx.values.environment import Environment
+from rsp.importing.nginx.values.maps import Maps
+from rsp.importing.nginx.values.result import Result
+from rsp.importing.nginx.values.surroundings import every
+from rsp.importing.nginx.values.variables import Names, pieces
 from rsp.importing.site import Declaration, Note, Origin, Script, Site, Untranslated, Value
 from rsp.importing.trust import note_trust
 
@@ -135,7 +129,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     )
     _absolute(main.block, result)
     for statement in http.own("server"):
-        echoes.translate(statement.block or [])
+        idioms.answer_echoes(statement.block or [])
         idioms.translate(statement)
     guess = _ROOT if is_part else f"{_PREFIX}/html"
     constants = {"document_root": guess, "realpath_root": guess, "ssl_early_data": ""}  # rsp accepts no early data

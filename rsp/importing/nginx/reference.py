@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx.words import DROPPED, FAMILIES, HANDLED, NOTED
+from rsp.importing.nginx.syntax.words import DROPPED, FAMILIES, HANDLED, NOTED
 
 BEGIN: Final = "<!-- directives -->\n"
 END: Final = "<!-- /directives -->\n"

@@ -4,18 +4,22 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import before, conflicts, host_groups, identity, pages, referers, settings, tls
-from rsp.importing.nginx.context import Context
-from rsp.importing.nginx.draft import Draft, declarations
-from rsp.importing.nginx.environment import named
-from rsp.importing.nginx.guards import MODULE, Guards, body, stripped, until_break
-from rsp.importing.nginx.levels import Level
-from rsp.importing.nginx.listen import Listeners, Part, hosts_of, is_name
+from rsp.importing.nginx import conflicts
+from rsp.importing.nginx.content import error_pages
+from rsp.importing.nginx.content.context import Context
+from rsp.importing.nginx.content.draft import Draft, declarations
 from rsp.importing.nginx.locations import Locations, returned
-from rsp.importing.nginx.result import Parts
-from rsp.importing.nginx.servers import Location, Server
-from rsp.importing.nginx.tree import Statement, mark, mark_all
-from rsp.importing.nginx.variables import Unsayable
+from rsp.importing.nginx.matching import tls
+from rsp.importing.nginx.matching.listen import Listeners, Part, hosts_of, is_name
+from rsp.importing.nginx.matching.servers import Location, Server
+from rsp.importing.nginx.rewrite import before, host_groups, identity, referers
+from rsp.importing.nginx.rewrite.guards import MODULE, Guards, body, stripped, until_break
+from rsp.importing.nginx.rules import settings
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
+from rsp.importing.nginx.values.environment import named
+from rsp.importing.nginx.values.result import Parts
+from rsp.importing.nginx.values.variables import Unsayable
 from rsp.importing.site import Declaration, Heading, Note, Script, Value
 
 _ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
@@ -69,7 +73,7 @@ class Routes:
         pairs: list[tuple[Location | None, Draft]] = list(
             zip([*server.locations, None][: len(drafts)], drafts, strict=False)
         )
-        pages.pages(server, pairs, self._context, self._prefix)
+        error_pages.write(server, pairs, self._context, self._prefix)
         result.routes += locations.left()
         leftover = Parts()
         compress = settings.compression(server.level, result) if server.level.has(*settings.COMPRESSING) else None
@@ -319,12 +323,12 @@ class Routes:
         if first.name == "return" and first.value == "444":
             self._context.result.routes.note(first, "nginx closes the connection without a response; rsp answers 444")
         draft = Draft({}, dict(keys))
-        from rsp.importing.nginx import fields
+        from rsp.importing.nginx.rules import fields
 
         rules = fields.Rules()
         fields.response_rules(server.level, server.names, draft.parts, rules)
         fields.put_response(rules, draft.keys)
-        pages.pages(server, [(None, draft)], self._context, self._prefix)
+        error_pages.write(server, [(None, draft)], self._context, self._prefix)
         mark_all(server.statement.block or [])
         self._context.result.routes += draft.parts
         for part in parts:
@@ -359,7 +363,7 @@ class Routes:
         if not lines:
             return ""
         draft = Draft({"": None}, before=lines)
-        pages.pages(server, [(None, draft)], self._context, self._prefix)
+        error_pages.write(server, [(None, draft)], self._context, self._prefix)
         lines = until_break(draft.before)
         function = f"before_{name}"
         condition = self._identity(server)

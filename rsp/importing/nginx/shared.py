@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Final
 
 from rsp.importing.lua import write
-from rsp.importing.nginx.result import Result
+from rsp.importing.nginx.values.result import Result
 from rsp.importing.site import Code, Declaration, Script, Setting, Site, Value
 
 _SETTINGS: Final = ("compress", "access_log", "limits", "timeouts", "response_headers")

@@ -1,0 +1,102 @@
+"""A route in the making, and the declarations that it becomes."""
+
+from typing import Final
+
+from msgspec import Struct, field
+
+from rsp.importing.nginx.rewrite.guards import body
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement
+from rsp.importing.nginx.values.result import Parts
+from rsp.importing.site import Code, Declaration, Value
+
+_ORDER: Final = ("listener", "host", "path", "exact", "regex", "first", "slash", "to", "files", "fallback", "else_to",
+                 "else_rewrite", "redirect", "respond", "rewrite", "rewrite_location", "send_host")  # fmt: skip
+
+
+class Draft(Struct):
+    """A route in the making.  ``before``, ``after``, ``failed``: lines of its hooks.
+
+    ``alone``: lines of the hook that are not for directories with an index script; ``rest``: how the route for paths
+    that rsp's ``path`` does not cover differs; ``others``: keys in which further routes with expressions differ from
+    this one; ``jumps``: statuses that hooks do not answer with, but lead to a named location; ``behind``: the level of
+    the location that ``else_to`` stands for; ``is_settled``: it stands where nothing is before it that should not be.
+    """
+
+    match: dict[str, Value]
+    keys: dict[str, Value] = field(default_factory=dict)
+    parts: Parts = field(default_factory=Parts)
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    is_closed: bool = False
+    rest: dict[str, Value] | None = None
+    others: list[dict[str, Value]] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
+    jumps: set[str] = field(default_factory=set)
+    behind: Level | None = None
+    is_settled: bool = False
+
+    @property
+    def all(self) -> dict[str, Value]:
+        return {**self.match, **self.keys}
+
+    @property
+    def expressions(self) -> list[Value]:
+        """Of further routes for a prefix, which are weaker than the expressions of other locations."""
+        second = self.keys.get("")
+        found: list[Value] = [second[1]] if isinstance(second, list) else []
+        return [*found, *(other["regex"] for other in (*self.others, self.rest or {}) if "regex" in other)]
+
+    def answer(self, keys: dict[str, Value]) -> None:
+        """Takes the place of whatever answers."""
+        for name in ("to", "files", "respond", "redirect", "rewrite", "fallback", "else_to"):
+            self.keys.pop(name, None)
+        self.keys = {**keys, **self.keys}
+
+
+def declarations(draft: Draft, where: dict[str, Value], statement: Statement | None) -> list[Declaration]:
+    """The route, and a second one for scripts of directories.  ``where``: its listener and hosts."""
+    origin = statement.origin if statement is not None else None
+    keys = {**where, **draft.match, **draft.keys}
+    second = keys.pop("", None)
+    for name, arguments, lines in (
+        ("on_request", "req", [*draft.before, *draft.alone]),
+        ("on_response", "req, res", draft.after),
+        ("on_error", "req, err", draft.failed),
+    ):
+        if lines:
+            keys[name] = _hook(arguments, lines)
+    keys = _ordered(keys)
+    routes = [Declaration("route", keys=keys, origin=origin)]
+    if draft.rest is not None and str(keys.get("path")).endswith(("/.", "/..")):
+        routes = []  # `location /.` is for names that begin with a dot: no path has a dot alone
+    for other in draft.others if "files" in keys else ():  # else the location is closed
+        same = {key: value for key, value in keys.items() if key not in ("path", "first", "else_rewrite")}
+        routes.append(Declaration("route", keys=_ordered({**same, **other}), origin=origin))
+    if draft.rest is not None:
+        changed = {**keys, **draft.rest}
+        kept: dict[str, Value] = {key: value for key, value in changed.items() if value is not None}
+        routes.append(Declaration("route", keys=_ordered(kept), origin=origin))
+    if isinstance(second, list):
+        name, expression, missing = second
+        others = {
+            key: value
+            for key, value in keys.items()
+            if key not in ("path", "first", "slash", "files", "else_to", "else_rewrite")
+        }
+        others["on_request"] = _hook("req", [*draft.before, *str(missing).split("\n")])
+        given = keys["files"]
+        table: Value = {**(given if isinstance(given, dict) else {"root": given}), "index": ""}
+        ordered: dict[str, Value] = {**where, "regex": expression, "files": table, "else_to": name}
+        routes.append(Declaration("route", keys={**ordered, **others}, origin=origin))
+    return routes
+
+
+def _hook(arguments: str, lines: list[str]) -> Code:
+    inner = "\n".join(f"  {line}" for line in body(lines))
+    return Code(f"function({arguments})\n{inner}\nend")
+
+
+def _ordered(keys: dict[str, Value]) -> dict[str, Value]:
+    return {name: keys[name] for name in (*_ORDER, *keys) if name in keys}

@@ -1,0 +1,105 @@
+"""``root /srv/$host``: a directory that depends on the request.  A hook says the whole name below what does not."""
+
+from typing import Final
+
+from rsp.importing.lua import quoted
+from rsp.importing.nginx.content import files
+from rsp.importing.nginx.content.draft import Draft
+from rsp.importing.nginx.matching.servers import Location, Server
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.values.variables import Names, Unsayable
+
+_SLASH: Final = 'req.target:match("^[^?]*") .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
+_READ: Final = "if not ({ GET = true, HEAD = true, POST = true })[req.method] then return respond(405) end"
+
+
+def is_open(level: Level, names: Names) -> bool:
+    root = names.expand(level.value("root"))
+    return root.startswith("/") and "$" in root and not level.has("alias")
+
+
+def put(draft: Draft, server: Server, location: Location | None, level: Level, names: Names) -> None:
+    """``files`` of a route, and lines of its hook.  Raises :class:`Unsayable`."""
+    before, variable, behind = names.expand(level.value("root")).partition("$")
+    base, _, start = before.rpartition("/")
+    said = level.own("try_files")
+    *tried, last = said[-1].args if said else ["$uri", "$uri/", "=404"]
+    if not base or set(tried) - {"$uri", "$uri/"} or "$uri" not in tried:
+        raise Unsayable("the directory depends on the request")
+    if files.look_at_index(server, location, level):
+        raise Unsayable("the index leads to a location with restrictions of its own")
+    looks = "$uri/" in tried
+    page = _page(last, server)
+    folder = names.lua(f"/{start}{variable}{behind}".rstrip("/"))
+    table = files.table(base, level, names, looks_in_directories=looks, scripts=False)
+    draft.keys["files"] = table
+    draft.before += [
+        f"local folder = {folder}",
+        f"local kind = file.kind({quoted(base)} .. folder .. req.path)",
+    ]
+    if looks:
+        draft.before += [
+            'if kind == "directory" and req.path:sub(-1) ~= "/" then',
+            f"  return redirect({_SLASH}, 301)",
+            "end",
+        ]
+    if not page:
+        draft.before.append("req.path = folder .. req.path")
+        return
+    found = '"file" and kind ~= "directory"' if looks else '"file"'
+    draft.before.append(f"req.path = folder .. (kind ~= {found} and {quoted(page)} or req.path)")
+
+
+def below_alias(draft: Draft, owner: Location, location: Location | None, level: Level, names: Names) -> None:
+    """Of an expression inside of ``owner``, a prefix with an alias.  Raises :class:`Unsayable`."""
+    folder, path = names.expand(owner.level.value("alias")), owner.path
+    root = names.expand(names.constants.get("request_filename", "")).removesuffix("$uri")
+    if root.strip("/") and not level.has("try_files"):  # the same as a root
+        draft.keys["files"] = files.table(root, level, names, looks_in_directories=True, scripts=False)
+        return
+    if files.may_be_directory(location) or level.has("try_files") or "$" in folder:
+        raise Unsayable("rsp import translates expressions inside of a prefix with alias only for names of files")
+    if folder.endswith("/") != path.endswith("/"):
+        raise Unsayable(f"of alias {folder} and location {path}, one alone ends with a slash")
+    table = files.table(folder.rstrip("/") or "/", level, names, looks_in_directories=False, scripts=False)
+    draft.keys["files"] = table
+    start = len(path.rstrip("/")) + 1
+    if not path.endswith("/"):
+        draft.before.append(f'if req.path:sub({start}, {start}) ~= "/" then return respond(404) end')
+    draft.before.append(f"req.path = req.path:sub({start})")
+
+
+def of_alias(draft: Draft, location: Location, level: Level, names: Names) -> bool:
+    """Whether an alias answers that takes no path of a request.  Raises :class:`Unsayable`."""
+    if _of_expression(draft, location, level, names):
+        return True
+    table = draft.all
+    if not files.aliased(level, names, table):
+        return False
+    draft.keys.update({name: table[name] for name in ("files", "rewrite") if name in table})
+    return True
+
+
+def _of_expression(draft: Draft, location: Location, level: Level, names: Names) -> bool:
+    """``location ~ ^/(a|b)$ { alias /srv/img/; }``: nginx takes all these paths for the directory itself."""
+    folder = names.expand(level.value("alias")) if location.is_regex and level.has("alias") else ""
+    if not folder.endswith("/") or "$" in folder or level.has("try_files", "autoindex"):
+        return False
+    slash = 'req.path:sub(-1) ~= "/" and ' if files.may_be_directory(location) else ""  # there, nginx answers 403
+    there = f'{slash}file.kind({quoted(folder)}) == "directory"'
+    draft.before += [_READ, f"if {there} then return redirect({_SLASH}, 301) end"]
+    draft.answer({"respond": {"status": 404}})
+    said = f"nginx looks for no file of {folder} here, but redirects to the path with a slash: write alias {folder}$1"
+    draft.parts.note(level.own("alias")[-1], f"{said} (with a group in the expression), in rsp a route for each file")
+    return True
+
+
+def _page(last: str, server: Server) -> str:
+    """The file that is sent where there is none.  Raises :class:`Unsayable`."""
+    if last == "=404":
+        return ""
+    path = last.removesuffix("$is_args$args").removesuffix("?$args")
+    meant = server.find(path) if path.startswith("/") and "$" not in path and ".php" not in path else None
+    if meant is None or meant.content is not None or meant.modifier == "=":
+        raise Unsayable("the directory depends on the request")
+    return path
