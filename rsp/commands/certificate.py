@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rsp.commands.arguments import file_name
 from rsp.commands.ports import free_address
 from rsp.importing.lua import comment, quoted
 from rsp.system.file_errors import unwritten
@@ -55,7 +56,12 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--days", type=_days, default=365, metavar="N", help="validity in days (default: 365)")
     made.add_argument(
-        "-d", "--directory", metavar="DIR", default="", help="where the files are written (default: here)"
+        "-d",
+        "--directory",
+        metavar="DIR",
+        type=file_name,
+        default=".",
+        help="where the files are written (default: here)",
     )
     return made
 

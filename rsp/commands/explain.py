@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rsp.commands.arguments import file_name
 from rsp.config.errors import ConfigError
 from rsp.logs import log
 
@@ -26,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         description="Shows which route, hooks and peer a request would get, and what would be sent to the peer. "
         "Nothing is sent.",
     )
-    made.add_argument("file", metavar="FILE", help="configuration file, in Lua")
+    made.add_argument("file", type=file_name, metavar="FILE", help="configuration file, in Lua")
     made.add_argument("request", metavar="REQUEST", help="such as 'GET http://shop.example.com/x?y=1'")
     made.add_argument(
         "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="add a header field; repeatable"

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Final
 
+from rsp.commands.arguments import file_name
 from rsp.importing.check import checked
 from rsp.importing.formats import FORMATS, guess, read
 from rsp.importing.site import Site, Unreadable
@@ -26,6 +27,8 @@ documentation: docs/import.md
 def main(arguments: list[str]) -> int:
     """The exit status: 0, 1 where something is not translated, 2 for the command line and unreadable files."""
     options = parser().parse_args(arguments)
+    if options.output == "-":
+        options.output = None
     try:
         with Path(options.file).open(encoding="utf-8", errors="surrogateescape") as source:
             text = source.read(_LONGEST + 1)
@@ -75,11 +78,19 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("file", metavar="FILE", help="nginx.conf, Caddyfile or haproxy.cfg; also a part of nginx.conf")
-    made.add_argument("--from", dest="format", choices=FORMATS, help="the format (default: told by name and content)")
-    made.add_argument("-o", "--output", metavar="OUT", help="a new file instead of standard output")
     made.add_argument(
-        "-p", "--prefix", metavar="DIR", help="what relative names in nginx.conf are relative to (default: its folder)"
+        "file", type=file_name, metavar="FILE", help="nginx.conf, Caddyfile or haproxy.cfg; also a part of nginx.conf"
+    )
+    made.add_argument("--from", dest="format", choices=FORMATS, help="the format (default: told by name and content)")
+    made.add_argument(
+        "-o", "--output", type=file_name, metavar="OUT", help='a new file; "-": standard output (default)'
+    )
+    made.add_argument(
+        "-p",
+        "--prefix",
+        type=file_name,
+        metavar="DIR",
+        help="what relative names in nginx.conf are relative to (default: its folder)",
     )
     return made
 

@@ -8,7 +8,7 @@ import signal
 from typing import Final, NamedTuple
 
 from rsp import __version__
-from rsp.commands.arguments import worker_count
+from rsp.commands.arguments import file_name, worker_count
 
 
 class Command(NamedTuple):
@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "file",
         metavar="FILE",
+        type=file_name,
         nargs="?",
         help="configuration file, in Lua; or the URL of a site: etcd://host:2379/rsp/site",
     )
@@ -88,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_options(made: argparse.ArgumentParser) -> None:
-    made.add_argument("-c", "--config", metavar="FILE", help="the same")
+    made.add_argument("-c", "--config", type=file_name, metavar="FILE", help="the same")
     made.add_argument(
         "-w",
         "--workers",

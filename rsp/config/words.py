@@ -302,10 +302,10 @@ def _slip(message: str, line: str, near: str) -> str:
 
 def _hint_of_directive(line: str, near: str) -> str:
     """For ``http2 on``, which is no Lua: Lua stops at ``near``."""
-    word, *rest = (*line.split(maxsplit=1), "")[:2]
+    word, rest = (*line.split(maxsplit=1), "", "")[:2]
     if said := observe_words.hint_of_directive(word):
         return said
-    return hint(word) if near and rest[0].startswith(near) and word != "return" else ""
+    return hint(word) if near and rest.startswith(near) and word != "return" else ""
 
 
 def hint(word: str, known: Iterable[str] = ()) -> str:

@@ -232,12 +232,16 @@ end
 function base.load(text, name) return load_text(text, name) end
 function base.loadstring(text, name) return load_text(text, name) end
 
+local function load_source(text, path)
+  return load_text((gsub(text, "^#[^\n]*", "")), "@" .. path)
+end
+
 local function load_file(path)
   local text, message = services.read(path)
   if text == nil then
     return nil, message
   end
-  return load_text((gsub(text, "^#[^\n]*", "")), "@" .. path)
+  return load_source(text, path)
 end
 
 local function only_at_load(word)
@@ -248,7 +252,16 @@ end
 
 function base.dofile(name)
   only_at_load("dofile")
-  local chunk, message = load_file(services.resolve(name))
+  if raw_type(name) ~= "string" or name == "" then
+    fail("dofile: expected the name of a file such as \"conf.d/shop.lua\"")
+  end
+  local path = services.resolve(name)
+  local text, message = services.read(path)
+  if text == nil then
+    fail(message)
+  end
+  local chunk
+  chunk, message = load_source(text, path)
   if chunk == nil then
     raw_error(message, 0)
   end
@@ -268,9 +281,9 @@ function base.require(name)
   local tried = {}
   for _, candidate in ipairs({ stem .. ".lua", stem .. "/init.lua" }) do
     local path = services.resolve(candidate)
-    local text = services.read(path)
+    local text, reason = services.read(path)
     if text ~= nil then
-      local chunk, message = load_file(path)
+      local chunk, message = load_source(text, path)
       if chunk == nil then
         raw_error(message, 0)
       end
@@ -278,9 +291,9 @@ function base.require(name)
       loaded[name] = result == nil and true or result
       return loaded[name]
     end
-    tried[#tried + 1] = path
+    tried[#tried + 1] = reason
   end
-  fail("module '" .. name .. "' not found: no file " .. concat(tried, ", no file "))
+  fail("module '" .. name .. "' not found: " .. concat(tried, "; "))
 end
 
 local function freeze()

@@ -6,5 +6,6 @@
 ``quota``        the processors and the memory that a container leaves
 ``demand``       how much processor time a thread wants
 ``privileges``   the user and group that workers run as
+``parents``      processes that end with the one that started them
 ``console``      what a program owes its terminal
 """

@@ -1,6 +1,7 @@
 """What commands of rsp and rspctl owe a terminal: no traceback for Ctrl-C, `| head` or a full disk."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ def guarded(run: Callable[[], int]) -> int:
     """The exit status of ``run()``."""
     if sys.stdout is None:  # it was closed when Python started
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    _buffer()
     try:
         try:
             return run()
@@ -36,6 +38,13 @@ def guarded(run: Callable[[], int]) -> int:
             print(": ".join(filter(None, (program, where, error.strerror))), file=sys.stderr, flush=True)
         _silence()
         return 1
+
+
+def _buffer() -> None:
+    """Also with PYTHONUNBUFFERED: argparse ignores that help cannot be written, and only the flush at the end tells."""
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and isinstance(out.buffer, io.RawIOBase) and out.fileno() == 1:
+        sys.stdout = open(1, "w", encoding=out.encoding, errors=out.errors, closefd=False)  # noqa: SIM115
 
 
 def _silence() -> None:

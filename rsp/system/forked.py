@@ -36,6 +36,7 @@ class Forked:
         self.deadline = time.monotonic() + seconds
         self._seconds = seconds
         self._data = bytearray()
+        parent = os.getpid()
         try:
             self.pid = os.fork()
         except OSError:
@@ -44,7 +45,7 @@ class Forked:
             raise
         if self.pid == 0:
             os.close(reading)
-            _child(work, writing, int(seconds))
+            _child(work, writing, int(seconds), parent)
         os.close(writing)
 
     def read(self) -> bool:
@@ -93,10 +94,13 @@ def _confess(error: BaseException) -> None:
     os.write(2, text.encode(errors="backslashreplace"))
 
 
-def _child(work: Callable[[], bytes], writing: int, seconds: int) -> None:
+def _child(work: Callable[[], bytes], writing: int, seconds: int, parent: int) -> None:
     """In the fork: never returns."""
     status = 0
     try:
+        from rsp.system.parents import end_with  # ctypes is imported here, while the parent goes on
+
+        end_with(parent)
         for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

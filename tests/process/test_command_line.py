@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from tests.harness import Backend, Rsp, is_root, proxy_to, run_rsp, wait_until
@@ -205,3 +206,56 @@ def test_standard_output_that_takes_nothing(tmp_path, arguments, to):
     assert done.returncode == (1 if to == "/dev/full" else 0), done.stderr
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
     assert ("No space left on device" in done.stderr) == (to == "/dev/full")
+
+
+@pytest.mark.parametrize("command", ["rsp --help", "rsp -v", "rsp import -h", "rsp.rspctl top -h"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_that_cannot_be_written(tmp_path, command, unbuffered):
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec '{sys.executable}' -m {command} >/dev/full"],
+        cwd=tmp_path, env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, stderr=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.endswith("standard output: No space left on device\n") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [""],
+        ["-t", ""],
+        ["-c", ""],
+        ["explain", "", "/"],
+        ["init", "-o", ""],
+        ["import", ""],
+        ["import", "nginx.conf", "-o", ""],
+        ["certificate", "-d", "", "a.test"],
+        ["man", "-d", ""],
+        ["demo", ""],
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_is_empty(tmp_path, arguments):
+    done = run_rsp(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.endswith(": expected the name of a file or directory, got an empty one\n")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_an_import_to_standard_output(tmp_path):
+    (tmp_path / "nginx.conf").write_text("events {} http { server { listen 8080; return 204; } }")
+    done = run_rsp(tmp_path, "import", "nginx.conf", "-o", "-")
+    assert done.returncode == 0 and "204" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["nginx.conf"]
+
+
+def test_an_evaluation_ends_with_the_process_that_waits_for_it(tmp_path):
+    """However that ends: nothing writes to this file, so the evaluation would wait for ever."""
+    os.mkfifo(tmp_path / "site.lua")
+    with subprocess.Popen([sys.executable, "-m", "rsp", "-t", "site.lua"], cwd=tmp_path) as checking:
+        started = psutil.Process(checking.pid)
+        wait_until(lambda: started.children(), "the evaluation starts")
+        (evaluation,) = started.children()
+        wait_until(lambda: evaluation.status() == psutil.STATUS_SLEEPING, "it waits for a writer")
+        checking.kill()
+    wait_until(lambda: not evaluation.is_running() or evaluation.status() == psutil.STATUS_ZOMBIE, "its end")

@@ -7,5 +7,4 @@
 ``load``       requests to rsp, and the count of their outcomes
 ``live``       the page's server
 ``ports``      free ports
-``parents``    processes that end with the one that started them
 """

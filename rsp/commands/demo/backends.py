@@ -7,7 +7,7 @@ from errno import EADDRINUSE
 from typing import Final
 
 from rsp.commands.demo import ports
-from rsp.commands.demo.parents import ends_with_parent
+from rsp.system.parents import ends_with_parent
 
 PORTS: Final = {"ada": 9001, "bob": 9002, "eve": 9003}
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from rsp.commands.arguments import worker_count
+from rsp.commands.arguments import file_name, worker_count
 from rsp.commands.demo import live, ports
 from rsp.commands.demo.backends import PORTS, Backends
 from rsp.commands.demo.load import Load
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         "and reload good and bad configurations.  Ctrl-C ends all of it.",
     )
     usual = f"the configuration (default: {_USUAL_FILE} in this folder; without one, a built-in configuration)"
-    made.add_argument("file", metavar="FILE", nargs="?", help=usual)
+    made.add_argument("file", type=file_name, metavar="FILE", nargs="?", help=usual)
     made.add_argument(
         "-w", "--workers", metavar="N", type=worker_count, default=4, help="worker processes (default: 4)"
     )

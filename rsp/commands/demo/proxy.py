@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from rsp.commands.demo.load import USER_AGENT
-from rsp.commands.demo.parents import ends_with_parent
 from rsp.commands.demo.site import Site
 from rsp.config.schema import Config
 from rsp.ipc.admin_socket import directory
+from rsp.system.parents import ends_with_parent
 from rsp.terminal.instance import Failure, ask
 
 _PATIENCE: Final = 30.0  # seconds for a start on a slow machine, in pure Python

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from rsp.commands.arguments import file_name
 from rsp.commands.init.compose import composed
 from rsp.commands.init.found import Backend, Found
 from rsp.commands.init.listening import listening, php_sockets, socket_user
@@ -25,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
         "services of a compose file, an application or static files in the current directory.",
     )
     made.add_argument(
-        "-o", "--output", metavar="FILE", default="site.lua",
+        "-o", "--output", type=file_name, metavar="FILE", default="site.lua",
         help='the file to write, which must not exist; "-": standard output (default: site.lua)',
     )  # fmt: skip
     made.add_argument(

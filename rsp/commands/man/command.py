@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from rsp.commands.arguments import file_name
+
 _PAGES: Final = {"rsp": "man1/rsp.1", "rspctl": "man1/rspctl.1", "rsp.lua": "man5/rsp.lua.5"}
 
 
@@ -21,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "-d",
         "--directory",
+        type=file_name,
         metavar="DIR",
         help="write all pages below this directory, such as DIR/man1/rsp.1",
     )

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +17,13 @@ def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], No
     def arrange() -> None:
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:
-            sys.exit(1)
+            os._exit(1)
 
     return arrange
+
+
+def end_with(parent: int) -> None:
+    """In a fork: the kernel kills this process when ``parent``, which forked it, has ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
