@@ -237,7 +237,8 @@ def _difference(running: Bundle, other: Bundle) -> str:
     before, after = (to_lua(bundle.config).splitlines() for bundle in (running, other))
     name = f"running, version {running.version} ({running.digest[:12]})"
     lines = list(unified_diff(before, after, name, f"file ({other.digest[:12]})", lineterm="", n=2))
-    for file in sorted({*running.files, *other.files}):  # where there are hooks: their code
+    both = running.files and other.files  # hooks on one side only are in the lines above, by their places
+    for file in sorted({*running.files, *other.files}) if both else ():  # the hooks' code
         old, new = (bundle.files.get(file, b"").decode("utf-8", "replace").splitlines() for bundle in (running, other))
         lines += unified_diff(old, new, f"running {file}", f"file {file}", lineterm="", n=2)
     return "\n".join(lines) if lines else "No changes."

@@ -242,12 +242,12 @@ def _show_peers(peers: list[dict[str, Any]], unknown: Sequence[str] = ()) -> int
         if peer["reason"] not in (None, "operator"):
             state += f" ({peer['reason']})"
         if peer["for"] is not None:
-            state += f" {peer['for']:.0f} s"
+            state += f"{', sticky clients' * (state == 'drained')} {peer['for']:.0f} s"
         name = f"{peer['peer']} ({peer['name']})" if peer["name"] else peer["peer"]
         name += " tls" * peer.get("tls", False)
         backup = " backup" if peer["backup"] else ""
         counts = [peer[key] for key in _COLUMNS[4:9]]
-        latency = f"{peer['latency_ms']:.1f} ms"
+        latency = f"{peer['latency_ms']:.1f} ms" if peer["requests"] else "-"
         rows.append((peer["upstream"], name, state, f"{peer['weight']}{backup}", *counts, latency))
     _table(rows)
     for name in unknown:
@@ -337,17 +337,16 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _outcome(options: argparse.Namespace, path: str, order: dict[str, object], key: str) -> int:
-    data = _ask(options, "POST", path, order, good=(200, 409))
+    from rsp.terminal.outcome import patience, show_refusal
+
+    with patience(path):
+        data = _ask(options, "POST", path, order, good=(200, 409))
     if options.json:
         _json(data)
     elif data[key]:
         print(data["message"])
     else:
-        from rsp.terminal.caret import point
-
-        for line in data["message"].split("\n"):
-            print(line, file=sys.stderr)
-            point(line, data.get("directory", ""))  # an instance that was started before an upgrade does not say it
+        show_refusal(data)
     return 0 if data[key] else 1
 
 

@@ -7,6 +7,7 @@ POST /reload   {"dry_run": true} or {"now": true} or nothing               POST 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -39,11 +40,14 @@ class ReloadOrder(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Admin:
-    """``order(what)`` has the master do something."""
+    """``order(what)`` has the master do something.  ``warnings(since)``: what processes have logged since then."""
 
-    def __init__(self, state: State, order: Callable[[What], Awaitable[Outcome]]) -> None:
+    def __init__(
+        self, state: State, order: Callable[[What], Awaitable[Outcome]], warnings: Callable[[float], list[str]]
+    ) -> None:
         self._state = state
         self._order = order
+        self._warnings = warnings
 
     def handlers(self) -> dict[str, Handler]:
         """For a site whose ``refuse`` is :func:`refuse`."""
@@ -102,8 +106,11 @@ class Admin:
         if wanted.dry_run:
             outcome = await self._ordered("dry-run")
             return answer({"good": outcome.good, "message": outcome.text, **_beside(outcome)}, good=outcome.good)
+        began = time.time()
         outcome = await self._ordered("reload-now" if wanted.now else "reload")
         said = {"message": outcome.text, "version": outcome.version, "digest": outcome.digest, **_beside(outcome)}
+        if not outcome.good:
+            said["warnings"] = self._warnings(began)
         return answer({"reloaded": outcome.good, **said}, good=outcome.good)
 
     async def _upgrade(self, _request: Request) -> Response:

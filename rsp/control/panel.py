@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 
 import msgspec
 
@@ -69,6 +70,10 @@ class Panel:
                 self._slow = self._watching.open("line", "", take, slower=slow.threshold)
             elif changed:
                 self._slow.change(slow.threshold)
+
+    def warnings(self, since: float) -> list[str]:
+        """What workers have warned of since that time of day: why they refuse a configuration that they try."""
+        return self._recent.warnings(since, but_of=os.getppid())
 
     def _logged(self, message: Logged) -> None:
         self._recent.logged(message.level, message.at, message.pid, message.text)

@@ -88,7 +88,7 @@ class Control:
         self._watching = Watching(instance.observed.tap, instance.observed.watches)
         self._export = Export(self._count_spans)
         self._watching.on_spans = self._export.add
-        self._admin = Admin(self._state, self._order)
+        self._admin = Admin(self._state, self._order, lambda since: self._panel.warnings(since))
         self._sheet, self._contents = instance.observed.sheet, instance.contents
         self._panel = Panel(self._state, self._watching, self._counted, self._admin.peer_orders())
         self._metrics = Metrics(self._state, self._counted)

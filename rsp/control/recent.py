@@ -12,6 +12,7 @@ from rsp.ipc.channel import Outcome
 
 _RELOADS: Final = 20
 _ERRORS: Final = 100
+_WARNINGS: Final = 3  # that answer an operator
 _SLOWEST: Final = 20
 _SLOW_FOR: Final = 900.0  # seconds that a request counts as recent
 _LONGEST: Final = 2000  # characters of a line, and of a field
@@ -47,6 +48,15 @@ class Recent:
             last.update(at=at, times=int(str(last["times"])) + 1)
         else:
             self.errors.appendleft({"at": at, "level": level, "pid": pid, "text": text, "times": 1})
+
+    def warnings(self, since: float, but_of: int) -> list[str]:
+        """The first lines that differ, the oldest first; not those of the process ``but_of``."""
+        lines = [
+            str(error["text"]).split("\n", 1)[0].split(" (and ", 1)[0]
+            for error in reversed(self.errors)
+            if float(str(error["at"])) >= since and error["pid"] != but_of
+        ]
+        return list(dict.fromkeys(lines))[:_WARNINGS]
 
 
 class Slow:

@@ -178,6 +178,8 @@ class State:
         counts = board.all_totals(place)
         health = board.mark(place, peer_marks.HEALTH)
         state, until, why = self._standing(place, now)
+        if state == "drained" and upstream.stickiness is None:
+            until = None  # the time is for clients that come back, and there are none
         return {
             "upstream": upstream.name,
             "peer": member.address,

@@ -157,6 +157,18 @@ def test_a_trial_in_a_single_worker_is_compared_with_what_was_before(tmp_path, b
         assert get(rsp.port).endswith(b"one")
 
 
+def test_a_refusal_shows_what_the_trial_has_logged(tmp_path, backend):
+    with Rsp(tmp_path, on_trial(backend.address), workers=1) as rsp:
+        run_load(rsp.port, 4, 200)
+        wait_until(lambda: rsp.admin("/status")["totals"]["requests"] == 200, "the counters")
+        with background_load(rsp.port, 4):
+            rsp.write(on_trial(backend.address, "60s") + "\nfunction on_request(req) return nosuch.field end")
+            done = rsp.rspctl("reload")
+        assert done.returncode == 1
+        assert "Meanwhile, the log says:\n  A hook failed: " in done.stderr
+        assert "attempt to index global 'nosuch'" in done.stderr
+
+
 def test_a_slow_configuration_is_refused(tmp_path, backend):
     def slow(connection, head, rest):
         threading.Event().wait(0.05)
@@ -228,6 +240,9 @@ def test_a_dry_run_shows_what_would_change(tmp_path, backend):
         done = rsp.rspctl("reload", "--dry-run")
         assert done.returncode == 0
         assert '+via = "edge"' in done.stdout and '+upstream "more" {' in done.stdout
+        rsp.write(proxy_to(backend.address) + "\nfunction on_request(req) end")
+        lines = rsp.rspctl("reload", "--dry-run").stdout.splitlines()
+        assert [line[:10] for line in lines if line.startswith("+") and "+++" not in line] == ["+-- hook: "]
         rsp.write(proxy_to(backend.address, extra='listen "nowhere"'))
         done = rsp.rspctl("reload", "--dry-run")
         assert done.returncode == 1

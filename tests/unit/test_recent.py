@@ -32,6 +32,19 @@ def test_equal_lines_of_the_log_are_one_entry():
     assert len(recent.errors[0]["text"]) == 2000
 
 
+def test_warnings_since_a_moment():
+    recent = Recent()
+    for at, pid, text in (
+        (1.0, 7, "before"),
+        (2.0, 7, "a hook failed\n  in function 'hook'"),
+        (2.5, 8, "a hook failed (and 15 more like this)"),
+        (3.0, 7, "a peer is down"),
+        (4.0, 1, "Reload refused"),
+    ):
+        recent.logged(4, at, pid, text)
+    assert recent.warnings(2.0, but_of=1) == ["a hook failed", "a peer is down"]
+
+
 def test_there_are_never_more_than_fit_on_a_page():
     recent = Recent()
     for number in range(1000):

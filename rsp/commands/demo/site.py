@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
+from msgspec import structs
+
 from rsp.config.schema import Config
 from rsp.loader import load
 
@@ -83,7 +85,7 @@ class Site:
         path = Path(folder.name, Path(file).name)
         path.symlink_to(Path(file).absolute())
         try:
-            depends = _config(path) != config
+            depends = _anywhere(_config(path)) != _anywhere(config)
         except Exception:
             depends = True
         return cls(config, file, Path(file) if depends else path, folder)
@@ -121,6 +123,11 @@ class Site:
 
     def close(self) -> None:
         self._folder.cleanup()
+
+
+def _anywhere(config: Config) -> Config:
+    """Without the names of files that errors mention: they differ where the meaning does not."""
+    return structs.replace(config, places={})
 
 
 def _config(path: Path) -> Config:

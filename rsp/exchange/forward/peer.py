@@ -286,7 +286,7 @@ class Peer(Candidate):
         self.pool.forget_idle()
         log.line(
             f'upstream "{self.owner.name}": peer {self.address} is ejected for {seconds:g} s: {reason}'
-            + ("" if until else f" ({run} failures in a row)"),
+            + ("" if until or run < 2 else f" ({run} failures in a row)"),
             log.WARNING,
         )
 
