@@ -34,7 +34,8 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     options.repeats = options.repeats or (3 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 2)
-    options.groups = {"all": ("plain", "json", "tls"), "plain": ("plain", "json")}.get(options.group, (options.group,))
+    alone = ("plain", "json", "busy")
+    options.groups = {"all": (*alone, "tls"), "plain": alone}.get(options.group, (options.group,))
     return options
 
 
@@ -51,6 +52,7 @@ def make_peers(directory: Path) -> dict[str, Peer]:
     variants = {
         "rsp": {}, "nginx": {}, "haproxy": {},
         "rsp lines": {},
+        "rsp busy": {"poll": "50us"},
         "rsp pure": {"environment": {"RSP_PURE": "1"}},
         **{f"{name} quiet": {"log": "off"} for name in ("rsp", "nginx", "haproxy")},
         **{f"{name} json": {"log": "json"} for name in ("rsp", "nginx", "haproxy")},

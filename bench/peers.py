@@ -32,6 +32,7 @@ CONNECTIONS = (DESCRIPTORS - 300) // 2  # what a proxy can hold, with one of its
 
 RSP = """
 access_log = {rsp_log}
+busy_poll = "{poll}"
 workers = {workers}
 {rsp_certificate}
 listen "127.0.0.1:{port}" {{ {rsp_tls}backlog = 8192, limits = {{ connections = {connections} }} }}
@@ -180,6 +181,7 @@ class Peer:
     log: str = "lines"
     secure: bool = False
     http2: bool = False
+    poll: str = "0s"  # rsp's busy_poll
     environment: dict[str, str] = field(default_factory=dict)
     core: int | None = PROXY_CORE
     patience: float = 10  # seconds until it has to listen
@@ -209,6 +211,7 @@ class Peer:
         return {
             "port": self.port,
             "workers": self.workers,
+            "poll": self.poll,
             "directory": self.directory,
             "bundle": self.directory.parent / BUNDLE,
             "descriptors": DESCRIPTORS,

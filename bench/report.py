@@ -22,6 +22,7 @@ TARGETS = [
     ("headline", "user", "nginx", "<= 1.00"),
     ("json", "rate", "best", ">= 1.00"),
     ("json", "user", "rsp lines", "<= 1.08"),
+    ("busy", "rate", "best", ">= 1.00"),
     ("1m", "rate", "nginx", ">= 1.50"),
     ("1m", "rate", "haproxy", ">= 1.00"),
     ("100m", "rate", "nginx", ">= 1.50"),
@@ -65,6 +66,7 @@ BEST = ("nginx", "haproxy", "h2o")  # that is, the best of those that take part
 SECTIONS = {
     "<!-- make bench writes this -->": ("plain",),
     "<!-- make bench writes this about logs in JSON -->": ("json",),
+    "<!-- make bench writes this about busy_poll -->": ("busy",),
     "<!-- make bench writes this, too -->": ("tls",),
     "<!-- make bench-http2 writes this -->": ("http2",),
 }

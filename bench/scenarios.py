@@ -135,6 +135,8 @@ def all_scenarios(half_load: float, idle_connections: int, ab_requests: int) -> 
                  exchanges("close", 64), quick=True, peers=("rsp", "nginx", "haproxy", "relay")),
         Scenario("one", "small GET, 13 fields, 1 connection", wrk("browser", "/small", 1),
                  peers=("rsp", "nginx", "haproxy", "relay")),
+        Scenario("busy", "small GET, 13 fields, 1 connection, and rsp with busy_poll", wrk("browser", "/small", 1),
+                 peers=("rsp", "rsp busy", "nginx", "haproxy", "relay"), group="busy"),
         Scenario("thousand", "small GET, 13 fields, 1000 connections", wrk("browser", "/small", 1000)),
         Scenario("half", f"constant {half_load:.0f} requests/s, half of nginx's capacity, 64 connections",
                  at_rate(half_load), quick=True, peers=("direct", "rsp", "nginx", "haproxy", "relay")),
