@@ -75,7 +75,7 @@ def _replaced(path: Path) -> int:
 def _socket(path: Path) -> int:
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            return errno.EADDRINUSE
+            return errno.ENOTSOCK
     except OSError:
         pass
     return _directory(path.absolute().parent)

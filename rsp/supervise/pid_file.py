@@ -26,9 +26,10 @@ class PidFile:
             new.write_text(f"{os.getpid()}\n")
             new.chmod(0o644)  # whatever the umask: a user that can write it chooses what root sends signals to
             new.replace(self._path)
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 new.unlink()
+            error.filename = f"pid_file: {self._path}"
             raise
 
     def remove(self) -> None:

@@ -39,8 +39,12 @@ class Identity(msgspec.Struct, frozen=True):
                 gid = grp.getgrnam(settings.group).gr_gid
             except KeyError:
                 raise ConfigError(f'group: there is no group "{settings.group}"') from None
-        if os.geteuid() != 0 and ((uid is not None and uid != os.geteuid()) or gid not in (None, os.getegid())):
-            raise ConfigError(f'user: only root can run workers as "{settings.user or settings.group}"')
+        if os.geteuid() != 0:
+            if uid not in (None, os.geteuid()):
+                raise ConfigError(f'user: only root can run workers as another user, "{name}"')
+            if gid not in (None, os.getegid()):
+                key = "group" if settings.group is not None else "user"
+                raise ConfigError(f"{key}: only root can run workers in another group, {_group_name(gid)}")
         return cls(uid, gid, name)
 
     @property
@@ -58,6 +62,13 @@ class Identity(msgspec.Struct, frozen=True):
             os.setgid(self.gid)
         if self.uid is not None:
             os.setuid(self.uid)
+
+
+def _group_name(gid: int | None) -> str:
+    try:
+        return f'"{grp.getgrgid(gid or 0).gr_name}"'
+    except KeyError:
+        return str(gid)
 
 
 def user_name() -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from rsp.config.schema import Listener
 from rsp.config.units import Address
+from rsp.system.file_errors import unwritten
 
 # Bytes that the kernel takes ahead of what it can send to a client.  Accepted connections inherit it.  Without it a
 # client that reads slowly ties up megabytes of kernel memory, beyond the reach of our own backpressure.
@@ -171,11 +172,19 @@ def _remove_stale(address: Address) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)  # noqa: PTH108
+            _remove_dead(address)
         except OSError as error:
             raise BindError(_explain(address, error)) from None
         else:
             raise BindError(f"cannot listen on {address}: another program listens there")
+
+
+def _remove_dead(address: Address) -> None:
+    try:
+        os.unlink(address.path)  # noqa: PTH108
+    except OSError as error:
+        said = f"nothing listens on the socket that is there, and it cannot be removed: {error.strerror}"
+        raise BindError(f"cannot listen on {address}: {said}") from None
 
 
 def _holder(port: int) -> str:
@@ -208,4 +217,6 @@ def _explain(address: Address, error: OSError) -> str:
         return f"cannot listen on {address}: permission denied (ports below 1024 need root or CAP_NET_BIND_SERVICE)"
     if isinstance(error, socket.gaierror):
         return f"cannot listen on {address}: the host name does not resolve"
+    if address.is_unix:
+        return f"cannot listen on {address}: {unwritten(address.path, error)}"
     return f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"

@@ -157,3 +157,56 @@ def test_a_port_that_another_program_has(tmp_path):
         holder = f": rsp: master site.lua (process {rsp.process.pid}); to load a changed file there: rspctl reload"
         assert holder in done.stderr
         assert "Cannot start: site.lua:1: cannot listen on" in done.stderr
+
+
+def test_pid_files_and_sockets_that_cannot_be_made(place):
+    folder = closed(place)
+    start = SITE.replace(":1", f":{free_port()}")
+    enter = rf'user "\w+" may not enter {folder} \(mode 0000'
+    for line, message in (
+        ('pid_file = "closed/rsp.pid"', rf"Cannot start: pid_file: {folder}/rsp.pid: {enter}"),
+        (f'listen "unix:{folder}/x.sock"', rf"cannot listen on unix:{folder}/x.sock: {enter}"),
+        (f'admin = "{place}/none/x.sock"', rf"/none/x.sock: there is no directory {place}/none"),
+    ):
+        (place / "site.lua").write_text(start + line)
+        assert re.search(message, said(place, "site.lua")), message
+
+
+def test_dead_sockets_that_cannot_be_removed(place):
+    folder = place / "closed"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(folder / "x.sock"))
+    folder.chmod(0o555)
+    (place / "site.lua").write_text(SITE + f'listen "unix:{folder}/x.sock"')
+    message = said(place, "site.lua")
+    assert f"site.lua:2: cannot listen on unix:{folder}/x.sock: nothing listens on the socket that is there" in message
+    assert "cannot be removed: Permission denied" in message
+
+
+def test_a_file_where_a_socket_is_to_be(place):
+    (place / "x.sock").touch()
+    (place / "site.lua").write_text(SITE + f'admin = "{place}/x.sock"')
+    assert "x.sock cannot be written: Socket operation on non-socket" in said(place, "-t", "site.lua")
+
+
+def test_users_and_groups_that_only_root_can_choose():
+    script = f"""
+import os, sys
+from rsp.config.errors import ConfigError
+from rsp.config.schema import Settings
+from rsp.system.privileges import Identity
+if os.geteuid() == 0:
+    os.setgid({OTHER})
+    os.setuid({OTHER})
+for asked in (Settings(user="root"), Settings(group="root")):
+    try:
+        Identity.of(asked)
+    except ConfigError as error:
+        print(*error.messages)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        'user: only root can run workers as another user, "root"',
+        'group: only root can run workers in another group, "root"',
+    ]
