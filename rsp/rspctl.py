@@ -215,9 +215,11 @@ def _process(row: dict[str, Any]) -> tuple[object, ...]:
 def _peers(options: argparse.Namespace) -> int:
     data = _ask(options, "GET", "/peers")
     if options.upstream is not None:
-        data["peers"] = [each for each in data["peers"] if each["upstream"] == options.upstream]
+        found = data["peers"]
+        data["peers"] = [each for each in found if each["upstream"] == options.upstream]
         if not data["peers"] and options.upstream not in {source["upstream"] for source in data["discovery"]}:
-            raise Failure(f'there is no upstream "{options.upstream}", or it has no peers')
+            near = suggest(options.upstream, dict.fromkeys(peer["upstream"] for peer in found))
+            raise Failure(f'there is no upstream "{options.upstream}", or it has no peers{near}')
     if options.json:
         return _json(data)
     sources = {source["source"] for source in data["discovery"]}

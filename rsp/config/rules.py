@@ -162,7 +162,8 @@ def upstream_mistakes(upstream: Upstream) -> Iterator[tuple[Path, str]]:
     yield from discovery_rules.mistakes(upstream)
     health = upstream.checks
     if isinstance(upstream.health, str) and upstream.health not in ("tcp", "grpc") and upstream.health[:1] != "/":
-        yield ("health",), f'health: expected a path, "tcp", "grpc" or a table, got {show(upstream.health)}'
+        said = f'; write "/{upstream.health}"' if re.fullmatch(r"[\w./-]+", upstream.health) else ""
+        yield ("health",), f'health: expected a path, "tcp", "grpc" or a table, got {show(upstream.health)}{said}'
     elif health is not None:
         try:
             statuses(health.status)

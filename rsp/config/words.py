@@ -33,6 +33,11 @@ _NIL: Final = re.compile(r"attempt to (?:call|index) (?:global '(\w+)' \(a nil|a
 _CALLED: Final = re.compile(r"attempt to call (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
 _INDEXED: Final = re.compile(r"attempt to index (?:global '(\w+)' \(|a \w+ value \(global '(\w+)')")
 _FIELD: Final = re.compile(r"attempt to (?:call|index) (?:field|a nil value \(field) '(\w+)'")
+# How else the two parameters of hooks are written.
+_PARAMETERS: Final = {
+    **dict.fromkeys(("reg", "rec", "rq", "request"), "req"),
+    **dict.fromkeys(("resp", "response"), "res"),
+}
 _MEMBER: Final = re.compile(r"\b(req|res)\.(\w+): unknown field; known: ([\w, ]+)$")
 _NEAR: Final = re.compile(r":(\d+): .* near '(.*)'$")
 _SYNTAX: Final = re.compile(r":(\d+): (?:'=' expected|syntax error|malformed number) near '(.*)'$")
@@ -250,6 +255,8 @@ def hint_of_call(message: str, known: Iterable[str]) -> str:
     if (match := _FIELD.search(message)) and match[1] in _NOT_IN_LUA:
         return f"{message} ({_NOT_IN_LUA[match[1]]})"
     match = _NIL.search(message)
+    if match is not None and "index" in match[0] and (near := _PARAMETERS.get(match[1] or match[2])):
+        return f'{message} (did you mean "{near}"?)'
     return message + hint(match[1] or match[2], known) if match is not None else message
 
 

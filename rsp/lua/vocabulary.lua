@@ -122,10 +122,11 @@ for name in pairs(hooks) do
 end
 
 -- How words are written that people assign.
-local shown = {
+local shown = {  -- with the value that was assigned, or else with that of an example
   listen = 'listen "%s"', certificate = 'certificate { "%s", key = "key.pem" }', store = 'store "main" { "%s" }',
   upstream = 'upstream "app" { "%s" }',
 }
+local examples = { listen = "0.0.0.0:8080", certificate = "cert.pem", upstream = "10.0.0.1:8000" }
 
 local function assign(_, name, value)
   if frozen then
@@ -137,9 +138,9 @@ local function assign(_, name, value)
     return
   end
   if base[name] ~= nil and not sandbox.tools[name] then
-    local more = type(value) == "string" and shown[name]
+    local more = shown[name] and (type(value) == "string" and value or examples[name])
     fail('"' .. tostring(name) .. '" is a function of the configuration and cannot be assigned'
-      .. (more and "; write  " .. more:format(value) or ""))
+      .. (more and "; write  " .. shown[name]:format(more) or ""))
   end
   if name ~= "dns" or type(value) ~= "table" then  -- the setting and the library have one name
     globals[name] = value

@@ -106,7 +106,7 @@ MISTAKES = [
     ('upstream "app" { { "h:1", wieght = 2 } }', 'site.lua:7: upstream "app": unknown key "wieght" (did you mean "weight"?)'),
     ('upstream "x" {\n  "h:1",\n  { "h:2",\n    weight = "two" } }', 'site.lua:10: upstream "x": weight: expected a whole number, got "two"'),
     ('upstream "x" {\n  "h:1",\n  "h:99999" }', 'site.lua:9: upstream "x": address: "h:99999": expected a port from 0 to 65535'),
-    ('upstream "x" { "h:1", health = "up" }', 'health: expected a path, "tcp", "grpc" or a table, got "up"'),
+    ('upstream "x" { "h:1", health = "up" }', 'health: expected a path, "tcp", "grpc" or a table, got "up"; write "/up"'),
     ('upstream "x" { "h:1", health = { path = "up" } }', 'path: expected a path that begins with "/", got "up"'),
     ('upstream "x" { "h:1", health = { status = "2xx" } }', 'health: status: expected a status such as 200 or "200-399", got "2xx"'),
     ('upstream "x" { "h:1", health = { timeout = "9s" } }', "health: timeout: 9s is longer than the interval of 5s"),
@@ -180,6 +180,7 @@ MISTAKES = [
     ("dofile(nil)", "site.lua:7: dofile: expected the name of a file"),
     ("bad\n", "site.lua:8: '=' expected near '<eof>'"),
     ("route = 5", '"route" is a function of the configuration and cannot be assigned'),
+    ("upstream = { app = {} }", 'cannot be assigned; write  upstream "app" { "10.0.0.1:8000" }'),
     ('local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end', "of memory"),
 ]  # fmt: skip
 

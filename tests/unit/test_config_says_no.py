@@ -46,6 +46,8 @@ UNKNOWN = [
     ('server { listen = 80 }', "attempt to call global 'server' (a nil value) (in rsp: listen"),
     ('location("/x")', "site.lua:3: attempt to call global 'location' (a nil value) (in rsp: route {"),
     ('roote { to = "app" }', "attempt to call global 'roote' (a nil value) (did you mean \"route\"?)"),
+    ("local x = reg.path", "attempt to index global 'reg' (a nil value) (did you mean \"req\"?)"),
+    ("local x = response.status", "(did you mean \"res\"?)"),
     ('ngx.say("x")', "attempt to index global 'ngx' (a nil value) (in rsp: req, res and respond"),
     ('upstream "x" { "h:1", max_fails = 3 }', 'unknown key "max_fails" (in rsp: failures = {'),
     ('upstream "x" { "h:1", health = { every = 3 } }', 'site.lua:3: upstream "x": health: unknown key "every"'),
