@@ -5,7 +5,7 @@ globals = {
   -- hooks
   "on_request", "on_upstream", "on_response", "on_error", "on_log", "on_start", "on_reload",
   -- settings
-  "workers", "cpu_affinity", "user", "group", "access_log", "max_memory", "worker_timeout", "request_id", "forwarded", "trusted", "via",
+  "workers", "busy_poll", "cpu_affinity", "user", "group", "access_log", "max_memory", "worker_timeout", "request_id", "forwarded", "trusted", "via",
   "admin", "pid_file", "reload", "lua", "timeouts", "limits", "tls", "hsts", "keep_forwarded", "response_headers",
   "log_level", "log_format", "log_mask", "metrics", "dashboard", "tracing",
   "ready", "drain_delay", "security_headers", "compress", "discover_routes",
