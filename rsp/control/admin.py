@@ -19,6 +19,7 @@ from rsp.control import routes
 from rsp.control.state import Data, Mistake, State
 from rsp.control.web import Handler, Refused, Request, Response
 from rsp.ipc.channel import Outcome, What
+from rsp.logs import log
 
 T = TypeVar("T")
 
@@ -83,23 +84,30 @@ class Admin:
 
     async def _drain(self, request: Request) -> Response:
         order = _decoded(request, PeerOrder)
-        peers = self._change(lambda: self._state.drain(order.upstream, order.peer, order.seconds))
+        peers = self._change(lambda: self._state.drain(order.upstream, order.peer, order.seconds), "is drained")
         return answer({"peers": peers, "warning": self._state.left_without(peers)})
 
     async def _enable(self, request: Request) -> Response:
         order = _decoded(request, PeerOrder)
-        return answer({"peers": self._change(lambda: self._state.enable(order.upstream, order.peer))})
+        peers = self._change(lambda: self._state.enable(order.upstream, order.peer), "is enabled")
+        return answer({"peers": peers})
 
     async def _weight(self, request: Request) -> Response:
         order = _decoded(request, PeerOrder)
-        return answer({"peers": self._change(lambda: self._state.weigh(order.upstream, order.peer, order.weight))})
+        weight = "its configured weight" if order.weight is None else f"weight {order.weight}"
+        peers = self._change(lambda: self._state.weigh(order.upstream, order.peer, order.weight), f"is given {weight}")
+        return answer({"peers": peers})
 
     @staticmethod
-    def _change(change: Callable[[], list[Data]]) -> list[Data]:
+    def _change(change: Callable[[], list[Data]], said: str) -> list[Data]:
+        """``said``: for the log, which shows what has changed where nothing has failed."""
         try:
-            return change()
+            peers = change()
         except Mistake as error:
             raise Refused(400, str(error)) from None
+        for peer in peers:
+            log.line(f'upstream "{peer["upstream"]}": peer {peer["peer"]} {said} by an operator')
+        return peers
 
     async def _reload(self, request: Request) -> Response:
         wanted = _decoded(request, ReloadOrder)

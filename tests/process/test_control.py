@@ -68,6 +68,8 @@ def test_a_peer_is_drained_and_enabled(tmp_path, lab):
             assert rsp.state(one.address) == "drained", "a reload changes nothing about that"
             assert rsp.rspctl("enable", one.address).returncode == 0
             wait_until(lambda: one.requests > seen, "requests for it")
+            for said in ("is drained", "is enabled"):
+                assert f'upstream "app": peer {one.address} {said} by an operator' in rsp.log
         assert count.failed == 0
 
 
