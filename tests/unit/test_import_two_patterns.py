@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from rsp.importing.ordered.automaton import both
+from rsp.importing.automata import begin_import
 from rsp.importing.ordered.inexpressible import Inexpressible
+from rsp.importing.ordered.two_patterns import both
 from rsp.importing.ordered.value import Value
 from rsp.importing.ordered.value import both as both_values
 
@@ -55,6 +56,11 @@ PARTS = [
     ".JPG",
     ".jpeg",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _new_import():
+    begin_import()
 
 
 @pytest.mark.parametrize(("one", "two"), list(itertools.combinations(PATTERNS, 2)))

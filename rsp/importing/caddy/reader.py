@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from rsp.importing.automata import begin_import
 from rsp.importing.caddy.certificates import Certificates
 from rsp.importing.caddy.directives import EMPTY, Directives
 from rsp.importing.caddy.errors import Errors
@@ -40,6 +41,7 @@ _READ: Final = words("http_port https_port auto_https local_certs default_bind")
 
 def read(path: Path, text: str) -> Site:
     """Raises :class:`rsp.importing.site.Unreadable`."""
+    begin_import()
     return _Reader(Site("Caddy", str(path)), path, text).site
 
 

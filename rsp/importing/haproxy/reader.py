@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from rsp.importing.automata import begin_import
 from rsp.importing.environment import with_environment
 from rsp.importing.haproxy import statistics, words
 from rsp.importing.haproxy.backend import upstream
@@ -31,6 +32,7 @@ _NO_BACKEND: Final = {"respond": {"status": 503}}
 
 def read(path: Path, text: str) -> Site:
     """Raises :class:`rsp.importing.site.Unreadable`."""
+    begin_import()
     return _Reader(Site("HAProxy", str(path)), path, text).site
 
 

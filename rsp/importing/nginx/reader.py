@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Final
 
+from rsp.importing.automata import begin_import
 from rsp.importing.check import MATCHING
 from rsp.importing.nginx import shared
-from rsp.importing.nginx.automata import begin_import
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.matching import tls
 from rsp.importing.nginx.matching.listen import Listeners

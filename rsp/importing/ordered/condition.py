@@ -8,7 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rsp.importing.ordered import automaton
+from rsp.importing.ordered import two_patterns
 from rsp.importing.ordered.inexpressible import Inexpressible as Inexpressible
 from rsp.importing.ordered.value import Wanted, both, escaped, opposite
 
@@ -190,7 +190,7 @@ def _paths(one: Path, two: Path) -> Path | None:
     if one.kind == two.kind == "suffix" and one.fold == two.fold:
         longer, shorter = sorted((one, two), key=lambda each: -len(each.text))
         return longer if longer.text.endswith(shorter.text) else None
-    text = automaton.both(one.expression(), two.expression(), "/")
+    text = two_patterns.both(one.expression(), two.expression(), "/")
     known = {each.expression(): each for each in (one, two)}
     return None if text is None else known.get(text) or Path("regex", text)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from rsp.http.regex import Pattern
-from rsp.importing.ordered import automaton
+from rsp.importing.ordered import two_patterns
 from rsp.importing.ordered.inexpressible import Inexpressible as Inexpressible
 from rsp.importing.ordered.inexpressible import escaped as escaped
 
@@ -89,7 +89,7 @@ def _merged(one: Value, two: Value) -> Value | None:
         if first in ((), _ANY.regex) or second in ((), _ANY.regex, first):
             merged[key] = (second or first) if first in ((), _ANY.regex) else first
             continue
-        text = automaton.both(*("|".join(expression(key, each) for each in texts) for texts in (first, second)))
+        text = two_patterns.both(*("|".join(expression(key, each) for each in texts) for texts in (first, second)))
         if text is None:
             return None
         merged[key], patterns = (), [*patterns, text]

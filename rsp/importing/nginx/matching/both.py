@@ -6,14 +6,13 @@ with what the two match: for all paths, by their automata.  A guess that is not 
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import islice
 from re import _constants as kinds  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from msgspec import Struct
 
-from rsp.importing.nginx.automata import Automaton, Items, TooMuch, apart, automaton, covers, parsed, same
+from rsp.importing.automata import Automaton, Items, TooMuch, apart, automaton, covers, parsed, remembered, same
 from rsp.importing.nginx.matching.inside import UNREACHED, written
 from rsp.importing.nginx.values.variables import Unsayable
 
@@ -41,7 +40,6 @@ class _Way(Struct):
     ends: bool
 
 
-@lru_cache(1000)
 def both(outer: Expression, inner: Expression) -> Expression:
     """Raises :class:`Unsayable`."""
     try:
@@ -50,6 +48,7 @@ def both(outer: Expression, inner: Expression) -> Expression:
         raise Unsayable(_TOO_MUCH) from None
 
 
+@remembered
 def _both(outer: Expression, inner: Expression) -> Expression:
     trees = [parsed(each.said) for each in (outer, inner)]
     pair = [automaton(each.said, ignores_case=each.ignores_case) for each in (outer, inner)]

@@ -5,11 +5,12 @@ an expression has left to match behind the prefix is found here, for each place 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from re import _constants as kinds  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
+from rsp.importing.automata import Items
 from rsp.importing.nginx.values.variables import Unsayable
 
 _MOST: Final = 20  # ways on which an expression may go on behind a prefix
@@ -20,7 +21,6 @@ _CLASSES: Final = {
     kinds.CATEGORY_NOT_SPACE: r"\S", kinds.CATEGORY_WORD: r"\w", kinds.CATEGORY_NOT_WORD: r"\W",
 }  # fmt: skip
 _SPOTS: Final = {kinds.AT_END: "$", kinds.AT_BOUNDARY: r"\b", kinds.AT_NON_BOUNDARY: r"\B"}
-Items = Sequence[Any]  # pairs of a kind and its value, as Python's own parser has them
 
 
 def within(prefix: str, expression: str, *, ignores_case: bool) -> tuple[str, bool]:

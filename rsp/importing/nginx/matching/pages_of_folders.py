@@ -4,9 +4,8 @@ All directories that the expression matches are looked at, by automata; what is 
 """
 
 import re
-from functools import lru_cache
 
-from rsp.importing.nginx.automata import Automaton, TooMuch, apart, automaton, covers, followed
+from rsp.importing.automata import Automaton, TooMuch, apart, automaton, covers, followed
 from rsp.importing.nginx.matching.both import Expression
 from rsp.importing.nginx.matching.servers import Location, Server
 from rsp.importing.nginx.values.variables import Unsayable
@@ -116,13 +115,7 @@ def _pages(location: Location, word: str) -> Automaton | None:
 
     Raises :class:`TooMuch` and :class:`Unsayable`.
     """
-    each = location.searched
-    return _followed(each.said, each.ignores_case, word)
-
-
-@lru_cache(1000)
-def _followed(said: str, ignores_case: bool, word: str) -> Automaton | None:
-    return followed(automaton(said, ignores_case=ignores_case), word)
+    return followed(_automaton(location.searched), word)
 
 
 def _automaton(expression: Expression) -> Automaton:

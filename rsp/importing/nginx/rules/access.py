@@ -107,8 +107,10 @@ def _only_sets(level: Level) -> bool:
     if any(each.name not in ("set", "access_log") for each in block):
         return False
     given = {each.value.strip("${}") for each in block if each.name == "set"}
+    if not given:
+        return True
     said = (each for outer in level.around() for each in outer.block if not _CACHING.fullmatch(each.name))
-    texts = (word for each in said if given for word in (each.args[1:] if each.name == "set" else each.args))
+    texts = (word for each in said for word in (each.args[1:] if each.name == "set" else each.args))
     return not any(name in given for text in texts for _, name in pieces(text))
 
 

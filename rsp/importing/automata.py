@@ -1,26 +1,30 @@
 """Whether regular expressions match the same texts: decided for all texts, not tried with some.
 
-This room knows the syntax trees of Python's parser, and nothing of locations.  An expression is searched for anywhere
-in a text; ``^`` and ``$`` are the text's own ends.  What RE2 does not have is not understood here either.
+This room knows the syntax trees of Python's parser, and nothing of what expressions are for.  An expression is searched
+for anywhere in a text, which has no line feeds; ``^`` and ``$`` are the text's own ends.  What RE2 does not have is not
+understood here either.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
 from re import IGNORECASE, error
 from re import _constants as kinds  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from msgspec import Struct, field
 
 _MOST: Final = 4000  # states, and sets of states
 _WORK: Final = 300_000  # steps of one comparison
 _ALL: Final = 12_000_000  # steps of all comparisons of an import: ten seconds on a slow machine
+_KEPT: Final = 4000  # results of each function
 _LETTERS: Final = 256
 _EVERY: Final = ((1 << _LETTERS) - 1) & ~(1 << ord("\n"))  # no path has a line feed
 _START, _END, _FREE = range(3)  # when a step that takes no letter is allowed
 Items = Sequence[Any]  # pairs of a kind and its value, as Python's own parser has them
 States = frozenset[int]
+P = ParamSpec("P")
+R = TypeVar("R")
 _spent = [0]  # steps of this import
 
 
@@ -28,12 +32,45 @@ class TooMuch(Exception):
     """This expression is not understood, or too large."""
 
 
+class Spent(TooMuch):
+    """This import may compare no more."""
+
+
+def remembered(function: Callable[P, R]) -> Callable[P, R]:
+    """Its results, and what was too much for it: neither is tried again."""
+
+    def tried(*args: P.args, **kwargs: P.kwargs) -> tuple[R] | None:
+        try:
+            return (function(*args, **kwargs),)
+        except Spent:
+            raise
+        except TooMuch:
+            return None
+
+    known: Any = lru_cache(_KEPT)(tried)
+
+    @wraps(function)
+    def ask(*args: P.args, **kwargs: P.kwargs) -> R:
+        found: tuple[R] | None = known(*args, **kwargs)
+        if found is None:
+            raise TooMuch
+        return found[0]
+
+    return ask
+
+
 def parsed(expression: str) -> Items:
     """Raises :class:`TooMuch`."""
+    return _parsed(expression)[0]
+
+
+def _parsed(expression: str) -> tuple[Items, bool]:
+    """And whether all of it ignores case; the other flags are about line feeds, and for the parser."""
     try:
-        return list(parser.parse(expression))
+        tree = parser.parse(expression)
     except (error, OverflowError, RecursionError):
         raise TooMuch from None
+    return list(tree), bool(tree.state.flags & IGNORECASE)
 
 
 class Automaton(Struct, eq=False):
@@ -89,10 +126,11 @@ class Automaton(Struct, eq=False):
         return frozenset(states)
 
 
-@lru_cache(1000)
-def automaton(expression: str, *, ignores_case: bool) -> Automaton:
+@remembered
+def automaton(expression: str, *, ignores_case: bool = False) -> Automaton:
     """Raises :class:`TooMuch`."""
-    items, made = parsed(expression), Automaton()
+    (items, says_so), made = _parsed(expression), Automaton()
+    ignores_case = ignores_case or says_so
     first = _state(made)
     if [*items][:1] != [(kinds.AT, kinds.AT_BEGINNING)]:
         made.letters[first].append((_EVERY, first))  # it may begin anywhere
@@ -114,39 +152,51 @@ def same(expected: Callable[[list[bool]], bool], automata: Sequence[Automaton], 
 
     ``needed``: texts that one of the first automata cannot accept are as expected.  Raises :class:`TooMuch`.
     """
+    return all(map(expected, accepted(automata, needed=needed)))
+
+
+def accepted(
+    automata: Sequence[Automaton], start: str = "", *, needed: int = 0, most: int = _WORK
+) -> Iterator[list[bool]]:
+    """Which of the automata accept a text together, over all texts that begin with ``start``; often more than once.
+
+    ``needed``: texts that one of the first automata cannot accept are left out; ``most``: states of all together.
+    Raises :class:`TooMuch`.
+    """
     if _spent[0] > _ALL:
-        raise TooMuch
+        raise Spent
     letters = _different(automata)
     begin = tuple(each.begin() for each in automata)
+    for letter in map(ord, start):
+        begin = tuple(each.next(one, letter) for each, one in zip(automata, begin, strict=True))
     seen, left = {begin}, [begin]
     while left:
         _spent[0] += len(letters) * len(automata)
         states = left.pop()
-        if not expected([each.accepts(one) for each, one in zip(automata, states, strict=True)]):
-            return False
+        yield [each.accepts(one) for each, one in zip(automata, states, strict=True)]
         for letter in letters:
             following = tuple(each.next(one, letter) for each, one in zip(automata, states, strict=True))
             if following not in seen:
                 seen.add(following)
                 if all(each.sets[one] for each, one in zip(automata[:needed], following, strict=False)):
                     left.append(following)
-        if len(seen) * len(letters) * len(automata) > _WORK:
+        if len(seen) > most or len(seen) * len(letters) * len(automata) > _WORK:
             raise TooMuch
-    return True
 
 
-@lru_cache(4000)
+@remembered
 def apart(*automata: Automaton) -> bool:
     """Whether no text is accepted by all of them.  Raises :class:`TooMuch`."""
     return same(lambda found: not all(found), automata, len(automata))
 
 
-@lru_cache(4000)
+@remembered
 def covers(one: Automaton, other: Automaton, *more: Automaton) -> bool:
     """Whether what both ``one`` and ``other`` accept is accepted by one of ``more``.  Raises :class:`TooMuch`."""
     return same(lambda found: not (found[0] and found[1]) or any(found[2:]), (one, other, *more), 2)
 
 
+@remembered
 def followed(first: Automaton, word: str) -> Automaton | None:
     """Of texts that ``first`` accepts and that end in a slash, with ``word`` behind it; ``None``: there are none.
 
@@ -206,9 +256,8 @@ def _put(made: Automaton, items: Items, state: int, *, ignores_case: bool) -> in
 def _step(made: Automaton, kind: Any, value: Any, state: int, *, ignores_case: bool) -> int:
     if kind is kinds.SUBPATTERN:
         _, on, off, inner = value
-        if (on | off) & ~IGNORECASE:
-            raise TooMuch
-        return _put(made, inner, state, ignores_case=(ignores_case or bool(on)) and not off)
+        ignores_case = (ignores_case or bool(on & IGNORECASE)) and not off & IGNORECASE
+        return _put(made, inner, state, ignores_case=ignores_case)
     if kind is kinds.BRANCH:
         last = _state(made)
         for each in value[1]:
