@@ -9,7 +9,8 @@ from rsp.config.units import Duration, Size
 
 
 class Timeouts(Struct, frozen=True):
-    """Timeouts. They are precise to one second."""
+    """Timeouts. They are precise to one second. `response`, `read`, `body`, `request` and `connect` are never
+    early."""
 
     head: Annotated[
         Duration | None,

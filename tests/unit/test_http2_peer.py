@@ -7,6 +7,7 @@ import h2.events
 import hpack
 import pytest
 
+from rsp.config.limits import DEFAULT_TIMEOUTS
 from rsp.http.h2.frames import CANCEL, ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM
 from tests.unit.h2_far_end import LIMITS, Request, frame, process
 
@@ -310,9 +311,9 @@ def test_a_response_that_takes_too_long():
         one.play()
         (failure,) = request.failures
         assert failure.timed_out and one.peer.resets(1) == [CANCEL]
-        assert failure.reason == f"timed out: no response within {LIMITS.response_time:g}s (timeouts.response)"
+        assert failure.reason == f"timed out: no response within {DEFAULT_TIMEOUTS.response:g}s (timeouts.response)"
         other.stream.expire()
-        assert other.failures[0].reason == f"timed out: no data within {LIMITS.read_time:g}s (timeouts.read)"
+        assert other.failures[0].reason == f"timed out: no data within {DEFAULT_TIMEOUTS.read:g}s (timeouts.read)"
         assert one.connection.takes, "the peer has answered another request meanwhile"
 
 

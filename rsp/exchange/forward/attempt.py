@@ -11,7 +11,7 @@ from rsp.logs import log
 from rsp.net.context import WorkerContext
 from rsp.net.transport import Transport
 
-GRACE: Final = 0.5  # the clock moves once a second
+GRACE: Final = 1.0  # the clock moves once a second, and what connects has its whole time
 
 
 class PoolOwner:

@@ -75,7 +75,7 @@ class Queue:
         if len(self._requests) >= self._config.size:
             return False
         if not request.queue_limit:
-            request.queue_limit = self._context.now + self._config.timeout
+            request.queue_limit = self._context.clock() + self._config.timeout  # never early
         request.queue_deadline = request.queue_limit
         if first:
             self._requests.appendleft(request)

@@ -139,7 +139,7 @@
 ---@class rsp.config.ProxyProtocol
 ---@field from string[] Addresses and networks of the proxies that send the header: `{ "10.0.0.0/8" }`; `"unix:"` for connections to a unix socket. Connections from them must begin with the header; connections from other addresses must not.
 
----Timeouts. They are precise to one second.
+---Timeouts. They are precise to one second. `response`, `read`, `body`, `request` and `connect` are never early.
 ---@class rsp.config.Timeouts
 ---@field head? rsp.duration Time for a request head to arrive, from its first byte. After that the client gets 408. Default: `"10s"`.
 ---@field handshake? rsp.duration Time for a TLS handshake with a client or a peer. After that the connection is closed. Default: `"10s"`.
