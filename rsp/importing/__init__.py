@@ -1,5 +1,6 @@
 """Other programs' configurations become a site.lua: one folder or file a format, one model of what comes out.
 
 ``site.py`` is the model, ``lua.py`` writes it, ``check.py`` has rsp's own loader read what was written.  A reader
-(``nginx/``, ``caddy/``, ``haproxy/``) turns its format into the model and knows nothing of Lua's syntax.
+(``nginx/``, ``caddy/``, ``haproxy/``) turns its format into the model and knows nothing of Lua's syntax.  ``ordered/``
+is what Caddy and HAProxy have in common; ``automata.py`` compares regular expressions for all of them.
 """
