@@ -11,6 +11,7 @@ from typing import Final
 
 from rsp.config import ancestor
 from rsp.config.declaration import Declaration
+from rsp.config.errors import Position
 from rsp.config.schema import Settings
 
 KIND: Final = "undefined"  # of a declaration
@@ -37,6 +38,11 @@ def found(declarations: Sequence[Declaration], sources: Mapping[str, str]) -> tu
         else:
             warnings.append(f'{item.at}: warning: "{item.name}" is not defined, so it is nil')
     return mistakes, warnings
+
+
+def in_function(at: Position, name: str) -> str:
+    """A warning; ``name``: in quotes, with what to say instead."""
+    return f"{at}: warning: the function fails here, because nothing defines {name}"
 
 
 def without_consequences(messages: Sequence[str], missed: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@
 ``objects.lua``, ``fields.lua``, ``targets.lua``, ``bags.lua``  ``req`` and ``res``, and what they are made of
 ``answers.lua``, ``calls.lua``, ``state.lua``, ``tools.lua``, ``json.lua``, ``helpers.lua``  the words of hooks
 ``phases.lua``  what the host calls
+``reads.lua``  what functions miss, found before they run
 
 lupa is imported when a file is evaluated: by the loader, and by workers if there are hooks; never by the master.
 """

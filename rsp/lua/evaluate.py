@@ -127,6 +127,7 @@ class Evaluation:
         texts = self.files.texts
         places = tuple(hook.place for hook in self.hooks if hook.phase != "test")
         missed, warnings = undefined.found(declarations, texts)
+        warnings += (undefined.in_function(Position(file, line), name) for file, line, name in self.runtime.fails())
         try:
             config = Builder(declarations, texts, self.path, self.files.text_of, places).build()
         except ConfigError as error:

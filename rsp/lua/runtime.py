@@ -6,7 +6,7 @@ The loader makes one to learn what a file says; each worker makes one, from the 
 import importlib
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -141,6 +141,13 @@ class Runtime:
         """Where ``function`` begins: its source, and the line."""
         source, line = self._driver[b"place"](function)
         return source, line
+
+    def fails(self) -> Iterator[tuple[str, int, str]]:
+        """File, line and name of globals that functions index or call though they are nil, with what to say instead."""
+        for found in self._room("reads", self._sandbox)().values():
+            name = text(found[b"name"])
+            message = f"attempt to index global '{name}' (a nil value)"
+            yield text(found[b"file"]), int(found[b"line"]), f'"{name}"{self.explained(message)[len(message) :]}'
 
     def kind(self, value: Any) -> str | None:
         """Lua's type of a value that is not plain data."""

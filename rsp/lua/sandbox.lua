@@ -213,6 +213,7 @@ end
 base.coroutine = library("coroutine", coroutines)
 
 local env = {}
+local chunks = {}  -- of files
 
 local function load_text(text, name)
   if raw_type(text) ~= "string" then
@@ -225,6 +226,9 @@ local function load_text(text, name)
   local chunk, message = raw_load(text, name or "=(load)")
   if chunk == nil then
     return nil, message
+  end
+  if not frozen and byte(name or "") == 64 then  -- "@": a file
+    chunks[#chunks + 1] = chunk
   end
   return raw_setfenv(chunk, env)
 end
@@ -301,4 +305,4 @@ local function freeze()
 end
 
 return { position = position, position_in = position_in, fail = fail, env = env, base = base, library = library,
-         load_file = load_file, freeze = freeze, late = late, create = create }
+         load_file = load_file, freeze = freeze, late = late, create = create, chunks = chunks }

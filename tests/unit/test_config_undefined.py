@@ -118,3 +118,39 @@ def test_modules_may_look(tmp_path, monkeypatch):
     (tmp_path / "s.lua").write_text(f'{SITE}local own = require("own")')
     taken = load("s.lua")
     assert not taken.bundle.config.warnings
+
+
+# What a hook does with a global that nothing defines, and whether that fails.
+IN_HOOKS = [
+    ("return reg.path", '"reg" (did you mean "req"?)'),
+    ("return respnd(404)", '"respnd" (did you mean "respond"?)'),
+    ('print("x" .. own.name, #req.path)', '"own"'),
+    ("own:check(1)", '"own"'),
+    ("own.seen = 1", '"own"'),
+    ("return own(...)", '"own"'),
+    ("local f = function() return own.name end", '"own"'),
+    ("return own and own.name", None),
+    ("if own == nil then return end own()", None),
+    ("local t = own or {} return t.name", None),
+    ("local a, b a = own or b return req.path", None),
+    ("return type(own)", None),
+    ("local own = req return own.path", None),
+    ("return later(1)", None),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), IN_HOOKS)
+def test_what_fails_in_a_hook(tmp_path, monkeypatch, body, said):
+    monkeypatch.chdir(tmp_path)
+    text = f"route {{ to = 'app' }}\non_request(function(req, ...)\n {body}\nend)\nfunction later(x) return x end"
+    (tmp_path / "s.lua").write_text(SITE + text)
+    beginning = "s.lua:5: warning: the function fails here, because nothing defines "
+    assert load("s.lua").bundle.config.warnings == ((beginning + said,) if said is not None else ())
+
+
+def test_what_fails_in_a_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.lua").write_text("return function()\n return nosuch.name\nend")
+    (tmp_path / "s.lua").write_text(f'{SITE}local own = require("own")')
+    said = 'own.lua:2: warning: the function fails here, because nothing defines "nosuch"'
+    assert load("s.lua").bundle.config.warnings == (said,)

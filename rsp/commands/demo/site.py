@@ -126,8 +126,8 @@ class Site:
 
 
 def _anywhere(config: Config) -> Config:
-    """Without the names of files that errors mention: they differ where the meaning does not."""
-    return structs.replace(config, places={})
+    """Without the names of files that errors and warnings mention: they differ where the meaning does not."""
+    return structs.replace(config, places={}, warnings=())
 
 
 def _config(path: Path) -> Config:
