@@ -33,6 +33,18 @@ def test_the_file_of_a_checkout_has_all_changes(monkeypatch):
         site.close()
 
 
+def test_hooks_and_warnings_do_not_depend_on_the_folder(tmp_path):
+    text = """listen "127.0.0.1:8000"
+      function on_log(req, res) nosuch.count = 1 end
+      route { respond = {}, on_request = function(req) return nosuch(req) end }"""
+    (tmp_path / "rsp.lua").write_text(text)
+    site = Site.of_file(str(tmp_path / "rsp.lua"))
+    try:
+        assert site.config.warnings and set(site.changes) == set(CHANGES)
+    finally:
+        site.close()
+
+
 def test_a_file_that_depends_on_its_folder_has_no_changes(tmp_path):
     (tmp_path / "rsp.lua").write_text('listen "127.0.0.1:8000" route { files = "static" }')
     (tmp_path / "static").mkdir()

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
-from msgspec import structs
+import msgspec
 
-from rsp.config.schema import Config
+from rsp.config.schema import Config, encode_hook
 from rsp.loader import load
 
 
@@ -85,7 +85,7 @@ class Site:
         path = Path(folder.name, Path(file).name)
         path.symlink_to(Path(file).absolute())
         try:
-            depends = _anywhere(_config(path)) != _anywhere(config)
+            depends = _said(_config(path)).replace(str(path), file) != _said(config)
         except Exception:
             depends = True
         return cls(config, file, Path(file) if depends else path, folder)
@@ -125,9 +125,9 @@ class Site:
         self._folder.cleanup()
 
 
-def _anywhere(config: Config) -> Config:
-    """Without the names of files that errors and warnings mention: they differ where the meaning does not."""
-    return structs.replace(config, places={}, warnings=())
+def _said(config: Config) -> str:
+    """All of it, with the names of files that hooks, errors and warnings mention."""
+    return msgspec.json.encode(config, enc_hook=encode_hook).decode()
 
 
 def _config(path: Path) -> Config:
