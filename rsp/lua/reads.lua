@@ -11,7 +11,7 @@ if not available then
   return function() return {} end
 end
 local funcinfo, funcbc, funck = util.funcinfo, util.funcbc, util.funck
-local floor, compile = math.floor, loadstring
+local floor, min, compile = math.floor, math.min, loadstring
 local MOST = 200000  -- instructions: a file has few, a list of many hooks is not read to its end
 local FAR = 200  -- instructions from a function to its call
 
@@ -38,7 +38,7 @@ local tests = operations({ "if x then end", 2 }, { "if not x then end", 2 }, { "
 -- Whether what instruction ``at`` has put into ``slot`` is indexed or called before anything else happens to it.  Calls
 -- of lower slots take it as an argument.
 local function is_used(code, at, slot, last)
-  for next = at + 1, math.min(last, at + FAR) do
+  for next = at + 1, min(last, at + FAR) do
     local operation, a, b, d = decoded(code, next)
     if indexes[operation] and b == slot then
       return true
@@ -55,7 +55,7 @@ return function()
   local used, looked, left = {}, {}, MOST
   local function walk(code, is_main)
     local info = funcinfo(code)
-    local last = info.bytecodes - 1
+    local last = min(info.bytecodes - 1, left)
     left = left - last
     for at = 1, last do
       local operation, a, _, d = decoded(code, at)
