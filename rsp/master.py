@@ -205,6 +205,8 @@ class Master:
     # -- signals
 
     def _on_signal(self, number: int) -> None:
+        if self._successor is not None and number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+            self._upgrade_failed(self._successor, "rsp is stopping")  # else the new master would take over
         if number == signal.SIGCHLD:
             self._reap()
         elif number in (signal.SIGTERM, signal.SIGQUIT) and not self._fleet.stopping:
@@ -232,7 +234,7 @@ class Master:
     def _leave(self, bound: float) -> None:
         """Stop; with ``drain_delay`` not yet, unless this is the second signal."""
         fleet, delay = self._fleet, self._fleet.bundle.config.settings.drain_delay
-        if not delay or self._leaving is not None or self._successor is not None or not fleet.started:
+        if not delay or self._leaving is not None or not fleet.started:
             self._stop(bound)
             return
         self._leaving = time.monotonic() + delay, bound
@@ -366,11 +368,11 @@ class Master:
             successor.go()
             self._fleet.hand_over()
 
-    def _upgrade_failed(self, successor: Successor) -> None:
+    def _upgrade_failed(self, successor: Successor, why: str = "") -> None:
         self._forget(successor)
-        how = successor.give_up()
+        how = successor.give_up(why)
         self._fleet.heritage.keep()
-        self._upgrade_ends(False, f"Upgrade failed: {how}.  The running master continues.")
+        self._upgrade_ends(False, f"Upgrade failed: {how}.{'' if why else '  The running master continues.'}")
 
     def _forget(self, successor: Successor) -> None:
         self._successor = None

@@ -149,16 +149,16 @@ class Successor:
             self.end.send(b"go")
         self.end.close()
 
-    def give_up(self) -> str:
-        """Make sure that it is gone; how it ended."""
+    def give_up(self, why: str = "") -> str:
+        """Make sure that it is gone; how it ended.  ``why``: it may go on, but it is not wanted any more."""
         self._outbox.clear()
         self.end.close()
         try:
-            status = self._process.wait(1.0)
+            status = self._process.wait(0.0 if why else 1.0)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            return "it did not start in time"
+            return why or "it did not start in time"
         return f"it was killed by signal {-status}" if status < 0 else f"it ended with status {status}"
 
 
