@@ -77,7 +77,8 @@ class Chosen(Struct):
             sets = [each.value.lower() for each in inner.all("proxy_set_header", "grpc_set_header")]
             if proxy.is_open(passing, self.names):
                 keeps = "host" in sets
-                lines = asked.by_hook(passing, inner, self.names, blocks, result, parts, keeps_host=keeps).lines
+                known = asked.Known(inner, "", context.functions.values)
+                lines = asked.by_hook(passing, inner, self.names, blocks, result, parts, known, keeps_host=keeps).lines
             else:
                 target = proxy.target(passing, inner, self.names, blocks, result, parts)
                 lines = [] if target.uri is None else proxy.whole_target(target.uri, self.names)

@@ -131,7 +131,8 @@ class Content:
         if sends_own and draft.keys.pop("send_host"):
             raise Unsayable("Host is a text, and the peer a variable")
         blocks, result = self.context.blocks, self.context.result
-        found = asked.by_hook(passing, level, names, blocks, result, draft.parts, keeps_host=not sends_own)
+        known = asked.Known(level, location.path if location is not None else "", self.context.functions.values)
+        found = asked.by_hook(passing, level, names, blocks, result, draft.parts, known, keeps_host=not sends_own)
         draft.keys = {"to": found.upstream, **draft.keys}
         draft.before += found.lines
         place = proxy.Target(found.upstream, "", None, is_computed=True)
