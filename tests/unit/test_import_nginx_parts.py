@@ -96,7 +96,7 @@ def test_variables_of_the_environment(imported):
 @pytest.mark.parametrize(
     "text",
     [
-        "location / { proxy_pass ${URL}/api; }",
+        "location / { proxy_pass ${URL}api; }",
         "location / { proxy_pass http://$HOST; }",
         "listen 80 ${FLAGS};",
         "location / { deny {{ network }}; proxy_pass http://app; }",

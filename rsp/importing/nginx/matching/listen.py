@@ -291,7 +291,7 @@ def hosts_of(server: Server, result: Result) -> list[str]:
                     result.routes.lost(statement, str(error))
             elif name.startswith(".") and _NAME.fullmatch(name[1:]):
                 hosts += [name[1:].lower(), f"*{name.lower()}"]
-            elif "$" in name:
+            elif name in ("$hostname", "${hostname}"):
                 result.routes.note(statement, f"{name} is left out: rsp does not know the name of the machine")
             elif name.startswith("*.") or name.endswith(".*") or _NAME.fullmatch(name):
                 hosts.append(name.lower().rstrip(".") if not name.endswith(".*") else name.lower())

@@ -4,6 +4,7 @@ This room knows nginx's syntax and where its files are, no directive but ``inclu
 characters; what is made of the words is ours, because a fragment or a broken include has to be read as well.
 """
 
+import contextlib
 import glob
 import re
 import tempfile
@@ -15,12 +16,13 @@ from crossplane.lexer import lex
 from msgspec import Struct
 
 from rsp.importing.nginx.syntax.stock import stock
-from rsp.importing.nginx.syntax.templates import marked
+from rsp.importing.nginx.syntax.templates import WHOLE, marked
 from rsp.importing.site import Note, Origin, Unreadable, Untranslated
 
 _STATUS: Final = re.compile("[0-9]{3}")
 _ESCAPES: Final = re.compile(r"""\\([\\"'trn])""")
 _SPACES: Final = re.compile(r"(?<!\\)\s+")
+_WHOLE: Final = "the file does not say which directives take the place of this"
 MISSING: Final = "there is no such file here; what it says is not translated"
 TEMPLATE: Final = " (template)"  # behind the name of a statement with placeholders that nothing takes the place of
 _ENTRIES: Final = frozenset(("map", "geo", "types", "split_clients", "upstream", "charset_map", "match"))
@@ -96,12 +98,17 @@ class Tree:
     def _file(self, path: Path, shown: str, depth: int, text: str | None = None) -> list[Statement]:
         """Raises :class:`Unreadable`, with file and line."""
         try:
-            tokens = _tokens(path.read_text(encoding="utf-8", errors="replace") if text is None else text)
-        except NgxParserBaseException as error:
-            raise Unreadable(f"{shown}:{error.lineno or 1}: {_plain(error.strerror)}") from None
+            text = path.read_text(encoding="utf-8", errors="replace") if text is None else text
         except OSError as error:
             raise Unreadable(f"{shown}: {error.strerror}") from None
-        return self._read(tokens, shown, path, depth)
+        count = len(self.remarks)
+        try:
+            return self._read(_tokens(marked(text), shown), shown, path, depth)
+        except Unreadable:
+            del self.remarks[count:]
+            with contextlib.suppress(Unreadable):
+                return self._read(_tokens(marked(text, has_single=True), shown), shown, path, depth)
+            raise
 
     def _read(self, tokens: list[tuple[str, int, bool]], shown: str, path: Path, depth: int) -> list[Statement]:
         outer: list[list[Statement]] = []
@@ -114,7 +121,7 @@ class Tree:
                 continue
             if is_quoted or word not in (";", "{", "}"):
                 line = at if not words else line
-                said = [word] if is_quoted or "${" not in word else _SPACES.split(word)  # crossplane takes more
+                said = [word] if is_quoted or "${" not in word else _SPACES.split(word.strip())  # crossplane takes more
                 words += [_ESCAPES.sub(_unescaped, each) if "\\" in each else each for each in said]
                 continue
             if word == "}":
@@ -130,6 +137,10 @@ class Tree:
                     continue
                 raise Unreadable(f'{shown}:{at}: unexpected "{word}"')
             statement = Statement(words[0], words[1:], Origin(shown, line))
+            if statement.name == WHOLE:
+                self.remarks.append(Untranslated(_WHOLE, statement.value, statement.origin))
+                words = []
+                continue
             if len(statement.args) < _LEAST.get(statement.name, 0):
                 statement.name += " (incomplete)"  # no directive's name, so it is reported
             _check_status(statement)
@@ -209,12 +220,15 @@ class Tree:
             return str(path)
 
 
-def _tokens(text: str) -> list[tuple[str, int, bool]]:
-    """Of crossplane, which reads files alone."""
+def _tokens(text: str, shown: str) -> list[tuple[str, int, bool]]:
+    """Of crossplane, which reads files alone.  Raises :class:`Unreadable`."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape", suffix=".conf") as file:
-        file.write(marked(text))
+        file.write(text)
         file.flush()
-        return list(lex(file.name))
+        try:
+            return list(lex(file.name))
+        except NgxParserBaseException as error:
+            raise Unreadable(f"{shown}:{error.lineno or 1}: {_plain(error.strerror)}") from None
 
 
 def _ends(pattern: str) -> list[str]:

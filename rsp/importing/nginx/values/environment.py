@@ -2,7 +2,8 @@
 
 nginx's own variables are written in lower case, so one in capitals that neither nginx nor the file knows is of the
 environment.  Then the file is a template, and all others in capitals are of the environment, too.  ``templates.py``
-knows other placeholders.  While the file is translated, something takes their place that looks like what is expected
+knows other placeholders.  Of those in lower case, the ones in braces count where the file is a template, and all where
+nginx has no variables.  While the file is translated, something takes their place that looks like what is expected
 there: a host, a port, a directory, a time.  In the result it becomes ``os.getenv``.
 """
 
@@ -12,9 +13,12 @@ from typing import Final
 from rsp.importing.environment import with_environment
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.syntax.templates import (
+    EVERY,
     PLACEHOLDER,
+    default_of,
     has_placeholder,
     is_foreign,
+    is_lower,
     is_marked,
     is_meant,
     name_of,
@@ -23,6 +27,7 @@ from rsp.importing.nginx.syntax.templates import (
 from rsp.importing.nginx.syntax.tree import TEMPLATE, Statement
 from rsp.importing.nginx.syntax.words import DROPPED, NOTED
 from rsp.importing.nginx.values.surroundings import every
+from rsp.importing.nginx.values.unset import is_of_nginx, unset
 from rsp.importing.nginx.values.variables import is_known
 from rsp.importing.site import Code, Declaration, Heading, Note, Script, Site, Table, Untranslated, Value
 
@@ -44,6 +49,8 @@ _LITERAL: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|\[(?P<level>=*)\[(?P<long>.*?
 _FIRST_PORT: Final = 61001
 _MADE: Final = re.compile(r"\.env\d+(?:\.whole|\.url)?\.invalid|env\d+x|-61\d{3}(?!\d)|_env\d+_invalid")
 _DOLLAR: Final = re.compile(r"\$\{(?:DOLLAR|DOLLAR_SIGN|DOLLAR_CHAR)\}")  # as envsubst can be told to keep a `$`
+_QUOTED: Final = re.compile(r"\\\$\{?([a-z_]\w+)")
+_OF_VALUES: Final = ("proxy_pass", "proxy_set_header", "return", "try_files", "fastcgi_param", "add_header", "root")
 _HOST: Final = re.compile(r"(?:^|_)(?:IP|IPV?\d|ADDR|ADDRESS|HOST|BIND)(?:_|$)")
 _PORT: Final = re.compile(r"(?:^|_)PORT(?:_|$)")
 _TEMPLATE_FILE: Final = re.compile(r"\.(?:template|tmpl|tpl|envsubst)(?:\.\w+)?$")
@@ -62,7 +69,19 @@ class Environment:
             each.args[-1].lstrip("$") for each in every(statements) if each.name in ("map", "geo") and each.args
         }
         self._urls = _asked_urls(statements)
-        self._is_template = any(map(self._is_of_template, every(statements)))
+        self._is_quoted = any(map(_is_quoted, every(statements)))
+        if self._is_quoted:
+            for statement in every(statements):
+                statement.name = statement.name.replace("\\$", "$")
+                statement.args[:] = [word.replace("\\$", "$") for word in statement.args]
+        self._unset = unset(statements)
+        self._bare = {
+            match["lower"] or match["bare"]
+            for each in every(statements) if each.name in _CONSTANT and each.block is None
+            for word in each.args if not word.startswith("~")
+            for match in EVERY.finditer(word) if is_lower(match)
+        } & self._unset  # fmt: skip
+        self._is_template = bool(self._bare) or any(map(self._is_of_template, every(statements)))
         for statement in every(statements):
             statement.args[:] = [_DOLLAR.sub("$", word) for word in statement.args]
         for statement in every(statements):
@@ -101,25 +120,36 @@ class Environment:
     def _filled(self, directive: str, word: str) -> str:
         def stand_in(match: re.Match[str]) -> str:
             name = name_of(match)
-            if not is_foreign(match) and name in self._settled:
+            is_nginx = not is_foreign(match)
+            if is_lower(match) and not self._is_filled(match):
                 return match[0]
-            if not is_foreign(match) and not self._is_template and not self._is_unknown(name):
+            if is_nginx and name in self._settled:
+                return match[0]
+            if is_nginx and not self._is_template and not self._is_unknown(name):
                 return match[0] if directive in _PEERS else f"${{{name.lower()}}}"  # as nginx reads it
             has_place = directive in _PLACES or (directive in _WORDS and match["lines"] is not None)
-            if not is_meant(match, word, has_place=has_place):
+            if not is_lower(match) and not is_meant(match, word, has_place=has_place):
                 return match[0]
             before, after = word[: match.start()], word[match.end() :]
             made = self._made(directive, name, before, after)
             if made is None:
                 return match[0]
             text, default, result = made
+            given = default_of(match)
+            if given:
+                default = _as_default(given, text, default, directive)
             for known, (other, _, _) in self._known.items():
                 if other == name and _kind(known) == _kind(text):
                     return known
             self._known[text] = self._known[result or text] = (name, default, match[0])
             return text
 
-        return PLACEHOLDER.sub(stand_in, word)
+        return EVERY.sub(stand_in, word)
+
+    def _is_filled(self, match: re.Match[str]) -> bool:
+        """Whether what nginx would take for a variable of its own is a placeholder."""
+        braced, bare = match["lower"], match["bare"]
+        return (braced or bare) in self._bare or (self._is_template and braced in self._unset)
 
     def _made(self, directive: str, name: str, before: str, after: str) -> tuple[str, str | None, str] | None:
         """What stands for it, its default in the result, and what it is there where that is another text.
@@ -172,7 +202,8 @@ class Environment:
             return (text, plain, "") if "/" in place else (f"/{text}", f"/{plain}", "")
         if directive in ("proxy_pass", "grpc_pass") and not before:  # a whole URL: without TLS, or it does not load
             url = f"{plain}.env{number}.url.invalid"
-            return None if after or directive == "grpc_pass" else (f"http://{url}", None, url)
+            is_url = after[:1] in ("", "/") and directive == "proxy_pass"
+            return (f"http://{url}", None, url) if is_url else None
         return (f"{plain}.env{number}.whole.invalid" if after[:1] in ("", "/") else host), None, ""
 
     def restore(self, site: Site) -> None:
@@ -192,7 +223,9 @@ class Environment:
                 part.keys = {name: self._in_code(value) for name, value in part.keys.items()}
         if self._known:
             with_environment(site, self._variables, has_urls=True)
-        foreign = {shown(written): name for name, _, written in self._known.values() if has_placeholder(written)}
+        if self._is_quoted:
+            site.add(Note(r"the file is the text of a script of the shell, in which \$ stands for $"))
+        foreign = {shown(written): name for name, _, written in self._known.values() if _is_unusual(written)}
         if foreign:
             listed = ", ".join(f"{written} is {name}" for written, name in foreign.items())
             site.add(Note(f"placeholders become variables of the environment of rsp: {listed}"))
@@ -206,9 +239,10 @@ class Environment:
             name, default, _ = self._known[match[1]]
             host = f"{name.lower().replace('_', '-')}.invalid"
             if match[1].endswith(".url.invalid"):
-                default = f"http://{host}{match[2] or ''}"
+                url = (default or f"http://{host}").rstrip("/")
+                default = url if re.search(r":\d+$", url) else f"{url}{match[2] or ''}"
             elif match[2]:
-                default = f"{host}{match[2]}"
+                default = f"{default or host}{match[2]}"
             found.append((name, default, match[0]))
         return found
 
@@ -243,6 +277,18 @@ class Environment:
         return Table([self._in_code(each) for each in value.items], value.keys) if isinstance(value, Table) else value
 
 
+def _is_quoted(statement: Statement) -> bool:
+    r"""Whether it has ``\$uri``, as a shell needs it; nginx would keep the backslash."""
+    if statement.name not in _OF_VALUES:
+        return False
+    return any(is_of_nginx(match[1]) for word in statement.args for match in _QUOTED.finditer(word))
+
+
+def _is_unusual(written: str) -> bool:
+    """Whether a placeholder is no variable of the environment as envsubst fills them in."""
+    return has_placeholder(written) or re.match(r"\$\{?[a-z_]", written) is not None
+
+
 def _asked_urls(statements: list[Statement]) -> set[str]:
     """Variables of which each is all of a ``proxy_pass``, and a part of none."""
     asked = [each.value for each in every(statements) if each.name == "proxy_pass"]
@@ -253,6 +299,21 @@ def _asked_urls(statements: list[Statement]) -> set[str]:
 def _ends(after: str) -> bool:
     """Whether a port may end before it."""
     return after[:1] in ("", "/", "$", "?") or PLACEHOLDER.match(after) is not None
+
+
+def _as_default(given: str, text: str, default: str | None, directive: str) -> str | None:
+    """What a template itself says for where nothing is set, in the form of the result."""
+    if directive in _SIZES or directive in _TIMES:
+        match = re.fullmatch(r"(\d+)(ms|[smhdkKMgG]?)", given)
+        if match is None or (match[2] and text.isdigit()):
+            return default
+        unit = match[2] if directive in _TIMES else f"{match[2].upper()}B" * bool(match[2])
+        return f"{match[1]}{unit or ('' if text.isdigit() else 's' if directive in _TIMES else 'B')}"
+    if ".url." in text:
+        return given if re.fullmatch(r"http://[\w.\-]+(?::\d+)?/?", given) else default
+    if text.endswith(":"):
+        return f"{given}:"
+    return f"/{given}" if text.startswith("/") and not given.startswith("/") else given
 
 
 def _amount(directive: str, number: str, before: str, after: str) -> tuple[str, str | None, str] | None:
