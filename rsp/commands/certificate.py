@@ -19,6 +19,7 @@ from rsp.commands.arguments import file_name
 from rsp.commands.ports import free_address
 from rsp.importing.lua import comment, quoted
 from rsp.system.file_errors import unwritten
+from rsp.system.new_file import write_new
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -104,9 +105,13 @@ def _write(files: Sequence[Path], hosts: Sequence[str], days: int) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     public = _certificate(key, hosts, days).public_bytes(serialization.Encoding.PEM)
-    for file, data, mode in zip(files, (public, secret), (0o644, 0o600), strict=True):
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as opened:  # noqa: PTH123
-            opened.write(data)
+    certificate, private = files
+    write_new(certificate, public, 0o644)
+    try:
+        write_new(private, secret, 0o600)
+    except OSError:
+        certificate.unlink(missing_ok=True)
+        raise
 
 
 def _certificate(key: "ec.EllipticCurvePrivateKey", hosts: Sequence[str], days: int) -> "x509.Certificate":

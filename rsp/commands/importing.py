@@ -12,6 +12,7 @@ from rsp.importing.check import checked
 from rsp.importing.formats import FORMATS, guess, read
 from rsp.importing.site import Site, Unreadable
 from rsp.system.file_errors import unread, unwritten
+from rsp.system.new_file import write_new
 
 _LONGEST: Final = 2**26  # characters
 # Endings of files that are something else, whatever a part of them looks like.
@@ -101,8 +102,7 @@ def _put(text: str, output: str | None) -> None:
         sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
         sys.stdout.buffer.flush()
         return
-    with open(output, "x", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - as given
-        file.write(text)
+    write_new(output, text.encode("utf-8", "surrogateescape"))
 
 
 def _report(site: Site) -> None:

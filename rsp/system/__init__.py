@@ -7,5 +7,6 @@
 ``demand``       how much processor time a thread wants
 ``privileges``   the user and group that workers run as
 ``parents``      processes that end with the one that started them
+``new_file``     files that commands write
 ``console``      what a program owes its terminal
 """

@@ -210,3 +210,24 @@ for asked in (Settings(user="root"), Settings(group="root")):
         'user: only root can run workers as another user, "root"',
         'group: only root can run workers in another group, "root"',
     ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("init",), ("import", "nginx.conf", "-o", "x.lua"), ("certificate", "a.test"), ("man", "-d", "m")]
+)
+def test_files_that_do_not_fit(place, arguments):
+    """They are named, and no empty file is left that would not be overwritten."""
+    (place / "nginx.conf").write_text("events {} http { server { listen 8080; return 204; } }")
+    script = f"""
+import resource, signal, sys
+from rsp.cli import main
+sys.argv[0] = "rsp"
+resource.setrlimit(resource.RLIMIT_FSIZE, (16, resource.RLIM_INFINITY))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sys.exit(main({list(arguments)}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=place, capture_output=True, text=True)
+    assert done.returncode in (1, 2) and "Traceback" not in done.stderr, done.stderr
+    assert re.search(r": (site.lua|x.lua|a.test.crt|m/man1/rsp.1): File too large", done.stderr), done.stderr
+    if arguments[0] != "man":
+        assert [path.name for path in place.iterdir()] == ["nginx.conf"]

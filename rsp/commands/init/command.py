@@ -14,6 +14,7 @@ from rsp.commands.init.project import expected, scripts, static_files
 from rsp.commands.init.site import written
 from rsp.commands.ports import free_address
 from rsp.system.file_errors import unread, unwritten
+from rsp.system.new_file import write_new
 from rsp.terminal.plain import plain
 
 _MOST_OTHERS: Final = 5
@@ -124,8 +125,7 @@ def _said(found: Found) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+    write_new(path, text.encode())
 
 
 def _editor(folder: Path) -> None:

@@ -39,11 +39,20 @@ def main(arguments: list[str]) -> int:
         for name, place in _PAGES.items():
             file = Path(options.directory, place)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(page(name))
+            _replace(file, page(name))
     except OSError as error:
         print(f"rsp man: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _replace(file: Path, text: str) -> None:
+    """Raises :class:`OSError`, which has the name."""
+    try:
+        file.write_text(text)
+    except OSError as error:
+        error.filename = str(file)
+        raise
 
 
 def page(name: str) -> str:
