@@ -16,7 +16,7 @@ from rsp.importing.nginx.peers.fastcgi import FIXED
 from rsp.importing.nginx.rewrite import idioms
 from rsp.importing.nginx.rewrite.guards import Dynamic
 from rsp.importing.nginx.routes import Routes
-from rsp.importing.nginx.rules import settings, substitutions, times
+from rsp.importing.nginx.rules import field_lines, settings, substitutions, times
 from rsp.importing.nginx.rules.access import Zones
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, Tree, mark
@@ -128,6 +128,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         matter,
     )
     _absolute(main.block, result)
+    field_lines.put_right(main.block, result.settings)
     for statement in http.own("server"):
         idioms.answer_echoes(statement.block or [])
         idioms.translate(statement)

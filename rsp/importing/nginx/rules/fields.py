@@ -6,10 +6,12 @@ becomes a line of a hook.
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct, field
 
+from rsp.http.names import fold
 from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.rules import more_headers, substitutions
 from rsp.importing.nginx.syntax.levels import Level
@@ -187,14 +189,22 @@ def _request_field(
         return
     if value == "$server_port" and len(ports) == 1:
         value = next(iter(ports))
+    given = rules.request.get("set", {})
     try:
-        rules.request.setdefault("set", {})[name] = _text(value, names)
+        if _clashes(name, given):
+            raise Unsayable("peers may take the two names for one")
+        rules.request["set"] = {**given, name: _text(value, names)}
     except Unsayable:
         said = names.lua(value)
         if said.startswith('"') or said.endswith('"') or _NEVER_EMPTY.fullmatch(said):
             rules.before.append(f"req.headers{index(name)} = {said}")
         else:
             rules.before += [f"local value = {said}", f'req.headers{index(name)} = value ~= "" and value or nil']
+
+
+def _clashes(name: str, given: Mapping[str, Value]) -> bool:
+    """Whether another name has letters in the other case, or ``_`` for ``-``: rsp refuses these beside each other."""
+    return any(each != name and fold(each.encode()) == fold(name.encode()) for each in given)
 
 
 def _text(value: str, names: Names) -> str:
@@ -283,11 +293,13 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
                 rules.after += ["if res.status < 400 then", *(f"  {line}" for line in inside), "end"]
                 return
         text = _text(said, names)
-        before = rules.response.setdefault(way, {}).get(name)
-        if key == "set-cookie" and before is not None:
+        given = rules.response.setdefault(way, {})
+        name = next((each for each in given if each.lower() == key), name)
+        before = given.get(name)
+        if (key == "set-cookie" and before is not None) or _clashes(name, given):
             rules.after += if_not_empty("add", name, names.with_response().lua(said))
             return
-        rules.response[way][name] = text if before is None or before == text else f"{before}, {text}"
+        given[name] = text if before is None or before == text else f"{before}, {text}"
     except Unsayable:
         try:
             rules.after += if_not_empty(way, name, names.with_response().lua(said))
@@ -378,7 +390,7 @@ def put_response(rules: Rules, keys: dict[str, Value]) -> None:
         rules.after[:0] = ["if not res.own then", *(f"  res.headers{index(name)} = nil" for name in own), "end"]
         rules.hidden = [name for name in rules.hidden if name not in own]
     if rules.hidden:
-        table = {"remove": list(dict.fromkeys(rules.hidden)), **table}
+        table = {"remove": list({name.lower(): name for name in reversed(rules.hidden)}.values())[::-1], **table}
     if rules.keeps and not rules.by_hook and "files" in keys:
         table["own"] = False
     if table:

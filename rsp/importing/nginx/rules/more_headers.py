@@ -7,6 +7,7 @@ import re
 
 from msgspec import Struct, field
 
+from rsp.config.struct import TOKEN
 from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
@@ -63,7 +64,8 @@ def _read(statement: Statement) -> Change:
             found.adds = True
         else:
             name, _, value = word.partition(":")
-            found.fields.append((name.strip(), value.strip() if "_set_" in statement.name else ""))
+            if TOKEN.fullmatch(name.strip()):  # no field has another name
+                found.fields.append((name.strip(), value.strip() if "_set_" in statement.name else ""))
     return found
 
 
