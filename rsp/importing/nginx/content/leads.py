@@ -17,7 +17,7 @@ from rsp.importing.nginx.rewrite import idioms
 from rsp.importing.nginx.rewrite.guards import MODULE
 from rsp.importing.nginx.rules import access
 from rsp.importing.nginx.syntax.tree import Statement
-from rsp.importing.nginx.values.maps import refusing
+from rsp.importing.nginx.values.lookahead import refusing
 from rsp.importing.nginx.values.variables import Unsayable
 
 _MORE: Final = (*MODULE, *access.RESTRICTING)  # what happens in a location beside its upstream

@@ -21,7 +21,8 @@ from rsp.importing.nginx.rewrite.guards import MODULE, encoded
 from rsp.importing.nginx.rules import access, times
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, mark_all
-from rsp.importing.nginx.values.maps import named_groups, re2_of, refusing
+from rsp.importing.nginx.values.lookahead import refusing
+from rsp.importing.nginx.values.maps import named_groups, re2_of
 from rsp.importing.nginx.values.variables import Names, Unsayable
 from rsp.importing.site import Value
 

@@ -14,7 +14,8 @@ from rsp.importing.lua import quoted
 from rsp.importing.nginx.rewrite.branches import Branch
 from rsp.importing.nginx.syntax.tree import Statement, mark
 from rsp.importing.nginx.syntax.words import DROPPED
-from rsp.importing.nginx.values.maps import Maps, named_groups, pattern, refusing
+from rsp.importing.nginx.values.lookahead import refusing
+from rsp.importing.nginx.values.maps import Maps, named_groups, pattern
 from rsp.importing.nginx.values.variables import Functions, Names, Unsayable
 
 MODULE: Final = ("if", "return", "rewrite", "set", "break")

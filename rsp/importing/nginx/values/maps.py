@@ -7,6 +7,7 @@ from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.addresses import masked, of_range, overlap
 from rsp.importing.nginx.values.elsewhere import Elsewhere
+from rsp.importing.nginx.values.lookahead import without_lookahead
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.variables import ASKS_RESPONSE, Names, Unsayable
 from rsp.importing.site import Script
@@ -248,49 +249,6 @@ def wider_than(text: str) -> str:
         return re2_of(re.sub(r"\\[1-9]", ".*", text))
     except Unsayable:
         return "."
-
-
-def without_lookahead(text: str) -> str:
-    """``/\\.(?!well-known)`` without ``(?!``: RE2 does not look ahead, but what is not a word can be spelt out."""
-    text = re.sub(r"\(\?!(?!/)[\w.\-]+\)(?=\)+/)", "", text)  # a slash follows: it says nothing
-    match = re.fullmatch(r"(?P<before>.*)\(\?!(?P<words>[^()]*)\)(?P<behind>(?:\(?\.[*+]\)?\$?)?|\.)", text, re.DOTALL)
-    if match is None or "(?!" in match["before"]:
-        return text
-    words = [re.sub(r"\\([/.\-_])", r"\1", word) for word in match["words"].split("|")]
-    if not all(re.fullmatch(r"[\w./\-]+", word) for word in words):
-        return text
-    if match["behind"][:1] == "." and match["behind"][1:2] != "*":  # there is something
-        return f"{match['before']}{_other_than(words, '')}{'.*' if '+' in match['behind'] else ''}"
-    if "+" in match["behind"]:
-        return text
-    return f"{match['before']}{_other_than(words)}{match['behind']}"
-
-
-def refusing(text: str) -> tuple[str, str] | None:
-    """Of ``^/(?!index|remote)``, which has nothing behind: what has to match, and what must not."""
-    match = re.fullmatch(r"(?P<before>\^(?:[\w/\-]|\\[./\-])*)\(\?!(?P<words>.*)\)", text, re.DOTALL)
-    if match is None or re.search(r"\(\?[!=<]", match["words"]):
-        return None
-    inside = match["words"]
-    depth = 0
-    for letter in re.sub(r"\\.|\[[^\]]*\]", "", inside):
-        depth += (letter == "(") - (letter == ")")
-        if depth < 0:
-            return None
-    return match["before"], f"{match['before']}(?:{inside})"
-
-
-def _other_than(words: list[str], end: str = "$") -> str:
-    """What begins with none of ``words``.  ``end``: empty where it is not empty."""
-    following: dict[str, list[str]] = {}
-    for word in words:
-        following.setdefault(word[0], []).append(word[1:])
-    listed = "".join(re.escape(letter) if letter in "-]^\\" else letter for letter in following)
-    others = [*([end] if end else []), f"[^{listed}]"]
-    for letter, rest in following.items():
-        if "" not in rest:
-            others.append(re.escape(letter).replace("\\/", "/") + _other_than(rest))
-    return f"(?:{'|'.join(others)})"
 
 
 def pattern(text: str) -> str:
