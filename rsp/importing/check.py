@@ -96,14 +96,15 @@ def _refusal(route: Declaration) -> list[Part]:
 
 
 def _messages(text: str) -> list[str]:
-    """The loader's complaints; none: it loads.  In a process of its own, as for any configuration."""
+    """The loader's complaints about ``site.lua``; none: it loads.  In a process of its own."""
     with tempfile.TemporaryDirectory(prefix="rsp-import-") as folder:
         path = Path(folder, "site.lua")
         path.write_text(text, encoding="utf-8", errors="surrogateescape")
         forked = Forked(lambda: _evaluate(str(path)), _PATIENCE)
         forked.wait()
         try:
-            return msgspec.json.decode(forked.result(), type=list[str])
+            messages = msgspec.json.decode(forked.result(), type=list[str])
+            return [message.replace(f"{folder}/", "") for message in messages]
         except Failed as error:
             raise Unreadable(f"the result cannot be checked: its evaluation {error}") from None
 

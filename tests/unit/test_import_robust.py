@@ -2,6 +2,7 @@
 
 import cProfile
 import re
+import tempfile
 from pathlib import Path
 
 import lupa.luajit21 as luajit
@@ -10,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rsp.commands.importing import main
+from rsp.importing.check import checked
 from rsp.importing.haproxy.reader import read as read_haproxy
 from rsp.importing.lua import write
 from rsp.importing.nginx.reader import read
-from rsp.importing.site import Unreadable, Untranslated
+from rsp.importing.site import Declaration, Site, Unreadable, Untranslated
 from tests.soak import examples
 
 THEMES = sorted((Path(__file__).parents[1] / "interop" / "nginx").glob("*.conf"))
@@ -153,3 +155,12 @@ def test_a_terminal_does_not_obey_what_a_file_has_in_it(tmp_path, capfd):
     assert main([str(path)]) == 1
     said = capfd.readouterr().err
     assert r"unknown" in said and r"\x1b[31m\x07" in said and "\x1b" not in said
+
+
+def test_what_the_loader_refuses_is_said_of_the_result_and_not_of_the_file_that_it_was_tried_in():
+    keys = [{"path": "/", "client_ca": "ca.pem"}, {"path": "/open/"}]
+    routes = [Declaration("route", keys=each | {"respond": {"status": 204}}) for each in keys]
+    listen = Declaration("listen", "127.0.0.1:8443", keys={"tls": True})
+    text = checked(Site("x.conf", "", [listen, Declaration("certificate", items=["c.pem"]), *routes]), ".").text
+    assert "missing client_ca" in text
+    assert tempfile.gettempdir() not in text
