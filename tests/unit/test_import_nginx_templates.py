@@ -119,3 +119,8 @@ def test_a_dollar_of_an_expression_stays(tmp_path):
 def test_no_name_of_a_host(tmp_path, name):
     site, _ = imported(tmp_path, f"server {{ listen 80; server_name {name} x.example; }} server {{ listen 80; }}")
     assert [lost.reason for lost in site.untranslated] == [f"this is no name of a host: {name}"]
+
+
+def test_groups_in_capitals_are_variables_of_nginx(tmp_path):
+    server = r"server { listen 80; server_name ~^(?<DOMAIN>[a-z]+)\.loc$; location / { return 200 $DOMAIN; } }"
+    assert "os.getenv" not in imported(tmp_path, server)[1]

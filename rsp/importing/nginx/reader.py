@@ -10,7 +10,7 @@ from rsp.importing.nginx import shared
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.matching import tls
 from rsp.importing.nginx.matching.listen import Listeners
-from rsp.importing.nginx.matching.servers import CONTENT, Server
+from rsp.importing.nginx.matching.servers import CONTENT, Server, first_name
 from rsp.importing.nginx.peers import upstreams
 from rsp.importing.nginx.peers.fastcgi import FIXED
 from rsp.importing.nginx.rewrite import idioms
@@ -140,7 +140,10 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         _complete_scripts(http, result)
     if constants and not _names_root(main.block) and _looks_for_files(main.block):
         result.site.add(Note(f"the file is a part of a configuration and names no `root`: {_ROOT} is a guess"))
-    servers = [Server(statement, http, functions, constants) for statement in http.own("server")]
+    servers = [
+        Server(statement, http, functions, {**constants, **maps.of_server(first_name(statement))})
+        for statement in http.own("server")
+    ]
     trusted = settings.whole(main, http, result)
     times.for_all(http, result)
     listeners = Listeners(servers, result)
@@ -199,6 +202,8 @@ def _takes_scripts(location: Statement) -> bool:
 def _absolute(block: list[Statement], result: Result) -> None:
     """Directories that are relative to where nginx is installed."""
     for statement in every(block):
+        if statement.name == "index":
+            statement.args[:] = [word.removeprefix("./") for word in statement.args]
         if statement.name in ("root", "alias") and re.match(r"(?![A-Za-z]:)[\w.]", statement.value):
             statement.args[0] = f"{_PREFIX}/{statement.value.removeprefix('./')}"
             said = f"{statement.name} is relative to where nginx is installed: {_PREFIX} is a guess"

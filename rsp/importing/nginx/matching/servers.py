@@ -122,8 +122,10 @@ class Server:
         self.expressions = [each for each in self.locations if each.is_regex]
         said = [word for each in self.level.own("server_name") for word in each.args]
         self.server_names = list(dict.fromkeys(said))
-        plain = next((name for name in said if re.fullmatch(r"\.?[A-Za-z0-9][\w.\-]*", name)), "").removeprefix(".")
-        known = {**constants, **of_service(self.level), **constants_of(self.level), "server_name": plain}
+        name = first_name(statement)
+        known = {**constants, **of_service(self.level), **constants_of(self.level)}
+        if "$" not in name:
+            known["server_name"] = name
         known["request_filename"] = "$document_root$uri"
         root = self.level.value("root")
         if root:
@@ -207,6 +209,13 @@ def _is_inside(location: Location, outer: Location) -> bool:
     while around is not None and around is not outer:
         around = around.outer
     return around is outer
+
+
+def first_name(server: Statement) -> str:
+    """``$server_name``: the first one as it is written, whatever name a request has; empty: there is none."""
+    said = [word for each in server.block or [] if each.name == "server_name" for word in each.args]
+    first = said[0].removeprefix(".") if said else ""
+    return first if first.startswith("~") else first.lower()
 
 
 def _location(statement: Statement, level: Level, outer: Location | None) -> Location:

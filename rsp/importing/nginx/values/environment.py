@@ -68,6 +68,8 @@ class Environment:
         self._settled |= {
             each.args[-1].lstrip("$") for each in every(statements) if each.name in ("map", "geo") and each.args
         }
+        words = [word for each in every(statements) for word in (each.name, *each.args)]
+        self._settled |= {name for word in words for name in re.findall(r"\(\?P?<([A-Za-z_]\w*)>", word)}
         self._urls = _asked_urls(statements)
         self._is_quoted = any(map(_is_quoted, every(statements)))
         if self._is_quoted:

@@ -63,6 +63,16 @@ class Maps:
             return None
         return [*statement.args[:-1], *(entry.value for entry in statement.block or [])]
 
+    def of_server(self, server_name: str) -> dict[str, str]:
+        """Of maps of ``$server_name``, what they give in a server of that name."""
+        found: dict[str, str] = {}
+        for name, statement in self._named.items():
+            if statement.name == "map" and statement.args[0] in ("$server_name", "${server_name}"):
+                value = _looked_up(_by_host(statement.block or []), server_name)
+                if value is not None:
+                    found[name] = value
+        return found
+
     def _write(self, name: str, statement: Statement) -> str:
         function = f"{statement.name}_{name}".lower()
         lines = {"map": self._map, "geo": self._geo, "split_clients": self._split}[statement.name](function, statement)
@@ -199,6 +209,29 @@ def _by_host(block: list[Statement]) -> list[Statement]:
     longest = [sorted(each, key=lambda entry: -len(entry.name)) for each in (starts, ends)]
     expressions = [entry for entry in exact if entry.name.startswith("~")]
     return [*(entry for entry in exact if entry not in expressions), *longest[0], *longest[1], *expressions]
+
+
+def _looked_up(entries: list[Statement], key: str) -> str | None:
+    """The value for a key that is known; ``None``: it cannot be told, or has groups of an expression."""
+    default = ""
+    expressions: list[Statement] = []
+    for entry in entries:
+        if entry.name.startswith("~"):
+            expressions.append(entry)
+        elif entry.name == "default":
+            default = entry.value
+        elif entry.args and entry.name.removeprefix("\\").lower() == key.lower():
+            return entry.value
+    for entry in expressions:
+        said = entry.name.removeprefix("~")
+        flags = re.IGNORECASE if said.startswith("*") else 0
+        try:
+            match = re.search(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", said.removeprefix("*")), key, flags)
+        except re.error:
+            return None
+        if match is not None:
+            return entry.value if not match.re.groups else None
+    return default
 
 
 def named_groups(text: str) -> frozenset[str]:
