@@ -1,8 +1,9 @@
 """Which requests a route is for, as the router wants it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rsp.config.routes import Route
+from rsp.config.schema import Listener
 from rsp.config.units import Listen
 from rsp.config.value_match import ValueMatch, ValuePattern, Wanted, regexes_of, texts_of, written
 from rsp.http.conditions import (
@@ -43,6 +44,15 @@ def _path(route: Route) -> str:
 def hosts_of(route: Route) -> list[str]:
     """Its hosts as they are compared; empty: every host."""
     return [normalise_host(host.encode()).decode() if host != "*" else "" for host in route.hosts or ("*",)]
+
+
+def is_over_tls(route: Route, listeners: Iterable[Listener]) -> bool:
+    """Whether its requests may come by TLS: it is for every listener, or for one that has it."""
+    try:
+        own = set(map(Listen.parse, route.listeners))
+    except ValueError:  # a mistake of its own
+        return True
+    return not own or any(each.tls for each in listeners if each.address in own)
 
 
 def is_conditional(route: Route) -> bool:

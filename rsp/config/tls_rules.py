@@ -10,7 +10,7 @@ from rsp.config.engine_files import TLS_KEYS, engines
 from rsp.config.engines import Store
 from rsp.config.errors import Path, suggest
 from rsp.config.placeholders import IN_TLS, Template
-from rsp.config.route_rule import hosts_of, is_conditional
+from rsp.config.route_rule import hosts_of, is_conditional, is_over_tls
 from rsp.config.routes import Route
 from rsp.config.schema import Listener, Settings
 from rsp.config.tls import Certificate, Hsts, Tls, UpstreamTls
@@ -164,11 +164,16 @@ def mistakes(declared: Declared) -> Iterator[Finding]:
     if asking and secure is None:
         yield Finding(asking[0], ("client_ca",), f'"client_ca" requires a listener with TLS: add  {SECURE}')
     first: dict[str, Route] = {}
-    for route in declared.routes:
+    for route in _over_tls(declared):
         for host in hosts_of(route):
             if _rule(first.setdefault(host, route)) != _rule(route):
                 yield _disagreement(host, first[host], route)
                 break
+
+
+def _over_tls(declared: Declared) -> list[Route]:
+    """Those that a handshake may be for."""
+    return [route for route in declared.routes if is_over_tls(route, declared.listeners)]
 
 
 def _rule(route: Route) -> tuple[str | None, str | None, str] | None:
@@ -201,8 +206,8 @@ def warnings(declared: Declared) -> Iterator[Finding]:
         yield Finding(
             declared.settings, ("tls", "ciphers"), 'ciphers: a list is for TLS 1.2, which min = "1.3" excludes'
         )
-    yield from _out_of_reach(declared.routes)
-    yield from _never_verified(declared.routes)
+    yield from _out_of_reach(_over_tls(declared))
+    yield from _never_verified(_over_tls(declared))
     for upstream in declared.upstreams:
         health, secure = upstream.checks, upstream.secure
         if health is not None and health.tls and secure is None:

@@ -11,6 +11,7 @@ certificate of ``*.example.com`` and the verification of its own.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from rsp.config.route_rule import is_over_tls
 from rsp.config.routes import Route
 from rsp.config.schema import Config
 from rsp.http.hosts import HostTable
@@ -45,9 +46,10 @@ class ServerNames:
         self._alpn = [frozenset(protocol.encode() for protocol in profile.alpn) for profile in self._profiles]
         self._chains = _by_name(keyring.chains)
         self._default = self._beside(keyring.chains[0]) if keyring.chains else ()
-        rules = [verification_of(route, keyring) for route in config.routes]
+        routes = [route for route in config.routes if is_over_tls(route, config.listeners)]
+        rules = [verification_of(route, keyring) for route in routes]
         self._rules: _Rules = HostTable(list)
-        for route, rule in zip(config.routes, rules, strict=True):
+        for route, rule in zip(routes, rules, strict=True):
             for host in route.hosts or ("*",):
                 self._rules.at(host).append(rule)
         self._tickets = tickets

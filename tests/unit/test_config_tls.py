@@ -155,6 +155,14 @@ def test_routes_for_every_host_agree_and_other_hosts_are_free(mistakes, config):
     assert config(HEAD + text).warnings == ()
 
 
+def test_routes_of_listeners_without_tls_have_no_part_in_it(mistakes, config):
+    plain = 'listen "h:81"\n'
+    moved = 'route { listener = "h:81", redirect = "https://{host}{uri}" }\n'
+    guarded = 'route { to = "app", client_ca = "a", request_headers = { set = { X = "{client_cert}" } } }'
+    assert config(HEAD + plain + moved + guarded.replace("to", 'listener = "0.0.0.0:8443", to', 1)).warnings == ()
+    assert AGREE in mistakes(HEAD + moved.replace('listener = "h:81"', 'path = "/x"') + guarded)[0]
+
+
 LACKS = 'but no listener has tls = true: add  listen "0.0.0.0:443" { tls = true }'
 WARNED = [
     (PLAIN + 'certificate "x"', [f'site.lua:3: warning: certificate "x": a certificate is declared, {LACKS}']),

@@ -332,6 +332,14 @@ def test_without_a_name_the_rule_of_routes_without_a_host_holds():
         meet(names, "unknown.example")
 
 
+def test_routes_of_a_listener_without_tls_do_not_say_what_a_handshake_asks_for():
+    guarded = Route(to="app", client_ca="staff", listener="h2:443")
+    names = site(Route(redirect="https://{host}{uri}", listener="h1:80"), guarded)
+    with pytest.raises(TlsError):
+        meet(names, "www.example.com")
+    assert meet(site(guarded.__class__(to="app"), Route(to="app", client_ca="staff", listener="h1:80")), None).ready
+
+
 # -- sessions
 
 
