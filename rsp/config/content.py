@@ -43,8 +43,8 @@ class Files(Struct, frozen=True):
     index: Annotated[
         str | tuple[Text, ...] | None,
         Meta(
-            description="File that is served for a directory: a name, or a list of which the first existing one is "
-            'served; `""`: none. Default: `"index.html"`; with `else_to`, none.'
+            description="File that is served for a directory: its name, or its path below the directory, or a list of "
+            'which the first existing one is served; `""`: none. Default: `"index.html"`; with `else_to`, none.'
         ),
     ] = None
     extensions: Annotated[

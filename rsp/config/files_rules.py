@@ -169,7 +169,7 @@ def _index_mistake(name: str) -> str:
     several = re.split(r"[\s,]+", name.strip())
     if len(several) > 1 and all("." in each for each in several):
         return f"{show(name)}: write several names as a list: write {{ {', '.join(map(show, several))} }}"
-    if "/" in name:
+    if "/" in name and (_VARIABLE.search(name) or {"", ".", ".."}.intersection(name.split("/"))):
         last = name.rstrip("/").rpartition("/")[2] or "index.html"
         return (
             f"{show(name)}: expected the name of a file in the directory, such as {show(last)}; one file for all paths "

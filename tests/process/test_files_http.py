@@ -24,6 +24,7 @@ route { path = "/lost/", files = "www", fallback = "/none.html" }
 route { path = "/caf%C3%A9/", files = "www" }
 route { path = "/else/", files = "www/else", else_to = "app" }
 route { path = "/indexed/", files = { root = "www/docs", index = "index.html" }, else_to = "app" }
+route { path = "/below/", files = { root = "www", index = { "nothing/index.html", "docs/index.html" } } }
 route { path = "/list/", files = { root = "www", list = true } }
 route { path = "/gone/", files = "no such directory" }
 route { path = "/moved/", files = "www", rewrite = "/docs/" }
@@ -520,6 +521,7 @@ def test_names(rsp, way):
         ("/s/docs/.", b"<p>index"),
         ("/s/docs/index.html", b"<p>index"),
         ("/bare/", b"<p>index"),
+        ("/below/", b"<p>index"),
         ("/bare/deep/x.txt", b"deep"),
         ("/ten.txt", TEN),
         ("/moved/", b"<p>index"),

@@ -13,7 +13,7 @@ PEER = "proxy_pass http://127.0.0.1:9000;"
 def whole(text: str, folder: Path) -> str:
     """The Lua of a server with ``text``, of which nothing may be lost; notes are in it."""
     path = folder / "nginx.conf"
-    path.write_text("events {} http { server { listen 8080; %s } }" % text)
+    path.write_text(f"events {{}} http {{ server {{ listen 8080; {text} }} }}")
     site = read(path, path.read_text())
     written = checked(site, str(folder)).text
     assert [part.reason for part in site.untranslated] == []

@@ -286,7 +286,7 @@
 ---A directory of static files.
 ---@class rsp.config.Files
 ---@field root string The directory, absolute or relative to the configuration file. It is resolved again every second, so a symbolic link such as `current` can be switched.
----@field index? string|string[] File that is served for a directory: a name, or a list of which the first existing one is served; `""`: none. Default: `"index.html"`; with `else_to`, none.
+---@field index? string|string[] File that is served for a directory: its name, or its path below the directory, or a list of which the first existing one is served; `""`: none. Default: `"index.html"`; with `else_to`, none.
 ---@field extensions? string[] Extensions that the path may leave out: with `{ ".html" }`, `/about` is `about.html` if there is no file `about`. Such a file comes before a directory of the name.
 ---@field list? boolean Whether a directory without an index is served as a list of its files. Default: `false`.
 ---@field hidden? boolean Whether files and directories whose name begins with a dot are served. `/.well-known/` is always served. Default: `false`.
