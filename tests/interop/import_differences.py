@@ -23,7 +23,6 @@ _TABLE: Final = (
     (r"response allow: nginx \[\], rsp \['GET, HEAD'\]|status: nginx (404|403|503|204|410|301|302), rsp 405|status: nginx 405, rsp 404", "Files: 405 and Allow for methods other than GET and HEAD, whether or not there is such a file."),
     (r"status: nginx (403|301), rsp 404|location: nginx .*, rsp None", "Files: a directory without an index file is 404, not 403."),
     (r"status: nginx 404, rsp 301|location: nginx None, rsp /[\w/.\-]+/$", "Files: the directory of a location gets a slash at its end by a redirect, whether or not it is there."),
-    (r"status: nginx (404|301), rsp 40[13]", "A restriction comes after redirects and rewrites of the same location in nginx, before them in rsp."),
     (r"response vary: nginx \[\], rsp \['Accept-Encoding'\]", "Vary: Accept-Encoding is sent where a response may be compressed, as with `gzip_vary on`."),
     (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`, `error_page`: the fields are those of the path's location, not those of the location that the file or page has (`location = /index.html`)."),
     (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
@@ -44,7 +43,7 @@ _COOKIES: Final = (
 _HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
 _AS_SENT: Final = "A path that is rewritten, and `$uri` in fields and redirects, are as the client wrote them, with escapes, `//` and dot segments; nginx has their normal form."
 _EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last is sent; nginx says 403."
-_LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself."
+_LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself; where a hook for all requests answers, it does not get 413."
 _ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
 _ONE: Final = "`location /robots.txt` with `root` or `alias` is for that path alone; a note says so."
 _METHODS: Final = "`try_files $uri @app`: methods other than GET and HEAD go on, whether or not there is such a file or directory; nginx answers 405 where there is one."
@@ -105,7 +104,7 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _METHODS
     if nginx.saw is None and nginx.status == 404 and re.match(r"/[\w%\-]+\.(html|txt|xml|ico)[^?]", request.target):
         return _ONE
-    if request.size and rsp.status == 413:
+    if request.size and (rsp.status == 413 or (nginx.status == 413 and rsp.status >= 400 and rsp.saw is None)):
         return _LARGE
     if (
         line.startswith("location:")

@@ -7,10 +7,11 @@ import re
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx import auth_request, conflicts, hooked
+from rsp.importing.nginx import auth_request, conflicts, early, hooked
 from rsp.importing.nginx.auth_request import Services
 from rsp.importing.nginx.chosen import Chosen
-from rsp.importing.nginx.content import files, indexes, told
+from rsp.importing.nginx.content import files, indexes, taken_off, told
+from rsp.importing.nginx.content.answers import returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.content.handler import Content
@@ -19,8 +20,8 @@ from rsp.importing.nginx.matching import precedence, prefixes
 from rsp.importing.nginx.matching.inside import UNREACHED
 from rsp.importing.nginx.matching.paths import as_sent, never_sent
 from rsp.importing.nginx.matching.servers import CONTENT, Location, Server
-from rsp.importing.nginx.rewrite import branches, referers
-from rsp.importing.nginx.rewrite.guards import MODULE, Guards, asks_outside, may_stop, staying, stripped
+from rsp.importing.nginx.rewrite import before, branches, referers
+from rsp.importing.nginx.rewrite.guards import MODULE, Guards, asks_outside, may_stop, staying
 from rsp.importing.nginx.rewrite.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.rules import access, fields, settings, times
 from rsp.importing.nginx.syntax.levels import Level
@@ -32,7 +33,6 @@ from rsp.importing.nginx.values.variables import Names, Unsayable
 from rsp.importing.site import Value
 
 _REFUSED: Final[dict[str, Value]] = {"status": 403}
-_MOVED: Final = ("301", "302", "303", "307", "308")
 _LEADING: Final = re.compile(r"\breturn\b(?! re(?:spond|direct)\b)")  # not to an answer
 
 
@@ -116,8 +116,7 @@ class Locations:
         if location is not None and self.context.leftovers(level.block, draft.parts):
             draft.is_closed = True
         if draft.is_closed:
-            draft.keys = {"respond": {"status": 503}}
-            draft.before, draft.after, draft.failed = [], [], []
+            draft.close()
         if location is not None and prefixes.is_open_ended(location):
             closes = prefixes.keeps_out(draft.keys) or bool(draft.before)
             if "exact" not in draft.match and not [each for each in draft.others if not indexes.is_below(each)]:
@@ -161,19 +160,10 @@ class Locations:
             self._always(draft, level, names)
             return
         level.own("access_log", *settings.COMPRESSING)
-        access.networks(level, draft.keys)
-        if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
-            draft.keys = {"respond": dict(_REFUSED)}
-            self._always(draft, level, names)
+        restricted = self._restricted(draft, level, names, location)
+        if restricted is None:
             return
-        access.passwords(level, draft.keys, names)
-        verdict = auth_request.deciding(level, self.server)
-        if verdict is None:
-            access.service(level, draft.keys, self._services.asked)
-        access.satisfy(level, draft.keys)
-        counted = hooked.realm(level, names, draft, self.context.result)
-        counted += self.context.zones.put(level, draft.keys, names, draft.parts)
-        draft.before += hooked.methods(level, names, draft.keys, self.context.result)
+        verdict, counted = restricted
         rules = fields.Rules()
         chosen = Chosen(self._content, draft, level, names, self._numbers)
         self.guards.choose = chosen.inside
@@ -208,6 +198,8 @@ class Locations:
         if draft.after is not given and any("req.path = " in line for line in draft.before):
             raise Unsayable("fields of the response have groups of an expression, and the path is another one then")
         draft.before = fields.before_rewrites(draft.keys, draft.before)
+        if draft.is_restricting and location is not None and draft.match.get("slash") == "redirect":
+            early.slash(draft, location.path, level, names, draft.parts)
         if "slash" in draft.match and any("req.path = " in line for line in draft.before):
             bare = quoted(str(draft.match["path"]).rstrip("/"))
             draft.before.insert(0, f"if req.path == {bare} then return end  -- it is redirected")
@@ -219,8 +211,63 @@ class Locations:
             bare = quoted(str(draft.match["path"]).rstrip("/"))  # before the hook answers, as in nginx
             to = 'req.path .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
             draft.before.insert(0, f"if req.path == {bare} then return redirect({to}, 301) end")
-        if is_internal:
-            draft.before.insert(0, "if not req.ctx.rerouted then return respond(404) end")
+        for each in (draft, *draft.early) if is_internal else ():
+            each.before.insert(0, "if not req.ctx.rerouted then return respond(404) end")
+
+    def _restricted(
+        self, draft: Draft, level: Level, names: Names, location: Location | None
+    ) -> tuple[Location | None, list[str]] | None:
+        """What decides about ``auth_request``, and lines of the hook; ``None``: no client is served."""
+        if early.is_over(level):
+            draft.before += hooked.methods(level, names, draft.keys, self.context.result)
+            early.tell(level, draft.parts)
+            return None, []
+        access.networks(level, draft.keys)
+        if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
+            draft.keys = {"respond": dict(_REFUSED)}
+            self.guards.choose = None
+            self._first(_module(level), draft, names, location, level)
+            self._always(draft, level, names)
+            return None
+        access.passwords(level, draft.keys, names)
+        verdict = auth_request.deciding(level, self.server)
+        if verdict is None:
+            access.service(level, draft.keys, self._services.asked)
+        access.satisfy(level, draft.keys)
+        counted = hooked.realm(level, names, draft, self.context.result)
+        draft.before += hooked.methods(level, names, draft.keys, self.context.result)
+        counted += self.context.zones.put(level, draft.keys, names, draft.parts)
+        return verdict, counted
+
+    def _first(
+        self, block: list[Statement], draft: Draft, names: Names, location: Location | None, level: Level
+    ) -> list[Statement]:
+        """Before the route restricts anything: what may end requests in ``block``; the rest of it.
+
+        Raises :class:`Unsayable`.
+        """
+
+        def stays(expression: str, path: str) -> bool:
+            return self._leads.stays(expression, path, location)
+
+        ends = [number for number, each in enumerate(block, 1) if early.leaves(each, stays)]
+        if not ends or location is None:
+            return block
+        plan = early.planned(block, level, names, draft.keys, stays)
+        if plan is None:
+            count = len(block) if any(may_stop(each) for each in block[: ends[-1]]) else ends[-1]
+            self._again(location, block[:count])
+            return block[count:]
+        draft.early += [early.route(first, level, names, draft.parts, self.guards) for first in plan]
+        for each in draft.early:
+            each.before[:0] = draft.before  # limit_except, whose methods do not come to the rewrite module
+        taken = [id(first.statement) for first in plan]
+        return [each for each in block if id(each) not in taken]
+
+    def _again(self, location: Location, block: list[Statement]) -> None:
+        names, result = self.guards.names, self.context.result
+        self.guards.branches = []
+        self.rerouted.add(location, block, self.guards, lambda: before.fields_of(location.level, names, result))
 
     def _verdict(self, verdict: Location, level: Level, draft: Draft, location: Location | None) -> list[str]:
         def refuse(code: str) -> str:
@@ -254,10 +301,9 @@ class Locations:
 
     def _rewriting(self, level: Level, draft: Draft, names: Names, location: Location | None) -> bool:
         """Whether something of it answers every request."""
-        block = [statement for statement in level.block if statement.name in MODULE and not statement.used]
-        end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
-        mark_all(block[end:])
-        block = [staying(each) for each in block[:end]] if end < len(block) else block
+        block = _module(level)
+        if draft.is_restricting:
+            block = self._first(block, draft, names, location, level)
         final = next((each for each in block if each.name == "return"), None)
         before = block[: block.index(final)] if final is not None else block
         if final is not None:
@@ -295,7 +341,7 @@ class Locations:
         if self.guards.routes_again and not is_over:
             if location is None:
                 raise Unsayable("rsp does not look for a route again: rewrite ... last leads to another location")
-            self.rerouted.add(location, block, self.guards)
+            self._again(location, block)
             return []
         return self._with_groups(lines, location)
 
@@ -312,68 +358,22 @@ class Locations:
     ) -> bool:
         """Whether a key of the route says it.  ``is_last``: nothing of the module follows."""
         if statement.name == "if":
-            words = stripped(statement.args)
-            block = statement.block or []
-            is_file = len(words) == 2 and words[0] == "-f" and names.is_plain(words[1])
-            answers = [each.name for each in block] in (["return"], ["break", "return"]) and block[-1].args == ["503"]
-            if is_file and answers:
-                draft.keys["maintenance"] = f"file:{names.expand(words[1])}"
+            file = early.maintenance(statement, names)
+            if file is not None:
+                draft.keys["maintenance"] = file
                 mark(statement)
-                return True
-            return False
-        if statement.name == "rewrite" and location is not None and is_last and self._is_proxied(level):
-            return self._prefix_taken_off(statement, draft, location)
+            return file is not None
+        if statement.name == "rewrite" and location is not None and is_last:
+            return taken_off.by_key(statement, level, draft, location)
         return False
 
-    @staticmethod
-    def _is_proxied(level: Level) -> bool:
-        return any(statement.name in ("proxy_pass", "grpc_pass") for statement in level.block)
 
-    def _prefix_taken_off(self, statement: Statement, draft: Draft, location: Location) -> bool:
-        """``rewrite ^/api/(.*)$ /$1 break`` in ``location /api/``: a key of the route."""
-        if len(statement.args) != 3 or statement.args[2] != "break" or location.is_regex:
-            return False
-        expression, target, _ = statement.args
-        path = location.path
-        wholes = (f"^{path}(.*)$", f"^{path}(.*)", f"{path}(.*)$", f"{path}(.*)")
-        if not path.endswith("/") or location.modifier == "=" or expression not in wholes:
-            return False
-        if not target.endswith("$1") or "$" in target[:-2] or "?" in target:
-            return False
-        draft.keys["rewrite"] = target[:-2]
-        statement.used = True
-        return True
-
-
-def returned(statement: Statement, names: Names, level: Level) -> dict[str, Value]:
-    """``redirect`` or ``respond`` of a route.  Raises :class:`Unsayable`."""
-    code, *rest = [*statement.args]
-    if not code.isdigit():
-        code, rest = "302", [code]
-    if code in _MOVED and rest:
-        to = names.expand(rest[0])
-        for query in ("$is_args$args", "?$args", "?$query_string"):
-            if to.endswith(query):
-                return _redirect(names.text(to.removesuffix(query)), code)
-        if "$request_uri" in to:
-            return _redirect(names.text(to), code)
-        return {"respond": {"status": int(code), "headers": {"Location": names.text(to)}}}  # without the query
-    if not 200 <= int(code) <= 599:
-        raise Unsayable(f"rsp does not answer with status {code}")
-    table: dict[str, Value] = {} if code == "200" else {"status": int(code)}
-    if rest and rest[0]:
-        table["body"] = names.text(rest[0])
-        kind = level.value("default_type", "text/plain")
-        for each in level.own("add_header"):
-            if each.value.lower() == "content-type" and each.args[1:]:
-                kind = each.args[1]
-        if not kind.startswith("text/plain"):
-            table["type"] = kind
-    return {"respond": table or {"status": 200}}
-
-
-def _redirect(to: str, code: str) -> dict[str, Value]:
-    return {"redirect": to if code == "302" else {"to": to, "status": int(code)}}
+def _module(level: Level) -> list[Statement]:
+    """The statements of the rewrite module, as far as nginx comes."""
+    block = [statement for statement in level.block if statement.name in MODULE and not statement.used]
+    end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
+    mark_all(block[end:])
+    return [staying(each) for each in block[:end]] if end < len(block) else block
 
 
 def _cause(location: Location) -> Statement:

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rsp.importing.nginx import conflicts
+from rsp.importing.nginx import conflicts, early
 from rsp.importing.nginx.content import error_pages
+from rsp.importing.nginx.content.answers import returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft, declarations
-from rsp.importing.nginx.locations import Locations, returned
+from rsp.importing.nginx.locations import Locations
 from rsp.importing.nginx.matching import tls
 from rsp.importing.nginx.matching.listen import Listeners, Part, hosts_of, is_name
 from rsp.importing.nginx.matching.servers import Location, Server
@@ -23,6 +24,7 @@ from rsp.importing.nginx.values.variables import Unsayable
 from rsp.importing.site import Declaration, Heading, Note, Script, Value
 
 _ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
+_DISTINCT: Final = ("listener", "path", "exact", "regex", "headers", "methods", "query", "cookies")
 
 
 class Routes:
@@ -73,12 +75,12 @@ class Routes:
         pairs: list[tuple[Location | None, Draft]] = list(
             zip([*server.locations, None][: len(drafts)], drafts, strict=False)
         )
-        error_pages.write(server, pairs, self._context, self._prefix)
+        early.put_pages(server, pairs, self._context, self._prefix)
+        if guard:
+            early.tell_of_server(server.level, drafts, result.routes)
         result.routes += locations.left()
         leftover = Parts()
-        compress = settings.compression(server.level, result) if server.level.has(*settings.COMPRESSING) else None
-        is_off = server.level.has("gzip") and server.level.value("gzip") == "off"
-        log = self._log(server)
+        shared = {**certified, **self._of_server(server)}
         closes = self._context.leftovers(server.level.block, leftover)
         result.routes += leftover
         rests: list[Declaration] = []  # behind all expressions of the server: nginx's prefixes are weaker than these
@@ -91,17 +93,10 @@ class Routes:
                 if draft.is_closed and not draft.keys:
                     continue
                 if closes:
-                    draft.keys = {"respond": {"status": 503}}
-                    draft.before, draft.after, draft.failed = [], [], []
-                if guard and guard not in draft.before and not closes:
-                    draft.before = [guard, *draft.before]
-                extra: dict[str, Value] = dict(certified)
-                if compress:
-                    extra["compress"] = compress
-                elif is_off:
-                    extra["compress"] = False
-                if log is not None:
-                    extra["access_log"] = log
+                    draft.close()
+                elif guard:
+                    draft.begin(guard)
+                extra = dict(shared)
                 self._of_location(location, extra)
                 for declaration in declarations(draft, where, location.statement if location else server.statement):
                     declaration.keys.update(extra)
@@ -127,7 +122,7 @@ class Routes:
         if declared:
             self._context.result.scripts.append(Script("\n".join(declared)))
         if again:
-            self._before.add_last(f"reroute_{name}", self._identity(server) or "")
+            self._before.add_last(f"reroute_{name}", self._identity(server) or "", locations.rerouted.fields)
 
     def _name(self, hosts: list[str], server: Server) -> str:
         """What names of Lua begin with: no other server's do."""
@@ -150,7 +145,7 @@ class Routes:
             return
         if any(isinstance(part, Declaration) and part.keys == route.keys for part in parts):
             return  # of an expression that stands before others as well: conflicts.py
-        taken = str([route.keys.get(key) for key in ("listener", "path", "exact", "regex", "headers")])
+        taken = str([route.keys.get(key) for key in _DISTINCT])
         hosts = route.keys.get("host")
         names = [str(name) for name in hosts] if isinstance(hosts, list) else [str(hosts)]
         free = [name for name in names if f"{taken} {name}" not in self._taken]
@@ -176,9 +171,16 @@ class Routes:
             log = settings.logged(statements, set(), self._context.result)
             extra["access_log"] = log
 
-    def _log(self, server: Server) -> Value:
-        statements = server.level.own("access_log")
-        return settings.logged(statements, set(), self._context.result) if statements else None
+    def _of_server(self, server: Server) -> dict[str, Value]:
+        """Keys of all its routes."""
+        level, result, keys = server.level, self._context.result, dict[str, Value]()
+        compress = settings.compression(level, result) if level.has(*settings.COMPRESSING) else None
+        if compress or (level.has("gzip") and level.value("gzip") == "off"):
+            keys["compress"] = compress or False
+        statements = level.own("access_log")
+        if statements:
+            keys["access_log"] = settings.logged(statements, set(), result)
+        return keys
 
     def _heading(self, server: Server, parts: list[Part]) -> str:
         names = ", ".join(server.server_names[:4]) or "server"
@@ -377,7 +379,7 @@ class Routes:
                 result.routes.lost(first, "rsp does not know the server before it has chosen a route")
             return f"local answer = {function}(req) if answer then return answer end"
         answers = any("return re" in line for line in lines)
-        self._before.add(name, condition, function, before.fields_of(server, names, result) if answers else [])
+        self._before.add(name, condition, function, before.fields_of(server.level, names, result) if answers else [])
         return ""
 
     def _identity(self, server: Server) -> str | None:

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from rsp.importing.nginx.matching.servers import Server
 from rsp.importing.nginx.rewrite.branches import line_of
+from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.variables import AS_RECEIVED, Names, Unsayable
 from rsp.importing.site import Script
@@ -29,8 +29,12 @@ class Before:
             called = f'answered(req, "{name}", {called})'
         self._calls.append(f"  if {condition} then return {called} end" if condition else f"  return {called}")
 
-    def add_last(self, function: str, condition: str) -> None:
-        """``function`` is for the same requests as what has been added for ``condition``, behind that."""
+    def add_last(self, function: str, condition: str, fields: dict[str, list[str]]) -> None:
+        """``function`` is for the same requests as what has been added for ``condition``, behind that.
+
+        ``fields``: lines for responses, by what it puts into ``req.ctx.answered``.
+        """
+        self._fields |= fields
         start = f"  if {condition} then return " if condition else "  return "
         for number, call in enumerate(self._calls):
             if call.startswith(start):
@@ -42,7 +46,8 @@ class Before:
 
     def write(self, result: Result) -> None:
         if self._fields:
-            lines = [_ANSWERED, "function on_response(req, res)"]
+            is_called = any("answered(req, " in call for call in self._calls)
+            lines = [*([_ANSWERED] if is_called else []), "function on_response(req, res)"]
             for name, fields in self._fields.items():
                 lines += [f'  if req.ctx.answered == "{name}" then', *(f"    {line}" for line in fields), "  end"]
             result.scripts.append(Script("\n".join([*lines, "end"])))
@@ -54,11 +59,11 @@ class Before:
             result.scripts.append(Script("\n".join(["function on_request(req)", *lines, last, "end"])))
 
 
-def fields_of(server: Server, names: Names, result: Result) -> list[str]:
-    """add_header of the server, for what is answered before there is a route."""
+def fields_of(level: Level, names: Names, result: Result) -> list[str]:
+    """add_header of ``level``, for what is answered before there is a route."""
     found: list[str] = []
     some: list[str] = []
-    for each in server.level.all("add_header"):
+    for each in level.all("add_header"):
         try:
             lines = line_of(each, names.with_response(), way="set") if each.args[1:] else []
         except Unsayable as error:

@@ -5,6 +5,7 @@ location change it, and so on until none does; routes then see the path that is 
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from rsp.importing.lua import index, quoted
@@ -22,16 +23,23 @@ _CLOSING: Final = (*RESTRICTING, "satisfy")
 
 
 class Rerouted:
-    """Of one server.  ``is_known``: the hook for all requests can tell this server's."""
+    """Of one server.  ``is_known``: the hook for all requests can tell this server's.
+
+    ``fields``: lines for what it answers, by what stands in ``req.ctx.answered`` then.
+    """
 
     def __init__(self, server: Server, name: str, *, is_known: bool) -> None:
         self._server = server
         self._name = name
         self._is_known = is_known
         self._lines: dict[int, list[str]] = {}
+        self.fields: dict[str, list[str]] = {}
 
-    def add(self, location: Location, block: list[Statement], guards: Guards) -> None:
-        """What ``block`` does belongs to the hook for all requests.  Raises :class:`Unsayable`."""
+    def add(self, location: Location, block: list[Statement], guards: Guards, fields: Callable[[], list[str]]) -> None:
+        """What ``block`` does belongs to the hook for all requests.
+
+        ``fields``: makes lines for what it answers.  Raises :class:`Unsayable`.
+        """
         said = "rsp does not look for a route again: rewrite ... last leads to another location"
         if not self._is_known or location.level.has("limit_except") or not self._stays(location, block):
             raise Unsayable(said)
@@ -43,8 +51,15 @@ class Rerouted:
         finally:
             guards.says_stay = False
         answers = any("return re" in line for line in lines)
-        if answers and (location.level.all("add_header") or location.level.all("error_page")):
-            raise Unsayable(said)
+        number = self._server.locations.index(location) + 1
+        if answers:
+            codes = {each.value for each in every(block) if each.name == "return"}
+            has_page = any(codes & set(page.args) for page in location.level.all("error_page"))
+            if has_page or any(branch.fields for branch in guards.branches):
+                raise Unsayable(said)
+            added = fields()
+            if added:
+                self.fields[f"{self._name} {number}"] = added
         asks = [number for number, line in enumerate(lines) if "found[" in line or "found." in line]
         given = [number for number, line in enumerate(lines) if "found =" in line]
         if guards.names.captures and asks and not (len(block) == 1 and len(given) == 1 and given[0] < asks[0]):
@@ -53,7 +68,7 @@ class Rerouted:
             pattern = guards.compiled(location.modifier + location.path)
             lines = [f"local found = {pattern}.match(req.path)", *lines]
         self._place(guards)  # raises where an expression of a location cannot be compiled
-        self._lines[self._server.locations.index(location) + 1] = body(lines)
+        self._lines[number] = body(lines)
 
     def _stays(self, location: Location, block: list[Statement]) -> bool:
         """Whether paths that ``break`` keeps here are for this location all the same."""
@@ -78,8 +93,10 @@ class Rerouted:
             found += [f"  [{number}] = function(req)", *(f"    {line}" for line in lines), "  end,"]
         return "\n".join([
             *found, "}", f"local function reroute_{name}(req)", f"  for _ = 1, {_MOST} do",
-            f"    local rewrite, path = rewrites_of_{name}[place_of_{name}(req.path)], req.path",
+            f"    local number, path = place_of_{name}(req.path), req.path",
+            f"    local rewrite = rewrites_of_{name}[number]",
             "    local answer = rewrite and rewrite(req)",
+            *([f'    if answer then req.ctx.answered = "{name} " .. number end'] if self.fields else []),
             "    if answer then return answer end",
             "    if req.path == path or req.ctx.stays then return end",
             "    req.ctx.rerouted = true",

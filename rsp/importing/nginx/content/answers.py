@@ -1,0 +1,41 @@
+"""``return`` as keys of a route: ``redirect`` or ``respond``."""
+
+from typing import Final
+
+from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement
+from rsp.importing.nginx.values.variables import Names, Unsayable
+from rsp.importing.site import Value
+
+_MOVED: Final = ("301", "302", "303", "307", "308")
+
+
+def returned(statement: Statement, names: Names, level: Level) -> dict[str, Value]:
+    """``redirect`` or ``respond`` of a route.  Raises :class:`Unsayable`."""
+    code, *rest = [*statement.args]
+    if not code.isdigit():
+        code, rest = "302", [code]
+    if code in _MOVED and rest:
+        to = names.expand(rest[0])
+        for query in ("$is_args$args", "?$args", "?$query_string"):
+            if to.endswith(query):
+                return _redirect(names.text(to.removesuffix(query)), code)
+        if "$request_uri" in to:
+            return _redirect(names.text(to), code)
+        return {"respond": {"status": int(code), "headers": {"Location": names.text(to)}}}  # without the query
+    if not 200 <= int(code) <= 599:
+        raise Unsayable(f"rsp does not answer with status {code}")
+    table: dict[str, Value] = {} if code == "200" else {"status": int(code)}
+    if rest and rest[0]:
+        table["body"] = names.text(rest[0])
+        kind = level.value("default_type", "text/plain")
+        for each in level.own("add_header"):
+            if each.value.lower() == "content-type" and each.args[1:]:
+                kind = each.args[1]
+        if not kind.startswith("text/plain"):
+            table["type"] = kind
+    return {"respond": table or {"status": 200}}
+
+
+def _redirect(to: str, code: str) -> dict[str, Value]:
+    return {"redirect": to if code == "302" else {"to": to, "status": int(code)}}
