@@ -126,6 +126,11 @@ def index(key: str) -> str:
     return f"[ {text} ]" if text.startswith("[") else f"[{text}]"
 
 
+def member(name: str) -> str:
+    """``.name``, or ``["end"]``."""
+    return index(name) if _KEYWORDS.fullmatch(name) else f".{name}"
+
+
 def _escaped(character: str) -> str:
     if character in _ESCAPES:
         return _ESCAPES[character]

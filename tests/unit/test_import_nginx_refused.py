@@ -47,3 +47,54 @@ def test_names_and_values_of_fields(said: str, written: str, note: str, tmp_path
 def test_a_field_that_is_left_out_still_hides_those_of_the_levels_around(tmp_path: Path) -> None:
     lua = whole("root /srv; add_header X-A 1; location /in/ { add_header Host x; }", tmp_path)
     assert lua.count("X-A") == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "note"),
+    [
+        ("= /x\\.html { return 200 a; }", "probably /x.html is meant"),
+        ("/a/../b { deny all; }", "no request has the path /a/../b"),
+        ("= /.. { root /srv; }", "no request has the path /..:"),
+        ("^~ api/ { return 200 a; }", "no request has the path api/: paths begin with /"),
+    ],
+)
+def test_locations_that_no_request_comes_to(location: str, note: str, tmp_path: Path) -> None:
+    lua = whole(f"root /srv; location {location}", tmp_path)
+    assert note in lua
+    assert lua.count("route {") == 1
+
+
+def test_an_empty_expression_is_for_all_paths(tmp_path: Path) -> None:
+    assert 'route { regex = "^", respond = { body = "a" } }' in whole('location ~ "" { return 200 a; }', tmp_path)
+
+
+@pytest.mark.parametrize("answer", ["200 $remote_user", '200 \'{"u":"$remote_user"}\'', "302 /x/$remote_user"])
+def test_the_user_in_an_answer_is_whom_the_client_says(answer: str, tmp_path: Path) -> None:
+    lua = whole(f"location / {{ return {answer}; }}", tmp_path)
+    assert 'base64.decode((req.headers.Authorization or "")' in lua
+
+
+@pytest.mark.parametrize("word", ["end", "function", "local", "nil"])
+def test_words_of_lua_are_names_of_groups_and_variables(word: str, tmp_path: Path) -> None:
+    lua = whole(f"if ($arg_a) {{ set ${word} 1; }} if (${word}) {{ return 403; }} location / {{ {PEER} }}", tmp_path)
+    assert f'req.ctx["{word}"] = ' in lua
+    lua = whole(f"location ~ ^/(?<{word}>.)/ {{ {PEER} if ($arg_a) {{ return 302 /z/${word}; }} }}", tmp_path)
+    assert f'found["{word}"] or ""' in lua
+
+
+def peers(text: str, folder: Path) -> str:
+    lua = whole(f"location / {{ proxy_pass http://app; }} }} upstream app {{ {text}", folder)
+    return lua.partition("upstream ")[2].partition(" route {")[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("server a:1 max_fails=3 fail_timeout=180s;", 'within = "180s", out = "180s", longest = "180s"'),
+        ("server a:1 max_fails=100000;", "count = 1000"),
+        ("server a:1 backup; server b:1 down; server c:1 backup weight=3;", '"a:1", { "c:1", weight = 3 }'),
+        ("server a:1; keepalive 100000;", "keepalive = 65535"),
+    ],
+)
+def test_upstreams(said: str, written: str, tmp_path: Path) -> None:
+    assert written in peers(said, tmp_path)

@@ -8,7 +8,7 @@ from rsp.importing.automata import begin_import
 from rsp.importing.check import MATCHING
 from rsp.importing.nginx import shared
 from rsp.importing.nginx.content.context import Context
-from rsp.importing.nginx.matching import tls
+from rsp.importing.nginx.matching import tls, unreachable
 from rsp.importing.nginx.matching.listen import Listeners
 from rsp.importing.nginx.matching.servers import CONTENT, Server, first_name
 from rsp.importing.nginx.peers import upstreams
@@ -129,6 +129,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     )
     _absolute(main.block, result)
     field_lines.put_right(main.block, result.settings)
+    unreachable.take_out(http.block, result.settings)
     for statement in http.own("server"):
         idioms.answer_echoes(statement.block or [])
         idioms.translate(statement)

@@ -4,10 +4,11 @@ from typing import Final
 
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
-from rsp.importing.nginx.values.variables import Names, Unsayable
+from rsp.importing.nginx.values.variables import Names, Unsayable, pieces
 from rsp.importing.site import Value
 
 _MOVED: Final = ("301", "302", "303", "307", "308")
+_LATER: Final = ("remote_user", "upstream_addr")
 
 
 def returned(statement: Statement, names: Names, level: Level) -> dict[str, Value]:
@@ -19,15 +20,15 @@ def returned(statement: Statement, names: Names, level: Level) -> dict[str, Valu
         to = names.expand(rest[0])
         for query in ("$is_args$args", "?$args", "?$query_string"):
             if to.endswith(query):
-                return _redirect(names.text(to.removesuffix(query)), code)
+                return _redirect(_text(to.removesuffix(query), names), code)
         if "$request_uri" in to:
-            return _redirect(names.text(to), code)
-        return {"respond": {"status": int(code), "headers": {"Location": names.text(to)}}}  # without the query
+            return _redirect(_text(to, names), code)
+        return {"respond": {"status": int(code), "headers": {"Location": _text(to, names)}}}  # without the query
     if not 200 <= int(code) <= 599:
         raise Unsayable(f"rsp does not answer with status {code}")
     table: dict[str, Value] = {} if code == "200" else {"status": int(code)}
     if rest and rest[0]:
-        table["body"] = names.text(rest[0])
+        table["body"] = _text(rest[0], names)
         kind = level.value("default_type", "text/plain")
         for each in level.own("add_header"):
             if each.value.lower() == "content-type" and each.args[1:]:
@@ -35,6 +36,13 @@ def returned(statement: Statement, names: Names, level: Level) -> dict[str, Valu
         if not kind.startswith("text/plain"):
             table["type"] = kind
     return {"respond": table or {"status": 200}}
+
+
+def _text(text: str, names: Names) -> str:
+    """Raises :class:`Unsayable` where a hook has to say it."""
+    if any(name in _LATER for _, name in pieces(names.expand(text))):
+        raise Unsayable("rsp knows this only behind the route")
+    return names.text(text)
 
 
 def _redirect(to: str, code: str) -> dict[str, Value]:

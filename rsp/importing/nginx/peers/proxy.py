@@ -27,6 +27,8 @@ _MAPPED: Final = (
 _STATUSES: Final = ("http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429")
 Compiled = Callable[[str], str]  # the name of a pattern, of ``~expression`` or ``~*expression``
 
+_MOST: Final = 1000  # tries that rsp has
+
 
 class Target(Struct):
     """``uri``: what is asked for in the place of the location's path; ``None``: the path as it is.
@@ -159,7 +161,7 @@ def retry(level: Level, keys: dict[str, Value], parts: Parts, family: str) -> No
             parts.note(following, "rsp never sends a request twice that is not idempotent (POST, PATCH)")
     tries = level.value(f"{family}_next_upstream_tries")
     if tries.isdigit() and tries != "0":
-        said["tries"] = int(tries)
+        said["tries"] = min(int(tries), _MOST)
     if said:
         keys["retry"] = said
 

@@ -13,10 +13,13 @@ from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.syntax.words import reason_for
 from rsp.importing.nginx.values.result import Result
-from rsp.importing.nginx.values.units import seconds
+from rsp.importing.nginx.values.units import number_of_seconds, seconds
 from rsp.importing.nginx.values.variables import Names, Unsayable
 from rsp.importing.site import Table, Value
 
+_LONGEST: Final = 60  # seconds: rsp's own longest ejection, which is not shorter than the first
+_MOST: Final = 1000  # failures that rsp counts
+_MOST_IDLE: Final = 65535  # connections that rsp keeps
 _PORT: Final = re.compile(r":([0-9]+)$")
 _POLICIES: Final[dict[str, dict[str, Value]]] = {
     "least_conn": {"policy": "least_conn"},
@@ -59,6 +62,8 @@ def _read(block: Block, result: Result, names: Names) -> None:
         peer = _peer(block, server, result, failures)
         if peer is not None:
             _add(block, peer, server, result)
+    if block.peers and all(isinstance(peer, Table) and peer.keys.get("backup") for peer in block.peers):
+        block.peers = [_main(peer) for peer in block.peers]  # there is none that they stand in for
     _failures(block, failures, result)
     for statement in level.block:
         statement.used = True
@@ -71,7 +76,7 @@ def _read(block: Block, result: Result, names: Names) -> None:
             except Unsayable as error:
                 parts.lost(statement, str(error))
         elif name in ("keepalive", "max_conns") and statement.value.isdigit():
-            block.keys[name] = int(statement.value)
+            block.keys[name] = min(int(statement.value), _MOST_IDLE)
         elif name in ("sticky", "session_sticky"):
             block.keys["sticky"] = _cookie(args)
             if args[:1] in (["route"], ["learn"]):
@@ -148,6 +153,14 @@ def _peer(block: Block, server: Statement, result: Result, failures: list[tuple[
     return Table([place], keys) if keys else place
 
 
+def _main(peer: Value) -> Value:
+    """A peer that is no backup."""
+    if not isinstance(peer, Table):
+        return peer
+    keys = {name: value for name, value in peer.keys.items() if name != "backup"}
+    return Table(peer.items, keys) if keys else peer.items[0]
+
+
 def _srv(address: str, service: str) -> str:
     """The name of SRV records, as nginx makes it."""
     if "." in service or service.startswith("_"):
@@ -167,7 +180,9 @@ def _failures(block: Block, failures: list[tuple[str, str]], result: Result) -> 
         block.keys["failures"] = {"count": 0}
         return
     time = seconds(within)
-    block.keys["failures"] = {"count": int(count) if count.isdigit() else 1, "within": time, "out": time}
+    longest: dict[str, Value] = {"longest": time} if number_of_seconds(within) > _LONGEST else {}
+    most = min(int(count), _MOST) if count.isdigit() else 1
+    block.keys["failures"] = {"count": most, "within": time, "out": time, **longest}
 
 
 def with_port(address: str, port: int) -> str:

@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from rsp.importing.lua import quoted
+from rsp.importing.lua import member, quoted
+from rsp.importing.nginx.rewrite import numbers
 from rsp.importing.nginx.rewrite.branches import Branch
 from rsp.importing.nginx.syntax.tree import Statement, mark
 from rsp.importing.nginx.syntax.words import DROPPED
@@ -19,6 +20,11 @@ from rsp.importing.nginx.values.maps import Maps, named_groups, pattern
 from rsp.importing.nginx.values.variables import Functions, Names, Unsayable
 
 MODULE: Final = ("if", "return", "rewrite", "set", "break")
+_USER: Final = '(req.user or "")'
+_CLAIMED: Final = (  # `return` comes before passwords are looked at
+    '(req.user or (base64.decode((req.headers.Authorization or ""):match("^[Bb]asic +(.*)") or "") or "")'
+    ':match("^([^:]*):") or "")'
+)
 REDIRECTS: Final = {"redirect": 302, "permanent": 301}
 _MOVED: Final = ("301", "302", "303", "307", "308")
 _EMPTY_IF: Final = ' and "" or "1")'
@@ -46,7 +52,7 @@ class Dynamic:
         return None if name in self.names else self._maps.sources(name)
 
     def call(self, name: str) -> str | None:
-        return f'(req.ctx.{name} or "")' if name in self.names else self._maps.call(name)
+        return f'(req.ctx{member(name)} or "")' if name in self.names else self._maps.call(name)
 
 
 class Extended:
@@ -88,6 +94,7 @@ class Guards(Struct):
         known = [statement for statement in block if statement.name in MODULE]
         for number, statement in enumerate(known):
             found += self._statement(statement, captures, more=more or number + 1 < len(known))
+            captures = numbers.behind(captures, [statement])
             if statement.name in ("return", "break"):
                 break  # what stands behind it is never reached
         return found
@@ -105,11 +112,16 @@ class Guards(Struct):
         name = statement.value.lstrip("$")
         if name not in self.is_used:
             return []
-        return [f"req.ctx.{name} = {self._lua(statement.args[1], captures)}"]
+        return [f"req.ctx{member(name)} = {self._lua(statement.args[1], captures)}"]
 
     def _lua(self, text: str, captures: frozenset[str]) -> str:
         names = self.names
-        return Names(names.constants, names.functions, captures, is_rewritten=names.is_rewritten).lua(text)
+        return Names(
+            {**names.constants, **numbers.constants(captures)},
+            names.functions,
+            captures,
+            is_rewritten=names.is_rewritten,
+        ).lua(text)
 
     def _if(self, statement: Statement, around: frozenset[str], *, more: bool) -> list[str]:
         block = statement.block or []
@@ -124,7 +136,9 @@ class Guards(Struct):
             if not self._is_idle(block):
                 raise
             return []
-        captures = captures or around
+        if not captures:
+            words = stripped(statement.args)
+            captures = numbers.without(around) if "~" in "".join(words[1:2]) else around
         answers = any(inner.name == "return" for inner in known)
         self.branches.append(Branch(before, condition, captures, fields or None, answers))
         chosen = self.choose(block, others) if self.choose is not None else []
@@ -147,7 +161,7 @@ class Guards(Struct):
         code, *rest = statement.args
         if not code.isdigit():
             return f"return redirect({self._lua(code, captures)}, 302)"
-        text = self._lua(rest[0], captures) if rest else ""
+        text = self._lua(rest[0], captures).replace(_USER, _CLAIMED) if rest else ""
         if code in _MOVED and rest:
             return f"return redirect({text}, {code})"
         if not 200 <= int(code) <= 599:
@@ -204,7 +218,7 @@ class Guards(Struct):
         expression, target, *flags = statement.args
         flag = flags[0] if flags else ""
         captures = named_groups(expression) if refusing(expression) is None else frozenset[str]()
-        captures = captures or frozenset(name for name in around if not name.isdigit())  # nginx forgets the numbers
+        captures = captures or numbers.without(around)
         path, mark, query = target.partition("?")
         said = self._lua(path, captures)
         moved = REDIRECTS.get(flag) or (302 if re.match(r"https?://|\$scheme", target) else 0)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from rsp.importing.lua import index, quoted
+from rsp.importing.lua import index, member, quoted
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z0-9_]+)\}|(?P<plain>[A-Za-z0-9_]+))")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.\-]*)\}")
@@ -190,7 +190,7 @@ class Names:
 
     def _expression(self, name: str) -> str:
         if name in self.captures:
-            return f'(found[{name}] or "")' if name.isdigit() else f'(found.{name} or "")'
+            return f'(found[{name}] or "")' if name.isdigit() else f'(found{member(name)} or "")'
         if name == "request_uri" and self.is_rewritten:
             return f"({AS_RECEIVED} or req.target)"
         if _LUA.get(name):
