@@ -8,7 +8,7 @@ from rsp.importing.automata import begin_import
 from rsp.importing.check import MATCHING
 from rsp.importing.nginx import shared
 from rsp.importing.nginx.content.context import Context
-from rsp.importing.nginx.matching import tls, unreachable
+from rsp.importing.nginx.matching import tls
 from rsp.importing.nginx.matching.listen import Listeners
 from rsp.importing.nginx.matching.servers import CONTENT, Server, first_name
 from rsp.importing.nginx.peers import upstreams
@@ -16,7 +16,7 @@ from rsp.importing.nginx.peers.fastcgi import FIXED
 from rsp.importing.nginx.rewrite import idioms
 from rsp.importing.nginx.rewrite.guards import Dynamic
 from rsp.importing.nginx.routes import Routes
-from rsp.importing.nginx.rules import field_lines, settings, substitutions, times
+from rsp.importing.nginx.rules import field_lines, logs, settings, substitutions, times
 from rsp.importing.nginx.rules.access import Zones
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, Tree, mark
@@ -27,7 +27,7 @@ from rsp.importing.nginx.values.maps import Maps
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.surroundings import every
 from rsp.importing.nginx.values.variables import Names, pieces
-from rsp.importing.site import Declaration, Note, Origin, Script, Site, Untranslated, Value
+from rsp.importing.site import Declaration, Note, Origin, Script, Setting, Site, Untranslated, Value
 from rsp.importing.trust import note_trust
 
 _MAIN: Final = ("http", "events", "stream", "mail")
@@ -126,10 +126,10 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         Zones(http, guesses=is_part),
         functions,
         matter,
+        logs.Formats(http, result),
     )
     _absolute(main.block, result)
     field_lines.put_right(main.block, result.settings)
-    unreachable.take_out(http.block, result.settings)
     for statement in http.own("server"):
         idioms.answer_echoes(statement.block or [])
         idioms.translate(statement)
@@ -146,6 +146,9 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         for statement in http.own("server")
     ]
     trusted = settings.whole(main, http, result)
+    log = logs.whole(http, context.formats, result)
+    if log is not None:
+        result.settings.append(Setting("access_log", log))
     times.for_all(http, result)
     listeners = Listeners(servers, result)
     listeners.redirect()

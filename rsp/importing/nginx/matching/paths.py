@@ -8,7 +8,8 @@ from urllib.parse import quote
 from rsp.importing.nginx.values.variables import Unsayable
 
 _AS_THEY_ARE: Final = "/!\"$&'()+,;<=>@[]^`|}~:"  # of a path, besides letters, digits and "-._"
-_WITHOUT_SLASH: Final = re.compile(r"(?!__)[a-z0-9_.^*(]")  # and what is no placeholder of a template
+_SKIPPED: Final = re.compile(r"/\.\.?/")
+_WITHOUT_SLASH: Final = re.compile(r"(?!__)[a-z0-9_.^*(?~]|[^\x00-\x7f]")  # and what is no placeholder of a template
 
 
 def as_sent(path: str) -> str:
@@ -31,6 +32,8 @@ def never_sent(paths: Iterable[str], *, closes: bool) -> str:
     for path in paths:
         if "\\" in path and not closes:
             return "no request is for this location: rsp takes a backslash in a path for a slash"
+        if _SKIPPED.search(path):
+            return "no request is for this location: . and .. in paths are resolved before one is looked for"
         if _WITHOUT_SLASH.match(path):
             return "no request is for this location: it has no slash at its beginning, as each path of a request has"
     return ""

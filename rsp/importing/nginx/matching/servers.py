@@ -227,7 +227,9 @@ def _location(statement: Statement, level: Level, outer: Location | None) -> Loc
         modifier, path = (match[1] or "", match[2]) if match else ("", words[0])
         if path.startswith("@"):
             modifier = "@"
-    if modifier not in ("~", "~*", "@"):
+    if modifier in ("~", "~*"):
+        path = path or "^"  # an expression of rsp has letters
+    elif modifier != "@":
         path = re.sub(r"/{2,}", "/", path)
     return Location(modifier, path, Level("location", statement.block or [], level), statement, outer)
 
