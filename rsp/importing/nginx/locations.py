@@ -20,7 +20,7 @@ from rsp.importing.nginx.matching import precedence, prefixes
 from rsp.importing.nginx.matching.inside import UNREACHED
 from rsp.importing.nginx.matching.paths import as_sent, never_sent
 from rsp.importing.nginx.matching.servers import CONTENT, Location, Server
-from rsp.importing.nginx.rewrite import before, branches, referers
+from rsp.importing.nginx.rewrite import before, branches, numbers, referers
 from rsp.importing.nginx.rewrite.guards import MODULE, Guards, asks_outside, may_stop, staying
 from rsp.importing.nginx.rewrite.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.rules import access, fields, settings, times
@@ -168,6 +168,7 @@ class Locations:
         chosen = Chosen(self._content, draft, level, names, self._numbers)
         self.guards.choose = chosen.inside
         answered = self._rewriting(level, draft, names, location)
+        names = numbers.left(names, level.block)
         if verdict is not None and any(_LEADING.search(line) for line in draft.before):
             raise Unsayable(f"requests may be led elsewhere before auth_request {verdict.path} is asked")
         if not answered:
@@ -320,6 +321,7 @@ class Locations:
         if final is None:
             return False
         try:
+            names = numbers.left(names, level.block)
             draft.answer(returned(final, names, level))
         except Unsayable:
             draft.before.append(self.guards.returned(final, names.captures))

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from rsp.importing.lua import index, member, quoted
 
-_VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z0-9_]+)\}|(?P<plain>[A-Za-z0-9_]+))")
+_VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z0-9_]+)\}|(?P<plain>[1-9]|[A-Za-z0-9_]+))")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z0-9_][A-Za-z0-9_.\-]*)\}")
 _FAMILIES: Final = ("http_", "arg_", "cookie_", "sent_http_", "upstream_http_", "upstream_cookie_", "ssl_client_")
 _OTHERS: Final = frozenset(
