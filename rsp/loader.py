@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from rsp.config.errors import ConfigError
+from rsp.config.lasting import kept
 from rsp.config.schema import Config, decode_hook, encode_hook
 from rsp.ipc.channel import Bundle, pack, unpack
 from rsp.lua.evaluate import evaluate
@@ -226,7 +227,8 @@ def _evaluate(
         digest.update(b"%b\0%b\0" % (os.fsencode(name), files[name]))
     bundle = Bundle(version, digest.hexdigest(), config, path if config.hooks else "", files if config.hooks else {})
     if running is not None:
-        return b"+" + _difference(running, bundle).encode()
+        lines = kept(running.config, config, path)[1]
+        return b"+" + "\n".join([_difference(running, bundle), *lines]).encode("utf-8", "backslashreplace")
     return b"+" + _encoder.encode(_Evaluated(bundle, found))
 
 

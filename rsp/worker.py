@@ -196,6 +196,8 @@ class Worker:
         self._tell_of_roots()
         for key, acceptor in self._acceptors.items():
             acceptor.change(*self._accepting.at(key[1]))
+            if self._accepting.has(key[1]):
+                self._sockets[key].listen(self._backlog(key[1]))
         self._share()
         added = {
             (self._slot, address): socket.socket(fileno=descriptor)
@@ -254,9 +256,12 @@ class Worker:
 
     def _listen(self, key: tuple[int, str]) -> None:
         sock = self._sockets[key]
-        sock.listen(next((each.backlog for each in self._bundle.config.listeners if each.address == key[1]), 4096))
+        sock.listen(self._backlog(key[1]))
         kind, accepted = self._accepting.at(key[1])
         self._acceptors[key] = Acceptor(self._context.poller, sock, accepted, key[1], kind, self._neighbours)
+
+    def _backlog(self, address: str) -> int:
+        return next((each.backlog for each in self._bundle.config.listeners if each.address == address), 4096)
 
     def _share(self) -> None:
         """Connections, with siblings that have the same configuration: those at its listeners."""

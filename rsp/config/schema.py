@@ -133,11 +133,14 @@ class Settings(Struct, frozen=True):
         Text | None,
         Meta(
             description="User that workers run as when rsp is started by root. Default: `"
-            '"nobody"`. `"root"` keeps root.'
+            '"nobody"`. `"root"` keeps root. A reload does not change it.'
         ),
     ] = None
     group: Annotated[
-        Text | None, Meta(description="Group that workers run as. Default: the primary group of `user`.")
+        Text | None,
+        Meta(
+            description="Group that workers run as. Default: the primary group of `user`. A reload does not change it."
+        ),
     ] = None
     access_log: Annotated[
         Text | AccessLog | Annotated[tuple[Text | AccessLog, ...], Items],
@@ -263,12 +266,14 @@ class Settings(Struct, frozen=True):
         Text,
         Meta(
             description='Path of the unix socket for `rspctl`. `"auto"`: `rsp-PID.sock` in `/run/rsp` or '
-            '`$XDG_RUNTIME_DIR/rsp`; `"off"`: no socket.'
+            '`$XDG_RUNTIME_DIR/rsp`; `"off"`: no socket. A reload does not change it.'
         ),
     ] = "auto"
     pid_file: Annotated[
         Text | None,
-        Meta(description="File that contains the process id of the master. Default: none."),
+        Meta(
+            description="File that contains the process id of the master. Default: none. A reload does not change it."
+        ),
     ] = None
     reload: Reload = Reload()
     discover_routes: Annotated[

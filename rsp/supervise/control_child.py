@@ -130,12 +130,17 @@ class ControlChild:
         if self.slot.process is not None:
             self.slot.process.send(message, descriptors)
 
-    def report(self, numbers: list[int], what: str, good: bool, text: str, bundle: Bundle) -> None:
+    def report(
+        self, numbers: list[int], what: str, good: bool, text: str, bundle: Bundle, warnings: Sequence[str] = ()
+    ) -> None:
         """Answer the orders ``numbers``, and note in the log and in the status, how that ended."""
-        text = text.encode("utf-8", "backslashreplace").decode()  # a file's name may be any bytes
-        outcome = channel.Outcome(numbers, what, good, text, bundle.version, bundle.digest, time.time())
+        text, *warnings = (_printable(each) for each in (text, *warnings))
+        whole = "\n".join((text, *warnings))
+        outcome = channel.Outcome(numbers, what, good, whole, bundle.version, bundle.digest, time.time())
         if what != "dry-run":
             log.line(text, log.INFO if good else log.ERROR)
+            for line in warnings:
+                log.line(line, log.WARNING)
             if what != "upgrade":
                 self._counts[RELOADS if good else RELOADS_REFUSED] += 1
             self._last = msgspec.structs.replace(outcome, numbers=[])
@@ -237,6 +242,11 @@ class ControlChild:
         ):
             self.tell(channel.Configure(bundle.version), [first, second, *others])
         self._tell_sites()
+
+
+def _printable(text: str) -> str:
+    """The name of a file may be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def news(members: Arrangement) -> channel.Update | None:

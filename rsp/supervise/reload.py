@@ -3,10 +3,14 @@
 import select
 import signal
 import time
+from collections.abc import Sequence
 from math import inf
+
+import msgspec
 
 from rsp.config.errors import ConfigError
 from rsp.config.label_changes import changes
+from rsp.config.lasting import kept
 from rsp.config.units import MOST_WORKERS
 from rsp.ipc import channel
 from rsp.ipc.channel import Bundle
@@ -164,6 +168,7 @@ class Reloads:
             self._end(False, f"Reload refused: {_STOPPING}")
             return
         added: list[str] = []
+        unchanged: list[str] = []
         try:
             if isinstance(loader, Labelling):
                 bundle = loader.bundle()
@@ -176,7 +181,8 @@ class Reloads:
                 return
             else:
                 loaded = loader.result()
-                bundle = loaded.bundle
+                config, unchanged = kept(self._fleet.bundle.config, loaded.bundle.config, self._path)
+                bundle = msgspec.structs.replace(loaded.bundle, config=config)
                 self._fleet.secrets.attempt(Certificates(loaded, self._path, self._poll))
             self._fleet.check_room(bundle, self._fleet.workers_wanted(bundle))
             self._fleet.control.operators.add(bundle.config.settings)
@@ -204,6 +210,7 @@ class Reloads:
         trial = float(bundle.config.settings.reload.canary) if is_tried else 0.0
         series = self._fleet.control.series
         self._rollout = Rollout(bundle, members, series, self._fleet.secrets, self._fleet.logs, added, trial)
+        self._rollout.unchanged = unchanged
         self._fleet.control.consider(bundle, trial)
         self.step()
 
@@ -239,7 +246,7 @@ class Reloads:
         if not fleet.overridden and wanted != fleet.wanted_slots():
             fleet.scale(wanted)
         text = f"Reloaded: version {version} ({rollout.bundle.digest[:12]}), listening on {fleet.listeners.where()}."
-        self._end(True, text + rollout.report)
+        self._end(True, text + rollout.report, unchanged=rollout.unchanged)
 
     def _tried(self, rollout: Rollout) -> bool:
         """Whether all may follow."""
@@ -340,8 +347,8 @@ class Reloads:
         fleet.listeners.drop(rollout.added)
         self._end(False, f"{_REFUSED.get(self._what, 'Reload refused')}, {_STAYS}: {reason}", rollout.bundle)
 
-    def _end(self, good: bool, text: str, bundle: Bundle | None = None) -> None:
-        """Tell how; then go on with the next one, if there are more orders."""
+    def _end(self, good: bool, text: str, bundle: Bundle | None = None, unchanged: Sequence[str] = ()) -> None:
+        """Tell how; then go on with the next one, if there are more orders.  ``unchanged``: lines about settings."""
         fleet = self._fleet
         numbers, self._numbers = self._numbers, []
         if self._what == "labels":
@@ -351,7 +358,7 @@ class Reloads:
             self._next()
             return
         fleet.control.operators.keep(fleet.bundle.config.settings)
-        fleet.control.report(numbers, self._what, good, text, bundle or fleet.bundle)
+        fleet.control.report(numbers, self._what, good, text, bundle or fleet.bundle, unchanged)
         if self._what != "dry-run" and not fleet.stopping:
             self._notifier.ready(text.partition("\n")[0])
         self._next()

@@ -47,6 +47,7 @@ class Rollout:
         self.committed = False
         self.over_at = inf  # the trial has had its time, and everything in it has been counted
         self.report = ""  # of the trial, for the log
+        self.unchanged: list[str] = []  # lines about settings of the file that a reload does not change
         self.before = Sample(0, 0, 0, 0.0)  # what the canary had answered by then, and what all had
         self.all_before = Sample(0, 0, 0, 0.0)
         self.names_until = time.monotonic() + PATIENCE_WITH_NAMES

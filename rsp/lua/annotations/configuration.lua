@@ -540,11 +540,11 @@ cpu_affinity = nil
 ---@type rsp.duration|nil
 busy_poll = nil
 
----User that workers run as when rsp is started by root. Default: `"nobody"`. `"root"` keeps root.
+---User that workers run as when rsp is started by root. Default: `"nobody"`. `"root"` keeps root. A reload does not change it.
 ---@type string|nil
 user = nil
 
----Group that workers run as. Default: the primary group of `user`.
+---Group that workers run as. Default: the primary group of `user`. A reload does not change it.
 ---@type string|nil
 group = nil
 
@@ -628,11 +628,11 @@ hsts = nil
 ---@type string|nil
 via = nil
 
----Path of the unix socket for `rspctl`. `"auto"`: `rsp-PID.sock` in `/run/rsp` or `$XDG_RUNTIME_DIR/rsp`; `"off"`: no socket. Default: `"auto"`.
+---Path of the unix socket for `rspctl`. `"auto"`: `rsp-PID.sock` in `/run/rsp` or `$XDG_RUNTIME_DIR/rsp`; `"off"`: no socket. A reload does not change it. Default: `"auto"`.
 ---@type string|nil
 admin = nil
 
----File that contains the process id of the master. Default: none.
+---File that contains the process id of the master. Default: none. A reload does not change it.
 ---@type string|nil
 pid_file = nil
 
