@@ -7,7 +7,7 @@ from typing import Final
 _SAID: Final = {
     **dict.fromkeys(("remote_addr", "remote_ip", "client_ip", "clientip", "clientaddr", "clienthost", "ip"), "client"),
     **dict.fromkeys(("request_method", "verb", "requestmethod"), "method"),
-    **dict.fromkeys(("request_uri", "url", "request", "requestpath"), "target"),
+    **dict.fromkeys(("request_uri", "url", "requestpath"), "target"),
     **dict.fromkeys(("document_uri",), "path"),
     **dict.fromkeys(("args", "query_string", "querystring"), "query"),
     **dict.fromkeys(("server_protocol", "proto", "requestprotocol"), "protocol"),
@@ -15,7 +15,7 @@ _SAID: Final = {
     **dict.fromkeys(("body_bytes_sent", "bytes_sent", "size", "bytes_read"), "bytes"),
     **dict.fromkeys(("request_length", "content_length"), "bytes_received"),
     **dict.fromkeys(("request_time", "latency", "elapsed", "time_taken", "seconds"), "duration"),
-    **dict.fromkeys(("time_local", "time_iso8601", "msec", "ts", "timestamp", "start_time", "startutc"), "time"),
+    **dict.fromkeys(("time_iso8601", "msec", "ts", "timestamp", "start_time", "startutc"), "time"),
     **dict.fromkeys(("upstream_addr", "backend"), "upstream"),
     **dict.fromkeys(("upstream_response_time", "upstream_duration"), "upstream_time"),
     **dict.fromkeys(("upstream_connect_time",), "connect"),
@@ -34,6 +34,7 @@ _SAID: Final = {
     ),
     **dict.fromkeys(("traceid", "otel_trace_id"), "trace_id"),
 }  # fmt: skip
+_SAME: Final = ("time_local", "request")  # which have these names in rsp as well
 # What stands before a name of the user's, as a pattern.
 _FAMILIES: Final = (
     (re.compile(r"(?:request[._])?(?:req_)?headers?[._>](.+)", re.I), "request.header."),
@@ -49,7 +50,7 @@ _VARIABLE: Final = re.compile(r"\$\{?(\w+)\}?")
 def said(name: str) -> str:
     """rsp's name for a field that another program calls ``name``; or ``""``."""
     name = name.removeprefix("$")
-    if name in _SAID.values():
+    if name in _SAME or name in _SAID.values():
         return name
     if (own := _SAID.get(name.lower())) is not None:
         return own

@@ -30,12 +30,14 @@ def _number(help_: str) -> Field:
 
 FIELDS: Final[dict[str, Field]] = {
     "time": _text("When the response was complete: `2026-11-23T12:59:00.123Z`."),
+    "time_local": _text("The same in local time, as `combined` has it: `23/Nov/2026:12:59:00 +0000`."),
     "client": _text("The client's address, as a `trusted` proxy tells it."),
     "method": _text("Empty if the request could not be read."),
     "target": _text("Path and query, as received; values of secret keys masked."),
     "path": _text("The target without its query."),
     "query": _text("The target's query, without `?`; values of secret keys masked."),
     "uri": _text("The same as `target`, which placeholders call so."),
+    "request": _text("`method`, `target` and `protocol`: `GET /x HTTP/1.1`."),
     "host": _text("The host that the request is for, without the port."),
     "authority": _text("The host with its port, as the request has it."),
     "scheme": _text("`http` or `https`, as a `trusted` proxy tells it."),

@@ -71,6 +71,19 @@ def _protocol(exchange: Subject, _ended: float) -> bytes:
     return b"HTTP/" + exchange.head.version if exchange.head.method else b""
 
 
+def _request(exchange: Subject, ended: float) -> bytes:
+    return _line(exchange, _target(exchange, ended))
+
+
+def _raw_request(exchange: Subject, _ended: float) -> bytes:
+    return _line(exchange, exchange.head.target)
+
+
+def _line(exchange: Subject, target: bytes) -> bytes:
+    head = exchange.head
+    return b"%b %b HTTP/%b" % (head.method, target, head.version) if head.method else b""
+
+
 def _raw_referer(exchange: Subject, _ended: float) -> bytes:
     return exchange.head.referer
 
@@ -153,6 +166,11 @@ def _time(exchange: Subject, ended: float) -> bytes:
     return moment(time.time() - (exchange.context.clock() - ended))
 
 
+def _time_local(exchange: Subject, ended: float) -> bytes:
+    then = time.localtime(time.time() - (exchange.context.clock() - ended))
+    return time.strftime("%d/%b/%Y:%H:%M:%S %z", then).encode()
+
+
 def _wait(exchange: Subject, ended: float) -> float:
     return (exchange.responder.started or ended) - exchange.started
 
@@ -201,18 +219,21 @@ def _resumed(exchange: Subject, _ended: float) -> int:
 _RAW: Final[dict[str, Reader]] = {
     "target": _raw_target,
     "uri": _raw_target,
+    "request": _raw_request,
     "query": _raw_query,
     "referer": _raw_referer,
 }
 
 _READERS: Final[dict[str, Reader]] = {
     "time": _time,
+    "time_local": _time_local,
     "client": lambda exchange, ended: exchange.client,
     "method": lambda exchange, ended: exchange.head.method,
     "target": _target,
     "path": _path,
     "query": _query,
     "uri": _target,
+    "request": _request,
     "host": lambda exchange, ended: name_of(exchange.head.host),
     "authority": lambda exchange, ended: exchange.head.host,
     "scheme": lambda exchange, ended: scheme_of(exchange),

@@ -12,6 +12,7 @@ import msgspec
 
 from rsp.config.errors import ConfigError
 from rsp.importing.lua import Written, write
+from rsp.importing.repair import repaired
 from rsp.importing.site import Declaration, Note, Part, Site, Unreadable, Untranslated, Value
 from rsp.lua.evaluate import evaluate
 from rsp.system.forked import Failed, Forked
@@ -21,7 +22,8 @@ _LINE: Final = re.compile(r"^(?P<file>[^:]*):(?P<line>[0-9]+): (?P<text>.*)$", r
 _MISSING: Final = re.compile(
     r"there is no such file|no such (?:file|directory)|cannot open|may not read", re.IGNORECASE
 )
-MATCHING: Final = ("listener", "host", "path", "exact", "regex", "first", "methods", "headers", "client")
+MATCHING: Final = ("listener", "host", "path", "exact", "regex", "first", "methods", "headers", "query", "cookies",
+                   "client")  # fmt: skip
 
 
 def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
@@ -50,7 +52,8 @@ def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
             part = written.part_at(int(match["line"]))
             if part is None:
                 raise Unreadable(f"the result does not load: {match['text']}")
-            _give_up(site, part, match["text"])
+            if not repaired(site, part):
+                _give_up(site, part, match["text"])
     raise Unreadable("the result does not load")
 
 

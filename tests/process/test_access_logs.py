@@ -191,6 +191,8 @@ def test_every_field_in_a_text(tmp_path, backend):
         assert 0 <= float(found[name]) < 30, name
     assert float(found["wait"]) <= float(found["first_byte"]) <= float(found["duration"])
     assert first.endswith(" {x} 1 *** -")
+    assert " request=POST /p?a=1&token=*** HTTP/1.1 " in first and " request=- " in second
+    assert re.search(r" time_local=\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4} ", first)
     assert " method=- " in second and " status=400 " in second
 
 

@@ -83,7 +83,7 @@ def test_names_of_other_programs_lead_to_fields_that_there_are():
 
 
 def test_a_template_of_nginx_is_translated_only_as_a_whole():
-    assert template("$remote_addr - [$time_local] ${status}") == "{client} - [{time}] {status}"
+    assert template("$remote_addr - [$time_local] ${status}") == "{client} - [{time_local}] {status}"
     assert template("$remote_addr $nonsense") == template("combined") == ""
 
 

@@ -35,6 +35,8 @@ _HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_
                 "proxy_cache_path", "types")  # fmt: skip
 _SERVER: Final = ("location", "listen", "server_name")
 PLACEHOLDER: Final = "127.0.0.1:8000"
+_ASKING: Final = ("listen", "server", "proxy_pass", "fastcgi_pass", "uwsgi_pass", "grpc_pass")
+_SOCKET: Final = re.compile(r"(?:https?://)?unix:(?![^:]*\.env\d+\.)(?=[\w.])")  # no placeholder of a template
 _PREFIX: Final = "/usr/share/nginx"
 _SCRIPTS: Final = "127.0.0.1:9000"
 _ROOT: Final = "/var/www/html"
@@ -117,6 +119,8 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     http = Level("http", [inner for statement in blocks for inner in statement.block or []])
     others = elsewhere.Elsewhere(result, main.block, is_part=is_part)
     maps = Maps(result, http.own("map", "geo", "split_clients"), others)
+    _absolute(main.block, result)
+    field_lines.put_right(main.block, result.settings)
     matter = _matter(main.block)
     functions = Dynamic(maps, _dynamic(main.block))
     context = Context(
@@ -128,8 +132,6 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         matter,
         logs.Formats(http, result),
     )
-    _absolute(main.block, result)
-    field_lines.put_right(main.block, result.settings)
     for statement in http.own("server"):
         idioms.answer_echoes(statement.block or [])
         idioms.translate(statement)
@@ -208,6 +210,9 @@ def _absolute(block: list[Statement], result: Result) -> None:
     for statement in every(block):
         if statement.name == "index":
             statement.args[:] = [word.removeprefix("./") for word in statement.args]
+        if statement.name in _ASKING and _SOCKET.match(statement.value):
+            statement.args[0] = _SOCKET.sub(rf"\g<0>{_PREFIX}/", statement.value)
+            result.settings.note(statement, f"the socket is relative to where nginx was started: {_PREFIX} is a guess")
         if statement.name in ("root", "alias") and re.match(r"(?![A-Za-z]:)[\w.]", statement.value):
             statement.args[0] = f"{_PREFIX}/{statement.value.removeprefix('./')}"
             said = f"{statement.name} is relative to where nginx is installed: {_PREFIX} is a guess"

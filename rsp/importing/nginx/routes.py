@@ -15,7 +15,7 @@ from rsp.importing.nginx.matching.listen import Listeners, Part, hosts_of, is_na
 from rsp.importing.nginx.matching.servers import Location, Server
 from rsp.importing.nginx.rewrite import before, host_groups, identity, referers
 from rsp.importing.nginx.rewrite.guards import MODULE, Guards, body, stripped, until_break
-from rsp.importing.nginx.rules import settings
+from rsp.importing.nginx.rules import logs, settings
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
 from rsp.importing.nginx.values.environment import named
@@ -168,7 +168,7 @@ class Routes:
             extra["compress"] = compress or False
         if level.has("access_log"):
             statements = level.own("access_log")
-            log = settings.logged(statements, set(), self._context.result)
+            log = logs.logged(statements, self._context.formats, self._context.result)
             extra["access_log"] = log
 
     def _of_server(self, server: Server) -> dict[str, Value]:
@@ -179,7 +179,7 @@ class Routes:
             keys["compress"] = compress or False
         statements = level.own("access_log")
         if statements:
-            keys["access_log"] = settings.logged(statements, set(), result)
+            keys["access_log"] = logs.logged(statements, self._context.formats, result)
         return keys
 
     def _heading(self, server: Server, parts: list[Part]) -> str:

@@ -10,6 +10,7 @@ from rsp.importing.nginx.peers import fastcgi
 from rsp.importing.nginx.peers.upstreams import Block
 from rsp.importing.nginx.rewrite.guards import Dynamic
 from rsp.importing.nginx.rules.access import Zones
+from rsp.importing.nginx.rules.logs import Formats
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import MISSING, TEMPLATE, Statement
 from rsp.importing.nginx.syntax.words import DROPPED, KNOWN, NOTED, changes_nothing, is_closing, reason_for
@@ -31,6 +32,7 @@ class Context(Struct):
     zones: Zones
     functions: Dynamic
     matter: frozenset[str]
+    formats: Formats
 
     def leftovers(self, block: list[Statement], parts: Parts) -> bool:
         """Reports what nothing has translated; whether something of it keeps clients out.

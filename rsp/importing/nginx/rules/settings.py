@@ -1,11 +1,10 @@
-"""What holds for the whole file: compression, logs, proxies before it, its user."""
+"""What holds for the whole file: compression, proxies before it, its user."""
 
 import re
 from typing import Final
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.syntax.levels import Level
-from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.addresses import masked
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.units import size
@@ -36,9 +35,6 @@ def whole(main: Level, http: Level, result: Result) -> list[str]:
     compress = compression(http, result)
     if compress:
         result.settings.append(Setting("compress", compress))
-    log = _log(http, result)
-    if log is not None:
-        result.settings.append(Setting("access_log", log))
     return trusted
 
 
@@ -113,39 +109,3 @@ def compression(level: Level, result: Result) -> Value:
     if depth.isdigit() and 1 <= int(depth) <= 9:
         keys["level"] = int(depth)
     return keys
-
-
-def _log(http: Level, result: Result) -> Value:
-    formats = {statement.value for statement in http.own("log_format")}
-    found = http.own("access_log")
-    if not found:
-        return None
-    if found[-1].value == "off":
-        return "off"
-    return logged(found, formats, result)
-
-
-def logged(statements: list[Statement], formats: set[str], result: Result) -> Value:
-    """Files of ``access_log``; formats are rsp's own."""
-    paths: list[Value] = []
-    for statement in statements:
-        if len(statement.args) > 1 and (statement.args[1] in formats or statement.args[1] not in ("main", "combined")):
-            result.settings.note(statement, "the lines of access logs have rsp's format `combined` (docs/logs.md)")
-        if any(word.startswith("if=") for word in statement.args):
-            said = "rsp logs all requests; access_log = { when = ... } has a condition (docs/logs.md)"
-            result.settings.note(statement, said)
-        path = statement.value
-        if path.startswith("syslog:"):
-            match = re.search(r"server=([^,\s]+)", path)
-            path = f"syslog:{match[1].removeprefix('unix:')}" if match else "stdout"
-            if match and not re.match(r"unix:|\[|[\d.]+(?::|$)", match[1]):
-                said = f"rsp sends logs to addresses, not to names: write that of {match[1]} in the place of stdout"
-                result.settings.note(statement, said)
-                path = "stdout"
-        path = {"/dev/stdout": "stdout", "off": "off", "on": "./on"}.get(path, path)
-        if "$" in path:
-            result.settings.note(statement, "the name of a log has no variables in rsp; it goes to standard output")
-            path = "stdout"
-        if path not in paths:
-            paths.append(path)
-    return paths[0] if len(paths) == 1 else paths

@@ -206,7 +206,7 @@ HANDLED: Final[dict[str, str]] = {
     "grpc_connect_timeout grpc_read_timeout": "`timeouts`",
     "gzip gzip_types gzip_min_length gzip_comp_level brotli brotli_types brotli_comp_level brotli_min_length zstd "
     "zstd_types zstd_comp_level zstd_min_length": "`compress`",
-    "access_log log_format": "`access_log`, in rsp's own format",
+    "access_log log_format": "`access_log`, with `format` and `fields`; a note names variables that they do not have",
     "error_page proxy_intercept_errors fastcgi_intercept_errors uwsgi_intercept_errors "
     "grpc_intercept_errors": "`page`, `failover`, `else_to`, or `on_error`",
     "real_ip_header set_real_ip_from real_ip_recursive": "`trusted`",
