@@ -288,6 +288,41 @@ async def test_both_fail():
     lab.check()
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+@in_loop
+async def test_a_third_try_after_both_have_failed_is_a_retry(allowed):
+    lab = Lab(3, **HEDGED)
+    forward, user = lab.forward()
+    first = lab.asked.make()
+    forward.hedge()
+    second = next(peer.pool for peer in lab.peers if peer.pool.wanted).make()
+    budget = lab.upstream._budget
+    assert budget.retries == 1
+    first.fail()
+    if not allowed:
+        budget.retries = 10**6
+    second.fail()
+    if allowed:
+        assert budget.retries == 2
+        next(peer.pool for peer in lab.peers if peer.pool.wanted).make().answer(200, b"third")
+    assert (user.body, user.ends) == ((b"third", ["whole"]) if allowed else (b"", [(502, "")]))
+    lab.check()
+
+
+@in_loop
+async def test_a_second_request_that_was_not_sent_makes_the_next_one_no_retry():
+    lab = Lab(3, **HEDGED)
+    forward, user = lab.forward()
+    first = lab.asked.make()
+    forward.hedge()
+    first.fail()
+    next(peer.pool for peer in lab.peers if peer.pool.wanted).fail()
+    assert lab.upstream._budget.retries == 1
+    next(peer.pool for peer in lab.peers if peer.pool.wanted).make().answer(200, b"third")
+    assert user.ends == ["whole"]
+    lab.check()
+
+
 @in_loop
 async def test_the_second_peer_switches_protocols_or_had_closed_its_connection():
     lab = Lab(3, **HEDGED)

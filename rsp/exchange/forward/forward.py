@@ -315,7 +315,12 @@ class Forward(Relay):
         self._hedge = None
         self._name(hedge.peer)
         self.note_tried(hedge.peer)
-        if not self.holds:
+        if self.holds:
+            return
+        was_sent = hedge.ended > 0.0
+        if was_sent and not self.upstream.may_retry():
+            self._refuse(status, "")
+        else:
             self.next_peer(status)
 
     def _call_off(self) -> None:
