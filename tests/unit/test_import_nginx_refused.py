@@ -98,3 +98,31 @@ def peers(text: str, folder: Path) -> str:
 )
 def test_upstreams(said: str, written: str, tmp_path: Path) -> None:
     assert written in peers(said, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("address", "note"),
+    [
+        ("http://localhost:port", '"localhost:port:80" is not an address'),
+        ("http://###.##.###.#:8080/x/", '"###.##.###.#:8080" is not an address'),
+        ("http://127.0.0.1:70000", '"127.0.0.1:70000" is not an address'),
+    ],
+)
+def test_what_is_no_address_is_to_be_filled_in(address: str, note: str, tmp_path: Path) -> None:
+    lua = whole(f"location / {{ proxy_pass {address}; }}", tmp_path)
+    assert note in lua
+    assert '.invalid:80"' in lua
+
+
+def test_addresses_beside_one_that_is_none_stay(tmp_path: Path) -> None:
+    assert (
+        '{ { "app.invalid:80", weight = 3 }, "a:1" }'
+        in "{ " + peers("server x.x:p weight=3; server a:1;", tmp_path)[6:]
+    )
+
+
+def test_sockets_are_absolute(tmp_path: Path) -> None:
+    lua = whole("location / { proxy_pass http://unix:run/app.sock:/x; } listen unix:own.sock proxy_protocol;", tmp_path)
+    assert '"unix:/usr/share/nginx/run/app.sock"' in lua
+    assert 'listen "unix:/usr/share/nginx/own.sock" { proxy_protocol = { from = { "unix:" } } }' in lua
+    assert '(os.getenv("APP_SOCKET") or "/run/app-socket.sock")' in peers("server unix:${APP_SOCKET};", tmp_path)

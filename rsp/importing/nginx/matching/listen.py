@@ -144,7 +144,8 @@ class Listeners:
             if listener.http2 is False and listener.tls:
                 keys["http2"] = False
             if listener.proxied:
-                keys["proxy_protocol"] = {"from": trusted or ["0.0.0.0/0", "::/0"]}
+                is_unix = listener.address.startswith("unix:")
+                keys["proxy_protocol"] = {"from": ["unix:"] if is_unix else trusted or ["0.0.0.0/0", "::/0"]}
             origin = listener.statement.origin if listener.statement is not None else None
             said = [] if listener.statement is not None else ["nginx's default where a server has no `listen`."]
             self._result.listeners.append(

@@ -186,7 +186,7 @@ class Environment:
         plain = name.lower().replace("_", "-").strip("-")
         host = f"{plain}.env{number}.invalid"
         if before.startswith("unix:"):
-            return host, plain, ""
+            return host, f"/run/{plain}.sock" if before == "unix:" and not after else plain, ""
         if directive == "listen" and before == "[" and after[:1] == "]":
             return f"2001:db8:61:{number}::e", "::", ""
         if directive == "listen" and not before and _HOST.search(name) and PLACEHOLDER.match(after) is not None:
