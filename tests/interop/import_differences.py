@@ -42,7 +42,7 @@ _COOKIES: Final = (
 )
 _HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
 _AS_SENT: Final = "A path that is rewritten, and `$uri` in fields and redirects, are as the client wrote them, with escapes, `//` and dot segments; nginx has their normal form."
-_EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last is sent; nginx says 403."
+_EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last is sent; nginx redirects to its slash, and says 403 there."
 _LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself; where a hook for all requests answers, it does not get 413."
 _ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
 _ONE: Final = "`location /robots.txt` with `root` or `alias` is for that path alone; a note says so."

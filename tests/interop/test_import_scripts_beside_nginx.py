@@ -103,6 +103,13 @@ server {
     location ~ \\.php$ { include scripts.conf; }
 }
 server {
+    listen 8089;
+    root DIRECTORY/www;
+    index index.php index.html index.htm;
+    location / { try_files $uri $uri/ /index.php?$args; }
+    location ~ \\.php$ { include scripts.conf; }
+}
+server {
     listen 8084;
     root DIRECTORY/www;
     index index.php;
@@ -147,6 +154,7 @@ SCRIPTS_BELOW = ("/", "/page?a=b", "/other.php/more", "/uploads/evil.php", "/upl
                  "/sub/", "/sub", "/sub/page", "/sub/other.php/x?a=b", "/missing/")  # fmt: skip
 DIRECTORIES = ("/", "/sub/", "/sub/x", "/uploads/", "/pages/", "/page", "/missing/", "/uploads/evil.php")
 BESIDE = ("/", "/?a=b", "/page?a=b", "/page/", "/sub", "/sub/", "/sub/?a=b", "/pages", "/pages/", "/uploads/x", "/alone", "/alone/", "/other.php")  # fmt: skip
+PAGES = ("/", "/page", "/sub", "/sub?a=b", "/sub/", "/pages", "/pages?a=b", "/pages/", "/pages/x", "/page/")
 
 ERRORS = ("/", "/page?a=b", "/favicon.ico", "/favicon.ico?a=b", "/x.css", "/a/x.css?a=b", "/file.txt", "/asked/y", "/gone?a=b", "/denied/x?a=b")  # fmt: skip
 BY_HOOKS = (
@@ -213,6 +221,7 @@ def test_scripts_are_told_the_same(program):
                 (8085, DIRECTORIES),
                 (8086, ERRORS),
                 (8088, BESIDE),
+                (8089, PAGES),
             ):
                 for target in targets:
                     status, told = ask(NGINX_AT, pair.ports[port], target)

@@ -134,7 +134,14 @@ def behind_scripts(draft: Draft, level: Level, folder: str) -> list[str]:
     others = [word for word in words[first:] if not word.endswith(".php")]
     if not others or set(draft.match) - {"path", "first"}:
         return []
-    lines = [f'if req.path:sub(-1) == "/" and file.kind({root} .. req.path .. "{words[first]}") ~= "file" then']
+    there = " or ".join(f'file.kind({root} .. req.path .. {quoted(f"/{word}")}) == "file"' for word in others)
+    lines = [
+        'if req.path:sub(-1) ~= "/" then',
+        f"  if {there} then",
+        '    return redirect(req.path .. "/" .. (req.query ~= "" and "?" .. req.query or ""), 301)',
+        "  end",
+        f'elseif file.kind({root} .. req.path .. "{words[first]}") ~= "file" then',
+    ]
     for number, word in enumerate(others):
         start = "elseif" if number else "if"
         lines += [
