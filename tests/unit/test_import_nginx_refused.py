@@ -115,10 +115,8 @@ def test_what_is_no_address_is_to_be_filled_in(address: str, note: str, tmp_path
 
 
 def test_addresses_beside_one_that_is_none_stay(tmp_path: Path) -> None:
-    assert (
-        '{ { "app.invalid:80", weight = 3 }, "a:1" }'
-        in "{ " + peers("server x.x:p weight=3; server a:1;", tmp_path)[6:]
-    )
+    lua = peers("server x.x:p weight=3; server a:1;", tmp_path)
+    assert '{ "app.invalid:80", weight = 3 }, "a:1" }' in lua
 
 
 def test_sockets_are_absolute(tmp_path: Path) -> None:
@@ -126,3 +124,24 @@ def test_sockets_are_absolute(tmp_path: Path) -> None:
     assert '"unix:/usr/share/nginx/run/app.sock"' in lua
     assert 'listen "unix:/usr/share/nginx/own.sock" { proxy_protocol = { from = { "unix:" } } }' in lua
     assert '(os.getenv("APP_SOCKET") or "/run/app-socket.sock")' in peers("server unix:${APP_SOCKET};", tmp_path)
+
+
+SOURCE = "nginx would send the source of"
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "note"),
+    [
+        ("location / { try_files $uri $uri/ /index.php?$args; }", 'route { files = "/srv" }', f"{SOURCE} /index.php"),
+        ("location / { try_files $uri /cgi/x.pl; }", 'root = "/srv", index = "" } }', f"{SOURCE} /cgi/x.pl"),
+        ("location /d { try_files $uri /srv/x.html; }", 'path = "/d"', "nginx looks for /srv/srv/x.html"),
+        ("error_page 404 = /index.php;", 'route { files = "/srv" }', f"{SOURCE} /index.php"),
+        ("error_page 404 = /;", 'fallback = "/index.html"', ""),
+        ("error_page 404 =200 /x/;", 'fallback = "/x/index.html"', ""),
+    ],
+)
+def test_the_file_in_the_place_of_others(said: str, written: str, note: str, tmp_path: Path) -> None:
+    lua = whole(f"root /srv; {said}", tmp_path)
+    assert written in lua
+    assert note in lua
+    assert ("fallback" in lua) == ("fallback" in written)

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from rsp.config.files_rules import SCRIPT
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.matching.servers import Location, Server, below, joined
 from rsp.importing.nginx.rewrite.guards import MODULE
@@ -17,6 +18,7 @@ from rsp.importing.nginx.values.variables import Names, Unsayable
 _QUERIES: Final = ("$is_args$args", "?$args", "?$query_string", "$is_args$query_string", "?$is_args$args")
 _APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
 _PAGE: Final = re.compile(r"[\w.\-]+\.html?")
+_UNFIT: Final = re.compile(r"/\.(?!well-known/)|//|[?#]|%[0-9A-Fa-f]{2}")
 _SHOWN: Final = re.compile(r"(?:/[\w\-][\w.\-]*)*", re.ASCII)  # no file or directory that rsp hides
 
 
@@ -98,10 +100,16 @@ def file(path: str, server: Server, location: Location | None, meant: Location |
     there, here = _folder(server, meant), _folder(server, location)
     if there is None or here is None:
         raise Unsayable(f"the directory of {path} is not known")
+    if _UNFIT.search(path):
+        raise Unsayable(f"rsp does not send a file {path} in the place of others")
     name = _joined(*there, path)
     own = "/" if location is None or location.is_regex or location.modifier == "=" else location.path
     folder = here[0] if here[1] is not None else joined(here[0], own)
     inside = below(name, folder)
+    if SCRIPT.fullmatch(path):
+        return Fallback(note=f"nginx would send the source of {path} here, which no location runs; rsp answers 404")
+    if there[1] is None and there[0].rstrip("/") and f"{path}/".startswith(f"{there[0].rstrip('/')}/"):
+        return Fallback(note=f"nginx looks for {name} here, which is hardly meant; rsp answers 404")
     if inside is not None:
         return Fallback(file=inside, note=note)
     root = _around(folder, name) if _takes_whole_paths(server, location) else ""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx.content import failing, returned, scripted, told
+from rsp.importing.nginx.content import ends, failing, returned, scripted, told
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.matching.servers import Location, Server
@@ -98,7 +98,7 @@ def _page(
         path, found = _named(statement, known, changed, server, around, draft, context)
         if not path:
             return []
-    if known == ["404"] and changed in ("=200", "=") and _falls_back(path, server, location, draft):
+    if known == ["404"] and changed in ("=200", "=") and _falls_back(statement, path, server, location, draft):
         return []
     others = server.level if location is None else location.level
     is_file = found is None or (found.content is None and not found.level.has("return"))
@@ -210,14 +210,22 @@ def _same_status(first: Value, second: Value) -> bool:
     return bool(listed(first) & listed(second))
 
 
-def _falls_back(path: str, server: Server, location: Location | None, draft: Draft) -> bool:
-    """``error_page 404 =200 /index.html`` of files."""
+def _falls_back(
+    statement: Statement, path: str, server: Server, location: Location | None, draft: Draft
+) -> bool:  # fmt: skip
+    """``error_page 404 =200 /index.html`` of files.  Raises :class:`Unsayable`."""
     if "files" not in draft.keys or "fallback" in draft.keys or "else_to" in draft.keys or location is not None:
         return False
     found = server.find(path)
     if found is not None and found.content is not None:
         return False
-    draft.keys["fallback"] = path
+    end = ends.file(path, server, location, found)
+    if end.root:
+        raise Unsayable(f"{path} is not in the same directory")
+    if end.note:
+        draft.parts.note(statement, end.note)
+    if end.file is not None:
+        draft.keys["fallback"] = end.file
     return True
 
 

@@ -349,6 +349,8 @@ class Content:
 
     def _missing(self, draft: Draft, last: ends.Fallback, level: Level) -> None:
         """``try_files ... =503``: rsp's own answer is 404.  nginx's 444 closes the connection."""
+        if last.note and last.file is None:
+            draft.parts.note(level.own("try_files")[-1], last.note)
         if last.status == "444":
             statement = level.own("try_files")[-1]
             draft.parts.note(statement, f"where there is no file, rsp answers 404, and not {last.status}")
