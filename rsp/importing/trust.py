@@ -8,6 +8,10 @@ from rsp.http.names import FORWARDED, learn
 from rsp.importing.site import Code, Declaration, Note, Script, Setting, Site, Table
 
 OWN: Final = frozenset(("connection", "upgrade", "content-length", "transfer-encoding", "te", "trailer"))  # rsp's
+BEHIND: Final = (
+    "if there is a load balancer or a CDN in front of rsp, name its addresses, else peers take these for the client's: "
+    'trusted = { "10.0.0.0/8" }'
+)
 _FIELD: Final = re.compile(r"\{header\.([\w-]+)\}")
 _IN_LUA: Final = re.compile(r"req\.headers\[\"([\w-]+)\"\](?! =[^=])")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from rsp.importing.haproxy.sections import Line
 from rsp.importing.site import Note, Setting, Site, Untranslated
+from rsp.importing.trust import BEHIND
 
 
 def forwarded(site: Site, every: list[Line]) -> None:
@@ -21,6 +22,7 @@ def forwarded(site: Site, every: list[Line]) -> None:
         site.add(Setting("forwarded", "forwarded"))
     elif asked:
         site.add(Note("beside X-Forwarded-For, peers get X-Forwarded-Proto and X-Forwarded-Host", asked[0].origin))
+        site.add(Note(BEHIND, asked[0].origin))
     else:
         site.add(Setting("forwarded", "off", comments=["No option forwardfor: peers get no X-Forwarded fields."]))
     for line in asked:

@@ -121,7 +121,7 @@ class Locations:
             closes = prefixes.keeps_out(draft.keys) or bool(draft.before)
             if "exact" not in draft.match and not [each for each in draft.others if not indexes.is_below(each)]:
                 draft.rest = prefixes.rest(location, self.server, draft.keys, closes=closes)
-            draft.parts.note(None, prefixes.note(draft.rest, draft.keys))
+            draft.parts.note(location.statement, prefixes.note(draft.rest, draft.keys))
         return draft
 
     def _keep_order(self, draft: Draft, location: Location | None) -> None:

@@ -28,7 +28,7 @@ from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.surroundings import every
 from rsp.importing.nginx.values.variables import Names, pieces
 from rsp.importing.site import Declaration, Note, Origin, Script, Setting, Site, Untranslated, Value
-from rsp.importing.trust import note_trust
+from rsp.importing.trust import BEHIND, note_trust
 
 _MAIN: Final = ("http", "events", "stream", "mail")
 _HTTP: Final = ("server", "upstream", "map", "geo", "split_clients", "limit_req_zone", "limit_conn_zone", "log_format",
@@ -168,7 +168,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     closes = context.leftovers(http.block, result.settings)
     if context.leftovers(main.block, result.settings) or closes:
         _close(result)
-    _headers(main.block, result)
+    _headers(main.block, result, is_trusting=bool(trusted))
     _uri_of_scripts(result)
     substitutions.declare(result)
     shared.share(result)
@@ -243,7 +243,7 @@ def _close(result: Result) -> None:
             part.keys = {**{key: part.keys[key] for key in MATCHING if key in part.keys}, "respond": {"status": 503}}
 
 
-def _headers(block: list[Statement], result: Result) -> None:
+def _headers(block: list[Statement], result: Result, *, is_trusting: bool) -> None:
     """Whether peers learn of the client by fields, which nginx sends only where it is told to."""
     said = {
         inner.value.lower()
@@ -254,12 +254,15 @@ def _headers(block: list[Statement], result: Result) -> None:
         isinstance(part, Declaration) and "protocol" not in part.keys for part in result.upstreams
     ):
         result.settings.append(_setting("forwarded", "off"))
+    chained = next((each for each in every(block) if "$proxy_add_x_forwarded_for" in each.args), None)
+    if chained is not None and not is_trusting:
+        result.settings.note(chained, BEHIND)
 
 
 def _setting(name: str, value: Value) -> "Script":
     from rsp.importing.lua import quoted
 
-    return Script(f"{name} = {quoted(str(value))}  -- as in nginx, which sends no X-Forwarded-* unless it is told to")
+    return Script(f"{name} = {quoted(str(value))}  -- nginx sends none of its own, but passes those of clients on")
 
 
 def _complete(result: Result, *, is_part: bool) -> None:

@@ -13,7 +13,7 @@ from rsp.importing.nginx.rules.access import Zones
 from rsp.importing.nginx.rules.logs import Formats
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import MISSING, TEMPLATE, Statement
-from rsp.importing.nginx.syntax.words import DROPPED, KNOWN, NOTED, changes_nothing, is_closing, reason_for
+from rsp.importing.nginx.syntax.words import DROPPED, KNOWN, NOTED, changes_nothing, is_closing, note_of, reason_for
 from rsp.importing.nginx.values.result import Parts, Result
 
 # Names of files that keep clients out, as far as names tell.
@@ -54,7 +54,7 @@ class Context(Struct):
                 self.result.site.drop(name)
             elif name in NOTED:
                 said = _about_cache(statement, block)
-                if said := NOTED[name] if said is None else said:
+                if said := note_of(name, statement.args) if said is None else said:
                     parts.note(statement, said)
             else:
                 closes = closes or is_closing(name)

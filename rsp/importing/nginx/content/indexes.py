@@ -56,7 +56,8 @@ def of_directories(
     name = running(passing, script, server, context, level, draft)
     root = server.names_at(script).expand("$document_root")
     if level.has("root", "alias") and root != names.expand("$document_root"):
-        draft.parts.note(None, "directories here have another root than their index script: rsp does not run it")
+        said = "directories here have another root than their index script: rsp does not run it"
+        draft.parts.note(level.last("index"), said)
         return
     draft.behind = script.level
     if "exact" in draft.match:

@@ -147,7 +147,7 @@ def _parameters(level: Level, name: str, names: Names, parts: Parts) -> dict[str
     for statement in level.all(name):
         variable, value, *rest = [*statement.args, "", ""]
         if variable == "SERVER_NAME" and value == "$server_name":
-            parts.note(None, _SERVER_NAME)
+            parts.note(statement, _SERVER_NAME)
         if variable in _ANY or value in _SAME.get(variable, ()) or value == f"${variable.lower()}":
             continue
         if variable in FIXED or variable == "HTTP_PROXY":

@@ -21,8 +21,8 @@ _URL: Final = re.compile(
 )
 _WHOLE: Final = re.compile(r"\$(?:request_uri|uri\$is_args\$args)$")
 _MAPPED: Final = (
-    "where proxy_pass has a path, rewrite_location maps the Path of cookies as well, and a Location that is only "
-    "a path; if other locations need these cookies, leave it out"
+    "rewrite_location maps the Path of cookies as well, and a Location that is only a path; nginx does not; where "
+    "other locations need these cookies, take rewrite_location out of the route"
 )
 _STATUSES: Final = ("http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429")
 Compiled = Callable[[str], str]  # the name of a pattern, of ``~expression`` or ``~*expression``
@@ -212,7 +212,7 @@ def redirected(
         if "{" not in str(keys["rewrite"]):
             keys["rewrite_location"] = True
             if keys["rewrite"] != keys.get("path", "/"):
-                parts.note(None, _MAPPED)
+                parts.note(level.last("proxy_pass") or level.last("grpc_pass"), _MAPPED)
         elif keys["rewrite"] == keys.get("path", "/"):
             del keys["rewrite"]
     lines = _replaced(said, names, parts, compiled)

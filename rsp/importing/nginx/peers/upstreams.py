@@ -145,7 +145,8 @@ def _peer(block: Block, server: Statement, result: Result, failures: list[tuple[
         elif name not in ("resolve", "route", "max_fails", "id"):
             result.upstreams.lost(server, f"rsp import does not know the parameter {parameter}")
             return None
-    failures.append((count, within))
+    if "backup" not in keys or (count, within) != ("1", "10s"):
+        failures.append((count, within))
     if "$" in address:
         result.upstreams.lost(server, "the address has variables")
         return None

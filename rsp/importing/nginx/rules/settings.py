@@ -101,7 +101,8 @@ def compression(level: Level, result: Result) -> Value:
     keys["types"] = list(dict.fromkeys(kinds))
     smallest = level.last(f"{on[0]}_min_length")
     try:
-        keys["min_size"] = size(smallest.value) if smallest is not None else "20"
+        least = size(smallest.value) if smallest is not None else "20"
+        keys["min_size"] = int(least) if least.isdigit() else least
     except Unsayable as error:
         if smallest is not None:
             result.settings.lost(smallest, str(error))

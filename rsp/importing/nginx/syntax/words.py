@@ -138,8 +138,8 @@ NOTED: Final[dict[str, str]] = {
         ("fancyindex", "fancyindex_header", "fancyindex_footer", "autoindex_format"),
         "lists of files have rsp's own form: `list = true` of `files`",
     ),
-    "error_log": 'messages of rsp itself go to standard error; log_level = "error" says fewer of them',
-    "pid": 'rsp writes a pid file with pid_file = "/run/rsp.pid" only',
+    "error_log": "messages of rsp itself go to standard error",
+    "pid": 'rsp writes no pid file unless the configuration says so: pid_file = "/run/rsp.pid"',
     **dict.fromkeys(
         (
             "otel_exporter",
@@ -272,6 +272,10 @@ _REASONS: Final = (
 )  # fmt: skip
 
 
+_LEVELS: Final = {"warn": "warning"}
+_SEVERE: Final = ("warn", "error", "crit", "alert", "emerg")
+
+
 def is_closing(name: str) -> bool:
     return name.startswith(CLOSING)
 
@@ -286,6 +290,12 @@ def reason_for(name: str) -> str:
     if name in _EVERYWHERE:
         return "rsp import does not translate this directive here"
     return "rsp import does not know this directive"
+
+
+def note_of(name: str, args: list[str]) -> str:
+    """Of ``NOTED``."""
+    level = _LEVELS.get(args[-1], "error") if name == "error_log" and args[1:] and args[-1] in _SEVERE else ""
+    return f'{NOTED[name]}; for fewer of them: log_level = "{level}"' if level else NOTED[name]
 
 
 def changes_nothing(name: str, args: list[str]) -> bool:
