@@ -138,6 +138,7 @@ SOURCE = "nginx would send the source of"
         ("error_page 404 = /index.php;", 'route { files = "/srv" }', f"{SOURCE} /index.php"),
         ("error_page 404 = /;", 'fallback = "/index.html"', ""),
         ("error_page 404 =200 /x/;", 'fallback = "/x/index.html"', ""),
+        ("error_page 404 /x/; location /x/ { index a.html; }", "route {", "the page /srv/x/a.html for 404 is not on"),
     ],
 )
 def test_the_file_in_the_place_of_others(said: str, written: str, note: str, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def file(path: str, server: Server, location: Location | None, meant: Location |
     """``path``, or the index of it, where ``meant`` has its files.  Raises :class:`Unsayable`."""
     note = ""
     if path.endswith("/"):
-        path, note = _page(path, server, location, meant)
+        path, note = page(path, server, location, meant)
         meant = server.find(path)
     there, here = _folder(server, meant), _folder(server, location)
     if there is None or here is None:
@@ -118,7 +118,7 @@ def file(path: str, server: Server, location: Location | None, meant: Location |
     return Fallback(file=name.removeprefix(root), root=root, note=note)
 
 
-def _page(path: str, server: Server, location: Location | None, meant: Location | None) -> tuple[str, str]:
+def page(path: str, server: Server, location: Location | None, meant: Location | None) -> tuple[str, str]:
     """The index of a directory, and what is to be noted."""
     said = (meant.level if meant is not None else server.level).last("index")
     first, *others = said.args if said is not None else ["index.html"]

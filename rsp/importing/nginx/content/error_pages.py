@@ -98,6 +98,11 @@ def _page(
         path, found = _named(statement, known, changed, server, around, draft, context)
         if not path:
             return []
+    if path.endswith("/") and (found is None or (found.content is None and not found.level.has("return"))):
+        path, said = ends.page(path, server, location, found)
+        found = server.find(path)
+        if said:
+            draft.parts.note(statement, said.replace("where there is no file, ", ""))
     if known == ["404"] and changed in ("=200", "=") and _falls_back(statement, path, server, location, draft):
         return []
     others = server.level if location is None else location.level
@@ -106,25 +111,31 @@ def _page(
         condition = " or ".join(f"err.status == {status}" for status in known)
         draft.failed.append(f"if {condition} then return respond({changed[1:]}) end")
         return []
-    if found is not None and found.content is not None and found.content.name == "fastcgi_pass" and target[0] == "/":
-        if "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors"):
-            _asked(target, found, known, changed, server, others, draft, context)
-            return []
-        scripted.lead(target, found, known, changed, server, others, draft, context)
+    if found is not None and not is_file:
+        _located(target, path, found, known, changed, server, others, draft, context)
         return []
-    if changed and changed[1:] not in known and is_file:
+    if changed and changed[1:] not in known:
         looks = "to" in draft.keys and others.is_on(f"{others.family()}_intercept_errors")
         told_of = (statement, known, changed[1:], path, server, draft, found, result, prefix)
         return _changed(*told_of, is_new=is_new, intercepts=looks)
-    if found is not None and found.content is not None:
-        _asked(target, found, known, changed, server, others, draft, context)
-        return []
-    if found is not None and found.level.has("return"):
-        returned.lead(found, known, server, draft, changed, path)
-        return []
     if is_new:
         _declare(statement, known, path, server, found, result, prefix)
     return known
+
+
+def _located(
+    target: str, path: str, found: Location, known: list[str], changed: str, server: Server, around: Level,
+    draft: Draft, context: Context,
+) -> None:  # fmt: skip
+    """A location that answers by itself.  Raises :class:`Unsayable`."""
+    if found.content is None:
+        returned.lead(found, known, server, draft, changed, path)
+        return
+    intercepts = "to" in draft.keys and around.is_on(f"{around.family()}_intercept_errors")
+    if found.content.name != "fastcgi_pass" or target[0] != "/" or intercepts:
+        _asked(target, found, known, changed, server, around, draft, context)
+        return
+    scripted.lead(target, found, known, changed, server, around, draft, context)
 
 
 def _never_is(draft: Draft) -> bool:
@@ -183,15 +194,16 @@ def _declare(
         text = f"the page {file} for {listed} is not on this machine; where it is, add: {line}"
         result.pages.note(statement, text)
         return
-    listed_statuses: list[Value] = [int(status) for status in known]
-    one: Value = listed_statuses[0] if len(listed_statuses) == 1 else listed_statuses
-    declared = Declaration("page", keys={"status": one, "file": str(file.resolve())}, origin=statement.origin)
+    place = str(file.resolve())
+    left: list[Value] = [int(status) for status in known]
     for part in result.pages:
-        if isinstance(part, Declaration) and part.keys == declared.keys:
-            return
-        if isinstance(part, Declaration) and _same_status(part.keys.get("status"), one):
+        there = _listed(part.keys.get("status")) if isinstance(part, Declaration) else set()
+        if isinstance(part, Declaration) and part.keys["file"] != place and there & set(left):
             raise Unsayable("rsp has one page for a status, for all hosts")
-    result.pages.append(declared)
+        left = [status for status in left if status not in there]
+    if left:
+        one: Value = left[0] if len(left) == 1 else left
+        result.pages.append(Declaration("page", keys={"status": one, "file": place}, origin=statement.origin))
 
 
 def _may_be(status: str, draft: Draft, location: Location | None) -> bool:
@@ -203,17 +215,16 @@ def _may_be(status: str, draft: Draft, location: Location | None) -> bool:
     return intercepts or any(f"respond({status}" in line for line in (*draft.before, *draft.failed))
 
 
-def _same_status(first: Value, second: Value) -> bool:
-    def listed(value: Value) -> set[object]:
-        return set(value) if isinstance(value, list) else {value}
-
-    return bool(listed(first) & listed(second))
+def _listed(value: Value) -> set[Value]:
+    return set(value) if isinstance(value, list) else {value}
 
 
 def _falls_back(
     statement: Statement, path: str, server: Server, location: Location | None, draft: Draft
 ) -> bool:  # fmt: skip
     """``error_page 404 =200 /index.html`` of files.  Raises :class:`Unsayable`."""
+    if statement.args[-1].startswith("@"):
+        return False
     if "files" not in draft.keys or "fallback" in draft.keys or "else_to" in draft.keys or location is not None:
         return False
     found = server.find(path)
@@ -226,6 +237,8 @@ def _falls_back(
         draft.parts.note(statement, end.note)
     if end.file is not None:
         draft.keys["fallback"] = end.file
+        said = f"for directories without an index, rsp sends {end.file} as well; nginx answers 403"
+        draft.parts.note(statement, said)
     return True
 
 
@@ -246,19 +259,25 @@ def _named(
     if any(each.name == "return" for each in meant.level.block):
         returned.lead(meant, statuses, server, draft, changed)
         return "", None
+    page = _page_of_peer(meant)
+    if page:
+        _asked(page, meant, statuses, changed, server, around, draft, context, is_rewritten=True)
+        return "", None
     if meant.content is not None and changed == "=":
         _failover(statement, meant, statuses, server, around, draft, context)
         return "", None
     if meant.content is not None and not changed:
         _asked(target, meant, statuses, "", server, around, draft, context)
         return "", None
-    name = _file_of(meant) if meant.content is None and changed[1:] in ("", *statuses) and changed != "=" else ""
-    if not name:
+    name = _file_of(meant) if meant.content is None else ""
+    found = server.find(name) if name and _looks_again(meant) else meant
+    leads = found is not None and found is not meant and (found.content is not None or found.level.has(*MODULE))
+    if not name or leads:
         raise Unsayable(f"rsp import does not translate what {target} does after an error")
     for each in meant.level.block:
         each.used = each.used or each.name in ("try_files", "rewrite", "root", "internal", "default_type")
     _add_fields(meant, statuses, server.names_at(meant), draft)
-    return name, meant
+    return name, found
 
 
 def _add_fields(meant: Location, statuses: list[str], names: Names, draft: Draft) -> None:
@@ -278,11 +297,28 @@ def _file_of(meant: Location) -> str:
         return ""
     words = module[0].args
     name = words[0] if module[0].name == "try_files" else words[1]
-    if module[0].name == "rewrite" and (words[0] not in _ANY or words[2:] != ["break"]):
+    if module[0].name == "rewrite" and (words[0] not in _ANY or words[2:] not in ([], ["last"], ["break"])):
         return ""
     if module[0].name == "try_files" and len(words) > 2:
         return ""
     return name if name.startswith("/") and "$" not in name and "?" not in name else ""
+
+
+def _looks_again(meant: Location) -> bool:
+    """Whether nginx looks for the location of the file, as it does after ``rewrite ... last``."""
+    return any(each.name == "rewrite" and each.args[2:] != ["break"] for each in meant.level.block)
+
+
+def _page_of_peer(meant: Location) -> str:
+    """``rewrite ^ /index.html break; proxy_pass http://app``: the one path; empty: it is something else."""
+    module = [each for each in meant.level.block if each.name in MODULE]
+    if meant.content is None or meant.content.name != "proxy_pass" or [each.name for each in module] != ["rewrite"]:
+        return ""
+    expression, path, *flags = module[0].args
+    if expression not in _ANY or flags != ["break"] or not re.fullmatch(r"/[\w./\-]*", path):
+        return ""
+    module[0].used = True
+    return path
 
 
 def _failover(
@@ -315,32 +351,37 @@ def _failover(
 
 def _asked(
     path: str, meant: Location, statuses: list[str], changed: str, server: Server, around: Level, draft: Draft,
-    context: Context,
+    context: Context, *, is_rewritten: bool = False,
 ) -> None:  # fmt: skip
     """A location that passes on to a peer, which is asked for the page.  Raises :class:`Unsayable`."""
     if statuses == ["404"] and _never_is(draft) and not around.is_on(f"{around.family()}_intercept_errors"):
         return
     passing = meant.content
-    wrong = passing is None or passing.name not in ("proxy_pass", "fastcgi_pass") or meant.level.has(*MODULE)
+    changes = meant.level.has(*MODULE) and not is_rewritten
+    wrong = passing is None or passing.name not in ("proxy_pass", "fastcgi_pass") or changes
     if passing is None or wrong or path.startswith("@"):
         raise Unsayable("the page does not come from a peer alone")
     names = server.names_at(meant)
     if passing.name == "fastcgi_pass":
         upstream = fastcgi.upstream(passing, meant.level, names, context.blocks, context.result, draft.parts)
+        host = "req.host"
     else:
         target = proxy.target(passing, meant.level, names, context.blocks, context.result, draft.parts)
         upstream = target.upstream
-        if target.uri is not None:
+        given = [each.args[1] for each in meant.level.all("proxy_set_header") if each.value.lower() == "host"]
+        host = target.names(names).lua(given[-1]) if given else quoted(target.host)
+        if target.uri is not None and not is_rewritten:
             if "$" in target.uri or meant.is_regex:
                 raise Unsayable("the page comes from another path of a peer")
             path = target.uri if meant.modifier == "=" else target.uri + path[len(meant.path) :]
+    asked = quoted(path) + (' .. (req.query ~= "" and "?" .. req.query or "")' if is_rewritten else "")
     condition = " or ".join(f"err.status == {status}" for status in statuses)
     kept = {"": "err.status", "=": "page and page.status"}.get(changed, changed[1:])
     passing.used = True
     draft.parts.note(passing, _ASKED)
     draft.failed += [
         f"if {condition} then",
-        f"  local page = http.get{{ upstream = {quoted(upstream)}, path = {quoted(path)}, host = req.host }}",
+        f"  local page = http.get{{ upstream = {quoted(upstream)}, path = {asked}, host = {host} }}",
         '  local kind = page and page.headers["Content-Type"] or "text/html"',
         '  local fields = { ["Content-Type"] = kind }',
         f"  local status = {kept}",
