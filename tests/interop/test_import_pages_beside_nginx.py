@@ -28,6 +28,13 @@ SITE = """server {
     location = /50x.html { }
     location = /gone { proxy_pass http://PAGES; }
     location /other/ { proxy_pass http://PAGES/pages/; }
+    location /named/ { proxy_pass http://127.0.0.1:1; error_page 502 504 = @named; }
+    location @named { root DIRECTORY; try_files /50x.html =503; }
+    location /kept/ { proxy_pass http://127.0.0.1:1; error_page 502 @kept; }
+    location @kept { rewrite ^ /50x.html last; }
+    location /changed/ { proxy_pass http://127.0.0.1:1; error_page 502 504 =410 @asked; }
+    location /missed/ { proxy_intercept_errors on; error_page 403 404 = @asked; proxy_pass http://APP/; }
+    location @asked { rewrite ^(.*)$ /whole/page break; proxy_set_header Host asked.test; proxy_pass http://PAGES; }
     location /css/ { error_page 405 =200 $uri; }
     location ~ \\.php$ {
         fastcgi_intercept_errors on;
@@ -52,6 +59,11 @@ TARGETS = (
     "GET /plainly/x",
     "POST /plainly/x",
     "GET /own/x",
+    "GET /named/x",
+    "GET /kept/x",
+    "GET /changed/x?a=b",
+    "GET /missed/status/404?a=b",
+    "GET /missed/fine",
     "POST /css/app.css",
     "PUT /css/missing.css",
     "HEAD /css/app.css",
