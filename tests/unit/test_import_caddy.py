@@ -151,7 +151,7 @@ def test_php(lua):
 def test_order_is_caddys_not_that_of_the_file(lua):
     text = lua(plain(APP, "redir /old /new permanent", "header X-A 1"))
     assert 'exact = "/old", respond = { status = 301, headers = { Location = "/new" } }' in text
-    assert text.count('["X-A"] = "1"') == 2
+    assert text.count('["X-A"] = "1"') == 1 and text.index("X-A") < text.index("listen")  # for all routes
 
 
 def test_peers(lua):

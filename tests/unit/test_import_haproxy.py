@@ -53,6 +53,10 @@ def test_a_frontend_and_its_backend(lua):
     assert 'route { to = "app" }' in text
 
 
+def test_busy_polling_is_a_time_before_a_worker_sleeps(lua):
+    assert 'busy_poll = "50us"' in lua("global\n  busy-polling\n" + front())
+
+
 def test_timeouts_are_haproxys(lua):
     text = lua(front("timeout http-request 10s"))
     assert 'response = "50s"' in text and 'connect = "5s"' in text and 'head = "10s"' in text

@@ -19,6 +19,7 @@ from rsp.importing.ordered.condition import Condition, Inexpressible
 from rsp.importing.ordered.condition import Path as PathOf
 from rsp.importing.ordered.routes import routes
 from rsp.importing.ordered.rules import Chosen, Rule, resolve
+from rsp.importing.shared import share_in
 from rsp.importing.site import Declaration, Note, Script, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
 from rsp.importing.wordlist import words
@@ -63,6 +64,7 @@ class _Reader:
         note_trust(site)
         self._complete()
         with_environment(site, variables)
+        share_in(site)
 
     def _addresses(self, block: SiteBlock) -> list[tuple[Address, str]]:
         """The site's addresses, and where each of them listens."""

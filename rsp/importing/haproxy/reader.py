@@ -16,13 +16,14 @@ from rsp.importing.haproxy.lines import OLD, rules_of
 from rsp.importing.haproxy.patterns import Patterns
 from rsp.importing.haproxy.rules import Rules
 from rsp.importing.haproxy.sections import Line, Section, sections, variables
-from rsp.importing.haproxy.settings import compression, forwarded
+from rsp.importing.haproxy.settings import compression, forwarded, polling
 from rsp.importing.haproxy.timeouts import backend_timeouts, client_timeouts, timeouts
 from rsp.importing.haproxy.variables import AFTER, Variables
 from rsp.importing.ordered.condition import Condition, Inexpressible
 from rsp.importing.ordered.condition import Path as PathOf
 from rsp.importing.ordered.routes import Form, routes
 from rsp.importing.ordered.rules import Rule, resolve
+from rsp.importing.shared import share_in
 from rsp.importing.site import Declaration, Note, Origin, Part, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
 
@@ -71,6 +72,7 @@ class _Reader:
         note_trust(self.site)
         self.site.sort()
         with_environment(self.site, lambda text: variables(text))
+        share_in(self.site)
 
     def _with_defaults(self, found: list[Section]) -> list[Section]:
         """Frontends and backends; what they inherit is noted."""
@@ -353,6 +355,7 @@ class _Reader:
         if keys := tls_settings([bind for _, own in served for bind in own], self.global_lines):
             self.site.add(Setting("tls", keys))
         compression(self.site, every)
+        polling(self.site, self.global_lines)
 
     def _finished(self, keys: dict[str, Any], form: Form, path: PathOf | None) -> dict[str, Any]:
         keys = {name: value for name, value in keys.items() if name != "_written"}

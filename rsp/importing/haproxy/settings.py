@@ -48,6 +48,13 @@ def compression(site: Site, every: list[Line]) -> None:
         site.add(Setting("compress", {"algorithms": ["gzip"], **found}))
 
 
+def polling(site: Site, lines: list[Line]) -> None:
+    """``busy-polling``: HAProxy never sleeps then; rsp looks for events a while before it does."""
+    found = _all(lines, "busy-polling")
+    if found:
+        site.add(Setting("busy_poll", "50us", found[0].origin))
+
+
 def _all(lines: list[Line], *words: str) -> list[Line]:
     found = [line for line in lines if line.starts(*words)]
     for line in found:

@@ -18,7 +18,7 @@ DROPPED: Final = word_set(
     profiling.tasks debug quiet zero-warning h1-case-adjust h1-case-adjust-file
     h2-workaround-bogus-websocket-clients set-dumpable email-alert declare use-server-state capture tune
     expose-experimental-directives no noexpose external-check httpclient.ssl.verify httpclient.resolvers.prefer
-    limited-quic limit-quic issuers-chain-path max-spread-checks busy-polling compression-level wurfl-data-file
+    limited-quic limit-quic issuers-chain-path max-spread-checks compression-level wurfl-data-file
     maxcompcpuusage maxcomprate maxzlibmem force-persist ignore-persist harden.reject-privileged-ports.tcp
     close-spread-time fd-hard-limit anonkey maxsslrate stats-file dispatch-none ssl-engine ssl-default-server-curves
     dynamic-cookie-key clitcpka-cnt clitcpka-idle clitcpka-intvl srvtcpka-cnt srvtcpka-idle srvtcpka-intvl

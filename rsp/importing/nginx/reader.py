@@ -6,7 +6,6 @@ from typing import Final
 
 from rsp.importing.automata import begin_import
 from rsp.importing.check import MATCHING
-from rsp.importing.nginx import shared
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.matching import tls
 from rsp.importing.nginx.matching.listen import Listeners
@@ -17,7 +16,7 @@ from rsp.importing.nginx.rewrite import idioms
 from rsp.importing.nginx.rewrite.guards import Dynamic
 from rsp.importing.nginx.routes import Routes
 from rsp.importing.nginx.rules import field_lines, logs, settings, substitutions, times
-from rsp.importing.nginx.rules.access import Zones
+from rsp.importing.nginx.rules.access import Zones, set_in_vain
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, Tree, mark
 from rsp.importing.nginx.syntax.words import DROPPED, NOTED
@@ -27,6 +26,7 @@ from rsp.importing.nginx.values.maps import Maps
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.surroundings import every
 from rsp.importing.nginx.values.variables import Names, pieces
+from rsp.importing.shared import share
 from rsp.importing.site import Declaration, Note, Origin, Script, Setting, Site, Untranslated, Value
 from rsp.importing.trust import BEHIND, note_trust
 
@@ -144,7 +144,9 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     if constants and not _names_root(main.block) and _looks_for_files(main.block):
         result.site.add(Note(f"the file is a part of a configuration and names no `root`: {_ROOT} is a guess"))
     servers = [
-        Server(statement, http, functions, {**constants, **maps.of_server(first_name(statement))})
+        Server(
+            statement, http, functions, {**constants, **set_in_vain(statement), **maps.of_server(first_name(statement))}
+        )
         for statement in http.own("server")
     ]
     trusted = settings.whole(main, http, result)
@@ -171,7 +173,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     _headers(main.block, result, is_trusting=bool(trusted))
     _uri_of_scripts(result)
     substitutions.declare(result)
-    shared.share(result)
+    share(result.routes, result.settings, result.scripts)
     _complete(result, is_part=is_part)
 
 
