@@ -118,7 +118,7 @@ def _test(path: str, *, dump: bool) -> int:
     from rsp.config.dump import to_lua
     from rsp.terminal.caret import point
 
-    loaded = load(path)
+    loaded = load(path, whole=True)  # the tests of a pipe can be read only once
     bundle = loaded.bundle
     for note in (*loaded.stored.found.reading.notes, *_lacking(path, bundle.config)):
         print(f"rsp: {note}", file=sys.stderr)
@@ -129,7 +129,7 @@ def _test(path: str, *, dump: bool) -> int:
     unwritable = problems(bundle.config)
     for problem in unwritable:
         print(f"rsp: {path}: {problem}", file=sys.stderr)
-    failed = _run_tests(bundle, path)
+    failed = _run_tests(bundle)
     if failed:
         print(f"rsp: {failed} of the tests in {path} failed", file=sys.stderr)
         return 1
@@ -151,13 +151,13 @@ def _lacking(path: str, config: Config) -> list[str]:
     return [f"{path}: warning: in pure Python, {resuming}, and no OCSP responses are stapled"]
 
 
-def _run_tests(bundle: Bundle, path: str) -> int:
+def _run_tests(bundle: Bundle) -> int:
     """The configuration's own tests; the number of those that failed."""
     from rsp.commands.rehearsal import Rehearsal  # what it needs is no burden to a master
 
     # Python's handler would run when Lua returns, and a test may be an endless loop.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    rehearsal = Rehearsal(bundle.config, bundle.main or path, bundle.files)
+    rehearsal = Rehearsal(bundle.config, bundle.main, bundle.files)
     try:
         results = rehearsal.run_tests()
     finally:

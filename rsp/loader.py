@@ -97,7 +97,7 @@ class Loader(_Child):
 
     ``running``: what to compare the file with, if that is all that is wanted.  ``keys``: whether the files of its TLS
     are read.  ``asked``: what asks for routes by labels (``config/labels.py``).  ``prepare``: called before, in the
-    same process; raises :class:`ConfigError`.
+    same process; raises :class:`ConfigError`.  ``whole``: the bundle has the files even if there are no hooks in them.
     """
 
     def __init__(
@@ -109,11 +109,12 @@ class Loader(_Child):
         keys: bool = True,
         asked: bytes = b"",
         prepare: Callable[[], None] | None = None,
+        whole: bool = False,
     ) -> None:
         self.path = path
         super().__init__(
             f"{path}: the evaluation of the configuration",
-            lambda stored: _evaluate(path, version, running, stored if keys else None, asked, prepare),
+            lambda stored: _evaluate(path, version, running, stored if keys else None, asked, prepare, whole),
         )
 
     def finish(self) -> Loaded:
@@ -167,9 +168,9 @@ class Renewal(_Child):
         self._stored.close()
 
 
-def load(path: str, version: int = 1, *, keys: bool = True) -> Loaded:
+def load(path: str, version: int = 1, *, keys: bool = True, whole: bool = False) -> Loaded:
     """Evaluate and wait.  Raises :class:`ConfigError`."""
-    return Loader(path, version, keys=keys).finish()
+    return Loader(path, version, keys=keys, whole=whole).finish()
 
 
 def _read_again(config: Config, main: str, before: Stored, stored: Stored) -> bytes:
@@ -206,6 +207,7 @@ def _evaluate(
     stored: Stored | None,
     asked: bytes,
     prepare: Callable[[], None] | None,
+    whole: bool,
 ) -> bytes:
     from rsp.tls.reader import read, watched
 
@@ -225,7 +227,8 @@ def _evaluate(
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(b"%b\0%b\0" % (os.fsencode(name), files[name]))
-    bundle = Bundle(version, digest.hexdigest(), config, path if config.hooks else "", files if config.hooks else {})
+    main, contents = (path, files) if config.hooks or whole else ("", {})
+    bundle = Bundle(version, digest.hexdigest(), config, main, contents)
     if running is not None:
         lines = kept(running.config, config, path)[1]
         return b"+" + "\n".join([_difference(running, bundle), *lines]).encode("utf-8", "backslashreplace")

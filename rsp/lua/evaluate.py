@@ -5,7 +5,9 @@ master's patience with the whole process.  Workers evaluate the same files again
 """
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,12 +76,23 @@ class Files:
 
 
 def _bytes_of(name: str) -> bytes:
-    """Raises :class:`OSError`, and :class:`ValueError` where there is no end, as in /dev/zero."""
-    with Path(name).open("rb") as file:
-        data = file.read(_LARGEST + 1)
+    """Raises :class:`OSError`, and :class:`ValueError` where there is no end, as in /dev/zero, or no beginning."""
+    with open(name, "rb", opener=_opener) as file:
+        descriptor, first = file.fileno(), b""
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            with suppress(BlockingIOError):  # a process has it open, and has written nothing yet
+                first = os.read(descriptor, 1)
+                if not first:
+                    raise ValueError("it is a pipe, and no process writes to it")
+        os.set_blocking(descriptor, True)
+        data = first + file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
     return data
+
+
+def _opener(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK)  # else opening a FIFO waits for a process that writes to it
 
 
 class Hook:
@@ -252,6 +265,8 @@ def evaluate(path: str) -> tuple[Config, dict[str, bytes]]:
 def _explained(path: str, error: ConfigError) -> ConfigError:
     """Better words where the file was meant for another program."""
     try:
+        if not Path(path).is_file():  # what a pipe had has been read
+            return error
         with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as given
             foreign = complaint(path, file.read(1 << 16))
     except OSError:

@@ -3,6 +3,7 @@
 import errno
 import os
 import pwd
+import resource
 import stat
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,15 @@ def why(error: OSError) -> str:
     """The same of a file that a setting names: its ``filename`` may begin with the key."""
     if isinstance(error, PermissionError) and error.filename:
         return unwritten(str(error.filename).rpartition(": ")[2], error)
+    if error.errno == errno.ENOMEM:
+        return f"{error.strerror}{memory_limit()}"
     return error.strerror or str(error)
+
+
+def memory_limit() -> str:
+    """What may be the reason where there is too little memory, as a clause."""
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return "" if most == resource.RLIM_INFINITY else f": ulimit -v allows {most >> 20} MB; raise it, or remove it"
 
 
 def denied(path: Path, *, writing: bool = False) -> str:

@@ -3,6 +3,7 @@
 A crash, a hang or an error in it leaves the process that forked it alone.
 """
 
+import errno
 import os
 import resource
 import select
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from rsp.system import core
+from rsp.system.file_errors import memory_limit
 from rsp.system.memory import write_all
 
 _LARGEST: Final = 256 << 20  # bytes that an answer has
 _MEMORY: Final = 2 << 30  # bytes of its own that it may have
+_NO_MEMORY: Final = 12  # exit status
 
 
 class Failed(Exception):
@@ -82,6 +85,8 @@ class Forked:
             return bytes(self._data)
         if time.monotonic() >= self.deadline:
             raise Failed(f"takes longer than {self._seconds:g} s")
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _NO_MEMORY:
+            raise Failed(f"has too little memory{memory_limit()}")
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
         raise Failed(f"was ended by {how}")
 
@@ -111,7 +116,9 @@ def _child(work: Callable[[], bytes], writing: int, seconds: int, parent: int) -
         write_all(writing, work())
     except BaseException as error:
         status = 1
-        if isinstance(error, Exception) and not isinstance(error, MemoryError | OSError):
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            status = _NO_MEMORY
+        elif isinstance(error, Exception) and not isinstance(error, OSError):
             _confess(error)
     finally:
         os._exit(status)

@@ -250,12 +250,37 @@ def test_an_import_to_standard_output(tmp_path):
 
 
 def test_an_evaluation_ends_with_the_process_that_waits_for_it(tmp_path):
-    """However that ends: nothing writes to this file, so the evaluation would wait for ever."""
+    """However that ends: nothing is written to this file, so the evaluation would wait for ever."""
     os.mkfifo(tmp_path / "site.lua")
+    writing = os.open(tmp_path / "site.lua", os.O_RDWR)
     with subprocess.Popen([sys.executable, "-m", "rsp", "-t", "site.lua"], cwd=tmp_path) as checking:
         started = psutil.Process(checking.pid)
         wait_until(lambda: started.children(), "the evaluation starts")
         (evaluation,) = started.children()
-        wait_until(lambda: evaluation.status() == psutil.STATUS_SLEEPING, "it waits for a writer")
+        wait_until(lambda: evaluation.status() == psutil.STATUS_SLEEPING, "it waits for what is written")
         checking.kill()
+    os.close(writing)
     wait_until(lambda: not evaluation.is_running() or evaluation.status() == psutil.STATUS_ZOMBIE, "its end")
+
+
+def test_a_pipe_without_a_writer_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "site.lua")
+    done = run_rsp(tmp_path, "-t", "site.lua")
+    assert done.returncode == 1
+    assert "cannot open site.lua: it is a pipe, and no process writes to it\n" in done.stderr
+
+
+def test_a_pipe_is_read_once_with_its_tests(tmp_path):
+    text = GOOD + 'test("one", function() assert(false, "it runs") end)'
+    command = [sys.executable, "-m", "rsp", "-t", "/dev/stdin"]
+    done = subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "it runs" in done.stderr and "1 of the tests in /dev/stdin failed" in done.stderr
+
+
+def test_too_little_memory(tmp_path):
+    (tmp_path / "site.lua").write_text(GOOD)
+    limited = 'ulimit -v 200000; exec "$0" -m rsp site.lua'
+    done = subprocess.run(["sh", "-c", limited, sys.executable], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ulimit -v allows 195 MB; raise it, or remove it" in done.stderr
