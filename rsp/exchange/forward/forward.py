@@ -281,9 +281,7 @@ class Forward(Relay):
 
     def late_in(self, after: float) -> float:
         """Seconds until its response is late, if that takes ``after``; below 0 if that is so, or does not matter."""
-        if self.stream is None or self.answered:
-            return -1.0
-        return self.started + after - self.context.clock()
+        return self.started + after - self.context.clock() if self.stream is not None and not self.answered else -1.0
 
     def hedge(self) -> None:
         """The response is late: ask another peer as well."""
@@ -315,13 +313,10 @@ class Forward(Relay):
         self._hedge = None
         self._name(hedge.peer)
         self.note_tried(hedge.peer)
-        if self.holds:
-            return
-        was_sent = hedge.ended > 0.0
-        if was_sent and not self.upstream.may_retry():
-            self._refuse(status, "")
-        else:
+        if not self.holds and (hedge.ended == 0.0 or self.upstream.may_retry()):  # one that was not sent was no try
             self.next_peer(status)
+        elif not self.holds:
+            self._refuse(status, "")
 
     def _call_off(self) -> None:
         """The second request is of no more use."""
