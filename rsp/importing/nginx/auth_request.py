@@ -54,7 +54,7 @@ class Services:
                     if found is not None:
                         self._found[location.path] = found
             if self._context.zones.guesses:
-                for path in sorted(asked - {"off"}):
+                for path in sorted(asked - {"off", *self._found}):
                     place = self._server.find(path)
                     is_elsewhere = place is None or place.level.value("auth_request") == path
                     if is_elsewhere and path.startswith("/") and "$" not in path:

@@ -311,6 +311,17 @@ def of_service(level: Level, *, is_named: bool = False) -> dict[str, str]:
     return known
 
 
+def set_in_vain(server: Statement) -> dict[str, str]:
+    """Variables that ``auth_request_set`` of the service's own location alone sets: nginx leaves them empty."""
+    block = every([server])
+    services = {each.value for each in block if each.name == "auth_request"}
+    inside = [each for each in block if each.name == "location" and "".join(each.args[-1:]) in services]
+    own = [each for location in inside for each in location.block or [] if each.name == "auth_request_set"]
+    names = {each.value.lstrip("$") for each in own}
+    others = {each.value.lstrip("$") for each in block if each.name == "auth_request_set" and each not in own}
+    return dict.fromkeys(names - others, "")
+
+
 def hide(keys: dict[str, Value], server: list[Statement]) -> None:
     """Peers get what the service has answered under the names that the file gives it, and no others.
 
