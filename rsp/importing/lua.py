@@ -101,7 +101,7 @@ def _explained(part: Part) -> list[str]:
     regex = part.keys.get("regex")
     if not isinstance(regex, str) or len(regex) < WIDTH or not _BUT.search(regex):
         return []
-    return [f"Its regex is long because it leaves out paths of other routes: it is for the rest of {part.origin}."]
+    return [f"Its regex is long because RE2 cannot say (?!...): what {part.origin} is not for is spelt out."]
 
 
 def comment(text: str, indent: str = "") -> list[str]:

@@ -13,6 +13,7 @@ _SETTINGS: Final = ("compress", "access_log", "limits", "timeouts", "response_he
 _OVERRIDDEN: Final = ("compress", "access_log")  # a route's own value takes the place of the setting's
 _LOCALS: Final = ("listener", "host", "compress", "access_log", "timeouts", "request_headers", "response_headers",
                   "allow", "deny", "auth", "rate_limit", "concurrency")  # fmt: skip
+_HOOKS: Final = ("on_request", "on_response", "on_error")
 _OFTEN: Final = 3
 _LONG: Final = 40  # characters, from which on a value is worth a name
 
@@ -22,7 +23,7 @@ def share(routes: list[Part], settings: list[Part], scripts: list[Part]) -> None
     found = [part for part in routes if isinstance(part, Declaration) and part.word == "route"]
     for key in _SETTINGS:
         _hoist(key, found, settings)
-    for key in _LOCALS:
+    for key in (*_LOCALS, *_HOOKS):
         _name(key, found, scripts)
 
 
@@ -63,11 +64,14 @@ def _name(key: str, routes: list[Declaration], scripts: list[Part]) -> None:
         if count < _OFTEN or len(said) < _LONG:
             continue
         value = next(route.keys[key] for route in routes if str(route.keys.get(key)) == said)
-        if isinstance(value, Code):
+        if isinstance(value, Code) and not value.text.startswith("function("):
             continue
         number += 1
         name = f"shared_{key}" + (f"_{number}" if number > 1 else "")
-        text = write(Site("", "", [Setting(f"local {name}", value)])).text.split("\n\n", 1)[1]
+        if isinstance(value, Code):
+            text = value.text.replace("function", f"local function {name}", 1)
+        else:
+            text = write(Site("", "", [Setting(f"local {name}", value)])).text.split("\n\n", 1)[1]
         scripts.append(Script(text.rstrip("\n")))
         for route in routes:
             if str(route.keys.get(key)) == said:

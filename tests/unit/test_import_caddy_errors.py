@@ -49,7 +49,7 @@ def test_codes_of_handle_errors(result):
 
 def test_an_error_of_the_site_itself_is_answered_as_well(result):
     lost, lua, _ = result("error /private 403", "reverse_proxy a:1", 'handle_errors {\nrespond "no"\n}')
-    assert not lost and "on_request = function(req) return errors[403](req) end" in lua
+    assert not lost and "on_request = function(req) return errors(req, 403) end" in lua
 
 
 def test_pages(result, tmp_path):

@@ -36,9 +36,12 @@ _CONDITION: Final = re.compile(
     r"\{(?:err|http\.error)\.status_code\}\s*(?:(==|!=|>=|<=|>|<)\s*([0-9]{3})|in\s*\[([0-9,\s]*)\])"
 )
 _REQUEST: Final = {
+    "{err.status_code}": "status",
     "{host}": "req.host", "{http.request.host}": "req.host", "{method}": "req.method", "{uri}": "req.target",
     "{http.request.uri}": "req.target", "{path}": "req.path", "{http.request.uri.path}": "req.path",
 }  # fmt: skip
+
+_STATUS: Final = "{err.status_code}"
 
 
 class Outcome(Struct, frozen=True):
@@ -56,7 +59,8 @@ class Errors(Struct):
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     origin: Origin | None = None
-    name: str = ""  # of the table of answers
+    name: str = ""  # of the table of answers, or of the function
+    is_one: bool = False  # the same for all statuses: a function
 
     def keys(self) -> dict[str, Any]:
         """Of all routes of the site."""
@@ -76,8 +80,11 @@ class Errors(Struct):
             }
         return {
             "respond": {"status": status},
-            "on_request": Code(f"function(req) return {self.name}[{status}](req) end"),
+            "on_request": Code(f"function(req) return {self._called(status)} end"),
         }
+
+    def _called(self, status: int) -> str:
+        return f"{self.name}(req, {status})" if self.is_one else f"{self.name}[{status}](req)"
 
 
 def read(site: Site, nodes: list[Node], root: str, number: int) -> Errors:
@@ -215,16 +222,17 @@ def _list(value: Any) -> list[int]:
 
 
 def _script(errors: Errors, answers: dict[int, Outcome]) -> Script:
+    same = {_by_status(outcome, status) for status, outcome in answers.items()}
+    if len(same) == 1 and set(answers) == set(STATUSES):
+        errors.is_one = True
+        lines = [
+            f"local function {errors.name}(req, status) return {_answer(same.pop(), 'status')} end",
+            f"local function answer_{errors.name}(req, err) return {errors.name}(req, err.status) end",
+        ]
+        return Script("\n".join(lines), errors.origin, ["What handle_errors answers."])
     lines = [f"local {errors.name} = {{"]
     for status, outcome in answers.items():
-        table = ", ".join(f"[{quoted(name)}] = {_lua(value)}" for name, value in outcome.fields)
-        if outcome.to and not table:
-            said = f"redirect({_lua(outcome.to)}, {outcome.status})"
-        elif outcome.to:
-            said = f'respond({outcome.status}, "", {{ Location = {_lua(outcome.to)}, {table} }})'
-        else:
-            said = f"respond({outcome.status}, {_lua(outcome.body or '')}{f', {{ {table} }}' if table else ''})"
-        lines.append(f"  [{status}] = function(req) return {said} end,")
+        lines.append(f"  [{status}] = function(req) return {_answer(outcome, str(outcome.status))} end,")
     said = "What handle_errors answers, by the status of the error."
     lines += [
         "}",
@@ -234,6 +242,28 @@ def _script(errors: Errors, answers: dict[int, Outcome]) -> Script:
         "end",
     ]
     return Script("\n".join(lines), errors.origin, [said])
+
+
+def _by_status(outcome: Outcome, status: int) -> Outcome:
+    """With a placeholder in the place of ``status``."""
+
+    def told(text: str) -> str:
+        return text.replace(str(status), _STATUS)
+
+    body = told(outcome.body) if outcome.body is not None else None
+    fields = tuple((name, told(value)) for name, value in outcome.fields)
+    return Outcome(0 if outcome.status == status else outcome.status, body, outcome.file, told(outcome.to), fields)
+
+
+def _answer(outcome: Outcome, status: str) -> str:
+    """``status``: of the answer, in Lua, unless the outcome has one."""
+    status = str(outcome.status) if outcome.status else status
+    table = ", ".join(f"[{quoted(name)}] = {_lua(value)}" for name, value in outcome.fields)
+    if outcome.to and not table:
+        return f"redirect({_lua(outcome.to)}, {status})"
+    if outcome.to:
+        return f'respond({status}, "", {{ Location = {_lua(outcome.to)}, {table} }})'
+    return f"respond({status}, {_lua(outcome.body or '')}{f', {{ {table} }}' if table else ''})"
 
 
 def _lua(text: str) -> str:

@@ -21,6 +21,8 @@ def lead(draft: Draft, pages: Sequence[str]) -> None:
         if said or str(status) in pages:
             draft.before += [*said, *([] if _ends(said) else [f"return respond({status})"])]
     draft.before = [line for each in draft.before for line in led(each, draft.failed)]
+    if status is not None and draft.before[-1:] == [f"return respond({status})"]:
+        draft.before[-1] += "  -- so that the page for it is sent"
 
 
 def led(line: str, failed: Sequence[str]) -> list[str]:

@@ -55,7 +55,7 @@ class Before:
             *others, last = self._calls
             if any(AS_RECEIVED in str(part) for part in (*result.scripts, *result.routes)):
                 others.insert(0, f"  {AS_RECEIVED} = req.target")
-            lines = [f"  do {line.strip()} end" if not line.startswith("  if") else line for line in others]
+            lines = [f"  do {line.strip()} end" if line.startswith("  return") else line for line in others]
             result.scripts.append(Script("\n".join(["function on_request(req)", *lines, last, "end"])))
 
 

@@ -309,6 +309,8 @@ def _added(way: str, name: str, value: str, statement: Statement, names: Names, 
 
 def if_not_empty(way: str, name: str, value: str, table: str = "res") -> list[str]:
     """nginx adds no field without a value."""
+    if value == '""':
+        return []
     at = f"{table}.headers"
     start, end = (f"{at}:add({quoted(name)}, ", ")") if way == "add" else (f"{at}{index(name)} = ", "")
     if _HAS_TEXT.search(value):
