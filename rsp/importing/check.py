@@ -48,11 +48,16 @@ def checked(site: Site, directory: str, name: str = "site.lua") -> Written:
             return write(site, name) if found or lacking else written
         if not wrong:
             raise Unreadable(f"the result does not load: {messages[0]}")
+        mended: list[Part] = []
         for match in wrong:
             part = written.part_at(int(match["line"]))
             if part is None:
                 raise Unreadable(f"the result does not load: {match['text']}")
-            if not repaired(site, part):
+            if any(part is each for each in mended):
+                continue
+            if repaired(site, part):
+                mended.append(part)
+            else:
                 _give_up(site, part, match["text"])
     raise Unreadable("the result does not load")
 

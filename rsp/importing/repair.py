@@ -26,15 +26,27 @@ def repaired(site: Site, part: Part) -> bool:
 
 
 def _peers(site: Site, upstream: Declaration) -> bool:
-    found = [number for number, item in enumerate(upstream.items) if not _is_peer(_address(item))]
-    for number in found:
-        item = upstream.items[number]
-        address = _address(item)
-        stand_in = f"{_UNFIT.sub('-', upstream.name.lower()).strip('-') or 'peer'}{_STAND_IN}"
-        upstream.items[number] = Table([stand_in], item.keys) if isinstance(item, Table) else stand_in
-        said = f'"{address}" is not an address: {stand_in} stands for it, and clients get 502 until you put yours there'
-        site.add(Note(said, upstream.origin))
-    return bool(found)
+    wrong = [item for item in upstream.items if not _is_peer(_address(item))]
+    if not wrong:
+        return False
+    name = stand_in(upstream.name)
+    first, items = wrong[0], [item for item in upstream.items if item not in wrong[1:]]
+    items[items.index(first)] = Table([name], first.keys) if isinstance(first, Table) else name
+    upstream.items = items
+    listed = " and ".join(f'"{_address(item)}"' for item in wrong)
+    what = "is not an address" if len(wrong) == 1 else "are not addresses"
+    site.add(Note(f"{listed} {what}: {waiting(name)}", upstream.origin))
+    return True
+
+
+def stand_in(name: str) -> str:
+    """An address for the upstream ``name``, at which there is nothing."""
+    return f"{_UNFIT.sub('-', name.lower()).strip('-') or 'peer'}{_STAND_IN}"
+
+
+def waiting(address: str) -> str:
+    """What is to be done about a stand-in, as half a sentence."""
+    return f"{address} stands there, and clients get 502 until you put yours in its place"
 
 
 def _address(item: Value) -> Value:

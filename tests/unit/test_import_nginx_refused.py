@@ -84,7 +84,7 @@ def test_words_of_lua_are_names_of_groups_and_variables(word: str, tmp_path: Pat
 
 def peers(text: str, folder: Path) -> str:
     lua = whole(f"location / {{ proxy_pass http://app; }} }} upstream app {{ {text}", folder)
-    return lua.partition("upstream ")[2].partition(" route {")[0]
+    return lua.partition('upstream "')[2].partition(" route {")[0]
 
 
 @pytest.mark.parametrize(
@@ -146,3 +146,28 @@ def test_the_file_in_the_place_of_others(said: str, written: str, note: str, tmp
     assert written in lua
     assert note in lua
     assert ("fallback" in lua) == ("fallback" in written)
+
+
+def test_peers_that_another_program_writes_into_the_file(tmp_path: Path) -> None:
+    lua = peers("server $Server1:8100; server $Server2:8200;", tmp_path)
+    assert '(os.getenv("SERVER1") or "server1.invalid") .. ":8100"' in lua
+    assert '(os.getenv("SERVER2") or "server2.invalid") .. ":8200"' in lua
+
+
+@pytest.mark.parametrize("said", ["", "server a:1 down;", "zone app 64k;"])
+def test_an_upstream_without_peers_is_to_be_filled_in(said: str, tmp_path: Path) -> None:
+    lua = peers(said, tmp_path)
+    assert lua.startswith('app" { "app.invalid:80" }')
+
+
+def test_several_that_are_no_addresses_have_one_stand_in(tmp_path: Path) -> None:
+    lua = peers("server x.x.x:p; server y.y.y:p; server a:1;", tmp_path)
+    assert '{ "app.invalid:80", "a:1" }' in lua
+
+
+def test_a_firewall_that_only_learns_is_a_note(tmp_path: Path) -> None:
+    rules = 'DeniedUrl /50x.html; CheckRule "$SQL >= 8" BLOCK; BasicRule wl:1;'
+    lua = whole(f"location / {{ {PEER} SecRulesEnabled; LearningMode; {rules} }}", tmp_path)
+    assert "naxsi only learns here" in lua
+    with pytest.raises(AssertionError, match="firewall"):
+        whole(f"location / {{ {PEER} SecRulesEnabled; {rules} }}", tmp_path)

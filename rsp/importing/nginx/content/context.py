@@ -52,6 +52,8 @@ class Context(Struct):
                 fastcgi.unknown(statement, parts)
             elif name in DROPPED or changes_nothing(name, statement.args):
                 self.result.site.drop(name)
+            elif name == "SecRulesEnabled" and any(each.name == "LearningMode" for each in block):
+                parts.note(statement, "naxsi only learns here, and refuses nothing; rsp has no such firewall")
             elif name in NOTED:
                 said = _about_cache(statement, block)
                 if said := note_of(name, statement.args) if said is None else said:

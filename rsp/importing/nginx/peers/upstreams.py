@@ -15,6 +15,7 @@ from rsp.importing.nginx.syntax.words import reason_for
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.units import number_of_seconds, seconds
 from rsp.importing.nginx.values.variables import Names, Unsayable
+from rsp.importing.repair import stand_in, waiting
 from rsp.importing.site import Table, Value
 
 _LONGEST: Final = 60  # seconds: rsp's own longest ejection, which is not shorter than the first
@@ -90,7 +91,9 @@ def _read(block: Block, result: Result, names: Names) -> None:
         elif name not in _SILENT and not name.startswith("check_"):
             parts.lost(statement, reason_for(name))
     if not block.peers:
-        parts.lost(block.statement, "it has no server that rsp could ask")
+        address = stand_in(block.name)
+        parts.note(block.statement, f"upstream {block.name} names no peer: {waiting(address)}")
+        block.peers.append(address)
 
 
 def _cookie(args: list[str]) -> Value:
@@ -147,9 +150,6 @@ def _peer(block: Block, server: Statement, result: Result, failures: list[tuple[
             return None
     if "backup" not in keys or (count, within) != ("1", "10s"):
         failures.append((count, within))
-    if "$" in address:
-        result.upstreams.lost(server, "the address has variables")
-        return None
     place = with_port(address, 80) if not service else _srv(address, service)
     return Table([place], keys) if keys else place
 

@@ -41,7 +41,7 @@ PLACEHOLDER: Final = re.compile(
     rf"\$(?:\{{(?P<env>[A-Z][A-Z0-9_]*)\}}|(?P<plain>[A-Z][A-Z0-9_]*)(?![A-Za-z0-9_]))|{_FOREIGN}"
 )
 # With those in lower case, which nginx takes for variables of its own.
-EVERY: Final = re.compile(rf"{PLACEHOLDER.pattern}|\$(?:\{{(?P<lower>[a-z_]\w*)\}}|(?P<bare>[a-z_]\w*))")
+EVERY: Final = re.compile(rf"{PLACEHOLDER.pattern}|\$(?:\{{(?P<lower>[A-Za-z_]\w*)\}}|(?P<bare>[A-Za-z_]\w*))")
 _OTHER: Final = re.compile(_FOREIGN)
 _DEFAULT: Final = re.compile(r"\w+:?[-=](.*)", re.S)
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*|\w+[\-_. ]\w[\w.\- ]*")  # as no element of HTML has it

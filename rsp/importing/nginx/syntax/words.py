@@ -101,6 +101,10 @@ _CACHE: Final = (
 )
 NOTED: Final[dict[str, str]] = {
     "disable_symlinks": "rsp follows symbolic links that stay below the directory of `files`, and no others",
+    **dict.fromkeys(
+        ("BasicRule", "CheckRule", "DeniedUrl", "LearningMode", "MainRule", "SecRulesDisabled"),
+        "rsp has no firewall for web applications, such as naxsi",
+    ),
     "pagespeed": "rsp passes pages as the peer sends them: there is no PageSpeed",
     **dict.fromkeys(
         sorted(_CACHE),
@@ -261,7 +265,7 @@ _REASONS: Final = (
     ("random_index", "rsp chooses no file at random"),
     ("add_trailer", "rsp passes the trailers of peers on and adds none"),
     ("ssl_ocsp", "rsp does not ask OCSP services for certificates of clients; client_crl lists revoked ones"),
-    ("modsecurity naxsi SecRules", "rsp has no firewall for web applications"),
+    ("modsecurity naxsi SecRules app_protect_", "rsp has no firewall for web applications"),
     ("passenger_", "rsp does not start applications: start it by itself, and name its address as a peer"),
     ("auth_jwt", "rsp checks tokens by auth = { jwt = ... } (docs/auth.md)"),
     ("auth_ldap auth_pam auth_digest auth_spnego auth_gss shib_", "rsp asks a service: auth = { forward = ... } "

@@ -55,5 +55,6 @@ def _given(block: list[Statement]) -> Iterator[str]:
 
 def is_of_nginx(name: str) -> bool:
     """Whether nginx or a module of it has such a variable; ``True`` for what is no name."""
-    is_named = re.fullmatch(r"[a-z_]\w*", name) is not None
+    is_named = re.fullmatch(r"[A-Za-z_]\w*", name) is not None and not name.isupper()
+    name = name.lower()  # nginx takes both for one
     return not is_named or is_known(name) or name in _OF_NGINX or _FAMILIES.match(name) is not None
