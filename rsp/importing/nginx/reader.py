@@ -173,6 +173,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
     _headers(main.block, result, is_trusting=bool(trusted))
     _uri_of_scripts(result)
     substitutions.declare(result)
+    result.drop_unused()
     share(result.routes, result.settings, result.scripts)
     _complete(result, is_part=is_part)
 

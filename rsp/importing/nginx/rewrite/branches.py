@@ -61,6 +61,8 @@ def lines(branches: list[Branch], level: Level, names: Names) -> list[str]:
     if len(before) > 1:
         raise Unsayable("rsp import does not translate add_header in several `if` with groups")
     inside = [line for each in around for line in line_of(each, names.with_response())]
+    if not inside and not any(line.startswith("  ") for line in found):
+        return []
     return [*before, *found, *(["else", *(f"  {line}" for line in inside)] if inside else []), "end"]
 
 

@@ -4,6 +4,7 @@ Each family of directives adds to this; ``reader.py`` puts the parts together at
 """
 
 import re
+from collections import Counter
 from typing import Final
 
 from msgspec import Struct, field
@@ -12,6 +13,8 @@ from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.environment import named
 from rsp.importing.site import Declaration, Note, Part, Script, Setting, Site, Untranslated, Value
 
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+_PATTERN: Final = re.compile(r"local (\w+) = regex\(")
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
@@ -72,6 +75,17 @@ class Result(Struct):
         """Once."""
         if not any(isinstance(part, Script) and part.text == text for part in self.scripts):
             self.scripts.append(Script(text))
+
+    def drop_unused(self) -> None:
+        """Expressions that nothing asks for, as those of an ``if`` that has only chosen what a cache keeps."""
+        parts = (*self.settings, *self.upstreams, *self.scripts, *self.routes, *self.pages)
+        counts = Counter(word for part in parts for word in _NAME.findall(str(part)))
+        for part in [each for each in self.scripts if isinstance(each, Script)]:
+            lines = part.text.split("\n")
+            kept = [line for line in lines if (found := _PATTERN.match(line)) is None or counts[found[1]] > 1]
+            if not kept:
+                self.scripts.remove(part)
+            part.text = "\n".join(kept)
 
     def finish(self) -> None:
         """Into the site, in its order."""
