@@ -162,3 +162,20 @@ def test_directories_are_closed_where_their_index_script_is(imported, end):
     )
     assert not site.whole
     assert "files =" not in text
+
+
+def test_one_file_as_the_alias_of_an_expression(imported):
+    site, text = imported("location ~ ^/sql/?$ { alias /app/sql.html; } location ~ ^/k$ { alias /app/k.pem; }")
+    assert site.whole, list(site.untranslated)
+    assert 'files = { root = "/app", index = "" }' in " ".join(text.split()) and 'rewrite = "/sql.html"' in text
+    assert sum("the type of the file is sent here" in each.text for each in site.notes) == 2
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["location ~ ^/ui/(?:a|b) { deny all; try_files $uri /ui/x.html; }", "location ~ /$ { add_header X-A b; }",
+     r"location ~ \.js$ { try_files $uri /other.html; }", r"location ~ \.js$ { try_files $uri $uri/ /ui/x.html; }"],
+)  # fmt: skip
+def test_expressions_below_an_alias_that_are_not_translated(imported, inner):
+    site, text = imported(f"root /srv/www; location /ui {{ alias /srv/ui; {inner} }}")
+    assert "fallback" not in text and ("deny" in inner or not site.whole)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from rsp.config.files_rules import SCRIPT
 from rsp.importing.nginx.content.draft import Draft
-from rsp.importing.nginx.matching.servers import Location, Server, below, joined
+from rsp.importing.nginx.matching.servers import Location, Server, around_alias, below, joined
 from rsp.importing.nginx.rewrite.guards import MODULE
 from rsp.importing.nginx.rules.access import differ
 from rsp.importing.nginx.syntax.tree import Statement
@@ -134,6 +134,7 @@ def page(path: str, server: Server, location: Location | None, meant: Location |
 
 def _folder(server: Server, location: Location | None) -> tuple[str, str | None] | None:
     """The directory, and the prefix that it stands for where it is an alias."""
+    location = (around_alias(location) if location is not None else None) or location
     level = location.level if location is not None else server.level
     names = server.names_at(location)
     if location is not None and level.has("alias"):

@@ -93,6 +93,9 @@ def aliased(level: Level, names: Names, keys: dict[str, Value]) -> bool:
         keys["files"] = {**table, "cache_control": control} if control else table
         keys["rewrite"] = f"/{file}"
         return True
+    if "exact" in keys and "$" not in said:
+        keys["rewrite"] = "/"  # a directory, as for any location
+        return False
     before, mark, behind = said.partition("$")
     if "regex" in keys and mark and before.endswith("/"):
         root = before.rstrip("/") or "/"
@@ -137,7 +140,10 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
             extensions.append(match[1])
             is_first = is_first and not has_directory
     has_directory = has_directory or "$uri/" in items
-    end = ends.file(constant, server, location, location) if constant else ends.end(last, server, location, names)
+    if constant and level.has("alias"):
+        end = Fallback(file=constant)  # nginx does not take the prefix off here
+    else:
+        end = ends.file(constant, server, location, location) if constant else ends.end(last, server, location, names)
     if end.index and end.rewrite is None and not has_directory:
         end.rewrite = f"/{end.index}?$query_string"  # so that no script of a directory runs
     if looked and not has_file and names.expand(last) in ("$uri", "$uri/"):

@@ -1,15 +1,18 @@
 """``root /srv/$host``: a directory that depends on the request.  A hook says the whole name below what does not."""
 
+import re
 from typing import Final
 
 from rsp.importing.lua import quoted
-from rsp.importing.nginx.content import files
+from rsp.importing.nginx.content import ends, files
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.matching.servers import Location, Server
+from rsp.importing.nginx.rules.access import differ
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.values.variables import Names, Unsayable
 
 _SLASH: Final = 'req.target:match("^[^?]*") .. "/" .. (req.query ~= "" and "?" .. req.query or "")'
+_NOTHING: Final = '"/.none"'  # rsp serves no such name
 _READ: Final = "if not ({ GET = true, HEAD = true, POST = true })[req.method] then return respond(405) end"
 
 
@@ -50,28 +53,50 @@ def put(draft: Draft, server: Server, location: Location | None, level: Level, n
     draft.before.append(f"req.path = folder .. (kind ~= {found} and {quoted(page)} or req.path)")
 
 
-def below_alias(draft: Draft, owner: Location, location: Location | None, level: Level, names: Names) -> None:
+def below_alias(
+    draft: Draft, owner: Location, location: Location | None, server: Server, level: Level, names: Names
+) -> None:  # fmt: skip
     """Of an expression inside of ``owner``, a prefix with an alias.  Raises :class:`Unsayable`."""
     folder, path = names.expand(owner.level.value("alias")), owner.path
     root = names.expand(names.constants.get("request_filename", "")).removesuffix("$uri")
     if root.strip("/") and not level.has("try_files"):  # the same as a root
         draft.keys["files"] = files.table(root, level, names, looks_in_directories=True, scripts=False)
         return
-    if files.may_be_directory(location) or level.has("try_files") or "$" in folder:
+    tried = level.own("try_files")
+    if (files.may_be_directory(location) and not tried) or "$" in folder:
         raise Unsayable("rsp import translates expressions inside of a prefix with alias only for names of files")
     if folder.endswith("/") != path.endswith("/"):
         raise Unsayable(f"of alias {folder} and location {path}, one alone ends with a slash")
     table = files.table(folder.rstrip("/") or "/", level, names, looks_in_directories=False, scripts=False)
     draft.keys["files"] = table
     start = len(path.rstrip("/")) + 1
+    if tried:
+        _at_last(draft, tried[-1].args, owner, server, level)
+        name = f"req.path:sub({start})"
+        is_inside = f'req.path:sub({start}, {start}) == "/"'
+        draft.before.append(
+            f"req.path = {name}" if path.endswith("/") else f"req.path = {is_inside} and {name} or {_NOTHING}"
+        )
+        return
     if not path.endswith("/"):
         draft.before.append(f'if req.path:sub({start}, {start}) ~= "/" then return respond(404) end')
     draft.before.append(f"req.path = req.path:sub({start})")
 
 
+def _at_last(draft: Draft, words: list[str], owner: Location, server: Server, level: Level) -> None:
+    """What ``try_files`` below an alias ends with.  Raises :class:`Unsayable`."""
+    last = ends.end(words[-1], server, owner, server.names_at(owner))
+    if words[:-1] != ["$uri"] or last.location is not None or last.root or differ(level, owner.level):
+        raise Unsayable("rsp import does not translate this try_files inside of a prefix with alias")
+    if last.file is not None:
+        draft.keys["fallback"] = last.file
+    elif last.status != "404":
+        draft.failed.append(f"if err.status == 404 then return respond({last.status}) end")
+
+
 def of_alias(draft: Draft, location: Location, level: Level, names: Names) -> bool:
     """Whether an alias answers that takes no path of a request.  Raises :class:`Unsayable`."""
-    if _of_expression(draft, location, level, names):
+    if _of_expression(draft, location, level, names) or _of_one_file(draft, location, level, names):
         return True
     table = draft.all
     if not files.aliased(level, names, table):
@@ -91,6 +116,23 @@ def _of_expression(draft: Draft, location: Location, level: Level, names: Names)
     draft.answer({"respond": {"status": 404}})
     said = f"nginx looks for no file of {folder} here, but redirects to the path with a slash: write alias {folder}$1"
     draft.parts.note(level.own("alias")[-1], f"{said} (with a group in the expression), in rsp a route for each file")
+    return True
+
+
+def _of_one_file(draft: Draft, location: Location, level: Level, names: Names) -> bool:
+    """``location ~ ^/app/?$ { alias /srv/app.html; }``: the file for all paths that do not end in a slash."""
+    name = names.expand(level.value("alias")) if location.is_regex and level.has("alias") else ""
+    folder, _, file = name.rpartition("/")
+    if not folder or "$" in name or "." not in file or level.has("try_files"):
+        return False
+    if files.may_be_directory(location):
+        draft.before += [_READ, 'if req.path:sub(-1) == "/" then return respond(500) end']  # as in nginx
+    control = files.cache_control(level)
+    draft.keys["files"] = {"root": folder, "index": "", **({"cache_control": control} if control else {})}
+    draft.keys["rewrite"] = f"/{file}"
+    said = "the type of the file is sent here; nginx sends that of the path, or default_type"
+    if level.value("default_type") != "text/html" or not re.search(r"\.html?$", file):
+        draft.parts.note(level.own("alias")[-1], said)
     return True
 
 

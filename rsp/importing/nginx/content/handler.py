@@ -204,7 +204,7 @@ class Content:
             return
         owner = around_alias(location) if location is not None else None
         if owner is not None:
-            folders.below_alias(draft, owner, location, level, names)
+            folders.below_alias(draft, owner, location, self.server, level, names)
             return
         if folders.is_open(level, names):
             folders.put(draft, self.server, location, level, names)
