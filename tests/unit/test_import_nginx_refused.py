@@ -171,3 +171,26 @@ def test_a_firewall_that_only_learns_is_a_note(tmp_path: Path) -> None:
     assert "naxsi only learns here" in lua
     with pytest.raises(AssertionError, match="firewall"):
         whole(f"location / {{ {PEER} SecRulesEnabled; {rules} }}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("location / { try_file $uri /index.html; }", 'fallback = "/index.html"'),
+        ("servername a.test;", 'host = { "a.test" }'),
+        (f"location / {{ {PEER} proxy_set_headers X-A 1; }}", '["X-A"] = "1"'),
+        ("Return: 404;", "respond = { status = 404 }"),
+    ],
+)
+def test_names_of_directives_that_a_letter_is_wrong_in(said: str, written: str, tmp_path: Path) -> None:
+    lua = whole(f"root /srv; {said}", tmp_path)
+    assert written in lua
+    assert "and refuses the file; it is read as" in lua
+
+
+def test_names_of_other_directives_stay(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="does not know this directive"):
+        whole("root /srv; try_filing $uri =404;", tmp_path)
+    assert "read as" not in whole(
+        "root /srv; } map $uri $x { try_file 1; servername 2; } server { listen 8081;", tmp_path
+    )

@@ -18,6 +18,7 @@ from rsp.importing.nginx.routes import Routes
 from rsp.importing.nginx.rules import field_lines, logs, settings, substitutions, times
 from rsp.importing.nginx.rules.access import Zones, set_in_vain
 from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.misspelt import corrected
 from rsp.importing.nginx.syntax.tree import Statement, Tree, mark
 from rsp.importing.nginx.syntax.words import DROPPED, NOTED
 from rsp.importing.nginx.values import elsewhere, surroundings
@@ -52,6 +53,8 @@ def read(path: Path, text: str, prefix: str | None = None) -> Site:
         site.add(remark)
     result = Result(site)
     statements = tree.statements
+    for remark in corrected(statements):
+        site.add(remark)
     environment = Environment(statements)
     is_part = not {statement.name for statement in statements} & set(_MAIN)
     if is_part:
