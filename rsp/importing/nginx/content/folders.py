@@ -27,6 +27,8 @@ def put(draft: Draft, server: Server, location: Location | None, level: Level, n
     base, _, start = before.rpartition("/")
     said = level.own("try_files")
     *tried, last = said[-1].args if said else ["$uri", "$uri/", "=404"]
+    if last == "=404" and tried[-1].startswith("/"):  # rsp answers 404 as well where it is not there
+        last = tried.pop()
     if not base or set(tried) - {"$uri", "$uri/"} or "$uri" not in tried:
         raise Unsayable("the directory depends on the request")
     if files.look_at_index(server, location, level):
