@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -212,3 +213,27 @@ def test_backends_alone(tmp_path):
         )
         assert again.returncode == 1 and "port 9001 is in use" in again.stderr
         assert demo.stop() == 0 and not demo.left()
+
+
+def test_a_signal_while_rsp_starts_is_no_failure(tmp_path):
+    with Demo(tmp_path, ready="Backends:") as demo:
+
+        def catches():
+            status = Path(f"/proc/{demo.process.pid}/status").read_text()
+            return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) & 1 << (signal.SIGTERM - 1)
+
+        wait_until(catches, "the order to rsp to start")
+        assert demo.stop(signal.SIGTERM) == 0
+
+
+def test_demos_that_start_at_the_same_time_have_ports_of_their_own(tmp_path):
+    command = [sys.executable, "-m", "rsp", "demo", "-w", "1"]
+    with Demo(tmp_path, "--backends", ready="Backends:"):  # this test's turn
+        others = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        try:
+            urls = [next((line for line in one.stdout if "Try:" in line), "") for one in others]
+            assert all(urls) and urls[0] != urls[1]
+        finally:
+            for one in others:
+                one.terminate()
+            assert [one.wait(PATIENCE) for one in others] == [0, 0]

@@ -33,8 +33,9 @@ def main(arguments: list[str]) -> int:
     try:
         if options.backends:
             return _only(backends)
+        turn = ports.Turn()
         with closing(_site(file, backends)) as site:
-            return asyncio.run(_run(site, backends, options.workers))
+            return asyncio.run(_run(site, backends, options.workers, turn))
     except ConfigError as error:
         for message in error.messages:
             print(f"rsp demo: {message}", file=sys.stderr)
@@ -102,16 +103,18 @@ def _site(file: str | None, backends: Backends) -> Site:
     return site
 
 
-async def _run(site: Site, backends: Backends, workers: int) -> int:
+async def _run(site: Site, backends: Backends, workers: int, turn: ports.Turn) -> int:
     """The exit status of rsp."""
     proxy = await Proxy.start(site, workers)
     for number in _ENDS:
         asyncio.get_running_loop().add_signal_handler(number, proxy.end)
-    return await _watch(site, backends, proxy)
+    return await _watch(site, backends, proxy, turn)
 
 
-async def _watch(site: Site, backends: Backends, proxy: Proxy) -> int:
-    if not await proxy.serves():
+async def _watch(site: Site, backends: Backends, proxy: Proxy, turn: ports.Turn) -> int:
+    serves = await proxy.serves()
+    turn.end()
+    if not serves:
         if not proxy.is_ending:
             print("rsp demo: rsp has not started; its message is above", file=sys.stderr)
             return await proxy.wait() or 1

@@ -1,12 +1,32 @@
 """Ports of the loopback address: the usual ones where they are free, others where they are not."""
 
+import fcntl
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from errno import EADDRINUSE
+from pathlib import Path
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
+
+
+class Turn:
+    """Of a demo that starts: while it lasts, no other one looks for ports, as those that are chosen are not bound yet.
+
+    It is a lock of the folder that this file is in.
+    """
+
+    def __init__(self) -> None:
+        self._folder = os.open(Path(__file__).parent, os.O_RDONLY)
+        fcntl.flock(self._folder, fcntl.LOCK_EX)
+
+    def end(self) -> None:
+        if self._folder >= 0:
+            fcntl.flock(self._folder, fcntl.LOCK_UN)  # closing it is not enough: processes may have been forked
+            os.close(self._folder)
+            self._folder = -1
 
 
 def listening(port: int) -> socket.socket:

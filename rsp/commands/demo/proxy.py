@@ -65,10 +65,12 @@ class Proxy:
         return False
 
     async def wait(self) -> int:
-        """Its exit status."""
+        """Its exit status, as a shell has it; it is no failure that a signal of the demo's ends it while it starts."""
         status = await self._process.wait()
         await self._copying
-        return status
+        if status >= 0:
+            return status
+        return 0 if self.is_ending else 128 - status
 
     def end(self) -> None:
         """Finish running requests; a second time: at once."""
