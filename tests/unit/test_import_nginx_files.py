@@ -181,3 +181,16 @@ def test_what_is_denied_below_an_alias_stays_denied(imported):
     inner = "location ~ ^/ui/(?:a|b) { deny all; try_files $uri /ui/x.html; }"
     _, text = imported(f"root /srv/www; location /ui {{ alias /srv/app; {inner} }}")
     assert 'regex = "^/ui/(?:a|b)", respond = { status = 403 }' in text
+
+
+@pytest.mark.parametrize(
+    "passing",
+    ["deny 10.0.0.1; allow all; proxy_pass http://a;", "proxy_pass http://b;", "proxy_pass http://a; proxy_set_header X y;",
+     "if ($arg_x) { return 403; } proxy_pass http://a;", "auth_basic x; auth_basic_user_file /h; proxy_pass http://a;"],
+)  # fmt: skip
+def test_an_index_of_another_peer_is_not_translated(imported, passing):
+    site, _ = imported(
+        f"root /srv/www; index index.php; location / {{ try_files $uri $uri/ @a; }} location ~ \\.php$ {{ {passing} }}"
+        " location @a { proxy_pass http://a; }"
+    )
+    assert any("index" in lost.reason for lost in site.untranslated)

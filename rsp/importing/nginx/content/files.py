@@ -214,10 +214,13 @@ def tell_of_sources(parts: Parts, level: Level) -> None:
                 parts.note(statement, said)
 
 
-def look_at_index(server: Server, location: Location | None, level: Level) -> bool:
+def look_at_index(
+    server: Server, location: Location | None, level: Level, passed: Location | None = None
+) -> bool:  # fmt: skip
     """nginx asks again with the name of a directory's index: whether expressions may refuse it.
 
-    Raises :class:`Unsayable` where others may keep clients out.
+    ``passed``: a location with an index that a peer is asked for.  Raises :class:`Unsayable` where others may keep
+    clients out.
     """
     if not may_be_directory(location):
         return False
@@ -227,7 +230,7 @@ def look_at_index(server: Server, location: Location | None, level: Level) -> bo
     has_directory = (location is None or not location.is_regex) and server.find(f"{folder}/") is location
     for word in said.args if said is not None else [_DEFAULT_INDEX]:
         asked = server.find(word if word.startswith("/") else f"{folder}/{word}")
-        if has_directory and asked is not location and _is_asked(asked, word):
+        if has_directory and asked is not location and asked is not passed and _is_asked(asked, word):
             raise Unsayable(f"the index {word} leads to a location that is passed to a peer")
         if location is not None and location.modifier == "=":
             found = [each for each in closing if each is server.find(f"{folder}/{word}")]

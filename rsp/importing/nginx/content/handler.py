@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx.content import ends, files, folders, fpm_pages, indexes, returned
+from rsp.importing.nginx.content import ends, files, folders, fpm_pages, indexes, passed_on, returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.content.missing import Missing, Passed, is_rewriting, otherwise
@@ -235,8 +235,10 @@ class Content:
             files.tell_of_sources(draft.parts, level)
             self._tried(draft, tried, folder, location, level, names, rules)
             return
-        is_refused = files.look_at_index(self.server, location, level)
+        asked = passed_on.found(self.server, location, level)
+        is_refused = files.look_at_index(self.server, location, level, asked)
         draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
+        passed_on.put(draft, asked, self.server, self.context, self.ports, level, folder, rules)
         runs = script is not None and files.may_be_directory(location)
         if runs or is_refused:
             draft.before += indexes.closed(draft, self.server, self.guards, level, folder, location)
@@ -264,7 +266,8 @@ class Content:
         meant = last.location
         script = self._scripts(level, location) if tried.directory else None
         runs = meant is not None or script is not None
-        is_refused = tried.directory and files.look_at_index(self.server, location, level)
+        asked = passed_on.found(self.server, location, level) if tried.directory and not last.root else None
+        is_refused = tried.directory and files.look_at_index(self.server, location, level, asked)
         draft.keys["files"] = files.table(
             folder, level, names, looks_in_directories=tried.directory,
             scripts=meant is not None and last.returned is None,
@@ -310,6 +313,7 @@ class Content:
             indexes.of_directories(draft, script, self.server, self.context, level, names, folder)
         if script is not None and last.file is None:
             indexes.unlisted(draft)
+        passed_on.put(draft, asked, self.server, self.context, self.ports, level, folder, rules)
         if tried.looked:
             first, *others = tried.looked
             if "else_to" in draft.keys:  # which has all requests with other methods

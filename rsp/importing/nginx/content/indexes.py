@@ -96,6 +96,29 @@ def own(draft: Draft, server: Server, context: Context, script: Location, level:
     draft.before.append("end")
 
 
+def in_order(draft: Draft, level: Level, folder: str, asked: dict[str, str]) -> None:
+    """Lines for a directory: the first index that is there, else 403 as in nginx, or its list.
+
+    ``asked``: what is done for the path of an index that a peer has.
+    """
+    path, root = _place(draft, folder)
+    lines = [
+        f'local is_directory = file.kind({root} .. req.path) == "directory"',
+        "if is_directory and not ({ GET = true, HEAD = true, POST = true })[req.method] then",
+        "  return respond(405)",
+        'elseif is_directory and req.path:sub(-1) ~= "/" then',
+        '  return redirect(req.path .. "/" .. (req.query ~= "" and "?" .. req.query or ""), 301)',
+    ]
+    for word in _words(level):
+        there = f'is_directory and file.kind({root} .. req.path .. {quoted(word)}) == "file"'
+        own = f"req.path = {_relative(path)} .. {quoted(word)}"
+        done = f"req.path = req.path .. {quoted(word)} {asked[word]}" if word in asked else own
+        lines += [f"elseif {there} then", f"  {done}"]
+    if not level.is_on("autoindex"):
+        lines += ["elseif is_directory then", "  return respond(403)"]
+    draft.before[:0] = [*lines, "end"]
+
+
 def _same_clients(script: Location, level: Level) -> None:
     """Raises :class:`Unsayable` where a directory would be open to clients that its script is not for."""
     if access.restricts(level, script.level):
