@@ -365,7 +365,7 @@ class Master:
             self._forget(successor)
             self._notifier.tell(f"MAINPID={successor.pid}")
             self._upgrade_ends(True, f"Upgraded: the new master (pid {successor.pid}) has taken over.")
-            successor.go()
+            successor.go(self._fleet.control.standings())
             self._fleet.hand_over()
 
     def _upgrade_failed(self, successor: Successor, why: str = "") -> None:
@@ -391,7 +391,7 @@ class Master:
         self._fleet.private.discard(predecessor.end)
         self._predecessor = None
         predecessor.end.close()
-        self._fleet.take_over()
+        self._fleet.take_over(predecessor.peers)
         if self._pid_file is not None:
             try:
                 self._pid_file.write()

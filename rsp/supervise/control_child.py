@@ -31,7 +31,7 @@ from rsp.supervise.child import Closable, Process, Slot, spawn
 from rsp.supervise.main_file import MainFile
 from rsp.supervise.operator_sockets import OperatorSockets
 from rsp.supervise.secrets import Secrets
-from rsp.supervise.upgrade import Given
+from rsp.supervise.upgrade import Given, Standing, known, restore_orders
 from rsp.system.memory import sealed
 
 
@@ -66,8 +66,13 @@ class ControlChild:
         self.operators.add(self._settings)
         self._admin = AdminSocket.open(bundle.config.settings, later=later)
 
-    def take_over(self) -> None:
-        """The predecessor has let go."""
+    def standings(self) -> list[Standing]:
+        """The state of every peer, for a successor."""
+        return known(self.table, self._scoreboard)
+
+    def take_over(self, peers: list[Standing]) -> None:
+        """The predecessor has let go; ``peers`` are as operators left them."""
+        restore_orders(peers, self.table, self._scoreboard)
         if self._admin is not None:
             self._admin.install()
         self.operators.take_over()

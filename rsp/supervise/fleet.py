@@ -30,7 +30,7 @@ from rsp.supervise.log_files import LogFiles
 from rsp.supervise.rows import MOST, Rows
 from rsp.supervise.secrets import Secrets
 from rsp.supervise.systemd import passed_sockets
-from rsp.supervise.upgrade import Legacy, Predecessor, known, restore
+from rsp.supervise.upgrade import Legacy, Predecessor, Standing, restore
 from rsp.system import descriptors, quota, sockets
 from rsp.system.memory import Memory
 from rsp.worker import Worker
@@ -103,16 +103,16 @@ class Fleet:
             self.start(slot)
         self._start_control()
 
-    def take_over(self) -> None:
-        """The predecessor has let go."""
-        self.control.take_over()
+    def take_over(self, peers: list[Standing]) -> None:
+        """The predecessor has let go of ``peers``, among others."""
+        self.control.take_over(peers)
         if self._legacy is not None:
             self.listeners.inherit(self._legacy.files)
 
     def legacy(self) -> tuple[Legacy, list[int], list[socket.socket]]:
         """For a successor, with the descriptors of its counters, and its sockets."""
         table, given = self.control.table, {**self.listeners.all(), **self.control.operators.all()}
-        peers, files, shared = known(table, self._scoreboard), self.listeners.files, self.listeners.shared
+        peers, files, shared = self.control.standings(), self.listeners.files, self.listeners.shared
         estates, counters = self.heritage.hand_over()
         inheritance = (*self.secrets.inheritance(), estates)
         legacy = Legacy(self._secret, table.found, peers, list(given), files, shared, *inheritance)

@@ -37,6 +37,7 @@ _INHERITED: Final = {
     "REASON": peer_marks.REASON, "SINCE": peer_marks.SINCE, "HEALTH": peer_marks.HEALTH, "DRAIN": peer_marks.DRAIN,
     "WEIGHT": peer_marks.WEIGHT,
 }  # fmt: skip
+_ORDERED: Final = ("DRAIN", "WEIGHT")  # by operators, who may do so until the successor takes over
 
 Given = dict[tuple[int, str], socket.socket]
 
@@ -96,6 +97,15 @@ def restore(standings: list[Standing], table: PeerRegistry, scoreboard: Scoreboa
                 scoreboard.set_mark(place, _INHERITED[name], standing.marks[name])
 
 
+def restore_orders(standings: list[Standing], table: PeerRegistry, scoreboard: Scoreboard) -> None:
+    """What operators have ordered while the successor started."""
+    for standing in standings:
+        place = table.place_of(standing.upstream, standing.address)
+        if place is not None:
+            for name in _ORDERED:
+                scoreboard.set_mark(place, _INHERITED[name], standing.marks.get(name, 0))
+
+
 class Successor:
     """The new master, as the old master sees it.  Raises :class:`OSError` when it cannot be started."""
 
@@ -143,10 +153,10 @@ class Successor:
         except OSError:
             return None
 
-    def go(self) -> None:
-        """All is its own now."""
-        with contextlib.suppress(OSError):
-            self.end.send(b"go")
+    def go(self, peers: list[Standing]) -> None:
+        """All is its own now, with the state of ``peers`` that operators have changed meanwhile."""
+        with contextlib.suppress(OSError), sealed(msgspec.json.encode(peers, enc_hook=encode_hook)) as descriptor:
+            socket.send_fds(self.end, [b"go"], [descriptor])
         self.end.close()
 
     def give_up(self, why: str = "") -> str:
@@ -170,6 +180,7 @@ class Predecessor:
         self.legacy, counters, listening = _receive(end)
         self.given: Given = dict(zip(self.legacy.sockets, listening, strict=True))
         self.ancestors = ancestors(self.legacy.estates, counters)
+        self.peers: list[Standing] = []  # when it has let go
 
     @classmethod
     def find(cls) -> "Predecessor | None":
@@ -194,11 +205,14 @@ class Predecessor:
     def is_gone(self) -> bool:
         """It has let go, or died."""
         try:
-            self.end.recv(100)
+            _, descriptors, _, _ = socket.recv_fds(self.end, 100, 1)
         except BlockingIOError:
             return False
         except OSError:
-            pass
+            return True
+        if descriptors:  # a predecessor of an older version sends none
+            with contextlib.suppress(ValueError, OSError, msgspec.MsgspecError):
+                self.peers = msgspec.json.decode(content(descriptors[0]), type=list[Standing], dec_hook=decode_hook)
         return True
 
 

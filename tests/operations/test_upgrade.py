@@ -112,6 +112,23 @@ def test_a_new_master_that_hangs_or_is_killed_changes_nothing(tmp_path, backend)
         assert get(rsp.port).endswith(b"one")
 
 
+def test_what_operators_order_during_an_upgrade_is_not_lost(tmp_path, backend):
+    with Backend() as two, Upgradable(tmp_path, proxy_to(backend.address, two.address)) as rsp:
+        rsp.admin("/drain", {"peer": backend.address})
+        rsp.admin("/weight", {"peer": backend.address, "weight": 3})
+        before = rsp.pid
+        os.kill(before, signal.SIGUSR2)
+        wait_until(lambda: "Upgrading: starting a new master" in rsp.log, "the upgrade")
+        rsp.admin("/drain", {"peer": two.address})
+        rsp.admin("/weight", {"peer": two.address, "weight": 7})
+        rsp.admin("/enable", {"peer": backend.address})
+        rsp.admin("/weight", {"peer": backend.address})
+        assert "Started" not in rsp.log.partition("Upgrading:")[2]  # else nothing is tested
+        wait_until(lambda: rsp.pid != before and is_gone(before), "the new master")
+        peers = {address: (each["state"], each["weight"]) for address, each in rsp.peers().items()}
+        assert peers == {backend.address: ("up", 1), two.address: ("drained", 7)}
+
+
 def test_what_is_known_outlives_the_code(tmp_path, backend):
     """An operator's drain and weight, a sticky client's peer, and the file of a unix socket."""
     with Backend(name="two") as two:
