@@ -194,3 +194,13 @@ def test_an_index_of_another_peer_is_not_translated(imported, passing):
         " location @a { proxy_pass http://a; }"
     )
     assert any("index" in lost.reason for lost in site.untranslated)
+
+
+@pytest.mark.parametrize(
+    ("expression", "file", "is_whole"),
+    [(r"^(.+)\.png$", "$1.webp", True), (r"^(?<p>.+)\.png$", "$p.webp", True), (r"^(.*)/x\.png$", "$1/webp", True),
+     (r"^(.*)/x\.png$", "$1.webp", False), (r"^(/a)?/x\.png$", "$1.webp", False), (r"/(.+)\.png$", "$1.webp", False)],
+)  # fmt: skip
+def test_a_file_that_begins_with_a_group(imported, expression, file, is_whole):
+    site, _ = imported(f"root /srv; location ~ {expression} {{ try_files {file} $uri =404; }}")
+    assert site.whole is is_whole

@@ -293,6 +293,9 @@ def _add_fields(meant: Location, statuses: list[str], names: Names, draft: Draft
 def _file_of(meant: Location) -> str:
     """The one file that a location answers with; empty: there is none."""
     module = [each for each in meant.level.block if each.name in (*MODULE, "try_files")]
+    if module[-1:] and module[-1].name == "break":
+        module[-1].used = True
+        module.pop()
     if len(module) != 1 or meant.level.has("alias"):
         return ""
     words = module[0].args

@@ -187,15 +187,26 @@ def _looked(
         name = names.lua(root + ("$uri" if is_own else place))
         lines.append(f"elseif file.kind({name}) == {quoted(kind)} then")
         if not is_own:  # else it is served under its own name
-            lines.append(f"  req.path = {_inside(place, around, names)}")
+            expression = location.path if location is not None and location.is_regex else ""
+            lines.append(f"  req.path = {_inside(place, around, names, expression)}")
     return tuple(lines), said[count:]
 
 
-def _inside(place: str, around: str, names: Names) -> str:
+def _begins_as_path(place: str, expression: str) -> bool:
+    """Whether it begins with the group that has a path's beginning, as ``$1.webp`` of ``^(.+)[.]png$``."""
+    match = re.match(r"\$\{?(\w+)\}?(/?)", place)
+    first = re.match(r"\^\((?:\?P?<(\w+)>)?(?:(/|\.\+)|\.\*)(?:[^()\\]|\\.|\([^()]*\))*\)(?![?*{])", expression)
+    if match is None or first is None or match[1] not in ("1", first[1]):
+        return False
+    return bool(first[2] or match[2])  # `.*` may be empty
+
+
+def _inside(place: str, around: str, names: Names, expression: str = "") -> str:
     """Below the directory of the location ``around``, as an expression of Lua.  Raises :class:`Unsayable`."""
     inside = place if around == "/" or place.startswith("$uri") else below(place, around)
     said = names.lua(inside or "")
-    if inside is None or place.endswith("/") or not said.startswith(('"/', "req.path")):
+    begins = said.startswith(('"/', "req.path")) or _begins_as_path(place, expression)
+    if inside is None or place.endswith("/") or not begins:
         raise Unsayable(f"rsp import does not translate {place} in try_files")
     if around == "/" or not said.startswith("req.path"):
         return said
