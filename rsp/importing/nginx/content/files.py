@@ -194,7 +194,7 @@ def _looked(
 
 def _begins_as_path(place: str, expression: str) -> bool:
     """Whether it begins with the group that has a path's beginning, as ``$1.webp`` of ``^(.+)[.]png$``."""
-    match = re.match(r"\$\{?(\w+)\}?(/?)", place)
+    match = re.match(r"\$\{?([1-9]|\w+)\}?(/?)", place)
     first = re.match(r"\^\((?:\?P?<(\w+)>)?(?:(/|\.\+)|\.\*)(?:[^()\\]|\\.|\([^()]*\))*\)(?![?*{])", expression)
     if match is None or first is None or match[1] not in ("1", first[1]):
         return False
