@@ -76,13 +76,20 @@ def _of_server(inside: Block, general: bool) -> Iterator[Request]:
     targets.update(dict.fromkeys(_of_both(inside)))
     for target in [*targets, *(GENERAL if general else ())]:
         yield plain._replace(target=target)
+    said = str(inside)
+    several = [each for number, each in enumerate(FIELDS) if general or number < 2 or _is_asked(each, said)]
     for target in dict.fromkeys(firsts):
-        for fields in FIELDS if general else FIELDS[:2]:
+        for fields in several:
             yield plain._replace(target=target, fields=fields)
-        for method in METHODS if general else METHODS[:2]:
+        for method in METHODS if general or "$request_method" in said else METHODS[:2]:
             yield plain._replace(target=target, method=method)
         for size in SIZES if general else ():
             yield plain._replace(target=target, method="POST", size=size)
+
+
+def _is_asked(fields: tuple[tuple[str, str], ...], said: str) -> bool:
+    """Whether the configuration looks at one of ``fields``."""
+    return any(f"$http_{name.lower().replace('-', '_')}" in said for name, _ in fields)
 
 
 def _all(blocks: Block, name: str) -> Iterator[dict]:

@@ -4,6 +4,7 @@ nginx goes on with the directives of the last ``if`` that holds.  So each of the
 ``req.ctx.branch``, and what the last one says is done once all of them have been looked at.
 """
 
+import re
 from typing import Final
 
 from msgspec import Struct, field
@@ -20,6 +21,7 @@ from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.variables import Names, Unsayable
 
 BRANCH: Final = "req.ctx.branch"
+_SETS_HOST: Final = re.compile(r"req\.host = |return ask\(.*, false\)")
 
 
 class Chosen(Struct):
@@ -92,7 +94,7 @@ class Chosen(Struct):
         Raises :class:`Unsayable`.
         """
         keys = self.draft.keys
-        if "send_host" in keys and any("req.host = " in line for line in (*given, *self.before)):
+        if "send_host" in keys and any(_SETS_HOST.search(line) for line in (*given, *self.before)):
             self.before.append(f"req.host = {quoted(str(keys.pop('send_host')))}")
         if not any(" return proxy(" in line or " return ask(" in line for line in self.before):
             return

@@ -6,20 +6,20 @@ restricts none; and all else is done in the hook for all requests (``rerouted.py
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct, field
 
 from rsp.importing.nginx.content import error_pages
-from rsp.importing.nginx.content.answers import returned
+from rsp.importing.nginx.content.answers import put_fields, returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.matching.paths import as_sent
 from rsp.importing.nginx.matching.servers import Location, Server
 from rsp.importing.nginx.rewrite.guards import MODULE, REDIRECTS, STAYING, Guards, may_stop, stripped
-from rsp.importing.nginx.rules import access, fields
+from rsp.importing.nginx.rules import access
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, mark
 from rsp.importing.nginx.syntax.words import DROPPED
@@ -84,15 +84,30 @@ def tell_of_server(level: Level, drafts: list[Draft], parts: Parts) -> None:
             parts.lost(each, "rsp restricts clients before it knows the server, and nginx does so behind this")
 
 
-def leaves(statement: Statement, stays: Callable[[str, str], bool]) -> bool:
-    """Whether it may answer, or lead to another location.  ``stays``: whether a rewrite does neither."""
+def leaves(statement: Statement, stays: Callable[[str, str], bool], kept: Collection[str] = ()) -> bool:
+    """Whether it may answer, or lead to another location.
+
+    ``stays``: whether a rewrite does neither; ``kept``: statuses that lead to a location with the same restrictions.
+    """
     if statement.name == "return":
-        return True
+        return statement.value not in kept
     if statement.name == "rewrite":
         flag = statement.args[2] if statement.args[2:] else ""
         is_kept = flag in ("break", STAYING) or stays(statement.args[0], statement.args[1].partition("?")[0])
         return _moves(statement) or not is_kept
-    return any(leaves(inner, stays) for inner in statement.block or [])
+    return any(leaves(inner, stays, kept) for inner in statement.block or [])
+
+
+def kept_by(level: Level, named: Mapping[str, Location]) -> list[str]:
+    """Statuses for which ``error_page`` leads to a named location that restricts clients as ``level`` does."""
+    if level.has("limit_req", "limit_conn"):
+        return []
+    found: list[str] = []
+    for page in level.all("error_page"):
+        meant = named.get(page.args[-1])
+        if meant is not None and "=" in page.args and not access.restricts(meant.level, level):
+            found += page.args[:-1]
+    return found
 
 
 def _moves(statement: Statement) -> bool:
@@ -117,8 +132,9 @@ class First(Struct):
 
 
 def planned(
-    block: list[Statement], level: Level, names: Names, keys: Mapping[str, Value], stays: Callable[[str, str], bool]
-) -> list[First] | None:
+    block: list[Statement], level: Level, names: Names, keys: Mapping[str, Value], stays: Callable[[str, str], bool],
+    kept: Collection[str],
+) -> list[First] | None:  # fmt: skip
     """What becomes routes; ``None``: not all that may end a request can be a route.  ``keys``: of the route."""
     found: list[First] = []
     sets: list[Statement] = []
@@ -128,7 +144,9 @@ def planned(
         if file is not None and not {"allow", "deny", "respond"} & keys.keys() and "maintenance" not in given:
             given["maintenance"] = file
             continue
-        if not leaves(each, stays):
+        if not leaves(each, stays, kept):
+            if leaves(each, stays):
+                stays = _never  # what follows may not be asked
             if each.name == "rewrite" or any(inner.name == "rewrite" for inner in each.block or []) or may_stop(each):
                 stays = _never  # what follows may see another path
             sets.append(each)
@@ -225,16 +243,6 @@ def route(first: First, level: Level, names: Names, parts: Parts, guards: Guards
         raise Unsayable("groups of the location's expression in what an `if` answers before its restrictions")
     mark(first.statement)
     return draft
-
-
-def put_fields(draft: Draft, level: Level, names: Names, parts: Parts) -> None:
-    """What ``level`` adds to what rsp answers by itself."""
-    rules = fields.Rules()
-    fields.response_rules(level, names, parts, rules)
-    of_peers = fields.hidden(level)
-    rules.hidden = [name for name in rules.hidden if name not in of_peers]
-    fields.put_response(rules, draft.keys)
-    draft.after += rules.after
 
 
 def slash(draft: Draft, path: str, level: Level, names: Names, parts: Parts) -> None:

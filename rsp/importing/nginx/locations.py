@@ -251,10 +251,11 @@ class Locations:
         def stays(expression: str, path: str) -> bool:
             return self._leads.stays(expression, path, location)
 
-        ends = [number for number, each in enumerate(block, 1) if early.leaves(each, stays)]
+        kept = early.kept_by(level, self.server.named)
+        ends = [number for number, each in enumerate(block, 1) if early.leaves(each, stays, kept)]
         if not ends or location is None:
             return block
-        plan = early.planned(block, level, names, draft.keys, stays)
+        plan = early.planned(block, level, names, draft.keys, stays, kept)
         if plan is None:
             count = len(block) if any(may_stop(each) for each in block[: ends[-1]]) else ends[-1]
             self._again(location, block[:count])

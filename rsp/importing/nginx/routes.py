@@ -6,15 +6,15 @@ from typing import Final
 
 from rsp.importing.nginx import conflicts, early
 from rsp.importing.nginx.content import error_pages
-from rsp.importing.nginx.content.answers import returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft, declarations
 from rsp.importing.nginx.locations import Locations
 from rsp.importing.nginx.matching import tls
-from rsp.importing.nginx.matching.listen import Listeners, Part, hosts_of, is_name
+from rsp.importing.nginx.matching.listen import Listeners, Part, hosts_of
 from rsp.importing.nginx.matching.servers import Location, Server
+from rsp.importing.nginx.redirects import Redirects, module
 from rsp.importing.nginx.rewrite import before, host_groups, identity, referers
-from rsp.importing.nginx.rewrite.guards import MODULE, Guards, body, stripped, until_break
+from rsp.importing.nginx.rewrite.guards import Guards, body, until_break
 from rsp.importing.nginx.rules import logs, settings
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
@@ -23,7 +23,6 @@ from rsp.importing.nginx.values.result import Parts
 from rsp.importing.nginx.values.variables import Unsayable
 from rsp.importing.site import Declaration, Heading, Note, Script, Value
 
-_ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
 _DISTINCT: Final = ("listener", "path", "exact", "regex", "headers", "methods", "query", "cookies")
 
 
@@ -38,6 +37,7 @@ class Routes:
         self._hosts = {id(server): hosts_of(server, context.result) for server in servers}
         self._clients = tls.Clients(servers, listeners, self._hosts, context.result)
         self._before = before.Before()
+        self._redirects = Redirects(context, listeners, self._hosts)
         self._taken: set[str] = set()
         self._names: set[str] = set()
 
@@ -61,10 +61,10 @@ class Routes:
         if self._clients.is_refused(server, result):
             self._close(server, parts)
             return
-        split = self._by_host(server, hosts, certified)
+        split = self._redirects.by_host(server, hosts, certified)
         parts = [self._without(part, split) for part in parts]
         parts = [part for part in parts if part.hosts is None or part.hosts]
-        self._by_scheme(server, parts)
+        self._redirects.by_scheme(server, parts)
         if self._whole(server, parts, certified):
             return
         host_groups.know(server, name, result)
@@ -197,129 +197,22 @@ class Routes:
 
     # -- what the server does before any location
 
-    def _module(self, server: Server) -> list[Statement]:
-        return [statement for statement in server.level.block if statement.name in MODULE and not statement.used]
-
-    def _by_host(self, server: Server, hosts: list[str], certified: dict[str, Value]) -> list[str]:
-        """``if ($host = example.com) { return 301 ...; }``, as certbot writes it; the hosts that are settled so."""
-        settled: list[str] = []
-        for statement in self._module(server):
-            if statement.name != "if":
-                break
-            words = stripped(statement.args)
-            block = statement.block or []
-            if not (len(words) == 3 and words[:2] in (["$host", "="], ["$http_host", "="])):
-                break
-            if [each.name for each in block] != ["return"]:
-                break
-            name = server.names.expand(words[2]).lower()
-            if not is_name(name):
-                break
-            if name not in hosts:
-                comes = self._listeners.gets(server, name, self._hosts)
-                if comes is None:
-                    break
-                if not comes:
-                    mark(statement)
-                    continue
-            keys = self._returned(block[0], server)
-            if keys is None:
-                break
-            mark(statement)
-            addresses = self._listeners.where(Part(self._listeners.of(server), [name]))
-            self._context.result.routes.append(
-                Declaration("route", keys={**addresses, **keys, **certified}, origin=statement.origin)
-            )
-            settled.append(name)
-        return settled
-
-    def _returned(self, statement: Statement, server: Server) -> dict[str, Value] | None:
-        try:
-            return returned(statement, server.names, server.level)
-        except Unsayable:
-            return None
-
     @staticmethod
     def _without(part: Part, settled: list[str]) -> Part:
         if part.hosts is None:
             return part
         return Part(part.listeners, [host for host in part.hosts if host not in settled], part.others)
 
-    def _by_scheme(self, server: Server, parts: list[Part]) -> None:
-        """``if ($scheme = http) { return 301 https://...; }``: a route for the listeners without TLS."""
-        for statement in self._module(server):
-            if statement.name != "if":
-                return
-            words = stripped(statement.args)
-            block = statement.block or []
-            asks = words in (["$scheme", "=", "http"], ["$scheme", "!=", "https"], ["$https", "=", ""],
-                             ["$server_port", "=", "80"], ["$https", "!=", "on"], ["$server_port", "!=", "443"],
-                             ["$server_port", "~", "80"], ["$ssl_protocol", "=", ""])  # fmt: skip
-            rewrites = [each for each in block if each.name in ("return", "rewrite")]
-            if not asks or len(rewrites) != 1 or len(rewrites) != len(block):
-                continue
-            plain = [listener for part in parts for listener in part.listeners if not listener.tls]
-            secure = [listener for part in parts for listener in part.listeners if listener.tls]
-            if not plain:
-                mark(statement)
-                continue
-            keys = (
-                self._returned(rewrites[0], server)
-                if rewrites[0].name == "return"
-                else self._moved(rewrites[0], server)
-            )
-            if keys is None:
-                return
-            mark(statement)
-            for part in list(parts):
-                own = [listener for listener in part.listeners if not listener.tls]
-                if own:
-                    where = self._listeners.where(Part(own, part.hosts, part.others))
-                    self._context.result.routes.append(
-                        Declaration("route", keys={**where, **keys}, origin=statement.origin)
-                    )
-                part.listeners = [listener for listener in part.listeners if listener.tls]
-            if not secure:
-                mark_all(server.statement.block or [])
-            parts[:] = [part for part in parts if part.listeners]
-
-    def _moved(self, statement: Statement, server: Server) -> dict[str, Value] | None:
-        """A ``rewrite`` that redirects every path."""
-        if len(statement.args) < 2 or statement.args[0] not in _ALL:
-            return None
-        expression, target, *flags = statement.args
-        status = {"permanent": 301, "redirect": 302}.get(flags[0] if flags else "", 0)
-        status = status or (302 if re.match(r"https?://|\$scheme", target) else 0)
-        if not status:
-            return None
-        to = target
-        if "(" in expression:
-            to = to.replace("/$1", "$uri") if expression.startswith(("^/", "/")) else to.replace("$1", "$uri")
-        elif re.search(r"\$\d", to):
-            return None
-        keeps = not to.endswith("?") and "?" not in to
-        to = to.removesuffix("?")
-        try:
-            said = server.names.text(to)
-        except Unsayable:
-            return None
-        if keeps:
-            said = said if "{uri}" not in said else said.replace("{uri}", "{path}")
-            return {"redirect": said if status == 302 else {"to": said, "status": status}}
-        if "{uri}" in said:
-            return {"redirect": said if status == 302 else {"to": said, "status": status}}
-        return {"respond": {"status": status, "headers": {"Location": said}}}
-
     def _whole(self, server: Server, parts: list[Part], certified: dict[str, Value]) -> bool:
         """A server that answers every request in the same way: one route."""
         if not parts:
             mark_all(server.statement.block or [])
             return True
-        block = [each for each in self._module(server) if each.name != "set"]
+        block = [each for each in module(server) if each.name != "set"]
         if not block or block[0].name not in ("return", "rewrite"):
             return False
         first = block[0]
-        keys = self._returned(first, server) if first.name == "return" else self._moved(first, server)
+        keys = self._redirects.answer(first, server)
         if keys is None:
             return False
         if first.name == "return" and first.value == "444":
@@ -341,7 +234,7 @@ class Routes:
 
     def _guard(self, server: Server, name: str) -> str:
         """A line that each route's hook begins with; the same may stand in the hook for all routes instead."""
-        block = self._module(server)
+        block = module(server)
         if not block:
             return ""
         result = self._context.result
@@ -383,7 +276,11 @@ class Routes:
         return ""
 
     def _identity(self, server: Server) -> str | None:
-        return identity.condition(server, self._listeners, self._hosts)
+        said = identity.condition(server, self._listeners, self._hosts)
+        if said is None:
+            return None
+        redirects, key = self._redirects, id(server)
+        return identity.but_for(said, redirects.settled.get(key, []), is_secure=key in redirects.secure)
 
     def finish(self) -> None:
         self._before.write(self._context.result)

@@ -1,9 +1,12 @@
-"""``return`` as keys of a route: ``redirect`` or ``respond``."""
+"""``return`` as keys of a route, ``redirect`` or ``respond``, and the fields of what it answers."""
 
 from typing import Final
 
+from rsp.importing.nginx.content.draft import Draft
+from rsp.importing.nginx.rules import fields
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
+from rsp.importing.nginx.values.result import Parts
 from rsp.importing.nginx.values.variables import Names, Unsayable, pieces
 from rsp.importing.site import Value
 
@@ -47,3 +50,13 @@ def _text(text: str, names: Names) -> str:
 
 def _redirect(to: str, code: str) -> dict[str, Value]:
     return {"redirect": to if code == "302" else {"to": to, "status": int(code)}}
+
+
+def put_fields(draft: Draft, level: Level, names: Names, parts: Parts) -> None:
+    """What ``level`` adds to what rsp answers by itself."""
+    rules = fields.Rules()
+    fields.response_rules(level, names, parts, rules)
+    of_peers = fields.hidden(level)
+    rules.hidden = [name for name in rules.hidden if name not in of_peers]
+    fields.put_response(rules, draft.keys)
+    draft.after += rules.after

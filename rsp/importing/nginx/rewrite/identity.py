@@ -21,6 +21,14 @@ def condition(server: Server, listeners: Listeners, hosts: dict[int, list[str]])
     return found[0] if len(found) == 1 else " or ".join(f"({each})" for each in found)
 
 
+def but_for(said: str, hosts: list[str], *, is_secure: bool) -> str:
+    """The condition ``said``, and none of ``hosts``; ``is_secure``: and TLS."""
+    more = [*(["req.tls"] if is_secure else []), *map(_is_not, hosts)]
+    if not more:
+        return said
+    return " and ".join([*([f"({said})" if " or " in said else said] if said else []), *more])
+
+
 def _one_of(where: list[Listener]) -> str:
     said = " or ".join(f"req.listener == {quoted(listener.address)}" for listener in where)
     return f"({said})" if len(where) > 1 else said
