@@ -204,3 +204,15 @@ def test_an_index_of_another_peer_is_not_translated(imported, passing):
 def test_a_file_that_begins_with_a_group(imported, expression, file, is_whole):
     site, _ = imported(f"root /srv; location ~ {expression} {{ try_files {file} $uri =404; }}")
     assert site.whole is is_whole
+
+
+@pytest.mark.parametrize(
+    ("expression", "other", "is_plain"),
+    [("^/(en|fr)/", "location /api/ { proxy_pass http://a; }", True), ("^/(en|fr)/", "location /en/ { deny all; }", False),
+     ("^/([a-z]+)/", "location /api/ { proxy_pass http://a; }", False), ("^/([a-z]+)/", "location /9/ { deny all; }", True),
+     ("^/(en|fr)/", r"location ~ /index\.html$ { return 403; }", False), ("^/(en|fr)/", "location /fr/ { root /x; }", False),
+     ("^/(en|fr)/", "location = /en/index.html { expires -1; }", False), ("^/(e(n)|fr)/", "location /xy/ { deny all; }", False)],
+)  # fmt: skip
+def test_a_file_at_the_end_by_groups(imported, expression, other, is_plain):
+    site, text = imported(f"root /srv; location ~ {expression} {{ try_files $uri /$1/index.html; }} {other}")
+    assert (site.whole and "reroute" not in text) is is_plain  # else nginx's way is gone, or it is reported

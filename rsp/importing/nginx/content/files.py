@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from rsp.config.files_rules import SCRIPT
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx.content import ends
+from rsp.importing.nginx.content import by_groups, ends
 from rsp.importing.nginx.content.ends import Fallback
 from rsp.importing.nginx.matching import pages_of_folders
 from rsp.importing.nginx.matching.servers import Location, Server, below, joined
@@ -121,6 +121,9 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         meant = ends.end(last, server, location, names)
         if meant.file is not None and not meant.root:
             return Tries(False, False, meant, only)
+    found_by_groups = by_groups.file(last, server, location, names)
+    if found_by_groups is not None:
+        items, last = [*items, found_by_groups], "=404"
     constant = names.expand(items[-1]) if len(items) > 1 else ""
     is_below_alias = constant.endswith("/") and level.has("alias")
     if last == "=404" and constant.startswith("/") and "$" not in constant and not is_below_alias:
