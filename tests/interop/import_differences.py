@@ -25,7 +25,7 @@ _TABLE: Final = (
     (r"status: nginx 404, rsp 301|location: nginx None, rsp /[\w/.\-]+/$", "Files: the directory of a location gets a slash at its end by a redirect, whether or not it is there."),
     (r"response vary: nginx \[\], rsp \['Accept-Encoding'\]", "Vary: Accept-Encoding is sent where a response may be compressed, as with `gzip_vary on`."),
     (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`, `error_page`: the fields are those of the path's location, not those of the location that the file or page has (`location = /index.html`)."),
-    (r"response set-cookie: nginx \[(.*)\], rsp \[\1, .*\]", "`auth_request`: cookies that the service sets reach the client."),
+    (r"response set-cookie: nginx \[(.*)\], rsp \[\1(?:, )?'.*\]", "`auth_request`: cookies that the service sets reach the client."),
     (r"request (x-[\w-]+|REMOTE_USER): nginx \['user'\], rsp \[\]", "`$remote_user` is the user whose password rsp has checked; nginx takes the name from Authorization, checked or not."),
     (r"request x-forwarded-host: nginx \['([^']*):\d+'\], rsp \['\1'\]", "X-Forwarded-Host is the client's Host: `$host:$server_port` adds the port where the client left it out, rsp does not."),
     (r"status: nginx 0, rsp 444", "`return 444` answers 444 instead of closing the connection."),

@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         status = int(told[1]) if told else 302 if "/goto" in self.path else 101 if upgraded else 200
         text = f"<p>{self.server.name} for {self.path} example.test</p>\n".encode() * 20
         self.send_response_only(status)
-        if status == 302:
+        if status == 302 or "/login" in self.path:
             self.send_header("Location", f"http://{self.headers.get('Host', '')}/there?x=1")
         if status == 101:
             self.send_header("Connection", "Upgrade")

@@ -194,3 +194,14 @@ def test_names_of_other_directives_stay(tmp_path: Path) -> None:
     assert "read as" not in whole(
         "root /srv; } map $uri $x { try_file 1; servername 2; } server { listen 8081;", tmp_path
     )
+
+
+def test_the_page_to_log_in_is_where_the_service_says(tmp_path: Path) -> None:
+    lua = whole(
+        "location = /authz { internal; proxy_pass http://127.0.0.1:9091/api/authz/auth-request; }"
+        "location / { auth_request /authz; auth_request_set $to $upstream_http_location; error_page 401 =302 $to; "
+        f"{PEER} }}",
+        tmp_path,
+    )
+    assert 'copy = { "Location" }' in lua
+    assert 'if res.own and res.status == 401 and res.headers["Location"] then return redirect(' in lua

@@ -113,7 +113,10 @@ class ForwardAuthFilter(Filter):
     def refuse(self, exchange: Exchange, head: ResponseHead) -> None:
         """As nginx does: 401 with its challenge, 403, and an error for everything else."""
         if head.status == HTTPStatus.UNAUTHORIZED:
-            exchange.refuse(head.status, "", _lines_of(head.fields, b"www-authenticate"))
+            told = _lines_of(head.fields, b"www-authenticate")
+            if b"location" in self._copied:
+                told += _lines_of(head.fields, b"location")
+            exchange.refuse(head.status, "", told)
         elif head.status == HTTPStatus.FORBIDDEN:
             exchange.refuse(head.status, "")
         else:

@@ -19,7 +19,7 @@ from rsp.importing.nginx.values.variables import Names, Unsayable
 from rsp.importing.site import Declaration, Value
 
 _ANY: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$")
-_USUAL: Final = frozenset((*range(400, 418), 426, 429, 431, *range(500, 506)))  # of rsp itself
+_USUAL: Final = frozenset((*range(400, 411), *range(412, 418), 426, 429, 431, *range(500, 506)))  # of rsp itself
 _ASKED: Final = "rsp asks for the page without the fields of the client; of the page, it sends Content-Type and body"
 _ITSELF: Final = ("$uri", "$request_uri", "$document_uri")
 _FAILURES: Final = ("500", "502", "503", "504", "429", "404", "403")  # after which `failover` can be
@@ -89,6 +89,16 @@ def _page(
         draft.failed.append(f"if {condition} then return redirect({names.lua(target)}, {changed[1:] or 302}) end")
         return []
     if target in _ITSELF and known == ["405"] and changed == "=200" and _takes_all(draft):
+        return []
+    if (
+        known == ["401"]
+        and re.fullmatch("=30[1-8]", changed)
+        and target.strip("${}") in access.logins(location.level if location is not None else server.level)
+    ):
+        place = 'res.headers["Location"]'
+        draft.after.append(
+            f"if res.own and res.status == 401 and {place} then return redirect({place}, {changed[1:]}) end"
+        )
         return []
     if "$" in target:
         raise Unsayable("the page depends on the request")

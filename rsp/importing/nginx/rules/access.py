@@ -291,8 +291,16 @@ def service(level: Level, keys: dict[str, Value], upstream_of: Mapping[str, tupl
 
 def _copied(level: Level) -> list[str]:
     """Fields of the service's answer that variables stand for."""
-    fields = (told.removeprefix("$http_") for told in of_service(level).values() if told)
+    fields = [told.removeprefix("$http_") for told in of_service(level).values() if told]
+    if logins(level) & {word.strip("${}") for each in level.all("error_page") for word in each.args[-1:]}:
+        fields.append("location")
     return list(dict.fromkeys(field(name) for name in fields))
+
+
+def logins(level: Level) -> set[str]:
+    """Variables for where the service that refuses a client sends it."""
+    sets = level.all("auth_request_set") if level.value("auth_request", "off") != "off" else []
+    return {each.value.strip("${}") for each in sets if each.args[1:] == ["$upstream_http_location"]}
 
 
 def of_service(level: Level, *, is_named: bool = False) -> dict[str, str]:
