@@ -70,7 +70,9 @@ class Draft(Struct):
     def close(self) -> None:
         """No client is served."""
         self.keys = {"respond": {"status": 503}}
-        self.before, self.after, self.failed, self.early = [], [], [], []
+        self.before, self.after, self.failed, self.early, self.others = [], [], [], [], []
+        if self.rest is not None:
+            self.rest = {key: value for key, value in self.rest.items() if value is None or key == "regex"}
 
     def answer(self, keys: dict[str, Value]) -> None:
         """Takes the place of whatever answers."""
