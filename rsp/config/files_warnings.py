@@ -6,7 +6,7 @@ They are looked at with the rights of the process that reads the configuration; 
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path as File
@@ -32,17 +32,22 @@ class Looks:
     def __init__(self) -> None:
         self._left = _PATIENCE
 
-    def warnings(self, route: Route, secrets: Iterable[str], runs: bool) -> Warnings:
+    def warnings(
+        self, route: Route, secrets: Iterable[str], runs: bool, elsewhere: Callable[[str], bool] = lambda _name: False
+    ) -> Warnings:
         """``secrets``: files, with their whole paths, that no client should read.
 
-        ``runs``: an upstream beside the files gets what names a script, so that its source is not sent.
+        ``runs``: an upstream beside the files gets what names a script, so that its source is not sent; ``elsewhere``:
+        whether the path of a file below the root is for another route.
         """
         rules = route.file_rules
         if rules is None:
             return
         path: Path = ("files",) if isinstance(route.files, str) else ("files", "root")
         found: list[tuple[Path, str]] = []
-        looking = Thread(target=lambda: found.extend(_warnings(route, rules, path, secrets, runs)), daemon=True)
+        looking = Thread(
+            target=lambda: found.extend(_warnings(route, rules, path, secrets, runs, elsewhere)), daemon=True
+        )
         began = monotonic()
         looking.start()
         looking.join(max(_LEAST, self._left))
@@ -53,7 +58,9 @@ class Looks:
             yield from found
 
 
-def _warnings(route: Route, rules: Files, path: Path, secrets: Iterable[str], runs: bool) -> Warnings:
+def _warnings(
+    route: Route, rules: Files, path: Path, secrets: Iterable[str], runs: bool, elsewhere: Callable[[str], bool]
+) -> Warnings:
     for pattern in () if rules.hidden else rules.hide:
         if _EXTENSION.fullmatch(pattern):
             yield (
@@ -69,7 +76,7 @@ def _warnings(route: Route, rules: Files, path: Path, secrets: Iterable[str], ru
             path,
             f"files: clients can read {_quoted(name)}; serve another directory, or add {_hide(name, rules.root)}",
         )
-    if not runs and (script := _script(rules)):
+    if not runs and (script := _script(rules, elsewhere)):
         yield (
             path,
             f'files: clients can read the source of scripts, such as {_quoted(script)}; add else_to = "app", an '
@@ -135,11 +142,15 @@ def _hide(name: str, root: str) -> str:
     return f"hide = {{ {_quoted(os.path.relpath(os.path.realpath(name), os.path.realpath(root)))} }}"
 
 
-def _script(rules: Files) -> str:
+def _script(rules: Files, elsewhere: Callable[[str], bool]) -> str:
     """The first in the root that another server would run."""
     try:
         with os.scandir(rules.root) as entries:
             names = sorted(entry.name for entry in islice(entries, _LOOKED_AT))
     except OSError:
         return ""
-    return next((name for name in names if SCRIPT.fullmatch(name) and not is_hidden(name, rules)), "")
+    return next((name for name in names if _is_shown_script(name, rules, elsewhere)), "")
+
+
+def _is_shown_script(name: str, rules: Files, elsewhere: Callable[[str], bool]) -> bool:
+    return SCRIPT.fullmatch(name) is not None and not is_hidden(name, rules) and not elsewhere(name)

@@ -1,6 +1,6 @@
 """All that can be wrong with a route beside what ``rules.py`` says, feature by feature."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path as File
 from typing import Final
 
@@ -25,6 +25,7 @@ from rsp.config import (
 from rsp.config.engine_files import engines
 from rsp.config.errors import Path
 from rsp.config.routes import Route
+from rsp.http.regex import Pattern, TooCostly
 
 Check = Callable[[Route, Collection[str]], Iterator[tuple[Path, str]]]  # with the names of upstreams
 
@@ -64,7 +65,8 @@ def warnings(declared: tls_rules.Declared, folder: File, sources: Collection[str
     running = {upstream.name for upstream in declared.upstreams if upstream.protocol != "http"}
     looks = files_warnings.Looks()
     for route in declared.routes:
-        served = looks.warnings(route, secrets, not running.isdisjoint(route.beside_files))
+        runs = not running.isdisjoint(route.beside_files)
+        served = looks.warnings(route, secrets, runs, _elsewhere(route, declared.routes))
         compressed = ((path, f"compress: {said}") for path, said in compress_rules.warnings(route.compress))
         for path, message in (
             *auth_rules.warnings(route),
@@ -74,6 +76,27 @@ def warnings(declared: tls_rules.Declared, folder: File, sources: Collection[str
             *compressed,
         ):
             yield tls_rules.Finding(route, path, message)
+
+
+def _elsewhere(route: Route, routes: Sequence[Route]) -> Callable[[str], bool]:
+    """Whether an expression of a route without files has the path of a file in the root of ``route``."""
+
+    def is_taken(name: str) -> bool:
+        path = f"{route.path.rstrip('/')}/{name}".encode()
+        try:
+            return any(Pattern(other.regex).finds(path) for other in routes if other.regex and _is_before(other, route))
+        except TooCostly:
+            return False
+
+    is_plain = route.exact is None and route.regex is None and not route.first
+    return is_taken if is_plain else lambda _name: False
+
+
+def _is_before(other: Route, route: Route) -> bool:
+    """Whether ``other``, which has an expression, gets all requests of ``route`` that this matches, and no file."""
+    asks = other.methods or other.headers or other.cookies or other.query or other.client
+    is_same = other.host in (None, route.host) and other.listener in (None, route.listener)
+    return other.files is None and is_same and not asks
 
 
 def _secrets(declared: tls_rules.Declared) -> Iterator[str]:

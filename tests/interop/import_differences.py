@@ -42,6 +42,9 @@ _COOKIES: Final = (
 )
 _HIDDEN: Final = "Files that begin with a dot are not served, and links do not lead out of the directory."
 _AS_SENT: Final = "A path that is rewritten, and `$uri` in fields and redirects, are as the client wrote them, with escapes, `//` and dot segments; nginx has their normal form."
+_ENCODED: Final = (
+    "A query that `rewrite` makes or changes is encoded, as `%2F` for a slash; applications read the same."
+)
 _EMPTY: Final = "`try_files $uri $uri/`: a directory without an index file counts as missing, so what comes last is sent; nginx redirects to its slash, and says 403 there."
 _LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx redirects, or answers by itself; where a hook for all requests answers, it does not get 413."
 _ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
@@ -57,6 +60,7 @@ REASONS: Final = [
     _COOKIES,
     _HIDDEN,
     _AS_SENT,
+    _ENCODED,
     _EMPTY,
     _LARGE,
     _ESCAPED,
@@ -66,6 +70,11 @@ REASONS: Final = [
     _FORWARDED,
     _UPGRADE,
 ]
+
+
+def _is_same(theirs: str, ours: str) -> bool:
+    """Whether targets differ in how their queries are encoded."""
+    return theirs != ours and "?" in theirs and unquote_to_bytes(theirs) == unquote_to_bytes(ours)
 
 
 def _normal(text: str) -> str:
@@ -92,6 +101,8 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
     is_same_peer = (nginx.saw and nginx.saw[0]) == (rsp.saw and rsp.saw[0])
     if line.startswith(("target:", "body:")) and re.search(r"%|//|/\.|\?$", request.target) and is_same_peer:
         return _AS_SENT
+    if line.startswith(("target:", "body:")) and nginx.saw and rsp.saw and _is_same(nginx.saw[2], rsp.saw[2]):
+        return _ENCODED
     match = re.match(
         r"(?:request|response) [\w-]+: nginx \['(.*)'\], rsp \['(.*)'\]|location: nginx (.*), rsp (.*)", line
     )

@@ -348,6 +348,9 @@ def test_sources_of_scripts_that_clients_can_read_are_warned_of(read, tmp_path):
     for key in ("failover", "mirror"):
         assert read(php + f'route {{ files = "www", else_to = "app", {key} = {{ to = "php" }} }}').warnings == ()
     assert warned(read('route { files = { root = "www", hide = { "*.PHP" } } }')) == []
+    closed = 'route { path = "/m/", files = "www" }\nroute { regex = "[.]php$", respond = { status = 403 }'
+    assert warned(read(f"{closed} }}")) == []
+    assert len(warned(read(f'{closed}, methods = {{ "GET" }} }}'))) == 1
 
 
 SEGMENTS = st.sampled_from(["a", "b", ".a", ".well-known", "ab.php", "B.PHP", "a b"])
