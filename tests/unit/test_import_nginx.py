@@ -310,7 +310,6 @@ def test_included_files_are_read_in_their_place(lua):
         (server("location / { unheard_of on; return 200; }"), "does not know this directive"),
         (server("location / { content_by_lua_block { ngx.say(1) } }"), "another language"),
         (whole("root /srv; location / { try_files /a/$unheard_of $uri =404; }"), "does not know $unheard_of"),
-        (server("root /srv; location / { try_files /a.html /b.html $uri; }"), "again and again"),
         ("events {} stream { server { listen 53; proxy_pass 10.0.0.1:53; } }", "not for TCP and UDP"),
         (whole("location / { proxy_pass $unheard_of; }"), "does not know $unheard_of"),
     ],

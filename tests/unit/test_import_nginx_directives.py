@@ -231,7 +231,7 @@ def test_echo_answers_with_texts(tmp_path):
 
 @pytest.mark.parametrize(
     ("index", "place"),
-    [("index.php", r"~ \.php$"), ("index.jsp index.html", r"~ \.jsp$"), ("index.html", "= /index.html")],
+    [("index.jsp index.html", r"~ \.jsp$"), ("index.html", "= /index.html")],
 )
 def test_an_index_that_a_peer_has_is_reported(tmp_path, index, place):
     inner = f"root /srv; index {index}; location / {{ }} location {place} {{ proxy_pass http://127.0.0.1:9001; }}"
@@ -287,3 +287,15 @@ def test_variables_of_the_peer(tmp_path, line, expected):
 def test_sub_filter_with_other_than_two_words_is_reported(tmp_path):
     site, _ = imported(tmp_path, passing("sub_filter '/([^']+)' '/hls/$1';"))
     assert [each.reason for each in site.untranslated] == ["nginx takes two words"]
+
+
+def test_chunkin_and_its_error(tmp_path):
+    inner = "chunkin on; error_page 411 = @resume; location @resume { chunkin_resume; } location / { return 204; }"
+    site, text = imported(tmp_path, f"server {{ listen 80; {inner} }}")
+    assert site.whole, list(site.untranslated)
+    assert "411" not in text
+
+
+def test_no_time_has_passed_before_the_response(tmp_path):
+    site, text = imported(tmp_path, "server { listen 80; location / { return 200 $request_time; } }")
+    assert site.whole and "0.000" in text

@@ -44,3 +44,8 @@ def test_kept(tmp_path, before):
 def test_a_number_has_one_digit(tmp_path):
     site, text = imported(tmp_path, "return 301 /new/$1index.html;")
     assert site.whole and '"/new/{1}index.html"' in text
+
+
+def test_a_name_that_begins_with_a_digit(tmp_path):
+    site, text = imported(tmp_path, "set $444_closed 1; if ($444_closed) { return 444; } proxy_pass http://app;")
+    assert site.whole and "respond(444)" in text and "found[4]" not in text

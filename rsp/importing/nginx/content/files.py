@@ -24,6 +24,7 @@ _EXTENDED: Final = re.compile(r"\$\{?uri\}?(\.(?!php|phtml|cgi|pl$)\w[\w.]*)")
 _NAMED: Final = re.compile(
     r"/[\w\-][\w.\-]*\.(?:txt|xml|ico|json|html?|m?js|css|png|gif|jpe?g|svg|webp|pdf|webmanifest|map|gz|zip|asc)$", re.I
 )
+_NO_FILE: Final = re.compile(r"@|=\d{3}$")  # but at the end: the name of a file that is not there
 _DEFAULT_INDEX: Final = "index.html"
 SOURCE: Final = re.compile(r"\.php\d?(?:\$is_args\$args|\$is_args\$query_string|\?.*)?$")  # of a script
 _FILE: Final = ("$uri", "$fastcgi_script_name", "$request_uri", "$document_uri")
@@ -112,6 +113,9 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     if not found:
         return None
     *items, last = _until_root(found[-1].args, location, level)
+    known = [item for item in items if not _NO_FILE.match(item)]
+    own = location.path.rstrip("/") if location is not None and location.modifier in ("", "^~") else ""
+    items = known or ([f"{own}/.none"] if items else [])
     if location is not None and location.modifier == "=" and not level.has("alias"):
         items = ["$uri" if item == location.path else item for item in items]
     only = names.expand(items[0]) if items else ""
@@ -150,7 +154,8 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     if end.index and end.rewrite is None and not has_directory:
         end.rewrite = f"/{end.index}?$query_string"  # so that no script of a directory runs
     if looked and not has_file and names.expand(last) in ("$uri", "$uri/"):
-        raise Unsayable("nginx would look for the same location again and again, and answer 500")
+        said = "where there is no file, nginx looks for the same location again and again, and answers 500, as rsp does"
+        end = Fallback(status="500", note=said)
     return Tries(has_file, has_directory, end, "", tuple(extensions), is_first, looked)
 
 

@@ -174,6 +174,8 @@ class Guards(Struct):
     def condition(self, args: list[str]) -> tuple[list[str], str, frozenset[str]]:
         """Lines before it, an expression, and the groups that ``found`` has.  Raises :class:`Unsayable`."""
         words = stripped(args)
+        if words:  # a name alone, which may begin with a digit
+            words[0] = re.sub(r"^\$([1-9]\w+)$", r"${\1}", words[0])
         if len(words) == 1 and _TRUE.fullmatch(words[0]):
             value = self._lua(words[0], frozenset())
             if value.endswith(_EMPTY_IF):

@@ -7,6 +7,7 @@ documentation calls it a pitfall and names ``try_files`` in its place.
 import re
 from typing import Final
 
+from rsp.importing.nginx.rewrite import as_received
 from rsp.importing.nginx.rewrite.guards import MODULE, stripped
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
@@ -22,6 +23,7 @@ _PASSES: Final = ("proxy_pass", "fastcgi_pass", "uwsgi_pass")
 def translate(server: Statement) -> None:
     """In a ``server`` block, and in its locations."""
     block = server.block or []
+    as_received.translate(block)
     for named in [each for each in block if each.name == "location" and each.value.startswith("@")]:
         _suffixed(named, block)
     for statement in [each for each in block if each.name == "if"]:

@@ -28,7 +28,8 @@ _LEFT_OUT: Final = _of_all(
     """
     accept_mutex accept_mutex_delay acceptex_read addition_types aio aio_write ancient_browser
     ancient_browser_value autoindex_exact_size autoindex_localtime backtrace_log brotli_buffers brotli_window
-    charset_map charset_types chunked_transfer_encoding client_body_buffer_size client_body_early_read
+    charset_map charset_types chunked_transfer_encoding chunkin chunkin_resume client_body_buffer_size
+    client_body_early_read
     client_body_in_file_only client_body_in_single_buffer client_body_postpone_size client_body_temp_path
     client_header_buffer_size connection_pool_size connections create_full_put_path daemon dav_access
     debug_connection debug_points devpoll_changes devpoll_events directio directio_alignment dso
