@@ -38,6 +38,8 @@ route { path = "/broken", to = "app", auth = { forward = "authelia", path = "/br
 route { path = "/in-parts", to = "app", auth = { forward = "authelia", path = "/in-parts", copy = names } }
 route { path = "/no-such", to = "app",
         auth = { forward = "authelia", path = "/no", copy = names, style = "auth_request" } }
+route { path = "/sent", to = "app",
+        auth = { forward = "authelia", path = "/api/authz/auth-request", copy = { "Location" }, style = "auth_request" } }
 local seen = shared("seen")
 route { path = "/hooked", to = "app", auth = authelia,
   on_request = function(req) req.headers["X-Hook"] = (req.headers["Remote-User"] or "none") end,
@@ -124,6 +126,12 @@ def test_what_the_service_is_asked(rsp, service, way):
     }  # fmt: skip
     assert {name: fields.get(name) for name in wanted} == wanted
     assert not {"upgrade", "expect", "if-none-match", "content-length"} & set(fields)
+
+
+def test_where_to_log_in_is_told_on_request(rsp, way):
+    answer = rsp.ask(way, "/sent/x")
+    assert (answer.status, answer["location"]) == (401, PORTAL)
+    assert rsp.ask(way, "/status/x")["location"] is None
 
 
 @pytest.mark.parametrize("path", ["/app", "/status"])

@@ -205,3 +205,34 @@ def test_the_page_to_log_in_is_where_the_service_says(tmp_path: Path) -> None:
     )
     assert 'copy = { "Location" }' in lua
     assert 'if res.own and res.status == 401 and res.headers["Location"] then return redirect(' in lua
+
+
+@pytest.mark.parametrize("name", ["::1", "$host", "a/b", "::1 a.test"])
+def test_names_that_no_request_has(name: str, tmp_path: Path) -> None:
+    lua = whole(f"root /srv; server_name {name}; }} server {{ listen 8080; server_name b.test; root /b;", tmp_path)
+    assert f"no request is for the host {name.split()[0]}" in lua
+    assert ("a.test" in lua) == ("a.test" in name)
+
+
+def test_proxies_that_nginx_knows_by_their_names(tmp_path: Path) -> None:
+    lua = whole(f"set_real_ip_from traefik; set_real_ip_from localhost; location / {{ {PEER} }}", tmp_path)
+    assert 'trusted = { "192.0.2.1", "127.0.0.1", "::1" }' in lua
+    assert "looks up the address of traefik when it starts" in lua
+
+
+def test_ends_of_names_as_nginx_compares_them(tmp_path: Path) -> None:
+    lua = whole("location / { root /srv; types { a/tei teiCorpus .x *.y z; } }", tmp_path)
+    assert 'types = { teicorpus = "a/tei", z = "a/tei" }' in lua
+
+
+@pytest.mark.parametrize("text", ["server { listen 53 udp; }", "server { listen 5432; proxy_pass db:5432; }"])
+def test_a_part_of_stream(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "tcp.conf"
+    path.write_text(text)
+    assert [lost.reason for lost in read(path, text).untranslated] == ["rsp is a proxy for HTTP, not for TCP and UDP"]
+
+
+@pytest.mark.parametrize("said", ["uptream app { server a:1; }", "upstreeam app { server a:1; }"])
+def test_a_letter_that_is_missing(said: str, tmp_path: Path) -> None:
+    lua = whole(f"location / {{ proxy_pass http://app; }} }} {said} server {{ listen 8081;", tmp_path)
+    assert 'upstream "app" { "a:1" }' in lua

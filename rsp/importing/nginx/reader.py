@@ -57,13 +57,21 @@ def read(path: Path, text: str, prefix: str | None = None) -> Site:
         site.add(remark)
     environment = Environment(statements)
     is_part = not {statement.name for statement in statements} & set(_MAIN)
-    if is_part:
+    if is_part and _is_of_stream(statements):
+        statements = [Statement("stream", [], statements[0].origin, statements)]
+    elif is_part:
         statements = _completed(statements, path, result)
     _translate(Level("main", statements), result, folder, is_part=is_part)
     result.finish()
     note_trust(site)
     environment.restore(site)
     return site
+
+
+def _is_of_stream(statements: list[Statement]) -> bool:
+    """Whether it is a part of `stream`: for HTTP, a server passes requests on in its locations alone."""
+    servers = [inner for each in statements if each.name == "server" for inner in each.block or []]
+    return any(inner.name == "proxy_pass" or "udp" in inner.args for inner in servers)
 
 
 def _completed(statements: list[Statement], path: Path, result: Result) -> list[Statement]:
@@ -219,7 +227,7 @@ def _absolute(block: list[Statement], result: Result) -> None:
         if statement.name in _ASKING and _SOCKET.match(statement.value):
             statement.args[0] = _SOCKET.sub(rf"\g<0>{_PREFIX}/", statement.value)
             result.settings.note(statement, f"the socket is relative to where nginx was started: {_PREFIX} is a guess")
-        if statement.name in ("root", "alias") and re.match(r"(?![A-Za-z]:)[\w.]", statement.value):
+        if statement.name in ("root", "alias") and re.match(r"(?![A-Za-z]:)[^/$]", statement.value):
             statement.args[0] = f"{_PREFIX}/{statement.value.removeprefix('./')}"
             said = f"{statement.name} is relative to where nginx is installed: {_PREFIX} is a guess"
             result.settings.note(statement, said)

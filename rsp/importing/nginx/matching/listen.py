@@ -24,6 +24,7 @@ _REWRITES: Final = {
         ("^/(.*)$", "$request_uri?"),
     )
 }  # fmt: skip
+_OF_NGINX: Final = re.compile(r"\$\{?(?:http_)?host\}?|\$\{?server_name\}?")  # which nginx takes as it stands there
 _SILENT: Final = (
     "default_server", "default", "ssl", "http2", "spdy", "quic", "proxy_protocol", "reuseport", "deferred", "bind",
     "off", "on",
@@ -296,8 +297,11 @@ def hosts_of(server: Server, result: Result) -> list[str]:
                 result.routes.note(statement, f"{name} is left out: rsp does not know the name of the machine")
             elif name.startswith("*.") or name.endswith(".*") or _NAME.fullmatch(name):
                 hosts.append(name.lower().rstrip(".") if not name.endswith(".*") else name.lower())
-            else:
+            elif re.search(r"\$|\.env\d", name) and _OF_NGINX.fullmatch(name) is None:
                 result.routes.lost(statement, f"this is no name of a host: {name}")
+            else:
+                said = "; it may be the beginning of a directive behind a `;` that is missing" if "/" in name else ""
+                result.routes.note(statement, f"no request is for the host {name}{said}")
     return list(dict.fromkeys(hosts))
 
 

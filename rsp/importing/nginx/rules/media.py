@@ -4,6 +4,7 @@ rsp has a table of its own, to which a route can add.  nginx knows only what ``t
 other files have the type of ``default_type``.
 """
 
+import re
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -15,6 +16,7 @@ from rsp.importing.site import Value
 
 _BINARY: Final = ("bin", "deb", "dll", "dmg", "exe", "img", "iso", "msi", "msm", "msp")  # nginx's mime.types name them
 _STOCK: Final = "mime.types"
+_ENDING_OF_NAME: Final = re.compile(r"[^./*\s]+")  # nginx looks for what stands behind the last dot, in lower case
 _ENDING: Final = 'local ending = (req.path:match("%.([^./]*)$") or ""):lower()'
 
 
@@ -57,7 +59,13 @@ def _blocks(level: Level) -> list[Statement]:
 
 def _listed(blocks: list[Statement]) -> dict[str, Value]:
     """Types by the ends of names."""
-    return {ending: each.name for block in blocks for each in block.block or [] for ending in each.args}
+    return {
+        ending.lower(): each.name
+        for block in blocks
+        for each in block.block or []
+        for ending in each.args
+        if _ENDING_OF_NAME.fullmatch(ending)
+    }
 
 
 def _truths(endings: dict[str, Value]) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from rsp.importing.lua import quoted
 from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.addresses import masked
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.units import size
@@ -14,6 +15,7 @@ from rsp.importing.site import Setting, Value
 COMPRESSING: Final = tuple(
     f"{name}{what}" for name in ("gzip", "brotli", "zstd") for what in ("", "_types", "_comp_level", "_min_length")
 )
+_NOWHERE: Final = "192.0.2.1"  # in no network (RFC 5737)
 _TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+")
 
 
@@ -56,7 +58,7 @@ def _trusted(http: Level, result: Result) -> list[str]:
     headers = [statement for level in levels for statement in level.own("real_ip_header")]
     for level in levels:
         level.own("real_ip_recursive")
-    trusted = list(dict.fromkeys(masked(statement.value) for statement in statements))
+    trusted = list(dict.fromkeys(address for statement in statements for address in _proxies(statement, result)))
     by_header = [statement for statement in headers if statement.value != "proxy_protocol"]
     if not trusted:
         return []
@@ -75,6 +77,18 @@ def _trusted(http: Level, result: Result) -> list[str]:
     if not by_header:
         result.settings.note(statements[0], "nginx reads X-Real-IP here; rsp reads X-Forwarded-For")
     return trusted
+
+
+def _proxies(statement: Statement, result: Result) -> list[str]:
+    """The addresses of a proxy, which nginx may know by its name."""
+    name = statement.value
+    if name == "localhost":
+        return ["127.0.0.1", "::1"]
+    if not re.fullmatch(r"[A-Za-z][\w.\-]*", name):
+        return [masked(name)]
+    said = f"nginx looks up the address of {name} when it starts: put it in `trusted`, where {_NOWHERE} stands"
+    result.settings.note(statement, said)
+    return [_NOWHERE]
 
 
 def compression(level: Level, result: Result) -> Value:
