@@ -16,6 +16,7 @@ _KEYWORDS: Final = re.compile(
     "and|break|do|else|elseif|end|false|for|function|goto|if|in|local|nil|not|or|repeat|return|then|true|until|while"
 )
 _BUT: Final = re.compile(r"\(\?:\$\|(?:\(\?:)?\[\^")  # the end, or another letter than
+_IN_SINGLE: Final = re.compile(r"""[ -&(-\[\]-~]*"[ -&(-\[\]-~]*""")  # has double quotes, no single ones, no backslash
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
@@ -149,7 +150,7 @@ def _flat(value: Value) -> str | None:
     if isinstance(value, Code):
         return None if "\n" in value.text else value.text
     if isinstance(value, str):
-        return quoted(value)
+        return f"'{value}'" if _IN_SINGLE.fullmatch(value) else quoted(value)
     if value is None:
         return "nil"
     if isinstance(value, bool):

@@ -50,7 +50,7 @@ end"""
 
 
 class Known(Struct):
-    """What is known of variables.  ``expression``: of the location; ``values``: all that a map can give."""
+    """The values of variables.  ``expression``: of the location; ``values``: all that a map can give."""
 
     level: Level
     expression: str
