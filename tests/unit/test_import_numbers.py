@@ -26,7 +26,7 @@ def test_forgotten(tmp_path, before):
 @pytest.mark.parametrize(
     "before",
     ['if ($args !~ "^(id|x)=") { return 403; }', 'if ($args ~ "^id=(\\d+)") { set $id $1; } add_header X-Id $id;',
-     "rewrite ^/x/(y) /z break;"],
+     "rewrite ^/x/(y) /z break;", 'if ($args !~ "a(b)") { return 403; }'],
 )  # fmt: skip
 def test_not_known(tmp_path, before):
     site, _ = imported(tmp_path, f"{before} proxy_pass http://app/$1;")
@@ -49,3 +49,8 @@ def test_a_number_has_one_digit(tmp_path):
 def test_a_name_that_begins_with_a_digit(tmp_path):
     site, text = imported(tmp_path, "set $444_closed 1; if ($444_closed) { return 444; } proxy_pass http://app;")
     assert site.whole and "respond(444)" in text and "found[4]" not in text
+
+
+def test_groups_around_a_look_ahead_are_not_known(tmp_path):
+    site, _ = imported(tmp_path, 'if ($args ~ "(a(?!b)|c).*$") { return 301 /$1; } proxy_pass http://app;')
+    assert [lost.reason for lost in site.untranslated] == ["rsp does not know $1"]

@@ -15,7 +15,7 @@ from rsp.importing.nginx.rewrite import numbers
 from rsp.importing.nginx.rewrite.branches import Branch
 from rsp.importing.nginx.syntax.tree import Statement, mark
 from rsp.importing.nginx.syntax.words import DROPPED
-from rsp.importing.nginx.values.lookahead import refusing
+from rsp.importing.nginx.values.lookahead import refusing, spelt
 from rsp.importing.nginx.values.maps import Maps, named_groups, pattern
 from rsp.importing.nginx.values.variables import Functions, Names, Unsayable
 
@@ -32,6 +32,7 @@ _TESTS: Final = ("-f", "-d", "-e", "-x")
 STAYING: Final = "and stays"  # no flag of nginx's
 STAYS: Final = "req.ctx.stays = true"
 _SILENT: Final = (*DROPPED, "access_log")  # in an `if`: no response depends on it
+_OTHER_GROUPS: Final = frozenset(("other groups",))  # whose numbers are not known
 _ONE_LINE: Final = re.compile(r"\b(?:if .*? then .*? end|do .*? end)(?=\s|$)")
 _TRUE: Final = re.compile(r"\$\w+|\$\{\w+\}")
 
@@ -191,11 +192,13 @@ class Guards(Struct):
             return [], f"{value} {'==' if operator == '=' else '~='} {self._lua(right, frozenset())}", frozenset()
         if operator in ("~", "~*"):
             captures = named_groups(right)
+            if "(?!" in spelt(right) and "(?!" not in spelt(right, needs_groups=False):
+                return [], self._tested(operator, spelt(right, needs_groups=False), value), _OTHER_GROUPS
             if captures and refusing(right) is None:
                 return [f"local found = {self.compiled(operator + right)}.match({value})"], "found", captures
             return [], self._tested(operator, right, value), frozenset()
         if operator in ("!~", "!~*"):
-            return [], f"not {self._tested(operator[1:], right, value)}", frozenset()
+            return [], f"not {self._tested(operator[1:], spelt(right, needs_groups=False), value)}", frozenset()
         raise Unsayable(f"rsp import does not know the operator {operator}")
 
     def _tested(self, operator: str, expression: str, value: str) -> str:

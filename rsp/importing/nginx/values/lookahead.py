@@ -50,6 +50,64 @@ def without_lookahead(text: str) -> str:
     return f"{before}{opening}{_other_than(words, '')}{'.*' if '+' in behind else ''}{closing}{last}"
 
 
+def spelt(text: str, *, needs_groups: bool = True) -> str:
+    """The same of look-aheads at any place, behind which anything may come; ``text`` itself where there are others.
+
+    ``needs_groups``: they have what they had; else groups around may have more than that.
+    """
+    said = without_lookahead(text)
+    while (start := said.find("(?!")) >= 0:
+        end = _end(said, start)
+        word = _tokens(said[start + 3 : end - 1])
+        free = _is_free(said, end)
+        if not word or free is None or (needs_groups and not free) or said[start - 1 : start] == "\\":
+            return text
+        said = said[:start] + _other_than_one(word) + said[end:]
+    return said
+
+
+def _end(text: str, start: int) -> int:
+    """Behind the parenthesis that closes the one at ``start``."""
+    depth = 0
+    for piece in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()]", text[start:]):
+        depth += {"(": 1, ")": -1}.get(piece[0], 0)
+        if depth == 0:
+            return start + piece.end()
+    return len(text)
+
+
+def _tokens(text: str) -> list[str]:
+    """One word of letters and classes; empty: it is more than that."""
+    found = re.findall(r"\\[./\-_d]|\[[\w\-]+\]|[\w/\-]", text)
+    return ["[0-9]" if each == r"\d" else each for each in found] if "".join(found) == text else []
+
+
+def _other_than_one(word: list[str]) -> str:
+    first, *rest = word
+    inside = first[1:-1] if first.startswith("[") else first.replace("\\", "").replace("-", "\\-")
+    more = f"|{first}{_other_than_one(rest)}" if rest else ""
+    return f"(?:$|[^{inside}]{more})"
+
+
+def _is_free(text: str, at: int) -> bool | None:
+    """Whether anything may come behind this place, before a group ends; ``None``: not anything may come at all."""
+    is_inside, is_anything = True, False
+    while at < len(text):
+        if text.startswith(".*", at):
+            is_anything = True
+            at += 3 if text[at + 2 : at + 3] == "?" else 2
+        elif text[at] == "|":
+            at = _end(f"({text[at:]}", 0) + at - 2 if ")" in text[at:] else len(text)
+        elif text[at] == ")" and text[at + 1 : at + 2] not in ("*", "+", "?", "{"):
+            is_inside = is_inside and is_anything
+            at += 1
+        elif text[at] == "$" and is_anything:
+            at += 1
+        else:
+            return None
+    return is_inside
+
+
 def refusing(text: str) -> tuple[str, str] | None:
     """Of ``^/(?!index|remote)``, which has nothing behind: what has to match, and what must not."""
     match = re.fullmatch(r"(?P<before>\^(?:[\w/\-]|\\[./\-])*)\(\?!(?P<words>.*)\)", text, re.DOTALL)

@@ -7,7 +7,7 @@ from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.addresses import masked, of_range, overlap
 from rsp.importing.nginx.values.elsewhere import Elsewhere
-from rsp.importing.nginx.values.lookahead import without_lookahead
+from rsp.importing.nginx.values.lookahead import spelt
 from rsp.importing.nginx.values.result import Result
 from rsp.importing.nginx.values.variables import ASKS_RESPONSE, Names, Unsayable
 from rsp.importing.site import Script
@@ -257,7 +257,7 @@ def re2_of(text: str) -> str:
     """nginx's (PCRE) expression as RE2 has it.  Raises :class:`Unsayable`."""
     from rsp.http.regex import Pattern
 
-    said = without_lookahead(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", text))
+    said = spelt(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", text))
     said = said.replace(r"\?", "[?]")  # which rsp takes for a mistake: paths have no query
     if said.startswith("~"):  # which rsp takes for nginx's own mark
         said = f"[~]{said[1:]}"
