@@ -22,6 +22,7 @@ from rsp.importing.ordered.rules import Chosen, Rule, resolve
 from rsp.importing.shared import share_in
 from rsp.importing.site import Declaration, Note, Script, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
+from rsp.importing.unreached import leave_out
 from rsp.importing.wordlist import words
 
 _QUIET: Final = words(
@@ -64,6 +65,7 @@ class _Reader:
         note_trust(site)
         self._complete()
         with_environment(site, variables)
+        leave_out(site)
         share_in(site)
 
     def _addresses(self, block: SiteBlock) -> list[tuple[Address, str]]:

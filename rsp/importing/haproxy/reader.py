@@ -26,6 +26,7 @@ from rsp.importing.ordered.rules import Rule, resolve
 from rsp.importing.shared import share_in
 from rsp.importing.site import Declaration, Note, Origin, Part, Setting, Site, Untranslated
 from rsp.importing.trust import note_trust
+from rsp.importing.unreached import leave_out
 
 _CORS: Final = "access-control-allow-origin"
 _NO_BACKEND: Final = {"respond": {"status": 503}}
@@ -72,6 +73,7 @@ class _Reader:
         note_trust(self.site)
         self.site.sort()
         with_environment(self.site, lambda text: variables(text))
+        leave_out(self.site)
         share_in(self.site)
 
     def _with_defaults(self, found: list[Section]) -> list[Section]:
