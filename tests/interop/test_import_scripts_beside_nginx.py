@@ -82,6 +82,7 @@ server {
     location ~ ^/denied/ { deny all; }
     location /secret/ { deny all; }
     location /asked/ { if ($arg_x = 1) { return 404; } try_files $uri /index.php; }
+    location /pages/ { if (!-f $request_filename) { rewrite ^/pages/(v\\d/)?(.*)$ /other.php?made=$2 last; } }
     error_page 404 /index.php;
     error_page 403 = /other.php?denied=1;
     location ~ \\.php$ { try_files $uri =404; include scripts.conf; }
@@ -156,7 +157,8 @@ DIRECTORIES = ("/", "/sub/", "/sub/x", "/uploads/", "/pages/", "/page", "/missin
 BESIDE = ("/", "/?a=b", "/page?a=b", "/page/", "/sub", "/sub/", "/sub/?a=b", "/pages", "/pages/", "/uploads/x", "/alone", "/alone/", "/other.php")  # fmt: skip
 PAGES = ("/", "/page", "/sub", "/sub?a=b", "/sub/", "/pages", "/pages?a=b", "/pages/", "/pages/x", "/page/")
 
-ERRORS = ("/", "/page?a=b", "/favicon.ico", "/favicon.ico?a=b", "/x.css", "/a/x.css?a=b", "/file.txt", "/asked/y", "/gone?a=b", "/denied/x?a=b")  # fmt: skip
+ERRORS = ("/", "/page?a=b", "/favicon.ico", "/favicon.ico?a=b", "/x.css", "/a/x.css?a=b", "/file.txt", "/asked/y", "/gone?a=b", "/denied/x?a=b",
+          "/pages/index.html", "/pages/x?a=b", "/pages/v1/x", "/pages/v1/")  # fmt: skip
 BY_HOOKS = (
     "/gone/x?a=b",
     "/secret/x?a=b",

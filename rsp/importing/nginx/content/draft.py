@@ -99,6 +99,9 @@ def declarations(draft: Draft, where: dict[str, Value], statement: Statement | N
         routes = []  # `location /.` is for names that begin with a dot: no path has a dot alone
     for other in draft.others if "files" in keys else ():  # else the location is closed
         same = {key: value for key, value in keys.items() if key not in ("path", "first", "else_rewrite")}
+        if draft.alone:
+            same.pop("on_request")
+            same |= {"on_request": _hook("req", draft.before)} if draft.before else {}
         routes.append(Declaration("route", keys=_ordered({**same, **other}), origin=origin))
     if draft.rest is not None:
         changed = {**keys, **draft.rest}

@@ -73,7 +73,7 @@ def _comes(status: str, draft: Draft) -> bool:
     """Whether rsp itself may answer so; raises :class:`Unsayable` where nothing can lead such an answer elsewhere."""
     keys = draft.keys
     if status == "404" and "files" in keys and not {"fallback", "else_to"} & set(keys):
-        if draft.others or "else_rewrite" in keys:
+        if any("else_to" not in other for other in draft.others) or "else_rewrite" in keys:
             raise Unsayable("a script answers 404 beside an index script")
         return True
     by_keys = {"403": ("allow", "deny"), "401": ("auth",), "429": ("rate_limit",), "503": ("rate_limit", "concurrency")}
