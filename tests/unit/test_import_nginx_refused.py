@@ -236,3 +236,19 @@ def test_a_part_of_stream(text: str, tmp_path: Path) -> None:
 def test_a_letter_that_is_missing(said: str, tmp_path: Path) -> None:
     lua = whole(f"location / {{ proxy_pass http://app; }} }} {said} server {{ listen 8081;", tmp_path)
     assert 'upstream "app" { "a:1" }' in lua
+
+
+def test_try_files_leads_to_a_place_with_restrictions_of_its_own(tmp_path: Path) -> None:
+    place = f"location /app {{ deny 10.0.0.1; {PEER} }}"
+    lua = whole(f"root /srv; {place} location / {{ try_files $uri /app?$args; }}", tmp_path)
+    assert 'req.path = "/app"' in lua
+    assert 'req.query = ""' not in lua
+    assert "nginx does not look at try_files" not in lua
+    assert 'req.query = ""' in whole(f"root /srv; {place} location / {{ try_files $uri /app; }}", tmp_path)
+
+
+@pytest.mark.parametrize("own", ["auth_basic x; auth_basic_user_file /y;", "deny 10.0.0.2;"])
+def test_try_files_does_not_lead_past_what_its_own_place_restricts(own: str, tmp_path: Path) -> None:
+    text = f"root /srv; location /app {{ deny 10.0.0.1; {PEER} }} location /x/ {{ {own} try_files $uri /app; }}"
+    with pytest.raises(AssertionError, match="restrictions of its own"):
+        whole(text, tmp_path)

@@ -269,7 +269,7 @@ class Locations:
     def _again(self, location: Location, block: list[Statement]) -> None:
         names, result = self.guards.names, self.context.result
         self.guards.branches = []
-        self.rerouted.add(location, block, self.guards, lambda: before.fields_of(location.level, names, result))
+        self.rerouted.add(location, block, self.guards, lambda level: before.fields_of(level, names, result))
 
     def _verdict(self, verdict: Location, level: Level, draft: Draft, location: Location | None) -> list[str]:
         def refuse(code: str) -> str:
@@ -312,7 +312,7 @@ class Locations:
             for unreachable in block[block.index(final) :]:
                 mark(unreachable)
         if level.has("try_files"):
-            branches.tell(block, draft.parts)
+            branches.tell(block, draft.parts, level)
         last = block[-1] if block else None
         before = [each for each in before if not self._by_keys(each, draft, names, location, level, each is last)]
         if final is not None and any(may_stop(each) for each in before):

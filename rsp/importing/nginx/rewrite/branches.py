@@ -33,10 +33,15 @@ def of_peer(level: Level, behind: Level) -> list[Branch]:
     return [Branch([], "req.peer", frozenset(), own, answers=False)]
 
 
-def tell(block: list[Statement], parts: Parts) -> None:
-    """Beside ``try_files``, which nginx forgets where such an ``if`` holds."""
+def tell(block: list[Statement], parts: Parts, level: Level) -> None:
+    """Beside ``try_files``, which nginx forgets where such an ``if`` holds; not of one that is made of it."""
+    made_of = [each.origin for each in level.block if each.name == "try_files"]
     for each in block:
-        if each.name == "if" and not any(inner.name == "return" for inner in each.block or []):
+        if (
+            each.name == "if"
+            and each.origin not in made_of
+            and not any(inner.name == "return" for inner in each.block or [])
+        ):
             parts.note(each, "nginx does not look at try_files where this `if` holds; rsp does")
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.matching.servers import Location, Server
 from rsp.importing.nginx.rewrite.guards import Guards, body
-from rsp.importing.nginx.rules.access import RESTRICTING
+from rsp.importing.nginx.rules.access import RESTRICTING, differ, restricts
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.surroundings import every
@@ -19,6 +19,10 @@ from rsp.importing.nginx.values.variables import Unsayable
 
 _MOST: Final = 10  # as in nginx
 _TRIED: Final = {("$uri",): "!-f", ("$uri", "$uri/"): "!-e", ("$uri/", "$uri"): "!-e"}
+_LIMITS: Final = ("limit_req", "limit_conn")
+_PLACE: Final = re.compile(
+    r"(?P<path>/[\w./\-]*\w)(?P<query>\?\$(?:args|query_string)|\$is_args\$(?:args|query_string))?"
+)
 _CLOSING: Final = (*RESTRICTING, "satisfy")
 
 
@@ -35,10 +39,12 @@ class Rerouted:
         self._lines: dict[int, list[str]] = {}
         self.fields: dict[str, list[str]] = {}
 
-    def add(self, location: Location, block: list[Statement], guards: Guards, fields: Callable[[], list[str]]) -> None:
+    def add(
+        self, location: Location, block: list[Statement], guards: Guards, fields: Callable[[Level], list[str]]
+    ) -> None:
         """What ``block`` does belongs to the hook for all requests.
 
-        ``fields``: makes lines for what it answers.  Raises :class:`Unsayable`.
+        ``fields``: makes lines for what a level answers.  Raises :class:`Unsayable`.
         """
         said = "rsp does not look for a route again: rewrite ... last leads to another location"
         if not self._is_known or location.level.has("limit_except") or not self._stays(location, block):
@@ -46,20 +52,29 @@ class Rerouted:
         guards.lead = guards.stays = guards.jump = None
         guards.is_alone = False
         guards.says_stay = True
+        number = self._server.locations.index(location) + 1
+        added: dict[str, list[str]] = {}
+
+        def answered(inside: list[Statement]) -> list[str]:
+            key = f"{self._name} {number} {len(added) + 1}"
+            added[key] = fields(Level("if", inside, location.level))
+            return [f"req.ctx.answered = {quoted(key)}"]
+
+        guards.answered = answered
         try:
             lines = guards.lines(block, guards.names.captures)
         finally:
-            guards.says_stay = False
+            guards.says_stay, guards.answered = False, None
         answers = any("return re" in line for line in lines)
-        number = self._server.locations.index(location) + 1
         if answers:
             codes = {each.value for each in every(block) if each.name == "return"}
             has_page = any(codes & set(page.args) for page in location.level.all("error_page"))
-            if has_page or any(branch.fields for branch in guards.branches):
+            if has_page or any(branch.fields and not branch.answers for branch in guards.branches):
                 raise Unsayable(said)
-            added = fields()
-            if added:
-                self.fields[f"{self._name} {number}"] = added
+            added[f"{self._name} {number}"] = fields(location.level)
+            if any("found" in line for lines_of in added.values() for line in lines_of):
+                raise Unsayable("groups of an expression in fields of what an `if` answers")
+            self.fields |= {key: given for key, given in added.items() if given}
         asks = [number for number, line in enumerate(lines) if "found[" in line or "found." in line]
         given = [number for number, line in enumerate(lines) if "found =" in line]
         if guards.names.captures and asks and not (len(block) == 1 and len(given) == 1 and given[0] < asks[0]):
@@ -88,6 +103,7 @@ class Rerouted:
         if not self._lines:
             return ""
         name = self._name
+        answered = f'    if answer then req.ctx.answered = req.ctx.answered or "{name} " .. number end'
         found = [*self._place(guards), f"local rewrites_of_{name} = {{"]
         for number, lines in self._lines.items():
             found += [f"  [{number}] = function(req)", *(f"    {line}" for line in lines), "  end,"]
@@ -96,7 +112,7 @@ class Rerouted:
             f"    local number, path = place_of_{name}(req.path), req.path",
             f"    local rewrite = rewrites_of_{name}[number]",
             "    local answer = rewrite and rewrite(req)",
-            *([f'    if answer then req.ctx.answered = "{name} " .. number end'] if self.fields else []),
+            *([answered] if self.fields else []),
             "    if answer then return answer end",
             "    if req.path == path or req.ctx.stays then return end",
             "    req.ctx.rerouted = true",
@@ -164,7 +180,7 @@ def as_condition(location: Location, server: Server) -> bool:
     found = location.level.own("try_files")
     if found and location.is_regex and re.fullmatch(r"[/$][^?]*\$[^?]*", found[-1].args[-1]):
         return _by_groups(location, found[-1])
-    if found and _by_path(location, found[-1], server):
+    if found and (_by_path(location, found[-1], server) or _by_place(location, found[-1], server)):
         return True
     named = server.named.get(found[-1].args[-1]) if found else None
     test = _TRIED.get(tuple(found[-1].args[:-1])) if found else None
@@ -214,6 +230,27 @@ def _by_path(location: Location, tries: Statement, server: Server) -> bool:
         return False
     rewrite = Statement("rewrite", ["^", f"{target}?", "last"], tries.origin)
     _as_if(location, tries, test, rewrite)
+    return True
+
+
+def _by_place(location: Location, tries: Statement, server: Server) -> bool:
+    """``try_files $uri /index.php?$args`` where that place keeps clients out that this one lets in.
+
+    The hook for all requests leads there before a route is chosen, so what that place says holds.
+    """
+    test, match = _TRIED.get(tuple(tries.args[:-1])), _PLACE.fullmatch(tries.args[-1])
+    found = server.find(match["path"]) if match is not None else None
+    if test is None or match is None or found is None or found is location or found.content is None:
+        return False
+    has_file = "request_filename" in server.names_at(location).constants
+    if not has_file or not differ(location.level, found.level) or restricts(found.level, location.level):
+        return False
+    if location.level.has("if", "rewrite", "return", "limit_except", "internal"):
+        return False
+    if not {each.text for each in location.level.all(*_LIMITS)} <= {each.text for each in found.level.all(*_LIMITS)}:
+        return False
+    target = match["path"] if match["query"] else f"{match['path']}?"  # which leaves the query out
+    _as_if(location, tries, test, Statement("rewrite", ["^", target, "last"], tries.origin))
     return True
 
 
