@@ -83,6 +83,7 @@ class Guards(Struct):
     around: list[Statement] = field(default_factory=list)  # error_page of the `if` that is translated
     branches: list[Branch] = field(default_factory=list)
     says_stay: bool = False  # whether `break` notes that the location has the path, whatever it is
+    answered: Callable[[list[Statement]], list[str]] | None = None  # where an `if` with add_header answers
     is_alone: bool = False  # one statement of the module, so that nothing comes after it
 
     def lines(self, block: list[Statement], captures: frozenset[str] = frozenset()) -> list[str]:
@@ -144,7 +145,8 @@ class Guards(Struct):
         self.branches.append(Branch(before, condition, captures, fields or None, answers))
         chosen = self.choose(block, others) if self.choose is not None else []
         self.around = [inner for inner in block if inner.name == "error_page"]
-        inside = [*chosen, *self.some(known, captures, more=more)]
+        told = self.answered(block) if fields and answers and self.answered is not None else []
+        inside = [*chosen, *told, *self.some(known, captures, more=more)]
         self.around = []
         for inner in block:
             inner.used = True
