@@ -98,7 +98,7 @@ def _at_last(draft: Draft, words: list[str], owner: Location, server: Server, le
 
 def of_alias(draft: Draft, location: Location, level: Level, names: Names) -> bool:
     """Whether an alias answers that takes no path of a request.  Raises :class:`Unsayable`."""
-    if _of_expression(draft, location, level, names) or _of_one_file(draft, location, level, names):
+    if any(way(draft, location, level, names) for way in (_of_expression, _of_one_file, _of_group)):
         return True
     table = draft.all
     if not files.aliased(level, names, table):
@@ -135,6 +135,21 @@ def _of_one_file(draft: Draft, location: Location, level: Level, names: Names) -
     said = "the type of the file is sent here; nginx sends that of the path, or default_type"
     if level.value("default_type") != "text/html" or not re.search(r"\.html?$", file):
         draft.parts.note(level.own("alias")[-1], said)
+    return True
+
+
+def _of_group(draft: Draft, location: Location, level: Level, names: Names) -> bool:
+    """``location ~ ^/media(/.*)?$ { alias /srv/media$1; }``, where the group has the slash."""
+    said = names.expand(level.value("alias")) if location.is_regex and level.has("alias") else ""
+    match = re.fullmatch(r"(/[^$]*[^/$])\$\{?(\w+)\}?", said)
+    group = re.fullmatch(r"[^()]*\((?:\?P?<(\w+)>)?(/[^()|]*)(\|\$?)?\)(\?)?\$?", location.path)
+    if match is None or group is None or match[2] not in ("1", group[1]) or level.has("try_files"):
+        return False
+    table = files.table(match[1], level, names, looks_in_directories=True, scripts=False)
+    draft.keys["files"] = table
+    draft.keys["rewrite"] = names.text(f"${match[2]}")
+    if group[3] or group[4]:  # it may be empty: then nginx has the directory itself, and redirects
+        draft.before += [_READ, f'if {names.lua(f"${match[2]}")} == "" then return redirect({_SLASH}, 301) end']
     return True
 
 
