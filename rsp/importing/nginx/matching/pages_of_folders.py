@@ -44,10 +44,19 @@ def led_to(location: Location | None, word: str, server: Server, those: list[Loc
             own = _automaton(location.searched)
             keeps = covers(pages, pages, own)
         else:
-            pages, keeps = _pages_of_prefix(location.path if location is not None else "/", word), True
+            path = location.path if location is not None else "/"
+            if those and _are_taken(_pages_of_prefix(path, ""), server.tried(location)):
+                return []
+            pages, keeps = _pages_of_prefix(path, word), True
     except (Unsayable, TooMuch):
         return those
     return [each for each in those if _may_have(each, pages, location, word, server, keeps=keeps)]
+
+
+def _are_taken(folders: Automaton, those: list[Location]) -> bool:
+    """Whether expressions have all these directories."""
+    taken = [_automaton(each.searched) for each in those if each.is_regex]
+    return bool(taken) and covers(folders, folders, *taken)
 
 
 def may_share(location: Location | None, word: str, one: Location, other: Location) -> bool:
