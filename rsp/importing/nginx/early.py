@@ -47,13 +47,24 @@ _TABLES: Final = {"http": "headers", "cookie": "cookies", "arg": "query"}
 _NOT_AS_SENT: Final = re.compile(r"host|upgrade|connection|cookie|x_forwarded_\w+|x_real_ip|forwarded")
 
 
-def is_over(level: Level) -> bool:
+def is_over(level: Level, server: Server) -> bool:
     """Whether the rewrite module answers each request, so that none comes to the restrictions."""
     for each in level.block:
-        if each.name == "return" or (each.name == "rewrite" and each.value in _ALL and _moves(each)):
+        if each.name == "return":
+            return not _leads_on(each.value, level, server)
+        if each.name == "rewrite" and each.value in _ALL and _moves(each):
             return True
         if each.name in MODULE and may_stop(each):
             return False
+    return False
+
+
+def _leads_on(status: str, level: Level, server: Server) -> bool:
+    """Whether ``error_page`` passes requests on, to a location that may restrict clients."""
+    for page in level.all("error_page"):
+        if status in page.args[:-1]:
+            found = server.find(page.args[-1].partition("?")[0])
+            return page.args[-1].startswith("@") or (found is not None and found.content is not None)
     return False
 
 
@@ -132,8 +143,8 @@ class First(Struct):
 
 
 def planned(
-    block: list[Statement], level: Level, names: Names, keys: Mapping[str, Value], stays: Callable[[str, str], bool],
-    kept: Collection[str],
+    block: list[Statement], level: Level, server: Server, names: Names, keys: Mapping[str, Value],
+    stays: Callable[[str, str], bool], kept: Collection[str],
 ) -> list[First] | None:  # fmt: skip
     """What becomes routes; ``None``: not all that may end a request can be a route.  ``keys``: of the route."""
     found: list[First] = []
@@ -151,7 +162,7 @@ def planned(
                 stays = _never  # what follows may see another path
             sets.append(each)
             continue
-        match = _match(each, level, names)
+        match = _match(each, level, server, names)
         if match is None or stays is _never:
             return None
         found.append(First(each, match, dict(given), list(sets)))
@@ -162,14 +173,13 @@ def _never(_expression: str, _path: str) -> bool:
     return False
 
 
-def _match(statement: Statement, level: Level, names: Names) -> dict[str, Value] | None:
+def _match(statement: Statement, level: Level, server: Server, names: Names) -> dict[str, Value] | None:
     block = statement.block or []
     answers = [each for each in block if each.name == "return"]
     if statement.name != "if" or len(answers) != 1 or any(each.name not in _IN_IF for each in block):
         return None
-    for page in level.all("error_page"):
-        if answers[0].value in page.args and page.args[-1].startswith("@"):
-            return None
+    if _leads_on(answers[0].value, level, server):
+        return None
     try:
         return _condition(stripped(statement.args), names)
     except Unsayable:

@@ -219,7 +219,7 @@ class Locations:
         self, draft: Draft, level: Level, names: Names, location: Location | None
     ) -> tuple[Location | None, list[str]] | None:
         """What decides about ``auth_request``, and lines of the hook; ``None``: no client is served."""
-        if early.is_over(level):
+        if early.is_over(level, self.server):
             draft.before += hooked.methods(level, names, draft.keys, self.context.result)
             early.tell(level, draft.parts)
             return None, []
@@ -255,7 +255,7 @@ class Locations:
         ends = [number for number, each in enumerate(block, 1) if early.leaves(each, stays, kept)]
         if not ends or location is None:
             return block
-        plan = early.planned(block, level, names, draft.keys, stays, kept)
+        plan = early.planned(block, level, self.server, names, draft.keys, stays, kept)
         if plan is None:
             count = len(block) if any(may_stop(each) for each in block[: ends[-1]]) else ends[-1]
             self._again(location, block[:count])
