@@ -115,7 +115,7 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
         return _METHODS
     if nginx.saw is None and nginx.status == 404 and re.match(r"/[\w%\-]+\.(html|txt|xml|ico)[^?]", request.target):
         return _ONE
-    if request.size and (rsp.status == 413 or (nginx.status == 413 and rsp.status >= 400 and rsp.saw is None)):
+    if request.size and (rsp.status == 413 or (nginx.status == 413 and rsp.saw is None)):
         return _LARGE
     if (
         line.startswith("location:")
