@@ -216,3 +216,9 @@ def test_a_file_that_begins_with_a_group(imported, expression, file, is_whole):
 def test_a_file_at_the_end_by_groups(imported, expression, other, is_plain):
     site, text = imported(f"root /srv; location ~ {expression} {{ try_files $uri /$1/index.html; }} {other}")
     assert (site.whole and "reroute" not in text) is is_plain  # else nginx's way is gone, or it is reported
+
+
+@pytest.mark.parametrize(("root", "is_looked_for"), [("/srv/www/", True), ("/srv/www", False)])
+def test_a_name_without_a_slash_comes_directly_behind_the_root(imported, root, is_looked_for):
+    site, text = imported(f"root {root}; location / {{ try_files busy.html $uri =404; }}")
+    assert site.whole and ('file.kind("/srv/www/busy.html")' in text) is is_looked_for

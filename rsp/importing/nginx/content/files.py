@@ -113,6 +113,7 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
     if not found:
         return None
     *items, last = _until_root(found[-1].args, location, level)
+    items = _with_slashes(items, level)
     known = [item for item in items if not _NO_FILE.match(item)]
     own = location.path.rstrip("/") if location is not None and location.modifier in ("", "^~") else ""
     items = known or ([f"{own}/.none"] if items else [])
@@ -157,6 +158,15 @@ def tries(server: Server, location: Location | None, level: Level, names: Names)
         said = "where there is no file, nginx looks for the same location again and again, and answers 500, as rsp does"
         end = Fallback(status="500", note=said)
     return Tries(has_file, has_directory, end, "", tuple(extensions), is_first, looked)
+
+
+def _with_slashes(items: list[str], level: Level) -> list[str]:
+    """Names without a slash at their beginning come directly behind the directory, which may have one at its end."""
+    folder = level.value("alias" if level.has("alias") else "root")
+    begins = [item[:1] in ("/", "$", "@", "=") for item in items]
+    if folder.endswith("/"):
+        return [item if begin else f"/{item}" for item, begin in zip(items, begins, strict=True)]
+    return [item if begin else f"@{item}" for item, begin in zip(items, begins, strict=True)]  # it is not there
 
 
 def _until_root(words: list[str], location: Location | None, level: Level) -> list[str]:
@@ -241,7 +251,7 @@ def look_at_index(
     ``passed``: a location with an index that a peer is asked for.  Raises :class:`Unsayable` where others may keep
     clients out.
     """
-    if not may_be_directory(location):
+    if not may_be_directory(location) or (location is not None and location.finds_index):
         return False
     said, is_refused = level.last("index"), False
     folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
