@@ -214,7 +214,7 @@ def _complete_scripts(http: Level, result: Result) -> None:
 
 def _takes_scripts(location: Statement) -> bool:
     """Whether scripts are for this location, and not only refused by one that nginx finds before what is added."""
-    is_before = location.args[0] in ("=", "^~", "~", "~*")
+    is_before = location.args[:1] in (["="], ["^~"], ["~"], ["~*"])
     refuses = is_before and any(each.name in ("return", "deny") for each in location.block or [])
     return "php" in " ".join(location.args) and not refuses
 
