@@ -18,10 +18,10 @@ from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.matching.paths import as_sent
 from rsp.importing.nginx.matching.servers import Location, Server
-from rsp.importing.nginx.rewrite.guards import MODULE, REDIRECTS, STAYING, Guards, may_stop, stripped
+from rsp.importing.nginx.rewrite.guards import MODULE, REDIRECTS, STAYING, Guards, may_stop, staying, stripped
 from rsp.importing.nginx.rules import access
 from rsp.importing.nginx.syntax.levels import Level
-from rsp.importing.nginx.syntax.tree import Statement, mark
+from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
 from rsp.importing.nginx.syntax.words import DROPPED
 from rsp.importing.nginx.values.maps import re2_of
 from rsp.importing.nginx.values.result import Parts
@@ -45,6 +45,14 @@ _LISTED: Final = re.compile(r"\^?\(?(?:\?:)?([A-Za-z]+(?:\|[A-Za-z]+)*)\)?\$?")
 _ASKED: Final = re.compile(r"\$\{?(http|cookie|arg)_(\w+)\}?")
 _TABLES: Final = {"http": "headers", "cookie": "cookies", "arg": "query"}
 _NOT_AS_SENT: Final = re.compile(r"host|upgrade|connection|cookie|x_forwarded_\w+|x_real_ip|forwarded")
+
+
+def module(level: Level) -> list[Statement]:
+    """The statements of the rewrite module, as far as nginx comes."""
+    block = [statement for statement in level.block if statement.name in MODULE and not statement.used]
+    end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
+    mark_all(block[end:])
+    return [staying(each) for each in block[:end]] if end < len(block) else block
 
 
 def is_over(level: Level, server: Server) -> bool:
