@@ -18,6 +18,7 @@ LOOK: Final = 1.0  # seconds between two looks
 SETTLE: Final = 0.25  # seconds: files that change are read once they have stayed the same for this time,
 _UNSETTLED: Final = 0.75  # or after this time
 _AGAIN: Final = 10.0  # after a reading that failed, where no file changes before
+_SET_BACK: Final = 60.0  # seconds by which a clock that is set back is so in earnest
 
 
 class Certificates:
@@ -36,6 +37,7 @@ class Certificates:
         self._changed_at: float | None = None
         self._look_at = 0.0
         self._again_at: float | None = None  # once a reading has failed
+        self._read_at = time.time()
         self._renewal: Renewal | None = None
 
     @property
@@ -78,10 +80,12 @@ class Certificates:
         """Whether the same files have to be read once more."""
         if self._again_at is not None:
             return now >= self._again_at
-        return time.time() >= self.stored.found.reading.due
+        now = time.time()  # where it was set back, what has expired may be valid
+        return now >= self.stored.found.reading.due or now < self._read_at - _SET_BACK
 
     def _read_again(self) -> None:
         self._changed_at = None
+        self._read_at = time.time()
         try:
             self._renewal = Renewal(self.config, self._main, self.stored)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 import os
 import select
+import time
 
 import pytest
 
@@ -229,3 +230,21 @@ def test_keys_of_issuers_go_to_all_workers_at_once_and_are_kept(master, monkeypa
     master.secrets.refuse()
     master.secrets.inherit(tickets, since, staples, key_sets)
     assert master.secrets.key_sets == {}  # no configuration names them any more
+
+
+def test_a_clock_that_is_set_back_has_the_files_read_again(master, monkeypatch):
+    """What was read while it was wrong may have expired only by that clock."""
+    now, reading = time.time(), []
+    monkeypatch.setattr(certificates.Certificates, "_read_again", lambda _: reading.append(1))
+    for second, back in enumerate((0, 30, 3600)):
+        monkeypatch.setattr(certificates.time, "time", lambda back=back: now - back)
+        master.secrets.look_after(2.0 * second)
+        assert len(reading) == (back == 3600)
+
+
+def test_it_is_read_once_after_that(master, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(certificates.time, "time", lambda: now - 3600)
+    master.turn(0.0)
+    monkeypatch.setattr(certificates, "Renewal", None)  # a reader would be an error
+    master.turn(2.0)
