@@ -50,6 +50,9 @@ _LARGE: Final = "A body above `client_max_body_size` gets 413 also where nginx r
 _ESCAPED: Final = "Characters that a URL cannot have are escaped in Location."
 _ONE: Final = "`location /robots.txt` with `root` or `alias` is for that path alone; a note says so."
 _METHODS: Final = "`try_files $uri @app`: methods other than GET and HEAD go on, whether or not there is such a file or directory; nginx answers 405 where there is one."
+_OF_INDEX: Final = (
+    "A directory whose index keeps clients out refuses other methods than GET in the same way; nginx answers 405 first."
+)
 _NEWER: Final = "If-Modified-Since: a date after that of the file is 304, too, as with `if_modified_since before`."
 _UPGRADE: Final = "WebSockets pass on every route to a peer, not only where Upgrade is set."
 
@@ -64,6 +67,7 @@ REASONS: Final = [
     _EMPTY,
     _LARGE,
     _ESCAPED,
+    _OF_INDEX,
     _NEWER,
     _METHODS,
     _ONE,
@@ -109,6 +113,8 @@ def reason_for(request: Request, nginx: Seen, rsp: Seen, line: str) -> str | Non
     pair = [each for each in match.groups() if each is not None] if match is not None else []
     if len(pair) == 2 and re.search(r"%|//|/\.", request.target) and _normal(pair[0]) == _normal(pair[1]):
         return _AS_SENT
+    if request.target[-1:] == "/" and nginx.status == 405 and rsp.status in (401, 403) and request.method != "GET":
+        return _OF_INDEX
     if request.target.startswith("/empty") and nginx.status in (301, 403):
         return _EMPTY
     if nginx.status == 405 and nginx.saw is None and rsp.saw is not None and request.method not in ("GET", "HEAD"):

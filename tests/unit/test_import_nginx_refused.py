@@ -252,3 +252,26 @@ def test_try_files_does_not_lead_past_what_its_own_place_restricts(own: str, tmp
     text = f"root /srv; location /app {{ deny 10.0.0.1; {PEER} }} location /x/ {{ {own} try_files $uri /app; }}"
     with pytest.raises(AssertionError, match="restrictions of its own"):
         whole(text, tmp_path)
+
+
+PAGE = 'if file.kind("/srv" .. req.path .. "index.html") == "file" then'
+
+
+@pytest.mark.parametrize("place", ["= /d/index.html { deny 10.0.0.1; }", r"~ \.html$ { if ($arg_a) { return 403; } }"])
+@pytest.mark.parametrize("here", ["location /d/ { }", "location / { try_files $uri $uri/ =404; }", ""])
+def test_directories_lead_to_an_index_with_restrictions_of_its_own(place: str, here: str, tmp_path: Path) -> None:
+    if "= /d" in place and here != "location /d/ { }":
+        place = place.replace("/d/", "/")
+    lua = whole(f"root /srv; location {place} {here}", tmp_path)
+    assert PAGE in lua
+    assert "status = 503" not in lua
+
+
+def test_directories_do_not_lead_past_what_they_restrict(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="restrictions of its own"):
+        whole("root /srv; location = /d/index.html { deny 10.0.0.1; } location /d/ { deny 10.0.0.2; }", tmp_path)
+
+
+def test_what_no_location_has_is_reported_where_it_is_closed(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="depends on the request"):
+        whole("root /srv/$arg_a; try_files $uri /a /b;", tmp_path)

@@ -11,7 +11,7 @@ from rsp.importing.nginx import auth_request, conflicts, early, hooked
 from rsp.importing.nginx.auth_request import Services
 from rsp.importing.nginx.chosen import Chosen
 from rsp.importing.nginx.content import files, indexes, taken_off, told
-from rsp.importing.nginx.content.answers import returned
+from rsp.importing.nginx.content.answers import put_fields, returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.content.handler import Content
@@ -21,7 +21,7 @@ from rsp.importing.nginx.matching.inside import UNREACHED
 from rsp.importing.nginx.matching.paths import as_sent, never_sent
 from rsp.importing.nginx.matching.servers import CONTENT, Location, Server
 from rsp.importing.nginx.rewrite import before, branches, numbers, referers
-from rsp.importing.nginx.rewrite.guards import MODULE, Guards, asks_outside, may_stop, staying
+from rsp.importing.nginx.rewrite.guards import MODULE, Guards, asks_outside, may_stop
 from rsp.importing.nginx.rewrite.rerouted import Rerouted, as_condition, rewrites_again
 from rsp.importing.nginx.rules import access, fields, settings, times
 from rsp.importing.nginx.syntax.levels import Level
@@ -87,6 +87,16 @@ class Locations:
             found.append(self._draft(None))
         return found
 
+    def _rest(self) -> Statement:
+        """What stands for paths that no location has."""
+        return Statement("location", ["/"], self.server.statement.origin, [])
+
+    def _place(self, level: Level) -> Location:
+        """The same as a location."""
+        place = Location("", "/", level, self._rest())
+        self.server.locations.append(place)
+        return place
+
     def left(self) -> Parts:
         """What nothing has translated in named locations."""
         parts = Parts()
@@ -104,10 +114,12 @@ class Locations:
             self._fill(draft, location, level, names)
             self._keep_order(draft, location)
         except Unsayable as error:
-            if location is not None and as_condition(location, self.server):
-                return self._draft(location)
-            if location is not None:
-                draft.parts.lost(_cause(location), str(error))
+            place = location if location is not None else self._place(level)
+            if as_condition(place, self.server):
+                return self._draft(place)
+            if location is None:
+                self.server.locations.remove(place)
+            draft.parts.lost(_cause(location) if location is not None else self._rest(), str(error))
             draft.is_closed = True
         for inner in level.own("location"):
             inner.used = True
@@ -227,7 +239,7 @@ class Locations:
         if draft.keys.get("deny") == access.EVERYONE and level.value("satisfy") != "any":
             draft.keys = {"respond": dict(_REFUSED)}
             self.guards.choose = None
-            self._first(_module(level), draft, names, location, level)
+            self._first(early.module(level), draft, names, location, level)
             self._always(draft, level, names)
             return None
         access.passwords(level, draft.keys, names)
@@ -293,17 +305,14 @@ class Locations:
     def _always(draft: Draft, level: Level, names: Names) -> None:
         """What a location that refuses all clients sends all the same."""
         if any("always" in each.args[2:] for each in level.all("add_header")):
-            rules = fields.Rules()
-            fields.response_rules(level, names, draft.parts, rules)
-            fields.put_response(rules, draft.keys)
-            draft.after += rules.after
+            put_fields(draft, level, names, draft.parts)
         mark_all(level.block)
 
     # -- the rewrite module
 
     def _rewriting(self, level: Level, draft: Draft, names: Names, location: Location | None) -> bool:
         """Whether something of it answers every request."""
-        block = _module(level)
+        block = early.module(level)
         if draft.is_restricting:
             block = self._first(block, draft, names, location, level)
         final = next((each for each in block if each.name == "return"), None)
@@ -369,14 +378,6 @@ class Locations:
         if statement.name == "rewrite" and location is not None and is_last:
             return taken_off.by_key(statement, level, draft, location)
         return False
-
-
-def _module(level: Level) -> list[Statement]:
-    """The statements of the rewrite module, as far as nginx comes."""
-    block = [statement for statement in level.block if statement.name in MODULE and not statement.used]
-    end = next((number for number, each in enumerate(block) if each.name == "break"), len(block))
-    mark_all(block[end:])
-    return [staying(each) for each in block[:end]] if end < len(block) else block
 
 
 def _cause(location: Location) -> Statement:

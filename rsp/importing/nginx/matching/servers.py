@@ -29,7 +29,8 @@ CONTENT = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass",
 class Location(Struct, eq=False):
     """``modifier``: ``=``, ``^~``, ``~``, ``~*``, ``@``, or empty; ``path``: without the modifier.
 
-    ``outer``: the location around it, if there is one.
+    ``outer``: the location around it, if there is one; ``finds_index``: its directories are led to their index before
+    a route is chosen.
     """
 
     modifier: str
@@ -37,6 +38,7 @@ class Location(Struct, eq=False):
     level: Level
     statement: Statement
     outer: "Location | None" = None
+    finds_index: bool = False
 
     @property
     def is_regex(self) -> bool:

@@ -11,7 +11,8 @@ from typing import Final
 from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.matching.servers import Location, Server
 from rsp.importing.nginx.rewrite.guards import Guards, body
-from rsp.importing.nginx.rules.access import RESTRICTING, differ, restricts
+from rsp.importing.nginx.rewrite.to_index import lead_to_index
+from rsp.importing.nginx.rules.access import LIMITS, RESTRICTING, differ, restricts
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.surroundings import every
@@ -19,7 +20,6 @@ from rsp.importing.nginx.values.variables import Unsayable
 
 _MOST: Final = 10  # as in nginx
 _TRIED: Final = {("$uri",): "!-f", ("$uri", "$uri/"): "!-e", ("$uri/", "$uri"): "!-e"}
-_LIMITS: Final = ("limit_req", "limit_conn")
 _PLACE: Final = re.compile(
     r"(?P<path>/[\w./\-]*\w)(?P<query>\?\$(?:args|query_string)|\$is_args\$(?:args|query_string))?"
 )
@@ -182,6 +182,8 @@ def as_condition(location: Location, server: Server) -> bool:
         return _by_groups(location, found[-1])
     if found and (_by_path(location, found[-1], server) or _by_place(location, found[-1], server)):
         return True
+    if lead_to_index(location, server):
+        return True
     named = server.named.get(found[-1].args[-1]) if found else None
     test = _TRIED.get(tuple(found[-1].args[:-1])) if found else None
     if named is None or test is None or location.level.has("alias", "if", "rewrite"):
@@ -247,7 +249,7 @@ def _by_place(location: Location, tries: Statement, server: Server) -> bool:
         return False
     if location.level.has("if", "rewrite", "return", "limit_except", "internal"):
         return False
-    if not {each.text for each in location.level.all(*_LIMITS)} <= {each.text for each in found.level.all(*_LIMITS)}:
+    if not {each.text for each in location.level.all(*LIMITS)} <= {each.text for each in found.level.all(*LIMITS)}:
         return False
     target = match["path"] if match["query"] else f"{match['path']}?"  # which leaves the query out
     _as_if(location, tries, test, Statement("rewrite", ["^", target, "last"], tries.origin))

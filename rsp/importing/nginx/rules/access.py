@@ -17,6 +17,7 @@ from rsp.importing.nginx.values.units import size
 from rsp.importing.nginx.values.variables import Names, Unsayable, field, pieces
 from rsp.importing.site import Value
 
+LIMITS: Final = ("limit_req", "limit_conn")
 RESTRICTING: Final = ("allow", "deny", "auth_basic", "auth_request", "limit_except", "internal")
 EVERYONE: Final = ["0.0.0.0/0", "::/0", "unix:"]
 _NOT_COPIED: Final = frozenset(  # which rsp writes itself, or which the client gets where the service says no

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from rsp.importing.nginx.syntax.tree import Statement
+from rsp.importing.nginx.syntax.tree import LEAST, Statement, check_status
 from rsp.importing.nginx.syntax.words import DROPPED, KNOWN, NOTED
 from rsp.importing.site import Note
 
@@ -19,13 +19,14 @@ _NEAR: Final = 0.93  # of longer names, one letter may be missing, or be too muc
 
 
 def corrected(block: list[Statement]) -> Iterator[Note]:
-    """Changes the names in the statements of ``block``."""
+    """Changes the names in the statements of ``block``.  Raises :class:`rsp.importing.site.Unreadable`."""
     for statement in block:
         meant = _meant(statement.name) if statement.name not in _ALL else None
-        if meant is not None:
+        if meant is not None and len(statement.args) >= LEAST.get(meant, 0):
             said = f"nginx does not know {statement.name} and refuses the file; it is read as {meant}"
             yield Note(said, statement.origin)
             statement.name = meant
+            check_status(statement)
         if statement.name not in _ENTRIES:
             yield from corrected(statement.block or [])
 

@@ -27,7 +27,7 @@ MISSING: Final = "there is no such file here; what it says is not translated"
 TEMPLATE: Final = " (template)"  # behind the name of a statement with placeholders that nothing takes the place of
 _ENTRIES: Final = frozenset(("map", "geo", "types", "split_clients", "upstream", "charset_map", "match"))
 # How many arguments the code of other rooms relies on.
-_LEAST: Final = {
+LEAST: Final = {
     "if": 1, "return": 1, "rewrite": 2, "set": 2, "location": 1, "upstream": 1, "include": 1, "map": 2, "geo": 1,
     "split_clients": 2, "error_page": 2, "try_files": 2, "limit_req_zone": 2, "limit_conn_zone": 2, "proxy_pass": 1,
     "fastcgi_pass": 1, "uwsgi_pass": 1, "grpc_pass": 1, "listen": 1, "limit_except": 1, "user": 1,
@@ -69,7 +69,7 @@ def _written(argument: str) -> str:
     return argument
 
 
-def _check_status(statement: Statement) -> None:
+def check_status(statement: Statement) -> None:
     """Where nginx expects a status there is one: it becomes a number in Lua.  Raises :class:`Unreadable`."""
     statuses: list[str] = []
     if statement.name in ("limit_req_status", "limit_conn_status"):
@@ -141,9 +141,9 @@ class Tree:
                 self.remarks.append(Untranslated(_WHOLE, statement.value, statement.origin))
                 words = []
                 continue
-            if len(statement.args) < _LEAST.get(statement.name, 0):
+            if len(statement.args) < LEAST.get(statement.name, 0):
                 statement.name += " (incomplete)"  # no directive's name, so it is reported
-            _check_status(statement)
+            check_status(statement)
             words = []
             if word == "{":
                 if len(outer) >= _DEEPEST_BLOCK:
