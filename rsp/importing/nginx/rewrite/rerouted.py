@@ -77,7 +77,8 @@ class Rerouted:
             self.fields |= {key: given for key, given in added.items() if given}
         asks = [number for number, line in enumerate(lines) if "found[" in line or "found." in line]
         given = [number for number, line in enumerate(lines) if "found =" in line]
-        if guards.names.captures and asks and not (len(block) == 1 and len(given) == 1 and given[0] < asks[0]):
+        own = bool(given and asks) and given[0] < asks[0] and not any("found." in lines[number] for number in asks)
+        if guards.names.captures and asks and not own:  # numbers are those of the last expression that was tried
             if given:
                 raise Unsayable("groups of the location's expression are used beside those of others")
             pattern = guards.compiled(location.modifier + location.path)
