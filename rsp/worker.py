@@ -52,6 +52,7 @@ from rsp.tls.material import Keyring, unpack
 from rsp.tls.names import ServerNames
 
 _TICK: Final = 1.0
+_HURRY: Final = 0.01
 # While draining, a client on an idle connection has so long to send one last request.
 _GRACE: Final = 0.5
 
@@ -88,6 +89,7 @@ class Worker:
         self._keyring = Keyring()
         self._affinity = Affinity(slot)
         self._logs = AccessLogs(lambda count: self._context.stats.add(LOG_LINES_LOST, count))
+        self._hurries = False  # lines wait for a daemon's queue
         self._told = False  # to end, by a signal
         self._stopped: asyncio.Event
 
@@ -344,8 +346,16 @@ class Worker:
         self._context.tick()
         log.tick()
         self._channel.flush()
+        if not self._hurries:
+            self._hurry(loop)
         for acceptor in self._acceptors.values():
             acceptor.retry()
+
+    def _hurry(self, loop: asyncio.AbstractEventLoop) -> None:
+        """By default, the queue of a daemon has room for ten messages: the others cannot wait for the next tick."""
+        self._hurries = self._logs.hurry()
+        if self._hurries:
+            loop.call_later(_HURRY, self._hurry, loop)
 
     def _leave_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """A signal that is meant for the master reaches the whole group under some service managers."""

@@ -65,6 +65,11 @@ class AccessLogs:
             log.set_time(wall)
             log.flush()
 
+    def hurry(self) -> bool:
+        """Send what daemons had no room for; whether they still have none."""
+        logs = [log for log in self._logs.values() if isinstance(log.taker, Datagrams) and log.taker.is_full]
+        return bool([log for log in logs if not log.is_done()])
+
     def close(self) -> None:
         """At the end: write what is left; what takes it slowly has a moment."""
         logs, give_up = list(self._logs.values()), time.monotonic() + _MOMENT

@@ -25,7 +25,7 @@ Address = str | tuple[str, int]
 class Datagrams:
     """``start``: what each message of a moment begins with; ``end``: with what it ends.  ``name``: for messages.
 
-    ``connected``: a socket that is, for as long as its daemon lives.
+    ``connected``: a socket that is, for as long as its daemon lives.  ``is_full``: its queue had no more room.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Datagrams:
         self._connected = connected
         self._start = start
         self._end = end
+        self.is_full = False
         self._rest: list[bytes] = []  # messages that have been taken, the next one at the end
         self.widest = _WIDEST_JOURNAL if end else _WIDEST_SYSLOG
 
@@ -52,10 +53,12 @@ class Datagrams:
     def flush(self) -> bool:
         """Whether all is sent that has been taken.  Raises :class:`OSError`."""
         rest = self._rest
+        self.is_full = False
         while rest:
             try:
                 self._send(rest[-1])
             except BlockingIOError:
+                self.is_full = True
                 return False
             except OSError as error:
                 if error.errno not in _AWAY:
