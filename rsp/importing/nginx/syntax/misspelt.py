@@ -16,27 +16,35 @@ _ALL: Final = frozenset((*KNOWN, *DROPPED, *NOTED, "include"))
 _ENTRIES: Final = ("map", "geo", "types", "split_clients", "charset_map", "match")  # whose names are no directives
 _LEAST: Final = 5  # letters: `sets` may be anything
 _NEAR: Final = 0.93  # of longer names, one letter may be missing, or be too much
+_MOST: Final = 20  # names that are compared with all others: a file with more is no configuration
 
 
 def corrected(block: list[Statement]) -> Iterator[Note]:
     """Changes the names in the statements of ``block``.  Raises :class:`rsp.importing.site.Unreadable`."""
-    for statement in block:
-        meant = _meant(statement.name) if statement.name not in _ALL else None
-        if meant is not None and len(statement.args) >= LEAST.get(meant, 0):
+    unknown = [each for each in _directives(block) if each.name not in _ALL]
+    names = {each.name for each in unknown}
+    near = {name: _near(name) for name in names} if len(names) <= _MOST else {}
+    for statement in unknown:
+        meant = _MEANT.get(_plain(statement.name)) or near.get(statement.name)
+        if meant is not None and len(meant) >= _LEAST and len(statement.args) >= LEAST.get(meant, 0):
             said = f"nginx does not know {statement.name} and refuses the file; it is read as {meant}"
             yield Note(said, statement.origin)
             statement.name = meant
             check_status(statement)
+
+
+def _directives(block: list[Statement]) -> Iterator[Statement]:
+    for statement in block:
+        yield statement
         if statement.name not in _ENTRIES:
-            yield from corrected(statement.block or [])
+            yield from _directives(statement.block or [])
 
 
-def _meant(name: str) -> str | None:
-    found = _MEANT.get(_plain(name))
-    if found is None and name.islower() and len(name) > _LEAST:
-        near = get_close_matches(name, _ALL, 2, _NEAR)
-        found = near[0] if len(near) == 1 else None
-    return found if found is not None and len(found) >= _LEAST else None
+def _near(name: str) -> str | None:
+    if re.fullmatch(r"[a-z_]{6,}", name) is None:
+        return None
+    found = get_close_matches(name, _ALL, 2, _NEAR)
+    return found[0] if len(found) == 1 else None
 
 
 def _plain(name: str) -> str:
