@@ -72,9 +72,13 @@ class Rerouted:
             if has_page or any(branch.fields and not branch.answers for branch in guards.branches):
                 raise Unsayable(said)
             added[f"{self._name} {number}"] = fields(location.level)
-            if any("found" in line for lines_of in added.values() for line in lines_of):
-                raise Unsayable("groups of an expression in fields of what an `if` answers")
-            self.fields |= {key: given for key, given in added.items() if given}
+            for key, given_fields in added.items():
+                if any("found" in line for line in given_fields):
+                    if _tries_more(block) or not location.is_regex:
+                        raise Unsayable("groups of an expression in fields of what an `if` answers")
+                    pattern = guards.compiled(location.modifier + location.path)
+                    added[key] = [f"local found = {pattern}.match(req.path)", *given_fields]
+            self.fields |= {key: each for key, each in added.items() if each}
         asks = [number for number, line in enumerate(lines) if "found[" in line or "found." in line]
         given = [number for number, line in enumerate(lines) if "found =" in line]
         own = bool(given and asks) and given[0] < asks[0] and not any("found." in lines[number] for number in asks)
@@ -165,6 +169,13 @@ class Rerouted:
             "  return place[2]",
             "end",
         ]
+
+
+def _tries_more(block: list[Statement]) -> bool:
+    """Whether groups are those of another expression than the location's, or the path has changed."""
+    found = every(block)
+    words = (word for each in found if each.name == "if" for word in each.args)
+    return any(each.name == "rewrite" for each in found) or any(word.lstrip("!").startswith("~") for word in words)
 
 
 def rewrites_again(server: Server) -> bool:
