@@ -37,7 +37,7 @@ _INHERITED: Final = {
     "REASON": peer_marks.REASON, "SINCE": peer_marks.SINCE, "HEALTH": peer_marks.HEALTH, "DRAIN": peer_marks.DRAIN,
     "WEIGHT": peer_marks.WEIGHT,
 }  # fmt: skip
-_ORDERED: Final = ("DRAIN", "WEIGHT")  # by operators, who may do so until the successor takes over
+_ORDERED: Final = ("DRAIN", "WEIGHT")  # set by operators, also while the successor starts
 
 Given = dict[tuple[int, str], socket.socket]
 
