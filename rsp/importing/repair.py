@@ -1,6 +1,6 @@
-"""Addresses that are none: what stands for them in the result until its owner has put one there.
+"""What is not an address, and what stands for it in the result until its owner has put one there.
 
-Examples have ``server xxx.xxx.xxx.xxx:port`` where everyone is to write an own address.
+Examples have ``server xxx.xxx.xxx.xxx:port``, for users to write their own address.
 """
 
 import re

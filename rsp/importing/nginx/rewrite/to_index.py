@@ -46,6 +46,6 @@ def _does_more(location: Location, level: Level) -> bool:
 
 
 def _has_all_of(place: Level, level: Level) -> bool:
-    """Whether whom ``level`` refuses is refused at ``place``, too."""
+    """Whether ``place`` refuses all clients that ``level`` refuses."""
     limits = [{each.text for each in one.all(*LIMITS)} for one in (level, place)]
     return not restricts(place, level) and limits[0] <= limits[1]

@@ -1,4 +1,4 @@
-"""Fields as those read them who receive them: names and values that nginx sends, and HTTP does not have.
+"""Fields as clients and peers read them: names and values that nginx sends, and HTTP does not have.
 
 They are put right in the statements themselves, before any other room reads these, each with a note.
 """

@@ -1,6 +1,6 @@
 """Names of directives that nginx does not know, for a letter: ``listen: 80;``, ``try_file``, ``servername``.
 
-nginx refuses such a file.  It is read as it is meant, with a note: nobody wants its mistake translated.
+nginx refuses such a file.  It is read as it is meant, with a note.
 """
 
 import re
