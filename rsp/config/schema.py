@@ -132,8 +132,8 @@ class Settings(Struct, frozen=True):
     user: Annotated[
         Text | None,
         Meta(
-            description="User that workers run as when rsp is started by root. Default: `"
-            '"nobody"`. `"root"` keeps root. A reload does not change it.'
+            description='User that workers run as when rsp is started by root. Default: `"nobody"`. '
+            '`"root"` keeps root. A reload does not change it.'
         ),
     ] = None
     group: Annotated[

@@ -1,4 +1,4 @@
-"""Who is asked: ``upstream``, ``proxy_pass``, ``grpc_pass``, ``fastcgi_pass``, and what belongs to these.
+"""Peers that are asked: ``upstream``, ``proxy_pass``, ``grpc_pass``, ``fastcgi_pass``, and what belongs to these.
 
 Imports values and syntax.
 """
