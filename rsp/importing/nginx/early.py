@@ -72,8 +72,16 @@ def _leads_on(status: str, level: Level, server: Server) -> bool:
     for page in level.all("error_page"):
         if status in page.args[:-1]:
             found = server.find(page.args[-1].partition("?")[0])
-            return page.args[-1].startswith("@") or (found is not None and found.content is not None)
+            is_passed = found is not None and found.content is not None
+            return page.args[-1].startswith("@") or (found is not None and is_passed and _restricts(found.level))
     return False
+
+
+def _restricts(level: Level) -> bool:
+    """Whether clients have to be let in, by what is said here or around."""
+    return any(each.value != "off" for each in level.all("allow", "deny")) or any(
+        level.value(name, "off") != "off" for name in ("auth_basic", "auth_request")
+    )
 
 
 def tell(level: Level, parts: Parts) -> None:
