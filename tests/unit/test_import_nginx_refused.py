@@ -80,6 +80,15 @@ def test_words_of_lua_are_names_of_groups_and_variables(word: str, tmp_path: Pat
     assert f'req.ctx["{word}"] = ' in lua
     lua = whole(f"location ~ ^/(?<{word}>.)/ {{ {PEER} if ($arg_a) {{ return 302 /z/${word}; }} }}", tmp_path)
     assert f'found["{word}"] or ""' in lua
+    lua = whole(rf"server_name ~^(?<{word}>.+)\.x$; location / {{ return 302 http://y/${word}; }}", tmp_path)
+    assert f'(req)["{word}"] or ""' in lua
+
+
+@pytest.mark.parametrize(("said", "written"), [("utf-8", ""), ("koi8-r;q=1", 'charset = "koi8-r"'), ("none", "")])
+def test_names_of_charsets(said: str, written: str, tmp_path: Path) -> None:
+    lua = whole(f'root /srv; charset "{said}";', tmp_path)
+    assert written in lua
+    assert ("charset =" in lua) == bool(written)
 
 
 def peers(text: str, folder: Path) -> str:

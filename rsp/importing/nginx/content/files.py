@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from rsp.config.files_rules import SCRIPT
+from rsp.config.struct import TOKEN
 from rsp.importing.lua import index, quoted
 from rsp.importing.nginx.content import by_groups, ends
 from rsp.importing.nginx.content.ends import Fallback
@@ -320,8 +321,9 @@ def table(
     if types:
         keys["types"] = types
     charset = level.value("charset")
-    if charset and charset != "off" and charset.lower() != "utf-8":
-        keys["charset"] = charset.partition(",")[0]
+    found = TOKEN.match(charset)  # `utf-8,gbk` and its like are no name of a charset
+    if found is not None and found[0].lower() not in ("off", "none") and charset.lower() != "utf-8":
+        keys["charset"] = found[0]
     return folder if len(keys) == 1 else keys
 
 

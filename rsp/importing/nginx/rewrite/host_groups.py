@@ -1,5 +1,6 @@
 """Groups of the regular expressions in ``server_name``, which are variables of the server."""
 
+from rsp.importing.lua import member
 from rsp.importing.nginx.matching.servers import Server
 from rsp.importing.nginx.rewrite.guards import Extended
 from rsp.importing.nginx.values.maps import named_groups, pattern
@@ -24,6 +25,6 @@ def know(server: Server, name: str, result: Result) -> None:
     lines += [f"local function groups_of_{name}(req)", f"  return {tried} or {{}}", "end"]
     result.script("\n".join(lines))
     called = f"groups_of_{name}(req)"
-    known = {each: f'({called}{f"[{each}]" if each.isdigit() else f".{each}"} or "")' for each in groups}
+    known = {each: f'({called}{f"[{each}]" if each.isdigit() else member(each)} or "")' for each in groups}
     functions = Extended(server.names.functions, known)
     server.names = Names(server.names.constants, functions, is_rewritten=server.names.is_rewritten)
