@@ -72,7 +72,7 @@ def status(tmp_path):
             "/x/",
         ),
         (r"root /srv; location /x/ { index i.html; } location ~ \.(php|html)$ { deny all; }", "/x/"),
-        (f"location /x/ {{ allow 10.0.0.0/8; deny 10.1.0.0/16; allow 192.0.2.0/24; {_PROXY} }}", "/x/y"),
+        (f"location /x/ {{ allow 10.0.0.0/8; deny 192.0.2.0/24; allow 192.0.0.0/8; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ if ($http_user_agent = '') {{ return 403; }} {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ js_access module.check; {_PROXY} }}", "/x/y"),
         (f"location /x/ {{ auth_jwt 'x'; {_PROXY} }}", "/x/y"),
