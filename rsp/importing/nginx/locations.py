@@ -10,7 +10,7 @@ from rsp.importing.lua import quoted
 from rsp.importing.nginx import auth_request, conflicts, early, hooked
 from rsp.importing.nginx.auth_request import Services
 from rsp.importing.nginx.chosen import Chosen
-from rsp.importing.nginx.content import files, indexes, taken_off, told
+from rsp.importing.nginx.content import ends, files, indexes, taken_off, told
 from rsp.importing.nginx.content.answers import put_fields, returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
@@ -188,6 +188,8 @@ class Locations:
                 counted += self._verdict(verdict, level, draft, location)
             given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
+            if any("req.path = " in line for line in given):
+                ends.keep_whole(draft, level)
             chosen.settle(given, self._content.ports)
             given, behind_it = told.placed(given, draft, location, self.server, self.context.result.scripts)
             said = [*behind_it, *rules.before, *chosen.before, *draft.before]

@@ -12,8 +12,10 @@ from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.matching.servers import Location, Server, around_alias, below, joined
 from rsp.importing.nginx.rewrite.guards import MODULE
 from rsp.importing.nginx.rules.access import differ
+from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.variables import Names, Unsayable
+from rsp.importing.site import Value
 
 _QUERIES: Final = ("$is_args$args", "?$args", "?$query_string", "$is_args$query_string", "?$is_args$args")
 _APPENDED: Final = re.compile(r"/[^$]+\.php/?\$\{?(?:uri|request_uri)\}?")
@@ -172,3 +174,26 @@ def widen(draft: Draft, folder: str, root: str) -> None:
     draft.keys["files"] = {**table, "root": root} if isinstance(table, dict) else root
     slash = "/" if str(draft.match.get("path", "/")).endswith("/") else ""
     draft.keys["rewrite"] = folder.removeprefix(root) + slash
+
+
+def keep_whole(draft: Draft, level: Level) -> None:
+    """A hook makes another path (``rewrite ... break``): nginx looks for it below ``root``, without the prefix.
+
+    Raises :class:`Unsayable`.
+    """
+    given, path = draft.keys.get("files"), str(draft.match.get("path", "/"))
+    table: dict[str, Value] = dict(given) if isinstance(given, dict) else {"root": given or ""}
+    below_it = str(table["root"])
+    root = below_it.removesuffix(path.rstrip("/"))
+    if path == "/" or root == below_it or level.has("alias"):
+        return
+    own = f"req.path = req.path:sub({len(path.rstrip('/')) + 1})"
+    lines = [line.replace(own, "req.path = req.path") for line in draft.before]
+    is_other = any("req.path = " in line and "req.path = req.path .." not in line for line in lines)
+    if not root or "{" in path or is_other or draft.others or "" in draft.keys:
+        raise Unsayable("rsp import does not translate rewrite beside this index or try_files")
+    draft.before = lines
+    draft.keys["files"] = {**table, "root": root} if len(table) > 1 else root
+    draft.keys["rewrite"] = path
+    if "fallback" in draft.keys:
+        draft.keys["fallback"] = f"{path.rstrip('/')}{draft.keys['fallback']}"
