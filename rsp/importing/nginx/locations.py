@@ -22,7 +22,7 @@ from rsp.importing.nginx.matching.paths import as_sent, never_sent
 from rsp.importing.nginx.matching.servers import CONTENT, Location, Server
 from rsp.importing.nginx.rewrite import before, branches, numbers, referers
 from rsp.importing.nginx.rewrite.guards import MODULE, Guards, asks_outside, may_stop
-from rsp.importing.nginx.rewrite.rerouted import Rerouted, as_condition, rewrites_again
+from rsp.importing.nginx.rewrite.rerouted import Rerouted, as_condition, passed, rewrites_again
 from rsp.importing.nginx.rules import access, fields, settings, times
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
@@ -190,6 +190,7 @@ class Locations:
             self._content.answer(draft, location, level, names, rules)
             if any("req.path = " in line for line in given):
                 ends.keep_whole(draft, level)
+                given = passed(given, level, draft.keys.get("else_to"))
             chosen.settle(given, self._content.ports)
             given, behind_it = told.placed(given, draft, location, self.server, self.context.result.scripts)
             said = [*behind_it, *rules.before, *chosen.before, *draft.before]

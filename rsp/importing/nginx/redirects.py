@@ -126,8 +126,10 @@ class Redirects:
             to = to.replace("/$1", "$uri") if expression.startswith(("^/", "/")) else to.replace("$1", "$uri")
         elif re.search(r"\$\d", to):
             return None
-        keeps = not to.endswith("?") and "?" not in to
+        keeps = not to.endswith("?")
         to = to.removesuffix("?")
+        if keeps and "?" in to:
+            return None  # the query of the request comes behind it
         try:
             said = server.names.text(to)
         except Unsayable:

@@ -29,6 +29,7 @@ REDIRECTS: Final = {"redirect": 302, "permanent": 301}
 _MOVED: Final = ("301", "302", "303", "307", "308")
 _EMPTY_IF: Final = ' and "" or "1")'
 _TESTS: Final = ("-f", "-d", "-e", "-x")
+_MORE: Final = ' .. (req.query ~= "" and "&" .. req.query or "")'
 STAYING: Final = "and stays"  # no flag of nginx's
 STAYS: Final = "req.ctx.stays = true"
 _SILENT: Final = (*DROPPED, "access_log")  # in an `if`: no response depends on it
@@ -226,11 +227,12 @@ class Guards(Struct):
         flag = flags[0] if flags else ""
         captures = named_groups(expression) if refusing(expression) is None else frozenset[str]()
         captures = captures or numbers.without(around)
-        path, mark, query = target.partition("?")
+        keeps = not target.endswith("?")  # the query of the request
+        path, mark, query = target.removesuffix("?").partition("?")
         said = self._lua(path, captures)
         moved = REDIRECTS.get(flag) or (302 if re.match(r"https?://|\$scheme", target) else 0)
         if moved:
-            behind = self._query(mark, query, captures)
+            behind = self._query(mark, query, captures, keeps=keeps)
             inside = [f"return redirect({said}{behind}, {moved})"]
         else:
             may_lead = flag == "last" or (flag == "" and self.is_alone)
@@ -239,10 +241,10 @@ class Guards(Struct):
             if flag not in ("break", STAYING) and leading is None and not stays:
                 self.routes_again = True
             inside = [f"req.path = {said}"]
-            if mark and query:
+            if query:
                 given = encoded(self._lua(query, captures))
-                inside.append(f'req.query = {given} .. (req.query ~= "" and "&" .. req.query or "")')
-            elif mark:
+                inside.append(f"req.query = {given}{_MORE if keeps else ''}")
+            elif not keeps:
                 inside.append('req.query = ""')
             if leading is not None:
                 inside.append(leading)
@@ -254,12 +256,11 @@ class Guards(Struct):
             return [f"found = {called}", "if found then", *(f"  {line}" for line in inside), "end"]
         return [f"if {self._tested('~', expression, 'req.path')} then", *(f"  {line}" for line in inside), "end"]
 
-    def _query(self, mark: str, query: str, captures: frozenset[str]) -> str:
+    def _query(self, mark: str, query: str, captures: frozenset[str], *, keeps: bool) -> str:
         if not mark:
-            return ' .. (req.query ~= "" and "?" .. req.query or "")'
-        if not query:
-            return ""
-        return f' .. "?" .. {encoded(self._lua(query, captures))} .. (req.query ~= "" and "&" .. req.query or "")'
+            return ' .. (req.query ~= "" and "?" .. req.query or "")' if keeps else ""
+        given = f" .. {encoded(self._lua(query, captures))}" if query else ""
+        return f' .. "?"{given}{_MORE if keeps else ""}'
 
     def declared(self) -> list[str]:
         """Lines that stand before the code: the patterns."""

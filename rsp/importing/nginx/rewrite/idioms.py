@@ -179,7 +179,7 @@ def _tries(statement: Statement, around: list[Statement], home: list[Statement])
         expression, target, *flags = [*rewrites[0].args, ""]
         if expression in _ALL and target.startswith("/") and flags[0] in ("last", "break", ""):
             path, _, query = target.partition("?")
-            if "$" not in path and query in ("", "$args", "$query_string"):
+            if "$" not in path and query in ("", "$args", "$query_string") and not target.endswith("?"):
                 return Statement("try_files", [*first, f"{path}?$args"], statement.origin)
     if rewrites and all(each.name == "rewrite" and each.args[2:] == ["last"] for each in block):
         name = f"@missing_{statement.origin.line}"

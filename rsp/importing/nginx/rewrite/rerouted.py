@@ -17,12 +17,14 @@ from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.surroundings import every
 from rsp.importing.nginx.values.variables import Unsayable
+from rsp.importing.site import Value
 
 _MOST: Final = 10  # as in nginx
 _TRIED: Final = {("$uri",): "!-f", ("$uri", "$uri/"): "!-e", ("$uri/", "$uri"): "!-e"}
 _PLACE: Final = re.compile(
     r"(?P<path>/[\w./\-]*\w)(?P<query>\?\$(?:args|query_string)|\$is_args\$(?:args|query_string))?"
 )
+_BEHIND: Final = " behind its rewrites"
 _CLOSING: Final = (*RESTRICTING, "satisfy")
 
 
@@ -210,7 +212,7 @@ def as_condition(location: Location, server: Server) -> bool:
     rest = [each for each in named.level.block if each.name != "rewrite"]
     end = "=404"
     if named.content is not None:
-        end = f"{named.path} behind its rewrites"
+        end = f"{named.path}{_BEHIND}"
         server.named[end] = Location("@", end, Level("location", rest, named.level.outer), named.statement)
     for each in rewrites:
         each.used = True
@@ -218,6 +220,19 @@ def as_condition(location: Location, server: Server) -> bool:
     block = [condition, *(tries if each is found[-1] else each for each in location.level.block)]
     location.level = Level("location", block, location.level.outer)
     return True
+
+
+def passed(lines: list[str], level: Level, upstream: Value) -> list[str]:
+    """What :func:`as_condition` has rewritten goes to the peer, although there may be a file of the new name."""
+    tries = level.last("try_files")
+    first = next((number for number, line in enumerate(lines) if line.lstrip().startswith("if file.kind(")), None)
+    if first is None or upstream is None or tries is None or not tries.args[-1].endswith(_BEHIND):
+        return lines
+    indent = lines[first].partition("if")[0]
+    end = lines.index(f"{indent}end", first)
+    done = f"return proxy({quoted(str(upstream))})"
+    block = [f"{line.partition('break')[0]}{done}" if line.strip() == "break" else line for line in lines[first:end]]
+    return [*lines[:first], *block, f"{indent}  {done}", *lines[end:]]
 
 
 def _by_groups(location: Location, tries: Statement) -> bool:
