@@ -158,6 +158,16 @@ def test_pages_of_php_fpm_are_no_scripts(tmp_path, location, pages, name):
         assert "name no script" not in text
 
 
+@pytest.mark.parametrize("script", ["$document_root$fastcgi_script_name", "$request_filename"])
+def test_scripts_of_any_name_are_not_taken_for_index_php(tmp_path, script):
+    passing = f"fastcgi_param SCRIPT_FILENAME {script}; fastcgi_pass unix:/run/fcgiwrap.socket;"
+    for location in ("/cgi-bin/", "~ \\.(cgi|pl)$"):
+        site, _ = imported(tmp_path, f"server {{ root /srv; location {location} {{ {passing} }} }}")
+        assert [lost.text.split()[0] for lost in site.untranslated] == ["fastcgi_pass"]
+    for location in ("~ \\.cgi$", "~ ^/cgi-bin/.*\\.cgi$", "/app/"):
+        assert imported(tmp_path, f"server {{ root /srv; location {location} {{ {passing} }} }}")[0].whole
+
+
 def test_an_expression_of_directories_or_of_files_does_not_open_a_page_that_is_refused(tmp_path):
     refused = "root /srv; location = /pub/index.html { deny all; }"
     assert not imported(tmp_path, f"server {{ {refused} location ~ ^/pub/|\\.js$ {{ expires 1d; }} }}")[0].whole

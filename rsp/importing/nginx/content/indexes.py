@@ -181,6 +181,8 @@ def tell(draft: Draft, passing: Statement, location: Location | None, level: Lev
     by_name = any("$fastcgi_script_name" in each or "$request_filename" in each for each in scripts)
     if location is None or not by_name or "php" in re.sub("php[-_]", "", location.path):
         return
+    if re.search(r"\bcgi\b", location.path) and not re.search(r"\\\.\w+\$$", location.path):
+        raise Unsayable("rsp knows scripts by one suffix of their names; those of CGI have any names")
     if location.modifier in ("", "^~") or not (location.matches("/x.php") or location.path.endswith("/")):
         said = "paths that name no script are for index.php here; nginx asks for a script of their own name"
         draft.parts.note(passing, said)
