@@ -27,7 +27,7 @@ _TABLE: Final = (
     (r"response (cache-control|x-index): nginx .*, rsp \[\]", "`try_files`, `index`, `error_page`: the fields are those of the path's location, not those of the location that the file or page has (`location = /index.html`)."),
     (r"response set-cookie: nginx \[(.*)\], rsp \[\1(?:, )?'.*\]", "`auth_request`: cookies that the service sets reach the client."),
     (r"request (x-[\w-]+|REMOTE_USER): nginx \['user'\], rsp \[\]", "`$remote_user` is the user whose password rsp has checked; nginx takes the name from Authorization, checked or not."),
-    (r"request x-forwarded-host: nginx \['([^']*):\d+'\], rsp \['\1'\]", "X-Forwarded-Host is the client's Host: `$host:$server_port` adds the port where the client left it out, rsp does not."),
+    (r"request (?:x-forwarded-)?host: nginx \['([^']*):\d+'\], rsp \['\1'\]", "Host and X-Forwarded-Host are the client's Host: `$host:$server_port` adds the port where the client left it out, rsp does not."),
     (r"status: nginx 0, rsp 444", "`return 444` answers 444 instead of closing the connection."),
     (r"response content-type: nginx \['[^']*', '([^']*)'\], rsp \['\1'\]", "Content-Type of `add_header` takes the place of the type that nginx sends as well."),
     (r"(request|response) [\w-]+: nginx \['([^']*)', '\2'\], rsp \['\2'\]", "A field that is set twice with the same value is sent once."),
