@@ -126,6 +126,9 @@ class Maps:
                 f"  if value then return value{'' if are_texts else '(req)'} end",
             ]
         if patterns:
+            keys = [entry.name for entry in statement.block or [] if entry.name.startswith("~")]
+            if any(map(_takes_nothing, keys)):  # expressions are not asked about an empty text, as in nginx
+                lines.append(f'  if key == "" then return {default} end')
             lines += [
                 f"  for _, pair in ipairs({function}_patterns) do",
                 "    local found = pair[1].match(key)",
@@ -211,6 +214,14 @@ def _by_host(block: list[Statement]) -> list[Statement]:
     return [*(entry for entry in exact if entry not in expressions), *longest[0], *longest[1], *expressions]
 
 
+def _takes_nothing(key: str) -> bool:
+    """Whether the expression of an entry may match an empty text."""
+    try:
+        return re.search(re2_of(key.lstrip("~*")), "") is not None
+    except re.error:
+        return True
+
+
 def _looked_up(entries: list[Statement], key: str) -> str | None:
     """The value for a key that is known; ``None``: it cannot be told, or has groups of an expression."""
     default = ""
@@ -229,7 +240,7 @@ def _looked_up(entries: list[Statement], key: str) -> str | None:
             match = re.search(re.sub(r"\(\?<([A-Za-z_])", r"(?P<\1", said.removeprefix("*")), key, flags)
         except re.error:
             return None
-        if match is not None:
+        if match is not None and key:
             return entry.value if not match.re.groups else None
     return default
 
