@@ -168,6 +168,14 @@ def test_scripts_of_any_name_are_not_taken_for_index_php(tmp_path, script):
         assert imported(tmp_path, f"server {{ root /srv; location {location} {{ {passing} }} }}")[0].whole
 
 
+def test_what_a_path_may_leave_out_is_kept_beside_an_index_script(tmp_path):
+    runs = "location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; }"
+    tries = "try_files $uri $uri/ $uri.html =404;"
+    site, text = imported(tmp_path, f"server {{ root /srv; index index.php; {runs} location / {{ {tries} }} }}")
+    assert site.whole
+    assert text.count('files = { root = "/srv", index = "", extensions = { ".html" } }') == 2
+
+
 def test_an_expression_of_directories_or_of_files_does_not_open_a_page_that_is_refused(tmp_path):
     refused = "root /srv; location = /pub/index.html { deny all; }"
     assert not imported(tmp_path, f"server {{ {refused} location ~ ^/pub/|\\.js$ {{ expires 1d; }} }}")[0].whole

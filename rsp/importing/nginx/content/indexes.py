@@ -67,7 +67,11 @@ def of_directories(
         lines = by_order(draft, level, folder, name)
         draft.before += ['if req.path:sub(-1) == "/" then', *(f"  {line}" for line in lines), "end"]
         return
-    draft.keys["files"] = files.table(folder, level, names, looks_in_directories=True, scripts=False)
+    before = draft.keys.get("files")
+    after = files.table(folder, level, names, looks_in_directories=True, scripts=False)
+    if isinstance(before, dict) and "extensions" in before and isinstance(after, dict):
+        after["extensions"] = before["extensions"]
+    draft.keys["files"] = after
     path = str(draft.match.get("path", "/"))
     expression = f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"
     # A second route, for paths that end in a slash.
