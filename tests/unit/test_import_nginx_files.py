@@ -55,6 +55,25 @@ def test_index_scripts_that_are_not_for_all_directories_are_reported(imported, l
 
 
 @pytest.mark.parametrize(
+    ("place", "lost"),
+    [
+        ("location / { try_files $uri $uri/ =404; }", 0),
+        ("location / { try_files $uri $uri/ /index.php?$args; }", 0),
+        ("location = / { index index.php; }", 0),
+        ("location ~ ^/app/ { }", 1),
+    ],
+)
+def test_an_if_of_scripts_holds_for_directories_too(imported, place, lost):
+    """They are led to their index before a route is chosen, and so to what that one's location refuses."""
+    scripts = r"location ~ \.php$ { if ($http_x_bad) { return 403; } fastcgi_pass 127.0.0.1:9000; }"
+    site, text = imported(f"root /srv/www; index index.php; {place} {scripts}")
+    assert len(list(site.untranslated)) == lost, list(site.untranslated)
+    assert 'return proxy("php")' not in text
+    assert text.count('to = "php"') == 1
+    assert 'req.path = (found[1] or "") .. "index.php"' in text
+
+
+@pytest.mark.parametrize(
     ("lines", "route"),
     [
         (

@@ -188,7 +188,7 @@ class Locations:
                 counted += self._verdict(verdict, level, draft, location)
             given, draft.before = [*draft.before, *counted], []
             self._content.answer(draft, location, level, names, rules)
-            if any("req.path = " in line for line in given):
+            if ends.changes_path(given):
                 ends.keep_whole(draft, level)
                 given = passed(given, level, draft.keys.get("else_to"))
             chosen.settle(given, self._content.ports)

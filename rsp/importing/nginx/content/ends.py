@@ -1,5 +1,6 @@
 """What comes last in ``try_files``: a status, a location, or a file, which may be in the directory of another one."""
 
+import itertools
 import os.path
 import re
 from pathlib import PurePosixPath
@@ -174,6 +175,16 @@ def widen(draft: Draft, folder: str, root: str) -> None:
     draft.keys["files"] = {**table, "root": root} if isinstance(table, dict) else root
     slash = "/" if str(draft.match.get("path", "/")).endswith("/") else ""
     draft.keys["rewrite"] = folder.removeprefix(root) + slash
+
+
+def changes_path(lines: list[str]) -> bool:
+    """Whether lines of a hook leave another path to the route, and do not send the request on at once."""
+    for number, line in enumerate(lines):
+        indent = line[: len(line) - len(line.lstrip())]
+        rest = itertools.takewhile(re.compile(rf"{indent}\S").match, lines[number:])
+        if "req.path = " in line and not any("return proxy(" in each for each in rest):
+            return True
+    return False
 
 
 def keep_whole(draft: Draft, level: Level) -> None:

@@ -250,6 +250,8 @@ class Content:
         """The location that runs what ``index`` names."""
         said = level.last("index")
         folder = location.path.rstrip("/") if location is not None and not location.is_regex else ""
+        if location is not None and location.finds_index:
+            return None
         for word in said.args if said is not None else ():
             if word.endswith(".php"):
                 found = self.server.find(word if word.startswith("/") else f"{folder}/{word}")

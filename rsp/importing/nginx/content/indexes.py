@@ -15,13 +15,14 @@ from rsp.importing.nginx.content.missing import below_nothing
 from rsp.importing.nginx.matching import pages_of_folders, prefixes
 from rsp.importing.nginx.matching.servers import Location, Server
 from rsp.importing.nginx.peers import fastcgi
-from rsp.importing.nginx.rewrite.guards import Guards
+from rsp.importing.nginx.rewrite.guards import Guards, stripped
 from rsp.importing.nginx.rules import access
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
 from rsp.importing.nginx.values.variables import Names, Unsayable
 from rsp.importing.site import Value
 
+_FOR_FILES: Final = ("!-f", "!-e", "-d")  # of conditions: the index is there
 _BELOW: Final = r"\.php/"
 
 
@@ -125,7 +126,9 @@ def in_order(draft: Draft, level: Level, folder: str, asked: dict[str, str]) -> 
 
 def _same_clients(script: Location, level: Level) -> None:
     """Raises :class:`Unsayable` where a directory would be open to clients that its script is not for."""
-    if access.restricts(level, script.level):
+    asked = [each for each in script.level.block if each.name == "if" and stripped(each.args)[0] not in _FOR_FILES]
+    refuses = any(inner.name == "return" for each in asked for inner in each.block or [])
+    if refuses or access.restricts(level, script.level):
         raise Unsayable(f"the index leads to a location with restrictions of its own: {script.path}")
 
 

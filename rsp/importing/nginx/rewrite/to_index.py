@@ -7,6 +7,7 @@ import re
 
 from rsp.importing.nginx.matching import pages_of_folders
 from rsp.importing.nginx.matching.servers import Location, Server
+from rsp.importing.nginx.rewrite.guards import stripped
 from rsp.importing.nginx.rules.access import LIMITS, differ, restricts
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement
@@ -15,19 +16,26 @@ from rsp.importing.nginx.syntax.tree import Statement
 def lead_to_index(location: Location, server: Server) -> bool:
     """``if (-f $request_filename/index.html) { rewrite ... last; }`` for each index, where one leads elsewhere."""
     level = location.level
-    if location.finds_index or location.is_regex or location.modifier not in ("", "^~") or location.content is not None:
+    if location.finds_index or location.is_regex or location.content is not None:
         return False
-    if level.has("alias", "if", "rewrite", "return", "set", "break", "limit_except", "internal"):
+    if location.modifier not in ("", "^~") and not location.path.endswith("/"):
+        return False
+    if level.has("alias", "rewrite", "return", "set", "break", "limit_except", "internal"):
+        return False
+    if any(not _is_for_missing(each) for each in level.block if each.name == "if"):
         return False
     root = server.names_at(location).constants.get("document_root", "")
     said, tried = level.last("index"), level.own("try_files")
     words = said.args if said is not None else ["index.html"]
     if "$" in root or not root.startswith("/") or (tried and "$uri/" not in tried[-1].args[:-1]):
         return False
-    if not all(re.fullmatch(r"[\w.\-]+\.html?", word) for word in words):
+    is_named = bool(tried) and tried[-1].args[-1].startswith("@")
+    if not all(re.fullmatch(r"[\w.\-]+\.(?:html?|php)", word) for word in words):
+        return False
+    if is_named and any(word.endswith(".php") for word in words):
         return False
     others = [each for each in server.locations if each is not location and _does_more(each, level)]
-    found = [each for word in words for each in pages_of_folders.led_to(location, word, server, others)]
+    found = [each for word in words for each in _led_to(location, word, server, others)]
     if not found or any(not _has_all_of(each.level, level) for each in found):
         return False
     origin = (tried[-1] if tried else location.statement).origin
@@ -36,9 +44,24 @@ def lead_to_index(location: Location, server: Server) -> bool:
                   [Statement("rewrite", ["^(.*/)$", f"$1{word}", "last"], origin)])
         for word in words
     ]  # fmt: skip
-    location.level = Level("location", [*leading, *level.block], level.outer)
+    kept = [Statement(each.name, each.args, each.origin, each.block) if each.name == "if" else each
+            for each in level.block]  # fmt: skip
+    location.level = Level("location", [*leading, *kept], level.outer)
     location.finds_index = True
     return True
+
+
+def _led_to(location: Location, word: str, server: Server, others: list[Location]) -> list[Location]:
+    if location.modifier == "=":
+        return [each for each in others if each is server.find(f"{location.path}{word}")]
+    return pages_of_folders.led_to(location, word, server, others)
+
+
+def _is_for_missing(statement: Statement) -> bool:
+    """``if (!-e $request_filename) { rewrite ... last; }``, which says nothing of directories."""
+    block = statement.block or []
+    is_asked = stripped(statement.args) == ["!-e", "$request_filename"]
+    return is_asked and all(each.name == "rewrite" and each.args[2:] == ["last"] for each in block)
 
 
 def _does_more(location: Location, level: Level) -> bool:
