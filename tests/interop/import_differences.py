@@ -30,6 +30,7 @@ _TABLE: Final = (
     (r"request (?:x-forwarded-)?host: nginx \['([^']*):\d+'\], rsp \['\1'\]", "Host and X-Forwarded-Host are the client's Host: `$host:$server_port` adds the port where the client left it out, rsp does not."),
     (r"status: nginx 0, rsp 444", "`return 444` answers 444 instead of closing the connection."),
     (r"response content-type: nginx \['[^']*', '([^']*)'\], rsp \['\1'\]", "Content-Type of `add_header` takes the place of the type that nginx sends as well."),
+    (r"response content-type: nginx \['([\w+./-]+); charset=[\w-]+'\], rsp \['\1'\]", "`charset`: responses of peers keep their Content-Type; nginx adds the charset where it has none. A note says so."),
     (r"(request|response) [\w-]+: nginx \['([^']*)', '\2'\], rsp \['\2'\]", "A field that is set twice with the same value is sent once."),
     (r"body: nginx b'own page for 404', rsp b''", "An `internal` location answers 404 without the page of `error_page`."),
     (r"response ratelimit(-policy)?: nginx \[\],", "Responses that `limit_req` has counted have RateLimit fields."),

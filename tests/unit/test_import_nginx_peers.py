@@ -176,6 +176,22 @@ def test_what_a_path_may_leave_out_is_kept_beside_an_index_script(tmp_path):
     assert text.count('files = { root = "/srv", index = "", extensions = { ".html" } }') == 2
 
 
+def test_a_path_of_its_own_for_scripts_is_reported(tmp_path):
+    script = "fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend; fastcgi_pass unix:/run/git.sock;"
+    place = "location ~ ^/git/(?<name>[^/]+)\\.git(?<rest>/.*)$"
+    path = "fastcgi_param PATH_INFO /$name.git$rest;"
+    site, _ = imported(tmp_path, f"server {{ root /srv; {place} {{ {script} {path} }} }}")
+    assert [lost.text for lost in site.untranslated] == [path]
+
+
+@pytest.mark.parametrize("charset, is_said", [("utf-8", True), ("off", False)])
+def test_a_charset_is_not_for_responses_of_peers(tmp_path, charset, is_said):
+    passing = "location / { proxy_pass http://10.0.0.1:80; }"
+    site, _ = imported(tmp_path, f"server {{ charset {charset}; {passing} }}")
+    assert site.whole
+    assert any("charset=utf-8" in note.text for note in site.notes) == is_said
+
+
 def test_an_expression_of_directories_or_of_files_does_not_open_a_page_that_is_refused(tmp_path):
     refused = "root /srv; location = /pub/index.html { deny all; }"
     assert not imported(tmp_path, f"server {{ {refused} location ~ ^/pub/|\\.js$ {{ expires 1d; }} }}")[0].whole

@@ -15,7 +15,7 @@ from rsp.importing.nginx.peers.fastcgi import FIXED
 from rsp.importing.nginx.rewrite import idioms
 from rsp.importing.nginx.rewrite.guards import Dynamic
 from rsp.importing.nginx.routes import Routes
-from rsp.importing.nginx.rules import field_lines, logs, settings, substitutions, times
+from rsp.importing.nginx.rules import field_lines, logs, media, settings, substitutions, times
 from rsp.importing.nginx.rules.access import Zones, set_in_vain
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.misspelt import corrected
@@ -183,6 +183,7 @@ def _translate(main: Level, result: Result, folder: Path, *, is_part: bool) -> N
         _close(result)
     _headers(main.block, result, is_trusting=bool(trusted))
     _uri_of_scripts(result)
+    media.tell_of_peers(main.block, result.settings)
     substitutions.declare(result)
     result.drop_unused()
     share(result.routes, result.settings, result.scripts)

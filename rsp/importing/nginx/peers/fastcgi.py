@@ -51,6 +51,7 @@ _KNOWN: Final = frozenset(
     """.split()  # noqa: SIM905 - a list of words
 )
 _WHOLE: Final = (["$fastcgi_script_name"], ["$document_uri"], ["$uri"])
+_ONE: Final = re.compile(r"\$\{?\w+\}?")
 _SCRIPT: Final = re.compile(r"(?P<root>.*?)/?\$(?:\{)?fastcgi_script_name\}?")
 
 
@@ -149,6 +150,9 @@ def _parameters(level: Level, name: str, names: Names, parts: Parts) -> dict[str
         if variable == "SERVER_NAME" and value == "$server_name":
             parts.note(statement, _SERVER_NAME)
         if variable in _ANY or value in _SAME.get(variable, ()) or value == f"${variable.lower()}":
+            continue
+        if variable == "PATH_INFO" and value and _ONE.fullmatch(value) is None:
+            parts.lost(statement, "rsp sets PATH_INFO by itself, to what is behind the script in the path")
             continue
         if variable in FIXED or variable == "HTTP_PROXY":
             parts.note(statement, f"rsp sets {variable} by itself, to what the script and its path are")

@@ -10,8 +10,10 @@ from typing import Final
 
 from rsp.files.types import TYPES, UNKNOWN
 from rsp.importing.lua import index, quoted
-from rsp.importing.nginx.syntax.levels import Level
+from rsp.importing.nginx.syntax.levels import PASSING, Level
 from rsp.importing.nginx.syntax.tree import Statement
+from rsp.importing.nginx.values.result import Parts
+from rsp.importing.nginx.values.surroundings import every
 from rsp.importing.site import Value
 
 _BINARY: Final = ("bin", "deb", "dll", "dmg", "exe", "img", "iso", "msi", "msm", "msp")  # nginx's mime.types name them
@@ -51,6 +53,15 @@ def lines(level: Level) -> list[str]:
     said = " and ".join(["not res.own", "not req.peer", "res.status < 300", *condition])
     put = f'if {said} then res.headers["Content-Type"] = {quoted(fallback)} end'
     return [*([_ENDING] if condition else []), put]
+
+
+def tell_of_peers(block: list[Statement], parts: Parts) -> None:
+    """``charset`` adds to the types of peers' responses as well, in nginx."""
+    for statement in every(block):
+        inner = [each for each in statement.block or [] if each.name == "charset" and each.value.lower() != "off"]
+        if inner and any(each.name in PASSING for each in every(statement.block or [])):
+            said = f"responses of peers keep their Content-Type; nginx adds charset={inner[-1].value} where it has none"
+            parts.note(inner[-1], said)
 
 
 def _blocks(level: Level) -> list[Statement]:
