@@ -1,5 +1,7 @@
 """Files of nginx.conf: what ``try_files`` ends with, directories beside ``/``, and locations that no request is for."""
 
+import re
+
 import pytest
 
 from rsp.importing.check import checked
@@ -170,6 +172,17 @@ def test_a_directory_as_the_alias_of_an_expression(imported):
     assert site.whole, list(site.untranslated)
     assert 'if file.kind("/srv/img/") == "directory" then return redirect(' in text
     assert any("redirects to the path with a slash" in each.text for each in site.notes)
+
+
+def test_directories_of_longer_prefixes_are_not_for_the_scripts_of_a_shorter_one(imported):
+    site, text = imported(
+        "root /srv/www; index index.php; location / { try_files $uri $uri/ =404; }"
+        f" location /shut/ {{ deny all; }} location /s {{ return 410; }} {_PHP}"
+    )
+    assert site.whole, list(site.untranslated)
+    (expression,) = re.findall(r'regex = "(\^/.*)",\n  files', text)
+    asked = ["/", "/a/", "/a/shut/", "/shu/", "/shut/", "/shut/x/", "/s/", "/sa/", "/a"]
+    assert [path for path in asked if re.search(expression, path)] == ["/", "/a/", "/a/shut/"]
 
 
 @pytest.mark.parametrize("end", ["=404", "/index.php?$args", ""])

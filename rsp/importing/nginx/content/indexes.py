@@ -73,8 +73,7 @@ def of_directories(
     if isinstance(before, dict) and "extensions" in before and isinstance(after, dict):
         after["extensions"] = before["extensions"]
     draft.keys["files"] = after
-    path = str(draft.match.get("path", "/"))
-    expression = f"^{re.escape(path.rstrip('/'))}/(.*/)?$" if path != "/" else "/$"
+    expression = prefixes.directories(str(draft.match.get("path", "/")), server)
     # A second route, for paths that end in a slash.
     draft.keys[""] = [name, expression, "\n".join(by_order(draft, level, folder))]
 

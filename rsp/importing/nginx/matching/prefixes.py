@@ -58,6 +58,29 @@ def but_longer(path: str, server: Server) -> str:
     return f"^{re.escape(path)}{_beginning_otherwise(words) if words else ''}"
 
 
+def directories(path: str, server: Server) -> str:
+    """An expression for what begins with ``path``, ends in a slash, and is of no longer prefix."""
+    start = f"{path.rstrip('/')}/"
+    words = longer(start, server)
+    if not words:
+        return f"^{re.escape(start)}(.*/)?$" if path != "/" else "/$"
+    return f"^{re.escape(start)}{_directories_otherwise(words, is_one=True)}$"
+
+
+def _directories_otherwise(words: set[str], *, is_one: bool) -> str:
+    """What ends in a slash, or is empty where ``is_one``, and begins with none of ``words``."""
+    letters = sorted({word[0] for word in words})
+    said = "".join(rf"\{letter}" if letter in r"\]^-" else letter for letter in letters if letter != "/")
+    found = [f"[^/{said}].*/"]
+    if "/" not in letters:
+        found.append("/(?:.*/)?")
+    for letter in letters:
+        behind = {word[1:] for word in words if word[0] == letter}
+        if "" not in behind:
+            found.append(f"{re.escape(letter)}{_directories_otherwise(behind, is_one=letter == '/')}")
+    return f"(?:{'|'.join(found)}){'?' if is_one else ''}"
+
+
 def rest(location: Location, server: Server, keys: dict[str, Value], *, closes: bool) -> Rest | None:
     """How a route for the paths that ``path`` does not cover differs; ``None``: rsp cannot say it.
 
