@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from rsp.importing.site import Declaration, Site
+from rsp.importing.site import Declaration, Part, Site
 
 _CONDITIONS: Final = ("methods", "headers", "query", "cookies", "client")
 _BEGINNING: Final = re.compile(r"\^((?:[\w/\-]|\\[.\-/])+)(?:\(?\.\*\)?\$?)?")
@@ -12,17 +12,18 @@ _BEGINNING: Final = re.compile(r"\^((?:[\w/\-]|\\[.\-/])+)(?:\(?\.\*\)?\$?)?")
 def leave_out(site: Site) -> None:
     """Of one host and listener; conditions of what comes later do not matter."""
     before: list[tuple[tuple[str, str], str]] = []  # host and listener, and what paths begin with
-    for part in list(site.parts):
-        if not isinstance(part, Declaration) or part.word != "route":
-            continue
-        keys: dict[str, Any] = part.keys
-        where = str(keys.get("host")), str(keys.get("listener"))
-        if any(where == there and _is_below(keys, beginning) for there, beginning in before):
-            site.parts = [each for each in site.parts if each is not part]
-            continue
-        match = _BEGINNING.fullmatch(str(keys.get("regex", "")))
-        if match is not None and not any(name in keys for name in _CONDITIONS):
-            before.append((where, match[1]))
+    kept: list[Part] = []
+    for part in site.parts:
+        if isinstance(part, Declaration) and part.word == "route":
+            keys: dict[str, Any] = part.keys
+            where = str(keys.get("host")), str(keys.get("listener"))
+            if any(where == there and _is_below(keys, beginning) for there, beginning in before):
+                continue
+            match = _BEGINNING.fullmatch(str(keys.get("regex", "")))
+            if match is not None and not any(name in keys for name in _CONDITIONS):
+                before.append((where, match[1]))
+        kept.append(part)
+    site.parts = kept
 
 
 def _is_below(keys: dict[str, Any], beginning: str) -> bool:

@@ -135,11 +135,10 @@ class Redirects:
         except Unsayable:
             return None
         if keeps:
-            said = said if "{uri}" not in said else said.replace("{uri}", "{path}")
-            return {"redirect": said if status == 302 else {"to": said, "status": status}}
-        if "{uri}" in said:
-            return {"redirect": said if status == 302 else {"to": said, "status": status}}
-        return {"respond": {"status": status, "headers": {"Location": said}}}
+            said = said.replace("{uri}", "{path}")
+        elif "{uri}" not in said:
+            return {"respond": {"status": status, "headers": {"Location": said}}}
+        return {"redirect": said if status == 302 else {"to": said, "status": status}}
 
 
 def module(server: Server) -> list[Statement]:
