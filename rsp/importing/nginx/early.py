@@ -18,7 +18,16 @@ from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft
 from rsp.importing.nginx.matching.paths import as_sent
 from rsp.importing.nginx.matching.servers import Location, Server
-from rsp.importing.nginx.rewrite.guards import MODULE, REDIRECTS, STAYING, Guards, may_stop, staying, stripped
+from rsp.importing.nginx.rewrite.guards import (
+    EVERY_PATH,
+    MODULE,
+    STAYING,
+    Guards,
+    may_stop,
+    redirect_status,
+    staying,
+    stripped,
+)
 from rsp.importing.nginx.rules import access
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
@@ -37,8 +46,6 @@ _LIMITING: Final = (
     "limit_req",
     "limit_conn",
 )
-_ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
-_AWAY: Final = re.compile(r"https?://|\$scheme")
 _IN_IF: Final = ("add_header", "return", "break", "default_type", "access_log", *DROPPED)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE", "PROPFIND", "MKCOL")
 _LISTED: Final = re.compile(r"\^?\(?(?:\?:)?([A-Za-z]+(?:\|[A-Za-z]+)*)\)?\$?")
@@ -60,7 +67,7 @@ def is_over(level: Level, server: Server) -> bool:
     for each in level.block:
         if each.name == "return":
             return not _leads_on(each.value, level, server)
-        if each.name == "rewrite" and each.value in _ALL and _moves(each):
+        if each.name == "rewrite" and each.value in EVERY_PATH and _moves(each):
             return True
         if each.name in MODULE and may_stop(each):
             return False
@@ -138,7 +145,7 @@ def kept_by(level: Level, named: Mapping[str, Location]) -> list[str]:
 
 
 def _moves(statement: Statement) -> bool:
-    return statement.args[2:3] in [[flag] for flag in REDIRECTS] or _AWAY.match(statement.args[1]) is not None
+    return redirect_status(statement.args[1], "".join(statement.args[2:3])) != 0
 
 
 def maintenance(statement: Statement, names: Names) -> str | None:

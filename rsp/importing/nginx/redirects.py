@@ -4,19 +4,16 @@
 """
 
 import re
-from typing import Final
 
 from rsp.importing.nginx.content.answers import put_fields, returned
 from rsp.importing.nginx.content.context import Context
 from rsp.importing.nginx.content.draft import Draft, declarations
 from rsp.importing.nginx.matching.listen import Listeners, Part, is_name
 from rsp.importing.nginx.matching.servers import Server
-from rsp.importing.nginx.rewrite.guards import MODULE, stripped
+from rsp.importing.nginx.rewrite.guards import EVERY_PATH, MODULE, redirect_status, stripped
 from rsp.importing.nginx.syntax.tree import Statement, mark, mark_all
 from rsp.importing.nginx.values.variables import Unsayable
 from rsp.importing.site import Value
-
-_ALL: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
 
 
 class Redirects:
@@ -114,11 +111,10 @@ class Redirects:
 
     def moved(self, statement: Statement, server: Server) -> dict[str, Value] | None:
         """A ``rewrite`` that redirects every path."""
-        if len(statement.args) < 2 or statement.args[0] not in _ALL:
+        if len(statement.args) < 2 or statement.args[0] not in EVERY_PATH:
             return None
         expression, target, *flags = statement.args
-        status = {"permanent": 301, "redirect": 302}.get(flags[0] if flags else "", 0)
-        status = status or (302 if re.match(r"https?://|\$scheme", target) else 0)
+        status = redirect_status(target, flags[0] if flags else "")
         if not status:
             return None
         to = target

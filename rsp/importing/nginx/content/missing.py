@@ -17,7 +17,7 @@ from rsp.importing.nginx.content.files import Tries
 from rsp.importing.nginx.matching.precedence import may_be_others
 from rsp.importing.nginx.matching.servers import Location, Server
 from rsp.importing.nginx.peers import fastcgi
-from rsp.importing.nginx.rewrite.guards import MODULE, encoded
+from rsp.importing.nginx.rewrite.guards import MODULE, encoded, redirect_status
 from rsp.importing.nginx.rules import access, times
 from rsp.importing.nginx.syntax.levels import Level
 from rsp.importing.nginx.syntax.tree import Statement, mark_all
@@ -59,7 +59,7 @@ class Missing(Struct):
         is_done = False
         for number, each in enumerate(module, 1):
             expression, target, flag, *_ = [*each.args, "", "", ""]
-            if each.name != "rewrite" or flag not in ("last", "break", "") or re.match(r"https?://|\$scheme", target):
+            if each.name != "rewrite" or flag not in ("last", "break", "") or redirect_status(target, flag):
                 raise Unsayable(f"rsp import does not translate what {meant.path} does where there is no file")
             if flag == "" and number < len(module):
                 raise Unsayable(f"in {meant.path}, rewrite without a flag changes the path for those that follow")

@@ -25,7 +25,10 @@ _CLAIMED: Final = (  # `return` comes before passwords are looked at
     '(req.user or (base64.decode((req.headers.Authorization or ""):match("^[Bb]asic +(.*)") or "") or "")'
     ':match("^([^:]*):") or "")'
 )
-REDIRECTS: Final = {"redirect": 302, "permanent": 301}
+# Expressions that every path matches, as they are written.
+EVERY_PATH: Final = ("^", ".*", "^.*", "^.*$", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "/(.*)", "^/.*$")
+_FLAGS: Final = {"redirect": 302, "permanent": 301}
+_AWAY: Final = re.compile(r"https?://|\$scheme")
 _MOVED: Final = ("301", "302", "303", "307", "308")
 _EMPTY_IF: Final = ' and "" or "1")'
 _TESTS: Final = ("-f", "-d", "-e", "-x")
@@ -66,6 +69,11 @@ class Extended:
 
     def call(self, name: str) -> str | None:
         return self._known.get(name) or self._functions.call(name)
+
+
+def redirect_status(target: str, flag: str) -> int:
+    """Of a ``rewrite`` that redirects; 0: it does not."""
+    return _FLAGS.get(flag) or (302 if _AWAY.match(target) else 0)
 
 
 class Guards(Struct):
@@ -230,7 +238,7 @@ class Guards(Struct):
         keeps = not target.endswith("?")  # the query of the request
         path, mark, query = target.removesuffix("?").partition("?")
         said = self._lua(path, captures)
-        moved = REDIRECTS.get(flag) or (302 if re.match(r"https?://|\$scheme", target) else 0)
+        moved = redirect_status(target, flag)
         if moved:
             behind = self._query(mark, query, captures, keeps=keeps)
             inside = [f"return redirect({said}{behind}, {moved})"]
